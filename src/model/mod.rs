@@ -1,0 +1,20 @@
+//! The nouns of docmill.
+//!
+//! Everything here is plain data that the stages hand to each other. Nothing here reads a file, opens a
+//! socket or looks at a clock, so every other module may use it.
+
+mod call;
+mod document;
+mod failure;
+mod money;
+mod prepared;
+mod reply;
+mod row;
+
+pub use call::{Call, CallKey, Part};
+pub use document::{Document, Kind};
+pub use failure::{Failure, FailureCode};
+pub use money::{Bill, Money};
+pub use prepared::{Content, Facts, Picture, Prepared, Text};
+pub use reply::{Reply, Spent, Stop, Usage};
+pub use row::{CallRecord, CallStatus, Row, RowStatus};

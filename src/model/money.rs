@@ -1,0 +1,132 @@
+//! Money in whole numbers: sums over a million calls must not drift.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
+
+const PICO_PER_DOLLAR: f64 = 1e12;
+
+/// US dollars, counted in trillionths (10^-12): a token of the cheapest model costs 10,000 of them.
+/// The largest amount is about 18 million dollars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Money(u64);
+
+impl Money {
+    /// No money.
+    pub const ZERO: Self = Self(0);
+
+    /// From trillionths of a dollar.
+    pub const fn from_pico(pico: u64) -> Self {
+        Self(pico)
+    }
+
+    /// `tokens` at a price given in millionths of a dollar per million tokens
+    /// (so $0.10 per million tokens is 100,000).
+    pub const fn of_tokens(tokens: u64, micro_usd_per_million: u64) -> Self {
+        Self(tokens.saturating_mul(micro_usd_per_million))
+    }
+
+    /// For result files and reports; exact to far below a cent.
+    pub fn usd(self) -> f64 {
+        self.0 as f64 / PICO_PER_DOLLAR
+    }
+
+    /// In trillionths of a dollar.
+    pub const fn pico(self) -> u64 {
+        self.0
+    }
+}
+
+impl Add for Money {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = if self.usd() < 1.0 { 6 } else { 2 };
+        write!(f, "${:.digits$}", self.usd())
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.usd())
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the valid range first")]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let usd = f64::deserialize(deserializer)?;
+        Ok(Self((usd * PICO_PER_DOLLAR).round().clamp(0.0, u64::MAX as f64) as u64))
+    }
+}
+
+/// A sum in which some calls may have no known price. Unknown is never zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bill {
+    /// What the priced calls cost.
+    pub usd: Money,
+    /// How many calls have no known price.
+    pub unpriced_calls: u64,
+}
+
+impl Bill {
+    /// Adds one call.
+    pub fn add(&mut self, cost: Option<Money>) {
+        match cost {
+            Some(cost) => self.usd += cost,
+            None => self.unpriced_calls += 1,
+        }
+    }
+
+    /// The sum, if every call has a price.
+    pub fn exact(self) -> Option<Money> {
+        (self.unpriced_calls == 0).then_some(self.usd)
+    }
+}
+
+impl fmt::Display for Bill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.unpriced_calls {
+            0 => write!(f, "{}", self.usd),
+            n => write!(f, "{} + {n} calls without a known price", self.usd),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_tokens_at_ten_cents_cost_ten_cents() {
+        assert_eq!(Money::of_tokens(1_000_000, 100_000).usd(), 0.1);
+    }
+
+    #[test]
+    fn an_unpriced_call_makes_the_sum_inexact() {
+        let mut bill = Bill::default();
+        bill.add(Some(Money::of_tokens(1000, 500_000)));
+        assert_eq!(bill.exact(), Some(Money::from_pico(500_000_000)));
+        bill.add(None);
+        assert_eq!(bill.exact(), None);
+        assert_eq!(bill.to_string(), "$0.000500 + 1 calls without a known price");
+    }
+}

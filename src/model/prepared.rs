@@ -1,0 +1,91 @@
+//! What the prepare stage makes of a document.
+
+use super::Kind;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A document made ready to be put into prompts.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The part that goes to the model.
+    pub content: Content,
+    /// What the preparation learned, for the result row.
+    pub facts: Facts,
+}
+
+/// The part of a document that goes to the model.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// An encoded image.
+    Picture(Arc<Picture>),
+    /// Decoded text.
+    Text(Arc<Text>),
+}
+
+impl Content {
+    /// Bytes that this content keeps in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Picture(picture) => picture.base64.len(),
+            Self::Text(text) => text.body.len(),
+        }
+    }
+
+    /// Which kind of document it came from.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Picture(_) => Kind::Image,
+            Self::Text(_) => Kind::Text,
+        }
+    }
+}
+
+/// An image as it is sent. All calls on one document share the same bytes.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// `image/jpeg`, `image/png`, `image/gif` or `image/webp`; always what the bytes really are.
+    pub media_type: &'static str,
+    /// The encoded file in base64, as every provider wants it.
+    pub base64: Bytes,
+    /// BLAKE3 of the encoded file, in hexadecimal.
+    pub digest: String,
+    /// Width in pixels, as sent.
+    pub width: u32,
+    /// Height in pixels, as sent.
+    pub height: u32,
+}
+
+/// A text as it is sent.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// The text: valid UTF-8, `\n` between lines, no control characters but tab and newline.
+    pub body: Arc<str>,
+    /// BLAKE3 of `body`, in hexadecimal.
+    pub digest: String,
+}
+
+/// What the preparation learned about a document. Written to `results.jsonl` as `input`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// What the document is.
+    pub kind: Kind,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// Format by content: `jpeg`, `png`, ...; for text its encoding, such as `utf-8` or `windows-1252`.
+    pub format: String,
+    /// Width and height in pixels as stored in the file, after orientation. Images only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<[u32; 2]>,
+    /// Width and height in pixels as sent to the model. Images only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_pixels: Option<[u32; 2]>,
+    /// Number of words. Texts only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<u64>,
+    /// Tokens that the document is estimated to cost as input, before any prompt around it.
+    pub tokens: u64,
+    /// What a reader should know, such as "first of 12 frames" or "some bytes were not valid in this encoding".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}

@@ -1,0 +1,117 @@
+//! A document's one and only terminal result.
+
+use super::{Facts, Failure, Money, Usage};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A document's one and only terminal result, as it stands in `results.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Position in input order, from 0.
+    pub index: u64,
+    /// The document's name.
+    pub document: String,
+    /// How it ended.
+    pub status: RowStatus,
+    /// The job that was asked.
+    pub job: String,
+    /// `simulated`, `anthropic`, `openai` or `openai-compatible`.
+    pub provider: String,
+    /// The model that the job asked for.
+    pub model: String,
+    /// Answers by CSV column.
+    pub answers: Map<String, Value>,
+    /// Why there is no answer, or not the whole answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// What the preparation learned; absent when it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Facts>,
+    /// All calls, in the order of the job file.
+    pub calls: Vec<CallRecord>,
+}
+
+/// How a document ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowStatus {
+    /// Every call has its answer.
+    Ok,
+    /// Some calls have their answers and some failed for good.
+    Partial,
+    /// No answer; `failure` says why.
+    Failed,
+    /// The model declined all of it.
+    Refused,
+    /// The job does not take this kind of document.
+    Skipped,
+}
+
+impl RowStatus {
+    /// Every status, best first.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Partial, Self::Failed, Self::Refused, Self::Skipped];
+
+    /// The word in the `status` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One call of a row: its answer or its failure, and what it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The task; `combine` for the aggregation.
+    pub task: String,
+    /// One value for each axis of the task.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub axes: Map<String, Value>,
+    /// How it ended.
+    pub status: CallStatus,
+    /// The validated answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Value>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The model that answered, as the provider states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The provider's name for the last request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// HTTP requests made.
+    pub attempts: u32,
+    /// Attempts without a complete reply, which the provider may have billed all the same.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub maybe_billed: u32,
+    /// Tokens of all attempts.
+    pub usage: Usage,
+    /// Money of all attempts; absent when the price is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Money>,
+    /// Seconds from sending to the reply, summed over the attempts.
+    pub seconds: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStatus {
+    /// Answered and validated.
+    Ok,
+    /// Failed for good.
+    Failed,
+    /// The model or its filter declined.
+    Refused,
+}
