@@ -1,3 +1,5 @@
 //! x
 #![allow(missing_docs)]
+pub mod config;
+pub mod job;
 pub mod model;

@@ -1,0 +1,175 @@
+//! One source of settings: a file, the environment, or the command line. Checked against the default table.
+
+use super::{OPEN_TABLES, Origin, Problem, leaves};
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
+
+/// Prefix of environment variables: `DOCMILL_LLM__CONCURRENCY` is `llm.concurrency`.
+const ENV_PREFIX: &str = "DOCMILL_";
+
+/// One source of settings.
+#[derive(Debug, Clone)]
+pub enum Layer {
+    /// A TOML file.
+    File {
+        /// Its name, for messages.
+        name: String,
+        /// Its content.
+        text: String,
+    },
+    /// Environment variables; those without the prefix `DOCMILL_` are passed over.
+    Env(Vec<(String, String)>),
+    /// `key`, `value` and the argument that said so.
+    Flags(Vec<(String, String, String)>),
+}
+
+type Found = Result<(String, Value, Origin), Problem>;
+
+impl Layer {
+    /// Every value of this layer, or what is wrong with it.
+    pub(super) fn values(&self, defaults: &Table) -> Vec<Found> {
+        match self {
+            Self::File { name, text } => file_values(name, text, defaults),
+            Self::Env(variables) => variables
+                .iter()
+                .filter_map(|(name, value)| {
+                    let key = name.strip_prefix(ENV_PREFIX)?.replace("__", ".").to_lowercase();
+                    Some(text_value(&key, value, Origin::Env(name.clone()), defaults))
+                })
+                .collect(),
+            Self::Flags(flags) => flags
+                .iter()
+                .map(|(key, value, flag)| text_value(key, value, Origin::Flag(flag.clone()), defaults))
+                .collect(),
+        }
+    }
+}
+
+fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
+    // Parsed twice: once for values, once for the places where they stand.
+    let (values, places) = match (text.parse::<Table>(), DeTable::parse(text)) {
+        (Ok(values), Ok(places)) => (values, places),
+        (Err(error), _) | (_, Err(error)) => {
+            let line = error.span().map_or(1, |span| line_at(text, span.start));
+            let origin = Origin::File { file: name.to_owned(), line };
+            return vec![Err(Problem::new(origin, error.message()))];
+        }
+    };
+    let mut lines = Vec::new();
+    key_lines("", places.get_ref(), text, &mut lines);
+    let empty_tables = lines.iter().filter(|(key, _)| defaults_get(defaults, key).is_none() && !is_open(key));
+    let mut found: Vec<Found> = Vec::new();
+    for (key, line) in empty_tables {
+        // A table that does not exist is reported once, at its header, and not for each of its keys.
+        let parent_known = key.rsplit_once('.').is_none_or(|(parent, _)| defaults_get(defaults, parent).is_some());
+        if parent_known {
+            let origin = Origin::File { file: name.to_owned(), line: *line };
+            found.push(Err(unknown_key(key, origin, defaults)));
+        }
+    }
+    for (key, value) in leaves(&values) {
+        let line = lines.iter().find(|(at, _)| *at == key).map_or(1, |(_, line)| *line);
+        let origin = Origin::File { file: name.to_owned(), line };
+        if let Some(default) = expected(defaults, &key) {
+            found.push(typed(&key, value, default, origin));
+        }
+    }
+    found
+}
+
+fn key_lines(prefix: &str, table: &DeTable<'_>, text: &str, out: &mut Vec<(String, usize)>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+        out.push((path.clone(), line_at(text, key.span().start)));
+        if let DeValue::Table(inner) = value.get_ref() {
+            key_lines(&path, inner, text, out);
+        }
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
+}
+
+/// A value given as text: its type is that of the default.
+fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found {
+    let Some(default) = expected(defaults, key) else {
+        return Err(unknown_key(key, origin, defaults));
+    };
+    let as_toml = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+    let as_text = || Value::String(text.to_owned());
+    let value = match default {
+        Some(Value::String(_)) => match as_toml() {
+            Some(Value::String(quoted)) => Value::String(quoted),
+            _ => as_text(),
+        },
+        Some(Value::Array(_)) if !text.trim_start().starts_with('[') => {
+            Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect())
+        }
+        _ => as_toml().unwrap_or_else(as_text),
+    };
+    typed(key, value, default, origin)
+}
+
+/// `None`: no such key. `Some(None)`: a key of an open table, any type will do.
+fn expected<'t>(defaults: &'t Table, key: &str) -> Option<Option<&'t Value>> {
+    if is_open(key) {
+        return Some(None);
+    }
+    match defaults_get(defaults, key)? {
+        Value::Table(_) => None,
+        value => Some(Some(value)),
+    }
+}
+
+fn is_open(key: &str) -> bool {
+    OPEN_TABLES.iter().any(|table| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
+}
+
+fn defaults_get<'t>(defaults: &'t Table, key: &str) -> Option<&'t Value> {
+    let mut parts = key.split('.');
+    let mut value = defaults.get(parts.next()?)?;
+    for part in parts {
+        value = value.as_table()?.get(part)?;
+    }
+    Some(value)
+}
+
+fn typed(key: &str, value: Value, default: Option<&Value>, origin: Origin) -> Found {
+    let value = match (default, value) {
+        (None, value) => value,
+        (Some(Value::Array(_)), Value::Array(items)) => {
+            if !items.iter().all(Value::is_str) {
+                return Err(Problem::new(origin, format!("{key} takes a list of strings")));
+            }
+            Value::Array(items)
+        }
+        (Some(default), value) if default.same_type(&value) => value,
+        (Some(default), value) => {
+            let (wanted, got) = (default.type_str(), value.type_str());
+            return Err(Problem::new(origin, format!("{key} takes {}, not {}", article(wanted), article(got))));
+        }
+    };
+    Ok((key.to_owned(), value, origin))
+}
+
+fn article(type_name: &str) -> String {
+    let vowel = type_name.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {type_name}", if vowel { "an" } else { "a" })
+}
+
+fn unknown_key(key: &str, origin: Origin, defaults: &Table) -> Problem {
+    let known = leaves(defaults);
+    let last = |k: &str| k.rsplit('.').next().unwrap_or_default().to_owned();
+    // A right name in the wrong table is as likely as a slip of the pen.
+    let nearest = known.iter().map(|(k, _)| k.as_str()).max_by(|a, b| {
+        let score = |k: &str| {
+            let whole = strsim::jaro_winkler(k, key);
+            let name = strsim::jaro_winkler(&last(k), &last(key));
+            whole.max(name * 0.98)
+        };
+        score(a).total_cmp(&score(b))
+    });
+    let hint = nearest.map_or_else(String::new, |k| format!("; did you mean {k}?"));
+    Problem::new(origin, format!("unknown key {key}{hint} (docmill config show lists all keys)"))
+}

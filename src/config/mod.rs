@@ -1,0 +1,112 @@
+//! Settings in layers, each value with its origin.
+//!
+//! The embedded `pipeline.toml` is the lowest layer and at the same time the schema: a key that is not in it does
+//! not exist, and a value must have the type that it has there. So there is one place for defaults, and the
+//! commented file that users read cannot differ from what is in force.
+//!
+//! This module takes text and gives values; it opens no file and reads no environment. Which settings a module
+//! takes is declared by that module; [`Config::section`] fills them.
+
+mod layers;
+mod origin;
+
+pub use layers::Layer;
+pub use origin::{Origin, Problem, Problems};
+
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+/// The commented default, embedded.
+pub const DEFAULT: &str = include_str!("../../pipeline.toml");
+
+/// Tables whose keys are the user's own.
+const OPEN_TABLES: [&str; 1] = ["job.params"];
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    table: Table,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Config {
+    /// Lays `layers` over the embedded default, later ones winning. Reports all problems of all layers at once.
+    pub fn from_layers(layers: &[Layer]) -> Result<Self, Problems> {
+        let defaults: Table = DEFAULT.parse().map_err(|e: toml::de::Error| Problems::one("pipeline.toml", e))?;
+        let mut config = Self { table: defaults.clone(), origins: BTreeMap::new() };
+        let mut problems = Vec::new();
+        for layer in layers {
+            for found in layer.values(&defaults) {
+                match found {
+                    Ok((key, value, origin)) => config.set(&key, value, origin),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        Problems::check(problems).map(|()| config)
+    }
+
+    /// The settings of one module, such as `section::<ReadSettings>("read")`.
+    pub fn section<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problems> {
+        let value = self.get(path).cloned().unwrap_or_else(|| Value::Table(Table::new()));
+        value.try_into().map_err(|e: toml::de::Error| Problems::one(path, e.message()))
+    }
+
+    /// The value of one key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        let mut parts = key.split('.');
+        let mut value = self.table.get(parts.next()?)?;
+        for part in parts {
+            value = value.as_table()?.get(part)?;
+        }
+        Some(value)
+    }
+
+    /// Where the value of a key comes from.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// A problem with the meaning of a value, pointing at where the value comes from.
+    pub fn problem(&self, key: &str, message: impl std::fmt::Display) -> Problem {
+        Problem::new(self.origin(key), format!("{key}: {message}"))
+    }
+
+    /// Every key with its value and origin, in the order of the file.
+    pub fn entries(&self) -> Vec<(String, Value, Origin)> {
+        leaves(&self.table).into_iter().map(|(key, value)| (key.clone(), value, self.origin(&key))).collect()
+    }
+
+    fn set(&mut self, key: &str, value: Value, origin: Origin) {
+        let mut table = &mut self.table;
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let Some(last) = parts.pop() else { return };
+        for part in parts {
+            let next = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(next) = next else { return };
+            table = next;
+        }
+        table.insert(last.to_owned(), value);
+        self.origins.insert(key.to_owned(), origin);
+    }
+}
+
+/// All keys of a table as dotted paths, with their values.
+fn leaves(table: &Table) -> Vec<(String, Value)> {
+    fn walk(prefix: &str, table: &Table, out: &mut Vec<(String, Value)>) {
+        for (key, value) in table {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match value {
+                Value::Table(inner) => walk(&path, inner, out),
+                other => out.push((path, other.clone())),
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk("", table, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! The jobs that come with docmill: files like anybody's, embedded.
+
+/// Name and text of every built-in job.
+pub const BUILTIN: [(&str, &str); 4] = [
+    ("material", include_str!("builtin/material.toml")),
+    ("material-conditions", include_str!("builtin/material-conditions.toml")),
+    ("material-single", include_str!("builtin/material-single.toml")),
+    ("text", include_str!("builtin/text.toml")),
+];
+
+/// What `job.use = "auto"` stands for: each document goes to the first of these that takes its kind.
+pub const AUTO: [&str; 2] = ["material", "text"];
+
+/// The text of a built-in job.
+pub fn builtin(name: &str) -> Option<&'static str> {
+    BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}

@@ -1,0 +1,82 @@
+//! From answers to CSV columns.
+
+use super::combine::Combine;
+use super::load::COMBINE;
+use super::{Job, Task};
+use crate::model::CallRecord;
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Columns that every result file has, before and after the answers.
+pub(super) const RESERVED: [&str; 14] = [
+    "index", "document", "status", "provider", "model", "failure_code", "failure_message", "calls", "attempts", "input_tokens",
+    "cached_tokens", "output_tokens", "cost_usd", "seconds",
+];
+
+/// One column with answers and where its value comes from.
+#[derive(Debug)]
+pub(super) struct Column {
+    name: String,
+    task: Arc<str>,
+    axes: Vec<(String, String)>,
+    field: String,
+}
+
+/// All columns of a job: first the combined result, then each task in the job file's order.
+///
+/// A field is called `<task>_<field>`, or `<field>` where it has the task's name or the job has one task; the values
+/// of the axes go in front: `metal_suitability`.
+pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<Column>, String> {
+    let mut columns: Vec<Column> =
+        combine.fields().into_iter().map(|field| Column { name: field.clone(), task: COMBINE.into(), axes: Vec::new(), field }).collect();
+    for task in tasks {
+        for variant in &task.variants {
+            for field in task.shape.fields() {
+                let mut parts: Vec<&str> = variant.axes.iter().map(|(_, value)| value.as_str()).collect();
+                if tasks.len() > 1 && !task.is(field) {
+                    parts.push(&task.id);
+                }
+                parts.push(field);
+                let (name, field) = (parts.join("_"), field.clone());
+                columns.push(Column { name, task: Arc::clone(&task.id), axes: variant.axes.clone(), field });
+            }
+        }
+    }
+    let mut seen: HashSet<&str> = RESERVED.into();
+    for column in &columns {
+        if !seen.insert(&column.name) {
+            return Err(format!("two columns would be called `{}`; rename an answer or a task", column.name));
+        }
+    }
+    Ok(columns)
+}
+
+/// The columns that go to the CSV: all, or those that the job file lists.
+pub(super) fn chosen(columns: &[Column], wanted: Option<Vec<String>>) -> Result<Vec<String>, String> {
+    let all: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+    let Some(wanted) = wanted else { return Ok(all) };
+    match wanted.iter().find(|name| !all.contains(name)) {
+        Some(name) => Err(format!("columns: there is no column `{name}`; there are: {}", all.join(", "))),
+        None => Ok(wanted),
+    }
+}
+
+impl Job {
+    /// The answers of one document by column. `records` hold every call, the aggregation included; `counted` is the
+    /// result of an aggregation without a model.
+    pub fn answers(&self, records: &[CallRecord], counted: &Map<String, Value>) -> Map<String, Value> {
+        let value = |column: &Column| {
+            if *column.task == *COMBINE && counted.contains_key(&column.field) {
+                return counted.get(&column.field).cloned();
+            }
+            let record = records.iter().find(|r| r.task == *column.task && same_axes(r, &column.axes))?;
+            record.answer.as_ref()?.get(&column.field).cloned()
+        };
+        self.columns.iter().filter_map(|column| Some((column.name.clone(), value(column)?))).collect()
+    }
+}
+
+fn same_axes(record: &CallRecord, axes: &[(String, String)]) -> bool {
+    axes.iter().all(|(axis, value)| record.axes.get(axis).and_then(Value::as_str) == Some(value))
+}

@@ -1,0 +1,144 @@
+//! Answer fields: from the short form of a job file to a JSON schema.
+//!
+//! The schema made here is the full one, against which answers are checked. What a provider's own subset lacks is
+//! dropped later, by its dialect.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use toml::Table;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FieldFile {
+    r#type: FieldType,
+    title: Option<String>,
+    description: Option<String>,
+    unit: Option<String>,
+    min: Option<toml::Value>,
+    max: Option<toml::Value>,
+    r#enum: Option<toml::Value>,
+    items: Option<toml::Value>,
+    min_items: Option<u32>,
+    max_items: Option<u32>,
+    fields: Option<Table>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum FieldType {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    Array,
+    Object,
+}
+
+impl FieldType {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// The schema of an object with these fields: all required, none besides.
+pub(super) fn object_schema(fields: &Table, params: &Table) -> Result<Value, String> {
+    if fields.is_empty() {
+        return Err("an answer needs at least one field".into());
+    }
+    let mut properties = Map::new();
+    for (name, spec) in fields {
+        let schema = field_schema(spec, params).map_err(|e| format!("field `{name}`: {e}"))?;
+        properties.insert(name.clone(), schema);
+    }
+    let required: Vec<&String> = properties.keys().collect();
+    Ok(json!({"type": "object", "properties": &properties, "required": required, "additionalProperties": false}))
+}
+
+fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
+    let field: FieldFile = match spec {
+        // The short form: a type alone.
+        toml::Value::String(name) => toml::Value::Table(Table::from_iter([("type".to_owned(), toml::Value::String(name.clone()))])),
+        other => other.clone(),
+    }
+    .try_into()
+    .map_err(|e: toml::de::Error| e.message().to_owned())?;
+
+    let mut schema = Map::new();
+    schema.insert("type".into(), json!(field.r#type.as_str()));
+    if let Some(title) = &field.title {
+        schema.insert("title".into(), json!(title));
+    }
+    let unit = field.unit.as_ref().map(|unit| format!("Unit: {unit}."));
+    let description: Vec<String> = field.description.iter().cloned().chain(unit).collect();
+    if !description.is_empty() {
+        schema.insert("description".into(), json!(description.join(" ")));
+    }
+    let only_for = |given: bool, key: &str, types: &[FieldType]| {
+        if given && !types.contains(&field.r#type) {
+            return Err(format!("`{key}` does not go with type {}", field.r#type.as_str()));
+        }
+        Ok(())
+    };
+    let (numbers, lists) = ([FieldType::Integer, FieldType::Number], [FieldType::Array]);
+    only_for(field.min.is_some() || field.max.is_some(), "min/max", &numbers)?;
+    only_for(field.items.is_some() || field.min_items.is_some() || field.max_items.is_some(), "items", &lists)?;
+    only_for(field.r#enum.is_some(), "enum", &[FieldType::String, FieldType::Integer])?;
+    only_for(field.fields.is_some(), "fields", &[FieldType::Object])?;
+
+    for (key, bound) in [("minimum", &field.min), ("maximum", &field.max)] {
+        if let Some(bound) = bound {
+            let bound = to_json(bound);
+            if !bound.is_number() {
+                return Err(format!("{key} must be a number"));
+            }
+            schema.insert(key.into(), bound);
+        }
+    }
+    if let Some(values) = &field.r#enum {
+        schema.insert("enum".into(), enum_values(values, params)?);
+    }
+    match field.r#type {
+        FieldType::Array => {
+            let items = field.items.unwrap_or_else(|| toml::Value::String("string".into()));
+            schema.insert("items".into(), field_schema(&items, params).map_err(|e| format!("items: {e}"))?);
+            if let Some(n) = field.min_items {
+                schema.insert("minItems".into(), json!(n));
+            }
+            if let Some(n) = field.max_items {
+                schema.insert("maxItems".into(), json!(n));
+            }
+        }
+        FieldType::Object => {
+            let fields = field.fields.ok_or("type object needs `fields`")?;
+            if let Value::Object(inner) = object_schema(&fields, params)? {
+                schema.extend(inner);
+            }
+        }
+        _ => {}
+    }
+    Ok(Value::Object(schema))
+}
+
+/// A list of values, or the name of a parameter that holds one.
+fn enum_values(values: &toml::Value, params: &Table) -> Result<Value, String> {
+    let list = match values {
+        toml::Value::String(param) => params.get(param).ok_or_else(|| format!("enum names the parameter `{param}`, which [params] does not have"))?,
+        list => list,
+    };
+    match to_json(list) {
+        Value::Array(items) if !items.is_empty() => Ok(Value::Array(items)),
+        _ => Err("enum takes a list of values, not an empty one".into()),
+    }
+}
+
+pub(super) fn to_json(value: &toml::Value) -> Value {
+    // Everything but dates maps one to one; a date becomes its text.
+    serde_json::to_value(value).unwrap_or_else(|_| Value::String(value.to_string()))
+}

@@ -1,0 +1,145 @@
+use super::*;
+use crate::model::{CallRecord, CallStatus, Content, Failure, FailureCode, Part, Text, Usage};
+use serde_json::{Map, Value, json};
+
+fn load(text: &str) -> Result<Job, JobError> {
+    Job::load("test.toml", text, &toml::Table::new(), None)
+}
+
+fn text(body: &str) -> Content {
+    Content::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into() }))
+}
+
+fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecord {
+    CallRecord {
+        task: task.into(),
+        axes: axes.iter().map(|(a, v)| ((*a).to_owned(), json!(v))).collect(),
+        status: if answer.is_some() { CallStatus::Ok } else { CallStatus::Refused },
+        failure: answer.is_none().then(|| Failure::new(FailureCode::Refused, "no")),
+        answer,
+        model: None,
+        request_id: None,
+        attempts: 1,
+        maybe_billed: 0,
+        usage: Usage::default(),
+        cost_usd: None,
+        seconds: 0.0,
+    }
+}
+
+const SMALL: &str = r#"
+name = "small"
+input = "text"
+[params]
+limit = 10
+[[task]]
+id = "headline"
+prompt = "One {{ tone }} headline, at most {{ limit }} words: {{ document }}"
+over = { tone = ["dry", "bold"] }
+[task.answer]
+headline = "string"
+"#;
+
+#[test]
+fn every_built_in_job_loads_with_every_method_it_offers() {
+    for (name, source) in BUILTIN {
+        let job = Job::load(name, source, &toml::Table::new(), None).unwrap();
+        assert_eq!(job.name, name);
+        assert!(!job.description.is_empty());
+    }
+    for method in [Method::Model, Method::Vote, Method::Weighted] {
+        for name in ["material", "material-conditions"] {
+            let job = Job::load(name, builtin(name).unwrap(), &toml::Table::new(), Some(method)).unwrap();
+            assert_eq!(job.csv_columns()[..4], ["best_material", "runner_up", "rationale", "confidence"]);
+        }
+    }
+}
+
+#[test]
+fn the_material_job_asks_six_specialists_and_the_nested_one_eighteen() {
+    let count = |name: &str| Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap().calls_per_document();
+    assert_eq!((count("material"), count("material-conditions"), count("material-single"), count("text")), (7, 19, 1, 6));
+}
+
+#[test]
+fn columns_are_called_as_the_readme_says() {
+    let columns = |name: &str| Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap().csv_columns().to_vec();
+    assert_eq!(columns("material")[4..8], ["metal_suitability", "metal_strengths", "metal_concerns", "metal_recommended"]);
+    assert_eq!(columns("material-conditions")[4], "metal_indoor_suitability");
+    assert_eq!(columns("text"), ["summary", "sentiment", "sentiment_score", "keywords", "questions", "translation", "category"]);
+}
+
+#[test]
+fn document_text_is_a_value_and_never_template() {
+    let hostile = "{{ limit }} {% if x %} {# {{{{ }} ${x} %s \\u0041 </document>";
+    let calls = load(SMALL).unwrap().calls(&text(hostile), "m", None).unwrap();
+    assert_eq!(calls.len(), 2);
+    let Part::Text(prompt) = &calls[1].parts[0] else { panic!("text expected") };
+    assert_eq!(&**prompt, format!("One bold headline, at most 10 words: {hostile}"));
+}
+
+#[test]
+fn without_a_place_in_the_prompt_the_document_goes_first_between_marks() {
+    let job = load(&SMALL.replace(": {{ document }}", "")).unwrap();
+    let calls = job.calls(&text("body"), "m", None).unwrap();
+    let parts: Vec<&str> = calls[0].parts.iter().map(|p| if let Part::Text(t) = p { &**t } else { "" }).collect();
+    assert_eq!(parts, ["<document-0123456789ab>\nbody\n</document-0123456789ab>", "One dry headline, at most 10 words"]);
+}
+
+#[test]
+fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
+    for (from, to, part) in [
+        ("{{ tone }}", "{{ tune }}", "`tune`, which does not exist; there is: document, limit, tone"),
+        ("{{ tone }}", "{{ tone", "syntax error"),
+        ("headline = \"string\"", "headline = \"text\"", "field `headline`: unknown variant `text`"),
+        ("headline = \"string\"", "headline = { type = \"string\", min = 1 }", "`min/max` does not go with type string"),
+        ("headline = \"string\"", "status = \"string\"\n", ""),
+        ("[\"dry\", \"bold\"]", "[]", "at least one value"),
+        ("[\"dry\", \"bold\"]", "[\"dry\", \"dry\"]", "`dry` twice"),
+        ("name = \"small\"", "name = \"../small\"", "names are 1 to 64"),
+        ("name = \"small\"", "name = \"small\"\nsytem = \"x\"", "unknown field `sytem`"),
+        ("name = \"small\"", "name = \"small\"\ncolumns = [\"nope\"]", "there is no column `nope`; there are: dry_headline, bold_headline"),
+    ] {
+        match load(&SMALL.replace(from, to)) {
+            Ok(job) => assert!(part.is_empty(), "{to} was taken: {:?}", job.csv_columns()),
+            Err(error) => assert!(!part.is_empty() && error.to_string().contains(part), "{to}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn parameters_can_be_replaced_but_not_invented() {
+    let with = |name: &str, value: toml::Value| Job::load("t", SMALL, &toml::Table::from_iter([(name.to_owned(), value)]), None);
+    let job = with("limit", toml::Value::Integer(3)).unwrap();
+    let Part::Text(prompt) = &job.calls(&text("x"), "m", None).unwrap()[0].parts[0] else { panic!("text expected") };
+    assert!(prompt.contains("at most 3 words"));
+    assert!(with("limits", toml::Value::Integer(3)).unwrap_err().to_string().contains("it has: limit"));
+    assert!(with("limit", toml::Value::Boolean(true)).unwrap_err().to_string().contains("takes integer"));
+}
+
+#[test]
+fn the_aggregation_is_told_what_is_missing() {
+    let job = Job::load("material", builtin("material").unwrap(), &toml::Table::new(), None).unwrap();
+    let records = [
+        record("assess", &[("material", "metal")], Some(json!({"suitability": 9, "strengths": ["{{ x }}"]}))),
+        record("assess", &[("material", "wood")], None),
+    ];
+    let Combined::Ask(call) = job.combine(&records, "m", None).unwrap() else { panic!("a call expected") };
+    let Part::Text(prompt) = &call.parts[0] else { panic!("text expected") };
+    assert!(prompt.contains(r#""suitability": 9"#), "{prompt}");
+    assert!(prompt.contains("{{ x }}") && prompt.contains("wood (refused)"), "{prompt}");
+    assert!(matches!(job.combine(&records[1..], "m", None).unwrap(), Combined::Nothing));
+}
+
+#[test]
+fn votes_fill_the_same_columns_as_a_model() {
+    let job = Job::load("material", builtin("material").unwrap(), &toml::Table::new(), Some(Method::Vote)).unwrap();
+    let answer = |n: i64, yes: bool| Some(json!({"suitability": n, "recommended": yes, "strengths": [], "concerns": []}));
+    let records =
+        [record("assess", &[("material", "metal")], answer(9, true)), record("assess", &[("material", "wood")], answer(3, false))];
+    let Combined::Done(result) = job.combine(&records, "m", None).unwrap() else { panic!("a result expected") };
+    let answers: Map<String, Value> = job.answers(&records, &result);
+    assert_eq!((&answers["best_material"], &answers["runner_up"], &answers["confidence"]), (&json!("metal"), &json!("wood"), &json!("high")));
+    assert_eq!(answers["wood_suitability"], 3);
+    assert!(!answers.contains_key("ceramic_suitability"));
+}

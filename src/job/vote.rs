@@ -1,0 +1,168 @@
+//! Aggregation without a model: by majority, or by weighted scores.
+
+use serde_json::{Map, Value, json};
+
+/// What one answer says about one candidate.
+#[derive(Debug, Clone)]
+pub(super) struct Ballot {
+    pub choice: String,
+    pub votes: bool,
+    pub score: Option<f64>,
+    pub weight: f64,
+}
+
+/// The outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Verdict {
+    pub best: String,
+    pub runner_up: Option<String>,
+    pub rationale: String,
+    pub confidence: &'static str,
+}
+
+impl Verdict {
+    pub fn into_fields(self, subject: &str) -> Map<String, Value> {
+        Map::from_iter([
+            (format!("best_{subject}"), json!(self.best)),
+            ("runner_up".to_owned(), json!(self.runner_up)),
+            ("rationale".to_owned(), json!(self.rationale)),
+            ("confidence".to_owned(), json!(self.confidence)),
+        ])
+    }
+}
+
+/// All ballots on one candidate.
+struct Tally<'b> {
+    choice: &'b str,
+    ballots: usize,
+    votes: usize,
+    scores: Vec<f64>,
+    weight: f64,
+}
+
+impl Tally<'_> {
+    fn mean(&self) -> Option<f64> {
+        (!self.scores.is_empty()).then(|| self.scores.iter().sum::<f64>() / self.scores.len() as f64)
+    }
+
+    fn weighted_mean(&self) -> f64 {
+        self.mean().unwrap_or(0.0) * self.weight
+    }
+}
+
+fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
+    let mut tallies: Vec<Tally<'_>> = Vec::new();
+    for ballot in ballots {
+        let index = tallies.iter().position(|t| t.choice == ballot.choice).unwrap_or_else(|| {
+            tallies.push(Tally { choice: &ballot.choice, ballots: 0, votes: 0, scores: Vec::new(), weight: ballot.weight });
+            tallies.len() - 1
+        });
+        let tally = &mut tallies[index];
+        tally.ballots += 1;
+        tally.votes += usize::from(ballot.votes);
+        tally.scores.extend(ballot.score);
+    }
+    tallies
+}
+
+/// Most votes win; among equals the higher mean score, then the job file's order.
+///
+/// Confidence: `high` if the winner has at least three times the runner-up's votes, `medium` if it has more votes,
+/// or as many and a mean score that is higher by two, else `low`. Never `high` when answers are missing.
+pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
+    let mut ranked = tallies(ballots);
+    // Stable: equals stay in the job file's order.
+    ranked.sort_by(|a, b| b.votes.cmp(&a.votes).then(b.mean().unwrap_or(0.0).total_cmp(&a.mean().unwrap_or(0.0))));
+    let best = ranked.first()?;
+    let second = ranked.get(1);
+    let second_votes = second.map_or(0, |s| s.votes);
+    let lead = best.mean().unwrap_or(0.0) - second.and_then(Tally::mean).unwrap_or(0.0);
+    let confidence = match best.votes {
+        0 => "low",
+        votes if votes >= 3 * second_votes && votes > second_votes => "high",
+        votes if votes > second_votes || lead >= 2.0 => "medium",
+        _ => "low",
+    };
+    let describe = |t: &Tally<'_>| {
+        let score = t.mean().map_or_else(String::new, |mean| format!(", mean score {mean:.1}"));
+        format!("{} has {} of {} votes{score}", t.choice, t.votes, t.ballots)
+    };
+    Some(verdict(best, second, confidence, describe, missing))
+}
+
+/// The highest product of mean score and weight wins; among equals the job file's order.
+///
+/// Confidence: `high` if the winner leads by a fifth of its own value, `medium` by a twelfth, else `low`. Never
+/// `high` when answers are missing.
+pub(super) fn weighted(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
+    let mut ranked = tallies(ballots);
+    ranked.sort_by(|a, b| b.weighted_mean().total_cmp(&a.weighted_mean()));
+    let best = ranked.first()?;
+    let second = ranked.get(1);
+    let value = best.weighted_mean();
+    let lead = value - second.map_or(0.0, Tally::weighted_mean);
+    let confidence = match lead / value.max(f64::MIN_POSITIVE) {
+        share if share >= 1.0 / 5.0 => "high",
+        share if share >= 1.0 / 12.0 => "medium",
+        _ => "low",
+    };
+    let describe = |t: &Tally<'_>| format!("{} scores {:.1} (mean {:.1} x weight {})", t.choice, t.weighted_mean(), t.mean().unwrap_or(0.0), t.weight);
+    Some(verdict(best, second, confidence, describe, missing))
+}
+
+fn verdict(best: &Tally<'_>, second: Option<&Tally<'_>>, confidence: &'static str, describe: impl Fn(&Tally<'_>) -> String, missing: &[String]) -> Verdict {
+    let mut rationale = describe(best);
+    if let Some(second) = second {
+        rationale.push_str("; ");
+        rationale.push_str(&describe(second));
+    }
+    rationale.push('.');
+    if !missing.is_empty() {
+        rationale.push_str(&format!(" Missing: {}.", missing.join(", ")));
+    }
+    Verdict {
+        best: best.choice.to_owned(),
+        runner_up: second.map(|s| s.choice.to_owned()),
+        rationale,
+        confidence: if confidence == "high" && !missing.is_empty() { "medium" } else { confidence },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ballot(choice: &str, votes: bool, score: f64, weight: f64) -> Ballot {
+        Ballot { choice: choice.into(), votes, score: Some(score), weight }
+    }
+
+    #[test]
+    fn the_majority_wins_and_scores_break_ties() {
+        let ballots = [ballot("metal", true, 6.0, 1.0), ballot("wood", true, 8.5, 1.0), ballot("glass", false, 9.0, 1.0)];
+        let verdict = majority(&ballots, &[]).unwrap();
+        assert_eq!((verdict.best.as_str(), verdict.runner_up.as_deref(), verdict.confidence), ("wood", Some("metal"), "medium"));
+        assert_eq!(verdict.rationale, "wood has 1 of 1 votes, mean score 8.5; metal has 1 of 1 votes, mean score 6.0.");
+    }
+
+    #[test]
+    fn a_clear_majority_is_high_confidence_unless_something_is_missing() {
+        let ballots = [ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("no", true, 0.0, 1.0)];
+        assert_eq!(majority(&ballots, &[]).unwrap().confidence, "high");
+        let cut = majority(&ballots, &["third (refused)".into()]).unwrap();
+        assert_eq!(cut.confidence, "medium");
+        assert!(cut.rationale.ends_with("Missing: third (refused)."));
+    }
+
+    #[test]
+    fn weights_can_turn_the_result() {
+        let ballots = [ballot("metal", false, 8.0, 1.0), ballot("wood", false, 6.0, 1.5)];
+        let verdict = weighted(&ballots, &[]).unwrap();
+        assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));
+    }
+
+    #[test]
+    fn no_ballots_give_no_verdict() {
+        assert_eq!(majority(&[], &[]), None);
+        assert_eq!(weighted(&[], &[]), None);
+    }
+}
