@@ -1,5 +1,6 @@
 //! x
 #![allow(missing_docs)]
+pub mod ask;
 pub mod config;
 pub mod job;
 pub mod model;

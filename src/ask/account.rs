@@ -1,0 +1,154 @@
+//! Provider, address, key and model: the thing that has limits and sends bills.
+
+use super::dialect::Dialect;
+use super::pricing::Prices;
+use super::settings::LlmSettings;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// The built-in model server.
+    Simulated,
+    /// Anthropic's Messages API.
+    Anthropic,
+    /// OpenAI's Chat Completions API.
+    OpenAi,
+    /// Any server that speaks Chat Completions.
+    Compatible,
+}
+
+impl Provider {
+    const ALL: [(&'static str, Self); 4] =
+        [("simulated", Self::Simulated), ("anthropic", Self::Anthropic), ("openai", Self::OpenAi), ("openai-compatible", Self::Compatible)];
+
+    /// The provider called `name`.
+    pub fn parse(name: &str) -> Result<Self, AccountError> {
+        let known = Self::ALL.map(|(name, _)| name).join(", ");
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, provider)| *provider).ok_or_else(|| AccountError { key: "llm.provider", message: format!("there is no provider \"{name}\"; there are: {known}") })
+    }
+
+    /// Its name in settings and results.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, provider)| *provider == self).map_or("", |(name, _)| name)
+    }
+
+    fn default_model(self) -> Option<&'static str> {
+        match self {
+            Self::Simulated => Some("simulated-small"),
+            Self::Anthropic => Some("claude-haiku-5-5"),
+            Self::OpenAi => Some("gpt-6-luna"),
+            Self::Compatible => None,
+        }
+    }
+
+    fn default_url(self) -> Option<&'static str> {
+        match self {
+            Self::Anthropic => Some("https://api.anthropic.com"),
+            Self::OpenAi => Some("https://api.openai.com/v1"),
+            Self::Simulated | Self::Compatible => None,
+        }
+    }
+
+    fn key_variable(self) -> Option<&'static str> {
+        match self {
+            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
+            Self::OpenAi => Some("OPENAI_API_KEY"),
+            Self::Simulated | Self::Compatible => None,
+        }
+    }
+
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::Simulated | Self::Anthropic => Dialect::Anthropic,
+            Self::OpenAi => Dialect::OpenAi,
+            Self::Compatible => Dialect::Compatible,
+        }
+    }
+}
+
+/// Settings that do not make an account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {message}")]
+pub struct AccountError {
+    /// The setting to look at.
+    pub key: &'static str,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Provider, address, key and model.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Who answers.
+    pub provider: Provider,
+    /// The wire format.
+    pub dialect: Dialect,
+    /// Where, without a slash at the end.
+    pub base_url: String,
+    /// The model that is asked unless a task names its own.
+    pub model: String,
+    /// What tokens cost.
+    pub prices: Prices,
+    key: Option<SecretString>,
+}
+
+impl Account {
+    /// Resolves the settings. `simulator` is the address of the built-in server, needed for the provider `simulated`;
+    /// `environment` looks up a variable.
+    pub fn resolve(settings: &LlmSettings, simulator: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
+        let error = |key, message: String| Err(AccountError { key, message });
+        let provider = Provider::parse(&settings.provider)?;
+        let model = match (settings.model.as_str(), provider.default_model()) {
+            ("", Some(default)) => default.to_owned(),
+            ("", None) => return error("llm.model", format!("provider {} needs the name of a model", provider.as_str())),
+            (given, _) => given.to_owned(),
+        };
+        let base_url = match (settings.base_url.as_str(), provider, simulator) {
+            (_, Provider::Simulated, Some(address)) => address.to_owned(),
+            ("", ..) => match provider.default_url() {
+                Some(url) => url.to_owned(),
+                None => return error("llm.base_url", format!("provider {} needs an address, such as http://localhost:8000/v1", provider.as_str())),
+            },
+            (given, ..) => {
+                let valid = reqwest::Url::parse(given).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+                if !valid {
+                    return error("llm.base_url", format!("\"{given}\" is not an address such as https://host/v1"));
+                }
+                given.to_owned()
+            }
+        };
+        let variable = match settings.api_key_env.as_str() {
+            "" => provider.key_variable(),
+            given => Some(given),
+        };
+        let key = variable.and_then(&environment).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        if let (Some(variable), None) = (variable, &key) {
+            let message = format!(
+                "provider {} needs an API key: set the environment variable {variable} (keys are never read from files), \
+                 or try without a key: --set llm.provider=simulated",
+                provider.as_str()
+            );
+            return error("llm.api_key_env", message);
+        }
+        if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
+            return error("llm.api_key_env", "the key holds characters that no key has; was it copied whole and alone?".to_owned());
+        }
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Ok(Self { provider, dialect: provider.dialect(), base_url, model, prices: Prices::embedded(), key: key.map(SecretString::from) })
+    }
+
+    /// The key, for the one header that carries it.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// `text` without the key: some servers send it back in their errors.
+    pub fn scrub(&self, text: &str) -> String {
+        match self.key() {
+            Some(key) => text.replace(key, "[key]"),
+            None => text.to_owned(),
+        }
+    }
+}

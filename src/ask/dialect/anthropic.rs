@@ -1,0 +1,66 @@
+//! Anthropic's Messages API, version 2026-10-21.
+
+use super::{Body, Extra, HttpRequest, body, schema};
+use crate::ask::fault::{Class, Fault};
+use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
+use serde_json::{Value, json};
+
+pub(super) fn request(call: &Call, extra: &Extra<'_>) -> HttpRequest {
+    let mut content: Vec<Value> = call.parts.iter().map(part).collect();
+    if let Some(note) = extra.note {
+        content.push(json!({"type": "text", "text": note}));
+    }
+    let mut output = json!({"format": {"type": "json_schema", "schema": schema::for_anthropic(&call.schema)}});
+    if let Some(effort) = &call.effort {
+        output["effort"] = json!(&**effort);
+    }
+    let mut body = json!({
+        "model": call.model,
+        "max_tokens": call.max_output_tokens.saturating_add(extra.room),
+        "messages": [{"role": "user", "content": content}],
+        "output_config": output,
+    });
+    if !call.system.is_empty() {
+        body["system"] = json!([{"type": "text", "text": &*call.system}]);
+    }
+    HttpRequest { path: "/v1/messages", headers: &[("anthropic-version", "2026-10-21")], body: Body::new(&body, &call.parts) }
+}
+
+fn part(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({"type": "text", "text": &**text}),
+        Part::Picture(picture) => json!({
+            "type": "image",
+            "source": {"type": "base64", "media_type": picture.media_type, "data": body::placeholder(picture)},
+        }),
+    }
+}
+
+pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
+    let usage = usage(&json["usage"]);
+    let Some(blocks) = json["content"].as_array() else {
+        return Err(Fault { usage, ..Fault::new(Class::BadReply, FailureCode::BadReply, "the reply has no content") });
+    };
+    // Thinking blocks may come first: blocks are chosen by type, never by position.
+    let text: String = blocks.iter().filter(|b| b["type"] == "text").filter_map(|b| b["text"].as_str()).collect();
+    let stop = match json["stop_reason"].as_str() {
+        Some("max_tokens" | "model_context_window_exceeded") => Stop::Truncated,
+        Some("refusal") => {
+            let details = &json["stop_details"];
+            let why = details["explanation"].as_str().or_else(|| details["category"].as_str());
+            Stop::Refused(why.unwrap_or("no reason given").to_owned())
+        }
+        _ => Stop::Complete,
+    };
+    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None })
+}
+
+fn usage(json: &Value) -> Usage {
+    let count = |key: &str| json[key].as_u64().unwrap_or(0);
+    Usage {
+        fresh: count("input_tokens"),
+        cache_read: count("cache_read_input_tokens"),
+        cache_write: count("cache_creation_input_tokens"),
+        output: count("output_tokens"),
+    }
+}

@@ -1,0 +1,138 @@
+use super::*;
+use crate::model::{Part, Picture, Stop, Usage};
+use bytes::Bytes;
+use serde_json::json;
+use std::sync::Arc;
+
+fn call(parts: Vec<Part>) -> Call {
+    Call {
+        task: "assess".into(),
+        axes: Vec::new(),
+        model: "m".into(),
+        system: "be brief".into(),
+        parts,
+        schema: Arc::new(json!({
+            "type": "object", "required": ["n", "list"], "additionalProperties": false,
+            "properties": {
+                "n": {"type": "integer", "minimum": 1, "maximum": 10, "description": "how good"},
+                "list": {"type": "array", "items": {"type": "string"}, "minItems": 3, "maxItems": 3},
+                "share": {"type": "number", "minimum": -1, "maximum": 1}}})),
+        max_output_tokens: 100,
+        effort: None,
+    }
+}
+
+fn picture() -> Part {
+    let base64 = Bytes::from_static(b"QUJD");
+    Part::Picture(Arc::new(Picture { media_type: "image/png", base64, digest: "d".repeat(64), width: 1, height: 1 }))
+}
+
+fn json_of(request: HttpRequest) -> Value {
+    let bytes: Vec<u8> = request.body.into_pieces().concat();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Result<Reply, Fault> {
+    let header = |name: &str| headers.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+    dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() })
+}
+
+#[test]
+fn anthropic_gets_its_subset_of_the_schema() {
+    let body = json_of(Dialect::Anthropic.request(&call(vec![picture(), Part::Text("why?".into())]), &Extra { room: 50, note: None }));
+    assert_eq!(body["max_tokens"], 150);
+    assert_eq!(body["messages"][0]["content"][0]["source"], json!({"type": "base64", "media_type": "image/png", "data": "QUJD"}));
+    let properties = &body["output_config"]["format"]["schema"]["properties"];
+    assert_eq!(properties["n"], json!({"type": "integer", "description": "how good", "enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}));
+    assert_eq!(properties["list"], json!({"type": "array", "items": {"type": "string"}, "description": "Exactly 3 items"}));
+    assert_eq!(properties["share"]["description"], "From -1 to 1");
+    assert!(properties["share"].get("minimum").is_none());
+}
+
+#[test]
+fn chat_completions_differ_between_openai_and_the_others() {
+    let text = call(vec![Part::Text("a".into()), Part::Text("b".into())]);
+    let ours = json_of(Dialect::OpenAi.request(&text, &Extra { room: 5, note: Some("again") }));
+    assert_eq!((ours["messages"][0]["role"].as_str(), ours["max_completion_tokens"].as_u64()), (Some("developer"), Some(105)));
+    assert_eq!(ours["messages"][1]["content"], "a\n\nb\n\nagain");
+    assert_eq!(ours["response_format"]["json_schema"]["schema"]["properties"]["n"]["maximum"], 10);
+    let theirs = json_of(Dialect::Compatible.request(&call(vec![picture()]), &Extra::default()));
+    assert_eq!((theirs["messages"][0]["role"].as_str(), theirs["max_tokens"].as_u64()), (Some("system"), Some(100)));
+    assert_eq!(theirs["messages"][1]["content"][0]["image_url"]["url"], "data:image/png;base64,QUJD");
+}
+
+#[test]
+fn calls_on_one_image_share_its_bytes() {
+    let part = picture();
+    let Part::Picture(shared) = &part else { panic!("picture expected") };
+    let address = shared.base64.as_ptr();
+    for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible] {
+        let body = dialect.request(&call(vec![part.clone()]), &Extra::default()).body;
+        let length = body.len();
+        let pieces = body.into_pieces();
+        assert_eq!(pieces.len(), 3);
+        assert_eq!(pieces[1].as_ptr(), address);
+        assert_eq!(pieces.concat().len(), length);
+    }
+}
+
+#[test]
+fn the_stop_reason_is_read_before_the_text() {
+    let anthropic = |reason: &str| {
+        let body = json!({"content": [{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "{}"}], "stop_reason": reason,
+            "usage": {"input_tokens": 3, "cache_read_input_tokens": 2, "cache_creation_input_tokens": null, "output_tokens": 1}, "model": "m"});
+        read(Dialect::Anthropic, 200, &[("request-id", "req_1")], &body.to_string()).unwrap()
+    };
+    let reply = anthropic("end_turn");
+    assert_eq!((reply.text.as_str(), reply.stop, reply.request_id.as_deref()), ("{}", Stop::Complete, Some("req_1")));
+    assert_eq!(reply.usage, Usage { fresh: 3, cache_read: 2, cache_write: 0, output: 1 });
+    assert_eq!(anthropic("max_tokens").stop, Stop::Truncated);
+    assert_eq!(anthropic("refusal").stop, Stop::Refused("no reason given".into()));
+
+    let openai = |message: Value, reason: &str| {
+        let body = json!({"choices": [{"message": message, "finish_reason": reason}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 6}}});
+        read(Dialect::Compatible, 200, &[], &body.to_string()).unwrap()
+    };
+    let reply = openai(json!({"content": "{}", "refusal": null}), "stop");
+    assert_eq!((reply.stop, reply.usage), (Stop::Complete, Usage { fresh: 4, cache_read: 6, cache_write: 0, output: 4 }));
+    assert_eq!(openai(json!({"content": null, "refusal": "no"}), "stop").stop, Stop::Refused("no".into()));
+    assert_eq!(openai(json!({"content": "{"}), "length").stop, Stop::Truncated);
+    assert_eq!(openai(json!({"content": ""}), "content_filter").stop, Stop::Filtered("content_filter".into()));
+}
+
+#[test]
+fn errors_are_sorted_by_code_before_status() {
+    let error = |status: u16, headers: &[(&str, &str)], body: Value| {
+        let fault = read(Dialect::OpenAi, status, headers, &body.to_string()).unwrap_err();
+        (fault.class, fault.code)
+    };
+    let body = |code: &str, kind: &str| json!({"error": {"message": "m", "type": kind, "code": code}});
+    let wait = |ms| Class::Refused { retry_after: Some(Duration::from_millis(ms)) };
+    assert_eq!(error(429, &[("retry-after", "2")], body("rate_limit_exceeded", "tokens")), (wait(2000), FailureCode::RateLimited));
+    assert_eq!(error(429, &[("retry-after-ms", "300"), ("retry-after", "9")], body("x", "y")), (wait(300), FailureCode::RateLimited));
+    assert_eq!(error(429, &[], body("insufficient_quota", "insufficient_quota")).0, Class::RunFatal(StopKind::Refused));
+    assert_eq!(error(401, &[], body("invalid_api_key", "x")).0, Class::RunFatal(StopKind::Refused));
+    assert_eq!(error(400, &[], body("context_length_exceeded", "x")), (Class::Permanent, FailureCode::TooLong));
+    assert_eq!(error(400, &[], body("invalid_image_format", "x")), (Class::Permanent, FailureCode::Rejected));
+    assert_eq!(error(503, &[], body("server_is_overloaded", "x")), (Class::Refused { retry_after: None }, FailureCode::Overloaded));
+    assert_eq!(error(200, &[], json!({"error": {"code": 429, "message": "upstream"}})).1, FailureCode::RateLimited);
+    let anthropic = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "m", "details": {"error_code": "enforced_spend_limit_reached"}}});
+    assert_eq!(error(429, &[], anthropic).0, Class::RunFatal(StopKind::Refused));
+}
+
+#[test]
+fn a_wait_may_be_a_date() {
+    let headers = [("retry-after", "Fri, 20 Nov 2026 10:00:07 GMT"), ("date", "Fri, 20 Nov 2026 10:00:00 GMT")];
+    let fault = read(Dialect::Anthropic, 429, &headers, "{}").unwrap_err();
+    assert_eq!(fault.class, Class::Refused { retry_after: Some(Duration::from_secs(7)) });
+}
+
+#[test]
+fn a_page_of_html_is_sorted_by_its_status() {
+    let page = "<html>\n<h1>413 Request Entity Too Large</h1>";
+    let fault = read(Dialect::Anthropic, 413, &[], page).unwrap_err();
+    assert_eq!((fault.class, fault.code), (Class::Permanent, FailureCode::TooLong));
+    assert_eq!(fault.message, "HTTP 413: <html> <h1>413 Request Entity Too Large</h1>");
+    assert_eq!(read(Dialect::Anthropic, 200, &[], page).unwrap_err().class, Class::BadReply);
+}

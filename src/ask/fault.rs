@@ -1,0 +1,65 @@
+//! What can go wrong with an attempt, sorted by what to do about it.
+
+use crate::model::{FailureCode, Usage};
+use std::time::Duration;
+
+/// What to do after a failed attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Class {
+    /// The request never reached the provider: free to repeat.
+    NotSent,
+    /// The provider took no work: repeat after its wait, or after ours.
+    Refused {
+        /// The wait that the provider asks for.
+        retry_after: Option<Duration>,
+    },
+    /// The request left and no complete reply came: it may have been billed. Repeated rarely.
+    Ambiguous,
+    /// A reply came and is no answer; asking again may give one. It is billed.
+    BadReply,
+    /// Asking again gives the same: this call has failed.
+    Permanent,
+    /// No call of this run can succeed.
+    RunFatal(StopKind),
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopKind {
+    /// The provider will not have us: key, model, credit.
+    Refused,
+    /// It may work later: nobody answers, or a very long wait is asked for.
+    Parked,
+}
+
+/// A failed attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// What to do.
+    pub class: Class,
+    /// What it becomes in a row if nothing helps.
+    pub code: FailureCode,
+    /// What happened, in the provider's words where there are any.
+    pub message: String,
+    /// Tokens that this attempt is billed for, where the reply says so.
+    pub usage: Usage,
+    /// The provider's name for the request.
+    pub request_id: Option<String>,
+}
+
+impl Fault {
+    /// A fault without usage.
+    pub fn new(class: Class, code: FailureCode, message: impl Into<String>) -> Self {
+        Self { class, code, message: message.into(), usage: Usage::default(), request_id: None }
+    }
+}
+
+/// The reason for which the whole run stops. Documents without a row stay pending.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RunStop {
+    /// What kind of stop.
+    pub kind: StopKind,
+    /// Why, and what to do next.
+    pub message: String,
+}

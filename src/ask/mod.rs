@@ -1,0 +1,24 @@
+//! Stage 3: ask the model.
+//!
+//! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. `retry` is the only
+//! place that repeats a request, repairs of invalid answers included, so a call never makes more requests than
+//! its budget of attempts. Wire formats are pure functions in `dialect`; money is in `pricing`.
+//!
+//! Nothing here knows a job: whether an answer is right is decided by a function that the caller gives.
+
+pub mod dialect;
+pub mod pricing;
+
+mod account;
+mod fault;
+mod governor;
+mod retry;
+mod settings;
+mod transport;
+
+pub use account::{Account, AccountError, Provider};
+pub use fault::{Class, Fault, RunStop, StopKind};
+pub use governor::Governor;
+pub use retry::{Answered, Asker, Ended, Observer};
+pub use settings::{LlmSettings, RetrySettings};
+pub use transport::Transport;

@@ -1,0 +1,51 @@
+//! The `[llm]` section.
+
+use serde::Deserialize;
+
+/// `[llm]`: which model, how to reach it, how many calls at a time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LlmSettings {
+    /// Name of the provider.
+    pub provider: String,
+    /// Model id; empty for the provider's default.
+    pub model: String,
+    /// Address of the server; empty for the provider's own.
+    pub base_url: String,
+    /// Environment variable that holds the key; empty for the provider's usual one.
+    pub api_key_env: String,
+    /// Calls in flight at the most.
+    pub concurrency: usize,
+    /// Documents under way at the most; 0 for a number derived from the concurrency.
+    pub documents: usize,
+    /// Seconds that one attempt may take.
+    pub timeout_s: u64,
+    /// Tokens added to the answer's limit for thinking; 0 for the provider's usual room.
+    pub thinking_tokens: u32,
+    /// How hard to think, in the provider's words; empty for the model's default.
+    pub effort: String,
+    /// `[llm.retry]`.
+    pub retry: RetrySettings,
+}
+
+impl LlmSettings {
+    /// Documents whose calls may be under way at the same time. While the disk confirms one document's answers, the
+    /// permits must have others to go to, hence more documents than calls.
+    pub fn documents(&self) -> usize {
+        if self.documents > 0 { self.documents } else { (2 * self.concurrency).max(256) }
+    }
+}
+
+/// `[llm.retry]`: when to try again.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrySettings {
+    /// HTTP requests for one call at the most.
+    pub max_attempts: u32,
+    /// Repetitions after a lost reply at the most.
+    pub max_ambiguous: u32,
+    /// Upper bound of the first wait, in milliseconds.
+    pub base_ms: u64,
+    /// Longest wait that is obeyed, in seconds.
+    pub max_wait_s: u64,
+}
