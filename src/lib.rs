@@ -4,3 +4,4 @@ pub mod ask;
 pub mod config;
 pub mod job;
 pub mod model;
+pub mod simulator;

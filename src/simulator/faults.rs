@@ -1,0 +1,53 @@
+//! Chance without chance: draws that depend on the seed, the call and the number of the attempt only.
+//!
+//! Promises: the same attempt of the same call meets the same fate in every run. Never looks at the clock.
+
+use super::ask::CallHash;
+use super::scenario::{FaultKind, Scenario};
+use std::time::Duration;
+
+/// A number from 0 to below 1 for one purpose. The seed is part of the call's hash.
+fn draw(call: &CallHash, attempt: u32, purpose: &str) -> f64 {
+    let mut hasher = blake3::Hasher::new_keyed(call);
+    hasher.update(&attempt.to_le_bytes()).update(purpose.as_bytes());
+    let mut first = [0; 8];
+    hasher.finalize_xof().fill(&mut first);
+    (u64::from_le_bytes(first) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// What goes wrong with this attempt (counted from 1) of a call that had `before` random faults.
+pub(super) fn decide(scenario: &Scenario, call: &CallHash, attempt: u32, before: u32) -> Option<FaultKind> {
+    if before >= scenario.faults.faults_per_call {
+        return None;
+    }
+    let shares = scenario.faults.shares();
+    if shares.iter().all(|(_, share)| *share <= 0.0) {
+        return None;
+    }
+    let mut left = draw(call, attempt, "fault");
+    for (kind, share) in shares {
+        if left < share {
+            return Some(kind);
+        }
+        left -= share;
+    }
+    None
+}
+
+/// The fault that this user text is marked for.
+pub(super) fn poison(scenario: &Scenario, user_text: &str) -> Option<FaultKind> {
+    let poison = scenario.poison.iter().find(|poison| user_text.contains(&poison.marker))?;
+    Some(poison.fault)
+}
+
+/// How long this attempt takes.
+pub(super) fn delay(scenario: &Scenario, call: &CallHash, attempt: u32, user_text: &str) -> Duration {
+    if !scenario.slow_marker.is_empty() && user_text.contains(&scenario.slow_marker) {
+        return Duration::from_millis(scenario.slow_ms);
+    }
+    let fixed = Duration::from_millis(scenario.latency_ms);
+    if scenario.jitter_ms == 0 {
+        return fixed;
+    }
+    fixed + Duration::from_millis(scenario.jitter_ms).mul_f64(draw(call, attempt, "jitter"))
+}

@@ -1,0 +1,143 @@
+//! A loopback model server over real HTTP/1.1.
+//!
+//! It is the provider of a trial run (no key, no money, no network) and the test bed of everything that
+//! talks to a model. It speaks the Anthropic Messages dialect and the OpenAI Chat Completions dialect.
+//!
+//! Promises: an answer satisfies the schema that came with its request, depends on nothing but the seed and
+//! the request, and is plainly marked `[simulated]`. Whether an attempt fails depends on the seed, the call
+//! and the number of the attempt, never on order or time; only the two limits (requests per second,
+//! concurrency) look at the clock. Everything that happened is in the ledger, which tests use as an oracle.
+//!
+//! Never: listens beyond loopback, calls a real model, looks at images beyond their headers, streams.
+//!
+//! | path | what |
+//! |---|---|
+//! | `POST /v1/messages` | Anthropic Messages |
+//! | `POST /v1/chat/completions` | OpenAI Chat Completions |
+//! | `GET /v1/models` | the accepted models; in Anthropic's shape if `anthropic-version` is sent |
+//! | `GET /ledger`, `GET /ledger?calls=1` | totals as JSON; with one entry per call |
+//! | `GET /health` | `{"status":"ok"}` |
+
+mod answer;
+mod anthropic;
+mod ask;
+mod dialect;
+mod faults;
+mod ledger;
+mod limits;
+mod openai;
+mod picture;
+mod scenario;
+mod schema;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod words;
+
+pub use ledger::{CallTotals, LedgerTotals};
+pub use scenario::{FaultKind, Faults, Poison, Scenario};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serve::Shared;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use wire::Wire;
+
+/// A running model server. Dropping it closes the port and every connection.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Binds loopback (port 0: any free port) and serves until dropped or stopped. Must be called inside a
+    /// tokio runtime. An impossible scenario is an error of kind `InvalidInput`.
+    pub async fn start(scenario: Scenario, port: u16) -> io::Result<Self> {
+        if let Some(problem) = scenario.problem() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(scenario));
+        let stop = CancellationToken::new();
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), stop.clone()));
+        Ok(Self { address, shared, stop, accepting: Some(accepting) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`, without a path and without a slash at the end.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What has happened so far.
+    pub fn ledger(&self) -> LedgerTotals {
+        self.shared.ledger.totals()
+    }
+
+    /// What has happened so far, call by call, sorted by hash.
+    pub fn ledger_calls(&self) -> Vec<CallTotals> {
+        self.shared.ledger.calls()
+    }
+
+    /// Closes the port and every connection, answered or not, and waits until all tasks have ended.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(accepting) = self.accepting.take() {
+            accepting.await.ok();
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        if let Some(accepting) = &self.accepting {
+            accepting.abort(); // its JoinSet goes with it and aborts the connections
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_ended) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&shared)));
+                }
+                // Out of file descriptors, most likely: let some connections end first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Without it small replies wait for the client's acknowledgements. Failing means the client is gone.
+    stream.set_nodelay(true).ok();
+    let reset = Arc::new(AtomicBool::new(false));
+    let io = TokioIo::new(Wire::new(stream, Arc::clone(&reset)));
+    let service = service_fn(move |request| serve::serve(Arc::clone(&shared), Arc::clone(&reset), request));
+    // An error here is a client that left or a reply that was broken off by order; the ledger knows both.
+    http1::Builder::new().serve_connection(io, service).await.ok();
+}
