@@ -4,4 +4,8 @@ pub mod ask;
 pub mod config;
 pub mod job;
 pub mod model;
+<<<<<<< HEAD
 pub mod simulator;
+=======
+pub mod prepare;
+>>>>>>> wip-prepare

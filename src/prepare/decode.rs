@@ -1,0 +1,173 @@
+//! Encoded image -> pixels, within limits.
+//!
+//! Promises: the number of pixels is checked against the header before any pixel memory is allocated; decoded
+//! pixels end up as 8-bit grey or 8-bit RGB without transparency; a file that was cut off is refused even where the
+//! decoder would have filled the rest with grey; messages say what the file is and what is wrong with it.
+//!
+//! Colours: CMYK and YCCK become RGB in the decoder, which takes them as inverted, as Adobe writes them and as
+//! browsers read them. Colour profiles are not applied.
+
+use super::jpeg;
+use crate::model::{Failure, FailureCode};
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use std::io::Cursor;
+
+const MEGA: u64 = 1_000_000;
+
+/// An image whose header was read and found acceptable.
+pub(super) struct Source<'a> {
+    format: ImageFormat,
+    decoder: Box<dyn ImageDecoder + 'a>,
+    /// How the stored pixels must be turned to stand upright.
+    pub orientation: Orientation,
+    /// Whether a provider reads the stored colours as we do: 8 bits, not CMYK.
+    pub plain_colours: bool,
+}
+
+impl<'a> Source<'a> {
+    /// Reads the header; refuses images with more than `max_pixels_mp` megapixels and files that were cut off.
+    pub(super) fn open(bytes: &'a [u8], format: ImageFormat, max_pixels_mp: u32) -> Result<Self, Failure> {
+        let mut decoder = decoder(bytes, format, max_pixels_mp).map_err(|error| undecodable(format, &error))?;
+        check_pixels(decoder.dimensions(), max_pixels_mp)?;
+        let cmyk = format == ImageFormat::Jpeg && is_cmyk(bytes)?;
+        // A broken EXIF block is common and no reason to lose the picture.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let colour = decoder.color_type();
+        let eight_bits = colour.bytes_per_pixel() == colour.channel_count();
+        Ok(Self { format, decoder, orientation, plain_colours: eight_bits && !cmyk })
+    }
+
+    /// Width and height of the upright picture.
+    pub(super) fn upright_size(&self) -> (u32, u32) {
+        let (width, height) = self.decoder.dimensions();
+        if swaps_sides(self.orientation) { (height, width) } else { (width, height) }
+    }
+
+    /// The pixels as stored, not yet upright.
+    pub(super) fn decode(self) -> Result<DynamicImage, Failure> {
+        DynamicImage::from_decoder(self.decoder).map_err(|error| match error {
+            ImageError::Limits(_) => Failure::new(
+                FailureCode::TooManyPixels,
+                format!(
+                    "this {} image needs more memory to decode than prepare.image.max_pixels_mp allows ({error})",
+                    name(self.format)
+                ),
+            ),
+            error => undecodable(self.format, &error),
+        })
+    }
+}
+
+/// Whether this JPEG has four ink channels. Refuses what the decoder would get wrong without saying so.
+fn is_cmyk(bytes: &[u8]) -> Result<bool, Failure> {
+    let refused = |cause: &str| Err(undecodable(ImageFormat::Jpeg, &cause));
+    if !jpeg::is_complete(bytes) {
+        return refused("the file was cut off: it ends before the image does");
+    }
+    match jpeg::frame(bytes).filter(|frame| frame.components == 4) {
+        // Half of the picture would come out black.
+        Some(frame) if frame.first_is_coarser => refused("it is CMYK with an unusual subsampling"),
+        cmyk => Ok(cmyk.is_some()),
+    }
+}
+
+/// Whether this orientation turns the picture by a quarter.
+pub(super) fn swaps_sides(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
+}
+
+/// Whether no pixel lets the background through.
+pub(super) fn is_opaque(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageRgba8(pixels) => pixels.pixels().all(|pixel| pixel.0[3] == u8::MAX),
+        DynamicImage::ImageLumaA8(pixels) => pixels.pixels().all(|pixel| pixel.0[1] == u8::MAX),
+        other => !other.color().has_alpha(),
+    }
+}
+
+/// The same picture as 8-bit grey or 8-bit RGB, on a white ground. Free of cost for what is that already.
+pub(super) fn flattened(image: DynamicImage) -> DynamicImage {
+    let colour = image.color();
+    match (colour.has_alpha(), colour.has_color()) {
+        (false, true) => DynamicImage::ImageRgb8(image.into_rgb8()),
+        (false, false) => DynamicImage::ImageLuma8(image.into_luma8()),
+        (true, true) => {
+            let transparent = image.into_rgba8();
+            let mut pixels = RgbImage::new(transparent.width(), transparent.height());
+            for (to, from) in pixels.pixels_mut().zip(transparent.pixels()) {
+                let [red, green, blue, alpha] = from.0;
+                to.0 = [red, green, blue].map(|value| on_white(value, alpha));
+            }
+            DynamicImage::ImageRgb8(pixels)
+        }
+        (true, false) => {
+            let transparent = image.into_luma_alpha8();
+            let mut pixels = GrayImage::new(transparent.width(), transparent.height());
+            for (to, from) in pixels.pixels_mut().zip(transparent.pixels()) {
+                to.0 = [on_white(from.0[0], from.0[1])];
+            }
+            DynamicImage::ImageLuma8(pixels)
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two bytes is a byte")]
+fn on_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
+
+/// The decoder for this header, with limits set.
+pub(super) fn decoder(
+    bytes: &[u8],
+    format: ImageFormat,
+    max_pixels_mp: u32,
+) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+    let mut limits = Limits::no_limits();
+    // The widest pixels are four 32-bit floats; as much again for what a decoder keeps beside them, and room for
+    // metadata. The true bound is the pixel count; this one catches what hides behind a small header.
+    limits.max_alloc = Some(u64::from(max_pixels_mp) * MEGA * 32 + 64 * MEGA);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    Ok(Box::new(reader.into_decoder()?))
+}
+
+fn check_pixels((width, height): (u32, u32), max_pixels_mp: u32) -> Result<(), Failure> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels <= u64::from(max_pixels_mp) * MEGA {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureCode::TooManyPixels,
+        format!(
+            "{width} x {height} is {:.1} megapixels; prepare.image.max_pixels_mp allows {max_pixels_mp}; \
+             shrink the image or raise the limit",
+            pixels as f64 / MEGA as f64
+        ),
+    ))
+}
+
+fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        FailureCode::Undecodable,
+        format!(
+            "this looks like a {} image but cannot be decoded: {cause}; re-export the file or remove it",
+            name(format).to_uppercase()
+        ),
+    )
+}
+
+/// The format's name as it stands in result files.
+pub(super) fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "jpeg",
+        ImageFormat::Png => "png",
+        ImageFormat::WebP => "webp",
+        ImageFormat::Gif => "gif",
+        ImageFormat::Tiff => "tiff",
+        ImageFormat::Bmp => "bmp",
+        other => other.extensions_str().first().unwrap_or(&"unknown"),
+    }
+}

@@ -1,0 +1,157 @@
+//! How many pictures a file holds: frames of an animation, pages of a TIFF.
+//!
+//! Only block headers are walked, nothing is decoded. A damaged file gives what could be counted up to the damage,
+//! and at least 1; judging it is the decoder's part.
+
+use image::ImageFormat;
+
+/// More pages than this are not counted, so that a looping page list ends.
+const MOST_PAGES: u32 = 10_000;
+
+/// Pictures in this file, at least 1.
+pub(super) fn count(bytes: &[u8], format: ImageFormat) -> u32 {
+    let found = match format {
+        ImageFormat::Gif => gif(bytes),
+        ImageFormat::Png => png(bytes),
+        ImageFormat::WebP => webp(bytes),
+        ImageFormat::Tiff => tiff(bytes),
+        _ => 1,
+    };
+    found.max(1)
+}
+
+fn gif(bytes: &[u8]) -> u32 {
+    const SCREEN: usize = 13;
+    let Some(flags) = bytes.get(10) else { return 0 };
+    let mut at = SCREEN + colour_table(*flags);
+    let mut frames = 0;
+    while let Some(next) = gif_block(bytes, at) {
+        frames += u32::from(bytes[at] == b',');
+        at = next;
+    }
+    frames
+}
+
+/// Where the block that starts here ends; `None` at the trailer and outside the file.
+fn gif_block(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'!' => gif_data(bytes, at + 2),
+        // An image: its descriptor, its own colours, one byte for the code size, its data.
+        b',' => gif_data(bytes, at + 10 + colour_table(*bytes.get(at + 9)?) + 1),
+        _ => None,
+    }
+}
+
+/// Skips data blocks up to and including the empty one.
+fn gif_data(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let length = usize::from(*bytes.get(at)?);
+        at += 1 + length;
+        if length == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// Bytes of the colour table that these flags announce.
+fn colour_table(flags: u8) -> usize {
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+}
+
+fn png(bytes: &[u8]) -> u32 {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some([l3, l2, l1, l0, name @ ..]) = rest.first_chunk::<8>() {
+        match name {
+            b"acTL" => return rest.get(8..12).and_then(|n| n.first_chunk()).map_or(0, |n| u32::from_be_bytes(*n)),
+            // The animation is announced before the first picture or not at all.
+            b"IDAT" => return 1,
+            _ => rest = skipped(rest, 12, u32::from_be_bytes([*l3, *l2, *l1, *l0])),
+        }
+    }
+    1
+}
+
+fn webp(bytes: &[u8]) -> u32 {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    let mut frames = 0;
+    while let Some([name @ .., l0, l1, l2, l3]) = rest.first_chunk::<8>() {
+        frames += u32::from(name == b"ANMF");
+        let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]);
+        rest = skipped(rest, 8, length.saturating_add(length % 2));
+    }
+    frames
+}
+
+fn skipped(bytes: &[u8], head: usize, body: u32) -> &[u8] {
+    let end = usize::try_from(body).unwrap_or(usize::MAX).saturating_add(head);
+    bytes.get(end..).unwrap_or_default()
+}
+
+/// Follows the list of pages. BigTIFF counts as one page.
+fn tiff(bytes: &[u8]) -> u32 {
+    let big_endian = match bytes.first_chunk() {
+        Some(b"II*\0") => false,
+        Some(b"MM\0*") => true,
+        _ => return 1,
+    };
+    let number = |at: usize, size: usize| {
+        let field = bytes.get(at..at.checked_add(size)?)?;
+        let digit = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
+        Some(if big_endian { field.iter().fold(0, digit) } else { field.iter().rev().fold(0, digit) })
+    };
+    let next_page = |page: usize| number(number(page, 2)? * 12 + page + 2, 4);
+    let mut pages = 0;
+    let mut page = number(4, 4);
+    while let Some(at) = page.filter(|at| *at != 0 && pages < MOST_PAGES) {
+        pages += 1;
+        page = next_page(at);
+    }
+    pages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png_chunk(name: &[u8], body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len()).expect("short").to_be_bytes();
+        [&length[..], name, body, &[0; 4]].concat()
+    }
+
+    fn riff_chunk(name: &[u8], body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len()).expect("short").to_le_bytes();
+        [name, &length, body, &[0; 1][..body.len() % 2]].concat()
+    }
+
+    #[test]
+    fn an_animated_png_announces_its_frames_before_its_pixels() {
+        let head = [&b"\x89PNG\r\n\x1a\n"[..], &png_chunk(b"IHDR", &[0; 13])].concat();
+        let frames = png_chunk(b"acTL", &[0, 0, 1, 2, 0, 0, 0, 0]);
+        let pixels = png_chunk(b"IDAT", b"pixels");
+        assert_eq!(count(&[&head[..], &frames, &pixels].concat(), ImageFormat::Png), 0x102);
+        assert_eq!(count(&[&head[..], &pixels, &frames].concat(), ImageFormat::Png), 1);
+    }
+
+    #[test]
+    fn an_animated_webp_has_a_chunk_for_each_frame() {
+        let head = b"RIFF\0\0\0\0WEBP".to_vec();
+        let frame = riff_chunk(b"ANMF", b"odd");
+        assert_eq!(count(&[&head[..], &riff_chunk(b"VP8X", b"ANMF"), &frame, &frame].concat(), ImageFormat::WebP), 2);
+        assert_eq!(count(&[&head[..], &riff_chunk(b"VP8L", b"even")].concat(), ImageFormat::WebP), 1);
+    }
+
+    #[test]
+    fn a_list_of_pages_that_loops_ends() {
+        let page_that_names_itself = b"II*\0\x08\0\0\0\0\0\x08\0\0\0";
+        assert_eq!(count(page_that_names_itself, ImageFormat::Tiff), MOST_PAGES);
+    }
+
+    #[test]
+    fn garbage_counts_as_one_picture() {
+        for format in [ImageFormat::Gif, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff, ImageFormat::Jpeg] {
+            for length in 0..200 {
+                assert_eq!(count(&vec![0xFF; length], format), 1, "{format:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The marker structure of JPEG files, as far as the decoder does not tell it.
+//!
+//! The decoder is lenient: it turns a CMYK file into RGB without a word and paints what is missing of a cut-off
+//! file grey. We must know both: providers misread CMYK, and half a picture must not be asked about.
+//!
+//! Never: decodes pixels, fails, reads outside the file.
+
+const START_OF_SCAN: u8 = 0xDA;
+const END_OF_IMAGE: u8 = 0xD9;
+
+/// What the frame header states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub width: u32,
+    pub height: u32,
+    /// 1 = grey, 3 = colour, 4 = CMYK or YCCK.
+    pub components: u8,
+    /// The decoder must hold the coefficients of the whole image.
+    pub progressive: bool,
+    /// Whether a later component has more samples than the first one.
+    pub first_is_coarser: bool,
+}
+
+/// The frame header; `None` if there is none before the pixels.
+pub(super) fn frame(bytes: &[u8]) -> Option<Frame> {
+    let (marker, header) = segments(bytes)
+        .take_while(|(marker, _)| *marker != START_OF_SCAN)
+        .find(|(marker, _)| is_frame(*marker))?;
+    let [_precision, h1, h0, w1, w0, components, ref specifications @ ..] = *header else { return None };
+    let samples = |specification: &[u8; 3]| (specification[1] >> 4) * (specification[1] & 15);
+    let (specifications, _) = specifications.as_chunks::<3>();
+    let first = specifications.first().map_or(0, samples);
+    Some(Frame {
+        width: u32::from(u16::from_be_bytes([w1, w0])),
+        height: u32::from(u16::from_be_bytes([h1, h0])),
+        components,
+        progressive: marker & 0b11 == 0b10,
+        first_is_coarser: specifications.iter().any(|other| samples(other) > first),
+    })
+}
+
+/// Whether the file reaches its end-of-image marker. Without it, the file was cut off.
+pub(super) fn is_complete(bytes: &[u8]) -> bool {
+    // Nearly every file ends with the marker or with zeros after it. Others have a trailer (a second picture, a
+    // maker's data), and only these need the walk through the pixel data.
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    bytes[..end].ends_with(&[0xFF, END_OF_IMAGE]) || segments(bytes).any(|(marker, _)| marker == END_OF_IMAGE)
+}
+
+fn is_frame(marker: u8) -> bool {
+    // C4, C8 and CC stand in this range but are tables.
+    matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC)
+}
+
+/// All markers with their payloads. Pixel data and garbage between segments are skipped alike.
+fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (marker, after) = next_marker(rest)?;
+        let has_payload = !matches!(marker, 0x01 | 0xD0..=0xD9);
+        let length = if has_payload { usize::from(u16::from_be_bytes(*after.first_chunk()?)) } else { 0 };
+        let segment = after.get(..length)?;
+        rest = &after[length..];
+        Some((marker, segment.get(2..).unwrap_or_default()))
+    })
+}
+
+/// The next marker and what follows it. A stuffed FF00, a fill FFFF and the restarts FFD0 to FFD7 are none.
+fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let at = bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF | 0xD0..=0xD7))?;
+    Some((bytes[at + 1], &bytes[at + 2..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Start, an application segment that holds a thumbnail with its own end marker, frame, scan, pixel data.
+    const HEAD: &[u8] = &[
+        0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0xFF, 0xD9, 0xFF, 0xC2, 0, 11, 8, 0x01, 0x02, 0x03, 0x04, 4, 0, 0, 0,
+        0xFF, 0xDA, 0, 2, 0x12, 0xFF, 0x00, 0xFF, 0xD0, 0x34,
+    ];
+
+    #[test]
+    fn the_frame_header_is_found_behind_other_segments() {
+        let expected = Frame { width: 0x304, height: 0x102, components: 4, progressive: true, first_is_coarser: false };
+        assert_eq!(frame(HEAD), Some(expected));
+    }
+
+    #[test]
+    fn a_thumbnails_end_marker_does_not_make_a_cut_file_complete() {
+        assert!(!is_complete(HEAD));
+    }
+
+    #[test]
+    fn a_file_is_complete_with_its_end_marker_also_before_zeros_or_a_trailer() {
+        for tail in [&[0xFF, 0xD9][..], &[0xFF, 0xD9, 0, 0, 0], &[0xFF, 0xD9, b'M', b'P', b'F']] {
+            assert!(is_complete(&[HEAD, tail].concat()), "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn no_prefix_and_no_garbage_makes_the_walk_fail() {
+        for end in 0..HEAD.len() {
+            frame(&HEAD[..end]);
+            assert!(!is_complete(&HEAD[..end]) || HEAD[..end].ends_with(&[0xFF, 0xD9]));
+        }
+        assert_eq!(frame(&[0xFF; 100]), None);
+        assert_eq!(frame(&[0xFF, 0xD8, 0xFF, 0xE0, 0, 0]), None);
+    }
+}

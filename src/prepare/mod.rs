@@ -1,0 +1,74 @@
+//! Stage 2: the bytes of a file become a document that can be put into prompts.
+//!
+//! Promises: what a document is gets decided by its content; every input ends as a [`Prepared`] or as a
+//! [`Failure`] that says what the file is and why it cannot be used; a panic inside a decoder is such a failure;
+//! the label of a picture is always what its bytes are, and the bytes decode.
+//!
+//! Never: reads files, waits, looks at a clock, starts threads, enlarges a picture.
+
+mod decode;
+mod encode;
+mod encoding;
+mod frames;
+mod jpeg;
+mod limits;
+mod memory;
+mod picture;
+mod settings;
+mod sniff;
+mod text;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+pub use limits::{ImageLimits, Patches};
+pub use memory::peak_memory;
+pub use settings::{ImageSettings, PrepareSettings, TextSettings};
+pub use sniff::{Sniffed, sniff};
+
+use crate::model::{Failure, FailureCode, Prepared};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The whole preparation of one document.
+///
+/// A panic of a decoder comes back as [`FailureCode::Undecodable`] with the panic's text in the message. The
+/// process's panic hook still sees it.
+pub fn prepare(
+    bytes: &[u8],
+    sniffed: Sniffed,
+    settings: &PrepareSettings,
+    limits: &ImageLimits,
+) -> Result<Prepared, Failure> {
+    if bytes.is_empty() {
+        return Err(Failure::new(FailureCode::Empty, "the file is empty (0 bytes)"));
+    }
+    fenced(|| match sniffed {
+        Sniffed::Image(format) => picture::prepare(bytes, format, &settings.image, limits),
+        Sniffed::Text => text::prepare(bytes, &settings.text),
+        Sniffed::Unsupported(name) => Err(Failure::new(
+            FailureCode::UnsupportedKind,
+            format!("this looks like: {name}; images and texts can be read; convert the file or exclude it"),
+        )),
+    })
+}
+
+/// Runs `work` and turns a panic into a failure: one hostile file must not end the run for all others.
+fn fenced<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    // Nothing that `work` could leave half-changed outlives it: it owns its buffers and borrows only input.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        Err(Failure::new(
+            FailureCode::Undecodable,
+            format!("the decoder broke down on this file: {}; re-export the file or remove it", panic_text(&*panic)),
+        ))
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic without a message")
+}

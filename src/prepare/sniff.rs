@@ -1,0 +1,154 @@
+//! What a file is, by its content.
+//!
+//! Promises: the name of the file is never believed against its content. The extension only decides where content
+//! alone cannot: camera raw files are TIFF inside, and an MP3 file may begin like text in UTF-16.
+//! What is not supported is named, so that a failure can say "this is a ZIP archive" and not "cannot decode".
+
+use super::encoding;
+use crate::model::Kind;
+use image::ImageFormat;
+
+/// Texts are judged by this many bytes.
+const SAMPLE: usize = 64 * 1024;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sniffed {
+    /// An image of this format.
+    Image(ImageFormat),
+    /// Text in some encoding. Also what is empty.
+    Text,
+    /// Something else, by its name for people.
+    Unsupported(&'static str),
+}
+
+impl Sniffed {
+    /// The kind of document, if it is one that can be prepared.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Image(_) => Some(Kind::Image),
+            Self::Text => Some(Kind::Text),
+            Self::Unsupported(_) => None,
+        }
+    }
+}
+
+/// What the bytes are, by content. `extension` is the file's extension in lower case without its dot ("" if none),
+/// which only breaks ties.
+pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
+    if let Some(format) = image_format(bytes) {
+        let raw = camera_raw(bytes, format, extension);
+        return if raw { Sniffed::Unsupported(CAMERA_RAW) } else { Sniffed::Image(format) };
+    }
+    if let Some(name) = known_by_name(bytes, extension) {
+        return Sniffed::Unsupported(name);
+    }
+    if is_text(bytes) { Sniffed::Text } else { Sniffed::Unsupported("binary data") }
+}
+
+fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
+    match bytes {
+        [0xFF, 0xD8, 0xFF, ..] => Some(ImageFormat::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(ImageFormat::Png),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(ImageFormat::Gif),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
+        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Some(ImageFormat::Tiff),
+        // Two letters alone would make an image of a text that begins with "BMW": the size of the second header
+        // is one of a few, and its upper bytes are zero.
+        [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => {
+            Some(ImageFormat::Bmp)
+        }
+        _ => None,
+    }
+}
+
+/// Raw files hold a TIFF with a small preview in it; to take that for the picture would be wrong in silence.
+fn camera_raw(bytes: &[u8], format: ImageFormat, extension: &str) -> bool {
+    const EXTENSIONS: [&str; 9] = ["3fr", "arw", "cr2", "dng", "erf", "iiq", "nef", "pef", "sr2"];
+    format == ImageFormat::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))
+}
+
+const CAMERA_RAW: &str = "camera raw image";
+const ARCHIVE: &str = "compressed archive";
+const EXECUTABLE: &str = "executable";
+const MEDIA: &str = "audio or video";
+
+/// First bytes that belong to one kind of file.
+const SIGNATURES: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "ZIP archive (DOCX, XLSX, EPUB ...)"),
+    (b"PK\x05\x06", "ZIP archive (DOCX, XLSX, EPUB ...)"),
+    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "old Office document (DOC, XLS, PPT, MSG)"),
+    (b"\x1F\x8B", "gzip archive"),
+    (b"BZh91AY&SY", ARCHIVE),
+    (b"\xFD7zXZ\0", ARCHIVE),
+    (b"\x28\xB5\x2F\xFD", ARCHIVE),
+    (b"7z\xBC\xAF\x27\x1C", ARCHIVE),
+    (b"Rar!\x1A\x07", ARCHIVE),
+    (b"\x7FELF", EXECUTABLE),
+    (b"MZ\x90\0", EXECUTABLE),
+    (b"\xCF\xFA\xED\xFE", EXECUTABLE),
+    (b"\xFE\xED\xFA\xCF", EXECUTABLE),
+    (b"\xCA\xFE\xBA\xBE", EXECUTABLE),
+    (b"\0asm", EXECUTABLE),
+    (b"OggS\0", MEDIA),
+    (b"fLaC\0", MEDIA),
+    (b"ID3\x02", MEDIA),
+    (b"ID3\x03", MEDIA),
+    (b"ID3\x04", MEDIA),
+    (b"\x1A\x45\xDF\xA3", MEDIA),
+    (b"FLV\x01", MEDIA),
+    (b"MThd\0", MEDIA),
+    (b"\xFF\x0A", "JPEG XL image"),
+    (b"\0\0\0\x0CJXL ", "JPEG XL image"),
+    (b"\0\0\0\x0CjP  ", "JPEG 2000 image"),
+    (b"8BPS\0\x01", "Photoshop image"),
+    (b"\0\0\x01\0", "icon"),
+    (b"SQLite format 3\0", "SQLite database"),
+];
+
+fn known_by_name(bytes: &[u8], extension: &str) -> Option<&'static str> {
+    if bytes.trim_ascii_start().starts_with(b"%PDF-") {
+        return Some("PDF document");
+    }
+    if extension == "mp3" && matches!(bytes, [0xFF, 0xE0..=0xFF, ..]) {
+        return Some(MEDIA);
+    }
+    if let [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..]
+    | [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] = bytes
+    {
+        return Some(MEDIA);
+    }
+    if bytes.get(4..8) == Some(b"ftyp") {
+        return Some(iso_media(bytes));
+    }
+    SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name)
+}
+
+/// Films and modern photographs share one container; its list of brands tells them apart.
+fn iso_media(bytes: &[u8]) -> &'static str {
+    let length = bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
+    let end = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len()).max(8);
+    let brands = || bytes[8..end].chunks_exact(4);
+    if brands().any(|brand| brand == b"avif" || brand == b"avis") {
+        return "AVIF image";
+    }
+    let heic: [&[u8]; 8] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"];
+    if brands().any(|brand| heic.contains(&brand)) {
+        return "HEIC image";
+    }
+    if brands().any(|brand| brand == b"crx ") { CAMERA_RAW } else { MEDIA }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let sample = &bytes[..bytes.len().min(SAMPLE)];
+    if encoding::has_byte_order_mark(sample) || encoding::utf16_without_mark(sample).is_some() {
+        return true;
+    }
+    // No text encoding other than UTF-16 and UTF-32 has zero bytes.
+    if sample.contains(&0) {
+        return false;
+    }
+    // Escape and backspace stand in terminal logs. Of random bytes one in ten is another control character.
+    let controls = sample.iter().filter(|byte| matches!(byte, 0x01..=0x07 | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F)).count();
+    controls <= 1 + sample.len() / 20
+}

@@ -1,0 +1,137 @@
+//! What the preparation promises, on files made in memory.
+
+#![allow(clippy::unwrap_used)]
+
+mod formats;
+mod images;
+mod sniffing;
+mod texts;
+
+use super::*;
+use crate::model::{Content, Picture};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ::image::{DynamicImage, ImageFormat, RgbImage};
+use std::io::Cursor;
+use std::sync::Arc;
+
+fn settings() -> PrepareSettings {
+    PrepareSettings {
+        workers: 0,
+        queue: 64,
+        memory_mb: 512,
+        image: ImageSettings { max_edge: 1568, jpeg_quality: 90, max_pixels_mp: 50 },
+        text: TextSettings { clean: false },
+    }
+}
+
+fn run(bytes: &[u8]) -> Result<Prepared, Failure> {
+    prepare(bytes, sniff(bytes, ""), &settings(), &ImageLimits::anthropic(false))
+}
+
+fn picture(prepared: &Prepared) -> Arc<Picture> {
+    match &prepared.content {
+        Content::Picture(picture) => Arc::clone(picture),
+        Content::Text(_) => panic!("a text came out"),
+    }
+}
+
+fn sent_bytes(picture: &Picture) -> Vec<u8> {
+    STANDARD.decode(&picture.base64).unwrap()
+}
+
+fn sent_image(prepared: &Prepared) -> DynamicImage {
+    ::image::load_from_memory(&sent_bytes(&picture(prepared))).unwrap()
+}
+
+/// No symmetry at all: four colours of which one covers less, so that each of the eight orientations shows.
+fn flag(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        ::image::Rgb(match (x < width / 2, y < height / 2) {
+            (true, true) => [200, 30, 30],
+            (false, true) => [30, 180, 30],
+            (true, false) => [30, 30, 200],
+            (false, false) => [240, 240, 240],
+        })
+    })
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn jpeg(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let (width, height) = (image.width().try_into().unwrap(), image.height().try_into().unwrap());
+    jpeg_encoder::Encoder::new(&mut bytes, 95)
+        .encode(image, width, height, jpeg_encoder::ColorType::Rgb)
+        .unwrap();
+    bytes
+}
+
+/// Mean difference per channel, 0 to 255.
+fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    let sum: u64 = a.iter().zip(b.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.len() as f64
+}
+
+#[test]
+fn a_panic_in_a_decoder_becomes_a_failure_with_its_text() {
+    for (panic, text) in [
+        (fenced::<()>(|| panic!("index out of bounds")), "index out of bounds"),
+        (fenced::<()>(|| panic!("bad marker {}", 7)), "bad marker 7"),
+    ] {
+        let failure = panic.unwrap_err();
+        assert_eq!(failure.code, FailureCode::Undecodable);
+        assert!(failure.message.contains(text), "{failure}");
+    }
+}
+
+#[test]
+fn a_file_without_bytes_is_empty_whatever_it_was_taken_for() {
+    for sniffed in [Sniffed::Text, Sniffed::Image(ImageFormat::Png), Sniffed::Unsupported("PDF document")] {
+        let failure = prepare(b"", sniffed, &settings(), &ImageLimits::openai()).unwrap_err();
+        assert_eq!(failure.code, FailureCode::Empty);
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_named() {
+    let failure = run(b"%PDF-1.7 ...").unwrap_err();
+    assert_eq!(failure.code, FailureCode::UnsupportedKind);
+    assert!(failure.message.contains("PDF document"), "{failure}");
+}
+
+#[test]
+fn settings_take_every_key_and_no_other() {
+    let whole = "workers = 2\nqueue = 8\nmemory_mb = 100\n[image]\nmax_edge = 1568\njpeg_quality = 85\n\
+                 max_pixels_mp = 100\n[text]\nclean = false\n";
+    let read: PrepareSettings = toml::from_str(whole).unwrap();
+    assert_eq!((read.workers, read.image.max_edge, read.text.clean), (2, 1568, false));
+    assert!(toml::from_str::<PrepareSettings>(&whole.replace("queue = 8\n", "")).is_err());
+    let error = toml::from_str::<PrepareSettings>(&whole.replace("jpeg_quality", "jpg_quality")).unwrap_err();
+    assert!(error.to_string().contains("jpg_quality"), "{error}");
+}
+
+#[test]
+fn the_memory_estimate_covers_the_pixels_and_is_zero_for_broken_headers() {
+    let image = flag(400, 300);
+    let dynamic = DynamicImage::ImageRgb8(image.clone());
+    for bytes in [jpeg(&image), encoded(&dynamic, ImageFormat::Png), encoded(&dynamic, ImageFormat::Tiff)] {
+        let sniffed = sniff(&bytes, "");
+        let peak = peak_memory(&bytes, sniffed);
+        assert!((400 * 300 * 3..400 * 300 * 20).contains(&peak), "{sniffed:?}: {peak}");
+        assert_eq!(peak_memory(&bytes[..10], sniffed), 0);
+    }
+    assert_eq!(peak_memory(b"hello", Sniffed::Text), 15);
+    assert_eq!(peak_memory(b"hello", Sniffed::Unsupported("binary data")), 0);
+}
+
+#[test]
+fn a_header_that_lies_about_its_size_is_known_by_its_memory_estimate() {
+    let bomb = formats::bmp_header(60_000, 60_000);
+    assert!(peak_memory(&bomb, sniff(&bomb, "")) >= 60_000 * 60_000 * 3);
+}

@@ -1,0 +1,89 @@
+use super::*;
+use crate::model::Kind;
+
+#[test]
+fn files_that_are_neither_image_nor_text_are_named() {
+    let cases: [(&[u8], &str); 16] = [
+        (b"%PDF-1.4\n", "PDF document"),
+        (b"\n%PDF-1.4\n", "PDF document"),
+        (b"PK\x03\x04\x14\0", "ZIP archive (DOCX, XLSX, EPUB ...)"),
+        (b"\x1f\x8b\x08\0", "gzip archive"),
+        (b"\x7fELF\x02\x01", "executable"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC image"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF image"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF image"),
+        (b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2", "audio or video"),
+        (b"\0\0\0\x0cftypisom", "audio or video"),
+        (b"\xff\xff\xff\xffftypqt  ", "audio or video"),
+        (b"OggS\0\x02", "audio or video"),
+        (b"ID3\x04\0", "audio or video"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "audio or video"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office document (DOC, XLS, PPT, MSG)"),
+        (b"abc\0\x01\x02def\x80\0", "binary data"),
+    ];
+    for (bytes, name) in cases {
+        assert_eq!(sniff(bytes, ""), Sniffed::Unsupported(name), "{bytes:?}");
+        assert_eq!(sniff(bytes, "txt"), Sniffed::Unsupported(name), "the extension changes nothing");
+    }
+}
+
+#[test]
+fn texts_that_begin_like_a_signature_stay_texts() {
+    for text in [
+        "BMW builds cars in Munich since 1916.",
+        "ID3 tags hold titles.",
+        "MZ is not always an executable",
+        "GIF89 is a format",
+        "II* is a rating",
+        "RIFF",
+        "OggS",
+        "PK",
+        "%PD",
+        "<html><body>404</body></html>",
+        "{\"a\": 1}",
+        "a,b\n1,2\n",
+        "",
+    ] {
+        assert_eq!(sniff(text.as_bytes(), "jpg"), Sniffed::Text, "{text}");
+    }
+}
+
+#[test]
+fn ties_are_broken_by_the_extension() {
+    let tiff = formats::grey_tiff(4, 4, 1, 1, &[9; 16]);
+    assert_eq!(sniff(&tiff, "tif"), Sniffed::Image(ImageFormat::Tiff));
+    assert_eq!(sniff(&tiff, "nef"), Sniffed::Unsupported("camera raw image"));
+    let sync = [0xFF, 0xFB, 0x90, 0x44, 0x41, 0x42];
+    assert_eq!(sniff(&sync, "mp3"), Sniffed::Unsupported("audio or video"));
+}
+
+#[test]
+fn no_prefix_of_any_file_makes_sniffing_fail() {
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    for bytes in [formats::gif(2), heic.to_vec(), formats::bmp_header(9, 9), jpeg(&flag(20, 20))] {
+        for end in 0..bytes.len() {
+            sniff(&bytes[..end], "");
+        }
+    }
+}
+
+#[test]
+fn random_bytes_are_binary_data() {
+    let mut state = 99_u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+    .take(5000)
+    .collect();
+    assert_eq!(sniff(&noise, "txt"), Sniffed::Unsupported("binary data"));
+    let without_zero: Vec<u8> = noise.into_iter().filter(|byte| *byte != 0).collect();
+    assert_eq!(sniff(&without_zero, "txt"), Sniffed::Unsupported("binary data"));
+}
+
+#[test]
+fn the_kind_follows() {
+    assert_eq!(Sniffed::Image(ImageFormat::Png).kind(), Some(Kind::Image));
+    assert_eq!(Sniffed::Text.kind(), Some(Kind::Text));
+    assert_eq!(Sniffed::Unsupported("icon").kind(), None);
+}

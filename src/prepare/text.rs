@@ -1,0 +1,83 @@
+//! Texts: decoded, normalised, counted.
+//!
+//! Promises: the body is valid UTF-8 with `\n` between lines and no control characters but tab and newline. Words,
+//! case and punctuation stay as they were written, since models read them better that way; `clean` is for people
+//! who want them gone.
+
+use super::{TextSettings, encoding, tokens};
+use crate::model::{Content, Facts, Failure, FailureCode, Kind, Prepared, Text};
+use std::sync::Arc;
+
+/// Prepares one text.
+pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared, Failure> {
+    let decoded = encoding::decode(bytes);
+    let mut body = normalised(&decoded.text);
+    if settings.clean {
+        body = cleaned(&body);
+    }
+    let words = body.split_whitespace().count();
+    if words == 0 {
+        return Err(Failure::new(FailureCode::Empty, "no text in this file"));
+    }
+    let note = "some bytes were not valid in this encoding and were replaced by U+FFFD";
+    let facts = Facts {
+        kind: Kind::Text,
+        bytes: bytes.len() as u64,
+        format: decoded.encoding,
+        pixels: None,
+        sent_pixels: None,
+        words: Some(words as u64),
+        tokens: tokens::count(&body),
+        note: decoded.damaged.then(|| note.to_owned()),
+    };
+    let digest = blake3::hash(body.as_bytes()).to_hex().to_string();
+    Ok(Prepared { content: Content::Text(Arc::new(Text { body: Arc::from(body), digest })), facts })
+}
+
+/// One kind of line end, no control characters.
+fn normalised(text: &str) -> String {
+    let mut body = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' => {
+                characters.next_if_eq(&'\n');
+                body.push('\n');
+            }
+            // Vertical tab and "next line" separate lines; without a substitute, words would grow together.
+            '\u{B}' | '\u{85}' => body.push('\n'),
+            // A form feed separates pages.
+            '\u{C}' => body.push_str("\n\n"),
+            '\t' | '\n' => body.push(character),
+            '\u{FEFF}' => {}
+            _ if character.is_control() => {}
+            _ => body.push(character),
+        }
+    }
+    body
+}
+
+/// Lower case, no punctuation, single spaces.
+fn cleaned(text: &str) -> String {
+    let bare: String = text
+        .to_lowercase()
+        .chars()
+        // "don't" stays one word, "well-known" becomes two.
+        .filter(|c| !matches!(c, '\'' | '\u{2019}'))
+        .map(|c| if is_punctuation(c) { ' ' } else { c })
+        .collect();
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// ASCII and Latin-1 punctuation, general and CJK punctuation, full-width forms. Not "everything but letters":
+/// vowel signs of many scripts are no letters either.
+fn is_punctuation(character: char) -> bool {
+    character.is_ascii_punctuation()
+        || matches!(
+            character,
+            '\u{A1}' | '\u{A7}' | '\u{AB}' | '\u{B6}' | '\u{B7}' | '\u{BB}' | '\u{BF}'
+                | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205E}'
+                | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{3014}'..='\u{301F}' | '\u{30FB}'
+                | '\u{FF01}'..='\u{FF0F}' | '\u{FF1A}'..='\u{FF20}' | '\u{FF3B}'..='\u{FF40}' | '\u{FF5B}'..='\u{FF65}'
+        )
+}

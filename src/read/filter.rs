@@ -1,0 +1,64 @@
+//! Which files of a directory are documents.
+
+use super::settings::InputSettings;
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Files that the walk passed over, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Hidden files and directories, and leavings of editors and desktops.
+    pub hidden: u64,
+    /// Excluded by a pattern, or not included by one.
+    pub patterns: u64,
+    /// Sockets, pipes, devices, links to directories or to nowhere.
+    pub special: u64,
+}
+
+/// File in an input directory that lists patterns to leave out.
+const IGNORE_FILE: &str = ".docmillignore";
+
+/// The rules of one input directory.
+#[derive(Debug)]
+pub(super) struct Filter {
+    include: GlobSet,
+    exclude: GlobSet,
+    output: Option<PathBuf>,
+}
+
+impl Filter {
+    /// The rules for `root`: those of the settings, and those of its ignore file. `output` is never walked.
+    pub fn new(root: &Path, settings: &InputSettings, output: Option<PathBuf>) -> Result<Self, String> {
+        let mut exclude = settings.exclude.clone();
+        let file = root.join(IGNORE_FILE);
+        if file.is_file() {
+            let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+            exclude.extend(text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(ToOwned::to_owned));
+        }
+        Ok(Self { include: patterns("input.include", &settings.include)?, exclude: patterns("input.exclude", &exclude)?, output })
+    }
+
+    /// Whether a file at `relative` is a document by pattern.
+    pub fn takes(&self, relative: &Path) -> bool {
+        self.include.is_match(relative) && !self.exclude.is_match(relative)
+    }
+
+    pub fn is_output(&self, directory: &Path) -> bool {
+        self.output.as_deref().is_some_and(|output| std::fs::canonicalize(directory).is_ok_and(|d| d == output))
+    }
+}
+
+fn patterns(key: &str, list: &[String]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in list {
+        let glob: Glob = GlobBuilder::new(pattern).literal_separator(true).build().map_err(|e| format!("{key}: {e}"))?;
+        set.add(glob);
+    }
+    set.build().map_err(|e| format!("{key}: {e}"))
+}
+
+/// Hidden files, and files that desktops and editors leave behind.
+pub(super) fn is_hidden(name: &[u8]) -> bool {
+    name.starts_with(b".") || name.starts_with(b"~$") || matches!(name, b"Thumbs.db" | b"desktop.ini")
+}

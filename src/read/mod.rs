@@ -1,0 +1,15 @@
+//! Stage 1: find documents, read their bytes.
+//!
+//! The walk is lazy and sorted by path bytes, so input order is the same on every machine. It promises one result for
+//! every regular file; what it leaves out by rule (hidden files, patterns, docmill's own output) it counts.
+
+mod file;
+mod filter;
+mod names;
+mod settings;
+mod walk;
+
+pub use file::{Opened, open};
+pub use filter::LeftOut;
+pub use settings::{InputSettings, ReadSettings};
+pub use walk::{Found, InputError, Roots, Walk};

@@ -1,0 +1,98 @@
+use super::*;
+
+fn settings(paths: &[&Path], exclude: &[&str]) -> InputSettings {
+    InputSettings {
+        paths: paths.iter().map(|p| p.to_str().unwrap().to_owned()).collect(),
+        include: vec!["**/*".into()],
+        exclude: exclude.iter().map(|s| (*s).to_owned()).collect(),
+    }
+}
+
+fn names(paths: &[&Path], exclude: &[&str]) -> Vec<String> {
+    let roots = Roots::open(&settings(paths, exclude), Path::new("/nowhere")).unwrap();
+    roots.walk().map(|(document, _)| document.name).collect()
+}
+
+fn tree(files: &[&str]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for file in files {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
+    }
+    dir
+}
+
+#[test]
+fn documents_come_in_the_byte_order_of_their_whole_paths() {
+    let files = ["a/x", "a-b/x", "a.txt", "B", "a/b/c", "z", "a0", "a/~"];
+    let dir = tree(&files);
+    let mut expected: Vec<String> = files.iter().map(ToString::to_string).collect();
+    expected.sort();
+    assert_eq!(names(&[dir.path()], &[]), expected);
+    let roots = Roots::open(&settings(&[dir.path()], &[]), Path::new("/nowhere")).unwrap();
+    let indices: Vec<u64> = roots.walk().map(|(d, _)| d.index).collect();
+    assert_eq!(indices, (0..files.len() as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn hidden_files_and_patterns_are_left_out_and_counted() {
+    let dir = tree(&["a.txt", ".git/x", "._a.txt", "Thumbs.db", "~$a.docx", "notes/readme.md", "scenes/deep/b.pov"]);
+    std::fs::write(dir.path().join(".docmillignore"), "# not documents\nscenes/**\n\n").unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), Path::new("/nowhere")).unwrap();
+    let mut walk = roots.walk();
+    assert_eq!(walk.by_ref().map(|(d, _)| d.name).collect::<Vec<_>>(), ["a.txt"]);
+    assert_eq!(walk.left_out(), LeftOut { hidden: 5, patterns: 2, special: 0 });
+}
+
+#[test]
+fn the_output_directory_is_never_input() {
+    let dir = tree(&["a.txt", "output/text/results.csv"]);
+    let roots = Roots::open(&settings(&[dir.path()], &[]), &dir.path().join("output")).unwrap();
+    assert_eq!(roots.walk().count(), 1);
+}
+
+#[test]
+fn several_inputs_keep_their_order_and_their_names_apart() {
+    let (one, two) = (tree(&["b.txt", "a.txt"]), tree(&["a.txt"]));
+    let file = one.path().join("b.txt");
+    let found = names(&[two.path(), &file], &[]);
+    assert_eq!(found, [format!("{}/a.txt", two.path().display()), file.display().to_string()]);
+    let overlap = Roots::open(&settings(&[one.path(), &file], &[]), Path::new("/nowhere")).unwrap_err();
+    assert!(overlap.to_string().contains("overlap"), "{overlap}");
+}
+
+#[cfg(unix)]
+#[test]
+fn hostile_names_survive_and_special_files_are_counted() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tree(&["new\nline, \"quoted\".txt"]);
+    std::fs::write(dir.path().join(OsStr::from_bytes(b"\xff\\x.txt")), "x").unwrap();
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("loop")).unwrap();
+    std::os::unix::fs::symlink("gone", dir.path().join("dangling")).unwrap();
+    std::os::unix::fs::symlink("new\nline, \"quoted\".txt", dir.path().join("link.txt")).unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &[]), Path::new("/nowhere")).unwrap();
+    let mut walk = roots.walk();
+    let found: Vec<String> = walk.by_ref().map(|(d, _)| d.name).collect();
+    assert_eq!(found, ["link.txt", "new\nline, \"quoted\".txt", "\\xFF\\\\x.txt"]);
+    assert_eq!(walk.left_out().special, 2);
+}
+
+proptest::proptest! {
+    /// Whatever the names are, the walk's order is that of the sorted whole paths.
+    #[test]
+    fn any_tree_is_walked_in_byte_order(names_in in proptest::collection::hash_set("[a-c+./0]{0,3}[a-c]/?[a-c0]{1,2}", 0..20)) {
+        let files: Vec<String> = names_in.into_iter().filter(|n| !n.split('/').any(|p| p.is_empty() || p.starts_with('.'))).collect();
+        let dir = tempfile::tempdir().unwrap();
+        for file in &files {
+            let path = dir.path().join(file);
+            let made = std::fs::create_dir_all(path.parent().unwrap()).and_then(|()| std::fs::write(&path, "x"));
+            // A name that is a directory in another path cannot be a file as well.
+            drop(made);
+        }
+        let mut expected: Vec<String> = files.iter().filter(|f| dir.path().join(f).is_file()).cloned().collect();
+        expected.sort();
+        expected.dedup();
+        proptest::prop_assert_eq!(names(&[dir.path()], &[]), expected);
+    }
+}

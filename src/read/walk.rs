@@ -1,0 +1,225 @@
+//! The sorted, lazy walk.
+
+use super::filter::{Filter, LeftOut, is_hidden};
+use super::names::{EntryKind, Names};
+use super::settings::InputSettings;
+use crate::model::{Document, Failure, FailureCode};
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is wrong with `input.paths`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InputError(String);
+
+/// The checked inputs of a run. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Roots(Arc<Vec<Root>>);
+
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    /// What stands before the relative path in names: empty for a single directory.
+    prefix: String,
+    /// `None`: a single file.
+    filter: Option<Filter>,
+}
+
+impl Roots {
+    /// Checks that every input is there and none is there twice. `output` is left out of the walk.
+    pub fn open(settings: &InputSettings, output: &Path) -> Result<Self, InputError> {
+        if settings.paths.is_empty() {
+            return Err(InputError("there is no input: name files or directories, or set input.paths".into()));
+        }
+        let output = std::fs::canonicalize(output).ok();
+        let mut roots = Vec::new();
+        let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
+        for given in &settings.paths {
+            let path = PathBuf::from(given);
+            let real = std::fs::canonicalize(&path).map_err(|e| InputError(format!("input {given}: {e}")))?;
+            if let Some((_, other)) = canonical.iter().find(|(other, _)| real.starts_with(other) || other.starts_with(&real)) {
+                return Err(InputError(format!("inputs {other} and {given} overlap: a document must have one place")));
+            }
+            canonical.push((real, given));
+            let directory = path.is_dir();
+            let single = settings.paths.len() == 1;
+            let prefix = if directory && single { String::new() } else { with_slashes(given.trim_end_matches('/')) };
+            let filter = directory.then(|| Filter::new(&path, settings, output.clone())).transpose().map_err(InputError)?;
+            roots.push(Root { path, prefix, filter });
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+
+    /// Everything that was looked at, for messages.
+    pub fn describe(&self) -> String {
+        self.0.iter().map(|root| root.path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Walks all inputs in order.
+    pub fn walk(&self) -> Walk {
+        Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), index: 0, left_out: LeftOut::default() }
+    }
+}
+
+/// An iterator over all documents in input order.
+#[derive(Debug)]
+pub struct Walk {
+    roots: Roots,
+    next_root: usize,
+    stack: Vec<Level>,
+    index: u64,
+    left_out: LeftOut,
+}
+
+/// A directory that the walk is in.
+#[derive(Debug)]
+struct Level {
+    root: usize,
+    directory: PathBuf,
+    names: Names,
+    next: usize,
+}
+
+/// A document, or a place where there might be some and nobody can look.
+pub type Found = (Document, Option<Failure>);
+
+impl Walk {
+    /// What has been passed over so far.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
+    fn found(&mut self, path: PathBuf, name: String, failure: Option<Failure>) -> Found {
+        let index = self.index;
+        self.index += 1;
+        (Document { index, name, path }, failure)
+    }
+
+    /// Goes into a directory; one that cannot be listed becomes a failed document of its own.
+    fn enter(&mut self, root: usize, directory: PathBuf) -> Option<Found> {
+        let mut left_out = self.left_out;
+        let listed = Names::list(&directory, |name, kind| match kind {
+            _ if is_hidden(name.as_encoded_bytes()) => {
+                left_out.hidden += 1;
+                false
+            }
+            EntryKind::Other => {
+                left_out.special += 1;
+                false
+            }
+            EntryKind::File | EntryKind::Directory => true,
+        });
+        self.left_out = left_out;
+        match listed {
+            Ok(names) => {
+                self.stack.push(Level { root, directory, names, next: 0 });
+                None
+            }
+            Err(error) => {
+                let name = format!("{}/", self.name(root, &directory));
+                let failure = Failure::new(FailureCode::Unreadable, format!("the directory cannot be listed: {error}"));
+                Some(self.found(directory, name, Some(failure)))
+            }
+        }
+    }
+
+    fn name(&self, root: usize, path: &Path) -> String {
+        let root = &self.roots.0[root];
+        let relative = path.strip_prefix(&root.path).unwrap_or(path);
+        let relative = printable(relative.as_os_str());
+        match (root.prefix.is_empty(), relative.is_empty()) {
+            (true, _) => relative,
+            (false, true) => root.prefix.clone(),
+            (false, false) => format!("{}/{relative}", root.prefix),
+        }
+    }
+
+    fn start_root(&mut self, root: usize) -> Option<Found> {
+        let path = self.roots.0[root].path.clone();
+        if self.roots.0[root].filter.is_some() {
+            return self.enter(root, path);
+        }
+        let name = self.name(root, &path);
+        Some(self.found(path, name, None))
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            let Some(level) = self.stack.last_mut() else {
+                if self.next_root == self.roots.0.len() {
+                    return None;
+                }
+                self.next_root += 1;
+                if let Some(found) = self.start_root(self.next_root - 1) {
+                    return Some(found);
+                }
+                continue;
+            };
+            let Some((name, is_directory)) = level.names.get(level.next) else {
+                self.stack.pop();
+                continue;
+            };
+            level.next += 1;
+            let (root, path) = (level.root, level.directory.join(os_str(name)));
+            let roots = self.roots.clone();
+            let Some(filter) = &roots.0[root].filter else { continue };
+            if is_directory {
+                if filter.is_output(&path) {
+                    continue;
+                }
+                if let Some(found) = self.enter(root, path) {
+                    return Some(found);
+                }
+                continue;
+            }
+            let relative = path.strip_prefix(&roots.0[root].path).unwrap_or(&path);
+            if !filter.takes(relative) {
+                self.left_out.patterns += 1;
+                continue;
+            }
+            let name = self.name(root, &path);
+            return Some(self.found(path, name, None));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn os_str(bytes: &[u8]) -> &OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}
+
+#[cfg(not(unix))]
+fn os_str(bytes: &[u8]) -> std::ffi::OsString {
+    String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+/// A path as text from which it can be had back: bytes that are not UTF-8 become `\xHH`, and in such a path a
+/// backslash becomes `\\`.
+fn printable(path: &OsStr) -> String {
+    if let Some(text) = path.to_str() {
+        return with_slashes(text);
+    }
+    let mut out = String::new();
+    for chunk in path.as_encoded_bytes().utf8_chunks() {
+        out.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _infallible = write!(out, "\\x{byte:02X}");
+        }
+    }
+    out
+}
+
+fn with_slashes(text: &str) -> String {
+    if std::path::MAIN_SEPARATOR == '/' { text.to_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
