@@ -4,8 +4,7 @@ pub mod ask;
 pub mod config;
 pub mod job;
 pub mod model;
-<<<<<<< HEAD
-pub mod simulator;
-=======
 pub mod prepare;
->>>>>>> wip-prepare
+pub mod read;
+pub mod simulator;
+pub mod store;
