@@ -1,10 +1,53 @@
-//! x
-#![allow(missing_docs)]
+//! docmill runs a language-model job over a directory of documents and writes ordered results.
+//!
+//! It is `make` for documents and models: a result row is a function of (document bytes, preparation settings, job,
+//! model), and `docmill run` brings the results up to date. A call whose answer is committed is not sent again.
+//!
+//! ```text
+//!  walk ──> read ──────> prepare ─────> ask ──────────> commit ─────> write
+//!  sorted   N readers    rayon          calls under     one SQLite    input order,
+//!  lazy     (tokio)      (CPU)          permits,        writer,       csv json jsonl
+//!                                       retries         group commit
+//!    └─ bounded ─┴─ bounded ─┴─ bounded ──┴── bounded ────┴── bounded ──┘
+//!                                               events + counters ──> report (bars, lines, json, summary)
+//! ```
+//!
+//! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::wiring` shows
+//! every stage and channel; then [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`],
+//! [`mod@write`]. [`report`] watches.
+//!
+//! Modules may use those below them, and never those above or beside:
+//!
+//! | level | modules | may use |
+//! |---|---|---|
+//! | 0 | [`model`], [`event`] | std, serde |
+//! | 1 | [`config`], [`job`], [`prepare`], [`ask::dialect`], [`ask::pricing`] | level 0; pure: no tokio, no files, no clock |
+//! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`] | levels 0 and 1; side effects, one kind each |
+//! | 3 | [`engine`] | levels 0 to 2 |
+//! | beside 3 | [`report`] | [`event`], [`model`] |
+//! | 4 | [`cli`] | all |
+//!
+//! Decisions that the code took and that are not obvious from the outside:
+//!
+//! - The embedded `pipeline.toml` is both the lowest layer of settings and their schema ([`config`]): there is no second
+//!   place where a default could be written down.
+//! - The call key is taken from the nouns of a call and not from the request body, so that a change of wire details
+//!   does not invalidate paid answers ([`model::Call::key`]).
+//! - The writer keeps one number, the next position, and reads rows back from the store ([`store::RowReader`]): there is
+//!   no reorder buffer and not even an index in memory.
+//! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a
+//!   million files.
+
 pub mod ask;
+pub mod cli;
 pub mod config;
+pub mod engine;
+pub mod event;
 pub mod job;
 pub mod model;
 pub mod prepare;
 pub mod read;
+pub mod report;
 pub mod simulator;
 pub mod store;
+pub mod write;

@@ -54,7 +54,17 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>) -> Result
     let combine = Combine::new(combine, &tasks, &file.params, values).map_err(|e| format!("combine: {e}"))?;
     let columns = columns::columns(&tasks, &combine)?;
     let csv_columns = columns::chosen(&columns, file.columns)?;
-    Ok(Job { name: file.name, description: file.description, input: file.input, system: system.into(), tasks, combine, columns, csv_columns })
+    Ok(Job {
+        name: file.name,
+        description: file.description,
+        input: file.input,
+        system: system.into(),
+        tasks,
+        combine,
+        columns,
+        csv_columns,
+        params: file.params.keys().cloned().collect(),
+    })
 }
 
 /// The task id of the aggregation in results.

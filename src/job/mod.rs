@@ -50,6 +50,7 @@ pub struct Job {
     combine: combine::Combine,
     columns: Vec<Column>,
     csv_columns: Vec<String>,
+    params: Vec<String>,
 }
 
 /// One prompt with its answer schema, expanded over its axes.
@@ -77,6 +78,16 @@ impl Job {
             InputKind::Image => kind == Kind::Image,
             InputKind::Text => kind == Kind::Text,
         }
+    }
+
+    /// Whether it has a parameter of this name.
+    pub fn has_param(&self, name: &str) -> bool {
+        self.params.iter().any(|param| param == name)
+    }
+
+    /// Whether it combines its answers.
+    pub fn combines(&self) -> bool {
+        !matches!(self.combine, combine::Combine::None)
     }
 
     /// Names of the columns with answers, as they stand in `results.csv`.

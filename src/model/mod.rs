@@ -10,6 +10,7 @@ mod money;
 mod prepared;
 mod reply;
 mod row;
+mod summary;
 
 pub use call::{Call, CallKey, Part};
 pub use document::{Document, Kind};
@@ -18,3 +19,4 @@ pub use money::{Bill, Money};
 pub use prepared::{Content, Facts, Picture, Prepared, Text};
 pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
+pub use summary::{RunFigures, StageUse, Summary, Totals};

@@ -127,7 +127,7 @@ fn write_all(
         commit(&mut store.writer, store.run, &mut group).map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
         measure(started.elapsed(), records);
         // A full channel means that a sign is pending already, a closed one that nobody wants any.
-        drop(committed.try_send(()));
+        let _pending = committed.try_send(());
     }
     Ok(store)
 }

@@ -1,0 +1,59 @@
+//! Exit codes, and errors on their way to one.
+
+use crate::ask::StopKind;
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// How a command ended, for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was done, and every row is ok (or skipped).
+    Ok = 0,
+    /// A fault of docmill or of this machine.
+    Internal = 1,
+    /// Arguments, settings, a job file or an input are wrong: nothing was sent.
+    Usage = 2,
+    /// Everything was done, and some rows failed.
+    FailedRows = 3,
+    /// Stopped early; the same command goes on from there.
+    StoppedEarly = 4,
+    /// The provider will not have us: key, model, credit.
+    Refused = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<StopKind> for Exit {
+    fn from(kind: StopKind) -> Self {
+        match kind {
+            StopKind::Refused => Self::Refused,
+            StopKind::Parked => Self::StoppedEarly,
+        }
+    }
+}
+
+/// An error that ends a command.
+#[derive(Debug)]
+pub struct Stop {
+    /// The exit code.
+    pub exit: Exit,
+    /// Who, what, why, and what next.
+    pub message: String,
+}
+
+impl Stop {
+    /// Arguments, settings, job file or input are wrong.
+    pub fn usage(message: impl Display) -> Self {
+        Self { exit: Exit::Usage, message: message.to_string() }
+    }
+
+    /// A fault of docmill or of this machine.
+    pub fn internal(message: impl Display) -> Self {
+        Self { exit: Exit::Internal, message: message.to_string() }
+    }
+}

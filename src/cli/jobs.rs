@@ -1,0 +1,25 @@
+//! `docmill jobs`.
+
+use super::args::{JobsArgs, JobsCommand};
+use super::exit::{Exit, Stop};
+use super::print;
+use crate::job::{BUILTIN, Job, builtin};
+
+pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, Stop> {
+    match &args.command {
+        JobsCommand::List => {
+            for (name, text) in BUILTIN {
+                let job = Job::load(name, text, &toml::Table::new(), None).map_err(Stop::internal)?;
+                print(&format!("{name:20} {} ({} calls each)", job.description, job.calls_per_document()));
+            }
+        }
+        JobsCommand::Show { name } => match builtin(name) {
+            Some(text) => print(text.trim_end()),
+            None => {
+                let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+                return Err(Stop::usage(format!("there is no built-in job \"{name}\"; there are: {}", known.join(", "))));
+            }
+        },
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,57 @@
+//! The command line: one file for each command, and everything that prints.
+
+mod args;
+mod config;
+mod exit;
+mod jobs;
+mod run;
+mod settings;
+mod simulate;
+
+pub use exit::{Exit, Stop};
+
+use args::{Args, Command};
+use clap::Parser as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are not errors, but come this way too. A closed pipe is nobody's fault.
+            let _closed = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    quiet_decoders();
+    let result = match args.command {
+        Command::Run(run) => run::run(&run),
+        Command::Jobs(jobs) => jobs::jobs(&jobs),
+        Command::Config(config) => config::config(&config),
+        Command::Simulate(simulate) => simulate::simulate(&simulate),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(stop) => {
+            let _closed = writeln!(std::io::stderr(), "docmill: {}", stop.message);
+            stop.exit.into()
+        }
+    }
+}
+
+/// A decoder that panics on a hostile file fails that document; its message is in the row and not on the screen.
+fn quiet_decoders() {
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !std::thread::current().name().is_some_and(|name| name.starts_with("docmill-prepare")) {
+            loud(panic);
+        }
+    }));
+}
+
+/// Writes data to stdout. A reader that went away, such as `head`, is no error.
+fn print(text: &str) {
+    let _closed = writeln!(std::io::stdout().lock(), "{text}");
+}

@@ -1,0 +1,169 @@
+//! `docmill run`.
+
+use super::args::{Progress, RunArgs};
+use super::exit::{Exit, Stop};
+use super::settings::{self, Settings, SimulatorSettings};
+use crate::ask::{Account, Provider};
+use crate::config::Config;
+use crate::engine::{self, JobSet, Plan, RunError};
+use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
+use crate::prepare::ImageLimits;
+use crate::read::Roots;
+use crate::report::{Style, watch};
+use crate::simulator::{Scenario, Simulator};
+use std::io::IsTerminal as _;
+use std::path::Path;
+use tokio::sync::mpsc;
+
+/// Events that may wait for a slow terminal.
+const EVENTS: usize = 256;
+
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
+    let config = settings::load(&args.settings, flags(args))?;
+    let settings = Settings::from_config(&config).map_err(Stop::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    runtime.block_on(run_with(args, &config, settings))
+}
+
+async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result<Exit, Stop> {
+    let jobs = load_jobs(config, &settings)?;
+    let simulator = match Provider::parse(&settings.llm.provider) {
+        Ok(Provider::Simulated) => Some(start_simulator(&settings.simulator).await?),
+        _ => None,
+    };
+    let address = simulator.as_ref().map(Simulator::base_url);
+    let account = Account::resolve(&settings.llm, address.as_deref(), |name| std::env::var(name).ok());
+    let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
+    let plan = Plan {
+        roots: Roots::open(&settings.input, &settings.output.dir).map_err(Stop::usage)?,
+        jobs,
+        read: settings.read,
+        prepare: settings.prepare,
+        images: image_limits(&account),
+        llm: settings.llm,
+        account,
+        store: settings.store,
+        output: settings.output,
+        settings: history(config),
+    };
+
+    let (events, watched) = mpsc::channel(EVENTS);
+    let style = style(args);
+    let watching = tokio::task::spawn_blocking(move || watch(watched, style, &settings.report));
+    let outcome = engine::run(plan, events).await;
+    // The watcher ends with the events; only then is the screen ours again.
+    watching.await.map_err(Stop::internal)?;
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    let outcome = outcome.map_err(|error| match error {
+        RunError::NoDocuments(_) | RunError::Output { .. } => Stop::usage(error),
+        other => Stop::internal(other),
+    })?;
+    match outcome.stop {
+        Some(stop) => {
+            let done: u64 = outcome.summaries.iter().map(|s| s.totals.rows()).sum();
+            let message = format!("{}\n{done} documents are done and kept; run the same command again to go on", stop.message);
+            Err(Stop { exit: stop.kind.into(), message })
+        }
+        None if outcome.summaries.iter().any(|s| s.totals.unanswered() > 0) => Ok(Exit::FailedRows),
+        None => Ok(Exit::Ok),
+    }
+}
+
+/// Arguments that are settings under another name.
+fn flags(args: &RunArgs) -> Vec<(String, String, String)> {
+    let mut flags = Vec::new();
+    let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
+    if !args.input.is_empty() {
+        let paths = toml::Value::Array(args.input.iter().map(|path| toml::Value::String(path.clone())).collect());
+        flag("input.paths", paths.to_string(), "argument INPUT");
+    }
+    if let Some(job) = &args.job {
+        flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
+    }
+    if let Some(output) = &args.output {
+        flag("output.dir", toml::Value::String(output.clone()).to_string(), "--output");
+    }
+    flags
+}
+
+fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, Stop> {
+    let method = match settings.job.combine.as_str() {
+        "" => None,
+        "none" => Some(Method::None),
+        "model" => Some(Method::Model),
+        "vote" => Some(Method::Vote),
+        "weighted" => Some(Method::Weighted),
+        other => {
+            let message = format!("there is no method \"{other}\"; there are: model, vote, weighted, none");
+            return Err(Stop::usage(config.problem("job.combine", message)));
+        }
+    };
+    let named = settings.job.r#use.as_str();
+    if named == "auto" {
+        // What is set for a job goes to the job that has it: `material` has no language.
+        let load = |name: &str| {
+            let text = builtin(name).unwrap_or_default();
+            let plain = Job::load(name, text, &toml::Table::new(), None).map_err(Stop::usage)?;
+            let params = settings.job.params.iter().filter(|(key, _)| plain.has_param(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+            Job::load(name, text, &params, method.filter(|_| plain.combines())).map_err(Stop::usage)
+        };
+        let jobs = AUTO.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        if let Some(key) = settings.job.params.keys().find(|key| !jobs.iter().any(|job| job.has_param(key))) {
+            return Err(Stop::usage(config.problem(&format!("job.params.{key}"), "no job of this run has such a parameter")));
+        }
+        return Ok(JobSet::new(jobs));
+    }
+    let (source, text) = match builtin(named) {
+        Some(text) => (named.to_owned(), text.to_owned()),
+        None => (named.to_owned(), job_file(config, named)?),
+    };
+    let job = Job::load(&source, &text, &settings.job.params, method).map_err(Stop::usage)?;
+    Ok(JobSet::new(vec![job]))
+}
+
+fn job_file(config: &Config, named: &str) -> Result<String, Stop> {
+    std::fs::read_to_string(Path::new(named)).map_err(|error| {
+        let nearest = BUILTIN.iter().map(|(name, _)| *name).max_by(|a, b| strsim::jaro_winkler(a, named).total_cmp(&strsim::jaro_winkler(b, named)));
+        let near = nearest.filter(|name| strsim::jaro_winkler(name, named) > 0.7).map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+        let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+        Stop::usage(config.problem("job.use", format!("\"{named}\" is neither a built-in job{near} nor a job file: {error}; built in: auto, {}", known.join(", "))))
+    })
+}
+
+async fn start_simulator(settings: &SimulatorSettings) -> Result<Simulator, Stop> {
+    let scenario = if settings.scenario.is_empty() {
+        Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() }
+    } else {
+        super::simulate::scenario_file(Path::new(&settings.scenario))?
+    };
+    Simulator::start(scenario, 0).await.map_err(|e| Stop::internal(format!("the simulator cannot start: {e}")))
+}
+
+fn image_limits(account: &Account) -> ImageLimits {
+    /// Parts of the ids of models before the high-resolution tier.
+    const OLDER: [&str; 6] = ["claude-3", "-4-0", "-4-1", "-4-5", "-4-6", "-4-2025"];
+    match account.provider {
+        Provider::Simulated | Provider::Anthropic => ImageLimits::anthropic(!OLDER.iter().any(|part| account.model.contains(part))),
+        Provider::OpenAi | Provider::Compatible => ImageLimits::openai(),
+    }
+}
+
+fn style(args: &RunArgs) -> Style {
+    match args.progress {
+        _ if args.quiet => Style::Quiet,
+        Progress::Bars => Style::Bars,
+        Progress::Lines => Style::Lines,
+        Progress::Json => Style::Json,
+        Progress::Auto if std::io::stderr().is_terminal() => Style::Bars,
+        Progress::Auto => Style::Lines,
+    }
+}
+
+/// The settings in force, for the run's history. They hold no secret: keys are never among the settings.
+fn history(config: &Config) -> String {
+    let entries: serde_json::Map<String, serde_json::Value> =
+        config.entries().into_iter().map(|(key, value, _)| (key, serde_json::to_value(value).unwrap_or_default())).collect();
+    serde_json::Value::Object(entries).to_string()
+}

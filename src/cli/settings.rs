@@ -1,0 +1,113 @@
+//! From files, environment and flags to checked settings.
+
+use super::args::SettingsArgs;
+use super::exit::Stop;
+use crate::ask::LlmSettings;
+use crate::config::{Config, Layer, Problem, Problems};
+use crate::prepare::PrepareSettings;
+use crate::read::{InputSettings, ReadSettings};
+use crate::report::ReportSettings;
+use crate::store::StoreSettings;
+use crate::write::OutputSettings;
+use serde::Deserialize;
+use std::path::Path;
+
+/// The settings file that is read without being named.
+const FILE: &str = "pipeline.toml";
+
+/// Loads all layers. `flags` are those with names of their own: key, value, flag.
+pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) -> Result<Config, Stop> {
+    let mut layers = Vec::new();
+    let file = match &args.config {
+        Some(file) => Some(file.clone()),
+        None => Some(Path::new(FILE).to_owned()).filter(|file| file.exists()),
+    };
+    if let Some(file) = file {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(&file).map_err(|e| Stop::usage(format!("settings file {name}: {e}")))?;
+        layers.push(Layer::File { name, text });
+    }
+    layers.push(Layer::Env(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()));
+    let mut all = flags;
+    for set in &args.set {
+        let (key, value) = set.split_once('=').ok_or_else(|| Stop::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
+        all.push((key.trim().to_owned(), value.to_owned(), format!("--set {key}")));
+    }
+    layers.push(Layer::Flags(all));
+    Config::from_layers(&layers).map_err(Stop::usage)
+}
+
+/// `[job]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JobSettings {
+    pub r#use: String,
+    pub combine: String,
+    pub params: toml::Table,
+}
+
+/// `[simulator]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SimulatorSettings {
+    pub latency_ms: u64,
+    pub jitter_ms: u64,
+    pub seed: u64,
+    pub scenario: String,
+}
+
+/// All sections, each in the form that its module takes.
+pub(super) struct Settings {
+    pub input: InputSettings,
+    pub job: JobSettings,
+    pub read: ReadSettings,
+    pub prepare: PrepareSettings,
+    pub llm: LlmSettings,
+    pub store: StoreSettings,
+    pub output: OutputSettings,
+    pub report: ReportSettings,
+    pub simulator: SimulatorSettings,
+}
+
+impl Settings {
+    /// Fills all sections and checks what their types cannot: all problems at once.
+    pub fn from_config(config: &Config) -> Result<Self, Problems> {
+        let at_least_one = [
+            "read.concurrency", "read.queue", "read.max_file_mb", "read.memory_mb", "prepare.queue", "prepare.memory_mb",
+            "prepare.image.max_pixels_mp", "llm.concurrency", "llm.timeout_s", "llm.retry.max_attempts", "store.queue", "store.group",
+            "report.interval_s",
+        ];
+        let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);
+        let mut problems: Vec<Problem> = Vec::new();
+        for (key, value, _) in config.entries() {
+            if value.as_integer().is_some_and(|n| n < 0) {
+                problems.push(config.problem(&key, "must not be negative"));
+            }
+        }
+        let zero = at_least_one.iter().filter(|key| integer(key) == Some(0));
+        problems.extend(zero.map(|key| config.problem(key, "must be at least 1")));
+        if !integer("prepare.image.jpeg_quality").is_some_and(|q| (1..=100).contains(&q)) {
+            problems.push(config.problem("prepare.image.jpeg_quality", "must be from 1 to 100"));
+        }
+        if integer("llm.concurrency").is_some_and(|n| n > 100_000) {
+            problems.push(config.problem("llm.concurrency", "must be at most 100000"));
+        }
+        for format in config.get("output.formats").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str) {
+            if !["csv", "jsonl", "json"].contains(&format) {
+                problems.push(config.problem("output.formats", format!("there is no format \"{format}\"; there are: csv, jsonl, json")));
+            }
+        }
+        Problems::check(problems)?;
+        Ok(Self {
+            input: config.section("input")?,
+            job: config.section("job")?,
+            read: config.section("read")?,
+            prepare: config.section("prepare")?,
+            llm: config.section("llm")?,
+            store: config.section("store")?,
+            output: config.section("output")?,
+            report: config.section("report")?,
+            simulator: config.section("simulator")?,
+        })
+    }
+}

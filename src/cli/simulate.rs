@@ -1,0 +1,66 @@
+//! `docmill simulate`.
+
+use super::args::SimulateArgs;
+use super::exit::{Exit, Stop};
+use super::print;
+use crate::simulator::{Scenario, Simulator};
+use std::path::Path;
+
+pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, Stop> {
+    let scenario = scenario(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    runtime.block_on(async {
+        let simulator = Simulator::start(scenario, args.port).await.map_err(|e| Stop::usage(format!("port {}: {e}", args.port)))?;
+        print(&format!("listening on {} (OpenAI clients: {}/v1); Ctrl-C ends it", simulator.base_url(), simulator.base_url()));
+        tokio::signal::ctrl_c().await.map_err(Stop::internal)?;
+        let ledger = serde_json::to_string_pretty(&simulator.ledger()).map_err(Stop::internal)?;
+        print(&ledger);
+        simulator.stop().await;
+        Ok(Exit::Ok)
+    })
+}
+
+/// Reads a scenario file.
+pub(super) fn scenario_file(file: &Path) -> Result<Scenario, Stop> {
+    let text = std::fs::read_to_string(file).map_err(|e| Stop::usage(format!("scenario file {}: {e}", file.display())))?;
+    Scenario::parse(&text).map_err(|e| Stop::usage(format!("scenario file {}: {e}", file.display())))
+}
+
+fn scenario(args: &SimulateArgs) -> Result<Scenario, Stop> {
+    let mut scenario = args.scenario.as_deref().map(scenario_file).transpose()?.unwrap_or_default();
+    let Scenario { seed, latency_ms, jitter_ms, requests_per_second, retry_after_s, concurrency, require_key, .. } = &mut scenario;
+    set(seed, args.seed.as_ref());
+    set(latency_ms, args.latency_ms.as_ref());
+    set(jitter_ms, args.jitter_ms.as_ref());
+    set(requests_per_second, args.requests_per_second.as_ref());
+    set(retry_after_s, args.retry_after_s.as_ref());
+    set(concurrency, args.concurrency.as_ref());
+    set(require_key, args.require_key.as_ref());
+    for fault in &args.faults {
+        let wrong = || Stop::usage(format!("--fault {fault}: write KIND=SHARE, such as server_error=0.05"));
+        let (kind, share) = fault.split_once('=').ok_or_else(wrong)?;
+        let share: f64 = share.parse().map_err(|_| wrong())?;
+        let faults = &mut scenario.faults;
+        let slot = match kind {
+            "rate_limited" => &mut faults.rate_limited,
+            "server_error" => &mut faults.server_error,
+            "overloaded" => &mut faults.overloaded,
+            "reset" => &mut faults.reset,
+            "hang" => &mut faults.hang,
+            "truncated_body" => &mut faults.truncated_body,
+            "garbage" => &mut faults.garbage,
+            "refusal" => &mut faults.refusal,
+            "cut" => &mut faults.cut,
+            "invalid" => &mut faults.invalid,
+            _ => return Err(wrong()),
+        };
+        *slot = share;
+    }
+    Ok(scenario)
+}
+
+fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        slot.clone_from(value);
+    }
+}

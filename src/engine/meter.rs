@@ -1,0 +1,145 @@
+//! Counters that hot paths pay one atomic addition for.
+
+use crate::ask::{Fault, Observer};
+use crate::event::Snapshot;
+use crate::model::{Bill, Call, Money, Spent, StageUse};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// One stage: what went through, and how long it worked on it.
+#[derive(Debug)]
+pub(super) struct StageMeter {
+    name: &'static str,
+    slots: usize,
+    done: AtomicU64,
+    working_ns: AtomicU64,
+}
+
+impl StageMeter {
+    fn new(name: &'static str, slots: usize) -> Self {
+        Self { name, slots, done: AtomicU64::new(0), working_ns: AtomicU64::new(0) }
+    }
+
+    /// Counts `n` pieces of work done.
+    pub fn done(&self, n: u64) {
+        self.done.fetch_add(n, Relaxed);
+    }
+
+    /// Adds working time of one slot.
+    pub fn worked(&self, time: Duration) {
+        self.working_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn usage(&self, wall: Duration) -> StageUse {
+        let available = wall.as_secs_f64() * self.slots as f64;
+        let busy = Duration::from_nanos(self.working_ns.load(Relaxed)).as_secs_f64() / available.max(f64::MIN_POSITIVE);
+        StageUse { stage: self.name, done: self.done.load(Relaxed), slots: self.slots, busy: busy.min(1.0) }
+    }
+}
+
+/// All counters of a run.
+#[derive(Debug)]
+pub(super) struct Meters {
+    started: Instant,
+    pub read: StageMeter,
+    pub prepare: StageMeter,
+    pub ask: StageMeter,
+    pub commit: StageMeter,
+    pub write: StageMeter,
+    /// Documents that there are, plus one; 0 while they are being counted.
+    documents: AtomicU64,
+    pub answered: AtomicU64,
+    pub failed: AtomicU64,
+    pub reused: AtomicU64,
+    requests: AtomicU64,
+    in_flight: AtomicU64,
+    retries: AtomicU64,
+    input_tokens: AtomicU64,
+    output_tokens: AtomicU64,
+    cost_pico: AtomicU64,
+    unpriced: AtomicU64,
+}
+
+impl Meters {
+    pub fn new(readers: usize, workers: usize, concurrency: usize) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            started: Instant::now(),
+            read: StageMeter::new("read", readers),
+            prepare: StageMeter::new("prepare", workers),
+            ask: StageMeter::new("ask", concurrency),
+            commit: StageMeter::new("commit", 1),
+            write: StageMeter::new("write", 1),
+            documents: zero(),
+            answered: zero(),
+            failed: zero(),
+            reused: zero(),
+            requests: zero(),
+            in_flight: zero(),
+            retries: zero(),
+            input_tokens: zero(),
+            output_tokens: zero(),
+            cost_pico: zero(),
+            unpriced: zero(),
+        }
+    }
+
+    pub fn set_documents(&self, documents: u64) {
+        self.documents.store(documents + 1, Relaxed);
+    }
+
+    pub fn wall(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub fn stages(&self, wall: Duration) -> Vec<StageUse> {
+        [&self.read, &self.prepare, &self.ask, &self.commit, &self.write].map(|stage| stage.usage(wall)).to_vec()
+    }
+
+    /// Time of all requests so far.
+    pub fn request_time(&self) -> Duration {
+        Duration::from_nanos(self.ask.working_ns.load(Relaxed))
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            elapsed_s: self.wall().as_secs_f64(),
+            documents: self.documents.load(Relaxed).checked_sub(1),
+            read: self.read.done.load(Relaxed),
+            prepared: self.prepare.done.load(Relaxed),
+            answered: self.answered.load(Relaxed),
+            written: self.write.done.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            requests: self.requests.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            reused: self.reused.load(Relaxed),
+            input_tokens: self.input_tokens.load(Relaxed),
+            output_tokens: self.output_tokens.load(Relaxed),
+            cost: Bill { usd: Money::from_pico(self.cost_pico.load(Relaxed)), unpriced_calls: self.unpriced.load(Relaxed) },
+        }
+    }
+}
+
+impl Observer for Meters {
+    fn sent(&self) {
+        self.requests.fetch_add(1, Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    fn ended(&self, spent: &Spent) {
+        self.in_flight.fetch_sub(1, Relaxed);
+        self.ask.done(1);
+        self.ask.worked(Duration::try_from_secs_f64(spent.seconds).unwrap_or_default());
+        self.input_tokens.fetch_add(spent.usage.input(), Relaxed);
+        self.output_tokens.fetch_add(spent.usage.output, Relaxed);
+        match spent.cost {
+            Some(cost) => self.cost_pico.fetch_add(cost.pico(), Relaxed),
+            None => self.unpriced.fetch_add(1, Relaxed),
+        };
+    }
+
+    fn retrying(&self, _call: &Call, _attempt: u32, _fault: &Fault) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+}

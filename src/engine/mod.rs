@@ -1,0 +1,108 @@
+//! The pipeline at work: stages, the channels between them, and the one owner of a run's state.
+//!
+//! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
+//! data: `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`. `conductor` listens to signals and
+//! reports the counters. A stage ends when its input closes; a document's failure is a row; an error ends the run.
+
+mod ask;
+mod conductor;
+mod memory;
+mod meter;
+mod prepare;
+mod read;
+mod route;
+mod row;
+mod wiring;
+mod write;
+
+pub use route::JobSet;
+pub use wiring::run;
+
+use crate::ask::{Account, LlmSettings, RunStop};
+use crate::event::RunEvent;
+use crate::model::Summary;
+use crate::prepare::{ImageLimits, PrepareSettings};
+use crate::read::{ReadSettings, Roots};
+use crate::store::{StoreError, StoreSettings};
+use crate::write::{OutputSettings, WriteError};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Everything that a run needs to know.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where documents are.
+    pub roots: Roots,
+    /// What is asked of them.
+    pub jobs: JobSet,
+    /// How they are read.
+    pub read: ReadSettings,
+    /// How they are prepared.
+    pub prepare: PrepareSettings,
+    /// What size of image is useful to the model.
+    pub images: ImageLimits,
+    /// How the model is asked.
+    pub llm: LlmSettings,
+    /// Who is asked.
+    pub account: Account,
+    /// How results are kept.
+    pub store: StoreSettings,
+    /// Where results go.
+    pub output: OutputSettings,
+    /// The settings in force as JSON, for the history.
+    pub settings: String,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// One summary for each job that had documents.
+    pub summaries: Vec<Summary>,
+    /// Why it ended early, if it did.
+    pub stop: Option<RunStop>,
+}
+
+/// Why a run could not go on. Whatever was committed is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The input holds no document.
+    #[error("{0}")]
+    NoDocuments(String),
+    /// The output directory cannot be made.
+    #[error("output directory {directory}: {source}")]
+    Output {
+        /// The directory.
+        directory: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The run store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A result file failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The HTTP client could not be made.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
+    /// A fault of docmill.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// What every stage has at hand.
+#[derive(Debug, Clone)]
+struct Context {
+    events: mpsc::Sender<RunEvent>,
+    meters: Arc<meter::Meters>,
+    /// Cancelled when no further work is to be taken on; what is under way is finished.
+    stop: CancellationToken,
+}
+
+impl Context {
+    /// Tells the watchers. That nobody watches is no reason to stop.
+    async fn tell(&self, event: RunEvent) {
+        let _nobody_watches = self.events.send(event).await;
+    }
+}

@@ -1,0 +1,41 @@
+//! Which job a document goes to.
+
+use crate::job::Job;
+use crate::model::Kind;
+use std::sync::Arc;
+
+/// The jobs of a run.
+#[derive(Debug, Clone)]
+pub struct JobSet(Vec<Arc<Job>>);
+
+/// Extensions of images, for documents whose content tells nothing.
+const IMAGE_EXTENSIONS: [&str; 12] = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "heic", "heif", "avif", "jxl"];
+
+impl JobSet {
+    /// One job, or several of which each document gets the first that takes its kind. Must not be empty.
+    pub fn new(jobs: Vec<Job>) -> Self {
+        Self(jobs.into_iter().map(Arc::new).collect())
+    }
+
+    /// The jobs.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.0.iter()
+    }
+
+    /// The job called `name`.
+    pub fn get(&self, name: &str) -> Option<&Arc<Job>> {
+        self.0.iter().find(|job| job.name == name)
+    }
+
+    /// The job for a document of this kind, and whether it takes it. A document of unknown kind, such as one that
+    /// cannot be read, gets its row where its extension says that it belongs.
+    pub fn pick(&self, kind: Option<Kind>, extension: &str) -> (Arc<Job>, bool) {
+        let by_name = if IMAGE_EXTENSIONS.contains(&extension) { Kind::Image } else { Kind::Text };
+        let wanted = kind.unwrap_or(by_name);
+        let taker = self.0.iter().find(|job| job.accepts(wanted));
+        let job = taker.or(self.0.first()).map(Arc::clone);
+        // `new` is never given an empty list: a run without a job does not get this far.
+        let job = job.unwrap_or_else(|| unreachable!("a run has at least one job"));
+        (job, taker.is_some() || kind.is_none())
+    }
+}

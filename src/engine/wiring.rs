@@ -1,0 +1,201 @@
+//! Every stage, channel and spawn of a run, on one screen.
+//!
+//! ```text
+//!  walk ──found──> read ──read──> prepare ──ready──> ask ──commands──> store's thread ──commits──> write
+//!                16 readers     1 per core      256 documents         1, in groups            1, in order
+//! ```
+//!
+//! | channel | holds | memory at most, by default |
+//! |---|---|---|
+//! | found | 64 names (`read.queue`) | 64 x 200 B |
+//! | read | 64 files (`read.queue`) | `read.memory_mb`, counted from reading to the last answer |
+//! | ready | 64 documents (`prepare.queue`) | the same budget |
+//! | commands | 1,024 answers and rows (`store.queue`) | 1,024 x 5 KB |
+//! | commits | 1 sign | 0 |
+//! | events | 256 events | 256 x 300 B |
+
+use super::ask::{Desk, ask};
+use super::conductor::conduct;
+use super::meter::Meters;
+use super::prepare::{prepare, workers};
+use super::read::{count, read, walk};
+use super::row::RowMaker;
+use super::write::{RowWriter, publish};
+use super::{Context, Outcome, Plan, RunError};
+use crate::ask::{Asker, Governor, Provider, Transport};
+use crate::event::{RunEvent, VERSION};
+use crate::model::{RunFigures, Summary};
+use crate::read::LeftOut;
+use crate::store::Store;
+use crate::write::ResultFiles;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Runs a plan to its end. Watchers listen at the other end of `events`.
+pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, RunError> {
+    let plan = Arc::new(plan);
+    if plan.roots.walk().next().is_none() {
+        return Err(RunError::NoDocuments(nothing_found(&plan)));
+    }
+    let directory = &plan.output.dir;
+    let output_error = |source| RunError::Output { directory: directory.display().to_string(), source };
+    std::fs::create_dir_all(directory).map_err(output_error)?;
+    let started = now();
+    let store = Store::begin_run(directory, &started, &plan.settings)?;
+    let (run, rows, answers) = (store.run(), store.rows()?, store.answers()?);
+
+    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
+    let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
+    let stopped_by = Arc::new(OnceLock::new());
+    let left_out = Arc::new(Mutex::new(LeftOut::default()));
+    context
+        .tell(RunEvent::Started {
+            version: VERSION,
+            run,
+            provider: plan.account.provider.as_str().to_owned(),
+            model: plan.account.model.clone(),
+            jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
+            output: directory.display().to_string(),
+        })
+        .await;
+
+    let (found_in, found_out) = mpsc::channel(plan.read.queue);
+    let (read_in, read_out) = mpsc::channel(plan.read.queue);
+    let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
+    let (commits_in, commits_out) = sync_channel(1);
+
+    let on_commit = Arc::clone(&meters);
+    let measure = move |time, records: usize| {
+        on_commit.commit.worked(time);
+        on_commit.commit.done(records as u64);
+    };
+    let (handle, store_writer) = store.start_writer(&plan.store, commits_in, Box::new(measure))?;
+    let transport = Transport::new(&plan.account, plan.llm.concurrency, Duration::from_secs(plan.llm.timeout_s))?;
+    let governor = Governor::new(plan.llm.concurrency, context.stop.clone());
+    let desk = Arc::new(Desk {
+        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, meters.clone()),
+        store: handle,
+        answers: answers.map(|reader| Arc::new(Mutex::new(reader))),
+        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
+        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
+        stopped_by: Arc::clone(&stopped_by),
+        context: context.clone(),
+    });
+    let writer = RowWriter { rows, jobs: plan.jobs.clone(), output: plan.output.clone(), context: context.clone() };
+
+    let finished = CancellationToken::new();
+    let mut beside = JoinSet::new();
+    beside.spawn(conduct(context.clone(), Arc::clone(&stopped_by), finished.clone()));
+    beside.spawn_blocking({
+        let (plan, context) = (Arc::clone(&plan), context.clone());
+        move || count(&plan.roots, &context)
+    });
+    let mut stages = JoinSet::new();
+    stages.spawn_blocking({
+        let (plan, context, left_out) = (Arc::clone(&plan), context.clone(), Arc::clone(&left_out));
+        move || {
+            walk(&plan.roots, &found_in, &left_out, &context);
+            Ok(())
+        }
+    });
+    stages.spawn(read(found_out, read_in, plan.read.clone(), context.clone()));
+    stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
+    stages.spawn(ask(ready_out, desk, plan.llm.documents()));
+    let mut writing = JoinSet::new();
+    writing.spawn_blocking(move || writer.write(&commits_out));
+
+    let mut result = Ok(());
+    while let Some(done) = stages.join_next().await {
+        let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage was lost: {e}"))));
+        if let (Err(error), true) = (done, result.is_ok()) {
+            // The others end by themselves: their input closes, or nobody takes their output.
+            context.stop.cancel();
+            result = Err(error);
+        }
+    }
+    // With the stages all ways to the store are gone, so its thread ends, and then the writer.
+    let store = tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
+    let written = match writing.join_next().await {
+        Some(Ok(written)) => written?,
+        _ => return Err(RunError::Internal("the writer was lost".into())),
+    };
+    result?;
+
+    let stop = stopped_by.get().cloned();
+    let totals = publish(written, &plan.output, stop.is_none())?;
+    let left_out = *left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let whole_run = figures(&plan, &meters, left_out);
+    let ended = now();
+    let mut summaries = Vec::new();
+    let mut results = Vec::new();
+    for (job, (totals, new)) in totals {
+        let summary = Summary {
+            run,
+            docmill_version: env!("CARGO_PKG_VERSION"),
+            job: job.clone(),
+            started: started.clone(),
+            ended: ended.clone(),
+            provider: plan.account.provider.as_str().to_owned(),
+            model: plan.account.model.clone(),
+            simulated: plan.account.provider == Provider::Simulated,
+            stopped: stop.as_ref().map(|stop| stop.message.clone()),
+            totals,
+            whole_run: whole_run.clone(),
+        };
+        if new {
+            ResultFiles::write_summary(&plan.output, &job, &summary)?;
+            results.push(directory.join(&job).display().to_string());
+        }
+        summaries.push(summary);
+    }
+    let history = serde_json::to_string(&summaries).map_err(|e| RunError::Internal(e.to_string()))?;
+    store.end_run(&ended, &history)?;
+
+    finished.cancel();
+    while beside.join_next().await.is_some() {}
+    context.tell(RunEvent::Progress(meters.snapshot())).await;
+    context.tell(RunEvent::Finished { jobs: summaries.clone(), results }).await;
+    Ok(Outcome { summaries, stop })
+}
+
+fn figures(plan: &Plan, meters: &Meters, left_out: LeftOut) -> RunFigures {
+    let (wall, seen) = (meters.wall(), meters.snapshot());
+    let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
+    let stages = meters.stages(wall);
+    let busiest = stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or("", |stage| stage.stage);
+    RunFigures {
+        documents: seen.documents.unwrap_or(seen.read),
+        left_out: [left_out.hidden, left_out.patterns, left_out.special],
+        calls_reused: seen.reused,
+        requests: seen.requests,
+        retries: seen.retries,
+        concurrency: plan.llm.concurrency,
+        waves: seen.requests.div_ceil(plan.llm.concurrency as u64),
+        wall_seconds,
+        request_seconds,
+        speed_up: request_seconds / wall_seconds,
+        requests_per_second: seen.requests as f64 / wall_seconds,
+        prices_of: plan.account.prices.date().to_owned(),
+        busiest_stage: busiest,
+        stages,
+    }
+}
+
+fn nothing_found(plan: &Plan) -> String {
+    let mut walk = plan.roots.walk();
+    while walk.next().is_some() {}
+    let left = walk.left_out();
+    format!(
+        "no documents in {}: looked for images (jpeg, png, webp, gif, tiff, bmp) and texts; left out: {} hidden, {} by pattern (input.include, input.exclude, .docmillignore), {} that are no files",
+        plan.roots.describe(), left.hidden, left.patterns, left.special
+    )
+}
+
+/// Now, in UTC, to the second.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

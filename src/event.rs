@@ -1,0 +1,89 @@
+//! What the engine tells its watchers.
+//!
+//! Discrete facts come as they happen; hot facts come as a [`Snapshot`] of the counters a few times a second.
+//! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
+
+use crate::model::{Bill, FailureCode, RowStatus, Summary};
+use serde::Serialize;
+
+/// Version of the shapes in this module.
+pub const VERSION: u32 = 1;
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The run begins.
+    Started {
+        /// [`VERSION`].
+        version: u32,
+        /// Number of the run.
+        run: i64,
+        /// Who answers.
+        provider: String,
+        /// The model asked.
+        model: String,
+        /// Names of the jobs.
+        jobs: Vec<String>,
+        /// Where results go.
+        output: String,
+    },
+    /// The counters now.
+    Progress(Snapshot),
+    /// A document that did not end well.
+    DocumentFailed {
+        /// Its name.
+        document: String,
+        /// How it ended.
+        status: RowStatus,
+        /// Why.
+        code: FailureCode,
+        /// Why, in words.
+        message: String,
+    },
+    /// Something a person should know.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// The run is over.
+    Finished {
+        /// One summary for each job that had documents.
+        jobs: Vec<Summary>,
+        /// Paths of the result directories.
+        results: Vec<String>,
+    },
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// Seconds since the run began.
+    pub elapsed_s: f64,
+    /// Documents that there are; unknown while they are being counted.
+    pub documents: Option<u64>,
+    /// Documents read.
+    pub read: u64,
+    /// Documents prepared.
+    pub prepared: u64,
+    /// Documents with a row.
+    pub answered: u64,
+    /// Rows in the result files.
+    pub written: u64,
+    /// Rows that are not `ok` or `skipped`.
+    pub failed: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// Requests that repeated an earlier one.
+    pub retries: u64,
+    /// Calls whose answer was there already.
+    pub reused: u64,
+    /// Input tokens.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Money spent in this run.
+    pub cost: Bill,
+}

@@ -1,0 +1,137 @@
+//! What a run came to.
+
+use super::{Bill, CallStatus, FailureCode, Row, RowStatus, Usage};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Sums over rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Documents by status.
+    pub documents: BTreeMap<RowStatus, u64>,
+    /// Documents by failure code.
+    pub failures: BTreeMap<FailureCode, u64>,
+    /// Calls of all rows, answered in this run or before.
+    pub calls: u64,
+    /// Calls without an answer.
+    pub failed_calls: u64,
+    /// HTTP requests of all calls.
+    pub attempts: u64,
+    /// Requests that may have been billed although no reply came.
+    pub maybe_billed: u64,
+    /// Tokens of all calls.
+    pub tokens: Usage,
+    /// Money of all calls.
+    pub cost: Bill,
+    /// Seconds of all calls, as if they had been made one after another.
+    pub call_seconds: f64,
+}
+
+impl Totals {
+    /// Adds a row.
+    pub fn add(&mut self, row: &Row) {
+        *self.documents.entry(row.status).or_default() += 1;
+        if let Some(failure) = &row.failure {
+            *self.failures.entry(failure.code).or_default() += 1;
+        }
+        for call in &row.calls {
+            self.calls += 1;
+            self.failed_calls += u64::from(call.status != CallStatus::Ok);
+            self.attempts += u64::from(call.attempts);
+            self.maybe_billed += u64::from(call.maybe_billed);
+            self.tokens += call.usage;
+            self.cost.add(call.cost_usd);
+            self.call_seconds += call.seconds;
+        }
+    }
+
+    /// Documents with any status.
+    pub fn rows(&self) -> u64 {
+        self.documents.values().sum()
+    }
+
+    /// Documents with this status.
+    pub fn count(&self, status: RowStatus) -> u64 {
+        self.documents.get(&status).copied().unwrap_or(0)
+    }
+
+    /// Documents whose answers are not all there and should be.
+    pub fn unanswered(&self) -> u64 {
+        self.count(RowStatus::Partial) + self.count(RowStatus::Failed) + self.count(RowStatus::Refused)
+    }
+}
+
+/// How busy a stage was.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageUse {
+    /// The stage's name.
+    pub stage: &'static str,
+    /// Documents (for `ask`: requests; for `commit`: records) that went through.
+    pub done: u64,
+    /// How many it can work on at the same time.
+    pub slots: usize,
+    /// Share of its slots' time that was spent working, from 0 to 1.
+    pub busy: f64,
+}
+
+/// What a run came to, as it is shown and as it stands in `summary.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Number of the run in the store.
+    pub run: i64,
+    /// Version of docmill.
+    pub docmill_version: &'static str,
+    /// The job.
+    pub job: String,
+    /// When it began, in UTC.
+    pub started: String,
+    /// When it ended, in UTC.
+    pub ended: String,
+    /// Who answered.
+    pub provider: String,
+    /// The model asked, unless a task names its own.
+    pub model: String,
+    /// Whether the answers are made up by the built-in simulator.
+    pub simulated: bool,
+    /// Why the run stopped before its end; absent if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// Sums over the rows of this job.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// Figures of the whole run, all jobs together.
+    pub whole_run: RunFigures,
+}
+
+/// Figures of a whole run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunFigures {
+    /// Documents found.
+    pub documents: u64,
+    /// Files passed over: hidden ones, those excluded by a pattern, those that are no files.
+    pub left_out: [u64; 3],
+    /// Calls whose answer was committed before and is used again.
+    pub calls_reused: u64,
+    /// HTTP requests sent.
+    pub requests: u64,
+    /// Requests that repeated an earlier one.
+    pub retries: u64,
+    /// Calls in flight at the most, as configured.
+    pub concurrency: usize,
+    /// `ceil(requests / concurrency)`: how many rounds of full concurrency the requests make.
+    pub waves: u64,
+    /// Duration of the run in seconds.
+    pub wall_seconds: f64,
+    /// Time of all requests, in seconds, as if sent one after another.
+    pub request_seconds: f64,
+    /// `request_seconds / wall_seconds`.
+    pub speed_up: f64,
+    /// Requests for each second of the run.
+    pub requests_per_second: f64,
+    /// Date of the price table.
+    pub prices_of: String,
+    /// All stages, in order.
+    pub stages: Vec<StageUse>,
+    /// The stage that was busiest.
+    pub busiest_stage: &'static str,
+}

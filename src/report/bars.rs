@@ -1,0 +1,69 @@
+//! Bars on a terminal, one for each stage; failures are printed above them.
+
+use super::failures::Failures;
+use super::lines::eta;
+use super::{Watcher, say, summary};
+use crate::event::{RunEvent, Snapshot};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+pub(super) struct Bars {
+    all: MultiProgress,
+    read: ProgressBar,
+    prepare: ProgressBar,
+    ask: ProgressBar,
+    write: ProgressBar,
+    failures: Failures,
+}
+
+impl Bars {
+    pub fn new() -> Self {
+        let all = MultiProgress::new();
+        let bar = |name: &'static str| {
+            let bar = all.add(ProgressBar::new(0));
+            // The template is a constant; with a broken one the default is still readable.
+            if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos:>7}/{len} {msg}") {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.set_prefix(name);
+            bar
+        };
+        Self { read: bar("read"), prepare: bar("prepare"), ask: bar("ask"), write: bar("write"), all, failures: Failures::default() }
+    }
+
+    fn show(&self, s: &Snapshot) {
+        let total = s.documents.unwrap_or(s.read);
+        for (bar, done) in [(&self.read, s.read), (&self.prepare, s.prepared), (&self.ask, s.answered), (&self.write, s.written)] {
+            bar.set_length(total.max(done));
+            bar.set_position(done);
+        }
+        let per_second = |n: u64| n as f64 / s.elapsed_s.max(0.1);
+        self.read.set_message(format!("{:.0}/s", per_second(s.read)));
+        self.prepare.set_message(format!("{:.0}/s", per_second(s.prepared)));
+        self.ask.set_message(format!("{:.1} calls/s, {} in flight, {} retries, {} failed", per_second(s.requests), s.in_flight, s.retries, s.failed));
+        let left = eta(s).map_or_else(String::new, |eta| format!(", {eta} left"));
+        self.write.set_message(format!("{} tokens in, {} out, {}{left}", s.input_tokens, s.output_tokens, s.cost));
+    }
+}
+
+impl Watcher for Bars {
+    fn see(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Progress(snapshot) => self.show(snapshot),
+            RunEvent::Started { run, provider, model, jobs, output, .. } => {
+                let line = format!("run {run}: {} with {provider} {model} -> {output}", jobs.join(", "));
+                self.all.suspend(|| say(&line));
+            }
+            RunEvent::Finished { jobs, results } => {
+                for bar in [&self.read, &self.prepare, &self.ask, &self.write] {
+                    bar.finish();
+                }
+                say(&summary::text(jobs, results));
+            }
+            other => {
+                if let Some(line) = self.failures.line(other) {
+                    self.all.suspend(|| say(&line));
+                }
+            }
+        }
+    }
+}

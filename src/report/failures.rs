@@ -1,0 +1,31 @@
+//! Failures as lines, folded: ten thousand equal failures are one fact.
+
+use crate::event::RunEvent;
+use crate::model::FailureCode;
+use std::collections::BTreeMap;
+
+/// Failures of one code that are shown before the rest is only counted.
+const SHOWN: u64 = 5;
+
+#[derive(Debug, Default)]
+pub(super) struct Failures(BTreeMap<FailureCode, u64>);
+
+impl Failures {
+    /// What to say about an event, if it is a failure or a warning that should be seen.
+    pub fn line(&mut self, event: &RunEvent) -> Option<String> {
+        match event {
+            RunEvent::Warning { message } => Some(format!("warning: {message}")),
+            RunEvent::DocumentFailed { document, status, code, message } => {
+                let count = self.0.entry(*code).or_default();
+                *count += 1;
+                let line = format!("{}: {document}: {code}: {message}", status.as_str());
+                match *count {
+                    n if n < SHOWN => Some(line),
+                    SHOWN => Some(format!("{line}\n(further {code} failures are not shown; the results list them all)")),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}

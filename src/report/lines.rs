@@ -1,0 +1,65 @@
+//! Progress without a terminal: one plain line every few seconds.
+
+use super::failures::Failures;
+use super::{Watcher, say, summary};
+use crate::event::{RunEvent, Snapshot};
+use std::time::{Duration, Instant};
+
+pub(super) struct Lines {
+    interval: Duration,
+    last: Instant,
+    failures: Failures,
+}
+
+impl Lines {
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, last: Instant::now(), failures: Failures::default() }
+    }
+}
+
+impl Watcher for Lines {
+    fn see(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Started { run, provider, model, jobs, output, .. } => {
+                say(&format!("run {run}: {} with {provider} {model} -> {output}", jobs.join(", ")));
+            }
+            RunEvent::Progress(snapshot) if self.last.elapsed() >= self.interval => {
+                self.last = Instant::now();
+                say(&line(snapshot));
+            }
+            RunEvent::Finished { jobs, results } => say(&summary::text(jobs, results)),
+            other => {
+                if let Some(line) = self.failures.line(other) {
+                    say(&line);
+                }
+            }
+        }
+    }
+}
+
+fn line(s: &Snapshot) -> String {
+    let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
+    format!(
+        "{:.0} s: {}{total} documents answered, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}",
+        s.elapsed_s, s.answered, s.written, s.failed, s.requests, s.in_flight, s.retries, s.input_tokens, s.output_tokens, s.cost,
+        eta(s).map_or_else(String::new, |eta| format!("; about {eta} left")),
+    )
+}
+
+/// Time left, from the rate so far.
+pub(super) fn eta(s: &Snapshot) -> Option<String> {
+    let left = s.documents?.checked_sub(s.answered)?;
+    if s.answered == 0 || left == 0 {
+        return None;
+    }
+    Some(duration(s.elapsed_s / s.answered as f64 * left as f64))
+}
+
+/// `3 s`, `4 min 10 s`, `2 h 5 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 60.0 => format!("{s:.0} s"),
+        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
+    }
+}

@@ -1,0 +1,57 @@
+//! The final summary, in words.
+
+use super::lines::duration;
+use crate::model::{RowStatus, Summary};
+use std::fmt::Write as _;
+
+/// What the run came to, a block for each job and one for all.
+pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
+    let mut out = String::new();
+    for summary in jobs {
+        let totals = &summary.totals;
+        let counts: Vec<String> =
+            RowStatus::ALL.iter().filter(|s| totals.count(**s) > 0).map(|s| format!("{} {}", totals.count(*s), s.as_str())).collect();
+        let mark = if summary.simulated { " (simulated answers)" } else { "" };
+        line(&mut out, &summary.job, &format!("{} documents: {}{mark}", totals.rows(), counts.join(", ")));
+        if !totals.failures.is_empty() {
+            let codes: Vec<String> = totals.failures.iter().map(|(code, n)| format!("{n} {code}")).collect();
+            line(&mut out, "", &format!("failures: {}", codes.join(", ")));
+        }
+        let tokens = totals.tokens;
+        line(
+            &mut out,
+            "",
+            &format!("{} calls, {} tokens in ({} cached), {} out, cost {}", totals.calls, tokens.input(), tokens.cache_read, tokens.output, totals.cost),
+        );
+        if totals.maybe_billed > 0 {
+            line(&mut out, "", &format!("{} lost replies, which may have been billed as well", totals.maybe_billed));
+        }
+    }
+    if let Some(summary) = jobs.first() {
+        let run = &summary.whole_run;
+        let reused = if run.calls_reused > 0 { format!(", {} answers reused", run.calls_reused) } else { String::new() };
+        line(
+            &mut out,
+            "run",
+            &format!(
+                "{} requests in {} waves of {}, {} retries{reused}; {} wall time, {:.1} requests/s, {:.1}x faster than one after another",
+                run.requests, run.waves, run.concurrency, run.retries, duration(run.wall_seconds), run.requests_per_second, run.speed_up
+            ),
+        );
+        let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
+        line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));
+        let [hidden, patterns, special] = run.left_out;
+        if hidden + patterns + special > 0 {
+            line(&mut out, "", &format!("left out: {hidden} hidden, {patterns} by pattern, {special} that are no files"));
+        }
+    }
+    for directory in results {
+        line(&mut out, "results", directory);
+    }
+    out.trim_end().to_owned()
+}
+
+fn line(out: &mut String, head: &str, text: &str) {
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(out, "{head:>12}  {text}");
+}

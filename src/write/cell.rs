@@ -1,0 +1,33 @@
+//! From a JSON value to a CSV cell that no spreadsheet takes for a formula.
+
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// A value as a cell. Numbers and truth values stand as they are, lists of plain values are joined with `; `, anything
+/// deeper is JSON.
+pub(super) fn cell(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Null => Cow::Borrowed(""),
+        Value::Bool(_) | Value::Number(_) => Cow::Owned(value.to_string()),
+        Value::String(text) => guarded(text),
+        Value::Array(items) if items.iter().all(|i| !i.is_array() && !i.is_object()) => {
+            let items: Vec<String> = items.iter().map(|i| i.as_str().map_or_else(|| i.to_string(), ToOwned::to_owned)).collect();
+            Cow::Owned(guarded(&items.join("; ")).into_owned())
+        }
+        Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
+    }
+}
+
+/// Text with a `'` in front if a spreadsheet would take it for a formula. Text that is a plain number is left alone.
+/// Text that begins with `'` gets one too, so the rule can be undone: take one `'` away from the front.
+/// NUL characters, which no reader of CSV takes, are dropped.
+pub(super) fn guarded(text: &str) -> Cow<'_, str> {
+    let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
+    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'', '＝', '＋', '－', '＠']);
+    if risky && !is_number(&text) { Cow::Owned(format!("'{text}")) } else { text }
+}
+
+fn is_number(text: &str) -> bool {
+    // `inf`, `nan` and the like are numbers to Rust and text to everyone else.
+    text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E')) && text.parse::<f64>().is_ok()
+}

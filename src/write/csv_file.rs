@@ -1,0 +1,61 @@
+//! Rows as lines of `results.csv`.
+
+use super::cell::{cell, guarded};
+use crate::model::{Row, Totals};
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+const FIRST: [&str; 3] = ["index", "document", "status"];
+const LAST: [&str; 11] = [
+    "provider", "model", "failure_code", "failure_message", "calls", "attempts", "input_tokens", "cached_tokens", "output_tokens",
+    "cost_usd", "seconds",
+];
+
+/// Writes rows as RFC 4180: commas, quotes where needed, CRLF, UTF-8.
+pub(super) struct CsvFile<W: Write> {
+    writer: csv::Writer<W>,
+    columns: Vec<String>,
+}
+
+impl<W: Write> CsvFile<W> {
+    pub fn new(mut file: W, columns: &[String], bom: bool) -> io::Result<Self> {
+        if bom {
+            file.write_all("\u{feff}".as_bytes())?;
+        }
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
+        writer.write_record(FIRST.into_iter().chain(columns.iter().map(String::as_str)).chain(LAST))?;
+        Ok(Self { writer, columns: columns.to_vec() })
+    }
+
+    pub fn push(&mut self, row: &Row) -> io::Result<()> {
+        let index = row.index.to_string();
+        let answers = self.columns.iter().map(|column| row.answers.get(column).map_or(Cow::Borrowed(""), cell));
+        let first = [Cow::Borrowed(index.as_str()), guarded(&row.document), Cow::Borrowed(row.status.as_str())];
+        self.writer.write_record(first.into_iter().chain(answers).chain(last(row)).map(|c| c.into_owned()))?;
+        Ok(())
+    }
+
+    pub fn finish(self) -> io::Result<W> {
+        self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
+}
+
+fn last(row: &Row) -> [Cow<'_, str>; 11] {
+    let mut totals = Totals::default();
+    totals.add(row);
+    let number = |n: u64| Cow::Owned(n.to_string());
+    [
+        Cow::Borrowed(row.provider.as_str()),
+        guarded(&row.model),
+        Cow::Borrowed(row.failure.as_ref().map_or("", |f| f.code.as_str())),
+        row.failure.as_ref().map_or(Cow::Borrowed(""), |f| guarded(&f.message)),
+        number(totals.calls),
+        number(totals.attempts),
+        number(totals.tokens.input()),
+        number(totals.tokens.cache_read),
+        number(totals.tokens.output),
+        // An empty cell is an unknown price; a free one is 0.
+        totals.cost.exact().map_or(Cow::Borrowed(""), |cost| Cow::Owned(cost.usd().to_string())),
+        Cow::Owned(format!("{:.3}", totals.call_seconds)),
+    ]
+}

@@ -1,0 +1,15 @@
+//! Result files: rows in input order become csv, jsonl and json.
+//!
+//! Files are written under another name and take their own when they are complete, so whoever reads a result file
+//! reads a whole one. Rows are streamed: one at a time is in memory.
+
+mod cell;
+mod csv_file;
+mod files;
+mod settings;
+
+pub use files::{ResultFiles, WriteError};
+pub use settings::{Format, OutputSettings};
+
+#[cfg(test)]
+mod tests;

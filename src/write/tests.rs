@@ -1,0 +1,86 @@
+use super::cell::{cell, guarded};
+use super::*;
+use crate::model::{Failure, FailureCode, Row, RowStatus};
+use serde_json::{Map, Value, json};
+
+fn row(index: u64, answers: Map<String, Value>) -> Row {
+    Row {
+        index,
+        document: format!("{index}.txt"),
+        status: RowStatus::Ok,
+        job: "test".into(),
+        provider: "simulated".into(),
+        model: "m".into(),
+        answers,
+        failure: None,
+        input: None,
+        calls: Vec::new(),
+    }
+}
+
+fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = OutputSettings { dir: dir.path().into(), formats: vec![Format::Csv, Format::Jsonl, Format::Json], csv_bom: false };
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    let mut files = ResultFiles::create(&settings, "test", &columns).unwrap();
+    for row in rows {
+        files.push(row, &serde_json::to_string(row).unwrap()).unwrap();
+    }
+    assert!(!ResultFiles::exist(&settings, "test"), "files must not be there before they are complete");
+    files.finish().unwrap();
+    (dir, settings)
+}
+
+#[test]
+fn spreadsheets_find_no_formula_and_numbers_stay_numbers() {
+    for (text, expected) in [
+        ("=1+1", "'=1+1"), ("+1", "+1"), ("-5", "-5"), ("-1e-7", "-1e-7"), ("@SUM(A1)", "'@SUM(A1)"), ("\t=1", "'\t=1"), ("'x", "''x"),
+        ("＝1", "'＝1"), ("-word", "'-word"), ("+49 89", "'+49 89"), ("plain", "plain"), ("", ""), ("a\0b", "ab"), ("-inf", "'-inf"),
+    ] {
+        assert_eq!(guarded(text), expected, "{text}");
+    }
+    assert_eq!(cell(&json!(-5)), "-5");
+    assert_eq!(cell(&json!(["=a", "b"])), "'=a; b");
+    assert_eq!(cell(&json!({"a": [1]})), r#"{"a":[1]}"#);
+}
+
+#[test]
+fn all_three_files_hold_the_same_rows() {
+    let mut failed = row(1, Map::new());
+    failed.status = RowStatus::Failed;
+    failed.failure = Some(Failure::new(FailureCode::Empty, "nothing, \"really\"\nnothing"));
+    let rows = [row(0, Map::from_iter([("n".to_owned(), json!(7))])), failed];
+    let (dir, _) = write(&rows, &["n"]);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("test").join(name)).unwrap();
+    let lines: Vec<Row> = read("results.jsonl").lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let array: Vec<Row> = serde_json::from_str(&read("results.json")).unwrap();
+    assert_eq!(lines, rows);
+    assert_eq!(array, rows);
+    let text = read("results.csv");
+    assert!(text.starts_with("index,document,status,n,provider,model,failure_code,"), "{text}");
+    assert!(text.contains("\r\n0,0.txt,ok,7,simulated,m,,,0,0,0,0,0,0,0.000\r\n1,1.txt,failed,,simulated,m,empty,\"nothing, \"\"really\"\"\nnothing\","), "{text}");
+}
+
+#[test]
+fn an_empty_result_is_a_valid_array() {
+    let (dir, _) = write(&[], &[]);
+    assert_eq!(std::fs::read_to_string(dir.path().join("test/results.json")).unwrap(), "[]\n");
+}
+
+proptest::proptest! {
+    /// Whatever a model writes, a reader of CSV gets it back by the documented rule: one `'` off the front of text that
+    /// begins with one. (NUL alone is lost; `results.jsonl` has it.)
+    #[test]
+    fn any_text_survives_the_csv(texts in proptest::collection::vec("[^\0]{0,12}|['=+@\t\r\n\",-]{1,3}[a-z0-9]{0,3}", 1..5)) {
+        let columns: Vec<String> = (0..texts.len()).map(|i| format!("c{i}")).collect();
+        let answers = columns.iter().cloned().zip(texts.iter().map(|t| json!(t))).collect();
+        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let (dir, _) = write(&[row(0, answers)], &names);
+        let mut reader = csv::Reader::from_path(dir.path().join("test/results.csv")).unwrap();
+        let record = reader.records().next().unwrap().unwrap();
+        for (text, field) in texts.iter().zip(record.iter().skip(3)) {
+            let unguarded = field.strip_prefix('\'').unwrap_or(field);
+            proptest::prop_assert_eq!(unguarded, text);
+        }
+    }
+}
