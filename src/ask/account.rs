@@ -26,7 +26,9 @@ impl Provider {
     pub fn parse(name: &str) -> Result<Self, AccountError> {
         let known = Self::ALL.map(|(name, _)| name).join(", ");
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|(_, provider)| *provider).ok_or_else(|| AccountError { key: "llm.provider", message: format!("there is no provider \"{name}\"; there are: {known}") })
+        found
+            .map(|(_, provider)| *provider)
+            .ok_or_else(|| AccountError { key: "llm.provider", message: format!("there is no provider \"{name}\"; there are: {known}") })
     }
 
     /// Its name in settings and results.
@@ -97,7 +99,11 @@ pub struct Account {
 impl Account {
     /// Resolves the settings. `simulator` is the address of the built-in server, needed for the provider `simulated`;
     /// `environment` looks up a variable.
-    pub fn resolve(settings: &LlmSettings, simulator: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
+    pub fn resolve(
+        settings: &LlmSettings,
+        simulator: Option<&str>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, AccountError> {
         let error = |key, message: String| Err(AccountError { key, message });
         let provider = Provider::parse(&settings.provider)?;
         let model = match (settings.model.as_str(), provider.default_model()) {
@@ -109,7 +115,12 @@ impl Account {
             (_, Provider::Simulated, Some(address)) => address.to_owned(),
             ("", ..) => match provider.default_url() {
                 Some(url) => url.to_owned(),
-                None => return error("llm.base_url", format!("provider {} needs an address, such as http://localhost:8000/v1", provider.as_str())),
+                None => {
+                    return error(
+                        "llm.base_url",
+                        format!("provider {} needs an address, such as http://localhost:8000/v1", provider.as_str()),
+                    );
+                }
             },
             (given, ..) => {
                 let valid = reqwest::Url::parse(given).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

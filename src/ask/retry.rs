@@ -150,7 +150,9 @@ impl Asker {
                 if asked > Duration::from_secs(self.retry.max_wait_s) {
                     let message = format!(
                         "the provider asks to wait {} s, longer than llm.retry.max_wait_s = {}: {}",
-                        asked.as_secs(), self.retry.max_wait_s, fault.message
+                        asked.as_secs(),
+                        self.retry.max_wait_s,
+                        fault.message
                     );
                     return Err(Ended::RunStops(RunStop { kind: StopKind::Parked, message }));
                 }
@@ -175,7 +177,10 @@ impl Asker {
 
     fn give_up(&self, call: &Call, fault: &Fault, spent: Spent) -> Ended {
         if fault.class == Class::NotSent && !self.reached.load(Ordering::Relaxed) {
-            let message = format!("nobody answers at {}: {} ({} attempts). Is the server running, and is llm.base_url right?", self.account.base_url, fault.message, spent.attempts);
+            let message = format!(
+                "nobody answers at {}: {} ({} attempts). Is the server running, and is llm.base_url right?",
+                self.account.base_url, fault.message, spent.attempts
+            );
             return Ended::RunStops(RunStop { kind: StopKind::Parked, message });
         }
         let request = fault.request_id.as_ref().map_or_else(String::new, |id| format!(" [request {id}]"));
@@ -210,7 +215,10 @@ impl Lessons {
             (Class::BadReply, FailureCode::Truncated | FailureCode::NoAnswer) => !std::mem::replace(&mut self.more_room, true),
             (Class::BadReply, FailureCode::InvalidAnswer) => {
                 // Only the last mistake is told, and only once: the request does not grow with each attempt.
-                let note = format!("Your previous answer to this was not accepted: {}. Answer again, exactly in the required format.", fault.message);
+                let note = format!(
+                    "Your previous answer to this was not accepted: {}. Answer again, exactly in the required format.",
+                    fault.message
+                );
                 self.note.replace(note).is_none()
             }
             (Class::BadReply, _) => true,
@@ -224,9 +232,19 @@ fn judge(reply: Reply, check: impl Fn(&str) -> Result<Value, String>) -> Result<
     match &reply.stop {
         Stop::Refused(why) => return fault(Class::Permanent, FailureCode::Refused, format!("the model declined: {why}")),
         Stop::Filtered(why) => return fault(Class::Permanent, FailureCode::Filtered, format!("the answer was filtered: {why}")),
-        Stop::Truncated => return fault(Class::BadReply, FailureCode::Truncated, format!("the answer was cut after {} tokens; raise max_output_tokens or llm.thinking_tokens", reply.usage.output)),
+        Stop::Truncated => {
+            return fault(
+                Class::BadReply,
+                FailureCode::Truncated,
+                format!("the answer was cut after {} tokens; raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
+            );
+        }
         Stop::Complete if reply.text.trim().is_empty() => {
-            return fault(Class::BadReply, FailureCode::NoAnswer, format!("the model used {} tokens and answered nothing", reply.usage.output));
+            return fault(
+                Class::BadReply,
+                FailureCode::NoAnswer,
+                format!("the model used {} tokens and answered nothing", reply.usage.output),
+            );
         }
         Stop::Complete => {}
     }

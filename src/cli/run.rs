@@ -125,10 +125,16 @@ fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, Stop> {
 
 fn job_file(config: &Config, named: &str) -> Result<String, Stop> {
     std::fs::read_to_string(Path::new(named)).map_err(|error| {
-        let nearest = BUILTIN.iter().map(|(name, _)| *name).max_by(|a, b| strsim::jaro_winkler(a, named).total_cmp(&strsim::jaro_winkler(b, named)));
-        let near = nearest.filter(|name| strsim::jaro_winkler(name, named) > 0.7).map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+        let nearest =
+            BUILTIN.iter().map(|(name, _)| *name).max_by(|a, b| strsim::jaro_winkler(a, named).total_cmp(&strsim::jaro_winkler(b, named)));
+        let near = nearest
+            .filter(|name| strsim::jaro_winkler(name, named) > 0.7)
+            .map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
         let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-        Stop::usage(config.problem("job.use", format!("\"{named}\" is neither a built-in job{near} nor a job file: {error}; built in: auto, {}", known.join(", "))))
+        Stop::usage(config.problem(
+            "job.use",
+            format!("\"{named}\" is neither a built-in job{near} nor a job file: {error}; built in: auto, {}", known.join(", ")),
+        ))
     })
 }
 

@@ -30,7 +30,8 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) ->
     layers.push(Layer::Env(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()));
     let mut all = flags;
     for set in &args.set {
-        let (key, value) = set.split_once('=').ok_or_else(|| Stop::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
+        let (key, value) =
+            set.split_once('=').ok_or_else(|| Stop::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
         all.push((key.trim().to_owned(), value.to_owned(), format!("--set {key}")));
     }
     layers.push(Layer::Flags(all));
@@ -73,8 +74,18 @@ impl Settings {
     /// Fills all sections and checks what their types cannot: all problems at once.
     pub fn from_config(config: &Config) -> Result<Self, Problems> {
         let at_least_one = [
-            "read.concurrency", "read.queue", "read.max_file_mb", "read.memory_mb", "prepare.queue", "prepare.memory_mb",
-            "prepare.image.max_pixels_mp", "llm.concurrency", "llm.timeout_s", "llm.retry.max_attempts", "store.queue", "store.group",
+            "read.concurrency",
+            "read.queue",
+            "read.max_file_mb",
+            "read.memory_mb",
+            "prepare.queue",
+            "prepare.memory_mb",
+            "prepare.image.max_pixels_mp",
+            "llm.concurrency",
+            "llm.timeout_s",
+            "llm.retry.max_attempts",
+            "store.queue",
+            "store.group",
             "report.interval_s",
         ];
         let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);

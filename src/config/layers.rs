@@ -37,10 +37,9 @@ impl Layer {
                     Some(text_value(&key, value, Origin::Env(name.clone()), defaults))
                 })
                 .collect(),
-            Self::Flags(flags) => flags
-                .iter()
-                .map(|(key, value, flag)| text_value(key, value, Origin::Flag(flag.clone()), defaults))
-                .collect(),
+            Self::Flags(flags) => {
+                flags.iter().map(|(key, value, flag)| text_value(key, value, Origin::Flag(flag.clone()), defaults)).collect()
+            }
         }
     }
 }

@@ -37,7 +37,8 @@ fn all_problems_are_reported_at_once_with_line_and_nearest_key() {
 
 #[test]
 fn text_becomes_the_type_of_the_default() {
-    let layers = [flag("llm.model", "4"), flag("output.formats", "csv, json"), flag("input.paths", "[\"a,b\"]"), flag("prepare.text.clean", "true")];
+    let layers =
+        [flag("llm.model", "4"), flag("output.formats", "csv, json"), flag("input.paths", "[\"a,b\"]"), flag("prepare.text.clean", "true")];
     let config = Config::from_layers(&layers).unwrap();
     assert_eq!(config.get("llm.model").unwrap().as_str(), Some("4"));
     assert_eq!(config.get("output.formats").unwrap().as_array().unwrap().len(), 2);

@@ -7,7 +7,7 @@ use crate::ask::{Asker, Ended, RunStop};
 use crate::event::RunEvent;
 use crate::job::{Combined, Job};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, Failure, FailureCode, Prepared, Row, RowStatus};
-use crate::store::{AnswerReader, NewAnswer, NewRow, StoreHandle};
+use crate::store::{AnswerReader, NewAnswer, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use serde_json::{Map, Value};
 use std::sync::atomic::Ordering::Relaxed;
@@ -141,9 +141,8 @@ impl Desk {
                     ..RowMaker::record(call, &spent)
                 };
                 let text = serde_json::to_string(&record).map_err(|e| RunError::Internal(e.to_string()))?;
-                let saved = self.store.save_answer(NewAnswer { key, document: document.to_owned(), call: text }).await;
-                // Why the store failed is said by its thread; here the run just ends.
-                saved.map_err(|_| Unfinished::Stopping)?;
+                let answer = NewAnswer { key, document: document.to_owned(), call: text };
+                self.store.save_answer(answer).await.map_err(|gone| self.store_failed(gone))?;
                 Ok(record)
             }
             Ended::Failed(failure, spent) => {
@@ -161,6 +160,12 @@ impl Desk {
         }
     }
 
+    /// What cannot be kept must not be paid for: no further calls. Why the store failed is said by its thread, at the end.
+    fn store_failed(&self, _gone: WriterGone) -> Unfinished {
+        self.context.stop.cancel();
+        Unfinished::Stopping
+    }
+
     /// Hands a row to the store and tells the watchers.
     async fn commit(&self, row: Row) -> Result<(), RunError> {
         let result = serde_json::to_string(&row).map_err(|e| RunError::Internal(e.to_string()))?;
@@ -172,8 +177,8 @@ impl Desk {
             failure_code: row.failure.as_ref().map(|f| f.code.as_str()),
             result,
         };
-        if self.store.save_row(new).await.is_err() {
-            self.context.stop.cancel();
+        if let Err(gone) = self.store.save_row(new).await {
+            self.store_failed(gone);
             return Ok(());
         }
         self.context.meters.answered.fetch_add(1, Relaxed);

@@ -16,7 +16,8 @@ const INTERRUPTED: i32 = 130;
 /// process at once, which costs the answers in flight and nothing that is committed.
 pub(super) async fn conduct(context: Context, stopped_by: Arc<OnceLock<RunStop>>, finished: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
-    let mut signals = 0;
+    let mut signals = Signals::new();
+    let mut received = 0;
     loop {
         tokio::select! {
             () = finished.cancelled() => break,
@@ -24,9 +25,9 @@ pub(super) async fn conduct(context: Context, stopped_by: Arc<OnceLock<RunStop>>
                 // Counters are worth nothing later: watchers who are behind miss some.
                 drop(context.events.try_send(RunEvent::Progress(context.meters.snapshot())));
             }
-            () = signal() => {
-                signals += 1;
-                if signals > 1 {
+            () = signals.next() => {
+                received += 1;
+                if received > 1 {
                     #[expect(clippy::exit, reason = "a second Ctrl-C means now")]
                     std::process::exit(INTERRUPTED);
                 }
@@ -40,19 +41,39 @@ pub(super) async fn conduct(context: Context, stopped_by: Arc<OnceLock<RunStop>>
     }
 }
 
+/// Ctrl-C and SIGTERM. Registered once: between two registrations a signal would be lost.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending::<()>().await },
-        _ = terminate.recv() => {}
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => {}
+            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => {}
+            else => std::future::pending().await,
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+impl Signals {
+    fn new() -> Self {
+        Self {}
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

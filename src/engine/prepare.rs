@@ -97,7 +97,10 @@ async fn prepare_one(read: Read, bench: Arc<Bench>) -> Ready {
     let (job, taken) = bench.jobs.pick(if bytes.is_empty() { None } else { sniffed.kind() }, &extension);
     if !taken {
         let kind = sniffed.kind().map_or("document", |kind| kind.as_str());
-        let failure = Failure::new(FailureCode::UnsupportedKind, format!("this is {} {kind}, which job {} does not take", if kind == "image" { "an" } else { "a" }, job.name));
+        let failure = Failure::new(
+            FailureCode::UnsupportedKind,
+            format!("this is {} {kind}, which job {} does not take", if kind == "image" { "an" } else { "a" }, job.name),
+        );
         return Ready { document, job, state: State::Skipped(failure), held };
     }
     let decoding = bench.decoding.take(peak_memory(&bytes, sniffed) as u64).await;

@@ -60,7 +60,13 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, settings: Re
     Ok(())
 }
 
-async fn read_one(document: Document, failure: Option<Failure>, max_bytes: u64, budget: &Budget, context: &Context) -> Result<Read, RunError> {
+async fn read_one(
+    document: Document,
+    failure: Option<Failure>,
+    max_bytes: u64,
+    budget: &Budget,
+    context: &Context,
+) -> Result<Read, RunError> {
     if let Some(failure) = failure {
         return Ok(Read { document, bytes: Err(failure), held: None });
     }

@@ -50,6 +50,8 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
 
     let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
     let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
+    // Whatever way this function is left, nobody goes on working.
+    let _stop_at_the_end = context.stop.clone().drop_guard();
     let stopped_by = Arc::new(OnceLock::new());
     let left_out = Arc::new(Mutex::new(LeftOut::default()));
     context
@@ -191,7 +193,10 @@ fn nothing_found(plan: &Plan) -> String {
     let left = walk.left_out();
     format!(
         "no documents in {}: looked for images (jpeg, png, webp, gif, tiff, bmp) and texts; left out: {} hidden, {} by pattern (input.include, input.exclude, .docmillignore), {} that are no files",
-        plan.roots.describe(), left.hidden, left.patterns, left.special
+        plan.roots.describe(),
+        left.hidden,
+        left.patterns,
+        left.special
     )
 }
 

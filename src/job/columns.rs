@@ -10,8 +10,20 @@ use std::sync::Arc;
 
 /// Columns that every result file has, before and after the answers.
 pub(super) const RESERVED: [&str; 14] = [
-    "index", "document", "status", "provider", "model", "failure_code", "failure_message", "calls", "attempts", "input_tokens",
-    "cached_tokens", "output_tokens", "cost_usd", "seconds",
+    "index",
+    "document",
+    "status",
+    "provider",
+    "model",
+    "failure_code",
+    "failure_message",
+    "calls",
+    "attempts",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "cost_usd",
+    "seconds",
 ];
 
 /// One column with answers and where its value comes from.

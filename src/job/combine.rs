@@ -76,7 +76,9 @@ impl Combine {
         match self {
             Self::None => Vec::new(),
             Self::Model { shape, .. } => shape.fields().cloned().collect(),
-            Self::Count(count) => [&format!("best_{}", count.subject), "runner_up", "rationale", "confidence"].map(ToOwned::to_owned).to_vec(),
+            Self::Count(count) => {
+                [&format!("best_{}", count.subject), "runner_up", "rationale", "confidence"].map(ToOwned::to_owned).to_vec()
+            }
         }
     }
 }
@@ -90,7 +92,9 @@ impl Count {
         };
         let type_of = |key: &str, field: &Option<String>| match field {
             None => Ok(None),
-            Some(name) => task.shape.field_type(name).map(Some).ok_or_else(|| format!("{key} = \"{name}\": task {} has no such answer", task.id)),
+            Some(name) => {
+                task.shape.field_type(name).map(Some).ok_or_else(|| format!("{key} = \"{name}\": task {} has no such answer", task.id))
+            }
         };
         let (pick, score) = (type_of("pick", &file.pick)?, type_of("score", &file.score)?);
         if !score.is_none_or(|t| t == "integer" || t == "number") {

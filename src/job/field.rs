@@ -129,7 +129,9 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
 /// A list of values, or the name of a parameter that holds one.
 fn enum_values(values: &toml::Value, params: &Table) -> Result<Value, String> {
     let list = match values {
-        toml::Value::String(param) => params.get(param).ok_or_else(|| format!("enum names the parameter `{param}`, which [params] does not have"))?,
+        toml::Value::String(param) => {
+            params.get(param).ok_or_else(|| format!("enum names the parameter `{param}`, which [params] does not have"))?
+        }
         list => list,
     };
     match to_json(list) {

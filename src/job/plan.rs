@@ -84,9 +84,9 @@ impl Job {
         let variants = self.tasks.iter().flat_map(|task| task.variants.iter().map(move |variant| (task, variant)));
         variants
             .map(|(task, variant)| {
-                let parts = variant.parts(content, &shared).map_err(|e| {
-                    Failure::new(FailureCode::Internal, format!("task {}: the prompt could not be rendered: {e}", task.id))
-                })?;
+                let parts = variant
+                    .parts(content, &shared)
+                    .map_err(|e| Failure::new(FailureCode::Internal, format!("task {}: the prompt could not be rendered: {e}", task.id)))?;
                 Ok(self.call(task, variant, parts, model, effort))
             })
             .collect()

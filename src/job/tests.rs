@@ -139,7 +139,10 @@ fn votes_fill_the_same_columns_as_a_model() {
         [record("assess", &[("material", "metal")], answer(9, true)), record("assess", &[("material", "wood")], answer(3, false))];
     let Combined::Done(result) = job.combine(&records, "m", None).unwrap() else { panic!("a result expected") };
     let answers: Map<String, Value> = job.answers(&records, &result);
-    assert_eq!((&answers["best_material"], &answers["runner_up"], &answers["confidence"]), (&json!("metal"), &json!("wood"), &json!("high")));
+    assert_eq!(
+        (&answers["best_material"], &answers["runner_up"], &answers["confidence"]),
+        (&json!("metal"), &json!("wood"), &json!("high"))
+    );
     assert_eq!(answers["wood_suitability"], 3);
     assert!(!answers.contains_key("ceramic_suitability"));
 }

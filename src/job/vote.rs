@@ -106,11 +106,18 @@ pub(super) fn weighted(ballots: &[Ballot], missing: &[String]) -> Option<Verdict
         share if share >= 1.0 / 12.0 => "medium",
         _ => "low",
     };
-    let describe = |t: &Tally<'_>| format!("{} scores {:.1} (mean {:.1} x weight {})", t.choice, t.weighted_mean(), t.mean().unwrap_or(0.0), t.weight);
+    let describe =
+        |t: &Tally<'_>| format!("{} scores {:.1} (mean {:.1} x weight {})", t.choice, t.weighted_mean(), t.mean().unwrap_or(0.0), t.weight);
     Some(verdict(best, second, confidence, describe, missing))
 }
 
-fn verdict(best: &Tally<'_>, second: Option<&Tally<'_>>, confidence: &'static str, describe: impl Fn(&Tally<'_>) -> String, missing: &[String]) -> Verdict {
+fn verdict(
+    best: &Tally<'_>,
+    second: Option<&Tally<'_>>,
+    confidence: &'static str,
+    describe: impl Fn(&Tally<'_>) -> String,
+    missing: &[String],
+) -> Verdict {
     let mut rationale = describe(best);
     if let Some(second) = second {
         rationale.push_str("; ");
@@ -146,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_clear_majority_is_high_confidence_unless_something_is_missing() {
-        let ballots = [ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("no", true, 0.0, 1.0)];
+        let ballots =
+            [ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("no", true, 0.0, 1.0)];
         assert_eq!(majority(&ballots, &[]).unwrap().confidence, "high");
         let cut = majority(&ballots, &["third (refused)".into()]).unwrap();
         assert_eq!(cut.confidence, "medium");

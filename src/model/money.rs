@@ -59,7 +59,11 @@ impl Sum for Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = if self.usd() < 1.0 { 6 } else { 2 };
+        let digits = match self.usd() {
+            0.0 => 0,
+            usd if usd < 1.0 => 6,
+            _ => 2,
+        };
         write!(f, "${:.digits$}", self.usd())
     }
 }

@@ -49,10 +49,7 @@ impl<'a> Source<'a> {
         DynamicImage::from_decoder(self.decoder).map_err(|error| match error {
             ImageError::Limits(_) => Failure::new(
                 FailureCode::TooManyPixels,
-                format!(
-                    "this {} image needs more memory to decode than prepare.image.max_pixels_mp allows ({error})",
-                    name(self.format)
-                ),
+                format!("this {} image needs more memory to decode than prepare.image.max_pixels_mp allows ({error})", name(self.format)),
             ),
             error => undecodable(self.format, &error),
         })
@@ -120,11 +117,7 @@ fn on_white(value: u8, alpha: u8) -> u8 {
 }
 
 /// The decoder for this header, with limits set.
-pub(super) fn decoder(
-    bytes: &[u8],
-    format: ImageFormat,
-    max_pixels_mp: u32,
-) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+pub(super) fn decoder(bytes: &[u8], format: ImageFormat, max_pixels_mp: u32) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
     let mut limits = Limits::no_limits();
     // The widest pixels are four 32-bit floats; as much again for what a decoder keeps beside them, and room for
     // metadata. The true bound is the pixel count; this one catches what hides behind a small header.
@@ -152,10 +145,7 @@ fn check_pixels((width, height): (u32, u32), max_pixels_mp: u32) -> Result<(), F
 fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {
     Failure::new(
         FailureCode::Undecodable,
-        format!(
-            "this looks like a {} image but cannot be decoded: {cause}; re-export the file or remove it",
-            name(format).to_uppercase()
-        ),
+        format!("this looks like a {} image but cannot be decoded: {cause}; re-export the file or remove it", name(format).to_uppercase()),
     )
 }
 

@@ -17,11 +17,7 @@ const LOWEST_QUALITY: u8 = 40;
 const QUALITY_STEP: u8 = 10;
 
 /// Shrinks to `size` (of the upright picture) and turns upright. `image` is 8-bit grey or RGB.
-pub(super) fn fitted(
-    image: DynamicImage,
-    orientation: Orientation,
-    (width, height): (u32, u32),
-) -> Result<DynamicImage, Failure> {
+pub(super) fn fitted(image: DynamicImage, orientation: Orientation, (width, height): (u32, u32)) -> Result<DynamicImage, Failure> {
     let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
     let mut image = if stored == (image.width(), image.height()) { image } else { resized(&image, stored)? };
     image.apply_orientation(orientation);
@@ -52,8 +48,7 @@ pub(super) fn encoded(image: &DynamicImage, quality: u8, max_bytes: usize) -> Re
 
 fn resized(image: &DynamicImage, (width, height): (u32, u32)) -> Result<DynamicImage, Failure> {
     let pixel = if image.color().has_color() { PixelType::U8x3 } else { PixelType::U8 };
-    let source =
-        ImageRef::new(image.width(), image.height(), image.as_bytes(), pixel).map_err(|e| internal("resize", &e))?;
+    let source = ImageRef::new(image.width(), image.height(), image.as_bytes(), pixel).map_err(|e| internal("resize", &e))?;
     let mut target = Image::new(width, height, pixel);
     let lanczos = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(fast_image_resize::FilterType::Lanczos3));
     Resizer::new().resize(&source, &mut target, &lanczos).map_err(|e| internal("resize", &e))?;
@@ -72,9 +67,7 @@ fn jpeg(image: &DynamicImage, quality: u8) -> Result<Vec<u8>, Failure> {
     let mut encoder = Encoder::new(&mut file, quality);
     // Taking one pixel's colour for four turns thin coloured lines into dashes.
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-    encoder
-        .encode(image.as_bytes(), side(image.width())?, side(image.height())?, colour)
-        .map_err(|e| internal("encode", &e))?;
+    encoder.encode(image.as_bytes(), side(image.width())?, side(image.height())?, colour).map_err(|e| internal("encode", &e))?;
     Ok(file)
 }
 

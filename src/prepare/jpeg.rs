@@ -23,9 +23,7 @@ pub(super) struct Frame {
 
 /// The frame header; `None` if there is none before the pixels.
 pub(super) fn frame(bytes: &[u8]) -> Option<Frame> {
-    let (marker, header) = segments(bytes)
-        .take_while(|(marker, _)| *marker != START_OF_SCAN)
-        .find(|(marker, _)| is_frame(*marker))?;
+    let (marker, header) = segments(bytes).take_while(|(marker, _)| *marker != START_OF_SCAN).find(|(marker, _)| is_frame(*marker))?;
     let [_precision, h1, h0, w1, w0, components, ref specifications @ ..] = *header else { return None };
     let samples = |specification: &[u8; 3]| (specification[1] >> 4) * (specification[1] & 15);
     let (specifications, _) = specifications.as_chunks::<3>();
@@ -77,8 +75,8 @@ mod tests {
 
     /// Start, an application segment that holds a thumbnail with its own end marker, frame, scan, pixel data.
     const HEAD: &[u8] = &[
-        0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0xFF, 0xD9, 0xFF, 0xC2, 0, 11, 8, 0x01, 0x02, 0x03, 0x04, 4, 0, 0, 0,
-        0xFF, 0xDA, 0, 2, 0x12, 0xFF, 0x00, 0xFF, 0xD0, 0x34,
+        0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0xFF, 0xD9, 0xFF, 0xC2, 0, 11, 8, 0x01, 0x02, 0x03, 0x04, 4, 0, 0, 0, 0xFF, 0xDA, 0, 2,
+        0x12, 0xFF, 0x00, 0xFF, 0xD0, 0x34,
     ];
 
     #[test]

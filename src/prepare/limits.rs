@@ -48,21 +48,13 @@ impl ImageLimits {
     /// Anthropic: the high-resolution tier (Claude 4.7 and later) or the standard tier.
     pub fn anthropic(high_resolution: bool) -> Self {
         let (edge, tokens) = if high_resolution { (2576, 4784) } else { (1568, 1568) };
-        Self {
-            patches: Patches::Anthropic { edge, tokens },
-            max_edge: MAX_EDGE,
-            max_encoded_bytes: MAX_ENCODED_BYTES,
-        }
+        Self { patches: Patches::Anthropic { edge, tokens }, max_edge: MAX_EDGE, max_encoded_bytes: MAX_ENCODED_BYTES }
     }
 
     /// OpenAI: the limits that its patch models share at high detail. Newer models would take more; nothing of a
     /// photograph becomes clearer by it.
     pub fn openai() -> Self {
-        Self {
-            patches: Patches::OpenAi { budget: 1536 },
-            max_edge: 2048,
-            max_encoded_bytes: MAX_ENCODED_BYTES,
-        }
+        Self { patches: Patches::OpenAi { budget: 1536 }, max_edge: 2048, max_encoded_bytes: MAX_ENCODED_BYTES }
     }
 
     /// The same with a longest side of at most `edge` pixels; 0 leaves it as it is.
@@ -133,11 +125,7 @@ fn largest(width: u32, height: u32, fits: impl Fn(u32, u32) -> bool) -> (u32, u3
 
 /// The size with this long side and the same aspect; the short side is rounded half to even, as Anthropic does.
 fn scaled(width: u32, height: u32, long: u32) -> (u32, u32) {
-    if width >= height {
-        (long, ratio_half_even(height, long, width).max(1))
-    } else {
-        (ratio_half_even(width, long, height).max(1), long)
-    }
+    if width >= height { (long, ratio_half_even(height, long, width).max(1)) } else { (ratio_half_even(width, long, height).max(1), long) }
 }
 
 /// `side * long / of`, rounded half to even, without the detour through floats.

@@ -35,12 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// A panic of a decoder comes back as [`FailureCode::Undecodable`] with the panic's text in the message. The
 /// process's panic hook still sees it.
-pub fn prepare(
-    bytes: &[u8],
-    sniffed: Sniffed,
-    settings: &PrepareSettings,
-    limits: &ImageLimits,
-) -> Result<Prepared, Failure> {
+pub fn prepare(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limits: &ImageLimits) -> Result<Prepared, Failure> {
     if bytes.is_empty() {
         return Err(Failure::new(FailureCode::Empty, "the file is empty (0 bytes)"));
     }

@@ -15,12 +15,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Prepares one image.
-pub(super) fn prepare(
-    bytes: &[u8],
-    format: ImageFormat,
-    settings: &ImageSettings,
-    limits: &ImageLimits,
-) -> Result<Prepared, Failure> {
+pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSettings, limits: &ImageLimits) -> Result<Prepared, Failure> {
     let limits = limits.with_max_edge(settings.max_edge);
     let source = Source::open(bytes, format, settings.max_pixels_mp)?;
     let size = source.upright_size();

@@ -55,9 +55,7 @@ fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Some(ImageFormat::Tiff),
         // Two letters alone would make an image of a text that begins with "BMW": the size of the second header
         // is one of a few, and its upper bytes are zero.
-        [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => {
-            Some(ImageFormat::Bmp)
-        }
+        [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => Some(ImageFormat::Bmp),
         _ => None,
     }
 }

@@ -39,7 +39,13 @@ impl Bars {
         let per_second = |n: u64| n as f64 / s.elapsed_s.max(0.1);
         self.read.set_message(format!("{:.0}/s", per_second(s.read)));
         self.prepare.set_message(format!("{:.0}/s", per_second(s.prepared)));
-        self.ask.set_message(format!("{:.1} calls/s, {} in flight, {} retries, {} failed", per_second(s.requests), s.in_flight, s.retries, s.failed));
+        self.ask.set_message(format!(
+            "{:.1} calls/s, {} in flight, {} retries, {} failed",
+            per_second(s.requests),
+            s.in_flight,
+            s.retries,
+            s.failed
+        ));
         let left = eta(s).map_or_else(String::new, |eta| format!(", {eta} left"));
         self.write.set_message(format!("{} tokens in, {} out, {}{left}", s.input_tokens, s.output_tokens, s.cost));
     }

@@ -41,7 +41,16 @@ fn line(s: &Snapshot) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(
         "{:.0} s: {}{total} documents answered, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}",
-        s.elapsed_s, s.answered, s.written, s.failed, s.requests, s.in_flight, s.retries, s.input_tokens, s.output_tokens, s.cost,
+        s.elapsed_s,
+        s.answered,
+        s.written,
+        s.failed,
+        s.requests,
+        s.in_flight,
+        s.retries,
+        s.input_tokens,
+        s.output_tokens,
+        s.cost,
         eta(s).map_or_else(String::new, |eta| format!("; about {eta} left")),
     )
 }

@@ -21,7 +21,14 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         line(
             &mut out,
             "",
-            &format!("{} calls, {} tokens in ({} cached), {} out, cost {}", totals.calls, tokens.input(), tokens.cache_read, tokens.output, totals.cost),
+            &format!(
+                "{} calls, {} tokens in ({} cached), {} out, cost {}",
+                totals.calls,
+                tokens.input(),
+                tokens.cache_read,
+                tokens.output,
+                totals.cost
+            ),
         );
         if totals.maybe_billed > 0 {
             line(&mut out, "", &format!("{} lost replies, which may have been billed as well", totals.maybe_billed));
@@ -35,7 +42,13 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
             "run",
             &format!(
                 "{} requests in {} waves of {}, {} retries{reused}; {} wall time, {:.1} requests/s, {:.1}x faster than one after another",
-                run.requests, run.waves, run.concurrency, run.retries, duration(run.wall_seconds), run.requests_per_second, run.speed_up
+                run.requests,
+                run.waves,
+                run.concurrency,
+                run.retries,
+                duration(run.wall_seconds),
+                run.requests_per_second,
+                run.speed_up
             ),
         );
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();

@@ -5,6 +5,7 @@
 //! `pattern`, `allOf`, `not`. An answer too long for the token limit is said in fewer words. Never fails.
 
 use super::ask::{Ask, Form, tokens};
+use super::spoken;
 use super::words::Speaker;
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
@@ -83,9 +84,7 @@ impl<'a> Writer<'a> {
         }
         let type_name = match &schema["type"] {
             Value::String(own) => own.as_str(),
-            Value::Array(types) if !types.is_empty() => {
-                self.choose(types, |own| own == "null").as_str().unwrap_or("null")
-            }
+            Value::Array(types) if !types.is_empty() => self.choose(types, |own| own == "null").as_str().unwrap_or("null"),
             _ if schema["properties"].is_object() => "object",
             _ if schema["items"].is_object() => "array",
             _ => "string",
@@ -125,8 +124,10 @@ impl<'a> Writer<'a> {
     }
 
     fn array(&mut self, schema: &'a Value, name: &str, depth: u32) -> Value {
-        let least = schema["minItems"].as_u64();
-        let most = schema["maxItems"].as_u64();
+        let (spoken_least, spoken_most) = spoken::bounds(schema);
+        let count = |bound: f64| u64::try_from(whole(bound)).ok();
+        let least = schema["minItems"].as_u64().or(spoken_least.and_then(count));
+        let most = schema["maxItems"].as_u64().or(spoken_most.and_then(count));
         let low = least.unwrap_or_else(|| most.map_or(2, |most| most.min(2))).min(1000);
         let high = most.unwrap_or_else(|| low.max(3)).clamp(low, low + 8);
         let count = if depth > 6 { least.unwrap_or(0) } else { self.speaker.rng.u64(low..=high) };
@@ -196,8 +197,9 @@ fn bounds(schema: &Value, nudge: f64) -> (f64, f64) {
         let exclusive = schema[exclusive].as_f64().map(|bound| bound + nudge);
         schema[inclusive].as_f64().or(exclusive)
     };
-    let low = bound("minimum", "exclusiveMinimum", nudge);
-    let high = bound("maximum", "exclusiveMaximum", -nudge);
+    let (spoken_low, spoken_high) = spoken::bounds(schema);
+    let low = bound("minimum", "exclusiveMinimum", nudge).or(spoken_low);
+    let high = bound("maximum", "exclusiveMaximum", -nudge).or(spoken_high);
     match (low, high) {
         (None, None) => (0.0, 100.0),
         (Some(low), None) => (low, low + 100.0),

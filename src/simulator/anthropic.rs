@@ -48,9 +48,10 @@ pub(super) fn read<'a>(body: &'a Value, headers: &HeaderMap, seed: u64) -> Resul
     let model = body["model"].as_str().ok_or_else(|| Problem::invalid("model: Field required"))?;
     let max_tokens = match body.get("max_tokens") {
         None | Some(Value::Null) => return Err(Problem::invalid("max_tokens: Field required")),
-        Some(number) => number.as_u64().filter(|number| *number > 0).ok_or_else(|| {
-            Problem::invalid("max_tokens: Input should be a valid integer greater than or equal to 1")
-        })?,
+        Some(number) => number
+            .as_u64()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| Problem::invalid("max_tokens: Input should be a valid integer greater than or equal to 1"))?,
     };
     if max_tokens > MAX_OUTPUT_TOKENS && model.starts_with("claude-") {
         return Err(Problem::invalid(format!(
@@ -118,8 +119,7 @@ fn read_form(output_config: &Value) -> Result<Form<'_>, Problem> {
     let Some(schema) = format.get("schema").filter(|schema| schema.is_object()) else {
         return Err(Problem::invalid("output_config.format.schema: Field required"));
     };
-    check_anthropic(schema)
-        .map_err(|problem| Problem::invalid(format!("output_config.format.schema: {problem}")))?;
+    check_anthropic(schema).map_err(|problem| Problem::invalid(format!("output_config.format.schema: {problem}")))?;
     Ok(Form::Schema(schema))
 }
 
@@ -135,8 +135,7 @@ fn read_content(builder: &mut AskBuilder, role: &str, content: &Value, place: &s
         }
         Value::Array(blocks) => {
             for (index, block) in blocks.iter().enumerate() {
-                read_block(builder, role, block)
-                    .map_err(|problem| Problem::invalid(format!("{place}.content.{index}.{problem}")))?;
+                read_block(builder, role, block).map_err(|problem| Problem::invalid(format!("{place}.content.{index}.{problem}")))?;
             }
             Ok(())
         }
@@ -241,14 +240,8 @@ pub(super) fn problem(problem: &Problem, request_id: &str) -> (StatusCode, Strin
         Problem::Unauthorized => (401, "authentication_error", "invalid x-api-key".to_owned()),
         Problem::UnknownModel(model) => (404, "not_found_error", format!("model: {model}")),
         Problem::UnknownPath(path) => (404, "not_found_error", format!("Not found: {path}")),
-        Problem::TooLarge => {
-            (413, "request_too_large", "Request exceeds the maximum size of 32 MB".to_owned())
-        }
-        Problem::RateLimited => (
-            429,
-            "rate_limit_error",
-            "This request would exceed your organization's rate limit.".to_owned(),
-        ),
+        Problem::TooLarge => (413, "request_too_large", "Request exceeds the maximum size of 32 MB".to_owned()),
+        Problem::RateLimited => (429, "rate_limit_error", "This request would exceed your organization's rate limit.".to_owned()),
         Problem::Overloaded => (529, "overloaded_error", "Overloaded".to_owned()),
         Problem::ServerError => (500, "api_error", "Internal server error".to_owned()),
     };

@@ -49,10 +49,7 @@ impl Ask<'_> {
             let start = from + found;
             let name = start + MARK.len();
             let rest = &self.user_text[name..];
-            let length = rest
-                .bytes()
-                .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-                .count();
+            let length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
             if length > 0 {
                 return Some(&self.user_text[start..name + length]);
             }
@@ -73,13 +70,7 @@ pub(super) struct AskBuilder {
 
 impl AskBuilder {
     pub(super) fn new(seed: u64, model: &str) -> Self {
-        let mut builder = Self {
-            hasher: blake3::Hasher::new(),
-            chars: 0,
-            image_tokens: 0,
-            user_text: String::new(),
-            longest: 0..0,
-        };
+        let mut builder = Self { hasher: blake3::Hasher::new(), chars: 0, image_tokens: 0, user_text: String::new(), longest: 0..0 };
         builder.hash("seed", &seed.to_le_bytes());
         builder.hash("model", model.as_bytes());
         builder

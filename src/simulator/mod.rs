@@ -30,6 +30,7 @@ mod picture;
 mod scenario;
 mod schema;
 mod serve;
+mod spoken;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -21,9 +21,7 @@ pub(super) fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
     if !body.is_object() {
         return Err(Problem::invalid("We could not parse the JSON body of your request."));
     }
-    let model = body["model"]
-        .as_str()
-        .ok_or_else(|| Problem::invalid("you must provide a model parameter"))?;
+    let model = body["model"].as_str().ok_or_else(|| Problem::invalid("you must provide a model parameter"))?;
     if model.starts_with("gpt-") && body.get("max_tokens").is_some_and(|number| !number.is_null()) {
         return Err(Problem::param(
             "Unsupported parameter: 'max_tokens' is not supported with this model. Use \
@@ -43,11 +41,7 @@ pub(super) fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
     let mut builder = AskBuilder::new(seed, model);
     let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     if messages.is_empty() {
-        return Err(Problem::param(
-            "Missing required parameter: 'messages'.",
-            "messages",
-            Some("missing_required_parameter"),
-        ));
+        return Err(Problem::param("Missing required parameter: 'messages'.", "messages", Some("missing_required_parameter")));
     }
     for (index, message) in messages.iter().enumerate() {
         read_message(&mut builder, message, &format!("messages[{index}]"))?;
@@ -75,8 +69,8 @@ fn read_form(format: &Value) -> Result<Form<'_>, Problem> {
         Some("json_schema") => {
             let spec = &format["json_schema"];
             let name = spec["name"].as_str().unwrap_or_default();
-            let name_is_fine = (1..=64).contains(&name.len())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+            let name_is_fine =
+                (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
             if !name_is_fine {
                 return Err(Problem::param(
                     "Missing or invalid parameter: 'response_format.json_schema.name'.",
@@ -88,9 +82,7 @@ fn read_form(format: &Value) -> Result<Form<'_>, Problem> {
                 return Err(invalid("Missing required parameter: 'response_format.json_schema.schema'.".into()));
             };
             if spec["strict"] == true {
-                check_openai(schema).map_err(|problem| {
-                    invalid(format!("Invalid schema for response_format '{name}': {problem}"))
-                })?;
+                check_openai(schema).map_err(|problem| invalid(format!("Invalid schema for response_format '{name}': {problem}")))?;
             }
             Ok(Form::Schema(schema))
         }
@@ -182,9 +174,7 @@ pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
     let invalid = "invalid_request_error";
     let (status, kind, code, param, message) = match problem {
         Problem::Invalid { message, param, code } => (400, invalid, *code, param.as_deref(), message.clone()),
-        Problem::Unauthorized => {
-            (401, invalid, Some("invalid_api_key"), None, "Incorrect API key provided.".to_owned())
-        }
+        Problem::Unauthorized => (401, invalid, Some("invalid_api_key"), None, "Incorrect API key provided.".to_owned()),
         Problem::UnknownModel(model) => {
             let message = format!("The model `{model}` does not exist or you do not have access to it.");
             (404, invalid, Some("model_not_found"), None, message)

@@ -172,10 +172,7 @@ impl Scenario {
 
     /// The first impossible value, in words.
     pub(super) fn problem(&self) -> Option<String> {
-        let quantities = [
-            ("requests_per_second", self.requests_per_second),
-            ("retry_after_s", self.retry_after_s),
-        ];
+        let quantities = [("requests_per_second", self.requests_per_second), ("retry_after_s", self.retry_after_s)];
         for (name, value) in quantities {
             if !value.is_finite() || value < 0.0 {
                 return Some(format!("{name} = {value}: must be a number from 0 up"));

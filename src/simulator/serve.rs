@@ -51,11 +51,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(scenario: Scenario) -> Self {
-        let models = if scenario.models.is_empty() {
-            KNOWN_MODELS.map(str::to_owned).to_vec()
-        } else {
-            scenario.models.clone()
-        };
+        let models = if scenario.models.is_empty() { KNOWN_MODELS.map(str::to_owned).to_vec() } else { scenario.models.clone() };
         let limits = Limits::new(&scenario);
         Self { scenario, models, limits, ledger: Ledger::default(), next_id: AtomicU64::new(1) }
     }
@@ -69,11 +65,7 @@ impl Shared {
 }
 
 /// Answers one request. An error closes the connection without a reply, with RST if `reset` was set.
-pub(super) async fn serve(
-    shared: Arc<Shared>,
-    reset: Arc<AtomicBool>,
-    request: Request<Incoming>,
-) -> Result<Response<Payload>, Broken> {
+pub(super) async fn serve(shared: Arc<Shared>, reset: Arc<AtomicBool>, request: Request<Incoming>) -> Result<Response<Payload>, Broken> {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/v1/messages") => call(&shared, Dialect::Anthropic, request, &reset).await,
         (&Method::POST, "/v1/chat/completions") => call(&shared, Dialect::OpenAi, request, &reset).await,
@@ -134,12 +126,7 @@ struct Plan<'a> {
     content_type: &'static str,
 }
 
-async fn call(
-    shared: &Shared,
-    dialect: Dialect,
-    request: Request<Incoming>,
-    reset: &AtomicBool,
-) -> Result<Response<Payload>, Broken> {
+async fn call(shared: &Shared, dialect: Dialect, request: Request<Incoming>, reset: &AtomicBool) -> Result<Response<Payload>, Broken> {
     let mut visit = shared.ledger.arrive();
     let id = format!("req_sim_{:08}", shared.next_id.fetch_add(1, Ordering::Relaxed));
     let (head, body) = request.into_parts();
@@ -251,15 +238,8 @@ impl<'a> Desk<'a> {
                 let text = answer::spoil(ask, &answer::write(ask));
                 self.answer(ask, &text, End::Complete, Outcome::Invalid)
             }
-            Some(FaultKind::Garbage) => Plan {
-                outcome: Outcome::Garbled,
-                body: GARBAGE.to_owned(),
-                content_type: HTML,
-                ..self.serve(ask)
-            },
-            Some(FaultKind::TruncatedBody) => {
-                Plan { outcome: Outcome::Garbled, truncated: true, ..self.serve(ask) }
-            }
+            Some(FaultKind::Garbage) => Plan { outcome: Outcome::Garbled, body: GARBAGE.to_owned(), content_type: HTML, ..self.serve(ask) },
+            Some(FaultKind::TruncatedBody) => Plan { outcome: Outcome::Garbled, truncated: true, ..self.serve(ask) },
             None => self.serve(ask),
         }
     }
@@ -289,17 +269,7 @@ impl<'a> Desk<'a> {
 
 /// A plan without delay, tokens and limits.
 fn plan<'a>(outcome: Outcome, status: StatusCode, body: String) -> Plan<'a> {
-    Plan {
-        outcome,
-        tokens: (0, 0),
-        status,
-        body,
-        delay: Duration::ZERO,
-        standing: None,
-        seat: None,
-        truncated: false,
-        content_type: JSON,
-    }
+    Plan { outcome, tokens: (0, 0), status, body, delay: Duration::ZERO, standing: None, seat: None, truncated: false, content_type: JSON }
 }
 
 /// The first `count` characters.

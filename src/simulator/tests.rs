@@ -413,9 +413,7 @@ async fn requests_that_the_anthropic_server_refuses_are_refused() {
 async fn requests_that_the_openai_server_refuses_are_refused() {
     let simulator = start("").await;
     let good = to_openai("A document.", &bounded_schema());
-    let format = |schema: Value| {
-        json!({ "type": "json_schema", "json_schema": { "name": "a", "strict": true, "schema": schema } })
-    };
+    let format = |schema: Value| json!({ "type": "json_schema", "json_schema": { "name": "a", "strict": true, "schema": schema } });
     let mut open = bounded_schema();
     open["required"] = json!(["score"]);
     let mut loose = bounded_schema();

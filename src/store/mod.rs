@@ -13,7 +13,7 @@ mod writer;
 pub use reader::{AnswerReader, RowReader};
 pub use schema::StoreError;
 pub use settings::StoreSettings;
-pub use writer::{NewAnswer, NewRow, StoreHandle, StoreWriter, OnCommit};
+pub use writer::{NewAnswer, NewRow, OnCommit, StoreHandle, StoreWriter, WriterGone};
 
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};

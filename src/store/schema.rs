@@ -55,7 +55,8 @@ const MIGRATIONS: [&str; 1] = ["
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let error = |what: &str, source: rusqlite::Error| StoreError::new(path, what, source);
     let connection = connect(path)?;
-    let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| error("it cannot be read", e))?;
+    let version: usize =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| error("it cannot be read", e))?;
     if version > MIGRATIONS.len() {
         let why = format!("it has version {version}, this docmill knows versions up to {}", MIGRATIONS.len());
         return Err(StoreError::new(path, "it was written by a newer docmill; use that one, or another output directory", why));

@@ -7,7 +7,14 @@ fn settings() -> StoreSettings {
 }
 
 fn row(position: u64) -> NewRow {
-    NewRow { position, job: "text".into(), document: format!("{position}.txt"), status: "ok", failure_code: None, result: format!("{{\"n\":{position}}}") }
+    NewRow {
+        position,
+        job: "text".into(),
+        document: format!("{position}.txt"),
+        status: "ok",
+        failure_code: None,
+        result: format!("{{\"n\":{position}}}"),
+    }
 }
 
 fn collect(reader: &RowReader, position: u64, gaps: bool) -> (Vec<String>, u64) {

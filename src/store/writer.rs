@@ -102,7 +102,9 @@ impl Store {
 impl StoreWriter {
     /// Waits until everything is written; all handles must be gone. Gives the store back, or the reason of its failure.
     pub fn join(self) -> Result<Store, StoreError> {
-        self.thread.join().unwrap_or_else(|_| Err(StoreError::new(std::path::Path::new(super::FILE_NAME), "its thread panicked", "internal error")))
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(StoreError::new(std::path::Path::new(super::FILE_NAME), "its thread panicked", "internal error")))
     }
 }
 
@@ -160,7 +162,9 @@ fn insert_answer(transaction: &Transaction<'_>, run: i64, answer: &NewAnswer) ->
 
 fn insert_row(transaction: &Transaction<'_>, run: i64, row: &NewRow) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("INSERT INTO rows (run, position, job, document, status, failure_code, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .prepare_cached(
+            "INSERT INTO rows (run, position, job, document, status, failure_code, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
         .execute((run, row.position, &row.job, &row.document, row.status, row.failure_code, &row.result))
         .map(|_| ())
 }

@@ -7,8 +7,17 @@ use std::io::{self, Write};
 
 const FIRST: [&str; 3] = ["index", "document", "status"];
 const LAST: [&str; 11] = [
-    "provider", "model", "failure_code", "failure_message", "calls", "attempts", "input_tokens", "cached_tokens", "output_tokens",
-    "cost_usd", "seconds",
+    "provider",
+    "model",
+    "failure_code",
+    "failure_message",
+    "calls",
+    "attempts",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "cost_usd",
+    "seconds",
 ];
 
 /// Writes rows as RFC 4180: commas, quotes where needed, CRLF, UTF-8.

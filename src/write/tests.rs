@@ -34,8 +34,20 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
 #[test]
 fn spreadsheets_find_no_formula_and_numbers_stay_numbers() {
     for (text, expected) in [
-        ("=1+1", "'=1+1"), ("+1", "+1"), ("-5", "-5"), ("-1e-7", "-1e-7"), ("@SUM(A1)", "'@SUM(A1)"), ("\t=1", "'\t=1"), ("'x", "''x"),
-        ("＝1", "'＝1"), ("-word", "'-word"), ("+49 89", "'+49 89"), ("plain", "plain"), ("", ""), ("a\0b", "ab"), ("-inf", "'-inf"),
+        ("=1+1", "'=1+1"),
+        ("+1", "+1"),
+        ("-5", "-5"),
+        ("-1e-7", "-1e-7"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("'x", "''x"),
+        ("＝1", "'＝1"),
+        ("-word", "'-word"),
+        ("+49 89", "'+49 89"),
+        ("plain", "plain"),
+        ("", ""),
+        ("a\0b", "ab"),
+        ("-inf", "'-inf"),
     ] {
         assert_eq!(guarded(text), expected, "{text}");
     }
@@ -58,7 +70,12 @@ fn all_three_files_hold_the_same_rows() {
     assert_eq!(array, rows);
     let text = read("results.csv");
     assert!(text.starts_with("index,document,status,n,provider,model,failure_code,"), "{text}");
-    assert!(text.contains("\r\n0,0.txt,ok,7,simulated,m,,,0,0,0,0,0,0,0.000\r\n1,1.txt,failed,,simulated,m,empty,\"nothing, \"\"really\"\"\nnothing\","), "{text}");
+    assert!(
+        text.contains(
+            "\r\n0,0.txt,ok,7,simulated,m,,,0,0,0,0,0,0,0.000\r\n1,1.txt,failed,,simulated,m,empty,\"nothing, \"\"really\"\"\nnothing\","
+        ),
+        "{text}"
+    );
 }
 
 #[test]

@@ -2,20 +2,11 @@ use super::formats::{bmp_header, exif, four_channel_jpeg, gif, grey_tiff, jpeg_w
 use super::*;
 use ::image::{GrayAlphaImage, GrayImage, ImageBuffer, ImageEncoder, Luma, LumaA, Rgb, Rgba, RgbaImage};
 
-const WRITABLE: [ImageFormat; 6] = [
-    ImageFormat::Jpeg,
-    ImageFormat::Png,
-    ImageFormat::WebP,
-    ImageFormat::Gif,
-    ImageFormat::Tiff,
-    ImageFormat::Bmp,
-];
+const WRITABLE: [ImageFormat; 6] =
+    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff, ImageFormat::Bmp];
 
-const FOUR_CHANNELS: [(jpeg_encoder::ColorType, u8); 3] = [
-    (jpeg_encoder::ColorType::Cmyk, 95),
-    (jpeg_encoder::ColorType::CmykAsYcck, 95),
-    (jpeg_encoder::ColorType::CmykAsYcck, 85),
-];
+const FOUR_CHANNELS: [(jpeg_encoder::ColorType, u8); 3] =
+    [(jpeg_encoder::ColorType::Cmyk, 95), (jpeg_encoder::ColorType::CmykAsYcck, 95), (jpeg_encoder::ColorType::CmykAsYcck, 85)];
 
 #[test]
 fn every_format_is_recognised_sent_under_its_true_label_and_still_shows_the_same() {
@@ -173,9 +164,7 @@ fn transparency_becomes_white_and_not_black() {
 fn sixteen_bits_become_eight() {
     let grey: ImageBuffer<Luma<u16>, _> = ImageBuffer::from_pixel(40, 40, Luma([0x8000]));
     let colour: ImageBuffer<Rgb<u16>, _> = ImageBuffer::from_pixel(40, 40, Rgb([0xFFFF, 0x8000, 0]));
-    for (image, expected) in
-        [(DynamicImage::ImageLuma16(grey), [128, 128, 128]), (DynamicImage::ImageRgb16(colour), [255, 128, 0])]
-    {
+    for (image, expected) in [(DynamicImage::ImageLuma16(grey), [128, 128, 128]), (DynamicImage::ImageRgb16(colour), [255, 128, 0])] {
         for format in [ImageFormat::Png, ImageFormat::Tiff] {
             let prepared = run(&encoded(&image, format)).unwrap();
             assert_eq!(picture(&prepared).media_type, "image/jpeg");

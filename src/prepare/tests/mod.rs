@@ -9,9 +9,9 @@ mod texts;
 
 use super::*;
 use crate::model::{Content, Picture};
+use ::image::{DynamicImage, ImageFormat, RgbImage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ::image::{DynamicImage, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -65,9 +65,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 fn jpeg(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (width, height) = (image.width().try_into().unwrap(), image.height().try_into().unwrap());
-    jpeg_encoder::Encoder::new(&mut bytes, 95)
-        .encode(image, width, height, jpeg_encoder::ColorType::Rgb)
-        .unwrap();
+    jpeg_encoder::Encoder::new(&mut bytes, 95).encode(image, width, height, jpeg_encoder::ColorType::Rgb).unwrap();
     bytes
 }
 

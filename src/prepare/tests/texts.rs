@@ -48,9 +48,7 @@ fn unicode_texts_are_read_in_all_their_forms() {
 
 #[test]
 fn utf16_without_a_mark_is_recognised_by_its_zero_bytes() {
-    for (bytes, encoding) in
-        [(utf16(GERMAN, false, u16::to_le_bytes), "utf-16le"), (utf16(GERMAN, false, u16::to_be_bytes), "utf-16be")]
-    {
+    for (bytes, encoding) in [(utf16(GERMAN, false, u16::to_le_bytes), "utf-16le"), (utf16(GERMAN, false, u16::to_be_bytes), "utf-16be")] {
         let prepared = run(&bytes).unwrap();
         assert_eq!(prepared.facts.format, encoding);
         assert_eq!(&*text(&prepared).body, GERMAN);

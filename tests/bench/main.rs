@@ -1,0 +1,37 @@
+//! Measurements, as ratios taken in one run: `cargo bench --bench pipeline [-- throughput|waves|images|memory|image-memory]`.
+//!
+//! Every program that is compared is a process of its own, so that CPU time and memory are the operating system's own
+//! figures. The server is another process and not the simulator. Nothing here fails: it prints, a person reads.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot be taken should say so at once")]
+#![expect(missing_docs, clippy::missing_panics_doc, reason = "a program of its own, not an interface")]
+
+mod bare;
+mod child;
+mod images;
+mod memory;
+mod server;
+mod throughput;
+
+fn main() {
+    // Cargo adds `--bench`.
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        [] => {
+            throughput::throughput(20_000);
+            throughput::waves();
+            images::images();
+            memory::texts_growth();
+            memory::images();
+        }
+        ["throughput"] => throughput::throughput(20_000),
+        ["waves"] => throughput::waves(),
+        ["images"] => images::images(),
+        ["memory"] => memory::texts_growth(),
+        ["image-memory"] => memory::images(),
+        // The processes that the measurements start.
+        [server::MODE, latency_ms] => server::serve(latency_ms.parse().unwrap()),
+        [bare::MODE, url, directory, concurrency] => bare::run(url, directory, concurrency.parse().unwrap()),
+        other => println!("unknown measurement {other:?}"),
+    }
+}
