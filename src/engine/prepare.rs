@@ -1,15 +1,16 @@
 //! Stage 2: the bridge between the async stages and the CPU pool.
 //!
-//! The pool's own queue has no bound, so a document gets there only when a worker is about to be free. Every document
-//! comes back: if its work is lost, that is its failure.
+//! The pool's own queue has no bound, so only as many batches are handed to it as there are workers, and one more. Every
+//! document comes back: if its work is lost, that is its failure.
 
 use super::memory::{Budget, Held};
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
 use crate::job::Job;
-use crate::model::{Document, Failure, FailureCode, Prepared};
+use crate::model::{Document, Failure, FailureCode, Kind, Prepared};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, peak_memory, prepare as prepare_document, sniff};
 use futures::StreamExt as _;
+use futures::future::join_all;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,6 +46,10 @@ struct Bench {
     context: Context,
 }
 
+/// Documents that are taken up together, where so many are waiting.
+const BATCH: usize = 8;
+/// Texts up to this size are prepared together, in bytes.
+const SMALL_TEXT: usize = 32 * 1024;
 /// Stacks of the pool: decoders of hostile files recurse, and an overflow cannot be caught.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
@@ -72,60 +77,106 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         pool,
         context: context.clone(),
     });
-    // One more than there are workers: the next document is at hand when one of them is free.
-    let mut preparing = ReceiverStream::new(read).map(|read| prepare_one(read, Arc::clone(&bench))).buffer_unordered(workers + 1);
-    while let Some(ready) = preparing.next().await {
-        context.meters.prepare.done(1);
-        if out.send(ready).await.is_err() {
-            break;
+    // One more than there are workers: the next batch is at hand when one of them is free.
+    let mut preparing =
+        ReceiverStream::new(read).ready_chunks(BATCH).map(|reads| prepare_batch(reads, &bench)).buffer_unordered(workers + 1);
+    while let Some(batch) = preparing.next().await {
+        for ready in batch {
+            context.meters.prepare.done(1);
+            if out.send(ready).await.is_err() {
+                return Ok(());
+            }
         }
     }
     Ok(())
 }
 
-async fn prepare_one(read: Read, bench: Arc<Bench>) -> Ready {
-    let Read { document, bytes, mut held } = read;
+/// Small texts go to the pool together, as handing over costs as much as preparing one; everything else goes alone.
+async fn prepare_batch(reads: Vec<Read>, bench: &Arc<Bench>) -> Vec<Ready> {
+    let planned = reads.into_iter().map(|read| plan(read, bench));
+    let (small, large): (Vec<Planned>, Vec<Planned>) = planned.partition(Planned::is_small);
+    let groups = std::iter::once(small).chain(large.into_iter().map(|one| vec![one]));
+    join_all(groups.map(|group| prepare_group(group, bench))).await.into_iter().flatten().collect()
+}
+
+/// What is to be done with a document.
+struct Planned {
+    document: Document,
+    job: Arc<Job>,
+    held: Option<Held>,
+    work: Result<(Vec<u8>, Sniffed), State>,
+}
+
+impl Planned {
+    fn is_small(&self) -> bool {
+        self.work.as_ref().is_ok_and(|(bytes, sniffed)| matches!(sniffed, Sniffed::Text) && bytes.len() <= SMALL_TEXT)
+    }
+}
+
+fn plan(read: Read, bench: &Bench) -> Planned {
+    let Read { document, bytes, held } = read;
     let extension = document.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let bytes = match bytes {
         Ok(bytes) => bytes,
         Err(failure) => {
             let (job, _) = bench.jobs.pick(None, &extension);
-            return Ready { document, job, state: State::Failed(failure), held };
+            return Planned { document, job, held, work: Err(State::Failed(failure)) };
         }
     };
     let sniffed = sniff(&bytes, &extension);
-    let (job, taken) = bench.jobs.pick(if bytes.is_empty() { None } else { sniffed.kind() }, &extension);
+    let (job, taken) = bench.jobs.pick(sniffed.kind().filter(|_| !bytes.is_empty()), &extension);
     if !taken {
-        let kind = sniffed.kind().map_or("document", |kind| kind.as_str());
-        let failure = Failure::new(
-            FailureCode::UnsupportedKind,
-            format!("this is {} {kind}, which job {} does not take", if kind == "image" { "an" } else { "a" }, job.name),
-        );
-        return Ready { document, job, state: State::Skipped(failure), held };
+        let kind = sniffed.kind().map_or("a document", |kind| if kind == Kind::Image { "an image" } else { "a text" });
+        let failure = Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take", job.name));
+        return Planned { document, job, held, work: Err(State::Skipped(failure)) };
     }
-    let decoding = bench.decoding.take(peak_memory(&bytes, sniffed) as u64).await;
-    let state = match on_pool(bytes, sniffed, &bench).await {
-        Ok(prepared) => State::Prepared(prepared),
-        Err(failure) => State::Failed(failure),
-    };
-    drop(decoding);
-    if let Some(held) = &mut held {
-        held.shrink_to(if let State::Prepared(prepared) = &state { prepared.content.bytes() as u64 } else { 0 });
-    }
-    Ready { document, job, state, held }
+    Planned { document, job, held, work: Ok((bytes, sniffed)) }
 }
 
-async fn on_pool(bytes: Vec<u8>, sniffed: Sniffed, bench: &Arc<Bench>) -> Result<Prepared, Failure> {
+async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
+    let peak: usize = group.iter().flat_map(|planned| &planned.work).map(|(bytes, sniffed)| peak_memory(bytes, *sniffed)).sum();
+    let decoding = bench.decoding.take(peak as u64).await;
+    let mut kept = Vec::with_capacity(group.len());
+    let mut work = Vec::with_capacity(group.len());
+    for Planned { document, job, held, work: planned } in group {
+        kept.push((document, job, held));
+        work.push(planned);
+    }
+    let states = on_pool(work, bench).await;
+    drop(decoding);
+    kept.into_iter()
+        .zip(states)
+        .map(|((document, job, mut held), state)| {
+            if let Some(held) = &mut held {
+                held.shrink_to(if let State::Prepared(prepared) = &state { prepared.content.bytes() as u64 } else { 0 });
+            }
+            Ready { document, job, state, held }
+        })
+        .collect()
+}
+
+async fn on_pool(work: Vec<Result<(Vec<u8>, Sniffed), State>>, bench: &Arc<Bench>) -> Vec<State> {
+    let (count, nothing_to_do) = (work.len(), work.iter().all(Result::is_err));
     let (done, result) = oneshot::channel();
     let shared = Arc::clone(bench);
-    bench.pool.spawn(move || {
+    let prepare_all = move || {
         if done.is_closed() {
             return;
         }
         let started = Instant::now();
-        let prepared = prepare_document(&bytes, sniffed, &shared.settings, &shared.images);
+        let prepare_one = |(bytes, sniffed): (Vec<u8>, Sniffed)| {
+            let prepared = prepare_document(&bytes, sniffed, &shared.settings, &shared.images);
+            prepared.map_or_else(State::Failed, State::Prepared)
+        };
+        let states: Vec<State> = work.into_iter().map(|planned| planned.map_or_else(|state| state, prepare_one)).collect();
         shared.context.meters.prepare.worked(started.elapsed());
-        let _nobody_waits = done.send(prepared);
-    });
-    result.await.unwrap_or_else(|_| Err(Failure::new(FailureCode::Internal, "the preparation of this document panicked")))
+        let _nobody_waits = done.send(states);
+    };
+    if nothing_to_do {
+        prepare_all()
+    } else {
+        bench.pool.spawn(prepare_all)
+    }
+    let lost = || State::Failed(Failure::new(FailureCode::Internal, "the preparation of this document panicked"));
+    result.await.unwrap_or_else(|_| std::iter::repeat_with(lost).take(count).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::memory::{Budget, Held};
 use super::{Context, RunError};
-use crate::model::{Document, Failure, FailureCode};
+use crate::model::{Document, Failure};
 use crate::read::{Found, LeftOut, Opened, ReadSettings, Roots, open};
 use futures::StreamExt as _;
 use std::sync::{Arc, Mutex};
@@ -44,59 +44,59 @@ pub(super) fn count(roots: &Roots, context: &Context) {
     }
 }
 
+/// Small files that one reader takes at a time: handing over to another thread costs more than reading one of them.
+const BATCH: usize = 8;
+
 /// Reads documents, several at a time.
 pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, settings: ReadSettings, context: Context) -> Result<(), RunError> {
     let budget = Budget::megabytes(settings.memory_mb);
     let max_bytes = settings.max_file_mb.saturating_mul(1_000_000);
     let mut reading = ReceiverStream::new(found)
-        .map(|(document, failure)| read_one(document, failure, max_bytes, &budget, &context))
+        .ready_chunks(BATCH)
+        .map(|batch| read_batch(batch, max_bytes, &budget, &context))
         .buffer_unordered(settings.concurrency);
-    while let Some(read) = reading.next().await {
-        context.meters.read.done(1);
-        if out.send(read?).await.is_err() {
-            break;
+    while let Some(batch) = reading.next().await {
+        for read in batch? {
+            context.meters.read.done(1);
+            if out.send(read).await.is_err() {
+                return Ok(());
+            }
         }
     }
     Ok(())
 }
 
-async fn read_one(
-    document: Document,
-    failure: Option<Failure>,
-    max_bytes: u64,
-    budget: &Budget,
-    context: &Context,
-) -> Result<Read, RunError> {
-    if let Some(failure) = failure {
-        return Ok(Read { document, bytes: Err(failure), held: None });
-    }
-    let document = Arc::new(document);
-    let opened = blocking(context, {
-        let document = Arc::clone(&document);
-        move || open(&document, max_bytes)
+async fn read_batch(batch: Vec<Found>, max_bytes: u64, budget: &Budget, context: &Context) -> Result<Vec<Read>, RunError> {
+    let opened = blocking(context, move || {
+        let open = |(document, failure): Found| {
+            let opened = failure.map_or_else(|| open(&document, max_bytes), Err);
+            (document, opened)
+        };
+        batch.into_iter().map(open).collect::<Vec<_>>()
     })
     .await?;
-    let mut held = None;
-    let bytes = match opened {
-        Err(failure) => Err(failure),
-        Ok(opened) => {
-            // Room for the file and for what preparation makes of it: base64 is a third larger.
-            held = budget.take(opened.size() / 3 * 4 + 4096).await;
-            match opened {
-                Opened::Read(bytes) => Ok(bytes),
-                waiting @ Opened::Waiting { .. } => blocking(context, move || waiting.read(max_bytes)).await?,
+    let mut reads = Vec::with_capacity(opened.len());
+    for (document, opened) in opened {
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(failure) => {
+                reads.push(Read { document, bytes: Err(failure), held: None });
+                continue;
             }
-        }
-    };
-    let document = Arc::try_unwrap(document).unwrap_or_else(|shared| (*shared).clone());
-    Ok(Read { document, bytes, held })
+        };
+        // Room for the file and for what preparation makes of it: base64 is a third larger.
+        let held = budget.take(opened.size() / 3 * 4 + 4096).await;
+        let bytes = match opened {
+            Opened::Read(bytes) => Ok(bytes),
+            waiting @ Opened::Waiting { .. } => blocking(context, move || waiting.read(max_bytes)).await?,
+        };
+        reads.push(Read { document, bytes, held });
+    }
+    Ok(reads)
 }
 
 /// File work, off the threads that must not block, on the meter.
-async fn blocking<T: Send + 'static>(
-    context: &Context,
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<Result<T, Failure>, RunError> {
+async fn blocking<T: Send + 'static>(context: &Context, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
     let meters = Arc::clone(&context.meters);
     let done = spawn_blocking(move || {
         let started = Instant::now();
@@ -104,9 +104,5 @@ async fn blocking<T: Send + 'static>(
         meters.read.worked(started.elapsed());
         result
     });
-    match done.await {
-        Ok(result) => Ok(result),
-        Err(error) if error.is_panic() => Ok(Err(Failure::new(FailureCode::Internal, format!("reading panicked: {error}")))),
-        Err(error) => Err(RunError::Internal(format!("a reader was lost: {error}"))),
-    }
+    done.await.map_err(|e| RunError::Internal(format!("a reader was lost: {e}")))
 }

@@ -15,7 +15,7 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
     if settings.clean {
         body = cleaned(&body);
     }
-    let words = body.split_whitespace().count();
+    let words = count_words(&body);
     if words == 0 {
         return Err(Failure::new(FailureCode::Empty, "no text in this file"));
     }
@@ -34,8 +34,18 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
     Ok(Prepared { content: Content::Text(Arc::new(Text { body: Arc::from(body), digest })), facts })
 }
 
+/// Most texts are ASCII, for which there is a much faster way to the same number.
+fn count_words(text: &str) -> usize {
+    if text.is_ascii() { text.split_ascii_whitespace().count() } else { text.split_whitespace().count() }
+}
+
 /// One kind of line end, no control characters.
 fn normalised(text: &str) -> String {
+    // Nearly all texts are in order already: no control byte, and no lead byte of a character that is taken out.
+    let in_order = |byte: u8| matches!(byte, b'\t' | b'\n' | 0x20..=0x7E | 0x80..=0xC1 | 0xC3..=0xEE | 0xF0..);
+    if text.bytes().all(in_order) {
+        return text.to_owned();
+    }
     let mut body = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {

@@ -3,7 +3,6 @@
 //! Every program that is compared is a process of its own, so that CPU time and memory are the operating system's own
 //! figures. The server is another process and not the simulator. Nothing here fails: it prints, a person reads.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot be taken should say so at once")]
-#![expect(missing_docs, clippy::missing_panics_doc, reason = "a program of its own, not an interface")]
 
 mod bare;
 mod child;
