@@ -115,7 +115,7 @@ mod tests {
         stop.cancel();
         assert_eq!(queued.await.err(), Some(Stopped));
         drop(permit);
-        governor.close_for(Duration::from_secs(3600));
+        governor.close_for(Duration::from_hours(1));
         assert_eq!(governor.admit().await.err(), Some(Stopped));
     }
 }

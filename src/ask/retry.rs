@@ -64,7 +64,7 @@ pub enum Ended {
 }
 
 /// The longest wait that we choose ourselves.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// What the last attempts have taught the next one.
 #[derive(Default)]

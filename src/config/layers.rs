@@ -98,11 +98,11 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
     let as_toml = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     let as_text = || Value::String(text.to_owned());
     let value = match default {
-        Some(Value::String(_)) => match as_toml() {
+        Expected::Like(Value::String(_)) => match as_toml() {
             Some(Value::String(quoted)) => Value::String(quoted),
             _ => as_text(),
         },
-        Some(Value::Array(_)) if !text.trim_start().starts_with('[') => {
+        Expected::Like(Value::Array(_)) if !text.trim_start().starts_with('[') => {
             Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect())
         }
         _ => as_toml().unwrap_or_else(as_text),
@@ -110,15 +110,21 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
     typed(key, value, default, origin)
 }
 
-/// `None`: no such key. `Some(None)`: a key of an open table, any type will do.
-fn expected<'t>(defaults: &'t Table, key: &str) -> Option<Option<&'t Value>> {
+/// What a key takes.
+#[derive(Clone, Copy)]
+enum Expected<'t> {
+    /// A value of the type of this default.
+    Like(&'t Value),
+    /// Any value: the key is the user's own.
+    Any,
+}
+
+/// What `key` takes; `None` if there is no such key.
+fn expected<'t>(defaults: &'t Table, key: &str) -> Option<Expected<'t>> {
     if is_open(key) {
-        return Some(None);
+        return Some(Expected::Any);
     }
-    match defaults_get(defaults, key)? {
-        Value::Table(_) => None,
-        value => Some(Some(value)),
-    }
+    defaults_get(defaults, key).filter(|value| !value.is_table()).map(Expected::Like)
 }
 
 fn is_open(key: &str) -> bool {
@@ -134,17 +140,17 @@ fn defaults_get<'t>(defaults: &'t Table, key: &str) -> Option<&'t Value> {
     Some(value)
 }
 
-fn typed(key: &str, value: Value, default: Option<&Value>, origin: Origin) -> Found {
-    let value = match (default, value) {
-        (None, value) => value,
-        (Some(Value::Array(_)), Value::Array(items)) => {
+fn typed(key: &str, value: Value, expected: Expected<'_>, origin: Origin) -> Found {
+    let value = match (expected, value) {
+        (Expected::Any, value) => value,
+        (Expected::Like(Value::Array(_)), Value::Array(items)) => {
             if !items.iter().all(Value::is_str) {
                 return Err(Problem::new(origin, format!("{key} takes a list of strings")));
             }
             Value::Array(items)
         }
-        (Some(default), value) if default.same_type(&value) => value,
-        (Some(default), value) => {
+        (Expected::Like(default), value) if default.same_type(&value) => value,
+        (Expected::Like(default), value) => {
             let (wanted, got) = (default.type_str(), value.type_str());
             return Err(Problem::new(origin, format!("{key} takes {}, not {}", article(wanted), article(got))));
         }

@@ -12,6 +12,7 @@ mod prepare;
 mod read;
 mod route;
 mod row;
+mod summary;
 mod wiring;
 mod write;
 

@@ -173,9 +173,9 @@ async fn on_pool(work: Vec<Result<(Vec<u8>, Sniffed), State>>, bench: &Arc<Bench
         let _nobody_waits = done.send(states);
     };
     if nothing_to_do {
-        prepare_all()
+        prepare_all();
     } else {
-        bench.pool.spawn(prepare_all)
+        bench.pool.spawn(prepare_all);
     }
     let lost = || State::Failed(Failure::new(FailureCode::Internal, "the preparation of this document panicked"));
     result.await.unwrap_or_else(|_| std::iter::repeat_with(lost).take(count).collect())

@@ -20,14 +20,13 @@ use super::meter::Meters;
 use super::prepare::{prepare, workers};
 use super::read::{count, read, walk};
 use super::row::RowMaker;
+use super::summary::{End, nothing_found, now};
 use super::write::{RowWriter, publish};
 use super::{Context, Outcome, Plan, RunError};
-use crate::ask::{Asker, Governor, Provider, Transport};
+use crate::ask::{Asker, Governor, RunStop, Transport};
 use crate::event::{RunEvent, VERSION};
-use crate::model::{RunFigures, Summary};
 use crate::read::LeftOut;
-use crate::store::Store;
-use crate::write::ResultFiles;
+use crate::store::{AnswerReader, OnCommit, Store, StoreHandle};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -54,39 +53,15 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let _stop_at_the_end = context.stop.clone().drop_guard();
     let stopped_by = Arc::new(OnceLock::new());
     let left_out = Arc::new(Mutex::new(LeftOut::default()));
-    context
-        .tell(RunEvent::Started {
-            version: VERSION,
-            run,
-            provider: plan.account.provider.as_str().to_owned(),
-            model: plan.account.model.clone(),
-            jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
-            output: directory.display().to_string(),
-        })
-        .await;
+    context.tell(started_event(&plan, run)).await;
 
     let (found_in, found_out) = mpsc::channel(plan.read.queue);
     let (read_in, read_out) = mpsc::channel(plan.read.queue);
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
     let (commits_in, commits_out) = sync_channel(1);
 
-    let on_commit = Arc::clone(&meters);
-    let measure = move |time, records: usize| {
-        on_commit.commit.worked(time);
-        on_commit.commit.done(records as u64);
-    };
-    let (handle, store_writer) = store.start_writer(&plan.store, commits_in, Box::new(measure))?;
-    let transport = Transport::new(&plan.account, plan.llm.concurrency, Duration::from_secs(plan.llm.timeout_s))?;
-    let governor = Governor::new(plan.llm.concurrency, context.stop.clone());
-    let desk = Arc::new(Desk {
-        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, meters.clone()),
-        store: handle,
-        answers: answers.map(|reader| Arc::new(Mutex::new(reader))),
-        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
-        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
-        stopped_by: Arc::clone(&stopped_by),
-        context: context.clone(),
-    });
+    let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters))?;
+    let desk = Arc::new(desk(&plan, handle, answers, &stopped_by, &context)?);
     let writer = RowWriter { rows, jobs: plan.jobs.clone(), output: plan.output.clone(), context: context.clone() };
 
     let finished = CancellationToken::new();
@@ -130,30 +105,8 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let stop = stopped_by.get().cloned();
     let totals = publish(written, &plan.output, stop.is_none())?;
     let left_out = *left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let whole_run = figures(&plan, &meters, left_out);
-    let ended = now();
-    let mut summaries = Vec::new();
-    let mut results = Vec::new();
-    for (job, (totals, new)) in totals {
-        let summary = Summary {
-            run,
-            docmill_version: env!("CARGO_PKG_VERSION"),
-            job: job.clone(),
-            started: started.clone(),
-            ended: ended.clone(),
-            provider: plan.account.provider.as_str().to_owned(),
-            model: plan.account.model.clone(),
-            simulated: plan.account.provider == Provider::Simulated,
-            stopped: stop.as_ref().map(|stop| stop.message.clone()),
-            totals,
-            whole_run: whole_run.clone(),
-        };
-        if new {
-            ResultFiles::write_summary(&plan.output, &job, &summary)?;
-            results.push(directory.join(&job).display().to_string());
-        }
-        summaries.push(summary);
-    }
+    let end = End { run, started, stop, totals, left_out };
+    let (summaries, results, ended) = end.summaries(&plan, &meters)?;
     let history = serde_json::to_string(&summaries).map_err(|e| RunError::Internal(e.to_string()))?;
     store.end_run(&ended, &history)?;
 
@@ -161,46 +114,45 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     while beside.join_next().await.is_some() {}
     context.tell(RunEvent::Progress(meters.snapshot())).await;
     context.tell(RunEvent::Finished { jobs: summaries.clone(), results }).await;
-    Ok(Outcome { summaries, stop })
+    Ok(Outcome { summaries, stop: end.stop })
 }
 
-fn figures(plan: &Plan, meters: &Meters, left_out: LeftOut) -> RunFigures {
-    let (wall, seen) = (meters.wall(), meters.snapshot());
-    let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
-    let stages = meters.stages(wall);
-    let busiest = stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or("", |stage| stage.stage);
-    RunFigures {
-        documents: seen.documents.unwrap_or(seen.read),
-        left_out: [left_out.hidden, left_out.patterns, left_out.special],
-        calls_reused: seen.reused,
-        requests: seen.requests,
-        retries: seen.retries,
-        concurrency: plan.llm.concurrency,
-        waves: seen.requests.div_ceil(plan.llm.concurrency as u64),
-        wall_seconds,
-        request_seconds,
-        speed_up: request_seconds / wall_seconds,
-        requests_per_second: seen.requests as f64 / wall_seconds,
-        prices_of: plan.account.prices.date().to_owned(),
-        busiest_stage: busiest,
-        stages,
+fn started_event(plan: &Plan, run: i64) -> RunEvent {
+    RunEvent::Started {
+        version: VERSION,
+        run,
+        provider: plan.account.provider.as_str().to_owned(),
+        model: plan.account.model.clone(),
+        jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
+        output: plan.output.dir.display().to_string(),
     }
 }
 
-fn nothing_found(plan: &Plan) -> String {
-    let mut walk = plan.roots.walk();
-    while walk.next().is_some() {}
-    let left = walk.left_out();
-    format!(
-        "no documents in {}: looked for images (jpeg, png, webp, gif, tiff, bmp) and texts; left out: {} hidden, {} by pattern (input.include, input.exclude, .docmillignore), {} that are no files",
-        plan.roots.describe(),
-        left.hidden,
-        left.patterns,
-        left.special
-    )
+fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
+    let meters = Arc::clone(meters);
+    Box::new(move |time, records| {
+        meters.commit.worked(time);
+        meters.commit.done(records as u64);
+    })
 }
 
-/// Now, in UTC, to the second.
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+fn desk(
+    plan: &Plan,
+    store: StoreHandle,
+    answers: Option<AnswerReader>,
+    stopped_by: &Arc<OnceLock<RunStop>>,
+    context: &Context,
+) -> Result<Desk, RunError> {
+    let transport = Transport::new(&plan.account, plan.llm.concurrency, Duration::from_secs(plan.llm.timeout_s))?;
+    let governor = Governor::new(plan.llm.concurrency, context.stop.clone());
+    let observer = Arc::clone(&context.meters);
+    Ok(Desk {
+        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, observer),
+        store,
+        answers: answers.map(|reader| Arc::new(Mutex::new(reader))),
+        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
+        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
+        stopped_by: Arc::clone(stopped_by),
+        context: context.clone(),
+    })
 }

@@ -25,6 +25,11 @@ pub(super) type Written = BTreeMap<String, (ResultFiles, Totals)>;
 impl RowWriter {
     /// Writes rows until the store's thread has ended. Blocks. The files are not complete yet: see [`publish`].
     pub fn write(self, commits: &Receiver<()>) -> Result<Written, RunError> {
+        // Results that cannot be written will not be written later either: stop before more is paid for.
+        self.follow(commits).inspect_err(|_| self.context.stop.cancel())
+    }
+
+    fn follow(&self, commits: &Receiver<()>) -> Result<Written, RunError> {
         let mut written = Written::new();
         let mut position = 0;
         while commits.recv().is_ok() {

@@ -16,7 +16,7 @@ use toml::Table;
 #[derive(Debug)]
 pub(super) enum Combine {
     None,
-    Model { template: Template, shape: Shape, max_output_tokens: u32, model: Option<String> },
+    Model { template: Box<Template>, shape: Box<Shape>, max_output_tokens: u32, model: Option<String> },
     Count(Count),
 }
 
@@ -54,7 +54,12 @@ impl Combine {
                     return Err("method \"model\" needs a prompt with {{ answers }} in it".into());
                 }
                 let shape = Shape::new(field::object_schema(&file.answer, params)?)?;
-                Ok(Self::Model { template, shape, max_output_tokens: file.max_output_tokens, model: file.model })
+                Ok(Self::Model {
+                    template: Box::new(template),
+                    shape: Box::new(shape),
+                    max_output_tokens: file.max_output_tokens,
+                    model: file.model,
+                })
             }
             Method::Vote | Method::Weighted => Count::new(file, tasks).map(Self::Count),
         }

@@ -12,7 +12,7 @@ pub(super) enum Prompt {
     /// Does not mention the document, which goes in front of it as a part of its own.
     Fixed(Arc<str>),
     /// Has `{{ document }}` in it.
-    WithDocument(Template),
+    WithDocument(Box<Template>),
 }
 
 /// A compiled template with the values it has besides the document.
@@ -70,7 +70,7 @@ impl Prompt {
         if template.mentions("document") {
             // Rendered once for the error: a broken prompt must not be found at the first document.
             template.render([("document", Value::String(String::new()))])?;
-            Ok(Self::WithDocument(template))
+            Ok(Self::WithDocument(Box::new(template)))
         } else {
             Ok(Self::Fixed(template.render([])?.into()))
         }

@@ -125,7 +125,7 @@ fn verdict(
     }
     rationale.push('.');
     if !missing.is_empty() {
-        rationale.push_str(&format!(" Missing: {}.", missing.join(", ")));
+        rationale.extend([" Missing: ", &missing.join(", "), "."]);
     }
     Verdict {
         best: best.choice.to_owned(),

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_million_tokens_at_ten_cents_cost_ten_cents() {
-        assert_eq!(Money::of_tokens(1_000_000, 100_000).usd(), 0.1);
+        assert_eq!(Money::of_tokens(1_000_000, 100_000).to_string(), "$0.100000");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{LedgerTotals, Scenario, Simulator};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAlgAAAGQCAIAAAA="; // 600 x 400, header only
@@ -214,7 +215,7 @@ async fn every_fault_is_seen_by_the_client_and_by_the_ledger() {
     let mut toml_text = String::from("retry_after_s = 0.25\n");
     let kinds = "rejected rate_limited server_error overloaded reset hang truncated_body garbage refusal cut invalid";
     for kind in kinds.split(' ') {
-        toml_text.push_str(&format!("[[poison]]\nmarker = 'do:{kind}.'\nfault = '{kind}'\n"));
+        write!(toml_text, "[[poison]]\nmarker = 'do:{kind}.'\nfault = '{kind}'\n").unwrap();
     }
     let simulator = start(&toml_text).await;
     let schema = plain_schema();

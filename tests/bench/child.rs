@@ -29,7 +29,7 @@ pub fn run(command: &mut Command) -> Used {
         thread::sleep(Duration::from_millis(5));
     };
     assert!(exit.success(), "{command:?} ended with {exit}");
-    Used { wall: started.elapsed(), cpu: children_cpu() - before, peak_mb }
+    Used { wall: started.elapsed(), cpu: children_cpu().saturating_sub(before), peak_mb }
 }
 
 fn children_cpu() -> Duration {

@@ -44,7 +44,7 @@ pub fn throughput(documents: usize) {
 
 /// 2,000 calls of 200 ms, 200 at a time: ten waves.
 pub fn waves() {
-    let (documents, concurrency, latency) = (2000, 200, 0.2);
+    let (documents, concurrency, latency) = (2000_usize, 200_usize, 0.2);
     let dir = tempfile::tempdir().unwrap();
     let (input, job) = (dir.path().join("in"), dir.path().join("title.toml"));
     texts(&input, documents, 2000);
