@@ -38,7 +38,7 @@ pub(super) fn walk(roots: &Roots, found: &Sender<Found>, left_out: &Mutex<LeftOu
 
 /// Counts the documents ahead of the walk, so that progress has a total. Blocks.
 pub(super) fn count(roots: &Roots, context: &Context) {
-    let documents = roots.walk().take_while(|_| !context.stop.is_cancelled()).count();
+    let documents = roots.unsorted().take_while(|()| !context.stop.is_cancelled()).count();
     if !context.stop.is_cancelled() {
         context.meters.set_documents(documents as u64);
     }

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 /// Runs a plan to its end. Watchers listen at the other end of `events`.
 pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, RunError> {
     let plan = Arc::new(plan);
-    if plan.roots.walk().next().is_none() {
+    if plan.roots.unsorted().next().is_none() {
         return Err(RunError::NoDocuments(nothing_found(&plan)));
     }
     let directory = &plan.output.dir;

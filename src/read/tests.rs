@@ -43,13 +43,14 @@ fn hidden_files_and_patterns_are_left_out_and_counted() {
     let mut walk = roots.walk();
     assert_eq!(walk.by_ref().map(|(d, _)| d.name).collect::<Vec<_>>(), ["a.txt"]);
     assert_eq!(walk.left_out(), LeftOut { hidden: 5, patterns: 2, special: 0 });
+    assert_eq!(roots.unsorted().count(), 1);
 }
 
 #[test]
 fn the_output_directory_is_never_input() {
     let dir = tree(&["a.txt", "output/text/results.csv"]);
     let roots = Roots::open(&settings(&[dir.path()], &[]), &dir.path().join("output")).unwrap();
-    assert_eq!(roots.walk().count(), 1);
+    assert_eq!((roots.walk().count(), roots.unsorted().count()), (1, 1));
 }
 
 #[test]
@@ -76,6 +77,7 @@ fn hostile_names_survive_and_special_files_are_counted() {
     let found: Vec<String> = walk.by_ref().map(|(d, _)| d.name).collect();
     assert_eq!(found, ["link.txt", "new\nline, \"quoted\".txt", "\\xFF\\\\x.txt"]);
     assert_eq!(walk.left_out().special, 2);
+    assert_eq!(roots.unsorted().count(), 3);
 }
 
 proptest::proptest! {
@@ -93,6 +95,8 @@ proptest::proptest! {
         let mut expected: Vec<String> = files.iter().filter(|f| dir.path().join(f).is_file()).cloned().collect();
         expected.sort();
         expected.dedup();
+        let roots = Roots::open(&settings(&[dir.path()], &[]), Path::new("/nowhere")).unwrap();
+        proptest::prop_assert_eq!(roots.unsorted().count(), expected.len());
         proptest::prop_assert_eq!(names(&[dir.path()], &[]), expected);
     }
 }

@@ -1,7 +1,7 @@
 //! The sorted, lazy walk.
 
 use super::filter::{Filter, LeftOut, is_hidden};
-use super::names::{EntryKind, Names};
+use super::names::{EntryKind, Names, kind_of};
 use super::settings::InputSettings;
 use crate::model::{Document, Failure, FailureCode};
 use std::ffi::OsStr;
@@ -57,9 +57,33 @@ impl Roots {
         self.0.iter().map(|root| root.path.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
+    /// All documents in no particular order, in constant memory: to count them, or to see whether there is one.
+    /// A directory that cannot be listed counts, as it does in the walk.
+    pub fn unsorted(&self) -> impl Iterator<Item = ()> {
+        self.0.iter().flat_map(|root| {
+            let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(move |entry| root.enters(entry));
+            walk.filter_map(move |entry| match (entry, &root.filter) {
+                (Ok(entry), Some(filter)) => {
+                    let relative = entry.path().strip_prefix(&root.path).ok()?;
+                    (kind_of(&entry) == EntryKind::File && filter.takes(relative)).then_some(())
+                }
+                (Ok(_), None) | (Err(_), _) => Some(()),
+            })
+        })
+    }
+
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
         Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), index: 0, left_out: LeftOut::default() }
+    }
+}
+
+impl Root {
+    /// Whether the walk takes any notice of an entry.
+    fn enters(&self, entry: &walkdir::DirEntry) -> bool {
+        entry.depth() == 0
+            || !is_hidden(entry.file_name().as_encoded_bytes())
+                && !(entry.file_type().is_dir() && self.filter.as_ref().is_some_and(|filter| filter.is_output(entry.path())))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::{Part, Picture};
 use bytes::Bytes;
-use serde_json::Value;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// A JSON body in pieces. Six calls on one image share the image's base64 bytes; only the frame around them is their own.
@@ -13,8 +13,9 @@ pub struct Body {
 
 impl Body {
     /// Serialises `json`, in which images stand as [`placeholder`]s.
-    pub fn new(json: &Value, parts: &[Part]) -> Self {
-        let frame = Bytes::from(json.to_string());
+    pub fn new(json: &impl Serialize, parts: &[Part]) -> Self {
+        // Strings, numbers, lists and maps with string keys: there is nothing in a request that cannot be written.
+        let frame = Bytes::from(serde_json::to_vec(json).unwrap_or_default());
         let mut pieces = Vec::new();
         let mut rest = frame;
         for picture in pictures(parts) {

@@ -3,6 +3,7 @@
 use super::{Body, Extra, HttpRequest, body};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Whose Chat Completions.
@@ -12,28 +13,52 @@ pub(super) enum Flavour {
     Compatible,
 }
 
+/// The body. A struct and not a `Value`: it is made for every attempt.
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    messages: Vec<Value>,
+    response_format: ResponseFormat<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ResponseFormat<'a> {
+    r#type: &'static str,
+    json_schema: JsonSchema<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonSchema<'a> {
+    name: &'static str,
+    strict: bool,
+    schema: &'a Value,
+}
+
 pub(super) fn request(call: &Call, extra: &Extra<'_>, flavour: Flavour) -> HttpRequest {
-    let (system_role, limit_field) = match flavour {
-        Flavour::OpenAi => ("developer", "max_completion_tokens"),
-        Flavour::Compatible => ("system", "max_tokens"),
+    let limit = Some(call.max_output_tokens.saturating_add(extra.room));
+    let (system_role, max_completion_tokens, max_tokens) = match flavour {
+        Flavour::OpenAi => ("developer", limit, None),
+        Flavour::Compatible => ("system", None, limit),
     };
-    let mut messages = Vec::new();
-    if !call.system.is_empty() {
-        messages.push(json!({"role": system_role, "content": &*call.system}));
-    }
-    messages.push(json!({"role": "user", "content": content(&call.parts, extra.note)}));
-    let mut body = json!({
-        "model": call.model,
-        "messages": messages,
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": true, "schema": &*call.schema},
+    let system = (!call.system.is_empty()).then(|| json!({"role": system_role, "content": &*call.system}));
+    let user = json!({"role": "user", "content": content(&call.parts, extra.note)});
+    let body = Request {
+        model: &call.model,
+        messages: system.into_iter().chain([user]).collect(),
+        response_format: ResponseFormat {
+            r#type: "json_schema",
+            json_schema: JsonSchema { name: "answer", strict: true, schema: &call.schema },
         },
-    });
-    body[limit_field] = json!(call.max_output_tokens.saturating_add(extra.room));
-    if let Some(effort) = &call.effort {
-        body["reasoning_effort"] = json!(&**effort);
-    }
+        max_completion_tokens,
+        max_tokens,
+        reasoning_effort: call.effort.as_deref(),
+    };
     HttpRequest { path: "/chat/completions", headers: &[], body: Body::new(&body, &call.parts) }
 }
 
