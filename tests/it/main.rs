@@ -1,0 +1,19 @@
+//! What docmill promises, shown through its binary.
+//!
+//! Each test runs the program as a user would, in a directory of its own, mostly against [`support::ModelServer`]: a
+//! model provider made for these tests, which shares no code with the program. Its ledger is the oracle for what was
+//! sent and billed.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "in a test, a panic with the value in it is the report")]
+
+mod support;
+
+mod defaults;
+mod inputs;
+mod jobs;
+mod layers;
+mod order;
+mod poison;
+mod providers;
+mod sample_run;
+mod snapshots;
+mod stopping;

@@ -1,0 +1,101 @@
+//! Runs that end early can be continued, and nothing that was paid for is asked again.
+
+use crate::order::ECHO;
+use crate::support::{ModelServer, Reply, Workspace};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+#[test]
+fn after_an_interrupt_the_exit_code_is_4_and_the_next_run_asks_only_for_what_is_missing() {
+    stopped_by("INT");
+}
+
+#[test]
+fn a_request_to_terminate_is_like_an_interrupt() {
+    stopped_by("TERM");
+}
+
+fn stopped_by(signal: &str) {
+    let stuck = Arc::new(AtomicBool::new(true));
+    let hangs = Arc::clone(&stuck);
+    let server = ModelServer::script()
+        .faults(move |ask| {
+            let late = ask.docid.as_deref().is_some_and(|id| id.starts_with("late"));
+            if late && hangs.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok }
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 8).set("llm.timeout_s", 3);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..40 {
+        workspace.doc(format!("a{n:02}.txt"), format!("docid:early-{n}"));
+        workspace.doc(format!("b{n:02}.txt"), format!("docid:late-{n}"));
+    }
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the first half is answered and the second hangs", |ledger| {
+        ledger.calls.iter().filter(|call| call.served == 1).count() == 40 && ledger.calls.len() > 47
+    });
+    run.signal(signal);
+    run.finish().exits(4);
+
+    let before = server.ledger().requests();
+    stuck.store(false, Ordering::SeqCst);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").rows.len(), 80);
+    assert!(run.csv("echo").column("status").iter().all(|status| *status == "ok"));
+    let ledger = server.ledger();
+    assert_eq!(ledger.requests() - before, 40, "requests of the second run");
+    for call in &ledger.calls {
+        assert_eq!(call.served, 1, "{:?}", call.docid);
+    }
+}
+
+#[test]
+fn after_a_kill_no_committed_answer_is_asked_again() {
+    let server = ModelServer::script().latency(|_| Duration::from_millis(5)).start();
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 8);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..300 {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:k{n}"));
+    }
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("a hundred are answered", |ledger| ledger.calls.iter().filter(|call| call.served == 1).count() >= 100);
+    run.signal("KILL");
+    drop(run);
+    let before = server.ledger();
+    let served_before = before.calls.iter().filter(|call| call.served == 1).count();
+
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    let csv = run.csv("echo");
+    assert_eq!(csv.rows.len(), 300);
+    assert!(csv.rows.iter().enumerate().all(|(n, row)| row["said"] == format!("said of docid:k{n}")));
+    let ledger = server.ledger();
+    let twice = ledger.calls.iter().filter(|call| call.served > 1).count();
+    // In doubt at the kill: what was in flight, and what waited for the disk. Never what lay before.
+    assert!(twice <= 8 + 64, "{twice} of {served_before} answers were asked for again");
+    assert!(ledger.calls[..20].iter().all(|call| call.served == 1), "an answer of the beginning was asked for again");
+}
+
+#[test]
+fn a_run_that_stops_early_leaves_the_whole_results_of_an_earlier_one() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&refuses);
+    let server = ModelServer::script()
+        .faults(
+            move |ask| {
+                if switch.load(Ordering::SeqCst) { Reply::error(ask, 401, "authentication_error", "who are you?") } else { Reply::Ok }
+            },
+        )
+        .start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("b.txt", "docid:b").doc("c.txt", "docid:c");
+    let whole = workspace.run(["--job", "echo.toml"]).exits(0).file("echo", "results.csv");
+    refuses.store(true, Ordering::SeqCst);
+    workspace.doc("a.txt", "docid:a");
+    let run = workspace.run(["--job", "echo.toml"]).exits(5);
+    assert_eq!(run.file("echo", "results.csv"), whole);
+    refuses.store(false, Ordering::SeqCst);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").column("document"), ["a.txt", "b.txt", "c.txt"]);
+    assert_eq!(server.ledger().of("b")[0].requests, 1);
+}

@@ -1,0 +1,97 @@
+//! Documents of all sorts, good and bad.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageFormat, Rgb, RgbImage};
+use std::io::Cursor;
+use std::path::Path;
+
+/// A picture that differs by `seed`.
+fn picture(width: u32, height: u32, seed: u8) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| Rgb([seed, u8::try_from(x * 255 / width).unwrap(), u8::try_from(y * 255 / height).unwrap()]))
+}
+
+/// A small PNG.
+pub fn png(seed: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    picture(40, 30, seed).write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+    bytes
+}
+
+/// A small JPEG.
+pub fn jpeg(seed: u8) -> Vec<u8> {
+    encode(&picture(64, 48, seed))
+}
+
+fn encode(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(image).unwrap();
+    bytes
+}
+
+/// A JPEG that ends in the middle of the picture.
+pub fn jpeg_cut_off(seed: u8) -> Vec<u8> {
+    let mut bytes = encode(&picture(256, 256, seed));
+    bytes.truncate(bytes.len() / 2);
+    bytes
+}
+
+/// A JPEG stored lying on its side, left half red and right half blue, with the EXIF note that it is to be turned by
+/// a quarter to the right: upright it is 32 x 64, red above blue.
+pub fn exif_rotated_jpeg() -> Vec<u8> {
+    let lying = RgbImage::from_fn(64, 32, |x, _| if x < 32 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
+    let plain = encode(&lying);
+    // A TIFF header, one directory with one entry: tag 0x0112 (orientation), type 3 (short), one value, 6.
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
+    let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
+    let mut bytes = plain[..2].to_vec();
+    bytes.extend([0xFF, 0xE1, length[0], length[1]]);
+    bytes.append(&mut exif);
+    bytes.extend(&plain[2..]);
+    bytes
+}
+
+/// A PNG of a few bytes whose header claims this size.
+pub fn png_that_claims(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut header = Vec::new();
+    header.extend(width.to_be_bytes());
+    header.extend(height.to_be_bytes());
+    header.extend([8, 2, 0, 0, 0]);
+    chunk(&mut bytes, *b"IHDR", &header);
+    // An empty zlib stream.
+    chunk(&mut bytes, *b"IDAT", &[0x78, 0x9C, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01]);
+    chunk(&mut bytes, *b"IEND", &[]);
+    bytes
+}
+
+fn chunk(bytes: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
+    bytes.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+    let start = bytes.len();
+    bytes.extend(kind);
+    bytes.extend(data);
+    let sum = crc32(&bytes[start..]);
+    bytes.extend(sum.to_be_bytes());
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut sum = u32::MAX;
+    for byte in bytes {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = if sum & 1 == 1 { (sum >> 1) ^ 0xEDB8_8320 } else { sum >> 1 };
+        }
+    }
+    !sum
+}
+
+/// A text in UTF-16, little-endian, with its mark.
+pub fn utf16le(text: &str) -> Vec<u8> {
+    [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+/// Takes all rights on a file away. False where that keeps nobody out: the superuser reads everything.
+pub fn unreadable_by_us(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    std::fs::File::open(path).is_err()
+}

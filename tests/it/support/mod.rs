@@ -1,0 +1,26 @@
+//! A model provider, a workspace to run the program in, and files to feed it.
+
+mod answers;
+mod files;
+mod ledger;
+mod server;
+mod wire;
+mod workspace;
+
+pub use answers::filled;
+pub use files::{exif_rotated_jpeg, jpeg, jpeg_cut_off, png, png_that_claims, unreadable_by_us, utf16le};
+pub use server::{Ask, ModelServer, Reply};
+pub use wire::Dialect;
+pub use workspace::{Finished, Table, Workspace, without_seconds};
+
+/// A number that depends on nothing but its arguments: for delays and faults that a seed repeats.
+pub fn dice(seed: u64, text: &str, salt: u32) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(salt).rotate_left(40);
+    for byte in text.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    // The low bits of a plain multiplicative hash are not random enough for small moduli.
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}

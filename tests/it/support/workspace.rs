@@ -1,0 +1,287 @@
+//! A directory of its own to run the program in, and what a run leaves behind.
+
+use super::ModelServer;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// No run of a test takes longer, unless it hangs.
+const WATCHDOG: Duration = Duration::from_mins(2);
+
+/// A directory with documents in `docs/` and results in `output/`.
+pub struct Workspace {
+    dir: Arc<TempDir>,
+    env: Vec<(String, String)>,
+    standing: Vec<String>,
+}
+
+impl Workspace {
+    /// An empty one.
+    pub fn new() -> Self {
+        let dir = Arc::new(TempDir::new().unwrap());
+        std::fs::create_dir(dir.path().join("docs")).unwrap();
+        std::fs::create_dir(dir.path().join("home")).unwrap();
+        Self { dir, env: Vec::new(), standing: Vec::new() }
+    }
+
+    /// A path in it.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    /// Writes a file anywhere in it.
+    pub fn write(&self, relative: impl AsRef<Path>, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(relative);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Writes a document.
+    pub fn doc(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> &Self {
+        self.write(Path::new("docs").join(name), content)
+    }
+
+    /// Sets an environment variable for all runs.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A setting for all runs.
+    pub fn set(mut self, key: &str, value: impl std::fmt::Display) -> Self {
+        self.standing.extend(["--set".to_owned(), format!("{key}={value}")]);
+        self
+    }
+
+    /// All runs ask this server, as a compatible one. Waits between attempts are short.
+    pub fn against(self, server: &ModelServer) -> Self {
+        self.set("llm.provider", "openai-compatible")
+            .set("llm.base_url", format!("{}/v1", server.url()))
+            .set("llm.model", "test-model")
+            .set("llm.retry.base_ms", 1)
+    }
+
+    /// Runs `docmill run docs` with further arguments.
+    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
+        self.start_run(args).finish()
+    }
+
+    /// Starts `docmill run docs` with further arguments.
+    pub fn start_run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
+        let mut all = vec!["run".into(), "docs".into()];
+        all.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        all.extend(self.standing.iter().map(Into::into));
+        self.start(all)
+    }
+
+    /// Runs the program with exactly these arguments.
+    pub fn docmill<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
+        self.start(args).finish()
+    }
+
+    /// Starts the program with exactly these arguments. Nothing of the tester's environment reaches it: no settings,
+    /// no keys, no proxies.
+    pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("docmill"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .envs([("HOME", self.path("home")), ("TMPDIR", std::env::temp_dir())])
+            .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC"), ("COLUMNS", "100")])
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = drain(child.stdout.take().unwrap());
+        let stderr = drain(child.stderr.take().unwrap());
+        Running { child, stdout: Some(stdout), stderr: Some(stderr), dir: Arc::clone(&self.dir) }
+    }
+}
+
+fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // A broken pipe ends the text, and the exit code tells the rest.
+        from.read_to_end(&mut bytes).ok();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// A run under way. Killed with its value.
+pub struct Running {
+    child: Child,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+    dir: Arc<TempDir>,
+}
+
+impl Running {
+    /// Waits for its end. One that hangs is killed, and the test fails with what it had to say.
+    pub fn finish(mut self) -> Finished {
+        let deadline = Instant::now() + WATCHDOG;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if Instant::now() > deadline {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        };
+        let text = |handle: &mut Option<JoinHandle<String>>| handle.take().unwrap().join().unwrap();
+        let (stdout, stderr) = (text(&mut self.stdout), text(&mut self.stderr));
+        let Some(status) = status else { panic!("still running after {} s\n{stderr}", WATCHDOG.as_secs()) };
+        let code = status.code().unwrap_or_else(|| panic!("ended by a signal: {status}\n{stderr}"));
+        Finished { code, stdout, stderr, dir: Arc::clone(&self.dir) }
+    }
+
+    /// Sends it a signal by name, such as `INT`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success(), "kill -{name} failed");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.stdout.is_some() {
+            // Only a failing test comes here; what is gone already needs no killing.
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit code.
+    pub code: i32,
+    /// All of stdout.
+    pub stdout: String,
+    /// All of stderr.
+    pub stderr: String,
+    /// Keeps the results for as long as they are looked at.
+    dir: Arc<TempDir>,
+}
+
+impl Finished {
+    /// Fails with stderr unless the exit code is this one.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "exit code; stderr:\n{}", self.stderr);
+        self
+    }
+
+    /// Fails unless stderr holds all of these.
+    #[track_caller]
+    pub fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "stderr lacks {part:?}:\n{}", self.stderr);
+        }
+        self
+    }
+
+    /// A result file as it is.
+    #[track_caller]
+    pub fn file(&self, job: &str, name: &str) -> String {
+        let path = self.dir.path().join("output").join(job).join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}; stderr:\n{}", path.display(), self.stderr))
+    }
+
+    /// Whether a result file exists.
+    pub fn has(&self, job: &str, name: &str) -> bool {
+        self.dir.path().join("output").join(job).join(name).is_file()
+    }
+
+    /// `results.csv`, parsed.
+    #[track_caller]
+    pub fn csv(&self, job: &str) -> Table {
+        Table::parse(&self.file(job, "results.csv"))
+    }
+
+    /// `results.jsonl`, parsed.
+    #[track_caller]
+    pub fn jsonl(&self, job: &str) -> Vec<Value> {
+        self.file(job, "results.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// `results.json`, parsed.
+    #[track_caller]
+    pub fn json(&self, job: &str) -> Vec<Value> {
+        serde_json::from_str(&self.file(job, "results.json")).unwrap()
+    }
+
+    /// `summary.json`, parsed.
+    #[track_caller]
+    pub fn summary(&self, job: &str) -> Value {
+        serde_json::from_str(&self.file(job, "summary.json")).unwrap()
+    }
+}
+
+/// A parsed CSV file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Rows by column.
+    pub rows: Vec<BTreeMap<String, String>>,
+}
+
+impl Table {
+    fn parse(text: &str) -> Self {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let columns: Vec<String> = reader.headers().unwrap().iter().map(ToOwned::to_owned).collect();
+        let rows =
+            reader.records().map(|record| columns.iter().cloned().zip(record.unwrap().iter().map(ToOwned::to_owned)).collect()).collect();
+        Self { columns, rows }
+    }
+
+    /// One column of all rows.
+    #[track_caller]
+    pub fn column(&self, name: &str) -> Vec<&str> {
+        assert!(self.columns.iter().any(|column| column == name), "no column {name} among {:?}", self.columns);
+        self.rows.iter().map(|row| row[name].as_str()).collect()
+    }
+
+    /// The row of one document.
+    #[track_caller]
+    pub fn row(&self, document: &str) -> &BTreeMap<String, String> {
+        let mut rows = self.rows.iter().filter(|row| row["document"] == document);
+        let row = rows.next().unwrap_or_else(|| panic!("no row for {document:?} among {:?}", self.column("document")));
+        assert!(rows.next().is_none(), "two rows for {document:?}");
+        row
+    }
+
+    /// The same without the columns that no two runs share.
+    pub fn without_seconds(mut self) -> Self {
+        self.columns.retain(|column| column != "seconds");
+        for row in &mut self.rows {
+            row.remove("seconds");
+        }
+        self
+    }
+}
+
+/// The same value without times.
+pub fn without_seconds(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().filter(|(name, _)| *name != "seconds").map(|(name, value)| (name.clone(), without_seconds(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(without_seconds).collect(),
+        other => other.clone(),
+    }
+}
