@@ -4,6 +4,7 @@ use super::dialect::Dialect;
 use super::pricing::Prices;
 use super::settings::LlmSettings;
 use secrecy::{ExposeSecret, SecretString};
+use std::borrow::Cow;
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,11 +156,11 @@ impl Account {
         self.key.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// `text` without the key: some servers send it back in their errors.
-    pub fn scrub(&self, text: &str) -> String {
+    /// `text` without the key.
+    pub(super) fn scrub<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
         match self.key() {
-            Some(key) => text.replace(key, "[key]"),
-            None => text.to_owned(),
+            Some(key) if text.contains(key) => Cow::Owned(text.replace(key, "[key]")),
+            _ => text,
         }
     }
 }

@@ -13,7 +13,6 @@ use super::transport::Transport;
 use crate::model::{Call, Failure, FailureCode, Money, Reply, Spent, Stop};
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,8 +34,6 @@ pub struct Asker {
     retry: RetrySettings,
     thinking_tokens: u32,
     observer: Arc<dyn Observer>,
-    /// Whether the provider ever answered: until then, "unreachable" means the whole run.
-    reached: AtomicBool,
 }
 
 /// A complete, validated answer.
@@ -78,7 +75,7 @@ impl Asker {
     /// Everything that a call needs on its way.
     pub fn new(account: Account, governor: Governor, transport: Transport, settings: &LlmSettings, observer: Arc<dyn Observer>) -> Self {
         let thinking_tokens = if settings.thinking_tokens > 0 { settings.thinking_tokens } else { account.dialect.thinking_tokens() };
-        Self { account, governor, transport, retry: settings.retry.clone(), thinking_tokens, observer, reached: AtomicBool::new(false) }
+        Self { account, governor, transport, retry: settings.retry.clone(), thinking_tokens, observer }
     }
 
     /// The account that is asked.
@@ -98,7 +95,7 @@ impl Asker {
             };
             let fault = match result.and_then(|reply| judge(reply, &check)) {
                 Ok(answered) => return Ended::Answered(answered, spent),
-                Err(fault) => Fault { message: self.account.scrub(&fault.message), ..fault },
+                Err(fault) => fault,
             };
             if let Class::RunFatal(kind) = fault.class {
                 return Ended::RunStops(RunStop { kind, message: self.explain(call, &fault) });
@@ -126,13 +123,10 @@ impl Asker {
         let seconds = started.elapsed().as_secs_f64();
         drop(permit);
 
-        let (usage, reached, lost) = match &result {
-            Ok(reply) => (reply.usage, true, false),
-            Err(fault) => (fault.usage, !matches!(fault.class, Class::NotSent | Class::Ambiguous), fault.class == Class::Ambiguous),
+        let (usage, lost) = match &result {
+            Ok(reply) => (reply.usage, false),
+            Err(fault) => (fault.usage, fault.class == Class::Ambiguous),
         };
-        if reached {
-            self.reached.store(true, Ordering::Relaxed);
-        }
         let cost = self.account.prices.cost(&call.model, usage);
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, seconds };
         self.observer.ended(&this);
@@ -176,7 +170,8 @@ impl Asker {
     }
 
     fn give_up(&self, call: &Call, fault: &Fault, spent: Spent) -> Ended {
-        if fault.class == Class::NotSent && !self.reached.load(Ordering::Relaxed) {
+        if fault.class == Class::NotSent {
+            // Nobody answers, and has not for a while: that is no fault of this document, nor of the next one.
             let message = format!(
                 "nobody answers at {}: {} ({} attempts). Is the server running, and is llm.base_url right?",
                 self.account.base_url, fault.message, spent.attempts

@@ -66,17 +66,20 @@ impl Transport {
     async fn exchange(&self, account: &Account, request: HttpRequest) -> Result<Reply, Fault> {
         let url = format!("{}{}", account.base_url, request.path);
         let sent = self.client.post(url).headers(headers(account, request.headers)).body(into_reqwest(request.body)).send().await;
-        let mut response = sent.map_err(|e| fault(&e))?;
+        let fault = |error| fault(&error, account);
+        let mut response = sent.map_err(fault)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::with_capacity(response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(MAX_REPLY));
-        while let Some(chunk) = response.chunk().await.map_err(|e| fault(&e))? {
+        while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > MAX_REPLY {
                 return Err(Fault::new(Class::BadReply, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
-        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
-        account.dialect.reply(&HttpReply { status, header: &header, body: &body })
+        // Some servers send the key back. It is taken out here, before anybody reads, cuts or keeps the reply.
+        let body = account.scrub(String::from_utf8_lossy(&body));
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
+        account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() })
     }
 }
 
@@ -102,8 +105,8 @@ fn headers(account: &Account, more: &'static [(&'static str, &'static str)]) -> 
     headers
 }
 
-fn fault(error: &reqwest::Error) -> Fault {
-    let message = chain(error);
+fn fault(error: &reqwest::Error, account: &Account) -> Fault {
+    let message = account.scrub(chain(error).into()).into_owned();
     if error.is_connect() {
         Fault::new(Class::NotSent, FailureCode::Unreachable, message)
     } else if error.is_builder() {

@@ -10,7 +10,8 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, Stop> {
         JobsCommand::List => {
             for (name, text) in BUILTIN {
                 let job = Job::load(name, text, &toml::Table::new(), None).map_err(Stop::internal)?;
-                print(&format!("{name:20} {} ({} calls each)", job.description, job.calls_per_document()));
+                let calls = job.calls_per_document();
+                print(&format!("{name:20} {} ({calls} call{} each)", job.description, if calls == 1 { "" } else { "s" }));
             }
         }
         JobsCommand::Show { name } => match builtin(name) {

@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(stop) => {
-            let _closed = writeln!(std::io::stderr(), "docmill: {}", stop.message);
+            crate::report::complain(&stop.message);
             stop.exit.into()
         }
     }

@@ -19,8 +19,7 @@ use tokio::sync::mpsc;
 const EVENTS: usize = 256;
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
-    let config = settings::load(&args.settings, flags(args))?;
-    let settings = Settings::from_config(&config).map_err(Stop::usage)?;
+    let (config, settings) = settings::load(&args.settings, flags(args))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
     runtime.block_on(run_with(args, &config, settings))
 }

@@ -15,8 +15,8 @@ use std::path::Path;
 /// The settings file that is read without being named.
 const FILE: &str = "pipeline.toml";
 
-/// Loads all layers. `flags` are those with names of their own: key, value, flag.
-pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) -> Result<Config, Stop> {
+/// Loads and checks all layers. `flags` are those with names of their own: key, value, flag.
+pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) -> Result<(Config, Settings), Stop> {
     let mut layers = Vec::new();
     let file = match &args.config {
         Some(file) => Some(file.clone()),
@@ -35,7 +35,9 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) ->
         all.push((key.trim().to_owned(), value.to_owned(), format!("--set {key}")));
     }
     layers.push(Layer::Flags(all));
-    Config::from_layers(&layers).map_err(Stop::usage)
+    let (config, problems) = Config::lay(&layers).map_err(Stop::usage)?;
+    let settings = Settings::from_config(&config, problems).map_err(Stop::usage)?;
+    Ok((config, settings))
 }
 
 /// `[job]`.
@@ -71,8 +73,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Fills all sections and checks what their types cannot: all problems at once.
-    pub fn from_config(config: &Config) -> Result<Self, Problems> {
+    /// Fills all sections and checks what their types cannot. `problems` are those found so far: all are told at once.
+    fn from_config(config: &Config, mut problems: Vec<Problem>) -> Result<Self, Problems> {
         let at_least_one = [
             "read.concurrency",
             "read.queue",
@@ -89,7 +91,6 @@ impl Settings {
             "report.interval_s",
         ];
         let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);
-        let mut problems: Vec<Problem> = Vec::new();
         for (key, value, _) in config.entries() {
             if value.as_integer().is_some_and(|n| n < 0) {
                 problems.push(config.problem(&key, "must not be negative"));

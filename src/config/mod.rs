@@ -31,8 +31,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Lays `layers` over the embedded default, later ones winning. Reports all problems of all layers at once.
+    /// Lays `layers` over the embedded default, later ones winning.
     pub fn from_layers(layers: &[Layer]) -> Result<Self, Problems> {
+        let (config, problems) = Self::lay(layers)?;
+        Problems::check(problems).map(|()| config)
+    }
+
+    /// The same, with all problems of all layers beside what could be used: the caller may find more.
+    pub fn lay(layers: &[Layer]) -> Result<(Self, Vec<Problem>), Problems> {
         let defaults: Table = DEFAULT.parse().map_err(|e: toml::de::Error| Problems::one("pipeline.toml", e))?;
         let mut config = Self { table: defaults.clone(), origins: BTreeMap::new() };
         let mut problems = Vec::new();
@@ -44,7 +50,7 @@ impl Config {
                 }
             }
         }
-        Problems::check(problems).map(|()| config)
+        Ok((config, problems))
     }
 
     /// The settings of one module, such as `section::<ReadSettings>("read")`.

@@ -48,8 +48,8 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Some(origin) => write!(f, "{origin}: {}", self.message),
-            None => f.write_str(&self.message),
+            Some(origin) if *origin != Origin::Default => write!(f, "{origin}: {}", self.message),
+            _ => f.write_str(&self.message),
         }
     }
 }

@@ -86,7 +86,7 @@ codes! {
     LostReply = "lost_reply",
     /// No reply within `llm.timeout_s`; the request may have been billed.
     TimedOut = "timed_out",
-    /// No connection to the provider.
+    /// No connection to the provider. Never in a row: it stops the run, and documents stay pending.
     Unreachable = "unreachable",
     /// A fault of docmill; the message says where.
     Internal = "internal",

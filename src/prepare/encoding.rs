@@ -47,7 +47,11 @@ pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
 /// UTF-16 without a byte order mark, when it is unmistakable: every other byte is mostly zero, the bytes between
 /// never are, and the pairs with a zero are printable characters.
 pub(super) fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
-    let (pairs, _) = bytes[..bytes.len().min(UTF16_SAMPLE)].as_chunks::<2>();
+    let sample = &bytes[..bytes.len().min(UTF16_SAMPLE)];
+    if !sample.contains(&0) {
+        return None;
+    }
+    let (pairs, _) = sample.as_chunks::<2>();
     let looks_like = |high: usize| {
         let latin = pairs.iter().filter(|pair| pair[high] == 0).count();
         let printable = |low: u8| matches!(low, b'\t' | b'\n' | b'\r' | 0x0C | 0x20..=0x7E | 0xA0..);

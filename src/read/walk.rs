@@ -33,7 +33,7 @@ impl Roots {
         if settings.paths.is_empty() {
             return Err(InputError("there is no input: name files or directories, or set input.paths".into()));
         }
-        let output = std::fs::canonicalize(output).ok();
+        let output = real(output);
         let mut roots = Vec::new();
         let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
         for given in &settings.paths {
@@ -211,6 +211,13 @@ impl Iterator for Walk {
             return Some(self.found(path, name, None));
         }
     }
+}
+
+/// The real path of what may not exist yet: of the part that does, and the rest behind it.
+fn real(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let existing = path.ancestors().find_map(|ancestor| Some((ancestor, std::fs::canonicalize(ancestor).ok()?)));
+    existing.and_then(|(ancestor, real)| Some(real.join(path.strip_prefix(ancestor).ok()?)))
 }
 
 #[cfg(unix)]

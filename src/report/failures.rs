@@ -2,10 +2,19 @@
 
 use crate::event::RunEvent;
 use crate::model::FailureCode;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Failures of one code that are shown before the rest is only counted.
 const SHOWN: u64 = 5;
+
+/// Text from outside on one line, unable to move the cursor or colour the screen.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect::<String>().into()
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Failures(BTreeMap<FailureCode, u64>);
@@ -18,7 +27,7 @@ impl Failures {
             RunEvent::DocumentFailed { document, status, code, message } => {
                 let count = self.0.entry(*code).or_default();
                 *count += 1;
-                let line = format!("{}: {document}: {code}: {message}", status.as_str());
+                let line = format!("{}: {}: {code}: {}", status.as_str(), plain(document), plain(message));
                 match *count {
                     n if n < SHOWN => Some(line),
                     SHOWN => Some(format!("{line}\n(further {code} failures are not shown; the results list them all)")),

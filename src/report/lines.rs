@@ -64,9 +64,10 @@ pub(super) fn eta(s: &Snapshot) -> Option<String> {
     Some(duration(s.elapsed_s / s.answered as f64 * left as f64))
 }
 
-/// `3 s`, `4 min 10 s`, `2 h 5 min`.
+/// `3.2 s`, `4 min 10 s`, `2 h 5 min`.
 pub(super) fn duration(seconds: f64) -> String {
     match seconds {
+        s if s < 10.0 => format!("{s:.1} s"),
         s if s < 60.0 => format!("{s:.0} s"),
         s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
         s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),

@@ -76,6 +76,12 @@ impl Watcher for Quiet {
     }
 }
 
+/// Writes an error that ends the program, which may quote a server, to stderr.
+pub fn complain(message: &str) {
+    let lines: Vec<_> = message.lines().map(failures::plain).collect();
+    say(&format!("docmill: {}", lines.join("\n")));
+}
+
 /// Writes a line to stderr. A closed stderr is no reason to stop a run that costs money.
 fn say(line: &str) {
     let _closed = writeln!(std::io::stderr().lock(), "{line}");

@@ -37,18 +37,20 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     if let Some(summary) = jobs.first() {
         let run = &summary.whole_run;
         let reused = if run.calls_reused > 0 { format!(", {} answers reused", run.calls_reused) } else { String::new() };
+        let speed = match run.requests {
+            0 => String::new(),
+            _ => format!(", {:.1} requests/s, {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
+        };
         line(
             &mut out,
             "run",
             &format!(
-                "{} requests in {} waves of {}, {} retries{reused}; {} wall time, {:.1} requests/s, {:.1}x faster than one after another",
+                "{} requests in {} waves of {}, {} retries{reused}; {} wall time{speed}",
                 run.requests,
                 run.waves,
                 run.concurrency,
                 run.retries,
                 duration(run.wall_seconds),
-                run.requests_per_second,
-                run.speed_up
             ),
         );
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();

@@ -17,13 +17,13 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         [] => {
-            throughput::throughput(20_000);
+            throughput::throughput(50_000);
             throughput::waves();
             images::images();
             memory::texts_growth();
             memory::images();
         }
-        ["throughput"] => throughput::throughput(20_000),
+        ["throughput"] => throughput::throughput(50_000),
         ["waves"] => throughput::waves(),
         ["images"] => images::images(),
         ["memory"] => memory::texts_growth(),

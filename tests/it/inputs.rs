@@ -313,14 +313,6 @@ fn a_job_for_images_skips_texts_and_that_is_no_failure() {
 }
 
 #[test]
-fn progress_can_be_switched_off() {
-    let server = ModelServer::start();
-    let workspace = echo(&server);
-    workspace.doc("a.txt", "docid:a");
-    workspace.run(["--job", "echo.toml", "--progress", "none"]).exits(0);
-}
-
-#[test]
 fn stdout_is_left_alone_by_every_form_of_progress() {
     for progress in ["auto", "bars", "lines", "json"] {
         let server = ModelServer::start();
