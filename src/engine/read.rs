@@ -2,8 +2,8 @@
 
 use super::memory::{Budget, Held};
 use super::{Context, RunError};
-use crate::model::{Document, Failure};
-use crate::read::{Found, LeftOut, Opened, ReadSettings, Roots, open};
+use crate::model::{Document, Failure, LeftOut};
+use crate::read::{Found, Opened, ReadSettings, Roots, open};
 use futures::StreamExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;

@@ -3,8 +3,7 @@
 use super::meter::Meters;
 use super::{Plan, RunError};
 use crate::ask::{Provider, RunStop};
-use crate::model::{RunFigures, Summary, Totals};
-use crate::read::LeftOut;
+use crate::model::{LeftOut, RunFigures, Summary, Totals};
 use crate::write::ResultFiles;
 use std::collections::BTreeMap;
 
@@ -53,7 +52,7 @@ impl End {
         let busiest = stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or("", |stage| stage.stage);
         RunFigures {
             documents: seen.documents.unwrap_or(seen.read),
-            left_out: [self.left_out.hidden, self.left_out.patterns, self.left_out.special],
+            left_out: self.left_out,
             calls_reused: seen.reused,
             requests: seen.requests,
             retries: seen.retries,

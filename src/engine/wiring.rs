@@ -25,7 +25,7 @@ use super::write::{RowWriter, publish};
 use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{Asker, Governor, RunStop, Transport};
 use crate::event::{RunEvent, VERSION};
-use crate::read::LeftOut;
+use crate::model::LeftOut;
 use crate::store::{AnswerReader, OnCommit, Store, StoreHandle};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock};

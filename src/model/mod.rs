@@ -19,4 +19,4 @@ pub use money::{Bill, Money};
 pub use prepared::{Content, Facts, Picture, Prepared, Text};
 pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
-pub use summary::{RunFigures, StageUse, Summary, Totals};
+pub use summary::{LeftOut, RunFigures, StageUse, Summary, Totals};

@@ -108,8 +108,8 @@ pub struct Summary {
 pub struct RunFigures {
     /// Documents found.
     pub documents: u64,
-    /// Files passed over: hidden ones, those excluded by a pattern, those that are no files.
-    pub left_out: [u64; 3],
+    /// Files passed over.
+    pub left_out: LeftOut,
     /// Calls whose answer was committed before and is used again.
     pub calls_reused: u64,
     /// HTTP requests sent.
@@ -134,4 +134,15 @@ pub struct RunFigures {
     pub stages: Vec<StageUse>,
     /// The stage that was busiest.
     pub busiest_stage: &'static str,
+}
+
+/// Files that the walk passed over, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Hidden files and directories, and leavings of editors and desktops.
+    pub hidden: u64,
+    /// Excluded by a pattern, or not included by one.
+    pub patterns: u64,
+    /// Sockets, pipes, devices, links to directories or to nowhere.
+    pub special: u64,
 }

@@ -52,6 +52,7 @@ fn count_words(text: &str) -> usize {
 }
 
 /// Whether normalising would change nothing: no control byte, and no lead byte of a character that is taken out.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches many bytes are looked at together")]
 fn is_normal(text: &str) -> bool {
     let normal = |byte: u8| ((byte >= 0x20) | (byte == b'\t') | (byte == b'\n')) & (byte != 0x7F) & (byte != 0xC2) & (byte != 0xEF);
     text.as_bytes().chunks(CHUNK).all(|chunk| chunk.iter().fold(true, |so_far, byte| so_far & normal(*byte)))

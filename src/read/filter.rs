@@ -2,19 +2,7 @@
 
 use super::settings::InputSettings;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
-use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// Files that the walk passed over, by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
-    /// Hidden files and directories, and leavings of editors and desktops.
-    pub hidden: u64,
-    /// Excluded by a pattern, or not included by one.
-    pub patterns: u64,
-    /// Sockets, pipes, devices, links to directories or to nowhere.
-    pub special: u64,
-}
 
 /// File in an input directory that lists patterns to leave out.
 const IGNORE_FILE: &str = ".docmillignore";

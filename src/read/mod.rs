@@ -10,6 +10,5 @@ mod settings;
 mod walk;
 
 pub use file::{Opened, open};
-pub use filter::LeftOut;
 pub use settings::{InputSettings, ReadSettings};
 pub use walk::{Found, InputError, Roots, Walk};

@@ -1,9 +1,9 @@
 //! The sorted, lazy walk.
 
-use super::filter::{Filter, LeftOut, is_hidden};
+use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, Names, kind_of};
 use super::settings::InputSettings;
-use crate::model::{Document, Failure, FailureCode};
+use crate::model::{Document, Failure, FailureCode, LeftOut};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The final summary, in words.
 
 use super::lines::duration;
-use crate::model::{RowStatus, Summary};
+use crate::model::{LeftOut, RowStatus, Summary};
 use std::fmt::Write as _;
 
 /// What the run came to, a block for each job and one for all.
@@ -55,7 +55,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         );
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));
-        let [hidden, patterns, special] = run.left_out;
+        let LeftOut { hidden, patterns, special } = run.left_out;
         if hidden + patterns + special > 0 {
             line(&mut out, "", &format!("left out: {hidden} hidden, {patterns} by pattern, {special} that are no files"));
         }

@@ -12,7 +12,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// Serialises `json`, in which images stand as [`placeholder`]s.
+    /// Serialises `json`, in which images stand as placeholders.
     pub fn new(json: &impl Serialize, parts: &[Part]) -> Self {
         // Strings, numbers, lists and maps with string keys: there is nothing in a request that cannot be written.
         let frame = Bytes::from(serde_json::to_vec(json).unwrap_or_default());
