@@ -81,9 +81,8 @@ impl Roots {
 impl Root {
     /// Whether the walk takes any notice of an entry.
     fn enters(&self, entry: &walkdir::DirEntry) -> bool {
-        entry.depth() == 0
-            || !is_hidden(entry.file_name().as_encoded_bytes())
-                && !(entry.file_type().is_dir() && self.filter.as_ref().is_some_and(|filter| filter.is_output(entry.path())))
+        let own_output = || entry.file_type().is_dir() && self.filter.as_ref().is_some_and(|filter| filter.is_output(entry.path()));
+        entry.depth() == 0 || !(is_hidden(entry.file_name().as_encoded_bytes()) || own_output())
     }
 }
 
