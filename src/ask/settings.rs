@@ -29,10 +29,11 @@ pub struct LlmSettings {
 }
 
 impl LlmSettings {
-    /// Documents whose calls may be under way at the same time. While the disk confirms one document's answers, the
-    /// permits must have others to go to, hence more documents than calls.
-    pub fn documents(&self) -> usize {
-        if self.documents > 0 { self.documents } else { (2 * self.concurrency).max(256) }
+    /// Documents whose calls may be under way at the same time, when each has `calls`. While one document waits for the
+    /// disk, or for its slowest call before the aggregation, the permits must have others to go to: hence calls for
+    /// four times the concurrency. Many more would only keep memory and finish no document sooner.
+    pub fn documents(&self, calls: usize) -> usize {
+        if self.documents > 0 { self.documents } else { (4 * self.concurrency).max(256).div_ceil(calls.max(1)) }
     }
 }
 

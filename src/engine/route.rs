@@ -22,6 +22,11 @@ impl JobSet {
         self.0.iter()
     }
 
+    /// Calls that a document has at the least.
+    pub fn fewest_calls(&self) -> usize {
+        self.0.iter().map(|job| job.calls_per_document()).min().unwrap_or(1)
+    }
+
     /// The job called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<Job>> {
         self.0.iter().find(|job| job.name == name)

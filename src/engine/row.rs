@@ -14,6 +14,10 @@ pub(super) struct RowMaker {
 impl RowMaker {
     /// A row for a document that was never asked about.
     pub fn without_answer(&self, document: &Document, job: &Job, status: RowStatus, failure: Failure) -> Row {
+        Row { failure: Some(failure), ..self.row(document, job, status) }
+    }
+
+    fn row(&self, document: &Document, job: &Job, status: RowStatus) -> Row {
         Row {
             index: document.index,
             document: document.name.clone(),
@@ -22,7 +26,7 @@ impl RowMaker {
             provider: self.provider.to_owned(),
             model: self.model.clone(),
             answers: Map::new(),
-            failure: Some(failure),
+            failure: None,
             input: None,
             calls: Vec::new(),
         }
@@ -30,20 +34,9 @@ impl RowMaker {
 
     /// A row for a document whose calls have all ended.
     pub fn with_answers(&self, document: &Document, job: &Job, facts: Facts, calls: Vec<CallRecord>, counted: &Map<String, Value>) -> Row {
-        let answers = job.answers(&calls, counted);
         let (status, failure) = verdict(&calls);
-        Row {
-            index: document.index,
-            document: document.name.clone(),
-            status,
-            job: job.name.clone(),
-            provider: self.provider.to_owned(),
-            model: self.model.clone(),
-            answers,
-            failure,
-            input: Some(facts),
-            calls,
-        }
+        let answers = job.answers(&calls, counted);
+        Row { answers, failure, input: Some(facts), calls, ..self.row(document, job, status) }
     }
 
     /// The record of a call, before it is known how it ended.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  walk ──found──> read ──read──> prepare ──ready──> ask ──commands──> store's thread ──commits──> write
-//!                16 readers     1 per core      256 documents         1, in groups            1, in order
+//!                16 readers     1 per core      llm.documents         1, in groups            1, in order
 //! ```
 //!
 //! | channel | holds | memory at most, by default |
@@ -81,7 +81,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     });
     stages.spawn(read(found_out, read_in, plan.read.clone(), context.clone()));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
-    stages.spawn(ask(ready_out, desk, plan.llm.documents()));
+    stages.spawn(ask(ready_out, desk, plan.llm.documents(plan.jobs.fewest_calls())));
     let mut writing = JoinSet::new();
     writing.spawn_blocking(move || writer.write(&commits_out));
 

@@ -3,28 +3,10 @@
 use super::combine::Combine;
 use super::load::COMBINE;
 use super::{Job, Task};
-use crate::model::CallRecord;
+use crate::model::{CallRecord, Row};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Columns that every result file has, before and after the answers.
-pub(super) const RESERVED: [&str; 14] = [
-    "index",
-    "document",
-    "status",
-    "provider",
-    "model",
-    "failure_code",
-    "failure_message",
-    "calls",
-    "attempts",
-    "input_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "cost_usd",
-    "seconds",
-];
 
 /// One column with answers and where its value comes from.
 #[derive(Debug)]
@@ -55,7 +37,7 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<Column>, 
             }
         }
     }
-    let mut seen: HashSet<&str> = RESERVED.into();
+    let mut seen: HashSet<&str> = Row::FIRST_COLUMNS.into_iter().chain(Row::LAST_COLUMNS).collect();
     for column in &columns {
         if !seen.insert(&column.name) {
             return Err(format!("two columns would be called `{}`; rename an answer or a task", column.name));

@@ -31,6 +31,25 @@ pub struct Row {
     pub calls: Vec<CallRecord>,
 }
 
+impl Row {
+    /// Columns of `results.csv` before the answers.
+    pub const FIRST_COLUMNS: [&str; 3] = ["index", "document", "status"];
+    /// Columns of `results.csv` after the answers.
+    pub const LAST_COLUMNS: [&str; 11] = [
+        "provider",
+        "model",
+        "failure_code",
+        "failure_message",
+        "calls",
+        "attempts",
+        "input_tokens",
+        "cached_tokens",
+        "output_tokens",
+        "cost_usd",
+        "seconds",
+    ];
+}
+
 /// How a document ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

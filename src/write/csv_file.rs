@@ -5,21 +5,6 @@ use crate::model::{Row, Totals};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-const FIRST: [&str; 3] = ["index", "document", "status"];
-const LAST: [&str; 11] = [
-    "provider",
-    "model",
-    "failure_code",
-    "failure_message",
-    "calls",
-    "attempts",
-    "input_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "cost_usd",
-    "seconds",
-];
-
 /// Writes rows as RFC 4180: commas, quotes where needed, CRLF, UTF-8.
 pub(super) struct CsvFile<W: Write> {
     writer: csv::Writer<W>,
@@ -32,7 +17,7 @@ impl<W: Write> CsvFile<W> {
             file.write_all("\u{feff}".as_bytes())?;
         }
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
-        writer.write_record(FIRST.into_iter().chain(columns.iter().map(String::as_str)).chain(LAST))?;
+        writer.write_record(Row::FIRST_COLUMNS.into_iter().chain(columns.iter().map(String::as_str)).chain(Row::LAST_COLUMNS))?;
         Ok(Self { writer, columns: columns.to_vec() })
     }
 
