@@ -1,6 +1,6 @@
 //! Stage 2: the bridge between the async stages and the CPU pool.
 //!
-//! The pool's own queue has no bound, so only as many batches are handed to it as there are workers, and one more. Every
+//! The pool's own queue has no bound, so only as many groups are handed to it as there are workers, and one more. Every
 //! document comes back: if its work is lost, that is its failure.
 
 use super::memory::{Budget, Held};
@@ -9,8 +9,7 @@ use super::{Context, JobSet, Plan, RunError};
 use crate::job::Job;
 use crate::model::{Document, Failure, FailureCode, Kind, Prepared};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, peak_memory, prepare as prepare_document, sniff};
-use futures::StreamExt as _;
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 use std::time::Instant;
@@ -77,11 +76,14 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         pool,
         context: context.clone(),
     });
-    // One more than there are workers: the next batch is at hand when one of them is free.
-    let mut preparing =
-        ReceiverStream::new(read).ready_chunks(BATCH).map(|reads| prepare_batch(reads, &bench)).buffer_unordered(workers + 1);
-    while let Some(batch) = preparing.next().await {
-        for ready in batch {
+    // One more than there are workers: the next group is at hand when one of them is free.
+    let mut preparing = ReceiverStream::new(read)
+        .ready_chunks(BATCH)
+        .flat_map(|reads| stream::iter(groups(reads, &bench)))
+        .map(|group| prepare_group(group, &bench))
+        .buffer_unordered(workers + 1);
+    while let Some(group) = preparing.next().await {
+        for ready in group {
             context.meters.prepare.done(1);
             if out.send(ready).await.is_err() {
                 return Ok(());
@@ -92,11 +94,10 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
 }
 
 /// Small texts go to the pool together, as handing over costs as much as preparing one; everything else goes alone.
-async fn prepare_batch(reads: Vec<Read>, bench: &Arc<Bench>) -> Vec<Ready> {
+fn groups(reads: Vec<Read>, bench: &Bench) -> Vec<Vec<Planned>> {
     let planned = reads.into_iter().map(|read| plan(read, bench));
     let (small, large): (Vec<Planned>, Vec<Planned>) = planned.partition(Planned::is_small);
-    let groups = std::iter::once(small).chain(large.into_iter().map(|one| vec![one]));
-    join_all(groups.map(|group| prepare_group(group, bench))).await.into_iter().flatten().collect()
+    std::iter::once(small).filter(|group| !group.is_empty()).chain(large.into_iter().map(|one| vec![one])).collect()
 }
 
 /// What is to be done with a document.

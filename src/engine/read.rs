@@ -4,7 +4,7 @@ use super::memory::{Budget, Held};
 use super::{Context, RunError};
 use crate::model::{Document, Failure, LeftOut};
 use crate::read::{Found, Opened, ReadSettings, Roots, open};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -44,55 +44,58 @@ pub(super) fn count(roots: &Roots, context: &Context) {
     }
 }
 
-/// Small files that one reader takes at a time: handing over to another thread costs more than reading one of them.
+/// Files that one reader opens at a time, where so many are waiting: handing over to another thread costs more than
+/// reading a small one.
 const BATCH: usize = 8;
 
 /// Reads documents, several at a time.
+///
+/// A document waits for its share of the memory budget alone and holds nothing meanwhile: were documents that have
+/// theirs kept back until others get it, all could wait for ever.
 pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, settings: ReadSettings, context: Context) -> Result<(), RunError> {
     let budget = Budget::megabytes(settings.memory_mb);
     let max_bytes = settings.max_file_mb.saturating_mul(1_000_000);
     let mut reading = ReceiverStream::new(found)
         .ready_chunks(BATCH)
-        .map(|batch| read_batch(batch, max_bytes, &budget, &context))
+        .map(|batch| open_batch(batch, max_bytes, &context))
+        .buffer_unordered(settings.concurrency)
+        .flat_map(|opened| match opened {
+            Ok(batch) => stream::iter(batch.into_iter().map(Ok).collect::<Vec<_>>()),
+            Err(error) => stream::iter(vec![Err(error)]),
+        })
+        .map(|opened| async { finish(opened?, max_bytes, &budget, &context).await })
         .buffer_unordered(settings.concurrency);
-    while let Some(batch) = reading.next().await {
-        for read in batch? {
-            context.meters.read.done(1);
-            if out.send(read).await.is_err() {
-                return Ok(());
-            }
+    while let Some(read) = reading.next().await {
+        context.meters.read.done(1);
+        if out.send(read?).await.is_err() {
+            break;
         }
     }
     Ok(())
 }
 
-async fn read_batch(batch: Vec<Found>, max_bytes: u64, budget: &Budget, context: &Context) -> Result<Vec<Read>, RunError> {
-    let opened = blocking(context, move || {
-        let open = |(document, failure): Found| {
-            let opened = failure.map_or_else(|| open(&document, max_bytes), Err);
-            (document, opened)
-        };
-        batch.into_iter().map(open).collect::<Vec<_>>()
-    })
-    .await?;
-    let mut reads = Vec::with_capacity(opened.len());
-    for (document, opened) in opened {
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(failure) => {
-                reads.push(Read { document, bytes: Err(failure), held: None });
-                continue;
-            }
-        };
-        // Room for the file and for what preparation makes of it: base64 is a third larger.
-        let held = budget.take(opened.size() / 3 * 4 + 4096).await;
-        let bytes = match opened {
-            Opened::Read(bytes) => Ok(bytes),
-            waiting @ Opened::Waiting { .. } => blocking(context, move || waiting.read(max_bytes)).await?,
-        };
-        reads.push(Read { document, bytes, held });
-    }
-    Ok(reads)
+type OpenedDocument = (Document, Result<Opened, Failure>);
+
+async fn open_batch(batch: Vec<Found>, max_bytes: u64, context: &Context) -> Result<Vec<OpenedDocument>, RunError> {
+    let open_one = move |(document, failure): Found| {
+        let opened = failure.map_or_else(|| open(&document, max_bytes), Err);
+        (document, opened)
+    };
+    blocking(context, move || batch.into_iter().map(open_one).collect()).await
+}
+
+async fn finish((document, opened): OpenedDocument, max_bytes: u64, budget: &Budget, context: &Context) -> Result<Read, RunError> {
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(failure) => return Ok(Read { document, bytes: Err(failure), held: None }),
+    };
+    // Room for the file and for what preparation makes of it: base64 is a third larger.
+    let held = budget.take(opened.size() / 3 * 4 + 4096).await;
+    let bytes = match opened {
+        Opened::Read(bytes) => Ok(bytes),
+        waiting @ Opened::Waiting { .. } => blocking(context, move || waiting.read(max_bytes)).await?,
+    };
+    Ok(Read { document, bytes, held })
 }
 
 /// File work, off the threads that must not block, on the meter.

@@ -118,3 +118,43 @@ fn ask_later() -> Value {
 fn docid(name: &str) -> String {
     name.trim_end_matches(".txt").replace('/', "_")
 }
+
+#[test]
+fn with_the_smallest_of_all_settings_a_run_is_slow_and_never_stuck() {
+    let server = ModelServer::start();
+    let mut workspace = Workspace::new().against(&server);
+    for key in [
+        "read.concurrency",
+        "read.queue",
+        "read.memory_mb",
+        "prepare.workers",
+        "prepare.queue",
+        "prepare.memory_mb",
+        "llm.concurrency",
+        "llm.documents",
+        "store.queue",
+        "store.group",
+    ] {
+        workspace = workspace.set(key, 1);
+    }
+    workspace.write("echo.toml", ECHO);
+    for n in 0..60 {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:{n} {}", "word ".repeat(n % 7)));
+    }
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").rows.len(), 60);
+}
+
+#[test]
+fn documents_larger_than_the_memory_budget_wait_for_each_other_and_never_for_ever() {
+    let server = ModelServer::start();
+    // Five times as many documents are read at a time as fit the budget.
+    let workspace = Workspace::new().against(&server).set("read.memory_mb", 1).set("prepare.memory_mb", 1).set("read.max_file_mb", 10);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..80 {
+        let words = if n % 10 == 0 { 400_000 } else { 60_000 };
+        workspace.doc(format!("{n:02}.txt"), format!("docid:{n} {}", "word ".repeat(words)));
+    }
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").rows.len(), 80);
+}
