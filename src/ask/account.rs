@@ -88,8 +88,10 @@ pub struct Account {
     pub provider: Provider,
     /// The wire format.
     pub dialect: Dialect,
-    /// Where, without a slash at the end.
+    /// The address of the server, without a slash at the end.
     pub base_url: String,
+    /// Where calls go.
+    pub endpoint: reqwest::Url,
     /// The model that is asked unless a task names its own.
     pub model: String,
     /// What tokens cost.
@@ -123,13 +125,12 @@ impl Account {
                     );
                 }
             },
-            (given, ..) => {
-                let valid = reqwest::Url::parse(given).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-                if !valid {
-                    return error("llm.base_url", format!("\"{given}\" is not an address such as https://host/v1"));
-                }
-                given.to_owned()
-            }
+            (given, ..) => given.to_owned(),
+        };
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        let endpoint = reqwest::Url::parse(&format!("{base_url}{}", provider.dialect().path()));
+        let Some(endpoint) = endpoint.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
+            return error("llm.base_url", format!("\"{base_url}\" is not an address such as https://host/v1"));
         };
         let variable = match settings.api_key_env.as_str() {
             "" => provider.key_variable(),
@@ -147,8 +148,15 @@ impl Account {
         if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
             return error("llm.api_key_env", "the key holds characters that no key has; was it copied whole and alone?".to_owned());
         }
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { provider, dialect: provider.dialect(), base_url, model, prices: Prices::embedded(), key: key.map(SecretString::from) })
+        Ok(Self {
+            provider,
+            dialect: provider.dialect(),
+            base_url,
+            endpoint,
+            model,
+            prices: Prices::embedded(),
+            key: key.map(SecretString::from),
+        })
     }
 
     /// The key, for the one header that carries it.

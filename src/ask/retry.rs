@@ -116,10 +116,10 @@ impl Asker {
     async fn attempt(&self, call: &Call, lessons: &Lessons, spent: &mut Spent) -> Result<Result<Reply, Fault>, super::governor::Stopped> {
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let permit = self.governor.admit().await?;
-        let request = self.account.dialect.request(call, &Extra { room, note: lessons.note.as_deref() });
+        let body = self.account.dialect.request(call, &Extra { room, note: lessons.note.as_deref() });
         self.observer.sent();
         let started = Instant::now();
-        let result = self.transport.send(&self.account, request).await;
+        let result = self.transport.send(body).await;
         let seconds = started.elapsed().as_secs_f64();
         drop(permit);
 

@@ -1,7 +1,7 @@
 //! One HTTP request and its reply. Never repeats anything: that is `retry`'s business alone.
 
 use super::account::Account;
-use super::dialect::{Body, HttpReply, HttpRequest};
+use super::dialect::{Body, HttpReply};
 use super::fault::{Class, Fault};
 use crate::model::{FailureCode, Reply};
 use bytes::Bytes;
@@ -17,7 +17,9 @@ use std::time::Duration;
 /// The HTTP client of one account.
 #[derive(Debug)]
 pub struct Transport {
+    account: Account,
     client: reqwest::Client,
+    headers: HeaderMap,
     timeout: Duration,
 }
 
@@ -29,7 +31,6 @@ const MAX_REPLY: usize = 64 * 1024 * 1024;
 impl Transport {
     /// A client for `account` with room for `concurrency` connections. Each attempt may take `timeout`.
     pub fn new(account: &Account, concurrency: usize, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let url = reqwest::Url::parse(&account.base_url).ok();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
             .http1_only()
@@ -40,21 +41,21 @@ impl Transport {
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_secs(30));
-        if url.as_ref().is_some_and(is_loopback) {
+        if is_loopback(&account.endpoint) {
             builder = builder.no_proxy();
         }
-        if url.is_some_and(|url| url.scheme() == "https") {
+        if account.endpoint.scheme() == "https" {
             // The system's roots come first; these are for containers that have none.
             let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
             builder = builder.tls_certs_merge(roots.filter_map(|der| reqwest::Certificate::from_der(der).ok()));
         }
-        Ok(Self { client: builder.build()?, timeout })
+        Ok(Self { account: account.clone(), client: builder.build()?, headers: headers(account), timeout })
     }
 
     /// Sends one request and reads its reply to the end.
-    pub async fn send(&self, account: &Account, request: HttpRequest) -> Result<Reply, Fault> {
+    pub async fn send(&self, body: Body) -> Result<Reply, Fault> {
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
-        match tokio::time::timeout(self.timeout, self.exchange(account, request)).await {
+        match tokio::time::timeout(self.timeout, self.exchange(body)).await {
             Ok(result) => result,
             Err(_) => {
                 let message = format!("no complete reply within {} s (llm.timeout_s)", self.timeout.as_secs_f64());
@@ -63,9 +64,10 @@ impl Transport {
         }
     }
 
-    async fn exchange(&self, account: &Account, request: HttpRequest) -> Result<Reply, Fault> {
-        let url = format!("{}{}", account.base_url, request.path);
-        let sent = self.client.post(url).headers(headers(account, request.headers)).body(into_reqwest(request.body)).send().await;
+    async fn exchange(&self, body: Body) -> Result<Reply, Fault> {
+        let account = &self.account;
+        let request = self.client.post(account.endpoint.clone()).headers(self.headers.clone());
+        let sent = request.body(into_reqwest(body)).send().await;
         let fault = |error| fault(&error, account);
         let mut response = sent.map_err(fault)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -90,10 +92,10 @@ fn is_loopback(url: &reqwest::Url) -> bool {
     })
 }
 
-fn headers(account: &Account, more: &'static [(&'static str, &'static str)]) -> HeaderMap {
+fn headers(account: &Account) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in more {
+    for (name, value) in account.dialect.headers() {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     let (name, prefix) = account.dialect.key_header();

@@ -46,7 +46,7 @@ struct Bench {
 }
 
 /// Documents that are taken up together, where so many are waiting.
-const BATCH: usize = 8;
+const BATCH: usize = 16;
 /// Texts up to this size are prepared together, in bytes.
 const SMALL_TEXT: usize = 32 * 1024;
 /// Stacks of the pool: decoders of hostile files recurse, and an overflow cannot be caught.

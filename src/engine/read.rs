@@ -46,7 +46,7 @@ pub(super) fn count(roots: &Roots, context: &Context) {
 
 /// Files that one reader opens at a time, where so many are waiting: handing over to another thread costs more than
 /// reading a small one.
-const BATCH: usize = 8;
+const BATCH: usize = 16;
 
 /// Reads documents, several at a time.
 ///

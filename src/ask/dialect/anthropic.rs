@@ -1,11 +1,11 @@
 //! Anthropic's Messages API, version 2026-10-21.
 
-use super::{Body, Extra, HttpRequest, body, schema};
+use super::{Body, Extra, body, schema};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
 use serde_json::{Value, json};
 
-pub(super) fn request(call: &Call, extra: &Extra<'_>) -> HttpRequest {
+pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let mut content: Vec<Value> = call.parts.iter().map(part).collect();
     if let Some(note) = extra.note {
         content.push(json!({"type": "text", "text": note}));
@@ -23,7 +23,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> HttpRequest {
     if !call.system.is_empty() {
         body["system"] = json!([{"type": "text", "text": &*call.system}]);
     }
-    HttpRequest { path: "/v1/messages", headers: &[("anthropic-version", "2026-10-21")], body: Body::new(&body, &call.parts) }
+    Body::new(&body, &call.parts)
 }
 
 fn part(part: &Part) -> Value {

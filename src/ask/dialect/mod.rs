@@ -1,4 +1,4 @@
-//! Wire formats as pure functions: a call becomes a request, a reply becomes a [`Reply`] or a [`Fault`].
+//! Wire formats as pure functions: a call becomes the body of a request, a reply becomes a [`Reply`] or a [`Fault`].
 //!
 //! Nothing here does I/O, keeps state or looks at a clock. A status of 200 is not success: the stop reason is read
 //! first, then the text. Readers are lenient: they take the few fields that they need and ignore the rest, because
@@ -36,17 +36,6 @@ pub struct Extra<'a> {
     pub note: Option<&'a str>,
 }
 
-/// A request, without the key and the address.
-#[derive(Debug, Clone)]
-pub struct HttpRequest {
-    /// Path below the base address.
-    pub path: &'static str,
-    /// Headers besides the key and the content type.
-    pub headers: &'static [(&'static str, &'static str)],
-    /// The body, which shares the bytes of its image with other requests.
-    pub body: Body,
-}
-
 /// A reply as it came off the wire.
 pub struct HttpReply<'a> {
     /// The status.
@@ -77,6 +66,22 @@ impl Dialect {
         }
     }
 
+    /// Path of the endpoint below the base address.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Anthropic => "/v1/messages",
+            Self::OpenAi | Self::Compatible => "/chat/completions",
+        }
+    }
+
+    /// Headers of every request, besides the key and the content type.
+    pub fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Anthropic => &[("anthropic-version", "2026-10-21")],
+            Self::OpenAi | Self::Compatible => &[],
+        }
+    }
+
     /// Name and value prefix of the header that carries the key.
     pub fn key_header(self) -> (&'static str, &'static str) {
         match self {
@@ -85,8 +90,8 @@ impl Dialect {
         }
     }
 
-    /// The request for a call.
-    pub fn request(self, call: &Call, extra: &Extra<'_>) -> HttpRequest {
+    /// The body of a request for a call.
+    pub fn request(self, call: &Call, extra: &Extra<'_>) -> Body {
         match self {
             Self::Anthropic => anthropic::request(call, extra),
             Self::OpenAi => openai::request(call, extra, openai::Flavour::OpenAi),

@@ -1,6 +1,6 @@
 //! Chat Completions: OpenAI's own, and as other servers speak it.
 
-use super::{Body, Extra, HttpRequest, body};
+use super::{Body, Extra, body};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
 use serde::Serialize;
@@ -40,7 +40,7 @@ struct JsonSchema<'a> {
     schema: &'a Value,
 }
 
-pub(super) fn request(call: &Call, extra: &Extra<'_>, flavour: Flavour) -> HttpRequest {
+pub(super) fn request(call: &Call, extra: &Extra<'_>, flavour: Flavour) -> Body {
     let limit = Some(call.max_output_tokens.saturating_add(extra.room));
     let (system_role, max_completion_tokens, max_tokens) = match flavour {
         Flavour::OpenAi => ("developer", limit, None),
@@ -59,7 +59,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>, flavour: Flavour) -> HttpR
         max_tokens,
         reasoning_effort: call.effort.as_deref(),
     };
-    HttpRequest { path: "/chat/completions", headers: &[], body: Body::new(&body, &call.parts) }
+    Body::new(&body, &call.parts)
 }
 
 /// A plain string where there is no image: chat templates of text-only models know nothing else.

@@ -27,8 +27,8 @@ fn picture() -> Part {
     Part::Picture(Arc::new(Picture { media_type: "image/png", base64, digest: "d".repeat(64), width: 1, height: 1 }))
 }
 
-fn json_of(request: HttpRequest) -> Value {
-    let bytes: Vec<u8> = request.body.into_pieces().concat();
+fn json_of(body: Body) -> Value {
+    let bytes: Vec<u8> = body.into_pieces().concat();
     serde_json::from_slice(&bytes).unwrap()
 }
 
@@ -67,7 +67,7 @@ fn calls_on_one_image_share_its_bytes() {
     let Part::Picture(shared) = &part else { panic!("picture expected") };
     let address = shared.base64.as_ptr();
     for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible] {
-        let body = dialect.request(&call(vec![part.clone()]), &Extra::default()).body;
+        let body = dialect.request(&call(vec![part.clone()]), &Extra::default());
         let length = body.len();
         let pieces = body.into_pieces();
         assert_eq!(pieces.len(), 3);
