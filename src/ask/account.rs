@@ -97,6 +97,7 @@ pub struct Account {
     /// What tokens cost.
     pub prices: Prices,
     key: Option<SecretString>,
+    key_variable: Option<String>,
 }
 
 impl Account {
@@ -143,7 +144,7 @@ impl Account {
                  or try without a key: --set llm.provider=simulated",
                 provider.as_str()
             );
-            return error("llm.api_key_env", message);
+            return error("llm.provider", message);
         }
         if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
             return error("llm.api_key_env", "the key holds characters that no key has; was it copied whole and alone?".to_owned());
@@ -156,12 +157,21 @@ impl Account {
             model,
             prices: Prices::embedded(),
             key: key.map(SecretString::from),
+            key_variable: variable.map(ToOwned::to_owned),
         })
     }
 
     /// The key, for the one header that carries it.
     pub(super) fn key(&self) -> Option<&str> {
         self.key.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// What to look at when the provider does not accept the key.
+    pub(super) fn key_hint(&self) -> String {
+        match &self.key_variable {
+            Some(variable) => format!("Is the key in the environment variable {variable} right?"),
+            None => "No key was sent: if the server wants one, name its environment variable in llm.api_key_env.".to_owned(),
+        }
     }
 
     /// `text` without the key.

@@ -13,7 +13,7 @@ pub enum Class {
         /// The wait that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// The request left and no complete reply came: it may have been billed. Repeated rarely.
+    /// The request left and no reply came, or none that can be read: it may have been billed. Repeated rarely.
     Ambiguous,
     /// A reply came and is no answer; asking again may give one. It is billed.
     BadReply,

@@ -184,15 +184,21 @@ impl Asker {
     }
 
     fn explain(&self, call: &Call, fault: &Fault) -> String {
-        let near = self.account.prices.near(&call.model);
-        let known = near.contains(&call.model.as_str());
-        let hint = if fault.message.starts_with("HTTP 404") && !known {
-            let near = if near.is_empty() { String::new() } else { format!(" Close ids: {}.", near.join(", ")) };
-            format!(". Does the provider have a model \"{}\"?{near} Set llm.model.", call.model)
+        let hint = if fault.message.starts_with("HTTP 401") || fault.message.starts_with("HTTP 403") {
+            self.account.key_hint()
+        } else if fault.message.starts_with("HTTP 404") {
+            let near = self.account.prices.near(&call.model);
+            let near = match near.as_slice() {
+                [] => String::new(),
+                [same, ..] if *same == call.model => String::new(),
+                near => format!(" (close ids: {})", near.join(", ")),
+            };
+            format!("Does the provider have a model \"{}\"{near}, set as llm.model, and is llm.base_url right?", call.model)
         } else {
-            String::from(". Documents without a result stay pending; mend the cause and run the same command again.")
+            String::from("Mend the cause and run the same command again.")
         };
-        format!("{} refuses: {}{hint}", self.account.base_url, fault.message)
+        let said = fault.message.trim_end_matches('.');
+        format!("{} refuses: {said}. {hint} Documents without a result stay pending.", self.account.endpoint)
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) fn config(args: &ConfigArgs) -> Result<Exit, Stop> {
     let ConfigCommand::Show(args) = &args.command;
     let (config, _checked) = load(args, Vec::new())?;
     for (key, value, origin) in config.entries() {
-        print(&format!("{:44} # {origin}", format!("{key} = {value}")));
+        print(&format!("{:44} # {origin}", format!("{key} = {value}")))?;
     }
     Ok(Exit::Ok)
 }

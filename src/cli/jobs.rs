@@ -11,11 +11,11 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, Stop> {
             for (name, text) in BUILTIN {
                 let job = Job::load(name, text, &toml::Table::new(), None).map_err(Stop::internal)?;
                 let calls = job.calls_per_document();
-                print(&format!("{name:20} {} ({calls} call{} each)", job.description, if calls == 1 { "" } else { "s" }));
+                print(&format!("{name:20} {} ({calls} call{} each)", job.description, if calls == 1 { "" } else { "s" }))?;
             }
         }
         JobsCommand::Show { name } => match builtin(name) {
-            Some(text) => print(text.trim_end()),
+            Some(text) => print(text.trim_end())?,
             None => {
                 let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
                 return Err(Stop::usage(format!("there is no built-in job \"{name}\"; there are: {}", known.join(", "))));

@@ -51,7 +51,11 @@ fn quiet_decoders() {
     }));
 }
 
-/// Writes data to stdout. A reader that went away, such as `head`, is no error.
-fn print(text: &str) {
-    let _closed = writeln!(std::io::stdout().lock(), "{text}");
+/// Writes data to stdout. A reader that went away, such as `head`, is no error; a full disk is.
+fn print(text: &str) -> Result<(), Stop> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Stop::internal(format!("stdout: {error}"))),
+        _ => Ok(()),
+    }
 }

@@ -32,7 +32,7 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) ->
     for set in &args.set {
         let (key, value) =
             set.split_once('=').ok_or_else(|| Stop::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
-        all.push((key.trim().to_owned(), value.to_owned(), format!("--set {key}")));
+        all.push((key.trim().to_owned(), value.to_owned(), "--set".to_owned()));
     }
     layers.push(Layer::Flags(all));
     let (config, problems) = Config::lay(&layers).map_err(Stop::usage)?;
@@ -103,6 +103,12 @@ impl Settings {
         }
         if integer("llm.concurrency").is_some_and(|n| n > 100_000) {
             problems.push(config.problem("llm.concurrency", "must be at most 100000"));
+        }
+        if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
+            problems.push(config.problem("output.formats", "must name at least one of csv, jsonl, json"));
+        }
+        if config.get("output.dir").and_then(toml::Value::as_str) == Some("") {
+            problems.push(config.problem("output.dir", "must not be empty; the current directory is \".\""));
         }
         for format in config.get("output.formats").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str) {
             if !["csv", "jsonl", "json"].contains(&format) {

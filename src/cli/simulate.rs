@@ -10,11 +10,14 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, Stop> {
     let scenario = scenario(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
     runtime.block_on(async {
-        let simulator = Simulator::start(scenario, args.port).await.map_err(|e| Stop::usage(format!("port {}: {e}", args.port)))?;
-        print(&format!("listening on {} (OpenAI clients: {}/v1); Ctrl-C ends it", simulator.base_url(), simulator.base_url()));
+        let simulator = Simulator::start(scenario, args.port).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidInput => Stop::usage(format!("scenario: {error}")),
+            _ => Stop::usage(format!("port {}: {error}", args.port)),
+        })?;
+        print(&format!("listening on {0} (OpenAI clients: {0}/v1), model simulated-small; Ctrl-C ends it", simulator.base_url()))?;
         tokio::signal::ctrl_c().await.map_err(Stop::internal)?;
         let ledger = serde_json::to_string_pretty(&simulator.ledger()).map_err(Stop::internal)?;
-        print(&ledger);
+        print(&ledger)?;
         simulator.stop().await;
         Ok(Exit::Ok)
     })

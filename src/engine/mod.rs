@@ -24,7 +24,7 @@ use crate::event::RunEvent;
 use crate::model::Summary;
 use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{ReadSettings, Roots};
-use crate::store::{StoreError, StoreSettings};
+use crate::store::{LockError, StoreError, StoreSettings};
 use crate::write::{OutputSettings, WriteError};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -78,6 +78,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another run is at work in the output directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The run store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -26,7 +26,7 @@ use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{Asker, Governor, RunStop, Transport};
 use crate::event::{RunEvent, VERSION};
 use crate::model::LeftOut;
-use crate::store::{AnswerReader, OnCommit, Store, StoreHandle};
+use crate::store::{AnswerReader, OnCommit, RunLock, Store, StoreHandle};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -43,6 +43,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let directory = &plan.output.dir;
     let output_error = |source| RunError::Output { directory: directory.display().to_string(), source };
     std::fs::create_dir_all(directory).map_err(output_error)?;
+    let _lock = RunLock::acquire(directory)?;
     let started = now();
     let store = Store::begin_run(directory, &started, &plan.settings)?;
     let (run, rows, answers) = (store.run(), store.rows()?, store.answers()?);
@@ -108,6 +109,9 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let end = End { run, started, stop, totals, left_out };
     let (summaries, results, ended) = end.summaries(&plan, &meters)?;
     let history = serde_json::to_string(&summaries).map_err(|e| RunError::Internal(e.to_string()))?;
+    if end.stop.is_none() {
+        store.drop_older_rows(summaries.iter().map(|summary| summary.job.as_str()))?;
+    }
     store.end_run(&ended, &history)?;
 
     finished.cancel();

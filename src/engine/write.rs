@@ -67,7 +67,7 @@ impl RowWriter {
 pub(super) fn publish(written: Written, output: &OutputSettings, complete: bool) -> Result<BTreeMap<String, (Totals, bool)>, RunError> {
     let mut totals = BTreeMap::new();
     for (job, (files, sums)) in written {
-        let new = complete || !ResultFiles::exist(output, &job);
+        let new = complete || !ResultFiles::complete(output, &job);
         if new {
             files.finish()?;
         }

@@ -122,6 +122,9 @@ impl Count {
         } else {
             file.pick.clone().unwrap_or_default()
         };
+        if let Some((name, _)) = file.weights.iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0)) {
+            return Err(format!("weights.{name} must be a number from 0 on"));
+        }
         let candidates = task.axis_values(&subject);
         for name in file.weights.keys() {
             if !candidates.contains(&name.as_str()) {

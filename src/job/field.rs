@@ -92,6 +92,13 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
     only_for(field.r#enum.is_some(), "enum", &[FieldType::String, FieldType::Integer])?;
     only_for(field.fields.is_some(), "fields", &[FieldType::Object])?;
 
+    let bound = |value: &Option<toml::Value>| value.as_ref().and_then(|v| v.as_float().or_else(|| v.as_integer().map(|n| n as f64)));
+    if bound(&field.min).zip(bound(&field.max)).is_some_and(|(min, max)| min > max) {
+        return Err("min is greater than max: no answer could fit".into());
+    }
+    if field.min_items.zip(field.max_items).is_some_and(|(min, max)| min > max) {
+        return Err("min_items is greater than max_items: no answer could fit".into());
+    }
     for (key, bound) in [("minimum", &field.min), ("maximum", &field.max)] {
         if let Some(bound) = bound {
             let bound = to_json(bound);
@@ -102,7 +109,7 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
         }
     }
     if let Some(values) = &field.r#enum {
-        schema.insert("enum".into(), enum_values(values, params)?);
+        schema.insert("enum".into(), enum_values(values, field.r#type, params)?);
     }
     match field.r#type {
         FieldType::Array => {
@@ -127,16 +134,20 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
 }
 
 /// A list of values, or the name of a parameter that holds one.
-fn enum_values(values: &toml::Value, params: &Table) -> Result<Value, String> {
+fn enum_values(values: &toml::Value, of: FieldType, params: &Table) -> Result<Value, String> {
     let list = match values {
         toml::Value::String(param) => {
             params.get(param).ok_or_else(|| format!("enum names the parameter `{param}`, which [params] does not have"))?
         }
         list => list,
     };
-    match to_json(list) {
-        Value::Array(items) if !items.is_empty() => Ok(Value::Array(items)),
-        _ => Err("enum takes a list of values, not an empty one".into()),
+    let Value::Array(items) = to_json(list) else { return Err("enum takes a list of values".into()) };
+    let fits = |item: &Value| if of == FieldType::String { item.is_string() } else { item.is_i64() };
+    match items.iter().enumerate().find(|(at, item)| !fits(item) || items[..*at].contains(item)) {
+        _ if items.is_empty() => Err("enum takes a list of values, not an empty one".into()),
+        Some((_, item)) if !fits(item) => Err(format!("enum has {item}, which is no {}", of.as_str())),
+        Some((_, item)) => Err(format!("enum has {item} twice")),
+        None => Ok(Value::Array(items)),
     }
 }
 

@@ -78,6 +78,9 @@ fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Re
     let mut points: Vec<Vec<AxisValue>> = vec![Vec::new()];
     for (axis, choices) in &task.over {
         check_name("an axis", axis)?;
+        if axis == "document" || values.contains_key(axis) {
+            return Err(format!("the axis `{axis}` has the name of a parameter or of the document"));
+        }
         let choices = axis_values(axis, choices)?;
         points = points.iter().flat_map(|point| choices.iter().map(|choice| [point.clone(), vec![choice.clone()]].concat())).collect();
     }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// File in an input directory that lists patterns to leave out.
 const IGNORE_FILE: &str = ".docmillignore";
 
+/// Name of the run store, by which output directories are known.
+const STORE: &str = "docmill.db";
+
 /// The rules of one input directory.
 #[derive(Debug)]
 pub(super) struct Filter {
@@ -32,8 +35,10 @@ impl Filter {
         self.include.is_match(relative) && !self.exclude.is_match(relative)
     }
 
+    /// Whether docmill writes, or has written, its results here.
     pub fn is_output(&self, directory: &Path) -> bool {
-        self.output.as_deref().is_some_and(|output| std::fs::canonicalize(directory).is_ok_and(|d| d == output))
+        directory.join(STORE).is_file()
+            || self.output.as_deref().is_some_and(|output| std::fs::canonicalize(directory).is_ok_and(|d| d == output))
     }
 }
 
@@ -46,7 +51,7 @@ fn patterns(key: &str, list: &[String]) -> Result<GlobSet, String> {
     set.build().map_err(|e| format!("{key}: {e}"))
 }
 
-/// Hidden files, and files that desktops and editors leave behind.
+/// Hidden files, files that desktops and editors leave behind, and the run store.
 pub(super) fn is_hidden(name: &[u8]) -> bool {
-    name.starts_with(b".") || name.starts_with(b"~$") || matches!(name, b"Thumbs.db" | b"desktop.ini")
+    name.starts_with(b".") || name.starts_with(b"~$") || matches!(name, b"Thumbs.db" | b"desktop.ini") || name.starts_with(STORE.as_bytes())
 }

@@ -38,7 +38,16 @@ impl Roots {
         let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
         for given in &settings.paths {
             let path = PathBuf::from(given);
-            let real = std::fs::canonicalize(&path).map_err(|e| InputError(format!("input {given}: {e}")))?;
+            let real = std::fs::canonicalize(&path)
+                .map_err(|e| InputError(format!("input {given}: {e}; name files or directories, or set input.paths")))?;
+            if output.as_ref() == Some(&real) {
+                return Err(InputError(format!(
+                    "input {given} is the output directory too: results would become documents; choose another --output"
+                )));
+            }
+            if !real.is_dir() && !real.is_file() {
+                return Err(InputError(format!("input {given} is neither a file nor a directory")));
+            }
             if let Some((_, other)) = canonical.iter().find(|(other, _)| real.starts_with(other) || other.starts_with(&real)) {
                 return Err(InputError(format!("inputs {other} and {given} overlap: a document must have one place")));
             }

@@ -61,7 +61,8 @@ impl Watcher for Bars {
             }
             RunEvent::Finished { jobs, results } => {
                 for bar in [&self.read, &self.prepare, &self.ask, &self.write] {
-                    bar.finish();
+                    // Where they are: a run that stopped early did not get to the end.
+                    bar.abandon();
                 }
                 say(&summary::text(jobs, results));
             }

@@ -5,11 +5,13 @@
 //!
 //! Tables, named for people who query them: `runs`, `answers` (call key and document -> answer), `rows`.
 
+mod lock;
 mod reader;
 mod schema;
 mod settings;
 mod writer;
 
+pub use lock::{LockError, RunLock};
 pub use reader::{AnswerReader, RowReader};
 pub use schema::StoreError;
 pub use settings::StoreSettings;

@@ -92,6 +92,15 @@ impl Store {
         Ok((StoreHandle(sender), StoreWriter { thread }))
     }
 
+    /// Drops the rows that earlier runs have left of these jobs: this run has made them anew. Answers stay for good.
+    pub fn drop_older_rows<'j>(&self, jobs: impl Iterator<Item = &'j str>) -> Result<(), StoreError> {
+        for job in jobs {
+            let done = self.writer.execute("DELETE FROM rows WHERE run < ?1 AND job = ?2", (self.run, job));
+            done.map_err(|e| StoreError::new(&self.path, "older rows cannot be dropped", e))?;
+        }
+        Ok(())
+    }
+
     /// Records the end of the run.
     pub fn end_run(&self, ended: &str, summary: &str) -> Result<(), StoreError> {
         let done = self.writer.execute("UPDATE runs SET ended = ?1, summary = ?2 WHERE id = ?3", (ended, summary, self.run));

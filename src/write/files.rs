@@ -18,6 +18,11 @@ pub struct WriteError {
     source: io::Error,
 }
 
+/// Name of the summary beside the results.
+const SUMMARY: &str = "summary.json";
+/// What names of files begin with that are not complete yet.
+const UNFINISHED: &str = ".docmill-";
+
 type Buffered = BufWriter<NamedTempFile>;
 
 /// The result files of one job, being written.
@@ -34,6 +39,7 @@ impl ResultFiles {
     pub fn create(settings: &OutputSettings, job: &str, columns: &[String]) -> Result<Self, WriteError> {
         let directory = settings.dir.join(job);
         std::fs::create_dir_all(&directory).map_err(|source| WriteError { path: directory.clone(), source })?;
+        sweep(&directory);
         let begin = |format: Format| {
             let wanted = settings.formats.contains(&format);
             wanted.then(|| begin(&directory, format.file_name())).transpose()
@@ -79,19 +85,21 @@ impl ResultFiles {
         Ok(())
     }
 
-    /// Whether an earlier run has left complete results of `job`.
-    pub fn exist(settings: &OutputSettings, job: &str) -> bool {
-        settings.formats.iter().any(|format| settings.dir.join(job).join(format.file_name()).exists())
+    /// Whether an earlier run has left results of `job` that are complete.
+    pub fn complete(settings: &OutputSettings, job: &str) -> bool {
+        let directory = settings.dir.join(job);
+        let summary = std::fs::read_to_string(directory.join(SUMMARY)).unwrap_or_default();
+        let stopped = serde_json::from_str(&summary).is_ok_and(|s: serde_json::Value| s.get("stopped").is_some());
+        !stopped && settings.formats.iter().any(|format| directory.join(format.file_name()).exists())
     }
 
     /// Writes `summary.json` beside them.
     pub fn write_summary(settings: &OutputSettings, job: &str, summary: &impl Serialize) -> Result<(), WriteError> {
-        const NAME: &str = "summary.json";
         let directory = settings.dir.join(job);
-        let mut file = begin(&directory, NAME)?;
-        let text = serde_json::to_string_pretty(summary).map_err(|e| at(&directory, NAME)(e.into()))?;
-        writeln!(file, "{text}").map_err(at(&directory, NAME))?;
-        publish(file, &directory, NAME)
+        let mut file = begin(&directory, SUMMARY)?;
+        let text = serde_json::to_string_pretty(summary).map_err(|e| at(&directory, SUMMARY)(e.into()))?;
+        writeln!(file, "{text}").map_err(at(&directory, SUMMARY))?;
+        publish(file, &directory, SUMMARY)
     }
 }
 
@@ -101,12 +109,22 @@ fn at<'d>(directory: &'d Path, name: &'d str) -> impl Fn(io::Error) -> WriteErro
 
 fn begin(directory: &Path, name: &str) -> Result<Buffered, WriteError> {
     // Hidden until complete, and beside its place: renaming is atomic only within a file system.
-    let prefix = format!(".docmill-{name}-");
+    let prefix = format!("{UNFINISHED}{name}-");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     builder.tempfile_in(directory).map(|file| BufWriter::with_capacity(1 << 16, file)).map_err(at(directory, name))
+}
+
+/// Removes what a killed run has left unfinished. The lock on the output directory says that nobody is at it now.
+fn sweep(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            // What cannot be removed is in nobody's way.
+            let _left = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn publish(file: Buffered, directory: &Path, name: &str) -> Result<(), WriteError> {

@@ -26,7 +26,7 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
     for row in rows {
         files.push(row, &serde_json::to_string(row).unwrap()).unwrap();
     }
-    assert!(!ResultFiles::exist(&settings, "test"), "files must not be there before they are complete");
+    assert!(!ResultFiles::complete(&settings, "test"), "files must not be there before they are complete");
     files.finish().unwrap();
     (dir, settings)
 }

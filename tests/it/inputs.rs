@@ -332,3 +332,20 @@ fn stdout_is_left_alone_by_every_form_of_progress() {
     let run = workspace.run(["--job", "echo.toml", "--quiet"]).exits(0);
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
 }
+
+#[test]
+fn what_docmill_has_written_is_never_a_document() {
+    let server = ModelServer::start();
+    let workspace = echo(&server);
+    workspace.doc("a.txt", "docid:a");
+    workspace.run(["--job", "echo.toml", "--output", "docs/old"]).exits(0);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").column("document"), ["a.txt"]);
+    workspace.run(["--job", "echo.toml", "--output", "docs"]).exits(2).says(&["is the output directory too"]);
+}
+
+#[test]
+fn an_input_that_is_no_file_is_refused_instead_of_waited_for() {
+    let workspace = Workspace::new();
+    workspace.docmill(["run", "/dev/null"]).exits(2).says(&["/dev/null is neither a file nor a directory"]);
+}

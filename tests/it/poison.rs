@@ -129,7 +129,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
             // The same question would be answered the same way.
             "rejected" | "too-long" | "refused" => 1,
             // Once more: with a note, with more room, or because it may have been a stroke of bad luck.
-            "invalid" | "misshapen" | "truncated" | "no-answer" | "lost" | "hang" => 2,
+            "invalid" | "misshapen" | "truncated" | "no-answer" | "garbage" | "lost" | "hang" => 2,
             _ => 6,
         };
         assert_eq!(requests, most, "requests for {id}");

@@ -99,3 +99,48 @@ fn a_run_that_stops_early_leaves_the_whole_results_of_an_earlier_one() {
     assert_eq!(run.csv("echo").column("document"), ["a.txt", "b.txt", "c.txt"]);
     assert_eq!(server.ledger().of("b")[0].requests, 1);
 }
+
+#[test]
+fn a_second_run_on_the_same_output_is_told_who_is_at_work_and_sends_nothing() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().faults(move |_| if gate.load(Ordering::SeqCst) { Reply::Ok } else { Reply::Hang }).start();
+    let workspace = Workspace::new().against(&server).set("llm.timeout_s", 2).set("llm.retry.base_ms", 1);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    let first = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the first run asks", |ledger| ledger.requests() == 1);
+    workspace.run(["--job", "echo.toml"]).exits(2).says(&["another docmill (process ", "is at work in"]);
+    open.store(true, Ordering::SeqCst);
+    first.finish().exits(0);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(server.ledger().of("a")[0].served, 1);
+}
+
+#[test]
+fn partial_results_of_a_stopped_run_make_way_for_those_of_the_next_one() {
+    let refuses = Arc::new(AtomicBool::new(true));
+    let (switch, first_is_served) = (Arc::clone(&refuses), AtomicBool::new(false));
+    let server = ModelServer::script()
+        .faults(move |ask| {
+            if ask.docid.as_deref() == Some("a") {
+                first_is_served.store(true, Ordering::SeqCst);
+                Reply::Ok
+            } else if !switch.load(Ordering::SeqCst) {
+                Reply::Ok
+            } else if first_is_served.load(Ordering::SeqCst) {
+                Reply::error(ask, 401, "authentication_error", "no")
+            } else {
+                Reply::error(ask, 500, "api_error", "not yet")
+            }
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", 10_000).set("llm.retry.base_ms", 1);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+    let run = workspace.run(["--job", "echo.toml"]).exits(5);
+    assert_eq!(run.csv("echo").column("document"), ["a.txt"]);
+    assert!(run.summary("echo")["stopped"].is_string());
+    refuses.store(false, Ordering::SeqCst);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").column("document"), ["a.txt", "b.txt"]);
+    assert!(run.summary("echo").get("stopped").is_none());
+}

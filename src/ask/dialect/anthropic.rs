@@ -39,7 +39,7 @@ fn part(part: &Part) -> Value {
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let usage = usage(&json["usage"]);
     let Some(blocks) = json["content"].as_array() else {
-        return Err(Fault { usage, ..Fault::new(Class::BadReply, FailureCode::BadReply, "the reply has no content") });
+        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no content") });
     };
     // Thinking blocks may come first: blocks are chosen by type, never by position.
     let text: String = blocks.iter().filter(|b| b["type"] == "text").filter_map(|b| b["text"].as_str()).collect();

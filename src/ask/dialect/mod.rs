@@ -111,7 +111,8 @@ impl Dialect {
             },
             (200..=299, None) => {
                 let message = format!("the reply is not JSON: {}", excerpt(http.body));
-                Err(Fault::new(Class::BadReply, FailureCode::BadReply, message))
+                // Somebody answered something, and nobody can say what it cost.
+                Err(Fault::new(Class::Ambiguous, FailureCode::BadReply, message))
             }
             (status, json) => Err(refusal(status, http, json.as_ref())),
         };

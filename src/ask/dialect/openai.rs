@@ -84,13 +84,13 @@ fn part(part: &Part) -> Value {
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let usage = usage(&json["usage"]);
-    let bad = |message: String| Err(Fault { usage, ..Fault::new(Class::BadReply, FailureCode::BadReply, message) });
+    let bad = |class, message: String| Err(Fault { usage, ..Fault::new(class, FailureCode::BadReply, message) });
     let choice = &json["choices"][0];
     if let Some(error) = choice.get("error").filter(|e| !e.is_null()) {
-        return bad(format!("the provider failed while it answered: {error}"));
+        return bad(Class::BadReply, format!("the provider failed while it answered: {error}"));
     }
     if !choice["message"].is_object() {
-        return bad("the reply has no message".to_owned());
+        return bad(Class::Ambiguous, "the reply has no message".to_owned());
     }
     let message = &choice["message"];
     let stop = match (message["refusal"].as_str(), choice["finish_reason"].as_str()) {

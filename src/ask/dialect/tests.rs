@@ -134,5 +134,5 @@ fn a_page_of_html_is_sorted_by_its_status() {
     let fault = read(Dialect::Anthropic, 413, &[], page).unwrap_err();
     assert_eq!((fault.class, fault.code), (Class::Permanent, FailureCode::TooLong));
     assert_eq!(fault.message, "HTTP 413: <html> <h1>413 Request Entity Too Large</h1>");
-    assert_eq!(read(Dialect::Anthropic, 200, &[], page).unwrap_err().class, Class::BadReply);
+    assert_eq!(read(Dialect::Anthropic, 200, &[], page).unwrap_err().class, Class::Ambiguous);
 }
