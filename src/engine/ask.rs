@@ -103,7 +103,9 @@ impl Desk {
 
     /// Several calls on one document at the same time. Answers that are in the store are taken from there.
     async fn ask_all(&self, document: &str, job: &Job, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
-        let keys: Vec<CallKey> = calls.iter().map(|call| call.key(self.asker.account().dialect.endpoint())).collect();
+        // The provider and not the dialect: what the simulator made up must never pass for a model's answer.
+        let endpoint = self.asker.account().provider.as_str();
+        let keys: Vec<CallKey> = calls.iter().map(|call| call.key(endpoint)).collect();
         let committed = self.committed(document, keys.clone()).await?;
         let asking = calls.iter().zip(keys).zip(committed).map(|((call, key), committed)| async move {
             match committed {

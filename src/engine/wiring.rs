@@ -8,7 +8,7 @@
 //! | channel | holds | memory at most, by default |
 //! |---|---|---|
 //! | found | 64 names (`read.queue`) | 64 x 200 B |
-//! | read | 64 files (`read.queue`) | `read.memory_mb`, counted from reading to the last answer |
+//! | read | 64 files (`read.queue`) | `read.memory_mb`, counted from reading to the last answer; before that 16 readers x 16 files x 64 KB |
 //! | ready | 64 documents (`prepare.queue`) | the same budget |
 //! | commands | 1,024 answers and rows (`store.queue`) | 1,024 x 5 KB |
 //! | commits | 1 sign | 0 |

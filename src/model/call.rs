@@ -38,7 +38,7 @@ pub enum Part {
 impl Call {
     /// The key of this call: equal for two calls exactly if a provider could not tell them apart.
     ///
-    /// It covers the endpoint kind, model, messages, image bytes, schema, effort and token limit, and nothing
+    /// It covers the endpoint (the provider's name), model, messages, image bytes, schema, effort and token limit, and nothing
     /// of the machine, the document's name or the time. It is taken from these nouns and not from the
     /// request body, so that a change of wire details does not make paid answers useless.
     pub fn key(&self, endpoint: &str) -> CallKey {

@@ -483,3 +483,16 @@ fn get(address: &str, path: &str) -> String {
     stream.read_to_string(&mut reply).unwrap();
     reply
 }
+
+#[test]
+fn an_answer_of_the_simulator_never_passes_for_one_of_the_provider() {
+    let server = ModelServer::start();
+    let workspace =
+        Workspace::new().env("ANTHROPIC_API_KEY", "sk-test").set("llm.model", "claude-haiku-5-5").set("simulator.latency_ms", 0);
+    workspace.doc("a.txt", "docid:a");
+    workspace.run(["--job", "text", "--set", "llm.provider=simulated"]).exits(0);
+    let base_url = format!("llm.base_url={}", server.url());
+    let run = workspace.run(["--job", "text", "--set", "llm.provider=anthropic", "--set", &base_url]).exits(0);
+    assert_eq!(server.ledger().of("a").len(), 6);
+    assert!(!run.file("text", "results.jsonl").contains("[simulated]"));
+}

@@ -47,15 +47,6 @@ pub struct HttpReply<'a> {
 }
 
 impl Dialect {
-    /// The endpoint's name in call keys: `simulated` and `anthropic` answers must not be mixed up, their keys differ by
-    /// model; the dialect itself is what a provider sees.
-    pub fn endpoint(self) -> &'static str {
-        match self {
-            Self::Anthropic => "messages",
-            Self::OpenAi | Self::Compatible => "chat/completions",
-        }
-    }
-
     /// Tokens that a thinking model may use before its answer, when the settings do not say. Generous where only
     /// tokens really produced count, tight where the limit is reserved.
     pub fn thinking_tokens(self) -> u32 {
