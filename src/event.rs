@@ -5,6 +5,7 @@
 
 use crate::model::{Bill, FailureCode, RowStatus, Summary};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Version of the shapes in this module.
 pub const VERSION: u32 = 1;
@@ -46,6 +47,13 @@ pub enum RunEvent {
         /// What.
         message: String,
     },
+    /// Everything was up to date: nothing was sent and nothing written.
+    UpToDate {
+        /// Documents by status.
+        documents: BTreeMap<RowStatus, u64>,
+        /// Documents by failure code.
+        failures: BTreeMap<FailureCode, u64>,
+    },
     /// The run is over.
     Finished {
         /// One summary for each job that had documents.
@@ -80,6 +88,8 @@ pub struct Snapshot {
     pub retries: u64,
     /// Calls whose answer was there already.
     pub reused: u64,
+    /// Documents that were up to date; they are in none of the counters above.
+    pub up_to_date: u64,
     /// Input tokens.
     pub input_tokens: u64,
     /// Output tokens.

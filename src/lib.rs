@@ -43,6 +43,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod event;
+mod failpoint;
 pub mod job;
 pub mod model;
 pub mod prepare;

@@ -15,6 +15,7 @@ pub struct Governor {
     permits: Semaphore,
     opens_at: Mutex<Option<Instant>>,
     stop: CancellationToken,
+    abandon: CancellationToken,
 }
 
 /// Permission to have one request in flight.
@@ -29,9 +30,19 @@ pub struct Stopped;
 const SPREAD: f64 = 0.1;
 
 impl Governor {
-    /// A governor for `concurrency` calls in flight, which admits nobody once `stop` is cancelled.
-    pub fn new(concurrency: usize, stop: CancellationToken) -> Self {
-        Self { permits: Semaphore::new(concurrency), opens_at: Mutex::new(None), stop }
+    /// A governor for `concurrency` calls in flight, which admits nobody once `stop` is cancelled, and gives up those in
+    /// flight once `abandon` is.
+    pub fn new(concurrency: usize, stop: CancellationToken, abandon: CancellationToken) -> Self {
+        Self { permits: Semaphore::new(concurrency), opens_at: Mutex::new(None), stop, abandon }
+    }
+
+    /// Waits for a request in flight, unless the run cannot wait any longer. The request stays in doubt then.
+    pub async fn unless_abandoned<T>(&self, request: impl Future<Output = T>) -> Result<T, Stopped> {
+        tokio::select! {
+            biased;
+            reply = request => Ok(reply),
+            () = self.abandon.cancelled() => Err(Stopped),
+        }
     }
 
     /// Waits until a request may be sent.
@@ -91,7 +102,7 @@ mod tests {
 
     fn governor(concurrency: usize) -> (Arc<Governor>, CancellationToken) {
         let stop = CancellationToken::new();
-        (Arc::new(Governor::new(concurrency, stop.clone())), stop)
+        (Arc::new(Governor::new(concurrency, stop.clone(), CancellationToken::new())), stop)
     }
 
     #[tokio::test(start_paused = true)]

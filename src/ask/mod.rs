@@ -19,6 +19,6 @@ mod transport;
 pub use account::{Account, AccountError, Provider};
 pub use fault::{Class, Fault, RunStop, StopKind};
 pub use governor::Governor;
-pub use retry::{Answered, Asker, Ended, Observer};
+pub use retry::{Answered, Asker, Attempt, Ended, Ledger, LedgerClosed, Observer};
 pub use settings::{LlmSettings, RetrySettings};
 pub use transport::Transport;

@@ -74,6 +74,13 @@ impl Prices {
         )
     }
 
+    /// What one request to `model` costs at the most, with so many tokens in and out; `None` if its price is not known.
+    pub fn at_most(&self, model: &str, input: u64, output: u64) -> Option<Money> {
+        // Where there is a cache, writing to it is the dearest way to read input.
+        let ways = [Usage { fresh: input, output, ..Usage::default() }, Usage { cache_write: input, output, ..Usage::default() }];
+        ways.into_iter().filter_map(|usage| self.cost(model, usage)).max()
+    }
+
     /// Known model ids that look like `model`, nearest first.
     pub fn near(&self, model: &str) -> Vec<&str> {
         let mut near: Vec<(f64, &str)> = self.0.models.iter().map(|p| (strsim::jaro_winkler(&p.id, model), p.id.as_str())).collect();

@@ -7,10 +7,10 @@
 use super::account::Account;
 use super::dialect::Extra;
 use super::fault::{Class, Fault, RunStop, StopKind};
-use super::governor::Governor;
+use super::governor::{Governor, Stopped};
 use super::settings::{LlmSettings, RetrySettings};
 use super::transport::Transport;
-use crate::model::{Call, Failure, FailureCode, Money, Reply, Spent, Stop};
+use crate::model::{Call, Failure, FailureCode, Money, Reply, Spent, Stop, Usage};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,33 @@ pub trait Observer: Send + Sync {
     fn ended(&self, spent: &Spent);
     /// The call will be tried again.
     fn retrying(&self, call: &Call, attempt: u32, fault: &Fault);
+}
+
+/// Keeps account of the attempts of one call, from before their bytes leave.
+pub trait Ledger: Sync {
+    /// Records that attempt `number` is about to be sent and costs `at_most`. Returns once that is durable, with the
+    /// attempt's number in the ledger.
+    fn sending(&self, number: u32, at_most: Option<Money>) -> impl Future<Output = Result<i64, LedgerClosed>> + Send;
+
+    /// Records how an attempt ended that was not the last of its call.
+    fn ended(&self, attempt: Attempt) -> impl Future<Output = Result<(), LedgerClosed>> + Send;
+}
+
+/// The ledger cannot be written any more: nothing may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerClosed;
+
+/// An attempt that has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attempt {
+    /// Its number in the ledger.
+    pub id: i64,
+    /// Why it brought no answer; `None` if it did.
+    pub failure: Option<FailureCode>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it cost; `None` if the price is not known.
+    pub cost: Option<Money>,
 }
 
 /// Asks one account.
@@ -47,13 +74,13 @@ pub struct Answered {
     pub request_id: Option<String>,
 }
 
-/// How a call ended.
+/// How a call ended. The last attempt is left to the caller to settle, together with what it brought.
 #[derive(Debug)]
 pub enum Ended {
     /// With an answer.
-    Answered(Answered, Spent),
+    Answered(Answered, Spent, Attempt),
     /// Without one, for good.
-    Failed(Failure, Spent),
+    Failed(Failure, Spent, Attempt),
     /// Not at all: the whole run has to stop, for this reason.
     RunStops(RunStop),
     /// Not at all: the run is stopping already.
@@ -85,41 +112,62 @@ impl Asker {
 
     /// Asks until there is an answer that `check` accepts, or no hope for one. `check` turns the text of a reply into
     /// the answer, or says what is wrong with it.
-    pub async fn ask(&self, call: &Call, check: impl Fn(&str) -> Result<Value, String>) -> Ended {
+    pub async fn ask(&self, call: &Call, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Value, String>) -> Ended {
+        self.ask_until_it_ends(call, ledger, check).await.unwrap_or_else(|ended| ended)
+    }
+
+    /// `Err` is an end too: one that comes early.
+    async fn ask_until_it_ends(
+        &self,
+        call: &Call,
+        ledger: &impl Ledger,
+        check: impl Fn(&str) -> Result<Value, String>,
+    ) -> Result<Ended, Ended> {
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
         let mut lessons = Lessons::default();
         loop {
-            let result = match self.attempt(call, &lessons, &mut spent).await {
-                Ok(result) => result,
-                Err(super::governor::Stopped) => return Ended::Stopped,
-            };
+            let (result, mut attempt) = self.attempt(call, ledger, &lessons, &mut spent).await?;
             let fault = match result.and_then(|reply| judge(reply, &check)) {
-                Ok(answered) => return Ended::Answered(answered, spent),
+                Ok(answered) => return Ok(Ended::Answered(answered, spent, attempt)),
                 Err(fault) => fault,
             };
-            if let Class::RunFatal(kind) = fault.class {
-                return Ended::RunStops(RunStop { kind, message: self.explain(call, &fault) });
+            attempt.failure = Some(fault.code);
+            let over = if let Class::RunFatal(kind) = fault.class {
+                Some(Ended::RunStops(RunStop { kind, message: self.explain(call, &fault) }))
+            } else {
+                let again = spent.attempts < self.retry.max_attempts && lessons.learn(&fault, &self.retry);
+                (!again).then(|| self.give_up(call, &fault, spent, attempt))
+            };
+            if let Some(failed @ Ended::Failed(..)) = over {
+                return Ok(failed);
             }
-            let again = spent.attempts < self.retry.max_attempts && lessons.learn(&fault, &self.retry);
-            if !again {
-                return self.give_up(call, &fault, spent);
+            ledger.ended(attempt).await?;
+            if let Some(ended) = over {
+                return Ok(ended);
             }
             self.observer.retrying(call, spent.attempts, &fault);
-            match self.wait(&fault, spent.attempts).await {
-                Ok(()) => {}
-                Err(ended) => return ended,
-            }
+            self.wait(&fault, spent.attempts).await?;
         }
     }
 
     /// One request. The permit is given back as soon as the reply is there.
-    async fn attempt(&self, call: &Call, lessons: &Lessons, spent: &mut Spent) -> Result<Result<Reply, Fault>, super::governor::Stopped> {
+    async fn attempt(
+        &self,
+        call: &Call,
+        ledger: &impl Ledger,
+        lessons: &Lessons,
+        spent: &mut Spent,
+    ) -> Result<(Result<Reply, Fault>, Attempt), Ended> {
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
+        let output = u64::from(room) + u64::from(call.max_output_tokens);
         let permit = self.governor.admit().await?;
+        // Under the permit, so that the ledger names exactly the calls that were in flight.
+        let at_most = self.account.prices.at_most(&call.model, call.most_input_tokens(), output);
+        let id = ledger.sending(spent.attempts + 1, at_most).await?;
         let body = self.account.dialect.request(call, &Extra { room, note: lessons.note.as_deref() });
         self.observer.sent();
         let started = Instant::now();
-        let result = self.transport.send(body).await;
+        let result = self.governor.unless_abandoned(self.transport.send(body)).await?;
         let seconds = started.elapsed().as_secs_f64();
         drop(permit);
 
@@ -135,7 +183,7 @@ impl Asker {
         spent.usage += usage;
         spent.seconds += seconds;
         spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        Ok(result)
+        Ok((result, Attempt { id, failure: None, usage, cost }))
     }
 
     async fn wait(&self, fault: &Fault, attempt: u32) -> Result<(), Ended> {
@@ -169,7 +217,7 @@ impl Asker {
         bound.mul_f64(fastrand::f64())
     }
 
-    fn give_up(&self, call: &Call, fault: &Fault, spent: Spent) -> Ended {
+    fn give_up(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> Ended {
         if fault.class == Class::NotSent {
             // Nobody answers, and has not for a while: that is no fault of this document, nor of the next one.
             let message = format!(
@@ -180,7 +228,7 @@ impl Asker {
         }
         let request = fault.request_id.as_ref().map_or_else(String::new, |id| format!(" [request {id}]"));
         let message = format!("{}, attempt {} of {}: {}{request}", call.label(), spent.attempts, self.retry.max_attempts, fault.message);
-        Ended::Failed(Failure::new(fault.code, message), spent)
+        Ended::Failed(Failure::new(fault.code, message), spent, attempt)
     }
 
     fn explain(&self, call: &Call, fault: &Fault) -> String {
@@ -199,6 +247,18 @@ impl Asker {
         };
         let said = fault.message.trim_end_matches('.');
         format!("{} refuses: {said}. {hint} Documents without a result stay pending.", self.account.endpoint)
+    }
+}
+
+impl From<Stopped> for Ended {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<LedgerClosed> for Ended {
+    fn from(_: LedgerClosed) -> Self {
+        Self::Stopped
     }
 }
 

@@ -20,6 +20,10 @@ pub struct LlmSettings {
     pub documents: usize,
     /// Seconds that one attempt may take.
     pub timeout_s: u64,
+    /// Seconds that calls in flight may take after a signal.
+    pub drain_s: u64,
+    /// Whether equal calls on different documents are answered once.
+    pub share_identical_calls: bool,
     /// Tokens added to the answer's limit for thinking; 0 for the provider's usual room.
     pub thinking_tokens: u32,
     /// How hard to think, in the provider's words; empty for the model's default.

@@ -13,8 +13,18 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a job over documents
+    /// Run a job over documents, or bring its results up to date
     Run(RunArgs),
+    /// Tell what is done, what remains, what is in doubt, and how to go on
+    Status(StatusArgs),
+    /// Make result files of the run store, in any format
+    Export(ExportArgs),
+    /// Check store, result files, inputs and bill against each other
+    Verify(StoreArgs),
+    /// List past runs
+    Runs(StatusArgs),
+    /// Drop what no result is made of any more
+    Prune(PruneArgs),
     /// List the built-in jobs, or print one to start from
     Jobs(JobsArgs),
     /// Show the settings in force
@@ -26,7 +36,8 @@ pub(super) enum Command {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Exit codes: 0 all rows ok; 1 internal error; 2 wrong arguments, settings or input; 3 finished with failed rows;
-4 stopped early, the same command goes on; 5 refused by the provider (key, model, credit); 130 second Ctrl-C.")]
+4 stopped early (signal, full disk, provider out of reach), the same command goes on; 5 refused by the provider (key,
+model, credit); 130 and 143: a second Ctrl-C or SIGTERM ended it at once.")]
 pub(super) struct RunArgs {
     /// Files and directories [default: input.paths]
     pub input: Vec<String>,
@@ -36,6 +47,13 @@ pub(super) struct RunArgs {
     /// Where results go [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
+    /// Try failures again that would end the same way, such as refused or too_long: all, or those of one code.
+    /// Others, such as timed_out, are tried again anyway
+    #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub retry_failed: Option<String>,
+    /// What becomes of calls that were in flight when a run died, and may have been billed
+    #[arg(long, value_enum, default_value_t = InDoubt::Resend)]
+    pub in_doubt: InDoubt,
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// How progress is shown on stderr
@@ -46,6 +64,14 @@ pub(super) struct RunArgs {
     pub quiet: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum InDoubt {
+    /// They are sent again
+    Resend,
+    /// They are not: their documents get the code in_doubt
+    Skip,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(super) struct SettingsArgs {
     /// Settings file [default: pipeline.toml in the current directory, if there is one]
@@ -54,6 +80,62 @@ pub(super) struct SettingsArgs {
     /// One setting, such as llm.concurrency=200; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+/// Which run store.
+#[derive(Debug, ClapArgs)]
+pub(super) struct StoreArgs {
+    /// The output directory [default: output.dir]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<String>,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// As JSON, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ExportArgs {
+    /// Only this job's results
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// Formats, with commas between: csv, jsonl, json [default: output.formats]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
+    pub format: Vec<ExportFormat>,
+    /// Another directory, or - for stdout (one job and one format)
+    #[arg(long, value_name = "DIR|-")]
+    pub to: Option<String>,
+    /// The newest run as far as it got, also if an earlier one was complete
+    #[arg(long)]
+    pub partial: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    Csv,
+    Jsonl,
+    Json,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Dropped are documents that are in no result any more (deleted, or edited since), with their paid answers, and rows made
+with settings or jobs of the past. Answers about documents that are there stay, whatever model gave them.")]
+pub(super) struct PruneArgs {
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,10 +3,15 @@
 mod args;
 mod config;
 mod exit;
+mod export;
 mod jobs;
+mod prune;
 mod run;
+mod runs;
 mod settings;
 mod simulate;
+mod status;
+mod verify;
 
 pub use exit::{Exit, Stop};
 
@@ -28,6 +33,11 @@ pub fn main() -> ExitCode {
     quiet_decoders();
     let result = match args.command {
         Command::Run(run) => run::run(&run),
+        Command::Status(status) => status::status(&status),
+        Command::Export(export) => export::export(&export),
+        Command::Verify(store) => verify::verify(&store),
+        Command::Runs(runs) => runs::runs(&runs),
+        Command::Prune(prune) => prune::prune(&prune),
         Command::Jobs(jobs) => jobs::jobs(&jobs),
         Command::Config(config) => config::config(&config),
         Command::Simulate(simulate) => simulate::simulate(&simulate),

@@ -1,16 +1,18 @@
 //! `docmill run`.
 
-use super::args::{Progress, RunArgs};
+use super::args::{InDoubt, Progress, RunArgs};
 use super::exit::{Exit, Stop};
 use super::settings::{self, Settings, SimulatorSettings};
 use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::engine::{self, JobSet, Plan, RunError};
 use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
+use crate::model::FailureCode;
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
 use crate::report::{Style, watch};
 use crate::simulator::{Scenario, Simulator};
+use crate::store::Retry;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -34,6 +36,10 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     let account = Account::resolve(&settings.llm, address.as_deref(), |name| std::env::var(name).ok());
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
     let plan = Plan {
+        recipe: recipe(config, &account, &jobs),
+        command: command_line(),
+        retry: retry(args.retry_failed.as_deref())?,
+        skip_in_doubt: args.in_doubt == InDoubt::Skip,
         roots: Roots::open(&settings.input, &settings.output.dir).map_err(Stop::usage)?,
         jobs,
         read: settings.read,
@@ -61,13 +67,53 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     })?;
     match outcome.stop {
         Some(stop) => {
-            let done: u64 = outcome.summaries.iter().map(|s| s.totals.rows()).sum();
-            let message = format!("{}\n{done} documents are done and kept; run the same command again to go on", stop.message);
+            let next = "`docmill status` tells what remains; run the same command again to go on";
+            let message = format!("{}\n{} documents are done and kept; {next}", stop.message, outcome.done);
             Err(Stop { exit: stop.kind.into(), message })
         }
-        None if outcome.summaries.iter().any(|s| s.totals.unanswered() > 0) => Ok(Exit::FailedRows),
+        None if outcome.unanswered > 0 => Ok(Exit::FailedRows),
         None => Ok(Exit::Ok),
     }
+}
+
+/// Everything but the documents that decides about a row, as a number.
+fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
+    /// To be raised when rows of the same answers come out differently.
+    const ROWS: &str = "docmill rows 1";
+    const DECIDING: [&str; 5] = ["prepare.image.", "prepare.text.", "read.max_file_mb", "llm.provider", "llm.effort"];
+    let mut hash = blake3::Hasher::new();
+    hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
+    for (key, value, _) in config.entries() {
+        if DECIDING.iter().any(|prefix| key.starts_with(prefix)) {
+            hash.update(format!("\n{key} = {value}").as_bytes());
+        }
+    }
+    for job in jobs.iter() {
+        hash.update(&job.digest().0);
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hash.finalize().as_bytes();
+    i64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn retry(asked: Option<&str>) -> Result<Retry, Stop> {
+    match asked {
+        None => Ok(Retry::Transient),
+        Some("all") => Ok(Retry::All),
+        Some(code) => FailureCode::parse(code).map(Retry::Also).ok_or_else(|| {
+            let known: Vec<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
+            Stop::usage(format!("--retry-failed={code}: there is no such code; there are: {}", known.join(", ")))
+        }),
+    }
+}
+
+/// This command as one could type it again.
+fn command_line() -> String {
+    let quoted = |arg: std::borrow::Cow<'_, str>| {
+        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
+        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
+    };
+    let args = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy()));
+    std::iter::once("docmill".to_owned()).chain(args).collect::<Vec<_>>().join(" ")
 }
 
 /// Arguments that are settings under another name.
@@ -81,9 +127,7 @@ fn flags(args: &RunArgs) -> Vec<(String, String, String)> {
     if let Some(job) = &args.job {
         flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
     }
-    if let Some(output) = &args.output {
-        flag("output.dir", toml::Value::String(output.clone()).to_string(), "--output");
-    }
+    flags.extend(settings::output_flag(args.output.as_deref()));
     flags
 }
 

@@ -1,13 +1,13 @@
 //! From files, environment and flags to checked settings.
 
-use super::args::SettingsArgs;
+use super::args::{SettingsArgs, StoreArgs};
 use super::exit::Stop;
 use crate::ask::LlmSettings;
 use crate::config::{Config, Layer, Problem, Problems};
 use crate::prepare::PrepareSettings;
 use crate::read::{InputSettings, ReadSettings};
 use crate::report::ReportSettings;
-use crate::store::StoreSettings;
+use crate::store::{Archive, StoreSettings};
 use crate::write::OutputSettings;
 use serde::Deserialize;
 use std::path::Path;
@@ -38,6 +38,24 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) ->
     let (config, problems) = Config::lay(&layers).map_err(Stop::usage)?;
     let settings = Settings::from_config(&config, problems).map_err(Stop::usage)?;
     Ok((config, settings))
+}
+
+/// The settings of a command that looks at a store, and the store.
+pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), Stop> {
+    let (_config, settings) = load(&args.settings, output_flag(args.output.as_deref()))?;
+    let directory = &settings.output.dir;
+    let archive = Archive::open(directory).map_err(Stop::usage)?;
+    let nothing = || {
+        let shown = directory.display();
+        Stop::usage(format!("there is no run store in {shown}: `docmill run` makes one; --output names another directory"))
+    };
+    archive.ok_or_else(nothing).map(|archive| (settings, archive))
+}
+
+/// `--output` as a setting.
+pub(super) fn output_flag(output: Option<&str>) -> Vec<(String, String, String)> {
+    let flag = |dir: &str| ("output.dir".to_owned(), toml::Value::String(dir.to_owned()).to_string(), "--output".to_owned());
+    output.map(flag).into_iter().collect()
 }
 
 /// `[job]`.

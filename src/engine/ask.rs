@@ -1,31 +1,47 @@
 //! Stage 3: the calls of each document, and its row.
 
+use super::answers::{Answers, Before};
+use super::ledger::{CallLedger, settlement};
 use super::prepare::{Ready, State};
 use super::row::RowMaker;
 use super::{Context, RunError};
 use crate::ask::{Asker, Ended, RunStop};
 use crate::event::RunEvent;
 use crate::job::{Combined, Job};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, Failure, FailureCode, Prepared, Row, RowStatus};
-use crate::store::{AnswerReader, NewAnswer, NewRow, StoreHandle, WriterGone};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, FailureCode, Prepared, Row, RowStatus};
+use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use serde_json::{Map, Value};
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::Receiver;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 /// Everything that the calls of a document need, shared by all documents.
 pub(super) struct Desk {
     pub asker: Asker,
     pub store: StoreHandle,
-    /// Answers of earlier runs; `None` if there are none.
-    pub answers: Option<Arc<Mutex<AnswerReader>>>,
+    /// What is known about calls before they are sent.
+    pub answers: Answers,
+    /// The number of the next attempt.
+    pub attempts: AtomicI64,
     pub rows: RowMaker,
     pub effort: Option<Arc<str>>,
     /// The first reason to stop the whole run.
     pub stopped_by: Arc<OnceLock<RunStop>>,
     pub context: Context,
+}
+
+/// The document that calls are about.
+#[derive(Clone, Copy)]
+struct Subject<'d> {
+    id: DocumentId,
+    is_new: bool,
+    job: &'d Job,
+}
+
+fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
+    serde_json::to_string(record).map_err(|e| RunError::Internal(e.to_string()))
 }
 
 /// The document gets no row in this run: it stays pending.
@@ -68,73 +84,79 @@ pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, documents: 
 impl Desk {
     /// Takes one document to its row.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
-        let Ready { document, job, state, held } = ready;
+        let Ready { document, id, is_new, job, state, held } = ready;
         let row = match state {
             State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
             State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
-            State::Prepared(prepared) => match self.answer(&document.name, &job, &prepared).await {
+            State::Prepared(prepared) => match self.answer(Subject { id, is_new, job: &job }, &prepared).await {
                 Ok((records, counted)) => self.rows.with_answers(&document, &job, prepared.facts, records, &counted),
                 Err(Unfinished::Stopping) => return Ok(()),
                 Err(Unfinished::Error(error)) => return Err(error),
             },
         };
         drop(held);
-        self.commit(row).await
+        self.commit(id, row).await
     }
 
     /// All calls of a document, the aggregation included, and the result of an aggregation without a model.
-    async fn answer(&self, document: &str, job: &Job, prepared: &Prepared) -> Result<(Vec<CallRecord>, Map<String, Value>), Unfinished> {
-        let model = &self.asker.account().model;
+    async fn answer(&self, subject: Subject<'_>, prepared: &Prepared) -> Result<(Vec<CallRecord>, Map<String, Value>), Unfinished> {
+        let (job, model) = (subject.job, &self.asker.account().model);
         let calls = match job.calls(&prepared.content, model, self.effort.as_ref()) {
             Ok(calls) => calls,
             Err(failure) => return Err(RunError::Internal(failure.to_string()).into()),
         };
-        let mut records = self.ask_all(document, job, calls).await?;
+        let mut records = self.ask_all(subject, calls).await?;
         match job.combine(&records, model, self.effort.as_ref()) {
             Err(failure) => Err(RunError::Internal(failure.to_string()).into()),
             Ok(Combined::Nothing) => Ok((records, Map::new())),
             Ok(Combined::Done(result)) => Ok((records, result)),
             Ok(Combined::Ask(call)) => {
-                records.extend(self.ask_all(document, job, vec![*call]).await?);
+                records.extend(self.ask_all(subject, vec![*call]).await?);
                 Ok((records, Map::new()))
             }
         }
     }
 
-    /// Several calls on one document at the same time. Answers that are in the store are taken from there.
-    async fn ask_all(&self, document: &str, job: &Job, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
+    /// Several calls on one document at the same time. What the store knows about them is taken from there.
+    async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
         // The provider and not the dialect: what the simulator made up must never pass for a model's answer.
         let endpoint = self.asker.account().provider.as_str();
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(endpoint)).collect();
-        let committed = self.committed(document, keys.clone()).await?;
-        let asking = calls.iter().zip(keys).zip(committed).map(|((call, key), committed)| async move {
-            match committed {
-                Some(record) => {
+        let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
+        let asking = calls.iter().zip(keys).zip(before).map(|((call, key), before)| async move {
+            match before {
+                Before::Answered(record) => {
                     self.context.meters.reused.fetch_add(1, Relaxed);
-                    Ok(record)
+                    Ok(CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record })
                 }
-                None => self.ask_one(document, job, call, key).await,
+                Before::Failed(record) => Ok(CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record }),
+                Before::InDoubt(failure) => Ok(RowMaker::unasked(call, failure)),
+                Before::Open { failed_before } => self.ask_once(subject, call, key, failed_before).await,
             }
         });
         join_all(asking).await.into_iter().collect()
     }
 
-    /// Records of answered calls, in the order of `keys`.
-    async fn committed(&self, document: &str, keys: Vec<CallKey>) -> Result<Vec<Option<CallRecord>>, RunError> {
-        let Some(answers) = self.answers.clone() else { return Ok(vec![None; keys.len()]) };
-        let document = document.to_owned();
-        let look_up = move || {
-            let answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            keys.into_iter()
-                .map(|key| Ok(answers.get(key, &document)?.and_then(|text| serde_json::from_str(&text).ok())))
-                .collect::<Result<Vec<_>, RunError>>()
-        };
-        spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))?
+    /// Asks, or waits for another document that is asking the same if identical calls are shared.
+    async fn ask_once(&self, subject: Subject<'_>, call: &Call, key: CallKey, failed_before: bool) -> Result<CallRecord, Unfinished> {
+        let _turn = self.answers.turn(key).await;
+        if let Some(record) = self.answers.shared(key).await? {
+            self.context.meters.reused.fetch_add(1, Relaxed);
+            let record = CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record };
+            self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, failed_before }).await?;
+            return Ok(record);
+        }
+        if let Some(doubts) = self.answers.doubts(subject.id, key) {
+            self.store.give_up(doubts).await.map_err(|gone| self.store_failed(gone))?;
+        }
+        self.ask_one(subject, call, key, failed_before).await
     }
 
-    async fn ask_one(&self, document: &str, job: &Job, call: &Call, key: CallKey) -> Result<CallRecord, Unfinished> {
-        match self.asker.ask(call, |text| job.read_answer(&call.task, text)).await {
-            Ended::Answered(answered, spent) => {
+    async fn ask_one(&self, subject: Subject<'_>, call: &Call, key: CallKey, failed_before: bool) -> Result<CallRecord, Unfinished> {
+        let document = subject.id;
+        let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
+        match self.asker.ask(call, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
+            Ended::Answered(answered, spent, attempt) => {
                 let record = CallRecord {
                     status: CallStatus::Ok,
                     answer: Some(answered.value),
@@ -142,15 +164,17 @@ impl Desk {
                     request_id: answered.request_id,
                     ..RowMaker::record(call, &spent)
                 };
-                let text = serde_json::to_string(&record).map_err(|e| RunError::Internal(e.to_string()))?;
-                let answer = NewAnswer { key, document: document.to_owned(), call: text };
-                self.store.save_answer(answer).await.map_err(|gone| self.store_failed(gone))?;
+                self.keep(NewAnswer { document, key, call: json(&record)?, settles: Some(settlement(attempt)), failed_before }).await?;
                 Ok(record)
             }
-            Ended::Failed(failure, spent) => {
+            Ended::Failed(failure, spent, attempt) => {
                 let declined = matches!(failure.code, FailureCode::Refused | FailureCode::Filtered);
                 let status = if declined { CallStatus::Refused } else { CallStatus::Failed };
-                Ok(CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent) })
+                let code = failure.code.as_str();
+                let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent) };
+                let failure = NewFailure { document, key, code, call: json(&record)?, settles: settlement(attempt) };
+                self.store.save_failure(failure).await.map_err(|gone| self.store_failed(gone))?;
+                Ok(record)
             }
             Ended::RunStops(reason) => {
                 // The first reason counts; those that follow are mostly its echo.
@@ -162,6 +186,10 @@ impl Desk {
         }
     }
 
+    async fn keep(&self, answer: NewAnswer) -> Result<(), Unfinished> {
+        self.store.save_answer(answer).await.map_err(|gone| self.store_failed(gone))
+    }
+
     /// What cannot be kept must not be paid for: no further calls. Why the store failed is said by its thread, at the end.
     fn store_failed(&self, _gone: WriterGone) -> Unfinished {
         self.context.stop.cancel();
@@ -169,12 +197,12 @@ impl Desk {
     }
 
     /// Hands a row to the store and tells the watchers.
-    async fn commit(&self, row: Row) -> Result<(), RunError> {
-        let result = serde_json::to_string(&row).map_err(|e| RunError::Internal(e.to_string()))?;
+    async fn commit(&self, document: DocumentId, row: Row) -> Result<(), RunError> {
+        let result = json(&row)?;
         let new = NewRow {
-            position: row.index,
+            document,
+            codes: row.codes(),
             job: row.job,
-            document: row.document.clone(),
             status: row.status.as_str(),
             failure_code: row.failure.as_ref().map(|f| f.code.as_str()),
             result,

@@ -5,41 +5,77 @@ use crate::ask::{RunStop, StopKind};
 use crate::event::RunEvent;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often watchers get the counters.
 const TICK: Duration = Duration::from_millis(100);
-/// What shells expect of a program that a second Ctrl-C ends.
-const INTERRUPTED: i32 = 130;
 
-/// Runs until `finished`. The first signal stops admission, and calls in flight are finished; the second ends the
-/// process at once, which costs the answers in flight and nothing that is committed.
-pub(super) async fn conduct(context: Context, stopped_by: Arc<OnceLock<RunStop>>, finished: CancellationToken) {
-    let mut ticks = tokio::time::interval(TICK);
-    let mut signals = Signals::new();
-    let mut received = 0;
-    loop {
-        tokio::select! {
-            () = finished.cancelled() => break,
-            _ = ticks.tick() => {
-                // Counters are worth nothing later: watchers who are behind miss some.
-                drop(context.events.try_send(RunEvent::Progress(context.meters.snapshot())));
-            }
-            () = signals.next() => {
-                received += 1;
-                if received > 1 {
-                    #[expect(clippy::exit, reason = "a second Ctrl-C means now")]
-                    std::process::exit(INTERRUPTED);
+/// Listens and reports.
+pub(super) struct Conductor {
+    pub context: Context,
+    /// Why the run stops early, once it does.
+    pub stopped_by: Arc<OnceLock<RunStop>>,
+    /// Cancelled when calls in flight have had the time that they get.
+    pub abandon: CancellationToken,
+    /// How long that is.
+    pub drain: Duration,
+}
+
+impl Conductor {
+    /// Runs until `finished`. The first signal stops admission, and calls in flight are finished as far as the time for
+    /// it goes; the second ends the process at once, which leaves the calls in flight in doubt and costs nothing that is
+    /// committed.
+    pub async fn conduct(self, finished: CancellationToken) {
+        let mut ticks = tokio::time::interval(TICK);
+        let mut signals = Signals::new();
+        let mut drained_at = None;
+        loop {
+            tokio::select! {
+                () = finished.cancelled() => break,
+                _ = ticks.tick() => {
+                    // Counters are worth nothing later: watchers who are behind miss some.
+                    drop(self.context.events.try_send(RunEvent::Progress(self.context.meters.snapshot())));
                 }
-                let message = "stopped by a signal".to_owned();
-                let _first_wins = stopped_by.set(RunStop { kind: StopKind::Parked, message });
-                context.stop.cancel();
-                let message = "stopping: calls in flight are finished first; once more to stop at once".to_owned();
-                context.tell(RunEvent::Warning { message }).await;
+                () = at(drained_at) => {
+                    drained_at = None;
+                    self.abandon.cancel();
+                }
+                exit_code = signals.next() => {
+                    if drained_at.is_some() || self.abandon.is_cancelled() {
+                        #[expect(clippy::exit, reason = "a second signal means now")]
+                        std::process::exit(exit_code);
+                    }
+                    drained_at = Some(Instant::now() + self.drain);
+                    self.stop().await;
+                }
             }
         }
     }
+
+    async fn stop(&self) {
+        let message = "stopped by a signal".to_owned();
+        let _first_wins = self.stopped_by.set(RunStop { kind: StopKind::Parked, message });
+        self.context.stop.cancel();
+        let message = format!(
+            "stopping: calls in flight are finished first, for at most {} s (llm.drain_s); once more to stop at once",
+            self.drain.as_secs()
+        );
+        self.context.tell(RunEvent::Warning { message }).await;
+    }
 }
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What shells expect of a program that a signal has ended.
+const INTERRUPTED: i32 = 130;
+#[cfg(unix)]
+const TERMINATED: i32 = 143;
 
 /// Ctrl-C and SIGTERM. Registered once: between two registrations a signal would be lost.
 struct Signals {
@@ -56,10 +92,11 @@ impl Signals {
         Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
     }
 
-    async fn next(&mut self) {
+    /// Waits for a signal; gives the exit code of a program that it ends.
+    async fn next(&mut self) -> i32 {
         tokio::select! {
-            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => {}
-            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => {}
+            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => INTERRUPTED,
+            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => TERMINATED,
             else => std::future::pending().await,
         }
     }
@@ -71,9 +108,10 @@ impl Signals {
         Self {}
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> i32 {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        INTERRUPTED
     }
 }

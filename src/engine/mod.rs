@@ -1,15 +1,21 @@
 //! The pipeline at work: stages, the channels between them, and the one owner of a run's state.
 //!
 //! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
-//! data: `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`. `conductor` listens to signals and
-//! reports the counters. A stage ends when its input closes; a document's failure is a row; an error ends the run.
+//! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
+//! `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
+//! `ledger` writes down each attempt. `conductor` listens to signals and reports the counters. A stage ends when its
+//! input closes; a document's failure is a row; an error ends the run.
 
+mod answers;
 mod ask;
 mod conductor;
+mod ledger;
+mod list;
 mod memory;
 mod meter;
 mod prepare;
 mod read;
+mod register;
 mod route;
 mod row;
 mod summary;
@@ -18,13 +24,14 @@ mod write;
 
 pub use route::JobSet;
 pub use wiring::run;
+pub use write::{JobResults, Results};
 
 use crate::ask::{Account, LlmSettings, RunStop};
 use crate::event::RunEvent;
 use crate::model::Summary;
 use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{ReadSettings, Roots};
-use crate::store::{LockError, StoreError, StoreSettings};
+use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
 use crate::write::{OutputSettings, WriteError};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -53,6 +60,14 @@ pub struct Plan {
     pub output: OutputSettings,
     /// The settings in force as JSON, for the history.
     pub settings: String,
+    /// The command line, for the history.
+    pub command: String,
+    /// Everything but the documents that decides about a row, as a number.
+    pub recipe: i64,
+    /// Which failures of earlier runs are tried again.
+    pub retry: Retry,
+    /// Whether calls that a dead run has left in doubt are not sent again.
+    pub skip_in_doubt: bool,
 }
 
 /// How a run ended.
@@ -62,6 +77,10 @@ pub struct Outcome {
     pub summaries: Vec<Summary>,
     /// Why it ended early, if it did.
     pub stop: Option<RunStop>,
+    /// Documents that should have an answer and have none.
+    pub unanswered: u64,
+    /// Documents with a row, whether it was made now or before.
+    pub done: u64,
 }
 
 /// Why a run could not go on. Whatever was committed is kept.
@@ -84,6 +103,9 @@ pub enum RunError {
     /// The run store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store's thread has ended. Why is said by the thread.
+    #[error(transparent)]
+    StoreGone(#[from] WriterGone),
     /// A result file failed.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -93,6 +115,17 @@ pub enum RunError {
     /// A fault of docmill.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl RunError {
+    /// Whether the disk is full: everything committed is safe, and with room the same command goes on.
+    fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_disk_full(),
+            Self::Write(error) => error.is_disk_full(),
+            _ => false,
+        }
+    }
 }
 
 /// What every stage has at hand.

@@ -7,7 +7,7 @@ use super::memory::{Budget, Held};
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
 use crate::job::Job;
-use crate::model::{Document, Failure, FailureCode, Kind, Prepared};
+use crate::model::{Document, DocumentId, Failure, FailureCode, Kind, Prepared};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, peak_memory, prepare as prepare_document, sniff};
 use futures::{StreamExt as _, stream};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -21,6 +21,9 @@ use tokio_stream::wrappers::ReceiverStream;
 #[derive(Debug)]
 pub(super) struct Ready {
     pub document: Document,
+    pub id: DocumentId,
+    /// Whether the store has never seen it.
+    pub is_new: bool,
     pub job: Arc<Job>,
     pub state: State,
     /// Keeps the prepared bytes counted until the last answer is in.
@@ -102,10 +105,17 @@ fn groups(reads: Vec<Read>, bench: &Bench) -> Vec<Vec<Planned>> {
 
 /// What is to be done with a document.
 struct Planned {
+    ready: Unprepared,
+    work: Result<(Vec<u8>, Sniffed), State>,
+}
+
+/// A document on its way through preparation.
+struct Unprepared {
     document: Document,
+    id: DocumentId,
+    is_new: bool,
     job: Arc<Job>,
     held: Option<Held>,
-    work: Result<(Vec<u8>, Sniffed), State>,
 }
 
 impl Planned {
@@ -115,23 +125,23 @@ impl Planned {
 }
 
 fn plan(read: Read, bench: &Bench) -> Planned {
-    let Read { document, bytes, held } = read;
+    let Read { document, id, is_new, bytes, held } = read;
     let extension = document.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let bytes = match bytes {
-        Ok(bytes) => bytes,
-        Err(failure) => {
-            let (job, _) = bench.jobs.pick(None, &extension);
-            return Planned { document, job, held, work: Err(State::Failed(failure)) };
+    let (job, work) = match bytes {
+        Ok(bytes) => {
+            let sniffed = sniff(&bytes, &extension);
+            let (job, taken) = bench.jobs.pick(sniffed.kind().filter(|_| !bytes.is_empty()), &extension);
+            let work = if taken { Ok((bytes, sniffed)) } else { Err(State::Skipped(not_taken(sniffed.kind(), &job))) };
+            (job, work)
         }
+        Err(failure) => (bench.jobs.pick(None, &extension).0, Err(State::Failed(failure))),
     };
-    let sniffed = sniff(&bytes, &extension);
-    let (job, taken) = bench.jobs.pick(sniffed.kind().filter(|_| !bytes.is_empty()), &extension);
-    if !taken {
-        let kind = sniffed.kind().map_or("a document", |kind| if kind == Kind::Image { "an image" } else { "a text" });
-        let failure = Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take", job.name));
-        return Planned { document, job, held, work: Err(State::Skipped(failure)) };
-    }
-    Planned { document, job, held, work: Ok((bytes, sniffed)) }
+    Planned { ready: Unprepared { document, id, is_new, job, held }, work }
+}
+
+fn not_taken(kind: Option<Kind>, job: &Job) -> Failure {
+    let kind = kind.map_or("a document", |kind| if kind == Kind::Image { "an image" } else { "a text" });
+    Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take", job.name))
 }
 
 async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
@@ -139,19 +149,19 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
     let decoding = bench.decoding.take(peak as u64).await;
     let mut kept = Vec::with_capacity(group.len());
     let mut work = Vec::with_capacity(group.len());
-    for Planned { document, job, held, work: planned } in group {
-        kept.push((document, job, held));
+    for Planned { ready, work: planned } in group {
+        kept.push(ready);
         work.push(planned);
     }
     let states = on_pool(work, bench).await;
     drop(decoding);
     kept.into_iter()
         .zip(states)
-        .map(|((document, job, mut held), state)| {
+        .map(|(Unprepared { document, id, is_new, job, mut held }, state)| {
             if let Some(held) = &mut held {
                 held.shrink_to(if let State::Prepared(prepared) = &state { prepared.content.bytes() as u64 } else { 0 });
             }
-            Ready { document, job, state, held }
+            Ready { document, id, is_new, job, state, held }
         })
         .collect()
 }

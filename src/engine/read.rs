@@ -1,11 +1,15 @@
-//! Stage 1: the walk, and the readers behind it.
+//! Stage 1: the readers. They also find out which document of the store it is that they have read.
 
+use super::list::Found;
 use super::memory::{Budget, Held};
+use super::register::{Identity, Register};
 use super::{Context, RunError};
-use crate::model::{Document, Failure, LeftOut};
-use crate::read::{Found, Opened, ReadSettings, Roots, open};
+use crate::model::{Digest, Document, DocumentId, Failure, Stamp};
+use crate::read::{Opened, ReadSettings, open};
+use crate::store::{StoreHandle, Version};
 use futures::{StreamExt as _, stream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
@@ -15,97 +19,144 @@ use tokio_stream::wrappers::ReceiverStream;
 #[derive(Debug)]
 pub(super) struct Read {
     pub document: Document,
+    pub id: DocumentId,
+    /// Whether the store has never seen it: then no answers can be known.
+    pub is_new: bool,
     pub bytes: Result<Vec<u8>, Failure>,
     pub held: Option<Held>,
-}
-
-/// Walks the inputs, no further ahead than the channel reaches. Blocks.
-pub(super) fn walk(roots: &Roots, found: &Sender<Found>, left_out: &Mutex<LeftOut>, context: &Context) {
-    let mut walk = roots.walk();
-    let mut documents = 0;
-    while !context.stop.is_cancelled() {
-        let Some(next) = walk.next() else {
-            context.meters.set_documents(documents);
-            break;
-        };
-        documents += 1;
-        if found.blocking_send(next).is_err() {
-            break;
-        }
-    }
-    *left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = walk.left_out();
-}
-
-/// Counts the documents ahead of the walk, so that progress has a total. Blocks.
-pub(super) fn count(roots: &Roots, context: &Context) {
-    let documents = roots.unsorted().take_while(|()| !context.stop.is_cancelled()).count();
-    if !context.stop.is_cancelled() {
-        context.meters.set_documents(documents as u64);
-    }
 }
 
 /// Files that one reader opens at a time, where so many are waiting: handing over to another thread costs more than
 /// reading a small one.
 const BATCH: usize = 16;
 
+/// Everything that reading needs, shared by all documents.
+pub(super) struct Reader {
+    pub settings: ReadSettings,
+    pub register: Arc<Register>,
+    pub store: StoreHandle,
+    pub context: Context,
+}
+
 /// Reads documents, several at a time.
 ///
 /// A document waits for its share of the memory budget alone and holds nothing meanwhile: were documents that have
 /// theirs kept back until others get it, all could wait for ever.
-pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, settings: ReadSettings, context: Context) -> Result<(), RunError> {
-    let budget = Budget::megabytes(settings.memory_mb);
-    let max_bytes = settings.max_file_mb.saturating_mul(1_000_000);
+pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Reader) -> Result<(), RunError> {
+    let budget = Budget::megabytes(reader.settings.memory_mb);
+    let reader = &reader;
     let mut reading = ReceiverStream::new(found)
         .ready_chunks(BATCH)
-        .map(|batch| open_batch(batch, max_bytes, &context))
-        .buffer_unordered(settings.concurrency)
+        .map(|batch| reader.open_batch(batch))
+        .buffer_unordered(reader.settings.concurrency)
         .flat_map(|opened| match opened {
             Ok(batch) => stream::iter(batch.into_iter().map(Ok).collect::<Vec<_>>()),
             Err(error) => stream::iter(vec![Err(error)]),
         })
-        .map(|opened| async { finish(opened?, max_bytes, &budget, &context).await })
-        .buffer_unordered(settings.concurrency);
+        .map(|opened| async { reader.finish(opened?, &budget).await })
+        .buffer_unordered(reader.settings.concurrency);
     while let Some(read) = reading.next().await {
-        context.meters.read.done(1);
-        if out.send(read?).await.is_err() {
+        let Some(read) = read? else { continue };
+        if out.send(read).await.is_err() {
             break;
         }
     }
     Ok(())
 }
 
-type OpenedDocument = (Document, Result<Opened, Failure>);
-
-async fn open_batch(batch: Vec<Found>, max_bytes: u64, context: &Context) -> Result<Vec<OpenedDocument>, RunError> {
-    let open_one = move |(document, failure): Found| {
-        let opened = failure.map_or_else(|| open(&document, max_bytes), Err);
-        (document, opened)
-    };
-    blocking(context, move || batch.into_iter().map(open_one).collect()).await
+/// An opened document. A small one is read, and it is known which one it is.
+struct OpenedDocument {
+    document: Document,
+    versions: Vec<Version>,
+    stamp: Option<Stamp>,
+    content: Content,
 }
 
-async fn finish((document, opened): OpenedDocument, max_bytes: u64, budget: &Budget, context: &Context) -> Result<Read, RunError> {
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(failure) => return Ok(Read { document, bytes: Err(failure), held: None }),
-    };
-    // Room for the file and for what preparation makes of it: base64 is a third larger.
-    let held = budget.take(opened.size() / 3 * 4 + 4096).await;
-    let bytes = match opened {
-        Opened::Read(bytes) => Ok(bytes),
-        waiting @ Opened::Waiting { .. } => blocking(context, move || waiting.read(max_bytes)).await?,
-    };
-    Ok(Read { document, bytes, held })
+enum Content {
+    Read(Vec<u8>, Identity),
+    Failed(Failure, Identity),
+    Waiting(Opened),
 }
 
-/// File work, off the threads that must not block, on the meter.
-async fn blocking<T: Send + 'static>(context: &Context, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
-    let meters = Arc::clone(&context.meters);
-    let done = spawn_blocking(move || {
-        let started = Instant::now();
-        let result = work();
-        meters.read.worked(started.elapsed());
-        result
-    });
-    done.await.map_err(|e| RunError::Internal(format!("a reader was lost: {e}")))
+impl Reader {
+    fn max_bytes(&self) -> u64 {
+        self.settings.max_file_mb.saturating_mul(1_000_000)
+    }
+
+    async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
+        let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
+        let open_one = move |Found { document, failure, versions }: Found| {
+            let (opened, stamp) = failure.map_or_else(|| open(&document, max_bytes), |failure| (Err(failure), None));
+            let content = match opened {
+                Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
+                Ok(waiting @ Opened::Waiting { .. }) => Content::Waiting(waiting),
+                Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
+            };
+            Ok(OpenedDocument { document, versions, stamp, content })
+        };
+        self.blocking(move || batch.into_iter().map(open_one).collect()).await?
+    }
+
+    /// Reads what is not read yet and lists the document. `None` if there is nothing to do for it.
+    async fn finish(&self, opened: OpenedDocument, budget: &Budget) -> Result<Option<Read>, RunError> {
+        let OpenedDocument { document, versions, stamp, content } = opened;
+        // Room for the file and for what preparation makes of it: base64 is a third larger.
+        let size = match &content {
+            Content::Read(bytes, _) => bytes.len() as u64,
+            Content::Waiting(waiting) => waiting.size(),
+            Content::Failed(..) => 0,
+        };
+        let held = if matches!(content, Content::Failed(..)) { None } else { budget.take(size / 3 * 4 + 4096).await };
+        let (document, content) = match content {
+            Content::Waiting(waiting) => {
+                let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
+                let read = move || {
+                    let content = read_content(waiting.read(max_bytes), &register, &document, &versions, stamp)?;
+                    Ok::<_, RunError>((document, content))
+                };
+                self.blocking(read).await??
+            }
+            read => (document, read),
+        };
+        let (bytes, identity) = match content {
+            Content::Read(bytes, identity) => (Ok(bytes), identity),
+            Content::Failed(failure, identity) => (Err(failure), identity),
+            Content::Waiting(_) => return Err(RunError::Internal("a file was opened and never read".into())),
+        };
+        let Identity { id, record, kept, is_new } = identity;
+        self.store.list_read(document.index, id, record).await?;
+        if kept.is_some() {
+            self.context.meters.up_to_date.fetch_add(1, Relaxed);
+            return Ok(None);
+        }
+        self.context.meters.read.done(1);
+        Ok(Some(Read { document, id, is_new, bytes, held }))
+    }
+
+    /// File work, off the threads that must not block, on the meter.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
+        let meters = Arc::clone(&self.context.meters);
+        let done = spawn_blocking(move || {
+            let started = Instant::now();
+            let result = work();
+            meters.read.worked(started.elapsed());
+            result
+        });
+        done.await.map_err(|e| RunError::Internal(format!("a reader was lost: {e}")))
+    }
+}
+
+fn read_content(
+    bytes: Result<Vec<u8>, Failure>,
+    register: &Register,
+    document: &Document,
+    versions: &[Version],
+    stamp: Option<Stamp>,
+) -> Result<Content, RunError> {
+    let digest = bytes.as_ref().ok().map(|bytes| Digest::of(bytes));
+    let identity = register.identify(document, versions, digest, stamp)?;
+    Ok(match bytes {
+        Ok(bytes) => Content::Read(bytes, identity),
+        Err(failure) => Content::Failed(failure, identity),
+    })
 }

@@ -1,7 +1,7 @@
 //! From the calls of a document to its row.
 
 use crate::job::Job;
-use crate::model::{Call, CallRecord, CallStatus, Document, Facts, Failure, Row, RowStatus, Spent};
+use crate::model::{Call, CallRecord, CallStatus, Document, Facts, Failure, Money, Row, RowStatus, Spent};
 use serde_json::{Map, Value};
 
 /// Makes rows; knows what all rows of a run share.
@@ -39,17 +39,28 @@ impl RowMaker {
         Row { answers, failure, input: Some(facts), calls, ..self.row(document, job, status) }
     }
 
+    /// The axes of a call, as they stand in its record.
+    pub fn axes(call: &Call) -> Map<String, Value> {
+        call.axes.iter().map(|(axis, value)| (axis.clone(), Value::String(value.clone()))).collect()
+    }
+
+    /// The record of a call that was not made.
+    pub fn unasked(call: &Call, failure: Failure) -> CallRecord {
+        CallRecord { failure: Some(failure), ..Self::record(call, &Spent { cost: Some(Money::ZERO), ..Spent::default() }) }
+    }
+
     /// The record of a call, before it is known how it ended.
     pub fn record(call: &Call, spent: &Spent) -> CallRecord {
         let Spent { attempts, maybe_billed, usage, cost, seconds } = *spent;
         CallRecord {
             task: call.task.to_string(),
-            axes: call.axes.iter().map(|(axis, value)| (axis.clone(), Value::String(value.clone()))).collect(),
+            axes: Self::axes(call),
             status: CallStatus::Failed,
             answer: None,
             failure: None,
             model: None,
             request_id: None,
+            shared_from: None,
             attempts,
             maybe_billed,
             usage,

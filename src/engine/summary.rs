@@ -1,9 +1,10 @@
 //! What a run came to.
 
+use super::list::Findings;
 use super::meter::Meters;
-use super::{Plan, RunError};
+use super::{JobResults, Plan, RunError};
 use crate::ask::{Provider, RunStop};
-use crate::model::{LeftOut, RunFigures, Summary, Totals};
+use crate::model::{RunFigures, Summary};
 use crate::write::ResultFiles;
 use std::collections::BTreeMap;
 
@@ -12,47 +13,52 @@ pub(super) struct End {
     pub run: i64,
     pub started: String,
     pub stop: Option<RunStop>,
-    /// For each job its sums, and whether its result files are new.
-    pub totals: BTreeMap<String, (Totals, bool)>,
-    pub left_out: LeftOut,
+    pub results: BTreeMap<String, JobResults>,
+    pub findings: Findings,
 }
 
 impl End {
-    /// A summary for each job, written beside its results where these are new; the directories of those; the time.
-    pub fn summaries(&self, plan: &Plan, meters: &Meters) -> Result<(Vec<Summary>, Vec<String>, String), RunError> {
-        let (whole_run, ended) = (self.figures(plan, meters), now());
-        let (mut summaries, mut results) = (Vec::new(), Vec::new());
-        for (job, (totals, new)) in &self.totals {
+    /// A summary for each job, written beside its results where these are new.
+    pub fn summaries(&self, plan: &Plan, figures: &RunFigures, ended: &str) -> Result<Vec<Summary>, RunError> {
+        let mut summaries = Vec::new();
+        for (job, JobResults { totals, files }) in &self.results {
             let summary = Summary {
                 run: self.run,
                 docmill_version: env!("CARGO_PKG_VERSION"),
                 job: job.clone(),
                 started: self.started.clone(),
-                ended: ended.clone(),
+                ended: ended.to_owned(),
                 provider: plan.account.provider.as_str().to_owned(),
                 model: plan.account.model.clone(),
                 simulated: plan.account.provider == Provider::Simulated,
                 stopped: self.stop.as_ref().map(|stop| stop.message.clone()),
                 totals: totals.clone(),
-                whole_run: whole_run.clone(),
+                whole_run: figures.clone(),
             };
-            if *new {
+            if !files.is_empty() {
                 ResultFiles::write_summary(&plan.output, job, &summary)?;
-                results.push(plan.output.dir.join(job).display().to_string());
             }
             summaries.push(summary);
         }
-        Ok((summaries, results, ended))
+        Ok(summaries)
     }
 
-    fn figures(&self, plan: &Plan, meters: &Meters) -> RunFigures {
+    /// Directories of results that are new.
+    pub fn directories(&self, plan: &Plan) -> Vec<String> {
+        let new = self.results.iter().filter(|(_, results)| !results.files.is_empty());
+        new.map(|(job, _)| plan.output.dir.join(job).display().to_string()).collect()
+    }
+
+    /// Figures of the whole run.
+    pub fn figures(&self, plan: &Plan, meters: &Meters) -> RunFigures {
         let (wall, seen) = (meters.wall(), meters.snapshot());
         let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
         let stages = meters.stages(wall);
         let busiest = stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or("", |stage| stage.stage);
         RunFigures {
-            documents: seen.documents.unwrap_or(seen.read),
-            left_out: self.left_out,
+            documents: seen.documents.unwrap_or(seen.read + seen.up_to_date),
+            left_out: self.findings.left_out,
+            up_to_date: seen.up_to_date,
             calls_reused: seen.reused,
             requests: seen.requests,
             retries: seen.retries,

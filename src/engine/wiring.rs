@@ -1,38 +1,46 @@
 //! Every stage, channel and spawn of a run, on one screen.
 //!
 //! ```text
-//!  walk ──found──> read ──read──> prepare ──ready──> ask ──commands──> store's thread ──commits──> write
-//!                16 readers     1 per core      llm.documents         1, in groups            1, in order
+//!  walk ──walked──> list ──found──> read ──read──> prepare ──ready──> ask ──commands──> store's thread ──commits──> write
+//!                    └─ up to date: nothing to do   16 readers     1 per core      llm.documents   1, in groups    1, in order
 //! ```
 //!
 //! | channel | holds | memory at most, by default |
 //! |---|---|---|
+//! | walked | 16 batches of 64 names | 1,024 x 200 B |
 //! | found | 64 names (`read.queue`) | 64 x 200 B |
 //! | read | 64 files (`read.queue`) | `read.memory_mb`, counted from reading to the last answer; before that 16 readers x 16 files x 64 KB |
 //! | ready | 64 documents (`prepare.queue`) | the same budget |
-//! | commands | 1,024 answers and rows (`store.queue`) | 1,024 x 5 KB |
+//! | commands | 1,024 records (`store.queue`) | 1,024 x 5 KB |
 //! | commits | 1 sign | 0 |
 //! | events | 256 events | 256 x 300 B |
 
+use super::answers::{Answers, Sharing};
 use super::ask::{Desk, ask};
-use super::conductor::conduct;
+use super::conductor::Conductor;
+use super::list::{Findings, Lister, count, walk};
 use super::meter::Meters;
 use super::prepare::{prepare, workers};
-use super::read::{count, read, walk};
+use super::read::{Reader, read};
+use super::register::Register;
 use super::row::RowMaker;
 use super::summary::{End, nothing_found, now};
-use super::write::{RowWriter, publish};
-use super::{Context, Outcome, Plan, RunError};
-use crate::ask::{Asker, Governor, RunStop, Transport};
+use super::write::{Results, RowWriter};
+use super::{Context, JobResults, Outcome, Plan, RunError};
+use crate::ask::{Asker, Governor, RunStop, StopKind, Transport};
 use crate::event::{RunEvent, VERSION};
-use crate::model::LeftOut;
-use crate::store::{AnswerReader, OnCommit, RunLock, Store, StoreHandle};
+use crate::model::RowStatus;
+use crate::store::{EndedRun, JobColumns, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle};
+use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// Batches between the walk and the comparison with the store.
+const WALKED: usize = 16;
 
 /// Runs a plan to its end. Watchers listen at the other end of `events`.
 pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, RunError> {
@@ -45,42 +53,56 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     std::fs::create_dir_all(directory).map_err(output_error)?;
     let _lock = RunLock::acquire(directory)?;
     let started = now();
-    let store = Store::begin_run(directory, &started, &plan.settings)?;
-    let (run, rows, answers) = (store.run(), store.rows()?, store.answers()?);
+    let store = Store::begin_run(directory, &new_run(&plan, &started))?;
+    let (run, rows, catalog, next) = (store.run(), store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
+    let (previous, answers) = (store.newest_listing()?, known_answers(&plan, &store)?);
 
     let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
     let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
     // Whatever way this function is left, nobody goes on working.
     let _stop_at_the_end = context.stop.clone().drop_guard();
-    let stopped_by = Arc::new(OnceLock::new());
-    let left_out = Arc::new(Mutex::new(LeftOut::default()));
+    let (stopped_by, abandon) = (Arc::new(OnceLock::new()), CancellationToken::new());
+    let findings = Arc::new(Mutex::new(Findings::default()));
     context.tell(started_event(&plan, run)).await;
 
+    let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found_out) = mpsc::channel(plan.read.queue);
     let (read_in, read_out) = mpsc::channel(plan.read.queue);
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
     let (commits_in, commits_out) = sync_channel(1);
 
-    let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters))?;
-    let desk = Arc::new(desk(&plan, handle, answers, &stopped_by, &context)?);
-    let writer = RowWriter { rows, jobs: plan.jobs.clone(), output: plan.output.clone(), context: context.clone() };
+    let stop = context.stop.clone();
+    let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters), Box::new(move || stop.cancel()))?;
+    let register = catalog.as_ref().map(|known| known.another()).transpose()?;
+    let register = Arc::new(Register::new(register, next.0, plan.roots.clone(), plan.retry.clone()));
+    let reader = Reader { settings: plan.read.clone(), register, store: handle.clone(), context: context.clone() };
+    let compare = catalog.is_some();
+    let lister =
+        Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
+    let desk = Arc::new(desk(&plan, handle, answers, next.1, (&stopped_by, &abandon), &context)?);
+    let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
     let finished = CancellationToken::new();
     let mut beside = JoinSet::new();
-    beside.spawn(conduct(context.clone(), Arc::clone(&stopped_by), finished.clone()));
+    let drain = Duration::from_secs(plan.llm.drain_s);
+    beside.spawn(Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain }.conduct(finished.clone()));
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
         move || count(&plan.roots, &context)
     });
     let mut stages = JoinSet::new();
     stages.spawn_blocking({
-        let (plan, context, left_out) = (Arc::clone(&plan), context.clone(), Arc::clone(&left_out));
+        let (plan, context, findings) = (Arc::clone(&plan), context.clone(), Arc::clone(&findings));
         move || {
-            walk(&plan.roots, &found_in, &left_out, &context);
+            walk(&plan.roots, compare, &walked_in, &findings, &context);
             Ok(())
         }
     });
-    stages.spawn(read(found_out, read_in, plan.read.clone(), context.clone()));
+    stages.spawn_blocking({
+        let findings = Arc::clone(&findings);
+        move || lister.list(walked_out, &found_in, &findings)
+    });
+    stages.spawn(read(found_out, read_in, reader));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
     stages.spawn(ask(ready_out, desk, plan.llm.documents(plan.jobs.fewest_calls())));
     let mut writing = JoinSet::new();
@@ -96,29 +118,124 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
         }
     }
     // With the stages all ways to the store are gone, so its thread ends, and then the writer.
-    let store = tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
+    let (store, committed) =
+        tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
     let written = match writing.join_next().await {
-        Some(Ok(written)) => written?,
+        Some(Ok(written)) => written,
         _ => return Err(RunError::Internal("the writer was lost".into())),
     };
-    result?;
-
-    let stop = stopped_by.get().cloned();
-    let totals = publish(written, &plan.output, stop.is_none())?;
-    let left_out = *left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let end = End { run, started, stop, totals, left_out };
-    let (summaries, results, ended) = end.summaries(&plan, &meters)?;
-    let history = serde_json::to_string(&summaries).map_err(|e| RunError::Internal(e.to_string()))?;
-    if end.stop.is_none() {
-        store.drop_older_rows(summaries.iter().map(|summary| summary.job.as_str()))?;
-    }
-    store.end_run(&ended, &history)?;
+    let findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    // The store's own reason comes first: others are mostly its echo.
+    let worked = committed.map_err(RunError::from).and(result).and(written);
+    let published = worked.and_then(|written| publish(&plan, &store, &findings, written, stopped_by.get().is_none()));
+    let results = match published {
+        Err(error) if error.is_disk_full() => {
+            let message = format!("{error}. Everything committed is safe: make room and run the same command again");
+            let _first_wins = stopped_by.set(RunStop { kind: StopKind::Parked, message });
+            BTreeMap::new()
+        }
+        published => published?,
+    };
+    let end = End { run, started, stop: stopped_by.get().cloned(), results, findings };
+    let outcome = close(end, &plan, &store, &meters, &context).await;
 
     finished.cancel();
     while beside.join_next().await.is_some() {}
+    outcome
+}
+
+/// Completes the result files, if they are not what they should be already.
+fn publish(
+    plan: &Plan,
+    store: &Store,
+    findings: &Findings,
+    written: Results,
+    complete: bool,
+) -> Result<BTreeMap<String, JobResults>, RunError> {
+    let listing = findings.listing.filter(|_| complete && !findings.changed);
+    let results = match listing {
+        None => written.publish(complete)?,
+        Some(listing) if is_current(plan, store, listing)? => BTreeMap::new(),
+        Some(listing) => {
+            // Nothing to ask and nothing to wait for: only the files are not there, or not whole.
+            let mut results = Results::new(columns(plan), plan.output.clone());
+            store.rows_of(listing)?.read_from(0, true, |row| results.push(row))?;
+            results.publish(true)?
+        }
+    };
+    let files: Vec<_> = results.values().flat_map(|job| job.files.clone()).collect();
+    store.published(&files)?;
+    Ok(results)
+}
+
+/// Whether the result files on the disk are those that this run would make.
+fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreError> {
+    let Some(files) = store.current_files(listing)? else { return Ok(false) };
+    let on_disk = |path: &str, size| std::fs::metadata(plan.output.dir.join(path)).is_ok_and(|file| file.len() == size);
+    let asked_for = |path: &str| {
+        let job = path.split('/').next().unwrap_or_default();
+        plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
+    };
+    Ok(files.iter().all(|file| on_disk(&file.path, file.size) && asked_for(&file.path)))
+}
+
+/// Writes summaries and history, and tells the watchers.
+async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
+    let (ended, figures) = (now(), end.figures(plan, meters));
+    let summaries = end.summaries(plan, &figures, &ended)?;
+    let json = |value: serde_json::Result<String>| value.map_err(|e| RunError::Internal(e.to_string()));
+    let record = EndedRun {
+        ended,
+        stopped: end.stop.as_ref().map(|stop| stop.message.clone()),
+        summary: json(serde_json::to_string(&summaries))?,
+        figures: json(serde_json::to_string(&figures))?,
+    };
+    match store.end_run(&record) {
+        // The history lacks a line then, and nothing else.
+        Err(error) if error.is_disk_full() => {}
+        ended => ended?,
+    }
     context.tell(RunEvent::Progress(meters.snapshot())).await;
-    context.tell(RunEvent::Finished { jobs: summaries.clone(), results }).await;
-    Ok(Outcome { summaries, stop: end.stop })
+    let kept = &end.findings.up_to_date;
+    let (mut unanswered, mut done) = (0, 0);
+    if end.results.is_empty() && end.stop.is_none() {
+        let bad = [RowStatus::Partial, RowStatus::Failed, RowStatus::Refused];
+        unanswered = bad.iter().filter_map(|status| kept.get(status)).sum();
+        done = kept.values().sum();
+        let event = RunEvent::UpToDate { documents: kept.clone(), failures: end.findings.codes.clone() };
+        context.tell(event).await;
+    }
+    for summary in &summaries {
+        unanswered += summary.totals.unanswered();
+        done += summary.totals.rows();
+    }
+    context.tell(RunEvent::Finished { jobs: summaries.clone(), results: end.directories(plan) }).await;
+    Ok(Outcome { summaries, stop: end.stop, unanswered, done })
+}
+
+fn new_run(plan: &Plan, started: &str) -> NewRun {
+    NewRun {
+        started: started.to_owned(),
+        settings: plan.settings.clone(),
+        command: plan.command.clone(),
+        recipe: plan.recipe,
+        jobs: columns(plan),
+        share: plan.llm.share_identical_calls,
+    }
+}
+
+fn columns(plan: &Plan) -> Vec<JobColumns> {
+    plan.jobs.iter().map(|job| JobColumns { name: job.name.clone(), columns: job.csv_columns().to_vec() }).collect()
+}
+
+fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
+    Ok(Answers {
+        reader: store.answers()?.map(|reader| Arc::new(Mutex::new(reader))),
+        retry: plan.retry.clone(),
+        in_doubt: store.in_doubt()?,
+        skip_in_doubt: plan.skip_in_doubt,
+        sharing: plan.llm.share_identical_calls.then(Sharing::default),
+    })
 }
 
 fn started_event(plan: &Plan, run: i64) -> RunEvent {
@@ -143,17 +260,19 @@ fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
 fn desk(
     plan: &Plan,
     store: StoreHandle,
-    answers: Option<AnswerReader>,
-    stopped_by: &Arc<OnceLock<RunStop>>,
+    answers: Answers,
+    next_attempt: i64,
+    (stopped_by, abandon): (&Arc<OnceLock<RunStop>>, &CancellationToken),
     context: &Context,
 ) -> Result<Desk, RunError> {
     let transport = Transport::new(&plan.account, plan.llm.concurrency, Duration::from_secs(plan.llm.timeout_s))?;
-    let governor = Governor::new(plan.llm.concurrency, context.stop.clone());
+    let governor = Governor::new(plan.llm.concurrency, context.stop.clone(), abandon.clone());
     let observer = Arc::clone(&context.meters);
     Ok(Desk {
         asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, observer),
         store,
-        answers: answers.map(|reader| Arc::new(Mutex::new(reader))),
+        answers,
+        attempts: next_attempt.into(),
         rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
         effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
         stopped_by: Arc::clone(stopped_by),

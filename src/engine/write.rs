@@ -3,75 +3,106 @@
 //! It follows the store with one number, the position of the next row. Rows that finish early wait in the store, not in
 //! memory, so a slow document delays nothing but the lines behind it.
 
-use super::{Context, JobSet, RunError};
-use crate::model::{Row, Totals};
-use crate::store::RowReader;
+use super::{Context, RunError};
+use crate::model::{ResultFile, Row, Totals};
+use crate::store::{JobColumns, StoredRow, ViewReader};
 use crate::write::{OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
+/// Result files in the making, by job.
+pub struct Results {
+    jobs: Vec<JobColumns>,
+    output: OutputSettings,
+    written: BTreeMap<String, (ResultFiles, Totals)>,
+}
+
+/// What became of the results of one job.
+#[derive(Debug, Default)]
+pub struct JobResults {
+    /// Sums over its rows.
+    pub totals: Totals,
+    /// The files that are new; none if the old ones were left.
+    pub files: Vec<ResultFile>,
+}
+
+impl Results {
+    /// No rows yet. Files are begun with the first row of a job.
+    pub fn new(jobs: Vec<JobColumns>, output: OutputSettings) -> Self {
+        Self { jobs, output, written: BTreeMap::new() }
+    }
+
+    /// Adds the next row.
+    pub fn push(&mut self, stored: StoredRow<'_>) -> Result<(), RunError> {
+        let StoredRow { position, document, job, text } = stored;
+        if !self.written.contains_key(job) {
+            self.begin(job)?;
+        }
+        let row = Row::read(position, document, text);
+        let row = row.map_err(|e| RunError::Internal(format!("the row of {document} cannot be read back: {e}")))?;
+        if let Some((files, totals)) = self.written.get_mut(job) {
+            files.push(&row, &Row::line(position, document, text))?;
+            totals.add(&row);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, job: &str) -> Result<(), RunError> {
+        let columns = self.jobs.iter().find(|known| known.name == job).map_or(&[][..], |job| &job.columns);
+        self.written.insert(job.to_owned(), (ResultFiles::create(&self.output, job, columns)?, Totals::default()));
+        Ok(())
+    }
+
+    /// Completes the result files. After an early stop, whole results of an earlier run are worth more than
+    /// part of new ones, and stay.
+    pub fn publish(mut self, complete: bool) -> Result<BTreeMap<String, JobResults>, RunError> {
+        // A job that lost its last document has results too: none.
+        let empty = self.jobs.iter().filter(|job| complete && ResultFiles::exist(&self.output, &job.name));
+        let empty: Vec<String> = empty.filter(|job| !self.written.contains_key(&job.name)).map(|job| job.name.clone()).collect();
+        empty.iter().try_for_each(|job| self.begin(job))?;
+        let mut results = BTreeMap::new();
+        for (job, (files, totals)) in self.written {
+            let new = complete || !ResultFiles::complete(&self.output, &job);
+            let files = if new { files.finish()? } else { Vec::new() };
+            results.insert(job, JobResults { totals, files });
+        }
+        Ok(results)
+    }
+}
+
 /// The writer at work.
 pub(super) struct RowWriter {
-    pub rows: RowReader,
-    pub jobs: JobSet,
-    pub output: OutputSettings,
+    pub rows: ViewReader,
+    pub results: Results,
     pub context: Context,
 }
 
-/// What was written.
-pub(super) type Written = BTreeMap<String, (ResultFiles, Totals)>;
-
 impl RowWriter {
-    /// Writes rows until the store's thread has ended. Blocks. The files are not complete yet: see [`publish`].
-    pub fn write(self, commits: &Receiver<()>) -> Result<Written, RunError> {
+    /// Writes rows until the store's thread has ended. Blocks. The files are not complete yet: see [`Results::publish`].
+    pub fn write(mut self, commits: &Receiver<()>) -> Result<Results, RunError> {
         // Results that cannot be written will not be written later either: stop before more is paid for.
-        self.follow(commits).inspect_err(|_| self.context.stop.cancel())
+        self.follow(commits).inspect_err(|_| self.context.stop.cancel())?;
+        Ok(self.results)
     }
 
-    fn follow(&self, commits: &Receiver<()>) -> Result<Written, RunError> {
-        let mut written = Written::new();
+    fn follow(&mut self, commits: &Receiver<()>) -> Result<(), RunError> {
         let mut position = 0;
         while commits.recv().is_ok() {
-            position = self.drain(position, false, &mut written)?;
+            position = self.drain(position, false)?;
         }
         // No more commits: after an early stop some documents have no row, and there is nothing to wait for.
-        self.drain(position, true, &mut written)?;
-        Ok(written)
+        self.drain(position, true).map(|_| ())
     }
 
-    fn drain(&self, position: u64, gaps: bool, written: &mut Written) -> Result<u64, RunError> {
+    fn drain(&mut self, position: u64, gaps: bool) -> Result<u64, RunError> {
         let started = Instant::now();
-        let next = self.rows.read_from(position, gaps, |job, text| self.push(job, text, written))?;
-        self.context.meters.write.worked(started.elapsed());
+        let (results, meter) = (&mut self.results, &self.context.meters.write);
+        let next = self.rows.read_from(position, gaps, |row| {
+            meter.done(1);
+            results.push(row)
+        })?;
+        meter.worked(started.elapsed());
         Ok(next)
     }
-
-    fn push(&self, job: &str, text: &str, written: &mut Written) -> Result<(), RunError> {
-        if !written.contains_key(job) {
-            let columns = self.jobs.get(job).map(|job| job.csv_columns()).unwrap_or_default();
-            written.insert(job.to_owned(), (ResultFiles::create(&self.output, job, columns)?, Totals::default()));
-        }
-        let row: Row = serde_json::from_str(text).map_err(|e| RunError::Internal(format!("a row cannot be read back: {e}")))?;
-        if let Some((files, totals)) = written.get_mut(job) {
-            files.push(&row, text)?;
-            totals.add(&row);
-        }
-        self.context.meters.write.done(1);
-        Ok(())
-    }
-}
-
-/// Completes the result files. After an early stop, whole results of an earlier run are worth more than
-/// part of new ones, and stay. Returns the names of the jobs whose files are new.
-pub(super) fn publish(written: Written, output: &OutputSettings, complete: bool) -> Result<BTreeMap<String, (Totals, bool)>, RunError> {
-    let mut totals = BTreeMap::new();
-    for (job, (files, sums)) in written {
-        let new = complete || !ResultFiles::complete(output, &job);
-        if new {
-            files.finish()?;
-        }
-        totals.insert(job, (sums, new));
-    }
-    Ok(totals)
 }

@@ -5,6 +5,7 @@ use super::combine::Combine;
 use super::file::{JobFile, Method, TaskFile};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Task, Variant, columns, field};
+use crate::model::Digest;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use toml::Table;
@@ -14,7 +15,8 @@ impl Job {
     /// `method`, if given, replaces `combine.method`.
     pub fn load(source: &str, text: &str, params: &Table, method: Option<Method>) -> Result<Self, JobError> {
         let file: JobFile = toml::from_str(text).map_err(|e| error(source, e.to_string().trim_end()))?;
-        build(file, params, method).map_err(|message| error(source, message))
+        let digest = Digest::of(format!("{text}\n{params}\n{method:?}").as_bytes());
+        build(file, params, method, digest).map_err(|message| error(source, message))
     }
 }
 
@@ -22,7 +24,7 @@ fn error(source: &str, message: impl Into<String>) -> JobError {
     JobError { job: source.to_owned(), message: message.into() }
 }
 
-fn build(mut file: JobFile, overrides: &Table, method: Option<Method>) -> Result<Job, String> {
+fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: Digest) -> Result<Job, String> {
     check_name("the job", &file.name)?;
     for (name, value) in overrides {
         let Some(slot) = file.params.get_mut(name) else {
@@ -64,6 +66,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>) -> Result
         columns,
         csv_columns,
         params: file.params.keys().cloned().collect(),
+        digest,
     })
 }
 

@@ -22,7 +22,7 @@ pub use builtin::{AUTO, BUILTIN, builtin};
 pub use combine::Combined;
 pub use file::{InputKind, Method};
 
-use crate::model::Kind;
+use crate::model::{Digest, Kind};
 use columns::Column;
 use std::sync::Arc;
 
@@ -51,6 +51,7 @@ pub struct Job {
     columns: Vec<Column>,
     csv_columns: Vec<String>,
     params: Vec<String>,
+    digest: Digest,
 }
 
 /// One prompt with its answer schema, expanded over its axes.
@@ -78,6 +79,11 @@ impl Job {
             InputKind::Image => kind == Kind::Image,
             InputKind::Text => kind == Kind::Text,
         }
+    }
+
+    /// Of everything that the job is made of: its file, the values of its parameters, its way to combine.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Whether it has a parameter of this name.

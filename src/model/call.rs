@@ -70,6 +70,18 @@ impl Call {
         CallKey(*hash.finalize().as_bytes())
     }
 
+    /// Input tokens that no model exceeds: none cuts text into pieces smaller than a byte, and three times the estimate
+    /// for pictures covers all that are known. What the provider wraps around a prompt is included.
+    pub fn most_input_tokens(&self) -> u64 {
+        const WRAPPING: usize = 1000;
+        let schema = self.schema.to_string().len();
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Text(text) => text.len() as u64,
+            Part::Picture(picture) => 3 * picture.tokens,
+        });
+        (self.system.len() + schema + WRAPPING) as u64 + parts.sum::<u64>()
+    }
+
     /// For messages: `assess (material=metal)`.
     pub fn label(&self) -> String {
         if self.axes.is_empty() {

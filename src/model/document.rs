@@ -15,6 +15,33 @@ pub struct Document {
     pub path: PathBuf,
 }
 
+/// Number of a document in the run store: one for each name and content. A file that is renamed keeps it, a file that
+/// is edited gets another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DocumentId(pub i64);
+
+/// BLAKE3 of a document's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
+/// What the file system says about a file. As long as it says the same, the bytes are taken to be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Size in bytes.
+    pub size: u64,
+    /// When its content was last written, in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// When it was last touched in any way; programs cannot set it back. 0 where the system does not tell.
+    pub changed_ns: i64,
+}
+
 /// What a document is, decided by its content and not by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -41,6 +41,11 @@ macro_rules! codes {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
+
+            /// The code called `text`.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == text)
+            }
         }
     };
 }
@@ -88,8 +93,42 @@ codes! {
     TimedOut = "timed_out",
     /// No connection to the provider. Never in a row: it stops the run, and documents stay pending.
     Unreachable = "unreachable",
+    /// The request was in flight when an earlier run died, and this run was told not to ask again.
+    InDoubt = "in_doubt",
     /// A fault of docmill; the message says where.
     Internal = "internal",
+}
+
+impl FailureCode {
+    /// Whether the next run may fare better with the same input: it tries again without being told to. All others
+    /// come out the same and may cost money each time.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Unreadable
+            | Self::Vanished
+            | Self::RateLimited
+            | Self::Overloaded
+            | Self::ServerError
+            | Self::BadReply
+            | Self::LostReply
+            | Self::TimedOut
+            | Self::Unreachable
+            | Self::InDoubt
+            | Self::Internal => true,
+            Self::Empty
+            | Self::TooLarge
+            | Self::Undecodable
+            | Self::TooManyPixels
+            | Self::UnsupportedKind
+            | Self::Refused
+            | Self::Filtered
+            | Self::Truncated
+            | Self::NoAnswer
+            | Self::InvalidAnswer
+            | Self::TooLong
+            | Self::Rejected => false,
+        }
+    }
 }
 
 impl fmt::Display for FailureCode {

@@ -13,10 +13,10 @@ mod row;
 mod summary;
 
 pub use call::{Call, CallKey, Part};
-pub use document::{Document, Kind};
+pub use document::{Digest, Document, DocumentId, Kind, Stamp};
 pub use failure::{Failure, FailureCode};
 pub use money::{Bill, Money};
 pub use prepared::{Content, Facts, Picture, Prepared, Text};
 pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
-pub use summary::{LeftOut, RunFigures, StageUse, Summary, Totals};
+pub use summary::{LeftOut, ResultFile, RunFigures, StageUse, Summary, Totals};

@@ -27,6 +27,12 @@ impl Money {
         Self(tokens.saturating_mul(micro_usd_per_million))
     }
 
+    /// From dollars, as result files have them.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "conversion to integers saturates")]
+    pub fn from_usd(usd: f64) -> Self {
+        Self((usd * PICO_PER_DOLLAR).round() as u64)
+    }
+
     /// For result files and reports; exact to far below a cent.
     pub fn usd(self) -> f64 {
         self.0 as f64 / PICO_PER_DOLLAR
@@ -75,10 +81,9 @@ impl Serialize for Money {
 }
 
 impl<'de> Deserialize<'de> for Money {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the valid range first")]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let usd = f64::deserialize(deserializer)?;
-        Ok(Self((usd * PICO_PER_DOLLAR).round().clamp(0.0, u64::MAX as f64) as u64))
+        Ok(Self::from_usd(usd))
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Picture {
     pub width: u32,
     /// Height in pixels, as sent.
     pub height: u32,
+    /// Tokens that it is estimated to cost as input.
+    pub tokens: u64,
 }
 
 /// A text as it is sent.

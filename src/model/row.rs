@@ -5,11 +5,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A document's one and only terminal result, as it stands in `results.jsonl`.
+///
+/// As JSON it lacks `index` and `document`: the store keeps a row under its document, whose name and place may change
+/// while the row stays the same. [`Row::line`] puts them in front.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Position in input order, from 0.
+    #[serde(skip)]
     pub index: u64,
     /// The document's name.
+    #[serde(skip)]
     pub document: String,
     /// How it ended.
     pub status: RowStatus,
@@ -48,6 +53,26 @@ impl Row {
         "cost_usd",
         "seconds",
     ];
+
+    /// Reads a row back from its JSON.
+    pub fn read(index: u64, document: &str, text: &str) -> serde_json::Result<Self> {
+        Ok(Self { index, document: document.to_owned(), ..serde_json::from_str(text)? })
+    }
+
+    /// A row's line of `results.jsonl`, from its JSON.
+    pub fn line(index: u64, document: &str, text: &str) -> String {
+        let document = Value::from(document);
+        format!("{{\"index\":{index},\"document\":{document},{}", text.trim_start_matches('{'))
+    }
+
+    /// All failure codes of the row and its calls, each once, with commas between.
+    pub fn codes(&self) -> Option<String> {
+        let calls = self.calls.iter().filter_map(|call| call.failure.as_ref());
+        let mut codes: Vec<&str> = self.failure.iter().chain(calls).map(|failure| failure.code.as_str()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        (!codes.is_empty()).then(|| codes.join(","))
+    }
 }
 
 /// How a document ended.
@@ -104,6 +129,9 @@ pub struct CallRecord {
     /// The provider's name for the last request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The document whose equal call was answered and paid, where identical calls are shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_from: Option<String>,
     /// HTTP requests made.
     pub attempts: u32,
     /// Attempts without a complete reply, which the provider may have billed all the same.

@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use super::{Bill, CallStatus, FailureCode, Row, RowStatus, Usage};
+use super::{Bill, CallStatus, Digest, FailureCode, Row, RowStatus, Usage};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -110,6 +110,8 @@ pub struct RunFigures {
     pub documents: u64,
     /// Files passed over.
     pub left_out: LeftOut,
+    /// Documents that were up to date.
+    pub up_to_date: u64,
     /// Calls whose answer was committed before and is used again.
     pub calls_reused: u64,
     /// HTTP requests sent.
@@ -145,4 +147,15 @@ pub struct LeftOut {
     pub patterns: u64,
     /// Sockets, pipes, devices, links to directories or to nowhere.
     pub special: u64,
+}
+
+/// A result file as it was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultFile {
+    /// Its path below the output directory, with `/` between parts.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// BLAKE3 of its bytes.
+    pub digest: Digest,
 }

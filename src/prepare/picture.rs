@@ -49,16 +49,17 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         tokens: limits.tokens(sent_size.0, sent_size.1),
         note: frames_note(format, frames),
     };
-    Ok(Prepared { content: Content::Picture(Arc::new(picture(&file, sent_format, sent_size))), facts })
+    Ok(Prepared { content: Content::Picture(Arc::new(picture(&file, sent_format, sent_size, facts.tokens))), facts })
 }
 
-fn picture(file: &[u8], format: ImageFormat, (width, height): (u32, u32)) -> Picture {
+fn picture(file: &[u8], format: ImageFormat, (width, height): (u32, u32), tokens: u64) -> Picture {
     Picture {
         media_type: format.to_mime_type(),
         base64: STANDARD.encode(file).into(),
         digest: blake3::hash(file).to_hex().to_string(),
         width,
         height,
+        tokens,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Reading one document.
 
-use crate::model::{Document, Failure, FailureCode};
-use std::fs::File;
+use crate::model::{Document, Failure, FailureCode, Stamp};
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Files up to this size are read as soon as they are open; larger ones when there is memory for them.
 const SMALL: u64 = 64 * 1024;
@@ -21,10 +23,19 @@ pub enum Opened {
     },
 }
 
-/// Opens a document and reads it if it is small. Blocks.
-pub fn open(document: &Document, max_bytes: u64) -> Result<Opened, Failure> {
-    let file = File::open(&document.path).map_err(|e| failure(&e))?;
-    let metadata = file.metadata().map_err(|e| failure(&e))?;
+/// Opens a document and reads it if it is small. The stamp is that of before reading, so that a later change shows; there
+/// is none if the file was written so shortly before that a change could go unseen. Blocks.
+pub fn open(document: &Document, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
+    let opened = File::open(&document.path).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return (Err(failure(&error)), None),
+    };
+    let stamp = stamp(&metadata);
+    (open_file(file, &metadata, max_bytes), Some(stamp).filter(is_settled))
+}
+
+fn open_file(file: File, metadata: &Metadata, max_bytes: u64) -> Result<Opened, Failure> {
     if !metadata.is_file() {
         return Err(Failure::new(FailureCode::Unreadable, "this is no longer a file"));
     }
@@ -34,6 +45,36 @@ pub fn open(document: &Document, max_bytes: u64) -> Result<Opened, Failure> {
     }
     let opened = Opened::Waiting { file, size };
     if size <= SMALL { opened.read(max_bytes).map(Opened::Read) } else { Ok(opened) }
+}
+
+/// What the file system says about the file at `path`, if there is one.
+pub fn stamp_of(path: &Path) -> Option<Stamp> {
+    std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| stamp(&metadata))
+}
+
+/// Clocks of file systems may tick as slowly as this: within one tick a file can change twice and look the same.
+const TICK: Duration = Duration::from_secs(2);
+
+fn is_settled(stamp: &Stamp) -> bool {
+    let now = SystemTime::now().checked_sub(TICK).map_or(0, nanoseconds);
+    stamp.modified_ns < now && stamp.changed_ns < now
+}
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    let modified_ns = metadata.modified().map_or(0, nanoseconds);
+    #[cfg(unix)]
+    let changed_ns = {
+        use std::os::unix::fs::MetadataExt as _;
+        metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+    };
+    #[cfg(not(unix))]
+    let changed_ns = 0;
+    Stamp { size: metadata.len(), modified_ns, changed_ns }
+}
+
+fn nanoseconds(time: SystemTime) -> i64 {
+    let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    time.duration_since(UNIX_EPOCH).map_or_else(|before| -whole(before.duration()), whole)
 }
 
 impl Opened {

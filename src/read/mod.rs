@@ -9,6 +9,6 @@ mod names;
 mod settings;
 mod walk;
 
-pub use file::{Opened, open};
+pub use file::{Opened, open, stamp_of};
 pub use settings::{InputSettings, ReadSettings};
 pub use walk::{Found, InputError, Roots, Walk};

@@ -81,6 +81,17 @@ impl Roots {
         })
     }
 
+    /// Where the document called `name` is, or would be; `None` if no input takes a document of this name.
+    pub fn locate(&self, name: &str) -> Option<PathBuf> {
+        self.0.iter().find_map(|root| {
+            let Some(filter) = &root.filter else { return (root.prefix == name).then(|| root.path.clone()) };
+            let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
+            let plain = root.path.join(relative);
+            let path = if plain.exists() { plain } else { root.path.join(unprintable(relative)) };
+            filter.takes(path.strip_prefix(&root.path).ok()?).then_some(path)
+        })
+    }
+
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
         Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), index: 0, left_out: LeftOut::default() }
@@ -253,6 +264,21 @@ fn printable(path: &OsStr) -> String {
         }
     }
     out
+}
+
+/// The path of which [`printable`] made `text`, if it had to change anything.
+fn unprintable(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        let escape = &rest[at + 1..];
+        let byte = escape.strip_prefix('x').and_then(|hex| u8::from_str_radix(hex.get(..2)?, 16).ok());
+        bytes.push(byte.unwrap_or(b'\\'));
+        rest = &escape[if byte.is_some() { 3 } else { usize::from(escape.starts_with('\\')) }..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    PathBuf::from(os_str(&bytes))
 }
 
 fn with_slashes(text: &str) -> String {

@@ -31,8 +31,9 @@ impl Bars {
     }
 
     fn show(&self, s: &Snapshot) {
-        let total = s.documents.unwrap_or(s.read);
-        for (bar, done) in [(&self.read, s.read), (&self.prepare, s.prepared), (&self.ask, s.answered), (&self.write, s.written)] {
+        let total = s.documents.unwrap_or(s.read + s.up_to_date);
+        let [read, prepared, answered] = [s.read, s.prepared, s.answered].map(|done| done + s.up_to_date);
+        for (bar, done) in [(&self.read, read), (&self.prepare, prepared), (&self.ask, answered), (&self.write, s.written)] {
             bar.set_length(total.max(done));
             bar.set_position(done);
         }
@@ -59,6 +60,14 @@ impl Watcher for Bars {
                 let line = format!("run {run}: {} with {provider} {model} -> {output}", jobs.join(", "));
                 self.all.suspend(|| say(&line));
             }
+            RunEvent::UpToDate { documents, failures } => {
+                self.all.suspend(|| say(&summary::up_to_date(documents, failures)));
+                // Bars of a run that did nothing tell nothing.
+                if let Err(error) = self.all.clear() {
+                    say(&format!("the terminal cannot be written: {error}"));
+                }
+            }
+            RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
             RunEvent::Finished { jobs, results } => {
                 for bar in [&self.read, &self.prepare, &self.ask, &self.write] {
                     // Where they are: a run that stopped early did not get to the end.

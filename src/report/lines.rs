@@ -27,6 +27,9 @@ impl Watcher for Lines {
                 self.last = Instant::now();
                 say(&line(snapshot));
             }
+            RunEvent::UpToDate { documents, failures } => say(&summary::up_to_date(documents, failures)),
+            // Nothing to sum up when everything was up to date.
+            RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
             RunEvent::Finished { jobs, results } => say(&summary::text(jobs, results)),
             other => {
                 if let Some(line) = self.failures.line(other) {
@@ -40,9 +43,9 @@ impl Watcher for Lines {
 fn line(s: &Snapshot) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(
-        "{:.0} s: {}{total} documents answered, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}",
+        "{:.0} s: {}{total} documents done, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}",
         s.elapsed_s,
-        s.answered,
+        s.answered + s.up_to_date,
         s.written,
         s.failed,
         s.requests,
@@ -57,7 +60,7 @@ fn line(s: &Snapshot) -> String {
 
 /// Time left, from the rate so far.
 pub(super) fn eta(s: &Snapshot) -> Option<String> {
-    let left = s.documents?.checked_sub(s.answered)?;
+    let left = s.documents?.checked_sub(s.answered + s.up_to_date)?;
     if s.answered == 0 || left == 0 {
         return None;
     }

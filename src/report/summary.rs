@@ -1,7 +1,8 @@
 //! The final summary, in words.
 
 use super::lines::duration;
-use crate::model::{LeftOut, RowStatus, Summary};
+use crate::model::{FailureCode, LeftOut, RowStatus, Summary};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What the run came to, a block for each job and one for all.
@@ -36,7 +37,11 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     }
     if let Some(summary) = jobs.first() {
         let run = &summary.whole_run;
-        let reused = if run.calls_reused > 0 { format!(", {} answers reused", run.calls_reused) } else { String::new() };
+        let mut reused = if run.calls_reused > 0 { format!(", {} answers reused", run.calls_reused) } else { String::new() };
+        if run.up_to_date > 0 {
+            // Writing to a String cannot fail.
+            let _infallible = write!(reused, ", {} documents up to date", run.up_to_date);
+        }
         let speed = match run.requests {
             0 => String::new(),
             _ => format!(", {:.1} requests/s, {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
@@ -62,6 +67,19 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     }
     for directory in results {
         line(&mut out, "results", directory);
+    }
+    out.trim_end().to_owned()
+}
+
+/// That there was nothing to do.
+pub(super) fn up_to_date(documents: &BTreeMap<RowStatus, u64>, failures: &BTreeMap<FailureCode, u64>) -> String {
+    let counts: Vec<String> = documents.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
+    let total: u64 = documents.values().sum();
+    let mut out = String::new();
+    line(&mut out, "up to date", &format!("{total} documents: {}; nothing was sent, results are as they were", counts.join(", ")));
+    if !failures.is_empty() {
+        let codes: Vec<String> = failures.iter().map(|(code, n)| format!("{n} {code}")).collect();
+        line(&mut out, "", &format!("failures: {} (--retry-failed asks again)", codes.join(", ")));
     }
     out.trim_end().to_owned()
 }

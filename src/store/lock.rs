@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 /// The right to write into an output directory. The operating system takes it back when the process ends, however
 /// it ends.
@@ -35,14 +36,34 @@ pub enum LockError {
 /// Hidden, so that it is no document when the output directory lies in an input directory.
 const FILE_NAME: &str = ".docmill.lock";
 
+/// Somebody may be looking who holds the lock, which takes a moment.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 impl RunLock {
+    /// The process that holds the lock of `directory`, if one does.
+    pub fn holder(directory: &Path) -> Option<String> {
+        let mut file = File::open(directory.join(FILE_NAME)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let mut process = String::new();
+                file.read_to_string(&mut process).ok()?;
+                Some(process.trim().to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// Takes the lock of `directory` or says who has it.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let shown = || directory.display().to_string();
         let unavailable = |source| LockError::Unavailable { directory: shown(), source };
         let options = File::options().create(true).read(true).write(true).truncate(false).open(directory.join(FILE_NAME));
         let mut file = options.map_err(unavailable)?;
-        match file.try_lock() {
+        let first = file.try_lock();
+        if matches!(first, Err(TryLockError::WouldBlock)) {
+            std::thread::sleep(PATIENCE);
+        }
+        match first.or_else(|_| file.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut process = String::new();

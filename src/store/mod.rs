@@ -1,67 +1,44 @@
-//! The run store: one SQLite file in the output directory that remembers answers, rows and runs.
+//! The run store: one SQLite file in the output directory that remembers answers, attempts, rows, documents and runs.
 //!
 //! One thread writes, in groups: it takes what has piled up, commits it in one durable transaction, and only then
 //! tells those who wait. Readers have connections of their own. Result files are a view of this store.
 //!
-//! Tables, named for people who query them: `runs`, `answers` (call key and document -> answer), `rows`.
+//! The order of what is written is the protocol: an attempt is durable before its first byte leaves; an answer and the
+//! end of the attempt that brought it are one transaction, durable before anyone uses the answer. So whenever the
+//! process dies, each call is either not sent, or in doubt and known, or answered.
+//!
+//! Tables, named for people who query them (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`, `attempts`,
+//! `rows`, `listing`, `files`.
 
+mod audit;
+mod catalog;
+mod damage;
+mod history;
+mod insert;
 mod lock;
 mod reader;
+mod records;
+mod reserve;
+mod run;
 mod schema;
 mod settings;
+mod view;
 mod writer;
 
+pub use audit::{Bookkeeping, Excess};
+pub use catalog::{Catalog, Retry, RowState, Version};
+pub use history::{Archive, Counts, Doubt, RunRecord};
 pub use lock::{LockError, RunLock};
-pub use reader::{AnswerReader, RowReader};
+pub use reader::{AnswerReader, Known};
+pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, Settlement};
+pub use run::{EndedRun, JobColumns, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;
-pub use writer::{NewAnswer, NewRow, OnCommit, StoreHandle, StoreWriter, WriterGone};
-
-use rusqlite::Connection;
-use std::path::{Path, PathBuf};
+pub use view::{StoredRow, View, ViewReader};
+pub use writer::{OnCommit, StoreHandle, StoreWriter, WriterGone};
 
 /// Name of the store in the output directory.
 pub const FILE_NAME: &str = "docmill.db";
-
-/// An opened store.
-#[derive(Debug)]
-pub struct Store {
-    path: PathBuf,
-    writer: Connection,
-    run: i64,
-}
-
-impl Store {
-    /// Opens the store in `directory`, which must exist, creating or migrating it, and begins a run.
-    /// `settings` is kept with the run for its history.
-    pub fn begin_run(directory: &Path, started: &str, settings: &str) -> Result<Self, StoreError> {
-        let path = directory.join(FILE_NAME);
-        let writer = schema::open(&path)?;
-        let run = writer
-            .query_row(
-                "INSERT INTO runs (started, docmill_version, settings) VALUES (?1, ?2, ?3) RETURNING id",
-                (started, env!("CARGO_PKG_VERSION"), settings),
-                |row| row.get(0),
-            )
-            .map_err(|e| StoreError::new(&path, "a run cannot be recorded", e))?;
-        Ok(Self { path, writer, run })
-    }
-
-    /// The number of this run.
-    pub fn run(&self) -> i64 {
-        self.run
-    }
-
-    /// A reader of committed answers; `None` if there are none, which saves a look-up for each document.
-    pub fn answers(&self) -> Result<Option<AnswerReader>, StoreError> {
-        AnswerReader::open(&self.path)
-    }
-
-    /// A reader of this run's rows.
-    pub fn rows(&self) -> Result<RowReader, StoreError> {
-        RowReader::open(&self.path, self.run)
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The tables, their version, and how a store is opened.
 
-use rusqlite::Connection;
+use super::damage;
+use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,53 +18,30 @@ impl StoreError {
     pub(super) fn new(path: &Path, what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { path: path.to_owned(), what: what.into(), source: source.into() }
     }
+
+    /// Whether the disk is full: everything committed is safe, and with room the work can go on.
+    pub fn is_disk_full(&self) -> bool {
+        self.source.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full)
+    }
+}
+
+/// Whether SQLite found no room. On some file systems that shows as a failed write and not as a full disk.
+pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull))
 }
 
 /// Marks the file as ours ("docm" in ASCII), so that `file` and SQLite tools can tell.
 const APPLICATION_ID: i32 = 0x646f_636d;
-/// The index begins with the document and not with the key: documents come in order, so a commit touches a few pages at
-/// the end of the index and not one page anywhere for each answer.
-///
+
 /// One step for each version: entry N takes a store from version N to N + 1. Steps are never changed, only added.
-const MIGRATIONS: [&str; 1] = ["
-    CREATE TABLE runs (
-        id INTEGER PRIMARY KEY,
-        started TEXT NOT NULL,
-        ended TEXT,
-        docmill_version TEXT NOT NULL,
-        settings TEXT NOT NULL,
-        summary TEXT
-    );
-    CREATE TABLE answers (
-        id INTEGER PRIMARY KEY,
-        call_key BLOB NOT NULL,
-        document TEXT NOT NULL,
-        run INTEGER NOT NULL REFERENCES runs (id),
-        call TEXT NOT NULL
-    );
-    CREATE UNIQUE INDEX answers_by_document ON answers (document, call_key);
-    CREATE TABLE rows (
-        run INTEGER NOT NULL REFERENCES runs (id),
-        position INTEGER NOT NULL,
-        job TEXT NOT NULL,
-        document TEXT NOT NULL,
-        status TEXT NOT NULL,
-        failure_code TEXT,
-        result TEXT NOT NULL,
-        PRIMARY KEY (run, position)
-    ) WITHOUT ROWID;
-"];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Opens the writing connection, bringing the tables to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let error = |what: &str, source: rusqlite::Error| StoreError::new(path, what, source);
     let connection = connect(path)?;
-    let version: usize =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| error("it cannot be read", e))?;
-    if version > MIGRATIONS.len() {
-        let why = format!("it has version {version}, this docmill knows versions up to {}", MIGRATIONS.len());
-        return Err(StoreError::new(path, "it was written by a newer docmill; use that one, or another output directory", why));
-    }
+    let version = version(&connection, path)?;
+    damage::look_for(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| error("it cannot be written", e))?;
     // FULL: a commit is on the disk before anyone hears of it, also when the power fails.
     connection.pragma_update(None, "synchronous", "FULL").map_err(|e| error("it cannot be written", e))?;
@@ -76,9 +54,39 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens a connection that only reads, for a store that is there and has the tables of this version.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| StoreError::new(path, "it cannot be opened", e))?;
+    wait_for_others(&connection, path)?;
+    match version(&connection, path)? {
+        version if version == MIGRATIONS.len() => Ok(connection),
+        version => {
+            let why = format!("it has version {version} and this docmill version {}", MIGRATIONS.len());
+            Err(StoreError::new(path, "it was written by an older docmill; `docmill run` brings it up to date", why))
+        }
+    }
+}
+
+fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
+    let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| {
+        let what = "it cannot be read: it is damaged or no run store; nothing was sent. Restore it from a copy, or choose another output directory";
+        StoreError::new(path, what, e)
+    })?;
+    if version > MIGRATIONS.len() {
+        let why = format!("it has version {version}, this docmill knows versions up to {}", MIGRATIONS.len());
+        return Err(StoreError::new(path, "it was written by a newer docmill; use that one, or another output directory", why));
+    }
+    Ok(version)
+}
+
 /// A connection that waits for others rather than failing at once.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path).map_err(|e| StoreError::new(path, "it cannot be opened", e))?;
-    connection.busy_timeout(Duration::from_secs(10)).map_err(|e| StoreError::new(path, "it cannot be opened", e))?;
+    wait_for_others(&connection, path)?;
     Ok(connection)
+}
+
+fn wait_for_others(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_secs(10)).map_err(|e| StoreError::new(path, "it cannot be opened", e))
 }

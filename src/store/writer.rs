@@ -1,43 +1,28 @@
 //! The thread that writes. Everything that must survive goes through it, in groups.
 
+use super::insert::{self, Run};
+use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, Settlement};
+use super::reserve::Reserve;
+use super::schema::is_disk_full;
 use super::{Store, StoreError, StoreSettings};
-use crate::model::CallKey;
+use crate::failpoint;
+use crate::model::DocumentId;
 use rusqlite::{Connection, Transaction};
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// A validated answer on its way to the disk.
-#[derive(Debug)]
-pub struct NewAnswer {
-    /// The key of its call.
-    pub key: CallKey,
-    /// The document's name: equal calls on two documents are two answers.
-    pub document: String,
-    /// The call record as JSON.
-    pub call: String,
-}
-
-/// A finished row on its way to the disk.
-#[derive(Debug)]
-pub struct NewRow {
-    /// Its place in input order.
-    pub position: u64,
-    /// The job's name.
-    pub job: String,
-    /// The document's name.
-    pub document: String,
-    /// How it ended.
-    pub status: &'static str,
-    /// Why, if it did not end well.
-    pub failure_code: Option<&'static str>,
-    /// The row as JSON.
-    pub result: String,
-}
-
 enum Command {
+    Branch { from: Option<i64>, before: u64 },
+    Listed(Vec<(u64, DocumentId)>),
+    Walked { listing: i64, documents: u64 },
+    Document(DocumentRecord),
+    Attempt(NewAttempt, oneshot::Sender<()>),
+    Settled(Settlement),
+    Lost(Vec<i64>),
     Answer(NewAnswer, oneshot::Sender<()>),
+    Failure(NewFailure),
     Row(NewRow),
 }
 
@@ -54,126 +39,212 @@ pub struct StoreHandle(mpsc::Sender<Command>);
 pub struct WriterGone;
 
 impl StoreHandle {
+    /// Begins this run's own listing with what run `from` had before this position. Blocks.
+    pub fn branch_listing(&self, from: Option<i64>, before: u64) -> Result<(), WriterGone> {
+        self.0.blocking_send(Command::Branch { from, before }).map_err(|_| WriterGone)
+    }
+
+    /// Lists documents at their positions. Blocks.
+    pub fn list(&self, documents: Vec<(u64, DocumentId)>) -> Result<(), WriterGone> {
+        self.0.blocking_send(Command::Listed(documents)).map_err(|_| WriterGone)
+    }
+
+    /// Records that the walk got to its end, with so many documents, and which run's listing holds them. Blocks.
+    pub fn walked(&self, listing: i64, documents: u64) -> Result<(), WriterGone> {
+        self.0.blocking_send(Command::Walked { listing, documents }).map_err(|_| WriterGone)
+    }
+
+    /// Lists a document that was read, and what was learned about it.
+    pub async fn list_read(&self, position: u64, id: DocumentId, record: Option<DocumentRecord>) -> Result<(), WriterGone> {
+        if let Some(record) = record {
+            self.send(Command::Document(record)).await?;
+        }
+        self.send(Command::Listed(vec![(position, id)])).await
+    }
+
+    /// Records an attempt. Returns once that is durable: no byte may leave before.
+    pub async fn attempt(&self, attempt: NewAttempt) -> Result<(), WriterGone> {
+        self.durable(|done| Command::Attempt(attempt, done)).await
+    }
+
+    /// Records how an attempt ended that brought neither an answer nor the end of its call.
+    pub async fn settle(&self, settlement: Settlement) -> Result<(), WriterGone> {
+        self.send(Command::Settled(settlement)).await
+    }
+
+    /// Records that attempts in doubt will not be settled any more: their call is asked again.
+    pub async fn give_up(&self, attempts: Vec<i64>) -> Result<(), WriterGone> {
+        self.send(Command::Lost(attempts)).await
+    }
+
     /// Saves an answer. Returns once it is durable: nobody may use an answer before.
     pub async fn save_answer(&self, answer: NewAnswer) -> Result<(), WriterGone> {
-        let (done, durable) = oneshot::channel();
-        self.0.send(Command::Answer(answer, done)).await.map_err(|_| WriterGone)?;
-        durable.await.map_err(|_| WriterGone)
+        self.durable(|done| Command::Answer(answer, done)).await
+    }
+
+    /// Saves that a call has failed for good.
+    pub async fn save_failure(&self, failure: NewFailure) -> Result<(), WriterGone> {
+        self.send(Command::Failure(failure)).await
     }
 
     /// Saves a row. Returns as soon as it is on its way: whoever writes results reads them back after the commit.
     pub async fn save_row(&self, row: NewRow) -> Result<(), WriterGone> {
-        self.0.send(Command::Row(row)).await.map_err(|_| WriterGone)
+        self.send(Command::Row(row)).await
+    }
+
+    async fn send(&self, command: Command) -> Result<(), WriterGone> {
+        self.0.send(command).await.map_err(|_| WriterGone)
+    }
+
+    async fn durable(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) -> Result<(), WriterGone> {
+        let (done, durable) = oneshot::channel();
+        self.send(command(done)).await?;
+        durable.await.map_err(|_| WriterGone)
     }
 }
 
 /// The writing thread, to be joined at the end.
 #[derive(Debug)]
 pub struct StoreWriter {
-    thread: JoinHandle<Result<Store, StoreError>>,
+    thread: JoinHandle<(Store, Result<(), StoreError>)>,
 }
 
 impl Store {
     /// Starts the writing thread. `committed` gets a sign after each commit, dropped if one is pending already;
-    /// `measure` hears how long it took.
+    /// `measure` hears how long it took; `stop` is called when nothing new should be begun, as the disk is full.
     pub fn start_writer(
         self,
         settings: &StoreSettings,
         committed: SyncSender<()>,
         measure: OnCommit,
+        stop: Box<dyn Fn() + Send>,
     ) -> Result<(StoreHandle, StoreWriter), StoreError> {
         let (sender, receiver) = mpsc::channel(settings.queue);
         let settings = settings.clone();
         let path = self.path.clone();
+        let work = move || {
+            let mut store = self;
+            let mut writing = Writing { commands: receiver, committed, measure, reserve: Reserve::lay_by(&store.path), stop };
+            let result = writing.write_all(&mut store, &settings);
+            if result.is_err() {
+                (writing.stop)();
+            }
+            (store, result)
+        };
         let thread = std::thread::Builder::new()
             .name("docmill-store".into())
-            .spawn(move || write_all(self, &settings, receiver, &committed, measure))
+            .spawn(work)
             .map_err(|e| StoreError::new(&path, "its thread cannot be started", e))?;
         Ok((StoreHandle(sender), StoreWriter { thread }))
-    }
-
-    /// Drops the rows that earlier runs have left of these jobs: this run has made them anew. Answers stay for good.
-    pub fn drop_older_rows<'j>(&self, jobs: impl Iterator<Item = &'j str>) -> Result<(), StoreError> {
-        for job in jobs {
-            let done = self.writer.execute("DELETE FROM rows WHERE run < ?1 AND job = ?2", (self.run, job));
-            done.map_err(|e| StoreError::new(&self.path, "older rows cannot be dropped", e))?;
-        }
-        Ok(())
-    }
-
-    /// Records the end of the run.
-    pub fn end_run(&self, ended: &str, summary: &str) -> Result<(), StoreError> {
-        let done = self.writer.execute("UPDATE runs SET ended = ?1, summary = ?2 WHERE id = ?3", (ended, summary, self.run));
-        done.map(|_| ()).map_err(|e| StoreError::new(&self.path, "the end of the run cannot be recorded", e))
     }
 }
 
 impl StoreWriter {
-    /// Waits until everything is written; all handles must be gone. Gives the store back, or the reason of its failure.
-    pub fn join(self) -> Result<Store, StoreError> {
-        self.thread
-            .join()
-            .unwrap_or_else(|_| Err(StoreError::new(std::path::Path::new(super::FILE_NAME), "its thread panicked", "internal error")))
+    /// Waits until everything is written; all handles must be gone. Gives the store back, and how it went.
+    pub fn join(self) -> Result<(Store, Result<(), StoreError>), StoreError> {
+        self.thread.join().map_err(|_| StoreError::new(std::path::Path::new(super::FILE_NAME), "its thread panicked", "internal error"))
     }
 }
 
-fn write_all(
-    mut store: Store,
-    settings: &StoreSettings,
-    mut commands: mpsc::Receiver<Command>,
-    committed: &SyncSender<()>,
-    mut measure: OnCommit,
-) -> Result<Store, StoreError> {
-    let mut group = Vec::with_capacity(settings.group);
-    while let Some(first) = commands.blocking_recv() {
-        group.push(first);
-        // Company makes commits cheap: a moment's wait lets the others of this wave in.
-        std::thread::sleep(Duration::from_millis(settings.linger_ms));
-        while group.len() < settings.group
-            && let Ok(next) = commands.try_recv()
-        {
-            group.push(next);
-        }
-        let (started, records) = (Instant::now(), group.len());
-        commit(&mut store.writer, store.run, &mut group).map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
-        measure(started.elapsed(), records);
-        // A full channel means that a sign is pending already, a closed one that nobody wants any.
-        let _pending = committed.try_send(());
-    }
-    Ok(store)
+struct Writing {
+    commands: mpsc::Receiver<Command>,
+    committed: SyncSender<()>,
+    measure: OnCommit,
+    reserve: Option<Reserve>,
+    stop: Box<dyn Fn() + Send>,
 }
 
-fn commit(connection: &mut Connection, run: i64, group: &mut Vec<Command>) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    let mut waiting = Vec::new();
-    for command in group.drain(..) {
-        match command {
-            Command::Answer(answer, done) => {
-                insert_answer(&transaction, run, &answer)?;
-                waiting.push(done);
+impl Writing {
+    fn write_all(&mut self, store: &mut Store, settings: &StoreSettings) -> Result<(), StoreError> {
+        let mut group = Vec::with_capacity(settings.group);
+        let mut full = None;
+        // For measurements alone: what would it cost without?
+        let off = failpoint::setting("commits").is_some_and(|value| value == "off");
+        while let Some(first) = self.commands.blocking_recv() {
+            group.push(first);
+            // Company makes commits cheap: a moment's wait lets the others of this wave in.
+            std::thread::sleep(Duration::from_millis(settings.linger_ms));
+            while group.len() < settings.group
+                && let Ok(next) = self.commands.try_recv()
+            {
+                group.push(next);
             }
-            Command::Row(row) => insert_row(&transaction, run, &row)?,
+            let (started, records) = (Instant::now(), group.len());
+            if full.is_some() {
+                refuse_attempts(&mut group);
+            }
+            let mut done =
+                if off { commit_off(&mut store.writer, store.run, &group) } else { commit(&mut store.writer, store.run, &group) };
+            if done.as_ref().is_err_and(is_disk_full)
+                && let Some(reserve) = self.reserve.take()
+                && reserve.release().is_ok()
+            {
+                // What is in flight is paid for already: the reserve has room for it, but for nothing new.
+                (self.stop)();
+                full = done.err();
+                refuse_attempts(&mut group);
+                done = commit(&mut store.writer, store.run, &group);
+            }
+            done.map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
+            for command in group.drain(..) {
+                if let Command::Answer(_, done) | Command::Attempt(_, done) = command {
+                    // Whoever stopped waiting has the record in the store all the same.
+                    let _gone = done.send(());
+                }
+            }
+            (self.measure)(started.elapsed(), records);
+            // A full channel means that a sign is pending already, a closed one that nobody wants any.
+            let _pending = self.committed.try_send(());
+        }
+        full.map_or(Ok(()), |error| Err(StoreError::new(&store.path, "a commit failed", error)))
+    }
+}
+
+/// Whoever waits to send a request learns that it must not leave.
+fn refuse_attempts(group: &mut Vec<Command>) {
+    group.retain(|command| !matches!(command, Command::Attempt(..)));
+}
+
+/// For measurements: nothing is durable, and neither attempts nor answers are kept at all.
+fn commit_off(connection: &mut Connection, run: Run, group: &[Command]) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    let transaction = connection.transaction()?;
+    for command in group {
+        match command {
+            Command::Attempt(..) | Command::Settled(_) | Command::Answer(..) | Command::Failure(_) => {}
+            kept => execute(&transaction, run, kept)?,
         }
     }
-    transaction.commit()?;
-    for done in waiting {
-        // Whoever stopped waiting has the answer in the store all the same.
-        let _gone = done.send(());
+    transaction.commit()
+}
+
+fn commit(connection: &mut Connection, run: Run, group: &[Command]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for command in group {
+        execute(&transaction, run, command)?;
     }
+    failpoint::reach("commit");
+    transaction.commit()?;
+    failpoint::reach("committed");
     Ok(())
 }
 
-fn insert_answer(transaction: &Transaction<'_>, run: i64, answer: &NewAnswer) -> rusqlite::Result<usize> {
-    transaction
-        .prepare_cached("INSERT INTO answers (call_key, document, run, call) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
-        .execute((&answer.key.0[..], &answer.document, run, &answer.call))
-}
-
-fn insert_row(transaction: &Transaction<'_>, run: i64, row: &NewRow) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO rows (run, position, job, document, status, failure_code, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((run, row.position, &row.job, &row.document, row.status, row.failure_code, &row.result))
-        .map(|_| ())
+fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result<()> {
+    match command {
+        Command::Branch { from, before } => insert::branch(t, run, *from, *before)?,
+        Command::Listed(documents) => {
+            for (position, document) in documents {
+                insert::listed(t, run, *position, *document)?;
+            }
+        }
+        Command::Walked { listing, documents } => insert::walked(t, run, *listing, *documents)?,
+        Command::Document(record) => insert::document(t, record)?,
+        Command::Attempt(attempt, _) => insert::attempt(t, run, attempt)?,
+        Command::Settled(settlement) => insert::settle(t, settlement)?,
+        Command::Lost(attempts) => attempts.iter().try_for_each(|attempt| insert::lost(t, *attempt))?,
+        Command::Answer(answer, _) => insert::answer(t, run, answer)?,
+        Command::Failure(failure) => insert::failure(t, run, failure)?,
+        Command::Row(row) => insert::row(t, run, row)?,
+    }
+    Ok(())
 }

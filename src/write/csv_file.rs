@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Writes rows as RFC 4180: commas, quotes where needed, CRLF, UTF-8.
-pub(super) struct CsvFile<W: Write> {
+pub struct CsvFile<W: Write> {
     writer: csv::Writer<W>,
     columns: Vec<String>,
 }
 
 impl<W: Write> CsvFile<W> {
-    pub fn new(mut file: W, columns: &[String], bom: bool) -> io::Result<Self> {
+    pub(super) fn new(mut file: W, columns: &[String], bom: bool) -> io::Result<Self> {
         if bom {
             file.write_all("\u{feff}".as_bytes())?;
         }
@@ -21,7 +21,7 @@ impl<W: Write> CsvFile<W> {
         Ok(Self { writer, columns: columns.to_vec() })
     }
 
-    pub fn push(&mut self, row: &Row) -> io::Result<()> {
+    pub(super) fn push(&mut self, row: &Row) -> io::Result<()> {
         let index = row.index.to_string();
         let answers = self.columns.iter().map(|column| row.answers.get(column).map_or(Cow::Borrowed(""), cell));
         let first = [Cow::Borrowed(index.as_str()), guarded(&row.document), Cow::Borrowed(row.status.as_str())];
@@ -29,7 +29,7 @@ impl<W: Write> CsvFile<W> {
         Ok(())
     }
 
-    pub fn finish(self) -> io::Result<W> {
+    pub(super) fn finish(self) -> io::Result<W> {
         self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }

@@ -1,8 +1,10 @@
 //! The result files of one job.
 
-use super::csv_file::CsvFile;
+use super::hashed::Hashed;
+use super::row_file::RowFile;
 use super::settings::{Format, OutputSettings};
-use crate::model::Row;
+use crate::failpoint;
+use crate::model::{ResultFile, Row};
 use serde::Serialize;
 #[cfg(unix)]
 use std::fs::File;
@@ -18,6 +20,13 @@ pub struct WriteError {
     source: io::Error,
 }
 
+impl WriteError {
+    /// Whether the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
 /// Name of the summary beside the results.
 const SUMMARY: &str = "summary.json";
 /// What names of files begin with that are not complete yet.
@@ -27,62 +36,52 @@ type Buffered = BufWriter<NamedTempFile>;
 
 /// The result files of one job, being written.
 pub struct ResultFiles {
+    job: String,
     directory: PathBuf,
-    csv: Option<CsvFile<Buffered>>,
-    jsonl: Option<Buffered>,
-    json: Option<Buffered>,
-    rows: u64,
+    files: Vec<(Format, RowFile<Hashed<Buffered>>)>,
 }
 
 impl ResultFiles {
-    /// Begins the files of `job`, whose answers have these columns.
+    /// Begins the files of `job`, whose answers have these columns, in the formats asked for and in those that are there
+    /// already: no result file is ever left behind the others.
     pub fn create(settings: &OutputSettings, job: &str, columns: &[String]) -> Result<Self, WriteError> {
         let directory = settings.dir.join(job);
         std::fs::create_dir_all(&directory).map_err(|source| WriteError { path: directory.clone(), source })?;
         sweep(&directory);
-        let begin = |format: Format| {
-            let wanted = settings.formats.contains(&format);
-            wanted.then(|| begin(&directory, format.file_name())).transpose()
+        let wanted = |format: &Format| settings.formats.contains(format) || directory.join(format.file_name()).exists();
+        let begin_one = |format: Format| {
+            let file = Hashed::new(begin(&directory, format.file_name())?);
+            let file = RowFile::begin(format, file, columns, settings.csv_bom).map_err(at(&directory, format.file_name()))?;
+            Ok((format, file))
         };
-        let csv = match begin(Format::Csv)? {
-            Some(file) => Some(CsvFile::new(file, columns, settings.csv_bom).map_err(at(&directory, Format::Csv.file_name()))?),
-            None => None,
-        };
-        Ok(Self { csv, jsonl: begin(Format::Jsonl)?, json: begin(Format::Json)?, rows: 0, directory })
+        let files = Format::ALL.into_iter().filter(wanted).map(begin_one).collect::<Result<_, WriteError>>()?;
+        Ok(Self { job: job.to_owned(), directory, files })
     }
 
-    /// Adds the next row; `text` is the same row as JSON.
-    pub fn push(&mut self, row: &Row, text: &str) -> Result<(), WriteError> {
-        if let Some(csv) = &mut self.csv {
-            csv.push(row).map_err(at(&self.directory, Format::Csv.file_name()))?;
+    /// Adds the next row; `line` is the same row as JSON.
+    pub fn push(&mut self, row: &Row, line: &str) -> Result<(), WriteError> {
+        for (format, file) in &mut self.files {
+            file.push(row, line).map_err(at(&self.directory, format.file_name()))?;
         }
-        if let Some(jsonl) = &mut self.jsonl {
-            writeln!(jsonl, "{text}").map_err(at(&self.directory, Format::Jsonl.file_name()))?;
-        }
-        if let Some(json) = &mut self.json {
-            let before = if self.rows == 0 { "[\n" } else { ",\n" };
-            write!(json, "{before}{text}").map_err(at(&self.directory, Format::Json.file_name()))?;
-        }
-        self.rows += 1;
         Ok(())
     }
 
     /// Completes the files, each at once: it is on the disk before it takes its name.
-    pub fn finish(self) -> Result<(), WriteError> {
-        let Self { directory, csv, jsonl, json, rows } = self;
-        if let Some(csv) = csv {
-            let file = csv.finish().map_err(at(&directory, Format::Csv.file_name()))?;
-            publish(file, &directory, Format::Csv.file_name())?;
-        }
-        if let Some(file) = jsonl {
-            publish(file, &directory, Format::Jsonl.file_name())?;
-        }
-        if let Some(mut file) = json {
-            let end = if rows == 0 { "[]\n" } else { "\n]\n" };
-            file.write_all(end.as_bytes()).map_err(at(&directory, Format::Json.file_name()))?;
-            publish(file, &directory, Format::Json.file_name())?;
-        }
-        Ok(())
+    pub fn finish(self) -> Result<Vec<ResultFile>, WriteError> {
+        let Self { job, directory, files } = self;
+        let finish_one = |(format, file): (Format, RowFile<Hashed<Buffered>>)| {
+            let name = format.file_name();
+            let (file, size, digest) = file.finish().map_err(at(&directory, name))?.finish();
+            failpoint::reach("publish");
+            publish(file, &directory, name)?;
+            Ok(ResultFile { path: format!("{job}/{name}"), size, digest })
+        };
+        files.into_iter().map(finish_one).collect()
+    }
+
+    /// Whether there are result files of `job`.
+    pub fn exist(settings: &OutputSettings, job: &str) -> bool {
+        Format::ALL.iter().any(|format| settings.dir.join(job).join(format.file_name()).exists())
     }
 
     /// Whether an earlier run has left results of `job` that are complete.

@@ -6,9 +6,13 @@
 mod cell;
 mod csv_file;
 mod files;
+mod hashed;
+mod row_file;
 mod settings;
 
 pub use files::{ResultFiles, WriteError};
+pub use hashed::Hashed;
+pub use row_file::RowFile;
 pub use settings::{Format, OutputSettings};
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Csv, Self::Jsonl, Self::Json];
+
     /// Name of its file.
     pub fn file_name(self) -> &'static str {
         match self {

@@ -1,0 +1,173 @@
+//! `docmill status`.
+
+use super::args::StatusArgs;
+use super::exit::{Exit, Stop};
+use super::print;
+use super::settings::archive;
+use crate::model::{FailureCode, Money};
+use crate::store::{Archive, Counts, Doubt, Retry, RunLock, RunRecord};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Calls in doubt that are listed before the rest is only counted.
+const SHOWN: usize = 20;
+
+pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
+    let (settings, archive) = archive(&args.store)?;
+    let runs = archive.runs().map_err(Stop::internal)?;
+    let Some(last) = runs.last() else { return Err(Stop::usage(format!("{} holds no run", archive.path().display()))) };
+    let at_work = RunLock::holder(&settings.output.dir);
+    let status = Status::gather(&archive, &runs, last, at_work)?;
+    if args.json {
+        let text = serde_json::to_string_pretty(&status.json()).map_err(Stop::internal)?;
+        print(&text)?;
+    } else {
+        print(status.text().trim_end())?;
+    }
+    Ok(Exit::Ok)
+}
+
+struct Status<'s> {
+    store: String,
+    run: &'s RunRecord,
+    at_work: Option<String>,
+    counts: Counts,
+    doubts: Vec<Doubt>,
+    requests: u64,
+    spent: crate::model::Bill,
+}
+
+impl<'s> Status<'s> {
+    fn gather(archive: &Archive, runs: &[RunRecord], run: &'s RunRecord, at_work: Option<String>) -> Result<Self, Stop> {
+        let mut counts = archive.counts(run.listing.unwrap_or(run.id), run.recipe).map_err(Stop::internal)?;
+        if run.listing.is_none() && counts.listed == 0 {
+            // It died before it had a listing of its own: everything was as in the run before.
+            let before = runs.iter().rev().find_map(|run| run.listing);
+            counts = before.map_or(Ok(counts), |listing| archive.counts(listing, run.recipe)).map_err(Stop::internal)?;
+        }
+        let doubts = archive.in_doubt().map_err(Stop::internal)?;
+        let (requests, spent) = archive.bill(None).map_err(Stop::internal)?;
+        Ok(Self { store: archive.path().display().to_string(), run, at_work, counts, doubts, requests, spent })
+    }
+
+    fn rows(&self) -> u64 {
+        self.counts.rows.values().sum()
+    }
+
+    fn pending(&self) -> u64 {
+        self.counts.listed - self.rows()
+    }
+
+    /// What the calls in doubt cost at the most; `None` if a price is not known.
+    fn doubt(&self) -> Option<Money> {
+        self.doubts.iter().map(|doubt| doubt.at_most).sum()
+    }
+
+    fn how_it_ended(&self) -> String {
+        match (&self.at_work, self.run.outcome.as_deref()) {
+            (Some(process), None) => format!("at work (process {process})"),
+            (None, None) => "did not end: it was killed, or the machine went down".to_owned(),
+            (_, Some("stopped")) => format!("stopped: {}", self.run.stopped.as_deref().unwrap_or("")),
+            (_, Some(outcome)) => outcome.to_owned(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        let mut line = |head: &str, text: &str| {
+            // Writing to a String cannot fail.
+            let _infallible = writeln!(out, "{head:>10}  {text}");
+        };
+        let run = self.run;
+        line("store", &self.store);
+        line("run", &format!("{}, started {}, {}", run.id, run.started, self.how_it_ended()));
+        let more = if run.documents.is_none() { "; the inputs were not listed to their end, there may be more" } else { "" };
+        line("documents", &format!("{} listed, {} done, {} pending{more}", self.counts.listed, self.rows(), self.pending()));
+        for ((job, status), n) in &self.counts.rows {
+            line("", &format!("{job}: {n} {status}"));
+        }
+        for (code, n) in &self.counts.codes {
+            let again = if Retry::Transient.takes(code) {
+                "the next run tries again".to_owned()
+            } else if FailureCode::parse(code) == Some(FailureCode::UnsupportedKind) {
+                "no job of the run takes these".to_owned()
+            } else {
+                format!("tried again only with --retry-failed={code}, or when the document changes")
+            };
+            line("failed", &format!("{n} {code}: {again}"));
+        }
+        let in_doubt = if self.at_work.is_some() { "in flight" } else { "in doubt" };
+        if !self.doubts.is_empty() {
+            let bound = self.doubt().map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
+            line(in_doubt, &format!("{} calls, {bound}: sent, and their end is not known", self.doubts.len()));
+        }
+        for doubt in self.doubts.iter().take(SHOWN) {
+            let bound = doubt.at_most.map_or_else(String::new, |usd| format!(", at most {usd}"));
+            line("", &format!("{}: {}, run {}, sent {}{bound}", doubt.document, doubt.call, doubt.run, time(doubt.sent_ms)));
+        }
+        if self.doubts.len() > SHOWN {
+            line("", &format!("and {} more; --json lists all", self.doubts.len() - SHOWN));
+        }
+        line("spent", &format!("{} requests, {}", self.requests, self.spent));
+        if let Some(next) = self.next() {
+            line("go on", &next);
+            if !self.doubts.is_empty() && self.at_work.is_none() {
+                line("", "sends the calls in doubt again; with --in-doubt skip it leaves them alone");
+            }
+        }
+        out
+    }
+
+    /// The command that goes on, if there is anything to go on with.
+    fn next(&self) -> Option<String> {
+        let again = self.counts.codes.keys().any(|code| Retry::Transient.takes(code));
+        let done = self.run.outcome.as_deref() == Some("complete") && self.pending() == 0 && !again;
+        (!done && self.at_work.is_none() && !self.run.command.is_empty()).then(|| self.run.command.clone())
+    }
+
+    fn json(&self) -> Value {
+        let mut rows = serde_json::Map::new();
+        for ((job, status), n) in &self.counts.rows {
+            rows.entry(job.clone()).or_insert_with(|| json!({}))[status] = json!(n);
+        }
+        let doubts: Vec<Value> = self.doubts.iter().map(doubt_json).collect();
+        json!({
+            "store": self.store,
+            "run": self.run.id,
+            "started": self.run.started,
+            "ended": self.run.ended,
+            "outcome": self.run.outcome,
+            "stopped": self.run.stopped,
+            "at_work": self.at_work,
+            "documents": {
+                "listed": self.counts.listed,
+                "walk_complete": self.run.documents.is_some(),
+                "done": self.rows(),
+                "pending": self.pending(),
+                "rows": rows,
+                "codes": self.counts.codes,
+            },
+            "in_doubt": doubts,
+            "in_doubt_at_most_usd": self.doubt().map(Money::usd),
+            "requests": self.requests,
+            "spent_usd": self.spent.usd.usd(),
+            "unpriced_requests": self.spent.unpriced_calls,
+            "next": self.next(),
+        })
+    }
+}
+
+fn doubt_json(doubt: &Doubt) -> Value {
+    json!({
+        "run": doubt.run,
+        "document": doubt.document,
+        "call": doubt.call,
+        "key": doubt.key,
+        "sent": time(doubt.sent_ms),
+        "at_most_usd": doubt.at_most.map(Money::usd),
+    })
+}
+
+fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}

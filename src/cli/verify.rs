@@ -1,0 +1,176 @@
+//! `docmill verify`: store, result files, inputs and bill, each against the others.
+
+use super::args::StoreArgs;
+use super::exit::{Exit, Stop};
+use super::print;
+use super::settings::archive;
+use crate::model::{Digest, Money, ResultFile, Row, Totals};
+use crate::read::{InputSettings, Roots};
+use crate::store::{Archive, Bookkeeping, RunRecord, View};
+use crate::write::{Format, Hashed, OutputSettings, RowFile};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
+use std::path::Path;
+
+/// What was found, line by line.
+#[derive(Default)]
+struct Receipt {
+    wrong: u64,
+}
+
+impl Receipt {
+    fn right(text: &str) -> Result<(), Stop> {
+        print(&format!("  ok    {text}"))
+    }
+
+    fn wrong(&mut self, text: &str) -> Result<(), Stop> {
+        self.wrong += 1;
+        print(&format!("  WRONG {text}"))
+    }
+
+    fn say(&mut self, right: bool, text: &str) -> Result<(), Stop> {
+        if right { Self::right(text) } else { self.wrong(text) }
+    }
+}
+
+pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
+    let (settings, archive) = archive(args)?;
+    print(&format!("{}", archive.path().display()))?;
+    let mut receipt = Receipt::default();
+    store(&archive, &mut receipt)?;
+    books(&archive, &mut receipt)?;
+    let mut views: BTreeMap<i64, View> = BTreeMap::new();
+    let runs = archive.runs().map_err(Stop::internal)?;
+    for job in runs.iter().flat_map(|run| &run.jobs) {
+        if let Some(view) = archive.view(Some(&job.name), false).map_err(Stop::internal)? {
+            views.insert(view.run, view);
+        }
+    }
+    for view in views.values() {
+        files(&archive, view, &settings.output, &mut receipt)?;
+    }
+    if let Some((view, run)) = views.values().next_back().and_then(|view| Some((view, runs.iter().find(|run| run.id == view.run)?))) {
+        inputs(&archive, view, run, &settings.output.dir, &mut receipt)?;
+    }
+    if receipt.wrong == 0 {
+        print("all agrees")?;
+        return Ok(Exit::Ok);
+    }
+    Err(Stop { exit: Exit::FailedRows, message: format!("{} things do not agree, see above", receipt.wrong) })
+}
+
+fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), Stop> {
+    let damages = archive.damages().map_err(Stop::internal)?;
+    receipt.say(damages.is_empty(), if damages.is_empty() { "the store is whole" } else { "the store is damaged:" })?;
+    damages.iter().try_for_each(|damage| print(&format!("        {damage}")))
+}
+
+fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), Stop> {
+    let Bookkeeping { answers, unsettled, unfounded } = archive.bookkeeping().map_err(Stop::internal)?;
+    let (requests, bill) = archive.bill(None).map_err(Stop::internal)?;
+    let text = format!("{answers} answers and their attempts in the ledger: {requests} requests, {bill}");
+    receipt.say(unsettled.is_empty(), &text)?;
+    unsettled.iter().try_for_each(|call| print(&format!("        {call}")))?;
+    receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
+    unfounded.iter().try_for_each(|document| print(&format!("        {document}")))?;
+    let doubts = archive.in_doubt().map_err(Stop::internal)?;
+    if !doubts.is_empty() {
+        let bound: Option<Money> = doubts.iter().map(|doubt| doubt.at_most).sum();
+        let bound = bound.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
+        print(&format!("  note  {} requests in doubt, {bound}: `docmill status` lists them", doubts.len()))?;
+    }
+    Ok(())
+}
+
+/// Makes every published file again, to nowhere, and compares digests.
+fn files(archive: &Archive, view: &View, output: &OutputSettings, receipt: &mut Receipt) -> Result<(), Stop> {
+    let published = archive.published().map_err(Stop::internal)?;
+    for job in &view.jobs {
+        let mut totals = Totals::default();
+        for format in Format::ALL {
+            let path = format!("{}/{}", job.name, format.file_name());
+            let Some(known) = published.iter().find(|file| file.path == path) else { continue };
+            let mut file = RowFile::begin(format, Hashed::new(io::sink()), &job.columns, output.csv_bom).map_err(Stop::internal)?;
+            totals = Totals::default();
+            let each = |row: crate::store::StoredRow<'_>| -> Result<(), crate::engine::RunError> {
+                if row.job == job.name {
+                    let internal = |e: &dyn std::fmt::Display| crate::engine::RunError::Internal(e.to_string());
+                    let parsed = Row::read(row.position, row.document, row.text).map_err(|e| internal(&e))?;
+                    file.push(&parsed, &Row::line(row.position, row.document, row.text)).map_err(|e| internal(&e))?;
+                    totals.add(&parsed);
+                }
+                Ok(())
+            };
+            archive.rows(view).map_err(Stop::internal)?.read_from(0, true, each).map_err(Stop::internal)?;
+            let (_, _, made) = file.finish().map_err(Stop::internal)?.finish();
+            compare(&output.dir, known, made, &totals, receipt)?;
+        }
+        summary(&output.dir, &job.name, &totals, receipt)?;
+    }
+    Ok(())
+}
+
+fn compare(directory: &Path, known: &ResultFile, made: Digest, totals: &Totals, receipt: &mut Receipt) -> Result<(), Stop> {
+    let path = directory.join(&known.path);
+    let shown = path.display();
+    match digest(&path) {
+        Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again")),
+        Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {} rows, BLAKE3 {}", totals.rows(), hex(on_disk))),
+        Ok(on_disk) if on_disk == known.digest => {
+            receipt.wrong(&format!("{shown} is as it was published and not what the store holds; `docmill export` brings it up to date"))
+        }
+        Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` makes it again")),
+    }
+}
+
+/// Sums in `summary.json` against those of the rows.
+fn summary(directory: &Path, job: &str, totals: &Totals, receipt: &mut Receipt) -> Result<(), Stop> {
+    let path = directory.join(job).join("summary.json");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let expected = serde_json::to_value(totals).map_err(Stop::internal)?;
+    let same = ["documents", "calls", "attempts", "tokens", "cost"].iter().all(|key| read.get(key) == expected.get(key));
+    receipt.say(same, &format!("{}: {} calls, {} attempts, {}", path.display(), totals.calls, totals.attempts, totals.cost))
+}
+
+/// Inputs against the digests that the results were made of.
+fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receipt: &mut Receipt) -> Result<(), Stop> {
+    let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
+    let list = |key: &str| settings[key].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect();
+    let input = InputSettings { paths: list("input.paths"), include: list("input.include"), exclude: list("input.exclude") };
+    let roots = match Roots::open(&input, output) {
+        Ok(roots) => roots,
+        Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
+    };
+    let (mut same, mut gone, mut changed) = (0_u64, 0_u64, Vec::new());
+    let each = |name: &str, known: Option<Digest>| match roots.locate(name).map(|path| digest(&path)) {
+        Some(Ok(now)) if Some(now) == known => same += 1,
+        Some(Ok(_)) if known.is_some() => changed.push(name.to_owned()),
+        _ if known.is_none() => {}
+        _ => gone += 1,
+    };
+    archive.documents(view.listing, each).map_err(Stop::internal)?;
+    let text = format!("{same} inputs are as they were, {} changed, {gone} gone", changed.len());
+    if gone == 0 && changed.is_empty() {
+        return Receipt::right(&text);
+    }
+    receipt.wrong(&format!("{text}; `docmill run` brings the results up to date"))?;
+    changed.iter().take(10).try_for_each(|name| print(&format!("        {name}")))
+}
+
+fn digest(path: &Path) -> io::Result<Digest> {
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut hashed = Hashed::new(io::sink());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hashed.finish().2),
+            n => io::Write::write_all(&mut hashed, &buffer[..n])?,
+        }
+    }
+}
+
+fn hex(digest: Digest) -> String {
+    digest.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}

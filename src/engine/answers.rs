@@ -1,0 +1,112 @@
+//! What is known about a call before it is sent: answered, failed for good, in doubt, or open.
+
+use super::RunError;
+use crate::model::{CallKey, CallRecord, DocumentId, Failure, FailureCode, Money, Usage};
+use crate::store::{AnswerReader, Known, Retry};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::spawn_blocking;
+
+/// Looks into the store, and knows who is asking what just now.
+pub(super) struct Answers {
+    /// `None` if there is nothing to find.
+    pub reader: Option<Arc<Mutex<AnswerReader>>>,
+    /// Failures that are to be tried again.
+    pub retry: Retry,
+    /// Attempts of runs that died, by call.
+    pub in_doubt: HashMap<(DocumentId, CallKey), Vec<i64>>,
+    /// Whether calls in doubt are left alone.
+    pub skip_in_doubt: bool,
+    /// Calls being asked, if identical ones are shared.
+    pub sharing: Option<Sharing>,
+}
+
+/// Calls being asked just now, so that an identical one can wait for the answer.
+#[derive(Default)]
+pub(super) struct Sharing(Mutex<HashMap<CallKey, Weak<tokio::sync::Mutex<()>>>>);
+
+/// What is known about a call.
+pub(super) enum Before {
+    /// There is an answer: the call is not sent.
+    Answered(CallRecord),
+    /// It failed, and will fail again: the call is not sent.
+    Failed(CallRecord),
+    /// It may have been answered to a run that died, and is not to be sent.
+    InDoubt(Failure),
+    /// It is to be sent.
+    Open {
+        /// Whether a failure is on record that an answer would replace.
+        failed_before: bool,
+    },
+}
+
+impl Answers {
+    /// What is known about calls on a document, in the order of `keys`.
+    pub async fn look_up(&self, document: DocumentId, is_new: bool, keys: &[CallKey]) -> Result<Vec<Before>, RunError> {
+        let known = match &self.reader {
+            Some(reader) if !is_new => look_up(Arc::clone(reader), document, keys.to_vec()).await?,
+            _ => vec![None; keys.len()],
+        };
+        Ok(keys.iter().zip(known).map(|(key, known)| self.judge(document, *key, known)).collect())
+    }
+
+    fn judge(&self, document: DocumentId, key: CallKey, known: Option<Known>) -> Before {
+        let failed_before = matches!(known, Some(Known::Failure { .. }));
+        match known {
+            // A record that cannot be read back is worth no more than none.
+            Some(Known::Answer(call)) => serde_json::from_str(&call).map_or(Before::Open { failed_before }, Before::Answered),
+            Some(Known::Failure { code, call }) if !self.retry.takes(&code) => {
+                serde_json::from_str(&call).map_or(Before::Open { failed_before }, Before::Failed)
+            }
+            _ if self.skip_in_doubt && self.in_doubt.contains_key(&(document, key)) => {
+                let message = "a request for this was in flight when a run died, and may have been billed; `docmill run` without --in-doubt skip asks again";
+                Before::InDoubt(Failure::new(FailureCode::InDoubt, message))
+            }
+            _ => Before::Open { failed_before },
+        }
+    }
+
+    /// Attempts in doubt of a call, which sending it again gives up.
+    pub fn doubts(&self, document: DocumentId, key: CallKey) -> Option<Vec<i64>> {
+        self.in_doubt.get(&(document, key)).cloned()
+    }
+
+    /// One at a time for each key, if identical calls are shared.
+    pub async fn turn(&self, key: CallKey) -> Option<OwnedMutexGuard<()>> {
+        let Sharing(asking) = self.sharing.as_ref()?;
+        let lock = {
+            let mut asking = asking.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(lock) = asking.get(&key).and_then(Weak::upgrade) {
+                lock
+            } else {
+                asking.retain(|_, lock| lock.strong_count() > 0);
+                let lock = Arc::new(tokio::sync::Mutex::new(()));
+                asking.insert(key, Arc::downgrade(&lock));
+                lock
+            }
+        };
+        Some(lock.lock_owned().await)
+    }
+
+    /// Another document's answer to the same call, if identical calls are shared. It cost nothing here.
+    pub async fn shared(&self, key: CallKey) -> Result<Option<CallRecord>, RunError> {
+        let (Some(_), Some(reader)) = (&self.sharing, &self.reader) else { return Ok(None) };
+        let reader = Arc::clone(reader);
+        let look_up = move || reader.lock().unwrap_or_else(PoisonError::into_inner).of_any_document(key);
+        let found = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))??;
+        Ok(found.and_then(|(document, call)| {
+            let record: CallRecord = serde_json::from_str(&call).ok()?;
+            let free = CallRecord { attempts: 0, maybe_billed: 0, usage: Usage::default(), seconds: 0.0, ..record };
+            Some(CallRecord { cost_usd: Some(Money::ZERO), shared_from: Some(document), ..free })
+        }))
+    }
+}
+
+async fn look_up(reader: Arc<Mutex<AnswerReader>>, document: DocumentId, keys: Vec<CallKey>) -> Result<Vec<Option<Known>>, RunError> {
+    let look_up = move || {
+        let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.into_iter().map(|key| Ok(reader.get(document, key)?)).collect()
+    };
+    spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))?
+}

@@ -1,0 +1,196 @@
+//! Between the walk and the readers: which documents have work to do?
+//!
+//! A document whose file looks as it did, and whose row of this recipe is there and not to be renewed, is up to date: it
+//! is not even read. While everything is as in the run before, nothing is written either; from the first difference on
+//! the run has a listing of its own.
+
+use super::{Context, RunError};
+use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
+use crate::read::{Roots, stamp_of};
+use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::mpsc::{Receiver, Sender};
+
+/// A document as the walk found it.
+#[derive(Debug)]
+pub(super) struct Walked {
+    document: Document,
+    failure: Option<Failure>,
+    /// Looked up only if there is something to compare it with.
+    stamp: Option<Stamp>,
+}
+
+/// A document that has work to do.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub document: Document,
+    pub failure: Option<Failure>,
+    /// What is known under its name.
+    pub versions: Vec<Version>,
+}
+
+/// What walk and comparison came to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Findings {
+    pub left_out: LeftOut,
+    /// Documents that are up to date, by status and by failure code.
+    pub up_to_date: BTreeMap<RowStatus, u64>,
+    pub codes: BTreeMap<FailureCode, u64>,
+    /// Whether anything differs from the run before.
+    pub changed: bool,
+    /// The run whose listing holds.
+    pub listing: Option<i64>,
+}
+
+/// Documents handed over together: waking another thread costs more than looking at one.
+const BATCH: usize = 64;
+
+/// Walks the inputs, no further ahead than the channel reaches. An empty batch says that the end was reached. Blocks.
+pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, findings: &Mutex<Findings>, context: &Context) {
+    let mut walk = roots.walk();
+    let (mut documents, mut batch) = (0, Vec::with_capacity(BATCH));
+    while !context.stop.is_cancelled() {
+        let Some((document, failure)) = walk.next() else {
+            context.meters.set_documents(documents);
+            // If nobody takes it any more, the run is stopping.
+            let _stopping = walked.blocking_send(batch);
+            let _stopping = walked.blocking_send(Vec::new());
+            break;
+        };
+        documents += 1;
+        let stamp = if compare { stamp_of(&document.path) } else { None };
+        batch.push(Walked { document, failure, stamp });
+        if batch.len() == BATCH && walked.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+            break;
+        }
+    }
+    findings.lock().unwrap_or_else(PoisonError::into_inner).left_out = walk.left_out();
+}
+
+/// Counts the documents ahead of the walk, so that progress has a total. Blocks.
+pub(super) fn count(roots: &Roots, context: &Context) {
+    let documents = roots.unsorted().take_while(|()| !context.stop.is_cancelled()).count();
+    if !context.stop.is_cancelled() {
+        context.meters.set_documents(documents as u64);
+    }
+}
+
+/// Compares the walk with what the store knows.
+pub(super) struct Lister {
+    pub run: i64,
+    /// `None` if the store knows no documents.
+    pub catalog: Option<Catalog>,
+    /// The listing of the run before.
+    pub previous: Option<i64>,
+    pub retry: Retry,
+    pub store: StoreHandle,
+    pub context: Context,
+    pub changed: bool,
+}
+
+impl Lister {
+    /// Passes on what has work to do, and lists the rest. Blocks.
+    pub fn list(mut self, mut walked: Receiver<Vec<Walked>>, found: &Sender<Found>, findings: &Mutex<Findings>) -> Result<(), RunError> {
+        let (mut count, mut at_the_end) = (0, false);
+        let mut sums = Findings::default();
+        while let Some(batch) = walked.blocking_recv() {
+            at_the_end = batch.is_empty();
+            count += batch.len() as u64;
+            if !self.compare(batch, found, &mut sums)? {
+                return Ok(());
+            }
+        }
+        if at_the_end {
+            self.finish(count, &mut sums)?;
+        }
+        let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+        *findings = Findings { left_out: findings.left_out, changed: self.changed, ..sums };
+        Ok(())
+    }
+
+    /// False if the run is stopping.
+    fn compare(&mut self, batch: Vec<Walked>, found: &Sender<Found>, sums: &mut Findings) -> Result<bool, RunError> {
+        let mut unchanged = Vec::new();
+        for Walked { document, failure, stamp } in batch {
+            let versions = match &mut self.catalog {
+                Some(catalog) => catalog.versions(&document.name)?,
+                None => Vec::new(),
+            };
+            if let Some((id, row)) = self.up_to_date(&versions, stamp) {
+                self.keep(document.index, id, row, sums, &mut unchanged)?;
+                continue;
+            }
+            self.differs_from(document.index)?;
+            if found.blocking_send(Found { document, failure, versions }).is_err() {
+                return Ok(false);
+            }
+        }
+        if !unchanged.is_empty() {
+            self.list_all(unchanged)?;
+        }
+        Ok(true)
+    }
+
+    fn up_to_date<'v>(&self, versions: &'v [Version], stamp: Option<Stamp>) -> Option<(DocumentId, &'v RowState)> {
+        let version = versions.iter().find(|version| stamp.is_some() && version.stamp == stamp)?;
+        let row = version.row.as_ref().filter(|row| !self.retry.takes_any(row.codes.as_deref()))?;
+        Some((version.id, row))
+    }
+
+    fn keep(
+        &mut self,
+        position: u64,
+        id: DocumentId,
+        row: &RowState,
+        sums: &mut Findings,
+        unchanged: &mut Vec<(u64, DocumentId)>,
+    ) -> Result<(), RunError> {
+        self.context.meters.up_to_date.fetch_add(1, Relaxed);
+        if let Some(status) = RowStatus::ALL.into_iter().find(|status| status.as_str() == row.status) {
+            *sums.up_to_date.entry(status).or_default() += 1;
+        }
+        for code in row.codes.iter().flat_map(|codes| codes.split(',')).filter_map(FailureCode::parse) {
+            *sums.codes.entry(code).or_default() += 1;
+        }
+        if !self.changed {
+            let listed = match (&mut self.catalog, self.previous) {
+                (Some(catalog), Some(previous)) => catalog.listed(previous, position)?,
+                _ => None,
+            };
+            if listed == Some(id) {
+                return Ok(());
+            }
+            self.differs_from(position)?;
+        }
+        unchanged.push((position, id));
+        Ok(())
+    }
+
+    /// From this position on the run has a listing of its own.
+    fn differs_from(&mut self, position: u64) -> Result<(), RunError> {
+        if !std::mem::replace(&mut self.changed, true) {
+            let from = self.previous.filter(|_| position > 0);
+            self.store.branch_listing(from, position)?;
+        }
+        Ok(())
+    }
+
+    fn list_all(&self, documents: Vec<(u64, DocumentId)>) -> Result<(), RunError> {
+        Ok(self.store.list(documents)?)
+    }
+
+    fn finish(&mut self, documents: u64, sums: &mut Findings) -> Result<(), RunError> {
+        let longer = match (&mut self.catalog, self.previous) {
+            (Some(catalog), Some(previous)) => catalog.listed(previous, documents)?.is_some(),
+            _ => documents > 0,
+        };
+        if longer {
+            self.differs_from(documents)?;
+        }
+        let listing = self.previous.filter(|_| !self.changed).unwrap_or(self.run);
+        sums.listing = Some(listing);
+        Ok(self.store.walked(listing, documents)?)
+    }
+}

@@ -1,0 +1,97 @@
+//! Which document of the store is this?
+//!
+//! A document is a name and a content. One that is known under both keeps its number, and with it its answers and its
+//! row. One that is known by content alone was renamed, if the file of the old name is gone or holds something else now;
+//! if it is still there, this is a copy, and a document of its own.
+
+use crate::model::{Digest, Document, DocumentId, Stamp};
+use crate::read::{Roots, stamp_of};
+use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// Gives documents their numbers.
+#[derive(Debug)]
+pub(super) struct Register {
+    /// `None` if the store knows no documents yet.
+    known: Option<Mutex<Known>>,
+    next: AtomicI64,
+    roots: Roots,
+    retry: Retry,
+}
+
+#[derive(Debug)]
+struct Known {
+    catalog: Catalog,
+    /// Documents that were found under a new name in this run.
+    renamed: HashSet<DocumentId>,
+}
+
+/// Who a document is.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub id: DocumentId,
+    /// What the store does not know yet.
+    pub record: Option<DocumentRecord>,
+    /// Its row, if that needs no renewal: there is nothing to do then.
+    pub kept: Option<RowState>,
+    /// Whether it has its number from now: then no answers can be known.
+    pub is_new: bool,
+}
+
+impl Register {
+    pub fn new(catalog: Option<Catalog>, next: i64, roots: Roots, retry: Retry) -> Self {
+        let known = catalog.map(|catalog| Mutex::new(Known { catalog, renamed: HashSet::new() }));
+        Self { known, next: AtomicI64::new(next), roots, retry }
+    }
+
+    /// Identifies a document that was read, or could not be (`digest` is `None`). `versions` is what is known under its
+    /// name. Blocks.
+    pub fn identify(
+        &self,
+        document: &Document,
+        versions: &[Version],
+        digest: Option<Digest>,
+        stamp: Option<Stamp>,
+    ) -> Result<Identity, StoreError> {
+        let record = |id| Some(DocumentRecord { id, name: document.name.clone(), digest, stamp });
+        if let Some(same) = versions.iter().find(|version| version.digest == digest) {
+            let kept = same.row.clone().filter(|row| digest.is_some() && !self.retry.takes_any(row.codes.as_deref()));
+            let record = if same.stamp == stamp { None } else { record(same.id) };
+            return Ok(Identity { id: same.id, record, kept, is_new: false });
+        }
+        if let Some(unread) = versions.iter().find(|version| version.digest.is_none()) {
+            return Ok(Identity { id: unread.id, record: record(unread.id), kept: None, is_new: false });
+        }
+        if let (Some(digest), Some(known)) = (digest, &self.known) {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(id) = self.renamed_from(&mut known, digest)? {
+                let kept = known.catalog.row(id)?.filter(|row| !self.retry.takes_any(row.codes.as_deref()));
+                return Ok(Identity { id, record: record(id), kept, is_new: false });
+            }
+        }
+        let id = DocumentId(self.next.fetch_add(1, Relaxed));
+        Ok(Identity { id, record: record(id), kept: None, is_new: true })
+    }
+
+    fn renamed_from(&self, known: &mut Known, digest: Digest) -> Result<Option<DocumentId>, StoreError> {
+        let candidates = known.catalog.with_content(digest)?;
+        let gone = |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| {
+            !known.renamed.contains(id) && !self.is_still_there(name, digest, *stamp)
+        };
+        let found = candidates.iter().find(|candidate| gone(candidate)).map(|(id, ..)| *id);
+        known.renamed.extend(found);
+        Ok(found)
+    }
+
+    /// Whether the file of this name still has this content.
+    fn is_still_there(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
+        let Some(path) = self.roots.locate(name) else { return false };
+        match stamp_of(&path) {
+            None => false,
+            now if stamp.is_some() && now == stamp => true,
+            Some(_) => std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == digest),
+        }
+    }
+}

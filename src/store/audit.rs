@@ -1,0 +1,139 @@
+//! Does the store agree with itself, and what in it is of no use any more?
+
+use super::history::{Archive, newest_complete};
+use super::schema::{StoreError, open};
+use crate::model::{Digest, Money};
+use rusqlite::Connection;
+
+/// What the books say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bookkeeping {
+    /// Answers.
+    pub answers: u64,
+    /// Answers whose attempts, or their cost, are not as the ledger has them: the document and the call.
+    pub unsettled: Vec<String>,
+    /// Rows that state an answer which is not there: the documents.
+    pub unfounded: Vec<String>,
+}
+
+/// What no result is made of any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Excess {
+    /// Documents that are in no listing.
+    pub documents: u64,
+    /// Their answers.
+    pub answers: u64,
+    /// What these cost.
+    pub paid: Money,
+    /// Rows of these documents, and rows of recipes of the past.
+    pub rows: u64,
+}
+
+/// Wrong entries that are named before the rest is only counted.
+const NAMED: u32 = 10;
+
+impl Archive {
+    /// What SQLite finds wrong with the file; empty if nothing.
+    pub fn damages(&self) -> Result<Vec<String>, StoreError> {
+        self.read("it", || {
+            let mut statement = self.connection().prepare("PRAGMA integrity_check(5)")?;
+            let found = statement.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            Ok(found.into_iter().filter(|line| line != "ok").collect())
+        })
+    }
+
+    /// Compares answers with the ledger, and rows with answers.
+    pub fn bookkeeping(&self) -> Result<Bookkeeping, StoreError> {
+        self.read("the ledger", || {
+            let answers = self.connection().query_row("SELECT count(*) FROM answers", (), |row| row.get(0))?;
+            // Runs before version 2 of the store kept no ledger; they are those without a command line.
+            let unsettled = format!(
+                "SELECT d.name || ', ' || json_extract(a.call, '$.task') FROM answers a
+                 JOIN runs r ON r.id = a.run AND r.command <> '' LEFT JOIN documents d ON d.id = a.document
+                 LEFT JOIN (SELECT run, document, call_key, count(*) AS n, sum(pico_usd) AS cost FROM attempts
+                    WHERE outcome IS NOT NULL AND outcome <> 'lost' GROUP BY 1, 2, 3) t
+                    ON t.run = a.run AND t.document = a.document AND t.call_key = a.call_key
+                 WHERE json_extract(a.call, '$.shared_from') IS NULL AND
+                    (ifnull(t.n, 0) <> json_extract(a.call, '$.attempts')
+                     OR abs(ifnull(json_extract(a.call, '$.cost_usd'), t.cost / 1e12) - ifnull(t.cost, 0) / 1e12) > 1e-9)
+                 LIMIT {NAMED}"
+            );
+            let unfounded = format!(
+                "SELECT d.name FROM (SELECT r.document, sum(json_extract(c.value, '$.status') = 'ok') AS n
+                    FROM rows r, json_each(r.result, '$.calls') c GROUP BY r.id) s
+                 JOIN documents d ON d.id = s.document
+                 WHERE s.n > (SELECT count(*) FROM answers a WHERE a.document = s.document) LIMIT {NAMED}"
+            );
+            let list =
+                |sql: &str| -> rusqlite::Result<Vec<String>> { self.connection().prepare(sql)?.query_map((), |row| row.get(0))?.collect() };
+            Ok(Bookkeeping { answers, unsettled: list(&unsettled)?, unfounded: list(&unfounded)? })
+        })
+    }
+
+    /// Gives `each` the documents of a listing: name and digest of the content that the results are about.
+    pub fn documents(&self, listing: i64, mut each: impl FnMut(&str, Option<Digest>)) -> Result<(), StoreError> {
+        self.read("documents", || {
+            let sql = "SELECT d.name, d.digest FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1 ORDER BY l.position";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query([listing])?;
+            while let Some(row) = rows.next()? {
+                each(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_blob()?.try_into().ok().map(Digest));
+            }
+            Ok(())
+        })
+    }
+
+    /// What pruning would drop.
+    pub fn excess(&self) -> Result<Excess, StoreError> {
+        self.read("it", || {
+            let connection = self.connection();
+            let (documents, rows) = criteria(connection)?;
+            let one = |sql: String| connection.query_row(&sql, (), |row| row.get::<_, u64>(0));
+            let answers = format!("FROM answers WHERE document IN (SELECT id FROM documents WHERE {documents})");
+            let paid: f64 =
+                connection
+                    .query_row(&format!("SELECT ifnull(sum(json_extract(call, '$.cost_usd')), 0.0) {answers}"), (), |row| row.get(0))?;
+            Ok(Excess {
+                documents: one(format!("SELECT count(*) FROM documents WHERE {documents}"))?,
+                answers: one(format!("SELECT count(*) {answers}"))?,
+                paid: Money::from_usd(paid),
+                rows: one(format!("SELECT count(*) FROM rows WHERE {rows}"))?,
+            })
+        })
+    }
+
+    /// Drops what [`Archive::excess`] has found. The ledger stays whole. Whoever calls this holds the lock.
+    pub fn prune(self) -> Result<(), StoreError> {
+        let path = self.path().to_owned();
+        drop(self);
+        let connection = open(&path)?;
+        let prune = || {
+            let (documents, rows) = criteria(&connection)?;
+            connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 DELETE FROM rows WHERE {rows};
+                 DELETE FROM answers WHERE document IN (SELECT id FROM documents WHERE {documents});
+                 DELETE FROM failures WHERE document IN (SELECT id FROM documents WHERE {documents});
+                 DELETE FROM documents WHERE {documents} AND id NOT IN (SELECT document FROM attempts);
+                 COMMIT;
+                 VACUUM;"
+            ))
+        };
+        prune().map_err(|e| StoreError::new(&path, "it cannot be pruned", e))
+    }
+}
+
+/// Conditions for documents and rows that no result is made of any more.
+fn criteria(connection: &Connection) -> rusqlite::Result<(String, String)> {
+    let mut kept = newest_complete(connection)?.into_values().filter_map(|(_, listing)| listing).collect::<Vec<i64>>();
+    // A run that was not finished counts too: its answers are waiting for the next one.
+    kept.extend(
+        connection.prepare("SELECT DISTINCT run FROM listing")?.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?,
+    );
+    let recipes = "SELECT recipe FROM runs WHERE id IN (SELECT max(r.id) FROM runs r, json_each(r.jobs) j
+        GROUP BY json_extract(j.value, '$.name'), r.outcome)";
+    let kept: Vec<String> = kept.iter().map(i64::to_string).collect();
+    let documents = format!("id NOT IN (SELECT document FROM listing WHERE run IN ({}))", kept.join(", "));
+    let rows = format!("recipe NOT IN ({recipes}) OR document IN (SELECT id FROM documents WHERE {documents})");
+    Ok((documents, rows))
+}

@@ -1,0 +1,212 @@
+//! What earlier runs know about documents: the side of the store that the walk is compared with.
+
+use super::StoreError;
+use super::schema::connect;
+use crate::model::{Digest, DocumentId, FailureCode, Stamp};
+use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+/// A document as an earlier run has left it.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// Its number.
+    pub id: DocumentId,
+    /// Of its content, if that could be read.
+    pub digest: Option<Digest>,
+    /// Of its file, when it was read.
+    pub stamp: Option<Stamp>,
+    /// Its row of this run's recipe, if it has one.
+    pub row: Option<RowState>,
+}
+
+/// What a row says about whether a document is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowState {
+    /// The run that made it.
+    pub run: i64,
+    /// The job.
+    pub job: String,
+    /// The word for its status.
+    pub status: String,
+    /// All failure codes of its calls, with commas between.
+    pub codes: Option<String>,
+}
+
+/// Which failures of earlier runs are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Retry {
+    /// Those that may end otherwise with the same input.
+    #[default]
+    Transient,
+    /// Those, and one further kind.
+    Also(FailureCode),
+    /// All.
+    All,
+}
+
+impl Retry {
+    /// Whether a failure of this code is tried again.
+    pub fn takes(&self, code: &str) -> bool {
+        // A code that this version does not know comes from a newer one, which knew better.
+        let Some(code) = FailureCode::parse(code) else { return true };
+        // What the job does not take is no failure.
+        let skipped = code == FailureCode::UnsupportedKind;
+        !skipped && (code.is_transient() || *self == Self::All || *self == Self::Also(code))
+    }
+
+    /// Whether any of these codes, with commas between, is tried again.
+    pub fn takes_any(&self, codes: Option<&str>) -> bool {
+        codes.is_some_and(|codes| codes.split(',').any(|code| self.takes(code)))
+    }
+}
+
+/// A reader of documents. It is asked in input order mostly, and reads ahead in that order.
+#[derive(Debug)]
+pub struct Catalog {
+    path: PathBuf,
+    connection: Connection,
+    recipe: i64,
+    ahead: VecDeque<(String, Version)>,
+    /// The last pair of name and digest that was read ahead, and whether there is more behind it.
+    read_to: (String, Vec<u8>),
+    more: bool,
+    last_asked: String,
+    listing: Listing,
+}
+
+/// Positions of an earlier run, read ahead.
+#[derive(Debug, Default)]
+struct Listing {
+    run: i64,
+    ahead: VecDeque<(u64, DocumentId)>,
+    next: u64,
+}
+
+/// How many entries are read ahead.
+const CHUNK: u32 = 1024;
+
+impl Catalog {
+    pub(super) fn open(path: &Path, recipe: i64) -> Result<Self, StoreError> {
+        Ok(Self {
+            path: path.to_owned(),
+            connection: connect(path)?,
+            recipe,
+            ahead: VecDeque::new(),
+            read_to: Default::default(),
+            more: true,
+            last_asked: String::new(),
+            listing: Listing::default(),
+        })
+    }
+
+    /// A second one on the same store.
+    pub fn another(&self) -> Result<Self, StoreError> {
+        Self::open(&self.path, self.recipe)
+    }
+
+    /// What is known under this name: one version for each content that it had.
+    pub fn versions(&mut self, name: &str) -> Result<Vec<Version>, StoreError> {
+        let behind = name <= self.last_asked.as_str();
+        let beyond = self.ahead.back().map_or(self.more && self.read_to.0.as_str() < name, |(last, _)| last.as_str() < name);
+        if behind || beyond {
+            // A jump: read on from there and not through all that lies between.
+            self.ahead.clear();
+            self.read_to = (name.to_owned(), Vec::new());
+            self.more = true;
+            self.read_ahead(true)?;
+        }
+        name.clone_into(&mut self.last_asked);
+        let mut versions = Vec::new();
+        loop {
+            if self.ahead.is_empty() && self.more {
+                self.read_ahead(false)?;
+            }
+            match self.ahead.front() {
+                Some((front, _)) if front.as_str() < name => drop(self.ahead.pop_front()),
+                Some((front, _)) if front == name => versions.extend(self.ahead.pop_front().map(|(_, version)| version)),
+                _ => return Ok(versions),
+            }
+        }
+    }
+
+    fn read_ahead(&mut self, inclusive: bool) -> Result<(), StoreError> {
+        let compare = if inclusive { ">=" } else { ">" };
+        let sql = format!(
+            "SELECT d.name, d.digest, d.id, d.stamp, r.run, r.job, r.status, r.codes FROM documents d
+             LEFT JOIN rows r ON r.recipe = ?1 AND r.document = d.id
+             WHERE (d.name, d.digest) {compare} (?2, ?3) ORDER BY d.name, d.digest LIMIT {CHUNK}"
+        );
+        let (name, digest) = &self.read_to;
+        let read = || {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            statement.query_map((self.recipe, name, digest), version)?.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let chunk = read().map_err(|e| StoreError::new(&self.path, "documents cannot be read", e))?;
+        self.more = chunk.len() == CHUNK as usize;
+        if let Some((name, last)) = chunk.last() {
+            self.read_to = (name.clone(), last.digest.map_or_else(Vec::new, |digest| digest.0.to_vec()));
+        }
+        self.ahead.extend(chunk);
+        Ok(())
+    }
+
+    /// Documents with this content under any name: number, name and stamp.
+    pub fn with_content(&self, digest: Digest) -> Result<Vec<(DocumentId, String, Option<Stamp>)>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached("SELECT id, name, stamp FROM documents WHERE digest = ?1 ORDER BY id")?;
+            let rows = statement
+                .query_map([&digest.0[..]], |row| Ok((DocumentId(row.get(0)?), row.get(1)?, stamp(row.get_ref(2)?.as_blob()?))))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|e| StoreError::new(&self.path, "documents cannot be read", e))
+    }
+
+    /// The row state of one document.
+    pub fn row(&self, id: DocumentId) -> Result<Option<RowState>, StoreError> {
+        let read = || {
+            let mut statement =
+                self.connection.prepare_cached("SELECT run, job, status, codes FROM rows WHERE recipe = ?1 AND document = ?2")?;
+            let mut rows = statement.query((self.recipe, id.0))?;
+            rows.next()?.map(|row| row_state(row, 0)).transpose().map(Option::flatten)
+        };
+        read().map_err(|e| StoreError::new(&self.path, "rows cannot be read", e))
+    }
+
+    /// The document at a position of run `run`'s listing. To be asked in order.
+    pub fn listed(&mut self, run: i64, position: u64) -> Result<Option<DocumentId>, StoreError> {
+        let listing = &mut self.listing;
+        if listing.run != run {
+            *listing = Listing { run, ahead: VecDeque::new(), next: position };
+        }
+        if listing.ahead.is_empty() && listing.next == position {
+            let read = || {
+                let sql = "SELECT position, document FROM listing WHERE run = ?1 AND position >= ?2 ORDER BY position LIMIT ?3";
+                let mut statement = self.connection.prepare_cached(sql)?;
+                let rows = statement.query_map((run, position, CHUNK), |row| Ok((row.get(0)?, DocumentId(row.get(1)?))))?;
+                rows.collect::<rusqlite::Result<VecDeque<_>>>()
+            };
+            listing.ahead = read().map_err(|e| StoreError::new(&self.path, "listings cannot be read", e))?;
+            listing.next = listing.ahead.back().map_or(position, |(last, _)| last + 1);
+        }
+        Ok(listing.ahead.pop_front().filter(|(at, _)| *at == position).map(|(_, id)| id))
+    }
+}
+
+fn version(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, Version)> {
+    let digest = row.get_ref(1)?.as_blob()?.try_into().ok().map(Digest);
+    let version = Version { id: DocumentId(row.get(2)?), digest, stamp: stamp(row.get_ref(3)?.as_blob()?), row: row_state(row, 4)? };
+    Ok((row.get(0)?, version))
+}
+
+fn row_state(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<RowState>> {
+    let Some(run) = row.get(at)? else { return Ok(None) };
+    Ok(Some(RowState { run, job: row.get(at + 1)?, status: row.get(at + 2)?, codes: row.get(at + 3)? }))
+}
+
+/// A stamp from the store.
+fn stamp(bytes: &[u8]) -> Option<Stamp> {
+    let bytes: [u8; 24] = bytes.try_into().ok()?;
+    let part = |at: usize| <[u8; 8]>::try_from(&bytes[at..at + 8]).ok();
+    Some(Stamp { size: u64::from_be_bytes(part(0)?), modified_ns: i64::from_be_bytes(part(8)?), changed_ns: i64::from_be_bytes(part(16)?) })
+}

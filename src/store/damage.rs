@@ -1,0 +1,59 @@
+//! Signs of a store that was cut short or overwritten, looked for before anything is sent.
+//!
+//! SQLite notices damage where it reads, which may be late: at the first write into a table that was not read before.
+//! The usual damages are cheap to see at once: a file that is shorter than it says, and a tail of zeros, which is
+//! what a disk leaves that lied about its cache. Only if one is seen is the whole store checked.
+
+use super::schema::StoreError;
+use rusqlite::Connection;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+/// How much of the end is looked at, in bytes.
+const TAIL: u64 = 1 << 20;
+/// Size of the header that says how many pages there are.
+const HEADER: usize = 100;
+
+const DAMAGED: &str = "it is damaged; nothing was sent. `docmill verify` says how far it can be read; restore it from a copy, or choose another output directory";
+
+/// Says so if the store at `path` is damaged.
+pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let error = |e: rusqlite::Error| StoreError::new(path, DAMAGED, e);
+    // Reading the schema also recovers what a killed process has left in the log.
+    let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
+    if !suspicious(path).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
+        return Ok(());
+    }
+    check(connection, path)
+}
+
+/// Checks the whole store, page by page.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let verdict: String =
+        connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(|e| StoreError::new(path, DAMAGED, e))?;
+    if verdict == "ok" { Ok(()) } else { Err(StoreError::new(path, DAMAGED, verdict)) }
+}
+
+fn suspicious(path: &Path) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut header = [0; HEADER];
+    if size < HEADER as u64 {
+        // Nothing was ever checkpointed: all there is lies in the log, which has checksums.
+        return Ok(size > 0);
+    }
+    file.read_exact(&mut header)?;
+    let page = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => 65_536,
+        size => size.max(512),
+    };
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    if pages * page > size {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::Start(size - size.min(TAIL) / page * page))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    Ok(tail.chunks(usize::try_from(page).unwrap_or(4096)).any(|page| page.iter().all(|byte| *byte == 0)))
+}

@@ -1,0 +1,238 @@
+//! What the store tells those who ask: runs, counts, calls in doubt. Reads only, also while a run is at work.
+
+use super::schema::{connect, open_to_read};
+use super::view::{View, ViewReader};
+use super::{FILE_NAME, JobColumns, StoreError};
+use crate::model::{Bill, Digest, Money, ResultFile};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A store that is only read.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// A run, as the store remembers it.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// Its number.
+    pub id: i64,
+    /// When it began, in UTC.
+    pub started: String,
+    /// When it ended; `None` if it died, or is at work.
+    pub ended: Option<String>,
+    /// The version of docmill.
+    pub version: String,
+    /// The settings in force, as JSON.
+    pub settings: String,
+    /// The command line.
+    pub command: String,
+    /// Its recipe.
+    pub recipe: i64,
+    /// Its jobs.
+    pub jobs: Vec<JobColumns>,
+    /// The run whose listing it has, if its walk got to the end.
+    pub listing: Option<i64>,
+    /// Documents, if its walk got to the end.
+    pub documents: Option<u64>,
+    /// `complete` or `stopped`; `None` if it died, or is at work.
+    pub outcome: Option<String>,
+    /// Why it stopped.
+    pub stopped: Option<String>,
+    /// Its summaries as JSON.
+    pub summary: Option<String>,
+    /// Its figures as JSON.
+    pub figures: Option<String>,
+}
+
+/// Documents of a run by what became of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Documents that were looked at.
+    pub listed: u64,
+    /// Those that have a row, by job and status.
+    pub rows: BTreeMap<(String, String), u64>,
+    /// Documents by failure code; one with several codes counts for each.
+    pub codes: BTreeMap<String, u64>,
+}
+
+/// A request that left and of which nobody knows the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// The run that sent it.
+    pub run: i64,
+    /// The document.
+    pub document: String,
+    /// Task and axes.
+    pub call: String,
+    /// The key of the call, in hexadecimal.
+    pub key: String,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_ms: i64,
+    /// What it costs at the most; `None` if the price is not known.
+    pub at_most: Option<Money>,
+}
+
+impl Archive {
+    /// Opens the store in `directory`; `None` if there is none.
+    pub fn open(directory: &Path) -> Result<Option<Self>, StoreError> {
+        let path = directory.join(FILE_NAME);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = open_to_read(&path)?;
+        Ok(Some(Self { path, connection }))
+    }
+
+    /// Where the store is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All runs, oldest first.
+    pub fn runs(&self) -> Result<Vec<RunRecord>, StoreError> {
+        self.read("runs", || {
+            let sql = "SELECT id, started, ended, docmill_version, settings, command, recipe, jobs, listing, documents, outcome,
+                stopped, summary, figures FROM runs ORDER BY id";
+            self.connection.prepare(sql)?.query_map((), run_record)?.collect()
+        })
+    }
+
+    /// What results are made of: the newest run of `job`, or of any, that got to its end; before there is one, or if
+    /// `partial`, the newest at all.
+    pub fn view(&self, job: Option<&str>, partial: bool) -> Result<Option<View>, StoreError> {
+        let mut runs = self.runs()?;
+        runs.retain(|run| job.is_none_or(|job| run.jobs.iter().any(|j| j.name == job)));
+        let complete = |run: &&RunRecord| run.outcome.as_deref() == Some("complete");
+        let newest = runs.iter().rfind(complete).filter(|_| !partial);
+        let Some(run) = newest.or(runs.last()) else { return Ok(None) };
+        let listing = run.listing.unwrap_or(run.id);
+        Ok(Some(View { run: run.id, recipe: run.recipe, listing, jobs: run.jobs.clone(), complete: complete(&run) }))
+    }
+
+    /// A reader of the rows of a view.
+    pub fn rows(&self, view: &View) -> Result<ViewReader, StoreError> {
+        ViewReader::of(&self.path, view.listing, view.recipe)
+    }
+
+    /// Documents of a listing under a recipe, by what became of them.
+    pub fn counts(&self, listing: i64, recipe: i64) -> Result<Counts, StoreError> {
+        self.read("rows", || {
+            let mut counts = Counts::default();
+            let sql = "SELECT r.job, r.status, r.codes, count(*) FROM listing l
+                LEFT JOIN rows r ON r.recipe = ?2 AND r.document = l.document WHERE l.run = ?1 GROUP BY 1, 2, 3";
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query((listing, recipe))?;
+            while let Some(row) = rows.next()? {
+                let n: u64 = row.get(3)?;
+                counts.listed += n;
+                if let (Some(job), Some(status)) = (row.get(0)?, row.get(1)?) {
+                    *counts.rows.entry((job, status)).or_default() += n;
+                }
+                for code in row.get::<_, Option<String>>(2)?.iter().flat_map(|codes| codes.split(',')) {
+                    *counts.codes.entry(code.to_owned()).or_default() += n;
+                }
+            }
+            Ok(counts)
+        })
+    }
+
+    /// Requests that were never settled, oldest first.
+    pub fn in_doubt(&self) -> Result<Vec<Doubt>, StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT a.run, d.name, a.call, lower(hex(a.call_key)), a.sent_ms, a.at_most_pico_usd FROM attempts a
+                LEFT JOIN documents d ON d.id = a.document WHERE a.outcome IS NULL ORDER BY a.id";
+            let doubt = |row: &rusqlite::Row<'_>| {
+                Ok(Doubt {
+                    run: row.get(0)?,
+                    document: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                    call: row.get(2)?,
+                    key: row.get(3)?,
+                    sent_ms: row.get(4)?,
+                    at_most: row.get::<_, Option<u64>>(5)?.map(Money::from_pico),
+                })
+            };
+            self.connection.prepare(sql)?.query_map((), doubt)?.collect()
+        })
+    }
+
+    /// The bill of all settled attempts so far, of one run or of all.
+    pub fn bill(&self, run: Option<i64>) -> Result<(u64, Bill), StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT count(*), ifnull(sum(pico_usd), 0), count(*) - count(pico_usd) FROM attempts
+                WHERE outcome IS NOT NULL AND outcome <> 'lost' AND (?1 IS NULL OR run = ?1)";
+            self.connection
+                .query_row(sql, [run], |row| Ok((row.get(0)?, Bill { usd: Money::from_pico(row.get(1)?), unpriced_calls: row.get(2)? })))
+        })
+    }
+
+    /// Result files as they were published last.
+    pub fn published(&self) -> Result<Vec<ResultFile>, StoreError> {
+        self.read("result files", || {
+            let file = |row: &rusqlite::Row<'_>| Ok(ResultFile { path: row.get(0)?, size: row.get(1)?, digest: Digest(row.get(2)?) });
+            self.connection.prepare("SELECT path, size, digest FROM files ORDER BY path")?.query_map((), file)?.collect()
+        })
+    }
+
+    /// Remembers result files that were made of run `run`.
+    pub fn published_by(&self, run: i64, files: &[ResultFile]) -> Result<(), StoreError> {
+        let connection = connect(&self.path)?;
+        self.read("result files", || publish(&connection, run, files))
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn read<T>(&self, what: &str, read: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        read().map_err(|e| StoreError::new(&self.path, format!("{what} cannot be read"), e))
+    }
+}
+
+/// Remembers result files as they were published.
+pub(super) fn publish(connection: &Connection, run: i64, files: &[ResultFile]) -> rusqlite::Result<()> {
+    for ResultFile { path, size, digest } in files {
+        let sql = "INSERT OR REPLACE INTO files (path, run, size, digest) VALUES (?1, ?2, ?3, ?4)";
+        connection.execute(sql, (path, run, size, &digest.0[..]))?;
+    }
+    Ok(())
+}
+
+/// The newest complete run of each job, and the run whose listing it has.
+pub(super) fn newest_complete(connection: &Connection) -> rusqlite::Result<BTreeMap<String, (i64, Option<i64>)>> {
+    let mut newest = BTreeMap::new();
+    let mut statement = connection.prepare("SELECT id, listing, jobs FROM runs WHERE outcome = 'complete' ORDER BY id")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        for job in jobs(row.get_ref(2)?.as_str()?) {
+            newest.insert(job.name, (row.get(0)?, row.get(1)?));
+        }
+    }
+    Ok(newest)
+}
+
+fn jobs(json: &str) -> Vec<JobColumns> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+fn run_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRecord> {
+    Ok(RunRecord {
+        id: row.get(0)?,
+        started: row.get(1)?,
+        ended: row.get(2)?,
+        version: row.get(3)?,
+        settings: row.get(4)?,
+        command: row.get(5)?,
+        recipe: row.get(6)?,
+        jobs: jobs(row.get_ref(7)?.as_str()?),
+        listing: row.get(8)?,
+        documents: row.get(9)?,
+        outcome: row.get(10)?,
+        stopped: row.get(11)?,
+        summary: row.get(12)?,
+        figures: row.get(13)?,
+    })
+}

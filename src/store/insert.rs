@@ -1,0 +1,106 @@
+//! The statements of the writing thread. All of them run inside its transaction.
+
+use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, Settlement};
+use crate::model::{DocumentId, Money, Stamp};
+use rusqlite::{Result, Transaction};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What all records of a run share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub id: i64,
+    pub recipe: i64,
+    /// Whether there were rows of this recipe before the run: then a new row may replace one.
+    pub may_replace_rows: bool,
+}
+
+pub(super) fn document(t: &Transaction<'_>, record: &DocumentRecord) -> Result<()> {
+    let sql = "INSERT INTO documents (id, name, digest, stamp) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name, digest = excluded.digest, stamp = excluded.stamp";
+    let digest: &[u8] = record.digest.as_ref().map_or(&[], |digest| &digest.0);
+    let stamp = record.stamp.map(stamp_bytes);
+    let stamp: &[u8] = stamp.as_ref().map_or(&[], |stamp| stamp);
+    t.prepare_cached(sql)?.execute((record.id.0, &record.name, digest, stamp)).map(|_| ())
+}
+
+/// A stamp as it stands in the store.
+pub(super) fn stamp_bytes(stamp: Stamp) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&stamp.size.to_be_bytes());
+    bytes[8..16].copy_from_slice(&stamp.modified_ns.to_be_bytes());
+    bytes[16..].copy_from_slice(&stamp.changed_ns.to_be_bytes());
+    bytes
+}
+
+pub(super) fn branch(t: &Transaction<'_>, run: Run, from: Option<i64>, before: u64) -> Result<()> {
+    let sql = "INSERT INTO listing SELECT ?1, position, document FROM listing WHERE run = ?2 AND position < ?3";
+    match from {
+        Some(from) => t.execute(sql, (run.id, from, before)).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn listed(t: &Transaction<'_>, run: Run, position: u64, document: DocumentId) -> Result<()> {
+    t.prepare_cached("INSERT OR REPLACE INTO listing VALUES (?1, ?2, ?3)")?.execute((run.id, position, document.0)).map(|_| ())
+}
+
+pub(super) fn walked(t: &Transaction<'_>, run: Run, listing: i64, documents: u64) -> Result<()> {
+    t.execute("UPDATE runs SET listing = ?2, documents = ?3 WHERE id = ?1", (run.id, listing, documents)).map(|_| ())
+}
+
+pub(super) fn attempt(t: &Transaction<'_>, run: Run, attempt: &NewAttempt) -> Result<()> {
+    let sql = "INSERT INTO attempts (id, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let NewAttempt { id, document, key, call, number, at_most } = attempt;
+    t.prepare_cached(sql)?.execute((id, run.id, document.0, &key.0[..], call, number, now_ms(), at_most.map(Money::pico))).map(|_| ())
+}
+
+pub(super) fn settle(t: &Transaction<'_>, settlement: &Settlement) -> Result<()> {
+    let sql = "UPDATE attempts SET ended_ms = ?2, outcome = ?3, fresh_tokens = ?4, cache_read_tokens = ?5,
+        cache_write_tokens = ?6, output_tokens = ?7, pico_usd = ?8 WHERE id = ?1";
+    let Settlement { attempt, outcome, usage, cost } = settlement;
+    t.prepare_cached(sql)?
+        .execute((attempt, now_ms(), outcome, usage.fresh, usage.cache_read, usage.cache_write, usage.output, cost.map(Money::pico)))
+        .map(|_| ())
+}
+
+pub(super) fn lost(t: &Transaction<'_>, attempt: i64) -> Result<()> {
+    t.prepare_cached("UPDATE attempts SET outcome = 'lost' WHERE id = ?1 AND outcome IS NULL")?.execute([attempt]).map(|_| ())
+}
+
+pub(super) fn answer(t: &Transaction<'_>, run: Run, answer: &NewAnswer) -> Result<()> {
+    let NewAnswer { document, key, call, settles, failed_before } = answer;
+    if let Some(settlement) = settles {
+        settle(t, settlement)?;
+    }
+    if *failed_before {
+        t.prepare_cached("DELETE FROM failures WHERE document = ?1 AND call_key = ?2")?.execute((document.0, &key.0[..]))?;
+    }
+    // The first answer stays: what was paid for is never overwritten.
+    t.prepare_cached("INSERT INTO answers (document, call_key, run, call) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+        .execute((document.0, &key.0[..], run.id, call))
+        .map(|_| ())
+}
+
+pub(super) fn failure(t: &Transaction<'_>, run: Run, failure: &NewFailure) -> Result<()> {
+    let NewFailure { document, key, code, call, settles } = failure;
+    settle(t, settles)?;
+    t.prepare_cached("INSERT OR REPLACE INTO failures (document, call_key, run, code, call) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute((document.0, &key.0[..], run.id, code, call))
+        .map(|_| ())
+}
+
+pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
+    if run.may_replace_rows {
+        t.prepare_cached("DELETE FROM rows WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, row.document.0))?;
+    }
+    let sql = "INSERT INTO rows (recipe, document, run, job, status, failure_code, codes, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    t.prepare_cached(sql)?
+        .execute((run.recipe, row.document.0, run.id, &row.job, row.status, row.failure_code, &row.codes, &row.result))
+        .map(|_| ())
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}

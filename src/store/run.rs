@@ -1,0 +1,199 @@
+//! A run in the store: its beginning, which takes stock of what is there, and its end.
+
+use super::catalog::Catalog;
+use super::history::{newest_complete, publish};
+use super::insert::Run;
+use super::reader::AnswerReader;
+use super::view::ViewReader;
+use super::{FILE_NAME, Retry, StoreError, schema};
+use crate::model::{CallKey, Digest, DocumentId, ResultFile};
+use rusqlite::{Connection, OptionalExtension as _};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// What is known about a run when it begins.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Now, in UTC.
+    pub started: String,
+    /// The settings in force, as JSON.
+    pub settings: String,
+    /// The command line.
+    pub command: String,
+    /// Everything but the documents that decides about a row, as a number.
+    pub recipe: i64,
+    /// The jobs.
+    pub jobs: Vec<JobColumns>,
+    /// Whether answers are looked up across documents.
+    pub share: bool,
+}
+
+/// A job, as far as its result files need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobColumns {
+    /// Its name.
+    pub name: String,
+    /// Its CSV columns.
+    pub columns: Vec<String>,
+}
+
+/// What is known about a run when it ends.
+#[derive(Debug, Clone)]
+pub struct EndedRun {
+    /// Now, in UTC.
+    pub ended: String,
+    /// Why it ended early, if it did.
+    pub stopped: Option<String>,
+    /// Its summaries as JSON.
+    pub summary: String,
+    /// Its figures as JSON.
+    pub figures: String,
+}
+
+/// An opened store with a run in it.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) path: PathBuf,
+    pub(super) writer: Connection,
+    pub(super) run: Run,
+    share: bool,
+}
+
+impl Store {
+    /// Opens the store in `directory`, which must exist, creating or migrating it, and begins a run.
+    pub fn begin_run(directory: &Path, new: &NewRun) -> Result<Self, StoreError> {
+        let path = directory.join(FILE_NAME);
+        let writer = schema::open(&path)?;
+        let begin = || -> rusqlite::Result<Run> {
+            if new.share {
+                writer.execute("CREATE INDEX IF NOT EXISTS answers_by_key ON answers (call_key)", ())?;
+            }
+            let jobs = serde_json::to_string(&new.jobs).unwrap_or_default();
+            let sql =
+                "INSERT INTO runs (started, docmill_version, settings, command, recipe, jobs) VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
+            let values = (&new.started, env!("CARGO_PKG_VERSION"), &new.settings, &new.command, new.recipe, jobs);
+            let id = writer.query_row(sql, values, |row| row.get(0))?;
+            let may_replace_rows = exists(&writer, "SELECT 1 FROM rows WHERE recipe = ?1 LIMIT 1", [new.recipe])?;
+            Ok(Run { id, recipe: new.recipe, may_replace_rows })
+        };
+        let run = begin().map_err(|e| StoreError::new(&path, "a run cannot be recorded", e))?;
+        Ok(Self { path, writer, run, share: new.share })
+    }
+
+    /// Where the store is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of this run.
+    pub fn run(&self) -> i64 {
+        self.run.id
+    }
+
+    /// A reader of committed answers and failures; `None` if there are none, which saves a look-up for each document.
+    pub fn answers(&self) -> Result<Option<AnswerReader>, StoreError> {
+        let any = self.any("SELECT 1 FROM answers LIMIT 1")? || self.any("SELECT 1 FROM failures LIMIT 1")?;
+        (any || self.share).then(|| AnswerReader::open(&self.path)).transpose()
+    }
+
+    /// The documents that earlier runs have seen; `None` if there are none.
+    pub fn catalog(&self) -> Result<Option<Catalog>, StoreError> {
+        let any = self.any("SELECT 1 FROM documents LIMIT 1")?;
+        any.then(|| Catalog::open(&self.path, self.run.recipe)).transpose()
+    }
+
+    /// The newest listing whose walk got to its end: the run that it belongs to.
+    pub fn newest_listing(&self) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT listing FROM runs WHERE listing IS NOT NULL ORDER BY id DESC LIMIT 1";
+        self.writer.query_row(sql, (), |row| row.get(0)).optional().map_err(|e| self.error("listings cannot be read", e))
+    }
+
+    /// A reader of this run's rows, which follows them as they are committed.
+    pub fn rows(&self, retry: &Retry) -> Result<ViewReader, StoreError> {
+        ViewReader::follow(&self.path, self.run.id, self.run.recipe, retry.clone())
+    }
+
+    /// Numbers from which on documents and attempts have no line yet.
+    pub fn next_numbers(&self) -> Result<(i64, i64), StoreError> {
+        let sql = "SELECT ifnull((SELECT max(id) FROM documents), 0) + 1, ifnull((SELECT max(id) FROM attempts), 0) + 1";
+        self.writer.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.error("it cannot be read", e))
+    }
+
+    /// Attempts of earlier runs that were never settled, by their calls.
+    pub fn in_doubt(&self) -> Result<HashMap<(DocumentId, CallKey), Vec<i64>>, StoreError> {
+        let read = || {
+            let mut doubts = HashMap::<_, Vec<i64>>::new();
+            let mut statement = self.writer.prepare("SELECT id, document, call_key FROM attempts WHERE outcome IS NULL")?;
+            let mut rows = statement.query(())?;
+            while let Some(row) = rows.next()? {
+                doubts.entry((DocumentId(row.get(1)?), CallKey(row.get(2)?))).or_default().push(row.get(0)?);
+            }
+            Ok(doubts)
+        };
+        read().map_err(|e| self.error("the ledger cannot be read", e))
+    }
+
+    /// The result files of this run's jobs as they were published last, if all of them are whole and made of this
+    /// recipe and listing: then they need not be made again.
+    pub fn current_files(&self, listing: i64) -> Result<Option<Vec<ResultFile>>, StoreError> {
+        let read = || {
+            let sql = "SELECT f.path, f.size, f.digest, r.outcome = 'complete' AND r.recipe = ?1 AND r.listing = ?2
+                FROM files f JOIN runs r ON r.id = f.run
+                WHERE EXISTS (SELECT 1 FROM runs n, json_each(n.jobs) j
+                    WHERE n.id = ?3 AND f.path LIKE json_extract(j.value, '$.name') || '/%')";
+            let mut statement = self.writer.prepare(sql)?;
+            let mut rows = statement.query((self.run.recipe, listing, self.run.id))?;
+            let mut files = Vec::new();
+            while let Some(row) = rows.next()? {
+                if row.get::<_, Option<bool>>(3)? != Some(true) {
+                    return Ok(None);
+                }
+                files.push(ResultFile { path: row.get(0)?, size: row.get(1)?, digest: Digest(row.get(2)?) });
+            }
+            Ok((!files.is_empty()).then_some(files))
+        };
+        read().map_err(|e| self.error("result files cannot be looked up", e))
+    }
+
+    /// A reader of the rows of a listing under this run's recipe.
+    pub fn rows_of(&self, listing: i64) -> Result<ViewReader, StoreError> {
+        ViewReader::of(&self.path, listing, self.run.recipe)
+    }
+
+    /// Remembers result files as they were published.
+    pub fn published(&self, files: &[ResultFile]) -> Result<(), StoreError> {
+        publish(&self.writer, self.run.id, files).map_err(|e| self.error("result files cannot be recorded", e))
+    }
+
+    /// Records the end of the run, and lets go of listings that no result is made of any more.
+    pub fn end_run(&self, end: &EndedRun) -> Result<(), StoreError> {
+        let EndedRun { ended, stopped, summary, figures } = end;
+        let outcome = if stopped.is_none() { "complete" } else { "stopped" };
+        let sql = "UPDATE runs SET ended = ?1, outcome = ?2, stopped = ?3, summary = ?4, figures = ?5 WHERE id = ?6";
+        let done = self.writer.execute(sql, (ended, outcome, stopped, summary, figures, self.run.id));
+        done.map_err(|e| self.error("the end of the run cannot be recorded", e))?;
+        if stopped.is_none() {
+            self.drop_old_listings().map_err(|e| self.error("old listings cannot be dropped", e))?;
+        }
+        Ok(())
+    }
+
+    fn drop_old_listings(&self) -> rusqlite::Result<()> {
+        let kept: BTreeSet<i64> = newest_complete(&self.writer)?.into_values().filter_map(|(_, listing)| listing).collect();
+        let kept: Vec<String> = kept.iter().map(i64::to_string).collect();
+        self.writer.execute(&format!("DELETE FROM listing WHERE run NOT IN ({})", kept.join(", ")), ()).map(|_| ())
+    }
+
+    fn any(&self, sql: &str) -> Result<bool, StoreError> {
+        exists(&self.writer, sql, []).map_err(|e| self.error("it cannot be read", e))
+    }
+
+    fn error(&self, what: &str, source: rusqlite::Error) -> StoreError {
+        StoreError::new(&self.path, what, source)
+    }
+}
+
+fn exists<const N: usize>(connection: &Connection, sql: &str, values: [i64; N]) -> rusqlite::Result<bool> {
+    connection.prepare(sql)?.exists(rusqlite::params_from_iter(values))
+}

@@ -1,0 +1,98 @@
+-- A document is a name and a content. `digest` and `stamp` are empty where they are not known.
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,   -- BLAKE3 of the bytes
+    stamp BLOB NOT NULL     -- size, time of modification and of change when it was read
+);
+CREATE UNIQUE INDEX documents_by_name ON documents (name, digest);
+CREATE INDEX documents_by_digest ON documents (digest);
+INSERT INTO documents (name, digest, stamp) SELECT DISTINCT document, x'', x'' FROM answers ORDER BY document;
+
+-- What was paid for. Nothing but `docmill prune` takes a line away.
+ALTER TABLE answers RENAME TO answers_1;
+DROP INDEX answers_by_document;
+CREATE TABLE answers (
+    id INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL REFERENCES documents (id),
+    call_key BLOB NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    call TEXT NOT NULL      -- the call record, as in results.jsonl
+);
+-- It begins with the document and not with the key: documents come in order, so a commit touches a few pages at the end
+-- of the index and not one page anywhere for each answer.
+CREATE UNIQUE INDEX answers_by_document ON answers (document, call_key);
+INSERT INTO answers SELECT a.id, d.id, a.call_key, a.run, a.call FROM answers_1 a JOIN documents d ON d.name = a.document ORDER BY a.id;
+DROP TABLE answers_1;
+
+-- Calls that failed for good, until they are answered.
+CREATE TABLE failures (
+    document INTEGER NOT NULL REFERENCES documents (id),
+    call_key BLOB NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    code TEXT NOT NULL,
+    call TEXT NOT NULL,
+    PRIMARY KEY (document, call_key)
+) WITHOUT ROWID;
+
+-- The ledger: one line for each HTTP request, there before its first byte leaves. `outcome` is empty while the request
+-- is in flight; after a crash such lines are the calls in doubt.
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    document INTEGER NOT NULL REFERENCES documents (id),
+    call_key BLOB NOT NULL,
+    call TEXT NOT NULL,             -- task and axes
+    attempt INTEGER NOT NULL,       -- 1 for the first of its call
+    sent_ms INTEGER NOT NULL,       -- since 1970
+    at_most_pico_usd INTEGER,       -- what it costs at the most; empty where the price is not known
+    ended_ms INTEGER,
+    outcome TEXT,                   -- answered, a failure code, or lost: in doubt, and asked again since
+    fresh_tokens INTEGER,
+    cache_read_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    output_tokens INTEGER,
+    pico_usd INTEGER                -- empty where the price is not known
+);
+CREATE INDEX attempts_in_flight ON attempts (id) WHERE outcome IS NULL;
+
+-- Results. A row belongs to a recipe: everything but the document that decides about it (jobs, model, preparation).
+DROP TABLE rows;
+CREATE TABLE rows (
+    id INTEGER PRIMARY KEY,
+    recipe INTEGER NOT NULL,
+    document INTEGER NOT NULL REFERENCES documents (id),
+    run INTEGER NOT NULL REFERENCES runs (id),
+    job TEXT NOT NULL,
+    status TEXT NOT NULL,
+    failure_code TEXT,
+    codes TEXT,                     -- all failure codes of its calls
+    result TEXT NOT NULL            -- as in results.jsonl, without index and document
+);
+-- Covering, so that "is this document done?" never reads a result.
+CREATE INDEX rows_by_document ON rows (recipe, document, run, job, status, codes);
+
+-- The documents of a run in input order. Runs that found the same share one listing.
+CREATE TABLE listing (
+    run INTEGER NOT NULL REFERENCES runs (id),
+    position INTEGER NOT NULL,
+    document INTEGER NOT NULL REFERENCES documents (id),
+    PRIMARY KEY (run, position)
+) WITHOUT ROWID;
+
+-- Result files as they were published.
+CREATE TABLE files (
+    path TEXT PRIMARY KEY,          -- below the output directory
+    run INTEGER NOT NULL REFERENCES runs (id),
+    size INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+
+ALTER TABLE runs ADD COLUMN command TEXT NOT NULL DEFAULT '';      -- the command line
+ALTER TABLE runs ADD COLUMN recipe INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN jobs TEXT NOT NULL DEFAULT '[]';       -- names and CSV columns
+ALTER TABLE runs ADD COLUMN listing INTEGER;                       -- the run whose listing holds for this one
+ALTER TABLE runs ADD COLUMN documents INTEGER;                     -- how many there were; empty if the walk did not get to its end
+ALTER TABLE runs ADD COLUMN outcome TEXT;                          -- complete, stopped; empty if the run died
+ALTER TABLE runs ADD COLUMN stopped TEXT;                          -- why
+ALTER TABLE runs ADD COLUMN figures TEXT;                          -- counts and times

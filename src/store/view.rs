@@ -1,0 +1,97 @@
+//! Rows in input order: what result files are made of.
+
+use super::schema::{connect, open_to_read};
+use super::{JobColumns, Retry, StoreError};
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+
+/// What the results of a run are made of.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The run.
+    pub run: i64,
+    /// Its recipe.
+    pub recipe: i64,
+    /// The run whose listing it has.
+    pub listing: i64,
+    /// Its jobs.
+    pub jobs: Vec<JobColumns>,
+    /// Whether the run got to its end.
+    pub complete: bool,
+}
+
+/// A row, as it is kept. Texts are borrowed from the store: only one row is in memory at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredRow<'s> {
+    /// Its place in input order.
+    pub position: u64,
+    /// The document's name.
+    pub document: &'s str,
+    /// The job.
+    pub job: &'s str,
+    /// The row as JSON, without place and document.
+    pub text: &'s str,
+}
+
+/// Reads rows in input order.
+#[derive(Debug)]
+pub struct ViewReader {
+    path: PathBuf,
+    connection: Connection,
+    listing: i64,
+    recipe: i64,
+    /// While a run is at work: its number, and which older rows it makes anew.
+    at_work: Option<(i64, Retry)>,
+}
+
+impl ViewReader {
+    /// A reader of the rows of a run that is at work.
+    pub(super) fn follow(path: &Path, run: i64, recipe: i64, retry: Retry) -> Result<Self, StoreError> {
+        Ok(Self { path: path.to_owned(), connection: connect(path)?, listing: run, recipe, at_work: Some((run, retry)) })
+    }
+
+    /// A reader of the rows of a listing under a recipe.
+    pub(super) fn of(path: &Path, listing: i64, recipe: i64) -> Result<Self, StoreError> {
+        Ok(Self { path: path.to_owned(), connection: open_to_read(path)?, listing, recipe, at_work: None })
+    }
+
+    /// Gives `each` the rows from `position` on, until one is missing or, if `gaps` are allowed, to the end. Returns
+    /// the position after the last one.
+    pub fn read_from<E: From<StoreError>>(
+        &self,
+        position: u64,
+        gaps: bool,
+        mut each: impl FnMut(StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let error = |e| StoreError::new(&self.path, "rows cannot be read", e);
+        let mut next = position;
+        let sql = "SELECT l.position, d.name, r.job, r.result, r.run, r.codes
+            FROM listing l JOIN documents d ON d.id = l.document
+            LEFT JOIN rows r ON r.recipe = ?2 AND r.document = l.document
+            WHERE l.run = ?1 AND l.position >= ?3 ORDER BY l.position";
+        let mut statement = self.connection.prepare_cached(sql).map_err(error)?;
+        let mut rows = statement.query((self.listing, self.recipe, position)).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            let at: u64 = row.get(0).map_err(error)?;
+            let there = self.is_there(row).map_err(error)?;
+            if !gaps && (at != next || !there) {
+                break;
+            }
+            next = at + 1;
+            if row.get_ref(4).map_err(error)? == rusqlite::types::ValueRef::Null {
+                continue;
+            }
+            let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?)).map_err(error);
+            each(StoredRow { position: at, document: text(1)?, job: text(2)?, text: text(3)? })?;
+        }
+        Ok(next)
+    }
+
+    /// Whether a document has the row that it will keep.
+    fn is_there(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
+        let Some(made_by) = row.get::<_, Option<i64>>(4)? else { return Ok(false) };
+        let Some((run, retry)) = &self.at_work else { return Ok(true) };
+        let codes = row.get_ref(5)?.as_str_or_null()?;
+        Ok(made_by == *run || !retry.takes_any(codes))
+    }
+}

@@ -1,0 +1,54 @@
+//! Rows in one format, to anything that takes bytes.
+
+use super::csv_file::CsvFile;
+use super::settings::Format;
+use crate::model::Row;
+use std::io::{self, Write};
+
+/// Rows on their way into one file.
+pub enum RowFile<W: Write> {
+    /// `results.csv`.
+    Csv(CsvFile<W>),
+    /// `results.jsonl`.
+    Jsonl(W),
+    /// `results.json`.
+    Json {
+        /// Where it goes.
+        file: W,
+        /// What comes before the next row.
+        before: &'static str,
+    },
+}
+
+impl<W: Write> RowFile<W> {
+    /// Begins a file for a job whose answers have these columns; `bom` is for CSV alone.
+    pub fn begin(format: Format, file: W, columns: &[String], bom: bool) -> io::Result<Self> {
+        Ok(match format {
+            Format::Csv => Self::Csv(CsvFile::new(file, columns, bom)?),
+            Format::Jsonl => Self::Jsonl(file),
+            Format::Json => Self::Json { file, before: "[\n" },
+        })
+    }
+
+    /// Adds the next row; `line` is the same row as JSON.
+    pub fn push(&mut self, row: &Row, line: &str) -> io::Result<()> {
+        match self {
+            Self::Csv(csv) => csv.push(row),
+            Self::Jsonl(file) => writeln!(file, "{line}"),
+            Self::Json { file, before } => write!(file, "{}{line}", std::mem::replace(before, ",\n")),
+        }
+    }
+
+    /// Writes what comes after the last row.
+    pub fn finish(self) -> io::Result<W> {
+        match self {
+            Self::Csv(csv) => csv.finish(),
+            Self::Jsonl(file) => Ok(file),
+            Self::Json { mut file, before } => {
+                let end = if before == ",\n" { "\n]\n" } else { "[]\n" };
+                file.write_all(end.as_bytes())?;
+                Ok(file)
+            }
+        }
+    }
+}
