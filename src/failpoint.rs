@@ -1,6 +1,6 @@
 //! Places where tests make the program die, as if by `kill -9`. In the program that users get, these do nothing.
 
-/// Reaching `place` may be the end of the process: `DOCMILL_FAILPOINTS="commit=0.01,publish=0.5"` gives probabilities.
+/// Reaching `place` may be the end of the process: `FAILPOINTS="commit=0.01,publish=0.5"` gives probabilities.
 #[cfg(feature = "failpoints")]
 pub(crate) fn reach(place: &str) {
     if setting(place).and_then(|share| share.parse::<f64>().ok()).is_some_and(|share| fastrand::f64() < share) {
@@ -12,7 +12,7 @@ pub(crate) fn reach(place: &str) {
 /// The value of `place` in the environment.
 #[cfg(feature = "failpoints")]
 pub(crate) fn setting(place: &str) -> Option<String> {
-    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var("DOCMILL_FAILPOINTS").unwrap_or_default());
+    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var("FAILPOINTS").unwrap_or_default());
     ALL.split(',').find_map(|one| one.strip_prefix(place)?.strip_prefix('=').map(str::to_owned))
 }
 

@@ -37,6 +37,42 @@ impl StageMeter {
     }
 }
 
+/// How long things took, in steps of a quarter of a doubling: a median without keeping them all.
+#[derive(Debug)]
+pub(super) struct Durations([AtomicU64; 128]);
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Durations {
+    /// Counts one, of a microsecond and more.
+    pub fn add(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        let doublings = micros.ilog2();
+        // The two bits behind the highest one.
+        let quarter = if doublings < 2 { 0 } else { (micros >> (doublings - 2)) & 3 };
+        let at = (4 * doublings as usize + usize::try_from(quarter).unwrap_or(0)).min(self.0.len() - 1);
+        self.0[at].fetch_add(1, Relaxed);
+    }
+
+    /// The middle one, in milliseconds; 0 if there is none.
+    pub fn median_ms(&self) -> f64 {
+        let counts = self.0.each_ref().map(|count| count.load(Relaxed));
+        let mut below = counts.iter().sum::<u64>() / 2;
+        for (at, count) in counts.iter().enumerate() {
+            if *count > below {
+                // The middle of the step.
+                return f64::exp2((at / 4) as f64) * (1.125 + 0.25 * (at % 4) as f64) / 1000.0;
+            }
+            below -= count;
+        }
+        0.0
+    }
+}
+
 /// All counters of a run.
 #[derive(Debug)]
 pub(super) struct Meters {
@@ -46,6 +82,7 @@ pub(super) struct Meters {
     pub ask: StageMeter,
     pub commit: StageMeter,
     pub write: StageMeter,
+    pub commits: Durations,
     /// Documents that there are, plus one; 0 while they are being counted.
     documents: AtomicU64,
     pub answered: AtomicU64,
@@ -71,6 +108,7 @@ impl Meters {
             ask: StageMeter::new("ask", concurrency),
             commit: StageMeter::new("commit", 1),
             write: StageMeter::new("write", 1),
+            commits: Durations::default(),
             documents: zero(),
             answered: zero(),
             failed: zero(),

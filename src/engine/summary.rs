@@ -68,6 +68,7 @@ impl End {
             request_seconds,
             speed_up: request_seconds / wall_seconds,
             requests_per_second: seen.requests as f64 / wall_seconds,
+            commit_ms: meters.commits.median_ms(),
             prices_of: plan.account.prices.date().to_owned(),
             busiest_stage: busiest,
             stages,

@@ -253,6 +253,7 @@ fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
     let meters = Arc::clone(meters);
     Box::new(move |time, records| {
         meters.commit.worked(time);
+        meters.commits.add(time);
         meters.commit.done(records as u64);
     })
 }

@@ -130,6 +130,8 @@ pub struct RunFigures {
     pub speed_up: f64,
     /// Requests for each second of the run.
     pub requests_per_second: f64,
+    /// How long a commit took, in milliseconds: the median.
+    pub commit_ms: f64,
     /// Date of the price table.
     pub prices_of: String,
     /// All stages, in order.

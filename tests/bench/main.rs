@@ -1,4 +1,4 @@
-//! Measurements, as ratios taken in one run: `cargo bench --bench pipeline [-- throughput|waves|images|memory|image-memory]`.
+//! Measurements, as ratios taken in one run: `cargo bench --bench pipeline [-- MEASUREMENT]`.
 //!
 //! Every program that is compared is a process of its own, so that CPU time and memory are the operating system's own
 //! figures. The server is another process and not the simulator. Nothing here fails: it prints, a person reads.
@@ -6,9 +6,12 @@
 
 mod bare;
 mod child;
+mod durability;
 mod images;
 mod memory;
+mod million;
 mod server;
+mod straggler;
 mod throughput;
 
 fn main() {
@@ -22,14 +25,21 @@ fn main() {
             images::images();
             memory::texts_growth();
             memory::images();
+            durability::durability(50_000);
+            straggler::straggler(100_000);
+            million::million(1_000_000);
         }
         ["throughput"] => throughput::throughput(50_000),
         ["waves"] => throughput::waves(),
         ["images"] => images::images(),
         ["memory"] => memory::texts_growth(),
         ["image-memory"] => memory::images(),
+        ["durability"] => durability::durability(50_000),
+        ["straggler"] => straggler::straggler(100_000),
+        ["million"] => million::million(1_000_000),
+        ["million", documents] => million::million(documents.parse().unwrap()),
         // The processes that the measurements start.
-        [server::MODE, latency_ms] => server::serve(latency_ms.parse().unwrap()),
+        [server::MODE, latency_ms, slow_ms] => server::serve(latency_ms.parse().unwrap(), slow_ms.parse().unwrap()),
         [bare::MODE, url, directory, concurrency] => bare::run(url, directory, concurrency.parse().unwrap()),
         other => println!("unknown measurement {other:?}"),
     }

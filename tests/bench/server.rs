@@ -13,13 +13,18 @@ pub const MODE: &str = "serve";
 
 const ANSWER: &str = r#"{"id":"x","object":"chat.completion","model":"bench","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"{\"title\":\"A title of some words for this text\"}"}}],"usage":{"prompt_tokens":500,"completion_tokens":20,"total_tokens":520}}"#;
 
-/// Serves until it is killed; says its address first.
-pub fn serve(latency_ms: u64) {
+/// What the first document of [`super::throughput::texts`] says.
+const FIRST: &[u8] = b"docid:0000000 ";
+
+/// Serves until it is killed; says its address first. The first document takes `slow_ms` more.
+pub fn serve(latency_ms: u64, slow_ms: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let answer = move |_body: Bytes| async move {
-            if latency_ms > 0 {
-                tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+        let answer = move |body: Bytes| async move {
+            let slow = slow_ms > 0 && body.windows(FIRST.len()).any(|part| part == FIRST);
+            let wait = latency_ms + if slow { slow_ms } else { 0 };
+            if wait > 0 {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
             }
             ([(CONTENT_TYPE, "application/json")], ANSWER)
         };
@@ -32,7 +37,12 @@ pub fn serve(latency_ms: u64) {
 
 /// Starts a server as a process of its own.
 pub fn start(latency_ms: u64) -> (Background, String) {
-    let mut child = myself(&[MODE, &latency_ms.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
+    start_with_straggler(latency_ms, 0)
+}
+
+/// The same; the first document takes `slow_ms` more.
+pub fn start_with_straggler(latency_ms: u64, slow_ms: u64) -> (Background, String) {
+    let mut child = myself(&[MODE, &latency_ms.to_string(), &slow_ms.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
     (Background(child), url.trim().to_owned())
