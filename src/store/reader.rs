@@ -47,7 +47,7 @@ impl AnswerReader {
 
     /// Any document's answer to this call: its name and the record.
     pub fn of_any_document(&self, key: CallKey) -> Result<Option<(String, String)>, StoreError> {
-        let sql = "SELECT d.name, a.call FROM answers a JOIN documents d ON d.id = a.document WHERE a.call_key = ?1 ORDER BY a.id LIMIT 1";
+        let sql = "SELECT d.name, a.call FROM answers a JOIN documents d ON d.id = a.document WHERE a.call_key = ?1 ORDER BY a.run, a.document LIMIT 1";
         let get = || self.connection.prepare_cached(sql)?.query_row([&key.0[..]], |row| Ok((row.get(0)?, row.get(1)?))).optional();
         get().map_err(|e| self.error(e))
     }

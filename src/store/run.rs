@@ -66,6 +66,9 @@ impl Store {
         let path = directory.join(FILE_NAME);
         let writer = schema::open(&path)?;
         let begin = || -> rusqlite::Result<Run> {
+            if exists(&writer, "SELECT 1 FROM documents LIMIT 1", [])? {
+                writer.execute("CREATE INDEX IF NOT EXISTS documents_by_digest ON documents (digest)", ())?;
+            }
             if new.share {
                 writer.execute("CREATE INDEX IF NOT EXISTS answers_by_key ON answers (call_key)", ())?;
             }

@@ -17,7 +17,7 @@ enum Command {
     Branch { from: Option<i64>, before: u64 },
     Listed(Vec<(u64, DocumentId)>),
     Walked { listing: i64, documents: u64 },
-    Document(DocumentRecord),
+    Read(u64, DocumentId, Option<DocumentRecord>),
     Attempt(NewAttempt, oneshot::Sender<()>),
     Settled(Settlement),
     Lost(Vec<i64>),
@@ -56,10 +56,7 @@ impl StoreHandle {
 
     /// Lists a document that was read, and what was learned about it.
     pub async fn list_read(&self, position: u64, id: DocumentId, record: Option<DocumentRecord>) -> Result<(), WriterGone> {
-        if let Some(record) = record {
-            self.send(Command::Document(record)).await?;
-        }
-        self.send(Command::Listed(vec![(position, id)])).await
+        self.send(Command::Read(position, id, record)).await
     }
 
     /// Records an attempt. Returns once that is durable: no byte may leave before.
@@ -163,7 +160,9 @@ impl Writing {
         while let Some(first) = self.commands.blocking_recv() {
             group.push(first);
             // Company makes commits cheap: a moment's wait lets the others of this wave in.
-            std::thread::sleep(Duration::from_millis(settings.linger_ms));
+            if settings.linger_ms > 0 {
+                std::thread::sleep(Duration::from_millis(settings.linger_ms));
+            }
             while group.len() < settings.group
                 && let Ok(next) = self.commands.try_recv()
             {
@@ -238,7 +237,10 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
             }
         }
         Command::Walked { listing, documents } => insert::walked(t, run, *listing, *documents)?,
-        Command::Document(record) => insert::document(t, record)?,
+        Command::Read(position, id, record) => {
+            record.iter().try_for_each(|record| insert::document(t, record))?;
+            insert::listed(t, run, *position, *id)?;
+        }
         Command::Attempt(attempt, _) => insert::attempt(t, run, attempt)?,
         Command::Settled(settlement) => insert::settle(t, settlement)?,
         Command::Lost(attempts) => attempts.iter().try_for_each(|attempt| insert::lost(t, *attempt))?,

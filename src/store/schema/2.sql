@@ -6,23 +6,23 @@ CREATE TABLE documents (
     stamp BLOB NOT NULL     -- size, time of modification and of change when it was read
 );
 CREATE UNIQUE INDEX documents_by_name ON documents (name, digest);
-CREATE INDEX documents_by_digest ON documents (digest);
+-- An index by digest comes with the second run, which may have to recognise renamed files. Digests have no order: in the
+-- first run each new document would touch a page anywhere in it.
 INSERT INTO documents (name, digest, stamp) SELECT DISTINCT document, x'', x'' FROM answers ORDER BY document;
 
 -- What was paid for. Nothing but `docmill prune` takes a line away.
 ALTER TABLE answers RENAME TO answers_1;
 DROP INDEX answers_by_document;
 CREATE TABLE answers (
-    id INTEGER PRIMARY KEY,
     document INTEGER NOT NULL REFERENCES documents (id),
     call_key BLOB NOT NULL,
     run INTEGER NOT NULL REFERENCES runs (id),
-    call TEXT NOT NULL      -- the call record, as in results.jsonl
-);
--- It begins with the document and not with the key: documents come in order, so a commit touches a few pages at the end
--- of the index and not one page anywhere for each answer.
-CREATE UNIQUE INDEX answers_by_document ON answers (document, call_key);
-INSERT INTO answers SELECT a.id, d.id, a.call_key, a.run, a.call FROM answers_1 a JOIN documents d ON d.name = a.document ORDER BY a.id;
+    call TEXT NOT NULL,     -- the call record, as in results.jsonl
+    -- The document first and not the key: documents come in order, so a commit touches a few pages at the end and not
+    -- one page anywhere for each answer.
+    PRIMARY KEY (document, call_key)
+) WITHOUT ROWID;
+INSERT INTO answers SELECT d.id, a.call_key, a.run, a.call FROM answers_1 a JOIN documents d ON d.name = a.document ORDER BY 1, 2;
 DROP TABLE answers_1;
 
 -- Calls that failed for good, until they are answered.
