@@ -1,7 +1,7 @@
 //! docmill runs a language-model job over a directory of documents and writes ordered results.
 //!
 //! It is `make` for documents and models: a result row is a function of (document bytes, preparation settings, job,
-//! model), and `docmill run` brings the results up to date. A call whose answer is committed is not sent again.
+//! model), and `docmill run` brings the results up to date. A call whose answer is committed is never sent again.
 //!
 //! ```text
 //!  walk ──> read ──────> prepare ─────> ask ──────────> commit ─────> write
@@ -33,6 +33,10 @@
 //!   place where a default could be written down.
 //! - The call key is taken from the nouns of a call and not from the request body, so that a change of wire details
 //!   does not invalidate paid answers ([`model::Call::key`]).
+//! - A document of the store is a name and a content, and a row belongs to a document and a recipe (everything else that
+//!   decides about it). So a run compares the walk with what is known, in one merge of two sorted streams, and touches
+//!   only what differs; a renamed file is recognised by its content (`engine::list`, `engine::register`).
+//! - An attempt is durable before its bytes leave, under its permit: the ledger names exactly the calls in flight.
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::RowReader`]): there is
 //!   no reorder buffer and not even an index in memory.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a
