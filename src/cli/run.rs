@@ -91,8 +91,7 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     for job in jobs.iter() {
         hash.update(&job.digest().0);
     }
-    let [a, b, c, d, e, f, g, h, ..] = *hash.finalize().as_bytes();
-    i64::from_le_bytes([a, b, c, d, e, f, g, h])
+    hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
 }
 
 fn retry(asked: Option<&str>) -> Result<Retry, Stop> {

@@ -55,7 +55,7 @@ impl<'s> Status<'s> {
     }
 
     fn pending(&self) -> u64 {
-        self.counts.listed - self.rows()
+        self.run.documents.unwrap_or(self.counts.listed).max(self.counts.listed) - self.rows()
     }
 
     /// What the calls in doubt cost at the most; `None` if a price is not known.
@@ -81,8 +81,8 @@ impl<'s> Status<'s> {
         let run = self.run;
         line("store", &self.store);
         line("run", &format!("{}, started {}, {}", run.id, run.started, self.how_it_ended()));
-        let more = if run.documents.is_none() { "; the inputs were not listed to their end, there may be more" } else { "" };
-        line("documents", &format!("{} listed, {} done, {} pending{more}", self.counts.listed, self.rows(), self.pending()));
+        let more = if run.documents.is_none() { ", and perhaps more: the inputs were not listed to their end" } else { "" };
+        line("documents", &format!("{} done, {} pending{more}", self.rows(), self.pending()));
         for ((job, status), n) in &self.counts.rows {
             line("", &format!("{job}: {n} {status}"));
         }

@@ -116,7 +116,7 @@ fn compare(directory: &Path, known: &ResultFile, made: Digest, totals: &Totals, 
     let shown = path.display();
     match digest(&path) {
         Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again")),
-        Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {} rows, BLAKE3 {}", totals.rows(), hex(on_disk))),
+        Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {} rows, BLAKE3 {}", totals.rows(), on_disk)),
         Ok(on_disk) if on_disk == known.digest => {
             receipt.wrong(&format!("{shown} is as it was published and not what the store holds; `docmill export` brings it up to date"))
         }
@@ -169,8 +169,4 @@ fn digest(path: &Path) -> io::Result<Digest> {
             n => io::Write::write_all(&mut hashed, &buffer[..n])?,
         }
     }
-}
-
-fn hex(digest: Digest) -> String {
-    digest.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

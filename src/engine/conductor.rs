@@ -43,7 +43,6 @@ impl Conductor {
                 }
                 exit_code = signals.next() => {
                     if drained_at.is_some() || self.abandon.is_cancelled() {
-                        #[expect(clippy::exit, reason = "a second signal means now")]
                         std::process::exit(exit_code);
                     }
                     drained_at = Some(Instant::now() + self.drain);

@@ -30,7 +30,7 @@ use super::{Context, JobResults, Outcome, Plan, RunError};
 use crate::ask::{Asker, Governor, RunStop, StopKind, Transport};
 use crate::event::{RunEvent, VERSION};
 use crate::model::RowStatus;
-use crate::store::{EndedRun, JobColumns, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle};
+use crate::store::{Catalog, EndedRun, JobColumns, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle};
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -73,7 +73,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
 
     let stop = context.stop.clone();
     let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters), Box::new(move || stop.cancel()))?;
-    let register = catalog.as_ref().map(|known| known.another()).transpose()?;
+    let register = catalog.as_ref().map(Catalog::another).transpose()?;
     let register = Arc::new(Register::new(register, next.0, plan.roots.clone(), plan.retry.clone()));
     let reader = Reader { settings: plan.read.clone(), register, store: handle.clone(), context: context.clone() };
     let compare = catalog.is_some();
@@ -120,10 +120,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     // With the stages all ways to the store are gone, so its thread ends, and then the writer.
     let (store, committed) =
         tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
-    let written = match writing.join_next().await {
-        Some(Ok(written)) => written,
-        _ => return Err(RunError::Internal("the writer was lost".into())),
-    };
+    let Some(Ok(written)) = writing.join_next().await else { return Err(RunError::Internal("the writer was lost".into())) };
     let findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // The store's own reason comes first: others are mostly its echo.
     let worked = committed.map_err(RunError::from).and(result).and(written);

@@ -114,7 +114,7 @@ impl Archive {
                  DELETE FROM rows WHERE {rows};
                  DELETE FROM answers WHERE document IN (SELECT id FROM documents WHERE {documents});
                  DELETE FROM failures WHERE document IN (SELECT id FROM documents WHERE {documents});
-                 DELETE FROM documents WHERE {documents} AND id NOT IN (SELECT document FROM attempts);
+                 DELETE FROM documents WHERE {documents};
                  COMMIT;
                  VACUUM;"
             ))
@@ -133,7 +133,11 @@ fn criteria(connection: &Connection) -> rusqlite::Result<(String, String)> {
     let recipes = "SELECT recipe FROM runs WHERE id IN (SELECT max(r.id) FROM runs r, json_each(r.jobs) j
         GROUP BY json_extract(j.value, '$.name'), r.outcome)";
     let kept: Vec<String> = kept.iter().map(i64::to_string).collect();
-    let documents = format!("id NOT IN (SELECT document FROM listing WHERE run IN ({}))", kept.join(", "));
+    // A call in doubt keeps its document, so that its name can be told.
+    let documents = format!(
+        "id NOT IN (SELECT document FROM listing WHERE run IN ({}) UNION SELECT document FROM attempts WHERE outcome IS NULL)",
+        kept.join(", ")
+    );
     let rows = format!("recipe NOT IN ({recipes}) OR document IN (SELECT id FROM documents WHERE {documents})");
     Ok((documents, rows))
 }

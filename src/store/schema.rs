@@ -1,7 +1,7 @@
 //! The tables, their version, and how a store is opened.
 
 use super::damage;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl StoreError {
 
 /// Whether SQLite found no room. On some file systems that shows as a failed write and not as a full disk.
 pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull))
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
 }
 
 /// Marks the file as ours ("docm" in ASCII), so that `file` and SQLite tools can tell.
@@ -58,8 +58,18 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens a connection that only reads, for a store that is there and has the tables of this version.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| StoreError::new(path, "it cannot be opened", e))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let cannot = |e| StoreError::new(path, "it cannot be opened", e);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
+    // The log needs a file beside it that on a read-only medium cannot be made. Where there is no log it is not needed.
+    let readable = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));
+    let log = path.with_extension("db-wal");
+    if readable.is_err_and(|e| matches!(e.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)))
+        && std::fs::metadata(&log).map_or(0, |log| log.len()) == 0
+    {
+        let uri = format!("file:{}?immutable=1", percent_encoded(path));
+        connection = Connection::open_with_flags(uri, flags).map_err(cannot)?;
+    }
     wait_for_others(&connection, path)?;
     match version(&connection, path)? {
         version if version == MIGRATIONS.len() => Ok(connection),
@@ -68,6 +78,11 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
             Err(StoreError::new(path, "it was written by an older docmill; `docmill run` brings it up to date", why))
         }
     }
+}
+
+fn percent_encoded(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    path.as_os_str().as_encoded_bytes().iter().map(|b| if plain(*b) { char::from(*b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 /// Rows on their way into one file.
 pub enum RowFile<W: Write> {
     /// `results.csv`.
-    Csv(CsvFile<W>),
+    Csv(Box<CsvFile<W>>),
     /// `results.jsonl`.
     Jsonl(W),
     /// `results.json`.
@@ -24,7 +24,7 @@ impl<W: Write> RowFile<W> {
     /// Begins a file for a job whose answers have these columns; `bom` is for CSV alone.
     pub fn begin(format: Format, file: W, columns: &[String], bom: bool) -> io::Result<Self> {
         Ok(match format {
-            Format::Csv => Self::Csv(CsvFile::new(file, columns, bom)?),
+            Format::Csv => Self::Csv(Box::new(CsvFile::new(file, columns, bom)?)),
             Format::Jsonl => Self::Jsonl(file),
             Format::Json => Self::Json { file, before: "[\n" },
         })

@@ -1,0 +1,49 @@
+//! What it costs that nothing paid is ever lost: the same run with commits and without.
+
+use super::bare;
+use super::child::{docmill, median, run};
+use super::server;
+use super::throughput::texts;
+
+const PAIRS: usize = 5;
+
+pub fn durability(documents: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, job) = (dir.path().join("in"), dir.path().join("title.toml"));
+    texts(&input, documents, 2000);
+    std::fs::write(&job, bare::JOB).unwrap();
+    let (_server, url) = server::start(0);
+    let (mut ratios, mut commits) = (Vec::new(), Vec::new());
+    for pair in 0..=PAIRS {
+        let wall = |name: &str, failpoints: &str| {
+            let output = dir.path().join(format!("{name}{pair}"));
+            let mut command = docmill(&url, &input, &output, &job, &["llm.concurrency=64"]);
+            let wall = run(command.env("FAILPOINTS", failpoints)).wall.as_secs_f64();
+            let summary = std::fs::read_to_string(output.join("title/summary.json")).unwrap();
+            let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+            (wall, summary["whole_run"]["commit_ms"].as_f64().unwrap())
+        };
+        // In turn first and second, so that a drift of the machine favours neither.
+        let (with, without) = if pair % 2 == 0 {
+            (wall("with", ""), wall("without", "commits=off"))
+        } else {
+            let without = wall("without", "commits=off");
+            (wall("with", ""), without)
+        };
+        if pair > 0 {
+            println!(
+                "durability: {:.0} calls/s with commits of {:.1} ms, {:.0} without",
+                documents as f64 / with.0,
+                with.1,
+                documents as f64 / without.0
+            );
+            ratios.push(without.0 / with.0);
+            commits.push(with.1);
+        }
+    }
+    println!(
+        "durability: median ratio {:.2} (wanted: at least 0.7); median commit {:.1} ms (wanted: below 30)",
+        median(ratios),
+        median(commits)
+    );
+}
