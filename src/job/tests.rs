@@ -19,6 +19,7 @@ fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecor
         answer,
         model: None,
         request_id: None,
+        shared_from: None,
         attempts: 1,
         maybe_billed: 0,
         usage: Usage::default(),

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Position in input order, from 0.
-    #[serde(skip)]
+    #[serde(skip_serializing, default)]
     pub index: u64,
     /// The document's name.
-    #[serde(skip)]
+    #[serde(skip_serializing, default)]
     pub document: String,
     /// How it ended.
     pub status: RowStatus,

@@ -45,6 +45,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| error("it cannot be written", e))?;
     // FULL: a commit is on the disk before anyone hears of it, also when the power fails.
     connection.pragma_update(None, "synchronous", "FULL").map_err(|e| error("it cannot be written", e))?;
+    // Who writes here writes in the right order; a look-up of every parent would cost as much as the line itself.
+    connection.pragma_update(None, "foreign_keys", false).map_err(|e| error("it cannot be written", e))?;
     // Pages at the end of the tables are written again with each group: the longer the log, the fewer of them go twice.
     connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(|e| error("it cannot be written", e))?;
     for (step, statements) in MIGRATIONS.iter().enumerate().skip(version) {

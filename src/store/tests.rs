@@ -1,79 +1,287 @@
 use super::*;
-use crate::model::CallKey;
+use crate::model::{CallKey, Digest, DocumentId, FailureCode, Money, Stamp, Usage};
+use rusqlite::Connection;
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
-fn settings() -> StoreSettings {
-    StoreSettings { queue: 4, group: 8, linger_ms: 0 }
-}
+const STAMP: Stamp = Stamp { size: 3, modified_ns: 1, changed_ns: 2 };
 
-fn row(position: u64) -> NewRow {
-    NewRow {
-        position,
-        job: "text".into(),
-        document: format!("{position}.txt"),
-        status: "ok",
-        failure_code: None,
-        result: format!("{{\"n\":{position}}}"),
+fn new_run(recipe: i64) -> NewRun {
+    NewRun {
+        started: "now".into(),
+        settings: "{}".into(),
+        command: "docmill run".into(),
+        recipe,
+        jobs: vec![JobColumns { name: "text".into(), columns: vec![] }],
+        share: false,
     }
 }
 
-fn collect(reader: &RowReader, position: u64, gaps: bool) -> (Vec<String>, u64) {
+fn begin(dir: &Path, recipe: i64) -> Result<Store, StoreError> {
+    Store::begin_run(dir, &new_run(recipe))
+}
+
+fn writer(store: Store) -> (StoreHandle, StoreWriter) {
+    let settings = StoreSettings { queue: 4, group: 8, linger_ms: 0 };
+    let (committed, _signs) = sync_channel(1);
+    store.start_writer(&settings, committed, Box::new(|_, _| {}), Box::new(|| {})).unwrap()
+}
+
+fn finish(handle: StoreHandle, writer: StoreWriter) -> Store {
+    drop(handle);
+    let (store, result) = writer.join().unwrap();
+    result.unwrap();
+    store
+}
+
+fn record(id: i64, name: &str) -> DocumentRecord {
+    let digest = Some(Digest::of(name.as_bytes()));
+    DocumentRecord { id: DocumentId(id), name: name.into(), digest, stamp: Some(STAMP) }
+}
+
+fn row(document: i64, codes: Option<&str>) -> NewRow {
+    NewRow {
+        document: DocumentId(document),
+        job: "text".into(),
+        status: if codes.is_some() { "failed" } else { "ok" },
+        failure_code: None,
+        codes: codes.map(ToOwned::to_owned),
+        result: format!("{{\"n\":{document}}}"),
+    }
+}
+
+fn attempt(id: i64, key: CallKey) -> NewAttempt {
+    NewAttempt { id, document: DocumentId(1), key, call: "title".into(), number: 1, at_most: Some(Money::from_pico(7)) }
+}
+
+fn settlement(attempt: i64, outcome: &'static str) -> Settlement {
+    Settlement { attempt, outcome, usage: Usage::default(), cost: Some(Money::from_pico(5)) }
+}
+
+fn texts(reader: &ViewReader, position: u64, gaps: bool) -> (Vec<String>, u64) {
     let mut rows = Vec::new();
-    let next = reader.read_from::<StoreError>(position, gaps, |_, result| {
-        rows.push(result.to_owned());
+    let next = reader.read_from::<StoreError>(position, gaps, |row| {
+        rows.push(format!("{} {}", row.document, row.text));
         Ok(())
     });
     (rows, next.unwrap())
 }
 
-#[tokio::test]
-async fn an_answer_is_there_for_others_once_it_is_saved() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::begin_run(dir.path(), "now", "{}").unwrap();
-    assert!(store.answers().unwrap().is_none());
-    let path = store.path().to_owned();
-    let (committed, _signs) = sync_channel(1);
-    let (handle, writer) = store.start_writer(&settings(), committed, Box::new(|_, _| {})).unwrap();
-    let key = CallKey([7; 32]);
-    handle.save_answer(NewAnswer { key, document: "a".into(), call: "{}".into() }).await.unwrap();
-    let reader = AnswerReader::open(&path).unwrap().unwrap();
-    assert_eq!(reader.get(key, "a").unwrap().as_deref(), Some("{}"));
-    assert_eq!(reader.get(key, "b").unwrap(), None);
-    drop(handle);
-    writer.join().unwrap().end_run("later", "{}").unwrap();
+/// A store with documents `names`, all with rows under recipe 1, listed in this order.
+async fn store_with(dir: &Path, names: &[&str]) -> Store {
+    let (handle, thread) = writer(begin(dir, 1).unwrap());
+    for (position, name) in names.iter().enumerate() {
+        let id = i64::try_from(position).unwrap() + 1;
+        handle.list_read(position as u64, DocumentId(id), Some(record(id, name))).await.unwrap();
+        handle.save_row(row(id, None)).await.unwrap();
+    }
+    let count = names.len() as u64;
+    let walked = handle.clone();
+    tokio::task::spawn_blocking(move || walked.walked(1, count)).await.unwrap().unwrap();
+    finish(handle, thread)
 }
 
 #[tokio::test]
-async fn rows_are_read_back_in_order_up_to_the_first_gap() {
+async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::begin_run(dir.path(), "now", "{}").unwrap();
-    let reader = store.rows().unwrap();
-    let (committed, _signs) = sync_channel(1);
-    let (handle, writer) = store.start_writer(&settings(), committed, Box::new(|_, _| {})).unwrap();
-    for position in [3, 0, 1, 5] {
-        handle.save_row(row(position)).await.unwrap();
+    let store = begin(dir.path(), 1).unwrap();
+    assert!(store.answers().unwrap().is_none());
+    let path = store.path().to_owned();
+    let (handle, thread) = writer(store);
+    let key = CallKey([7; 32]);
+    handle.list_read(0, DocumentId(1), Some(record(1, "a.txt"))).await.unwrap();
+    handle.attempt(attempt(1, key)).await.unwrap();
+    let archive = Archive::open(dir.path()).unwrap().unwrap();
+    let doubts = archive.in_doubt().unwrap();
+    assert_eq!((doubts.len(), doubts[0].document.as_str(), doubts[0].at_most), (1, "a.txt", Some(Money::from_pico(7))));
+
+    let settles = Some(settlement(1, "answered"));
+    handle.save_answer(NewAnswer { document: DocumentId(1), key, call: "{}".into(), settles, failed_before: false }).await.unwrap();
+    assert_eq!(archive.in_doubt().unwrap(), []);
+    assert_eq!(archive.bill(None).unwrap().1.usd, Money::from_pico(5));
+    let reader = reader::AnswerReader::open(&path).unwrap();
+    assert_eq!(reader.get(DocumentId(1), key).unwrap(), Some(Known::Answer("{}".into())));
+    assert_eq!(reader.get(DocumentId(2), key).unwrap(), None);
+    finish(handle, thread);
+}
+
+#[tokio::test]
+async fn the_first_answer_stays_and_takes_the_place_of_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = begin(dir.path(), 1).unwrap();
+    let path = store.path().to_owned();
+    let (handle, thread) = writer(store);
+    let (document, key) = (DocumentId(1), CallKey([7; 32]));
+    let failure = NewFailure { document, key, code: "refused", call: "no".into(), settles: settlement(1, "refused") };
+    handle.save_failure(failure).await.unwrap();
+    for call in ["first", "second"] {
+        let answer = NewAnswer { document, key, call: call.into(), settles: None, failed_before: true };
+        handle.save_answer(answer).await.unwrap();
     }
-    drop(handle);
-    writer.join().unwrap();
-    assert_eq!(collect(&reader, 0, false), (vec!["{\"n\":0}".into(), "{\"n\":1}".into()], 2));
-    assert_eq!(collect(&reader, 2, false), (vec![], 2));
-    assert_eq!(collect(&reader, 2, true), (vec!["{\"n\":3}".into(), "{\"n\":5}".into()], 6));
+    finish(handle, thread);
+    let reader = reader::AnswerReader::open(&path).unwrap();
+    assert_eq!(reader.get(document, key).unwrap(), Some(Known::Answer("first".into())));
+    let failures: u64 = Connection::open(&path).unwrap().query_row("SELECT count(*) FROM failures", (), |row| row.get(0)).unwrap();
+    assert_eq!(failures, 0);
+}
+
+#[tokio::test]
+async fn rows_are_read_in_input_order_up_to_the_first_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = begin(dir.path(), 1).unwrap();
+    let reader = store.rows(&Retry::Transient).unwrap();
+    let (handle, thread) = writer(store);
+    for (position, id) in [(3, 4), (0, 1), (1, 2), (5, 6)] {
+        handle.list_read(position, DocumentId(id), Some(record(id, &format!("{position}.txt")))).await.unwrap();
+        handle.save_row(row(id, None)).await.unwrap();
+    }
+    // Listed, and not done yet.
+    handle.list_read(2, DocumentId(3), Some(record(3, "2.txt"))).await.unwrap();
+    finish(handle, thread);
+    assert_eq!(texts(&reader, 0, false), (vec!["0.txt {\"n\":1}".into(), "1.txt {\"n\":2}".into()], 2));
+    assert_eq!(texts(&reader, 2, false), (vec![], 2));
+    assert_eq!(texts(&reader, 2, true), (vec!["3.txt {\"n\":4}".into(), "5.txt {\"n\":6}".into()], 6));
+}
+
+#[tokio::test]
+async fn a_row_that_is_to_be_made_again_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (handle, thread) = writer(begin(dir.path(), 1).unwrap());
+    for (id, codes) in [(1, None), (2, Some("refused")), (3, Some("refused,timed_out"))] {
+        handle.list_read(id as u64 - 1, DocumentId(id), Some(record(id, &format!("{id}.txt")))).await.unwrap();
+        handle.save_row(row(id, codes)).await.unwrap();
+    }
+    finish(handle, thread);
+    let store = begin(dir.path(), 1).unwrap();
+    let reader = store.rows(&Retry::Transient).unwrap();
+    let (handle, thread) = writer(store);
+    let branch = handle.clone();
+    tokio::task::spawn_blocking(move || branch.branch_listing(Some(1), 3)).await.unwrap().unwrap();
+    let store = finish(handle, thread);
+    assert_eq!(texts(&reader, 0, false).1, 2, "the third row has a failure that is tried again");
+    let all = store.rows(&Retry::All).unwrap();
+    assert_eq!(texts(&all, 0, false).1, 1, "the second and the third are tried again");
+    let (handle, thread) = writer(store);
+    handle.save_row(row(3, None)).await.unwrap();
+    finish(handle, thread);
+    assert_eq!(texts(&reader, 2, false), (vec!["3.txt {\"n\":3}".into()], 3));
+}
+
+#[tokio::test]
+async fn the_catalog_finds_versions_in_order_out_of_order_and_far_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..3000).map(|n| format!("{n:04}.txt")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let store = store_with(dir.path(), &names).await;
+    let mut catalog = store.catalog().unwrap().unwrap();
+    let mut id = |name: &str| {
+        let versions = catalog.versions(name).unwrap();
+        assert!(versions.len() <= 1, "{name}: {versions:?}");
+        versions.first().map(|version| {
+            assert_eq!(version.stamp, Some(STAMP));
+            assert_eq!(version.row.as_ref().unwrap().status, "ok");
+            version.id.0
+        })
+    };
+    for (at, name) in names.iter().enumerate() {
+        assert_eq!(id(name), Some(i64::try_from(at).unwrap() + 1));
+        assert_eq!(id(&format!("{name}.new")), None);
+    }
+    assert_eq!(id("0005.txt"), Some(6));
+    assert_eq!(id("2900.txt"), Some(2901));
+    assert_eq!(id("0000.txt"), Some(1));
+    assert_eq!(id("zzz"), None);
+    assert_eq!(id("1024.txt"), Some(1025));
+    for position in 0..3000 {
+        assert_eq!(catalog.listed(1, position).unwrap(), Some(DocumentId(i64::try_from(position).unwrap() + 1)));
+    }
+    assert_eq!(catalog.listed(1, 3000).unwrap(), None);
+}
+
+#[tokio::test]
+async fn every_content_of_a_name_is_a_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_with(dir.path(), &["a", "b"]).await;
+    let (handle, thread) = writer(store);
+    let edited = DocumentRecord { digest: Some(Digest::of(b"edited")), ..record(3, "a") };
+    handle.list_read(0, DocumentId(3), Some(edited)).await.unwrap();
+    let store = finish(handle, thread);
+    let mut catalog = store.catalog().unwrap().unwrap();
+    let mut ids: Vec<i64> = catalog.versions("a").unwrap().iter().map(|version| version.id.0).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 3]);
+    assert_eq!(catalog.versions("b").unwrap().len(), 1);
+    assert_eq!(catalog.with_content(Digest::of(b"edited")).unwrap(), [(DocumentId(3), "a".into(), Some(STAMP))]);
+}
+
+#[test]
+fn failures_are_tried_again_by_class_and_on_demand() {
+    assert!(Retry::Transient.takes_any(Some("refused,timed_out")));
+    assert!(!Retry::Transient.takes_any(Some("refused")) && !Retry::Transient.takes_any(None));
+    assert!(Retry::Also(FailureCode::Refused).takes("refused") && !Retry::Also(FailureCode::Refused).takes("too_long"));
+    assert!(Retry::All.takes("too_long") && !Retry::All.takes("unsupported_kind"));
+}
+
+#[test]
+fn answers_of_a_store_of_version_1_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("schema/1.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA user_version = 1; INSERT INTO runs (id, started, docmill_version, settings) VALUES (1, 'then', '0.1.0', '{}');
+         INSERT INTO answers (call_key, document, run, call) VALUES (zeroblob(32), 'b.txt', 1, 'of b'), (zeroblob(32), 'a.txt', 1, 'of a');",
+    )
+    .unwrap();
+    drop(old);
+    assert!(Archive::open(dir.path()).unwrap_err().to_string().contains("older docmill"));
+    let store = begin(dir.path(), 1).unwrap();
+    let mut catalog = store.catalog().unwrap().unwrap();
+    let reader = store.answers().unwrap().unwrap();
+    for (name, answer) in [("a.txt", "of a"), ("b.txt", "of b")] {
+        let versions = catalog.versions(name).unwrap();
+        assert_eq!((versions.len(), versions[0].digest, versions[0].stamp), (1, None, None));
+        assert_eq!(reader.get(versions[0].id, CallKey([0; 32])).unwrap(), Some(Known::Answer(answer.into())));
+    }
 }
 
 #[test]
 fn a_store_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    drop(Store::begin_run(dir.path(), "now", "{}").unwrap());
+    drop(begin(dir.path(), 1).unwrap());
     let path = dir.path().join(FILE_NAME);
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let error = Store::begin_run(dir.path(), "now", "{}").unwrap_err().to_string();
-    assert!(error.contains("newer docmill") && error.contains("version 99"), "{error}");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    for error in [begin(dir.path(), 1).unwrap_err(), Archive::open(dir.path()).unwrap_err()] {
+        let error = error.to_string();
+        assert!(error.contains("newer docmill") && error.contains("version 99"), "{error}");
+    }
 }
 
 #[test]
 fn a_file_that_is_no_store_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(FILE_NAME), "x".repeat(5000)).unwrap();
-    let error = Store::begin_run(dir.path(), "now", "{}").unwrap_err().to_string();
-    assert!(error.contains("docmill.db"), "{error}");
+    let error = begin(dir.path(), 1).unwrap_err().to_string();
+    assert!(error.contains("docmill.db") && error.contains("nothing was sent"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_was_cut_or_ends_in_zeros_is_refused() {
+    let names: Vec<String> = (0..500).map(|n| format!("{n:04}.txt")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for zeros in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(store_with(dir.path(), &names).await);
+        let path = dir.path().join(FILE_NAME);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let keep = bytes.len() - 4 * 4096;
+        if zeros {
+            bytes[keep..].fill(0);
+        } else {
+            bytes.truncate(keep);
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let error = begin(dir.path(), 1).unwrap_err().to_string();
+        assert!(error.contains("damaged") && error.contains("nothing was sent"), "zeros: {zeros}: {error}");
+    }
 }

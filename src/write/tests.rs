@@ -24,7 +24,8 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
     let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
     let mut files = ResultFiles::create(&settings, "test", &columns).unwrap();
     for row in rows {
-        files.push(row, &serde_json::to_string(row).unwrap()).unwrap();
+        let text = serde_json::to_string(row).unwrap();
+        files.push(row, &Row::line(row.index, &row.document, &text)).unwrap();
     }
     assert!(!ResultFiles::complete(&settings, "test"), "files must not be there before they are complete");
     files.finish().unwrap();
