@@ -35,9 +35,9 @@ pub(super) enum Command {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Exit codes: 0 all rows ok; 1 internal error; 2 wrong arguments, settings or input; 3 finished with failed rows;
-4 stopped early (signal, full disk, provider out of reach), the same command goes on; 5 refused by the provider (key,
-model, credit); 130 and 143: a second Ctrl-C or SIGTERM ended it at once.")]
+Exit codes: 0 all rows ok; 1 internal error; 2 wrong arguments, settings or input; 3 finished with failed
+rows; 4 stopped early (signal, full disk, server out of reach), the same command goes on; 5 refused by the
+provider (key, model, credit); 130, 143 ended at once by a second Ctrl-C or SIGTERM.")]
 pub(super) struct RunArgs {
     /// Files and directories [default: input.paths]
     pub input: Vec<String>,

@@ -6,7 +6,7 @@ use super::register::{Identity, Register};
 use super::{Context, RunError};
 use crate::model::{Digest, Document, DocumentId, Failure, Stamp};
 use crate::read::{Opened, ReadSettings, open};
-use crate::store::{StoreHandle, Version};
+use crate::store::{DocumentRecord, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -55,13 +55,25 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
         })
         .map(|opened| async { reader.finish(opened?, &budget).await })
         .buffer_unordered(reader.settings.concurrency);
-    while let Some(read) = reading.next().await {
-        let Some(read) = read? else { continue };
+    while let Some(done) = reading.next().await {
+        let Done { listed: (position, id, record), read } = done?;
+        // Here and not where several are under way: one that had its turn in the store's queue while this loop waits for
+        // the next stage would keep that turn, and the next stage may be waiting for the store.
+        reader.store.list_read(position, id, record).await?;
+        let Some(read) = read else { continue };
         if out.send(read).await.is_err() {
             break;
         }
     }
     Ok(())
+}
+
+/// A document that a reader is done with.
+struct Done {
+    /// What the store is to know: its position, its number, and what is new about it.
+    listed: (u64, DocumentId, Option<DocumentRecord>),
+    /// `None` if there is nothing to do for it.
+    read: Option<Read>,
 }
 
 /// An opened document. A small one is read, and it is known which one it is.
@@ -97,8 +109,8 @@ impl Reader {
         self.blocking(move || batch.into_iter().map(open_one).collect()).await?
     }
 
-    /// Reads what is not read yet and lists the document. `None` if there is nothing to do for it.
-    async fn finish(&self, opened: OpenedDocument, budget: &Budget) -> Result<Option<Read>, RunError> {
+    /// Reads what is not read yet.
+    async fn finish(&self, opened: OpenedDocument, budget: &Budget) -> Result<Done, RunError> {
         let OpenedDocument { document, versions, stamp, content } = opened;
         // Room for the file and for what preparation makes of it: base64 is a third larger.
         let size = match &content {
@@ -124,13 +136,13 @@ impl Reader {
             Content::Waiting(_) => return Err(RunError::Internal("a file was opened and never read".into())),
         };
         let Identity { id, record, kept, is_new } = identity;
-        self.store.list_read(document.index, id, record).await?;
+        let listed = (document.index, id, record);
         if kept.is_some() {
             self.context.meters.up_to_date.fetch_add(1, Relaxed);
-            return Ok(None);
+            return Ok(Done { listed, read: None });
         }
         self.context.meters.read.done(1);
-        Ok(Some(Read { document, id, is_new, bytes, held }))
+        Ok(Done { listed, read: Some(Read { document, id, is_new, bytes, held }) })
     }
 
     /// File work, off the threads that must not block, on the meter.

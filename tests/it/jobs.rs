@@ -275,11 +275,11 @@ fn a_second_run_asks_only_for_what_failed() {
     let switch = std::sync::Arc::clone(&healthy);
     let server = ModelServer::script()
         .faults(move |ask| match material(ask) {
-            Some("wood") if !switch.load(std::sync::atomic::Ordering::SeqCst) => Reply::error(ask, 400, "invalid_request_error", "no"),
+            Some("wood") if !switch.load(std::sync::atomic::Ordering::SeqCst) => Reply::error(ask, 500, "api_error", "no"),
             _ => Reply::Ok,
         })
         .start();
-    let workspace = one_image(&server);
+    let workspace = one_image(&server).set("llm.retry.max_attempts", 1);
     workspace.run([""; 0]).exits(3);
     assert_eq!(server.ledger().requests(), 7);
     healthy.store(true, std::sync::atomic::Ordering::SeqCst);

@@ -10,6 +10,7 @@ mod support;
 mod defaults;
 mod inputs;
 mod jobs;
+mod kills;
 mod layers;
 mod order;
 mod poison;

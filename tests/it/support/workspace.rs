@@ -82,6 +82,13 @@ impl Workspace {
         self.start(all)
     }
 
+    /// The same with further environment variables for this run alone.
+    pub fn start_run_under<S: AsRef<OsStr>>(&self, env: &[(&str, &str)], args: impl IntoIterator<Item = S>) -> Running {
+        let mut under = Self { dir: Arc::clone(&self.dir), env: self.env.clone(), standing: self.standing.clone() };
+        under.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        under.start_run(args)
+    }
+
     /// Runs the program with exactly these arguments.
     pub fn docmill<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
         self.start(args).finish()
@@ -145,6 +152,26 @@ impl Running {
         let Some(status) = status else { panic!("still running after {} s\n{stderr}", WATCHDOG.as_secs()) };
         let code = status.code().unwrap_or_else(|| panic!("ended by a signal: {status}\n{stderr}"));
         Finished { code, stdout, stderr, dir: Arc::clone(&self.dir) }
+    }
+
+    /// Kills it as soon as `due`, unless it ends by itself before. Whether it died, by our hand or its own.
+    pub fn kill_when(mut self, due: impl Fn() -> bool) -> bool {
+        let deadline = Instant::now() + WATCHDOG;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if due() || Instant::now() > deadline {
+                self.child.kill().unwrap();
+                break self.child.wait().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        assert!(Instant::now() < deadline, "it neither ended nor became due");
+        let stderr = self.stderr.take().unwrap().join().unwrap();
+        self.stdout.take();
+        assert!(status.code().is_none_or(|code| code == 0), "it ended with {status}\n{stderr}");
+        status.code().is_none()
     }
 
     /// Sends it a signal by name, such as `INT`.
