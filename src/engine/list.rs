@@ -4,7 +4,7 @@
 //! is not even read. While everything is as in the run before, nothing is written either; from the first difference on
 //! the run has a listing of its own.
 
-use super::{Context, RunError};
+use super::{Context, Results, RunError};
 use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
 use crate::read::{Roots, stamp_of};
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
@@ -38,10 +38,24 @@ pub(super) struct Findings {
     /// Documents that are up to date, by status and by failure code.
     pub up_to_date: BTreeMap<RowStatus, u64>,
     pub codes: BTreeMap<FailureCode, u64>,
-    /// Whether anything differs from the run before.
+    /// Whether anything differs from the run before, as far as one can tell without reading it.
     pub changed: bool,
+    /// Rows made by this run.
+    pub made: u64,
     /// The run whose listing holds.
     pub listing: Option<i64>,
+}
+
+impl Findings {
+    /// What was read again turned out to be as in run `previous`, and `written` holds its rows.
+    pub fn unchanged(&mut self, previous: i64, written: &Results) {
+        (self.changed, self.listing) = (false, Some(previous));
+        (self.up_to_date, self.codes) = (BTreeMap::new(), BTreeMap::new());
+        for totals in written.totals() {
+            totals.documents.iter().for_each(|(status, n)| *self.up_to_date.entry(*status).or_default() += n);
+            totals.failures.iter().for_each(|(code, n)| *self.codes.entry(*code).or_default() += n);
+        }
+    }
 }
 
 /// Documents handed over together: waking another thread costs more than looking at one.

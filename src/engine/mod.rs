@@ -100,6 +100,9 @@ pub enum RunError {
     /// Another run is at work in the output directory.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The run store cannot be opened or begun with. Nothing was sent.
+    #[error("{0}")]
+    Unusable(StoreError),
     /// The run store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

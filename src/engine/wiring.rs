@@ -53,7 +53,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     std::fs::create_dir_all(directory).map_err(output_error)?;
     let _lock = RunLock::acquire(directory)?;
     let started = now();
-    let store = Store::begin_run(directory, &new_run(&plan, &started))?;
+    let store = Store::begin_run(directory, &new_run(&plan, &started)).map_err(RunError::Unusable)?;
     let (run, rows, catalog, next) = (store.run(), store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
     let (previous, answers) = (store.newest_listing()?, known_answers(&plan, &store)?);
 
@@ -121,10 +121,12 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let (store, committed) =
         tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
     let Some(Ok(written)) = writing.join_next().await else { return Err(RunError::Internal("the writer was lost".into())) };
-    let findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    findings.made = meters.snapshot().answered;
     // The store's own reason comes first: others are mostly its echo.
     let worked = committed.map_err(RunError::from).and(result).and(written);
-    let published = worked.and_then(|written| publish(&plan, &store, &findings, written, stopped_by.get().is_none()));
+    let complete = stopped_by.get().is_none();
+    let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));
     let results = match published {
         Err(error) if error.is_disk_full() => {
             let message = format!("{error}. Everything committed is safe: make room and run the same command again");
@@ -145,10 +147,16 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
 fn publish(
     plan: &Plan,
     store: &Store,
-    findings: &Findings,
+    findings: &mut Findings,
     written: Results,
-    complete: bool,
+    (complete, previous): (bool, Option<i64>),
 ) -> Result<BTreeMap<String, JobResults>, RunError> {
+    if let (true, true, 0, Some(previous)) = (complete, findings.changed, findings.made, previous)
+        && store.take_over_listing(previous)?
+    {
+        // Documents were read again, and all of them are what they were.
+        findings.unchanged(previous, &written);
+    }
     let listing = findings.listing.filter(|_| complete && !findings.changed);
     let results = match listing {
         None => written.publish(complete)?,

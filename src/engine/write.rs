@@ -54,6 +54,11 @@ impl Results {
         Ok(())
     }
 
+    /// Sums over the rows so far, job by job.
+    pub fn totals(&self) -> impl Iterator<Item = &Totals> {
+        self.written.values().map(|(_, totals)| totals)
+    }
+
     /// Completes the result files. After an early stop, whole results of an earlier run are worth more than
     /// part of new ones, and stay.
     pub fn publish(mut self, complete: bool) -> Result<BTreeMap<String, JobResults>, RunError> {

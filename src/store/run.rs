@@ -159,6 +159,21 @@ impl Store {
         read().map_err(|e| self.error("result files cannot be looked up", e))
     }
 
+    /// Lets run `previous`'s listing hold for this run too, if the two are the same.
+    pub fn take_over_listing(&self, previous: i64) -> Result<bool, StoreError> {
+        let take_over = || {
+            let sql = "SELECT NOT EXISTS (SELECT position, document FROM listing WHERE run = ?1
+                    EXCEPT SELECT position, document FROM listing WHERE run = ?2)
+                AND (SELECT count(*) FROM listing WHERE run = ?1) = (SELECT count(*) FROM listing WHERE run = ?2)";
+            let same = self.writer.query_row(sql, (self.run.id, previous), |row| row.get(0))?;
+            if same {
+                self.writer.execute("UPDATE runs SET listing = ?2 WHERE id = ?1", (self.run.id, previous))?;
+            }
+            Ok(same)
+        };
+        take_over().map_err(|e| self.error("listings cannot be compared", e))
+    }
+
     /// A reader of the rows of a listing under this run's recipe.
     pub fn rows_of(&self, listing: i64) -> Result<ViewReader, StoreError> {
         ViewReader::of(&self.path, listing, self.run.recipe)

@@ -7,7 +7,10 @@
 
 mod support;
 
+mod damage;
 mod defaults;
+mod disk_full;
+mod draining;
 mod inputs;
 mod jobs;
 mod kills;
@@ -15,6 +18,8 @@ mod layers;
 mod order;
 mod poison;
 mod providers;
+mod resume;
 mod sample_run;
 mod snapshots;
 mod stopping;
+mod store_commands;

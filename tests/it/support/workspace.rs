@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -115,20 +115,41 @@ impl Workspace {
     }
 }
 
-fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
+/// A stream that is read as it comes.
+struct Drained {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+fn drain(mut from: impl Read + Send + 'static) -> Drained {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&bytes);
+    let thread = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
         // A broken pipe ends the text, and the exit code tells the rest.
-        from.read_to_end(&mut bytes).ok();
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            sink.lock().unwrap().extend_from_slice(&buffer[..n]);
+        }
+    });
+    Drained { bytes, thread }
+}
+
+impl Drained {
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn all(self) -> String {
+        self.thread.join().unwrap();
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
 }
 
 /// A run under way. Killed with its value.
 pub struct Running {
     child: Child,
-    stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stdout: Option<Drained>,
+    stderr: Option<Drained>,
     dir: Arc<TempDir>,
 }
 
@@ -147,7 +168,7 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(3));
         };
-        let text = |handle: &mut Option<JoinHandle<String>>| handle.take().unwrap().join().unwrap();
+        let text = |stream: &mut Option<Drained>| stream.take().unwrap().all();
         let (stdout, stderr) = (text(&mut self.stdout), text(&mut self.stderr));
         let Some(status) = status else { panic!("still running after {} s\n{stderr}", WATCHDOG.as_secs()) };
         let code = status.code().unwrap_or_else(|| panic!("ended by a signal: {status}\n{stderr}"));
@@ -168,10 +189,20 @@ impl Running {
             std::thread::sleep(Duration::from_millis(1));
         };
         assert!(Instant::now() < deadline, "it neither ended nor became due");
-        let stderr = self.stderr.take().unwrap().join().unwrap();
+        let stderr = self.stderr.take().unwrap().all();
         self.stdout.take();
         assert!(status.code().is_none_or(|code| code == 0), "it ended with {status}\n{stderr}");
         status.code().is_none()
+    }
+
+    /// Waits until stderr holds this.
+    pub fn says_while_running(&self, part: &str) {
+        let deadline = Instant::now() + WATCHDOG;
+        let so_far = || self.stderr.as_ref().unwrap().so_far();
+        while !so_far().contains(part) {
+            assert!(Instant::now() < deadline, "stderr lacks {part:?}:\n{}", so_far());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Sends it a signal by name, such as `INT`.

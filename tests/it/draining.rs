@@ -1,0 +1,72 @@
+//! The first signal lets calls in flight finish, for as long as they may; the second does not.
+
+use crate::order::ECHO;
+use crate::support::{ModelServer, Reply, Workspace};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn workspace(server: &ModelServer, documents: usize) -> Workspace {
+    let workspace = Workspace::new().against(server).set("llm.concurrency", 64);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..documents {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:k{n}"));
+    }
+    workspace
+}
+
+#[test]
+fn all_answers_of_calls_in_flight_are_kept_and_none_is_asked_again() {
+    let gate = Arc::new(AtomicBool::new(false));
+    let open = Arc::clone(&gate);
+    let server = ModelServer::script().hold(move |_, _| !open.load(Ordering::SeqCst)).start();
+    let workspace = workspace(&server, 200);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("64 calls are in flight", |ledger| ledger.requests() == 64);
+    run.signal("INT");
+    run.says_while_running("calls in flight are finished first");
+    gate.store(true, Ordering::SeqCst);
+    run.finish().exits(4).says(&["64 documents are done and kept", "docmill status"]);
+    let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
+    assert_eq!((&status["documents"]["done"], status["in_doubt"].as_array().unwrap().len()), (&Value::from(64), 0));
+    assert!(status["next"].as_str().unwrap().starts_with("docmill run docs --job echo.toml"), "{status}");
+
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").rows.len(), 200);
+    let ledger = server.ledger();
+    assert_eq!(ledger.requests(), 200);
+    assert!(ledger.calls.iter().all(|call| call.served == 1));
+}
+
+#[test]
+fn calls_that_do_not_finish_in_time_are_in_doubt() {
+    for (signals, code) in [(&["INT"][..], 4), (&["INT", "INT"], 130), (&["TERM", "TERM"], 143)] {
+        let hangs = Arc::new(AtomicBool::new(true));
+        let stuck = Arc::clone(&hangs);
+        let server = ModelServer::script().faults(move |_| if stuck.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok }).start();
+        let drain_s = if code == 4 { 1 } else { 60 };
+        let workspace = workspace(&server, 5).set("llm.drain_s", drain_s);
+        let run = workspace.start_run(["--job", "echo.toml"]);
+        server.wait_until("5 calls hang", |ledger| ledger.requests() == 5);
+        for (n, signal) in signals.iter().enumerate() {
+            run.signal(signal);
+            if n == 0 {
+                run.says_while_running("calls in flight are finished first");
+            }
+        }
+        run.finish().exits(code);
+        let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
+        assert_eq!(status["in_doubt"].as_array().unwrap().len(), 5, "{signals:?}: {status}");
+        hangs.store(false, Ordering::SeqCst);
+
+        let skipped = workspace.run(["--job", "echo.toml", "--in-doubt", "skip"]).exits(3);
+        assert!(skipped.csv("echo").column("failure_code").iter().all(|code| *code == "in_doubt"));
+        assert_eq!(server.ledger().requests(), 5, "{signals:?}: a call in doubt was sent");
+        workspace.docmill(["status"]).exits(0);
+        let run = workspace.run(["--job", "echo.toml"]).exits(0);
+        assert!(run.csv("echo").column("status").iter().all(|status| *status == "ok"));
+        assert_eq!(server.ledger().requests(), 10);
+        workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date"]);
+        workspace.docmill(["verify"]).exits(0);
+    }
+}

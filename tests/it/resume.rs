@@ -1,0 +1,243 @@
+//! A second run sends what has changed, and nothing else.
+
+use crate::order::ECHO;
+use crate::support::{Finished, ModelServer, Reply, Workspace, png};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Three texts that were run through the job `echo` once.
+struct Done {
+    server: ModelServer,
+    workspace: Workspace,
+}
+
+impl Done {
+    fn new() -> Self {
+        Self::on(ModelServer::start(), |workspace| workspace)
+    }
+
+    fn on(server: ModelServer, configure: impl Fn(Workspace) -> Workspace) -> Self {
+        let workspace = configure(Workspace::new().against(&server));
+        workspace.write("echo.toml", ECHO);
+        for name in ["a", "b", "c"] {
+            workspace.doc(format!("{name}.txt"), format!("docid:{name}"));
+        }
+        workspace.run(["--job", "echo.toml"]).exits(0);
+        Self { server, workspace }
+    }
+
+    /// Runs again; gives the documents that were asked about meanwhile.
+    fn asked_by(&self, args: &[&str]) -> (Vec<String>, Finished) {
+        let before = self.server.ledger().asks.len();
+        let run = self.workspace.run(["--job", "echo.toml"].iter().chain(args));
+        let asks = self.server.ledger().asks.split_off(before);
+        let mut asked: Vec<String> = asks.iter().map(|ask| ask.docid.clone().unwrap_or_default()).collect();
+        asked.sort_unstable();
+        (asked, run.exits(0))
+    }
+
+    fn move_doc(&self, from: &str, to: &str) {
+        let to = self.workspace.path("docs").join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::rename(self.workspace.path("docs").join(from), to).unwrap();
+    }
+}
+
+#[test]
+fn when_everything_is_up_to_date_nothing_is_sent_or_written_and_it_says_so() {
+    let done = Done::new();
+    let results = || {
+        ["results.csv", "results.jsonl", "results.json", "summary.json"].map(|name| {
+            let path = done.workspace.path("output/echo").join(name);
+            (std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap().modified().unwrap())
+        })
+    };
+    let before = results();
+    let (asked, run) = done.asked_by(&["--set", "llm.concurrency=3"]);
+    assert!(asked.is_empty());
+    run.says(&["up to date  3 documents: 3 ok"]);
+    assert!(results() == before, "result files were touched");
+}
+
+#[test]
+fn only_what_is_new_or_edited_is_sent() {
+    let done = Done::new();
+    done.workspace.doc("ab.txt", "docid:ab").doc("c.txt", "docid:c and more");
+    let (asked, run) = done.asked_by(&[]);
+    assert_eq!(asked, ["ab", "c"]);
+    assert_eq!(run.csv("echo").column("document"), ["a.txt", "ab.txt", "b.txt", "c.txt"]);
+    assert_eq!(run.csv("echo").column("index"), ["0", "1", "2", "3"]);
+    std::fs::remove_file(done.workspace.path("docs/a.txt")).unwrap();
+    let (asked, run) = done.asked_by(&[]);
+    assert!(asked.is_empty());
+    assert_eq!(run.csv("echo").column("document"), ["ab.txt", "b.txt", "c.txt"]);
+    // What comes back is known.
+    done.workspace.doc("a.txt", "docid:a").doc("c.txt", "docid:c");
+    assert!(done.asked_by(&[]).0.is_empty());
+}
+
+#[test]
+fn renamed_moved_and_swapped_files_are_known_and_copies_are_documents_of_their_own() {
+    let done = Done::new();
+    done.move_doc("a.txt", "z.txt");
+    done.move_doc("b.txt", "new/place/b.txt");
+    let (asked, run) = done.asked_by(&[]);
+    assert_eq!(asked, [""; 0]);
+    assert_eq!(run.csv("echo").column("document"), ["c.txt", "new/place/b.txt", "z.txt"]);
+    assert_eq!(run.csv("echo").column("said"), ["said of docid:c", "said of docid:b", "said of docid:a"]);
+
+    done.move_doc("c.txt", "x.txt");
+    done.move_doc("z.txt", "c.txt");
+    done.move_doc("x.txt", "z.txt");
+    let (asked, run) = done.asked_by(&[]);
+    assert_eq!(asked, [""; 0]);
+    assert_eq!(run.csv("echo").column("said"), ["said of docid:a", "said of docid:b", "said of docid:c"]);
+
+    done.workspace.doc("a copy.txt", "docid:a");
+    let (asked, run) = done.asked_by(&[]);
+    assert_eq!(asked, ["a"]);
+    assert_eq!(run.csv("echo").rows.len(), 4);
+    assert!(done.asked_by(&[]).0.is_empty());
+    done.workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn equal_files_are_rows_and_calls_of_their_own_unless_identical_calls_are_shared() {
+    for (share, calls) in [(false, 5), (true, 1)] {
+        let server = ModelServer::start();
+        let workspace = Workspace::new().against(&server).set("llm.share_identical_calls", share);
+        workspace.write("echo.toml", ECHO);
+        for n in 0..5 {
+            workspace.doc(format!("{n}.txt"), "docid:same");
+        }
+        let run = workspace.run(["--job", "echo.toml"]).exits(0);
+        assert_eq!(server.ledger().requests(), calls, "share: {share}");
+        assert!(run.csv("echo").column("said").iter().all(|said| *said == "said of docid:same"));
+        let rows = run.jsonl("echo");
+        assert_eq!(rows.len(), 5);
+        assert_eq!(rows.iter().filter(|row| row["calls"][0]["shared_from"].is_string()).count(), 5 - calls);
+        assert_eq!(rows.iter().map(|row| row["calls"][0]["attempts"].as_u64().unwrap()).sum::<u64>(), calls as u64);
+        workspace.doc("9.txt", "docid:same");
+        workspace.run(["--job", "echo.toml"]).exits(0);
+        assert_eq!(server.ledger().requests(), if share { 1 } else { 6 }, "share: {share}");
+        workspace.docmill(["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn a_setting_that_changes_a_call_sends_it_and_changing_it_back_sends_nothing() {
+    let done = Done::new();
+    let changed = [
+        ("prompt = \"Say which", "prompt = \"Tell me which"),
+        ("max_output_tokens = 100", "max_output_tokens = 101"),
+        ("max_output_tokens = 100", "max_output_tokens = 100\nmodel = \"another\""),
+        ("{ type = \"string\" }", "{ type = \"string\", description = \"short\" }"),
+    ];
+    for (old, new) in changed {
+        done.workspace.write("echo.toml", ECHO.replace(old, new));
+        assert_eq!(done.asked_by(&[]).0, ["a", "b", "c"], "{new}");
+        done.workspace.write("echo.toml", ECHO);
+        assert!(done.asked_by(&[]).0.is_empty(), "back from {new}");
+    }
+    // A comment is no change, nor is the name of the file.
+    done.workspace.write("echo.toml", format!("# Nothing.\n{ECHO}"));
+    assert!(done.asked_by(&[]).0.is_empty());
+    done.workspace.write("renamed.toml", ECHO);
+    let before = done.server.ledger().requests();
+    done.workspace.run(["--job", "renamed.toml"]).exits(0);
+    assert_eq!(done.server.ledger().requests(), before);
+}
+
+#[test]
+fn another_image_size_sends_the_images_that_it_changes() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    // 40 x 30 pixels each.
+    workspace.doc("a.png", png(1)).doc("b.png", png(2));
+    workspace.run(["--job", "material-single"]).exits(0);
+    assert_eq!(server.ledger().requests(), 2);
+    workspace.run(["--job", "material-single", "--set", "prepare.image.max_edge=1000"]).exits(0);
+    assert_eq!(server.ledger().requests(), 2, "these images are smaller");
+    workspace.run(["--job", "material-single", "--set", "prepare.image.max_edge=20"]).exits(0);
+    assert_eq!(server.ledger().requests(), 4);
+}
+
+/// A server that refuses or fails as its switch says: 0 answers, 1 declines, 2 breaks.
+fn switched() -> (ModelServer, Arc<AtomicU64>) {
+    let switch = Arc::new(AtomicU64::new(0));
+    let mode = Arc::clone(&switch);
+    let server = ModelServer::script()
+        .faults(move |ask| match (ask.docid.as_deref(), mode.load(Ordering::SeqCst)) {
+            (Some("b"), 1) => Reply::Refusal,
+            (Some("b"), 2) => Reply::error(ask, 500, "api_error", "it broke"),
+            _ => Reply::Ok,
+        })
+        .start();
+    (server, switch)
+}
+
+#[test]
+fn failures_that_may_end_otherwise_are_tried_again_and_others_only_on_demand() {
+    for (mode, code, again) in [(1, "refused", 0), (2, "server_error", 1)] {
+        let (server, switch) = switched();
+        switch.store(mode, Ordering::SeqCst);
+        let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", 1);
+        workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+        let run = workspace.run(["--job", "echo.toml"]).exits(3);
+        assert_eq!(run.csv("echo").row("b.txt")["failure_code"], code);
+        workspace.run(["--job", "echo.toml"]).exits(3);
+        assert_eq!(server.ledger().of("b").iter().map(|call| call.requests).sum::<u32>(), 1 + again, "{code}");
+        switch.store(0, Ordering::SeqCst);
+        // Another kind of failure is not meant.
+        workspace.run(["--job", "echo.toml", "--retry-failed=too_long"]).exits(if mode == 1 { 3 } else { 0 });
+        let run = workspace.run(["--job", "echo.toml", &format!("--retry-failed={code}")]).exits(0);
+        assert_eq!(run.csv("echo").row("b.txt")["status"], "ok");
+        assert_eq!(server.ledger().of("a").iter().map(|call| call.requests).sum::<u32>(), 1);
+        workspace.run(["--job", "echo.toml", "--retry-failed"]).exits(0).says(&["up to date"]);
+        workspace.docmill(["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn a_failure_is_tried_again_when_its_document_changes() {
+    let (server, switch) = switched();
+    switch.store(1, Ordering::SeqCst);
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("b.txt", "docid:b").doc("c.txt", "");
+    let run = workspace.run(["--job", "echo.toml"]).exits(3);
+    assert_eq!(run.csv("echo").column("failure_code"), ["refused", "empty"]);
+    switch.store(0, Ordering::SeqCst);
+    workspace.run(["--job", "echo.toml"]).exits(3);
+    assert_eq!(server.ledger().requests(), 1);
+    workspace.doc("b.txt", "docid:b, edited").doc("c.txt", "docid:c");
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").column("status"), ["ok", "ok"]);
+    assert_eq!(server.ledger().requests(), 3);
+}
+
+#[test]
+fn a_code_that_there_is_not_is_an_error_that_names_those_that_there_are() {
+    let workspace = Workspace::new();
+    workspace.doc("a.txt", "a");
+    workspace.run(["--retry-failed=nonsense"]).exits(2).says(&["nonsense", "timed_out", "refused"]);
+}
+
+#[test]
+fn of_eighteen_calls_only_the_missing_one_is_sent_and_then_the_aggregation() {
+    let broken = Arc::new(AtomicU64::new(1));
+    let switch = Arc::clone(&broken);
+    let server = ModelServer::script()
+        .faults(move |ask| {
+            let seventh = ask.text.contains("elastomer") && ask.attempt == 1 && switch.fetch_min(0, Ordering::SeqCst) == 1;
+            if seventh { Reply::error(ask, 500, "api_error", "no") } else { Reply::Ok }
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", 1).set("llm.concurrency", 1);
+    workspace.doc("a.png", png(1));
+    let run = workspace.run(["--job", "material-conditions"]).exits(3);
+    assert_eq!(run.csv("material-conditions").rows[0]["status"], "partial");
+    assert_eq!(server.ledger().requests(), 19);
+    let run = workspace.run(["--job", "material-conditions"]).exits(0);
+    assert_eq!(run.csv("material-conditions").rows[0]["status"], "ok");
+    assert_eq!(server.ledger().requests(), 21);
+}

@@ -1,0 +1,130 @@
+//! Commands that look at the run store.
+
+use crate::order::ECHO;
+use crate::support::{ModelServer, Workspace};
+use serde_json::Value;
+
+fn done(server: &ModelServer) -> Workspace {
+    let workspace = Workspace::new().against(server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    workspace
+}
+
+fn sql(workspace: &Workspace, statement: &str) -> usize {
+    rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap().execute(statement, ()).unwrap()
+}
+
+fn answers(workspace: &Workspace) -> usize {
+    let store = rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap();
+    store.query_row("SELECT count(*) FROM answers", (), |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn result_files_can_be_made_again_at_any_time_and_anywhere() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    let results = workspace.path("output/echo");
+    let made = ["results.csv", "results.jsonl", "results.json"].map(|name| (name, std::fs::read(results.join(name)).unwrap()));
+    std::fs::remove_dir_all(&results).unwrap();
+    workspace.docmill(["export", "--format", "csv,jsonl,json"]).exits(0);
+    for (name, bytes) in &made {
+        assert_eq!(&std::fs::read(results.join(name)).unwrap(), bytes, "{name}");
+    }
+    workspace.docmill(["export", "--to", "elsewhere", "--job", "echo", "--format", "jsonl"]).exits(0);
+    assert_eq!(std::fs::read(workspace.path("elsewhere/echo/results.jsonl")).unwrap(), made[1].1);
+    assert!(!workspace.path("elsewhere/echo/results.csv").exists());
+    let streamed = workspace.docmill(["export", "--to", "-", "--job", "echo", "--format", "csv"]).exits(0);
+    assert_eq!(streamed.stdout.into_bytes(), made[0].1);
+    workspace.docmill(["export", "--job", "nonsense"]).exits(2).says(&["nonsense"]);
+    // A run makes them too, and asks nobody.
+    std::fs::remove_file(results.join("results.csv")).unwrap();
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(std::fs::read(results.join("results.csv")).unwrap(), made[0].1);
+    assert_eq!(server.ledger().requests(), 2);
+}
+
+#[test]
+fn files_in_a_format_that_is_no_longer_asked_for_stay_up_to_date() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    workspace.doc("c.txt", "docid:c");
+    let run = workspace.run(["--job", "echo.toml", "--set", "output.formats=[\"csv\"]"]).exits(0);
+    assert_eq!((run.csv("echo").rows.len(), run.jsonl("echo").len(), run.json("echo").len()), (3, 3, 3));
+}
+
+#[test]
+fn verification_finds_what_does_not_agree() {
+    let server = ModelServer::start();
+    let receipt = done(&server).docmill(["verify"]).exits(0).stdout;
+    assert!(receipt.contains("all agrees") && receipt.contains("2 answers") && receipt.contains("2 inputs are as they were"), "{receipt}");
+    let tampering: [(&str, fn(&Workspace)); 5] = [
+        ("was changed after it was published", |workspace| {
+            let path = workspace.path("output/echo/results.csv");
+            let text = std::fs::read_to_string(&path).unwrap().replace("said of docid:b", "said of docid:B");
+            std::fs::write(path, text).unwrap();
+        }),
+        ("1 changed", |workspace| {
+            workspace.doc("a.txt", "docid:a, edited");
+        }),
+        ("1 gone", |workspace| std::fs::remove_file(workspace.path("docs/b.txt")).unwrap()),
+        ("every answer in a row is in the store", |workspace| {
+            assert_eq!(sql(workspace, "DELETE FROM answers WHERE document = 1"), 1);
+        }),
+        ("2 answers and their attempts", |workspace| {
+            assert_eq!(sql(workspace, "UPDATE attempts SET outcome = NULL WHERE document = 2"), 1);
+        }),
+    ];
+    for (finding, tamper) in tampering {
+        let workspace = done(&server);
+        tamper(&workspace);
+        let receipt = workspace.docmill(["verify"]).exits(3).stdout;
+        let wrong = receipt.lines().filter(|line| line.contains("WRONG")).collect::<Vec<_>>().join("\n");
+        assert!(wrong.contains(finding), "{finding}: {receipt}");
+    }
+}
+
+#[test]
+fn past_runs_are_listed_with_the_settings_that_changed() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    workspace.doc("c.txt", "docid:c");
+    workspace.run(["--job", "echo.toml", "--set", "llm.concurrency=3"]).exits(0);
+    let text = workspace.docmill(["runs"]).exits(0).stdout;
+    assert!(text.contains("llm.concurrency: 32 -> 3"), "{text}");
+    let runs: Value = serde_json::from_str(&workspace.docmill(["runs", "--json"]).exits(0).stdout).unwrap();
+    let requests: Vec<u64> = runs.as_array().unwrap().iter().map(|run| run["requests"].as_u64().unwrap()).collect();
+    assert_eq!(requests, [2, 1]);
+    assert_eq!((&runs[1]["outcome"], &runs[1]["documents"]), (&Value::from("complete"), &Value::from(3)));
+}
+
+#[test]
+fn nothing_is_dropped_but_by_pruning_and_that_asks() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    std::fs::remove_file(workspace.path("docs/a.txt")).unwrap();
+    workspace.doc("b.txt", "docid:b, edited");
+    workspace.write("another.toml", ECHO.replace("max_output_tokens = 100", "max_output_tokens = 100\nmodel = \"another\""));
+    workspace.run(["--job", "another.toml"]).exits(0);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(answers(&workspace), 4);
+    let asked = workspace.docmill(["prune"]).exits(2).says(&["--yes"]);
+    assert!(asked.stdout.contains("2 documents") && asked.stdout.contains("2 answers"), "{}", asked.stdout);
+    assert_eq!(answers(&workspace), 4);
+    workspace.docmill(["prune", "--yes"]).exits(0);
+    // Both models' answers about the document that is there.
+    assert_eq!(answers(&workspace), 2);
+    assert!(workspace.docmill(["prune", "--yes"]).exits(0).stdout.contains("nothing to drop"));
+    workspace.docmill(["verify"]).exits(0);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(server.ledger().requests(), 4);
+}
+
+#[test]
+fn without_a_store_there_is_a_hint() {
+    let workspace = Workspace::new();
+    for command in ["status", "runs", "verify", "export", "prune"] {
+        workspace.docmill([command]).exits(2).says(&["no run store in output", "docmill run"]);
+    }
+}
