@@ -7,7 +7,7 @@ use super::settings::archive;
 use crate::model::{Digest, Money, ResultFile, Row, Totals};
 use crate::read::{InputSettings, Roots};
 use crate::store::{Archive, Bookkeeping, RunRecord, View};
-use crate::write::{Format, Hashed, OutputSettings, RowFile};
+use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
@@ -91,7 +91,8 @@ fn files(archive: &Archive, view: &View, output: &OutputSettings, receipt: &mut 
         for format in Format::ALL {
             let path = format!("{}/{}", job.name, format.file_name());
             let Some(known) = published.iter().find(|file| file.path == path) else { continue };
-            let mut file = RowFile::begin(format, Hashed::new(io::sink()), &job.columns, output.csv_bom).map_err(Stop::internal)?;
+            let mut file = RowFile::begin(format, Hashed::new(io::sink()), &job.columns, ResultFiles::has_bom(output, &job.name))
+                .map_err(Stop::internal)?;
             totals = Totals::default();
             let each = |row: crate::store::StoredRow<'_>| -> Result<(), crate::engine::RunError> {
                 if row.job == job.name {

@@ -6,7 +6,7 @@ use super::register::{Identity, Register};
 use super::{Context, RunError};
 use crate::model::{Digest, Document, DocumentId, Failure, Stamp};
 use crate::read::{Opened, ReadSettings, open};
-use crate::store::{DocumentRecord, StoreHandle, Version};
+use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -56,10 +56,10 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
         .map(|opened| async { reader.finish(opened?, &budget).await })
         .buffer_unordered(reader.settings.concurrency);
     while let Some(done) = reading.next().await {
-        let Done { listed: (position, id, record), read } = done?;
+        let Done { listed, read } = done?;
         // Here and not where several are under way: one that had its turn in the store's queue while this loop waits for
         // the next stage would keep that turn, and the next stage may be waiting for the store.
-        reader.store.list_read(position, id, record).await?;
+        reader.store.list_read(listed).await?;
         let Some(read) = read else { continue };
         if out.send(read).await.is_err() {
             break;
@@ -70,8 +70,7 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
 
 /// A document that a reader is done with.
 struct Done {
-    /// What the store is to know: its position, its number, and what is new about it.
-    listed: (u64, DocumentId, Option<DocumentRecord>),
+    listed: ReadDocument,
     /// `None` if there is nothing to do for it.
     read: Option<Read>,
 }
@@ -135,8 +134,8 @@ impl Reader {
             Content::Failed(failure, identity) => (Err(failure), identity),
             Content::Waiting(_) => return Err(RunError::Internal("a file was opened and never read".into())),
         };
-        let Identity { id, record, kept, is_new } = identity;
-        let listed = (document.index, id, record);
+        let Identity { id, record, kept, is_new, was_unread } = identity;
+        let listed = ReadDocument { position: document.index, id, record, forget_row: was_unread || bytes.is_err() };
         if kept.is_some() {
             self.context.meters.up_to_date.fetch_add(1, Relaxed);
             return Ok(Done { listed, read: None });

@@ -31,6 +31,7 @@ use crate::ask::{Asker, Governor, RunStop, StopKind, Transport};
 use crate::event::{RunEvent, VERSION};
 use crate::model::RowStatus;
 use crate::store::{Catalog, EndedRun, JobColumns, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle};
+use crate::write::{Format, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -178,8 +179,9 @@ fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreErr
     let Some(files) = store.current_files(listing)? else { return Ok(false) };
     let on_disk = |path: &str, size| std::fs::metadata(plan.output.dir.join(path)).is_ok_and(|file| file.len() == size);
     let asked_for = |path: &str| {
-        let job = path.split('/').next().unwrap_or_default();
-        plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
+        let (job, name) = path.split_once('/').unwrap_or_default();
+        let as_asked = name != Format::Csv.file_name() || ResultFiles::has_bom(&plan.output, job) == plan.output.csv_bom;
+        as_asked && plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
     };
     Ok(files.iter().all(|file| on_disk(&file.path, file.size) && asked_for(&file.path)))
 }

@@ -1,6 +1,6 @@
 //! The statements of the writing thread. All of them run inside its transaction.
 
-use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, Settlement};
+use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
 use crate::model::{DocumentId, Money, Stamp};
 use rusqlite::{Result, Transaction};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +14,20 @@ pub(super) struct Run {
     pub may_replace_rows: bool,
 }
 
-pub(super) fn document(t: &Transaction<'_>, record: &DocumentRecord) -> Result<()> {
+pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result<()> {
+    let ReadDocument { position, id, record, forget_row } = read;
+    record.iter().try_for_each(|record| document(t, record))?;
+    if *forget_row && run.may_replace_rows {
+        forget(t, run, *id)?;
+    }
+    listed(t, run, *position, *id)
+}
+
+fn forget(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
+    t.prepare_cached("DELETE FROM rows WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, document.0)).map(|_| ())
+}
+
+fn document(t: &Transaction<'_>, record: &DocumentRecord) -> Result<()> {
     let sql = "INSERT INTO documents (id, name, digest, stamp) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (id) DO UPDATE SET name = excluded.name, digest = excluded.digest, stamp = excluded.stamp";
     let digest: &[u8] = record.digest.as_ref().map_or(&[], |digest| &digest.0);
@@ -92,7 +105,7 @@ pub(super) fn failure(t: &Transaction<'_>, run: Run, failure: &NewFailure) -> Re
 
 pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
     if run.may_replace_rows {
-        t.prepare_cached("DELETE FROM rows WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, row.document.0))?;
+        forget(t, run, row.document)?;
     }
     let sql = "INSERT INTO rows (recipe, document, run, job, status, failure_code, codes, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     t.prepare_cached(sql)?

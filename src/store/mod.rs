@@ -30,7 +30,7 @@ pub use catalog::{Catalog, Retry, RowState, Version};
 pub use history::{Archive, Counts, Doubt, RunRecord};
 pub use lock::{LockError, RunLock};
 pub use reader::{AnswerReader, Known};
-pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, Settlement};
+pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
 pub use run::{EndedRun, JobColumns, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;

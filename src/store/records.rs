@@ -15,6 +15,19 @@ pub struct DocumentRecord {
     pub stamp: Option<Stamp>,
 }
 
+/// A document that was read, or could not be, and has its place in the listing.
+#[derive(Debug, Clone)]
+pub struct ReadDocument {
+    /// Its place in input order.
+    pub position: u64,
+    /// Its number.
+    pub id: DocumentId,
+    /// What is new about it.
+    pub record: Option<DocumentRecord>,
+    /// Whether its row, if it has one, was made of something else: whoever follows the listing must not take it.
+    pub forget_row: bool,
+}
+
 /// A request that is about to leave.
 #[derive(Debug, Clone)]
 pub struct NewAttempt {

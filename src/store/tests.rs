@@ -39,6 +39,10 @@ fn record(id: i64, name: &str) -> DocumentRecord {
     DocumentRecord { id: DocumentId(id), name: name.into(), digest, stamp: Some(STAMP) }
 }
 
+fn read(position: u64, record: DocumentRecord) -> ReadDocument {
+    ReadDocument { position, id: record.id, record: Some(record), forget_row: false }
+}
+
 fn row(document: i64, codes: Option<&str>) -> NewRow {
     NewRow {
         document: DocumentId(document),
@@ -72,7 +76,7 @@ async fn store_with(dir: &Path, names: &[&str]) -> Store {
     let (handle, thread) = writer(begin(dir, 1).unwrap());
     for (position, name) in names.iter().enumerate() {
         let id = i64::try_from(position).unwrap() + 1;
-        handle.list_read(position as u64, DocumentId(id), Some(record(id, name))).await.unwrap();
+        handle.list_read(read(position as u64, record(id, name))).await.unwrap();
         handle.save_row(row(id, None)).await.unwrap();
     }
     let count = names.len() as u64;
@@ -89,7 +93,7 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
     let path = store.path().to_owned();
     let (handle, thread) = writer(store);
     let key = CallKey([7; 32]);
-    handle.list_read(0, DocumentId(1), Some(record(1, "a.txt"))).await.unwrap();
+    handle.list_read(read(0, record(1, "a.txt"))).await.unwrap();
     handle.attempt(attempt(1, key)).await.unwrap();
     let archive = Archive::open(dir.path()).unwrap().unwrap();
     let doubts = archive.in_doubt().unwrap();
@@ -132,11 +136,11 @@ async fn rows_are_read_in_input_order_up_to_the_first_gap() {
     let reader = store.rows(&Retry::Transient).unwrap();
     let (handle, thread) = writer(store);
     for (position, id) in [(3, 4), (0, 1), (1, 2), (5, 6)] {
-        handle.list_read(position, DocumentId(id), Some(record(id, &format!("{position}.txt")))).await.unwrap();
+        handle.list_read(read(position, record(id, &format!("{position}.txt")))).await.unwrap();
         handle.save_row(row(id, None)).await.unwrap();
     }
     // Listed, and not done yet.
-    handle.list_read(2, DocumentId(3), Some(record(3, "2.txt"))).await.unwrap();
+    handle.list_read(read(2, record(3, "2.txt"))).await.unwrap();
     finish(handle, thread);
     assert_eq!(texts(&reader, 0, false), (vec!["0.txt {\"n\":1}".into(), "1.txt {\"n\":2}".into()], 2));
     assert_eq!(texts(&reader, 2, false), (vec![], 2));
@@ -147,8 +151,8 @@ async fn rows_are_read_in_input_order_up_to_the_first_gap() {
 async fn a_row_that_is_to_be_made_again_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let (handle, thread) = writer(begin(dir.path(), 1).unwrap());
-    for (id, codes) in [(1, None), (2, Some("refused")), (3, Some("refused,timed_out"))] {
-        handle.list_read(id as u64 - 1, DocumentId(id), Some(record(id, &format!("{id}.txt")))).await.unwrap();
+    for (position, id, codes) in [(0, 1, None), (1, 2, Some("refused")), (2, 3, Some("refused,timed_out"))] {
+        handle.list_read(read(position, record(id, &format!("{id}.txt")))).await.unwrap();
         handle.save_row(row(id, codes)).await.unwrap();
     }
     finish(handle, thread);
@@ -204,7 +208,7 @@ async fn every_content_of_a_name_is_a_version() {
     let store = store_with(dir.path(), &["a", "b"]).await;
     let (handle, thread) = writer(store);
     let edited = DocumentRecord { digest: Some(Digest::of(b"edited")), ..record(3, "a") };
-    handle.list_read(0, DocumentId(3), Some(edited)).await.unwrap();
+    handle.list_read(read(0, edited)).await.unwrap();
     let store = finish(handle, thread);
     let mut catalog = store.catalog().unwrap().unwrap();
     let mut ids: Vec<i64> = catalog.versions("a").unwrap().iter().map(|version| version.id.0).collect();

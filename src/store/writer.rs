@@ -1,7 +1,7 @@
 //! The thread that writes. Everything that must survive goes through it, in groups.
 
 use super::insert::{self, Run};
-use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, Settlement};
+use super::records::{NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
 use super::reserve::Reserve;
 use super::schema::is_disk_full;
 use super::{Store, StoreError, StoreSettings};
@@ -17,7 +17,7 @@ enum Command {
     Branch { from: Option<i64>, before: u64 },
     Listed(Vec<(u64, DocumentId)>),
     Walked { listing: i64, documents: u64 },
-    Read(u64, DocumentId, Option<DocumentRecord>),
+    Read(ReadDocument),
     Attempt(NewAttempt, oneshot::Sender<()>),
     Settled(Settlement),
     Lost(Vec<i64>),
@@ -55,8 +55,8 @@ impl StoreHandle {
     }
 
     /// Lists a document that was read, and what was learned about it.
-    pub async fn list_read(&self, position: u64, id: DocumentId, record: Option<DocumentRecord>) -> Result<(), WriterGone> {
-        self.send(Command::Read(position, id, record)).await
+    pub async fn list_read(&self, document: ReadDocument) -> Result<(), WriterGone> {
+        self.send(Command::Read(document)).await
     }
 
     /// Records an attempt. Returns once that is durable: no byte may leave before.
@@ -237,10 +237,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
             }
         }
         Command::Walked { listing, documents } => insert::walked(t, run, *listing, *documents)?,
-        Command::Read(position, id, record) => {
-            record.iter().try_for_each(|record| insert::document(t, record))?;
-            insert::listed(t, run, *position, *id)?;
-        }
+        Command::Read(document) => insert::read(t, run, document)?,
         Command::Attempt(attempt, _) => insert::attempt(t, run, attempt)?,
         Command::Settled(settlement) => insert::settle(t, settlement)?,
         Command::Lost(attempts) => attempts.iter().try_for_each(|attempt| insert::lost(t, *attempt))?,

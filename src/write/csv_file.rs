@@ -5,6 +5,9 @@ use crate::model::{Row, Totals};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+/// The byte order mark.
+pub(super) const BOM: &str = "\u{feff}";
+
 /// Writes rows as RFC 4180: commas, quotes where needed, CRLF, UTF-8.
 pub struct CsvFile<W: Write> {
     writer: csv::Writer<W>,
@@ -14,7 +17,7 @@ pub struct CsvFile<W: Write> {
 impl<W: Write> CsvFile<W> {
     pub(super) fn new(mut file: W, columns: &[String], bom: bool) -> io::Result<Self> {
         if bom {
-            file.write_all("\u{feff}".as_bytes())?;
+            file.write_all(BOM.as_bytes())?;
         }
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
         writer.write_record(Row::FIRST_COLUMNS.into_iter().chain(columns.iter().map(String::as_str)).chain(Row::LAST_COLUMNS))?;

@@ -1,5 +1,6 @@
 //! The result files of one job.
 
+use super::csv_file::BOM;
 use super::hashed::Hashed;
 use super::row_file::RowFile;
 use super::settings::{Format, OutputSettings};
@@ -8,7 +9,7 @@ use crate::model::{ResultFile, Row};
 use serde::Serialize;
 #[cfg(unix)]
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -82,6 +83,13 @@ impl ResultFiles {
     /// Whether there are result files of `job`.
     pub fn exist(settings: &OutputSettings, job: &str) -> bool {
         Format::ALL.iter().any(|format| settings.dir.join(job).join(format.file_name()).exists())
+    }
+
+    /// Whether `results.csv` of `job` begins with a byte order mark.
+    pub fn has_bom(settings: &OutputSettings, job: &str) -> bool {
+        let mut begin = [0; BOM.len()];
+        let file = std::fs::File::open(settings.dir.join(job).join(Format::Csv.file_name()));
+        file.and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == BOM.as_bytes()
     }
 
     /// Whether an earlier run has left results of `job` that are complete.

@@ -37,7 +37,7 @@ fn a_full_disk_stops_the_run_keeps_every_answer_and_with_room_it_goes_on() {
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 32);
     // The reserve takes 4 MB; the rest is full before all rows are in.
     let Some(disk) = Small::mount(&workspace.path("output"), "7M") else {
-        println!("nobody may mount here: not tested");
+        eprintln!("nobody may mount here: not tested");
         return;
     };
     workspace.write("echo.toml", ECHO);
@@ -66,7 +66,7 @@ fn a_disk_that_cannot_be_written_can_be_looked_at_and_is_not_run_on() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let Some(disk) = Small::mount(&workspace.path("output"), "20M") else {
-        println!("nobody may mount here: not tested");
+        eprintln!("nobody may mount here: not tested");
         return;
     };
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");

@@ -62,7 +62,7 @@ fn a_run_that_was_killed_two_hundred_times_ends_as_if_nothing_had_been() {
     let requests = server.ledger().requests();
     assert!(requests <= CALLS * documents + lost, "{requests} requests for {} calls and {lost} in doubt", CALLS * documents);
     workspace.docmill(["verify"]).exits(0);
-    println!("{died} of {kills} runs died; {requests} requests for {} calls, {lost} in doubt", CALLS * documents);
+    eprintln!("{died} of {kills} runs died; {requests} requests for {} calls, {lost} in doubt", CALLS * documents);
 }
 
 /// An image that no other is equal to.

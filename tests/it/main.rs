@@ -3,7 +3,13 @@
 //! Each test runs the program as a user would, in a directory of its own, mostly against [`support::ModelServer`]: a
 //! model provider made for these tests, which shares no code with the program. Its ledger is the oracle for what was
 //! sent and billed.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "in a test, a panic with the value in it is the report")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    reason = "in a test, a panic with the value in it is the report"
+)]
 
 mod support;
 

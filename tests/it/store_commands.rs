@@ -54,12 +54,15 @@ fn files_in_a_format_that_is_no_longer_asked_for_stay_up_to_date() {
     assert_eq!((run.csv("echo").rows.len(), run.jsonl("echo").len(), run.json("echo").len()), (3, 3, 3));
 }
 
+/// Something done behind docmill's back.
+type Tampering = fn(&Workspace);
+
 #[test]
 fn verification_finds_what_does_not_agree() {
     let server = ModelServer::start();
     let receipt = done(&server).docmill(["verify"]).exits(0).stdout;
     assert!(receipt.contains("all agrees") && receipt.contains("2 answers") && receipt.contains("2 inputs are as they were"), "{receipt}");
-    let tampering: [(&str, fn(&Workspace)); 5] = [
+    let tampering: [(&str, Tampering); 5] = [
         ("was changed after it was published", |workspace| {
             let path = workspace.path("output/echo/results.csv");
             let text = std::fs::read_to_string(&path).unwrap().replace("said of docid:b", "said of docid:B");
