@@ -3,11 +3,12 @@
 //! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
 //! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
 //! `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
-//! `ledger` writes down each attempt. `conductor` listens to signals and reports the counters. A stage ends when its
+//! `ledger` writes down each attempt, and `closing` makes results and history complete. `conductor` listens to signals and reports the counters. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
 
 mod answers;
 mod ask;
+mod closing;
 mod conductor;
 mod ledger;
 mod list;

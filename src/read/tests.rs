@@ -65,6 +65,29 @@ fn several_inputs_keep_their_order_and_their_names_apart() {
 
 #[cfg(unix)]
 #[test]
+fn every_document_is_found_again_by_its_name() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tree(&["plain.txt", "a/b c.txt", "back\\slash.txt", "back\\x41.txt", "left/out.txt"]);
+    for name in [&b"by\xfftes.txt"[..], b"ba\\ck\xff.txt", b"\xc3(.txt"] {
+        std::fs::write(dir.path().join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
+    }
+    let other = tree(&["plain.txt", "single.txt"]);
+    let single = other.path().join("single.txt");
+    for paths in [&[dir.path()][..], &[dir.path(), &single], &[&single]] {
+        let roots = Roots::open(&settings(paths, &["left/**"]), Path::new("/nowhere")).unwrap();
+        let mut found = 0;
+        for (document, _) in roots.walk() {
+            assert_eq!(roots.locate(&document.name), Some(document.path.clone()), "{}", document.name);
+            found += 1;
+        }
+        assert!(found > 0);
+        assert_eq!(roots.locate("left/out.txt"), None, "excluded");
+        assert_eq!(roots.locate("elsewhere/../plain.txt").filter(|path| path.exists()), None);
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn hostile_names_survive_and_special_files_are_counted() {
     use std::os::unix::ffi::OsStrExt as _;
     let dir = tree(&["new\nline, \"quoted\".txt"]);

@@ -46,18 +46,11 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
             0 => String::new(),
             _ => format!(", {:.1} requests/s, {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
         };
-        line(
-            &mut out,
-            "run",
-            &format!(
-                "{} requests in {} waves of {}, {} retries{reused}; {} wall time{speed}",
-                run.requests,
-                run.waves,
-                run.concurrency,
-                run.retries,
-                duration(run.wall_seconds),
-            ),
-        );
+        let sent = match run.requests {
+            0 => "nothing was sent".to_owned(),
+            _ => format!("{} requests in {} waves of {}, {} retries", run.requests, run.waves, run.concurrency, run.retries),
+        };
+        line(&mut out, "run", &format!("{sent}{reused}; {} wall time{speed}", duration(run.wall_seconds)));
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));
         let LeftOut { hidden, patterns, special } = run.left_out;

@@ -13,6 +13,7 @@
 mod audit;
 mod catalog;
 mod damage;
+mod handle;
 mod history;
 mod insert;
 mod lock;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use audit::{Bookkeeping, Excess};
 pub use catalog::{Catalog, Retry, RowState, Version};
+pub use handle::{StoreHandle, WriterGone};
 pub use history::{Archive, Counts, Doubt, RunRecord};
 pub use lock::{LockError, RunLock};
 pub use reader::{AnswerReader, Known};
@@ -35,7 +37,7 @@ pub use run::{EndedRun, JobColumns, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;
 pub use view::{StoredRow, View, ViewReader};
-pub use writer::{OnCommit, StoreHandle, StoreWriter, WriterGone};
+pub use writer::{OnCommit, StoreWriter};
 
 /// Name of the store in the output directory.
 pub const FILE_NAME: &str = "docmill.db";

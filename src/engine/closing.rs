@@ -1,0 +1,93 @@
+//! The end of a run: result files, summaries, history.
+
+use super::list::Findings;
+use super::meter::Meters;
+use super::summary::{End, now};
+use super::write::{JobResults, Results};
+use super::{Context, Outcome, Plan, RunError};
+use crate::event::RunEvent;
+use crate::model::RowStatus;
+use crate::store::{EndedRun, JobColumns, Store, StoreError};
+use crate::write::{Format, ResultFiles};
+use std::collections::BTreeMap;
+
+/// Completes the result files, if they are not what they should be already.
+pub(super) fn publish(
+    plan: &Plan,
+    store: &Store,
+    findings: &mut Findings,
+    written: Results,
+    (complete, previous): (bool, Option<i64>),
+) -> Result<BTreeMap<String, JobResults>, RunError> {
+    if let (true, true, 0, Some(previous)) = (complete, findings.changed, findings.made, previous)
+        && store.take_over_listing(previous)?
+    {
+        // Documents were read again, and all of them are what they were.
+        findings.unchanged(previous, &written);
+    }
+    let listing = findings.listing.filter(|_| complete && !findings.changed);
+    let results = match listing {
+        None => written.publish(complete)?,
+        Some(listing) if is_current(plan, store, listing)? => BTreeMap::new(),
+        Some(listing) => {
+            // Nothing to ask and nothing to wait for: only the files are not there, or not whole.
+            let mut results = Results::new(columns(plan), plan.output.clone());
+            store.rows_of(listing)?.read_from(0, true, |row| results.push(row))?;
+            results.publish(true)?
+        }
+    };
+    let files: Vec<_> = results.values().flat_map(|job| job.files.clone()).collect();
+    store.published(&files)?;
+    Ok(results)
+}
+
+/// Whether the result files on the disk are those that this run would make.
+fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreError> {
+    let Some(files) = store.current_files(listing)? else { return Ok(false) };
+    let on_disk = |path: &str, size| std::fs::metadata(plan.output.dir.join(path)).is_ok_and(|file| file.len() == size);
+    let asked_for = |path: &str| {
+        let (job, name) = path.split_once('/').unwrap_or_default();
+        let as_asked = name != Format::Csv.file_name() || ResultFiles::has_bom(&plan.output, job) == plan.output.csv_bom;
+        as_asked && plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
+    };
+    Ok(files.iter().all(|file| on_disk(&file.path, file.size) && asked_for(&file.path)))
+}
+
+/// Writes summaries and history, and tells the watchers.
+pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
+    let (ended, figures) = (now(), end.figures(plan, meters));
+    let summaries = end.summaries(plan, &figures, &ended)?;
+    let json = |value: serde_json::Result<String>| value.map_err(|e| RunError::Internal(e.to_string()));
+    let record = EndedRun {
+        ended,
+        stopped: end.stop.as_ref().map(|stop| stop.message.clone()),
+        summary: json(serde_json::to_string(&summaries))?,
+        figures: json(serde_json::to_string(&figures))?,
+    };
+    match store.end_run(&record) {
+        // The history lacks a line then, and nothing else.
+        Err(error) if error.is_disk_full() => {}
+        ended => ended?,
+    }
+    context.tell(RunEvent::Progress(meters.snapshot())).await;
+    let kept = &end.findings.up_to_date;
+    let (mut unanswered, mut done) = (0, 0);
+    if end.results.is_empty() && end.stop.is_none() {
+        let bad = [RowStatus::Partial, RowStatus::Failed, RowStatus::Refused];
+        unanswered = bad.iter().filter_map(|status| kept.get(status)).sum();
+        done = kept.values().sum();
+        let event = RunEvent::UpToDate { documents: kept.clone(), failures: end.findings.codes.clone() };
+        context.tell(event).await;
+    }
+    for summary in &summaries {
+        unanswered += summary.totals.unanswered();
+        done += summary.totals.rows();
+    }
+    context.tell(RunEvent::Finished { jobs: summaries.clone(), results: end.directories(plan) }).await;
+    Ok(Outcome { summaries, stop: end.stop, unanswered, done })
+}
+
+/// The jobs, as far as result files need them.
+pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
+    plan.jobs.iter().map(|job| JobColumns { name: job.name.clone(), columns: job.csv_columns().to_vec() }).collect()
+}
