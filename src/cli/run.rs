@@ -67,8 +67,13 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     })?;
     match outcome.stop {
         Some(stop) => {
-            let next = "`docmill status` tells what remains; run the same command again to go on";
-            let message = format!("{}\n{} documents are done and kept; {next}", stop.message, outcome.done);
+            let pending = outcome.pending.map_or_else(String::new, |n| format!(", {n} remain"));
+            let doubt = match outcome.in_doubt {
+                0 => String::new(),
+                n => format!(", {n} calls are in doubt (`docmill status` lists them)"),
+            };
+            let next = "run the same command again to go on";
+            let message = format!("{}\n{} documents are done and kept{pending}{doubt}; {next}", stop.message, outcome.done);
             Err(Stop { exit: stop.kind.into(), message })
         }
         None if outcome.unanswered > 0 => Ok(Exit::FailedRows),

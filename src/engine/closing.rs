@@ -84,7 +84,9 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         done += summary.totals.rows();
     }
     context.tell(RunEvent::Finished { jobs: summaries.clone(), results: end.directories(plan) }).await;
-    Ok(Outcome { summaries, stop: end.stop, unanswered, done })
+    let pending = meters.snapshot().documents.map(|documents| documents.saturating_sub(done));
+    let in_doubt = store.in_doubt()?.values().map(Vec::len).sum();
+    Ok(Outcome { summaries, stop: end.stop, unanswered, done, pending, in_doubt })
 }
 
 /// The jobs, as far as result files need them.

@@ -82,6 +82,10 @@ pub struct Outcome {
     pub unanswered: u64,
     /// Documents with a row, whether it was made now or before.
     pub done: u64,
+    /// Documents without one, if all were counted.
+    pub pending: Option<u64>,
+    /// Requests whose end is not known.
+    pub in_doubt: usize,
 }
 
 /// Why a run could not go on. Whatever was committed is kept.
