@@ -12,9 +12,18 @@ pub(crate) fn reach(place: &str) {
 /// The value of `place` in the environment.
 #[cfg(feature = "failpoints")]
 pub(crate) fn setting(place: &str) -> Option<String> {
-    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var("DOCMILL_FAILPOINTS").unwrap_or_default());
+    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var(VARIABLE).unwrap_or_default());
     ALL.split(',').find_map(|one| one.strip_prefix(place)?.strip_prefix('=').map(str::to_owned))
 }
+
+/// Whether an environment variable is meant for this module: then it is no setting.
+#[cfg(feature = "failpoints")]
+pub(crate) fn is_meant(variable: &str) -> bool {
+    variable == VARIABLE
+}
+
+#[cfg(feature = "failpoints")]
+const VARIABLE: &str = "DOCMILL_FAILPOINTS";
 
 #[cfg(not(feature = "failpoints"))]
 pub(crate) fn reach(_place: &str) {}
@@ -22,4 +31,9 @@ pub(crate) fn reach(_place: &str) {}
 #[cfg(not(feature = "failpoints"))]
 pub(crate) fn setting(_place: &str) -> Option<String> {
     None
+}
+
+#[cfg(not(feature = "failpoints"))]
+pub(crate) fn is_meant(_variable: &str) -> bool {
+    false
 }

@@ -4,6 +4,7 @@ use super::args::{SettingsArgs, StoreArgs};
 use super::exit::Stop;
 use crate::ask::LlmSettings;
 use crate::config::{Config, Layer, Problem, Problems};
+use crate::failpoint;
 use crate::prepare::PrepareSettings;
 use crate::read::{InputSettings, ReadSettings};
 use crate::report::ReportSettings;
@@ -27,7 +28,8 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) ->
         let text = std::fs::read_to_string(&file).map_err(|e| Stop::usage(format!("settings file {name}: {e}")))?;
         layers.push(Layer::File { name, text });
     }
-    layers.push(Layer::Env(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()));
+    let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    layers.push(Layer::Env(variables.filter(|(name, _)| !failpoint::is_meant(name)).collect()));
     let mut all = flags;
     for set in &args.set {
         let (key, value) =

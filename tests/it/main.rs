@@ -7,9 +7,11 @@
 
 mod support;
 
+mod damage;
 mod defaults;
 mod inputs;
 mod jobs;
+mod kills;
 mod layers;
 mod order;
 mod poison;
