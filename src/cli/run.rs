@@ -62,7 +62,10 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         simulator.stop().await;
     }
     let outcome = outcome.map_err(|error| match error {
-        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) => Stop::usage(error),
+        full if full.is_disk_full() => {
+            Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
+        }
+        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
         other => Stop::internal(other),
     })?;
     match outcome.stop {

@@ -124,7 +124,8 @@ impl Store {
         let path = self.path.clone();
         let work = move || {
             let mut store = self;
-            let mut writing = Writing { commands: receiver, committed, measure, reserve: Reserve::lay_by(&store.path), stop };
+            let reserve = store.reserve.take();
+            let mut writing = Writing { commands: receiver, committed, measure, reserve, stop };
             let result = writing.write_all(&mut store, &settings);
             if result.is_err() {
                 (writing.stop)();

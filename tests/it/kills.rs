@@ -15,7 +15,7 @@ fn killed_at_any_moment_a_run_comes_to_the_same_results_and_repeats_only_what_wa
 }
 
 #[test]
-#[ignore = "takes minutes; run it when the store or the order of its commits changes"]
+#[ignore = "the same with more of everything; run it when the store or the order of its commits changes"]
 fn killed_two_hundred_times_a_run_comes_to_the_same_results_and_repeats_only_what_was_in_doubt() {
     killed(300, 200);
 }
