@@ -221,6 +221,10 @@ async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters, context: &
         let event = RunEvent::UpToDate { documents: kept.clone(), failures: end.findings.codes.clone() };
         context.tell(event).await;
     }
+    if end.results.is_empty() && end.stop.is_some() {
+        // The disk was full: what is done is in the store and not in the results.
+        done = store.done()?;
+    }
     for summary in &summaries {
         unanswered += summary.totals.unanswered();
         done += summary.totals.rows();

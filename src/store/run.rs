@@ -183,6 +183,12 @@ impl Store {
         publish(&self.writer, self.run.id, files).map_err(|e| self.error("result files cannot be recorded", e))
     }
 
+    /// Documents of this run's own listing that have a row.
+    pub fn done(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM listing l JOIN rows r ON r.recipe = ?1 AND r.document = l.document WHERE l.run = ?2";
+        self.writer.query_row(sql, (self.run.recipe, self.run.id), |row| row.get(0)).map_err(|e| self.error("rows cannot be counted", e))
+    }
+
     /// Records the end of the run, and lets go of listings that no result is made of any more.
     pub fn end_run(&self, end: &EndedRun) -> Result<(), StoreError> {
         let EndedRun { ended, stopped, summary, figures } = end;
