@@ -62,6 +62,9 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         simulator.stop().await;
     }
     let outcome = outcome.map_err(|error| match error {
+        full if full.is_disk_full() => {
+            Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
+        }
         RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
         other => Stop::internal(other),
     })?;
@@ -70,9 +73,9 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
             let pending = outcome.pending.map_or_else(String::new, |n| format!(", {n} remain"));
             let doubt = match outcome.in_doubt {
                 0 => String::new(),
-                n => format!(", {n} calls are in doubt (`docmill status` lists them)"),
+                n => format!(", {n} calls are in doubt"),
             };
-            let next = "run the same command again to go on";
+            let next = "run the same command again to go on (`docmill status` tells more)";
             let message = format!("{}\n{} documents are done and kept{pending}{doubt}; {next}", stop.message, outcome.done);
             Err(Stop { exit: stop.kind.into(), message })
         }

@@ -79,6 +79,10 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         let event = RunEvent::UpToDate { documents: kept.clone(), failures: end.findings.codes.clone() };
         context.tell(event).await;
     }
+    if end.results.is_empty() && end.stop.is_some() {
+        // The disk was full: what is done is in the store and not in the results.
+        done = store.done()?;
+    }
     for summary in &summaries {
         unanswered += summary.totals.unanswered();
         done += summary.totals.rows();

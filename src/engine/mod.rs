@@ -34,6 +34,7 @@ use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{ReadSettings, Roots};
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
 use crate::write::{OutputSettings, WriteError};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -127,9 +128,10 @@ pub enum RunError {
 
 impl RunError {
     /// Whether the disk is full: everything committed is safe, and with room the same command goes on.
-    fn is_disk_full(&self) -> bool {
+    pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Store(error) => error.is_disk_full(),
+            Self::Output { source, .. } | Self::Lock(LockError::Unavailable { source, .. }) => source.kind() == ErrorKind::StorageFull,
+            Self::Unusable(error) | Self::Store(error) => error.is_disk_full(),
             Self::Write(error) => error.is_disk_full(),
             _ => false,
         }

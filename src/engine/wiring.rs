@@ -30,7 +30,7 @@ use super::write::{Results, RowWriter};
 use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{Asker, Governor, RunStop, StopKind, Transport};
 use crate::event::{RunEvent, VERSION};
-use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle};
+use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle, ViewReader};
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -53,9 +53,8 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     std::fs::create_dir_all(directory).map_err(output_error)?;
     let _lock = RunLock::acquire(directory)?;
     let started = now();
-    let store = Store::begin_run(directory, &new_run(&plan, &started)).map_err(RunError::Unusable)?;
-    let (run, rows, catalog, next) = (store.run(), store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
-    let (previous, answers) = (store.newest_listing()?, known_answers(&plan, &store)?);
+    let Opened { store, rows, catalog, next, previous, answers } = open(&plan, &started).map_err(RunError::Unusable)?;
+    let run = store.run();
 
     let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
     let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
@@ -141,6 +140,23 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     finished.cancel();
     while beside.join_next().await.is_some() {}
     outcome
+}
+
+/// The store with a run in it, and what is read from it before anything is sent.
+struct Opened {
+    store: Store,
+    rows: ViewReader,
+    catalog: Option<Catalog>,
+    next: (i64, i64),
+    previous: Option<i64>,
+    answers: Answers,
+}
+
+fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
+    let store = Store::begin_run(&plan.output.dir, &new_run(plan, started))?;
+    let (rows, catalog, next) = (store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
+    let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
+    Ok(Opened { store, rows, catalog, next, previous, answers })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {

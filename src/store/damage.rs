@@ -22,26 +22,50 @@ pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), Store
     let error = |e: rusqlite::Error| StoreError::new(path, DAMAGED, e);
     // Reading the schema also recovers what a killed process has left in the log.
     let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
-    if !suspicious(path).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
-        return Ok(());
+    match sign(path).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
+        Sign::None => Ok(()),
+        Sign::NoHeader => Err(StoreError::new(path, DAMAGED, "it is shorter than the header of a database")),
+        Sign::Suspicious => check(connection, path),
     }
-    check(connection, path)
 }
+
+/// Columns that are JSON, by table.
+const JSON: [(&str, &str); 4] = [("runs", "settings"), ("answers", "call"), ("failures", "call"), ("rows", "result")];
 
 /// Checks the whole store, page by page.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let verdict: String =
         connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(|e| StoreError::new(path, DAMAGED, e))?;
-    if verdict == "ok" { Ok(()) } else { Err(StoreError::new(path, DAMAGED, verdict)) }
+    if verdict != "ok" {
+        return Err(StoreError::new(path, DAMAGED, verdict));
+    }
+    // The end of a long text has a page of its own; where that is zero, SQLite finds nothing wrong.
+    let broken = |table: &str, column: &str| {
+        let is_there = connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([table])?;
+        Ok(is_there && connection.prepare(&format!("SELECT 1 FROM {table} WHERE NOT json_valid({column})"))?.exists(())?)
+    };
+    for (table, column) in JSON {
+        if broken(table, column).map_err(|e: rusqlite::Error| StoreError::new(path, DAMAGED, e))? {
+            return Err(StoreError::new(path, DAMAGED, format!("there is broken text in {table}")));
+        }
+    }
+    Ok(())
 }
 
-fn suspicious(path: &Path) -> std::io::Result<bool> {
+/// What the file looks like from outside.
+enum Sign {
+    None,
+    NoHeader,
+    Suspicious,
+}
+
+fn sign(path: &Path) -> std::io::Result<Sign> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut header = [0; HEADER];
     if size < HEADER as u64 {
-        // Nothing was ever checkpointed: all there is lies in the log, which has checksums.
-        return Ok(size > 0);
+        // If it is empty, nothing was ever checkpointed: all there is lies in the log, which has checksums.
+        return Ok(if size == 0 { Sign::None } else { Sign::NoHeader });
     }
     file.read_exact(&mut header)?;
     let page = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
@@ -50,10 +74,11 @@ fn suspicious(path: &Path) -> std::io::Result<bool> {
     };
     let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
     if pages * page > size {
-        return Ok(true);
+        return Ok(Sign::Suspicious);
     }
     file.seek(SeekFrom::Start(size - size.min(TAIL) / page * page))?;
     let mut tail = Vec::new();
     file.take(TAIL).read_to_end(&mut tail)?;
-    Ok(tail.chunks(usize::try_from(page).unwrap_or(4096)).any(|page| page.iter().all(|byte| *byte == 0)))
+    let zero = tail.chunks(usize::try_from(page).unwrap_or(4096)).any(|page| page.iter().all(|byte| *byte == 0));
+    Ok(if zero { Sign::Suspicious } else { Sign::None })
 }

@@ -16,14 +16,13 @@ const PREFIX: &str = ".docmill-reserve-";
 pub(super) struct Reserve(NamedTempFile);
 
 impl Reserve {
-    /// Lays space by beside the store. `None` if there is none: then a full disk costs the answers in flight.
-    pub fn lay_by(store: &Path) -> Option<Self> {
-        let directory = store.parent()?;
+    /// Lays space by in the directory of the store.
+    pub fn lay_by(directory: &Path) -> io::Result<Self> {
         sweep(directory);
-        let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory).ok()?;
+        let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory)?;
         // Really written: a file with a hole in it holds no space.
-        file.write_all(&vec![0x5a; SIZE]).ok()?;
-        Some(Self(file))
+        file.write_all(&vec![0x5a; SIZE])?;
+        Ok(Self(file))
     }
 
     /// Gives the space back.

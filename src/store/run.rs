@@ -4,10 +4,12 @@ use super::catalog::Catalog;
 use super::history::{newest_complete, publish};
 use super::insert::Run;
 use super::reader::AnswerReader;
+use super::reserve::Reserve;
+use super::schema::is_no_room;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
 use crate::model::{CallKey, Digest, DocumentId, ResultFile};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -57,13 +59,20 @@ pub struct Store {
     pub(super) path: PathBuf,
     pub(super) writer: Connection,
     pub(super) run: Run,
+    pub(super) reserve: Option<Reserve>,
     share: bool,
 }
 
 impl Store {
-    /// Opens the store in `directory`, which must exist, creating or migrating it, and begins a run.
+    /// Opens the store in `directory`, which must exist, creating or migrating it, and begins a run. Where there is no
+    /// room for the answers that would be on their way when the disk is full, no run begins.
     pub fn begin_run(directory: &Path, new: &NewRun) -> Result<Self, StoreError> {
         let path = directory.join(FILE_NAME);
+        let reserve = match Reserve::lay_by(directory) {
+            Err(e) if is_no_room(&e) => return Err(StoreError::new(&path, "there is no room for the reserve of 4 MB beside it", e)),
+            // What else is wrong is said better by the store itself.
+            laid_by => laid_by.ok(),
+        };
         let writer = schema::open(&path)?;
         let begin = || -> rusqlite::Result<Run> {
             if exists(&writer, "SELECT 1 FROM documents LIMIT 1", [])? {
@@ -80,8 +89,16 @@ impl Store {
             let may_replace_rows = exists(&writer, "SELECT 1 FROM rows WHERE recipe = ?1 LIMIT 1", [new.recipe])?;
             Ok(Run { id, recipe: new.recipe, may_replace_rows })
         };
-        let run = begin().map_err(|e| StoreError::new(&path, "a run cannot be recorded", e))?;
-        Ok(Self { path, writer, run, share: new.share })
+        let run = begin().map_err(|e| {
+            let busy = e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+            let what = if busy {
+                "another program is writing it: wait for it, or choose another output directory"
+            } else {
+                "a run cannot be recorded"
+            };
+            StoreError::new(&path, what, e)
+        })?;
+        Ok(Self { path, writer, run, reserve, share: new.share })
     }
 
     /// Where the store is.
@@ -182,6 +199,12 @@ impl Store {
     /// Remembers result files as they were published.
     pub fn published(&self, files: &[ResultFile]) -> Result<(), StoreError> {
         publish(&self.writer, self.run.id, files).map_err(|e| self.error("result files cannot be recorded", e))
+    }
+
+    /// Documents of this run's own listing that have a row.
+    pub fn done(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM listing l JOIN rows r ON r.recipe = ?1 AND r.document = l.document WHERE l.run = ?2";
+        self.writer.query_row(sql, (self.run.recipe, self.run.id), |row| row.get(0)).map_err(|e| self.error("rows cannot be counted", e))
     }
 
     /// Records the end of the run, and lets go of listings that no result is made of any more.

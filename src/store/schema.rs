@@ -2,6 +2,7 @@
 
 use super::damage;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,13 +22,19 @@ impl StoreError {
 
     /// Whether the disk is full: everything committed is safe, and with room the work can go on.
     pub fn is_disk_full(&self) -> bool {
-        self.source.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full)
+        let of_the_system = || self.source.downcast_ref::<io::Error>().is_some_and(is_no_room);
+        self.source.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full) || of_the_system()
     }
 }
 
 /// Whether SQLite found no room. On some file systems that shows as a failed write and not as a full disk.
 pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
+}
+
+/// Whether a file found no room.
+pub(super) fn is_no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Marks the file as ours ("docm" in ASCII), so that `file` and SQLite tools can tell.
@@ -92,11 +99,22 @@ fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
         let what = "it cannot be read: it is damaged or no run store; nothing was sent. Restore it from a copy, or choose another output directory";
         StoreError::new(path, what, e)
     })?;
+    if !is_ours(connection, version).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
+        let what = "it is no run store and is left as it is; choose another output directory";
+        return Err(StoreError::new(path, what, "another program has made this database"));
+    }
     if version > MIGRATIONS.len() {
         let why = format!("it has version {version}, this docmill knows versions up to {}", MIGRATIONS.len());
         return Err(StoreError::new(path, "it was written by a newer docmill; use that one, or another output directory", why));
     }
     Ok(version)
+}
+
+/// Whether a database is a run store, or empty and may become one.
+fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
+    let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let is_empty = || connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", (), |row| row.get(0));
+    if mark == APPLICATION_ID { Ok(true) } else { Ok(mark == 0 && version == 0 && is_empty()?) }
 }
 
 /// A connection that waits for others rather than failing at once.

@@ -233,7 +233,7 @@ fn answers_of_a_store_of_version_1_are_found() {
     let old = Connection::open(&path).unwrap();
     old.execute_batch(include_str!("schema/1.sql")).unwrap();
     old.execute_batch(
-        "PRAGMA user_version = 1; INSERT INTO runs (id, started, docmill_version, settings) VALUES (1, 'then', '0.1.0', '{}');
+        "PRAGMA application_id = 1685021549; PRAGMA user_version = 1; INSERT INTO runs (id, started, docmill_version, settings) VALUES (1, 'then', '0.1.0', '{}');
          INSERT INTO answers (call_key, document, run, call) VALUES (zeroblob(32), 'b.txt', 1, 'of b'), (zeroblob(32), 'a.txt', 1, 'of a');",
     )
     .unwrap();

@@ -36,7 +36,8 @@ impl Store {
         let path = self.path.clone();
         let work = move || {
             let mut store = self;
-            let mut writing = Writing { commands: receiver, committed, measure, reserve: Reserve::lay_by(&store.path), stop };
+            let reserve = store.reserve.take();
+            let mut writing = Writing { commands: receiver, committed, measure, reserve, stop };
             let result = writing.write_all(&mut store, &settings);
             if result.is_err() {
                 (writing.stop)();
@@ -97,7 +98,9 @@ impl Writing {
                 (self.stop)();
                 full = done.err();
                 refuse_attempts(&mut group);
-                done = commit(&mut store.writer, store.run, &group);
+                // Nor may a checkpoint take it: the log has all there is.
+                let off = store.writer.pragma_update(None, "wal_autocheckpoint", 0);
+                done = off.and_then(|()| commit(&mut store.writer, store.run, &group));
             }
             done.map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
             for command in group.drain(..) {
@@ -107,8 +110,11 @@ impl Writing {
                 }
             }
             (self.measure)(started.elapsed(), records);
-            // A full channel means that a sign is pending already, a closed one that nobody wants any.
-            let _pending = self.committed.try_send(());
+            // On a full disk result files must not take the room that answers need.
+            if full.is_none() {
+                // A full channel means that a sign is pending already, a closed one that nobody wants any.
+                let _pending = self.committed.try_send(());
+            }
         }
         full.map_or(Ok(()), |error| Err(StoreError::new(&store.path, "a commit failed", error)))
     }

@@ -1,128 +1,365 @@
-//! A store that was cut off or overwritten: it opens and has lost at most what was not committed, or it is refused before
-//! anything is sent.
+//! Stores that are cut short, overwritten, foreign or out of reach, and disks that are full.
 
 use crate::order::ECHO;
-use crate::support::{ModelServer, Workspace};
-use std::path::Path;
-use std::time::Duration;
+use crate::support::{Finished, ModelServer, Workspace};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-const DOCUMENTS: usize = 60;
-const PAGE: usize = 4096;
-/// Header of the log, and of each page in it.
-const LOG_HEADER: usize = 32;
-const FRAME: usize = 24 + PAGE;
+const STORE: &str = "output/docmill.db";
+const LOG: &str = "output/docmill.db-wal";
 
-fn workspace(server: &ModelServer) -> Workspace {
-    let workspace = Workspace::new().against(server).set("llm.concurrency", 8);
+/// All files below a directory, with what is in them.
+type Tree = BTreeMap<PathBuf, Vec<u8>>;
+
+fn tree(directory: &Path) -> Tree {
+    let mut tree = Tree::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tree.append(&mut self::tree(&path));
+        } else {
+            tree.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    tree
+}
+
+/// What is in the output directory and is not the lock, which names its last owner.
+fn output(workspace: &Workspace) -> Tree {
+    let mut tree = tree(&workspace.path("output"));
+    tree.retain(|path, _| !path.ends_with(".docmill.lock"));
+    tree
+}
+
+/// Puts the output directory back to what it was.
+fn restore(workspace: &Workspace, output: &Tree) {
+    std::fs::remove_dir_all(workspace.path("output")).unwrap();
+    for (path, bytes) in output {
+        workspace.write(path, bytes);
+    }
+}
+
+/// Requests by document.
+fn requests(server: &ModelServer) -> BTreeMap<String, u32> {
+    server.ledger().calls.iter().map(|call| (call.docid.clone().unwrap(), call.requests)).collect()
+}
+
+/// The documents that have an answer in a store. It is looked at in a copy: opening mends it.
+fn answered(workspace: &Workspace) -> BTreeSet<String> {
+    let copy = tempfile::TempDir::new().unwrap();
+    for file in ["docmill.db", "docmill.db-wal"] {
+        let bytes = std::fs::read(workspace.path("output").join(file)).unwrap_or_default();
+        std::fs::write(copy.path().join(file), bytes).unwrap();
+    }
+    let store = Connection::open(copy.path().join("docmill.db")).unwrap();
+    let mut statement = store.prepare("SELECT d.name FROM answers a JOIN documents d ON d.id = a.document").unwrap();
+    statement.query_map((), |row| row.get::<_, String>(0)).unwrap().map(|name| docid(&name.unwrap())).collect()
+}
+
+fn docid(name: &str) -> String {
+    name.trim_end_matches(".txt").to_owned()
+}
+
+fn documents(workspace: &Workspace, numbers: std::ops::Range<u32>) {
     workspace.write("echo.toml", ECHO);
-    for n in 0..DOCUMENTS {
-        workspace.doc(format!("{n:02}.txt"), format!("docid:k{n}"));
+    for n in numbers {
+        workspace.doc(format!("d{n:03}.txt"), format!("docid:d{n:03}"));
     }
-    workspace
 }
 
-/// Runs on in a store that was tampered with. Whether it was refused.
-fn goes_on_or_is_refused(server: &ModelServer, workspace: &Workspace, what: &str, may_ask_again: usize) -> bool {
-    let before = server.ledger().requests();
-    let run = workspace.run(["--job", "echo.toml"]);
-    let sent = server.ledger().requests() - before;
-    if run.code == 0 {
-        let csv = run.csv("echo");
-        assert_eq!(csv.rows.len(), DOCUMENTS, "{what}");
-        assert!(csv.rows.iter().enumerate().all(|(n, row)| row["said"] == format!("said of docid:k{n}")), "{what}");
-        assert!(sent <= may_ask_again, "{what}: {sent} calls were sent, {may_ask_again} may have been lost");
-        return false;
+/// Every document has its answer, in order.
+#[track_caller]
+fn complete(run: &Finished, documents: u32, case: &str) {
+    let csv = run.csv("echo");
+    assert_eq!(csv.column("document"), (0..documents).map(|n| format!("d{n:03}.txt")).collect::<Vec<_>>(), "{case}");
+    for (n, said) in csv.column("said").into_iter().enumerate() {
+        assert!(said.starts_with(&format!("said of docid:d{n:03}")), "{case}: {said}");
     }
-    assert!(run.stderr.contains("docmill.db") && run.stderr.contains("nothing was sent"), "{what}: {}", run.stderr);
-    assert_eq!((run.code, sent), (2, 0), "{what}: {}", run.stderr);
-    true
+    assert_eq!(run.json("echo"), run.jsonl("echo"), "{case}");
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::remove_dir_all(to).ok();
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.path().is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
+/// Where the frames of a log's last transaction begin, and where the last one ends. Format: sqlite.org/fileformat2.html.
+fn last_transaction(log: &[u8]) -> Vec<usize> {
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()) as usize;
+    let (frame, salt) = (24 + number(8), &log[16..24]);
+    let ends: Vec<usize> = (32..).step_by(frame).map(|at| at + frame).take_while(|end| *end <= log.len()).collect();
+    // What lies behind the log's end is left from an earlier time, and has another salt.
+    let ends: Vec<usize> = ends.into_iter().take_while(|end| log[end - frame + 8..end - frame + 16] == *salt).collect();
+    // The frame that ends a transaction says how many pages the store has then.
+    let is_commit = |end: &usize| number(end - frame + 4) > 0;
+    let commits: Vec<usize> = ends.iter().copied().filter(is_commit).collect();
+    let [.., before, last] = commits[..] else { panic!("{} transactions in the log", commits.len()) };
+    (before..=last).step_by(frame).collect()
 }
 
 #[test]
-fn a_log_that_was_cut_or_zeroed_anywhere_in_its_end_loses_only_what_lay_behind() {
-    let server = ModelServer::script().latency(|_| Duration::from_millis(3)).start();
-    let workspace = workspace(&server);
-    let run = workspace.start_run(["--job", "echo.toml"]);
-    assert!(run.kill_when(|| server.ledger().requests() >= DOCUMENTS / 2), "it was too fast to be killed");
-    let (output, kept) = (workspace.path("output"), workspace.path("kept"));
-    copy(&output, &kept);
-    let log = std::fs::read(kept.join("docmill.db-wal")).unwrap();
-    let frames = (log.len() - LOG_HEADER) / FRAME;
-    assert!(frames > 20, "only {frames} pages in the log");
-    let ends = (frames - 12..=frames).flat_map(|frame| [LOG_HEADER + frame * FRAME, LOG_HEADER + frame * FRAME - FRAME / 2]);
-    for end in ends {
-        for zero in [false, true] {
-            copy(&kept, &output);
-            let mut damaged = log.clone();
-            if zero {
-                damaged[end.min(log.len())..].fill(0);
-            } else {
-                damaged.truncate(end);
+fn a_log_that_ends_anywhere_in_its_last_transaction_costs_what_was_in_that_transaction_and_no_more() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    // In the first run only some are answered.
+    let server = ModelServer::script()
+        .hold(move |ask, _| ask.docid.as_deref() >= Some("d008") && !gate.load(Ordering::SeqCst))
+        .answer(|ask| json!({"said": format!("said of docid:{} {}", ask.docid.as_ref().unwrap(), "x".repeat(3000))}))
+        .start();
+    let workspace = Workspace::new().against(&server);
+    documents(&workspace, 0..16);
+    // A long wait for company makes for transactions of many pages.
+    let run = workspace.clone().set("store.linger_ms", 100).start_run(["--job", "echo.toml"]);
+    server.wait_until("all calls are sent", |ledger| ledger.requests() == 16);
+    while store(&workspace).query_row("SELECT count(*) FROM answers", (), |row| row.get::<_, u32>(0)).unwrap() < 8 {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    run.signal("KILL");
+    assert!(run.end().is_err());
+    open.store(true, Ordering::SeqCst);
+
+    // Rows may have come after the last answer: as if the kill had come before them.
+    while {
+        let log = std::fs::read(workspace.path(LOG)).unwrap();
+        let (before, last) = (answered(&workspace), last_transaction(&log));
+        workspace.write(LOG, &log[..last[0]]);
+        let brings_an_answer = answered(&workspace) != before;
+        if brings_an_answer {
+            workspace.write(LOG, &log);
+        }
+        !brings_an_answer
+    } {}
+    let whole = output(&workspace);
+    let log = &whole[&workspace.path(LOG)];
+    let ends = last_transaction(log);
+    assert!(ends.len() > 4, "the last transaction has {} pages", ends.len() - 1);
+    let middles = ends.windows(2).step_by(3).flat_map(|frame| [frame[0] + 1, frame[0] + 24, frame[0].midpoint(frame[1]), frame[1] - 1]);
+    let mut fewest = usize::MAX;
+    for at in ends.iter().copied().chain(middles) {
+        for zeros in [false, true] {
+            let case = format!("the log {} from byte {at} of {}", if zeros { "is zero" } else { "is cut" }, log.len());
+            let mut damaged = log[..at].to_vec();
+            damaged.resize(if zeros { log.len() } else { at }, 0);
+            restore(&workspace, &whole);
+            workspace.write(LOG, damaged);
+            let (kept, before) = (answered(&workspace), requests(&server));
+            fewest = fewest.min(kept.len());
+            complete(&workspace.run(["--job", "echo.toml"]).exits(0), 16, &case);
+            for (document, requests) in requests(&server) {
+                assert_eq!(requests - before[&document], u32::from(!kept.contains(&document)), "{case}: {document}");
             }
-            std::fs::write(output.join("docmill.db-wal"), damaged).unwrap();
-            let what = format!("log of {} bytes cut at {end}, zeros: {zero}", log.len());
-            assert!(!goes_on_or_is_refused(&server, &workspace, &what, DOCUMENTS), "{what}: it was refused");
         }
     }
+    assert!(fewest < 8, "no answer was in the last transaction");
 }
 
+/// The store of a workspace, only to be read.
+fn store(workspace: &Workspace) -> Connection {
+    Connection::open_with_flags(workspace.path(STORE), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+/// How many pages at the end of a store are damaged, one after the other.
+const PAGES: usize = 40;
+
 #[test]
-fn a_store_that_was_cut_or_zeroed_at_its_end_is_refused_or_right() {
-    let server = ModelServer::start();
-    let workspace = workspace(&server);
+fn a_store_that_was_cut_short_or_overwritten_with_zeros_is_mended_or_refused_before_anything_is_sent() {
+    // Answers that need several pages each.
+    let server = ModelServer::script()
+        .answer(|ask| json!({"said": format!("said of docid:{} {}", ask.docid.as_ref().unwrap(), "x".repeat(9000))}))
+        .start();
+    let workspace = Workspace::new().against(&server);
+    documents(&workspace, 0..30);
     workspace.run(["--job", "echo.toml"]).exits(0);
-    let (output, kept) = (workspace.path("output"), workspace.path("kept"));
-    copy(&output, &kept);
-    let store = std::fs::read(kept.join("docmill.db")).unwrap();
-    assert!(!kept.join("docmill.db-wal").exists(), "the log of a run that ended is in the store");
-    let pages = store.len() / PAGE;
-    let mut refused = 0;
-    for cut in 1..12 {
-        for zero in [false, true] {
-            copy(&kept, &output);
-            let (mut damaged, end) = (store.clone(), (pages - cut) * PAGE);
-            if zero {
-                damaged[end..].fill(0);
+    let whole = output(&workspace);
+    assert!(!whole.contains_key(&workspace.path(LOG)), "a run that ends leaves no log");
+    // So that there is something to send.
+    documents(&workspace, 30..32);
+    let bytes = &whole[&workspace.path(STORE)];
+    let size = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let pages = bytes.len() / size;
+    let (mut mended, mut refused) = (0, 0);
+    for page in (pages.saturating_sub(PAGES)..pages).rev() {
+        let (start, end) = (page * size, (page + 1) * size);
+        let zeroed = |end: usize| [&bytes[..start], &vec![0; end - start], &bytes[end..]].concat();
+        for (how, damaged) in [("cut", bytes[..start].to_vec()), ("zero", zeroed(end)), ("zero to the end", zeroed(bytes.len()))] {
+            let case = format!("page {page} of {pages}: {how}");
+            restore(&workspace, &whole);
+            workspace.write(STORE, damaged);
+            let before = requests(&server);
+            let run = workspace.run(["--job", "echo.toml"]);
+            let sent = |document: &String, requests: &u32| requests - before.get(document).copied().unwrap_or_default();
+            let sent: u32 =
+                requests(&server).iter().map(|(document, requests)| sent(document, requests)).inspect(|n| assert!(*n < 2)).sum();
+            if run.code == 0 {
+                mended += 1;
+                complete(&run, 32, &case);
+                // What is mended stays so.
+                let before = server.requests();
+                workspace.run(["--job", "echo.toml"]).exits(0);
+                assert_eq!(server.requests(), before, "{case}");
             } else {
-                damaged.truncate(end);
+                refused += 1;
+                assert_eq!(sent, 0, "{case}: {}", run.stderr);
+                run.says(&["docmill.db: it ", "is damaged", "nothing was sent", "estore it from a copy"]);
             }
-            std::fs::write(output.join("docmill.db"), damaged).unwrap();
-            // A new document makes the run write before it asks.
-            workspace.doc("zz.txt", format!("docid:new-{cut}-{zero}"));
-            std::fs::remove_file(workspace.path("docs/zz.txt")).unwrap();
-            refused += usize::from(goes_on_or_is_refused(&server, &workspace, &format!("{cut} pages gone, zeros: {zero}"), DOCUMENTS));
         }
     }
-    assert!(refused > 11, "only {refused} of 22 were refused");
+    eprintln!("{mended} damaged stores were as good as whole, {refused} were refused");
+}
+
+/// A file system of its own, for as long as the value lives.
+struct Mount(PathBuf);
+
+impl Mount {
+    /// Mounts one of this many MB in memory; `None` where that is not allowed.
+    fn new(at: PathBuf, megabytes: u32) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let done = mount(&["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"], &at);
+        if !done {
+            eprintln!("skipped: mounting a file system is not allowed here");
+        }
+        done.then_some(Self(at))
+    }
+
+    /// Mounts it anew, with these options.
+    fn change(&self, options: &str) {
+        assert!(mount(&["-o", &format!("remount,{options}")], &self.0));
+    }
+}
+
+fn mount(args: &[&str], at: &Path) -> bool {
+    Command::new("mount").args(args).arg(at).output().is_ok_and(|done| done.status.success())
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // A mount that stays keeps the directory from being removed, and does no other harm.
+        Command::new("umount").arg(&self.0).output().ok();
+    }
+}
+
+/// Every answer that was served is in the store, and none was served twice.
+#[track_caller]
+fn nothing_is_lost(workspace: &Workspace, server: &ModelServer) {
+    let ledger = server.ledger();
+    assert!(ledger.calls.iter().all(|call| (call.requests, call.served) == (1, 1)));
+    let status = workspace.docmill(["status", "--json"]).exits(0);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["in_doubt"], json!([]));
+    let served: BTreeSet<String> = ledger.calls.iter().map(|call| call.docid.clone().unwrap()).collect();
+    assert_eq!(answered(workspace), served, "answers in the store, and answers served");
 }
 
 #[test]
-fn stores_of_others_are_refused_and_left_alone() {
+fn on_a_full_disk_every_answer_is_kept_and_with_room_the_same_command_goes_on() {
+    // The disk is full at different moments of the work.
+    for megabytes in [2, 4, 5, 7] {
+        full_disk(megabytes);
+    }
+}
+
+fn full_disk(occupied: usize) {
+    let server = ModelServer::script()
+        .answer(|ask| json!({"said": format!("said of docid:{} {}", ask.docid.as_ref().unwrap(), "x".repeat(15_000))}))
+        .start();
+    let workspace = Workspace::new().against(&server);
+    documents(&workspace, 0..200);
+    let Some(disk) = Mount::new(workspace.path("output"), 12) else { return };
+    workspace.write("output/filler", vec![b'x'; occupied * 1_000_000]);
+
+    let run = workspace.run(["--job", "echo.toml"]).exits(4);
+    let run = run.says(&["Everything committed is safe: make room and run the same command again", "`docmill status`"]);
+    assert_ne!(run.stderr.lines().last().unwrap().split(' ').next(), Some("0"), "{}", run.stderr);
+    assert!((1..200).contains(&server.requests()), "{} calls: the disk was not full in mid-run", server.requests());
+    nothing_is_lost(&workspace, &server);
+
+    // What room is left is used, and not an answer is lost in it.
+    workspace.run(["--job", "echo.toml"]).exits(4).says(&["ake room and run the same command again"]);
+    nothing_is_lost(&workspace, &server);
+    // With none at all nothing is begun.
+    let sent = server.requests();
+    let filler = std::fs::File::options().create(true).write(true).truncate(true).open(workspace.path("output/filler-2")).unwrap();
+    while (&filler).write_all(&[b'x'; 512]).is_ok() {}
+    workspace.run(["--job", "echo.toml"]).exits(4).says(&["ake room and run the same command again"]);
+    assert_eq!(server.requests(), sent);
+    workspace.docmill(["status"]).exits(0);
+
+    disk.change("size=100m");
+    complete(&workspace.run(["--job", "echo.toml"]).exits(0), 200, "with room");
+    assert!(server.ledger().calls.iter().all(|call| (call.requests, call.served) == (1, 1)));
+    workspace.docmill(["verify"]).exits(0);
+}
+
+/// A run is refused: exit code 2, these words, nothing sent and nothing changed.
+#[track_caller]
+fn refused(workspace: &Workspace, server: &ModelServer, says: &[&str]) {
+    let (before, sent) = (output(workspace), server.requests());
+    workspace.run(["--job", "echo.toml"]).exits(2).says(says);
+    assert_eq!(server.requests(), sent, "something was sent");
+    assert!(output(workspace) == before, "the output was changed: {:?}", output(workspace).keys());
+}
+
+/// A workspace with a store and results in it, and a document to be asked about.
+fn with_work() -> (ModelServer, Workspace) {
     let server = ModelServer::start();
-    for (what, content) in [("not a store", "x".repeat(9000).into_bytes()), ("a few bytes", b"SQLite".to_vec())] {
-        let workspace = workspace(&server);
-        workspace.write("output/docmill.db", &content);
-        let run = workspace.run(["--job", "echo.toml"]).exits(2).says(&["docmill.db"]);
-        assert_eq!(std::fs::read(workspace.path("output/docmill.db")).unwrap(), content, "{what}: {}", run.stderr);
+    let workspace = Workspace::new().against(&server);
+    documents(&workspace, 0..2);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    documents(&workspace, 2..3);
+    (server, workspace)
+}
+
+#[test]
+fn an_output_directory_that_cannot_be_written_is_refused() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    let Some(disk) = Mount::new(workspace.path("output"), 10) else { return };
+    documents(&workspace, 0..2);
+    disk.change("ro");
+    refused(&workspace, &server, &["output", "Read-only file system"]);
+    disk.change("rw");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    documents(&workspace, 2..3);
+    disk.change("ro");
+    refused(&workspace, &server, &["output", "Read-only file system"]);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let (server, workspace) = with_work();
+    Connection::open(workspace.path(STORE)).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let says = ["docmill.db: it was written by a newer docmill; use that one, or another output directory", "version 99"];
+    refused(&workspace, &server, &says);
+    workspace.docmill(["status"]).exits(2).says(&says);
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused() {
+    let (server, workspace) = with_work();
+    for content in
+        [b"Dear diary, this is not a database, and longer than a hundred bytes, which is where a header ends. ".repeat(100), b"x".into()]
+    {
+        workspace.write(STORE, content);
+        refused(&workspace, &server, &["docmill.db: it", "damaged", "nothing was sent", "another output directory"]);
     }
-    let newer = workspace(&server);
-    newer.run(["--job", "echo.toml"]).exits(0);
-    rusqlite::Connection::open(newer.path("output/docmill.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let before = server.ledger().requests();
-    newer.run(["--job", "echo.toml"]).exits(2).says(&["newer docmill", "version 99"]);
-    for command in ["status", "verify", "export", "runs", "prune"] {
-        newer.docmill([command]).exits(2).says(&["newer docmill", "version 99"]);
-    }
-    assert_eq!(server.ledger().requests(), before);
+    // Somebody else's database is left alone too.
+    std::fs::remove_file(workspace.path(STORE)).unwrap();
+    let other = Connection::open(workspace.path(STORE)).unwrap();
+    other.execute_batch("CREATE TABLE answers (question TEXT, answer INTEGER); INSERT INTO answers VALUES ('life', 42);").unwrap();
+    drop(other);
+    refused(&workspace, &server, &["docmill.db: it is no run store", "another output directory"]);
+}
+
+#[test]
+fn a_store_that_another_program_writes_is_refused_after_a_wait() {
+    let (server, workspace) = with_work();
+    let other = Connection::open(workspace.path(STORE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let sent = server.requests();
+    workspace.run(["--job", "echo.toml"]).exits(2).says(&["docmill.db", "database is locked", "another program"]);
+    assert_eq!(server.requests(), sent);
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    complete(&workspace.run(["--job", "echo.toml"]).exits(0), 3, "afterwards");
 }

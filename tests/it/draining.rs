@@ -16,29 +16,6 @@ fn workspace(server: &ModelServer, documents: usize) -> Workspace {
 }
 
 #[test]
-fn all_answers_of_calls_in_flight_are_kept_and_none_is_asked_again() {
-    let gate = Arc::new(AtomicBool::new(false));
-    let open = Arc::clone(&gate);
-    let server = ModelServer::script().hold(move |_, _| !open.load(Ordering::SeqCst)).start();
-    let workspace = workspace(&server, 200);
-    let run = workspace.start_run(["--job", "echo.toml"]);
-    server.wait_until("64 calls are in flight", |ledger| ledger.requests() == 64);
-    run.signal("INT");
-    run.says_while_running("calls in flight are finished first");
-    gate.store(true, Ordering::SeqCst);
-    run.finish().exits(4).says(&["64 documents are done and kept, 136 remain; run the same command again"]);
-    let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
-    assert_eq!((&status["documents"]["done"], status["in_doubt"].as_array().unwrap().len()), (&Value::from(64), 0));
-    assert!(status["next"].as_str().unwrap().starts_with("docmill run docs --job echo.toml"), "{status}");
-
-    let run = workspace.run(["--job", "echo.toml"]).exits(0);
-    assert_eq!(run.csv("echo").rows.len(), 200);
-    let ledger = server.ledger();
-    assert_eq!(ledger.requests(), 200);
-    assert!(ledger.calls.iter().all(|call| call.served == 1));
-}
-
-#[test]
 fn calls_that_do_not_finish_in_time_are_in_doubt() {
     for (signals, code) in [(&["INT"][..], 4), (&["INT", "INT"], 130), (&["TERM", "TERM"], 143)] {
         let hangs = Arc::new(AtomicBool::new(true));
@@ -51,7 +28,7 @@ fn calls_that_do_not_finish_in_time_are_in_doubt() {
         for (n, signal) in signals.iter().enumerate() {
             run.signal(signal);
             if n == 0 {
-                run.says_while_running("calls in flight are finished first");
+                run.wait_until_it_says("calls in flight are finished first");
             }
         }
         let run = run.finish().exits(code);

@@ -15,7 +15,6 @@ mod support;
 
 mod damage;
 mod defaults;
-mod disk_full;
 mod draining;
 mod inputs;
 mod jobs;
@@ -24,6 +23,7 @@ mod layers;
 mod order;
 mod poison;
 mod providers;
+mod read_only;
 mod resume;
 mod sample_run;
 mod snapshots;

@@ -17,6 +17,44 @@ pub fn png(seed: u8) -> Vec<u8> {
     bytes
 }
 
+/// A small PNG with a number painted on it: [`number_on`] reads it back, also after preparation.
+pub fn numbered_png(number: u16) -> Vec<u8> {
+    let bits = MARK << 12 | number;
+    assert!(number < 1 << 12, "{number} does not fit on the picture");
+    let picture = RgbImage::from_fn(4 * FIELD, 4 * FIELD, |x, y| {
+        let bit = bits >> (4 * (y / FIELD) + x / FIELD) & 1;
+        Rgb([255 * u8::try_from(bit).unwrap(); 3])
+    });
+    let mut bytes = Vec::new();
+    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+    bytes
+}
+
+/// Side of a square that stands for one bit, in pixels.
+const FIELD: u32 = 16;
+/// The last row of a numbered picture.
+const MARK: u16 = 0b0101;
+
+/// The number painted on a picture, if one is.
+pub fn number_on(picture: &[u8]) -> Option<u16> {
+    let picture = image::load_from_memory(picture).ok()?.to_luma8();
+    let field = picture.width() / 4;
+    if field == 0 || picture.height() != picture.width() {
+        return None;
+    }
+    let mut bits = 0;
+    for place in (0..16).rev() {
+        let [light] = picture.get_pixel(place % 4 * field + field / 2, place / 4 * field + field / 2).0;
+        bits = bits << 1
+            | match light {
+                0..64 => 0,
+                192.. => 1,
+                _ => return None,
+            };
+    }
+    (bits >> 12 == MARK).then_some(bits & 0xFFF)
+}
+
 /// A small JPEG.
 pub fn jpeg(seed: u8) -> Vec<u8> {
     encode(&picture(64, 48, seed))

@@ -18,7 +18,7 @@ pub struct Ledger {
 /// All requests for one call: the same system text, schema, images and prompt, with or without a corrective note.
 #[derive(Debug, Clone)]
 pub struct CallEntry {
-    /// The document named in the prompt as `docid:XYZ`.
+    /// The document named in the prompt as `docid:XYZ`, or `image-N`: see [`Ask::docid`].
     pub docid: Option<String>,
     /// The prompt of the first request.
     pub text: String,

@@ -8,10 +8,11 @@ mod wire;
 mod workspace;
 
 pub use answers::filled;
-pub use files::{exif_rotated_jpeg, jpeg, jpeg_cut_off, png, png_that_claims, unreadable_by_us, utf16le};
+pub use files::{exif_rotated_jpeg, jpeg, jpeg_cut_off, numbered_png, png, png_that_claims, unreadable_by_us, utf16le};
+pub use ledger::Ledger;
 pub use server::{Ask, ModelServer, Reply};
 pub use wire::Dialect;
-pub use workspace::{Finished, Table, Workspace, without_seconds};
+pub use workspace::{Finished, Running, Table, Workspace, without_seconds};
 
 /// A number that depends on nothing but its arguments: for delays and faults that a seed repeats.
 pub fn dice(seed: u64, text: &str, salt: u32) -> u64 {

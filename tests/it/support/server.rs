@@ -38,7 +38,7 @@ pub struct Ask {
     pub images: Vec<SentImage>,
     /// Schema of the answer.
     pub schema: Value,
-    /// What follows `docid:` in the user text.
+    /// What follows `docid:` in the user text, or `image-N` for an image with this number painted on it.
     pub docid: Option<String>,
     /// How many requests for this call have come, this one included.
     pub attempt: u32,
@@ -204,6 +204,11 @@ impl ModelServer {
         self.shared.ledger().clone()
     }
 
+    /// Requests that have arrived so far.
+    pub fn requests(&self) -> usize {
+        self.shared.ledger().requests()
+    }
+
     /// Waits until `condition` holds.
     pub fn wait_until(&self, what: &str, condition: impl Fn(&Ledger) -> bool) {
         let deadline = Instant::now() + Duration::from_mins(1);
@@ -289,7 +294,8 @@ async fn serve(
         Ok(ask) => ask,
         Err(problem) => return json_reply(StatusCode::NOT_FOUND, &problem, &[]),
     };
-    let identity = format!("{} {} {:?}", ask.system, ask.schema, ask.images.iter().map(|image| image.bytes.len()).collect::<Vec<_>>());
+    let images: Vec<_> = ask.images.iter().map(|image| blake3::hash(&image.bytes).to_hex()).collect();
+    let identity = format!("{} {} {images:?}", ask.system, ask.schema);
     let (ask, call) = {
         let mut ledger = shared.ledger();
         let (call, attempt) = ledger.arrived(&ask, &identity);

@@ -1,5 +1,6 @@
 //! The two wire formats, written from the providers' references.
 
+use super::files::number_on;
 use super::server::{Ask, SentImage};
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -37,7 +38,7 @@ pub(super) fn read(path: &str, headers: HeaderMap, body: &[u8], arrived: Instant
         Dialect::ChatCompletions => &body["response_format"]["json_schema"]["schema"],
     };
     let (schema, text) = (schema.clone(), texts.join("\n\n"));
-    let docid = docid(&text);
+    let docid = docid(&text).or_else(|| Some(format!("image-{}", number_on(&images.first()?.bytes)?)));
     let path = path.to_owned();
     Ok(Ask { dialect, path, headers, system: system.join("\n\n"), text, images, schema, docid, attempt: 0, arrived, body })
 }

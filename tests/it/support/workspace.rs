@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use tempfile::TempDir;
 /// No run of a test takes longer, unless it hangs.
 const WATCHDOG: Duration = Duration::from_mins(2);
 
-/// A directory with documents in `docs/` and results in `output/`.
+/// A directory with documents in `docs/` and results in `output/`. Clones share it.
+#[derive(Clone)]
 pub struct Workspace {
     dir: Arc<TempDir>,
     env: Vec<(String, String)>,
@@ -82,13 +83,6 @@ impl Workspace {
         self.start(all)
     }
 
-    /// The same with further environment variables for this run alone.
-    pub fn start_run_under<S: AsRef<OsStr>>(&self, env: &[(&str, &str)], args: impl IntoIterator<Item = S>) -> Running {
-        let mut under = Self { dir: Arc::clone(&self.dir), env: self.env.clone(), standing: self.standing.clone() };
-        under.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        under.start_run(args)
-    }
-
     /// Runs the program with exactly these arguments.
     pub fn docmill<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
         self.start(args).finish()
@@ -109,53 +103,65 @@ impl Workspace {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stdout = drain(child.stdout.take().unwrap());
-        let stderr = drain(child.stderr.take().unwrap());
-        Running { child, stdout: Some(stdout), stderr: Some(stderr), dir: Arc::clone(&self.dir) }
+        let stdout = Drain::start(child.stdout.take().unwrap());
+        let stderr = Drain::start(child.stderr.take().unwrap());
+        Running { child, stdout, stderr, ended: false, dir: Arc::clone(&self.dir) }
     }
 }
 
-/// A stream that is read as it comes.
-struct Drained {
+/// What a process writes, as it writes it.
+struct Drain {
     bytes: Arc<Mutex<Vec<u8>>>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
-fn drain(mut from: impl Read + Send + 'static) -> Drained {
-    let bytes = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&bytes);
-    let thread = std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        // A broken pipe ends the text, and the exit code tells the rest.
-        while let Ok(n @ 1..) = from.read(&mut buffer) {
-            sink.lock().unwrap().extend_from_slice(&buffer[..n]);
-        }
-    });
-    Drained { bytes, thread }
-}
+impl Drain {
+    fn start(mut from: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&bytes);
+        let thread = std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // A broken pipe ends the text, and the exit code tells the rest.
+            while let Ok(n @ 1..) = from.read(&mut piece) {
+                into.lock().unwrap().extend(&piece[..n]);
+            }
+        });
+        Self { bytes, thread: Some(thread) }
+    }
 
-impl Drained {
     fn so_far(&self) -> String {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 
-    fn all(self) -> String {
-        self.thread.join().unwrap();
-        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    fn all(&mut self) -> String {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+        self.so_far()
     }
 }
 
 /// A run under way. Killed with its value.
 pub struct Running {
     child: Child,
-    stdout: Option<Drained>,
-    stderr: Option<Drained>,
+    stdout: Drain,
+    stderr: Drain,
+    ended: bool,
     dir: Arc<TempDir>,
 }
 
 impl Running {
-    /// Waits for its end. One that hangs is killed, and the test fails with what it had to say.
-    pub fn finish(mut self) -> Finished {
+    /// Waits for its end, which is no death by a signal.
+    pub fn finish(self) -> Finished {
+        match self.end() {
+            Ok(finished) => finished,
+            Err((status, stderr)) => panic!("ended by a signal: {status}\n{stderr}"),
+        }
+    }
+
+    /// Waits for its end; the error is one by a signal, and what it had to say. One that hangs is killed, and the test
+    /// fails.
+    pub fn end(mut self) -> Result<Finished, (ExitStatus, String)> {
         let deadline = Instant::now() + WATCHDOG;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -168,39 +174,23 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(3));
         };
-        let text = |stream: &mut Option<Drained>| stream.take().unwrap().all();
-        let (stdout, stderr) = (text(&mut self.stdout), text(&mut self.stderr));
+        self.ended = true;
+        let (stdout, stderr) = (self.stdout.all(), self.stderr.all());
         let Some(status) = status else { panic!("still running after {} s\n{stderr}", WATCHDOG.as_secs()) };
-        let code = status.code().unwrap_or_else(|| panic!("ended by a signal: {status}\n{stderr}"));
-        Finished { code, stdout, stderr, dir: Arc::clone(&self.dir) }
+        let Some(code) = status.code() else { return Err((status, stderr)) };
+        Ok(Finished { code, stdout, stderr, dir: Arc::clone(&self.dir) })
     }
 
-    /// Kills it as soon as `due`, unless it ends by itself before. Whether it died, by our hand or its own.
-    pub fn kill_when(mut self, due: impl Fn() -> bool) -> bool {
-        let deadline = Instant::now() + WATCHDOG;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if due() || Instant::now() > deadline {
-                self.child.kill().unwrap();
-                break self.child.wait().unwrap();
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        assert!(Instant::now() < deadline, "it neither ended nor became due");
-        let stderr = self.stderr.take().unwrap().all();
-        self.stdout.take();
-        assert!(status.code().is_none_or(|code| code == 0), "it ended with {status}\n{stderr}");
-        status.code().is_none()
+    /// Whether it has ended by itself.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits until stderr holds this.
-    pub fn says_while_running(&self, part: &str) {
+    /// Waits until it has said this on stderr.
+    pub fn wait_until_it_says(&self, part: &str) {
         let deadline = Instant::now() + WATCHDOG;
-        let so_far = || self.stderr.as_ref().unwrap().so_far();
-        while !so_far().contains(part) {
-            assert!(Instant::now() < deadline, "stderr lacks {part:?}:\n{}", so_far());
+        while !self.stderr.so_far().contains(part) {
+            assert!(Instant::now() < deadline, "waited in vain for {part:?}:\n{}", self.stderr.so_far());
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -214,7 +204,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.stdout.is_some() {
+        if !self.ended {
             // Only a failing test comes here; what is gone already needs no killing.
             self.child.kill().ok();
             self.child.wait().ok();
