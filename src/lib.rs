@@ -37,7 +37,7 @@
 //!   decides about it). So a run compares the walk with what is known, in one merge of two sorted streams, and touches
 //!   only what differs; a renamed file is recognised by its content (`engine::list`, `engine::register`).
 //! - An attempt is durable before its bytes leave, under its permit: the ledger names exactly the calls in flight.
-//! - The writer keeps one number, the next position, and reads rows back from the store ([`store::RowReader`]): there is
+//! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is
 //!   no reorder buffer and not even an index in memory.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a
 //!   million files.
