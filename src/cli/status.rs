@@ -12,6 +12,10 @@ use std::fmt::Write as _;
 /// Calls in doubt that are listed before the rest is only counted.
 const SHOWN: usize = 20;
 
+/// What the command that goes on does with calls in doubt, and what it would do otherwise.
+const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it leaves them alone";
+const SKIPS: &str = "leaves the calls in doubt alone; without --in-doubt skip it sends them again";
+
 pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
     let (settings, archive) = archive(&args.store)?;
     let runs = archive.runs().map_err(Stop::internal)?;
@@ -112,7 +116,8 @@ impl<'s> Status<'s> {
         if let Some(next) = self.next() {
             line("go on", &next);
             if !self.doubts.is_empty() && self.at_work.is_none() {
-                line("", "sends the calls in doubt again; with --in-doubt skip it leaves them alone");
+                let skips = ["--in-doubt skip", "--in-doubt=skip"].iter().any(|skip| next.contains(skip));
+                line("", if skips { SKIPS } else { RESENDS });
             }
         }
         out

@@ -99,41 +99,4 @@ impl Register {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::read::InputSettings;
-
-    fn register(directory: &std::path::Path) -> Register {
-        let paths = vec![directory.to_str().unwrap().to_owned()];
-        let input = InputSettings { paths, include: vec!["**/*".into()], exclude: Vec::new() };
-        let roots = Roots::open(&input, std::path::Path::new("/nowhere")).unwrap();
-        Register::new(None, 7, roots, Retry::Transient)
-    }
-
-    fn version(id: i64, digest: Option<Digest>, codes: Option<&str>) -> Version {
-        let row = RowState { run: 1, job: "text".into(), status: "ok".into(), codes: codes.map(ToOwned::to_owned) };
-        Version { id: DocumentId(id), digest, stamp: None, row: Some(row) }
-    }
-
-    #[test]
-    fn a_document_is_a_name_and_a_content() {
-        let dir = tempfile::tempdir().unwrap();
-        let register = register(dir.path());
-        let document = Document { index: 0, name: "a".into(), path: dir.path().join("a") };
-        let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
-        let stamp = Some(Stamp { size: 3, modified_ns: 1, changed_ns: 1 });
-        let versions = [version(1, Some(old), None), version(2, Some(new), Some("timed_out"))];
-        let identify = |versions: &[Version], digest| register.identify(&document, versions, digest, stamp).unwrap();
-
-        let same = identify(&versions, Some(old));
-        assert!((same.id, same.kept.is_some(), same.record.is_some()) == (DocumentId(1), true, true), "touched, not changed");
-        let failed = identify(&versions, Some(new));
-        assert!((failed.id, failed.kept.is_some()) == (DocumentId(2), false), "a failure that is tried again");
-        let edited = identify(&versions[..1], Some(new));
-        assert!((edited.id, edited.is_new) == (DocumentId(7), true));
-        let unread = identify(&versions, None);
-        assert!((unread.id, unread.is_new) == (DocumentId(8), true));
-        let read_at_last = identify(&[version(3, None, Some("empty"))], Some(new));
-        assert!((read_at_last.id, read_at_last.was_unread, read_at_last.kept.is_some()) == (DocumentId(3), true, false));
-    }
-}
+mod tests;

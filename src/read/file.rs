@@ -115,3 +115,46 @@ fn failure(error: &std::io::Error) -> Failure {
         _ => Failure::new(FailureCode::Unreadable, format!("the file cannot be read: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::FileTimes;
+
+    fn document(path: &Path) -> Document {
+        Document { index: 0, name: "a".into(), path: path.to_owned() }
+    }
+
+    #[test]
+    fn a_file_that_was_written_just_now_has_no_stamp_that_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "x").unwrap();
+        // Nor does it help to set its time back: that shows in the time of change.
+        File::options().write(true).open(&path).unwrap().set_times(FileTimes::new().set_modified(UNIX_EPOCH)).unwrap();
+        let (opened, stamp) = open(&document(&path), 100);
+        assert!(matches!(opened, Ok(Opened::Read(bytes)) if bytes == b"x"));
+        assert_eq!(stamp, None);
+        assert_eq!(stamp_of(&path).map(|stamp| (stamp.size, stamp.modified_ns)), Some((1, 0)));
+    }
+
+    #[test]
+    fn a_file_that_nobody_touches_keeps_its_stamp() {
+        // This one is older than the program that is reading it.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let (_, stamp) = open(&document(&path), 1_000_000);
+        assert!(stamp.is_some());
+        assert_eq!(stamp, stamp_of(&path));
+        assert_eq!(stamp_of(path.parent().unwrap()), None, "a directory has none");
+        assert_eq!(stamp_of(Path::new("/nowhere/at all")), None);
+    }
+
+    #[test]
+    fn a_stamp_is_settled_when_both_of_its_times_are_past() {
+        let one = Stamp { size: 1, modified_ns: 2, changed_ns: 3 };
+        assert!(is_settled(&one));
+        let soon = nanoseconds(SystemTime::now() + TICK);
+        assert!(!is_settled(&Stamp { modified_ns: soon, ..one }) && !is_settled(&Stamp { changed_ns: soon, ..one }));
+        assert_eq!(nanoseconds(UNIX_EPOCH - Duration::from_secs(1)), -1_000_000_000);
+    }
+}

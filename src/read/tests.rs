@@ -86,6 +86,16 @@ fn every_document_is_found_again_by_its_name() {
     }
 }
 
+#[test]
+fn a_name_of_which_there_is_no_file_is_located_where_it_would_be() {
+    let dir = tree(&["A.txt"]);
+    let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), Path::new("/nowhere")).unwrap();
+    assert_eq!(roots.locate("gone.txt"), Some(dir.path().join("gone.txt")));
+    assert_eq!(roots.locate("gone.md"), None, "excluded");
+    // This is no spelling of `A.txt`: a name that is UTF-8 is never escaped.
+    assert_eq!(roots.locate("\\x41.txt"), Some(dir.path().join("\\x41.txt")));
+}
+
 #[cfg(unix)]
 #[test]
 fn hostile_names_survive_and_special_files_are_counted() {

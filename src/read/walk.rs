@@ -87,7 +87,10 @@ impl Roots {
             let Some(filter) = &root.filter else { return (root.prefix == name).then(|| root.path.clone()) };
             let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
             let plain = root.path.join(relative);
-            let path = if plain.exists() { plain } else { root.path.join(unprintable(relative)) };
+            let path = match unprintable(relative) {
+                Some(other) if !plain.exists() => root.path.join(other),
+                _ => plain,
+            };
             filter.takes(path.strip_prefix(&root.path).ok()?).then_some(path)
         })
     }
@@ -266,8 +269,8 @@ fn printable(path: &OsStr) -> String {
     out
 }
 
-/// The path of which [`printable`] made `text`, if it had to change anything.
-fn unprintable(text: &str) -> PathBuf {
+/// The path of which [`printable`] made `text`, if it had to change anything: only what is not UTF-8 is changed.
+fn unprintable(text: &str) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -278,7 +281,7 @@ fn unprintable(text: &str) -> PathBuf {
         rest = &escape[if byte.is_some() { 3 } else { usize::from(escape.starts_with('\\')) }..];
     }
     bytes.extend_from_slice(rest.as_bytes());
-    PathBuf::from(os_str(&bytes))
+    std::str::from_utf8(&bytes).is_err().then(|| PathBuf::from(os_str(&bytes)))
 }
 
 fn with_slashes(text: &str) -> String {

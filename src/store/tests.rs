@@ -202,6 +202,52 @@ async fn the_catalog_finds_versions_in_order_out_of_order_and_far_ahead() {
     assert_eq!(catalog.listed(1, 3000).unwrap(), None);
 }
 
+#[test]
+fn versions_of_one_name_on_both_sides_of_what_is_read_ahead_are_found_together() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(begin(dir.path(), 1).unwrap());
+    // Three versions of every tenth of 3000 names: the first 1024 entries end with the first version of `0853`.
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
+        INSERT INTO documents (name, digest, stamp) SELECT printf('%04d', i), unhex(printf('%064x', v)), x''
+        FROM n JOIN (SELECT 1 AS v UNION SELECT 2 UNION SELECT 3) ON v = 1 OR i % 10 = 3 ORDER BY v DESC, i";
+    Connection::open(dir.path().join(FILE_NAME)).unwrap().execute(sql, ()).unwrap();
+    let store = begin(dir.path(), 1).unwrap();
+    let jumps = [2990, 10, 10, 11, 2000, 1999, 3001, 0, 1023, 1024, 853, 852, 853, 854, 2999, 2999];
+    for order in [(0..3005).collect::<Vec<u32>>(), (3..3000).step_by(10).collect(), jumps.to_vec()] {
+        let mut catalog = store.catalog().unwrap().unwrap();
+        for n in order {
+            let expected = if n >= 3000 { 0 } else { 1 + 2 * usize::from(n % 10 == 3) };
+            assert_eq!(catalog.versions(&format!("{n:04}")).unwrap().len(), expected, "{n}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_differs_has_a_listing_of_its_own_that_begins_like_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_with(dir.path(), &["a", "b", "c"]).await;
+    let end = EndedRun { ended: "later".into(), stopped: None, summary: "[]".into(), figures: "{}".into() };
+    store.end_run(&end).unwrap();
+    drop(store);
+    let store = begin(dir.path(), 1).unwrap();
+    assert_eq!((store.run(), store.newest_listing().unwrap()), (2, Some(1)));
+    let (handle, thread) = writer(store);
+    let branch = handle.clone();
+    let branched = move || {
+        branch.branch_listing(Some(1), 2).unwrap();
+        branch.list(vec![(2, DocumentId(1))]).unwrap();
+        branch.walked(2, 3).unwrap();
+    };
+    tokio::task::spawn_blocking(branched).await.unwrap();
+    let store = finish(handle, thread);
+    assert_eq!(store.newest_listing().unwrap(), Some(2));
+    let listed = |run| texts(&store.rows_of(run).unwrap(), 0, true).0.iter().map(|row| row[..1].to_owned()).collect::<String>();
+    assert_eq!((listed(1), listed(2)), ("abc".into(), "aba".into()));
+    // At the end of the run, the listing that no result is made of any more goes.
+    store.end_run(&end).unwrap();
+    assert_eq!((listed(1), listed(2)), (String::new(), "aba".into()));
+}
+
 #[tokio::test]
 async fn every_content_of_a_name_is_a_version() {
     let dir = tempfile::tempdir().unwrap();

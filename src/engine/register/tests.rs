@@ -1,0 +1,187 @@
+use super::*;
+use crate::read::InputSettings;
+use crate::store::{JobColumns, NewRow, NewRun, ReadDocument, Store, StoreSettings};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+/// A directory of documents, and a store beside it.
+struct World {
+    dir: tempfile::TempDir,
+}
+
+/// What became of a document: its number, whether that is new, and whether its row was kept.
+type Fate = (i64, bool, bool);
+
+impl World {
+    fn of(files: &[(&str, &str)]) -> Self {
+        let world = Self { dir: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(world.dir.path().join("docs")).unwrap();
+        files.iter().for_each(|(name, text)| world.write(name, text));
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join("docs").join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        std::fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    /// Identifies all documents and gives those a row that have none.
+    fn run(&self) -> BTreeMap<String, Fate> {
+        self.run_with(|path| std::fs::read(path).ok())
+    }
+
+    fn run_with(&self, read: impl Fn(&Path) -> Option<Vec<u8>>) -> BTreeMap<String, Fate> {
+        let jobs = vec![JobColumns { name: "text".into(), columns: Vec::new() }];
+        let new = NewRun { started: String::new(), settings: "{}".into(), command: "docmill run".into(), recipe: 1, jobs, share: false };
+        let store = Store::begin_run(self.dir.path(), &new).unwrap();
+        let settings =
+            InputSettings { paths: vec![self.path("").to_str().unwrap().into()], include: vec!["**/*".into()], exclude: Vec::new() };
+        let roots = Roots::open(&settings, Path::new("/nowhere")).unwrap();
+        let (catalog, next) = (store.catalog().unwrap(), store.next_numbers().unwrap().0);
+        let mut names = catalog.as_ref().map(|catalog| catalog.another().unwrap());
+        let register = Register::new(catalog, next, roots.clone(), Retry::Transient);
+        let (committed, _signs) = sync_channel(1);
+        let settings = StoreSettings { queue: 8, group: 8, linger_ms: 0 };
+        let (handle, writer) = store.start_writer(&settings, committed, Box::new(|_, _| {}), Box::new(|| {})).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut fates = BTreeMap::new();
+        for (document, _) in roots.walk() {
+            let versions = names.as_mut().map_or_else(Vec::new, |names| names.versions(&document.name).unwrap());
+            let (digest, stamp) = (read(&document.path).map(|bytes| Digest::of(&bytes)), stamp_of(&document.path));
+            let Identity { id, record, kept, is_new, was_unread } = register.identify(&document, &versions, digest, stamp).unwrap();
+            let forget_row = was_unread || digest.is_none();
+            runtime.block_on(handle.list_read(ReadDocument { position: document.index, id, record, forget_row })).unwrap();
+            if kept.is_none() {
+                let codes = digest.is_none().then(|| "unreadable".to_owned());
+                let (status, result) = (if digest.is_some() { "ok" } else { "failed" }, "{}".to_owned());
+                let row = NewRow { document: id, job: "text".into(), status, failure_code: None, codes, result };
+                runtime.block_on(handle.save_row(row)).unwrap();
+            }
+            fates.insert(document.name, (id.0, is_new, kept.is_some()));
+        }
+        drop(handle);
+        let (store, written) = writer.join().unwrap();
+        written.unwrap();
+        drop(store);
+        fates
+    }
+}
+
+fn fates<const N: usize>(fates: [(&str, Fate); N]) -> BTreeMap<String, Fate> {
+    fates.into_iter().map(|(name, fate)| (name.to_owned(), fate)).collect()
+}
+
+const NEW: bool = true;
+const KEPT: bool = true;
+
+#[test]
+fn a_document_that_is_as_it_was_keeps_number_and_row_and_one_that_was_edited_gets_others() {
+    let world = World::of(&[("a", "one"), ("b", "two")]);
+    assert_eq!(world.run(), fates([("a", (1, NEW, !KEPT)), ("b", (2, NEW, !KEPT))]));
+    world.write("a", "other");
+    assert_eq!(world.run(), fates([("a", (3, NEW, !KEPT)), ("b", (2, !NEW, KEPT))]));
+    // Edited back: everything about it is known.
+    world.write("a", "one");
+    assert_eq!(world.run(), fates([("a", (1, !NEW, KEPT)), ("b", (2, !NEW, KEPT))]));
+}
+
+#[test]
+fn a_renamed_document_keeps_number_and_row_and_a_copy_is_a_document_of_its_own() {
+    let world = World::of(&[("a", "one")]);
+    world.run();
+    world.rename("a", "z");
+    assert_eq!(world.run(), fates([("z", (1, !NEW, KEPT))]));
+    world.write("b", "one");
+    assert_eq!(world.run(), fates([("b", (2, NEW, !KEPT)), ("z", (1, !NEW, KEPT))]));
+    // And back to a name that it has had.
+    world.rename("z", "a");
+    assert_eq!(world.run(), fates([("a", (1, !NEW, KEPT)), ("b", (2, !NEW, KEPT))]));
+}
+
+#[test]
+fn documents_that_change_places_keep_what_they_have() {
+    let world = World::of(&[("a", "one"), ("b", "two"), ("c", "six")]);
+    world.run();
+    world.rename("a", "t");
+    world.rename("b", "a");
+    world.rename("t", "b");
+    assert_eq!(world.run(), fates([("a", (2, !NEW, KEPT)), ("b", (1, !NEW, KEPT)), ("c", (3, !NEW, KEPT))]));
+    // In a ring.
+    world.rename("c", "t");
+    world.rename("b", "c");
+    world.rename("a", "b");
+    world.rename("t", "a");
+    assert_eq!(world.run(), fates([("a", (3, !NEW, KEPT)), ("b", (2, !NEW, KEPT)), ("c", (1, !NEW, KEPT))]));
+}
+
+#[test]
+fn of_equal_documents_each_new_name_takes_another_number() {
+    let world = World::of(&[("a", "same"), ("b", "same"), ("c", "same")]);
+    world.run();
+    world.rename("a", "x");
+    world.rename("b", "y");
+    world.write("z", "same");
+    assert_eq!(world.run(), fates([("c", (3, !NEW, KEPT)), ("x", (1, !NEW, KEPT)), ("y", (2, !NEW, KEPT)), ("z", (4, NEW, !KEPT))]));
+}
+
+#[test]
+fn the_old_name_may_belong_to_another_content_by_now() {
+    let world = World::of(&[("a", "one")]);
+    world.run();
+    world.rename("a", "b");
+    world.write("a", "two");
+    assert_eq!(world.run(), fates([("a", (2, NEW, !KEPT)), ("b", (1, !NEW, KEPT))]));
+}
+
+#[test]
+fn what_could_not_be_read_keeps_its_number_when_it_can_be_and_is_tried_each_time() {
+    let world = World::of(&[("a", "one")]);
+    assert_eq!(world.run_with(|_| None), fates([("a", (1, NEW, !KEPT))]));
+    assert_eq!(world.run_with(|_| None), fates([("a", (1, !NEW, !KEPT))]));
+    assert_eq!(world.run(), fates([("a", (1, !NEW, !KEPT))]));
+    // Its answers are not forgotten over a time when it cannot be read.
+    assert_eq!(world.run_with(|_| None), fates([("a", (2, NEW, !KEPT))]));
+    assert_eq!(world.run(), fates([("a", (1, !NEW, KEPT))]));
+}
+
+fn register(directory: &std::path::Path) -> Register {
+    let paths = vec![directory.to_str().unwrap().to_owned()];
+    let input = InputSettings { paths, include: vec!["**/*".into()], exclude: Vec::new() };
+    let roots = Roots::open(&input, std::path::Path::new("/nowhere")).unwrap();
+    Register::new(None, 7, roots, Retry::Transient)
+}
+
+fn version(id: i64, digest: Option<Digest>, codes: Option<&str>) -> Version {
+    let row = RowState { run: 1, job: "text".into(), status: "ok".into(), codes: codes.map(ToOwned::to_owned) };
+    Version { id: DocumentId(id), digest, stamp: None, row: Some(row) }
+}
+
+#[test]
+fn a_document_is_a_name_and_a_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let register = register(dir.path());
+    let document = Document { index: 0, name: "a".into(), path: dir.path().join("a") };
+    let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
+    let stamp = Some(Stamp { size: 3, modified_ns: 1, changed_ns: 1 });
+    let versions = [version(1, Some(old), None), version(2, Some(new), Some("timed_out"))];
+    let identify = |versions: &[Version], digest| register.identify(&document, versions, digest, stamp).unwrap();
+
+    let same = identify(&versions, Some(old));
+    assert!((same.id, same.kept.is_some(), same.record.is_some()) == (DocumentId(1), true, true), "touched, not changed");
+    let failed = identify(&versions, Some(new));
+    assert!((failed.id, failed.kept.is_some()) == (DocumentId(2), false), "a failure that is tried again");
+    let edited = identify(&versions[..1], Some(new));
+    assert!((edited.id, edited.is_new) == (DocumentId(7), true));
+    let unread = identify(&versions, None);
+    assert!((unread.id, unread.is_new) == (DocumentId(8), true));
+    let read_at_last = identify(&[version(3, None, Some("empty"))], Some(new));
+    assert!((read_at_last.id, read_at_last.was_unread, read_at_last.kept.is_some()) == (DocumentId(3), true, false));
+}
