@@ -97,8 +97,10 @@ impl Answers {
         let found = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))??;
         Ok(found.and_then(|(document, call)| {
             let record: CallRecord = serde_json::from_str(&call).ok()?;
+            // That document may have got it from another: the one that paid is named.
+            let payer = record.shared_from.clone().unwrap_or(document);
             let free = CallRecord { attempts: 0, maybe_billed: 0, usage: Usage::default(), seconds: 0.0, ..record };
-            Some(CallRecord { cost_usd: Some(Money::ZERO), shared_from: Some(document), ..free })
+            Some(CallRecord { cost_usd: Some(Money::ZERO), shared_from: Some(payer), ..free })
         }))
     }
 }

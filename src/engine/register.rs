@@ -38,6 +38,8 @@ pub(super) struct Identity {
     pub kept: Option<RowState>,
     /// Whether it has its number from now: then no answers can be known.
     pub is_new: bool,
+    /// Whether it had another name when it was seen last.
+    pub renamed: bool,
     /// Whether it could not be read when it was seen last.
     pub was_unread: bool,
 }
@@ -61,20 +63,20 @@ impl Register {
         if let Some(same) = versions.iter().find(|version| version.digest == digest) {
             let kept = same.row.clone().filter(|row| digest.is_some() && !self.retry.takes_any(row.codes.as_deref()));
             let record = if same.stamp == stamp { None } else { record(same.id) };
-            return Ok(Identity { id: same.id, record, kept, is_new: false, was_unread: false });
+            return Ok(Identity { id: same.id, record, kept, is_new: false, renamed: false, was_unread: false });
         }
         if let Some(unread) = versions.iter().find(|version| version.digest.is_none()) {
-            return Ok(Identity { id: unread.id, record: record(unread.id), kept: None, is_new: false, was_unread: true });
+            return Ok(Identity { id: unread.id, record: record(unread.id), kept: None, is_new: false, renamed: false, was_unread: true });
         }
         if let (Some(digest), Some(known)) = (digest, &self.known) {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(id) = self.renamed_from(&mut known, digest)? {
                 let kept = known.catalog.row(id)?.filter(|row| !self.retry.takes_any(row.codes.as_deref()));
-                return Ok(Identity { id, record: record(id), kept, is_new: false, was_unread: false });
+                return Ok(Identity { id, record: record(id), kept, is_new: false, renamed: true, was_unread: false });
             }
         }
         let id = DocumentId(self.next.fetch_add(1, Relaxed));
-        Ok(Identity { id, record: record(id), kept: None, is_new: true, was_unread: false })
+        Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, was_unread: false })
     }
 
     fn renamed_from(&self, known: &mut Known, digest: Digest) -> Result<Option<DocumentId>, StoreError> {

@@ -15,7 +15,10 @@ pub(super) struct Run {
 }
 
 pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result<()> {
-    let ReadDocument { position, id, record, forget_row } = read;
+    let ReadDocument { position, id, record, renamed, forget_row } = read;
+    if *renamed {
+        outdate_files(t)?;
+    }
     record.iter().try_for_each(|record| document(t, record))?;
     if *forget_row && run.may_replace_rows {
         forget(t, run, *id)?;
@@ -24,7 +27,13 @@ pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result
 }
 
 fn forget(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
-    t.prepare_cached("DELETE FROM rows WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, document.0)).map(|_| ())
+    let gone = t.prepare_cached("DELETE FROM rows WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, document.0))?;
+    if gone > 0 { outdate_files(t) } else { Ok(()) }
+}
+
+/// Result files hold a name or a row that is no more. This must not get lost with the run that has found it out.
+fn outdate_files(t: &Transaction<'_>) -> Result<()> {
+    t.prepare_cached("UPDATE files SET run = 0 WHERE run <> 0")?.execute(()).map(|_| ())
 }
 
 fn document(t: &Transaction<'_>, record: &DocumentRecord) -> Result<()> {

@@ -24,6 +24,8 @@ pub struct ReadDocument {
     pub id: DocumentId,
     /// What is new about it.
     pub record: Option<DocumentRecord>,
+    /// Whether it had another name before: then result files are no longer what they should be.
+    pub renamed: bool,
     /// Whether its row, if it has one, was made of something else: whoever follows the listing must not take it.
     pub forget_row: bool,
 }

@@ -159,7 +159,7 @@ impl Store {
     pub fn current_files(&self, listing: i64) -> Result<Option<Vec<ResultFile>>, StoreError> {
         let read = || {
             let sql = "SELECT f.path, f.size, f.digest, r.outcome = 'complete' AND r.recipe = ?1 AND r.listing = ?2
-                FROM files f JOIN runs r ON r.id = f.run
+                FROM files f LEFT JOIN runs r ON r.id = f.run
                 WHERE EXISTS (SELECT 1 FROM runs n, json_each(n.jobs) j
                     WHERE n.id = ?3 AND instr(f.path, json_extract(j.value, '$.name') || '/') = 1)";
             let mut statement = self.writer.prepare(sql)?;

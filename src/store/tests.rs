@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{CallKey, Digest, DocumentId, FailureCode, Money, Stamp, Usage};
+use crate::model::{CallKey, Digest, DocumentId, FailureCode, Money, ResultFile, Stamp, Usage};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -40,7 +40,7 @@ fn record(id: i64, name: &str) -> DocumentRecord {
 }
 
 fn read(position: u64, record: DocumentRecord) -> ReadDocument {
-    ReadDocument { position, id: record.id, record: Some(record), forget_row: false }
+    ReadDocument { position, id: record.id, record: Some(record), renamed: false, forget_row: false }
 }
 
 fn row(document: i64, codes: Option<&str>) -> NewRow {
@@ -246,6 +246,28 @@ async fn a_run_that_differs_has_a_listing_of_its_own_that_begins_like_the_one_be
     // At the end of the run, the listing that no result is made of any more goes.
     store.end_run(&end).unwrap();
     assert_eq!((listed(1), listed(2)), (String::new(), "aba".into()));
+}
+
+#[tokio::test]
+async fn result_files_are_out_of_date_as_soon_as_a_name_or_a_row_in_them_is() {
+    for what in ["nothing", "name", "row"] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store_with(dir.path(), &["a", "b"]).await;
+        store.published(&[ResultFile { path: "text/results.csv".into(), size: 1, digest: Digest::of(b"x") }]).unwrap();
+        let end = EndedRun { ended: "later".into(), stopped: None, summary: "[]".into(), figures: "{}".into() };
+        store.end_run(&end).unwrap();
+        drop(store);
+        // This run dies with its work half done; the next one must know.
+        let (handle, thread) = writer(begin(dir.path(), 1).unwrap());
+        match what {
+            "name" => handle.list_read(ReadDocument { renamed: true, ..read(0, record(1, "z")) }).await.unwrap(),
+            "row" => handle.save_row(row(1, Some("refused"))).await.unwrap(),
+            _ => handle.list_read(read(0, record(1, "a"))).await.unwrap(),
+        }
+        drop(finish(handle, thread));
+        let current = begin(dir.path(), 1).unwrap().current_files(1).unwrap();
+        assert_eq!(current.is_some(), what == "nothing", "{what}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! A second run sends what has changed, and nothing else.
 
 use crate::order::ECHO;
-use crate::support::{Finished, ModelServer, Reply, Workspace, png};
+use crate::support::{Finished, ModelServer, Reply, Workspace, jpeg_cut_off, png};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Three texts that were run through the job `echo` once.
 struct Done {
@@ -240,4 +241,211 @@ fn of_eighteen_calls_only_the_missing_one_is_sent_and_then_the_aggregation() {
     let run = workspace.run(["--job", "material-conditions"]).exits(0);
     assert_eq!(run.csv("material-conditions").rows[0]["status"], "ok");
     assert_eq!(server.ledger().requests(), 21);
+}
+
+#[test]
+fn documents_that_are_not_even_read_again_are_up_to_date_and_failed_ones_still_count() {
+    let server = ModelServer::script().faults(|ask| if ask.text.contains("heat pump") { Reply::Refusal } else { Reply::Ok }).start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    // Only files that nobody has touched for a while are known by their stamps: those of the repository are old enough.
+    let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/texts");
+    for name in ["heat-pump-drying.md", "complaint-letter.txt"] {
+        std::os::unix::fs::symlink(texts.join(name), workspace.path("docs").join(name)).unwrap();
+    }
+    let before = workspace.run(["--job", "echo.toml"]).exits(3).file("echo", "summary.json");
+    let requests = server.requests();
+    let run = workspace.run(["--job", "echo.toml"]).exits(3).says(&["up to date  2 documents: 1 ok, 1 refused"]);
+    assert_eq!((run.file("echo", "summary.json"), server.requests()), (before, requests));
+    // One more, in front: the others are listed anew and not read.
+    workspace.doc("a.txt", "docid:a");
+    let run = workspace.run(["--job", "echo.toml"]).exits(3);
+    assert_eq!(run.csv("echo").column("document"), ["a.txt", "complaint-letter.txt", "heat-pump-drying.md"]);
+    assert_eq!(run.csv("echo").column("status"), ["ok", "ok", "refused"]);
+    assert_eq!(server.requests(), requests + 1);
+    // What takes the place of another file under its name is read, however old it is.
+    std::fs::remove_file(workspace.path("docs/complaint-letter.txt")).unwrap();
+    std::os::unix::fs::symlink(texts.join("lighthouse-inventory.txt"), workspace.path("docs/complaint-letter.txt")).unwrap();
+    workspace.run(["--job", "echo.toml"]).exits(3);
+    assert_eq!(server.requests(), requests + 2);
+}
+
+#[test]
+fn another_model_or_another_choice_of_words_is_another_call_and_the_old_ones_are_kept() {
+    let job = ECHO.replace("said = { type = \"string\" }", "said = { type = \"string\", enum = [\"yes\", \"no\"] }");
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", &job).doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+    let other_model = workspace.clone().set("llm.model", "another-model");
+    let sent_by = |workspace: &Workspace| {
+        let before = server.requests();
+        let run = workspace.run(["--job", "echo.toml"]).exits(0);
+        (server.requests() - before, run.csv("echo").column("model")[0].to_owned())
+    };
+    let (tests, others) = ("test-model".to_owned(), "another-model".to_owned());
+    assert_eq!(sent_by(&workspace), (2, tests.clone()));
+    assert_eq!(sent_by(&other_model), (2, others.clone()));
+    assert_eq!(sent_by(&workspace), (0, tests.clone()));
+    workspace.write("echo.toml", job.replace("\"no\"]", "\"no\", \"perhaps\"]"));
+    assert_eq!(sent_by(&workspace), (2, tests.clone()));
+    workspace.write("echo.toml", &job);
+    assert_eq!((sent_by(&workspace), sent_by(&other_model)), ((0, tests), (0, others)));
+}
+
+#[test]
+fn an_image_size_of_the_past_sends_nothing() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.doc("a.png", png(1));
+    for (max_edge, requests) in [("0", 1), ("20", 2), ("0", 2), ("20", 2)] {
+        let run = workspace.clone().set("prepare.image.max_edge", max_edge).run(["--job", "material-single"]).exits(0);
+        assert_eq!((server.requests(), run.csv("material-single").rows.len()), (requests, 1), "max_edge = {max_edge}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_renamed_and_renamed_back_sends_nothing() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("one/a.txt", "docid:a").doc("one/deep/b.txt", "docid:b").doc("two.txt", "docid:c");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    for (from, to) in [("one", "zero"), ("zero", "other"), ("other", "one")] {
+        std::fs::rename(workspace.path("docs").join(from), workspace.path("docs").join(to)).unwrap();
+        let csv = workspace.run(["--job", "echo.toml"]).exits(0).csv("echo");
+        assert_eq!(csv.row(&format!("{to}/a.txt"))["said"], "said of docid:a");
+        assert_eq!(csv.row(&format!("{to}/deep/b.txt"))["said"], "said of docid:b");
+        assert_eq!(csv.rows.len(), 3);
+    }
+    assert_eq!(server.requests(), 3);
+}
+
+#[test]
+fn a_new_name_gets_into_the_results_of_every_job_also_where_the_order_stays() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).write("again.toml", ECHO.replace("name = \"echo\"", "name = \"again\""));
+    workspace.doc("a.txt", "docid:a").doc("c.txt", "docid:c");
+    let names = |job: &str| {
+        let run = workspace.run(["--job", &format!("{job}.toml")]).exits(0);
+        run.csv(job).column("document").join(" ")
+    };
+    assert_eq!((names("echo"), names("again")), ("a.txt c.txt".into(), "a.txt c.txt".into()));
+    std::fs::rename(workspace.path("docs/a.txt"), workspace.path("docs/b.txt")).unwrap();
+    assert_eq!((names("echo"), names("again")), ("b.txt c.txt".into(), "b.txt c.txt".into()));
+    // Both jobs ask the same, and the same document: that is one answer.
+    assert_eq!(server.requests(), 2);
+    workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date  2 documents"]);
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_shared_answer_costs_nothing_and_names_the_document_that_paid_for_it() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-test").set("llm.provider", "openai").set("llm.model", "gpt-6-astra");
+    let workspace = workspace.set("llm.base_url", format!("{}/v1", server.url())).set("llm.share_identical_calls", true);
+    for name in ["a", "b", "c", "d", "e"] {
+        workspace.doc(format!("{name}.txt"), "docid:same");
+    }
+    let run = workspace.run(["--job", "text"]).exits(0);
+    assert_eq!(server.requests(), 6);
+    let rows = run.jsonl("text");
+    assert_eq!(rows.len(), 5);
+    for task in 0..6 {
+        let calls: Vec<_> = rows.iter().map(|row| (&row["document"], &row["calls"][task])).collect();
+        let (payers, others): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, call)| call.get("shared_from").is_none());
+        let [(payer, paid)] = payers[..] else { panic!("{} documents paid for one call", payers.len()) };
+        assert!(paid["cost_usd"].as_f64().unwrap() > 0.0);
+        for (document, call) in others {
+            assert_eq!((&call["shared_from"], call["cost_usd"].as_f64(), call["attempts"].as_u64()), (payer, Some(0.0), Some(0)));
+            assert_eq!(call["answer"], paid["answer"], "{document}");
+        }
+    }
+    // The bill is that of six calls and not of thirty.
+    let bill: f64 = rows.iter().flat_map(|row| row["calls"].as_array().unwrap()).map(|call| call["cost_usd"].as_f64().unwrap()).sum();
+    assert!((run.summary("text")["cost"]["usd"].as_f64().unwrap() - bill).abs() < 1e-9, "{}", run.summary("text")["cost"]);
+    workspace.docmill(["verify"]).exits(0);
+}
+
+/// Documents by name whose calls fail as they are called, until the switch says that the server is well.
+fn failing() -> (ModelServer, Arc<AtomicBool>) {
+    let well = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&well);
+    let server = ModelServer::script()
+        .faults(move |ask| match ask.docid.as_deref() {
+            _ if switch.load(Ordering::SeqCst) => Reply::Ok,
+            Some("refused") => Reply::Refusal,
+            Some("invalid") => Reply::InvalidJson,
+            Some("broken") => Reply::error(ask, 500, "api_error", "it broke"),
+            Some("hanging") => Reply::Hang,
+            _ => Reply::Ok,
+        })
+        .start();
+    (server, well)
+}
+
+#[test]
+fn each_class_of_failures_is_sent_again_when_it_should_be_and_not_otherwise() {
+    let (server, well) = failing();
+    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", 1).set("llm.timeout_s", 1);
+    workspace.write("echo.toml", ECHO);
+    for name in ["broken", "good", "hanging", "invalid", "refused"] {
+        workspace.doc(format!("{name}.txt"), format!("docid:{name}"));
+    }
+    let done = Done { server, workspace };
+    let sent = |args: &[&str], code| {
+        let before = done.server.requests();
+        let run = done.workspace.run(["--job", "echo.toml"].iter().chain(args)).exits(code);
+        let mut sent: Vec<String> = done.server.ledger().asks[before..].iter().map(|ask| ask.docid.clone().unwrap()).collect();
+        sent.sort_unstable();
+        (sent.join(" "), run.csv("echo").column("failure_code").join(" "))
+    };
+    let codes = "server_error  timed_out invalid_answer refused".to_owned();
+    assert_eq!(sent(&[], 3), ("broken good hanging invalid refused".into(), codes.clone()));
+    assert_eq!(sent(&[], 3), ("broken hanging".into(), codes.clone()));
+    assert_eq!(sent(&["--retry-failed=invalid_answer"], 3), ("broken hanging invalid".into(), codes.clone()));
+    assert_eq!(sent(&["--retry-failed"], 3), ("broken hanging invalid refused".into(), codes));
+    well.store(true, Ordering::SeqCst);
+    assert_eq!(sent(&[], 3), ("broken hanging".into(), "   invalid_answer refused".into()));
+    assert_eq!(sent(&["--retry-failed=refused"], 3), ("refused".into(), "   invalid_answer ".into()));
+    assert_eq!(sent(&["--retry-failed=all"], 0), ("invalid".into(), "    ".into()));
+    assert_eq!(sent(&["--retry-failed"], 0), (String::new(), "    ".into()));
+}
+
+#[test]
+fn of_the_calls_of_one_document_only_those_are_sent_again_that_may_end_otherwise() {
+    let well = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&well);
+    let server = ModelServer::script()
+        .faults(move |ask| match &ask.schema["properties"] {
+            _ if switch.load(Ordering::SeqCst) => Reply::Ok,
+            fields if fields.get("summary").is_some() => Reply::Refusal,
+            fields if fields.get("questions").is_some() => Reply::error(ask, 500, "api_error", "it broke"),
+            _ => Reply::Ok,
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", 1);
+    workspace.doc("a.txt", "docid:a");
+    let run = workspace.run(["--job", "text"]).exits(3);
+    assert_eq!((server.requests(), run.csv("text").rows[0]["status"].as_str()), (6, "partial"));
+    well.store(true, Ordering::SeqCst);
+    let run = workspace.run(["--job", "text"]).exits(3);
+    assert!(server.ledger().asks[6..].iter().all(|ask| ask.schema["properties"].get("questions").is_some()));
+    assert_eq!((server.requests(), run.csv("text").rows[0]["failure_code"].as_str()), (7, "refused"));
+    let run = workspace.run(["--job", "text", "--retry-failed=refused"]).exits(0);
+    assert_eq!((server.requests(), run.csv("text").rows[0]["status"].as_str()), (8, "ok"));
+}
+
+#[test]
+fn a_picture_that_cannot_be_decoded_is_up_to_date_until_it_is_mended() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.doc("a.jpg", jpeg_cut_off(1));
+    let run = workspace.run(["--job", "material-single"]).exits(3);
+    assert_eq!(run.csv("material-single").column("failure_code"), ["undecodable"]);
+    workspace.run(["--job", "material-single"]).exits(3).says(&["up to date  1 documents: 1 failed"]);
+    let status = workspace.docmill(["status"]).exits(0).stdout;
+    assert!(status.contains("1 undecodable: tried again only with --retry-failed=undecodable, or when the document changes"), "{status}");
+    workspace.doc("a.jpg", png(1));
+    workspace.run(["--job", "material-single"]).exits(0);
+    assert_eq!(server.requests(), 1);
 }

@@ -1,8 +1,10 @@
 //! Commands that look at the run store.
 
 use crate::order::ECHO;
-use crate::support::{ModelServer, Workspace};
+use crate::support::{ModelServer, Reply, Workspace};
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn done(server: &ModelServer) -> Workspace {
     let workspace = Workspace::new().against(server);
@@ -130,4 +132,90 @@ fn without_a_store_there_is_a_hint() {
     for command in ["status", "runs", "verify", "export", "prune"] {
         workspace.docmill([command]).exits(2).says(&["no run store in output", "docmill run"]);
     }
+}
+
+#[test]
+fn after_a_kill_status_lists_the_calls_in_doubt_with_what_they_cost_at_the_most_and_how_to_go_on() {
+    let stuck = Arc::new(AtomicBool::new(true));
+    let hangs = Arc::clone(&stuck);
+    let server = ModelServer::script()
+        .faults(move |ask| match ask.docid.as_deref() {
+            Some("late") if hangs.load(Ordering::SeqCst) => Reply::Hang,
+            _ => Reply::Ok,
+        })
+        .start();
+    let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-test").set("llm.provider", "openai").set("llm.model", "gpt-6-astra");
+    let workspace = workspace.set("llm.base_url", format!("{}/v1", server.url()));
+    workspace.write("echo.toml", ECHO).doc("early.txt", "docid:early");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    workspace.doc("late.txt", "docid:late");
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the late one hangs", |ledger| ledger.of("late").len() == 1);
+    run.signal("KILL");
+    assert!(run.end().is_err());
+    stuck.store(false, Ordering::SeqCst);
+
+    let status = || workspace.docmill(["status"]).exits(0).stdout;
+    let text = status();
+    for part in [
+        "did not end",
+        "1 done, 1 pending",
+        "in doubt  1 calls, at most $0.",
+        "late.txt: echo, run 2",
+        "go on  docmill run docs --job echo.toml",
+    ] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    assert!(text.contains("sends the calls in doubt again; with --in-doubt skip it leaves them alone"), "{text}");
+    let json: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
+    let bound = json["in_doubt_at_most_usd"].as_f64().unwrap();
+
+    let run = workspace.run(["--job", "echo.toml", "--in-doubt", "skip"]).exits(3);
+    assert_eq!(run.csv("echo").column("failure_code"), ["", "in_doubt"]);
+    assert_eq!(server.requests(), 2, "a call in doubt was sent");
+    let text = status();
+    assert!(text.contains("1 in_doubt: the next run tries again"), "{text}");
+    assert!(text.contains("leaves the calls in doubt alone; without --in-doubt skip it sends them again"), "{text}");
+
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").column("said"), ["said of docid:early", "said of docid:late"]);
+    assert_eq!(server.requests(), 3);
+    let paid = run.jsonl("echo")[1]["calls"][0]["cost_usd"].as_f64().unwrap();
+    assert!(paid > 0.0 && paid <= bound, "{paid} was paid, and {bound} said to be the most");
+    let text = status();
+    assert!(!text.contains("in doubt") && !text.contains("go on"), "{text}");
+}
+
+#[test]
+fn pruning_drops_rows_of_the_past_and_no_answer_about_a_document_that_is_there() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    let past = ECHO;
+    for tokens in [200, 300] {
+        workspace.write("echo.toml", past.replace("max_output_tokens = 100", &format!("max_output_tokens = {tokens}")));
+        workspace.run(["--job", "echo.toml"]).exits(0);
+    }
+    assert_eq!((server.requests(), answers(&workspace)), (6, 6));
+    let asked = workspace.docmill(["prune"]).exits(2).stdout;
+    assert!(asked.contains("0 documents") && asked.contains("0 answers") && asked.contains("4 rows of the past"), "{asked}");
+    workspace.docmill(["prune", "--yes"]).exits(0);
+    assert_eq!(answers(&workspace), 6);
+    workspace.write("echo.toml", past);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!((server.requests(), run.csv("echo").rows.len()), (6, 2));
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_run_makes_results_that_were_deleted_altogether_and_sends_nothing() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    let results = workspace.path("output/echo");
+    let read = || ["results.csv", "results.jsonl", "results.json"].map(|name| std::fs::read(results.join(name)).unwrap());
+    let made = read();
+    std::fs::remove_dir_all(&results).unwrap();
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert!(read() == made, "they are not what they were");
+    assert_eq!(run.summary("echo")["documents"]["ok"], 2);
+    assert_eq!(server.requests(), 2);
 }

@@ -56,9 +56,10 @@ impl World {
         for (document, _) in roots.walk() {
             let versions = names.as_mut().map_or_else(Vec::new, |names| names.versions(&document.name).unwrap());
             let (digest, stamp) = (read(&document.path).map(|bytes| Digest::of(&bytes)), stamp_of(&document.path));
-            let Identity { id, record, kept, is_new, was_unread } = register.identify(&document, &versions, digest, stamp).unwrap();
+            let Identity { id, record, kept, is_new, renamed, was_unread } =
+                register.identify(&document, &versions, digest, stamp).unwrap();
             let forget_row = was_unread || digest.is_none();
-            runtime.block_on(handle.list_read(ReadDocument { position: document.index, id, record, forget_row })).unwrap();
+            runtime.block_on(handle.list_read(ReadDocument { position: document.index, id, record, renamed, forget_row })).unwrap();
             if kept.is_none() {
                 let codes = digest.is_none().then(|| "unreadable".to_owned());
                 let (status, result) = (if digest.is_some() { "ok" } else { "failed" }, "{}".to_owned());

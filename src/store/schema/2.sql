@@ -83,7 +83,7 @@ CREATE TABLE listing (
 -- Result files as they were published.
 CREATE TABLE files (
     path TEXT PRIMARY KEY,          -- below the output directory
-    run INTEGER NOT NULL REFERENCES runs (id),
+    run INTEGER NOT NULL,           -- 0 once a name or a row in them may be another
     size INTEGER NOT NULL,
     digest BLOB NOT NULL
 ) WITHOUT ROWID;
