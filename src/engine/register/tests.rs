@@ -17,7 +17,9 @@ impl World {
     fn of(files: &[(&str, &str)]) -> Self {
         let world = Self { dir: tempfile::tempdir().unwrap() };
         std::fs::create_dir(world.dir.path().join("docs")).unwrap();
-        files.iter().for_each(|(name, text)| world.write(name, text));
+        for (name, text) in files {
+            world.write(name, text);
+        }
         world
     }
 
