@@ -36,8 +36,8 @@ pub(super) enum Before {
     InDoubt(Failure),
     /// It is to be sent.
     Open {
-        /// Whether a failure is on record that an answer would replace.
-        failed_before: bool,
+        /// Whether something is on record that an answer would replace: a failure, or an answer that cannot be read.
+        replaces: bool,
     },
 }
 
@@ -52,18 +52,18 @@ impl Answers {
     }
 
     fn judge(&self, document: DocumentId, key: CallKey, known: Option<Known>) -> Before {
-        let failed_before = matches!(known, Some(Known::Failure { .. }));
+        let replaces = known.is_some();
         match known {
             // A record that cannot be read back is worth no more than none.
-            Some(Known::Answer(call)) => serde_json::from_str(&call).map_or(Before::Open { failed_before }, Before::Answered),
+            Some(Known::Answer(call)) => serde_json::from_str(&call).map_or(Before::Open { replaces }, Before::Answered),
             Some(Known::Failure { code, call }) if !self.retry.takes(&code) => {
-                serde_json::from_str(&call).map_or(Before::Open { failed_before }, Before::Failed)
+                serde_json::from_str(&call).map_or(Before::Open { replaces }, Before::Failed)
             }
             _ if self.skip_in_doubt && self.in_doubt.contains_key(&(document, key)) => {
                 let message = "a request for this was in flight when a run died, and may have been billed; `docmill run` without --in-doubt skip asks again";
                 Before::InDoubt(Failure::new(FailureCode::InDoubt, message))
             }
-            _ => Before::Open { failed_before },
+            _ => Before::Open { replaces },
         }
     }
 

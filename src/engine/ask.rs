@@ -131,28 +131,28 @@ impl Desk {
                 }
                 Before::Failed(record) => Ok(CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record }),
                 Before::InDoubt(failure) => Ok(RowMaker::unasked(call, failure)),
-                Before::Open { failed_before } => self.ask_once(subject, call, key, failed_before).await,
+                Before::Open { replaces } => self.ask_once(subject, call, key, replaces).await,
             }
         });
         join_all(asking).await.into_iter().collect()
     }
 
     /// Asks, or waits for another document that is asking the same if identical calls are shared.
-    async fn ask_once(&self, subject: Subject<'_>, call: &Call, key: CallKey, failed_before: bool) -> Result<CallRecord, Unfinished> {
+    async fn ask_once(&self, subject: Subject<'_>, call: &Call, key: CallKey, replaces: bool) -> Result<CallRecord, Unfinished> {
         let _turn = self.answers.turn(key).await;
         if let Some(record) = self.answers.shared(key).await? {
             self.context.meters.reused.fetch_add(1, Relaxed);
             let record = CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record };
-            self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, failed_before }).await?;
+            self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces }).await?;
             return Ok(record);
         }
         if let Some(doubts) = self.answers.doubts(subject.id, key) {
             self.store.give_up(doubts).await.map_err(|gone| self.store_failed(gone))?;
         }
-        self.ask_one(subject, call, key, failed_before).await
+        self.ask_one(subject, call, key, replaces).await
     }
 
-    async fn ask_one(&self, subject: Subject<'_>, call: &Call, key: CallKey, failed_before: bool) -> Result<CallRecord, Unfinished> {
+    async fn ask_one(&self, subject: Subject<'_>, call: &Call, key: CallKey, replaces: bool) -> Result<CallRecord, Unfinished> {
         let document = subject.id;
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
         match self.asker.ask(call, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
@@ -164,7 +164,7 @@ impl Desk {
                     request_id: answered.request_id,
                     ..RowMaker::record(call, &spent)
                 };
-                self.keep(NewAnswer { document, key, call: json(&record)?, settles: Some(settlement(attempt)), failed_before }).await?;
+                self.keep(NewAnswer { document, key, call: json(&record)?, settles: Some(settlement(attempt)), replaces }).await?;
                 Ok(record)
             }
             Ended::Failed(failure, spent, attempt) => {

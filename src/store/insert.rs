@@ -91,14 +91,18 @@ pub(super) fn lost(t: &Transaction<'_>, attempt: i64) -> Result<()> {
 }
 
 pub(super) fn answer(t: &Transaction<'_>, run: Run, answer: &NewAnswer) -> Result<()> {
-    let NewAnswer { document, key, call, settles, failed_before } = answer;
+    let NewAnswer { document, key, call, settles, replaces } = answer;
     if let Some(settlement) = settles {
         settle(t, settlement)?;
     }
-    if *failed_before {
-        t.prepare_cached("DELETE FROM failures WHERE document = ?1 AND call_key = ?2")?.execute((document.0, &key.0[..]))?;
+    if *replaces {
+        for old in
+            ["DELETE FROM failures WHERE document = ?1 AND call_key = ?2", "DELETE FROM answers WHERE document = ?1 AND call_key = ?2"]
+        {
+            t.prepare_cached(old)?.execute((document.0, &key.0[..]))?;
+        }
     }
-    // The first answer stays: what was paid for is never overwritten.
+    // Otherwise the first answer stays: what was paid for is never overwritten.
     t.prepare_cached("INSERT INTO answers (document, call_key, run, call) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
         .execute((document.0, &key.0[..], run.id, call))
         .map(|_| ())

@@ -71,8 +71,8 @@ pub struct NewAnswer {
     pub call: String,
     /// The end of the request that brought it; `None` if it is another document's answer, shared.
     pub settles: Option<Settlement>,
-    /// Whether the call is known to have failed before.
-    pub failed_before: bool,
+    /// Whether there is a failure of this call that it replaces, or an answer that could not be read.
+    pub replaces: bool,
 }
 
 /// A call that failed for good.

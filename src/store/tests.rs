@@ -100,7 +100,7 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
     assert_eq!((doubts.len(), doubts[0].document.as_str(), doubts[0].at_most), (1, "a.txt", Some(Money::from_pico(7))));
 
     let settles = Some(settlement(1, "answered"));
-    handle.save_answer(NewAnswer { document: DocumentId(1), key, call: "{}".into(), settles, failed_before: false }).await.unwrap();
+    handle.save_answer(NewAnswer { document: DocumentId(1), key, call: "{}".into(), settles, replaces: false }).await.unwrap();
     assert_eq!(archive.in_doubt().unwrap(), []);
     assert_eq!(archive.bill(None).unwrap().1.usd, Money::from_pico(5));
     let reader = reader::AnswerReader::open(&path).unwrap();
@@ -110,7 +110,7 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
 }
 
 #[tokio::test]
-async fn the_first_answer_stays_and_takes_the_place_of_a_failure() {
+async fn an_answer_takes_the_place_of_a_failure_and_then_stays() {
     let dir = tempfile::tempdir().unwrap();
     let store = begin(dir.path(), 1).unwrap();
     let path = store.path().to_owned();
@@ -118,8 +118,8 @@ async fn the_first_answer_stays_and_takes_the_place_of_a_failure() {
     let (document, key) = (DocumentId(1), CallKey([7; 32]));
     let failure = NewFailure { document, key, code: "refused", call: "no".into(), settles: settlement(1, "refused") };
     handle.save_failure(failure).await.unwrap();
-    for call in ["first", "second"] {
-        let answer = NewAnswer { document, key, call: call.into(), settles: None, failed_before: true };
+    for (call, replaces) in [("first", true), ("second", false)] {
+        let answer = NewAnswer { document, key, call: call.into(), settles: None, replaces };
         handle.save_answer(answer).await.unwrap();
     }
     finish(handle, thread);

@@ -23,6 +23,20 @@ fn answers(workspace: &Workspace) -> usize {
 }
 
 #[test]
+fn an_answer_that_cannot_be_read_any_more_is_asked_for_once_and_replaced() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    for (requests, damage) in [(3, true), (3, false)] {
+        if damage {
+            assert_eq!(sql(&workspace, "UPDATE answers SET call = substr(call, 1, 9) WHERE document = 1"), 1);
+        }
+        sql(&workspace, "DELETE FROM rows");
+        workspace.run(["--job", "echo.toml"]).exits(0);
+        assert_eq!((server.requests(), answers(&workspace)), (requests, 2));
+    }
+}
+
+#[test]
 fn result_files_can_be_made_again_at_any_time_and_anywhere() {
     let server = ModelServer::start();
     let workspace = done(&server);
