@@ -32,6 +32,21 @@ pub enum StopKind {
     Parked,
 }
 
+/// What a provider that refuses suffers from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pressure {
+    /// Nothing that concerns others.
+    None,
+    /// A rate limit.
+    Rate,
+    /// Usage that grew too fast.
+    Ramp,
+    /// More work than it can do.
+    Overload,
+    /// No room on a cheap tier.
+    Capacity,
+}
+
 /// A failed attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {

@@ -10,6 +10,7 @@ pub mod dialect;
 pub mod pricing;
 
 mod account;
+mod budget;
 mod fault;
 mod governor;
 mod retry;
@@ -17,8 +18,9 @@ mod settings;
 mod transport;
 
 pub use account::{Account, AccountError, Provider};
-pub use fault::{Class, Fault, RunStop, StopKind};
-pub use governor::Governor;
+pub use budget::{Budget, BudgetReached};
+pub use fault::{Class, Fault, Pressure, RunStop, StopKind};
+pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Ticket};
 pub use retry::{Answered, Asker, Attempt, Ended, Ledger, LedgerClosed, Observer};
-pub use settings::{LlmSettings, RetrySettings};
+pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
 pub use transport::Transport;

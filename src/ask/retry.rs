@@ -160,7 +160,9 @@ impl Asker {
     ) -> Result<(Result<Reply, Fault>, Attempt), Ended> {
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
-        let permit = self.governor.admit().await?;
+        let need = super::governor::Need { input: 1000.0, cached: 0.0, output: 100.0, max_output: 100.0, dialect: self.account.dialect };
+        let ticket = super::governor::Ticket { document: 0, need, at_most: None };
+        let permit = self.governor.admit(&ticket).await.map_err(|_| Ended::Stopped)?;
         // Under the permit, so that the ledger names exactly the calls that were in flight.
         let at_most = self.account.prices.at_most(&call.model, call.most_input_tokens(), output);
         let id = ledger.sending(spent.attempts + 1, at_most).await?;
@@ -205,7 +207,7 @@ impl Asker {
         };
         if fault.code == FailureCode::RateLimited {
             // A limit is the account's: everybody waits, at the gate and not here.
-            self.governor.close_for(wait);
+            
             return Ok(());
         }
         self.governor.pause(wait).await.map_err(|_| Ended::Stopped)

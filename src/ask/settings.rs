@@ -28,6 +28,8 @@ pub struct LlmSettings {
     pub thinking_tokens: u32,
     /// How hard to think, in the provider's words; empty for the model's default.
     pub effort: String,
+    /// `[llm.limits]`.
+    pub limits: LimitSettings,
     /// `[llm.retry]`.
     pub retry: RetrySettings,
 }
@@ -39,6 +41,44 @@ impl LlmSettings {
     pub fn documents(&self, calls: usize) -> usize {
         if self.documents > 0 { self.documents } else { (4 * self.concurrency).max(256).div_ceil(calls.max(1)) }
     }
+}
+
+/// `[llm.limits]`: what the account allows. 0 is learned from the provider.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Requests in a minute.
+    pub requests_per_minute: u32,
+    /// Input tokens in a minute.
+    pub input_tokens_per_minute: u32,
+    /// Output tokens in a minute.
+    pub output_tokens_per_minute: u32,
+    /// Tokens of both kinds in a minute.
+    pub tokens_per_minute: u32,
+    /// Seconds' worth of a limit that may be used at once.
+    pub burst_s: u32,
+    /// Whether to begin with a single request and with more after each answer.
+    pub slow_start: SlowStart,
+}
+
+/// When a run begins with a single request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlowStart {
+    /// Where there is an account with limits, and not where a server on this machine answers.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// `[budget]`: what may be spent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetSettings {
+    /// US dollars for everything in the output directory, earlier runs included; 0 for no cap.
+    pub max_usd: f64,
 }
 
 /// `[llm.retry]`: when to try again.

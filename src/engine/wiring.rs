@@ -209,7 +209,7 @@ fn desk(
     context: &Context,
 ) -> Result<Desk, RunError> {
     let transport = Transport::new(&plan.account, plan.llm.concurrency, Duration::from_secs(plan.llm.timeout_s))?;
-    let governor = Governor::new(plan.llm.concurrency, context.stop.clone(), abandon.clone());
+    let governor = Governor::new(plan.llm.concurrency, &plan.llm.limits, false, crate::ask::Budget::default(), (context.stop.clone(), abandon.clone()));
     let observer = Arc::clone(&context.meters);
     Ok(Desk {
         asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, observer),

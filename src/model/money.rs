@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::iter::Sum;
-use std::ops::{Add, AddAssign};
+use std::ops::{Add, AddAssign, Sub};
 
 const PICO_PER_DOLLAR: f64 = 1e12;
 
@@ -15,6 +15,9 @@ pub struct Money(u64);
 impl Money {
     /// No money.
     pub const ZERO: Self = Self(0);
+
+    /// More than any bill.
+    pub const MAX: Self = Self(u64::MAX);
 
     /// From trillionths of a dollar.
     pub const fn from_pico(pico: u64) -> Self {
@@ -48,6 +51,13 @@ impl Add for Money {
     type Output = Self;
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Money {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 }
 

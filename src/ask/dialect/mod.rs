@@ -6,10 +6,12 @@
 
 mod anthropic;
 mod body;
+mod limits;
 mod openai;
 mod schema;
 
 pub use body::Body;
+pub use limits::{Meter, Standing};
 
 use super::fault::{Class, Fault, StopKind};
 use crate::model::{Call, FailureCode, Reply};

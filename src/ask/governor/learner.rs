@@ -1,0 +1,164 @@
+//! Finds a limit that nobody declares, by being refused as seldom as possible.
+//!
+//! Until the first refusal it is a slow start: few requests in flight, one more with each that is accepted, and spread
+//! over the time that an answer takes, so that the first refusal comes before many others are on their way. A refusal
+//! says that the provider's bucket is empty just now. So what was accepted between two of them is what flowed in
+//! meanwhile, and that is the rate. Refusals of requests that were on their way already say nothing new.
+
+use super::bucket::Bucket;
+use super::need::{Amounts, Need};
+use super::super::dialect::Meter;
+use serde::{Deserialize, Serialize};
+
+/// What refusals have taught.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Learner {
+    /// Requests in flight at the most, as long as no limit is known.
+    window: f64,
+    /// Seconds from sending to an answer, on average.
+    answer_s: f64,
+    /// Begin of what is being counted: the first request, or the last time that the provider's bucket was empty.
+    from: Option<f64>,
+    /// Whether the bucket was empty then.
+    from_empty: bool,
+    /// What was sent since and not refused.
+    accepted: Amounts,
+    /// The span before, which late refusals still belong to.
+    closed: Option<Span>,
+    /// The largest request so far: a bucket that cannot hold it would let it go too early.
+    largest: Amounts,
+    /// Older spans that say the same: what was accepted of the limit in question, and in how many seconds.
+    older: (f64, f64),
+    /// When the rate was last raised, and by what share a second it grows.
+    raised_at: f64,
+    growth: f64,
+}
+
+/// What went through between two times.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Span {
+    seconds: f64,
+    from_empty: bool,
+    accepted: Amounts,
+    ended_at: f64,
+}
+
+/// Requests in flight after the first answer, when it did not declare a limit.
+const SECOND_WINDOW: f64 = 8.0;
+/// What was measured is approached from below.
+const CAUTION: f64 = 0.99;
+/// The first span tells little: nobody knows how long the bucket had been full. Rather too high, which the next refusal
+/// corrects soon, than too low.
+const COURAGE: f64 = 1.25;
+/// How fast a rate grows that nothing speaks against: a share a second. So slowly that the provider's bucket does not fill
+/// up meanwhile, or the next measurement would be too low; and faster after a while, for limits that were raised.
+const SLOWEST_GROWTH: f64 = 0.005;
+const FASTEST_GROWTH: f64 = 0.1;
+const GROWTH_DOUBLES_S: f64 = 15.0;
+
+impl Learner {
+    /// With `slow_start` a single request goes first.
+    pub fn new(slow_start: bool) -> Self {
+        Self {
+            window: if slow_start { 1.0 } else { f64::MAX },
+            answer_s: 0.0,
+            from: None,
+            from_empty: false,
+            accepted: Amounts::default(),
+            closed: None,
+            largest: Amounts::default(),
+            older: (0.0, 0.0),
+            raised_at: 0.0,
+            growth: SLOWEST_GROWTH,
+        }
+    }
+
+    /// Requests in flight at the most, as long as no limit is known.
+    pub fn window(&self) -> f64 {
+        self.window
+    }
+
+    /// Seconds between two requests, as long as no limit is known.
+    pub fn spacing(&self) -> f64 {
+        self.answer_s / (2.0 * self.window)
+    }
+
+    pub fn sent(&mut self, need: &Need, now: f64) {
+        self.from.get_or_insert(now);
+        self.accepted.add(&need.amounts(), 1.0);
+        self.largest.raise(&need.amounts());
+    }
+
+    /// An answer came after `seconds`; `full` says whether as many requests were in flight as may be.
+    pub fn answered(&mut self, seconds: f64, full: bool) {
+        self.answer_s = if self.answer_s == 0.0 { seconds } else { 0.8 * self.answer_s + 0.2 * seconds };
+        if self.window < SECOND_WINDOW {
+            self.window = SECOND_WINDOW;
+        } else if full {
+            self.window += 1.0;
+        }
+    }
+
+    /// Fewer at a time: the provider cannot keep up, or says that it was too many at once.
+    pub fn shrink(&mut self, in_flight: f64) {
+        self.window = (self.window.min(in_flight) / 2.0).max(1.0);
+    }
+
+    /// A request sent at `sent_at` was refused for `meter`; the provider wants `wait` seconds. What the limit seems to be.
+    pub fn refused(&mut self, meter: Meter, need: &Need, sent_at: f64, wait: f64, now: f64, old: Option<&Bucket>) -> Bucket {
+        match &mut self.closed {
+            Some(span) if sent_at <= span.ended_at => span.accepted.add(&need.amounts(), -1.0),
+            _ => {
+                self.accepted.add(&need.amounts(), -1.0);
+                self.older = match self.closed.filter(|span| span.from_empty) {
+                    Some(span) => merge(self.older, (span.accepted.of(meter), span.seconds), self.largest.of(meter)),
+                    None => (0.0, 0.0),
+                };
+                let seconds = now - self.from.unwrap_or(now);
+                self.closed =
+                    Some(Span { seconds, from_empty: self.from_empty, accepted: std::mem::take(&mut self.accepted), ended_at: now });
+                (self.from, self.from_empty) = (Some(now), true);
+                self.growth = SLOWEST_GROWTH;
+            }
+        }
+        self.raised_at = now;
+        let least = self.largest.of(meter).max(1.0);
+        let Some(span) = self.closed else { return Bucket::new(least / wait.max(1.0), least, 0.0, now) };
+        let accepted = span.accepted.of(meter);
+        // A first span began with a full bucket, and the wait is the time that it takes to fill again.
+        let seconds = if span.from_empty { span.seconds } else { span.seconds + wait };
+        let (all, in_seconds) = merge(self.older, (accepted, seconds), least);
+        let measured = all.max(1.0) / in_seconds.max(1e-3);
+        let per_second = measured * if span.from_empty { CAUTION } else { COURAGE };
+        let burst = match old {
+            Some(old) => old.capacity().min(per_second * wait.max(1.0)),
+            None => accepted - per_second * span.seconds,
+        };
+        Bucket::new(per_second, burst.max(least + SLACK_S * per_second), 0.0, span.ended_at)
+    }
+
+    /// A rate that nothing has spoken against for a while, and that is used to the full, may be too low.
+    pub fn grown(&mut self, bucket: &Bucket, now: f64) -> Option<f64> {
+        const STEP_S: f64 = 0.5;
+        let since = now - self.raised_at;
+        if since < STEP_S {
+            return None;
+        }
+        self.raised_at = now;
+        let per_second = bucket.per_second() * (1.0 + self.growth * since.min(1.0));
+        self.growth = (self.growth * f64::exp2(since / GROWTH_DOUBLES_S)).min(FASTEST_GROWTH);
+        Some(per_second)
+    }
+}
+
+/// Adds what was accepted in so many seconds to what was before, unless it alone says something, and something else: a
+/// request may be refused although there is something left, only not enough, so short spans say little.
+fn merge(older: (f64, f64), (accepted, seconds): (f64, f64), largest: f64) -> (f64, f64) {
+    const ENOUGH: f64 = 8.0;
+    let alone = accepted >= ENOUGH * largest;
+    let same = (0.7..1.4).contains(&(accepted * older.1 / (seconds * older.0).max(1e-9)));
+    if alone && !same { (accepted, seconds) } else { (older.0 + accepted, older.1 + seconds) }
+}
+
+/// Timers are not exact: a bucket that holds less than this many seconds' worth would flow over between two looks at it.
+pub(super) const SLACK_S: f64 = 0.1;

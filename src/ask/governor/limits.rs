@@ -1,0 +1,275 @@
+//! What is known about the limits of an account, and what has been used of them.
+//!
+//! Limits come from the settings, from the headers of replies, and where there is neither, from refusals. A pure state
+//! over times that the caller gives (in seconds), so that it can be kept in memory or be shared by processes.
+
+use super::bucket::Bucket;
+use super::learner::{Learner, SLACK_S};
+use super::need::{Amounts, METERS, Need};
+use super::super::dialect::{Meter, Standing};
+use super::super::fault::Pressure;
+use crate::model::Usage;
+use serde::{Deserialize, Serialize};
+
+/// Where a limit is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Source {
+    Declared,
+    Learned,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Limit {
+    source: Source,
+    bucket: Bucket,
+}
+
+/// What the settings say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Given {
+    /// Limits for a minute, by meter; 0 where there is none.
+    pub per_minute: Amounts,
+    /// Seconds' worth of a limit that may be used at once.
+    pub burst_s: f64,
+    /// Whether to begin with few requests.
+    pub slow_start: bool,
+}
+
+/// The limits of one account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Limits {
+    by_meter: [Option<Limit>; METERS.len()],
+    /// Everything that was ever taken.
+    taken: Amounts,
+    /// Nobody sends before this time.
+    opens_at: f64,
+    /// The next request does not leave before this time: bursts are spread.
+    next_at: f64,
+    /// Input tokens that the provider counts for one that we estimate.
+    scale: f64,
+    /// Output tokens of an answer, on average; 0 as long as there was none.
+    output: f64,
+    /// Requests sent before this time have had their refusal counted.
+    cut_at: f64,
+    ramp: Ramp,
+    learner: Learner,
+}
+
+/// What was taken for a request, to be settled when it has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Taken {
+    need: Need,
+    amounts: Amounts,
+    at: f64,
+    /// Everything that was ever taken, this included.
+    total: Amounts,
+}
+
+/// A share of the limits that is used after growing too fast, and how it comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Ramp {
+    share: f64,
+    from: f64,
+}
+
+impl Ramp {
+    /// A fifth more every ten seconds.
+    fn share(self, now: f64) -> f64 {
+        (self.share * 1.2_f64.powf((now - self.from).max(0.0) / 10.0)).min(1.0)
+    }
+}
+
+/// Before anything is known, a provider is expected to count a little more than we do.
+const FIRST_SCALE: f64 = 1.2;
+/// A learned rate is not exceeded by more than this while what has gathered is used up.
+const PEAK: f64 = 4.0;
+
+impl Taken {
+    pub fn sent_at(&self) -> f64 {
+        self.at
+    }
+}
+
+impl Limits {
+    pub fn new(given: &Given, now: f64) -> Self {
+        let limit = |per_minute: f64| {
+            let per_second = per_minute / 60.0;
+            let capacity = (given.burst_s * per_second).max(1.0);
+            (per_minute > 0.0).then(|| Limit { source: Source::Declared, bucket: Bucket::new(per_second, capacity, capacity, now) })
+        };
+        Self {
+            by_meter: METERS.map(|meter| limit(given.per_minute.of(meter))),
+            taken: Amounts::default(),
+            opens_at: 0.0,
+            next_at: 0.0,
+            scale: FIRST_SCALE,
+            output: 0.0,
+            cut_at: f64::MIN,
+            ramp: Ramp { share: 1.0, from: now },
+            learner: Learner::new(given.slow_start),
+        }
+    }
+
+    /// Settings hold also where the state comes from another process.
+    pub fn pin(&mut self, given: &Given, now: f64) {
+        let own = Self::new(given, now);
+        for (limit, own) in self.by_meter.iter_mut().zip(own.by_meter) {
+            let Some(own) = own else { continue };
+            match limit {
+                Some(limit) if limit.bucket.per_second() <= own.bucket.per_second() => {}
+                Some(limit) => limit.bucket.resize(own.bucket.per_second(), own.bucket.capacity(), now),
+                None => *limit = Some(own),
+            }
+        }
+    }
+
+    /// Until when nobody sends.
+    pub fn opens_at(&self) -> f64 {
+        self.opens_at
+    }
+
+    /// Requests for a minute that are known to be allowed.
+    pub fn requests_per_minute(&self) -> Option<f64> {
+        self.by_meter[Meter::Requests as usize].map(|limit| 60.0 * limit.bucket.per_second())
+    }
+
+    /// Requests in flight at the most.
+    pub fn window(&self) -> f64 {
+        if self.by_meter.iter().any(Option::is_some) { f64::MAX } else { self.learner.window() }
+    }
+
+    /// Takes what a request needs, or says when to ask again.
+    pub fn try_take(&mut self, need: &Need, now: f64) -> Result<Taken, f64> {
+        let need = self.calibrated(need);
+        let amounts = need.amounts();
+        let ready = self.limits().map(|(meter, limit)| limit.bucket.ready_at(amounts.of(meter), now));
+        let at = ready.fold(self.opens_at.max(self.next_at), f64::max);
+        if at > now {
+            return Err(at);
+        }
+        self.grow(&amounts, now);
+        self.spread(now);
+        for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+            if let Some(limit) = limit {
+                limit.bucket.take(amounts.of(meter), now);
+            }
+        }
+        self.taken.add(&amounts, 1.0);
+        self.learner.sent(&need, now);
+        Ok(Taken { need, amounts, at: now, total: self.taken })
+    }
+
+    /// The request was answered, or failed in a way that says nothing about limits. `used` is what it used, where that is
+    /// known; `full` says whether as many were in flight as may be.
+    pub fn settle(&mut self, taken: &Taken, used: Option<Usage>, full: bool, now: f64) {
+        let Some(used) = used.filter(|used| used.input() > 0) else { return };
+        let mut more = taken.need.settled((used.fresh + used.cache_write) as f64, used.output as f64);
+        more.add(&taken.amounts, -1.0);
+        for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+            if let Some(limit) = limit {
+                limit.bucket.take(more.of(meter), now);
+            }
+        }
+        self.taken.add(&more, 1.0);
+        self.learner.answered(now - taken.at, full);
+        // Learned quickly when too low, which costs refusals, and slowly when too high.
+        let real = used.input() as f64 / (taken.need.input / self.scale).max(1.0);
+        self.scale += (real - self.scale) * if real > self.scale { 0.5 } else { 0.1 };
+        let output = used.output as f64;
+        self.output = if self.output == 0.0 { output } else { self.output + 0.1 * (output - self.output) };
+    }
+
+    /// What the headers of a reply say.
+    pub fn observe(&mut self, taken: &Taken, standing: &Standing, given: &Given, now: f64) {
+        let meter = standing.meter;
+        let limit = match given.per_minute.of(meter) {
+            own if own > 0.0 => own.min(standing.per_minute),
+            _ => standing.per_minute,
+        };
+        let per_second = limit * self.ramp.share(now) / 60.0;
+        if !per_second.is_finite() || per_second <= 0.0 {
+            return;
+        }
+        let most = (given.burst_s * per_second).max(1.0);
+        // So much has been in it, this request included: at least that is what it holds.
+        let seen = standing.remaining.map_or(most, |left| left + taken.amounts.of(meter));
+        let known = self.by_meter[meter as usize].filter(|limit| limit.source == Source::Declared).map(|limit| limit.bucket);
+        let holds = match known {
+            Some(bucket) => seen.max(bucket.capacity() * (per_second / bucket.per_second()).min(1.0)),
+            None => seen,
+        };
+        let capacity = holds.max(1.0 + SLACK_S * per_second).min(most.max(1.0 + SLACK_S * per_second));
+        let mut bucket = known.unwrap_or_else(|| Bucket::new(per_second, capacity, capacity, now));
+        bucket.resize(per_second, capacity, now);
+        if let Some(left) = standing.remaining {
+            // It was counted some time between sending and answering. What was sent since then is not in it, and what
+            // flowed in since then neither.
+            let since = self.taken.of(meter) - taken.total.of(meter);
+            let flowed = per_second * (now - taken.at);
+            bucket.lower_to(left - (since - flowed).max(0.0), now);
+        }
+        self.by_meter[meter as usize] = Some(Limit { source: Source::Declared, bucket });
+    }
+
+    /// The provider refused a request, and wants nothing for `wait` seconds. `meter` is the limit that it names.
+    pub fn refuse(&mut self, taken: &Taken, pressure: Pressure, meter: Option<Meter>, wait: f64, in_flight: f64, now: f64) {
+        self.opens_at = self.opens_at.max(now + wait);
+        let echo = taken.at <= self.cut_at;
+        if pressure == Pressure::Ramp && !echo {
+            self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait };
+            self.learner.shrink(in_flight);
+        }
+        let declared = self.by_meter.iter().flatten().any(|limit| limit.source == Source::Declared);
+        if declared && !echo {
+            for limit in self.by_meter.iter_mut().flatten() {
+                // Below what is declared: it is counted over a shorter time than we thought, or others use it too.
+                let bucket = &mut limit.bucket;
+                bucket.lower_to(0.0, now);
+                bucket.resize(bucket.per_second(), (bucket.capacity() / 2.0).max(1.0 + SLACK_S * bucket.per_second()), now);
+            }
+        } else if !declared {
+            let meter = meter.unwrap_or(Meter::Requests);
+            let old = self.by_meter[meter as usize].filter(|_| !echo).map(|limit| limit.bucket);
+            let bucket = self.learner.refused(meter, &taken.need, taken.at, wait, now, old.as_ref());
+            self.by_meter[meter as usize] = Some(Limit { source: Source::Learned, bucket });
+        }
+        if !echo {
+            self.cut_at = now;
+        }
+    }
+
+    /// Nobody sends for `wait` seconds.
+    pub fn close(&mut self, wait: f64, now: f64) {
+        self.opens_at = self.opens_at.max(now + wait);
+    }
+
+    fn limits(&self) -> impl Iterator<Item = (Meter, Limit)> {
+        METERS.into_iter().zip(self.by_meter).filter_map(|(meter, limit)| limit.map(|limit| (meter, limit)))
+    }
+
+    fn calibrated(&self, need: &Need) -> Need {
+        let output = if self.output > 0.0 { self.output.min(need.max_output) } else { need.output };
+        Need { input: need.input * self.scale, cached: need.cached * self.scale, output, ..*need }
+    }
+
+    fn grow(&mut self, amounts: &Amounts, now: f64) {
+        for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+            let Some(Limit { source: Source::Learned, bucket }) = limit else { continue };
+            // Only a limit that is in the way says something by not being refused.
+            let used_up = bucket.level(now) < amounts.of(meter) + SLACK_S * bucket.per_second();
+            if let Some(per_second) = self.learner.grown(bucket, now).filter(|_| used_up) {
+                bucket.resize(per_second, bucket.capacity(), now);
+            }
+        }
+    }
+
+    fn spread(&mut self, now: f64) {
+        let learned = self.by_meter[Meter::Requests as usize].filter(|limit| limit.source == Source::Learned);
+        let spacing = match learned {
+            Some(limit) => 1.0 / (PEAK * limit.bucket.per_second()),
+            None if self.by_meter.iter().all(Option::is_none) => self.learner.spacing(),
+            None => return,
+        };
+        self.next_at = now + spacing;
+    }
+}

@@ -1,0 +1,352 @@
+//! Who may send now: one governor for an account, which is what providers limit.
+//!
+//! A request leaves when everything it needs is there at the same time: its turn, the gate open, a place among those in
+//! flight, its share of every budget of requests and tokens, and the money. Nothing is held while waiting. Requests
+//! about earlier documents go first, so that documents that were begun are finished.
+//!
+//! Promises: no more than the provider is known to allow; after a refusal nobody sends before the time it names; a
+//! request larger than a budget goes alone; what was reserved is settled when the request has ended, however it ends.
+
+mod bucket;
+mod learner;
+mod limits;
+mod need;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+pub use need::Need;
+
+use super::budget::{Budget, BudgetReached};
+use super::dialect::{Meter, Standing};
+use super::fault::Pressure;
+use super::settings::LimitSettings;
+use crate::model::{Money, Usage};
+use limits::{Given, Limits, Taken};
+use need::Amounts;
+use shared::Home;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Admission to one account.
+#[derive(Debug)]
+pub struct Governor {
+    home: Home,
+    given: Given,
+    clock: Clock,
+    concurrency: usize,
+    local: Mutex<Local>,
+    stop: CancellationToken,
+    abandon: CancellationToken,
+}
+
+/// What only this process knows.
+#[derive(Debug)]
+struct Local {
+    waiting: BTreeMap<Place, Arc<Notify>>,
+    arrivals: u64,
+    in_flight: usize,
+    /// Requests in flight at the most. Below `concurrency` while the provider is overloaded.
+    ceiling: f64,
+    /// Requests sent before have had their share in lowering it.
+    lowered_at: f64,
+    /// Recent answers, and how many of them said that the provider is overloaded.
+    overload: f64,
+    budget: Budget,
+}
+
+/// A place in the line: the document, then the time of arrival.
+type Place = (i64, u64);
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticket {
+    /// The document that it is about: earlier ones go first.
+    pub document: i64,
+    /// What it needs of the account's budgets.
+    pub need: Need,
+    /// What it costs at the most; `None` if the price is not known.
+    pub at_most: Option<Money>,
+}
+
+/// Why a request may not be sent at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The run is stopping.
+    Stopped,
+    /// There is no money left.
+    OverBudget(BudgetReached),
+}
+
+/// The run is stopping: no more requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+/// Permission to have one request in flight. Dropped without being settled, the request may have cost what was reserved.
+#[derive(Debug)]
+pub struct Permit<'g> {
+    governor: &'g Governor,
+    taken: Taken,
+    at_most: Option<Money>,
+    settled: bool,
+}
+
+/// How a request ended, as far as limits go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ending<'e> {
+    /// What it used, where that is known.
+    pub usage: Option<Usage>,
+    /// What it cost; `None`: it may have cost as much as it can.
+    pub cost: Option<Money>,
+    /// What the headers say.
+    pub standings: &'e [Standing],
+    /// What the provider suffers from, if that is why it refused; with the wait before the next request.
+    pub refused: Option<(Pressure, Duration)>,
+    /// The limit that it names.
+    pub meter: Option<Meter>,
+}
+
+/// Seconds since 1970 that never go back while the process lives: processes can compare theirs.
+#[derive(Debug)]
+struct Clock {
+    base: f64,
+    started: Instant,
+}
+
+impl Clock {
+    fn now(&self) -> f64 {
+        self.base + self.started.elapsed().as_secs_f64()
+    }
+
+    fn instant(&self, at: f64) -> Instant {
+        self.started + Duration::try_from_secs_f64(at - self.base).unwrap_or_default()
+    }
+}
+
+/// All requests do not leave at the moment when the gate opens, but within this share of the wait.
+const SPREAD: f64 = 0.02;
+/// An answer in five may say that the provider is overloaded before it gets fewer requests at a time.
+const OVERLOADED: f64 = 0.2;
+
+impl Governor {
+    /// A governor for `concurrency` requests in flight at the most. It admits nobody once `stop` is cancelled, and gives up
+    /// those in flight once `abandon` is. With `slow_start` it begins with a single request.
+    pub fn new(
+        concurrency: usize,
+        limits: &LimitSettings,
+        slow_start: bool,
+        budget: Budget,
+        (stop, abandon): (CancellationToken, CancellationToken),
+    ) -> Self {
+        let per_minute = [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
+        let given = Given { per_minute: Amounts::from(per_minute.map(|n| n as f64)), burst_s: limits.burst_s as f64, slow_start };
+        let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let clock = Clock { base, started: Instant::now() };
+        let local = Local {
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            in_flight: 0,
+            ceiling: concurrency as f64,
+            lowered_at: f64::MIN,
+            overload: 0.0,
+            budget,
+        };
+        let home = Home::own(Limits::new(&given, clock.now()));
+        Self { home, given, clock, concurrency, local: Mutex::new(local), stop, abandon }
+    }
+
+    /// Shares the limits with all processes that use the file `name` in `directory`. Where that is not possible, this
+    /// process counts for itself.
+    #[must_use]
+    pub fn shared(mut self, directory: &Path, name: &str) -> Self {
+        let now = self.clock.now();
+        if let Ok(home) = Home::shared(Limits::new(&self.given, now), directory, name) {
+            home.with(now, |limits| limits.pin(&self.given, now));
+            self.home = home;
+        }
+        self
+    }
+
+    /// Waits for a request in flight, unless the run cannot wait any longer. The request stays in doubt then.
+    pub async fn unless_abandoned<T>(&self, request: impl Future<Output = T>) -> Result<T, Stopped> {
+        tokio::select! {
+            biased;
+            reply = request => Ok(reply),
+            () = self.abandon.cancelled() => Err(Stopped),
+        }
+    }
+
+    /// Waits until a request may be sent.
+    pub async fn admit(&self, ticket: &Ticket) -> Result<Permit<'_>, NotAdmitted> {
+        if self.stop.is_cancelled() {
+            return Err(NotAdmitted::Stopped);
+        }
+        let waiter = self.line_up(ticket.document);
+        loop {
+            let again_at = match self.try_admit(&waiter, ticket)? {
+                Turn::Now(taken) => return Ok(Permit { governor: self, taken, at_most: ticket.at_most, settled: false }),
+                Turn::At(time) => Some(self.clock.instant(time)),
+                Turn::AfterOthers => None,
+            };
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(NotAdmitted::Stopped),
+                () = waiter.turn.notified() => {}
+                () = at(again_at) => {}
+            }
+        }
+    }
+
+    /// Waits for `time`, or until the run stops.
+    pub async fn pause(&self, time: Duration) -> Result<(), Stopped> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Stopped),
+            () = tokio::time::sleep(time) => Ok(()),
+        }
+    }
+
+    /// How long nobody may send, if that is so.
+    pub fn closed_for(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let opens_at = self.home.with(now, |limits| limits.opens_at());
+        Duration::try_from_secs_f64(opens_at - now).ok().filter(|wait| !wait.is_zero())
+    }
+
+    fn local(&self) -> MutexGuard<'_, Local> {
+        // Counters have no half-written state that a panic elsewhere could leave behind.
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line_up(&self, document: i64) -> Waiter<'_> {
+        let turn = Arc::new(Notify::new());
+        let mut local = self.local();
+        local.arrivals += 1;
+        let place = (document, local.arrivals);
+        local.waiting.insert(place, Arc::clone(&turn));
+        Waiter { governor: self, place, turn }
+    }
+
+    fn try_admit(&self, waiter: &Waiter<'_>, ticket: &Ticket) -> Result<Turn, NotAdmitted> {
+        let now = self.clock.now();
+        let mut local = self.local();
+        let first = local.waiting.first_key_value().is_some_and(|(place, _)| *place == waiter.place);
+        if !first || local.in_flight as f64 >= local.ceiling.max(1.0) {
+            return Ok(Turn::AfterOthers);
+        }
+        let in_flight = local.in_flight as f64;
+        let taken = self.home.with(now, |limits| {
+            if in_flight >= limits.window() {
+                return Ok(Turn::AfterOthers);
+            }
+            if !local.budget.reserve(ticket.at_most).map_err(NotAdmitted::OverBudget)? {
+                return Ok(Turn::AfterOthers);
+            }
+            Ok(limits.try_take(&ticket.need, now).map_or_else(
+                |at| {
+                    local.budget.settle(ticket.at_most, Some(Money::ZERO));
+                    Turn::At(at)
+                },
+                Turn::Now,
+            ))
+        })?;
+        if matches!(taken, Turn::Now(_)) {
+            local.in_flight += 1;
+        }
+        Ok(taken)
+    }
+}
+
+enum Turn {
+    Now(Taken),
+    At(f64),
+    /// When somebody else has ended, or gone first.
+    AfterOthers,
+}
+
+/// Somebody who waits to be admitted. Leaves the line when dropped.
+struct Waiter<'g> {
+    governor: &'g Governor,
+    place: Place,
+    turn: Arc<Notify>,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut local = self.governor.local();
+        local.waiting.remove(&self.place);
+        local.call_next();
+    }
+}
+
+impl Local {
+    fn call_next(&self) {
+        if let Some((_, turn)) = self.waiting.first_key_value() {
+            turn.notify_one();
+        }
+    }
+
+    /// Fewer at a time when the provider is overloaded, once for all that were in flight together; one more with each full
+    /// round without that.
+    fn adapt(&mut self, overloaded: bool, sent_at: f64, concurrency: usize, now: f64) {
+        self.overload += 0.1 * (f64::from(u8::from(overloaded)) - self.overload);
+        if overloaded && self.overload > OVERLOADED && sent_at > self.lowered_at {
+            self.ceiling = (0.7 * self.ceiling.min(self.in_flight as f64)).max(1.0);
+            self.lowered_at = now;
+        } else if !overloaded && self.in_flight as f64 >= self.ceiling - 1.0 {
+            self.ceiling = (self.ceiling + 1.0 / self.ceiling).min(concurrency as f64);
+        }
+    }
+}
+
+impl Permit<'_> {
+    /// Gives the permit back.
+    pub fn end(mut self, ending: &Ending<'_>) {
+        self.settled = true;
+        self.give_back(ending);
+    }
+
+    fn give_back(&self, ending: &Ending<'_>) {
+        let governor = self.governor;
+        let now = governor.clock.now();
+        let mut local = governor.local();
+        let in_flight = local.in_flight as f64;
+        let pressure = ending.refused.map(|(pressure, _)| pressure);
+        governor.home.with(now, |limits| {
+            match ending.refused {
+                Some((pressure @ (Pressure::Rate | Pressure::Ramp), wait)) => {
+                    let wait = wait.as_secs_f64() * (1.0 + SPREAD * fastrand::f64());
+                    limits.refuse(&self.taken, pressure, ending.meter, wait, in_flight, now);
+                }
+                _ => limits.settle(&self.taken, ending.usage, in_flight >= limits.window(), now),
+            }
+            for standing in ending.standings {
+                limits.observe(&self.taken, standing, &governor.given, now);
+            }
+        });
+        local.adapt(pressure == Some(Pressure::Overload), self.taken.sent_at(), governor.concurrency, now);
+        local.budget.settle(self.at_most, ending.cost);
+        local.in_flight -= 1;
+        local.call_next();
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.give_back(&Ending::default());
+        }
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,69 @@
+//! What a request takes out of the budgets of its account.
+
+use super::super::dialect::{Dialect, Meter};
+use serde::{Deserialize, Serialize};
+
+/// One number for each [`Meter`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Amounts([f64; 4]);
+
+pub(super) const METERS: [Meter; 4] = [Meter::Requests, Meter::InputTokens, Meter::OutputTokens, Meter::Tokens];
+
+impl From<[f64; 4]> for Amounts {
+    fn from(amounts: [f64; 4]) -> Self {
+        Self(amounts)
+    }
+}
+
+impl Amounts {
+    pub fn of(&self, meter: Meter) -> f64 {
+        self.0[meter as usize]
+    }
+
+    /// The larger one of each.
+    pub fn raise(&mut self, other: &Self) {
+        for (mine, other) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.max(other);
+        }
+    }
+
+    pub fn add(&mut self, other: &Self, times: f64) {
+        for (mine, other) in self.0.iter_mut().zip(other.0) {
+            *mine += times * other;
+        }
+    }
+}
+
+/// What one request is expected to use. Providers differ in what they count when a request arrives, and in what they
+/// correct afterwards.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Need {
+    /// Input tokens, estimated.
+    pub input: f64,
+    /// Of these, tokens that are expected to come from the prompt cache.
+    pub cached: f64,
+    /// Output tokens that are expected.
+    pub output: f64,
+    /// Output tokens at the most.
+    pub max_output: f64,
+    /// Whose rules.
+    pub dialect: Dialect,
+}
+
+impl Need {
+    /// What the provider counts when the request arrives.
+    pub(super) fn amounts(&self) -> Amounts {
+        let tokens = match self.dialect {
+            // Counts the larger one of what the prompt seems to be and of what may be answered.
+            Dialect::OpenAi => self.input.max(self.max_output),
+            _ => self.input + self.max_output,
+        };
+        Amounts([1.0, self.input - self.cached, self.output, tokens])
+    }
+
+    /// The same when it is known what was used. Where the provider does not correct its count, neither do we.
+    pub(super) fn settled(&self, uncached: f64, output: f64) -> Amounts {
+        let Amounts([requests, _, _, tokens]) = self.amounts();
+        Amounts([requests, uncached, output, tokens])
+    }
+}

@@ -1,0 +1,290 @@
+//! The governor against model providers in virtual time.
+
+use super::bucket::Bucket;
+use super::*;
+use crate::ask::dialect::Dialect;
+use crate::ask::settings::{LimitSettings, SlowStart};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use tokio::task::LocalSet;
+
+const WIRE: Duration = Duration::from_millis(5);
+
+fn governor(concurrency: usize, slow_start: bool, budget: Budget) -> Governor {
+    let limits = LimitSettings {
+        requests_per_minute: 0,
+        input_tokens_per_minute: 0,
+        output_tokens_per_minute: 0,
+        tokens_per_minute: 0,
+        burst_s: 5,
+        slow_start: SlowStart::Auto,
+    };
+    Governor::new(concurrency, &limits, slow_start, budget, (CancellationToken::new(), CancellationToken::new()))
+}
+
+fn ticket(document: i64, input: f64) -> Ticket {
+    let need = Need { input, cached: 0.0, output: 50.0, max_output: 100.0, dialect: Dialect::Anthropic };
+    Ticket { document, need, at_most: None }
+}
+
+/// What a provider does.
+#[derive(Clone, Copy)]
+struct Provider {
+    /// Meter, limit a second, burst.
+    limit: (Meter, f64, f64),
+    retry_after: f64,
+    headers: bool,
+    answer: f64,
+    /// After so many requests, the limit is multiplied by this.
+    change: Option<(usize, f64)>,
+    tokens: fn(usize) -> f64,
+}
+
+const STEADY: Provider = Provider {
+    limit: (Meter::Requests, 20.0, 20.0),
+    retry_after: 1.0,
+    headers: true,
+    answer: 0.1,
+    change: None,
+    tokens: |_| 500.0,
+};
+
+/// How a run went.
+#[derive(Debug)]
+struct Came {
+    refused: usize,
+    seconds: f64,
+    most_in_flight: usize,
+}
+
+struct Server {
+    provider: Provider,
+    bucket: RefCell<Bucket>,
+    served: Cell<usize>,
+    refused: Cell<usize>,
+    in_flight: Cell<usize>,
+    most: Cell<usize>,
+    started: Instant,
+    span: Cell<f64>,
+}
+
+impl Server {
+    fn new(provider: Provider) -> Self {
+        let (_, per_second, burst) = provider.limit;
+        let zero = || Cell::new(0);
+        Self {
+            provider,
+            bucket: RefCell::new(Bucket::new(per_second, burst, burst, 0.0)),
+            served: zero(),
+            refused: zero(),
+            in_flight: zero(),
+            most: zero(),
+            started: Instant::now(),
+            span: Cell::new(0.0),
+        }
+    }
+
+    fn now(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Serves a request of so many tokens, or refuses it.
+    async fn send(&self, tokens: f64) -> (bool, Option<Standing>) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.most.set(self.most.get().max(self.in_flight.get()));
+        tokio::time::sleep(WIRE).await;
+        let (meter, per_second, burst) = self.provider.limit;
+        let need = if meter == Meter::Requests { 1.0 } else { tokens };
+        let (passes, standing) = {
+            let mut bucket = self.bucket.borrow_mut();
+            let now = self.now();
+            if let Some((after, times)) = self.provider.change
+                && self.served.get() == after
+                && bucket.per_second() == per_second
+            {
+                bucket.resize(per_second * times, burst * times, now);
+            }
+            let passes = bucket.ready_at(need, now) <= now;
+            if passes {
+                bucket.take(need, now);
+                self.served.set(self.served.get() + 1);
+                self.span.set(now);
+            } else {
+                self.refused.set(self.refused.get() + 1);
+            }
+            let standing =
+                Standing { meter, per_minute: bucket.per_second() * 60.0, remaining: Some(bucket.level(now).max(0.0).floor()), reset: None };
+            (passes, self.provider.headers.then_some(standing))
+        };
+        if passes {
+            tokio::time::sleep(Duration::from_secs_f64(self.provider.answer)).await;
+        }
+        tokio::time::sleep(WIRE).await;
+        self.in_flight.set(self.in_flight.get() - 1);
+        (passes, standing)
+    }
+}
+
+/// Sends requests until each has been served.
+async fn client(server: Rc<Server>, governor: Rc<Governor>, requests: usize) {
+    let tasks = LocalSet::new();
+    for number in 0..requests {
+        let (server, governor) = (Rc::clone(&server), Rc::clone(&governor));
+        tasks.spawn_local(async move {
+            let tokens = (server.provider.tokens)(number);
+            loop {
+                let permit = governor.admit(&ticket(i64::try_from(number).unwrap(), 0.9 * tokens)).await.unwrap();
+                let (passes, standing) = server.send(tokens).await;
+                let standings = standing.as_slice();
+                if passes {
+                    let usage = Usage { fresh: tokens as u64, output: 50, ..Usage::default() };
+                    permit.end(&Ending { usage: Some(usage), cost: Some(Money::ZERO), standings, ..Ending::default() });
+                    return;
+                }
+                let wait = Duration::from_secs_f64(server.provider.retry_after);
+                let meter = Some(server.provider.limit.0);
+                let refused = Some((Pressure::Rate, wait));
+                permit.end(&Ending { cost: Some(Money::ZERO), standings, refused, meter, ..Ending::default() });
+            }
+        });
+    }
+    tasks.await;
+}
+
+async fn run(provider: Provider, requests: usize, concurrency: usize) -> Came {
+    fastrand::seed(7);
+    let server = Rc::new(Server::new(provider));
+    let governor = Rc::new(governor(concurrency, true, Budget::default()));
+    client(Rc::clone(&server), governor, requests).await;
+    Came { refused: server.refused.get(), seconds: server.span.get(), most_in_flight: server.most.get() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_limit_is_used_to_the_full_and_never_exceeded() {
+    for answer in [0.02, 0.1, 0.5, 1.5] {
+        let came = run(Provider { answer, ..STEADY }, 400, 50).await;
+        assert_eq!(came.refused, 0, "{answer}: {came:?}");
+        assert!(came.seconds <= 1.05 * 19.0 + answer, "{answer}: {came:?}");
+        assert!(came.most_in_flight <= 50, "{came:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_nobody_declares_is_found_with_few_refusals() {
+    for (answer, more) in [(0.02, 0.0), (0.1, 0.0), (0.2, 0.0), (0.5, 1.5)] {
+        let came = run(Provider { answer, headers: false, ..STEADY }, 400, 50).await;
+        assert!(came.refused <= 10, "{answer}: {came:?}");
+        // Where answers take long, the slow start takes long.
+        assert!(came.seconds <= 1.05 * 19.0 + more, "{answer}: {came:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_changes_in_the_middle_is_followed() {
+    let ideal = 200.0 / 20.0 + 200.0 / 10.0 - 1.0;
+    for headers in [true, false] {
+        let came = run(Provider { headers, change: Some((200, 0.5)), ..STEADY }, 400, 50).await;
+        assert!(came.refused <= if headers { 2 } else { 12 }, "{headers}: {came:?}");
+        assert!(came.seconds <= 1.06 * ideal, "{headers}: {came:?} of {ideal}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_limits_hold_for_documents_of_all_sizes() {
+    // 200 to 60,000 tokens, 1,000,000 a minute.
+    let tokens = |number: usize| [200.0, 900.0, 4_000.0, 20_000.0, 60_000.0][number % 5];
+    let total: f64 = (0..200).map(tokens).sum();
+    let ideal = (total - 83_000.0) / 16_667.0;
+    for (headers, allowed) in [(true, 0), (false, 12)] {
+        let provider = Provider { limit: (Meter::InputTokens, 16_667.0, 83_000.0), headers, tokens, ..STEADY };
+        let came = run(provider, 200, 50).await;
+        assert!(came.refused <= allowed, "{headers}: {came:?}");
+        assert!(came.seconds <= if headers { 1.05 } else { 1.1 } * ideal, "{headers}: {came:?} of {ideal}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_processes_share_one_limit() {
+    for headers in [true, false] {
+        fastrand::seed(7);
+        let directory = tempfile::tempdir().unwrap();
+        let server = Rc::new(Server::new(Provider { headers, ..STEADY }));
+        let process = || Rc::new(governor(50, true, Budget::default()).shared(directory.path(), "account"));
+        let (one, other) = (client(Rc::clone(&server), process(), 200), client(Rc::clone(&server), process(), 200));
+        tokio::join!(one, other);
+        let (refused, seconds) = (server.refused.get(), server.span.get());
+        assert!(refused <= if headers { 0 } else { 10 }, "{headers}: {refused} refused");
+        assert!(seconds <= 1.05 * 19.0, "{headers}: {seconds}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_passes_a_closed_gate_before_its_time() {
+    let governor = governor(8, false, Budget::default());
+    let first = governor.admit(&ticket(0, 10.0)).await.unwrap();
+    let start = Instant::now();
+    first.end(&Ending { refused: Some((Pressure::Rate, Duration::from_secs(2))), ..Ending::default() });
+    let tickets = [1, 2, 3].map(|document| ticket(document, 10.0));
+    let permits = futures::future::join_all(tickets.iter().map(|ticket| governor.admit(ticket))).await;
+    assert!(permits.iter().all(Result::is_ok));
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn earlier_documents_go_first() {
+    let governor = Rc::new(governor(1, false, Budget::default()));
+    let permit = governor.admit(&ticket(9, 1.0)).await.unwrap();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let tasks = LocalSet::new();
+    for document in [5, 7, 2] {
+        let (governor, order) = (Rc::clone(&governor), Rc::clone(&order));
+        tasks.spawn_local(async move {
+            let _permit = governor.admit(&ticket(document, 1.0)).await.unwrap();
+            order.borrow_mut().push(document);
+        });
+    }
+    // Everybody is in line before the place is given back.
+    tasks.run_until(tokio::task::yield_now()).await;
+    drop(permit);
+    tasks.await;
+    assert_eq!(*order.borrow(), [2, 5, 7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_frees_those_who_wait_for_a_place_and_at_the_gate() {
+    let stop = CancellationToken::new();
+    let governor = Governor { stop: stop.clone(), ..governor(1, false, Budget::default()) };
+    let permit = governor.admit(&ticket(0, 1.0)).await.unwrap();
+    let asked = ticket(1, 1.0);
+    let queued = governor.admit(&asked);
+    stop.cancel();
+    assert_eq!(queued.await.err(), Some(NotAdmitted::Stopped));
+    drop(permit);
+    assert_eq!(governor.pause(Duration::from_hours(1)).await, Err(Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cap_is_never_passed_and_used_up_to_one_reservation() {
+    let (cap, at_most) = (Money::from_pico(1000), Money::from_pico(90));
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let governor = Rc::new(governor(16, false, Budget::new(Some(cap), Money::from_pico(random.u64(0..300)))));
+        let billed = Rc::new(Cell::new(governor.local().budget.spent()));
+        let tasks = LocalSet::new();
+        for document in 0..200 {
+            let (governor, billed, cost, dies) = (Rc::clone(&governor), Rc::clone(&billed), Money::from_pico(random.u64(0..=90)), random.u8(..) < 20);
+            tasks.spawn_local(async move {
+                let Ok(permit) = governor.admit(&Ticket { at_most: Some(at_most), ..ticket(document, 1.0) }).await else { return };
+                tokio::time::sleep(Duration::from_millis(document.unsigned_abs() % 7)).await;
+                // A reply that was lost may have been billed in full.
+                billed.set(billed.get() + if dies { at_most } else { cost });
+                if !dies {
+                    permit.end(&Ending { cost: Some(cost), ..Ending::default() });
+                }
+            });
+        }
+        tasks.await;
+        assert!(billed.get() <= cap, "seed {seed}: {:?}", billed.get());
+        assert!(billed.get() + at_most > cap, "seed {seed}: {:?}", billed.get());
+    }
+}
