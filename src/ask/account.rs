@@ -2,9 +2,11 @@
 
 use super::dialect::Dialect;
 use super::pricing::Prices;
-use super::settings::LlmSettings;
+use super::settings::{LlmSettings, SlowStart};
+use super::transport::is_loopback;
 use secrecy::{ExposeSecret, SecretString};
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +161,35 @@ impl Account {
             key: key.map(SecretString::from),
             key_variable: variable.map(ToOwned::to_owned),
         })
+    }
+
+    /// Whether a run begins with a single request: where there is an account whose limits are not known.
+    pub fn starts_slowly(&self, setting: SlowStart) -> bool {
+        match setting {
+            SlowStart::On => true,
+            SlowStart::Off => false,
+            SlowStart::Auto => self.has_limits(),
+        }
+    }
+
+    /// The file in which processes on this machine share the limits of this account: directory and name.
+    pub fn limits_file(&self) -> Option<(PathBuf, String)> {
+        let own = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        let directory = own("XDG_RUNTIME_DIR").unwrap_or_else(|| {
+            let user = std::env::var("USER").unwrap_or_default();
+            std::env::temp_dir().join(format!("docmill-{}", user.replace(std::path::is_separator, "_")))
+        });
+        let mut hash = blake3::Hasher::new();
+        for part in [self.endpoint.as_str(), &self.model, self.key().unwrap_or_default()] {
+            hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        let name = format!("limits-{}.json", &hash.finalize().to_hex()[..24]);
+        self.has_limits().then(|| (directory.join("docmill"), name))
+    }
+
+    /// A server on this machine that wants no key has no account, only places.
+    fn has_limits(&self) -> bool {
+        self.provider != Provider::Simulated && (self.key.is_some() || !is_loopback(&self.endpoint))
     }
 
     /// The key, for the one header that carries it.

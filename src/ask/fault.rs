@@ -60,12 +60,37 @@ pub struct Fault {
     pub usage: Usage,
     /// The provider's name for the request.
     pub request_id: Option<String>,
+    /// The HTTP status, if there was a reply.
+    pub status: Option<u16>,
+    /// The provider's own code.
+    pub reason: Option<String>,
+    /// What the provider suffers from, if that is why it refused.
+    pub pressure: Pressure,
 }
 
 impl Fault {
     /// A fault without usage.
     pub fn new(class: Class, code: FailureCode, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), usage: Usage::default(), request_id: None }
+        Self {
+            class,
+            code,
+            message: message.into(),
+            usage: Usage::default(),
+            request_id: None,
+            status: None,
+            reason: None,
+            pressure: Pressure::None,
+        }
+    }
+}
+
+impl Fault {
+    /// The wait that the provider asks for.
+    pub fn wait(&self) -> Option<Duration> {
+        match self.class {
+            Class::Refused { retry_after } => retry_after,
+            _ => None,
+        }
     }
 }
 

@@ -5,14 +5,18 @@
 //! permit.
 
 use super::account::Account;
-use super::dialect::Extra;
-use super::fault::{Class, Fault, RunStop, StopKind};
-use super::governor::{Governor, Stopped};
+use super::dialect::{Extra, Meter};
+use super::fault::{Class, Fault, Pressure, RunStop, StopKind};
+use super::governor::{Ending, Governor, Need, NotAdmitted, Stopped, Ticket};
+use super::judge::judge;
+use super::lessons::Lessons;
+use super::preflight::Preflight;
 use super::settings::{LlmSettings, RetrySettings};
-use super::transport::Transport;
-use crate::model::{Call, Failure, FailureCode, Money, Reply, Spent, Stop, Usage};
+use super::transport::{Exchange, Transport};
+use crate::model::{Call, Failure, FailureCode, Money, Reply, Spent, Usage};
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,6 +26,8 @@ pub trait Observer: Send + Sync {
     fn sent(&self);
     /// Its reply came, or will not come. `spent` is what this attempt came to.
     fn ended(&self, spent: &Spent);
+    /// Something that a person should know.
+    fn note(&self, message: &str);
     /// The call will be tried again.
     fn retrying(&self, call: &Call, attempt: u32, fault: &Fault);
 }
@@ -60,7 +66,20 @@ pub struct Asker {
     transport: Transport,
     retry: RetrySettings,
     thinking_tokens: u32,
+    fallback: Option<String>,
+    /// The model is not there: everybody asks the fallback.
+    gone: AtomicBool,
+    preflight: Preflight,
     observer: Arc<dyn Observer>,
+}
+
+/// A call, and what matters for sending it.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'q> {
+    /// The call.
+    pub call: &'q Call,
+    /// The document that it is about. Earlier ones go first.
+    pub document: i64,
 }
 
 /// A complete, validated answer.
@@ -90,19 +109,21 @@ pub enum Ended {
 /// The longest wait that we choose ourselves.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
-/// What the last attempts have taught the next one.
-#[derive(Default)]
-struct Lessons {
-    more_room: bool,
-    note: Option<String>,
-    lost: u32,
-}
-
 impl Asker {
     /// Everything that a call needs on its way.
     pub fn new(account: Account, governor: Governor, transport: Transport, settings: &LlmSettings, observer: Arc<dyn Observer>) -> Self {
         let thinking_tokens = if settings.thinking_tokens > 0 { settings.thinking_tokens } else { account.dialect.thinking_tokens() };
-        Self { account, governor, transport, retry: settings.retry.clone(), thinking_tokens, observer }
+        Self {
+            account,
+            governor,
+            transport,
+            retry: settings.retry.clone(),
+            thinking_tokens,
+            fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
+            gone: AtomicBool::new(false),
+            preflight: Preflight::new(settings.preflight),
+            observer,
+        }
     }
 
     /// The account that is asked.
@@ -110,33 +131,49 @@ impl Asker {
         &self.account
     }
 
+    /// Who may send.
+    pub fn governor(&self) -> &Governor {
+        &self.governor
+    }
+
     /// Asks until there is an answer that `check` accepts, or no hope for one. `check` turns the text of a reply into
     /// the answer, or says what is wrong with it.
-    pub async fn ask(&self, call: &Call, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Value, String>) -> Ended {
-        self.ask_until_it_ends(call, ledger, check).await.unwrap_or_else(|ended| ended)
+    pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Value, String>) -> Ended {
+        let alone = self.preflight.enter(&question.call.task).await;
+        let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
+        match (alone, &ended) {
+            (Some(alone), Ended::Answered(..)) => alone.landed(None),
+            (Some(alone), Ended::Failed(failure, ..)) => alone.landed(Some(failure.code)),
+            _ => {}
+        }
+        ended
     }
 
     /// `Err` is an end too: one that comes early.
     async fn ask_until_it_ends(
         &self,
-        call: &Call,
+        question: Question<'_>,
         ledger: &impl Ledger,
         check: impl Fn(&str) -> Result<Value, String>,
     ) -> Result<Ended, Ended> {
+        let call = question.call;
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
-        let mut lessons = Lessons::default();
+        let mut lessons = Lessons { fallback: self.gone.load(Relaxed), ..Lessons::default() };
         loop {
-            let (result, mut attempt) = self.attempt(call, ledger, &lessons, &mut spent).await?;
+            let (result, mut attempt) = self.attempt(question, ledger, &lessons, &mut spent).await?;
             let fault = match result.and_then(|reply| judge(reply, &check)) {
                 Ok(answered) => return Ok(Ended::Answered(answered, spent, attempt)),
                 Err(fault) => fault,
             };
             attempt.failure = Some(fault.code);
-            let over = if let Class::RunFatal(kind) = fault.class {
+            let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
+            let before = lessons.fallback;
+            let over = if lessons.learn(&fault, spent.attempts, &self.retry, other_model) {
+                None
+            } else if let Class::RunFatal(kind) = fault.class {
                 Some(Ended::RunStops(RunStop { kind, message: self.explain(call, &fault) }))
             } else {
-                let again = spent.attempts < self.retry.max_attempts && lessons.learn(&fault, &self.retry);
-                (!again).then(|| self.give_up(call, &fault, spent, attempt))
+                Some(self.give_up(call, &fault, spent, attempt))
             };
             if let Some(failed @ Ended::Failed(..)) = over {
                 return Ok(failed);
@@ -144,6 +181,10 @@ impl Asker {
             ledger.ended(attempt).await?;
             if let Some(ended) = over {
                 return Ok(ended);
+            }
+            if lessons.fallback && !before {
+                self.fall_back(call, &fault);
+                continue;
             }
             self.observer.retrying(call, spent.attempts, &fault);
             self.wait(&fault, spent.attempts).await?;
@@ -153,31 +194,39 @@ impl Asker {
     /// One request. The permit is given back as soon as the reply is there.
     async fn attempt(
         &self,
-        call: &Call,
+        question: Question<'_>,
         ledger: &impl Ledger,
         lessons: &Lessons,
         spent: &mut Spent,
     ) -> Result<(Result<Reply, Fault>, Attempt), Ended> {
+        let other = self.fallback.as_ref().filter(|_| lessons.fallback).map(|model| Call { model: model.clone(), ..question.call.clone() });
+        let call = other.as_ref().unwrap_or(question.call);
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
-        let need = super::governor::Need { input: 1000.0, cached: 0.0, output: 100.0, max_output: 100.0, dialect: self.account.dialect };
-        let ticket = super::governor::Ticket { document: 0, need, at_most: None };
-        let permit = self.governor.admit(&ticket).await.map_err(|_| Ended::Stopped)?;
-        // Under the permit, so that the ledger names exactly the calls that were in flight.
         let at_most = self.account.prices.at_most(&call.model, call.most_input_tokens(), output);
+        let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
+        let permit = self.governor.admit(&ticket).await.map_err(|refused| self.not_admitted(refused))?;
+        // Under the permit, so that the ledger names exactly the calls that were in flight.
         let id = ledger.sending(spent.attempts + 1, at_most).await?;
         let body = self.account.dialect.request(call, &Extra { room, note: lessons.note.as_deref() });
         self.observer.sent();
         let started = Instant::now();
-        let result = self.governor.unless_abandoned(self.transport.send(body)).await?;
+        let Exchange { result, standings } = self.governor.unless_abandoned(self.transport.send(body)).await?;
         let seconds = started.elapsed().as_secs_f64();
-        drop(permit);
 
         let (usage, lost) = match &result {
             Ok(reply) => (reply.usage, false),
             Err(fault) => (fault.usage, fault.class == Class::Ambiguous),
         };
         let cost = self.account.prices.cost(&call.model, usage);
+        permit.end(&Ending {
+            usage: Some(usage).filter(|usage| usage.input() > 0),
+            // A reply that was lost may have been billed like any other.
+            cost: cost.filter(|_| !lost || usage.input() > 0),
+            standings: &standings,
+            refused: result.as_ref().err().and_then(|fault| self.refused(fault, spent.attempts + 1)),
+            meter: result.as_ref().err().and_then(named_meter),
+        });
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, seconds };
         self.observer.ended(&this);
         spent.attempts += 1;
@@ -188,35 +237,65 @@ impl Asker {
         Ok((result, Attempt { id, failure: None, usage, cost }))
     }
 
-    async fn wait(&self, fault: &Fault, attempt: u32) -> Result<(), Ended> {
-        let wait = match fault.class {
-            Class::Refused { retry_after: Some(asked) } => {
-                if asked > Duration::from_secs(self.retry.max_wait_s) {
-                    let message = format!(
-                        "the provider asks to wait {} s, longer than llm.retry.max_wait_s = {}: {}",
-                        asked.as_secs(),
-                        self.retry.max_wait_s,
-                        fault.message
-                    );
-                    return Err(Ended::RunStops(RunStop { kind: StopKind::Parked, message }));
-                }
-                asked
+    fn need(&self, call: &Call, max_output: u64) -> Need {
+        Need {
+            input: call.tokens as f64,
+            cached: 0.0,
+            // Until answers have shown how long they are.
+            output: f64::from(call.max_output_tokens) / 2.0,
+            max_output: max_output as f64,
+            dialect: self.account.dialect,
+        }
+    }
+
+    fn not_admitted(&self, refused: NotAdmitted) -> Ended {
+        match refused {
+            NotAdmitted::Stopped => Ended::Stopped,
+            NotAdmitted::OverBudget(budget) => {
+                let message = format!("{budget}; with a larger one the same command goes on");
+                Ended::RunStops(RunStop { kind: StopKind::Parked, message })
             }
-            Class::BadReply => return Ok(()),
-            _ => self.backoff(attempt),
-        };
-        if fault.code == FailureCode::RateLimited {
-            // A limit is the account's: everybody waits, at the gate and not here.
-            
+        }
+    }
+
+    /// What a refusal means for everybody, and for how long.
+    fn refused(&self, fault: &Fault, attempt: u32) -> Option<(Pressure, Duration)> {
+        (fault.pressure != Pressure::None).then(|| (fault.pressure, fault.wait().unwrap_or_else(|| self.backoff(attempt))))
+    }
+
+    async fn wait(&self, fault: &Fault, attempt: u32) -> Result<(), Ended> {
+        let asked = fault.wait();
+        if let Some(asked) = asked.filter(|asked| *asked > Duration::from_secs(self.retry.max_wait_s)) {
+            let message = format!(
+                "the provider asks to wait {} s, until {}, longer than llm.retry.max_wait_s = {}: {}",
+                asked.as_secs(),
+                clock_time(asked),
+                self.retry.max_wait_s,
+                fault.message
+            );
+            return Err(Ended::RunStops(RunStop { kind: StopKind::Parked, message }));
+        }
+        // A limit is the account's: everybody waits, at the gate and not here.
+        if matches!(fault.pressure, Pressure::Rate | Pressure::Ramp) || fault.class == Class::BadReply {
             return Ok(());
         }
-        self.governor.pause(wait).await.map_err(|_| Ended::Stopped)
+        let wait = asked.unwrap_or_else(|| self.backoff(attempt));
+        self.governor.pause(wait).await.map_err(|Stopped| Ended::Stopped)
     }
 
     /// A random share of a bound that doubles each time, so that those who failed together do not return together.
     fn backoff(&self, attempt: u32) -> Duration {
         let bound = Duration::from_millis(self.retry.base_ms).saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_BACKOFF);
         bound.mul_f64(fastrand::f64())
+    }
+
+    fn fall_back(&self, call: &Call, fault: &Fault) {
+        let gone = fault.status == Some(404);
+        // Said once: from now on all calls begin with the other model.
+        if !gone || !self.gone.swap(true, Relaxed) {
+            let model = self.fallback.as_deref().unwrap_or_default();
+            self.observer.note(&format!("{} is asked instead of {} (llm.fallback): {}", model, call.model, fault.message));
+        }
     }
 
     fn give_up(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> Ended {
@@ -252,6 +331,18 @@ impl Asker {
     }
 }
 
+/// The limit that a refusal names.
+fn named_meter(fault: &Fault) -> Option<Meter> {
+    let names = |what| fault.reason.iter().chain([&fault.message]).any(|text| text.contains(what));
+    names("token").then_some(Meter::InputTokens)
+}
+
+/// The time of day that comes after `wait`.
+fn clock_time(wait: Duration) -> String {
+    let at = jiff::Timestamp::now().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 impl From<Stopped> for Ended {
     fn from(_: Stopped) -> Self {
         Self::Stopped
@@ -261,58 +352,5 @@ impl From<Stopped> for Ended {
 impl From<LedgerClosed> for Ended {
     fn from(_: LedgerClosed) -> Self {
         Self::Stopped
-    }
-}
-
-impl Lessons {
-    /// Whether another attempt makes sense after `fault`, and what it should do differently.
-    fn learn(&mut self, fault: &Fault, retry: &RetrySettings) -> bool {
-        match (&fault.class, fault.code) {
-            (Class::Permanent | Class::RunFatal(_), _) => false,
-            (Class::NotSent | Class::Refused { .. }, _) => true,
-            (Class::Ambiguous, _) => {
-                self.lost += 1;
-                self.lost <= retry.max_ambiguous
-            }
-            // The same request would be cut at the same place: once more, with more room.
-            (Class::BadReply, FailureCode::Truncated | FailureCode::NoAnswer) => !std::mem::replace(&mut self.more_room, true),
-            (Class::BadReply, FailureCode::InvalidAnswer) => {
-                // Only the last mistake is told, and only once: the request does not grow with each attempt.
-                let note = format!(
-                    "Your previous answer to this was not accepted: {}. Answer again, exactly in the required format.",
-                    fault.message
-                );
-                self.note.replace(note).is_none()
-            }
-            (Class::BadReply, _) => true,
-        }
-    }
-}
-
-/// A reply is an answer only if the model finished, did not decline, and said what was asked for.
-fn judge(reply: Reply, check: impl Fn(&str) -> Result<Value, String>) -> Result<Answered, Fault> {
-    let fault = |class, code, message| Err(Fault { class, code, message, usage: reply.usage, request_id: reply.request_id.clone() });
-    match &reply.stop {
-        Stop::Refused(why) => return fault(Class::Permanent, FailureCode::Refused, format!("the model declined: {why}")),
-        Stop::Filtered(why) => return fault(Class::Permanent, FailureCode::Filtered, format!("the answer was filtered: {why}")),
-        Stop::Truncated => {
-            return fault(
-                Class::BadReply,
-                FailureCode::Truncated,
-                format!("the answer was cut after {} tokens; raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
-            );
-        }
-        Stop::Complete if reply.text.trim().is_empty() => {
-            return fault(
-                Class::BadReply,
-                FailureCode::NoAnswer,
-                format!("the model used {} tokens and answered nothing", reply.usage.output),
-            );
-        }
-        Stop::Complete => {}
-    }
-    match check(&reply.text) {
-        Ok(value) => Ok(Answered { value, model: reply.model, request_id: reply.request_id }),
-        Err(why) => fault(Class::BadReply, FailureCode::InvalidAnswer, why),
     }
 }

@@ -14,6 +14,8 @@ pub struct LlmSettings {
     pub base_url: String,
     /// Environment variable that holds the key; empty for the provider's usual one.
     pub api_key_env: String,
+    /// Model that is asked when the other one is gone or stays overloaded; empty for none.
+    pub fallback: String,
     /// Calls in flight at the most.
     pub concurrency: usize,
     /// Documents under way at the most; 0 for a number derived from the concurrency.
@@ -24,6 +26,8 @@ pub struct LlmSettings {
     pub drain_s: u64,
     /// Whether equal calls on different documents are answered once.
     pub share_identical_calls: bool,
+    /// Whether one call of each task goes first, alone.
+    pub preflight: bool,
     /// Tokens added to the answer's limit for thinking; 0 for the provider's usual room.
     pub thinking_tokens: u32,
     /// How hard to think, in the provider's words; empty for the model's default.
@@ -93,4 +97,6 @@ pub struct RetrySettings {
     pub base_ms: u64,
     /// Longest wait that is obeyed, in seconds.
     pub max_wait_s: u64,
+    /// Calls of one task that may fail in a row with one code before the run stops; 0 for any number.
+    pub max_systematic: usize,
 }

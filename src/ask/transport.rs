@@ -1,7 +1,7 @@
 //! One HTTP request and its reply. Never repeats anything: that is `retry`'s business alone.
 
 use super::account::Account;
-use super::dialect::{Body, HttpReply};
+use super::dialect::{Body, HttpReply, Standing};
 use super::fault::{Class, Fault};
 use crate::model::{FailureCode, Reply};
 use bytes::Bytes;
@@ -21,6 +21,15 @@ pub struct Transport {
     client: reqwest::Client,
     headers: HeaderMap,
     timeout: Duration,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The reply, or why there is none.
+    pub result: Result<Reply, Fault>,
+    /// What its headers say about limits.
+    pub standings: Vec<Standing>,
 }
 
 /// Servers close idle connections after 5 s and more; the client must be the first, or a request meets a closed one.
@@ -53,18 +62,20 @@ impl Transport {
     }
 
     /// Sends one request and reads its reply to the end.
-    pub async fn send(&self, body: Body) -> Result<Reply, Fault> {
+    pub async fn send(&self, body: Body) -> Exchange {
+        let mut standings = Vec::new();
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
-        match tokio::time::timeout(self.timeout, self.exchange(body)).await {
+        let result = match tokio::time::timeout(self.timeout, self.exchange(body, &mut standings)).await {
             Ok(result) => result,
             Err(_) => {
                 let message = format!("no complete reply within {} s (llm.timeout_s)", self.timeout.as_secs_f64());
                 Err(Fault::new(Class::Ambiguous, FailureCode::TimedOut, message))
             }
-        }
+        };
+        Exchange { result, standings }
     }
 
-    async fn exchange(&self, body: Body) -> Result<Reply, Fault> {
+    async fn exchange(&self, body: Body, standings: &mut Vec<Standing>) -> Result<Reply, Fault> {
         let account = &self.account;
         let request = self.client.post(account.endpoint.clone()).headers(self.headers.clone());
         let sent = request.body(into_reqwest(body)).send().await;
@@ -81,11 +92,13 @@ impl Transport {
         // Some servers send the key back. It is taken out here, before anybody reads, cuts or keeps the reply.
         let body = account.scrub(String::from_utf8_lossy(&body));
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
-        account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() })
+        let http = HttpReply { status, header: &header, body: body.as_bytes() };
+        *standings = account.dialect.standings(&http);
+        account.dialect.reply(&http)
     }
 }
 
-fn is_loopback(url: &reqwest::Url) -> bool {
+pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
     url.host_str().is_some_and(|host| {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

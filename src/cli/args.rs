@@ -47,6 +47,9 @@ pub(super) struct RunArgs {
     /// Where results go [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
+    /// Stop before more than this is spent in the output directory, earlier runs included [default: budget.max_usd]
+    #[arg(long, value_name = "USD")]
+    pub max_usd: Option<f64>,
     /// Try failures again that would end the same way, such as refused or too_long: all, or those of one code.
     /// Others, such as timed_out, are tried again anyway
     #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]

@@ -7,7 +7,7 @@ use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::engine::{self, JobSet, Plan, RunError};
 use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
-use crate::model::FailureCode;
+use crate::model::{FailureCode, Money};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
 use crate::report::{Style, watch};
@@ -39,6 +39,7 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         recipe: recipe(config, &account, &jobs),
         command: command_line(),
         retry: retry(args.retry_failed.as_deref())?,
+        max_cost: max_cost(config, &settings, &account, &jobs)?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
         roots: Roots::open(&settings.input, &settings.output.dir).map_err(Stop::usage)?,
         jobs,
@@ -102,6 +103,20 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
 }
 
+/// The cap on money. It holds only where everything has a price.
+fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
+    let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
+    let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
+    let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
+    match models.find(|model| account.prices.at_most(model, 1, 1).is_none()) {
+        Some(model) if cap.is_some() => {
+            let message = format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
+            Err(Stop::usage(config.problem("budget.max_usd", message)))
+        }
+        _ => Ok(cap),
+    }
+}
+
 fn retry(asked: Option<&str>) -> Result<Retry, Stop> {
     match asked {
         None => Ok(Retry::Transient),
@@ -133,6 +148,9 @@ fn flags(args: &RunArgs) -> Vec<(String, String, String)> {
     }
     if let Some(job) = &args.job {
         flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
+    }
+    if let Some(max_usd) = args.max_usd {
+        flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
     }
     flags.extend(settings::output_flag(args.output.as_deref()));
     flags

@@ -2,7 +2,7 @@
 
 use super::args::{SettingsArgs, StoreArgs};
 use super::exit::Stop;
-use crate::ask::LlmSettings;
+use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
 use crate::prepare::PrepareSettings;
 use crate::read::{InputSettings, ReadSettings};
@@ -84,6 +84,7 @@ pub(super) struct Settings {
     pub read: ReadSettings,
     pub prepare: PrepareSettings,
     pub llm: LlmSettings,
+    pub budget: BudgetSettings,
     pub store: StoreSettings,
     pub output: OutputSettings,
     pub report: ReportSettings,
@@ -103,6 +104,7 @@ impl Settings {
             "prepare.image.max_pixels_mp",
             "llm.concurrency",
             "llm.timeout_s",
+            "llm.limits.burst_s",
             "llm.retry.max_attempts",
             "store.queue",
             "store.group",
@@ -122,6 +124,12 @@ impl Settings {
         if integer("llm.concurrency").is_some_and(|n| n > 100_000) {
             problems.push(config.problem("llm.concurrency", "must be at most 100000"));
         }
+        if !config.get("budget.max_usd").and_then(toml::Value::as_float).is_some_and(|usd| (0.0..=1e6).contains(&usd)) {
+            problems.push(config.problem("budget.max_usd", "must be an amount of US dollars from 0 to 1000000"));
+        }
+        if !["auto", "on", "off"].contains(&config.get("llm.limits.slow_start").and_then(toml::Value::as_str).unwrap_or_default()) {
+            problems.push(config.problem("llm.limits.slow_start", "must be \"auto\", \"on\" or \"off\""));
+        }
         if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
             problems.push(config.problem("output.formats", "must name at least one of csv, jsonl, json"));
         }
@@ -140,6 +148,7 @@ impl Settings {
             read: config.section("read")?,
             prepare: config.section("prepare")?,
             llm: config.section("llm")?,
+            budget: config.section("budget")?,
             store: config.section("store")?,
             output: config.section("output")?,
             report: config.section("report")?,

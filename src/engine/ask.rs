@@ -1,11 +1,12 @@
 //! Stage 3: the calls of each document, and its row.
 
 use super::answers::{Answers, Before};
+use super::breaker::Breaker;
 use super::ledger::{CallLedger, settlement};
 use super::prepare::{Ready, State};
 use super::row::RowMaker;
 use super::{Context, RunError};
-use crate::ask::{Asker, Ended, RunStop};
+use crate::ask::{Asker, Ended, Question, RunStop};
 use crate::event::RunEvent;
 use crate::job::{Combined, Job};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, FailureCode, Prepared, Row, RowStatus};
@@ -23,6 +24,7 @@ pub(super) struct Desk {
     pub store: StoreHandle,
     /// What is known about calls before they are sent.
     pub answers: Answers,
+    pub breaker: Arc<Breaker>,
     /// The number of the next attempt.
     pub attempts: AtomicI64,
     pub rows: RowMaker,
@@ -155,8 +157,12 @@ impl Desk {
     async fn ask_one(&self, subject: Subject<'_>, call: &Call, key: CallKey, replaces: bool) -> Result<CallRecord, Unfinished> {
         let document = subject.id;
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
-        match self.asker.ask(call, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
+        let question = Question { call, document: document.0 };
+        match self.asker.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
             Ended::Answered(answered, spent, attempt) => {
+                if self.breaker.succeeded(&call.task) {
+                    self.asker.governor().hold_to(None);
+                }
                 let record = CallRecord {
                     status: CallStatus::Ok,
                     answer: Some(answered.value),
@@ -171,19 +177,27 @@ impl Desk {
                 let declined = matches!(failure.code, FailureCode::Refused | FailureCode::Filtered);
                 let status = if declined { CallStatus::Refused } else { CallStatus::Failed };
                 let code = failure.code.as_str();
+                match self.breaker.failed(&call.task, &failure, (document, key)) {
+                    Ok(suspicion) => self.asker.governor().hold_to(suspicion),
+                    Err(reason) => self.stop(reason),
+                }
                 let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent) };
                 let failure = NewFailure { document, key, code, call: json(&record)?, settles: settlement(attempt) };
                 self.store.save_failure(failure).await.map_err(|gone| self.store_failed(gone))?;
                 Ok(record)
             }
             Ended::RunStops(reason) => {
-                // The first reason counts; those that follow are mostly its echo.
-                let _first_wins = self.stopped_by.set(reason);
-                self.context.stop.cancel();
+                self.stop(reason);
                 Err(Unfinished::Stopping)
             }
             Ended::Stopped => Err(Unfinished::Stopping),
         }
+    }
+
+    fn stop(&self, reason: RunStop) {
+        // The first reason counts; those that follow are mostly its echo.
+        let _first_wins = self.stopped_by.set(reason);
+        self.context.stop.cancel();
     }
 
     async fn keep(&self, answer: NewAnswer) -> Result<(), Unfinished> {

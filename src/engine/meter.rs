@@ -1,7 +1,8 @@
 //! Counters that hot paths pay one atomic addition for.
 
+use super::Context;
 use crate::ask::{Fault, Observer};
-use crate::event::Snapshot;
+use crate::event::{RunEvent, Snapshot};
 use crate::model::{Bill, Call, Money, Spent, StageUse};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -162,25 +163,31 @@ impl Meters {
     }
 }
 
-impl Observer for Meters {
+impl Observer for Context {
     fn sent(&self) {
-        self.requests.fetch_add(1, Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
+        self.meters.requests.fetch_add(1, Relaxed);
+        self.meters.in_flight.fetch_add(1, Relaxed);
     }
 
     fn ended(&self, spent: &Spent) {
-        self.in_flight.fetch_sub(1, Relaxed);
-        self.ask.done(1);
-        self.ask.worked(Duration::try_from_secs_f64(spent.seconds).unwrap_or_default());
-        self.input_tokens.fetch_add(spent.usage.input(), Relaxed);
-        self.output_tokens.fetch_add(spent.usage.output, Relaxed);
+        let meters = &self.meters;
+        meters.in_flight.fetch_sub(1, Relaxed);
+        meters.ask.done(1);
+        meters.ask.worked(Duration::try_from_secs_f64(spent.seconds).unwrap_or_default());
+        meters.input_tokens.fetch_add(spent.usage.input(), Relaxed);
+        meters.output_tokens.fetch_add(spent.usage.output, Relaxed);
         match spent.cost {
-            Some(cost) => self.cost_pico.fetch_add(cost.pico(), Relaxed),
-            None => self.unpriced.fetch_add(1, Relaxed),
+            Some(cost) => meters.cost_pico.fetch_add(cost.pico(), Relaxed),
+            None => meters.unpriced.fetch_add(1, Relaxed),
         };
     }
 
     fn retrying(&self, _call: &Call, _attempt: u32, _fault: &Fault) {
-        self.retries.fetch_add(1, Relaxed);
+        self.meters.retries.fetch_add(1, Relaxed);
+    }
+
+    fn note(&self, message: &str) {
+        // Nobody waits for a slow terminal here; such notes are few.
+        drop(self.events.try_send(RunEvent::Warning { message: message.to_owned() }));
     }
 }

@@ -3,11 +3,12 @@
 //! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
 //! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
 //! `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
-//! `ledger` writes down each attempt, and `closing` makes results and history complete. `conductor` listens to signals and reports the counters. A stage ends when its
+//! `ledger` writes down each attempt, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and reports the counters. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
 
 mod answers;
 mod ask;
+mod breaker;
 mod closing;
 mod conductor;
 mod ledger;
@@ -29,7 +30,7 @@ pub use write::{JobResults, Results};
 
 use crate::ask::{Account, LlmSettings, RunStop};
 use crate::event::RunEvent;
-use crate::model::Summary;
+use crate::model::{Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{ReadSettings, Roots};
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
@@ -68,6 +69,8 @@ pub struct Plan {
     pub recipe: i64,
     /// Which failures of earlier runs are tried again.
     pub retry: Retry,
+    /// What may be spent in the output directory, earlier runs included.
+    pub max_cost: Option<Money>,
     /// Whether calls that a dead run has left in doubt are not sent again.
     pub skip_in_doubt: bool,
 }

@@ -17,6 +17,7 @@
 
 use super::answers::{Answers, Sharing};
 use super::ask::{Desk, ask};
+use super::breaker::Breaker;
 use super::closing::{close, columns, publish};
 use super::conductor::Conductor;
 use super::list::{Findings, Lister, count, walk};
@@ -28,9 +29,9 @@ use super::row::RowMaker;
 use super::summary::{End, nothing_found, now};
 use super::write::{Results, RowWriter};
 use super::{Context, Outcome, Plan, RunError};
-use crate::ask::{Asker, Governor, RunStop, StopKind, Transport};
+use crate::ask::{Asker, Budget, Governor, RunStop, StopKind, Transport};
 use crate::event::{RunEvent, VERSION};
-use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle, ViewReader};
+use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, ViewReader};
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -53,7 +54,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     std::fs::create_dir_all(directory).map_err(output_error)?;
     let _lock = RunLock::acquire(directory)?;
     let started = now();
-    let Opened { store, rows, catalog, next, previous, answers } = open(&plan, &started).map_err(RunError::Unusable)?;
+    let Opened { store, rows, catalog, next, previous, answers, budget } = open(&plan, &started).map_err(RunError::Unusable)?;
     let run = store.run();
 
     let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
@@ -78,7 +79,19 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let compare = catalog.is_some();
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
-    let desk = Arc::new(desk(&plan, handle, answers, next.1, (&stopped_by, &abandon), &context)?);
+    let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
+    let asker = asker(&plan, budget, &abandon, &context)?;
+    let desk = Arc::new(Desk {
+        asker,
+        store: handle,
+        answers,
+        breaker: Arc::clone(&breaker),
+        attempts: next.1.into(),
+        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
+        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
+        stopped_by: Arc::clone(&stopped_by),
+        context: context.clone(),
+    });
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
     let finished = CancellationToken::new();
@@ -125,6 +138,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     // The store's own reason comes first: others are mostly its echo.
     let worked = committed.map_err(RunError::from).and(result).and(written);
     let complete = stopped_by.get().is_none();
+    let worked = worked.and_then(|written| reopen(&breaker, &plan, &store, written));
     let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));
     let results = match published {
         Err(error) if error.is_disk_full() => {
@@ -142,6 +156,15 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     outcome
 }
 
+/// Documents that have only shown that something else is wrong are pending again.
+fn reopen(breaker: &Breaker, plan: &Plan, store: &Store, written: Results) -> Result<Results, RunError> {
+    let Some(calls) = breaker.tripped() else { return Ok(written) };
+    store.reopen(&calls)?;
+    let mut results = Results::new(columns(plan), plan.output.clone());
+    store.rows(&plan.retry)?.read_from(0, true, |row| results.push(row))?;
+    Ok(results)
+}
+
 /// The store with a run in it, and what is read from it before anything is sent.
 struct Opened {
     store: Store,
@@ -150,13 +173,17 @@ struct Opened {
     next: (i64, i64),
     previous: Option<i64>,
     answers: Answers,
+    budget: Budget,
 }
 
 fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let store = Store::begin_run(&plan.output.dir, &new_run(plan, started))?;
     let (rows, catalog, next) = (store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
     let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
-    Ok(Opened { store, rows, catalog, next, previous, answers })
+    // The whole ledger is added up only where the sum matters.
+    let spent = plan.max_cost.map(|_| store.spent()).transpose()?.unwrap_or_default();
+    let budget = Budget::new(plan.max_cost, spent);
+    Ok(Opened { store, rows, catalog, next, previous, answers, budget })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {
@@ -200,25 +227,14 @@ fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
     })
 }
 
-fn desk(
-    plan: &Plan,
-    store: StoreHandle,
-    answers: Answers,
-    next_attempt: i64,
-    (stopped_by, abandon): (&Arc<OnceLock<RunStop>>, &CancellationToken),
-    context: &Context,
-) -> Result<Desk, RunError> {
-    let transport = Transport::new(&plan.account, plan.llm.concurrency, Duration::from_secs(plan.llm.timeout_s))?;
-    let governor = Governor::new(plan.llm.concurrency, &plan.llm.limits, false, crate::ask::Budget::default(), (context.stop.clone(), abandon.clone()));
-    let observer = Arc::clone(&context.meters);
-    Ok(Desk {
-        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, observer),
-        store,
-        answers,
-        attempts: next_attempt.into(),
-        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
-        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
-        stopped_by: Arc::clone(stopped_by),
-        context: context.clone(),
-    })
+fn asker(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Result<Asker, RunError> {
+    let (account, llm) = (&plan.account, &plan.llm);
+    let transport = Transport::new(account, llm.concurrency, Duration::from_secs(llm.timeout_s))?;
+    let slow_start = account.starts_slowly(llm.limits.slow_start);
+    let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), abandon.clone()));
+    let governor = match account.limits_file() {
+        Some((directory, name)) => governor.shared(&directory, &name),
+        None => governor,
+    };
+    Ok(Asker::new(account.clone(), governor, transport, llm, Arc::new(context.clone())))
 }

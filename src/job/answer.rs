@@ -6,6 +6,8 @@ use std::sync::Arc;
 /// What an answer must look like.
 pub(super) struct Shape {
     pub schema: Arc<Value>,
+    /// Length of the schema in bytes.
+    pub bytes: usize,
     validator: jsonschema::Validator,
 }
 
@@ -21,7 +23,7 @@ const MAX_ERRORS: usize = 5;
 impl Shape {
     pub fn new(schema: Value) -> Result<Self, String> {
         let validator = jsonschema::validator_for(&schema).map_err(|e| e.to_string())?;
-        Ok(Self { schema: Arc::new(schema), validator })
+        Ok(Self { bytes: schema.to_string().len(), schema: Arc::new(schema), validator })
     }
 
     /// Names of the fields, in the job file's order.

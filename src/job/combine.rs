@@ -3,7 +3,7 @@
 use super::answer::Shape;
 use super::file::{CombineFile, Method};
 use super::load::COMBINE;
-use super::plan::Template;
+use super::plan::{Template, about_tokens};
 use super::vote::{self, Ballot};
 use super::{Job, Task, field};
 use crate::model::{Call, CallRecord, CallStatus, Failure, FailureCode, Part};
@@ -154,6 +154,13 @@ impl Count {
     }
 }
 
+impl Combine {
+    /// The model that the aggregation names itself.
+    pub fn model(&self) -> Option<&String> {
+        if let Self::Model { model, .. } = self { model.as_ref() } else { None }
+    }
+}
+
 impl Job {
     /// What follows from `records`, the calls of [`Job::calls`] with their answers.
     /// With no answer at all there is nothing to combine.
@@ -171,6 +178,8 @@ impl Job {
                     .render([("answers", Value::Array(answers)), ("missing", json!(missing))])
                     .map_err(|e| Failure::new(FailureCode::Internal, format!("combine: the prompt could not be rendered: {e}")))?;
                 Ok(Combined::Ask(Box::new(Call {
+                    tokens: about_tokens(self.system.len() + prompt.len() + shape.bytes),
+                    shared: 0,
                     task: COMBINE.into(),
                     axes: Vec::new(),
                     model: own_model.clone().unwrap_or_else(|| model.to_owned()),

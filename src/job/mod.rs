@@ -72,6 +72,11 @@ struct Variant {
 }
 
 impl Job {
+    /// Models that the job names itself.
+    pub fn models(&self) -> impl Iterator<Item = &String> {
+        self.tasks.iter().filter_map(|task| task.model.as_ref()).chain(self.combine.model())
+    }
+
     /// Whether this job takes documents of this kind.
     pub fn accepts(&self, kind: Kind) -> bool {
         match self.input {

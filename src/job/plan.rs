@@ -87,7 +87,8 @@ impl Job {
                 let parts = variant
                     .parts(content, &shared)
                     .map_err(|e| Failure::new(FailureCode::Internal, format!("task {}: the prompt could not be rendered: {e}", task.id)))?;
-                Ok(self.call(task, variant, parts, model, effort))
+                let tokens = content.tokens() + wording(&self.system, &parts, content, task.shape.bytes);
+                Ok(Call { tokens, ..self.call(task, variant, parts, model, effort) })
             })
             .collect()
     }
@@ -102,8 +103,23 @@ impl Job {
             schema: Arc::clone(&task.shape.schema),
             max_output_tokens: task.max_output_tokens,
             effort: effort.cloned(),
+            tokens: 0,
+            shared: 0,
         }
     }
+}
+
+/// About how many tokens there are around the document.
+fn wording(system: &str, parts: &[Part], content: &Content, schema_bytes: usize) -> u64 {
+    let document = if let Content::Text(text) = content { text.body.len() } else { 0 };
+    let texts: usize = parts.iter().map(|part| if let Part::Text(text) = part { text.len() } else { 0 }).sum();
+    about_tokens(system.len() + texts.saturating_sub(document) + schema_bytes)
+}
+
+/// The rule of thumb for text that nobody has counted.
+pub(super) fn about_tokens(bytes: usize) -> u64 {
+    const BYTES_PER_TOKEN: usize = 4;
+    bytes.div_ceil(BYTES_PER_TOKEN) as u64
 }
 
 impl Variant {

@@ -7,7 +7,7 @@ fn load(text: &str) -> Result<Job, JobError> {
 }
 
 fn text(body: &str) -> Content {
-    Content::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into() }))
+    Content::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))
 }
 
 fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecord {

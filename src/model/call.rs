@@ -24,6 +24,10 @@ pub struct Call {
     pub max_output_tokens: u32,
     /// How hard the model should think, in the provider's words; `None` leaves it to the provider.
     pub effort: Option<Arc<str>>,
+    /// Input tokens that it is estimated to take. Not part of the key.
+    pub tokens: u64,
+    /// How many of the leading parts other calls on the same document share: a hint for prompt caches, not part of the key.
+    pub shared: usize,
 }
 
 /// A piece of a user message.
@@ -126,6 +130,8 @@ mod tests {
             schema: Arc::new(json!({"type": "object"})),
             max_output_tokens: 100,
             effort: None,
+            tokens: 0,
+            shared: 0,
         }
     }
 

@@ -32,6 +32,14 @@ impl Content {
         }
     }
 
+    /// Tokens that this content is estimated to cost as input.
+    pub fn tokens(&self) -> u64 {
+        match self {
+            Self::Picture(picture) => picture.tokens,
+            Self::Text(text) => text.tokens,
+        }
+    }
+
     /// Which kind of document it came from.
     pub fn kind(&self) -> Kind {
         match self {
@@ -65,6 +73,8 @@ pub struct Text {
     pub body: Arc<str>,
     /// BLAKE3 of `body`, in hexadecimal.
     pub digest: String,
+    /// Tokens that it is estimated to cost as input.
+    pub tokens: u64,
 }
 
 /// What the preparation learned about a document. Written to `results.jsonl` as `input`.

@@ -34,7 +34,8 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
         note: decoded.damaged.then(|| note.to_owned()),
     };
     let digest = blake3::hash(body.as_bytes()).to_hex().to_string();
-    Ok(Prepared { content: Content::Text(Arc::new(Text { body: Arc::from(body), digest })), facts })
+    let text = Text { body: Arc::from(body), digest, tokens: facts.tokens };
+    Ok(Prepared { content: Content::Text(Arc::new(text)), facts })
 }
 
 /// Words, as white space separates them. Most texts are ASCII, for which there is a much faster way to the same number.

@@ -26,7 +26,7 @@ pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result
     listed(t, run, *position, *id)
 }
 
-fn forget(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
+pub(super) fn forget(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
     let gone = t.prepare_cached("DELETE FROM rows WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, document.0))?;
     if gone > 0 { outdate_files(t) } else { Ok(()) }
 }

@@ -16,6 +16,7 @@ mod damage;
 mod handle;
 mod history;
 mod insert;
+mod ledger;
 mod lock;
 mod reader;
 mod records;

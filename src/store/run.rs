@@ -8,10 +8,10 @@ use super::reserve::Reserve;
 use super::schema::is_no_room;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
-use crate::model::{CallKey, Digest, DocumentId, ResultFile};
+use crate::model::{Digest, ResultFile};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What is known about a run when it begins.
@@ -140,20 +140,6 @@ impl Store {
         self.writer.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.error("it cannot be read", e))
     }
 
-    /// Attempts of earlier runs that were never settled, by their calls.
-    pub fn in_doubt(&self) -> Result<HashMap<(DocumentId, CallKey), Vec<i64>>, StoreError> {
-        let read = || {
-            let mut doubts = HashMap::<_, Vec<i64>>::new();
-            let mut statement = self.writer.prepare("SELECT id, document, call_key FROM attempts WHERE outcome IS NULL")?;
-            let mut rows = statement.query(())?;
-            while let Some(row) = rows.next()? {
-                doubts.entry((DocumentId(row.get(1)?), CallKey(row.get(2)?))).or_default().push(row.get(0)?);
-            }
-            Ok(doubts)
-        };
-        read().map_err(|e| self.error("the ledger cannot be read", e))
-    }
-
     /// The result files of this run's jobs as they were published last, if all of them are whole and made of this
     /// recipe and listing: then they need not be made again.
     pub fn current_files(&self, listing: i64) -> Result<Option<Vec<ResultFile>>, StoreError> {
@@ -230,7 +216,7 @@ impl Store {
         exists(&self.writer, sql, []).map_err(|e| self.error("it cannot be read", e))
     }
 
-    fn error(&self, what: &str, source: rusqlite::Error) -> StoreError {
+    pub(super) fn error(&self, what: &str, source: rusqlite::Error) -> StoreError {
         StoreError::new(&self.path, what, source)
     }
 }

@@ -50,7 +50,7 @@ pub fn run(url: &str, directory: &str, concurrency: usize) {
 
 fn body(job: &Job, file: &Path) -> Vec<u8> {
     let body = std::fs::read_to_string(file).unwrap();
-    let text = Text { body: body.into(), digest: "0".repeat(64) };
+    let text = Text { body: body.into(), digest: "0".repeat(64), tokens: 1 };
     let call = job.calls(&Content::Text(Arc::new(text)), "bench", None).unwrap().remove(0);
     Dialect::Compatible.request(&call, &Extra::default()).into_pieces().concat()
 }

@@ -13,7 +13,7 @@ mod schema;
 pub use body::Body;
 pub use limits::{Meter, Standing};
 
-use super::fault::{Class, Fault, StopKind};
+use super::fault::{Class, Fault, Pressure, StopKind};
 use crate::model::{Call, FailureCode, Reply};
 use serde_json::Value;
 use std::time::Duration;
@@ -92,6 +92,11 @@ impl Dialect {
         }
     }
 
+    /// stub
+    pub fn standings(self, _http: &HttpReply<'_>) -> Vec<Standing> {
+        Vec::new()
+    }
+
     /// The meaning of a reply.
     pub fn reply(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
         let id_header = if self == Self::Anthropic { "request-id" } else { "x-request-id" };
@@ -160,7 +165,12 @@ fn refusal(status: u16, http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
         200 => (Class::BadReply, FailureCode::BadReply),
         _ => (Class::Permanent, FailureCode::Rejected),
     };
-    Fault::new(class, failure, message)
+    let pressure = match (&class, failure) {
+        (Class::Refused { .. }, FailureCode::RateLimited) => Pressure::Rate,
+        (Class::Refused { .. }, FailureCode::Overloaded) => Pressure::Overload,
+        _ => Pressure::None,
+    };
+    Fault { status: Some(status), reason: Some(code).filter(|c| !c.is_empty()), pressure, ..Fault::new(class, failure, message) }
 }
 
 /// The wait that the provider asks for: milliseconds, seconds, or a date.

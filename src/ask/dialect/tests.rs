@@ -19,6 +19,8 @@ fn call(parts: Vec<Part>) -> Call {
                 "share": {"type": "number", "minimum": -1, "maximum": 1}}})),
         max_output_tokens: 100,
         effort: None,
+        tokens: 0,
+        shared: 0,
     }
 }
 

@@ -238,11 +238,6 @@ impl Limits {
         }
     }
 
-    /// Nobody sends for `wait` seconds.
-    pub fn close(&mut self, wait: f64, now: f64) {
-        self.opens_at = self.opens_at.max(now + wait);
-    }
-
     fn limits(&self) -> impl Iterator<Item = (Meter, Limit)> {
         METERS.into_iter().zip(self.by_meter).filter_map(|(meter, limit)| limit.map(|limit| (meter, limit)))
     }

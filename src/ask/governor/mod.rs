@@ -53,6 +53,8 @@ struct Local {
     in_flight: usize,
     /// Requests in flight at the most. Below `concurrency` while the provider is overloaded.
     ceiling: f64,
+    /// The same while something seems to be wrong with all of them.
+    suspicion: Option<usize>,
     /// Requests sent before have had their share in lowering it.
     lowered_at: f64,
     /// Recent answers, and how many of them said that the provider is overloaded.
@@ -152,6 +154,7 @@ impl Governor {
             arrivals: 0,
             in_flight: 0,
             ceiling: concurrency as f64,
+            suspicion: None,
             lowered_at: f64::MIN,
             overload: 0.0,
             budget,
@@ -211,6 +214,13 @@ impl Governor {
         }
     }
 
+    /// No more than so many in flight until further notice.
+    pub fn hold_to(&self, most: Option<usize>) {
+        let mut local = self.local();
+        local.suspicion = most;
+        local.call_next();
+    }
+
     /// How long nobody may send, if that is so.
     pub fn closed_for(&self) -> Option<Duration> {
         let now = self.clock.now();
@@ -236,7 +246,8 @@ impl Governor {
         let now = self.clock.now();
         let mut local = self.local();
         let first = local.waiting.first_key_value().is_some_and(|(place, _)| *place == waiter.place);
-        if !first || local.in_flight as f64 >= local.ceiling.max(1.0) {
+        let most = local.suspicion.map_or(local.ceiling, |most| local.ceiling.min(most as f64));
+        if !first || local.in_flight as f64 >= most.max(1.0) {
             return Ok(Turn::AfterOthers);
         }
         let in_flight = local.in_flight as f64;

@@ -62,12 +62,13 @@ impl Workspace {
         self
     }
 
-    /// All runs ask this server, as a compatible one. Waits between attempts are short.
+    /// All runs ask this server, as a compatible one. Waits between attempts are short, and no call goes first alone.
     pub fn against(self, server: &ModelServer) -> Self {
         self.set("llm.provider", "openai-compatible")
             .set("llm.base_url", format!("{}/v1", server.url()))
             .set("llm.model", "test-model")
             .set("llm.retry.base_ms", 1)
+            .set("llm.preflight", false)
     }
 
     /// Runs `docmill run docs` with further arguments.

@@ -1,0 +1,46 @@
+//! What the ledger says when a run begins and ends.
+
+use super::insert::forget;
+use super::{Store, StoreError};
+use crate::model::{CallKey, DocumentId, Money};
+use std::collections::HashMap;
+
+impl Store {
+    /// Attempts of earlier runs that were never settled, by their calls.
+    pub fn in_doubt(&self) -> Result<HashMap<(DocumentId, CallKey), Vec<i64>>, StoreError> {
+        let read = || {
+            let mut doubts = HashMap::<_, Vec<i64>>::new();
+            let mut statement = self.writer.prepare("SELECT id, document, call_key FROM attempts WHERE outcome IS NULL")?;
+            let mut rows = statement.query(())?;
+            while let Some(row) = rows.next()? {
+                doubts.entry((DocumentId(row.get(1)?), CallKey(row.get(2)?))).or_default().push(row.get(0)?);
+            }
+            Ok(doubts)
+        };
+        read().map_err(|e| self.error("the ledger cannot be read", e))
+    }
+
+    /// What everything so far has cost. Requests whose reply was lost may have cost what they could at the most.
+    pub fn spent(&self) -> Result<Money, StoreError> {
+        let sql = "SELECT ifnull(sum(CASE
+                WHEN outcome IS NULL OR outcome = 'lost' THEN at_most_pico_usd
+                WHEN outcome IN ('lost_reply', 'timed_out', 'bad_reply')
+                    AND fresh_tokens + cache_read_tokens + cache_write_tokens + output_tokens = 0 THEN at_most_pico_usd
+                ELSE ifnull(pico_usd, at_most_pico_usd) END), 0) FROM attempts";
+        let spent = self.writer.query_row(sql, (), |row| row.get(0)).map(Money::from_pico);
+        spent.map_err(|e| self.error("the ledger cannot be read", e))
+    }
+
+    /// Takes back that calls have failed, with the rows that say so: their documents are pending again.
+    pub fn reopen(&self, calls: &[(DocumentId, CallKey)]) -> Result<(), StoreError> {
+        let reopen = || {
+            let transaction = self.writer.unchecked_transaction()?;
+            for (document, key) in calls {
+                transaction.execute("DELETE FROM failures WHERE document = ?1 AND call_key = ?2", (document.0, &key.0[..]))?;
+                forget(&transaction, self.run, *document)?;
+            }
+            transaction.commit()
+        };
+        reopen().map_err(|e| self.error("failures cannot be taken back", e))
+    }
+}
