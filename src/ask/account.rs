@@ -4,6 +4,7 @@ use super::dialect::Dialect;
 use super::pricing::Prices;
 use super::settings::{LlmSettings, SlowStart};
 use super::transport::is_loopback;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -17,13 +18,20 @@ pub enum Provider {
     Anthropic,
     /// OpenAI's Chat Completions API.
     OpenAi,
+    /// Google's Gemini API.
+    Gemini,
     /// Any server that speaks Chat Completions.
     Compatible,
 }
 
 impl Provider {
-    const ALL: [(&'static str, Self); 4] =
-        [("simulated", Self::Simulated), ("anthropic", Self::Anthropic), ("openai", Self::OpenAi), ("openai-compatible", Self::Compatible)];
+    const ALL: [(&'static str, Self); 5] = [
+        ("simulated", Self::Simulated),
+        ("anthropic", Self::Anthropic),
+        ("openai", Self::OpenAi),
+        ("gemini", Self::Gemini),
+        ("openai-compatible", Self::Compatible),
+    ];
 
     /// The provider called `name`.
     pub fn parse(name: &str) -> Result<Self, AccountError> {
@@ -44,6 +52,7 @@ impl Provider {
             Self::Simulated => Some("simulated-small"),
             Self::Anthropic => Some("claude-haiku-5-5"),
             Self::OpenAi => Some("gpt-6-luna"),
+            Self::Gemini => Some("gemini-3.5-flash-lite"),
             Self::Compatible => None,
         }
     }
@@ -52,6 +61,7 @@ impl Provider {
         match self {
             Self::Anthropic => Some("https://api.anthropic.com"),
             Self::OpenAi => Some("https://api.openai.com/v1"),
+            Self::Gemini => Some("https://generativelanguage.googleapis.com/v1beta"),
             Self::Simulated | Self::Compatible => None,
         }
     }
@@ -60,6 +70,7 @@ impl Provider {
         match self {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),
             Self::OpenAi => Some("OPENAI_API_KEY"),
+            Self::Gemini => Some("GEMINI_API_KEY"),
             Self::Simulated | Self::Compatible => None,
         }
     }
@@ -68,6 +79,7 @@ impl Provider {
         match self {
             Self::Simulated | Self::Anthropic => Dialect::Anthropic,
             Self::OpenAi => Dialect::OpenAi,
+            Self::Gemini => Dialect::Gemini,
             Self::Compatible => Dialect::Compatible,
         }
     }
@@ -92,14 +104,24 @@ pub struct Account {
     pub dialect: Dialect,
     /// The address of the server, without a slash at the end.
     pub base_url: String,
-    /// Where calls go.
-    pub endpoint: reqwest::Url,
+    server: reqwest::Url,
     /// The model that is asked unless a task names its own.
     pub model: String,
     /// What tokens cost.
     pub prices: Prices,
     key: Option<SecretString>,
     key_variable: Option<String>,
+    key_header: Option<HeaderName>,
+    further: Further,
+}
+
+/// Headers and query of every request, as the settings name them.
+#[derive(Debug, Clone, Default)]
+struct Further {
+    headers: Vec<(HeaderName, SecretString)>,
+    query: Vec<(String, String)>,
+    /// What must not be printed besides the key.
+    secrets: Vec<SecretString>,
 }
 
 impl Account {
@@ -107,6 +129,7 @@ impl Account {
     /// `environment` looks up a variable.
     pub fn resolve(
         settings: &LlmSettings,
+        prices: Prices,
         simulator: Option<&str>,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, AccountError> {
@@ -131,8 +154,8 @@ impl Account {
             (given, ..) => given.to_owned(),
         };
         let base_url = base_url.trim_end_matches('/').to_owned();
-        let endpoint = reqwest::Url::parse(&format!("{base_url}{}", provider.dialect().path()));
-        let Some(endpoint) = endpoint.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
+        let server = reqwest::Url::parse(&base_url);
+        let Some(server) = server.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
             return error("llm.base_url", format!("\"{base_url}\" is not an address such as https://host/v1"));
         };
         let variable = match settings.api_key_env.as_str() {
@@ -151,16 +174,63 @@ impl Account {
         if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
             return error("llm.api_key_env", "the key holds characters that no key has; was it copied whole and alone?".to_owned());
         }
+        let key_header = match settings.key_header.as_str() {
+            "" => None,
+            given => match given.to_ascii_lowercase().parse() {
+                Ok(name) => Some(name),
+                Err(_) => return error("llm.key_header", format!("\"{given}\" is no name of a header")),
+            },
+        };
+        let further = Further::resolve(settings, &environment)?;
         Ok(Self {
             provider,
             dialect: provider.dialect(),
             base_url,
-            endpoint,
+            server,
+            key_header,
+            further,
             model,
-            prices: Prices::embedded(),
+            prices,
             key: key.map(SecretString::from),
             key_variable: variable.map(ToOwned::to_owned),
         })
+    }
+
+    /// Where calls to a model go.
+    pub fn endpoint(&self, model: &str, stream: bool) -> reqwest::Url {
+        let text = format!("{}{}", self.base_url, self.dialect.path(model, stream));
+        // The address was checked, and what is added to it is made of letters that addresses may have.
+        let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
+        if !self.further.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.further.query);
+        }
+        url
+    }
+
+    /// The address of the server.
+    pub(super) fn server(&self) -> &reqwest::Url {
+        &self.server
+    }
+
+    /// Headers of every request.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in self.dialect.headers() {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let (usual, prefix) = self.dialect.key_header();
+        let (name, prefix) = self.key_header.clone().map_or((HeaderName::from_static(usual), prefix), |name| (name, ""));
+        let key = self.key().map(|key| (name, format!("{prefix}{key}")));
+        let further = self.further.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
+        for (name, value) in key.into_iter().chain(further) {
+            // What is no header value is refused when the account is made.
+            if let Ok(mut value) = HeaderValue::from_str(&value) {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        headers
     }
 
     /// Whether a run begins with a single request: where there is an account whose limits are not known.
@@ -180,16 +250,16 @@ impl Account {
             std::env::temp_dir().join(format!("docmill-{}", user.replace(std::path::is_separator, "_")))
         });
         let mut hash = blake3::Hasher::new();
-        for part in [self.endpoint.as_str(), &self.model, self.key().unwrap_or_default()] {
+        for part in [self.base_url.as_str(), &self.model, self.key().unwrap_or_default()] {
             hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
         }
         let name = format!("limits-{}.json", &hash.finalize().to_hex()[..24]);
         self.has_limits().then(|| (directory.join("docmill"), name))
     }
 
-    /// A server on this machine that wants no key has no account, only places.
-    fn has_limits(&self) -> bool {
-        self.provider != Provider::Simulated && (self.key.is_some() || !is_loopback(&self.endpoint))
+    /// Whether there is an account with limits and bills. A server on this machine that wants no key has only places.
+    pub fn has_limits(&self) -> bool {
+        self.provider != Provider::Simulated && (self.key.is_some() || !is_loopback(&self.server))
     }
 
     /// The key, for the one header that carries it.
@@ -205,11 +275,45 @@ impl Account {
         }
     }
 
-    /// `text` without the key.
+    /// `text` without the key and other secrets.
     pub(super) fn scrub<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
-        match self.key() {
-            Some(key) if text.contains(key) => Cow::Owned(text.replace(key, "[key]")),
-            _ => text,
+        let secrets = self.key.iter().chain(&self.further.secrets).map(ExposeSecret::expose_secret);
+        secrets.fold(text, |text, secret| if text.contains(secret) { Cow::Owned(text.replace(secret, "[key]")) } else { text })
+    }
+}
+
+impl Further {
+    fn resolve(settings: &LlmSettings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
+        let mut further = Self::default();
+        for (name, value) in &settings.headers {
+            let error = |message| AccountError { key: "llm.headers", message };
+            let Ok(header) = name.to_ascii_lowercase().parse::<HeaderName>() else {
+                return Err(error(format!("\"{name}\" is no name of a header")));
+            };
+            let value = further.value(name, value, &environment).map_err(error)?;
+            if HeaderValue::from_str(&value).is_err() {
+                return Err(error(format!("{name}: a header cannot have this value")));
+            }
+            further.headers.push((header, value.into()));
         }
+        for (name, value) in &settings.query {
+            let value = further.value(name, value, &environment).map_err(|message| AccountError { key: "llm.query", message })?;
+            further.query.push((name.clone(), value));
+        }
+        Ok(further)
+    }
+
+    /// A value as it stands in the settings, or a secret that they name: `env:VARIABLE`.
+    fn value(&mut self, name: &str, value: &toml::Value, environment: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+        let text = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(_) | toml::Value::Boolean(_) | toml::Value::Float(_) => value.to_string(),
+            _ => return Err(format!("{name}: must be a text")),
+        };
+        let Some(variable) = text.strip_prefix("env:") else { return Ok(text) };
+        let secret = environment(variable).map(|secret| secret.trim().to_owned()).filter(|secret| !secret.is_empty());
+        let secret = secret.ok_or_else(|| format!("{name}: the environment variable {variable} is not set"))?;
+        self.secrets.push(secret.clone().into());
+        Ok(secret)
     }
 }

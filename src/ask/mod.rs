@@ -26,4 +26,4 @@ pub use fault::{Class, Fault, Pressure, RunStop, StopKind};
 pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Ticket};
 pub use retry::{Answered, Asker, Attempt, Ended, Ledger, LedgerClosed, Observer, Question};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
-pub use transport::Transport;
+pub use transport::{ClientError, Live, Transport};

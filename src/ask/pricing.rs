@@ -17,28 +17,75 @@ struct Table {
 }
 
 /// US dollars for a million tokens.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Price {
     id: String,
+    /// From when on, as `YYYY-MM-DD`; none: always so far. The newest one that has begun holds.
+    from: Option<String>,
     rates: Rates,
     /// Above this many input tokens the whole request has other rates.
     long: Option<Long>,
+    /// What other tiers of service cost, as multiples.
+    #[serde(default)]
+    tiers: Tiers,
+    /// Prompts whose beginning is shorter than this, in tokens, are not kept in the cache; none: there is none to be used.
+    cache_from: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tiers {
+    flex: f64,
+    priority: f64,
+    batch: f64,
+}
+
+impl Default for Tiers {
+    fn default() -> Self {
+        Self { flex: 1.0, priority: 1.0, batch: 0.5 }
+    }
+}
+
+/// A tier of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// The usual one.
+    Standard,
+    /// Cheaper, and served when there is room.
+    Flex,
+    /// Dearer and faster.
+    Priority,
+    /// Cheaper, and served within a day.
+    Batch,
+}
+
+impl Tier {
+    /// The tier that a provider, or a setting, calls `name`. What is not known is the usual one.
+    pub fn parse(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "flex" => Self::Flex,
+            "priority" | "fast" => Self::Priority,
+            "batch" => Self::Batch,
+            _ => Self::Standard,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Long {
     above: u64,
     rates: Rates,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rates {
     input: f64,
-    cache_read: f64,
-    cache_write: f64,
+    /// None where nobody says what it costs.
+    cache_read: Option<f64>,
+    cache_write: Option<f64>,
     output: f64,
 }
 
@@ -53,45 +100,137 @@ impl Prices {
         EMBEDDED.clone()
     }
 
+    /// The same with prices of one's own, which win: US dollars for a million tokens by model, as in
+    /// `[prices."my-model"]`, `input = 0.2`, `output = 0.8`, and if known `cache_read` and `cache_write`.
+    pub fn with(&self, own: &toml::Table) -> Result<Self, String> {
+        if own.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut models = self.0.models.clone();
+        for (id, rates) in own {
+            let rates: Rates = rates.clone().try_into().map_err(|e| format!("{id}: {}", e.to_string().trim()))?;
+            let all = [Some(rates.input), Some(rates.output), rates.cache_read, rates.cache_write];
+            if !all.into_iter().flatten().all(|usd| (0.0..1e6).contains(&usd)) {
+                return Err(format!("{id}: prices are US dollars for a million tokens, from 0 up"));
+            }
+            let cache_from = self.find(id).and_then(|known| known.cache_from);
+            models.retain(|known| known.id != *id);
+            models.push(Price { id: id.clone(), from: None, rates, long: None, tiers: Tiers::default(), cache_from });
+        }
+        Ok(Self(Arc::new(Table { date: self.0.date.clone(), models })))
+    }
+
     /// When the prices were read, as `YYYY-MM-DD`.
     pub fn date(&self) -> &str {
         &self.0.date
     }
 
-    /// What one request to `model` costs; `None` if its price is not known.
-    pub fn cost(&self, model: &str, usage: Usage) -> Option<Money> {
-        let price = self.0.models.iter().find(|p| p.id == model)?;
-        let rates = match &price.long {
-            Some(long) if usage.input() > long.above => &long.rates,
-            _ => &price.rates,
-        };
-        let part = |tokens, usd| Money::of_tokens(tokens, micro(usd));
-        Some(
-            part(usage.fresh, rates.input)
-                + part(usage.cache_read, rates.cache_read)
-                + part(usage.cache_write, rates.cache_write)
-                + part(usage.output, rates.output),
-        )
+    /// Prompts whose beginning has at least so many tokens are kept in the provider's cache; `None` if they are not, or
+    /// nobody knows.
+    pub fn cache_from(&self, model: &str) -> Option<u64> {
+        self.find(model)?.cache_from
     }
 
-    /// What one request to `model` costs at the most, with so many tokens in and out; `None` if its price is not known.
-    pub fn at_most(&self, model: &str, input: u64, output: u64) -> Option<Money> {
-        // Where there is a cache, writing to it is the dearest way to read input.
-        let ways = [Usage { fresh: input, output, ..Usage::default() }, Usage { cache_write: input, output, ..Usage::default() }];
-        ways.into_iter().filter_map(|usage| self.cost(model, usage)).max()
+    /// What one request to `model` costs; `None` if its price is not known.
+    pub fn cost(&self, model: &str, tier: Tier, usage: Usage) -> Option<Money> {
+        let price = self.find(model)?;
+        let rates = price.rates(usage.input());
+        let part = |tokens: u64, usd: Option<f64>| match (tokens, usd) {
+            (0, _) => Some(Money::ZERO),
+            (tokens, Some(usd)) => Some(Money::of_tokens(tokens, price.micro(usd, tier))),
+            (_, None) => None,
+        };
+        let parts = [
+            part(usage.fresh, Some(rates.input))?,
+            part(usage.cache_read, rates.cache_read)?,
+            part(usage.cache_write, rates.cache_write)?,
+            part(usage.output, Some(rates.output))?,
+        ];
+        Some(parts.into_iter().sum())
+    }
+
+    /// What one request to `model` costs at the most, with at most so many tokens in and out; `None` if its price is not
+    /// known.
+    pub fn at_most(&self, model: &str, tier: Tier, input: u64, output: u64) -> Option<Money> {
+        let price = self.find(model)?;
+        let rates = [Some(price.rates), price.long.as_ref().filter(|long| input > long.above).map(|long| long.rates)];
+        // Whatever becomes of a request, it is not served on a dearer tier than it asked for, or than the usual one.
+        let tiers = [Tier::Standard, tier];
+        let most = |rates: Rates| {
+            let dearest = [Some(rates.input), rates.cache_read, rates.cache_write].into_iter().flatten().fold(0.0, f64::max);
+            let of = |tier| Money::of_tokens(input, price.micro(dearest, tier)) + Money::of_tokens(output, price.micro(rates.output, tier));
+            tiers.map(of).into_iter().max()
+        };
+        rates.into_iter().flatten().filter_map(most).max()
+    }
+
+    /// What the prompt cache has saved on a request, and what writing to it has cost more than reading plainly.
+    pub fn cache_effect(&self, model: &str, tier: Tier, usage: Usage) -> Option<(Money, Money)> {
+        let price = self.find(model)?;
+        let rates = price.rates(usage.input());
+        let difference = |tokens: u64, usd: Option<f64>| {
+            let usd = if tokens == 0 { rates.input } else { usd? };
+            let (plain, really) = (price.micro(rates.input, tier), price.micro(usd, tier));
+            Some((Money::of_tokens(tokens, plain.saturating_sub(really)), Money::of_tokens(tokens, really.saturating_sub(plain))))
+        };
+        let (read, write) = (difference(usage.cache_read, rates.cache_read)?, difference(usage.cache_write, rates.cache_write)?);
+        Some((read.0 + write.0, read.1 + write.1))
     }
 
     /// Known model ids that look like `model`, nearest first.
     pub fn near(&self, model: &str) -> Vec<&str> {
         let mut near: Vec<(f64, &str)> = self.0.models.iter().map(|p| (strsim::jaro_winkler(&p.id, model), p.id.as_str())).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0));
+        near.dedup_by(|a, b| a.1 == b.1);
         near.into_iter().filter(|(score, _)| *score > 0.75).take(3).map(|(_, id)| id).collect()
+    }
+
+    /// One line for each model, or for those asked for: id, prices for a million tokens, remarks.
+    pub fn lines(&self, wanted: &[String]) -> Vec<[String; 6]> {
+        let usd = |usd: Option<f64>| usd.map_or_else(|| "?".to_owned(), |usd| usd.to_string());
+        let chosen = self.0.models.iter().filter(|price| wanted.is_empty() || wanted.contains(&price.id));
+        let line = |price: &Price| {
+            let mut remarks = Vec::new();
+            remarks.extend(price.from.as_ref().map(|from| format!("from {from}")));
+            remarks.extend(price.long.as_ref().map(|long| {
+                format!("above {} input tokens: {} in, {} out", long.above, long.rates.input, long.rates.output)
+            }));
+            for (name, factor) in [("flex", price.tiers.flex), ("priority", price.tiers.priority)] {
+                remarks.extend((factor.to_bits() != 1.0_f64.to_bits()).then(|| format!("{name} x{factor}")));
+            }
+            remarks.extend(price.cache_from.map(|from| format!("caches from {from} tokens")));
+            let Rates { input, cache_read, cache_write, output } = price.rates;
+            [price.id.clone(), usd(Some(input)), usd(cache_read), usd(cache_write), usd(Some(output)), remarks.join("; ")]
+        };
+        chosen.map(line).collect()
+    }
+
+    /// The row of a model that is in force on the table's date.
+    fn find(&self, model: &str) -> Option<&Price> {
+        let begun = |price: &&Price| price.from.as_deref().is_none_or(|from| from <= self.0.date.as_str());
+        self.0.models.iter().filter(|price| price.id == model).filter(begun).max_by(|a, b| a.from.cmp(&b.from))
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "prices are small and positive")]
-fn micro(usd: f64) -> u64 {
-    (usd * 1e6).round() as u64
+impl Price {
+    fn rates(&self, input: u64) -> Rates {
+        match &self.long {
+            Some(long) if input > long.above => long.rates,
+            _ => self.rates,
+        }
+    }
+
+    /// Millionths of a dollar for a million tokens.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "prices are small and positive")]
+    fn micro(&self, usd: f64, tier: Tier) -> u64 {
+        let factor = match tier {
+            Tier::Standard => 1.0,
+            Tier::Flex => self.tiers.flex,
+            Tier::Priority => self.tiers.priority,
+            Tier::Batch => self.tiers.batch,
+        };
+        (usd * factor * 1e6).round() as u64
+    }
 }
 
 #[cfg(test)]
@@ -111,23 +250,65 @@ mod tests {
     #[test]
     fn a_request_is_priced_to_the_last_token() {
         // 1,800 x $0.10 + 250 x $0.50 per million, by hand.
-        let cost = Prices::embedded().cost("claude-haiku-5-5", usage(1800, 0, 250)).unwrap();
+        let cost = Prices::embedded().cost("claude-haiku-5-5", Tier::Standard, usage(1800, 0, 250)).unwrap();
         assert_eq!(cost, Money::from_pico(305_000_000));
     }
 
     #[test]
     fn a_long_prompt_makes_the_whole_request_dearer() {
         let prices = Prices::embedded();
-        let at = prices.cost("claude-haiku-5-5", usage(100_000, 0, 0)).unwrap();
-        let above = prices.cost("claude-haiku-5-5", usage(100_000, 1, 0)).unwrap();
+        let at = prices.cost("claude-haiku-5-5", Tier::Standard, usage(100_000, 0, 0)).unwrap();
+        let above = prices.cost("claude-haiku-5-5", Tier::Standard, usage(100_000, 1, 0)).unwrap();
         assert_eq!(at, Money::from_pico(10_000_000_000));
         assert_eq!(above, Money::from_pico(50_000_000_000 + 50_000));
     }
 
     #[test]
+    fn nothing_costs_more_than_it_can_at_the_most() {
+        let (prices, mut random) = (Prices::embedded(), fastrand::Rng::with_seed(1));
+        for line in prices.lines(&[]) {
+            for tier in [Tier::Standard, Tier::Flex, Tier::Priority] {
+                for _ in 0..50 {
+                    let [fresh, cache_read, cache_write, output] = [0; 4].map(|_: u64| random.u64(0..200_000));
+                    let usage = Usage { fresh, cache_read, cache_write, output };
+                    let most = prices.at_most(&line[0], tier, usage.input(), output).unwrap();
+                    assert!(prices.cost(&line[0], tier, usage).is_none_or(|cost| cost <= most), "{} {usage:?}", line[0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_price_that_nobody_knows_makes_the_cost_unknown_only_where_it_matters() {
+        let own: toml::Table = "[m]\ninput = 1.0\noutput = 2.0".parse().unwrap();
+        let prices = Prices::embedded().with(&own).unwrap();
+        assert_eq!(prices.cost("m", Tier::Standard, usage(5, 0, 1)), Some(Money::from_pico(7_000_000)));
+        assert_eq!(prices.cost("m", Tier::Standard, usage(5, 1, 1)), None);
+        let wrong: toml::Table = "[m]\ninput = -1.0\noutput = 2.0".parse().unwrap();
+        assert!(Prices::embedded().with(&wrong).unwrap_err().starts_with("m: "));
+    }
+
+    #[test]
+    fn a_tier_has_its_own_price_and_a_price_its_own_date() {
+        let prices = Prices::embedded();
+        let cost = |tier| prices.cost("gpt-6.1-sol", tier, usage(1000, 0, 0)).unwrap().pico();
+        assert_eq!([cost(Tier::Standard), cost(Tier::Flex), cost(Tier::Priority)], [2_000_000_000, 1_000_000_000, 4_000_000_000]);
+        // Reading from the cache became cheaper on 7 October 2026.
+        let read = prices.cost("claude-sonnet-5-5", Tier::Standard, usage(0, 1000, 0)).unwrap();
+        assert_eq!(read, Money::from_pico(100_000_000));
+    }
+
+    #[test]
+    fn what_the_cache_saves_and_costs_is_told_apart() {
+        let usage = Usage { fresh: 10, cache_read: 1000, cache_write: 2000, output: 5 };
+        let (saved, more) = Prices::embedded().cache_effect("claude-haiku-5-5", Tier::Standard, usage).unwrap();
+        assert_eq!((saved, more), (Money::from_pico(90_000_000), Money::from_pico(50_000_000)));
+    }
+
+    #[test]
     fn an_unknown_price_is_unknown_and_not_zero() {
-        assert_eq!(Prices::embedded().cost("my-own-model", usage(1, 1, 1)), None);
-        assert_eq!(Prices::embedded().cost("simulated-small", usage(1, 1, 1)), Some(Money::ZERO));
+        assert_eq!(Prices::embedded().cost("my-own-model", Tier::Standard, usage(1, 1, 1)), None);
+        assert_eq!(Prices::embedded().cost("simulated-small", Tier::Standard, usage(1, 1, 1)), Some(Money::ZERO));
     }
 
     #[test]

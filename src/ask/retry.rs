@@ -5,20 +5,22 @@
 //! permit.
 
 use super::account::Account;
-use super::dialect::{Extra, Meter};
+use super::dialect::{Extra, Meter, Shape};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind};
 use super::governor::{Ending, Governor, Need, NotAdmitted, Stopped, Ticket};
 use super::judge::judge;
 use super::lessons::Lessons;
 use super::preflight::Preflight;
+use super::pricing::Tier;
 use super::settings::{LlmSettings, RetrySettings};
-use super::transport::{Exchange, Transport};
+use super::transport::{Exchange, Live, Transport};
 use crate::model::{Call, Failure, FailureCode, Money, Reply, Spent, Usage};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Watches attempts from outside: counters, bars, logs.
 pub trait Observer: Send + Sync {
@@ -26,6 +28,8 @@ pub trait Observer: Send + Sync {
     fn sent(&self);
     /// Its reply came, or will not come. `spent` is what this attempt came to.
     fn ended(&self, spent: &Spent);
+    /// More of an answer has come.
+    fn said(&self, call: &Call, text: &str);
     /// Something that a person should know.
     fn note(&self, message: &str);
     /// The call will be tried again.
@@ -66,6 +70,10 @@ pub struct Asker {
     transport: Transport,
     retry: RetrySettings,
     thinking_tokens: u32,
+    /// How requests look, and how often that was changed.
+    shape: RwLock<(u32, Shape)>,
+    stream: bool,
+    tier: Tier,
     fallback: Option<String>,
     /// The model is not there: everybody asks the fallback.
     gone: AtomicBool,
@@ -80,6 +88,37 @@ pub struct Question<'q> {
     pub call: &'q Call,
     /// The document that it is about. Earlier ones go first.
     pub document: i64,
+    /// Whether the beginning of its prompt is to be kept for other calls, or was kept by one.
+    pub cache: bool,
+    /// Cancelled as soon as the answer begins, for those who wait for that.
+    pub begun: Option<&'q CancellationToken>,
+}
+
+/// One request, as it was sent.
+struct Sent {
+    result: Result<Reply, Fault>,
+    attempt: Attempt,
+    /// How often the form of requests had been changed before.
+    shape: u32,
+}
+
+/// Passes on what is seen of an answer while it comes.
+struct Watch<'w> {
+    begun: Option<&'w CancellationToken>,
+    observer: &'w dyn Observer,
+    call: &'w Call,
+}
+
+impl Live for Watch<'_> {
+    fn begun(&self) {
+        if let Some(begun) = self.begun {
+            begun.cancel();
+        }
+    }
+
+    fn said(&self, text: &str) {
+        self.observer.said(self.call, text);
+    }
 }
 
 /// A complete, validated answer.
@@ -113,12 +152,22 @@ impl Asker {
     /// Everything that a call needs on its way.
     pub fn new(account: Account, governor: Governor, transport: Transport, settings: &LlmSettings, observer: Arc<dyn Observer>) -> Self {
         let thinking_tokens = if settings.thinking_tokens > 0 { settings.thinking_tokens } else { account.dialect.thinking_tokens() };
+        let mut body: serde_json::Map<String, Value> =
+            settings.body.iter().map(|(field, value)| (field.clone(), serde_json::to_value(value).unwrap_or_default())).collect();
+        if !settings.service_tier.is_empty() {
+            let (field, tier) = account.dialect.service_tier(&settings.service_tier);
+            body.insert(field.to_owned(), tier.into());
+        }
+        let shape = Shape::new(account.dialect, &account.model, body);
         Self {
             account,
             governor,
             transport,
             retry: settings.retry.clone(),
             thinking_tokens,
+            shape: RwLock::new((0, shape)),
+            stream: settings.stream,
+            tier: Tier::parse(&settings.service_tier),
             fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
             gone: AtomicBool::new(false),
             preflight: Preflight::new(settings.preflight),
@@ -160,7 +209,7 @@ impl Asker {
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
         let mut lessons = Lessons { fallback: self.gone.load(Relaxed), ..Lessons::default() };
         loop {
-            let (result, mut attempt) = self.attempt(question, ledger, &lessons, &mut spent).await?;
+            let Sent { result, mut attempt, shape } = self.attempt(question, ledger, &lessons, &mut spent).await?;
             let fault = match result.and_then(|reply| judge(reply, &check)) {
                 Ok(answered) => return Ok(Ended::Answered(answered, spent, attempt)),
                 Err(fault) => fault,
@@ -168,7 +217,10 @@ impl Asker {
             attempt.failure = Some(fault.code);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
             let before = lessons.fallback;
-            let over = if lessons.learn(&fault, spent.attempts, &self.retry, other_model) {
+            let over = if spent.attempts < self.retry.max_attempts && self.reshape(&fault, shape) {
+                ledger.ended(attempt).await?;
+                continue;
+            } else if lessons.learn(&fault, spent.attempts, &self.retry, other_model) {
                 None
             } else if let Class::RunFatal(kind) = fault.class {
                 Some(Ended::RunStops(RunStop { kind, message: self.explain(call, &fault) }))
@@ -198,27 +250,35 @@ impl Asker {
         ledger: &impl Ledger,
         lessons: &Lessons,
         spent: &mut Spent,
-    ) -> Result<(Result<Reply, Fault>, Attempt), Ended> {
+    ) -> Result<Sent, Ended> {
         let other = self.fallback.as_ref().filter(|_| lessons.fallback).map(|model| Call { model: model.clone(), ..question.call.clone() });
         let call = other.as_ref().unwrap_or(question.call);
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
-        let at_most = self.account.prices.at_most(&call.model, call.most_input_tokens(), output);
+        let at_most = self.account.prices.at_most(&call.model, self.tier, call.most_input_tokens(), output);
         let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
         let permit = self.governor.admit(&ticket).await.map_err(|refused| self.not_admitted(refused))?;
         // Under the permit, so that the ledger names exactly the calls that were in flight.
         let id = ledger.sending(spent.attempts + 1, at_most).await?;
-        let body = self.account.dialect.request(call, &Extra { room, note: lessons.note.as_deref() });
+        let stream = self.stream || question.begun.is_some();
+        let (body, shape) = {
+            let shape = self.shape.read().unwrap_or_else(PoisonError::into_inner);
+            let extra = Extra { room, note: lessons.note.as_deref(), stream, cache: question.cache, shape: &shape.1 };
+            (self.account.dialect.request(call, &extra), shape.0)
+        };
         self.observer.sent();
         let started = Instant::now();
-        let Exchange { result, standings } = self.governor.unless_abandoned(self.transport.send(body)).await?;
+        let watch = Watch { begun: question.begun, observer: &*self.observer, call };
+        let live = stream.then_some(&watch as &dyn Live);
+        let Exchange { result, standings } = self.governor.unless_abandoned(self.transport.send(&call.model, body, live)).await?;
         let seconds = started.elapsed().as_secs_f64();
 
-        let (usage, lost) = match &result {
-            Ok(reply) => (reply.usage, false),
-            Err(fault) => (fault.usage, fault.class == Class::Ambiguous),
+        let (usage, lost, tier) = match &result {
+            Ok(reply) => (reply.usage, false, reply.tier.as_deref()),
+            Err(fault) => (fault.usage, fault.class == Class::Ambiguous, None),
         };
-        let cost = self.account.prices.cost(&call.model, usage);
+        // What the provider says that it billed counts: a tier may be refused and the request served on another.
+        let cost = self.account.prices.cost(&call.model, tier.map_or(self.tier, Tier::parse), usage);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
             // A reply that was lost may have been billed like any other.
@@ -234,7 +294,22 @@ impl Asker {
         spent.usage += usage;
         spent.seconds += seconds;
         spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        Ok((result, Attempt { id, failure: None, usage, cost }))
+        Ok(Sent { result, attempt: Attempt { id, failure: None, usage, cost }, shape })
+    }
+
+    /// Changes the form of requests if that is what was refused. Whether it has changed since.
+    fn reshape(&self, fault: &Fault, sent_with: u32) -> bool {
+        if fault.class != Class::Permanent || fault.code != FailureCode::Rejected {
+            return false;
+        }
+        let mut shape = self.shape.write().unwrap_or_else(PoisonError::into_inner);
+        if shape.0 > sent_with {
+            return true;
+        }
+        let Some(said) = shape.1.correct(fault) else { return false };
+        shape.0 += 1;
+        self.observer.note(&format!("{said}, because the server says: {}", fault.message));
+        true
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {
@@ -327,7 +402,7 @@ impl Asker {
             String::from("Mend the cause and run the same command again.")
         };
         let said = fault.message.trim_end_matches('.');
-        format!("{} refuses: {said}. {hint} Documents without a result stay pending.", self.account.endpoint)
+        format!("{} refuses: {said}. {hint} Documents without a result stay pending.", self.account.base_url)
     }
 }
 

@@ -22,6 +22,26 @@ pub struct LlmSettings {
     pub documents: usize,
     /// Seconds that one attempt may take.
     pub timeout_s: u64,
+    /// Whether answers come piece by piece.
+    pub stream: bool,
+    /// Seconds until such an answer begins.
+    pub first_byte_s: u64,
+    /// Seconds that may pass between two pieces.
+    pub silence_s: u64,
+    /// Name of the header that carries the key; empty for the dialect's usual one.
+    pub key_header: String,
+    /// Further headers of every request.
+    pub headers: toml::Table,
+    /// Further parameters of every address.
+    pub query: toml::Table,
+    /// Further fields of every request.
+    pub body: toml::Table,
+    /// File of certificates to trust besides the system's, in PEM format; empty for none.
+    pub ca_file: String,
+    /// Whether the calls on a document share its beginning in the provider's prompt cache.
+    pub prime: bool,
+    /// The provider's tier of service; empty for the usual one.
+    pub service_tier: String,
     /// Seconds that calls in flight may take after a signal.
     pub drain_s: u64,
     /// Whether equal calls on different documents are answered once.

@@ -3,10 +3,11 @@
 use super::account::Account;
 use super::dialect::{Body, HttpReply, Standing};
 use super::fault::{Class, Fault};
+use super::settings::LlmSettings;
 use crate::model::{FailureCode, Reply};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error;
@@ -20,7 +21,7 @@ pub struct Transport {
     account: Account,
     client: reqwest::Client,
     headers: HeaderMap,
-    timeout: Duration,
+    times: Times,
 }
 
 /// What came of a request.
@@ -38,64 +39,178 @@ const IDLE: Duration = Duration::from_secs(4);
 const MAX_REPLY: usize = 64 * 1024 * 1024;
 
 impl Transport {
-    /// A client for `account` with room for `concurrency` connections. Each attempt may take `timeout`.
-    pub fn new(account: &Account, concurrency: usize, timeout: Duration) -> Result<Self, reqwest::Error> {
+    /// A client for `account` with room for `concurrency` connections.
+    pub fn new(account: &Account, settings: &LlmSettings) -> Result<Self, ClientError> {
+        let times = Times::new(settings);
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
             .http1_only()
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10).min(timeout))
-            .pool_max_idle_per_host(concurrency)
+            .connect_timeout(Duration::from_secs(10).min(times.total))
+            .pool_max_idle_per_host(settings.concurrency)
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_secs(30));
-        if is_loopback(&account.endpoint) {
+        if is_loopback(account.server()) {
             builder = builder.no_proxy();
         }
-        if account.endpoint.scheme() == "https" {
+        if account.server().scheme() == "https" {
             // The system's roots come first; these are for containers that have none.
             let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-            builder = builder.tls_certs_merge(roots.filter_map(|der| reqwest::Certificate::from_der(der).ok()));
+            let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
+            builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file)?));
         }
-        Ok(Self { account: account.clone(), client: builder.build()?, headers: headers(account), timeout })
+        Ok(Self { account: account.clone(), client: builder.build()?, headers: account.headers(), times })
     }
 
-    /// Sends one request and reads its reply to the end.
-    pub async fn send(&self, body: Body) -> Exchange {
+    /// Sends one request to `model` and reads its reply to the end. With `live` the reply comes piece by piece.
+    pub async fn send(&self, model: &str, body: Body, live: Option<&dyn Live>) -> Exchange {
         let mut standings = Vec::new();
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
-        let result = match tokio::time::timeout(self.timeout, self.exchange(body, &mut standings)).await {
+        let result = match tokio::time::timeout(self.times.total, self.exchange(model, body, live, &mut standings)).await {
             Ok(result) => result,
-            Err(_) => {
-                let message = format!("no complete reply within {} s (llm.timeout_s)", self.timeout.as_secs_f64());
-                Err(Fault::new(Class::Ambiguous, FailureCode::TimedOut, message))
-            }
+            Err(_) => Err(timed_out("no complete reply", self.times.total, "llm.timeout_s")),
         };
         Exchange { result, standings }
     }
 
-    async fn exchange(&self, body: Body, standings: &mut Vec<Standing>) -> Result<Reply, Fault> {
+    async fn exchange(&self, model: &str, body: Body, live: Option<&dyn Live>, standings: &mut Vec<Standing>) -> Result<Reply, Fault> {
         let account = &self.account;
-        let request = self.client.post(account.endpoint.clone()).headers(self.headers.clone());
-        let sent = request.body(into_reqwest(body)).send().await;
+        let request = self.client.post(account.endpoint(model, live.is_some())).headers(self.headers.clone());
+        let sending = request.body(into_reqwest(body)).send();
         let fault = |error| fault(&error, account);
-        let mut response = sent.map_err(fault)?;
+        let mut response = match live {
+            // Only a stream has a first byte long before its last one.
+            Some(_) => within(sending, self.times.first_byte, "no reply", "llm.first_byte_s").await?.map_err(fault)?,
+            None => sending.await.map_err(fault)?,
+        };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
+        *standings = account.dialect.standings(&HttpReply { status, header: &header, body: b"" });
+        let streams = status == 200 && header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        if let Some(live) = live.filter(|_| streams) {
+            return self.follow(response, live, &header).await;
+        }
         let mut body = Vec::with_capacity(response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(MAX_REPLY));
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > MAX_REPLY {
-                return Err(Fault::new(Class::BadReply, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes")));
+                return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
         // Some servers send the key back. It is taken out here, before anybody reads, cuts or keeps the reply.
         let body = account.scrub(String::from_utf8_lossy(&body));
-        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
-        let http = HttpReply { status, header: &header, body: body.as_bytes() };
-        *standings = account.dialect.standings(&http);
-        account.dialect.reply(&http)
+        account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() })
     }
+
+    /// Reads a reply that comes piece by piece.
+    async fn follow(&self, mut response: reqwest::Response, live: &dyn Live, header: &(dyn Fn(&str) -> Option<String> + Sync)) -> Result<Reply, Fault> {
+        let account = &self.account;
+        let mut reader = account.dialect.stream();
+        let mut read = 0;
+        let broken = loop {
+            let (limit, setting) = if read == 0 { (self.times.first_byte, "llm.first_byte_s") } else { (self.times.silence, "llm.silence_s") };
+            match within(response.chunk(), limit, "the reply stopped coming", setting).await {
+                Ok(Ok(Some(chunk))) => {
+                    read += chunk.len();
+                    if read > MAX_REPLY {
+                        return Err(too_large());
+                    }
+                    let text = reader.push(&chunk);
+                    if reader.started() {
+                        live.begun();
+                    }
+                    if !text.is_empty() {
+                        live.said(&account.scrub(text.into()));
+                    }
+                }
+                Ok(Ok(None)) => break None,
+                Ok(Err(error)) => break Some(fault(&error, account)),
+                Err(silence) => break Some(silence),
+            }
+        };
+        // What the model had finished is whole, however the connection ended.
+        let complete = reader.done();
+        let request_id = header("request-id").or_else(|| header("x-request-id"));
+        match (reader.finish(header), broken) {
+            (Err(cut), Some(fault)) if cut.class == Class::Ambiguous && !complete => Err(Fault { usage: cut.usage, request_id, ..fault }),
+            (Ok(reply), _) => Ok(Reply { text: account.scrub(reply.text.into()).into_owned(), request_id, ..reply }),
+            (Err(fault), _) => Err(Fault { message: account.scrub(fault.message.into()).into_owned(), request_id, ..fault }),
+        }
+    }
+}
+
+/// Watches a reply that comes piece by piece.
+pub trait Live: Send + Sync {
+    /// The answer has begun.
+    fn begun(&self);
+    /// More of it has come.
+    fn said(&self, text: &str);
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    total: Duration,
+    first_byte: Duration,
+    silence: Duration,
+}
+
+impl Times {
+    fn new(settings: &LlmSettings) -> Self {
+        let [total, first_byte, silence] = [settings.timeout_s, settings.first_byte_s, settings.silence_s].map(Duration::from_secs);
+        Self { total, first_byte, silence }
+    }
+}
+
+/// The HTTP client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of certificates is of no use.
+    #[error("llm.ca_file: {file}: {reason}")]
+    CaFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another reason.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Certificates of one's own: of a company's proxy, say. `SSL_CERT_FILE` is what other programs look at as well.
+fn own_roots(file: &str) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let from_environment = || std::env::var("SSL_CERT_FILE").ok().filter(|file| std::path::Path::new(file).is_file());
+    let (file, named) = match file {
+        "" => (from_environment().unwrap_or_default(), false),
+        file => (file.to_owned(), true),
+    };
+    let error = |reason: String| ClientError::CaFile { file: file.clone(), reason };
+    if file.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pem = std::fs::read(&file).map_err(|e| error(e.to_string()));
+    let roots = pem.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| error(e.to_string())));
+    match roots {
+        Ok(roots) if roots.is_empty() && named => Err(error("no certificate in it; it should be in PEM format".into())),
+        Err(error) if named => Err(error),
+        roots => Ok(roots.unwrap_or_default()),
+    }
+}
+
+async fn within<T>(step: impl Future<Output = T>, limit: Duration, what: &str, setting: &str) -> Result<T, Fault> {
+    tokio::time::timeout(limit, step).await.map_err(|_| timed_out(what, limit, setting))
+}
+
+fn timed_out(what: &str, limit: Duration, setting: &str) -> Fault {
+    let message = format!("{what} within {} s ({setting})", limit.as_secs_f64());
+    Fault::new(Class::Ambiguous, FailureCode::TimedOut, message)
+}
+
+fn too_large() -> Fault {
+    Fault::new(Class::BadReply, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes"))
 }
 
 pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
@@ -103,21 +218,6 @@ pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     })
-}
-
-fn headers(account: &Account) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in account.dialect.headers() {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-    let (name, prefix) = account.dialect.key_header();
-    // A key that is no header value is refused when the account is made.
-    if let Some(mut value) = account.key().and_then(|key| HeaderValue::from_str(&format!("{prefix}{key}")).ok()) {
-        value.set_sensitive(true);
-        headers.insert(HeaderName::from_static(name), value);
-    }
-    headers
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {

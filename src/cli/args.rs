@@ -27,6 +27,8 @@ pub(super) enum Command {
     Prune(PruneArgs),
     /// List the built-in jobs, or print one to start from
     Jobs(JobsArgs),
+    /// Show what models cost, as far as docmill knows
+    Prices(PricesArgs),
     /// Show the settings in force
     Config(ConfigArgs),
     /// Run the built-in model server by itself
@@ -47,6 +49,9 @@ pub(super) struct RunArgs {
     /// Where results go [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
+    /// Show an answer while it comes: llm.stream
+    #[arg(long)]
+    pub stream: bool,
     /// Stop before more than this is spent in the output directory, earlier runs included [default: budget.max_usd]
     #[arg(long, value_name = "USD")]
     pub max_usd: Option<f64>,
@@ -168,6 +173,17 @@ pub(super) enum JobsCommand {
         /// Its name
         name: String,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct PricesArgs {
+    /// Ids of models [default: all]
+    pub models: Vec<String>,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 #[derive(Debug, ClapArgs)]

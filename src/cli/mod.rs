@@ -5,6 +5,7 @@ mod config;
 mod exit;
 mod export;
 mod jobs;
+mod prices;
 mod prune;
 mod run;
 mod runs;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Runs(runs) => runs::runs(&runs),
         Command::Prune(prune) => prune::prune(&prune),
         Command::Jobs(jobs) => jobs::jobs(&jobs),
+        Command::Prices(prices) => prices::prices(&prices),
         Command::Config(config) => config::config(&config),
         Command::Simulate(simulate) => simulate::simulate(&simulate),
     };

@@ -3,8 +3,10 @@
 use super::args::{InDoubt, Progress, RunArgs};
 use super::exit::{Exit, Stop};
 use super::settings::{self, Settings, SimulatorSettings};
+use crate::ask::pricing::Tier;
 use crate::ask::{Account, Provider};
 use crate::config::Config;
+use crate::event::RunEvent;
 use crate::engine::{self, JobSet, Plan, RunError};
 use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
 use crate::model::{FailureCode, Money};
@@ -33,8 +35,10 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         _ => None,
     };
     let address = simulator.as_ref().map(Simulator::base_url);
-    let account = Account::resolve(&settings.llm, address.as_deref(), |name| std::env::var(name).ok());
+    let prices = super::prices::in_force(config, &settings)?;
+    let account = Account::resolve(&settings.llm, prices, address.as_deref(), |name| std::env::var(name).ok());
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
+    let (account_prices, model, has_account) = (account.prices.clone(), account.model.clone(), account.has_limits());
     let plan = Plan {
         recipe: recipe(config, &account, &jobs),
         command: command_line(),
@@ -54,6 +58,9 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     };
 
     let (events, watched) = mpsc::channel(EVENTS);
+    if let Some(message) = super::prices::doubts(&account_prices, &model).filter(|_| has_account) {
+        drop(events.try_send(RunEvent::Warning { message }));
+    }
     let style = style(args);
     let watching = tokio::task::spawn_blocking(move || watch(watched, style, &settings.report));
     let outcome = engine::run(plan, events).await;
@@ -89,7 +96,7 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
 fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     /// To be raised when rows of the same answers come out differently.
     const ROWS: &str = "docmill rows 1";
-    const DECIDING: [&str; 5] = ["prepare.image.", "prepare.text.", "read.max_file_mb", "llm.provider", "llm.effort"];
+    const DECIDING: [&str; 6] = ["prepare.image.", "prepare.text.", "read.max_file_mb", "llm.provider", "llm.effort", "llm.body"];
     let mut hash = blake3::Hasher::new();
     hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
     for (key, value, _) in config.entries() {
@@ -108,7 +115,7 @@ fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobS
     let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
     let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
-    match models.find(|model| account.prices.at_most(model, 1, 1).is_none()) {
+    match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
         Some(model) if cap.is_some() => {
             let message = format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
             Err(Stop::usage(config.problem("budget.max_usd", message)))
@@ -148,6 +155,9 @@ fn flags(args: &RunArgs) -> Vec<(String, String, String)> {
     }
     if let Some(job) = &args.job {
         flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
+    }
+    if args.stream {
+        flag("llm.stream", "true".to_owned(), "--stream");
     }
     if let Some(max_usd) = args.max_usd {
         flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
@@ -220,7 +230,7 @@ fn image_limits(account: &Account) -> ImageLimits {
     const OLDER: [&str; 6] = ["claude-3", "-4-0", "-4-1", "-4-5", "-4-6", "-4-2025"];
     match account.provider {
         Provider::Simulated | Provider::Anthropic => ImageLimits::anthropic(!OLDER.iter().any(|part| account.model.contains(part))),
-        Provider::OpenAi | Provider::Compatible => ImageLimits::openai(),
+        Provider::OpenAi | Provider::Gemini | Provider::Compatible => ImageLimits::openai(),
     }
 }
 

@@ -21,7 +21,7 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../../pipeline.toml");
 
 /// Tables whose keys are the user's own.
-const OPEN_TABLES: [&str; 1] = ["job.params"];
+const OPEN_TABLES: [&str; 5] = ["job.params", "llm.headers", "llm.query", "llm.body", "prices"];
 
 /// The settings in force.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ use super::answers::{Answers, Before};
 use super::breaker::Breaker;
 use super::ledger::{CallLedger, settlement};
 use super::prepare::{Ready, State};
+use super::priming::{Role, roles};
 use super::row::RowMaker;
 use super::{Context, RunError};
 use crate::ask::{Asker, Ended, Question, RunStop};
@@ -25,10 +26,14 @@ pub(super) struct Desk {
     /// What is known about calls before they are sent.
     pub answers: Answers,
     pub breaker: Arc<Breaker>,
+    /// Who is asked, and with which further fields: part of the key of each call.
+    pub endpoint: String,
     /// The number of the next attempt.
     pub attempts: AtomicI64,
     pub rows: RowMaker,
     pub effort: Option<Arc<str>>,
+    /// Whether calls share their beginning in the provider's prompt cache.
+    pub prime: bool,
     /// The first reason to stop the whole run.
     pub stopped_by: Arc<OnceLock<RunStop>>,
     pub context: Context,
@@ -121,11 +126,13 @@ impl Desk {
 
     /// Several calls on one document at the same time. What the store knows about them is taken from there.
     async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
-        // The provider and not the dialect: what the simulator made up must never pass for a model's answer.
-        let endpoint = self.asker.account().provider.as_str();
-        let keys: Vec<CallKey> = calls.iter().map(|call| call.key(endpoint)).collect();
+        let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
-        let asking = calls.iter().zip(keys).zip(before).map(|((call, key), before)| async move {
+        let roles = match self.prime {
+            true => roles(&calls, &before, &self.asker.account().prices),
+            false => vec![Role::Alone; calls.len()],
+        };
+        let asking = calls.iter().zip(keys).zip(before.into_iter().zip(roles)).map(|((call, key), (before, role))| async move {
             match before {
                 Before::Answered(record) => {
                     self.context.meters.reused.fetch_add(1, Relaxed);
@@ -133,14 +140,29 @@ impl Desk {
                 }
                 Before::Failed(record) => Ok(CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record }),
                 Before::InDoubt(failure) => Ok(RowMaker::unasked(call, failure)),
-                Before::Open { replaces } => self.ask_once(subject, call, key, replaces).await,
+                Before::Open { replaces } => {
+                    let _others_go_when_this_ends = match &role {
+                        Role::Leads(begun) => Some(begun.clone().drop_guard()),
+                        _ => None,
+                    };
+                    if let Role::Follows(begun) = &role {
+                        begun.cancelled().await;
+                    }
+                    self.ask_once(subject, call, (key, replaces), &role).await
+                }
             }
         });
         join_all(asking).await.into_iter().collect()
     }
 
     /// Asks, or waits for another document that is asking the same if identical calls are shared.
-    async fn ask_once(&self, subject: Subject<'_>, call: &Call, key: CallKey, replaces: bool) -> Result<CallRecord, Unfinished> {
+    async fn ask_once(
+        &self,
+        subject: Subject<'_>,
+        call: &Call,
+        (key, replaces): (CallKey, bool),
+        role: &Role,
+    ) -> Result<CallRecord, Unfinished> {
         let _turn = self.answers.turn(key).await;
         if let Some(record) = self.answers.shared(key).await? {
             self.context.meters.reused.fetch_add(1, Relaxed);
@@ -151,13 +173,20 @@ impl Desk {
         if let Some(doubts) = self.answers.doubts(subject.id, key) {
             self.store.give_up(doubts).await.map_err(|gone| self.store_failed(gone))?;
         }
-        self.ask_one(subject, call, key, replaces).await
+        self.ask_one(subject, call, (key, replaces), role).await
     }
 
-    async fn ask_one(&self, subject: Subject<'_>, call: &Call, key: CallKey, replaces: bool) -> Result<CallRecord, Unfinished> {
+    async fn ask_one(
+        &self,
+        subject: Subject<'_>,
+        call: &Call,
+        (key, replaces): (CallKey, bool),
+        role: &Role,
+    ) -> Result<CallRecord, Unfinished> {
         let document = subject.id;
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
-        let question = Question { call, document: document.0 };
+        let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
+        let question = Question { call, document: document.0, cache: !matches!(role, Role::Alone), begun };
         match self.asker.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
             Ended::Answered(answered, spent, attempt) => {
                 if self.breaker.succeeded(&call.task) {

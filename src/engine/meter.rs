@@ -186,6 +186,8 @@ impl Observer for Context {
         self.meters.retries.fetch_add(1, Relaxed);
     }
 
+    fn said(&self, _call: &Call, _text: &str) {}
+
     fn note(&self, message: &str) {
         // Nobody waits for a slow terminal here; such notes are few.
         drop(self.events.try_send(RunEvent::Warning { message: message.to_owned() }));

@@ -3,7 +3,7 @@
 //! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
 //! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
 //! `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
-//! `ledger` writes down each attempt, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and reports the counters. A stage ends when its
+//! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and reports the counters. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
 
 mod answers;
@@ -16,6 +16,7 @@ mod list;
 mod memory;
 mod meter;
 mod prepare;
+mod priming;
 mod read;
 mod register;
 mod route;
@@ -28,7 +29,7 @@ pub use route::JobSet;
 pub use wiring::run;
 pub use write::{JobResults, Results};
 
-use crate::ask::{Account, LlmSettings, RunStop};
+use crate::ask::{Account, ClientError, LlmSettings, RunStop};
 use crate::event::RunEvent;
 use crate::model::{Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
@@ -122,8 +123,8 @@ pub enum RunError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The HTTP client could not be made.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A fault of docmill.
     #[error("internal error: {0}")]
     Internal(String),

@@ -86,9 +86,11 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
         store: handle,
         answers,
         breaker: Arc::clone(&breaker),
+        endpoint: endpoint(&plan),
         attempts: next.1.into(),
         rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
         effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
+        prime: plan.llm.prime,
         stopped_by: Arc::clone(&stopped_by),
         context: context.clone(),
     });
@@ -227,9 +229,15 @@ fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
     })
 }
 
+/// The provider and not the dialect: what the simulator made up must never pass for a model's answer.
+fn endpoint(plan: &Plan) -> String {
+    let provider = plan.account.provider.as_str();
+    if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
+}
+
 fn asker(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Result<Asker, RunError> {
     let (account, llm) = (&plan.account, &plan.llm);
-    let transport = Transport::new(account, llm.concurrency, Duration::from_secs(llm.timeout_s))?;
+    let transport = Transport::new(account, llm)?;
     let slow_start = account.starts_slowly(llm.limits.slow_start);
     let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), abandon.clone()));
     let governor = match account.limits_file() {

@@ -81,6 +81,7 @@ impl Job {
     /// The calls for one document, in the job file's order; the aggregation comes later.
     pub fn calls(&self, content: &Content, model: &str, effort: Option<&Arc<str>>) -> Result<Vec<Call>, Failure> {
         let shared = shared_part(content);
+        let several = self.tasks.iter().map(|task| task.variants.len()).sum::<usize>() > 1;
         let variants = self.tasks.iter().flat_map(|task| task.variants.iter().map(move |variant| (task, variant)));
         variants
             .map(|(task, variant)| {
@@ -88,7 +89,9 @@ impl Job {
                     .parts(content, &shared)
                     .map_err(|e| Failure::new(FailureCode::Internal, format!("task {}: the prompt could not be rendered: {e}", task.id)))?;
                 let tokens = content.tokens() + wording(&self.system, &parts, content, task.shape.bytes);
-                Ok(Call { tokens, ..self.call(task, variant, parts, model, effort) })
+                // The document stands first, unless the prompt has it somewhere in its middle.
+                let shared = usize::from(several && parts.len() > 1);
+                Ok(Call { tokens, shared, ..self.call(task, variant, parts, model, effort) })
             })
             .collect()
     }

@@ -86,6 +86,16 @@ impl Call {
         (self.system.len() + schema + WRAPPING) as u64 + parts.sum::<u64>()
     }
 
+    /// Input tokens of the beginning that it shares with other calls on its document, estimated.
+    pub fn shared_tokens(&self) -> u64 {
+        const BYTES_PER_TOKEN: u64 = 4;
+        let own = self.parts.iter().skip(self.shared).map(|part| match part {
+            Part::Text(text) => text.len() as u64 / BYTES_PER_TOKEN,
+            Part::Picture(picture) => picture.tokens,
+        });
+        self.tokens.saturating_sub(own.sum())
+    }
+
     /// For messages: `assess (material=metal)`.
     pub fn label(&self) -> String {
         if self.axes.is_empty() {

@@ -17,6 +17,8 @@ pub struct Reply {
     pub model: String,
     /// The provider's name for this request, for support.
     pub request_id: Option<String>,
+    /// The tier of service that was billed, as the provider states it.
+    pub tier: Option<String>,
 }
 
 /// Why a model stopped.

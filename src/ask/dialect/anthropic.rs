@@ -1,34 +1,58 @@
 //! Anthropic's Messages API, version 2026-10-21.
 
-use super::{Body, Extra, body, schema};
+use super::{Body, Extra, SchemaStyle, body, schema};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
-    let mut content: Vec<Value> = call.parts.iter().map(part).collect();
-    if let Some(note) = extra.note {
-        content.push(json!({"type": "text", "text": note}));
+    let (mut content, mut system): (Vec<Value>, Vec<Value>) = (call.parts.iter().map(part).collect(), Vec::new());
+    if !call.system.is_empty() {
+        system.push(text(&call.system));
     }
-    let mut output = json!({"format": {"type": "json_schema", "schema": schema::for_anthropic(&call.schema)}});
-    if let Some(effort) = &call.effort {
-        output["effort"] = json!(&**effort);
+    if extra.cache && extra.shape.cache {
+        // Everything up to the mark is kept: the end of what calls have in common.
+        let last = content[..call.shared.min(call.parts.len())].last_mut().or(system.last_mut());
+        if let Some(last) = last {
+            last["cache_control"] = json!({"type": "ephemeral"});
+        }
+    }
+    let instruction = extra.shape.instruction(&call.schema);
+    content.extend(instruction.as_deref().into_iter().chain(extra.note).map(text));
+    let mut output = Map::new();
+    if extra.shape.schema == SchemaStyle::Native {
+        output.insert("format".into(), json!({"type": "json_schema", "schema": schema::for_anthropic(&call.schema)}));
+    }
+    if let Some(effort) = call.effort.as_ref().filter(|_| extra.shape.effort) {
+        output.insert("effort".into(), json!(&**effort));
     }
     let mut body = json!({
         "model": call.model,
         "max_tokens": call.max_output_tokens.saturating_add(extra.room),
         "messages": [{"role": "user", "content": content}],
-        "output_config": output,
     });
-    if !call.system.is_empty() {
-        body["system"] = json!([{"type": "text", "text": &*call.system}]);
+    if !output.is_empty() {
+        body["output_config"] = Value::Object(output);
+    }
+    if !system.is_empty() {
+        body["system"] = Value::Array(system);
+    }
+    if extra.stream {
+        body["stream"] = json!(true);
+    }
+    for (field, value) in &extra.shape.body {
+        body[field] = value.clone();
     }
     Body::new(&body, &call.parts)
 }
 
+fn text(text: &str) -> Value {
+    json!({"type": "text", "text": text})
+}
+
 fn part(part: &Part) -> Value {
     match part {
-        Part::Text(text) => json!({"type": "text", "text": &**text}),
+        Part::Text(said) => text(said),
         Part::Picture(picture) => json!({
             "type": "image",
             "source": {"type": "base64", "media_type": picture.media_type, "data": body::placeholder(picture)},
@@ -52,7 +76,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         }
         _ => Stop::Complete,
     };
-    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None })
+    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None, tier: json["usage"]["service_tier"].as_str().map(ToOwned::to_owned) })
 }
 
 fn usage(json: &Value) -> Usage {

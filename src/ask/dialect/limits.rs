@@ -1,5 +1,10 @@
-//! stub until the real one lands
+//! What the headers of a reply say about the limits of its account.
+
+use super::wait::duration;
+use super::{Dialect, HttpReply};
+use jiff::Timestamp;
 use std::time::Duration;
+
 /// What a provider counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meter {
@@ -12,15 +17,135 @@ pub enum Meter {
     /// Input and output tokens together.
     Tokens,
 }
-/// What headers say.
+
+/// One limit, and how much of it is left.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
-    /// Which.
+    /// What is counted.
     pub meter: Meter,
-    /// Limit.
+    /// How much is allowed in a minute.
     pub per_minute: f64,
-    /// Left.
+    /// How much is left just now.
     pub remaining: Option<f64>,
-    /// Until full.
+    /// Until all of it is there again.
     pub reset: Option<Duration>,
+}
+
+impl Dialect {
+    /// The limits that the headers of a reply declare. What cannot be read is left out.
+    pub fn standings(self, http: &HttpReply<'_>) -> Vec<Standing> {
+        match self {
+            Self::Anthropic => anthropic(http),
+            Self::OpenAi | Self::Compatible => openai(http),
+            // There are no such headers.
+            Self::Gemini => Vec::new(),
+        }
+    }
+}
+
+fn number(http: &HttpReply<'_>, name: &str) -> Option<f64> {
+    let number: f64 = (http.header)(name)?.trim().parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+fn anthropic(http: &HttpReply<'_>) -> Vec<Standing> {
+    let now = (http.header)("date").and_then(|date| httpdate::parse_http_date(&date).ok()).and_then(|date| Timestamp::try_from(date).ok());
+    let read = |what: &str, meter| {
+        let header = |part: &str| format!("anthropic-ratelimit-{what}-{part}");
+        let reset = (http.header)(&header("reset")).and_then(|at| at.trim().parse::<Timestamp>().ok());
+        Some(Standing {
+            meter,
+            per_minute: number(http, &header("limit")).filter(|limit| *limit > 0.0)?,
+            remaining: number(http, &header("remaining")),
+            reset: reset.zip(now).map(|(at, now)| Duration::try_from(at.duration_since(now)).unwrap_or_default()),
+        })
+    };
+    let mut standings: Vec<Standing> =
+        [("requests", Meter::Requests), ("input-tokens", Meter::InputTokens), ("output-tokens", Meter::OutputTokens)]
+            .into_iter()
+            .filter_map(|(what, meter)| read(what, meter))
+            .collect();
+    if standings.iter().all(|standing| standing.meter == Meter::Requests) {
+        standings.extend(read("tokens", Meter::Tokens));
+    }
+    standings
+}
+
+fn openai(http: &HttpReply<'_>) -> Vec<Standing> {
+    let read = |what: &str, meter| {
+        let header = |part: &str| format!("x-ratelimit-{part}-{what}");
+        let per_minute = number(http, &header("limit")).filter(|limit| *limit > 0.0)?;
+        let remaining = number(http, &header("remaining"));
+        let reset = (http.header)(&header("reset")).and_then(|reset| duration(&reset));
+        let standing = Standing { meter, per_minute, remaining, reset };
+        standing.is_per_minute().then_some(standing)
+    };
+    let all = [("requests", Meter::Requests), ("tokens", Meter::Tokens), ("project-tokens", Meter::Tokens)];
+    all.into_iter().filter_map(|(what, meter)| read(what, meter)).collect()
+}
+
+impl Standing {
+    /// Some servers send the limit of a day under the same name: then what is missing takes much longer to come back.
+    fn is_per_minute(&self) -> bool {
+        let (Some(remaining), Some(reset)) = (self.remaining, self.reset) else { return true };
+        let missing = (self.per_minute - remaining).max(0.0);
+        let expected = 60.0 * missing / self.per_minute;
+        reset.as_secs_f64() <= 3.0 * expected + 60.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standings(dialect: Dialect, headers: &[(&str, &str)]) -> Vec<Standing> {
+        let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        dialect.standings(&HttpReply { status: 200, header: &header, body: b"" })
+    }
+
+    #[test]
+    fn anthropic_declares_requests_and_both_kinds_of_tokens() {
+        let seen = standings(
+            Dialect::Anthropic,
+            &[
+                ("date", "Fri, 20 Nov 2026 10:00:00 GMT"),
+                ("anthropic-ratelimit-requests-limit", "1200"),
+                ("anthropic-ratelimit-requests-remaining", "19"),
+                ("anthropic-ratelimit-requests-reset", "2026-11-20T10:00:01Z"),
+                ("anthropic-ratelimit-input-tokens-limit", "2000000"),
+                ("anthropic-ratelimit-output-tokens-limit", "400000"),
+                ("anthropic-ratelimit-output-tokens-remaining", "many"),
+                ("anthropic-ratelimit-tokens-limit", "2400000"),
+            ],
+        );
+        let bare = |meter, per_minute| Standing { meter, per_minute, remaining: None, reset: None };
+        let requests = Standing { remaining: Some(19.0), reset: Some(Duration::from_secs(1)), ..bare(Meter::Requests, 1200.0) };
+        assert_eq!(seen, [requests, bare(Meter::InputTokens, 2e6), bare(Meter::OutputTokens, 4e5)]);
+        assert_eq!(standings(Dialect::Anthropic, &[("anthropic-ratelimit-tokens-limit", "7")]), [bare(Meter::Tokens, 7.0)]);
+    }
+
+    #[test]
+    fn openai_counts_tokens_together() {
+        let headers = [
+            ("x-ratelimit-limit-requests", "5000"),
+            ("x-ratelimit-remaining-requests", "4999"),
+            ("x-ratelimit-reset-requests", "12ms"),
+            ("x-ratelimit-limit-tokens", "4000000"),
+            ("x-ratelimit-remaining-tokens", "3998000"),
+            ("x-ratelimit-reset-tokens", "30ms"),
+        ];
+        let seen = standings(Dialect::OpenAi, &headers);
+        assert_eq!(seen.iter().map(|s| (s.meter, s.per_minute)).collect::<Vec<_>>(), [(Meter::Requests, 5000.0), (Meter::Tokens, 4e6)]);
+    }
+
+    #[test]
+    fn a_limit_for_a_day_is_none_for_a_minute() {
+        let headers = [
+            ("x-ratelimit-limit-requests", "14400"),
+            ("x-ratelimit-remaining-requests", "14370"),
+            ("x-ratelimit-reset-requests", "2m59.56s"),
+            ("x-ratelimit-limit-tokens", "0"),
+        ];
+        assert_eq!(standings(Dialect::Compatible, &headers), []);
+    }
 }

@@ -6,17 +6,24 @@
 
 mod anthropic;
 mod body;
+mod errors;
+mod gemini;
 mod limits;
 mod openai;
 mod schema;
+mod shape;
+mod sse;
+mod stream;
+mod wait;
 
 pub use body::Body;
 pub use limits::{Meter, Standing};
+pub use shape::{SchemaStyle, Shape};
+pub use stream::StreamReader;
 
-use super::fault::{Class, Fault, Pressure, StopKind};
+use super::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Reply};
 use serde_json::Value;
-use std::time::Duration;
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +34,23 @@ pub enum Dialect {
     OpenAi,
     /// Chat Completions as other servers speak it.
     Compatible,
+    /// Google's generateContent.
+    Gemini,
 }
 
 /// What an attempt adds to its call.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Extra<'a> {
     /// Tokens on top of the answer's limit, for thinking or after a truncated answer.
     pub room: u32,
     /// What was wrong with the last answer.
     pub note: Option<&'a str>,
+    /// Whether the answer is to come piece by piece.
+    pub stream: bool,
+    /// Whether the provider should keep the prompt's shared beginning for other calls.
+    pub cache: bool,
+    /// How requests of this account look.
+    pub shape: &'a Shape,
 }
 
 /// A reply as it came off the wire.
@@ -55,15 +70,18 @@ impl Dialect {
         match self {
             Self::Anthropic => 4000,
             Self::OpenAi => 2000,
+            Self::Gemini => 4000,
             Self::Compatible => 0,
         }
     }
 
     /// Path of the endpoint below the base address.
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Anthropic => "/v1/messages",
-            Self::OpenAi | Self::Compatible => "/chat/completions",
+    pub fn path(self, model: &str, stream: bool) -> String {
+        match (self, stream) {
+            (Self::Anthropic, _) => "/v1/messages".to_owned(),
+            (Self::OpenAi | Self::Compatible, _) => "/chat/completions".to_owned(),
+            (Self::Gemini, false) => format!("/models/{}:generateContent", in_path(model)),
+            (Self::Gemini, true) => format!("/models/{}:streamGenerateContent?alt=sse", in_path(model)),
         }
     }
 
@@ -71,7 +89,7 @@ impl Dialect {
     pub fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Anthropic => &[("anthropic-version", "2026-10-21")],
-            Self::OpenAi | Self::Compatible => &[],
+            Self::OpenAi | Self::Compatible | Self::Gemini => &[],
         }
     }
 
@@ -80,6 +98,15 @@ impl Dialect {
         match self {
             Self::Anthropic => ("x-api-key", ""),
             Self::OpenAi | Self::Compatible => ("authorization", "Bearer "),
+            Self::Gemini => ("x-goog-api-key", ""),
+        }
+    }
+
+    /// The field that names a tier of service, and how this provider writes the tier.
+    pub fn service_tier(self, tier: &str) -> (&'static str, String) {
+        match self {
+            Self::Gemini => ("serviceTier", tier.to_uppercase()),
+            Self::Anthropic | Self::OpenAi | Self::Compatible => ("service_tier", tier.to_owned()),
         }
     }
 
@@ -87,14 +114,18 @@ impl Dialect {
     pub fn request(self, call: &Call, extra: &Extra<'_>) -> Body {
         match self {
             Self::Anthropic => anthropic::request(call, extra),
-            Self::OpenAi => openai::request(call, extra, openai::Flavour::OpenAi),
-            Self::Compatible => openai::request(call, extra, openai::Flavour::Compatible),
+            Self::OpenAi | Self::Compatible => openai::request(call, extra),
+            Self::Gemini => gemini::request(call, extra),
         }
     }
 
-    /// stub
-    pub fn standings(self, _http: &HttpReply<'_>) -> Vec<Standing> {
-        Vec::new()
+    /// A reply that is there whole and is no error.
+    fn read(self, json: &Value) -> Result<Reply, Fault> {
+        match self {
+            Self::Anthropic => anthropic::reply(json),
+            Self::OpenAi | Self::Compatible => openai::reply(json),
+            Self::Gemini => gemini::reply(json),
+        }
     }
 
     /// The meaning of a reply.
@@ -103,16 +134,13 @@ impl Dialect {
         let request_id = (http.header)(id_header);
         let json: Option<Value> = serde_json::from_slice(http.body).ok();
         let result = match (http.status, json) {
-            (200..=299, Some(json)) if json.get("error").is_none_or(Value::is_null) => match self {
-                Self::Anthropic => anthropic::reply(&json),
-                Self::OpenAi | Self::Compatible => openai::reply(&json),
-            },
+            (200..=299, Some(json)) if json.get("error").is_none_or(Value::is_null) => self.read(&json),
             (200..=299, None) => {
                 let message = format!("the reply is not JSON: {}", excerpt(http.body));
                 // Somebody answered something, and nobody can say what it cost.
                 Err(Fault::new(Class::Ambiguous, FailureCode::BadReply, message))
             }
-            (status, json) => Err(refusal(status, http, json.as_ref())),
+            (_, json) => Err(errors::sort(http, json.as_ref())),
         };
         match result {
             Ok(reply) => Ok(Reply { request_id, ..reply }),
@@ -121,73 +149,10 @@ impl Dialect {
     }
 }
 
-/// Codes of accounts without money, whatever their status is.
-const NO_CREDIT: [&str; 8] = [
-    "enforced_spend_limit_reached",
-    "contract_spend_limit_reached",
-    "credit_balance_exhausted",
-    "organization_spend_limit_exceeded",
-    "project_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-    "insufficient_quota",
-    "billing_error",
-];
-
-/// Codes of documents that do not fit, whatever their status is.
-const TOO_LONG: [&str; 4] = ["context_length_exceeded", "exceed_context_size_error", "request_too_large", "image_too_large"];
-
-/// Sorts an error by its code, then by its status; never by its message, which may be worded anew any day.
-fn refusal(status: u16, http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
-    let error = json.and_then(|json| json.get("error")).filter(|e| !e.is_null());
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
-    let kind = text(error.and_then(|e| e.get("type")));
-    let code = text(error.and_then(|e| e.pointer("/details/error_code")))
-        .or_else(|| text(error.and_then(|e| e.get("code"))))
-        .or_else(|| kind.clone())
-        .unwrap_or_default();
-    let said = text(error.and_then(|e| e.get("message"))).or_else(|| text(error)).unwrap_or_else(|| excerpt(http.body));
-    // Some gateways report a failure inside a 200; the inner code then stands for the status.
-    let status = match error.and_then(|e| e.get("code")).and_then(Value::as_u64).and_then(|c| u16::try_from(c).ok()) {
-        Some(inner) if status == 200 => inner,
-        _ => status,
-    };
-    let message = if code.is_empty() { format!("HTTP {status}: {said}") } else { format!("HTTP {status} {code}: {said}") };
-    let retry_after = retry_after(http.header);
-    let known = |list: &[&str]| list.contains(&code.as_str()) || kind.as_deref().is_some_and(|k| list.contains(&k));
-    let (class, failure) = match status {
-        _ if known(&NO_CREDIT) || status == 402 => (Class::RunFatal(StopKind::Refused), FailureCode::Rejected),
-        _ if known(&TOO_LONG) || status == 413 => (Class::Permanent, FailureCode::TooLong),
-        _ if code == "content_filter" => (Class::Permanent, FailureCode::Filtered),
-        401 | 403 | 404 => (Class::RunFatal(StopKind::Refused), FailureCode::Rejected),
-        429 => (Class::Refused { retry_after }, FailureCode::RateLimited),
-        503 | 529 => (Class::Refused { retry_after }, FailureCode::Overloaded),
-        408 | 409 | 425 | 500..=599 => (Class::Refused { retry_after }, FailureCode::ServerError),
-        200 => (Class::BadReply, FailureCode::BadReply),
-        _ => (Class::Permanent, FailureCode::Rejected),
-    };
-    let pressure = match (&class, failure) {
-        (Class::Refused { .. }, FailureCode::RateLimited) => Pressure::Rate,
-        (Class::Refused { .. }, FailureCode::Overloaded) => Pressure::Overload,
-        _ => Pressure::None,
-    };
-    Fault { status: Some(status), reason: Some(code).filter(|c| !c.is_empty()), pressure, ..Fault::new(class, failure, message) }
-}
-
-/// The wait that the provider asks for: milliseconds, seconds, or a date.
-fn retry_after(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
-    if let Some(ms) = header("retry-after-ms").and_then(|v| v.trim().parse::<f64>().ok()) {
-        return Duration::try_from_secs_f64(ms / 1000.0).ok();
-    }
-    let value = header("retry-after")?;
-    match value.trim().parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        // A date counts from the server's own clock where it tells it: ours may be wrong.
-        Err(_) => {
-            let at = httpdate::parse_http_date(value.trim()).ok()?;
-            let now = header("date").and_then(|d| httpdate::parse_http_date(&d).ok())?;
-            Some(at.duration_since(now).unwrap_or_default())
-        }
-    }
+/// A model's name as a piece of a path: it may be any text.
+fn in_path(model: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    model.trim_start_matches("models/").bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// The beginning of a body that nobody can read, on one line.

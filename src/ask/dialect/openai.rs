@@ -1,36 +1,39 @@
 //! Chat Completions: OpenAI's own, and as other servers speak it.
 
-use super::{Body, Extra, body};
+use super::{Body, Extra, HttpReply, SchemaStyle, body, errors};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
 use serde::Serialize;
-use serde_json::{Value, json};
-
-/// Whose Chat Completions.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavour {
-    OpenAi,
-    Compatible,
-}
+use serde_json::{Map, Value, json};
 
 /// The body. A struct and not a `Value`: it is made for every attempt.
 #[derive(Serialize)]
 struct Request<'a> {
     model: &'a str,
     messages: Vec<Value>,
-    response_format: ResponseFormat<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_options: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<Value>,
+    #[serde(flatten)]
+    further: &'a Map<String, Value>,
 }
 
 #[derive(Serialize)]
 struct ResponseFormat<'a> {
     r#type: &'static str,
-    json_schema: JsonSchema<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_schema: Option<JsonSchema<'a>>,
 }
 
 #[derive(Serialize)]
@@ -40,36 +43,51 @@ struct JsonSchema<'a> {
     schema: &'a Value,
 }
 
-pub(super) fn request(call: &Call, extra: &Extra<'_>, flavour: Flavour) -> Body {
-    let limit = Some(call.max_output_tokens.saturating_add(extra.room));
-    let (system_role, max_completion_tokens, max_tokens) = match flavour {
-        Flavour::OpenAi => ("developer", limit, None),
-        Flavour::Compatible => ("system", None, limit),
-    };
+pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
+    let shape = extra.shape;
+    let limit = call.max_output_tokens.saturating_add(extra.room);
+    let system_role = if shape.developer { "developer" } else { "system" };
     let system = (!call.system.is_empty()).then(|| json!({"role": system_role, "content": &*call.system}));
-    let user = json!({"role": "user", "content": content(&call.parts, extra.note)});
+    let user = json!({"role": "user", "content": content(call, extra)});
+    let response_format = match shape.schema {
+        SchemaStyle::Native => {
+            Some(ResponseFormat { r#type: "json_schema", json_schema: Some(JsonSchema { name: "answer", strict: true, schema: &call.schema }) })
+        }
+        SchemaStyle::Json => Some(ResponseFormat { r#type: "json_object", json_schema: None }),
+        SchemaStyle::Prompt => None,
+    };
+    let ours = |name: &str| !shape.body.contains_key(name);
     let body = Request {
         model: &call.model,
         messages: system.into_iter().chain([user]).collect(),
-        response_format: ResponseFormat {
-            r#type: "json_schema",
-            json_schema: JsonSchema { name: "answer", strict: true, schema: &call.schema },
-        },
-        max_completion_tokens,
-        max_tokens,
-        reasoning_effort: call.effort.as_deref(),
+        response_format: response_format.filter(|_| ours("response_format")),
+        max_completion_tokens: Some(limit).filter(|_| shape.completion_tokens && ours("max_completion_tokens")),
+        max_tokens: Some(limit).filter(|_| !shape.completion_tokens && ours("max_tokens")),
+        reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
+        // Left to itself, the provider would write every prompt to its cache, at a price.
+        prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": "explicit"})),
+        stream: extra.stream.then_some(true).filter(|_| ours("stream")),
+        stream_options: (extra.stream && shape.stream_usage && ours("stream_options")).then(|| json!({"include_usage": true})),
+        further: &shape.body,
     };
     Body::new(&body, &call.parts)
 }
 
-/// A plain string where there is no image: chat templates of text-only models know nothing else.
-fn content(parts: &[Part], note: Option<&str>) -> Value {
-    let texts: Vec<&str> = parts.iter().filter_map(|p| if let Part::Text(text) = p { Some(&**text) } else { None }).collect();
-    if texts.len() == parts.len() {
-        return json!(texts.into_iter().chain(note).collect::<Vec<_>>().join("\n\n"));
+/// A plain string where there is neither an image nor a mark: chat templates of text-only models know nothing else.
+fn content(call: &Call, extra: &Extra<'_>) -> Value {
+    let instruction = extra.shape.instruction(&call.schema);
+    let more = || instruction.as_deref().into_iter().chain(extra.note);
+    let marked = (extra.cache && extra.shape.cache).then(|| call.shared.checked_sub(1)).flatten();
+    let texts: Vec<&str> = call.parts.iter().filter_map(|p| if let Part::Text(text) = p { Some(&**text) } else { None }).collect();
+    if texts.len() == call.parts.len() && marked.is_none() {
+        return json!(texts.into_iter().chain(more()).collect::<Vec<_>>().join("\n\n"));
     }
-    let note = note.map(|note| json!({"type": "text", "text": note}));
-    parts.iter().map(part).chain(note).collect()
+    let mut content: Vec<Value> = call.parts.iter().map(part).collect();
+    if let Some(last) = marked.and_then(|at| content.get_mut(at)) {
+        last["prompt_cache_breakpoint"] = json!({"mode": "explicit"});
+    }
+    content.extend(more().map(|text| json!({"type": "text", "text": text})));
+    Value::Array(content)
 }
 
 fn part(part: &Part) -> Value {
@@ -86,8 +104,12 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let usage = usage(&json["usage"]);
     let bad = |class, message: String| Err(Fault { usage, ..Fault::new(class, FailureCode::BadReply, message) });
     let choice = &json["choices"][0];
-    if let Some(error) = choice.get("error").filter(|e| !e.is_null()) {
-        return bad(Class::BadReply, format!("the provider failed while it answered: {error}"));
+    if let Some(error) = choice.get("error").filter(|error| !error.is_null()) {
+        let fault = errors::sort(&HttpReply { status: 200, header: &|_| None, body: b"" }, Some(&json!({"error": error})));
+        return Err(Fault { usage, ..fault });
+    }
+    if choice["finish_reason"] == "error" {
+        return bad(Class::BadReply, "the provider failed while it answered".to_owned());
     }
     if !choice["message"].is_object() {
         return bad(Class::Ambiguous, "the reply has no message".to_owned());
@@ -100,7 +122,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         _ => Stop::Complete,
     };
     let text = message["content"].as_str().unwrap_or_default().to_owned();
-    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None })
+    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None, tier: json["service_tier"].as_str().map(ToOwned::to_owned) })
 }
 
 /// Unlike Anthropic's, `prompt_tokens` counts the cached tokens too.

@@ -1,8 +1,13 @@
+mod recorded;
+mod streams;
+
 use super::*;
+use crate::ask::fault::StopKind;
 use crate::model::{Part, Picture, Stop, Usage};
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn call(parts: Vec<Part>) -> Call {
     Call {
@@ -29,6 +34,11 @@ fn picture() -> Part {
     Part::Picture(Arc::new(Picture { media_type: "image/png", base64, digest: "d".repeat(64), width: 1, height: 1, tokens: 1 }))
 }
 
+fn extra(dialect: Dialect, room: u32, note: Option<&str>) -> Extra<'_> {
+    let shape = Box::leak(Box::new(Shape::new(dialect, "gpt-6-luna", serde_json::Map::new())));
+    Extra { room, note, stream: false, cache: false, shape }
+}
+
 fn json_of(body: Body) -> Value {
     let bytes: Vec<u8> = body.into_pieces().concat();
     serde_json::from_slice(&bytes).unwrap()
@@ -41,7 +51,7 @@ fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> 
 
 #[test]
 fn anthropic_gets_its_subset_of_the_schema() {
-    let body = json_of(Dialect::Anthropic.request(&call(vec![picture(), Part::Text("why?".into())]), &Extra { room: 50, note: None }));
+    let body = json_of(Dialect::Anthropic.request(&call(vec![picture(), Part::Text("why?".into())]), &extra(Dialect::Anthropic, 50, None)));
     assert_eq!(body["max_tokens"], 150);
     assert_eq!(body["messages"][0]["content"][0]["source"], json!({"type": "base64", "media_type": "image/png", "data": "QUJD"}));
     let properties = &body["output_config"]["format"]["schema"]["properties"];
@@ -54,11 +64,11 @@ fn anthropic_gets_its_subset_of_the_schema() {
 #[test]
 fn chat_completions_differ_between_openai_and_the_others() {
     let text = call(vec![Part::Text("a".into()), Part::Text("b".into())]);
-    let ours = json_of(Dialect::OpenAi.request(&text, &Extra { room: 5, note: Some("again") }));
+    let ours = json_of(Dialect::OpenAi.request(&text, &extra(Dialect::OpenAi, 5, Some("again"))));
     assert_eq!((ours["messages"][0]["role"].as_str(), ours["max_completion_tokens"].as_u64()), (Some("developer"), Some(105)));
     assert_eq!(ours["messages"][1]["content"], "a\n\nb\n\nagain");
     assert_eq!(ours["response_format"]["json_schema"]["schema"]["properties"]["n"]["maximum"], 10);
-    let theirs = json_of(Dialect::Compatible.request(&call(vec![picture()]), &Extra::default()));
+    let theirs = json_of(Dialect::Compatible.request(&call(vec![picture()]), &extra(Dialect::Compatible, 0, None)));
     assert_eq!((theirs["messages"][0]["role"].as_str(), theirs["max_tokens"].as_u64()), (Some("system"), Some(100)));
     assert_eq!(theirs["messages"][1]["content"][0]["image_url"]["url"], "data:image/png;base64,QUJD");
 }
@@ -68,8 +78,8 @@ fn calls_on_one_image_share_its_bytes() {
     let part = picture();
     let Part::Picture(shared) = &part else { panic!("picture expected") };
     let address = shared.base64.as_ptr();
-    for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible] {
-        let body = dialect.request(&call(vec![part.clone()]), &Extra::default());
+    for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible, Dialect::Gemini] {
+        let body = dialect.request(&call(vec![part.clone()]), &extra(dialect, 0, None));
         let length = body.len();
         let pieces = body.into_pieces();
         assert_eq!(pieces.len(), 3);
@@ -120,7 +130,7 @@ fn errors_are_sorted_by_code_before_status() {
     assert_eq!(error(503, &[], body("server_is_overloaded", "x")), (Class::Refused { retry_after: None }, FailureCode::Overloaded));
     assert_eq!(error(200, &[], json!({"error": {"code": 429, "message": "upstream"}})).1, FailureCode::RateLimited);
     let anthropic = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "m", "details": {"error_code": "enforced_spend_limit_reached"}}});
-    assert_eq!(error(429, &[], anthropic).0, Class::RunFatal(StopKind::Refused));
+    assert_eq!(error(429, &[], anthropic).0, Class::RunFatal(StopKind::Parked));
 }
 
 #[test]
@@ -137,4 +147,67 @@ fn a_page_of_html_is_sorted_by_its_status() {
     assert_eq!((fault.class, fault.code), (Class::Permanent, FailureCode::TooLong));
     assert_eq!(fault.message, "HTTP 413: <html> <h1>413 Request Entity Too Large</h1>");
     assert_eq!(read(Dialect::Anthropic, 200, &[], page).unwrap_err().class, Class::Ambiguous);
+}
+
+#[test]
+fn gemini_is_asked_in_its_own_words() {
+    let call = Call { effort: Some("low".into()), ..call(vec![picture(), Part::Text("why?".into())]) };
+    let body = json_of(Dialect::Gemini.request(&call, &extra(Dialect::Gemini, 50, Some("again"))));
+    assert_eq!(body["systemInstruction"]["parts"][0]["text"], "be brief");
+    let parts = &body["contents"][0]["parts"];
+    assert_eq!(parts[0], json!({"inlineData": {"mimeType": "image/png", "data": "QUJD"}}));
+    assert_eq!((&parts[1]["text"], &parts[2]["text"]), (&json!("why?"), &json!("again")));
+    let config = &body["generationConfig"];
+    assert_eq!((&config["maxOutputTokens"], &config["responseMimeType"]), (&json!(150), &json!("application/json")));
+    assert_eq!(config["thinkingConfig"]["thinkingLevel"], "LOW");
+    assert_eq!(config["responseJsonSchema"]["properties"]["n"]["maximum"], 10);
+    assert_eq!(Dialect::Gemini.path("models/a b/c", true), "/models/a%20b%2Fc:streamGenerateContent?alt=sse");
+}
+
+#[test]
+fn geminis_replies_say_in_many_ways_that_there_is_no_answer() {
+    let reply = |candidate: Value| {
+        let usage = json!({"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 5, "thoughtsTokenCount": 7});
+        let body = json!({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-x"});
+        read(Dialect::Gemini, 200, &[], &body.to_string())
+    };
+    let parts = json!({"parts": [{"text": "hm", "thought": true}, {"text": "{}"}]});
+    let whole = reply(json!({"content": parts, "finishReason": "STOP"})).unwrap();
+    assert_eq!((whole.text.as_str(), whole.stop, whole.usage), ("{}", Stop::Complete, Usage { fresh: 60, cache_read: 40, cache_write: 0, output: 12 }));
+    assert_eq!(reply(json!({"finishReason": "MAX_TOKENS"})).unwrap().stop, Stop::Truncated);
+    assert_eq!(reply(json!({"finishReason": "RECITATION"})).unwrap().stop, Stop::Filtered("RECITATION".into()));
+    assert_eq!(reply(json!({"finishReason": "MALFORMED_RESPONSE"})).unwrap_err().class, Class::BadReply);
+    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 9}});
+    assert_eq!(read(Dialect::Gemini, 200, &[], &blocked.to_string()).unwrap().stop, Stop::Filtered("SAFETY".into()));
+    assert_eq!(read(Dialect::Gemini, 200, &[], "{}").unwrap_err().class, Class::Ambiguous);
+}
+
+#[test]
+fn the_shared_beginning_is_marked_and_unwanted_caching_switched_off() {
+    let call = Call { shared: 1, ..call(vec![picture(), Part::Text("why?".into())]) };
+    let body = |dialect, cache| json_of(dialect_request(dialect, &call, cache));
+    let anthropic = body(Dialect::Anthropic, true);
+    assert_eq!(anthropic["messages"][0]["content"][0]["cache_control"], json!({"type": "ephemeral"}));
+    assert!(anthropic["messages"][0]["content"][1].get("cache_control").is_none());
+    assert!(!body(Dialect::Anthropic, false).to_string().contains("cache_control"));
+    let openai = body(Dialect::OpenAi, true);
+    assert_eq!(openai["messages"][1]["content"][0]["prompt_cache_breakpoint"], json!({"mode": "explicit"}));
+    let openai = body(Dialect::OpenAi, false);
+    assert_eq!((&openai["prompt_cache_options"], openai.to_string().contains("breakpoint")), (&json!({"mode": "explicit"}), false));
+    assert!(!body(Dialect::Compatible, true).to_string().contains("prompt_cache"));
+}
+
+fn dialect_request(dialect: Dialect, call: &Call, cache: bool) -> Body {
+    dialect.request(call, &Extra { cache, ..extra(dialect, 0, None) })
+}
+
+#[test]
+fn a_server_that_knows_no_schemas_is_told_in_the_prompt() {
+    let mut shape = Shape::new(Dialect::Compatible, "m", [("temperature".to_owned(), json!(0.5))].into_iter().collect());
+    shape.schema = SchemaStyle::Prompt;
+    let extra = Extra { stream: true, shape: &shape, ..extra(Dialect::Compatible, 0, None) };
+    let body = json_of(Dialect::Compatible.request(&call(vec![Part::Text("a".into())]), &extra));
+    assert!(body.get("response_format").is_none());
+    assert!(body["messages"][1]["content"].as_str().unwrap().contains(r#""maximum":10"#));
+    assert_eq!((&body["temperature"], &body["stream"], &body["stream_options"]["include_usage"]), (&json!(0.5), &json!(true), &json!(true)));
 }

@@ -1,0 +1,111 @@
+//! Streams, cut and re-cut everywhere.
+
+use crate::ask::dialect::Dialect;
+use crate::ask::fault::{Class, Fault};
+use crate::model::{FailureCode, Reply, Stop, Usage};
+
+const ANTHROPIC: &str = r#"event: message_start
+data: {"type":"message_start","message":{"id":"msg_1","role":"assistant","model":"claude-haiku-5-5","content":[],"stop_reason":null,"usage":{"input_tokens":42,"cache_read_input_tokens":7,"cache_creation_input_tokens":0,"output_tokens":1}}}
+
+event: ping
+data: {"type":"ping"}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"{\"a\":\""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"ä€\"}"}}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":9}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"#;
+
+const OPENAI: &str = r#"data: {"id":"c","choices":[],"prompt_filter_results":[]}
+
+: OPENROUTER PROCESSING
+
+data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}
+
+data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"{\"a\":\""},"finish_reason":""}]}
+
+data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"ä€\"}"},"finish_reason":null}]}
+
+data: {"id":"c","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
+
+data: {"id":"c","model":"m","choices":[],"usage":{"prompt_tokens":49,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":7}}}
+
+data: [DONE]
+
+"#;
+
+const GEMINI: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hm\",\"thought\":true},{\"text\":\"{\\\"a\\\":\\\"\"}]}}],\"modelVersion\":\"m\"}\r\n\r\ndata: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"ä€\\\"}\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":49,\"cachedContentTokenCount\":7,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":5}}\r\n\r\n";
+
+/// Each with the text at which the model has said that it is finished.
+const STREAMS: [(Dialect, &str, &str); 3] = [
+    (Dialect::Anthropic, ANTHROPIC, "\"output_tokens\":9}}\n"),
+    (Dialect::OpenAi, OPENAI, "\"finish_reason\":\"stop\"}]}\n"),
+    (Dialect::Gemini, GEMINI, "\"thoughtsTokenCount\":5}}\r"),
+];
+
+fn read<'b>(dialect: Dialect, chunks: impl IntoIterator<Item = &'b [u8]>) -> (String, Result<Reply, Fault>) {
+    let mut reader = dialect.stream();
+    let text = chunks.into_iter().map(|chunk| reader.push(chunk)).collect();
+    (text, reader.finish(&|_| None))
+}
+
+#[test]
+fn a_stream_is_the_same_reply_in_whatever_pieces_it_comes() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for (dialect, stream, _) in STREAMS {
+        for _ in 0..200 {
+            let mut rest = stream.as_bytes();
+            let mut chunks = Vec::new();
+            while !rest.is_empty() {
+                let (chunk, after) = rest.split_at(random.usize(1..=rest.len().min(60)));
+                chunks.push(chunk);
+                rest = after;
+            }
+            let (text, reply) = read(dialect, chunks);
+            let reply = reply.unwrap();
+            assert_eq!((text.as_str(), reply.text.as_str()), ("{\"a\":\"ä€\"}", "{\"a\":\"ä€\"}"));
+            assert_eq!((reply.stop, reply.usage), (Stop::Complete, Usage { fresh: 42, cache_read: 7, cache_write: 0, output: 9 }));
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_ends_before_the_model_is_finished_is_no_reply() {
+    for (dialect, stream, finished) in STREAMS {
+        let finished = stream.find(finished).unwrap() + finished.len() - 1;
+        for cut in 0..stream.len() {
+            let (_, reply) = read(dialect, [&stream.as_bytes()[..cut]]);
+            match reply {
+                Ok(_) => assert!(cut >= finished, "{dialect:?} cut at {cut} of {finished} is complete"),
+                Err(fault) => {
+                    assert!(cut < finished, "{dialect:?} cut at {cut} is a fault: {fault:?}");
+                    assert_eq!((fault.class, fault.code), (Class::Ambiguous, FailureCode::LostReply));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_in_the_middle_is_like_one_at_the_beginning_but_may_be_billed() {
+    let begin = &ANTHROPIC[..ANTHROPIC.find("event: ping").unwrap()];
+    let stream = format!("{begin}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}}}\n\n");
+    let fault = read(Dialect::Anthropic, [stream.as_bytes()]).1.unwrap_err();
+    assert_eq!((fault.code, fault.usage.input()), (FailureCode::Overloaded, 49));
+    let stream = "data: {\"error\":{\"code\":429,\"message\":\"slow\"}}\n\n";
+    assert_eq!(read(Dialect::Compatible, [stream.as_bytes()]).1.unwrap_err().code, FailureCode::RateLimited);
+}

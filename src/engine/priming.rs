@@ -1,0 +1,96 @@
+//! Who goes first, so that the others read from the provider's prompt cache what it has written there.
+//!
+//! Six analyses of one image begin with the same image. What the first of them leaves in the cache can be read as soon as
+//! its answer begins; sent all at once, each would pay for writing it.
+
+use super::answers::Before;
+use crate::ask::pricing::Prices;
+use crate::model::Call;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What a call does about the cache.
+#[derive(Debug, Clone)]
+pub(super) enum Role {
+    /// Nothing: there is nobody to share with, or too little.
+    Alone,
+    /// It goes first, and cancels this when its answer begins.
+    Leads(CancellationToken),
+    /// It waits for this.
+    Follows(CancellationToken),
+}
+
+/// The roles of calls on one document, in their order.
+pub(super) fn roles(calls: &[Call], before: &[Before], prices: &Prices) -> Vec<Role> {
+    let open: Vec<usize> = (0..calls.len()).filter(|at| matches!(before[*at], Before::Open { .. })).collect();
+    let mut roles = vec![Role::Alone; calls.len()];
+    for (place, &first) in open.iter().enumerate() {
+        let worth_it = prices.cache_from(&calls[first].model).is_some_and(|least| calls[first].shared_tokens() >= least);
+        if !worth_it || !matches!(roles[first], Role::Alone) {
+            continue;
+        }
+        let others: Vec<usize> = open[place + 1..].iter().copied().filter(|other| begin_alike(&calls[first], &calls[*other])).collect();
+        if !others.is_empty() {
+            let begun = CancellationToken::new();
+            roles[first] = Role::Leads(begun.clone());
+            for other in others {
+                roles[other] = Role::Follows(begun.clone());
+            }
+        }
+    }
+    roles
+}
+
+/// Whether two calls on one document have the same beginning. The form of the answer is part of it.
+fn begin_alike(one: &Call, other: &Call) -> bool {
+    let same_schema = Arc::ptr_eq(&one.schema, &other.schema) || one.schema == other.schema;
+    let shared = one.shared > 0 && one.shared == other.shared;
+    shared && one.model == other.model && one.system == other.system && one.effort == other.effort && same_schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Part;
+    use serde_json::json;
+
+    fn call(task: &str, field: &str, tokens: u64) -> Call {
+        Call {
+            task: task.into(),
+            axes: Vec::new(),
+            model: "claude-haiku-5-5".into(),
+            system: "s".into(),
+            parts: vec![Part::Text("document".into()), Part::Text(task.into())],
+            schema: Arc::new(json!({"properties": {field: {}}})),
+            max_output_tokens: 1,
+            effort: None,
+            tokens,
+            shared: 1,
+        }
+    }
+
+    fn shown(calls: &[Call], answered: &[usize]) -> String {
+        let failure = crate::model::Failure::new(crate::model::FailureCode::InDoubt, "");
+        let before: Vec<Before> = (0..calls.len())
+            .map(|at| if answered.contains(&at) { Before::InDoubt(failure.clone()) } else { Before::Open { replaces: false } })
+            .collect();
+        let role = |role: Role| match role {
+            Role::Alone => '-',
+            Role::Leads(_) => '1',
+            Role::Follows(_) => '>',
+        };
+        roles(calls, &before, &Prices::embedded()).into_iter().map(role).collect()
+    }
+
+    #[test]
+    fn the_first_of_those_that_begin_alike_leads_if_there_is_enough_to_share() {
+        let long = |task: &str, field: &str| call(task, field, 2000);
+        let calls = [long("a", "x"), long("b", "y"), long("c", "x"), long("d", "x")];
+        assert_eq!(shown(&calls, &[]), "1->>");
+        assert_eq!(shown(&calls, &[0]), "--1>");
+        assert_eq!(shown(&calls, &[0, 2]), "----");
+        assert_eq!(shown(&[call("a", "x", 300), call("b", "x", 300)], &[]), "--");
+        let other_model = Call { model: "simulated-small".into(), ..long("a", "x") };
+        assert_eq!(shown(&[other_model.clone(), other_model], &[]), "--");
+    }
+}
