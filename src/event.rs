@@ -86,6 +86,12 @@ pub struct Snapshot {
     pub in_flight: u64,
     /// Requests that repeated an earlier one.
     pub retries: u64,
+    /// Requests that the provider refused for its rate limit.
+    pub refusals: u64,
+    /// Seconds until the provider allows the next request; 0 when it is open.
+    pub waiting_s: f64,
+    /// An answer that is coming just now, with `llm.stream`: its call and the end of its text so far.
+    pub answering: Option<String>,
     /// Calls whose answer was there already.
     pub reused: u64,
     /// Documents that were up to date; they are in none of the counters above.

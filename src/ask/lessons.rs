@@ -14,7 +14,7 @@ pub(super) struct Lessons {
     /// The other model is asked.
     pub fallback: bool,
     /// Replies that were lost.
-    pub lost: u32,
+    lost: u32,
 }
 
 impl Lessons {

@@ -66,7 +66,7 @@ pub struct Attempt {
 /// Asks one account.
 pub struct Asker {
     account: Account,
-    governor: Governor,
+    governor: Arc<Governor>,
     transport: Transport,
     retry: RetrySettings,
     thinking_tokens: u32,
@@ -150,7 +150,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 impl Asker {
     /// Everything that a call needs on its way.
-    pub fn new(account: Account, governor: Governor, transport: Transport, settings: &LlmSettings, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(account: Account, governor: Arc<Governor>, transport: Transport, settings: &LlmSettings, observer: Arc<dyn Observer>) -> Self {
         let thinking_tokens = if settings.thinking_tokens > 0 { settings.thinking_tokens } else { account.dialect.thinking_tokens() };
         let mut body: serde_json::Map<String, Value> =
             settings.body.iter().map(|(field, value)| (field.clone(), serde_json::to_value(value).unwrap_or_default())).collect();
@@ -207,7 +207,7 @@ impl Asker {
     ) -> Result<Ended, Ended> {
         let call = question.call;
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
-        let mut lessons = Lessons { fallback: self.gone.load(Relaxed), ..Lessons::default() };
+        let mut lessons = Lessons::default();
         loop {
             let Sent { result, mut attempt, shape } = self.attempt(question, ledger, &lessons, &mut spent).await?;
             let fault = match result.and_then(|reply| judge(reply, &check)) {
@@ -251,13 +251,19 @@ impl Asker {
         lessons: &Lessons,
         spent: &mut Spent,
     ) -> Result<Sent, Ended> {
-        let other = self.fallback.as_ref().filter(|_| lessons.fallback).map(|model| Call { model: model.clone(), ..question.call.clone() });
-        let call = other.as_ref().unwrap_or(question.call);
+        let call = question.call;
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
-        let at_most = self.account.prices.at_most(&call.model, self.tier, call.most_input_tokens(), output);
+        let models = [Some(&call.model), self.fallback.as_ref()];
+        let prices = models.into_iter().flatten().map(|model| self.account.prices.at_most(model, self.tier, call.most_input_tokens(), output));
+        // Whichever of them is asked in the end; unknown if one is.
+        let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
         let permit = self.governor.admit(&ticket).await.map_err(|refused| self.not_admitted(refused))?;
+        // Another call may have found out meanwhile that the model is gone.
+        let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.gone.load(Relaxed));
+        let other = other.map(|model| Call { model: model.clone(), ..call.clone() });
+        let call = other.as_ref().unwrap_or(call);
         // Under the permit, so that the ledger names exactly the calls that were in flight.
         let id = ledger.sending(spent.attempts + 1, at_most).await?;
         let stream = self.stream || question.begun.is_some();

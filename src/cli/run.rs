@@ -113,6 +113,11 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
 /// The cap on money. It holds only where everything has a price.
 fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
     let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
+    let limit = settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
+    if let (Some(field), true) = (limit, cap.is_some()) {
+        let message = format!("llm.body.{field} takes the length of answers out of docmill's hands, so no cap on money can be held");
+        return Err(Stop::usage(config.problem("budget.max_usd", message)));
+    }
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
     let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
     match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {

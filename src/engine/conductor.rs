@@ -1,8 +1,8 @@
 //! Listens to signals and reports the counters while the stages work.
 
 use super::Context;
-use crate::ask::{RunStop, StopKind};
-use crate::event::RunEvent;
+use crate::ask::{Governor, RunStop, StopKind};
+use crate::event::{RunEvent, Snapshot};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ pub(super) struct Conductor {
     pub abandon: CancellationToken,
     /// How long that is.
     pub drain: Duration,
+    pub governor: Arc<Governor>,
 }
 
 impl Conductor {
@@ -34,8 +35,14 @@ impl Conductor {
             tokio::select! {
                 () = finished.cancelled() => break,
                 _ = ticks.tick() => {
+                    let waiting = self.governor.closed_for();
+                    if waiting.is_some() {
+                        self.context.meters.pause(TICK);
+                    }
+                    let waiting_s = waiting.unwrap_or_default().as_secs_f64();
+                    let seen = Snapshot { waiting_s, ..self.context.meters.snapshot() };
                     // Counters are worth nothing later: watchers who are behind miss some.
-                    drop(self.context.events.try_send(RunEvent::Progress(self.context.meters.snapshot())));
+                    drop(self.context.events.try_send(RunEvent::Progress(seen)));
                 }
                 () = at(drained_at) => {
                     drained_at = None;

@@ -3,8 +3,9 @@
 use super::Context;
 use crate::ask::{Fault, Observer};
 use crate::event::{RunEvent, Snapshot};
-use crate::model::{Bill, Call, Money, Spent, StageUse};
+use crate::model::{Bill, Call, FailureCode, Money, Spent, StageUse, Usage};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One stage: what went through, and how long it worked on it.
@@ -93,6 +94,11 @@ pub(super) struct Meters {
     requests: AtomicU64,
     in_flight: AtomicU64,
     retries: AtomicU64,
+    refusals: AtomicU64,
+    paused_ns: AtomicU64,
+    cache_read: AtomicU64,
+    cache_write: AtomicU64,
+    live: Mutex<Live>,
     input_tokens: AtomicU64,
     output_tokens: AtomicU64,
     cost_pico: AtomicU64,
@@ -118,6 +124,11 @@ impl Meters {
             requests: zero(),
             in_flight: zero(),
             retries: zero(),
+            refusals: zero(),
+            paused_ns: zero(),
+            cache_read: zero(),
+            cache_write: zero(),
+            live: Mutex::default(),
             input_tokens: zero(),
             output_tokens: zero(),
             cost_pico: zero(),
@@ -142,6 +153,24 @@ impl Meters {
         Duration::from_nanos(self.ask.working_ns.load(Relaxed))
     }
 
+    /// Adds time during which the provider wanted nothing.
+    pub fn pause(&self, time: Duration) {
+        self.paused_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub fn paused(&self) -> Duration {
+        Duration::from_nanos(self.paused_ns.load(Relaxed))
+    }
+
+    /// Tokens read from the prompt cache and written to it.
+    pub fn cached(&self) -> Usage {
+        Usage { cache_read: self.cache_read.load(Relaxed), cache_write: self.cache_write.load(Relaxed), ..Usage::default() }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             elapsed_s: self.wall().as_secs_f64(),
@@ -154,12 +183,50 @@ impl Meters {
             requests: self.requests.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             retries: self.retries.load(Relaxed),
+            refusals: self.refusals.load(Relaxed),
+            waiting_s: 0.0,
+            answering: self.live().shown(),
             reused: self.reused.load(Relaxed),
             up_to_date: self.up_to_date.load(Relaxed),
             input_tokens: self.input_tokens.load(Relaxed),
             output_tokens: self.output_tokens.load(Relaxed),
             cost: Bill { usd: Money::from_pico(self.cost_pico.load(Relaxed)), unpriced_calls: self.unpriced.load(Relaxed) },
         }
+    }
+}
+
+/// One of the answers that are coming: people can read one at a time.
+#[derive(Debug, Default)]
+struct Live {
+    call: String,
+    text: String,
+    heard: Option<Instant>,
+}
+
+impl Live {
+    /// An answer that says nothing for this long makes way for another.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    /// Characters of its end that are kept.
+    const KEPT: usize = 200;
+
+    fn hear(&mut self, call: &Call, text: &str) {
+        let label = call.label();
+        if self.call != label {
+            if self.heard.is_some_and(|at| at.elapsed() < Self::PATIENCE) {
+                return;
+            }
+            (self.call, self.text) = (label, String::new());
+        }
+        self.heard = Some(Instant::now());
+        self.text.push_str(text);
+        if let Some((at, _)) = self.text.char_indices().nth_back(Self::KEPT) {
+            self.text.drain(..at);
+        }
+    }
+
+    fn shown(&self) -> Option<String> {
+        let fresh = self.heard?.elapsed() < 5 * Self::PATIENCE;
+        fresh.then(|| format!("{}: {}", self.call, self.text))
     }
 }
 
@@ -176,17 +243,22 @@ impl Observer for Context {
         meters.ask.worked(Duration::try_from_secs_f64(spent.seconds).unwrap_or_default());
         meters.input_tokens.fetch_add(spent.usage.input(), Relaxed);
         meters.output_tokens.fetch_add(spent.usage.output, Relaxed);
+        meters.cache_read.fetch_add(spent.usage.cache_read, Relaxed);
+        meters.cache_write.fetch_add(spent.usage.cache_write, Relaxed);
         match spent.cost {
             Some(cost) => meters.cost_pico.fetch_add(cost.pico(), Relaxed),
             None => meters.unpriced.fetch_add(1, Relaxed),
         };
     }
 
-    fn retrying(&self, _call: &Call, _attempt: u32, _fault: &Fault) {
+    fn retrying(&self, _call: &Call, _attempt: u32, fault: &Fault) {
         self.meters.retries.fetch_add(1, Relaxed);
+        self.meters.refusals.fetch_add(u64::from(fault.code == FailureCode::RateLimited), Relaxed);
     }
 
-    fn said(&self, _call: &Call, _text: &str) {}
+    fn said(&self, call: &Call, text: &str) {
+        self.meters.live().hear(call, text);
+    }
 
     fn note(&self, message: &str) {
         // Nobody waits for a slow terminal here; such notes are few.

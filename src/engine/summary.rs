@@ -3,6 +3,7 @@
 use super::list::Findings;
 use super::meter::Meters;
 use super::{JobResults, Plan, RunError};
+use crate::ask::pricing::Tier;
 use crate::ask::{Provider, RunStop};
 use crate::model::{RunFigures, Summary};
 use crate::write::ResultFiles;
@@ -54,6 +55,8 @@ impl End {
         let (wall, seen) = (meters.wall(), meters.snapshot());
         let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
         let stages = meters.stages(wall);
+        let cached = meters.cached();
+        let effect = plan.account.prices.cache_effect(&plan.account.model, Tier::Standard, cached);
         let busiest = stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or("", |stage| stage.stage);
         RunFigures {
             documents: seen.documents.unwrap_or(seen.read + seen.up_to_date),
@@ -62,6 +65,10 @@ impl End {
             calls_reused: seen.reused,
             requests: seen.requests,
             retries: seen.retries,
+            refusals: seen.refusals,
+            paused_seconds: meters.paused().as_secs_f64(),
+            cache_hit_rate: cached.cache_read as f64 / (seen.input_tokens as f64).max(1.0),
+            cache_saved_usd: effect.map(|(saved, more)| saved.usd() - more.usd()),
             concurrency: plan.llm.concurrency,
             waves: seen.requests.div_ceil(plan.llm.concurrency as u64),
             wall_seconds,

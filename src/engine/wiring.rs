@@ -80,7 +80,9 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
-    let asker = asker(&plan, budget, &abandon, &context)?;
+    let governor = Arc::new(governor(&plan, budget, &abandon, &context));
+    let transport = Transport::new(&plan.account, &plan.llm)?;
+    let asker = Asker::new(plan.account.clone(), Arc::clone(&governor), transport, &plan.llm, Arc::new(context.clone()));
     let desk = Arc::new(Desk {
         asker,
         store: handle,
@@ -99,7 +101,8 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let finished = CancellationToken::new();
     let mut beside = JoinSet::new();
     let drain = Duration::from_secs(plan.llm.drain_s);
-    beside.spawn(Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain }.conduct(finished.clone()));
+    let conductor = Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain, governor };
+    beside.spawn(conductor.conduct(finished.clone()));
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
         move || count(&plan.roots, &context)
@@ -235,14 +238,12 @@ fn endpoint(plan: &Plan) -> String {
     if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
 }
 
-fn asker(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Result<Asker, RunError> {
+fn governor(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Governor {
     let (account, llm) = (&plan.account, &plan.llm);
-    let transport = Transport::new(account, llm)?;
     let slow_start = account.starts_slowly(llm.limits.slow_start);
     let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), abandon.clone()));
-    let governor = match account.limits_file() {
+    match account.limits_file() {
         Some((directory, name)) => governor.shared(&directory, &name),
         None => governor,
-    };
-    Ok(Asker::new(account.clone(), governor, transport, llm, Arc::new(context.clone())))
+    }
 }

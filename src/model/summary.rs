@@ -118,6 +118,15 @@ pub struct RunFigures {
     pub requests: u64,
     /// Requests that repeated an earlier one.
     pub retries: u64,
+    /// Requests that the provider refused for its rate limit.
+    pub refusals: u64,
+    /// Seconds during which nobody could send because the provider had said so.
+    pub paused_seconds: f64,
+    /// Share of the input tokens that came from the provider's prompt cache, from 0 to 1.
+    pub cache_hit_rate: f64,
+    /// What the prompt cache has saved in US dollars, less what writing to it has cost; absent if the price is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_saved_usd: Option<f64>,
     /// Calls in flight at the most, as configured.
     pub concurrency: usize,
     /// `ceil(requests / concurrency)`: how many rounds of full concurrency the requests make.

@@ -1,7 +1,7 @@
 //! Bars on a terminal, one for each stage; failures are printed above them.
 
-use super::failures::Failures;
-use super::lines::eta;
+use super::failures::{Failures, plain};
+use super::lines::{eta, waiting};
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -12,6 +12,8 @@ pub(super) struct Bars {
     prepare: ProgressBar,
     ask: ProgressBar,
     write: ProgressBar,
+    /// An answer that is coming just now.
+    live: ProgressBar,
     failures: Failures,
 }
 
@@ -27,7 +29,11 @@ impl Bars {
             bar.set_prefix(name);
             bar
         };
-        Self { read: bar("read"), prepare: bar("prepare"), ask: bar("ask"), write: bar("write"), all, failures: Failures::default() }
+        let live = all.add(ProgressBar::new(0));
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            live.set_style(style);
+        }
+        Self { read: bar("read"), prepare: bar("prepare"), ask: bar("ask"), write: bar("write"), live, all, failures: Failures::default() }
     }
 
     fn show(&self, s: &Snapshot) {
@@ -40,8 +46,9 @@ impl Bars {
         let per_second = |n: u64| n as f64 / s.elapsed_s.max(0.1);
         self.read.set_message(format!("{:.0}/s", per_second(s.read)));
         self.prepare.set_message(format!("{:.0}/s", per_second(s.prepared)));
+        let waiting = waiting(s).map_or_else(String::new, |text| format!("{text}, "));
         self.ask.set_message(format!(
-            "{:.1} calls/s, {} in flight, {} retries, {} failed",
+            "{waiting}{:.1} calls/s, {} in flight, {} retries, {} failed",
             per_second(s.requests),
             s.in_flight,
             s.retries,
@@ -49,6 +56,9 @@ impl Bars {
         ));
         let left = eta(s).map_or_else(String::new, |eta| format!(", {eta} left"));
         self.write.set_message(format!("{} tokens in, {} out, {}{left}", s.input_tokens, s.output_tokens, s.cost));
+        if let Some(answering) = &s.answering {
+            self.live.set_message(plain(answering).into_owned());
+        }
     }
 }
 
@@ -73,6 +83,7 @@ impl Watcher for Bars {
                     // Where they are: a run that stopped early did not get to the end.
                     bar.abandon();
                 }
+                self.live.finish_and_clear();
                 say(&summary::text(jobs, results));
             }
             other => {

@@ -43,7 +43,7 @@ impl Watcher for Lines {
 fn line(s: &Snapshot) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(
-        "{:.0} s: {}{total} documents done, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}",
+        "{:.0} s: {}{total} documents done, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}{}",
         s.elapsed_s,
         s.answered + s.up_to_date,
         s.written,
@@ -54,8 +54,14 @@ fn line(s: &Snapshot) -> String {
         s.input_tokens,
         s.output_tokens,
         s.cost,
+        waiting(s).map_or_else(String::new, |text| format!("; {text}")),
         eta(s).map_or_else(String::new, |eta| format!("; about {eta} left")),
     )
+}
+
+/// That nobody may send, if that is so.
+pub(super) fn waiting(s: &Snapshot) -> Option<String> {
+    (s.waiting_s > 0.0).then(|| format!("the provider wants no request for another {}", duration(s.waiting_s)))
 }
 
 /// Time left, from the rate so far.

@@ -50,9 +50,16 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
             0 => "nothing was sent".to_owned(),
             _ => format!("{} requests in {} waves of {}, {} retries", run.requests, run.waves, run.concurrency, run.retries),
         };
+        if run.refusals > 0 {
+            let _infallible = write!(reused, ", {} refused for the provider's limit ({} paused)", run.refusals, duration(run.paused_seconds));
+        }
         line(&mut out, "run", &format!("{sent}{reused}; {} wall time{speed}", duration(run.wall_seconds)));
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));
+        if run.cache_hit_rate > 0.0 {
+            let saved = run.cache_saved_usd.map_or_else(String::new, |usd| format!(", which saved ${usd:.6}"));
+            line(&mut out, "", &format!("prompt cache: {:.0} % of the tokens in came from it{saved}", 100.0 * run.cache_hit_rate));
+        }
         let LeftOut { hidden, patterns, special } = run.left_out;
         if hidden + patterns + special > 0 {
             line(&mut out, "", &format!("left out: {hidden} hidden, {patterns} by pattern, {special} that are no files"));

@@ -79,8 +79,10 @@ impl Ramp {
     }
 }
 
-/// Before anything is known, a provider is expected to count a little more than we do.
-const FIRST_SCALE: f64 = 1.2;
+/// Before anything is known, a provider is expected to count more than we do.
+const FIRST_SCALE: f64 = 1.3;
+/// No two documents are alike.
+const MARGIN: f64 = 1.01;
 /// A learned rate is not exceeded by more than this while what has gathered is used up.
 const PEAK: f64 = 4.0;
 
@@ -94,7 +96,8 @@ impl Limits {
     pub fn new(given: &Given, now: f64) -> Self {
         let limit = |per_minute: f64| {
             let per_second = per_minute / 60.0;
-            let capacity = (given.burst_s * per_second).max(1.0);
+            // The provider's bucket begins to fill again when a request arrives, ours when it sets out.
+            let capacity = ((given.burst_s - SLACK_S) * per_second).max(1.0);
             (per_minute > 0.0).then(|| Limit { source: Source::Declared, bucket: Bucket::new(per_second, capacity, capacity, now) })
         };
         Self {
@@ -172,9 +175,9 @@ impl Limits {
         }
         self.taken.add(&more, 1.0);
         self.learner.answered(now - taken.at, full);
-        // Learned quickly when too low, which costs refusals, and slowly when too high.
-        let real = used.input() as f64 / (taken.need.input / self.scale).max(1.0);
-        self.scale += (real - self.scale) * if real > self.scale { 0.5 } else { 0.1 };
+        // Learned at once when too low, which costs refusals, and slowly when too high.
+        let real = MARGIN * used.input() as f64 / (taken.need.input / self.scale).max(1.0);
+        self.scale += (real - self.scale) * if real > self.scale { 1.0 } else { 0.05 };
         let output = used.output as f64;
         self.output = if self.output == 0.0 { output } else { self.output + 0.1 * (output - self.output) };
     }

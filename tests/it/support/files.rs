@@ -60,6 +60,11 @@ pub fn jpeg(seed: u8) -> Vec<u8> {
     encode(&picture(64, 48, seed))
 }
 
+/// A JPEG of as many pixels as are useful to a model.
+pub fn large_jpeg(seed: u8) -> Vec<u8> {
+    encode(&picture(1000, 1000, seed))
+}
+
 fn encode(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(image).unwrap();

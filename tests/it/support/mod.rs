@@ -1,5 +1,6 @@
 //! A model provider, a workspace to run the program in, and files to feed it.
 
+mod account;
 mod answers;
 mod files;
 mod ledger;
@@ -7,8 +8,9 @@ mod server;
 mod wire;
 mod workspace;
 
+pub use account::{AccountServer, Books, Terms};
 pub use answers::filled;
-pub use files::{exif_rotated_jpeg, jpeg, jpeg_cut_off, numbered_png, png, png_that_claims, unreadable_by_us, utf16le};
+pub use files::{exif_rotated_jpeg, jpeg, jpeg_cut_off, large_jpeg, numbered_png, png, png_that_claims, unreadable_by_us, utf16le};
 pub use ledger::Ledger;
 pub use server::{Ask, ModelServer, Reply};
 pub use wire::Dialect;

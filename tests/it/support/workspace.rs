@@ -96,7 +96,7 @@ impl Workspace {
             .args(args)
             .current_dir(self.dir.path())
             .env_clear()
-            .envs([("HOME", self.path("home")), ("TMPDIR", std::env::temp_dir())])
+            .envs([("HOME", self.path("home")), ("XDG_RUNTIME_DIR", self.path("home")), ("TMPDIR", std::env::temp_dir())])
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC"), ("COLUMNS", "100")])
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -1,0 +1,268 @@
+//! Servers that hang, drip, reset, close, and say wrong things.
+
+use crate::limits::{KEY, workspace};
+use crate::order::ECHO;
+use crate::support::{AccountServer, ModelServer, Reply, Terms, Workspace, dice};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// A server that does with each connection what a function says.
+fn raw(each: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (each, count) = (Arc::new(each), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let each = Arc::clone(&each);
+            let number = counted.fetch_add(1, SeqCst);
+            std::thread::spawn(move || each(stream, number));
+        }
+    });
+    (url, count)
+}
+
+/// Reads one request to its end.
+fn request(stream: &mut TcpStream) -> Option<String> {
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let n = stream.read(&mut piece).ok().filter(|n| *n > 0)?;
+        bytes.extend(&piece[..n]);
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok())?;
+        if body.len() >= length {
+            return Some(text.into_owned());
+        }
+    }
+}
+
+const ANSWER: &str = r#"{"model":"m","choices":[{"message":{"content":"{\"said\":\"x\"}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":3}}"#;
+
+fn answer(stream: &mut TcpStream, more: &str) {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{more}\r\n", ANSWER.len());
+    stream.write_all(format!("{head}{ANSWER}").as_bytes()).unwrap_or_default();
+}
+
+fn asking(url: &str, documents: usize) -> Workspace {
+    let workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.base_url", url).set("llm.model", "m");
+    workspace.write("echo.toml", ECHO);
+    for n in 0..documents {
+        workspace.doc(format!("{n}.txt"), format!("docid:{n}"));
+    }
+    workspace.set("llm.retry.base_ms", 1).set("llm.preflight", false)
+}
+
+#[test]
+fn a_server_that_hangs_or_drips_is_given_up_in_bounded_time_and_called_by_its_name() {
+    type Serve = fn(TcpStream, usize);
+    let hangs: Serve = |mut stream, _| {
+        request(&mut stream);
+        std::thread::park();
+    };
+    let drips: Serve = |mut stream, _| {
+        request(&mut stream);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
+        let dripping = head.bytes().chain(std::iter::repeat(b' '));
+        for byte in dripping {
+            if stream.write_all(&[byte]).is_err() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    for (what, serve) in [("hangs", hangs), ("drips", drips)] {
+        let (url, _) = raw(serve);
+        let started = Instant::now();
+        let run = asking(&url, 4).set("llm.timeout_s", 1).run(["--job", "echo.toml"]).exits(3);
+        assert_eq!(run.csv("echo").column("failure_code"), ["timed_out"; 4], "{what}");
+        assert!(run.csv("echo").rows[0]["failure_message"].contains("no complete reply within 1 s (llm.timeout_s)"), "{what}");
+        // Two attempts of a second each, all documents at the same time; the rest is patience with a slow machine.
+        assert!(started.elapsed() < Duration::from_secs(20), "{what}: {:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn a_stream_that_falls_silent_is_given_up_long_before_the_end_of_all_patience() {
+    let (url, _) = raw(|mut stream, _| {
+        request(&mut stream);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let first = "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"{\"}}]}\n\n";
+        stream.write_all(format!("{head}{first}").as_bytes()).unwrap_or_default();
+        std::thread::park();
+    });
+    let run = asking(&url, 1).set("llm.silence_s", 1).set("llm.timeout_s", 600).set("llm.stream", true).run(["--job", "echo.toml"]).exits(3);
+    assert!(run.csv("echo").rows[0]["failure_message"].contains("the reply stopped coming within 1 s (llm.silence_s)"));
+}
+
+#[test]
+fn a_connection_that_the_server_closes_after_each_reply_costs_nothing() {
+    // It says so, or it does not.
+    for said in ["connection: close\r\n", ""] {
+        let (url, connections) = raw(move |mut stream, _| {
+            if request(&mut stream).is_some() {
+                answer(&mut stream, said);
+            }
+        });
+        let workspace = asking(&url, 60).set("llm.concurrency", 4);
+        let run = workspace.run(["--job", "echo.toml"]).exits(0);
+        let attempts: usize = run.csv("echo").column("attempts").iter().map(|n| n.parse::<usize>().unwrap()).sum();
+        if !said.is_empty() {
+            assert_eq!((attempts, connections.load(SeqCst)), (60, 60));
+        }
+        assert!(attempts <= 120, "{attempts}");
+    }
+}
+
+#[test]
+fn connections_that_are_refused_stop_the_run_and_cost_no_document() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let workspace = asking(&format!("http://{free}/v1"), 3).set("llm.retry.max_attempts", 2);
+    workspace.run(["--job", "echo.toml"]).exits(4).says(&["nobody answers", "0 documents are done and kept, 3 remain"]);
+}
+
+#[test]
+fn in_any_mixture_of_failures_no_call_is_sent_more_often_than_its_budget_and_none_too_early() {
+    const ATTEMPTS: u32 = 4;
+    let server = ModelServer::script()
+        .faults(|ask| match dice(5, ask.docid.as_deref().unwrap(), ask.attempt) % 12 {
+            0 => Reply::Ok,
+            1 | 2 => Reply::error(ask, 500, "api_error", "it broke"),
+            3 => Reply::Status(503, serde_json::json!({"error": {"code": "server_is_overloaded"}}), vec![("retry-after-ms", "30".into())]),
+            4 => Reply::Status(500, serde_json::json!({"error": {"message": "m"}}), vec![("retry-after-ms", "40".into())]),
+            5 => Reply::Reset,
+            6 => Reply::CutBody,
+            7 => Reply::WrongShape,
+            8 => Reply::Truncated,
+            9 => Reply::NoText,
+            10 => Reply::InvalidJson,
+            _ => Reply::Garbage,
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", ATTEMPTS).set("llm.retry.max_systematic", 0);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..120 {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:{n}"));
+    }
+    workspace.run(["--job", "echo.toml"]).exits(3);
+    let ledger = server.ledger();
+    assert_eq!(ledger.calls.len(), 120);
+    for call in &ledger.calls {
+        let docid = call.docid.as_deref().unwrap();
+        assert!(call.requests <= ATTEMPTS, "{docid}: {} requests", call.requests);
+        for (n, pair) in call.arrivals.windows(2).enumerate() {
+            let asked = match dice(5, docid, u32::try_from(n).unwrap() + 1) % 12 {
+                3 => 30,
+                4 => 40,
+                _ => 0,
+            };
+            assert!(pair[1] - pair[0] >= Duration::from_millis(asked), "{docid}: sent again after {:?}", pair[1] - pair[0]);
+        }
+    }
+}
+
+#[test]
+fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pending() {
+    let served = Arc::new(AtomicUsize::new(0));
+    let (count, broken) = (Arc::clone(&served), Arc::new(AtomicUsize::new(1)));
+    let switch = Arc::clone(&broken);
+    let server = ModelServer::script()
+        .latency(|_| Duration::from_millis(5))
+        .faults(move |ask| {
+            if count.fetch_add(1, SeqCst) < 50 || switch.load(SeqCst) == 0 {
+                return Reply::Ok;
+            }
+            Reply::error(ask, 400, "invalid_request_error", "schema is too complex")
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 8);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..300 {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:{n}"));
+    }
+    let run = workspace.run(["--job", "echo.toml"]).exits(5);
+    run.says(&["the last 20 calls of task echo all failed with rejected", "schema is too complex", "50 documents are done and kept, 250 remain"]);
+    assert!(server.requests() <= 50 + 20 + 8, "{}", server.requests());
+    broken.store(0, SeqCst);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").rows.len(), 300);
+}
+
+#[test]
+fn failures_at_random_stop_nothing() {
+    let server = ModelServer::script()
+        .faults(|ask| match dice(9, ask.docid.as_deref().unwrap(), 1) % 10 {
+            0..3 => Reply::error(ask, 400, "invalid_request_error", "bad image"),
+            _ => Reply::Ok,
+        })
+        .start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..400 {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:{n}"));
+    }
+    assert_eq!(workspace.run(["--job", "echo.toml"]).exits(3).csv("echo").rows.len(), 400);
+}
+
+#[test]
+fn the_first_call_goes_alone_and_what_the_server_does_not_know_is_left_out() {
+    let server = ModelServer::script()
+        .latency(|_| Duration::from_millis(20))
+        .faults(|ask| match ask.body.get("reasoning_effort").is_some() || ask.body.get("temperature").is_some() {
+            true => {
+                let field = if ask.body.get("temperature").is_some() { "temperature" } else { "reasoning_effort" };
+                Reply::error(ask, 400, "unsupported_parameter", &format!("Unsupported parameter: '{field}' is not supported with this model."))
+            }
+            false => Reply::Ok,
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.preflight", true).set("llm.effort", "low");
+    workspace.write("echo.toml", ECHO).write("pipeline.toml", "[llm.body]\ntemperature = 0.2\n");
+    for n in 0..30 {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:{n}"));
+    }
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    run.says(&["temperature (llm.body) is left out, because the server says", "llm.effort is left out"]);
+    // The first call took three requests, the others one each.
+    assert_eq!(server.requests(), 32);
+}
+
+#[test]
+fn another_model_is_asked_when_the_first_one_is_gone() {
+    let server = ModelServer::script()
+        .faults(|ask| match ask.body["model"] == "old" {
+            true => Reply::error(ask, 404, "model_not_found", "The model `old` does not exist"),
+            false => Reply::Ok,
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.model", "old").set("llm.fallback", "new").set("llm.concurrency", 1);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..5 {
+        workspace.doc(format!("{n}.txt"), format!("docid:{n}"));
+    }
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    let run = run.says(&["new is asked instead of old (llm.fallback)"]);
+    assert_eq!(server.requests(), 6);
+    assert!(run.jsonl("echo").iter().all(|row| row["calls"][0]["model"] == "new"));
+}
+
+#[test]
+fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are_kept() {
+    let server = AccountServer::start(Terms::default());
+    let workspace = workspace(&server, "openai").env("TEAM_TOKEN", "team-secret-11b2c3").set("llm.key_header", "api-key");
+    let settings = "[llm.headers]\nX-Team = \"archive\"\nX-Token = \"env:TEAM_TOKEN\"\n[llm.query]\napi-version = \"2026-05-01\"\n[llm.body]\nuser = \"u1\"\n";
+    workspace.write("pipeline.toml", settings).doc("a.txt", "docid:d1");
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    let books = server.books();
+    let (headers, body) = &books.requests[0];
+    let header = |name: &str| headers[name].to_str().unwrap().to_owned();
+    assert_eq!([header("x-team"), header("x-token"), header("api-key")], ["archive", "team-secret-11b2c3", KEY]);
+    assert!(headers.get("authorization").is_none());
+    assert_eq!(body["user"], "u1");
+    let store = std::fs::read(workspace.path("output/docmill.db")).unwrap();
+    assert!(!String::from_utf8_lossy(&store).contains("team-secret") && !run.stderr.contains("team-secret"));
+    workspace.run(["--job", "echo.toml", "--set", "llm.headers.X-Token=\"env:NOBODY\""]).exits(2).says(&["llm.headers", "NOBODY is not set"]);
+}

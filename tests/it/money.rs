@@ -1,0 +1,137 @@
+//! What is spent, what is saved, and what is never spent.
+
+use crate::limits::workspace;
+use crate::support::{AccountServer, Terms, large_jpeg};
+use serde_json::Value;
+use std::time::Duration;
+
+const CACHING: Terms = Terms {
+    requests: None,
+    input_tokens: None,
+    change: None,
+    headers: true,
+    retry_after: Duration::from_secs(1),
+    first_byte: Duration::from_millis(60),
+    latency: Duration::from_millis(200),
+    cache_from: 512,
+    prices: [100_000, 10_000, 125_000, 500_000],
+    output: |_, _| 40,
+};
+
+/// Input billed for six analyses of one image, in prefixes at full price, and what the whole run was billed.
+fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, Value) {
+    let server = AccountServer::start(CACHING);
+    let mut workspace = workspace(&server, provider).set("job.combine", "vote");
+    for (key, value) in settings {
+        workspace = workspace.set(key, value);
+    }
+    workspace.doc("part.jpg", large_jpeg(1));
+    workspace.run(["--job", "material"]).exits(0);
+    let books = server.books();
+    assert_eq!(books.served, 6);
+    let summary = serde_json::from_slice(&std::fs::read(workspace.path("output/material/summary.json")).unwrap()).unwrap();
+    let image = books.requests.iter().map(|(_, body)| body.to_string().len() as u64 / 8).min().unwrap();
+    let billed = books.fresh as f64 + 0.1 * books.cache_read as f64 + 1.25 * books.cache_write as f64;
+    // What each call asks for itself is not shared.
+    let own = books.fresh.min(6 * 600) as f64;
+    ((billed - own) / image as f64, server, summary)
+}
+
+#[test]
+fn six_analyses_of_one_image_pay_for_it_less_than_twice() {
+    for provider in ["anthropic", "openai"] {
+        let (billed, server, summary) = prefixes(provider, &[]);
+        let books = server.books();
+        assert!(billed <= 2.0, "{provider}: {billed} prefixes, {} read, {} written", books.cache_read, books.cache_write);
+        let usd = summary["cost"]["usd"].as_f64().unwrap();
+        assert!((usd * 1e12 - books.bill as f64).abs() < 1.0, "{provider}: {usd} and {}", books.bill);
+    }
+    let (billed, server, _) = prefixes("anthropic", &[("llm.prime", "false")]);
+    assert!(billed > 5.0 && server.books().cache_write == 0, "{billed}");
+}
+
+#[test]
+fn what_openai_would_cache_at_a_price_for_nobody_is_not_cached() {
+    let (_, server, _) = prefixes("openai", &[("llm.prime", "false")]);
+    for (_, body) in &server.books().requests {
+        assert_eq!(body["prompt_cache_options"]["mode"], "explicit");
+        assert!(!body.to_string().contains("prompt_cache_breakpoint"));
+    }
+}
+
+/// Answers of 1 to 100 tokens at half a cent each: a request costs up to half a dollar.
+const DEAR: Terms = Terms {
+    cache_from: 0,
+    first_byte: Duration::ZERO,
+    latency: Duration::from_millis(3),
+    prices: [0, 0, 0, 5_000_000_000],
+    output: |text, _| {
+        let number = text.split_once("docid:d").unwrap().1.split_whitespace().next().unwrap();
+        1 + number.parse::<u64>().unwrap() * 37 % 100
+    },
+    ..CACHING
+};
+
+const OWN_PRICE: &str = "\n[prices.\"gpt-6-luna\"]\ninput = 0.0\ncache_read = 0.0\ncache_write = 0.0\noutput = 5000.0\n";
+
+fn spend(server: &AccountServer, cap: f64, kills: u32, seed: u64) -> crate::support::Finished {
+    let workspace = workspace(server, "openai").set("llm.concurrency", 256).set("llm.thinking_tokens", 1).set("llm.preflight", false);
+    workspace.write("pipeline.toml", OWN_PRICE);
+    for n in 0..60 {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:d{n} text"));
+    }
+    let cap = cap.to_string();
+    let args = ["--job", "echo.toml", "--max-usd", &cap];
+    for kill in 0..kills {
+        let running = workspace.start_run(args);
+        let served = server.books().served;
+        let goal = served + usize::try_from(crate::support::dice(seed, "kill", kill) % 8).unwrap();
+        for _ in 0..200 {
+            if server.books().served > goal {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        running.signal("KILL");
+        drop(running);
+    }
+    workspace.run(args)
+}
+
+#[test]
+fn the_cap_on_money_is_never_passed_also_not_by_runs_that_are_killed() {
+    for (seed, kills) in [(1, 0), (2, 3)] {
+        let server = AccountServer::start(DEAR);
+        let run = spend(&server, 5.0, kills, seed).exits(4);
+        run.says(&["budget.max_usd", "the same command goes on"]);
+        let bill = server.books().bill as f64 / 1e12;
+        // A request costs up to 101 tokens; what was in flight at a kill may never have arrived, and counts all the same.
+        assert!(bill <= 5.0, "seed {seed}: ${bill}");
+        assert!(kills > 0 || bill > 5.0 - 0.505, "seed {seed}: ${bill}");
+    }
+}
+
+#[test]
+fn without_a_price_no_cap_can_be_held() {
+    let server = AccountServer::start(DEAR);
+    let workspace = workspace(&server, "openai").set("llm.model", "my-model");
+    workspace.doc("a.txt", "docid:d1");
+    workspace.run(["--job", "echo.toml", "--max-usd", "1"]).exits(2).says(&["the price of my-model is not known"]);
+    assert_eq!(server.books().served, 0);
+}
+
+#[test]
+fn every_row_costs_what_the_provider_bills_for_it() {
+    let server = AccountServer::start(Terms { prices: [100_000, 10_000, 125_000, 500_000], ..DEAR });
+    let workspace = workspace(&server, "openai");
+    for n in 0..40 {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:d{n} {}", "word ".repeat(n)));
+    }
+    let rows = workspace.run(["--job", "echo.toml"]).exits(0).csv("echo").rows;
+    let books = server.books();
+    for (n, row) in rows.iter().enumerate() {
+        let billed = books.bills[&format!("d{n}")] as f64 / 1e12;
+        let cost: f64 = row["cost_usd"].parse().unwrap();
+        assert!((cost - billed).abs() < 1e-9, "row {n}: ${cost} and ${billed}");
+    }
+}
