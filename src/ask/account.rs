@@ -18,6 +18,8 @@ pub enum Provider {
     Anthropic,
     /// OpenAI's Chat Completions API.
     OpenAi,
+    /// OpenAI's Responses API, for models that Chat Completions do not serve.
+    Responses,
     /// Google's Gemini API.
     Gemini,
     /// Any server that speaks Chat Completions.
@@ -25,10 +27,11 @@ pub enum Provider {
 }
 
 impl Provider {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("simulated", Self::Simulated),
         ("anthropic", Self::Anthropic),
         ("openai", Self::OpenAi),
+        ("openai-responses", Self::Responses),
         ("gemini", Self::Gemini),
         ("openai-compatible", Self::Compatible),
     ];
@@ -51,7 +54,7 @@ impl Provider {
         match self {
             Self::Simulated => Some("simulated-small"),
             Self::Anthropic => Some("claude-haiku-5-5"),
-            Self::OpenAi => Some("gpt-6-luna"),
+            Self::OpenAi | Self::Responses => Some("gpt-6-luna"),
             Self::Gemini => Some("gemini-3.5-flash-lite"),
             Self::Compatible => None,
         }
@@ -60,7 +63,7 @@ impl Provider {
     fn default_url(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("https://api.anthropic.com"),
-            Self::OpenAi => Some("https://api.openai.com/v1"),
+            Self::OpenAi | Self::Responses => Some("https://api.openai.com/v1"),
             Self::Gemini => Some("https://generativelanguage.googleapis.com/v1beta"),
             Self::Simulated | Self::Compatible => None,
         }
@@ -69,7 +72,7 @@ impl Provider {
     fn key_variable(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),
-            Self::OpenAi => Some("OPENAI_API_KEY"),
+            Self::OpenAi | Self::Responses => Some("OPENAI_API_KEY"),
             Self::Gemini => Some("GEMINI_API_KEY"),
             Self::Simulated | Self::Compatible => None,
         }
@@ -79,6 +82,7 @@ impl Provider {
         match self {
             Self::Simulated | Self::Anthropic => Dialect::Anthropic,
             Self::OpenAi => Dialect::OpenAi,
+            Self::Responses => Dialect::Responses,
             Self::Gemini => Dialect::Gemini,
             Self::Compatible => Dialect::Compatible,
         }

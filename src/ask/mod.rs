@@ -24,6 +24,6 @@ pub use account::{Account, AccountError, Provider};
 pub use budget::{Budget, BudgetReached};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind};
 pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Ticket};
-pub use retry::{Answered, Asker, Attempt, Ended, Ledger, LedgerClosed, Observer, Question};
+pub use retry::{Answered, Asker, Attempt, Ended, Ledger, LedgerClosed, Observer, Question, clock_time};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
 pub use transport::{ClientError, Live, Transport};

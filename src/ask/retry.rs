@@ -419,7 +419,7 @@ fn named_meter(fault: &Fault) -> Option<Meter> {
 }
 
 /// The time of day that comes after `wait`.
-fn clock_time(wait: Duration) -> String {
+pub fn clock_time(wait: Duration) -> String {
     let at = jiff::Timestamp::now().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

@@ -235,7 +235,7 @@ fn image_limits(account: &Account) -> ImageLimits {
     const OLDER: [&str; 6] = ["claude-3", "-4-0", "-4-1", "-4-5", "-4-6", "-4-2025"];
     match account.provider {
         Provider::Simulated | Provider::Anthropic => ImageLimits::anthropic(!OLDER.iter().any(|part| account.model.contains(part))),
-        Provider::OpenAi | Provider::Gemini | Provider::Compatible => ImageLimits::openai(),
+        Provider::OpenAi | Provider::Responses | Provider::Gemini | Provider::Compatible => ImageLimits::openai(),
     }
 }
 

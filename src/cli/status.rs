@@ -5,7 +5,7 @@ use super::exit::{Exit, Stop};
 use super::print;
 use super::settings::archive;
 use crate::model::{FailureCode, Money};
-use crate::store::{Archive, Counts, Doubt, Retry, RunLock, RunRecord};
+use crate::store::{Archive, Counts, Doubt, Holder, Retry, RunLock, RunRecord};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
 struct Status<'s> {
     store: String,
     run: &'s RunRecord,
-    at_work: Option<String>,
+    at_work: Option<Holder>,
     counts: Counts,
     doubts: Vec<Doubt>,
     requests: u64,
@@ -42,7 +42,7 @@ struct Status<'s> {
 }
 
 impl<'s> Status<'s> {
-    fn gather(archive: &Archive, runs: &[RunRecord], run: &'s RunRecord, at_work: Option<String>) -> Result<Self, Stop> {
+    fn gather(archive: &Archive, runs: &[RunRecord], run: &'s RunRecord, at_work: Option<Holder>) -> Result<Self, Stop> {
         let mut counts = archive.counts(run.listing.unwrap_or(run.id), run.recipe).map_err(Stop::internal)?;
         if run.listing.is_none() && counts.listed == 0 {
             // It died before it had a listing of its own: everything was as in the run before.
@@ -69,7 +69,8 @@ impl<'s> Status<'s> {
 
     fn how_it_ended(&self) -> String {
         match (&self.at_work, self.run.outcome.as_deref()) {
-            (Some(process), None) => format!("at work (process {process})"),
+            (Some(Holder { process, doing }), None) if doing.is_empty() => format!("at work (process {process})"),
+            (Some(Holder { process, doing }), None) => format!("at work (process {process}): {doing}"),
             (None, None) => "did not end: it was killed, or the machine went down".to_owned(),
             (_, Some("stopped")) => format!("stopped: {}", self.run.stopped.as_deref().unwrap_or("")),
             (_, Some(outcome)) => outcome.to_owned(),
@@ -143,7 +144,8 @@ impl<'s> Status<'s> {
             "ended": self.run.ended,
             "outcome": self.run.outcome,
             "stopped": self.run.stopped,
-            "at_work": self.at_work,
+            "at_work": self.at_work.as_ref().map(|holder| &holder.process),
+            "doing": self.at_work.as_ref().map(|holder| &holder.doing).filter(|doing| !doing.is_empty()),
             "documents": {
                 "listed": self.counts.listed,
                 "walk_complete": self.run.documents.is_some(),

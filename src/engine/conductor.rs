@@ -1,8 +1,9 @@
 //! Listens to signals and reports the counters while the stages work.
 
 use super::Context;
-use crate::ask::{Governor, RunStop, StopKind};
+use crate::ask::{Governor, RunStop, StopKind, clock_time};
 use crate::event::{RunEvent, Snapshot};
+use crate::store::RunLock;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,6 +22,8 @@ pub(super) struct Conductor {
     /// How long that is.
     pub drain: Duration,
     pub governor: Arc<Governor>,
+    /// Where other processes read what is being waited for.
+    pub lock: Arc<RunLock>,
 }
 
 impl Conductor {
@@ -30,7 +33,7 @@ impl Conductor {
     pub async fn conduct(self, finished: CancellationToken) {
         let mut ticks = tokio::time::interval(TICK);
         let mut signals = Signals::new();
-        let mut drained_at = None;
+        let (mut drained_at, mut said) = (None, false);
         loop {
             tokio::select! {
                 () = finished.cancelled() => break,
@@ -39,6 +42,7 @@ impl Conductor {
                     if waiting.is_some() {
                         self.context.meters.pause(TICK);
                     }
+                    said = self.tell_others(waiting, said);
                     let waiting_s = waiting.unwrap_or_default().as_secs_f64();
                     let seen = Snapshot { waiting_s, ..self.context.meters.snapshot() };
                     // Counters are worth nothing later: watchers who are behind miss some.
@@ -57,6 +61,17 @@ impl Conductor {
                 }
             }
         }
+    }
+
+    /// Leaves a note for `docmill status` while the provider wants nothing. Whether there is one.
+    fn tell_others(&self, waiting: Option<Duration>, said: bool) -> bool {
+        let note = match waiting {
+            Some(wait) if !said && wait > TICK => format!("waiting until {}, because the provider wants no request before", clock_time(wait)),
+            None if said => String::new(),
+            _ => return said,
+        };
+        // It is there for the curious; a run does not fail for it.
+        self.lock.say(&note).is_ok() && !note.is_empty()
     }
 
     async fn stop(&self) {

@@ -52,7 +52,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let directory = &plan.output.dir;
     let output_error = |source| RunError::Output { directory: directory.display().to_string(), source };
     std::fs::create_dir_all(directory).map_err(output_error)?;
-    let _lock = RunLock::acquire(directory)?;
+    let lock = Arc::new(RunLock::acquire(directory)?);
     let started = now();
     let Opened { store, rows, catalog, next, previous, answers, budget } = open(&plan, &started).map_err(RunError::Unusable)?;
     let run = store.run();
@@ -101,7 +101,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let finished = CancellationToken::new();
     let mut beside = JoinSet::new();
     let drain = Duration::from_secs(plan.llm.drain_s);
-    let conductor = Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain, governor };
+    let conductor = Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain, governor, lock: Arc::clone(&lock) };
     beside.spawn(conductor.conduct(finished.clone()));
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
@@ -158,6 +158,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
 
     finished.cancel();
     while beside.join_next().await.is_some() {}
+    drop(lock);
     outcome
 }
 

@@ -56,11 +56,23 @@ impl Shape {
     }
 }
 
+/// The JSON in an answer: all of it, or what a fence holds, or the first whole object in the prose around it. What is cut
+/// short is never completed: whether it was, the stop reason has said before.
 fn parse(text: &str) -> Result<Value, String> {
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = thought_out(text.trim_start_matches('\u{feff}').trim());
     serde_json::from_str(text)
         .or_else(|error| unfenced(text).and_then(|inner| serde_json::from_str(inner).ok()).ok_or(error))
+        .or_else(|error| first_object(text).ok_or(error))
         .map_err(|e| format!("the answer is not JSON: {e}"))
+}
+
+/// What stands behind the thinking that some models say aloud first.
+fn thought_out(text: &str) -> &str {
+    text.strip_prefix("<think>").and_then(|rest| rest.split_once("</think>")).map_or(text, |(_, answer)| answer.trim())
+}
+
+fn first_object(text: &str) -> Option<Value> {
+    text.match_indices('{').find_map(|(at, _)| serde_json::Deserializer::from_str(&text[at..]).into_iter().next()?.ok())
 }
 
 /// The inside of a Markdown code fence that is the whole text.
@@ -123,6 +135,9 @@ mod tests {
             r#"{"best":"WOOD","score":8.0}"#,
             "```json\n{\"best\":\"wood\",\"score\":8}\n```",
             "\u{feff} {\"best\":\"Wood\",\"score\":8}\n",
+            "Certainly! Here it is: {\"best\":\"Wood\",\"score\":8} I hope that { helps }.",
+            "As {x} asked:\n```json\n{\"best\":\"wood\",\"score\":8}\n```\nDone.",
+            "<think>\n{\"best\":\"metal\",\"score\":1}? No.</think>\n{\"best\":\"Wood\",\"score\":8}",
         ] {
             assert_eq!(shape().read(text).as_ref(), Ok(&expected), "{text}");
         }
@@ -132,6 +147,7 @@ mod tests {
     fn what_does_not_fit_is_named() {
         for (text, part) in [
             ("Sure! Metal.", "not JSON"),
+            (r#"{"best":"metal","score":8"#, "not JSON"),
             (r#"{"best":"metal"}"#, "score"),
             (r#"{"best":"metal","score":11}"#, "/score"),
             (r#"{"best":"clay","score":1}"#, "/best"),

@@ -9,7 +9,25 @@ use std::time::Duration;
 /// it ends.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
+}
+
+/// The process that holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id, as it wrote it down.
+    pub process: String,
+    /// What it says that it is doing; empty if nothing special.
+    pub doing: String,
+}
+
+impl Holder {
+    fn read(file: &mut File) -> io::Result<Self> {
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let (process, doing) = text.trim_end().split_once('\n').unwrap_or((text.trim_end(), ""));
+        Ok(Self { process: process.to_owned(), doing: doing.to_owned() })
+    }
 }
 
 /// Another process holds the lock, or it cannot be taken.
@@ -41,16 +59,21 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 impl RunLock {
     /// The process that holds the lock of `directory`, if one does.
-    pub fn holder(directory: &Path) -> Option<String> {
+    pub fn holder(directory: &Path) -> Option<Holder> {
         let mut file = File::open(directory.join(FILE_NAME)).ok()?;
         match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => {
-                let mut process = String::new();
-                file.read_to_string(&mut process).ok()?;
-                Some(process.trim().to_owned())
-            }
+            Err(TryLockError::WouldBlock) => Holder::read(&mut file).ok(),
             _ => None,
         }
+    }
+
+    /// Lets others know what is being done, such as waiting. Empty: nothing special.
+    pub fn say(&self, doing: &str) -> io::Result<()> {
+        let text = format!("{}\n{doing}\n", std::process::id());
+        let mut file = &self.file;
+        file.rewind()?;
+        file.write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)
     }
 
     /// Takes the lock of `directory` or says who has it.
@@ -66,20 +89,15 @@ impl RunLock {
         match first.or_else(|_| file.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut process = String::new();
                 // Who it is helps and is not needed.
-                let _unknown = file.read_to_string(&mut process);
-                return Err(LockError::Held { process: process.trim().to_owned(), directory: shown() });
+                let process = Holder::read(&mut file).map(|holder| holder.process).unwrap_or_default();
+                return Err(LockError::Held { process, directory: shown() });
             }
             Err(TryLockError::Error(source)) => return Err(unavailable(source)),
         }
-        let write = |file: &mut File| {
-            file.set_len(0)?;
-            file.rewind()?;
-            writeln!(file, "{}", std::process::id())
-        };
-        write(&mut file).map_err(unavailable)?;
-        Ok(Self { _file: file })
+        let lock = Self { file };
+        lock.say("").map_err(unavailable)?;
+        Ok(lock)
     }
 }
 
@@ -93,6 +111,9 @@ mod tests {
         let first = RunLock::acquire(dir.path()).unwrap();
         let error = RunLock::acquire(dir.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        first.say("waiting").unwrap();
+        let holder = Holder { process: std::process::id().to_string(), doing: "waiting".to_owned() };
+        assert_eq!(RunLock::holder(dir.path()), Some(holder));
         drop(first);
         RunLock::acquire(dir.path()).unwrap();
     }

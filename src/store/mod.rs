@@ -31,7 +31,7 @@ pub use audit::{Bookkeeping, Excess};
 pub use catalog::{Catalog, Retry, RowState, Version};
 pub use handle::{StoreHandle, WriterGone};
 pub use history::{Archive, Counts, Doubt, RunRecord};
-pub use lock::{LockError, RunLock};
+pub use lock::{Holder, LockError, RunLock};
 pub use reader::{AnswerReader, Known};
 pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
 pub use run::{EndedRun, JobColumns, NewRun, Store};

@@ -8,6 +8,7 @@ mod bare;
 mod child;
 mod durability;
 mod images;
+mod limits;
 mod memory;
 mod million;
 mod server;
@@ -28,7 +29,9 @@ fn main() {
             durability::durability(50_000);
             straggler::straggler(100_000);
             million::million(1_000_000);
+            limits::limits();
         }
+        ["limits"] => limits::limits(),
         ["throughput"] => throughput::throughput(50_000),
         ["waves"] => throughput::waves(),
         ["images"] => images::images(),

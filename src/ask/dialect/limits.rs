@@ -36,7 +36,7 @@ impl Dialect {
     pub fn standings(self, http: &HttpReply<'_>) -> Vec<Standing> {
         match self {
             Self::Anthropic => anthropic(http),
-            Self::OpenAi | Self::Compatible => openai(http),
+            Self::OpenAi | Self::Compatible | Self::Responses => openai(http),
             // There are no such headers.
             Self::Gemini => Vec::new(),
         }

@@ -10,6 +10,7 @@ mod errors;
 mod gemini;
 mod limits;
 mod openai;
+mod responses;
 mod schema;
 mod shape;
 mod sse;
@@ -34,6 +35,8 @@ pub enum Dialect {
     OpenAi,
     /// Chat Completions as other servers speak it.
     Compatible,
+    /// OpenAI's Responses.
+    Responses,
     /// Google's generateContent.
     Gemini,
 }
@@ -69,7 +72,7 @@ impl Dialect {
     pub fn thinking_tokens(self) -> u32 {
         match self {
             Self::Anthropic => 4000,
-            Self::OpenAi => 2000,
+            Self::OpenAi | Self::Responses => 2000,
             Self::Gemini => 4000,
             Self::Compatible => 0,
         }
@@ -80,6 +83,7 @@ impl Dialect {
         match (self, stream) {
             (Self::Anthropic, _) => "/v1/messages".to_owned(),
             (Self::OpenAi | Self::Compatible, _) => "/chat/completions".to_owned(),
+            (Self::Responses, _) => "/responses".to_owned(),
             (Self::Gemini, false) => format!("/models/{}:generateContent", in_path(model)),
             (Self::Gemini, true) => format!("/models/{}:streamGenerateContent?alt=sse", in_path(model)),
         }
@@ -89,7 +93,7 @@ impl Dialect {
     pub fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Anthropic => &[("anthropic-version", "2026-10-21")],
-            Self::OpenAi | Self::Compatible | Self::Gemini => &[],
+            Self::OpenAi | Self::Compatible | Self::Responses | Self::Gemini => &[],
         }
     }
 
@@ -97,7 +101,7 @@ impl Dialect {
     pub fn key_header(self) -> (&'static str, &'static str) {
         match self {
             Self::Anthropic => ("x-api-key", ""),
-            Self::OpenAi | Self::Compatible => ("authorization", "Bearer "),
+            Self::OpenAi | Self::Compatible | Self::Responses => ("authorization", "Bearer "),
             Self::Gemini => ("x-goog-api-key", ""),
         }
     }
@@ -106,7 +110,7 @@ impl Dialect {
     pub fn service_tier(self, tier: &str) -> (&'static str, String) {
         match self {
             Self::Gemini => ("serviceTier", tier.to_uppercase()),
-            Self::Anthropic | Self::OpenAi | Self::Compatible => ("service_tier", tier.to_owned()),
+            Self::Anthropic | Self::OpenAi | Self::Compatible | Self::Responses => ("service_tier", tier.to_owned()),
         }
     }
 
@@ -115,6 +119,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::request(call, extra),
             Self::OpenAi | Self::Compatible => openai::request(call, extra),
+            Self::Responses => responses::request(call, extra),
             Self::Gemini => gemini::request(call, extra),
         }
     }
@@ -124,6 +129,7 @@ impl Dialect {
         match self {
             Self::Anthropic => anthropic::reply(json),
             Self::OpenAi | Self::Compatible => openai::reply(json),
+            Self::Responses => responses::reply(json),
             Self::Gemini => gemini::reply(json),
         }
     }

@@ -6,6 +6,9 @@ use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+/// How the cache is used: where we say, and nowhere else.
+pub(super) const EXPLICIT: &str = "explicit";
+
 /// The body. A struct and not a `Value`: it is made for every attempt.
 #[derive(Serialize)]
 struct Request<'a> {
@@ -65,7 +68,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
         max_tokens: Some(limit).filter(|_| !shape.completion_tokens && ours("max_tokens")),
         reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
         // Left to itself, the provider would write every prompt to its cache, at a price.
-        prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": "explicit"})),
+        prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": EXPLICIT})),
         stream: extra.stream.then_some(true).filter(|_| ours("stream")),
         stream_options: (extra.stream && shape.stream_usage && ours("stream_options")).then(|| json!({"include_usage": true})),
         further: &shape.body,
@@ -84,7 +87,7 @@ fn content(call: &Call, extra: &Extra<'_>) -> Value {
     }
     let mut content: Vec<Value> = call.parts.iter().map(part).collect();
     if let Some(last) = marked.and_then(|at| content.get_mut(at)) {
-        last["prompt_cache_breakpoint"] = json!({"mode": "explicit"});
+        last["prompt_cache_breakpoint"] = json!({"mode": EXPLICIT});
     }
     content.extend(more().map(|text| json!({"type": "text", "text": text})));
     Value::Array(content)

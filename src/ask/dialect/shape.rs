@@ -59,7 +59,7 @@ const FLAGS: [(&[&str], Flag, bool, &str); 6] = [
 impl Shape {
     /// The usual form, with further fields from the settings.
     pub fn new(dialect: Dialect, model: &str, body: Map<String, Value>) -> Self {
-        let openai = dialect == Dialect::OpenAi;
+        let openai = matches!(dialect, Dialect::OpenAi | Dialect::Responses);
         Self {
             completion_tokens: openai,
             developer: openai,

@@ -83,6 +83,7 @@ impl StreamReader {
             match self.dialect {
                 Dialect::Anthropic => self.anthropic(&event, &mut text),
                 Dialect::OpenAi | Dialect::Compatible => self.openai(&event, &mut text),
+                Dialect::Responses => self.responses(&event, &mut text),
                 Dialect::Gemini => self.gemini(&event, &mut text),
             }
         }
@@ -135,6 +136,19 @@ impl StreamReader {
         if choice["finish_reason"].as_str().is_some_and(|reason| !reason.is_empty()) {
             reply["finish_reason"] = choice["finish_reason"].clone();
             self.done = true;
+        }
+    }
+
+    fn responses(&mut self, event: &Value, text: &mut String) {
+        match event["type"].as_str().unwrap_or_default() {
+            "response.output_text.delta" => text.push_str(event["delta"].as_str().unwrap_or_default()),
+            // The last event holds the whole reply.
+            "response.completed" | "response.incomplete" => {
+                self.whole = event["response"].clone();
+                self.done = true;
+            }
+            "response.failed" => self.error = Some(event["response"].clone()),
+            _ => {}
         }
     }
 

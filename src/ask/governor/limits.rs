@@ -131,11 +131,6 @@ impl Limits {
         self.opens_at
     }
 
-    /// Requests for a minute that are known to be allowed.
-    pub fn requests_per_minute(&self) -> Option<f64> {
-        self.by_meter[Meter::Requests as usize].map(|limit| 60.0 * limit.bucket.per_second())
-    }
-
     /// Requests in flight at the most.
     pub fn window(&self) -> f64 {
         if self.by_meter.iter().any(Option::is_some) { f64::MAX } else { self.learner.window() }

@@ -55,7 +55,7 @@ impl Need {
     pub(super) fn amounts(&self) -> Amounts {
         let tokens = match self.dialect {
             // Counts the larger one of what the prompt seems to be and of what may be answered.
-            Dialect::OpenAi => self.input.max(self.max_output),
+            Dialect::OpenAi | Dialect::Responses => self.input.max(self.max_output),
             _ => self.input + self.max_output,
         };
         Amounts([1.0, self.input - self.cached, self.output, tokens])

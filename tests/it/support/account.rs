@@ -78,6 +78,7 @@ pub struct Books {
 
 impl Books {
     /// From the first to the last request that was served.
+    #[allow(dead_code, reason = "for the measurements")]
     pub fn span(&self) -> Duration {
         self.first.zip(self.last).map(|(first, last)| last - first).unwrap_or_default()
     }
@@ -216,7 +217,8 @@ fn read(path: &str, body: &Value) -> Asked {
 
 /// What becomes of a request.
 enum Verdict {
-    Refused,
+    /// For this limit.
+    Refused(&'static str),
     Served { usage: [u64; 4] },
 }
 
@@ -233,11 +235,15 @@ impl Account {
         for bucket in self.requests.iter_mut().chain(&mut self.input_tokens) {
             bucket.fill(now);
         }
-        let passes = self.requests.as_ref().is_none_or(|bucket| bucket.has(1.0)) && self.input_tokens.as_ref().is_none_or(|b| b.has(uncached));
-        if !passes {
+        let limit = match (&self.requests, &self.input_tokens) {
+            (Some(bucket), _) if !bucket.has(1.0) => Some("requests"),
+            (_, Some(bucket)) if !bucket.has(uncached) => Some("input tokens"),
+            _ => None,
+        };
+        if let Some(limit) = limit {
             self.books.refused += 1;
             self.closed_until = Some(now + self.terms.retry_after);
-            return Verdict::Refused;
+            return Verdict::Refused(limit);
         }
         if let Some(bucket) = &mut self.requests {
             bucket.level -= 1.0;
@@ -306,10 +312,11 @@ async fn serve(State(account): State<Arc<Mutex<Account>>>, uri: Uri, headers: He
         response = response.header(name, value);
     }
     let usage = match verdict {
-        Verdict::Refused => {
+        Verdict::Refused(limit) => {
+            let message = format!("this would exceed the limit of {limit} per minute");
             let body = match asked.messages {
-                true => json!({"type": "error", "error": {"type": "rate_limit_error", "message": "too many requests"}}),
-                false => json!({"error": {"message": "too many requests", "type": "requests", "code": "rate_limit_exceeded"}}),
+                true => json!({"type": "error", "error": {"type": "rate_limit_error", "message": message}}),
+                false => json!({"error": {"message": message, "type": limit, "code": "rate_limit_exceeded"}}),
             };
             let response = response.status(StatusCode::TOO_MANY_REQUESTS).header(header::CONTENT_TYPE, "application/json");
             return response.header(header::RETRY_AFTER, terms.retry_after.as_secs_f64().to_string()).body(Body::from(body.to_string())).unwrap();

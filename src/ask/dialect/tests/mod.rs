@@ -78,7 +78,7 @@ fn calls_on_one_image_share_its_bytes() {
     let part = picture();
     let Part::Picture(shared) = &part else { panic!("picture expected") };
     let address = shared.base64.as_ptr();
-    for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible, Dialect::Gemini] {
+    for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible, Dialect::Responses, Dialect::Gemini] {
         let body = dialect.request(&call(vec![part.clone()]), &extra(dialect, 0, None));
         let length = body.len();
         let pieces = body.into_pieces();
@@ -210,4 +210,28 @@ fn a_server_that_knows_no_schemas_is_told_in_the_prompt() {
     assert!(body.get("response_format").is_none());
     assert!(body["messages"][1]["content"].as_str().unwrap().contains(r#""maximum":10"#));
     assert_eq!((&body["temperature"], &body["stream"], &body["stream_options"]["include_usage"]), (&json!(0.5), &json!(true), &json!(true)));
+}
+
+#[test]
+fn responses_keep_nothing_and_say_where_they_end() {
+    let call = Call { shared: 1, effort: Some("low".into()), ..call(vec![picture(), Part::Text("why?".into())]) };
+    let body = json_of(dialect_request(Dialect::Responses, &call, true));
+    assert_eq!((&body["store"], &body["instructions"], &body["reasoning"]["effort"]), (&json!(false), &json!("be brief"), &json!("low")));
+    let content = &body["input"][0]["content"];
+    assert_eq!(content[0]["image_url"], "data:image/png;base64,QUJD");
+    assert_eq!((&content[0]["prompt_cache_breakpoint"]["mode"], &content[1]["text"]), (&json!("explicit"), &json!("why?")));
+    let reply = |status: &str, why: Value, piece: Value| {
+        let usage = json!({"input_tokens": 50, "input_tokens_details": {"cached_tokens": 40}, "output_tokens": 6});
+        let output = json!([{"type": "reasoning"}, {"type": "message", "content": [piece]}]);
+        let body = json!({"status": status, "incomplete_details": {"reason": why}, "output": output, "usage": usage, "error": null});
+        read(Dialect::Responses, 200, &[], &body.to_string())
+    };
+    let text = json!({"type": "output_text", "text": "{}"});
+    let whole = reply("completed", Value::Null, text.clone()).unwrap();
+    assert_eq!((whole.text.as_str(), whole.stop, whole.usage.fresh, whole.usage.cache_read), ("{}", Stop::Complete, 10, 40));
+    assert_eq!(reply("incomplete", json!("max_output_tokens"), text.clone()).unwrap().stop, Stop::Truncated);
+    assert_eq!(reply("incomplete", json!("content_filter"), text).unwrap().stop, Stop::Filtered("content_filter".into()));
+    assert_eq!(reply("completed", Value::Null, json!({"type": "refusal", "refusal": "no"})).unwrap().stop, Stop::Refused("no".into()));
+    let failed = json!({"status": "failed", "error": {"code": "rate_limit_exceeded", "message": "slow"}, "output": []});
+    assert_eq!(read(Dialect::Responses, 200, &[], &failed.to_string()).unwrap_err().code, FailureCode::RateLimited);
 }

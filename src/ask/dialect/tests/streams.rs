@@ -50,10 +50,13 @@ data: [DONE]
 
 const GEMINI: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hm\",\"thought\":true},{\"text\":\"{\\\"a\\\":\\\"\"}]}}],\"modelVersion\":\"m\"}\r\n\r\ndata: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"ä€\\\"}\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":49,\"cachedContentTokenCount\":7,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":5}}\r\n\r\n";
 
+const RESPONSES: &str = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"status\":\"in_progress\"}}\n\nevent: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"{\\\"a\\\":\\\"\"}\n\nevent: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"ä€\\\"}\"}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"{\\\"a\\\":\\\"ä€\\\"}\"}]}],\"usage\":{\"input_tokens\":49,\"input_tokens_details\":{\"cached_tokens\":7},\"output_tokens\":9}}}\n\n";
+
 /// Each with the text at which the model has said that it is finished.
-const STREAMS: [(Dialect, &str, &str); 3] = [
+const STREAMS: [(Dialect, &str, &str); 4] = [
     (Dialect::Anthropic, ANTHROPIC, "\"output_tokens\":9}}\n"),
     (Dialect::OpenAi, OPENAI, "\"finish_reason\":\"stop\"}]}\n"),
+    (Dialect::Responses, RESPONSES, "\"output_tokens\":9}}}\n"),
     (Dialect::Gemini, GEMINI, "\"thoughtsTokenCount\":5}}\r"),
 ];
 
