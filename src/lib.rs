@@ -37,6 +37,11 @@
 //!   decides about it). So a run compares the walk with what is known, in one merge of two sorted streams, and touches
 //!   only what differs; a renamed file is recognised by its content (`engine::list`, `engine::register`).
 //! - An attempt is durable before its bytes leave, under its permit: the ledger names exactly the calls in flight.
+//! - Limits are one pure state over times (`ask::governor::limits`), kept in memory or in a file under its lock: that is all it
+//!   takes to share them. A limit that nobody declares is measured between two refusals, when the provider's bucket is empty.
+//! - What fails in a streak that stops the run is recorded like any failure and taken back at the end: holding verdicts back
+//!   until they are sure would hold documents back (`engine::breaker`).
+//! - The cap on money counts the whole output directory, so no kill and no second run can pass it.
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is
 //!   no reorder buffer and not even an index in memory.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a
