@@ -62,8 +62,6 @@ pub struct Fault {
     pub request_id: Option<String>,
     /// The HTTP status, if there was a reply.
     pub status: Option<u16>,
-    /// The provider's own code.
-    pub reason: Option<String>,
     /// What the provider suffers from, if that is why it refused.
     pub pressure: Pressure,
 }
@@ -71,16 +69,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without usage.
     pub fn new(class: Class, code: FailureCode, message: impl Into<String>) -> Self {
-        Self {
-            class,
-            code,
-            message: message.into(),
-            usage: Usage::default(),
-            request_id: None,
-            status: None,
-            reason: None,
-            pressure: Pressure::None,
-        }
+        Self { class, code, message: message.into(), usage: Usage::default(), request_id: None, status: None, pressure: Pressure::None }
     }
 }
 

@@ -192,9 +192,12 @@ impl Prices {
         let line = |price: &Price| {
             let mut remarks = Vec::new();
             remarks.extend(price.from.as_ref().map(|from| format!("from {from}")));
-            remarks.extend(price.long.as_ref().map(|long| {
-                format!("above {} input tokens: {} in, {} out", long.above, long.rates.input, long.rates.output)
-            }));
+            remarks.extend(
+                price
+                    .long
+                    .as_ref()
+                    .map(|long| format!("above {} input tokens: {} in, {} out", long.above, long.rates.input, long.rates.output)),
+            );
             for (name, factor) in [("flex", price.tiers.flex), ("priority", price.tiers.priority)] {
                 remarks.extend((factor.to_bits() != 1.0_f64.to_bits()).then(|| format!("{name} x{factor}")));
             }

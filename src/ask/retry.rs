@@ -16,8 +16,8 @@ use super::settings::{LlmSettings, RetrySettings};
 use super::transport::{Exchange, Live, Transport};
 use crate::model::{Call, Failure, FailureCode, Money, Reply, Spent, Usage};
 use serde_json::Value;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -150,7 +150,13 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 impl Asker {
     /// Everything that a call needs on its way.
-    pub fn new(account: Account, governor: Arc<Governor>, transport: Transport, settings: &LlmSettings, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(
+        account: Account,
+        governor: Arc<Governor>,
+        transport: Transport,
+        settings: &LlmSettings,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         let thinking_tokens = if settings.thinking_tokens > 0 { settings.thinking_tokens } else { account.dialect.thinking_tokens() };
         let mut body: serde_json::Map<String, Value> =
             settings.body.iter().map(|(field, value)| (field.clone(), serde_json::to_value(value).unwrap_or_default())).collect();
@@ -244,22 +250,17 @@ impl Asker {
     }
 
     /// One request. The permit is given back as soon as the reply is there.
-    async fn attempt(
-        &self,
-        question: Question<'_>,
-        ledger: &impl Ledger,
-        lessons: &Lessons,
-        spent: &mut Spent,
-    ) -> Result<Sent, Ended> {
+    async fn attempt(&self, question: Question<'_>, ledger: &impl Ledger, lessons: &Lessons, spent: &mut Spent) -> Result<Sent, Ended> {
         let call = question.call;
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
         let models = [Some(&call.model), self.fallback.as_ref()];
-        let prices = models.into_iter().flatten().map(|model| self.account.prices.at_most(model, self.tier, call.most_input_tokens(), output));
+        let prices =
+            models.into_iter().flatten().map(|model| self.account.prices.at_most(model, self.tier, call.most_input_tokens(), output));
         // Whichever of them is asked in the end; unknown if one is.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
-        let permit = self.governor.admit(&ticket).await.map_err(|refused| self.not_admitted(refused))?;
+        let permit = self.governor.admit(&ticket).await?;
         // Another call may have found out meanwhile that the model is gone.
         let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.gone.load(Relaxed));
         let other = other.map(|model| Call { model: model.clone(), ..call.clone() });
@@ -329,16 +330,6 @@ impl Asker {
         }
     }
 
-    fn not_admitted(&self, refused: NotAdmitted) -> Ended {
-        match refused {
-            NotAdmitted::Stopped => Ended::Stopped,
-            NotAdmitted::OverBudget(budget) => {
-                let message = format!("{budget}; with a larger one the same command goes on");
-                Ended::RunStops(RunStop { kind: StopKind::Parked, message })
-            }
-        }
-    }
-
     /// What a refusal means for everybody, and for how long.
     fn refused(&self, fault: &Fault, attempt: u32) -> Option<(Pressure, Duration)> {
         (fault.pressure != Pressure::None).then(|| (fault.pressure, fault.wait().unwrap_or_else(|| self.backoff(attempt))))
@@ -361,7 +352,7 @@ impl Asker {
             return Ok(());
         }
         let wait = asked.unwrap_or_else(|| self.backoff(attempt));
-        self.governor.pause(wait).await.map_err(|Stopped| Ended::Stopped)
+        self.governor.pause(wait).await.map_err(Ended::from)
     }
 
     /// A random share of a bound that doubles each time, so that those who failed together do not return together.
@@ -414,14 +405,25 @@ impl Asker {
 
 /// The limit that a refusal names.
 fn named_meter(fault: &Fault) -> Option<Meter> {
-    let names = |what| fault.reason.iter().chain([&fault.message]).any(|text| text.contains(what));
-    names("token").then_some(Meter::InputTokens)
+    fault.message.to_ascii_lowercase().contains("token").then_some(Meter::InputTokens)
 }
 
 /// The time of day that comes after `wait`.
 pub fn clock_time(wait: Duration) -> String {
     let at = jiff::Timestamp::now().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+impl From<NotAdmitted> for Ended {
+    fn from(refused: NotAdmitted) -> Self {
+        match refused {
+            NotAdmitted::Stopped => Self::Stopped,
+            NotAdmitted::OverBudget(budget) => {
+                let message = format!("{budget}; with a larger one the same command goes on");
+                Self::RunStops(RunStop { kind: StopKind::Parked, message })
+            }
+        }
+    }
 }
 
 impl From<Stopped> for Ended {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 /// `[llm]`: which model, how to reach it, how many calls at a time.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that people switch on and off")]
 pub struct LlmSettings {
     /// Name of the provider.
     pub provider: String,

@@ -105,12 +105,18 @@ impl Transport {
     }
 
     /// Reads a reply that comes piece by piece.
-    async fn follow(&self, mut response: reqwest::Response, live: &dyn Live, header: &(dyn Fn(&str) -> Option<String> + Sync)) -> Result<Reply, Fault> {
+    async fn follow(
+        &self,
+        mut response: reqwest::Response,
+        live: &dyn Live,
+        header: &(dyn Fn(&str) -> Option<String> + Sync),
+    ) -> Result<Reply, Fault> {
         let account = &self.account;
         let mut reader = account.dialect.stream();
         let mut read = 0;
         let broken = loop {
-            let (limit, setting) = if read == 0 { (self.times.first_byte, "llm.first_byte_s") } else { (self.times.silence, "llm.silence_s") };
+            let (limit, setting) =
+                if read == 0 { (self.times.first_byte, "llm.first_byte_s") } else { (self.times.silence, "llm.silence_s") };
             match within(response.chunk(), limit, "the reply stopped coming", setting).await {
                 Ok(Ok(Some(chunk))) => {
                     read += chunk.len();

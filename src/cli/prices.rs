@@ -53,5 +53,6 @@ pub(super) fn doubts(prices: &Prices, model: &str) -> Option<String> {
     }
     let date: jiff::civil::Date = prices.date().parse().ok()?;
     let days = (jiff::Zoned::now().date() - date).get_days();
-    (i64::from(days) > OLD_DAYS).then(|| format!("the table of prices is {days} days old ({}); what has changed since can be told in [prices]", prices.date()))
+    (i64::from(days) > OLD_DAYS)
+        .then(|| format!("the table of prices is {days} days old ({}); what has changed since can be told in [prices]", prices.date()))
 }

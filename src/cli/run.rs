@@ -6,8 +6,8 @@ use super::settings::{self, Settings, SimulatorSettings};
 use crate::ask::pricing::Tier;
 use crate::ask::{Account, Provider};
 use crate::config::Config;
-use crate::event::RunEvent;
 use crate::engine::{self, JobSet, Plan, RunError};
+use crate::event::RunEvent;
 use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
 use crate::model::{FailureCode, Money};
 use crate::prepare::ImageLimits;
@@ -113,7 +113,8 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
 /// The cap on money. It holds only where everything has a price.
 fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
     let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
-    let limit = settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
+    let limit =
+        settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
     if let (Some(field), true) = (limit, cap.is_some()) {
         let message = format!("llm.body.{field} takes the length of answers out of docmill's hands, so no cap on money can be held");
         return Err(Stop::usage(config.problem("budget.max_usd", message)));
@@ -122,7 +123,8 @@ fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobS
     let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
     match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
         Some(model) if cap.is_some() => {
-            let message = format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
+            let message =
+                format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
             Err(Stop::usage(config.problem("budget.max_usd", message)))
         }
         _ => Ok(cap),

@@ -128,10 +128,7 @@ impl Desk {
     async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
-        let roles = match self.prime {
-            true => roles(&calls, &before, &self.asker.account().prices),
-            false => vec![Role::Alone; calls.len()],
-        };
+        let roles = if self.prime { roles(&calls, &before, &self.asker.account().prices) } else { vec![Role::Alone; calls.len()] };
         let asking = calls.iter().zip(keys).zip(before.into_iter().zip(roles)).map(|((call, key), (before, role))| async move {
             match before {
                 Before::Answered(record) => {

@@ -66,7 +66,9 @@ impl Conductor {
     /// Leaves a note for `docmill status` while the provider wants nothing. Whether there is one.
     fn tell_others(&self, waiting: Option<Duration>, said: bool) -> bool {
         let note = match waiting {
-            Some(wait) if !said && wait > TICK => format!("waiting until {}, because the provider wants no request before", clock_time(wait)),
+            Some(wait) if !said && wait > TICK => {
+                format!("waiting until {}, because the provider wants no request before", clock_time(wait))
+            }
             None if said => String::new(),
             _ => return said,
         };

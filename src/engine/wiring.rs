@@ -31,7 +31,7 @@ use super::write::{Results, RowWriter};
 use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{Asker, Budget, Governor, RunStop, StopKind, Transport};
 use crate::event::{RunEvent, VERSION};
-use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, ViewReader};
+use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle, ViewReader};
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -81,27 +81,15 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
     let governor = Arc::new(governor(&plan, budget, &abandon, &context));
-    let transport = Transport::new(&plan.account, &plan.llm)?;
-    let asker = Asker::new(plan.account.clone(), Arc::clone(&governor), transport, &plan.llm, Arc::new(context.clone()));
-    let desk = Arc::new(Desk {
-        asker,
-        store: handle,
-        answers,
-        breaker: Arc::clone(&breaker),
-        endpoint: endpoint(&plan),
-        attempts: next.1.into(),
-        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
-        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
-        prime: plan.llm.prime,
-        stopped_by: Arc::clone(&stopped_by),
-        context: context.clone(),
-    });
+    let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by));
+    let desk = Arc::new(desk(&plan, handle, answers, next.1, beside_the_calls, &context)?);
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
     let finished = CancellationToken::new();
     let mut beside = JoinSet::new();
     let drain = Duration::from_secs(plan.llm.drain_s);
-    let conductor = Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain, governor, lock: Arc::clone(&lock) };
+    let conductor =
+        Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain, governor, lock: Arc::clone(&lock) };
     beside.spawn(conductor.conduct(finished.clone()));
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
@@ -237,6 +225,30 @@ fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
 fn endpoint(plan: &Plan) -> String {
     let provider = plan.account.provider.as_str();
     if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
+}
+
+fn desk(
+    plan: &Plan,
+    store: StoreHandle,
+    answers: Answers,
+    next_attempt: i64,
+    (governor, breaker, stopped_by): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>),
+    context: &Context,
+) -> Result<Desk, RunError> {
+    let transport = Transport::new(&plan.account, &plan.llm)?;
+    Ok(Desk {
+        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
+        store,
+        answers,
+        breaker,
+        endpoint: endpoint(plan),
+        attempts: next_attempt.into(),
+        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
+        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
+        prime: plan.llm.prime,
+        stopped_by,
+        context: context.clone(),
+    })
 }
 
 fn governor(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Governor {

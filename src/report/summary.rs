@@ -51,7 +51,8 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
             _ => format!("{} requests in {} waves of {}, {} retries", run.requests, run.waves, run.concurrency, run.retries),
         };
         if run.refusals > 0 {
-            let _infallible = write!(reused, ", {} refused for the provider's limit ({} paused)", run.refusals, duration(run.paused_seconds));
+            let _infallible =
+                write!(reused, ", {} refused for the provider's limit ({} paused)", run.refusals, duration(run.paused_seconds));
         }
         line(&mut out, "run", &format!("{sent}{reused}; {} wall time{speed}", duration(run.wall_seconds)));
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();

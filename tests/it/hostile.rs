@@ -94,7 +94,8 @@ fn a_stream_that_falls_silent_is_given_up_long_before_the_end_of_all_patience() 
         stream.write_all(format!("{head}{first}").as_bytes()).unwrap_or_default();
         std::thread::park();
     });
-    let run = asking(&url, 1).set("llm.silence_s", 1).set("llm.timeout_s", 600).set("llm.stream", true).run(["--job", "echo.toml"]).exits(3);
+    let run =
+        asking(&url, 1).set("llm.silence_s", 1).set("llm.timeout_s", 600).set("llm.stream", true).run(["--job", "echo.toml"]).exits(3);
     assert!(run.csv("echo").rows[0]["failure_message"].contains("the reply stopped coming within 1 s (llm.silence_s)"));
 }
 
@@ -184,7 +185,11 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
         workspace.doc(format!("{n:03}.txt"), format!("docid:{n}"));
     }
     let run = workspace.run(["--job", "echo.toml"]).exits(5);
-    run.says(&["the last 20 calls of task echo all failed with rejected", "schema is too complex", "50 documents are done and kept, 250 remain"]);
+    run.says(&[
+        "the last 20 calls of task echo all failed with rejected",
+        "schema is too complex",
+        "50 documents are done and kept, 250 remain",
+    ]);
     assert!(server.requests() <= 50 + 20 + 8, "{}", server.requests());
     broken.store(0, SeqCst);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
@@ -211,12 +216,10 @@ fn failures_at_random_stop_nothing() {
 fn the_first_call_goes_alone_and_what_the_server_does_not_know_is_left_out() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(20))
-        .faults(|ask| match ask.body.get("reasoning_effort").is_some() || ask.body.get("temperature").is_some() {
-            true => {
-                let field = if ask.body.get("temperature").is_some() { "temperature" } else { "reasoning_effort" };
-                Reply::error(ask, 400, "unsupported_parameter", &format!("Unsupported parameter: '{field}' is not supported with this model."))
-            }
-            false => Reply::Ok,
+        .faults(|ask| {
+            let unknown = ["temperature", "reasoning_effort"].into_iter().find(|field| ask.body.get(field).is_some());
+            let refusal = |field| format!("Unsupported parameter: '{field}' is not supported with this model.");
+            unknown.map_or(Reply::Ok, |field| Reply::error(ask, 400, "unsupported_parameter", &refusal(field)))
         })
         .start();
     let workspace = Workspace::new().against(&server).set("llm.preflight", true).set("llm.effort", "low");
@@ -233,9 +236,9 @@ fn the_first_call_goes_alone_and_what_the_server_does_not_know_is_left_out() {
 #[test]
 fn another_model_is_asked_when_the_first_one_is_gone() {
     let server = ModelServer::script()
-        .faults(|ask| match ask.body["model"] == "old" {
-            true => Reply::error(ask, 404, "model_not_found", "The model `old` does not exist"),
-            false => Reply::Ok,
+        .faults(|ask| match ask.body["model"].as_str() {
+            Some("old") => Reply::error(ask, 404, "model_not_found", "The model `old` does not exist"),
+            _ => Reply::Ok,
         })
         .start();
     let workspace = Workspace::new().against(&server).set("llm.model", "old").set("llm.fallback", "new").set("llm.concurrency", 1);
@@ -264,5 +267,8 @@ fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are
     assert_eq!(body["user"], "u1");
     let store = std::fs::read(workspace.path("output/docmill.db")).unwrap();
     assert!(!String::from_utf8_lossy(&store).contains("team-secret") && !run.stderr.contains("team-secret"));
-    workspace.run(["--job", "echo.toml", "--set", "llm.headers.X-Token=\"env:NOBODY\""]).exits(2).says(&["llm.headers", "NOBODY is not set"]);
+    workspace
+        .run(["--job", "echo.toml", "--set", "llm.headers.X-Token=\"env:NOBODY\""])
+        .exits(2)
+        .says(&["llm.headers", "NOBODY is not set"]);
 }

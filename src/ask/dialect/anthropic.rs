@@ -76,7 +76,14 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         }
         _ => Stop::Complete,
     };
-    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None, tier: json["usage"]["service_tier"].as_str().map(ToOwned::to_owned) })
+    Ok(Reply {
+        text,
+        stop,
+        usage,
+        model: json["model"].as_str().unwrap_or_default().to_owned(),
+        request_id: None,
+        tier: json["usage"]["service_tier"].as_str().map(ToOwned::to_owned),
+    })
 }
 
 fn usage(json: &Value) -> Usage {

@@ -126,20 +126,17 @@ pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
         (Some("true"), Class::Permanent) => class = Class::Refused { retry_after },
         _ => {}
     }
-    let reason = said.codes.first().cloned();
-    let message = match &reason {
+    let message = match said.codes.first() {
         Some(reason) => format!("HTTP {} {reason}: {}", said.status, said.message),
         None => format!("HTTP {}: {}", said.status, said.message),
     };
-    Fault { status: Some(said.status), reason, pressure, ..Fault::new(class, code, message) }
+    Fault { status: Some(said.status), pressure, ..Fault::new(class, code, message) }
 }
 
 fn explain(meaning: Meaning, retry_after: Option<std::time::Duration>) -> (Class, FailureCode, Pressure) {
     let refused = Class::Refused { retry_after };
     match meaning {
-        Meaning::Credit | Meaning::Key | Meaning::Model => {
-            (Class::RunFatal(StopKind::Refused), FailureCode::Rejected, Pressure::None)
-        }
+        Meaning::Credit | Meaning::Key | Meaning::Model => (Class::RunFatal(StopKind::Refused), FailureCode::Rejected, Pressure::None),
         Meaning::Later => (Class::RunFatal(StopKind::Parked), FailureCode::RateLimited, Pressure::None),
         Meaning::Limit => (refused, FailureCode::RateLimited, Pressure::Rate),
         Meaning::Ramp => (refused, FailureCode::RateLimited, Pressure::Ramp),

@@ -158,7 +158,11 @@ impl Dialect {
 /// A model's name as a piece of a path: it may be any text.
 fn in_path(model: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    model.trim_start_matches("models/").bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    model
+        .trim_start_matches("models/")
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// The beginning of a body that nobody can read, on one line.

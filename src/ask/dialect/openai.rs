@@ -53,9 +53,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let system = (!call.system.is_empty()).then(|| json!({"role": system_role, "content": &*call.system}));
     let user = json!({"role": "user", "content": content(call, extra)});
     let response_format = match shape.schema {
-        SchemaStyle::Native => {
-            Some(ResponseFormat { r#type: "json_schema", json_schema: Some(JsonSchema { name: "answer", strict: true, schema: &call.schema }) })
-        }
+        SchemaStyle::Native => Some(ResponseFormat {
+            r#type: "json_schema",
+            json_schema: Some(JsonSchema { name: "answer", strict: true, schema: &call.schema }),
+        }),
         SchemaStyle::Json => Some(ResponseFormat { r#type: "json_object", json_schema: None }),
         SchemaStyle::Prompt => None,
     };
@@ -125,7 +126,14 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         _ => Stop::Complete,
     };
     let text = message["content"].as_str().unwrap_or_default().to_owned();
-    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None, tier: json["service_tier"].as_str().map(ToOwned::to_owned) })
+    Ok(Reply {
+        text,
+        stop,
+        usage,
+        model: json["model"].as_str().unwrap_or_default().to_owned(),
+        request_id: None,
+        tier: json["service_tier"].as_str().map(ToOwned::to_owned),
+    })
 }
 
 /// Unlike Anthropic's, `prompt_tokens` counts the cached tokens too.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 /// The form of requests to one account.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "parts of the form that have nothing to do with each other")]
 pub struct Shape {
     /// The limit for the answer is called `max_completion_tokens` and not `max_tokens`.
     pub completion_tokens: bool,
@@ -40,7 +41,16 @@ pub enum SchemaStyle {
 
 /// Words by which a server says that it does not know something.
 const UNKNOWN: [&str; 10] = [
-    "unsupported", "not support", "unknown", "unrecognized", "unexpected", "not permitted", "not allowed", "does not exist", "invalid", "extra",
+    "unsupported",
+    "not support",
+    "unknown",
+    "unrecognized",
+    "unexpected",
+    "not permitted",
+    "not allowed",
+    "does not exist",
+    "invalid",
+    "extra",
 ];
 
 /// A part of the form that is either so or so.
@@ -81,7 +91,9 @@ impl Shape {
             return None;
         }
         let names = |field: &str| message.contains(field);
-        if let Some(field) = self.body.keys().find(|field| names(field)).cloned() {
+        // Another tier has another price: that is not for us to change.
+        let free = |field: &&String| !field.to_ascii_lowercase().replace('_', "").contains("servicetier");
+        if let Some(field) = self.body.keys().filter(free).find(|field| names(&field.to_ascii_lowercase())).cloned() {
             self.body.remove(&field);
             return Some(format!("{field} (llm.body) is left out"));
         }
@@ -91,7 +103,10 @@ impl Shape {
                 return Some(said.to_owned());
             }
         }
-        if ["response_format", "json_schema", "json_object", "output_config.format", "responsejsonschema", "structured output"].iter().any(|f| names(f)) {
+        if ["response_format", "json_schema", "json_object", "output_config.format", "responsejsonschema", "structured output"]
+            .iter()
+            .any(|f| names(f))
+        {
             let (next, said) = match self.schema {
                 SchemaStyle::Native => (SchemaStyle::Json, "the schema is told in the prompt"),
                 SchemaStyle::Json => (SchemaStyle::Prompt, "the schema is told in the prompt alone"),

@@ -91,6 +91,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    type Headers<'h> = &'h [(&'h str, &'h str)];
+
     fn asked_by(headers: &[(&str, &str)], json: &Value, message: &str) -> Option<f64> {
         let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         asked(&header, Some(json), message).map(|wait| wait.as_secs_f64())
@@ -99,7 +101,7 @@ mod tests {
     #[test]
     fn every_form_of_a_wait_is_understood() {
         let date = ("date", "Fri, 20 Nov 2026 10:00:00 GMT");
-        let cases: [(&[(&str, &str)], Value, &str, Option<f64>); 17] = [
+        let cases: [(Headers<'_>, Value, &str, Option<f64>); 17] = [
             (&[("retry-after", "2")], json!({}), "", Some(2.0)),
             (&[("retry-after", "0.3")], json!({}), "", Some(0.3)),
             (&[("retry-after", "277403")], json!({}), "", Some(277_403.0)),

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_is_larger_than_the_bucket_goes_when_it_is_full_and_leaves_a_debt() {
         let mut bucket = Bucket::new(2.0, 10.0, 0.0, 0.0);
-        assert_eq!(bucket.ready_at(30.0, 0.0), 5.0);
+        assert!((4.9..5.1).contains(&bucket.ready_at(30.0, 0.0)));
         bucket.take(30.0, 5.0);
         assert_eq!((bucket.level(5.0), bucket.ready_at(0.0, 5.0), bucket.ready_at(1.0, 5.0)), (-20.0, 15.0, 15.5));
     }

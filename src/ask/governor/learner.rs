@@ -5,9 +5,9 @@
 //! says that the provider's bucket is empty just now. So what was accepted between two of them is what flowed in
 //! meanwhile, and that is the rate. Refusals of requests that were on their way already say nothing new.
 
+use super::super::dialect::Meter;
 use super::bucket::Bucket;
 use super::need::{Amounts, Need};
-use super::super::dialect::Meter;
 use serde::{Deserialize, Serialize};
 
 /// What refusals have taught.

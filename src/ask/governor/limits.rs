@@ -3,11 +3,11 @@
 //! Limits come from the settings, from the headers of replies, and where there is neither, from refusals. A pure state
 //! over times that the caller gives (in seconds), so that it can be kept in memory or be shared by processes.
 
+use super::super::dialect::{Meter, Standing};
+use super::super::fault::Pressure;
 use super::bucket::Bucket;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
-use super::super::dialect::{Meter, Standing};
-use super::super::fault::Pressure;
 use crate::model::Usage;
 use serde::{Deserialize, Serialize};
 

@@ -145,8 +145,9 @@ impl Governor {
         budget: Budget,
         (stop, abandon): (CancellationToken, CancellationToken),
     ) -> Self {
-        let per_minute = [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
-        let given = Given { per_minute: Amounts::from(per_minute.map(|n| n as f64)), burst_s: limits.burst_s as f64, slow_start };
+        let per_minute =
+            [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
+        let given = Given { per_minute: Amounts::from(per_minute.map(f64::from)), burst_s: f64::from(limits.burst_s), slow_start };
         let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let clock = Clock { base, started: Instant::now() };
         let local = Local {

@@ -40,14 +40,8 @@ struct Provider {
     tokens: fn(usize) -> f64,
 }
 
-const STEADY: Provider = Provider {
-    limit: (Meter::Requests, 20.0, 20.0),
-    retry_after: 1.0,
-    headers: true,
-    answer: 0.1,
-    change: None,
-    tokens: |_| 500.0,
-};
+const STEADY: Provider =
+    Provider { limit: (Meter::Requests, 20.0, 20.0), retry_after: 1.0, headers: true, answer: 0.1, change: None, tokens: |_| 500.0 };
 
 /// How a run went.
 #[derive(Debug)]
@@ -100,7 +94,7 @@ impl Server {
             let now = self.now();
             if let Some((after, times)) = self.provider.change
                 && self.served.get() == after
-                && bucket.per_second() == per_second
+                && (bucket.per_second() - per_second).abs() < 1e-9
             {
                 bucket.resize(per_second * times, burst * times, now);
             }
@@ -112,8 +106,12 @@ impl Server {
             } else {
                 self.refused.set(self.refused.get() + 1);
             }
-            let standing =
-                Standing { meter, per_minute: bucket.per_second() * 60.0, remaining: Some(bucket.level(now).max(0.0).floor()), reset: None };
+            let standing = Standing {
+                meter,
+                per_minute: bucket.per_second() * 60.0,
+                remaining: Some(bucket.level(now).max(0.0).floor()),
+                reset: None,
+            };
             (passes, self.provider.headers.then_some(standing))
         };
         if passes {
@@ -137,6 +135,7 @@ async fn client(server: Rc<Server>, governor: Rc<Governor>, requests: usize) {
                 let (passes, standing) = server.send(tokens).await;
                 let standings = standing.as_slice();
                 if passes {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers")]
                     let usage = Usage { fresh: tokens as u64, output: 50, ..Usage::default() };
                     permit.end(&Ending { usage: Some(usage), cost: Some(Money::ZERO), standings, ..Ending::default() });
                     return;

@@ -210,7 +210,8 @@ fn read(path: &str, body: &Value) -> Asked {
         (format!("{form} {before:?}"), form_tokens + before.iter().map(tokens_of).sum::<u64>())
     });
     let text: String = blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n");
-    let docid = text.split_once("docid:").map_or_else(String::new, |(_, rest)| rest.chars().take_while(char::is_ascii_alphanumeric).collect());
+    let docid =
+        text.split_once("docid:").map_or_else(String::new, |(_, rest)| rest.chars().take_while(char::is_ascii_alphanumeric).collect());
     let tokens = form_tokens + blocks.iter().map(tokens_of).sum::<u64>();
     Asked { messages, tokens, prefix, docid, text, stream: body["stream"] == true }
 }
@@ -219,7 +220,9 @@ fn read(path: &str, body: &Value) -> Asked {
 enum Verdict {
     /// For this limit.
     Refused(&'static str),
-    Served { usage: [u64; 4] },
+    Served {
+        usage: [u64; 4],
+    },
 }
 
 impl Account {
@@ -307,23 +310,29 @@ async fn serve(State(account): State<Arc<Mutex<Account>>>, uri: Uri, headers: He
         account.books.requests.push((headers, json.clone()));
         (verdict, account.headers(asked.messages), account.terms.clone())
     };
-    let mut response = Response::builder().header(header::CONTENT_TYPE, if asked.stream { "text/event-stream" } else { "application/json" });
+    let mut response =
+        Response::builder().header(header::CONTENT_TYPE, if asked.stream { "text/event-stream" } else { "application/json" });
     for (name, value) in told {
         response = response.header(name, value);
     }
     let usage = match verdict {
         Verdict::Refused(limit) => {
             let message = format!("this would exceed the limit of {limit} per minute");
-            let body = match asked.messages {
-                true => json!({"type": "error", "error": {"type": "rate_limit_error", "message": message}}),
-                false => json!({"error": {"message": message, "type": limit, "code": "rate_limit_exceeded"}}),
+            let body = if asked.messages {
+                json!({"type": "error", "error": {"type": "rate_limit_error", "message": message}})
+            } else {
+                json!({"error": {"message": message, "type": limit, "code": "rate_limit_exceeded"}})
             };
             let response = response.status(StatusCode::TOO_MANY_REQUESTS).header(header::CONTENT_TYPE, "application/json");
-            return response.header(header::RETRY_AFTER, terms.retry_after.as_secs_f64().to_string()).body(Body::from(body.to_string())).unwrap();
+            return response
+                .header(header::RETRY_AFTER, terms.retry_after.as_secs_f64().to_string())
+                .body(Body::from(body.to_string()))
+                .unwrap();
         }
         Verdict::Served { usage } => usage,
     };
-    let schema = if asked.messages { &json["output_config"]["format"]["schema"] } else { &json["response_format"]["json_schema"]["schema"] };
+    let schema =
+        if asked.messages { &json["output_config"]["format"]["schema"] } else { &json["response_format"]["json_schema"]["schema"] };
     let answer = fill(schema).to_string();
     if asked.stream {
         let pieces = futures::stream::unfold((0, stream(&asked, &json, &answer, usage)), move |(step, pieces)| async move {
@@ -352,29 +361,33 @@ fn openai_usage([fresh, read, write, output]: [u64; 4]) -> Value {
 }
 
 fn whole(asked: &Asked, body: &Value, answer: &str, usage: [u64; 4]) -> Value {
-    match asked.messages {
-        true => json!({"type": "message", "model": body["model"], "content": [{"type": "text", "text": answer}], "stop_reason": "end_turn",
-            "usage": anthropic_usage(usage)}),
-        false => json!({"model": body["model"], "choices": [{"message": {"content": answer}, "finish_reason": "stop"}], "usage": openai_usage(usage)}),
+    if asked.messages {
+        let content = json!([{"type": "text", "text": answer}]);
+        return json!({"type": "message", "model": body["model"], "content": content, "stop_reason": "end_turn", "usage": anthropic_usage(usage)});
     }
+    let choices = json!([{"message": {"content": answer}, "finish_reason": "stop"}]);
+    json!({"model": body["model"], "choices": choices, "usage": openai_usage(usage)})
 }
 
 fn stream(asked: &Asked, body: &Value, answer: &str, usage: [u64; 4]) -> Vec<String> {
-    let event = |data: Value| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap_or("x"));
-    match asked.messages {
-        true => vec![
-            event(json!({"type": "message_start", "message": {"model": body["model"], "content": [], "usage": anthropic_usage(usage)}})),
-            event(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": answer}})),
-            event(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": usage[3]}})),
-            event(json!({"type": "message_stop"})),
-        ],
-        false => vec![
-            format!("data: {}\n\n", json!({"model": body["model"], "choices": [{"delta": {"role": "assistant", "content": ""}}]})),
-            format!("data: {}\n\n", json!({"model": body["model"], "choices": [{"delta": {"content": answer}, "finish_reason": "stop"}]})),
-            format!("data: {}\n\n", json!({"choices": [], "usage": openai_usage(usage)})),
-            "data: [DONE]\n\n".to_owned(),
-        ],
+    if asked.messages {
+        let begin = json!({"model": body["model"], "content": [], "usage": anthropic_usage(usage)});
+        let events = [
+            json!({"type": "message_start", "message": begin}),
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": answer}}),
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": usage[3]}}),
+            json!({"type": "message_stop"}),
+        ];
+        return events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect();
     }
+    let chunk = |choices: Value| json!({"model": body["model"], "choices": choices, "usage": null}).to_string();
+    let data = [
+        chunk(json!([{"delta": {"role": "assistant", "content": ""}}])),
+        chunk(json!([{"delta": {"content": answer}, "finish_reason": "stop"}])),
+        json!({"choices": [], "usage": openai_usage(usage)}).to_string(),
+        "[DONE]".to_owned(),
+    ];
+    data.iter().map(|data| format!("data: {data}\n\n")).collect()
 }
 
 /// Something that satisfies a schema.

@@ -173,7 +173,10 @@ fn geminis_replies_say_in_many_ways_that_there_is_no_answer() {
     };
     let parts = json!({"parts": [{"text": "hm", "thought": true}, {"text": "{}"}]});
     let whole = reply(json!({"content": parts, "finishReason": "STOP"})).unwrap();
-    assert_eq!((whole.text.as_str(), whole.stop, whole.usage), ("{}", Stop::Complete, Usage { fresh: 60, cache_read: 40, cache_write: 0, output: 12 }));
+    assert_eq!(
+        (whole.text.as_str(), whole.stop, whole.usage),
+        ("{}", Stop::Complete, Usage { fresh: 60, cache_read: 40, cache_write: 0, output: 12 })
+    );
     assert_eq!(reply(json!({"finishReason": "MAX_TOKENS"})).unwrap().stop, Stop::Truncated);
     assert_eq!(reply(json!({"finishReason": "RECITATION"})).unwrap().stop, Stop::Filtered("RECITATION".into()));
     assert_eq!(reply(json!({"finishReason": "MALFORMED_RESPONSE"})).unwrap_err().class, Class::BadReply);
@@ -209,7 +212,10 @@ fn a_server_that_knows_no_schemas_is_told_in_the_prompt() {
     let body = json_of(Dialect::Compatible.request(&call(vec![Part::Text("a".into())]), &extra));
     assert!(body.get("response_format").is_none());
     assert!(body["messages"][1]["content"].as_str().unwrap().contains(r#""maximum":10"#));
-    assert_eq!((&body["temperature"], &body["stream"], &body["stream_options"]["include_usage"]), (&json!(0.5), &json!(true), &json!(true)));
+    assert_eq!(
+        (&body["temperature"], &body["stream"], &body["stream_options"]["include_usage"]),
+        (&json!(0.5), &json!(true), &json!(true))
+    );
 }
 
 #[test]

@@ -106,7 +106,9 @@ fn a_stream_that_ends_before_the_model_is_finished_is_no_reply() {
 #[test]
 fn an_error_in_the_middle_is_like_one_at_the_beginning_but_may_be_billed() {
     let begin = &ANTHROPIC[..ANTHROPIC.find("event: ping").unwrap()];
-    let stream = format!("{begin}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}}}\n\n");
+    let stream = format!(
+        "{begin}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}}}\n\n"
+    );
     let fault = read(Dialect::Anthropic, [stream.as_bytes()]).1.unwrap_err();
     assert_eq!((fault.code, fault.usage.input()), (FailureCode::Overloaded, 49));
     let stream = "data: {\"error\":{\"code\":429,\"message\":\"slow\"}}\n\n";
