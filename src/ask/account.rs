@@ -279,10 +279,13 @@ impl Account {
         }
     }
 
-    /// `text` without the key and other secrets.
+    /// `text` without the key and other secrets. What is shorter than any secret is none, and stands in many texts.
     pub(super) fn scrub<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+        const SHORTEST: usize = 12;
         let secrets = self.key.iter().chain(&self.further.secrets).map(ExposeSecret::expose_secret);
-        secrets.fold(text, |text, secret| if text.contains(secret) { Cow::Owned(text.replace(secret, "[key]")) } else { text })
+        secrets
+            .filter(|secret| secret.len() >= SHORTEST)
+            .fold(text, |text, secret| if text.contains(secret) { Cow::Owned(text.replace(secret, "[key]")) } else { text })
     }
 }
 

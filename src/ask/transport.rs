@@ -99,9 +99,15 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        // Some servers send the key back. It is taken out here, before anybody reads, cuts or keeps the reply.
-        let body = account.scrub(String::from_utf8_lossy(&body));
-        account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() })
+        match account.dialect.reply(&HttpReply { status, header: &header, body: &body }) {
+            Ok(reply) => Ok(Reply { text: account.scrub(reply.text.into()).into_owned(), ..reply }),
+            // Some servers send the key back. It is taken out before the reply is cut anywhere, but not before it is read:
+            // a short one may stand in any reply.
+            Err(_) => {
+                let body = account.scrub(String::from_utf8_lossy(&body));
+                account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() })
+            }
+        }
     }
 
     /// Reads a reply that comes piece by piece.

@@ -148,8 +148,14 @@ fn command_line() -> String {
         let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
         if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
     };
+    // Settings from the environment decide as well.
+    let mut settings: Vec<String> = std::env::vars_os()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
+        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), quoted(value.to_string_lossy())))
+        .collect();
+    settings.sort_unstable();
     let args = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy()));
-    std::iter::once("docmill".to_owned()).chain(args).collect::<Vec<_>>().join(" ")
+    settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
 }
 
 /// Arguments that are settings under another name.

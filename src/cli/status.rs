@@ -39,6 +39,8 @@ struct Status<'s> {
     doubts: Vec<Doubt>,
     requests: u64,
     spent: crate::model::Bill,
+    /// Requests whose end will never be known, and what they cost at the most.
+    lost: (u64, Money),
 }
 
 impl<'s> Status<'s> {
@@ -51,7 +53,8 @@ impl<'s> Status<'s> {
         }
         let doubts = archive.in_doubt().map_err(Stop::internal)?;
         let (requests, spent) = archive.bill(None).map_err(Stop::internal)?;
-        Ok(Self { store: archive.path().display().to_string(), run, at_work, counts, doubts, requests, spent })
+        let lost = archive.lost().map_err(Stop::internal)?;
+        Ok(Self { store: archive.path().display().to_string(), run, at_work, counts, doubts, requests, spent, lost })
     }
 
     fn rows(&self) -> u64 {
@@ -114,6 +117,9 @@ impl<'s> Status<'s> {
             line("", &format!("and {} more; --json lists all", self.doubts.len() - SHOWN));
         }
         line("spent", &format!("{} requests, {}", self.requests, self.spent));
+        if let (lost @ 1.., usd) = self.lost {
+            line("", &format!("and {lost} requests of runs that died, whose end nobody knows: at most {usd}"));
+        }
         if let Some(next) = self.next() {
             line("go on", &next);
             if !self.doubts.is_empty() && self.at_work.is_none() {
@@ -159,6 +165,8 @@ impl<'s> Status<'s> {
             "requests": self.requests,
             "spent_usd": self.spent.usd.usd(),
             "unpriced_requests": self.spent.unpriced_calls,
+            "lost_requests": self.lost.0,
+            "lost_at_most_usd": self.lost.1.usd(),
             "next": self.next(),
         })
     }

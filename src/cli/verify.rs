@@ -74,6 +74,9 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), Stop> {
     unsettled.iter().try_for_each(|call| print(&format!("        {call}")))?;
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
     unfounded.iter().try_for_each(|document| print(&format!("        {document}")))?;
+    if let (lost @ 1.., usd) = archive.lost().map_err(Stop::internal)? {
+        print(&format!("  note  and {lost} requests of runs that died, whose end nobody knows: at most {usd}"))?;
+    }
     let doubts = archive.in_doubt().map_err(Stop::internal)?;
     if !doubts.is_empty() {
         let bound: Option<Money> = doubts.iter().map(|doubt| doubt.at_most).sum();

@@ -36,6 +36,8 @@ pub(super) enum Before {
     InDoubt(Failure),
     /// It is to be sent.
     Open {
+        /// What it came to before, if it failed: that was paid for as well.
+        earlier: Option<Box<CallRecord>>,
         /// Whether something is on record that an answer would replace: a failure, or an answer that cannot be read.
         replaces: bool,
     },
@@ -53,17 +55,19 @@ impl Answers {
 
     fn judge(&self, document: DocumentId, key: CallKey, known: Option<Known>) -> Before {
         let replaces = known.is_some();
+        let open = |earlier| Before::Open { earlier, replaces };
         match known {
             // A record that cannot be read back is worth no more than none.
-            Some(Known::Answer(call)) => serde_json::from_str(&call).map_or(Before::Open { replaces }, Before::Answered),
+            Some(Known::Answer(call)) => serde_json::from_str(&call).map_or_else(|_| open(None), Before::Answered),
             Some(Known::Failure { code, call }) if !self.retry.takes(&code) => {
-                serde_json::from_str(&call).map_or(Before::Open { replaces }, Before::Failed)
+                serde_json::from_str(&call).map_or_else(|_| open(None), Before::Failed)
             }
             _ if self.skip_in_doubt && self.in_doubt.contains_key(&(document, key)) => {
                 let message = "a request for this was in flight when a run died, and may have been billed; `docmill run` without --in-doubt skip asks again";
                 Before::InDoubt(Failure::new(FailureCode::InDoubt, message))
             }
-            _ => Before::Open { replaces },
+            Some(Known::Failure { call, .. }) => open(serde_json::from_str(&call).ok()),
+            None => open(None),
         }
     }
 

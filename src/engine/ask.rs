@@ -47,6 +47,16 @@ struct Subject<'d> {
     job: &'d Job,
 }
 
+/// How a call is to be sent.
+struct Asking<'r> {
+    key: CallKey,
+    /// Whether its answer replaces something on record.
+    replaces: bool,
+    /// What it came to in earlier runs.
+    earlier: Option<Box<CallRecord>>,
+    role: &'r Role,
+}
+
 fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
     serde_json::to_string(record).map_err(|e| RunError::Internal(e.to_string()))
 }
@@ -137,7 +147,7 @@ impl Desk {
                 }
                 Before::Failed(record) => Ok(CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record }),
                 Before::InDoubt(failure) => Ok(RowMaker::unasked(call, failure)),
-                Before::Open { replaces } => {
+                Before::Open { earlier, replaces } => {
                     let _others_go_when_this_ends = match &role {
                         Role::Leads(begun) => Some(begun.clone().drop_guard()),
                         _ => None,
@@ -145,7 +155,7 @@ impl Desk {
                     if let Role::Follows(begun) = &role {
                         begun.cancelled().await;
                     }
-                    self.ask_once(subject, call, (key, replaces), &role).await
+                    self.ask_once(subject, call, Asking { key, replaces, earlier, role: &role }).await
                 }
             }
         });
@@ -153,13 +163,8 @@ impl Desk {
     }
 
     /// Asks, or waits for another document that is asking the same if identical calls are shared.
-    async fn ask_once(
-        &self,
-        subject: Subject<'_>,
-        call: &Call,
-        (key, replaces): (CallKey, bool),
-        role: &Role,
-    ) -> Result<CallRecord, Unfinished> {
+    async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
+        let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
         if let Some(record) = self.answers.shared(key).await? {
             self.context.meters.reused.fetch_add(1, Relaxed);
@@ -170,16 +175,11 @@ impl Desk {
         if let Some(doubts) = self.answers.doubts(subject.id, key) {
             self.store.give_up(doubts).await.map_err(|gone| self.store_failed(gone))?;
         }
-        self.ask_one(subject, call, (key, replaces), role).await
+        self.ask_one(subject, call, asking).await
     }
 
-    async fn ask_one(
-        &self,
-        subject: Subject<'_>,
-        call: &Call,
-        (key, replaces): (CallKey, bool),
-        role: &Role,
-    ) -> Result<CallRecord, Unfinished> {
+    async fn ask_one(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
+        let Asking { key, replaces, earlier, role } = asking;
         let document = subject.id;
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
@@ -194,7 +194,7 @@ impl Desk {
                     answer: Some(answered.value),
                     model: Some(answered.model),
                     request_id: answered.request_id,
-                    ..RowMaker::record(call, &spent)
+                    ..RowMaker::record(call, &spent, earlier.as_deref())
                 };
                 self.keep(NewAnswer { document, key, call: json(&record)?, settles: Some(settlement(attempt)), replaces }).await?;
                 Ok(record)
@@ -207,7 +207,7 @@ impl Desk {
                     Ok(suspicion) => self.asker.governor().hold_to(suspicion),
                     Err(reason) => self.stop(reason),
                 }
-                let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent) };
+                let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent, earlier.as_deref()) };
                 let failure = NewFailure { document, key, code, call: json(&record)?, settles: settlement(attempt) };
                 self.store.save_failure(failure).await.map_err(|gone| self.store_failed(gone))?;
                 Ok(record)

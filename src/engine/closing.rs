@@ -50,17 +50,23 @@ fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreErr
         let as_asked = name != Format::Csv.file_name() || ResultFiles::has_bom(&plan.output, job) == plan.output.csv_bom;
         as_asked && plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
     };
-    Ok(files.iter().all(|file| on_disk(&file.path, file.size) && asked_for(&file.path)))
+    let summed_up = |path: &str| path.split_once('/').is_some_and(|(job, _)| ResultFiles::has_summary(&plan.output, job));
+    Ok(files.iter().all(|file| on_disk(&file.path, file.size) && asked_for(&file.path) && summed_up(&file.path)))
 }
 
 /// Writes summaries and history, and tells the watchers.
 pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
+    if !store.path().exists() {
+        let source = std::io::Error::other("it was removed or renamed while the run was at work, and the run store with it");
+        return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });
+    }
     let (ended, figures) = (now(), end.figures(plan, meters));
     let summaries = end.summaries(plan, &figures, &ended)?;
     let json = |value: serde_json::Result<String>| value.map_err(|e| RunError::Internal(e.to_string()));
     let record = EndedRun {
         ended,
         stopped: end.stop.as_ref().map(|stop| stop.message.clone()),
+        settles_doubts: end.stop.is_none() && !plan.skip_in_doubt,
         summary: json(serde_json::to_string(&summaries))?,
         figures: json(serde_json::to_string(&figures))?,
     };

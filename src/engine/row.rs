@@ -46,12 +46,19 @@ impl RowMaker {
 
     /// The record of a call that was not made.
     pub fn unasked(call: &Call, failure: Failure) -> CallRecord {
-        CallRecord { failure: Some(failure), ..Self::record(call, &Spent { cost: Some(Money::ZERO), ..Spent::default() }) }
+        CallRecord { failure: Some(failure), ..Self::record(call, &Spent { cost: Some(Money::ZERO), ..Spent::default() }, None) }
     }
 
-    /// The record of a call, before it is known how it ended.
-    pub fn record(call: &Call, spent: &Spent) -> CallRecord {
-        let Spent { attempts, maybe_billed, usage, cost, seconds } = *spent;
+    /// The record of a call, before it is known how it ended. What earlier runs have spent on it is part of it.
+    pub fn record(call: &Call, spent: &Spent, earlier: Option<&CallRecord>) -> CallRecord {
+        let Spent { mut attempts, mut maybe_billed, mut usage, mut cost, mut seconds } = *spent;
+        if let Some(earlier) = earlier {
+            attempts += earlier.attempts;
+            maybe_billed += earlier.maybe_billed;
+            usage += earlier.usage;
+            seconds += earlier.seconds;
+            cost = cost.zip(earlier.cost_usd).map(|(now, before)| now + before);
+        }
         CallRecord {
             task: call.task.to_string(),
             axes: Self::axes(call),

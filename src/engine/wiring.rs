@@ -32,6 +32,7 @@ use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{Asker, Budget, Governor, RunStop, StopKind, Transport};
 use crate::event::{RunEvent, VERSION};
 use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle, ViewReader};
+use crate::write::{ResultFiles, WriteError};
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -53,7 +54,10 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let output_error = |source| RunError::Output { directory: directory.display().to_string(), source };
     std::fs::create_dir_all(directory).map_err(output_error)?;
     let lock = Arc::new(RunLock::acquire(directory)?);
+    let unwritable = |e: WriteError| output_error(std::io::Error::other(e));
+    plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
+    let gone = Store::is_gone(directory);
     let Opened { store, rows, catalog, next, previous, answers, budget } = open(&plan, &started).map_err(RunError::Unusable)?;
     let run = store.run();
 
@@ -63,7 +67,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let _stop_at_the_end = context.stop.clone().drop_guard();
     let (stopped_by, abandon) = (Arc::new(OnceLock::new()), CancellationToken::new());
     let findings = Arc::new(Mutex::new(Findings::default()));
-    context.tell(started_event(&plan, run)).await;
+    announce(&plan, run, gone, &context).await;
 
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found_out) = mpsc::channel(plan.read.queue);
@@ -201,14 +205,20 @@ fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
     })
 }
 
-fn started_event(plan: &Plan, run: i64) -> RunEvent {
-    RunEvent::Started {
+async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) {
+    let started = RunEvent::Started {
         version: VERSION,
         run,
         provider: plan.account.provider.as_str().to_owned(),
         model: plan.account.model.clone(),
         jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
         output: plan.output.dir.display().to_string(),
+    };
+    context.tell(started).await;
+    if gone {
+        let message =
+            "there are results here and no run store (docmill.db): nothing is known to be answered, everything is asked".to_owned();
+        context.tell(RunEvent::Warning { message }).await;
     }
 }
 

@@ -50,9 +50,9 @@ impl Archive {
             let unsettled = format!(
                 "SELECT d.name || ', ' || json_extract(a.call, '$.task') FROM answers a
                  JOIN runs r ON r.id = a.run AND r.command <> '' LEFT JOIN documents d ON d.id = a.document
-                 LEFT JOIN (SELECT run, document, call_key, count(*) AS n, sum(pico_usd) AS cost FROM attempts
-                    WHERE outcome IS NOT NULL AND outcome <> 'lost' GROUP BY 1, 2, 3) t
-                    ON t.run = a.run AND t.document = a.document AND t.call_key = a.call_key
+                 LEFT JOIN (SELECT document, call_key, count(*) AS n, sum(pico_usd) AS cost FROM attempts
+                    WHERE outcome IS NOT NULL AND outcome <> 'lost' GROUP BY 1, 2) t
+                    ON t.document = a.document AND t.call_key = a.call_key
                  WHERE json_extract(a.call, '$.shared_from') IS NULL AND
                     (ifnull(t.n, 0) <> json_extract(a.call, '$.attempts')
                      OR abs(ifnull(json_extract(a.call, '$.cost_usd'), t.cost / 1e12) - ifnull(t.cost, 0) / 1e12) > 1e-9)
@@ -111,6 +111,9 @@ impl Archive {
             let (documents, rows) = criteria(&connection)?;
             connection.execute_batch(&format!(
                 "BEGIN IMMEDIATE;
+                 UPDATE attempts SET outcome = 'lost' WHERE outcome IS NULL
+                    AND (document IN (SELECT id FROM documents WHERE {documents})
+                        OR run NOT IN (SELECT id FROM runs WHERE recipe IN (SELECT recipe FROM runs ORDER BY id DESC LIMIT 1)));
                  DELETE FROM rows WHERE {rows};
                  DELETE FROM answers WHERE document IN (SELECT id FROM documents WHERE {documents});
                  DELETE FROM failures WHERE document IN (SELECT id FROM documents WHERE {documents});

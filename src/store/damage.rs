@@ -29,6 +29,27 @@ pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), Store
     }
 }
 
+/// Whether nothing is left of a store that results were made of: its file is empty or gone, and so is its log.
+pub(super) fn is_gone(path: &Path) -> bool {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    size(path) == 0 && size(&path.with_extension("db-wal")) == 0 && path.parent().is_some_and(has_results)
+}
+
+fn has_results(directory: &Path) -> bool {
+    let jobs = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    jobs.map(|job| job.path()).any(|job| ["results.csv", "results.jsonl", "results.json"].iter().any(|name| job.join(name).is_file()))
+}
+
+/// Says so if the file of a store is there and has been emptied.
+pub(super) fn look_for_emptied(path: &Path) -> Result<(), StoreError> {
+    if path.exists() && is_gone(path) {
+        let what =
+            "it is empty, but results were made of it; nothing was sent. Restore it from a copy, or delete it to pay for everything again";
+        return Err(StoreError::new(path, what, "the file has no bytes"));
+    }
+    Ok(())
+}
+
 /// Columns that are JSON, by table.
 const JSON: [(&str, &str); 4] = [("runs", "settings"), ("answers", "call"), ("failures", "call"), ("rows", "result")];
 

@@ -169,6 +169,14 @@ impl Archive {
         })
     }
 
+    /// Requests of runs that died, which were sent again since or are not needed any more, and what they cost at the most.
+    pub fn lost(&self) -> Result<(u64, Money), StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT count(*), ifnull(sum(at_most_pico_usd), 0) FROM attempts WHERE outcome = 'lost'";
+            self.connection.query_row(sql, (), |row| Ok((row.get(0)?, Money::from_pico(row.get(1)?))))
+        })
+    }
+
     /// Result files as they were published last.
     pub fn published(&self) -> Result<Vec<ResultFile>, StoreError> {
         self.read("result files", || {

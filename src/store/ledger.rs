@@ -20,6 +20,15 @@ impl Store {
         read().map_err(|e| self.error("the ledger cannot be read", e))
     }
 
+    /// Calls in doubt about this run's documents are done with: of files that were edited meanwhile, they are not needed.
+    pub(super) fn settle_doubts(&self) -> rusqlite::Result<()> {
+        let sql = "UPDATE attempts SET outcome = 'lost' WHERE outcome IS NULL
+            AND run IN (SELECT id FROM runs WHERE recipe = ?2)
+            AND document IN (SELECT d.id FROM documents d WHERE d.name IN (SELECT n.name FROM listing l
+                JOIN documents n ON n.id = l.document WHERE l.run = (SELECT listing FROM runs WHERE id = ?1)))";
+        self.writer.execute(sql, (self.run.id, self.run.recipe)).map(|_| ())
+    }
+
     /// What everything so far has cost. Requests whose reply was lost may have cost what they could at the most.
     pub fn spent(&self) -> Result<Money, StoreError> {
         let sql = "SELECT ifnull(sum(CASE

@@ -1,6 +1,7 @@
 //! A run in the store: its beginning, which takes stock of what is there, and its end.
 
 use super::catalog::Catalog;
+use super::damage;
 use super::history::{newest_complete, publish};
 use super::insert::Run;
 use super::reader::AnswerReader;
@@ -47,6 +48,8 @@ pub struct EndedRun {
     pub ended: String,
     /// Why it ended early, if it did.
     pub stopped: Option<String>,
+    /// Whether it has sent again, or needs no more, what earlier runs with the same settings left in doubt.
+    pub settles_doubts: bool,
     /// Its summaries as JSON.
     pub summary: String,
     /// Its figures as JSON.
@@ -99,6 +102,11 @@ impl Store {
             StoreError::new(&path, what, e)
         })?;
         Ok(Self { path, writer, run, reserve, share: new.share })
+    }
+
+    /// Whether there are results in `directory` and no store that they were made of: all answers are gone.
+    pub fn is_gone(directory: &Path) -> bool {
+        damage::is_gone(&directory.join(FILE_NAME))
     }
 
     /// Where the store is.
@@ -195,13 +203,16 @@ impl Store {
 
     /// Records the end of the run, and lets go of listings that no result is made of any more.
     pub fn end_run(&self, end: &EndedRun) -> Result<(), StoreError> {
-        let EndedRun { ended, stopped, summary, figures } = end;
+        let EndedRun { ended, stopped, settles_doubts, summary, figures } = end;
         let outcome = if stopped.is_none() { "complete" } else { "stopped" };
         let sql = "UPDATE runs SET ended = ?1, outcome = ?2, stopped = ?3, summary = ?4, figures = ?5 WHERE id = ?6";
         let done = self.writer.execute(sql, (ended, outcome, stopped, summary, figures, self.run.id));
         done.map_err(|e| self.error("the end of the run cannot be recorded", e))?;
         if stopped.is_none() {
             self.drop_old_listings().map_err(|e| self.error("old listings cannot be dropped", e))?;
+        }
+        if *settles_doubts {
+            self.settle_doubts().map_err(|e| self.error("calls in doubt cannot be settled", e))?;
         }
         Ok(())
     }

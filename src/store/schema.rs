@@ -46,6 +46,7 @@ const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schem
 /// Opens the writing connection, bringing the tables to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let error = |what: &str, source: rusqlite::Error| StoreError::new(path, what, source);
+    damage::look_for_emptied(path)?;
     let connection = connect(path)?;
     let version = version(&connection, path)?;
     damage::look_for(&connection, path)?;
@@ -69,6 +70,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let cannot = |e| StoreError::new(path, "it cannot be opened", e);
+    damage::look_for_emptied(path)?;
     let mut connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
     // The log needs a file beside it that on a read-only medium cannot be made. Where there is no log it is not needed.
     let readable = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));

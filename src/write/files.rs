@@ -59,6 +59,25 @@ impl ResultFiles {
         Ok(Self { job: job.to_owned(), directory, files })
     }
 
+    /// Whether results of `job` can be written: found out before anything is paid for.
+    pub fn check(settings: &OutputSettings, job: &str) -> Result<(), WriteError> {
+        let directory = settings.dir.join(job);
+        if !directory.exists() {
+            return Ok(());
+        }
+        tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempfile_in(&directory)
+            .map(drop)
+            .map_err(|source| WriteError { path: directory, source })
+    }
+
+    /// Whether there is a summary beside the results of `job`.
+    pub fn has_summary(settings: &OutputSettings, job: &str) -> bool {
+        let text = std::fs::read(settings.dir.join(job).join(SUMMARY));
+        text.is_ok_and(|text| serde_json::from_slice::<serde_json::Map<_, _>>(&text).is_ok())
+    }
+
     /// Adds the next row; `line` is the same row as JSON.
     pub fn push(&mut self, row: &Row, line: &str) -> Result<(), WriteError> {
         for (format, file) in &mut self.files {

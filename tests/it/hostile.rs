@@ -171,7 +171,6 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
     let (count, broken) = (Arc::clone(&served), Arc::new(AtomicUsize::new(1)));
     let switch = Arc::clone(&broken);
     let server = ModelServer::script()
-        .latency(|_| Duration::from_millis(5))
         .faults(move |ask| {
             if count.fetch_add(1, SeqCst) < 50 || switch.load(SeqCst) == 0 {
                 return Reply::Ok;
@@ -179,7 +178,8 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
             Reply::error(ask, 400, "invalid_request_error", "schema is too complex")
         })
         .start();
-    let workspace = Workspace::new().against(&server).set("llm.concurrency", 8);
+    // One after another: otherwise a success may overtake the first failures, which then stand.
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 1);
     workspace.write("echo.toml", ECHO);
     for n in 0..300 {
         workspace.doc(format!("{n:03}.txt"), format!("docid:{n}"));
@@ -190,10 +190,25 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
         "schema is too complex",
         "50 documents are done and kept, 250 remain",
     ]);
-    assert!(server.requests() <= 50 + 20 + 8, "{}", server.requests());
+    assert_eq!(server.requests(), 50 + 20);
     broken.store(0, SeqCst);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.csv("echo").rows.len(), 300);
+}
+
+#[test]
+fn however_many_calls_are_under_way_few_more_are_sent_when_all_fail() {
+    let server = ModelServer::script()
+        .latency(|_| Duration::from_millis(30))
+        .faults(|ask| Reply::error(ask, 400, "invalid_request_error", "schema is too complex"))
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 64);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..300 {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:{n}"));
+    }
+    workspace.run(["--job", "echo.toml"]).exits(5).says(&["0 documents are done and kept, 300 remain"]);
+    assert!(server.requests() <= 64 + 20, "{}", server.requests());
 }
 
 #[test]

@@ -496,3 +496,14 @@ fn an_answer_of_the_simulator_never_passes_for_one_of_the_provider() {
     assert_eq!(server.ledger().of("a").len(), 6);
     assert!(!run.file("text", "results.jsonl").contains("[simulated]"));
 }
+
+#[test]
+fn a_key_that_is_a_word_damages_no_answer() {
+    let server = ModelServer::script().answer(|_| serde_json::json!({"said": "we compared ollama with text"})).start();
+    for key in ["ollama", "text", "x"] {
+        let workspace = Workspace::new().against(&server).env("LOCAL_KEY", key).set("llm.api_key_env", "LOCAL_KEY");
+        workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+        let run = workspace.run(["--job", "echo.toml"]).exits(0);
+        assert_eq!(run.csv("echo").rows[0]["said"], "we compared ollama with text", "{key}");
+    }
+}

@@ -233,3 +233,62 @@ fn a_run_makes_results_that_were_deleted_altogether_and_sends_nothing() {
     assert_eq!(run.summary("echo")["documents"]["ok"], 2);
     assert_eq!(server.requests(), 2);
 }
+
+#[test]
+fn a_row_costs_what_all_runs_have_spent_on_it() {
+    let well = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&well);
+    let server = ModelServer::script().faults(move |_| if switch.load(Ordering::SeqCst) { Reply::Ok } else { Reply::WrongShape }).start();
+    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", 2);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    workspace.run(["--job", "echo.toml"]).exits(3);
+    workspace.run(["--job", "echo.toml", "--retry-failed"]).exits(3);
+    well.store(true, Ordering::SeqCst);
+    let run = workspace.run(["--job", "echo.toml", "--retry-failed"]).exits(0);
+    assert_eq!((server.requests(), run.csv("echo").rows[0]["attempts"].as_str()), (5, "5"));
+    workspace.docmill(["verify"]).exits(0).says(&[]);
+}
+
+#[test]
+fn what_is_missing_beside_the_answers_is_noticed() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    let summary = workspace.path("output/echo/summary.json");
+    std::fs::write(&summary, "").unwrap();
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert!(std::fs::metadata(&summary).unwrap().len() > 100);
+    // An emptied store is no new one.
+    std::fs::remove_file(workspace.path("output/docmill.db-wal")).ok();
+    std::fs::write(workspace.path("output/docmill.db"), "").unwrap();
+    for command in ["status", "verify"] {
+        workspace.docmill([command]).exits(2).says(&["it is empty, but results were made of it"]);
+    }
+    workspace.run(["--job", "echo.toml"]).exits(2).says(&["nothing was sent"]);
+    std::fs::remove_file(workspace.path("output/docmill.db")).unwrap();
+    assert_eq!(server.requests(), 2);
+    workspace.run(["--job", "echo.toml"]).exits(0).says(&["there are results here and no run store"]);
+    assert_eq!(server.requests(), 4);
+    // Where results cannot be written, nothing is paid for.
+    std::fs::remove_dir_all(workspace.path("output")).unwrap();
+    workspace.write("output/echo", "in the way");
+    workspace.run(["--job", "echo.toml"]).exits(2).says(&["output/echo"]);
+    assert_eq!(server.requests(), 4);
+}
+
+#[test]
+fn what_a_dead_run_left_in_doubt_is_counted_when_it_was_sent_again_and_settled_when_its_file_was_edited() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    for (id, document) in [(71, 1), (72, 2)] {
+        let values = format!("({id}, 1, {document}, zeroblob(32), 'echo', 1, 0, 9000000)");
+        sql(
+            &workspace,
+            &format!("INSERT INTO attempts (id, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd) VALUES {values}"),
+        );
+    }
+    workspace.doc("a.txt", "docid:a, edited");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    let status = workspace.docmill(["status"]).exits(0).stdout;
+    assert!(!status.contains("in doubt"), "{status}");
+    assert!(status.contains("and 2 requests of runs that died, whose end nobody knows: at most $0.000018"), "{status}");
+}
