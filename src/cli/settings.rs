@@ -113,7 +113,7 @@ impl Settings {
         ];
         let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);
         for (key, value, _) in config.entries() {
-            if value.as_integer().is_some_and(|n| n < 0) {
+            if value.as_integer().is_some_and(|n| n < 0) && !Config::is_open(&key) {
                 problems.push(config.problem(&key, "must not be negative"));
             }
         }

@@ -163,7 +163,7 @@ impl<'s> Status<'s> {
             "in_doubt": doubts,
             "in_doubt_at_most_usd": self.doubt().map(Money::usd),
             "requests": self.requests,
-            "spent_usd": self.spent.usd.usd(),
+            "spent_usd": self.spent.exact().map(Money::usd),
             "unpriced_requests": self.spent.unpriced_calls,
             "lost_requests": self.lost.0,
             "lost_at_most_usd": self.lost.1.usd(),

@@ -1,6 +1,6 @@
 //! One source of settings: a file, the environment, or the command line. Checked against the default table.
 
-use super::{OPEN_TABLES, Origin, Problem, leaves};
+use super::{Config, Origin, Problem, key, leaves};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
@@ -56,7 +56,7 @@ fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
     };
     let mut lines = Vec::new();
     key_lines("", places.get_ref(), text, &mut lines);
-    let empty_tables = lines.iter().filter(|(key, _)| defaults_get(defaults, key).is_none() && !is_open(key));
+    let empty_tables = lines.iter().filter(|(key, _)| defaults_get(defaults, key).is_none() && !Config::is_open(key));
     let mut found: Vec<Found> = Vec::new();
     for (key, line) in empty_tables {
         // A table that does not exist is reported once, at its header, and not for each of its keys.
@@ -71,6 +71,8 @@ fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
         let origin = Origin::File { file: name.to_owned(), line };
         if let Some(default) = expected(defaults, &key) {
             found.push(typed(&key, value, default, origin));
+        } else if defaults_get(defaults, &key).is_some() {
+            found.push(Err(Problem::new(origin, format!("{key} takes a table, not {}", article(value.type_str())))));
         }
     }
     found
@@ -78,7 +80,7 @@ fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
 
 fn key_lines(prefix: &str, table: &DeTable<'_>, text: &str, out: &mut Vec<(String, usize)>) {
     for (key, value) in table {
-        let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+        let path = key::below(prefix, key.get_ref());
         out.push((path.clone(), line_at(text, key.span().start)));
         if let DeValue::Table(inner) = value.get_ref() {
             key_lines(&path, inner, text, out);
@@ -92,6 +94,7 @@ fn line_at(text: &str, offset: usize) -> usize {
 
 /// A value given as text: its type is that of the default.
 fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found {
+    let key = &key::key(key::parts(key));
     let Some(default) = expected(defaults, key) else {
         return Err(unknown_key(key, origin, defaults));
     };
@@ -121,14 +124,10 @@ enum Expected<'t> {
 
 /// What `key` takes; `None` if there is no such key.
 fn expected<'t>(defaults: &'t Table, key: &str) -> Option<Expected<'t>> {
-    if is_open(key) {
+    if Config::is_open(key) {
         return Some(Expected::Any);
     }
     defaults_get(defaults, key).filter(|value| !value.is_table()).map(Expected::Like)
-}
-
-fn is_open(key: &str) -> bool {
-    OPEN_TABLES.iter().any(|table| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn defaults_get<'t>(defaults: &'t Table, key: &str) -> Option<&'t Value> {

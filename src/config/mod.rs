@@ -7,9 +7,11 @@
 //! This module takes text and gives values; it opens no file and reads no environment. Which settings a module
 //! takes is declared by that module; [`Config::section`] fills them.
 
+mod key;
 mod layers;
 mod origin;
 
+pub use key::key;
 pub use layers::Layer;
 pub use origin::{Origin, Problem, Problems};
 
@@ -61,17 +63,26 @@ impl Config {
 
     /// The value of one key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        let mut parts = key.split('.');
-        let mut value = self.table.get(parts.next()?)?;
+        let mut parts = key::parts(key).into_iter();
+        let mut value = self.table.get(&parts.next()?)?;
         for part in parts {
-            value = value.as_table()?.get(part)?;
+            value = value.as_table()?.get(&part)?;
         }
         Some(value)
     }
 
-    /// Where the value of a key comes from.
+    /// Where the value of a key comes from; for a table that is where its first key does.
     pub fn origin(&self, key: &str) -> Origin {
-        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+        let first = || {
+            let inner = format!("{key}.");
+            self.entries().into_iter().find(|(entry, ..)| entry.starts_with(&inner)).map(|(.., origin)| origin)
+        };
+        self.origins.get(key).cloned().or_else(first).unwrap_or(Origin::Default)
+    }
+
+    /// Whether the user may choose the name of this key, and so its meaning.
+    pub fn is_open(key: &str) -> bool {
+        OPEN_TABLES.iter().any(|table| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
     }
 
     /// A problem with the meaning of a value, pointing at where the value comes from.
@@ -81,19 +92,20 @@ impl Config {
 
     /// Every key with its value and origin, in the order of the file.
     pub fn entries(&self) -> Vec<(String, Value, Origin)> {
-        leaves(&self.table).into_iter().map(|(key, value)| (key.clone(), value, self.origin(&key))).collect()
+        let origin = |key: &str| self.origins.get(key).cloned().unwrap_or(Origin::Default);
+        leaves(&self.table).into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect()
     }
 
     fn set(&mut self, key: &str, value: Value, origin: Origin) {
         let mut table = &mut self.table;
-        let mut parts: Vec<&str> = key.split('.').collect();
+        let mut parts = key::parts(key);
         let Some(last) = parts.pop() else { return };
         for part in parts {
             let next = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
             let Value::Table(next) = next else { return };
             table = next;
         }
-        table.insert(last.to_owned(), value);
+        table.insert(last, value);
         self.origins.insert(key.to_owned(), origin);
     }
 }
@@ -102,7 +114,7 @@ impl Config {
 fn leaves(table: &Table) -> Vec<(String, Value)> {
     fn walk(prefix: &str, table: &Table, out: &mut Vec<(String, Value)>) {
         for (key, value) in table {
-            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            let path = key::below(prefix, key);
             match value {
                 Value::Table(inner) => walk(&path, inner, out),
                 other => out.push((path, other.clone())),

@@ -60,7 +60,35 @@ fn parameters_of_a_job_may_have_any_name_and_type() {
     assert_eq!(params["levels"].as_array().unwrap().len(), 2);
 }
 
+#[test]
+fn names_that_users_choose_may_have_dots_and_know_their_place() {
+    let text = "[prices.\"gpt-6.1-sol\"]\ninput = 2\n[prices]\nplain = { input = 1.5 }\n";
+    let config = Config::from_layers(&[file(text), flag("prices.\"gpt-6.1-sol\".output", "10"), flag("prices.a/b.input", "0.5")]).unwrap();
+    let prices: Table = config.section("prices").unwrap();
+    assert_eq!(prices["gpt-6.1-sol"]["input"].as_integer(), Some(2));
+    assert_eq!(prices["gpt-6.1-sol"]["output"].as_integer(), Some(10));
+    assert_eq!(prices["a/b"]["input"].as_float(), Some(0.5));
+    let input = key(["prices", "gpt-6.1-sol", "input"]);
+    assert_eq!(config.get(&input).and_then(Value::as_integer), Some(2));
+    assert_eq!(config.origin(&input).to_string(), "pipeline.toml:2");
+    assert_eq!(config.origin(&key(["prices", "gpt-6.1-sol"])).to_string(), "pipeline.toml:2");
+    assert_eq!(config.origin("prices.plain").to_string(), "pipeline.toml:4");
+    assert_eq!(config.origin("prices.\"a/b\".input").to_string(), "--set");
+}
+
+#[test]
+fn a_value_where_a_table_belongs_is_a_problem() {
+    let error = Config::from_layers(&[file("prices = 3\n")]).unwrap_err().to_string();
+    assert_eq!(error, "pipeline.toml:1: prices takes a table, not an integer");
+}
+
 proptest::proptest! {
+    /// A path leads back to the keys that it was made of, whatever these look like.
+    #[test]
+    fn paths_are_made_and_taken_apart(keys in proptest::collection::vec("[a-z.\"\\\\/ é-]{0,6}", 1..4)) {
+        proptest::prop_assert_eq!(super::key::parts(&key(&keys)), keys);
+    }
+
     /// Whatever a layer sets, the highest layer that sets it wins, and no other key moves.
     #[test]
     fn the_highest_layer_that_sets_a_key_wins(in_file in proptest::option::of(1i64..999), in_env in proptest::option::of(1i64..999), in_flags in proptest::option::of(1i64..999)) {

@@ -135,3 +135,19 @@ fn every_row_costs_what_the_provider_bills_for_it() {
         assert!((cost - billed).abs() < 1e-9, "row {n}: ${cost} and ${billed}");
     }
 }
+
+#[test]
+fn prices_are_told_and_ones_own_win() {
+    let workspace = crate::support::Workspace::new();
+    workspace
+        .write("pipeline.toml", "[prices]\n\"gpt-6.1-sol\" = { input = 1.5, output = 2 }\n\"my/model\" = { input = 1, output = 2.5 }\n");
+    let told = workspace.docmill(["prices", "gpt-6.1-sol", "my/model"]).exits(0).stdout;
+    assert!(told.contains("gpt-6.1-sol    1.5           ?            ?       2"), "{told}");
+    assert!(told.contains("my/model"), "{told}");
+    let all = workspace.docmill(["prices", "--json"]).exits(0).stdout;
+    let all: Value = serde_json::from_str(&all).unwrap();
+    assert!(all["usd_per_million_tokens"].as_array().unwrap().len() > 15 && all["date"].as_str().unwrap().len() == 10);
+    workspace.docmill(["prices", "gpt-6-lunar"]).exits(2).says(&["the price of gpt-6-lunar is not known", "gpt-6-luna"]);
+    workspace.write("pipeline.toml", "[prices]\nm = { input = \"much\" }\n");
+    workspace.docmill(["prices"]).exits(2).says(&["pipeline.toml:2", "m: "]);
+}
