@@ -13,6 +13,7 @@ mod account;
 mod budget;
 mod fault;
 mod governor;
+mod hedge;
 mod judge;
 mod lessons;
 mod preflight;

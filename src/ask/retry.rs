@@ -8,6 +8,7 @@ use super::account::Account;
 use super::dialect::{Extra, Meter, Shape};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind};
 use super::governor::{Ending, Governor, Need, NotAdmitted, Stopped, Ticket};
+use super::hedge::{UnderWay, straggles};
 use super::judge::judge;
 use super::lessons::Lessons;
 use super::preflight::Preflight;
@@ -73,6 +74,7 @@ pub struct Asker {
     /// How requests look, and how often that was changed.
     shape: RwLock<(u32, Shape)>,
     stream: bool,
+    hedge: bool,
     tier: Tier,
     fallback: Option<String>,
     /// The model is not there: everybody asks the fallback.
@@ -173,6 +175,7 @@ impl Asker {
             thinking_tokens,
             shape: RwLock::new((0, shape)),
             stream: settings.stream,
+            hedge: settings.hedge,
             tier: Tier::parse(&settings.service_tier),
             fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
             gone: AtomicBool::new(false),
@@ -215,7 +218,7 @@ impl Asker {
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
         let mut lessons = Lessons::default();
         loop {
-            let Sent { result, mut attempt, shape } = self.attempt(question, ledger, &lessons, &mut spent).await?;
+            let Sent { result, mut attempt, shape } = self.attempt_hedged(question, ledger, &lessons, &mut spent).await?;
             let fault = match result.and_then(|reply| judge(reply, &check)) {
                 Ok(answered) => return Ok(Ended::Answered(answered, spent, attempt)),
                 Err(fault) => fault,
@@ -249,8 +252,53 @@ impl Asker {
         }
     }
 
+    /// One request, or two at the end of a run, of which the first to end counts.
+    async fn attempt_hedged(
+        &self,
+        question: Question<'_>,
+        ledger: &impl Ledger,
+        lessons: &Lessons,
+        spent: &mut Spent,
+    ) -> Result<Sent, Ended> {
+        let under_way = UnderWay::default();
+        let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
+        let (mut first_spent, mut second_spent) = (*spent, *spent);
+        let sent = {
+            let first = self.attempt(question, ledger, lessons, &mut first_spent, &under_way);
+            tokio::pin!(first);
+            tokio::select! {
+                biased;
+                sent = &mut first => sent?,
+                () = straggles(&self.governor), if may_hedge => {
+                    self.observer.note(&format!("{} takes long and is asked for once more (llm.hedge)", question.call.label()));
+                    tokio::select! {
+                        biased;
+                        sent = &mut first => sent?,
+                        sent = self.attempt(question, ledger, lessons, &mut second_spent, &under_way) => sent?,
+                    }
+                }
+            }
+        };
+        // Whichever of the two has ended has counted itself.
+        *spent = if first_spent.attempts > spent.attempts { first_spent } else { second_spent };
+        for id in under_way.others(sent.attempt.id) {
+            ledger.ended(Attempt { id, failure: Some(FailureCode::LostReply), usage: Usage::default(), cost: Some(Money::ZERO) }).await?;
+            spent.attempts += 1;
+            spent.maybe_billed += 1;
+            self.observer.ended(&Spent { attempts: 1, maybe_billed: 1, cost: Some(Money::ZERO), ..Spent::default() });
+        }
+        Ok(sent)
+    }
+
     /// One request. The permit is given back as soon as the reply is there.
-    async fn attempt(&self, question: Question<'_>, ledger: &impl Ledger, lessons: &Lessons, spent: &mut Spent) -> Result<Sent, Ended> {
+    async fn attempt(
+        &self,
+        question: Question<'_>,
+        ledger: &impl Ledger,
+        lessons: &Lessons,
+        spent: &mut Spent,
+        under_way: &UnderWay,
+    ) -> Result<Sent, Ended> {
         let call = question.call;
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
@@ -267,6 +315,7 @@ impl Asker {
         let call = other.as_ref().unwrap_or(call);
         // Under the permit, so that the ledger names exactly the calls that were in flight.
         let id = ledger.sending(spent.attempts + 1, at_most).await?;
+        under_way.sent(id);
         let stream = self.stream || question.begun.is_some();
         let (body, shape) = {
             let shape = self.shape.read().unwrap_or_else(PoisonError::into_inner);

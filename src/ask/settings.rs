@@ -25,6 +25,8 @@ pub struct LlmSettings {
     pub timeout_s: u64,
     /// Whether answers come piece by piece.
     pub stream: bool,
+    /// Whether stragglers are asked for once more at the end of a run.
+    pub hedge: bool,
     /// Seconds until such an answer begins.
     pub first_byte_s: u64,
     /// Seconds that may pass between two pieces.

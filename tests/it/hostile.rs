@@ -287,3 +287,22 @@ fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are
         .exits(2)
         .says(&["llm.headers", "NOBODY is not set"]);
 }
+
+#[test]
+fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
+    let server = ModelServer::script()
+        .latency(|_| Duration::from_millis(10))
+        .faults(|ask| if ask.docid.as_deref() == Some("7") && ask.attempt == 1 { Reply::Hang } else { Reply::Ok })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.hedge", true).set("llm.concurrency", 4);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..20 {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:{n}"));
+    }
+    let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["is asked for once more (llm.hedge)"]);
+    let rows = run.csv("echo").rows;
+    assert_eq!((server.requests(), rows[7]["status"].as_str(), rows[7]["attempts"].as_str()), (21, "ok", "2"));
+    workspace.docmill(["verify"]).exits(0);
+    let status = workspace.docmill(["status"]).exits(0).stdout;
+    assert!(!status.contains("in doubt"), "{status}");
+}

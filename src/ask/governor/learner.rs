@@ -78,6 +78,11 @@ impl Learner {
         self.window
     }
 
+    /// Seconds that an answer takes, on average; 0 as long as there was none.
+    pub fn answer_s(&self) -> f64 {
+        self.answer_s
+    }
+
     /// Seconds between two requests, as long as no limit is known.
     pub fn spacing(&self) -> f64 {
         self.answer_s / (2.0 * self.window)

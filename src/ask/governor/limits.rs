@@ -131,6 +131,11 @@ impl Limits {
         self.opens_at
     }
 
+    /// Seconds that an answer takes, on average.
+    pub fn answer_s(&self) -> f64 {
+        self.learner.answer_s()
+    }
+
     /// Requests in flight at the most.
     pub fn window(&self) -> f64 {
         if self.by_meter.iter().any(Option::is_some) { f64::MAX } else { self.learner.window() }

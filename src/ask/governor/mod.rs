@@ -222,6 +222,17 @@ impl Governor {
         local.call_next();
     }
 
+    /// Whether everybody who wants to send is under way.
+    pub fn nobody_waits(&self) -> bool {
+        self.local().waiting.is_empty()
+    }
+
+    /// How long an answer takes, on average; zero as long as there was none.
+    pub fn usual_answer(&self) -> Duration {
+        let seconds = self.home.with(self.clock.now(), |limits| limits.answer_s());
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+
     /// How long nobody may send, if that is so.
     pub fn closed_for(&self) -> Option<Duration> {
         let now = self.clock.now();
