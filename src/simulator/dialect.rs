@@ -1,13 +1,17 @@
-//! The two wire dialects behind one door.
+//! The wire dialects behind one door.
 //!
 //! Promises: pure functions from request to [`Ask`] and from outcome to reply; the shapes are the providers'
 //! own. Never decides what happens.
 
 use super::ask::Ask;
-use super::limits::Standing;
+use super::bill::Tokens;
+use super::limits::{Charge, Meter, Standing};
+use super::script::Events;
 use super::{anthropic, openai};
-use hyper::{HeaderMap, StatusCode};
+use hyper::StatusCode;
+use hyper::http::request::Parts;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Which provider's language a request speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub(super) enum Problem {
     UnknownModel(String),
     UnknownPath(String),
     TooLarge,
-    RateLimited,
+    RateLimited { meter: Meter, wait: Option<Duration> },
     Overloaded,
     ServerError,
 }
@@ -51,18 +55,47 @@ impl Problem {
 
 impl Dialect {
     /// Reads and checks a request.
-    pub(super) fn read<'a>(self, body: &'a Value, headers: &HeaderMap, seed: u64) -> Result<Ask<'a>, Problem> {
+    pub(super) fn read<'a>(self, body: &'a Value, head: &Parts, seed: u64) -> Result<Ask<'a>, Problem> {
         match self {
-            Self::Anthropic => anthropic::read(body, headers, seed),
+            Self::Anthropic => anthropic::read(body, &head.headers, seed),
             Self::OpenAi => openai::read(body, seed),
         }
     }
 
-    /// The body of a 200.
-    pub(super) fn reply(self, ask: &Ask<'_>, text: &str, end: End, output_tokens: u64) -> String {
+    /// What a request takes from the limits.
+    pub(super) fn charge(self, ask: &Ask<'_>, tokens: Tokens) -> Charge {
         match self {
-            Self::Anthropic => anthropic::reply(ask, text, end, output_tokens),
-            Self::OpenAi => openai::reply(ask, text, end, output_tokens),
+            Self::Anthropic => anthropic::charge(tokens),
+            Self::OpenAi => openai::charge(ask),
+        }
+    }
+
+    /// Whether output counts towards a limit as it is produced.
+    pub(super) fn meters_output(self) -> bool {
+        self == Self::Anthropic
+    }
+
+    /// The body of a 200.
+    pub(super) fn reply(self, ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> String {
+        match self {
+            Self::Anthropic => anthropic::reply(ask, text, end, tokens),
+            Self::OpenAi => openai::reply(ask, text, end, tokens),
+        }
+    }
+
+    /// The same as a stream.
+    pub(super) fn stream(self, ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Events {
+        match self {
+            Self::Anthropic => anthropic::stream(ask, text, end, tokens),
+            Self::OpenAi => openai::stream(ask, text, end, tokens),
+        }
+    }
+
+    /// The event of an error in the middle of a stream.
+    pub(super) fn stream_error(self) -> String {
+        match self {
+            Self::Anthropic => anthropic::stream_error(),
+            Self::OpenAi => openai::stream_error(),
         }
     }
 
@@ -82,8 +115,8 @@ impl Dialect {
         }
     }
 
-    /// The rate-limit headers.
-    pub(super) fn limit_headers(self, standing: Standing) -> [(&'static str, String); 3] {
+    /// The rate-limit headers of one meter.
+    pub(super) fn limit_headers(self, standing: &Standing) -> [(String, String); 3] {
         match self {
             Self::Anthropic => anthropic::limit_headers(standing),
             Self::OpenAi => openai::limit_headers(standing),

@@ -21,23 +21,29 @@
 mod answer;
 mod anthropic;
 mod ask;
+mod bill;
+mod cache;
+mod desk;
 mod dialect;
 mod faults;
 mod ledger;
 mod limits;
 mod openai;
+mod payload;
 mod picture;
 mod scenario;
 mod schema;
+mod script;
 mod serve;
 mod spoken;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod wire;
 mod words;
 
-pub use ledger::{CallTotals, LedgerTotals};
-pub use scenario::{FaultKind, Faults, Poison, Scenario};
+pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
+pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -95,6 +101,11 @@ impl Simulator {
     /// What has happened so far, call by call, sorted by hash.
     pub fn ledger_calls(&self) -> Vec<CallTotals> {
         self.shared.ledger.calls()
+    }
+
+    /// What has happened so far, document by document, sorted by `docid:`.
+    pub fn ledger_documents(&self) -> Vec<DocumentTotals> {
+        self.shared.ledger.documents()
     }
 
     /// Closes the port and every connection, answered or not, and waits until all tasks have ended.

@@ -280,7 +280,9 @@ async fn every_fault_is_seen_by_the_client_and_by_the_ledger() {
         hangs: 1,
         in_flight_max: totals.in_flight_max,
         input_tokens: totals.input_tokens,
+        fresh_tokens: totals.input_tokens,
         output_tokens: totals.output_tokens,
+        early: totals.early,
         ..LedgerTotals::default()
     };
     assert_eq!(totals, expected);
