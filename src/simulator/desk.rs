@@ -188,9 +188,12 @@ impl Desk<'_> {
     }
 
     fn rate_limit(&self, meter: Meter, computed: Duration, visit: &mut Visit) -> Plan {
-        let Told { wait, header } = wait::tell(&self.shared.scenario, computed, SystemTime::now());
+        let scenario = &self.shared.scenario;
+        let (form, in_header) = self.dialect.wait_form(scenario.retry_after);
+        let Told { wait, header } = wait::tell(form, scenario.retry_after_s, computed, SystemTime::now());
         visit.told(wait);
         let (status, body) = self.dialect.problem(&Problem::RateLimited { meter, wait }, self.id);
+        let header = header.filter(|_| in_header);
         let headers = header.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         Plan { headers, ..Plan::new(Outcome::RateLimited, status, body) }
     }

@@ -26,6 +26,7 @@ mod cache;
 mod desk;
 mod dialect;
 mod faults;
+mod gemini;
 mod ledger;
 mod limits;
 mod openai;

@@ -59,15 +59,14 @@ impl Script {
 
     /// A stream whose first event goes out at once and whose last ones go out after `span`.
     pub(super) fn stream(events: Events, span: Duration) -> Self {
-        let after = span / u32::try_from(events.pieces.len()).unwrap_or(u32::MAX).max(1);
-        let mut steps = vec![Step { after: Duration::ZERO, bytes: events.head.into(), tokens: 0 }];
-        let count = events.pieces.len();
-        for (index, (mut text, tokens)) in events.pieces.into_iter().enumerate() {
-            if index + 1 == count {
-                text.push_str(&events.tail);
-            }
-            steps.push(Step { after, bytes: text.into(), tokens });
+        let Events { head, pieces: mut texts, tail } = events;
+        let after = span / u32::try_from(texts.len()).unwrap_or(u32::MAX).max(1);
+        match texts.last_mut() {
+            Some((last, _)) => last.push_str(&tail),
+            None => texts.push((tail, 0)), // an answer without a word
         }
+        let mut steps = vec![Step { after: Duration::ZERO, bytes: head.into(), tokens: 0 }];
+        steps.extend(texts.into_iter().map(|(text, tokens)| Step { after, bytes: text.into(), tokens }));
         Self { steps, tail: Tail::End, length: None }
     }
 

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 const MAX_REQUEST: usize = 32 * 1024 * 1024;
 
 /// The models that a scenario without `models` accepts.
-const KNOWN_MODELS: [&str; 8] = [
+const KNOWN_MODELS: [&str; 10] = [
     "simulated-small",
     "claude-haiku-5-5",
     "claude-sonnet-5-5",
@@ -32,6 +32,8 @@ const KNOWN_MODELS: [&str; 8] = [
     "gpt-6-luna",
     "gpt-6.1-sol",
     "gpt-6.1-terra",
+    "gemini-3.8-flash",
+    "gemini-3.5-flash-lite",
 ];
 
 /// What all connections share.
@@ -60,15 +62,15 @@ impl Shared {
         let key = self.scenario.require_key.as_bytes();
         let api_key = headers.get("x-api-key").map(HeaderValue::as_bytes);
         let bearer = headers.get("authorization").and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        key.is_empty() || api_key == Some(key) || bearer == Some(key)
+        let goog_key = headers.get("x-goog-api-key").map(HeaderValue::as_bytes);
+        key.is_empty() || goog_key == Some(key) || api_key == Some(key) || bearer == Some(key)
     }
 }
 
 /// Answers one request. An error closes the connection without a reply, with RST if `reset` was set.
 pub(super) async fn serve(shared: Arc<Shared>, reset: Arc<AtomicBool>, request: Request<Incoming>) -> Result<Response<Payload>, Broken> {
-    match (request.method(), request.uri().path()) {
-        (&Method::POST, "/v1/messages") => call(shared, Dialect::Anthropic, request, &reset).await,
-        (&Method::POST, "/v1/chat/completions") => call(shared, Dialect::OpenAi, request, &reset).await,
+    match Dialect::of_path(request.uri().path()) {
+        Some(dialect) if request.method() == Method::POST => call(shared, dialect, request, &reset).await,
         _ => Ok(look_up(&shared, &request)),
     }
 }
@@ -106,14 +108,14 @@ fn list_models(models: &[String], dialect: Dialect) -> Value {
         Dialect::Anthropic => {
             json!({ "type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z" })
         }
-        Dialect::OpenAi => json!({ "id": id, "object": "model", "created": 0, "owned_by": "simulator" }),
+        _ => json!({ "id": id, "object": "model", "created": 0, "owned_by": "simulator" }),
     };
     let data: Vec<_> = models.iter().map(entry).collect();
     match dialect {
         Dialect::Anthropic => {
             json!({ "data": data, "has_more": false, "first_id": models.first(), "last_id": models.last() })
         }
-        Dialect::OpenAi => json!({ "object": "list", "data": data }),
+        _ => json!({ "object": "list", "data": data }),
     }
 }
 
@@ -150,7 +152,9 @@ async fn call(shared: Arc<Shared>, dialect: Dialect, request: Request<Incoming>,
     let tab = Tab { shared, visit, outcome: plan.outcome, tokens: plan.tokens, metered, _seat: plan.seat };
     let mut response = respond(plan.status, plan.content_type, plan.script, Some(tab));
     let headers = response.headers_mut();
-    put(headers, dialect.id_header(), &id);
+    if let Some(name) = dialect.id_header() {
+        put(headers, name, &id);
+    }
     for (name, value) in &plan.headers {
         put(headers, name, value);
     }

@@ -2,7 +2,7 @@
 //!
 //! Promises: what is told is never shorter than what is meant, whatever the form rounds it to.
 
-use super::scenario::{RetryAfter, Scenario};
+use super::scenario::RetryAfter;
 use std::time::{Duration, SystemTime};
 
 /// What is told.
@@ -13,14 +13,14 @@ pub(super) struct Told {
     pub(super) header: Option<(&'static str, String)>,
 }
 
-/// Tells a wait that was computed, unless the scenario has one of its own.
-pub(super) fn tell(scenario: &Scenario, computed: Duration, now: SystemTime) -> Told {
-    let fixed = Duration::try_from_secs_f64(scenario.retry_after_s).unwrap_or_default();
+/// Tells a wait that was computed, unless a fixed one, in seconds, is to be told.
+pub(super) fn tell(form: RetryAfter, fixed_s: f64, computed: Duration, now: SystemTime) -> Told {
+    let fixed = Duration::try_from_secs_f64(fixed_s).unwrap_or_default();
     let is_fixed = !fixed.is_zero();
     let wait = if is_fixed { fixed } else { computed };
-    let (wait, header) = match scenario.retry_after {
+    let (wait, header) = match form {
         RetryAfter::None => return Told { wait: None, header: None },
-        RetryAfter::Seconds if is_fixed => (wait, ("retry-after", scenario.retry_after_s.to_string())),
+        RetryAfter::Seconds if is_fixed => (wait, ("retry-after", fixed_s.to_string())),
         RetryAfter::Seconds => {
             let seconds = up(wait);
             (Duration::from_secs(seconds), ("retry-after", seconds.to_string()))

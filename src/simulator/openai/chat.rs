@@ -62,33 +62,31 @@ fn read_limit(body: &Value) -> Result<u64, Problem> {
 }
 
 fn read_form(format: &Value) -> Result<Form<'_>, Problem> {
-    let invalid = |message: String| Problem::param(message, "response_format", None);
     match format["type"].as_str() {
         None if format.is_null() => Ok(Form::Text),
         Some("text") => Ok(Form::Text),
         Some("json_object") => Ok(Form::Json),
-        Some("json_schema") => {
-            let spec = &format["json_schema"];
-            let name = spec["name"].as_str().unwrap_or_default();
-            let name_is_fine =
-                (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-            if !name_is_fine {
-                return Err(Problem::param(
-                    "Missing or invalid parameter: 'response_format.json_schema.name'.",
-                    "response_format.json_schema.name",
-                    Some("missing_required_parameter"),
-                ));
-            }
-            let Some(schema) = spec.get("schema").filter(|schema| schema.is_object()) else {
-                return Err(invalid("Missing required parameter: 'response_format.json_schema.schema'.".into()));
-            };
-            if spec["strict"] == true {
-                check_openai(schema).map_err(|problem| invalid(format!("Invalid schema for response_format '{name}': {problem}")))?;
-            }
-            Ok(Form::Schema(schema))
-        }
-        _ => Err(invalid("Invalid value: 'response_format.type'.".to_owned())),
+        Some("json_schema") => read_schema(&format["json_schema"], "response_format.json_schema"),
+        _ => Err(Problem::param("Invalid value: 'response_format.type'.", "response_format", None)),
     }
+}
+
+/// A named schema, at `place` in the request.
+pub(super) fn read_schema<'a>(spec: &'a Value, place: &str) -> Result<Form<'a>, Problem> {
+    let name = spec["name"].as_str().unwrap_or_default();
+    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if !is_name {
+        let message = format!("Missing or invalid parameter: '{place}.name'.");
+        return Err(Problem::param(message, &format!("{place}.name"), Some("missing_required_parameter")));
+    }
+    let top = place.split_once('.').map_or(place, |(top, _)| top);
+    let invalid = |message: String| Problem::param(message, top, None);
+    let schema = spec.get("schema").filter(|schema| schema.is_object());
+    let schema = schema.ok_or_else(|| invalid(format!("Missing required parameter: '{place}.schema'.")))?;
+    if spec["strict"] == true {
+        check_openai(schema).map_err(|problem| invalid(format!("Invalid schema for {top} '{name}': {problem}")))?;
+    }
+    Ok(Form::Schema(schema))
 }
 
 fn read_message(builder: &mut AskBuilder<'_>, message: &Value, place: &str) -> Result<(), Problem> {
@@ -119,25 +117,26 @@ fn read_message(builder: &mut AskBuilder<'_>, message: &Value, place: &str) -> R
 fn read_part(builder: &mut AskBuilder<'_>, role: &str, part: &Value, place: &str) -> Result<(), Problem> {
     match (part["type"].as_str(), part["text"].as_str(), part["image_url"]["url"].as_str()) {
         (Some("text"), Some(text), _) => builder.text(role, text),
-        (Some("image_url"), _, Some(url)) if role == "user" => {
-            let Some(inline) = url.strip_prefix("data:") else {
-                builder.attachment(url, FLAT_TOKENS); // never fetched
-                return Ok(());
-            };
-            let picture = inline.split_once(";base64,").and_then(|(_, data)| picture::look(data));
-            let Some(picture) = picture else {
-                return Err(Problem::param(
-                    "You uploaded an unsupported image. Please make sure your image is valid.",
-                    place,
-                    Some("invalid_image_format"),
-                ));
-            };
-            builder.attachment(url, picture.tokens(PATCH, u64::MAX));
-        }
+        (Some("image_url"), _, Some(url)) if role == "user" => read_image(builder, url, place)?,
         _ => {
             let message = format!("Invalid value: '{place}': expected a text or an image of the user.");
             return Err(Problem::param(message, place, Some("invalid_value")));
         }
     }
+    Ok(())
+}
+
+/// A data URL; others are never fetched.
+pub(super) fn read_image(builder: &mut AskBuilder<'_>, url: &str, place: &str) -> Result<(), Problem> {
+    let Some(inline) = url.strip_prefix("data:") else {
+        builder.attachment(url, FLAT_TOKENS);
+        return Ok(());
+    };
+    let picture = inline.split_once(";base64,").and_then(|(_, data)| picture::look(data));
+    let picture = picture.ok_or_else(|| {
+        let message = "You uploaded an unsupported image. Please make sure your image is valid.";
+        Problem::param(message, place, Some("invalid_image_format"))
+    })?;
+    builder.attachment(url, picture.tokens(PATCH, u64::MAX));
     Ok(())
 }

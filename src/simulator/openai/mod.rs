@@ -1,13 +1,12 @@
-//! The OpenAI dialects.
+//! The OpenAI dialects: Chat Completions and Responses.
 //!
 //! Promises: accept what the real server accepts of text and images, refuse with its statuses and error
 //! codes what it refuses. Never support tools or several choices: those are refused with a 400.
 
-mod chat;
-mod chat_reply;
-
-pub(super) use chat::read;
-pub(super) use chat_reply::{reply, stream, stream_error};
+pub(super) mod chat;
+pub(super) mod chat_reply;
+pub(super) mod responses;
+pub(super) mod responses_reply;
 
 use super::ask::Ask;
 use super::dialect::Problem;
