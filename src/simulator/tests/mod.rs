@@ -1,8 +1,10 @@
 //! The simulator as its clients see it: over real HTTP.
 
 mod cache;
+mod gemini;
 mod ledger;
 mod limits;
+mod responses;
 mod streams;
 mod waits;
 
