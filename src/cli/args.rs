@@ -200,8 +200,10 @@ pub(super) enum ConfigCommand {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The server speaks Anthropic Messages (POST /v1/messages) and OpenAI Chat Completions (POST /v1/chat/completions) on
-127.0.0.1. GET /ledger tells what it has served. Answers fit the schema asked for and are marked [simulated].")]
+The server speaks Anthropic Messages (POST /v1/messages), OpenAI Chat Completions and Responses (/v1/chat/completions,
+/v1/responses) and Gemini (/v1beta/models/MODEL:generateContent) on 127.0.0.1, whole and as streams. GET /ledger tells
+what it has served. Answers fit the schema asked for and are marked [simulated]. Token limits, limits that change, the
+prompt cache and prices are keys of the scenario file.")]
 pub(super) struct SimulateArgs {
     /// Port; 0 for any free one
     #[arg(long, default_value_t = 8400)]
@@ -221,7 +223,7 @@ pub(super) struct SimulateArgs {
     /// Requests beyond this rate get a 429
     #[arg(long, value_name = "RATE")]
     pub requests_per_second: Option<f64>,
-    /// Seconds in the retry-after header of a 429
+    /// Seconds in the retry-after header of a 429; 0: computed from the limit
     #[arg(long, value_name = "S")]
     pub retry_after_s: Option<f64>,
     /// Requests in work beyond this number are refused as overload
@@ -231,7 +233,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_name = "KEY")]
     pub require_key: Option<String>,
     /// Share of attempts that go wrong, such as server_error=0.05; may be repeated. Kinds: rate_limited, server_error,
-    /// overloaded, reset, hang, truncated_body, garbage, refusal, cut, invalid
+    /// overloaded, reset, hang, truncated_body, garbage, refusal, cut, invalid, stream_error, stall, drip
     #[arg(long = "fault", value_name = "KIND=SHARE")]
     pub faults: Vec<String>,
 }

@@ -55,6 +55,9 @@ fn scenario(args: &SimulateArgs) -> Result<Scenario, Stop> {
             "refusal" => &mut faults.refusal,
             "cut" => &mut faults.cut,
             "invalid" => &mut faults.invalid,
+            "stream_error" => &mut faults.stream_error,
+            "stall" => &mut faults.stall,
+            "drip" => &mut faults.drip,
             _ => return Err(wrong()),
         };
         *slot = share;

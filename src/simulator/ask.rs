@@ -1,13 +1,34 @@
-//! What both dialects reduce a request to.
+//! What all dialects reduce a request to.
 //!
 //! Promises: equal requests have equal hashes, whatever the dialect; the token limit is not part of it, so a
-//! call that is asked again with more room is the same call. Never keeps image data.
+//! call that is asked again with more room is the same call. Prefixes are equal if everything is that the providers
+//! put before their end: model, form of the answer, effort, and all parts up to it. Never keeps image data.
 
 use serde_json::Value;
 use std::ops::Range;
 
 /// BLAKE3 of the seed, the model, all texts with their roles, the image data and the schema.
 pub(super) type CallHash = [u8; 32];
+
+/// BLAKE3 of everything up to a mark.
+pub(super) type PrefixHash = [u8; 32];
+
+/// The end of a prefix that is to be cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) prefix: PrefixHash,
+    /// Length of the prefix.
+    pub(super) tokens: u64,
+}
+
+/// How the answer is to be sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Delivery {
+    /// Piece by piece.
+    pub(super) stream: bool,
+    /// With the usage at the end of the stream, where that is a choice.
+    pub(super) usage: bool,
+}
 
 /// The form of the wanted answer.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +54,9 @@ pub(super) struct Ask<'a> {
     /// Input tokens, estimated.
     pub(super) input_tokens: u64,
     pub(super) hash: CallHash,
+    /// In their order.
+    pub(super) marks: Vec<Mark>,
+    pub(super) delivery: Delivery,
 }
 
 impl Ask<'_> {
@@ -60,32 +84,45 @@ impl Ask<'_> {
 }
 
 /// Collects the parts of a request in their order.
-pub(super) struct AskBuilder {
+pub(super) struct AskBuilder<'a> {
+    model: &'a str,
+    form: Form<'a>,
     hasher: blake3::Hasher,
+    prefix: blake3::Hasher,
+    marks: Vec<Mark>,
     chars: u64,
     image_tokens: u64,
     user_text: String,
     longest: Range<usize>,
 }
 
-impl AskBuilder {
-    pub(super) fn new(seed: u64, model: &str) -> Self {
-        let mut builder = Self { hasher: blake3::Hasher::new(), chars: 0, image_tokens: 0, user_text: String::new(), longest: 0..0 };
-        builder.hash("seed", &seed.to_le_bytes());
-        builder.hash("model", model.as_bytes());
-        builder
+impl<'a> AskBuilder<'a> {
+    /// `effort` is whatever decides how the model thinks.
+    pub(super) fn new(seed: u64, model: &'a str, form: Form<'a>, effort: &[&Value]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        feed(&mut hasher, "seed", &seed.to_le_bytes());
+        feed(&mut hasher, "model", model.as_bytes());
+        let mut prefix = hasher.clone();
+        feed_form(&mut prefix, form);
+        for part in effort {
+            feed(&mut prefix, "effort", part.to_string().as_bytes());
+        }
+        Self { model, form, hasher, prefix, marks: Vec::new(), chars: 0, image_tokens: 0, user_text: String::new(), longest: 0..0 }
     }
 
-    fn hash(&mut self, tag: &str, bytes: &[u8]) {
-        for part in [tag.as_bytes(), bytes] {
-            self.hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
-        }
+    fn feed(&mut self, tag: &str, bytes: &[u8]) {
+        feed(&mut self.hasher, tag, bytes);
+        feed(&mut self.prefix, tag, bytes);
+    }
+
+    fn tokens(&self) -> u64 {
+        self.chars.div_ceil(4) + self.image_tokens
     }
 
     /// A text by one of the roles.
     pub(super) fn text(&mut self, role: &str, text: &str) {
         // `developer` is what newer OpenAI models call `system`.
-        self.hash(if role == "developer" { "system" } else { role }, text.as_bytes());
+        self.feed(if role == "developer" { "system" } else { role }, text.as_bytes());
         self.chars += text.chars().count() as u64;
         if role == "user" {
             if !self.user_text.is_empty() {
@@ -101,28 +138,47 @@ impl AskBuilder {
 
     /// An image or another attachment: its data as it was sent, and what it costs.
     pub(super) fn attachment(&mut self, data: &str, tokens: u64) {
-        self.hash("attachment", data.as_bytes());
+        self.feed("attachment", data.as_bytes());
         self.image_tokens += tokens;
     }
 
-    pub(super) fn finish<'a>(mut self, model: &'a str, form: Form<'a>, max_tokens: u64) -> Ask<'a> {
-        match form {
-            Form::Text => self.hash("form", b"text"),
-            Form::Json => self.hash("form", b"json"),
-            Form::Schema(schema) => {
-                let text = schema.to_string();
-                self.hash("schema", text.as_bytes());
-            }
-        }
+    /// The end of a prefix that is to be cached.
+    pub(super) fn mark(&mut self) {
+        self.marks.push(Mark { prefix: *self.prefix.finalize().as_bytes(), tokens: self.tokens() });
+    }
+
+    /// How many there are.
+    pub(super) fn marks(&self) -> usize {
+        self.marks.len()
+    }
+
+    pub(super) fn finish(mut self, max_tokens: u64, delivery: Delivery) -> Ask<'a> {
+        feed_form(&mut self.hasher, self.form);
         Ask {
-            model,
-            form,
+            model: self.model,
+            form: self.form,
             max_tokens,
-            input_tokens: self.chars.div_ceil(4) + self.image_tokens,
+            input_tokens: self.tokens(),
             hash: *self.hasher.finalize().as_bytes(),
+            marks: self.marks,
+            delivery,
             user_text: self.user_text,
             longest: self.longest,
         }
+    }
+}
+
+fn feed(hasher: &mut blake3::Hasher, tag: &str, bytes: &[u8]) {
+    for part in [tag.as_bytes(), bytes] {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+}
+
+fn feed_form(hasher: &mut blake3::Hasher, form: Form<'_>) {
+    match form {
+        Form::Text => feed(hasher, "form", b"text"),
+        Form::Json => feed(hasher, "form", b"json"),
+        Form::Schema(schema) => feed(hasher, "schema", schema.to_string().as_bytes()),
     }
 }
 

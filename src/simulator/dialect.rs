@@ -1,19 +1,29 @@
-//! The two wire dialects behind one door.
+//! The wire dialects behind one door.
 //!
 //! Promises: pure functions from request to [`Ask`] and from outcome to reply; the shapes are the providers'
 //! own. Never decides what happens.
 
 use super::ask::Ask;
-use super::limits::Standing;
-use super::{anthropic, openai};
-use hyper::{HeaderMap, StatusCode};
+use super::bill::Tokens;
+use super::limits::{Charge, Meter, Standing};
+use super::openai::{chat, chat_reply, responses, responses_reply};
+use super::scenario::RetryAfter;
+use super::script::Events;
+use super::{anthropic, gemini, openai};
+use hyper::StatusCode;
+use hyper::http::request::Parts;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Which provider's language a request speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Anthropic,
+    /// Chat Completions.
     OpenAi,
+    /// OpenAI's other one.
+    Responses,
+    Gemini,
 }
 
 /// Why an answer ended.
@@ -27,12 +37,20 @@ pub(super) enum End {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Problem {
-    Invalid { message: String, param: Option<String>, code: Option<&'static str> },
+    Invalid {
+        message: String,
+        param: Option<String>,
+        code: Option<&'static str>,
+    },
     Unauthorized,
     UnknownModel(String),
     UnknownPath(String),
     TooLarge,
-    RateLimited,
+    RateLimited {
+        meter: Meter,
+        /// What the client is told, where the body tells it.
+        wait: Option<Duration>,
+    },
     Overloaded,
     ServerError,
 }
@@ -50,19 +68,67 @@ impl Problem {
 }
 
 impl Dialect {
-    /// Reads and checks a request.
-    pub(super) fn read<'a>(self, body: &'a Value, headers: &HeaderMap, seed: u64) -> Result<Ask<'a>, Problem> {
-        match self {
-            Self::Anthropic => anthropic::read(body, headers, seed),
-            Self::OpenAi => openai::read(body, seed),
+    /// The dialect of a path that models are called at.
+    pub(super) fn of_path(path: &str) -> Option<Self> {
+        match path {
+            "/v1/messages" => Some(Self::Anthropic),
+            "/v1/chat/completions" => Some(Self::OpenAi),
+            "/v1/responses" => Some(Self::Responses),
+            _ => path.starts_with(gemini::MODELS).then_some(Self::Gemini),
         }
     }
 
-    /// The body of a 200.
-    pub(super) fn reply(self, ask: &Ask<'_>, text: &str, end: End, output_tokens: u64) -> String {
+    /// Reads and checks a request.
+    pub(super) fn read<'a>(self, body: &'a Value, head: &'a Parts, seed: u64) -> Result<Ask<'a>, Problem> {
         match self {
-            Self::Anthropic => anthropic::reply(ask, text, end, output_tokens),
-            Self::OpenAi => openai::reply(ask, text, end, output_tokens),
+            Self::Anthropic => anthropic::read(body, &head.headers, seed),
+            Self::OpenAi => chat::read(body, seed),
+            Self::Responses => responses::read(body, seed),
+            Self::Gemini => gemini::read(body, &head.uri, seed),
+        }
+    }
+
+    /// What a request takes from the limits.
+    pub(super) fn charge(self, ask: &Ask<'_>, tokens: Tokens) -> Charge {
+        match self {
+            Self::Anthropic => anthropic::charge(tokens),
+            Self::OpenAi | Self::Responses => openai::charge(ask),
+            Self::Gemini => gemini::charge(tokens),
+        }
+    }
+
+    /// Whether output counts towards a limit as it is produced.
+    pub(super) fn meters_output(self) -> bool {
+        self == Self::Anthropic
+    }
+
+    /// The body of a 200.
+    pub(super) fn reply(self, ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> String {
+        match self {
+            Self::Anthropic => anthropic::reply(ask, text, end, tokens),
+            Self::OpenAi => chat_reply::reply(ask, text, end, tokens),
+            Self::Responses => responses_reply::reply(ask, text, end, tokens),
+            Self::Gemini => gemini::reply(ask, text, end, tokens),
+        }
+    }
+
+    /// The same as a stream.
+    pub(super) fn stream(self, ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Events {
+        match self {
+            Self::Anthropic => anthropic::stream(ask, text, end, tokens),
+            Self::OpenAi => chat_reply::stream(ask, text, end, tokens),
+            Self::Responses => responses_reply::stream(ask, text, end, tokens),
+            Self::Gemini => gemini::stream(ask, text, end, tokens),
+        }
+    }
+
+    /// The event of an error in the middle of a stream.
+    pub(super) fn stream_error(self) -> String {
+        match self {
+            Self::Anthropic => anthropic::stream_error(),
+            Self::OpenAi => chat_reply::stream_error(),
+            Self::Responses => responses_reply::stream_error(),
+            Self::Gemini => gemini::stream_error(),
         }
     }
 
@@ -70,23 +136,35 @@ impl Dialect {
     pub(super) fn problem(self, problem: &Problem, request_id: &str) -> (StatusCode, String) {
         match self {
             Self::Anthropic => anthropic::problem(problem, request_id),
-            Self::OpenAi => openai::problem(problem),
+            Self::OpenAi | Self::Responses => openai::problem(problem),
+            Self::Gemini => gemini::problem(problem),
         }
     }
 
     /// The header that carries the id of a request.
-    pub(super) fn id_header(self) -> &'static str {
+    pub(super) fn id_header(self) -> Option<&'static str> {
         match self {
-            Self::Anthropic => "request-id",
-            Self::OpenAi => "x-request-id",
+            Self::Anthropic => Some("request-id"),
+            Self::OpenAi | Self::Responses => Some("x-request-id"),
+            Self::Gemini => None,
         }
     }
 
-    /// The rate-limit headers.
-    pub(super) fn limit_headers(self, standing: Standing) -> [(&'static str, String); 3] {
+    /// The rate-limit headers of one meter.
+    pub(super) fn limit_headers(self, standing: &Standing) -> Vec<(String, String)> {
         match self {
-            Self::Anthropic => anthropic::limit_headers(standing),
-            Self::OpenAi => openai::limit_headers(standing),
+            Self::Anthropic => anthropic::limit_headers(standing).into(),
+            Self::OpenAi | Self::Responses => openai::limit_headers(standing).into(),
+            Self::Gemini => Vec::new(),
+        }
+    }
+
+    /// In which form a 429 tells its wait, and whether in a header.
+    pub(super) fn wait_form(self, wanted: RetryAfter) -> (RetryAfter, bool) {
+        match (self, wanted) {
+            (Self::Gemini, RetryAfter::None) | (Self::Anthropic | Self::OpenAi | Self::Responses, _) => (wanted, true),
+            // In the body, to the millisecond.
+            (Self::Gemini, _) => (RetryAfter::Ms, false),
         }
     }
 }

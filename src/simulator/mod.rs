@@ -1,43 +1,57 @@
 //! A loopback model server over real HTTP/1.1.
 //!
 //! It is the provider of a trial run (no key, no money, no network) and the test bed of everything that
-//! talks to a model. It speaks the Anthropic Messages dialect and the OpenAI Chat Completions dialect.
+//! talks to a model. It speaks Anthropic Messages, OpenAI Chat Completions and Responses, and Gemini generateContent,
+//! whole and as streams.
 //!
 //! Promises: an answer satisfies the schema that came with its request, depends on nothing but the seed and
 //! the request, and is plainly marked `[simulated]`. Whether an attempt fails depends on the seed, the call
-//! and the number of the attempt, never on order or time; only the two limits (requests per second,
-//! concurrency) look at the clock. Everything that happened is in the ledger, which tests use as an oracle.
+//! and the number of the attempt, never on order or time; only the limits and the prompt cache look at the clock.
+//! The limits are exact, to the nanosecond and to the token. Everything that happened is in the ledger, with its
+//! price, which tests use as an oracle.
 //!
-//! Never: listens beyond loopback, calls a real model, looks at images beyond their headers, streams.
+//! Never: listens beyond loopback, calls a real model, looks at images beyond their headers.
 //!
 //! | path | what |
 //! |---|---|
 //! | `POST /v1/messages` | Anthropic Messages |
 //! | `POST /v1/chat/completions` | OpenAI Chat Completions |
+//! | `POST /v1/responses` | OpenAI Responses |
+//! | `POST /v1beta/models/{model}:generateContent` | Gemini; `:streamGenerateContent?alt=sse` as a stream |
 //! | `GET /v1/models` | the accepted models; in Anthropic's shape if `anthropic-version` is sent |
-//! | `GET /ledger`, `GET /ledger?calls=1` | totals as JSON; with one entry per call |
+//! | `GET /ledger`, `?calls=1`, `?documents=1` | totals as JSON; with one entry per call, per `docid:` |
 //! | `GET /health` | `{"status":"ok"}` |
+//!
+//! A request passes `serve` (route), `desk` (decide: `limits`, `cache`, `faults`, `answer`) and `payload` (send).
+//! Dialects are pure: `anthropic`, `openai`, `gemini`.
 
 mod answer;
 mod anthropic;
 mod ask;
+mod bill;
+mod cache;
+mod desk;
 mod dialect;
 mod faults;
+mod gemini;
 mod ledger;
 mod limits;
 mod openai;
+mod payload;
 mod picture;
 mod scenario;
 mod schema;
+mod script;
 mod serve;
 mod spoken;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod wire;
 mod words;
 
-pub use ledger::{CallTotals, LedgerTotals};
-pub use scenario::{FaultKind, Faults, Poison, Scenario};
+pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
+pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -95,6 +109,11 @@ impl Simulator {
     /// What has happened so far, call by call, sorted by hash.
     pub fn ledger_calls(&self) -> Vec<CallTotals> {
         self.shared.ledger.calls()
+    }
+
+    /// What has happened so far, document by document, sorted by `docid:`.
+    pub fn ledger_documents(&self) -> Vec<DocumentTotals> {
+        self.shared.ledger.documents()
     }
 
     /// Closes the port and every connection, answered or not, and waits until all tasks have ended.

@@ -1,16 +1,11 @@
-//! The Anthropic Messages dialect.
-//!
-//! Promises: accepts what the real server accepts of text and images, refuses with its statuses and error
-//! types what it refuses. Never supports tools, streaming or batches: those are refused with a 400.
+//! Reads and checks requests.
 
-use super::ask::{Ask, AskBuilder, Form};
-use super::dialect::{End, Problem};
-use super::limits::Standing;
-use super::picture::{self, FLAT_TOKENS};
-use super::schema::check_anthropic;
-use hyper::{HeaderMap, StatusCode};
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use crate::simulator::ask::{Ask, AskBuilder, Delivery, Form};
+use crate::simulator::dialect::Problem;
+use crate::simulator::picture::{self, FLAT_TOKENS};
+use crate::simulator::schema::check_anthropic;
+use hyper::HeaderMap;
+use serde_json::{Map, Value};
 
 const KNOWN_FIELDS: [&str; 17] = [
     "model",
@@ -34,10 +29,11 @@ const KNOWN_FIELDS: [&str; 17] = [
 const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 const PATCH: u32 = 28;
 const MAX_IMAGE_TOKENS: u64 = 4784;
+const MAX_MARKS: usize = 4;
 const MAX_OUTPUT_TOKENS: u64 = 128_000;
 
 /// Reads and checks a request.
-pub(super) fn read<'a>(body: &'a Value, headers: &HeaderMap, seed: u64) -> Result<Ask<'a>, Problem> {
+pub(in crate::simulator) fn read<'a>(body: &'a Value, headers: &HeaderMap, seed: u64) -> Result<Ask<'a>, Problem> {
     let Some(version) = headers.get("anthropic-version") else {
         return Err(Problem::invalid("anthropic-version: header is required"));
     };
@@ -62,7 +58,7 @@ pub(super) fn read<'a>(body: &'a Value, headers: &HeaderMap, seed: u64) -> Resul
     check_fields(fields, model, version == "2026-10-21")?;
     let form = read_form(&body["output_config"])?;
 
-    let mut builder = AskBuilder::new(seed, model);
+    let mut builder = AskBuilder::new(seed, model, form, &[&body["output_config"]["effort"], &body["thinking"]]);
     read_content(&mut builder, "system", &body["system"], "system")?;
     let messages = body["messages"].as_array().ok_or_else(|| Problem::invalid("messages: Field required"))?;
     for (index, message) in messages.iter().enumerate() {
@@ -82,7 +78,19 @@ pub(super) fn read<'a>(body: &'a Value, headers: &HeaderMap, seed: u64) -> Resul
             "This model does not support assistant message prefill. The conversation must end with a user \
              message.",
         )),
-        Some(_) => Ok(builder.finish(model, form, max_tokens)),
+        Some(_) => {
+            if body["cache_control"].is_object() {
+                builder.mark();
+            }
+            let marks = builder.marks();
+            if marks > MAX_MARKS {
+                return Err(Problem::invalid(format!(
+                    "A maximum of {MAX_MARKS} blocks with cache_control may be provided. Found {marks}."
+                )));
+            }
+            let delivery = Delivery { stream: body["stream"] == true, usage: true };
+            Ok(builder.finish(max_tokens, delivery))
+        }
     }
 }
 
@@ -98,9 +106,6 @@ fn check_fields(fields: &Map<String, Value>, model: &str, newest: bool) -> Resul
         if !tolerated {
             return Err(Problem::invalid(format!("{name}: this parameter is not supported")));
         }
-    }
-    if fields.get("stream").is_some_and(|stream| *stream == true) {
-        return Err(Problem::invalid("stream: the simulator does not stream"));
     }
     let off = fields.get("thinking").is_some_and(|thinking| thinking["type"] == "disabled");
     if off && matches!(model, "claude-opus-5-5" | "claude-sonnet-5-5") {
@@ -123,7 +128,7 @@ fn read_form(output_config: &Value) -> Result<Form<'_>, Problem> {
     Ok(Form::Schema(schema))
 }
 
-fn read_content(builder: &mut AskBuilder, role: &str, content: &Value, place: &str) -> Result<(), Problem> {
+fn read_content(builder: &mut AskBuilder<'_>, role: &str, content: &Value, place: &str) -> Result<(), Problem> {
     match content {
         Value::Null => Ok(()),
         Value::String(text) => {
@@ -136,6 +141,9 @@ fn read_content(builder: &mut AskBuilder, role: &str, content: &Value, place: &s
         Value::Array(blocks) => {
             for (index, block) in blocks.iter().enumerate() {
                 read_block(builder, role, block).map_err(|problem| Problem::invalid(format!("{place}.content.{index}.{problem}")))?;
+                if block["cache_control"].is_object() {
+                    builder.mark();
+                }
             }
             Ok(())
         }
@@ -143,7 +151,7 @@ fn read_content(builder: &mut AskBuilder, role: &str, content: &Value, place: &s
     }
 }
 
-fn read_block(builder: &mut AskBuilder, role: &str, block: &Value) -> Result<(), String> {
+fn read_block(builder: &mut AskBuilder<'_>, role: &str, block: &Value) -> Result<(), String> {
     match block["type"].as_str().unwrap_or_default() {
         "text" => match block["text"].as_str() {
             Some("") => Err("text: text content blocks must be non-empty".to_owned()),
@@ -167,7 +175,7 @@ fn read_block(builder: &mut AskBuilder, role: &str, block: &Value) -> Result<(),
     }
 }
 
-fn read_image(builder: &mut AskBuilder, source: &Value) -> Result<(), String> {
+fn read_image(builder: &mut AskBuilder<'_>, source: &Value) -> Result<(), String> {
     if source["type"] != "base64" {
         builder.attachment(&source.to_string(), FLAT_TOKENS); // a URL or a file: never fetched
         return Ok(());
@@ -187,79 +195,4 @@ fn read_image(builder: &mut AskBuilder, source: &Value) -> Result<(), String> {
     }
     builder.attachment(data, picture.tokens(PATCH, MAX_IMAGE_TOKENS));
     Ok(())
-}
-
-/// The body of a 200.
-pub(super) fn reply(ask: &Ask<'_>, text: &str, end: End, output_tokens: u64) -> String {
-    let (reason, details) = match end {
-        End::Complete => ("end_turn", Value::Null),
-        End::Cut => ("max_tokens", Value::Null),
-        End::Refused => (
-            "refusal",
-            json!({
-                "type": "refusal",
-                "category": "general_harms",
-                "explanation": "[simulated] The request was refused.",
-            }),
-        ),
-    };
-    json!({
-        "id": format!("msg_sim_{}", short_id(ask)),
-        "type": "message",
-        "role": "assistant",
-        "model": ask.model,
-        "content": [{ "type": "text", "text": text }],
-        "stop_reason": reason,
-        "stop_sequence": null,
-        "stop_details": details,
-        "usage": {
-            "input_tokens": ask.input_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "cache_creation": { "ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0 },
-            "output_tokens": output_tokens,
-            "output_tokens_details": { "thinking_tokens": 0 },
-            "service_tier": "standard",
-            "inference_geo": "global",
-            "speed": "standard",
-        },
-    })
-    .to_string()
-}
-
-/// The start of the call's hash, for ids that repeat when the request does.
-pub(super) fn short_id(ask: &Ask<'_>) -> String {
-    let hex = blake3::Hash::from_bytes(ask.hash).to_hex();
-    hex.chars().take(24).collect()
-}
-
-/// Status and body of an error.
-pub(super) fn problem(problem: &Problem, request_id: &str) -> (StatusCode, String) {
-    let (status, kind, message) = match problem {
-        Problem::Invalid { message, .. } => (400, "invalid_request_error", message.clone()),
-        Problem::Unauthorized => (401, "authentication_error", "invalid x-api-key".to_owned()),
-        Problem::UnknownModel(model) => (404, "not_found_error", format!("model: {model}")),
-        Problem::UnknownPath(path) => (404, "not_found_error", format!("Not found: {path}")),
-        Problem::TooLarge => (413, "request_too_large", "Request exceeds the maximum size of 32 MB".to_owned()),
-        Problem::RateLimited => (429, "rate_limit_error", "This request would exceed your organization's rate limit.".to_owned()),
-        Problem::Overloaded => (529, "overloaded_error", "Overloaded".to_owned()),
-        Problem::ServerError => (500, "api_error", "Internal server error".to_owned()),
-    };
-    let body = json!({
-        "type": "error",
-        "error": { "type": kind, "message": message },
-        "request_id": request_id,
-    });
-    (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body.to_string())
-}
-
-/// The rate-limit headers; the reset is an RFC 3339 time in whole seconds, rounded up.
-pub(super) fn limit_headers(standing: Standing) -> [(&'static str, String); 3] {
-    let full = Timestamp::now().saturating_add(standing.reset).unwrap_or(Timestamp::MAX);
-    let full = Timestamp::from_second(full.as_second().saturating_add(1)).unwrap_or(full);
-    [
-        ("anthropic-ratelimit-requests-limit", standing.limit.to_string()),
-        ("anthropic-ratelimit-requests-remaining", standing.remaining.to_string()),
-        ("anthropic-ratelimit-requests-reset", full.to_string()),
-    ]
 }

@@ -1,0 +1,74 @@
+//! The Anthropic Messages dialect.
+//!
+//! Promises: accepts what the real server accepts of text and images, refuses with its statuses and error
+//! types what it refuses. Never supports tools or batches: those are refused with a 400.
+
+mod reply;
+mod request;
+
+pub(super) use reply::{reply, stream, stream_error};
+pub(super) use request::read;
+
+use super::ask::Ask;
+use super::bill::Tokens;
+use super::dialect::Problem;
+use super::limits::{Charge, Meter, Standing};
+use hyper::StatusCode;
+use jiff::Timestamp;
+use serde_json::json;
+
+/// The start of the call's hash, for ids that repeat when the request does.
+pub(super) fn short_id(ask: &Ask<'_>) -> String {
+    let hex = blake3::Hash::from_bytes(ask.hash).to_hex();
+    hex.chars().take(24).collect()
+}
+
+/// Input counts unless it comes from the cache; output is no matter of the limits before it exists.
+pub(super) fn charge(tokens: Tokens) -> Charge {
+    vec![(Meter::Requests, 1), (Meter::Input, tokens.fresh + tokens.cache_write), (Meter::Output, 0)]
+}
+
+/// Status and body of an error.
+pub(super) fn problem(problem: &Problem, request_id: &str) -> (StatusCode, String) {
+    let (status, kind, message) = match problem {
+        Problem::Invalid { message, .. } => (400, "invalid_request_error", message.clone()),
+        Problem::Unauthorized => (401, "authentication_error", "invalid x-api-key".to_owned()),
+        Problem::UnknownModel(model) => (404, "not_found_error", format!("model: {model}")),
+        Problem::UnknownPath(path) => (404, "not_found_error", format!("Not found: {path}")),
+        Problem::TooLarge => (413, "request_too_large", "Request exceeds the maximum size of 32 MB".to_owned()),
+        Problem::RateLimited { meter, .. } => {
+            let message = format!("This request would exceed your organization's rate limit of {} per minute.", name(*meter));
+            (429, "rate_limit_error", message)
+        }
+        Problem::Overloaded => (529, "overloaded_error", "Overloaded".to_owned()),
+        Problem::ServerError => (500, "api_error", "Internal server error".to_owned()),
+    };
+    let body = json!({
+        "type": "error",
+        "error": { "type": kind, "message": message },
+        "request_id": request_id,
+    });
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body.to_string())
+}
+
+fn name(meter: Meter) -> &'static str {
+    match meter {
+        Meter::Requests => "requests",
+        Meter::Input => "input tokens",
+        Meter::Output => "output tokens",
+        Meter::Tokens => "tokens",
+    }
+}
+
+/// The rate-limit headers. Resets are RFC 3339 times in whole seconds, rounded up; what is left of tokens is rounded
+/// to thousands.
+pub(super) fn limit_headers(standing: &Standing) -> [(String, String); 3] {
+    let full = Timestamp::now().saturating_add(standing.reset).unwrap_or(Timestamp::MAX);
+    let full = Timestamp::from_second(full.as_second().saturating_add(1)).unwrap_or(full);
+    let remaining = match standing.meter {
+        Meter::Requests => standing.remaining,
+        _ => (standing.remaining + 500) / 1000 * 1000,
+    };
+    let header = |part: &str| format!("anthropic-ratelimit-{}-{part}", name(standing.meter).replace(' ', "-"));
+    [(header("limit"), standing.limit.to_string()), (header("remaining"), remaining.to_string()), (header("reset"), full.to_string())]
+}

@@ -1,0 +1,228 @@
+//! Where one model call is decided: read, check, limit, cache, fault, answer.
+//!
+//! Promises: everything is decided when the request has arrived, and the answer is ready before any waiting starts,
+//! so a waiting request holds its reply but not its images. Never waits.
+
+use super::answer;
+use super::ask::{Ask, PrefixHash, tokens};
+use super::bill::Tokens;
+use super::dialect::{Dialect, End, Problem};
+use super::faults;
+use super::ledger::{Outcome, Visit};
+use super::limits::{Meter, Refusal, Seat, Standing};
+use super::scenario::FaultKind;
+use super::script::{Script, Tail};
+use super::serve::Shared;
+use super::wait::{self, Told};
+use hyper::StatusCode;
+use hyper::http::request::Parts;
+use serde_json::Value;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+pub(super) const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
+const EVENTS: &str = "text/event-stream";
+const GARBAGE: &str = "<html><head><title>Gateway</title></head><body>[simulated] not an answer</body></html>";
+const REFUSAL: &str = "[simulated] I cannot help with that.";
+
+/// What is to be done about a model call.
+pub(super) struct Plan {
+    pub(super) outcome: Outcome,
+    /// With the output that is still to be sent.
+    pub(super) tokens: Tokens,
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    /// What limits and waits are told.
+    pub(super) headers: Vec<(String, String)>,
+    /// Until the first byte.
+    pub(super) delay: Duration,
+    pub(super) script: Script,
+    pub(super) seat: Option<Seat>,
+    /// What can be read from the cache once the reply begins.
+    pub(super) written: Vec<PrefixHash>,
+}
+
+impl Plan {
+    /// Without delay, tokens and limits.
+    fn new(outcome: Outcome, status: StatusCode, body: String) -> Self {
+        Self {
+            outcome,
+            tokens: Tokens::default(),
+            status,
+            content_type: JSON,
+            headers: Vec::new(),
+            delay: Duration::ZERO,
+            script: Script::whole(body, 0),
+            seat: None,
+            written: Vec::new(),
+        }
+    }
+}
+
+/// One model call on its way to a decision.
+pub(super) struct Desk<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) dialect: Dialect,
+    pub(super) id: &'a str,
+}
+
+/// A request that the limits let pass.
+struct Work<'a> {
+    ask: &'a Ask<'a>,
+    /// Where its input comes from.
+    input: Tokens,
+    /// All that it takes.
+    latency: Duration,
+    first_byte: Duration,
+}
+
+impl Desk<'_> {
+    pub(super) fn plan(&self, head: &Parts, body: &[u8], visit: &mut Visit) -> Plan {
+        if !self.shared.admits(&head.headers) {
+            return self.refuse(&Problem::Unauthorized);
+        }
+        let body: Value = match serde_json::from_slice(body) {
+            Ok(body) => body,
+            Err(error) => return self.refuse(&Problem::invalid(format!("The body is not valid JSON: {error}"))),
+        };
+        match self.dialect.read(&body, head, self.shared.scenario.seed) {
+            Ok(ask) if self.shared.models.iter().any(|model| model == ask.model) => self.decide(&ask, visit),
+            Ok(ask) => self.refuse(&Problem::UnknownModel(ask.model.to_owned())),
+            Err(problem) => self.refuse(&problem),
+        }
+    }
+
+    /// Limits first: what they turn away is no attempt, or the outcome would depend on the time.
+    fn decide(&self, ask: &Ask<'_>, visit: &mut Visit) -> Plan {
+        let scenario = &self.shared.scenario;
+        let now = Instant::now();
+        visit.identify(ask.hash, ask.docid(), now);
+        let (input, written) = self.shared.cache.look(ask, now);
+        let (passage, standings) = self.shared.limits.admit(&self.dialect.charge(ask, input), now);
+        let limits = self.limit_headers(&standings);
+        let seat = match passage {
+            Ok(seat) => seat,
+            Err(Refusal::Limit { meter, wait }) => return with(limits, self.rate_limit(meter, wait, visit)),
+            Err(Refusal::Seats) => return with(limits, self.refuse(&Problem::Overloaded)),
+        };
+        let (attempt, before) = visit.admit();
+        let mut fault = faults::poison(scenario, &ask.user_text);
+        if fault.is_none() {
+            fault = faults::decide(scenario, &ask.hash, attempt, before);
+            if fault.is_some() {
+                visit.fault();
+            }
+        }
+        let latency = faults::delay(scenario, &ask.hash, attempt, &ask.user_text);
+        let first_byte = match scenario.first_byte_ms {
+            Some(first_byte) if ask.delivery.stream => latency.min(Duration::from_millis(first_byte)),
+            _ => latency,
+        };
+        let plan = match fault {
+            // These come from the door, not from the model.
+            Some(FaultKind::RateLimited) => self.rate_limit(Meter::Requests, Duration::ZERO, visit),
+            Some(FaultKind::Overloaded) => self.refuse(&Problem::Overloaded),
+            Some(FaultKind::StreamError) if !ask.delivery.stream => self.refuse(&Problem::Overloaded),
+            Some(FaultKind::Rejected) => self.refuse(&Problem::invalid("[simulated] rejected by the scenario")),
+            fault => {
+                let work = Work { ask, input, latency, first_byte };
+                let plan = self.act(&work, fault);
+                Plan { delay: first_byte, written, ..plan }
+            }
+        };
+        Plan { seat: Some(seat), ..with(limits, plan) }
+    }
+
+    fn act(&self, work: &Work<'_>, fault: Option<FaultKind>) -> Plan {
+        match fault {
+            Some(FaultKind::ServerError) => self.refuse(&Problem::ServerError),
+            Some(FaultKind::Reset) => Plan::new(Outcome::Reset, StatusCode::OK, String::new()),
+            Some(FaultKind::Hang) => Plan::new(Outcome::Hang, StatusCode::OK, String::new()),
+            Some(FaultKind::Refusal) => self.answer(work, REFUSAL, End::Refused, Outcome::Refused),
+            Some(FaultKind::Cut) => {
+                let text = answer::write(work.ask);
+                let half = text.chars().count() / 2;
+                self.answer(work, first(&text, half), End::Cut, Outcome::Cut)
+            }
+            Some(FaultKind::Invalid) => {
+                let text = answer::spoil(work.ask, &answer::write(work.ask));
+                self.answer(work, &text, End::Complete, Outcome::Invalid)
+            }
+            Some(FaultKind::Garbage) => {
+                let plan = garbled(self.serve(work), |script| Script::whole(GARBAGE.to_owned(), script.tokens()));
+                Plan { content_type: HTML, ..plan }
+            }
+            Some(FaultKind::TruncatedBody) => garbled(self.serve(work), |script| script.half(Tail::Break)),
+            Some(FaultKind::Stall) => garbled(self.serve(work), |script| script.half(Tail::Silence)),
+            Some(FaultKind::StreamError) => garbled(self.serve(work), |script| script.half_and(self.dialect.stream_error())),
+            Some(FaultKind::Drip) => {
+                let every = Duration::from_millis(self.shared.scenario.drip_ms);
+                let plan = self.serve(work);
+                Plan { script: plan.script.drip(every), ..plan }
+            }
+            // The first three are decided before it comes to the model.
+            Some(FaultKind::RateLimited | FaultKind::Overloaded | FaultKind::Rejected) | None => self.serve(work),
+        }
+    }
+
+    /// A complete answer, or as much of it as the token limit allows.
+    fn serve(&self, work: &Work<'_>) -> Plan {
+        let text = answer::write(work.ask);
+        if tokens(&text) <= work.ask.max_tokens {
+            return self.answer(work, &text, End::Complete, Outcome::Served);
+        }
+        let room = usize::try_from(work.ask.max_tokens.saturating_mul(4)).unwrap_or(usize::MAX);
+        self.answer(work, first(&text, room), End::Cut, Outcome::Cut)
+    }
+
+    fn answer(&self, work: &Work<'_>, text: &str, end: End, outcome: Outcome) -> Plan {
+        let ask = work.ask;
+        let usage = Tokens { output: tokens(text), ..work.input };
+        let (content_type, script) = if ask.delivery.stream {
+            (EVENTS, Script::stream(self.dialect.stream(ask, text, end, usage), work.latency - work.first_byte))
+        } else {
+            (JSON, Script::whole(self.dialect.reply(ask, text, end, usage), usage.output))
+        };
+        Plan { tokens: work.input, script, content_type, ..Plan::new(outcome, StatusCode::OK, String::new()) }
+    }
+
+    fn rate_limit(&self, meter: Meter, computed: Duration, visit: &mut Visit) -> Plan {
+        let scenario = &self.shared.scenario;
+        let (form, in_header) = self.dialect.wait_form(scenario.retry_after);
+        let Told { wait, header } = wait::tell(form, scenario.retry_after_s, computed, SystemTime::now());
+        visit.told(wait);
+        let (status, body) = self.dialect.problem(&Problem::RateLimited { meter, wait }, self.id);
+        let header = header.filter(|_| in_header);
+        let headers = header.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        Plan { headers, ..Plan::new(Outcome::RateLimited, status, body) }
+    }
+
+    pub(super) fn refuse(&self, problem: &Problem) -> Plan {
+        let (status, body) = self.dialect.problem(problem, self.id);
+        Plan::new(Outcome::Error, status, body)
+    }
+
+    fn limit_headers(&self, standings: &[Standing]) -> Vec<(String, String)> {
+        if !self.shared.scenario.headers {
+            return Vec::new();
+        }
+        standings.iter().flat_map(|standing| self.dialect.limit_headers(standing)).collect()
+    }
+}
+
+/// Puts the rate-limit headers before those of a plan.
+fn with(mut limits: Vec<(String, String)>, mut plan: Plan) -> Plan {
+    limits.append(&mut plan.headers);
+    Plan { headers: limits, ..plan }
+}
+
+/// An answer that does not arrive as it was written. What was to come in one piece is billed in full.
+fn garbled(plan: Plan, spoil: impl FnOnce(Script) -> Script) -> Plan {
+    Plan { outcome: Outcome::Garbled, script: spoil(plan.script), ..plan }
+}
+
+/// The first `count` characters.
+fn first(text: &str, count: usize) -> &str {
+    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
+}

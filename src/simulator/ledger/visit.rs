@@ -1,0 +1,108 @@
+//! One request while it is here.
+
+use super::{Ledger, Outcome};
+use crate::simulator::ask::CallHash;
+use crate::simulator::bill::Tokens;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One request. Dropped without an outcome it counts as abandoned.
+#[derive(Debug)]
+pub(in crate::simulator) struct Visit {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) call: Option<CallHash>,
+    /// When it came to the limits.
+    pub(super) at: Instant,
+    pub(super) ended: bool,
+}
+
+impl Visit {
+    /// Notes which call it is for, when it comes to the limits.
+    pub(in crate::simulator) fn identify(&mut self, call: CallHash, docid: Option<&str>, now: Instant) {
+        self.call = Some(call);
+        self.at = now;
+        let mut book = self.ledger.book();
+        let entry = book.calls.entry(call).or_default();
+        entry.requests += 1;
+        if entry.docid.is_none() {
+            entry.docid = docid.map(Into::into);
+        }
+        let early = entry.closed_until.is_some_and(|until| now < until);
+        book.totals.early_resends += u64::from(early);
+    }
+
+    /// Notes that it was refused, and the wait that it was told.
+    pub(in crate::simulator) fn told(&mut self, wait: Option<Duration>) {
+        let until = wait.and_then(|wait| self.at.checked_add(wait));
+        let mut book = self.ledger.book();
+        let early = book.closed_until.is_some_and(|until| self.at < until);
+        book.totals.early += u64::from(early);
+        book.closed_until = until;
+        if let Some(entry) = self.call.and_then(|call| book.calls.get_mut(&call)) {
+            entry.closed_until = until;
+        }
+    }
+
+    /// Notes that the limits let it pass: the number of this attempt (from 1) and the random faults so far.
+    pub(in crate::simulator) fn admit(&mut self) -> (u32, u32) {
+        let mut book = self.ledger.book();
+        let Some(entry) = self.call.and_then(|call| book.calls.get_mut(&call)) else { return (1, 0) };
+        entry.attempts += 1;
+        (entry.attempts, entry.faults)
+    }
+
+    /// Notes a random fault.
+    pub(in crate::simulator) fn fault(&mut self) {
+        let mut book = self.ledger.book();
+        if let Some(entry) = self.call.and_then(|call| book.calls.get_mut(&call)) {
+            entry.faults += 1;
+        }
+    }
+
+    /// Notes the outcome, with the tokens that are billed if it is.
+    pub(in crate::simulator) fn end(&mut self, outcome: Outcome, tokens: Tokens) {
+        self.ended = true;
+        let mut book = self.ledger.book();
+        let book = &mut *book;
+        let mut entry = self.call.and_then(|call| book.calls.get_mut(&call));
+        if outcome == Outcome::Served {
+            book.served_at.push(self.at.saturating_duration_since(book.started));
+            if let Some(entry) = &mut entry {
+                entry.served += 1;
+                book.totals.duplicates += u64::from(entry.served == 2);
+            }
+        }
+        let totals = &mut book.totals;
+        let (count, billed) = match outcome {
+            Outcome::Served => (&mut totals.served, true),
+            Outcome::Invalid => (&mut totals.invalid, true),
+            Outcome::Cut => (&mut totals.cut, true),
+            Outcome::Refused => (&mut totals.refused, true),
+            Outcome::Garbled => (&mut totals.garbled, true),
+            Outcome::RateLimited => (&mut totals.rate_limited, false),
+            Outcome::Error => (&mut totals.errors, false),
+            Outcome::Reset => (&mut totals.resets, false),
+            Outcome::Hang => (&mut totals.hangs, false),
+        };
+        *count += 1;
+        if billed {
+            book.bill.0 += 1;
+            book.bill.1 += tokens;
+            if let Some(entry) = entry {
+                entry.bill.0 += 1;
+                entry.bill.1 += tokens;
+            }
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut book = self.ledger.book();
+        book.in_flight -= 1;
+        if !self.ended {
+            book.totals.abandoned += 1;
+        }
+    }
+}

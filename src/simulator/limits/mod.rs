@@ -1,0 +1,165 @@
+//! The limits of the account: buckets for requests and tokens, and seats for requests in work.
+//!
+//! Promises: a request takes from all of its buckets or from none (only a request that finds no seat is charged as a
+//! request all the same); never lets more pass than the scenario says, not even between two looks at the clock. What
+//! is refused costs nothing. Never waits: what does not pass is refused.
+
+mod bucket;
+mod quota;
+
+use super::scenario::{Change, Scenario};
+use bucket::Bucket;
+use quota::Quota;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meter {
+    Requests,
+    Input,
+    Output,
+    /// Input and output in one.
+    Tokens,
+}
+
+pub(super) const METERS: [Meter; 4] = [Meter::Requests, Meter::Input, Meter::Output, Meter::Tokens];
+
+/// What a request takes from which meters; 0 takes nothing, but does not pass while a meter is in the negative.
+pub(super) type Charge = Vec<(Meter, u64)>;
+
+/// The state of one meter, for the headers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Standing {
+    pub(super) meter: Meter,
+    /// Per minute.
+    pub(super) limit: f64,
+    /// What would pass right now.
+    pub(super) remaining: u64,
+    /// Until everything would.
+    pub(super) reset: Duration,
+}
+
+/// Why a request does not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// A meter is short; the one with the longest wait.
+    Limit { meter: Meter, wait: Duration },
+    /// All seats are taken.
+    Seats,
+}
+
+/// A place among the requests in work; free again when dropped.
+#[derive(Debug)]
+pub(super) struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[derive(Debug)]
+struct Meters {
+    quota: Quota,
+    buckets: [Option<Bucket>; METERS.len()],
+    /// Requests that have come this far.
+    reached: u64,
+    changes: VecDeque<Change>,
+}
+
+/// The limits of one simulator.
+#[derive(Debug)]
+pub(super) struct Limits {
+    meters: Mutex<Meters>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Limits {
+    pub(super) fn new(scenario: &Scenario, now: Instant) -> Self {
+        let quota = Quota::of(scenario);
+        let mut meters = Meters { quota, buckets: [const { None }; METERS.len()], reached: 0, changes: scenario.change.clone().into() };
+        meters.set(now);
+        Self { meters: Mutex::new(meters), taken: Arc::default() }
+    }
+
+    fn meters(&self) -> MutexGuard<'_, Meters> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a request in or refuses it; with the state of its meters after that.
+    pub(super) fn admit(&self, charge: &Charge, now: Instant) -> (Result<Seat, Refusal>, Vec<Standing>) {
+        let mut meters = self.meters();
+        meters.count(now);
+        let passage = meters.pass(charge, &self.taken);
+        (passage, meters.standings(charge))
+    }
+
+    /// Charges output that was produced.
+    pub(super) fn produced(&self, tokens: u64, now: Instant) {
+        if let Some(bucket) = &mut self.meters().buckets[Meter::Output as usize] {
+            bucket.fill(now);
+            bucket.take(tokens);
+        }
+    }
+}
+
+impl Meters {
+    /// Gives every meter the rate of the quota.
+    fn set(&mut self, now: Instant) {
+        for meter in METERS {
+            let (rate, capacity) = self.quota.of_meter(meter);
+            let bucket = &mut self.buckets[meter as usize];
+            match bucket {
+                _ if rate <= 0.0 => *bucket = None,
+                Some(bucket) => bucket.set(rate, capacity, now),
+                None => *bucket = Some(Bucket::new(rate, capacity, now)),
+            }
+        }
+    }
+
+    /// Counts a request, makes the changes that are due before it, and brings the buckets up to date.
+    fn count(&mut self, now: Instant) {
+        while let Some(change) = self.changes.pop_front_if(|change| change.after_requests <= self.reached) {
+            self.quota.change(&change);
+            self.set(now);
+        }
+        self.reached += 1;
+        self.buckets.iter_mut().flatten().for_each(|bucket| bucket.fill(now));
+    }
+
+    fn pass(&mut self, charge: &Charge, taken: &Arc<AtomicUsize>) -> Result<Seat, Refusal> {
+        let waits = charge.iter().filter_map(|(meter, amount)| {
+            let wait = self.buckets[*meter as usize].as_ref()?.wait(*amount);
+            Some((*meter, wait)).filter(|_| !wait.is_zero())
+        });
+        if let Some((meter, wait)) = waits.max_by_key(|(_, wait)| *wait) {
+            return Err(Refusal::Limit { meter, wait });
+        }
+        // Whoever finds no seat has asked all the same.
+        let seats = self.quota.concurrency;
+        let before = taken.fetch_add(1, Ordering::AcqRel);
+        let seat = Seat(Arc::clone(taken));
+        let has_seat = seats == 0 || before < seats;
+        for (meter, amount) in charge {
+            if let Some(bucket) = &mut self.buckets[*meter as usize]
+                && (has_seat || *meter == Meter::Requests)
+            {
+                bucket.take(*amount);
+            }
+        }
+        if has_seat { Ok(seat) } else { Err(Refusal::Seats) }
+    }
+
+    fn standings(&self, charge: &Charge) -> Vec<Standing> {
+        let standing = |(meter, _): &(Meter, u64)| {
+            let bucket = self.buckets[*meter as usize].as_ref()?;
+            let (limit, _) = self.quota.of_meter(*meter);
+            Some(Standing { meter: *meter, limit: limit.ceil(), remaining: bucket.remaining(), reset: bucket.reset() })
+        };
+        charge.iter().filter_map(standing).collect()
+    }
+}

@@ -1,0 +1,45 @@
+//! How a 429 tells when to come back.
+//!
+//! Promises: what is told is never shorter than what is meant, whatever the form rounds it to.
+
+use super::scenario::RetryAfter;
+use std::time::{Duration, SystemTime};
+
+/// What is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    /// From now on.
+    pub(super) wait: Option<Duration>,
+    pub(super) header: Option<(&'static str, String)>,
+}
+
+/// Tells a wait that was computed, unless a fixed one, in seconds, is to be told.
+pub(super) fn tell(form: RetryAfter, fixed_s: f64, computed: Duration, now: SystemTime) -> Told {
+    let fixed = Duration::try_from_secs_f64(fixed_s).unwrap_or_default();
+    let is_fixed = !fixed.is_zero();
+    let wait = if is_fixed { fixed } else { computed };
+    let (wait, header) = match form {
+        RetryAfter::None => return Told { wait: None, header: None },
+        RetryAfter::Seconds if is_fixed => (wait, ("retry-after", fixed_s.to_string())),
+        RetryAfter::Seconds => {
+            let seconds = up(wait);
+            (Duration::from_secs(seconds), ("retry-after", seconds.to_string()))
+        }
+        RetryAfter::Ms => {
+            let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+            (Duration::from_millis(millis), ("retry-after-ms", millis.to_string()))
+        }
+        RetryAfter::Date => {
+            let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let then = Duration::from_secs(up(now.saturating_add(wait)));
+            let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + then);
+            (then.saturating_sub(now), ("retry-after", date))
+        }
+    };
+    Told { wait: Some(wait), header: Some(header) }
+}
+
+/// Whole seconds, rounded up.
+fn up(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
