@@ -180,7 +180,7 @@ impl Desk<'_> {
         let ask = work.ask;
         let usage = Tokens { output: tokens(text), ..work.input };
         let (content_type, script) = if ask.delivery.stream {
-            (EVENTS, Script::stream(self.dialect.stream(ask, text, end, usage), work.latency - work.first_byte))
+            (EVENTS, Script::stream(self.dialect.stream(ask, text, end, usage), work.latency.saturating_sub(work.first_byte)))
         } else {
             (JSON, Script::whole(self.dialect.reply(ask, text, end, usage), usage.output))
         };
