@@ -98,9 +98,9 @@ fn a_request_takes_from_all_meters_or_from_none() {
     assert_eq!(standings[1].reset, Duration::from_secs(50));
     // The longest wait is told: 60 tokens are 50 s away, though a request would pass.
     let _seat = limits.admit(&vec![(Meter::Requests, 1), (Meter::Tokens, 10)], start).0.unwrap();
-    assert_eq!(take(&limits, Meter::Tokens, 60, start), Err((Meter::Tokens, Duration::from_secs(60))));
+    assert_eq!(take(&limits, Meter::Tokens, 60, start), Err((Meter::Tokens, Duration::from_mins(1))));
     // Who finds no seat has asked, but used no tokens.
-    let later = start + Duration::from_secs(60);
+    let later = start + Duration::from_mins(1);
     let (full, standings) = limits.admit(&vec![(Meter::Requests, 1), (Meter::Tokens, 60)], later);
     assert_eq!(full.unwrap_err(), Refusal::Seats);
     assert_eq!((standings[0].remaining, standings[1].remaining), (1, 60));

@@ -137,7 +137,8 @@ async fn the_first_byte_comes_when_it_should_and_the_rest_until_the_end() {
 async fn a_stream_breaks_off_falls_silent_or_turns_into_an_error() {
     let mut toml_text = String::new();
     for kind in ["truncated_body", "stream_error", "stall"] {
-        toml_text += &format!("[[poison]]\nmarker = 'do:{kind}'\nfault = '{kind}'\n");
+        toml_text.push_str("[[poison]]\n");
+        toml_text.push_str(&["marker = 'do:", kind, "'\nfault = '", kind, "'\n"].concat());
     }
     let simulator = start(&toml_text).await;
     for (path, body) in [
