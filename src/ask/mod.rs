@@ -10,21 +10,26 @@ pub mod dialect;
 pub mod pricing;
 
 mod account;
+mod attempt;
 mod budget;
+mod ending;
 mod fault;
 mod governor;
 mod hedge;
 mod judge;
 mod lessons;
 mod preflight;
+mod provider;
 mod retry;
 mod settings;
 mod transport;
 
-pub use account::{Account, AccountError, Provider};
+pub use account::{Account, AccountError};
 pub use budget::{Budget, BudgetReached};
+pub use ending::{Ended, clock_time};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind};
 pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Ticket};
-pub use retry::{Answered, Asker, Attempt, Ended, Ledger, LedgerClosed, Observer, Question, clock_time};
+pub use provider::Provider;
+pub use retry::{Answered, Asker, Attempt, Ledger, LedgerClosed, Observer, Question};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
 pub use transport::{ClientError, Live, Transport};

@@ -10,19 +10,21 @@
 mod bucket;
 mod learner;
 mod limits;
+mod line;
 mod need;
+mod permit;
 mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use need::Need;
+pub use permit::{Ending, Permit};
 
 use super::budget::{Budget, BudgetReached};
-use super::dialect::{Meter, Standing};
-use super::fault::Pressure;
 use super::settings::LimitSettings;
-use crate::model::{Money, Usage};
+use crate::model::Money;
 use limits::{Given, Limits, Taken};
+use line::{Local, Waiter};
 use need::Amounts;
 use shared::Home;
 use std::collections::BTreeMap;
@@ -44,26 +46,6 @@ pub struct Governor {
     stop: CancellationToken,
     abandon: CancellationToken,
 }
-
-/// What only this process knows.
-#[derive(Debug)]
-struct Local {
-    waiting: BTreeMap<Place, Arc<Notify>>,
-    arrivals: u64,
-    in_flight: usize,
-    /// Requests in flight at the most. Below `concurrency` while the provider is overloaded.
-    ceiling: f64,
-    /// The same while something seems to be wrong with all of them.
-    suspicion: Option<usize>,
-    /// Requests sent before have had their share in lowering it.
-    lowered_at: f64,
-    /// Recent answers, and how many of them said that the provider is overloaded.
-    overload: f64,
-    budget: Budget,
-}
-
-/// A place in the line: the document, then the time of arrival.
-type Place = (i64, u64);
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy)]
@@ -89,30 +71,6 @@ pub enum NotAdmitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 
-/// Permission to have one request in flight. Dropped without being settled, the request may have cost what was reserved.
-#[derive(Debug)]
-pub struct Permit<'g> {
-    governor: &'g Governor,
-    taken: Taken,
-    at_most: Option<Money>,
-    settled: bool,
-}
-
-/// How a request ended, as far as limits go.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ending<'e> {
-    /// What it used, where that is known.
-    pub usage: Option<Usage>,
-    /// What it cost; `None`: it may have cost as much as it can.
-    pub cost: Option<Money>,
-    /// What the headers say.
-    pub standings: &'e [Standing],
-    /// What the provider suffers from, if that is why it refused; with the wait before the next request.
-    pub refused: Option<(Pressure, Duration)>,
-    /// The limit that it names.
-    pub meter: Option<Meter>,
-}
-
 /// Seconds since 1970 that never go back while the process lives: processes can compare theirs.
 #[derive(Debug)]
 struct Clock {
@@ -129,11 +87,6 @@ impl Clock {
         self.started + Duration::try_from_secs_f64(at - self.base).unwrap_or_default()
     }
 }
-
-/// All requests do not leave at the moment when the gate opens, but within this share of the wait.
-const SPREAD: f64 = 0.02;
-/// An answer in five may say that the provider is overloaded before it gets fewer requests at a time.
-const OVERLOADED: f64 = 0.2;
 
 impl Governor {
     /// A governor for `concurrency` requests in flight at the most. It admits nobody once `stop` is cancelled, and gives up
@@ -290,81 +243,6 @@ enum Turn {
     At(f64),
     /// When somebody else has ended, or gone first.
     AfterOthers,
-}
-
-/// Somebody who waits to be admitted. Leaves the line when dropped.
-struct Waiter<'g> {
-    governor: &'g Governor,
-    place: Place,
-    turn: Arc<Notify>,
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        let mut local = self.governor.local();
-        local.waiting.remove(&self.place);
-        local.call_next();
-    }
-}
-
-impl Local {
-    fn call_next(&self) {
-        if let Some((_, turn)) = self.waiting.first_key_value() {
-            turn.notify_one();
-        }
-    }
-
-    /// Fewer at a time when the provider is overloaded, once for all that were in flight together; one more with each full
-    /// round without that.
-    fn adapt(&mut self, overloaded: bool, sent_at: f64, concurrency: usize, now: f64) {
-        self.overload += 0.1 * (f64::from(u8::from(overloaded)) - self.overload);
-        if overloaded && self.overload > OVERLOADED && sent_at > self.lowered_at {
-            self.ceiling = (0.7 * self.ceiling.min(self.in_flight as f64)).max(1.0);
-            self.lowered_at = now;
-        } else if !overloaded && self.in_flight as f64 >= self.ceiling - 1.0 {
-            self.ceiling = (self.ceiling + 1.0 / self.ceiling).min(concurrency as f64);
-        }
-    }
-}
-
-impl Permit<'_> {
-    /// Gives the permit back.
-    pub fn end(mut self, ending: &Ending<'_>) {
-        self.settled = true;
-        self.give_back(ending);
-    }
-
-    fn give_back(&self, ending: &Ending<'_>) {
-        let governor = self.governor;
-        let now = governor.clock.now();
-        let mut local = governor.local();
-        let in_flight = local.in_flight as f64;
-        let pressure = ending.refused.map(|(pressure, _)| pressure);
-        governor.home.with(now, |limits| {
-            match ending.refused {
-                Some((pressure @ (Pressure::Rate | Pressure::Ramp), wait)) => {
-                    let wait = wait.as_secs_f64() * (1.0 + SPREAD * fastrand::f64());
-                    limits.refuse(&self.taken, pressure, ending.meter, wait, in_flight, now);
-                }
-                _ => limits.settle(&self.taken, ending.usage, in_flight >= limits.window(), now),
-            }
-            for standing in ending.standings {
-                limits.observe(&self.taken, standing, &governor.given, now);
-            }
-        });
-        local.adapt(pressure == Some(Pressure::Overload), self.taken.sent_at(), governor.concurrency, now);
-        local.budget.settle(self.at_most, ending.cost);
-        local.in_flight -= 1;
-        local.call_next();
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.give_back(&Ending::default());
-        }
-    }
 }
 
 async fn at(time: Option<Instant>) {

@@ -2,8 +2,10 @@
 
 use super::bucket::Bucket;
 use super::*;
-use crate::ask::dialect::Dialect;
+use crate::ask::dialect::{Dialect, Meter, Standing};
+use crate::ask::fault::Pressure;
 use crate::ask::settings::{LimitSettings, SlowStart};
+use crate::model::Usage;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tokio::task::LocalSet;

@@ -1,0 +1,168 @@
+//! One request of a call, from its turn to its end.
+
+use super::dialect::{Extra, Meter};
+use super::ending::Ended;
+use super::fault::{Class, Fault, Pressure};
+use super::governor::{Ending, Need, Ticket};
+use super::hedge::{UnderWay, straggles};
+use super::lessons::Lessons;
+use super::pricing::Tier;
+use super::retry::{Asker, Attempt, Ledger, Observer, Question};
+use super::transport::{Exchange, Live};
+use crate::model::{Call, FailureCode, Money, Reply, Spent, Usage};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// One request, as it was sent.
+pub(super) struct Sent {
+    pub result: Result<Reply, Fault>,
+    pub attempt: Attempt,
+    /// How often the form of requests had been changed before.
+    pub shape: u32,
+}
+
+/// Passes on what is seen of an answer while it comes.
+struct Watch<'w> {
+    begun: Option<&'w CancellationToken>,
+    observer: &'w dyn Observer,
+    call: &'w Call,
+}
+
+impl Live for Watch<'_> {
+    fn begun(&self) {
+        if let Some(begun) = self.begun {
+            begun.cancel();
+        }
+    }
+
+    fn said(&self, text: &str) {
+        self.observer.said(self.call, text);
+    }
+}
+
+impl Asker {
+    /// One request, or two at the end of a run, of which the first to end counts.
+    pub(super) async fn attempt_hedged(
+        &self,
+        question: Question<'_>,
+        ledger: &impl Ledger,
+        lessons: &Lessons,
+        spent: &mut Spent,
+    ) -> Result<Sent, Ended> {
+        let under_way = UnderWay::default();
+        let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
+        let (mut first_spent, mut second_spent) = (*spent, *spent);
+        let sent = {
+            let first = self.attempt(question, ledger, lessons, &mut first_spent, &under_way);
+            tokio::pin!(first);
+            tokio::select! {
+                biased;
+                sent = &mut first => sent?,
+                () = straggles(&self.governor), if may_hedge => {
+                    self.observer.note(&format!("{} takes long and is asked for once more (llm.hedge)", question.call.label()));
+                    tokio::select! {
+                        biased;
+                        sent = &mut first => sent?,
+                        sent = self.attempt(question, ledger, lessons, &mut second_spent, &under_way) => sent?,
+                    }
+                }
+            }
+        };
+        // Whichever of the two has ended has counted itself.
+        *spent = if first_spent.attempts > spent.attempts { first_spent } else { second_spent };
+        for id in under_way.others(sent.attempt.id) {
+            ledger.ended(Attempt { id, failure: Some(FailureCode::LostReply), usage: Usage::default(), cost: Some(Money::ZERO) }).await?;
+            spent.attempts += 1;
+            spent.maybe_billed += 1;
+            self.observer.ended(&Spent { attempts: 1, maybe_billed: 1, cost: Some(Money::ZERO), ..Spent::default() });
+        }
+        Ok(sent)
+    }
+
+    /// One request. The permit is given back as soon as the reply is there.
+    async fn attempt(
+        &self,
+        question: Question<'_>,
+        ledger: &impl Ledger,
+        lessons: &Lessons,
+        spent: &mut Spent,
+        under_way: &UnderWay,
+    ) -> Result<Sent, Ended> {
+        let call = question.call;
+        let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
+        let output = u64::from(room) + u64::from(call.max_output_tokens);
+        let models = [Some(&call.model), self.fallback.as_ref()];
+        let prices =
+            models.into_iter().flatten().map(|model| self.account.prices.at_most(model, self.tier, call.most_input_tokens(), output));
+        // Whichever of them is asked in the end; unknown if one is.
+        let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
+        let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
+        let permit = self.governor.admit(&ticket).await?;
+        // Another call may have found out meanwhile that the model is gone.
+        let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.gone.load(Relaxed));
+        let other = other.map(|model| Call { model: model.clone(), ..call.clone() });
+        let call = other.as_ref().unwrap_or(call);
+        // Under the permit, so that the ledger names exactly the calls that were in flight.
+        let id = ledger.sending(spent.attempts + 1, at_most).await?;
+        under_way.sent(id);
+        let stream = self.stream || question.begun.is_some();
+        let (body, shape) = {
+            let shape = self.shape.read().unwrap_or_else(PoisonError::into_inner);
+            let extra = Extra { room, note: lessons.note.as_deref(), stream, cache: question.cache, shape: &shape.1 };
+            (self.account.dialect.request(call, &extra), shape.0)
+        };
+        self.observer.sent();
+        let started = Instant::now();
+        let watch = Watch { begun: question.begun, observer: &*self.observer, call };
+        let live = stream.then_some(&watch as &dyn Live);
+        let Exchange { result, standings } = self.governor.unless_abandoned(self.transport.send(&call.model, body, live)).await?;
+        let seconds = started.elapsed().as_secs_f64();
+
+        let (usage, lost, tier) = match &result {
+            Ok(reply) => (reply.usage, false, reply.tier.as_deref()),
+            Err(fault) => (fault.usage, fault.class == Class::Ambiguous, None),
+        };
+        // What the provider says that it billed counts: a tier may be refused and the request served on another.
+        let cost = self.account.prices.cost(&call.model, tier.map_or(self.tier, Tier::parse), usage);
+        permit.end(&Ending {
+            usage: Some(usage).filter(|usage| usage.input() > 0),
+            // A reply that was lost may have been billed like any other.
+            cost: cost.filter(|_| !lost || usage.input() > 0),
+            standings: &standings,
+            refused: result.as_ref().err().and_then(|fault| self.refused(fault, spent.attempts + 1)),
+            meter: result.as_ref().err().and_then(named_meter),
+        });
+        let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, seconds };
+        self.observer.ended(&this);
+        spent.attempts += 1;
+        spent.maybe_billed += this.maybe_billed;
+        spent.usage += usage;
+        spent.seconds += seconds;
+        spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
+        Ok(Sent { result, attempt: Attempt { id, failure: None, usage, cost }, shape })
+    }
+
+    fn need(&self, call: &Call, max_output: u64) -> Need {
+        Need {
+            input: call.tokens as f64,
+            cached: 0.0,
+            // Until answers have shown how long they are.
+            output: f64::from(call.max_output_tokens) / 2.0,
+            max_output: max_output as f64,
+            dialect: self.account.dialect,
+        }
+    }
+
+    /// What a refusal means for everybody, and for how long.
+    fn refused(&self, fault: &Fault, attempt: u32) -> Option<(Pressure, Duration)> {
+        (fault.pressure != Pressure::None).then(|| (fault.pressure, fault.wait().unwrap_or_else(|| self.backoff(attempt))))
+    }
+}
+
+/// The limit that a refusal names.
+fn named_meter(fault: &Fault) -> Option<Meter> {
+    fault.message.to_ascii_lowercase().contains("token").then_some(Meter::InputTokens)
+}

@@ -1,0 +1,86 @@
+//! How a call ends, and what is said about it.
+
+use super::fault::{Class, Fault, RunStop, StopKind};
+use super::governor::{NotAdmitted, Stopped};
+use super::retry::{Answered, Asker, Attempt, LedgerClosed};
+use crate::model::{Call, Failure, Spent};
+use std::time::Duration;
+
+/// How a call ended. The last attempt is left to the caller to settle, together with what it brought.
+#[derive(Debug)]
+pub enum Ended {
+    /// With an answer.
+    Answered(Answered, Spent, Attempt),
+    /// Without one, for good.
+    Failed(Failure, Spent, Attempt),
+    /// Not at all: the whole run has to stop, for this reason.
+    RunStops(RunStop),
+    /// Not at all: the run is stopping already.
+    Stopped,
+}
+
+impl From<NotAdmitted> for Ended {
+    fn from(refused: NotAdmitted) -> Self {
+        match refused {
+            NotAdmitted::Stopped => Self::Stopped,
+            NotAdmitted::OverBudget(budget) => {
+                let message = format!("{budget}; with a larger one the same command goes on");
+                Self::RunStops(RunStop { kind: StopKind::Parked, message })
+            }
+        }
+    }
+}
+
+impl From<Stopped> for Ended {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<LedgerClosed> for Ended {
+    fn from(_: LedgerClosed) -> Self {
+        Self::Stopped
+    }
+}
+
+impl Asker {
+    /// The end of a call that is not tried again.
+    pub(super) fn give_up(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> Ended {
+        if fault.class == Class::NotSent {
+            // Nobody answers, and has not for a while: that is no fault of this document, nor of the next one.
+            let message = format!(
+                "nobody answers at {}: {} ({} attempts). Is the server running, and is llm.base_url right?",
+                self.account.base_url, fault.message, spent.attempts
+            );
+            return Ended::RunStops(RunStop { kind: StopKind::Parked, message });
+        }
+        let request = fault.request_id.as_ref().map_or_else(String::new, |id| format!(" [request {id}]"));
+        let message = format!("{}, attempt {} of {}: {}{request}", call.label(), spent.attempts, self.retry.max_attempts, fault.message);
+        Ended::Failed(Failure::new(fault.code, message), spent, attempt)
+    }
+
+    /// Why the whole run stops.
+    pub(super) fn explain(&self, call: &Call, fault: &Fault) -> String {
+        let hint = if matches!(fault.status, Some(401 | 403)) {
+            self.account.key_hint()
+        } else if fault.status == Some(404) {
+            let near = self.account.prices.near(&call.model);
+            let near = match near.as_slice() {
+                [] => String::new(),
+                [same, ..] if *same == call.model => String::new(),
+                near => format!(" (close ids: {})", near.join(", ")),
+            };
+            format!("Does the provider have a model \"{}\"{near}, set as llm.model, and is llm.base_url right?", call.model)
+        } else {
+            String::from("Mend the cause and run the same command again.")
+        };
+        let said = fault.message.trim_end_matches('.');
+        format!("{} refuses: {said}. {hint} Documents without a result stay pending.", self.account.base_url)
+    }
+}
+
+/// The time of day that comes after `wait`.
+pub fn clock_time(wait: Duration) -> String {
+    let at = jiff::Timestamp::now().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

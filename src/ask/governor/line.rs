@@ -1,0 +1,65 @@
+//! The line of those who want to send, and what only this process knows about the account.
+
+use super::super::budget::Budget;
+use super::Governor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// What only this process knows.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub waiting: BTreeMap<Place, Arc<Notify>>,
+    pub arrivals: u64,
+    pub in_flight: usize,
+    /// Requests in flight at the most. Below `concurrency` while the provider is overloaded.
+    pub ceiling: f64,
+    /// The same while something seems to be wrong with all of them.
+    pub suspicion: Option<usize>,
+    /// Requests sent before have had their share in lowering it.
+    pub lowered_at: f64,
+    /// Recent answers, and how many of them said that the provider is overloaded.
+    pub overload: f64,
+    pub budget: Budget,
+}
+
+/// A place in the line: the document, then the time of arrival.
+pub(super) type Place = (i64, u64);
+
+/// An answer in five may say that the provider is overloaded before it gets fewer requests at a time.
+const OVERLOADED: f64 = 0.2;
+
+/// Somebody who waits to be admitted. Leaves the line when dropped.
+pub(super) struct Waiter<'g> {
+    pub governor: &'g Governor,
+    pub place: Place,
+    pub turn: Arc<Notify>,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut local = self.governor.local();
+        local.waiting.remove(&self.place);
+        local.call_next();
+    }
+}
+
+impl Local {
+    pub fn call_next(&self) {
+        if let Some((_, turn)) = self.waiting.first_key_value() {
+            turn.notify_one();
+        }
+    }
+
+    /// Fewer at a time when the provider is overloaded, once for all that were in flight together; one more with each full
+    /// round without that.
+    pub fn adapt(&mut self, overloaded: bool, sent_at: f64, concurrency: usize, now: f64) {
+        self.overload += 0.1 * (f64::from(u8::from(overloaded)) - self.overload);
+        if overloaded && self.overload > OVERLOADED && sent_at > self.lowered_at {
+            self.ceiling = (0.7 * self.ceiling.min(self.in_flight as f64)).max(1.0);
+            self.lowered_at = now;
+        } else if !overloaded && self.in_flight as f64 >= self.ceiling - 1.0 {
+            self.ceiling = (self.ceiling + 1.0 / self.ceiling).min(concurrency as f64);
+        }
+    }
+}
