@@ -7,6 +7,7 @@ use super::settings::{LlmSettings, SlowStart};
 use super::transport::is_loopback;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -98,6 +99,15 @@ impl Account {
         }
         if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
             return error("llm.api_key_env", "the key holds characters that no key has; was it copied whole and alone?".to_owned());
+        }
+        if !server.username().is_empty() || server.password().is_some() {
+            let message = "secrets stand in the environment and not in settings: leave the user out, and name a header in llm.headers, \
+                such as authorization = \"env:VARIABLE\"";
+            return error("llm.base_url", message.to_owned());
+        }
+        let ours = ["model", "messages", "input", "contents", "system", "instructions", "systemInstruction", "stream", "n"];
+        if let Some(field) = settings.body.keys().find(|field| ours.contains(&field.as_str())) {
+            return error("llm.body", format!("{field} is made by docmill: what is asked and paid for hangs on it"));
         }
         let key_header = match settings.key_header.as_str() {
             "" => None,
@@ -200,6 +210,20 @@ impl Account {
         }
     }
 
+    /// The same for all texts in an answer: in its JSON a secret may have been written in another notation.
+    pub(super) fn scrub_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(scrubbed) = self.scrub(Cow::Borrowed(text)) {
+                    *text = scrubbed;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_value(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.scrub_value(field)),
+            _ => {}
+        }
+    }
+
     /// `text` without the key and other secrets. What is shorter than any secret is none, and stands in many texts.
     pub(super) fn scrub<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
         const SHORTEST: usize = 12;
@@ -210,6 +234,11 @@ impl Account {
     }
 }
 
+/// Headers that belong to the connection, and not to those who use it.
+const NOT_FOR_SETTINGS: [&str; 6] = ["content-length", "content-type", "host", "transfer-encoding", "connection", "expect"];
+/// Headers whose values are secrets.
+const SECRET: [&str; 7] = ["authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie", "x-auth-token"];
+
 impl Further {
     fn resolve(settings: &LlmSettings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
         let mut further = Self::default();
@@ -218,6 +247,12 @@ impl Further {
             let Ok(header) = name.to_ascii_lowercase().parse::<HeaderName>() else {
                 return Err(error(format!("\"{name}\" is no name of a header")));
             };
+            if NOT_FOR_SETTINGS.contains(&header.as_str()) {
+                return Err(error(format!("{name}: this header is made by docmill")));
+            }
+            if SECRET.contains(&header.as_str()) && !value.as_str().is_some_and(|value| value.starts_with("env:")) {
+                return Err(error(format!("{name}: secrets stand in the environment and not in settings: write \"env:VARIABLE\"")));
+            }
             let value = further.value(name, value, &environment).map_err(error)?;
             if HeaderValue::from_str(&value).is_err() {
                 return Err(error(format!("{name}: a header cannot have this value")));

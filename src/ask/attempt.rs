@@ -11,7 +11,6 @@ use super::retry::{Asker, Attempt, Ledger, Observer, Question};
 use super::transport::{Exchange, Live};
 use crate::model::{Call, FailureCode, Money, Reply, Spent, Usage};
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -102,7 +101,7 @@ impl Asker {
         let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
         let permit = self.governor.admit(&ticket).await?;
         // Another call may have found out meanwhile that the model is gone.
-        let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.gone.load(Relaxed));
+        let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.is_away());
         let other = other.map(|model| Call { model: model.clone(), ..call.clone() });
         let call = other.as_ref().unwrap_or(call);
         // Under the permit, so that the ledger names exactly the calls that were in flight.
@@ -126,7 +125,9 @@ impl Asker {
             Err(fault) => (fault.usage, fault.class == Class::Ambiguous, None),
         };
         // What the provider says that it billed counts: a tier may be refused and the request served on another.
-        let cost = self.account.prices.cost(&call.model, tier.map_or(self.tier, Tier::parse), usage);
+        // A reply that does not say what it used may have used all that it could.
+        let told = usage.input() > 0 || !matches!(&result, Ok(_) | Err(Fault { class: Class::BadReply, .. }));
+        let cost = self.account.prices.cost(&call.model, tier.map_or(self.tier, Tier::parse), usage).filter(|_| told);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
             // A reply that was lost may have been billed like any other.

@@ -61,7 +61,10 @@ impl Asker {
 
     /// Why the whole run stops.
     pub(super) fn explain(&self, call: &Call, fault: &Fault) -> String {
-        let hint = if matches!(fault.status, Some(401 | 403)) {
+        let about_key = matches!(fault.status, Some(401 | 403)) || fault.message.to_ascii_lowercase().contains("api key");
+        let hint = if fault.status.is_some_and(|status| (300..400).contains(&status)) {
+            String::from("Is llm.base_url right?")
+        } else if about_key {
             self.account.key_hint()
         } else if fault.status == Some(404) {
             let near = self.account.prices.near(&call.model);

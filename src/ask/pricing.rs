@@ -188,7 +188,8 @@ impl Prices {
     /// One line for each model, or for those asked for: id, prices for a million tokens, remarks.
     pub fn lines(&self, wanted: &[String]) -> Vec<[String; 6]> {
         let usd = |usd: Option<f64>| usd.map_or_else(|| "?".to_owned(), |usd| usd.to_string());
-        let chosen = self.0.models.iter().filter(|price| wanted.is_empty() || wanted.contains(&price.id));
+        let in_force = |price: &&Price| self.find(&price.id).is_some_and(|found| std::ptr::eq(found, *price));
+        let chosen = self.0.models.iter().filter(in_force).filter(|price| wanted.is_empty() || wanted.contains(&price.id));
         let line = |price: &Price| {
             let mut remarks = Vec::new();
             remarks.extend(price.from.as_ref().map(|from| format!("from {from}")));

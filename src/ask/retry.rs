@@ -18,9 +18,9 @@ use super::settings::{LlmSettings, RetrySettings};
 use super::transport::Transport;
 use crate::model::{Call, FailureCode, Money, Spent, Usage};
 use serde_json::Value;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Watches attempts from outside: counters, bars, logs.
@@ -77,8 +77,8 @@ pub struct Asker {
     pub(super) hedge: bool,
     pub(super) tier: Tier,
     pub(super) fallback: Option<String>,
-    /// The model is not there: everybody asks the fallback.
-    pub(super) gone: AtomicBool,
+    /// Until when everybody asks the fallback.
+    pub(super) away_until: Mutex<Option<Instant>>,
     pub(super) preflight: Preflight,
     pub(super) observer: Arc<dyn Observer>,
 }
@@ -107,6 +107,9 @@ pub struct Answered {
     pub request_id: Option<String>,
 }
 
+/// How long calls begin with the other model.
+const FOR_GOOD: Duration = Duration::from_hours(24 * 365);
+const FOR_A_WHILE: Duration = Duration::from_mins(1);
 /// The longest wait that we choose ourselves.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
@@ -138,7 +141,7 @@ impl Asker {
             hedge: settings.hedge,
             tier: Tier::parse(&settings.service_tier),
             fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
-            gone: AtomicBool::new(false),
+            away_until: Mutex::new(None),
             preflight: Preflight::new(settings.preflight),
             observer,
         }
@@ -180,8 +183,11 @@ impl Asker {
         loop {
             let Sent { result, mut attempt, shape } = self.attempt_hedged(question, ledger, &lessons, &mut spent).await?;
             let fault = match result.and_then(|reply| judge(reply, &check)) {
-                Ok(answered) => return Ok(Ended::Answered(answered, spent, attempt)),
-                Err(fault) => fault,
+                Ok(mut answered) => {
+                    self.account.scrub_value(&mut answered.value);
+                    return Ok(Ended::Answered(answered, spent, attempt));
+                }
+                Err(fault) => Fault { message: self.account.scrub(fault.message.into()).into_owned(), ..fault },
             };
             attempt.failure = Some(fault.code);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
@@ -253,12 +259,19 @@ impl Asker {
         bound.mul_f64(fastrand::f64())
     }
 
+    /// Whether calls begin with the other model: for good if this one is gone, for a while if it is overloaded.
+    pub(super) fn is_away(&self) -> bool {
+        let away_until = self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
+        away_until.is_some_and(|until| until > Instant::now())
+    }
+
     fn fall_back(&self, call: &Call, fault: &Fault) {
-        let gone = fault.status == Some(404);
-        // Said once: from now on all calls begin with the other model.
-        if !gone || !self.gone.swap(true, Relaxed) {
+        let time = if fault.status == Some(404) { FOR_GOOD } else { FOR_A_WHILE };
+        // Said once each time: until then all calls begin with the other model.
+        if !self.is_away() {
             let model = self.fallback.as_deref().unwrap_or_default();
             self.observer.note(&format!("{} is asked instead of {} (llm.fallback): {}", model, call.model, fault.message));
         }
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
     }
 }

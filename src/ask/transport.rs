@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::dialect::{Body, HttpReply, Standing};
-use super::fault::{Class, Fault};
+use super::fault::{Class, Fault, StopKind};
 use super::settings::LlmSettings;
 use crate::model::{FailureCode, Reply};
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The HTTP client of one account.
 #[derive(Debug)]
@@ -105,7 +106,8 @@ impl Transport {
             // a short one may stand in any reply.
             Err(_) => {
                 let body = account.scrub(String::from_utf8_lossy(&body));
-                account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() })
+                let reply = account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() });
+                reply.map_err(|fault| Fault { message: account.scrub(fault.message.into()).into_owned(), ..fault })
             }
         }
     }
@@ -119,10 +121,14 @@ impl Transport {
     ) -> Result<Reply, Fault> {
         let account = &self.account;
         let mut reader = account.dialect.stream();
-        let mut read = 0;
+        let (mut read, begin) = (0, Instant::now());
         let broken = loop {
-            let (limit, setting) =
-                if read == 0 { (self.times.first_byte, "llm.first_byte_s") } else { (self.times.silence, "llm.silence_s") };
+            // Comments that keep the connection alive are no beginning.
+            let (limit, setting) = if reader.started() {
+                (self.times.silence, "llm.silence_s")
+            } else {
+                (self.times.first_byte.saturating_sub(begin.elapsed()), "llm.first_byte_s")
+            };
             match within(response.chunk(), limit, "the reply stopped coming", setting).await {
                 Ok(Ok(Some(chunk))) => {
                     read += chunk.len();
@@ -222,7 +228,7 @@ fn timed_out(what: &str, limit: Duration, setting: &str) -> Fault {
 }
 
 fn too_large() -> Fault {
-    Fault::new(Class::BadReply, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes"))
+    Fault::new(Class::Ambiguous, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes"))
 }
 
 pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
@@ -233,7 +239,14 @@ pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {
-    let message = account.scrub(chain(error).into()).into_owned();
+    // Without the address: its parameters may hold secrets in another notation.
+    let message = account
+        .scrub(chain(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
+        .into_owned();
+    if error.is_connect() && message.contains("certificate") {
+        let hint = "Is it the certificate of a company's proxy, or of a server of your own? llm.ca_file names a file with those to trust";
+        return Fault::new(Class::RunFatal(StopKind::Refused), FailureCode::Unreachable, format!("{message}. {hint}"));
+    }
     if error.is_connect() {
         Fault::new(Class::NotSent, FailureCode::Unreachable, message)
     } else if error.is_builder() {

@@ -88,6 +88,25 @@ impl Breaker {
         Err(stop)
     }
 
+    /// At the end of a run in a store without any answer: if all calls of a task were rejected, about more than two
+    /// documents, that is no fault of theirs either, however few they are.
+    pub fn nothing_succeeded(&self) -> Option<RunStop> {
+        let mut tasks = self.tasks();
+        if self.limit == 0 || tasks.tripped.is_some() {
+            return None;
+        }
+        let rejected =
+            |streak: &&mut Streak| !streak.proven && streak.code == Some(FailureCode::Rejected) && streak.documents() > DOCUMENTS;
+        let (task, calls) = tasks.streaks.iter_mut().find_map(|(task, streak)| {
+            let streak = Some(streak).filter(rejected)?;
+            Some((Arc::clone(task), std::mem::take(&mut streak.calls)))
+        })?;
+        let failure = Failure::new(FailureCode::Rejected, "see the failures above");
+        let stop = stop(&task, &failure, &calls);
+        tasks.tripped = Some(calls);
+        Some(stop)
+    }
+
     /// Calls that failed in the streak that stopped the run, if one did.
     pub fn tripped(&self) -> Option<Vec<(DocumentId, CallKey)>> {
         self.tasks().tripped.clone()
@@ -147,6 +166,22 @@ mod tests {
             fail(&breaker, code, document).unwrap();
         }
         assert_eq!(breaker.tripped(), None);
+    }
+
+    #[test]
+    fn where_nothing_ever_succeeded_few_rejected_documents_are_enough_at_the_end() {
+        let breaker = Breaker::new(20);
+        fail(&breaker, FailureCode::Rejected, 1).unwrap();
+        fail(&breaker, FailureCode::Rejected, 2).unwrap();
+        assert!(breaker.nothing_succeeded().is_none());
+        fail(&breaker, FailureCode::Rejected, 3).unwrap();
+        assert_eq!((breaker.nothing_succeeded().unwrap().kind, breaker.tripped().unwrap().len()), (StopKind::Refused, 3));
+        let breaker = Breaker::new(20);
+        breaker.succeeded(&"t".into());
+        for document in 1..4 {
+            fail(&breaker, FailureCode::Rejected, document).unwrap();
+        }
+        assert!(breaker.nothing_succeeded().is_none());
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Conductor {
     fn tell_others(&self, waiting: Option<Duration>, said: bool) -> bool {
         let note = match waiting {
             Some(wait) if !said && wait > TICK => {
-                format!("waiting until {}, because the provider wants no request before", clock_time(wait))
+                format!("waiting until {} for the provider's limit", clock_time(wait))
             }
             None if said => String::new(),
             _ => return said,

@@ -54,12 +54,13 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let output_error = |source| RunError::Output { directory: directory.display().to_string(), source };
     std::fs::create_dir_all(directory).map_err(output_error)?;
     let lock = Arc::new(RunLock::acquire(directory)?);
-    let unwritable = |e: WriteError| output_error(std::io::Error::other(e));
+    let unwritable = |e: WriteError| if e.is_disk_full() { e.into() } else { output_error(std::io::Error::other(e)) };
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
     let Opened { store, rows, catalog, next, previous, answers, budget } = open(&plan, &started).map_err(RunError::Unusable)?;
-    let run = store.run();
+    // Whether anything is known already, be it an answer or a failure.
+    let (run, first) = (store.run(), answers.reader.is_none());
 
     let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
     let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
@@ -134,6 +135,8 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     findings.made = meters.snapshot().answered;
     // The store's own reason comes first: others are mostly its echo.
     let worked = committed.map_err(RunError::from).and(result).and(written);
+    let in_vain = if first { breaker.nothing_succeeded() } else { None };
+    let _first_wins = in_vain.map(|stop| stopped_by.set(stop));
     let complete = stopped_by.get().is_none();
     let worked = worked.and_then(|written| reopen(&breaker, &plan, &store, written));
     let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));

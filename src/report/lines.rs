@@ -61,7 +61,7 @@ fn line(s: &Snapshot) -> String {
 
 /// That nobody may send, if that is so.
 pub(super) fn waiting(s: &Snapshot) -> Option<String> {
-    (s.waiting_s > 0.0).then(|| format!("the provider wants no request for another {}", duration(s.waiting_s)))
+    (s.waiting_s > 0.0).then(|| format!("waiting {} for the provider's limit", duration(s.waiting_s)))
 }
 
 /// Time left, from the rate so far.

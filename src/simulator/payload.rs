@@ -56,6 +56,8 @@ pub(super) struct Payload {
     tail: Tail,
     length: Option<u64>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When the last step was due: pauses are added up from it, or the roundings of many timers would be.
+    due: Option<Instant>,
     /// Until it is paid.
     tab: Option<Tab>,
     begun: bool,
@@ -67,17 +69,18 @@ impl Payload {
     /// A reply; without a tab it is none of a model.
     pub(super) fn new(script: Script, tab: Option<Tab>) -> Self {
         let Script { steps, tail, length } = script;
-        Self { steps: steps.into(), tail, length, sleep: None, tab, begun: false, flushed: false }
+        Self { steps: steps.into(), tail, length, sleep: None, due: None, tab, begun: false, flushed: false }
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         let Some(next) = self.steps.front() else { return Poll::Ready(None) };
+        let due = self.due.unwrap_or_else(Instant::now) + next.after;
         if !next.after.is_zero() {
-            let after = next.after;
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
             ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
         }
+        self.due = Some(due);
         let step = self.steps.pop_front();
         self.begun = true;
         if let (Some(step), Some(tab)) = (&step, &mut self.tab) {

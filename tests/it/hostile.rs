@@ -306,3 +306,71 @@ fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
     let status = workspace.docmill(["status"]).exits(0).stdout;
     assert!(!status.contains("in doubt"), "{status}");
 }
+
+#[test]
+fn a_reply_that_does_not_say_what_it_used_counts_with_what_it_may_have_used() {
+    let (url, _) = raw(|mut stream, _| {
+        while request(&mut stream).is_some() {
+            let body = r#"{"model":"m","choices":[{"message":{"content":"{\"said\":\"x\"}"},"finish_reason":"stop"}]}"#;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap_or_default();
+        }
+    });
+    let workspace = asking(&url, 40).set("prices.m", "{ input = 1000, output = 10000 }");
+    // A request may cost about two dollars: 100 tokens of output, and the input's bytes and more.
+    let run = workspace.run(["--job", "echo.toml", "--max-usd", "10"]).exits(4).says(&["budget.max_usd"]);
+    let rows = run.csv("echo").rows;
+    assert!((1..=8).contains(&rows.len()), "{}", rows.len());
+    assert!(rows.iter().all(|row| row["cost_usd"].is_empty()), "what is not known is not zero");
+}
+
+#[test]
+fn a_secret_in_another_notation_is_found_as_well() {
+    const SECRET: &str = "sk/SECRET+abc/def0123456789";
+    let escaped = |text: &str| text.replace('/', "\\/").replace('S', "\\u0053");
+    let server = ModelServer::script()
+        .answer(|_| serde_json::json!({"said": format!("it is {SECRET}")}))
+        .faults(move |ask| match ask.docid.as_deref() {
+            Some("0") => Reply::StatusText(400, format!("{{\"error\":{{\"message\":\"{}\"}}}}", escaped(SECRET))),
+            _ => Reply::Ok,
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).env("K", SECRET).set("llm.api_key_env", "K").set("llm.query.code", "\"env:K\"");
+    workspace.write("echo.toml", ECHO).doc("0.txt", "docid:0").doc("1.txt", "docid:1");
+    let run = workspace.run(["--job", "echo.toml"]).exits(3);
+    let gone = asking("http://127.0.0.1:1/v1", 1).env("K", SECRET).set("llm.query.code", "\"env:K\"").set("llm.retry.max_attempts", 1);
+    let gone = gone.run(["--job", "echo.toml"]).exits(4);
+    let mut all = run.stderr.clone() + &gone.stderr;
+    for file in ["docmill.db", "docmill.db-wal", "echo/results.csv", "echo/results.jsonl"] {
+        all += &String::from_utf8_lossy(&std::fs::read(workspace.path("output").join(file)).unwrap_or_default());
+    }
+    assert!(!all.contains("SECRET") && !all.contains("0053ECRET"), "{}", run.stderr);
+}
+
+#[test]
+fn what_decides_about_the_bill_is_not_for_free_fields_and_secrets_not_for_settings() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    for (setting, said) in [
+        ("llm.body.model=\"other\"", "model is made by docmill"),
+        ("llm.body.n=3", "n is made by docmill"),
+        ("llm.headers.Content-Length=5", "this header is made by docmill"),
+        ("llm.headers.Authorization=\"Bearer abc\"", "env:VARIABLE"),
+    ] {
+        workspace.run(["--job", "echo.toml", "--set", setting]).exits(2).says(&[said]);
+    }
+    let run = asking("http://user:pw@127.0.0.1:1/v1", 1).run(["--job", "echo.toml"]).exits(2).says(&["leave the user out"]);
+    assert!(!run.stderr.contains("user:pw"), "{}", run.stderr);
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_server_that_sends_us_elsewhere_is_named_and_costs_no_document() {
+    let server = ModelServer::script()
+        .faults(|_| Reply::Status(302, serde_json::json!({}), vec![("location", "https://login.example/".into())]))
+        .start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    workspace.run(["--job", "echo.toml"]).exits(5).says(&["sends us on to https://login.example/", "llm.base_url", "1 remain"]);
+}

@@ -68,7 +68,11 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     // Thinking blocks may come first: blocks are chosen by type, never by position.
     let text: String = blocks.iter().filter(|b| b["type"] == "text").filter_map(|b| b["text"].as_str()).collect();
     let stop = match json["stop_reason"].as_str() {
-        Some("max_tokens" | "model_context_window_exceeded") => Stop::Truncated,
+        Some("max_tokens") => Stop::Truncated,
+        Some("model_context_window_exceeded") => {
+            let message = "the document and its answer do not fit into the model's context";
+            return Err(Fault { usage, ..Fault::new(Class::Permanent, FailureCode::TooLong, message) });
+        }
         Some("refusal") => {
             let details = &json["stop_details"];
             let why = details["explanation"].as_str().or_else(|| details["category"].as_str());

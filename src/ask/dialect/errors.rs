@@ -110,7 +110,7 @@ fn shortened(mut message: String) -> String {
 
 /// Sorts an error.
 pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
-    let said = Said::read(http.status, json, http.body);
+    let mut said = Said::read(http.status, json, http.body);
     let retry_after = wait::asked(http.header, json.map(|json| json.get(0).unwrap_or(json)), &said.message);
     let meaning = TABLE.iter().find(|row| row.fits(&said)).map_or(Meaning::Rejected, |row| row.means);
     let meaning = match meaning {
@@ -119,6 +119,9 @@ pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
         Meaning::Rejected if http.status == 200 && said.status == 200 => Meaning::Server,
         other => other,
     };
+    if let Some(target) = (http.header)("location").filter(|_| (300..400).contains(&http.status)) {
+        said.message = format!("the server sends us on to {target}; {}", said.message);
+    }
     let (mut class, code, pressure) = explain(meaning, retry_after);
     // The provider's own word counts more than our table, except where a person must act.
     match ((http.header)("x-should-retry").as_deref(), &class) {

@@ -43,6 +43,14 @@ struct Span {
     ended_at: f64,
 }
 
+impl Span {
+    /// When not one request was accepted, nothing was measured: it may have been an outage. (Of tokens there may have been
+    /// some, only not enough.)
+    fn says_nothing(&self, meter: Meter) -> bool {
+        meter == Meter::Requests && self.accepted.of(meter) < 0.5
+    }
+}
+
 /// Requests in flight after the first answer, when it did not declare a limit.
 const SECOND_WINDOW: f64 = 8.0;
 /// What was measured is approached from below.
@@ -53,7 +61,7 @@ const COURAGE: f64 = 1.25;
 /// How fast a rate grows that nothing speaks against: a share a second. So slowly that the provider's bucket does not fill
 /// up meanwhile, or the next measurement would be too low; and faster after a while, for limits that were raised.
 const SLOWEST_GROWTH: f64 = 0.005;
-const FASTEST_GROWTH: f64 = 0.1;
+const FASTEST_GROWTH: f64 = 0.25;
 const GROWTH_DOUBLES_S: f64 = 15.0;
 
 impl Learner {
@@ -116,6 +124,7 @@ impl Learner {
             _ => {
                 self.accepted.add(&need.amounts(), -1.0);
                 self.older = match self.closed.filter(|span| span.from_empty) {
+                    Some(span) if span.says_nothing(meter) => self.older,
                     Some(span) => merge(self.older, (span.accepted.of(meter), span.seconds), self.largest.of(meter)),
                     None => (0.0, 0.0),
                 };
@@ -134,7 +143,13 @@ impl Learner {
         let seconds = if span.from_empty { span.seconds } else { span.seconds + wait };
         let (all, in_seconds) = merge(self.older, (accepted, seconds), least);
         let measured = all.max(1.0) / in_seconds.max(1e-3);
-        let per_second = measured * if span.from_empty { CAUTION } else { COURAGE };
+        let per_second = if span.says_nothing(meter) {
+            // A rate that grows quickly finds out.
+            self.growth = FASTEST_GROWTH;
+            old.map_or(least, Bucket::per_second)
+        } else {
+            measured * if span.from_empty { CAUTION } else { COURAGE }
+        };
         let burst = match old {
             Some(old) => old.capacity().min(per_second * wait.max(1.0)),
             None => accepted - per_second * span.seconds,

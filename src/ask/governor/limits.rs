@@ -95,9 +95,9 @@ impl Taken {
 impl Limits {
     pub fn new(given: &Given, now: f64) -> Self {
         let limit = |per_minute: f64| {
-            let per_second = per_minute / 60.0;
-            // The provider's bucket begins to fill again when a request arrives, ours when it sets out.
-            let capacity = ((given.burst_s - SLACK_S) * per_second).max(1.0);
+            // A second's worth at once, which is taken off the rest of the minute: no minute has more than it may.
+            let capacity = (per_minute / 60.0 * given.burst_s.min(1.0)).max(1.0);
+            let per_second = (per_minute - capacity.min(per_minute / 2.0)) / 60.0;
             (per_minute > 0.0).then(|| Limit { source: Source::Declared, bucket: Bucket::new(per_second, capacity, capacity, now) })
         };
         Self {
@@ -219,7 +219,7 @@ impl Limits {
         self.opens_at = self.opens_at.max(now + wait);
         let echo = taken.at <= self.cut_at;
         if pressure == Pressure::Ramp && !echo {
-            self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait };
+            self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait.max(taken.need.steady_s()) };
             self.learner.shrink(in_flight);
         }
         let declared = self.by_meter.iter().flatten().any(|limit| limit.source == Source::Declared);

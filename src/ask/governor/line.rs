@@ -21,6 +21,8 @@ pub(super) struct Local {
     /// Recent answers, and how many of them said that the provider is overloaded.
     pub overload: f64,
     pub budget: Budget,
+    /// When the first in line has its turn, if a limit makes it wait.
+    pub turn_at: f64,
 }
 
 /// A place in the line: the document, then the time of arrival.

@@ -88,6 +88,9 @@ impl Clock {
     }
 }
 
+/// Turns that come sooner than this are the usual pace, and not a wait worth telling of.
+const PACE_S: f64 = 1.0;
+
 impl Governor {
     /// A governor for `concurrency` requests in flight at the most. It admits nobody once `stop` is cancelled, and gives up
     /// those in flight once `abandon` is. With `slow_start` it begins with a single request.
@@ -112,6 +115,7 @@ impl Governor {
             lowered_at: f64::MIN,
             overload: 0.0,
             budget,
+            turn_at: 0.0,
         };
         let home = Home::own(Limits::new(&given, clock.now()));
         Self { home, given, clock, concurrency, local: Mutex::new(local), stop, abandon }
@@ -190,7 +194,8 @@ impl Governor {
     pub fn closed_for(&self) -> Option<Duration> {
         let now = self.clock.now();
         let opens_at = self.home.with(now, |limits| limits.opens_at());
-        Duration::try_from_secs_f64(opens_at - now).ok().filter(|wait| !wait.is_zero())
+        let turn_at = Some(self.local().turn_at).filter(|at| *at > now + PACE_S).unwrap_or(0.0);
+        Duration::try_from_secs_f64(opens_at.max(turn_at) - now).ok().filter(|wait| !wait.is_zero())
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
@@ -231,8 +236,10 @@ impl Governor {
                 Turn::Now,
             ))
         })?;
-        if matches!(taken, Turn::Now(_)) {
-            local.in_flight += 1;
+        match taken {
+            Turn::Now(_) => local.in_flight += 1,
+            Turn::At(time) => local.turn_at = time,
+            Turn::AfterOthers => {}
         }
         Ok(taken)
     }

@@ -61,6 +61,14 @@ impl Need {
         Amounts([1.0, self.input - self.cached, self.output, tokens])
     }
 
+    /// Seconds for which the provider wants a steady rate after one that grew too fast.
+    pub(super) fn steady_s(&self) -> f64 {
+        match self.dialect {
+            Dialect::OpenAi | Dialect::Responses => 900.0,
+            _ => 0.0,
+        }
+    }
+
     /// The same when it is known what was used. Where the provider does not correct its count, neither do we.
     pub(super) fn settled(&self, uncached: f64, output: f64) -> Amounts {
         let Amounts([requests, _, _, tokens]) = self.amounts();

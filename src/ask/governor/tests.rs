@@ -40,10 +40,19 @@ struct Provider {
     /// After so many requests, the limit is multiplied by this.
     change: Option<(usize, f64)>,
     tokens: fn(usize) -> f64,
+    /// Until then, in seconds, everything is refused.
+    outage: f64,
 }
 
-const STEADY: Provider =
-    Provider { limit: (Meter::Requests, 20.0, 20.0), retry_after: 1.0, headers: true, answer: 0.1, change: None, tokens: |_| 500.0 };
+const STEADY: Provider = Provider {
+    limit: (Meter::Requests, 20.0, 20.0),
+    retry_after: 1.0,
+    headers: true,
+    answer: 0.1,
+    change: None,
+    tokens: |_| 500.0,
+    outage: 0.0,
+};
 
 /// How a run went.
 #[derive(Debug)]
@@ -100,7 +109,7 @@ impl Server {
             {
                 bucket.resize(per_second * times, burst * times, now);
             }
-            let passes = bucket.ready_at(need, now) <= now;
+            let passes = bucket.ready_at(need, now) <= now && now >= self.provider.outage;
             if passes {
                 bucket.take(need, now);
                 self.served.set(self.served.get() + 1);
@@ -202,6 +211,13 @@ async fn token_limits_hold_for_documents_of_all_sizes() {
         assert!(came.refused <= allowed, "{headers}: {came:?}");
         assert!(came.seconds <= if headers { 1.05 } else { 1.1 } * ideal, "{headers}: {came:?} of {ideal}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_teaches_no_limit() {
+    let limit = (Meter::Requests, 1000.0, 1000.0);
+    let came = run(Provider { limit, headers: false, outage: 8.0, ..STEADY }, 200, 32).await;
+    assert!(came.refused <= 20 && came.seconds <= 30.0, "{came:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,12 +26,11 @@ impl Bucket {
         Self { rate: scaled(rate), capacity, level: capacity, filled: now }
     }
 
-    /// Another rate and capacity from now on. What is there stays, as far as it fits.
+    /// Another rate and capacity from now on. What is there stays; the next fill drops what does not fit.
     pub(super) fn set(&mut self, rate: f64, capacity: f64, now: Instant) {
         self.fill(now);
         self.rate = scaled(rate);
         self.capacity = scaled(capacity).saturating_mul(UNIT / MICRO);
-        self.level = self.level.min(self.capacity);
     }
 
     /// Brings it up to date.

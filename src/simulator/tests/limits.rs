@@ -43,6 +43,9 @@ fn a_request_passes_at_the_nanosecond_that_was_computed_and_not_before() {
     let limits = limits("requests_per_second = 20\nburst = 1", start);
     requests(&limits, start).unwrap();
     assert_eq!(requests(&limits, start), Err(Duration::from_millis(50)));
+    let thirds = self::limits("requests_per_second = 3\nburst = 1", start);
+    requests(&thirds, start).unwrap();
+    assert_eq!(requests(&thirds, start), Err(Duration::from_nanos(333_333_334)), "rounded up");
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! The simulator as its clients see it: over real HTTP.
 
 mod cache;
+mod faults;
 mod gemini;
 mod ledger;
 mod limits;
+mod refusals;
 mod responses;
 mod streams;
 mod waits;
 
 use super::{LedgerTotals, Scenario, Simulator};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAlgAAAGQCAIAAAA="; // 600 x 400, header only
@@ -219,111 +220,6 @@ async fn an_answer_that_does_not_fit_is_said_shorter_or_cut() {
 }
 
 #[tokio::test]
-async fn every_fault_is_seen_by_the_client_and_by_the_ledger() {
-    let mut toml_text = String::from("retry_after_s = 0.25\n");
-    let kinds = "rejected rate_limited server_error overloaded reset hang truncated_body garbage refusal cut invalid";
-    for kind in kinds.split(' ') {
-        write!(toml_text, "[[poison]]\nmarker = 'do:{kind}.'\nfault = '{kind}'\n").unwrap();
-    }
-    let simulator = start(&toml_text).await;
-    let schema = plain_schema();
-    let claude = |kind: &str| to_anthropic(&format!("do:{kind}."), &schema);
-    let gpt = |kind: &str| to_openai(&format!("do:{kind}."), &schema);
-
-    let statuses = [
-        ("rejected", 400, "invalid_request_error", 400, json!(null)),
-        ("rate_limited", 429, "rate_limit_error", 429, json!("rate_limit_exceeded")),
-        ("server_error", 500, "api_error", 500, json!(null)),
-        ("overloaded", 529, "overloaded_error", 503, json!("server_is_overloaded")),
-    ];
-    for (kind, status, name, openai_status, code) in statuses {
-        let seen = anthropic(&simulator, &claude(kind)).await.unwrap();
-        assert_eq!((seen.status, &seen.json()["error"]["type"]), (status, &json!(name)));
-        assert_eq!(seen.headers.contains_key("retry-after"), kind == "rate_limited");
-        let seen = openai(&simulator, &gpt(kind)).await.unwrap();
-        assert_eq!((seen.status, &seen.json()["error"]["code"]), (openai_status, &code));
-        if kind == "rate_limited" {
-            assert_eq!(seen.header("retry-after"), "0.25");
-        }
-    }
-    let reset = anthropic(&simulator, &claude("reset")).await.err().unwrap();
-    assert!(format!("{reset:?}").contains("ConnectionReset"), "{reset:?}");
-    let truncated = openai(&simulator, &gpt("truncated_body")).await.err().unwrap();
-    assert!(truncated.is_body() || truncated.is_decode(), "{truncated:?}");
-    let hang = claude("hang");
-    let waiting = tokio::time::timeout(Duration::from_millis(150), anthropic(&simulator, &hang));
-    assert!(waiting.await.is_err());
-
-    let garbage = openai(&simulator, &gpt("garbage")).await.unwrap();
-    assert_eq!(garbage.status, 200);
-    assert!(garbage.text.starts_with("<html>"));
-    let refusal = anthropic(&simulator, &claude("refusal")).await.unwrap().json();
-    assert_eq!((&refusal["stop_reason"], &refusal["stop_details"]["type"]), (&json!("refusal"), &json!("refusal")));
-    let refusal = openai(&simulator, &gpt("refusal")).await.unwrap().json();
-    assert!(refusal["choices"][0]["message"]["refusal"].is_string());
-    assert!(refusal["choices"][0]["message"]["content"].is_null());
-    let cut = anthropic(&simulator, &claude("cut")).await.unwrap().json();
-    assert_eq!(cut["stop_reason"], "max_tokens");
-    assert!(serde_json::from_str::<Value>(cut["content"][0]["text"].as_str().unwrap()).is_err());
-    assert_eq!(openai(&simulator, &gpt("cut")).await.unwrap().json()["choices"][0]["finish_reason"], "length");
-    for extra in 0..8 {
-        let mut body = claude("invalid");
-        body["system"] = json!(format!("Variant {extra}"));
-        let answer = anthropic_answer(&anthropic(&simulator, &body).await.unwrap());
-        assert!(!jsonschema::is_valid(&schema, &answer), "{answer}");
-    }
-
-    let totals = simulator.ledger();
-    assert_balanced(&totals);
-    let expected = LedgerTotals {
-        requests: 24,
-        invalid: 8,
-        cut: 2,
-        refused: 2,
-        garbled: 2,
-        billed: 14,
-        rate_limited: 2,
-        errors: 6,
-        resets: 1,
-        hangs: 1,
-        in_flight_max: totals.in_flight_max,
-        input_tokens: totals.input_tokens,
-        fresh_tokens: totals.input_tokens,
-        output_tokens: totals.output_tokens,
-        early: totals.early,
-        ..LedgerTotals::default()
-    };
-    assert_eq!(totals, expected);
-    assert!(totals.input_tokens > 0 && totals.output_tokens > 0);
-}
-
-#[tokio::test]
-async fn random_faults_do_not_depend_on_order_and_end_at_the_cap() {
-    let toml_text = "[faults]\nserver_error = 0.3\ngarbage = 0.2\nfaults_per_call = 2";
-    let mut runs = Vec::new();
-    for backwards in [false, true] {
-        let simulator = start(toml_text).await;
-        let mut order: Vec<usize> = (0..30).collect();
-        if backwards {
-            order.reverse();
-        }
-        let mut seen = vec![Vec::new(); 30];
-        for index in order {
-            for _ in 0..4 {
-                let body = to_openai(&format!("Document {index}"), &bounded_schema());
-                let reply = openai(&simulator, &body).await.unwrap();
-                seen[index].push((reply.status, reply.text.starts_with('<')));
-            }
-            assert!(seen[index].iter().filter(|reply| **reply == (200, false)).count() >= 2);
-        }
-        let timeless = LedgerTotals { first_served_s: 0.0, last_served_s: 0.0, served_in_a_second_max: 0, ..simulator.ledger() };
-        runs.push((seen, timeless));
-    }
-    assert_eq!(runs[0], runs[1]);
-    assert!(runs[0].1.errors > 5 && runs[0].1.garbled > 3, "{:?}", runs[0].1);
-}
-
-#[tokio::test]
 async fn the_bucket_lets_the_burst_pass_and_says_what_is_left() {
     let simulator = start("requests_per_second = 20\nburst = 3\nretry_after_s = 2").await;
     let body = to_anthropic("A document.", &plain_schema());
@@ -365,103 +261,6 @@ async fn requests_beyond_the_seats_are_overload() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_is_noted() {
-    let simulator = start("latency_ms = 60000").await;
-    let body = to_anthropic("A document.", &plain_schema());
-    let waiting = tokio::time::timeout(Duration::from_millis(150), anthropic(&simulator, &body));
-    assert!(waiting.await.is_err());
-    for _ in 0..100 {
-        if simulator.ledger().abandoned == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_balanced(&simulator.ledger());
-    assert_eq!(simulator.ledger().abandoned, 1);
-    simulator.stop().await;
-}
-
-#[tokio::test]
-async fn requests_that_the_anthropic_server_refuses_are_refused() {
-    let simulator = start("").await;
-    let good = to_anthropic("A document.", &plain_schema());
-    let image = |media_type: &str| {
-        json!([{ "role": "user", "content": [
-            { "type": "image", "source": { "type": "base64", "media_type": media_type, "data": PNG } },
-            { "type": "text", "text": "What is it?" },
-        ] }])
-    };
-    let schema = |field: Value| json!({ "format": { "type": "json_schema", "schema": closed(&json!({ "f": field })) } });
-    let cases = [
-        ("max_tokens", json!(null), 400, "max_tokens"),
-        ("temperature", json!(0.5), 400, "temperature"),
-        ("max_output_tokens", json!(5), 400, "Extra inputs"),
-        ("model", json!("claude-sonnet-5-20260205"), 404, "claude-sonnet-5-20260205"),
-        ("messages", json!([{ "role": "assistant", "content": "{" }]), 400, "prefill"),
-        ("messages", image("image/jpeg"), 400, "image/png"),
-        ("output_config", schema(json!({ "type": "integer", "minimum": 1 })), 400, "'minimum'"),
-        ("output_config", schema(json!({ "type": "array", "items": {}, "minItems": 2 })), 400, "minItems"),
-        ("output_config", schema(json!({ "type": "object", "properties": {} })), 400, "additionalProperties"),
-    ];
-    for (field, value, status, message) in cases {
-        let mut body = good.clone();
-        body[field] = value;
-        let seen = anthropic(&simulator, &body).await.unwrap();
-        let said = seen.json()["error"]["message"].as_str().unwrap().to_owned();
-        assert_eq!(seen.status, status, "{field}: {said}");
-        assert!(said.contains(message), "{field}: {said}");
-    }
-    let url = format!("{}/v1/messages", simulator.base_url());
-    let seen = post(url, &[], &good).await.unwrap();
-    assert!(seen.status == 400 && seen.text.contains("anthropic-version"));
-    let mut body = good.clone();
-    body["messages"] = image("image/png");
-    let seen = anthropic(&simulator, &body).await.unwrap();
-    let tokens = seen.json()["usage"]["input_tokens"].as_u64().unwrap();
-    assert!((330..=340).contains(&tokens), "22 x 15 patches and a little text, not {tokens}");
-}
-
-#[tokio::test]
-async fn requests_that_the_openai_server_refuses_are_refused() {
-    let simulator = start("").await;
-    let good = to_openai("A document.", &bounded_schema());
-    let format = |schema: Value| json!({ "type": "json_schema", "json_schema": { "name": "a", "strict": true, "schema": schema } });
-    let mut open = bounded_schema();
-    open["required"] = json!(["score"]);
-    let mut loose = bounded_schema();
-    loose["additionalProperties"] = json!(true);
-    let cases = [
-        ("max_tokens", json!(5), 400, json!("unsupported_parameter")),
-        ("model", json!("gpt-5-imagined"), 404, json!("model_not_found")),
-        ("messages", json!([]), 400, json!("missing_required_parameter")),
-        ("response_format", format(open), 400, json!(null)),
-        ("response_format", format(loose), 400, json!(null)),
-    ];
-    for (field, value, status, code) in cases {
-        let mut body = good.clone();
-        body[field] = value;
-        let seen = openai(&simulator, &body).await.unwrap();
-        assert_eq!((seen.status, &seen.json()["error"]["code"]), (status, &code), "{}", seen.text);
-    }
-    let mut body = good.clone();
-    let url = format!("data:image/png;base64,{PNG}");
-    let picture = json!({ "type": "image_url", "image_url": { "url": url, "detail": "high" } });
-    body["messages"] = json!([{ "role": "user", "content": [{ "type": "text", "text": "What?" }, picture] }]);
-    let seen = openai(&simulator, &body).await.unwrap();
-    assert_eq!(seen.json()["usage"]["prompt_tokens"], 19 * 13 + 2);
-}
-
-#[tokio::test]
-async fn a_wrong_key_is_refused_in_both_dialects() {
-    let simulator = start("require_key = 'other'").await;
-    let seen = anthropic(&simulator, &to_anthropic("A", &plain_schema())).await.unwrap();
-    assert_eq!((seen.status, &seen.json()["error"]["type"]), (401, &json!("authentication_error")));
-    let seen = openai(&simulator, &to_openai("A", &bounded_schema())).await.unwrap();
-    assert_eq!((seen.status, &seen.json()["error"]["code"]), (401, &json!("invalid_api_key")));
-    assert_eq!(simulator.ledger().errors, 2);
-}
-
-#[tokio::test]
 async fn the_ledger_the_models_and_the_health_can_be_asked() {
     let simulator = start("").await;
     anthropic(&simulator, &to_anthropic("docid:a1 text", &plain_schema())).await.unwrap();
@@ -489,24 +288,4 @@ async fn nothing_listens_after_a_drop() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the port is still open");
-}
-
-#[test]
-fn an_impossible_scenario_is_an_error_that_names_the_key() {
-    for (text, message) in [
-        ("latency = 5", "unknown field `latency`"),
-        ("[faults]\nreset = 1.5", "Reset"),
-        ("[faults]\nreset = 0.6\nhang = 0.6", "add up"),
-        ("requests_per_second = -1.0", "requests_per_second"),
-        ("[[poison]]\nmarker = ''\nfault = 'cut'", "empty marker"),
-        ("[[poison]]\nmarker = 'x'\nfault = 'explode'", "explode"),
-        ("burst_s = 0", "burst_s"),
-        ("[prices]\ninput = -1", "prices.input"),
-        ("[[change]]\nafter_requests = 5\n[[change]]\nafter_requests = 4", "after_requests"),
-        ("[[change]]\nafter_requests = 1\nrequests_per_second = 1e12", "change.requests_per_second"),
-        ("retry_after = 'soon'", "soon"),
-    ] {
-        let error = Scenario::parse(text).unwrap_err().to_string();
-        assert!(error.contains(message), "{text}: {error}");
-    }
 }
