@@ -237,7 +237,10 @@ impl Governor {
             ))
         })?;
         match taken {
-            Turn::Now(_) => local.in_flight += 1,
+            Turn::Now(_) => {
+                local.in_flight += 1;
+                local.turn_at = 0.0;
+            }
             Turn::At(time) => local.turn_at = time,
             Turn::AfterOthers => {}
         }
