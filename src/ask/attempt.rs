@@ -124,14 +124,16 @@ impl Asker {
             Ok(reply) => (reply.usage, false, reply.tier.as_deref()),
             Err(fault) => (fault.usage, fault.class == Class::Ambiguous, None),
         };
-        // What the provider says that it billed counts: a tier may be refused and the request served on another.
         // A reply that does not say what it used may have used all that it could.
         let told = usage.input() > 0 || !matches!(&result, Ok(_) | Err(Fault { class: Class::BadReply, .. }));
+        // What a stream has told before it broke off is not all that is billed.
+        let partial = lost || (stream && result.is_err() && usage.input() > 0);
+        // What the provider says that it billed counts: a tier may be refused and the request served on another.
         let cost = self.account.prices.cost(&call.model, tier.map_or(self.tier, Tier::parse), usage).filter(|_| told);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
             // A reply that was lost may have been billed like any other.
-            cost: cost.filter(|_| !lost || usage.input() > 0),
+            cost: cost.filter(|_| !partial),
             standings: &standings,
             refused: result.as_ref().err().and_then(|fault| self.refused(fault, spent.attempts + 1)),
             meter: result.as_ref().err().and_then(named_meter),
@@ -149,7 +151,6 @@ impl Asker {
     fn need(&self, call: &Call, max_output: u64) -> Need {
         Need {
             input: call.tokens as f64,
-            cached: 0.0,
             // Until answers have shown how long they are.
             output: f64::from(call.max_output_tokens) / 2.0,
             max_output: max_output as f64,

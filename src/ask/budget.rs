@@ -31,11 +31,6 @@ impl Budget {
         Self { cap, spent, reserved: Money::ZERO }
     }
 
-    /// What was spent, earlier runs included.
-    pub fn spent(&self) -> Money {
-        self.spent
-    }
-
     /// Reserves what a request may cost. `Ok(false)`: not now, but perhaps when others have been settled.
     pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<bool, BudgetReached> {
         let Some(cap) = self.cap else { return Ok(true) };

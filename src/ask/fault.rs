@@ -71,9 +71,7 @@ impl Fault {
     pub fn new(class: Class, code: FailureCode, message: impl Into<String>) -> Self {
         Self { class, code, message: message.into(), usage: Usage::default(), request_id: None, status: None, pressure: Pressure::None }
     }
-}
 
-impl Fault {
     /// The wait that the provider asks for.
     pub fn wait(&self) -> Option<Duration> {
         match self.class {

@@ -29,12 +29,14 @@ impl Store {
         self.writer.execute(sql, (self.run.id, self.run.recipe)).map(|_| ())
     }
 
-    /// What everything so far has cost. Requests whose reply was lost may have cost what they could at the most.
+    /// What everything so far has cost. Requests whose reply was lost, or broke off, may have cost what they could at the
+    /// most.
     pub fn spent(&self) -> Result<Money, StoreError> {
         let sql = "SELECT ifnull(sum(CASE
-                WHEN outcome IS NULL OR outcome = 'lost' THEN at_most_pico_usd
-                WHEN outcome IN ('lost_reply', 'timed_out', 'bad_reply')
-                    AND fresh_tokens + cache_read_tokens + cache_write_tokens + output_tokens = 0 THEN at_most_pico_usd
+                WHEN outcome IS NULL OR outcome IN ('lost', 'lost_reply', 'timed_out') THEN at_most_pico_usd
+                WHEN outcome = 'bad_reply' AND fresh_tokens + cache_read_tokens + cache_write_tokens = 0 THEN at_most_pico_usd
+                WHEN outcome IN ('overloaded', 'rate_limited', 'server_error')
+                    AND fresh_tokens + cache_read_tokens + cache_write_tokens > 0 THEN at_most_pico_usd
                 ELSE ifnull(pico_usd, at_most_pico_usd) END), 0) FROM attempts";
         let spent = self.writer.query_row(sql, (), |row| row.get(0)).map(Money::from_pico);
         spent.map_err(|e| self.error("the ledger cannot be read", e))

@@ -374,3 +374,22 @@ fn a_server_that_sends_us_elsewhere_is_named_and_costs_no_document() {
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
     workspace.run(["--job", "echo.toml"]).exits(5).says(&["sends us on to https://login.example/", "llm.base_url", "1 remain"]);
 }
+
+#[test]
+fn a_stream_that_breaks_off_counts_with_what_it_may_have_used_and_not_with_what_it_told() {
+    let (url, requests) = raw(|mut stream, _| {
+        if request(&mut stream).is_some() {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n";
+            stream.write_all(format!("{head}{usage}").as_bytes()).unwrap_or_default();
+        }
+    });
+    let workspace = asking(&url, 40).set("llm.stream", true).set("prices.m", "{ input = 1000, output = 10000 }");
+    let args = ["--job", "echo.toml", "--max-usd", "10"];
+    workspace.run(args).exits(4).says(&["budget.max_usd"]);
+    let sent = requests.load(SeqCst);
+    // About two dollars each, and a run that goes on has not forgotten it.
+    assert!((1..=8).contains(&sent), "{sent}");
+    workspace.run(args).exits(4).says(&["budget.max_usd"]);
+    assert_eq!(requests.load(SeqCst), sent);
+}

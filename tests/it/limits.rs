@@ -59,8 +59,8 @@ fn run(terms: Terms, provider: &str, count: usize) -> Books {
     assert_eq!(rows, count);
     let books = server.books();
     assert_eq!(books.served, count);
-    // A refusal stops everybody; those that were under way already may still arrive.
-    assert!(books.early <= FORGIVEN, "{} came early", books.early);
+    // A refusal stops everybody; those that were under way already, at most all that may be in flight, may still arrive.
+    assert!(books.early <= 50, "{} came early", books.early);
     books
 }
 

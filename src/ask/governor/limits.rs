@@ -247,7 +247,7 @@ impl Limits {
 
     fn calibrated(&self, need: &Need) -> Need {
         let output = if self.output > 0.0 { self.output.min(need.max_output) } else { need.output };
-        Need { input: need.input * self.scale, cached: need.cached * self.scale, output, ..*need }
+        Need { input: need.input * self.scale, output, ..*need }
     }
 
     fn grow(&mut self, amounts: &Amounts, now: f64) {

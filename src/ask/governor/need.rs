@@ -40,8 +40,6 @@ impl Amounts {
 pub struct Need {
     /// Input tokens, estimated.
     pub input: f64,
-    /// Of these, tokens that are expected to come from the prompt cache.
-    pub cached: f64,
     /// Output tokens that are expected.
     pub output: f64,
     /// Output tokens at the most.
@@ -58,7 +56,7 @@ impl Need {
             Dialect::OpenAi | Dialect::Responses => self.input.max(self.max_output),
             _ => self.input + self.max_output,
         };
-        Amounts([1.0, self.input - self.cached, self.output, tokens])
+        Amounts([1.0, self.input, self.output, tokens])
     }
 
     /// Seconds for which the provider wants a steady rate after one that grew too fast.

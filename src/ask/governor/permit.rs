@@ -33,6 +33,7 @@ pub struct Ending<'e> {
 
 /// All requests do not leave at the moment when the gate opens, but within this share of the wait.
 const SPREAD: f64 = 0.02;
+
 impl Permit<'_> {
     /// Gives the permit back.
     pub fn end(mut self, ending: &Ending<'_>) {

@@ -25,7 +25,7 @@ fn governor(concurrency: usize, slow_start: bool, budget: Budget) -> Governor {
 }
 
 fn ticket(document: i64, input: f64) -> Ticket {
-    let need = Need { input, cached: 0.0, output: 50.0, max_output: 100.0, dialect: Dialect::Anthropic };
+    let need = Need { input, output: 50.0, max_output: 100.0, dialect: Dialect::Anthropic };
     Ticket { document, need, at_most: None }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// No run of a test takes longer, unless it hangs.
-const WATCHDOG: Duration = Duration::from_mins(2);
+const WATCHDOG: Duration = Duration::from_mins(5);
 
 /// A directory with documents in `docs/` and results in `output/`. Clones share it.
 #[derive(Clone)]
