@@ -61,6 +61,12 @@ codes! {
     TooLarge = "too_large",
     /// The content says one thing and cannot be decoded as that.
     Undecodable = "undecodable",
+    /// The document opens only with a password.
+    Encrypted = "encrypted",
+    /// The document has pages and no text on them, as scans have, and they were not to be sent as images.
+    NoText = "no_text",
+    /// Getting the text out took more time or memory than `prepare.document_s` and `prepare.document_mb` allow.
+    PrepareLimit = "prepare_limit",
     /// The image has more pixels than `prepare.image.max_pixels_mp`.
     TooManyPixels = "too_many_pixels",
     /// No job of this run takes this kind of document.
@@ -118,6 +124,9 @@ impl FailureCode {
             Self::Empty
             | Self::TooLarge
             | Self::Undecodable
+            | Self::Encrypted
+            | Self::NoText
+            | Self::PrepareLimit
             | Self::TooManyPixels
             | Self::UnsupportedKind
             | Self::Refused

@@ -14,6 +14,7 @@ mod jpeg;
 mod limits;
 mod memory;
 mod picture;
+mod reader;
 mod settings;
 mod sniff;
 mod text;
@@ -24,7 +25,8 @@ mod tests;
 
 pub use limits::{ImageLimits, Patches};
 pub use memory::peak_memory;
-pub use settings::{ImageSettings, PrepareSettings, TextSettings};
+pub use reader::{Extract, Page, PageImage, READERS, Reader};
+pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{Sniffed, sniff};
 
 use crate::model::{Failure, FailureCode, Prepared};

@@ -3,10 +3,10 @@
 //! Plain data. There are no defaults here: `pipeline.toml` states every key, so that the file that people read
 //! is the only place where a default is written down.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The `[prepare]` table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrepareSettings {
     /// Documents that are prepared at the same time, each on its own core; 0 = all cores.
@@ -19,10 +19,38 @@ pub struct PrepareSettings {
     pub image: ImageSettings,
     /// How texts are made ready.
     pub text: TextSettings,
+    /// How PDF documents are made ready.
+    pub pdf: PdfSettings,
+    /// Seconds that getting the text out of one document may take.
+    pub document_s: u64,
+    /// Megabytes (10^6 bytes) that it may take.
+    pub document_mb: u64,
+}
+
+/// The `[prepare.pdf]` table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PdfSettings {
+    /// What is sent of each page.
+    pub mode: PdfMode,
+    /// Pages that a document may have at the most; 0 = any number.
+    pub max_pages: u32,
+}
+
+/// What is sent of the pages of a PDF document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PdfMode {
+    /// Its text, or an image of it where it has no text.
+    Auto,
+    /// Its text.
+    Text,
+    /// An image of it.
+    Pages,
 }
 
 /// The `[prepare.image]` table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSettings {
     /// Longest side in pixels as sent; larger images are shrunk. 0 = the size that is useful to the model.
@@ -34,7 +62,7 @@ pub struct ImageSettings {
 }
 
 /// The `[prepare.text]` table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSettings {
     /// Whether to lower-case the text, take out punctuation and collapse white space.

@@ -22,6 +22,9 @@ fn settings() -> PrepareSettings {
         memory_mb: 512,
         image: ImageSettings { max_edge: 1568, jpeg_quality: 90, max_pixels_mp: 50 },
         text: TextSettings { clean: false },
+        pdf: PdfSettings { mode: PdfMode::Auto, max_pages: 0 },
+        document_s: 60,
+        document_mb: 1024,
     }
 }
 

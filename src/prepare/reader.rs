@@ -1,0 +1,63 @@
+//! The table of document kinds that are read by a library: what they are called, how they are recognised, who reads them.
+//!
+//! A new kind is a file of its own beside this one, and a line in [`READERS`].
+
+use super::{ImageLimits, PrepareSettings};
+use crate::model::Failure;
+use serde::{Deserialize, Serialize};
+
+/// A kind of file, and what reads it.
+#[derive(Debug)]
+pub struct Reader {
+    /// In results, as `input.format`: `pdf`.
+    pub format: &'static str,
+    /// For people, with its article: `a PDF document`.
+    pub name: &'static str,
+    /// Whether a file is of this kind, by its bytes. The extension (in lower case, without its dot) only breaks ties.
+    pub recognises: fn(bytes: &[u8], extension: &str) -> bool,
+    /// Gets everything out that a model can read.
+    pub read: fn(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure>,
+}
+
+/// What was in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extract {
+    /// In reading order.
+    pub pages: Vec<Page>,
+    /// Whether these are what readers of the file call its pages (or slides), so that their numbers mean something.
+    pub paged: bool,
+    /// What people should know: what was left out, what could not be read.
+    pub notes: Vec<String>,
+}
+
+/// A page, or all there is in a file that has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Page {
+    /// Its text; tables as Markdown.
+    Text(String),
+    /// The page as it looks.
+    Image(PageImage),
+}
+
+/// A page as a JPEG, of the size at which it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageImage {
+    /// The file in base64.
+    pub base64: String,
+    /// BLAKE3 of the file, in hexadecimal.
+    pub digest: String,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+}
+
+impl Extract {
+    /// A file without pages.
+    pub fn text(text: String) -> Self {
+        Self { pages: vec![Page::Text(text)], ..Self::default() }
+    }
+}
+
+/// All of them. The first that recognises a file reads it.
+pub const READERS: &[Reader] = &[];
