@@ -213,7 +213,11 @@ impl ModelServer {
     pub fn wait_until(&self, what: &str, condition: impl Fn(&Ledger) -> bool) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while !condition(&self.shared.ledger()) {
-            assert!(Instant::now() < deadline, "waited in vain until {what}");
+            if Instant::now() > deadline {
+                let ledger = self.ledger();
+                let served: Vec<_> = ledger.calls.iter().map(|call| (&call.docid, call.requests, call.served)).collect();
+                panic!("waited in vain until {what}; calls, requests and replies so far: {served:?}");
+            }
             std::thread::sleep(Duration::from_millis(2));
         }
     }
