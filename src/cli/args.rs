@@ -1,5 +1,6 @@
 //! The arguments.
 
+use crate::engine::READ_DOCUMENTS;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -33,6 +34,9 @@ pub(super) enum Command {
     Config(ConfigArgs),
     /// Run the built-in model server by itself
     Simulate(SimulateArgs),
+    /// Read documents for another docmill
+    #[command(hide = true, name = READ_DOCUMENTS)]
+    ReadDocuments(ReadDocumentsArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -88,6 +92,12 @@ pub(super) struct SettingsArgs {
     /// One setting, such as llm.concurrency=200; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ReadDocumentsArgs {
+    /// Memory that it may take, in megabytes
+    pub megabytes: u64,
 }
 
 /// Which run store.

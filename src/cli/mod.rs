@@ -7,6 +7,7 @@ mod export;
 mod jobs;
 mod prices;
 mod prune;
+mod read_documents;
 mod run;
 mod runs;
 mod settings;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Prices(prices) => prices::prices(&prices),
         Command::Config(config) => config::config(&config),
         Command::Simulate(simulate) => simulate::simulate(&simulate),
+        Command::ReadDocuments(read) => read_documents::read_documents(&read),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -96,7 +96,16 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
 fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     /// To be raised when rows of the same answers come out differently.
     const ROWS: &str = "docmill rows 1";
-    const DECIDING: [&str; 6] = ["prepare.image.", "prepare.text.", "read.max_file_mb", "llm.provider", "llm.effort", "llm.body"];
+    const DECIDING: [&str; 8] = [
+        "prepare.image.",
+        "prepare.text.",
+        "prepare.pdf.",
+        "prepare.document_",
+        "read.max_file_mb",
+        "llm.provider",
+        "llm.effort",
+        "llm.body",
+    ];
     let mut hash = blake3::Hasher::new();
     hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
     for (key, value, _) in config.entries() {

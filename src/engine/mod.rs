@@ -11,6 +11,7 @@ mod ask;
 mod breaker;
 mod closing;
 mod conductor;
+mod isolation;
 mod ledger;
 mod list;
 mod memory;
@@ -25,6 +26,7 @@ mod summary;
 mod wiring;
 mod write;
 
+pub use isolation::READ_DOCUMENTS;
 pub use route::JobSet;
 pub use wiring::run;
 pub use write::{JobResults, Results};

@@ -3,12 +3,15 @@
 //! The pool's own queue has no bound, so only as many groups are handed to it as there are workers, and one more. Every
 //! document comes back: if its work is lost, that is its failure.
 
+use super::isolation::Isolation;
 use super::memory::{Budget, Held};
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
 use crate::job::Job;
 use crate::model::{Document, DocumentId, Failure, FailureCode, Kind, Prepared};
-use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, peak_memory, prepare as prepare_document, sniff};
+use crate::prepare::{
+    Extract, ImageLimits, PdfMode, PrepareSettings, Reader, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
+};
 use futures::{StreamExt as _, stream};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
@@ -44,6 +47,7 @@ struct Bench {
     settings: PrepareSettings,
     images: ImageLimits,
     decoding: Budget,
+    isolation: Isolation,
     pool: ThreadPool,
     context: Context,
 }
@@ -76,6 +80,7 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         settings: plan.prepare.clone(),
         images: plan.images,
         decoding: Budget::megabytes(plan.prepare.memory_mb),
+        isolation: Isolation::new(&plan.prepare, &plan.images).map_err(|e| RunError::Internal(e.to_string()))?,
         pool,
         context: context.clone(),
     });
@@ -106,7 +111,14 @@ fn groups(reads: Vec<Read>, bench: &Bench) -> Vec<Vec<Planned>> {
 /// What is to be done with a document.
 struct Planned {
     ready: Unprepared,
-    work: Result<(Vec<u8>, Sniffed), State>,
+    work: Result<Work, State>,
+}
+
+/// What the pool works on.
+enum Work {
+    File(Vec<u8>, Sniffed),
+    /// What was in a file of so many bytes.
+    Extract(Extract, &'static Reader, usize),
 }
 
 /// A document on its way through preparation.
@@ -120,7 +132,7 @@ struct Unprepared {
 
 impl Planned {
     fn is_small(&self) -> bool {
-        self.work.as_ref().is_ok_and(|(bytes, sniffed)| matches!(sniffed, Sniffed::Text) && bytes.len() <= SMALL_TEXT)
+        matches!(&self.work, Ok(Work::File(bytes, Sniffed::Text)) if bytes.len() <= SMALL_TEXT)
     }
 }
 
@@ -130,8 +142,13 @@ fn plan(read: Read, bench: &Bench) -> Planned {
     let (job, work) = match bytes {
         Ok(bytes) => {
             let sniffed = sniff(&bytes, &extension);
-            let (job, taken) = bench.jobs.pick(sniffed.kind().filter(|_| !bytes.is_empty()), &extension);
-            let work = if taken { Ok((bytes, sniffed)) } else { Err(State::Skipped(not_taken(sniffed.kind(), &job))) };
+            let kind = sniffed.kind().filter(|_| !bytes.is_empty());
+            let (job, taken) = match bench.jobs.pick(kind, &extension) {
+                // Pages that are sent as images are something for a job that takes images.
+                (_, false) if is_pdf(sniffed) && bench.settings.pdf.mode == PdfMode::Pages => bench.jobs.pick(Some(Kind::Image), ""),
+                picked => picked,
+            };
+            let work = if taken { Ok(Work::File(bytes, sniffed)) } else { Err(State::Skipped(not_taken(sniffed, &job))) };
             (job, work)
         }
         Err(failure) => (bench.jobs.pick(None, &extension).0, Err(State::Failed(failure))),
@@ -139,19 +156,33 @@ fn plan(read: Read, bench: &Bench) -> Planned {
     Planned { ready: Unprepared { document, id, is_new, job, held }, work }
 }
 
-fn not_taken(kind: Option<Kind>, job: &Job) -> Failure {
-    let kind = kind.map_or("a document", |kind| if kind == Kind::Image { "an image" } else { "a text" });
-    Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take", job.name))
+fn is_pdf(sniffed: Sniffed) -> bool {
+    matches!(sniffed, Sniffed::Document(reader) if reader.format == "pdf")
+}
+
+fn not_taken(sniffed: Sniffed, job: &Job) -> Failure {
+    let kind = match sniffed {
+        Sniffed::Image(_) => "an image",
+        Sniffed::Text => "a text",
+        Sniffed::Document(reader) => reader.name,
+        Sniffed::Unsupported(name) => name,
+    };
+    let hint = if is_pdf(sniffed) { "; it takes its pages as images with prepare.pdf.mode = \"pages\"" } else { "" };
+    Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take{hint}", job.name))
 }
 
 async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
-    let peak: usize = group.iter().flat_map(|planned| &planned.work).map(|(bytes, sniffed)| peak_memory(bytes, *sniffed)).sum();
+    let peak = |work: &Work| if let Work::File(bytes, sniffed) = work { peak_memory(bytes, *sniffed) } else { 0 };
+    let peak: usize = group.iter().flat_map(|planned| &planned.work).map(peak).sum();
     let decoding = bench.decoding.take(peak as u64).await;
     let mut kept = Vec::with_capacity(group.len());
     let mut work = Vec::with_capacity(group.len());
     for Planned { ready, work: planned } in group {
         kept.push(ready);
-        work.push(planned);
+        work.push(match planned {
+            Ok(Work::File(bytes, Sniffed::Document(reader))) => extracted(bytes, reader, bench).await,
+            planned => planned,
+        });
     }
     let states = on_pool(work, bench).await;
     drop(decoding);
@@ -166,7 +197,15 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
         .collect()
 }
 
-async fn on_pool(work: Vec<Result<(Vec<u8>, Sniffed), State>>, bench: &Arc<Bench>) -> Vec<State> {
+/// What is in a file, as another process reads it.
+async fn extracted(bytes: Vec<u8>, reader: &'static Reader, bench: &Bench) -> Result<Work, State> {
+    let started = Instant::now();
+    let extract = bench.isolation.extract(&bytes, reader).await;
+    bench.context.meters.prepare.worked(started.elapsed());
+    extract.map(|extract| Work::Extract(extract, reader, bytes.len())).map_err(State::Failed)
+}
+
+async fn on_pool(work: Vec<Result<Work, State>>, bench: &Arc<Bench>) -> Vec<State> {
     let (count, nothing_to_do) = (work.len(), work.iter().all(Result::is_err));
     let (done, result) = oneshot::channel();
     let shared = Arc::clone(bench);
@@ -175,8 +214,12 @@ async fn on_pool(work: Vec<Result<(Vec<u8>, Sniffed), State>>, bench: &Arc<Bench
             return;
         }
         let started = Instant::now();
-        let prepare_one = |(bytes, sniffed): (Vec<u8>, Sniffed)| {
-            let prepared = prepare_document(&bytes, sniffed, &shared.settings, &shared.images);
+        let prepare_one = |work: Work| {
+            let (settings, images) = (&shared.settings, &shared.images);
+            let prepared = match work {
+                Work::File(bytes, sniffed) => prepare_bytes(&bytes, sniffed, settings, images),
+                Work::Extract(extract, reader, size) => prepare_extract(extract, reader, size, settings, images),
+            };
             prepared.map_or_else(State::Failed, State::Prepared)
         };
         let states: Vec<State> = work.into_iter().map(|planned| planned.map_or_else(|state| state, prepare_one)).collect();

@@ -1,7 +1,7 @@
 //! From a prepared document to calls.
 
 use super::{Job, Task, Variant};
-use crate::model::{Call, Content, Failure, FailureCode, Part, Text};
+use crate::model::{Call, Content, Failure, FailureCode, Part, Piece, Text};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -22,8 +22,9 @@ pub(super) struct Template {
     values: Map<String, Value>,
 }
 
-/// What `{{ document }}` stands for when the document is an image.
-const ATTACHED: &str = "(the attached image)";
+/// What `{{ document }}` stands for when the document is an image, or has images in it.
+const ATTACHED_IMAGE: &str = "(the attached image)";
+const ATTACHED_DOCUMENT: &str = "(the document above)";
 
 impl Template {
     /// Compiles `source`, whose variables must be among `values` and `later`.
@@ -80,7 +81,7 @@ impl Prompt {
 impl Job {
     /// The calls for one document, in the job file's order; the aggregation comes later.
     pub fn calls(&self, content: &Content, model: &str, effort: Option<&Arc<str>>) -> Result<Vec<Call>, Failure> {
-        let shared = shared_part(content);
+        let shared = shared_parts(content);
         let several = self.tasks.iter().map(|task| task.variants.len()).sum::<usize>() > 1;
         let variants = self.tasks.iter().flat_map(|task| task.variants.iter().map(move |variant| (task, variant)));
         variants
@@ -90,7 +91,7 @@ impl Job {
                     .map_err(|e| Failure::new(FailureCode::Internal, format!("task {}: the prompt could not be rendered: {e}", task.id)))?;
                 let tokens = content.tokens() + wording(&self.system, &parts, content, task.shape.bytes);
                 // The document stands first, unless the prompt has it somewhere in its middle.
-                let shared = usize::from(several && parts.len() > 1);
+                let shared = if several { parts.len().saturating_sub(1) } else { 0 };
                 Ok(Call { tokens, shared, ..self.call(task, variant, parts, model, effort) })
             })
             .collect()
@@ -114,7 +115,7 @@ impl Job {
 
 /// About how many tokens there are around the document.
 fn wording(system: &str, parts: &[Part], content: &Content, schema_bytes: usize) -> u64 {
-    let document = if let Content::Text(text) = content { text.body.len() } else { 0 };
+    let document: usize = content.0.iter().map(|piece| if let Piece::Text(text) = piece { text.body.len() } else { 0 }).sum();
     let texts: usize = parts.iter().map(|part| if let Part::Text(text) = part { text.len() } else { 0 }).sum();
     about_tokens(system.len() + texts.saturating_sub(document) + schema_bytes)
 }
@@ -126,27 +127,31 @@ pub(super) fn about_tokens(bytes: usize) -> u64 {
 }
 
 impl Variant {
-    fn parts(&self, content: &Content, shared: &Part) -> Result<Vec<Part>, String> {
+    fn parts(&self, content: &Content, shared: &[Part]) -> Result<Vec<Part>, String> {
         // What all calls on a document share goes first, so that providers can cache it.
-        Ok(match (&self.prompt, content) {
-            (Prompt::Fixed(prompt), _) => vec![shared.clone(), Part::Text(Arc::clone(prompt))],
-            (Prompt::WithDocument(template), Content::Text(text)) => {
-                let document = Value::String(text.body.to_string());
-                vec![Part::Text(template.render([("document", document)])?.into())]
-            }
-            (Prompt::WithDocument(template), Content::Picture(_)) => {
-                let prompt = template.render([("document", Value::String(ATTACHED.into()))])?;
-                vec![shared.clone(), Part::Text(prompt.into())]
-            }
+        Ok(match &self.prompt {
+            Prompt::Fixed(prompt) => [shared, &[Part::Text(Arc::clone(prompt))]].concat(),
+            Prompt::WithDocument(template) => match &content.0[..] {
+                [Piece::Text(text)] => {
+                    let document = Value::String(text.body.to_string());
+                    vec![Part::Text(template.render([("document", document)])?.into())]
+                }
+                pieces => {
+                    let attached = if let [Piece::Picture(_)] = pieces { ATTACHED_IMAGE } else { ATTACHED_DOCUMENT };
+                    let prompt = template.render([("document", Value::String(attached.into()))])?;
+                    [shared, &[Part::Text(prompt.into())]].concat()
+                }
+            },
         })
     }
 }
 
-fn shared_part(content: &Content) -> Part {
-    match content {
-        Content::Picture(picture) => Part::Picture(Arc::clone(picture)),
-        Content::Text(text) => Part::Text(fenced(text).into()),
-    }
+fn shared_parts(content: &Content) -> Vec<Part> {
+    let part = |piece: &Piece| match piece {
+        Piece::Picture(picture) => Part::Picture(Arc::clone(picture)),
+        Piece::Text(text) => Part::Text(fenced(text).into()),
+    };
+    content.0.iter().map(part).collect()
 }
 
 /// The document between marks that it cannot contain: they carry its own hash. So a text that says

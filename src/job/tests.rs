@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{CallRecord, CallStatus, Content, Failure, FailureCode, Part, Text, Usage};
+use crate::model::{CallRecord, CallStatus, Content, Failure, FailureCode, Part, Piece, Text, Usage};
 use serde_json::{Map, Value, json};
 
 fn load(text: &str) -> Result<Job, JobError> {
@@ -7,7 +7,7 @@ fn load(text: &str) -> Result<Job, JobError> {
 }
 
 fn text(body: &str) -> Content {
-    Content::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))
+    Content(vec![Piece::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))])
 }
 
 fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecord {

@@ -16,7 +16,7 @@ pub use call::{Call, CallKey, Part};
 pub use document::{Digest, Document, DocumentId, Kind, Stamp};
 pub use failure::{Failure, FailureCode};
 pub use money::{Bill, Money};
-pub use prepared::{Content, Facts, Picture, Prepared, Text};
+pub use prepared::{Content, Facts, PageFacts, Picture, Piece, Prepared, Text};
 pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use summary::{LeftOut, ResultFile, RunFigures, StageUse, Summary, Totals};

@@ -14,9 +14,13 @@ pub struct Prepared {
     pub facts: Facts,
 }
 
-/// The part of a document that goes to the model.
+/// The part of a document that goes to the model: its pieces in reading order. Never empty. Cheap to clone.
 #[derive(Debug, Clone)]
-pub enum Content {
+pub struct Content(pub Vec<Piece>);
+
+/// A piece of a document. An image and a text have one; a document with scanned pages has several.
+#[derive(Debug, Clone)]
+pub enum Piece {
     /// An encoded image.
     Picture(Arc<Picture>),
     /// Decoded text.
@@ -26,25 +30,29 @@ pub enum Content {
 impl Content {
     /// Bytes that this content keeps in memory.
     pub fn bytes(&self) -> usize {
+        self.0.iter().map(Piece::bytes).sum()
+    }
+
+    /// Tokens that this content is estimated to cost as input.
+    pub fn tokens(&self) -> u64 {
+        self.0.iter().map(Piece::tokens).sum()
+    }
+}
+
+impl Piece {
+    /// Bytes that this piece keeps in memory.
+    pub fn bytes(&self) -> usize {
         match self {
             Self::Picture(picture) => picture.base64.len(),
             Self::Text(text) => text.body.len(),
         }
     }
 
-    /// Tokens that this content is estimated to cost as input.
+    /// Tokens that this piece is estimated to cost as input.
     pub fn tokens(&self) -> u64 {
         match self {
             Self::Picture(picture) => picture.tokens,
             Self::Text(text) => text.tokens,
-        }
-    }
-
-    /// Which kind of document it came from.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Picture(_) => Kind::Image,
-            Self::Text(_) => Kind::Text,
         }
     }
 }
@@ -84,7 +92,7 @@ pub struct Facts {
     pub kind: Kind,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// Format by content: `jpeg`, `png`, ...; for text its encoding, such as `utf-8` or `windows-1252`.
+    /// Format by content: `jpeg`, `pdf`, `docx`, ...; for plain text its encoding, such as `utf-8` or `windows-1252`.
     pub format: String,
     /// Width and height in pixels as stored in the file, after orientation. Images only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +105,23 @@ pub struct Facts {
     pub words: Option<u64>,
     /// Tokens that the document is estimated to cost as input, before any prompt around it.
     pub tokens: u64,
+    /// What was sent of each page. Documents with pages only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<PageFacts>,
     /// What a reader should know, such as "first of 12 frames" or "some bytes were not valid in this encoding".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// What was sent of a page: its text, or an image of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageFacts {
+    /// Its number, from 1.
+    pub page: u32,
+    /// Number of words on it, if its text was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<u64>,
+    /// Width and height in pixels, if an image of it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_pixels: Option<[u32; 2]>,
 }

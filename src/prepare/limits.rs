@@ -7,6 +7,7 @@
 //! Source: the vision guides of Anthropic and OpenAI.
 
 use image::ImageFormat;
+use serde::{Deserialize, Serialize};
 
 /// No provider takes more pixels than this per side.
 const MAX_EDGE: u32 = 8000;
@@ -17,7 +18,7 @@ const ANTHROPIC_PATCH: u32 = 28;
 const OPENAI_PATCH: u32 = 32;
 
 /// What one kind of model makes of pictures. Plain data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageLimits {
     /// How a picture is cut into tokens.
     pub patches: Patches,
@@ -28,7 +29,7 @@ pub struct ImageLimits {
 }
 
 /// How a model cuts a picture into patches, each of them a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Patches {
     /// 28-pixel patches; both sides, padded to whole patches, stay within `edge`.
     Anthropic {

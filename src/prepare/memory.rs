@@ -15,6 +15,8 @@ const TEXT_COPIES: usize = 3;
 pub fn peak_memory(bytes: &[u8], sniffed: Sniffed) -> usize {
     match sniffed {
         Sniffed::Text => bytes.len().saturating_mul(TEXT_COPIES),
+        // The reader has a process of its own, with a limit of its own; its text counts here.
+        Sniffed::Document(_) => bytes.len(),
         Sniffed::Unsupported(_) => 0,
         // A decoder may panic on a header as well as on pixels; `prepare` will report it.
         Sniffed::Image(format) => fenced(|| Ok(image_peak(bytes, format).unwrap_or(0))).unwrap_or(0),

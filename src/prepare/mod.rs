@@ -13,12 +13,14 @@ mod frames;
 mod jpeg;
 mod limits;
 mod memory;
+mod pages;
 mod picture;
 mod reader;
 mod settings;
 mod sniff;
 mod text;
 mod tokens;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ pub use memory::peak_memory;
 pub use reader::{Extract, Page, PageImage, READERS, Reader};
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{Sniffed, sniff};
+pub use wire::{Greeting, LENGTH_BYTES, length as frame_length, serve};
 
 use crate::model::{Failure, FailureCode, Prepared};
 use std::any::Any;
@@ -41,14 +44,31 @@ pub fn prepare(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limit
     if bytes.is_empty() {
         return Err(Failure::new(FailureCode::Empty, "the file is empty (0 bytes)"));
     }
-    fenced(|| match sniffed {
-        Sniffed::Image(format) => picture::prepare(bytes, format, &settings.image, limits),
-        Sniffed::Text => text::prepare(bytes, &settings.text),
+    match sniffed {
+        Sniffed::Image(format) => fenced(|| picture::prepare(bytes, format, &settings.image, limits)),
+        Sniffed::Text => fenced(|| text::prepare(bytes, &settings.text)),
+        Sniffed::Document(reader) => prepare_extract(extract(bytes, reader, settings, limits)?, reader, bytes.len(), settings, limits),
         Sniffed::Unsupported(name) => Err(Failure::new(
             FailureCode::UnsupportedKind,
-            format!("this looks like: {name}; images and texts can be read; convert the file or exclude it"),
+            format!("this looks like: {name}; docmill does not read that; convert the file or exclude it"),
         )),
-    })
+    }
+}
+
+/// The first half of preparing a document: what is in it. May take any time and memory: see `engine::isolation`.
+pub fn extract(bytes: &[u8], reader: &Reader, settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
+    fenced(|| (reader.read)(bytes, settings, limits))
+}
+
+/// The second half: what was in it, made ready to be sent. `size` is that of the file.
+pub fn prepare_extract(
+    extract: Extract,
+    reader: &Reader,
+    size: usize,
+    settings: &PrepareSettings,
+    limits: &ImageLimits,
+) -> Result<Prepared, Failure> {
+    fenced(|| pages::prepare(extract, reader.format, size as u64, &settings.text, limits))
 }
 
 /// Runs `work` and turns a panic into a failure: one hostile file must not end the run for all others.

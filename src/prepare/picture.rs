@@ -6,7 +6,7 @@
 
 use super::decode::{self, Source};
 use super::{ImageLimits, ImageSettings, encode, frames};
-use crate::model::{Content, Facts, Failure, Kind, Picture, Prepared};
+use crate::model::{Content, Facts, Failure, Kind, Picture, Piece, Prepared};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::ImageFormat;
@@ -47,9 +47,11 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         sent_pixels: Some(sent_size.into()),
         words: None,
         tokens: limits.tokens(sent_size.0, sent_size.1),
+        pages: Vec::new(),
         note: frames_note(format, frames),
     };
-    Ok(Prepared { content: Content::Picture(Arc::new(picture(&file, sent_format, sent_size, facts.tokens))), facts })
+    let picture = picture(&file, sent_format, sent_size, facts.tokens);
+    Ok(Prepared { content: Content(vec![Piece::Picture(Arc::new(picture))]), facts })
 }
 
 fn picture(file: &[u8], format: ImageFormat, (width, height): (u32, u32), tokens: u64) -> Picture {

@@ -4,7 +4,8 @@
 //! alone cannot: camera raw files are TIFF inside, and an MP3 file may begin like text in UTF-16.
 //! What is not supported is named, so that a failure can say "this is a ZIP archive" and not "cannot decode".
 
-use super::encoding;
+use super::reader::{READERS, Reader};
+use super::{encoding, fenced};
 use crate::model::Kind;
 use image::ImageFormat;
 
@@ -18,6 +19,8 @@ pub enum Sniffed {
     Image(ImageFormat),
     /// Text in some encoding. Also what is empty.
     Text,
+    /// A document that this reader gets the text out of.
+    Document(&'static Reader),
     /// Something else, by its name for people.
     Unsupported(&'static str),
 }
@@ -27,7 +30,7 @@ impl Sniffed {
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Image(_) => Some(Kind::Image),
-            Self::Text => Some(Kind::Text),
+            Self::Text | Self::Document(_) => Some(Kind::Text),
             Self::Unsupported(_) => None,
         }
     }
@@ -39,6 +42,11 @@ pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
     if let Some(format) = image_format(bytes) {
         let raw = camera_raw(bytes, format, extension);
         return if raw { Sniffed::Unsupported(CAMERA_RAW) } else { Sniffed::Image(format) };
+    }
+    // A library that is asked may panic as well as one that reads: then it is not its kind.
+    let recognised = |reader: &&Reader| fenced(|| Ok((reader.recognises)(bytes, extension))).unwrap_or(false);
+    if let Some(reader) = READERS.iter().find(recognised) {
+        return Sniffed::Document(reader);
     }
     if let Some(name) = known_by_name(bytes, extension) {
         return Sniffed::Unsupported(name);

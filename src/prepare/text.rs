@@ -5,7 +5,7 @@
 //! who want them gone.
 
 use super::{TextSettings, encoding, tokens};
-use crate::model::{Content, Facts, Failure, FailureCode, Kind, Prepared, Text};
+use crate::model::{Content, Facts, Failure, FailureCode, Kind, Piece, Prepared, Text};
 use std::sync::Arc;
 
 /// Bytes looked at together, without an early exit between them; few enough for a count of them to fit a byte.
@@ -14,15 +14,13 @@ const CHUNK: usize = 192;
 /// Prepares one text.
 pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared, Failure> {
     let decoded = encoding::decode(bytes);
-    let mut body = normalised(&decoded.text);
-    if settings.clean {
-        body = cleaned(&body);
-    }
+    let body = tidy(&decoded.text, settings);
     let words = count_words(&body);
     if words == 0 {
         return Err(Failure::new(FailureCode::Empty, "no text in this file"));
     }
     let note = "some bytes were not valid in this encoding and were replaced by U+FFFD";
+    let Some(piece) = piece(body) else { return Err(Failure::new(FailureCode::Empty, "no text in this file")) };
     let facts = Facts {
         kind: Kind::Text,
         bytes: bytes.len() as u64,
@@ -30,16 +28,31 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
         pixels: None,
         sent_pixels: None,
         words: Some(words as u64),
-        tokens: tokens::count(&body),
+        tokens: piece.tokens(),
+        pages: Vec::new(),
         note: decoded.damaged.then(|| note.to_owned()),
     };
+    Ok(Prepared { content: Content(vec![piece]), facts })
+}
+
+/// A text as people wrote it -> as it is sent.
+pub(super) fn tidy(text: &str, settings: &TextSettings) -> String {
+    let body = normalised(text);
+    if settings.clean { cleaned(&body) } else { body }
+}
+
+/// A tidy text, counted; `None` if it is empty.
+pub(super) fn piece(body: String) -> Option<Piece> {
+    if body.is_empty() {
+        return None;
+    }
     let digest = blake3::hash(body.as_bytes()).to_hex().to_string();
-    let text = Text { body: Arc::from(body), digest, tokens: facts.tokens };
-    Ok(Prepared { content: Content::Text(Arc::new(text)), facts })
+    let tokens = tokens::count(&body);
+    Some(Piece::Text(Arc::new(Text { body: Arc::from(body), digest, tokens })))
 }
 
 /// Words, as white space separates them. Most texts are ASCII, for which there is a much faster way to the same number.
-fn count_words(text: &str) -> usize {
+pub(super) fn count_words(text: &str) -> usize {
     if !text.is_ascii() {
         return text.split_whitespace().count();
     }

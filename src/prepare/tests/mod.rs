@@ -8,7 +8,7 @@ mod sniffing;
 mod texts;
 
 use super::*;
-use crate::model::{Content, Picture};
+use crate::model::{Picture, Piece};
 use ::image::{DynamicImage, ImageFormat, RgbImage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,9 +33,9 @@ fn run(bytes: &[u8]) -> Result<Prepared, Failure> {
 }
 
 fn picture(prepared: &Prepared) -> Arc<Picture> {
-    match &prepared.content {
-        Content::Picture(picture) => Arc::clone(picture),
-        Content::Text(_) => panic!("a text came out"),
+    match &prepared.content.0[..] {
+        [Piece::Picture(picture)] => Arc::clone(picture),
+        _ => panic!("no picture came out"),
     }
 }
 

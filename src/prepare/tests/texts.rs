@@ -8,9 +8,9 @@ const JAPANESE: &str = "すべての人間は、生まれながらにして自�
 const CHINESE: &str = "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。";
 
 fn text(prepared: &Prepared) -> Arc<Text> {
-    match &prepared.content {
-        Content::Text(text) => Arc::clone(text),
-        Content::Picture(_) => panic!("a picture came out"),
+    match &prepared.content.0[..] {
+        [Piece::Text(text)] => Arc::clone(text),
+        _ => panic!("no text came out"),
     }
 }
 

@@ -1,0 +1,79 @@
+//! What a reader got out of a file becomes what is sent.
+//!
+//! Promises: every text is as normal as a plain one ([`super::text`]); pages keep their numbers, in the text for the model
+//! and in the facts for people; nothing empty comes out.
+
+use super::reader::{Extract, Page, PageImage};
+use super::{ImageLimits, TextSettings, text};
+use crate::model::{Content, Facts, Failure, FailureCode, Kind, PageFacts, Picture, Piece, Prepared};
+use std::fmt::Write as _;
+use std::mem::take;
+use std::sync::Arc;
+
+/// Makes a document ready of what was in it. `format` names its kind, `bytes` is its size.
+pub(super) fn prepare(
+    extract: Extract,
+    format: &str,
+    bytes: u64,
+    settings: &TextSettings,
+    limits: &ImageLimits,
+) -> Result<Prepared, Failure> {
+    let Extract { pages, paged, notes } = extract;
+    let numbered = paged && pages.len() > 1;
+    let (mut content, mut facts, mut words) = (Vec::new(), Vec::new(), 0);
+    let mut running = String::new();
+    for (page, number) in pages.into_iter().zip(1..) {
+        match page {
+            Page::Text(raw) => {
+                let body = text::tidy(&raw, settings);
+                let on_page = text::count_words(&body) as u64;
+                words += on_page;
+                facts.push(PageFacts { page: number, words: Some(on_page), sent_pixels: None });
+                if on_page > 0 {
+                    add_page(&mut running, numbered.then_some(number), "", body.trim_matches('\n'));
+                }
+            }
+            Page::Image(image) => {
+                facts.push(PageFacts { page: number, words: None, sent_pixels: Some([image.width, image.height]) });
+                if numbered {
+                    add_page(&mut running, Some(number), ", the image that follows", "");
+                }
+                content.extend(text::piece(take(&mut running)));
+                content.push(Piece::Picture(Arc::new(picture(image, limits))));
+            }
+        }
+    }
+    content.extend(text::piece(running));
+    if content.is_empty() {
+        return Err(Failure::new(FailureCode::Empty, "there is no text in this document"));
+    }
+    let content = Content(content);
+    let facts = Facts {
+        kind: Kind::Text,
+        bytes,
+        format: format.to_owned(),
+        pixels: None,
+        sent_pixels: None,
+        words: Some(words),
+        tokens: content.tokens(),
+        pages: if paged { facts } else { Vec::new() },
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    };
+    Ok(Prepared { content, facts })
+}
+
+fn add_page(running: &mut String, number: Option<u32>, what: &str, body: &str) {
+    if !running.is_empty() {
+        running.push_str("\n\n");
+    }
+    if let Some(number) = number {
+        // Writing to a string does not fail.
+        let _infallible = write!(running, "[page {number}{what}]\n");
+    }
+    running.push_str(body);
+}
+
+fn picture(image: PageImage, limits: &ImageLimits) -> Picture {
+    let PageImage { base64, digest, width, height } = image;
+    Picture { media_type: "image/jpeg", base64: base64.into(), digest, width, height, tokens: limits.tokens(width, height) }
+}

@@ -1,0 +1,58 @@
+//! What goes to the process that reads documents, and what comes back: frames of a length and that many bytes.
+//!
+//! A conversation begins with a [`Greeting`]; then comes a name of a reader and a file, and an extract or a failure goes
+//! back, as often as wanted.
+
+use super::{ImageLimits, PrepareSettings, READERS, extract};
+use crate::model::{Failure, FailureCode};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read, Write};
+
+/// The first frame: what holds for all documents.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Greeting {
+    /// How documents are made ready.
+    pub settings: PrepareSettings,
+    /// What size of image is useful to the model.
+    pub limits: ImageLimits,
+}
+
+/// Length of the number in front of each frame.
+pub const LENGTH_BYTES: usize = size_of::<u64>();
+
+/// Answers requests until there are no more. Blocks.
+pub fn serve(mut requests: impl Read, mut replies: impl Write) -> io::Result<()> {
+    let Some(greeting) = frame(&mut requests)? else { return Ok(()) };
+    let Greeting { settings, limits } = serde_json::from_slice(&greeting)?;
+    while let (Some(format), Some(bytes)) = (frame(&mut requests)?, frame(&mut requests)?) {
+        let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format);
+        let unknown = || Failure::new(FailureCode::Internal, "the process that reads documents is of another version");
+        let result = reader.ok_or_else(unknown).and_then(|reader| extract(&bytes, reader, &settings, &limits));
+        drop(bytes);
+        let reply = serde_json::to_vec(&result)?;
+        replies.write_all(&length(&reply))?;
+        replies.write_all(&reply)?;
+        replies.flush()?;
+    }
+    Ok(())
+}
+
+/// The number in front of a frame.
+pub fn length(frame: &[u8]) -> [u8; LENGTH_BYTES] {
+    (frame.len() as u64).to_le_bytes()
+}
+
+/// The next frame; `None` at the end.
+fn frame(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; LENGTH_BYTES];
+    match from.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let length = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(io::Error::other)?;
+    bytes.resize(length, 0);
+    from.read_exact(&mut bytes)?;
+    Ok(Some(bytes))
+}
