@@ -31,6 +31,8 @@ struct Price {
     tiers: Tiers,
     /// Prompts whose beginning is shorter than this, in tokens, are not kept in the cache; none: there is none to be used.
     cache_from: Option<u64>,
+    /// Tokens that one request may have, question and answer together.
+    context: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -113,9 +115,9 @@ impl Prices {
             if !all.into_iter().flatten().all(|usd| (0.0..1e6).contains(&usd)) {
                 return Err(format!("{id}: prices are US dollars for a million tokens, from 0 up"));
             }
-            let cache_from = self.find(id).and_then(|known| known.cache_from);
+            let (cache_from, context) = self.find(id).map_or((None, None), |known| (known.cache_from, known.context));
             models.retain(|known| known.id != *id);
-            models.push(Price { id: id.clone(), from: None, rates, long: None, tiers: Tiers::default(), cache_from });
+            models.push(Price { id: id.clone(), from: None, rates, long: None, tiers: Tiers::default(), cache_from, context });
         }
         Ok(Self(Arc::new(Table { date: self.0.date.clone(), models })))
     }
@@ -129,6 +131,13 @@ impl Prices {
     /// nobody knows.
     pub fn cache_from(&self, model: &str) -> Option<u64> {
         self.find(model)?.cache_from
+    }
+
+    /// Tokens that a document may have in one request to `model`: what it takes, or what it takes at its usual price. Leaves
+    /// room for the prompt, the answer, and for a tokenizer that sees more tokens than ours. `None` if nobody knows.
+    pub fn longest(&self, model: &str) -> Option<u64> {
+        let known = self.find(model)?;
+        known.context.into_iter().chain(known.long.as_ref().map(|long| long.above)).min().map(|tokens| tokens / 4 * 3)
     }
 
     /// What one request to `model` costs; `None` if its price is not known.

@@ -47,6 +47,21 @@ provider (key, model, credit); 130, 143 ended at once by a second Ctrl-C or SIGT
 pub(super) struct RunArgs {
     /// Files and directories [default: input.paths]
     pub input: Vec<String>,
+    /// A table whose rows are documents: CSV, TSV, JSON lines or Parquet; - is standard input. May be repeated
+    #[arg(long, value_name = "TABLE")]
+    pub rows: Vec<String>,
+    /// The column that is the text of a row [default: all columns]
+    #[arg(long, value_name = "COLUMN")]
+    pub text_column: Option<String>,
+    /// The column that names a row in the results [default: its number]
+    #[arg(long, value_name = "COLUMN")]
+    pub id_column: Option<String>,
+    /// Columns that stand in the results as they are, with commas between
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub keep_columns: Vec<String>,
+    /// A file with the paths of documents, a line each; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<String>,
     /// A built-in job, the path of a job file, or auto [default: job.use]
     #[arg(long, value_name = "NAME|FILE")]
     pub job: Option<String>,

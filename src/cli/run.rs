@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::engine::{self, JobSet, Plan, RunError};
 use crate::event::RunEvent;
 use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
-use crate::model::{FailureCode, Money};
+use crate::model::{FailureCode, Money, Row};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
 use crate::report::{Style, watch};
@@ -18,6 +18,9 @@ use crate::store::Retry;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use tokio::sync::mpsc;
+
+/// What the history calls the columns that prompts use: they decide which content a row of a table has.
+pub(super) const USED_COLUMNS: &str = "used_columns";
 
 /// Events that may wait for a slow terminal.
 const EVENTS: usize = 256;
@@ -39,22 +42,29 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     let account = Account::resolve(&settings.llm, prices, address.as_deref(), |name| std::env::var(name).ok());
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
     let (account_prices, model, has_account) = (account.prices.clone(), account.model.clone(), account.has_limits());
+    let used = jobs.row_columns();
+    let roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
+    if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
+        return Err(Stop::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
+    }
     let plan = Plan {
         recipe: recipe(config, &account, &jobs),
         command: command_line(),
         retry: retry(args.retry_failed.as_deref())?,
         max_cost: max_cost(config, &settings, &account, &jobs)?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
-        roots: Roots::open(&settings.input, &settings.output.dir).map_err(Stop::usage)?,
+        roots,
+        keep_columns: keep_columns(config, &settings, &jobs)?,
+        settings: history(config, used),
         jobs,
         read: settings.read,
         prepare: settings.prepare,
         images: image_limits(&account),
+        longest: account.prices.longest(&account.model),
         llm: settings.llm,
         account,
         store: settings.store,
         output: settings.output,
-        settings: history(config),
     };
 
     let (events, watched) = mpsc::channel(EVENTS);
@@ -96,7 +106,8 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
 fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     /// To be raised when rows of the same answers come out differently.
     const ROWS: &str = "docmill rows 1";
-    const DECIDING: [&str; 8] = [
+    const DECIDING: [&str; 9] = [
+        "input.keep_columns",
         "prepare.image.",
         "prepare.text.",
         "prepare.pdf.",
@@ -117,6 +128,20 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
         hash.update(&job.digest().0);
     }
     hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
+}
+
+/// Columns that results have as they are must not stand there already.
+fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, Stop> {
+    let keep = &settings.input.keep_columns;
+    let taken = |name: &String| {
+        Row::FIRST_COLUMNS.iter().chain(&Row::LAST_COLUMNS).any(|other| other == name)
+            || jobs.iter().any(|job| job.csv_columns().contains(name))
+    };
+    let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
+    match twice {
+        Some((_, name)) => Err(Stop::usage(config.problem("input.keep_columns", format!("results have a column \"{name}\" already")))),
+        None => Ok(keep.clone()),
+    }
 }
 
 /// The cap on money. It holds only where everything has a price.
@@ -174,6 +199,25 @@ fn flags(args: &RunArgs) -> Vec<(String, String, String)> {
     if !args.input.is_empty() {
         let paths = toml::Value::Array(args.input.iter().map(|path| toml::Value::String(path.clone())).collect());
         flag("input.paths", paths.to_string(), "argument INPUT");
+    }
+    let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
+    let list = |values: &[String]| toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect()).to_string();
+    if args.input.is_empty() && (!args.rows.is_empty() || args.files_from.is_some()) {
+        flag("input.paths", list(&[]), "--rows or --files-from");
+    }
+    for (key, value, name) in [
+        ("input.files_from", &args.files_from, "--files-from"),
+        ("input.text_column", &args.text_column, "--text-column"),
+        ("input.id_column", &args.id_column, "--id-column"),
+    ] {
+        if let Some(value) = value {
+            flag(key, text(value), name);
+        }
+    }
+    for (key, values, name) in [("input.rows", &args.rows, "--rows"), ("input.keep_columns", &args.keep_columns, "--keep-columns")] {
+        if !values.is_empty() {
+            flag(key, list(values), name);
+        }
     }
     if let Some(job) = &args.job {
         flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
@@ -268,8 +312,11 @@ fn style(args: &RunArgs) -> Style {
 }
 
 /// The settings in force, for the run's history. They hold no secret: keys are never among the settings.
-fn history(config: &Config) -> String {
-    let entries: serde_json::Map<String, serde_json::Value> =
+fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
+    let mut entries: serde_json::Map<String, serde_json::Value> =
         config.entries().into_iter().map(|(key, value, _)| (key, serde_json::to_value(value).unwrap_or_default())).collect();
+    if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
+        entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
+    }
     serde_json::Value::Object(entries).to_string()
 }

@@ -3,6 +3,7 @@
 use super::args::StoreArgs;
 use super::exit::{Exit, Stop};
 use super::print;
+use super::run::USED_COLUMNS;
 use super::settings::archive;
 use crate::model::{Digest, Money, ResultFile, Row, Totals};
 use crate::read::{InputSettings, Roots};
@@ -141,9 +142,14 @@ fn summary(directory: &Path, job: &str, totals: &Totals, receipt: &mut Receipt) 
 /// Inputs against the digests that the results were made of.
 fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receipt: &mut Receipt) -> Result<(), Stop> {
     let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
-    let list = |key: &str| settings[key].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect();
-    let input = InputSettings { paths: list("input.paths"), include: list("input.include"), exclude: list("input.exclude") };
-    let roots = match Roots::open(&input, output) {
+    let of_input = settings.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix("input.")?, value)));
+    let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
+    let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
+    if input.files_from == "-" || input.rows.iter().any(|rows| rows == "-") {
+        return print(&format!("  note  inputs were not compared: those of run {} came through standard input", run.id));
+    }
+    let roots = match Roots::open(&input, used, output) {
         Ok(roots) => roots,
         Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
     };
@@ -151,6 +157,7 @@ fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receip
     let each = |name: &str, known: Option<Digest>| match roots.locate(name).map(|path| digest(&path)) {
         Some(Ok(now)) if Some(now) == known => same += 1,
         Some(Ok(_)) if known.is_some() => changed.push(name.to_owned()),
+        None if known.is_some_and(|known| roots.hold(name, known, None)) => same += 1,
         _ if known.is_none() => {}
         _ => gone += 1,
     };

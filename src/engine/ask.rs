@@ -5,12 +5,12 @@ use super::breaker::Breaker;
 use super::ledger::{CallLedger, settlement};
 use super::prepare::{Ready, State};
 use super::priming::{Role, roles};
-use super::row::RowMaker;
+use super::row::{Answered, RowMaker};
 use super::{Context, RunError};
 use crate::ask::{Asker, Ended, Question, RunStop};
 use crate::event::RunEvent;
-use crate::job::{Combined, Job};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, FailureCode, Prepared, Row, RowStatus};
+use crate::job::{Combined, Job, Portions};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, FailureCode, Row, RowStatus};
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use serde_json::{Map, Value};
@@ -41,10 +41,10 @@ pub(super) struct Desk {
 
 /// The document that calls are about.
 #[derive(Clone, Copy)]
-struct Subject<'d> {
+pub(super) struct Subject<'d> {
     id: DocumentId,
     is_new: bool,
-    job: &'d Job,
+    pub job: &'d Job,
 }
 
 /// How a call is to be sent.
@@ -61,9 +61,11 @@ fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
     serde_json::to_string(record).map_err(|e| RunError::Internal(e.to_string()))
 }
 
-/// The document gets no row in this run: it stays pending.
-enum Unfinished {
-    /// The run is stopping.
+/// There are no answers to make a row of.
+pub(super) enum Unfinished {
+    /// There was no way to ask: the row says why.
+    Unasked(Failure),
+    /// The run is stopping: the document stays pending.
     Stopping,
     /// The run has failed.
     Error(RunError),
@@ -102,11 +104,13 @@ impl Desk {
     /// Takes one document to its row.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held } = ready;
+        let row = document.row().map(|row| &row.columns);
         let row = match state {
             State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
             State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
-            State::Prepared(prepared) => match self.answer(Subject { id, is_new, job: &job }, &prepared).await {
-                Ok((records, counted)) => self.rows.with_answers(&document, &job, prepared.facts, records, &counted),
+            State::Prepared(facts, portions) => match self.answer(Subject { id, is_new, job: &job }, &portions, row).await {
+                Ok(answered) => self.rows.with_answers(&document, &job, facts, answered),
+                Err(Unfinished::Unasked(failure)) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
                 Err(Unfinished::Stopping) => return Ok(()),
                 Err(Unfinished::Error(error)) => return Err(error),
             },
@@ -115,27 +119,36 @@ impl Desk {
         self.commit(id, row).await
     }
 
-    /// All calls of a document, the aggregation included, and the result of an aggregation without a model.
-    async fn answer(&self, subject: Subject<'_>, prepared: &Prepared) -> Result<(Vec<CallRecord>, Map<String, Value>), Unfinished> {
-        let (job, model) = (subject.job, &self.asker.account().model);
-        let calls = match job.calls(&prepared.content, model, self.effort.as_ref()) {
-            Ok(calls) => calls,
-            Err(failure) => return Err(RunError::Internal(failure.to_string()).into()),
-        };
-        let mut records = self.ask_all(subject, calls).await?;
-        match job.combine(&records, model, self.effort.as_ref()) {
-            Err(failure) => Err(RunError::Internal(failure.to_string()).into()),
-            Ok(Combined::Nothing) => Ok((records, Map::new())),
-            Ok(Combined::Done(result)) => Ok((records, result)),
-            Ok(Combined::Ask(call)) => {
-                records.extend(self.ask_all(subject, vec![*call]).await?);
-                Ok((records, Map::new()))
-            }
+    /// All calls of a document: about it, merging, combining.
+    async fn answer(&self, subject: Subject<'_>, portions: &Portions, row: Option<&Map<String, Value>>) -> Result<Answered, Unfinished> {
+        let (job, model, effort) = (subject.job, &self.asker.account().model, self.effort.as_ref());
+        let calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
+        let mut calls = self.ask_all(subject, calls).await?;
+        let in_parts = calls.iter().any(|call| call.part.is_some());
+        let mut answers = None;
+        if in_parts {
+            let (merging, merged) = self.merge(subject, portions, &calls).await?;
+            calls.extend(merging);
+            answers = Some(merged);
         }
+        let counted = match job.combine(answers.as_deref().unwrap_or(&calls), model, effort) {
+            Err(failure) => return Err(RunError::Internal(failure.to_string()).into()),
+            Ok(Combined::Nothing) => Map::new(),
+            Ok(Combined::Done(result)) => result,
+            Ok(Combined::Ask(call)) => {
+                let combining = self.ask_all(subject, vec![*call]).await?;
+                if let Some(answers) = &mut answers {
+                    answers.extend(combining.iter().cloned());
+                }
+                calls.extend(combining);
+                Map::new()
+            }
+        };
+        Ok(Answered { calls, answers, counted })
     }
 
     /// Several calls on one document at the same time. What the store knows about them is taken from there.
-    async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
+    pub(super) async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
         let roles = if self.prime { roles(&calls, &before, &self.asker.account().prices) } else { vec![Role::Alone; calls.len()] };
@@ -143,9 +156,9 @@ impl Desk {
             match before {
                 Before::Answered(record) => {
                     self.context.meters.reused.fetch_add(1, Relaxed);
-                    Ok(CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record })
+                    Ok(RowMaker::known(call, record))
                 }
-                Before::Failed(record) => Ok(CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record }),
+                Before::Failed(record) => Ok(RowMaker::known(call, record)),
                 Before::InDoubt(failure) => Ok(RowMaker::unasked(call, failure)),
                 Before::Open { earlier, replaces } => {
                     let _others_go_when_this_ends = match &role {
@@ -168,7 +181,7 @@ impl Desk {
         let _turn = self.answers.turn(key).await;
         if let Some(record) = self.answers.shared(key).await? {
             self.context.meters.reused.fetch_add(1, Relaxed);
-            let record = CallRecord { task: call.task.to_string(), axes: RowMaker::axes(call), ..record };
+            let record = RowMaker::known(call, record);
             self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces }).await?;
             return Ok(record);
         }

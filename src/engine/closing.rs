@@ -6,6 +6,7 @@ use super::summary::{End, now};
 use super::write::{JobResults, Results};
 use super::{Context, Outcome, Plan, RunError};
 use crate::event::RunEvent;
+use crate::job::Job;
 use crate::model::RowStatus;
 use crate::store::{EndedRun, JobColumns, Store, StoreError};
 use crate::write::{Format, ResultFiles};
@@ -101,5 +102,6 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
 
 /// The jobs, as far as result files need them.
 pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
-    plan.jobs.iter().map(|job| JobColumns { name: job.name.clone(), columns: job.csv_columns().to_vec() }).collect()
+    let columns = |job: &Job| plan.keep_columns.iter().chain(job.csv_columns()).cloned().collect();
+    plan.jobs.iter().map(|job| JobColumns { name: job.name.clone(), columns: columns(job) }).collect()
 }

@@ -5,7 +5,7 @@
 //! the run has a listing of its own.
 
 use super::{Context, Results, RunError};
-use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
+use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Source, Stamp};
 use crate::read::{Roots, stamp_of};
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
 use std::collections::BTreeMap;
@@ -60,11 +60,21 @@ impl Findings {
 
 /// Documents handed over together: waking another thread costs more than looking at one.
 const BATCH: usize = 64;
+/// Rows of tables are in memory already.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// What a document looks like without reading it.
+fn look(document: &Document) -> Option<Stamp> {
+    match &document.source {
+        Source::File(path) => stamp_of(path),
+        Source::Row(row) => Some(row.stamp),
+    }
+}
 
 /// Walks the inputs, no further ahead than the channel reaches. An empty batch says that the end was reached. Blocks.
 pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, findings: &Mutex<Findings>, context: &Context) {
     let mut walk = roots.walk();
-    let (mut documents, mut batch) = (0, Vec::with_capacity(BATCH));
+    let (mut documents, mut batch, mut bytes) = (0, Vec::with_capacity(BATCH), 0);
     while !context.stop.is_cancelled() {
         let Some((document, failure)) = walk.next() else {
             context.meters.set_documents(documents);
@@ -74,9 +84,16 @@ pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, f
             break;
         };
         documents += 1;
-        let stamp = if compare { stamp_of(&document.path) } else { None };
+        let stamp = if compare { look(&document) } else { None };
+        bytes += document.row().map_or(0, |row| row.text.len());
         batch.push(Walked { document, failure, stamp });
-        if batch.len() == BATCH && walked.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+        if (batch.len() == BATCH || bytes > BATCH_BYTES)
+            && {
+                bytes = 0;
+                true
+            }
+            && walked.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
+        {
             break;
         }
     }

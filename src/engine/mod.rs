@@ -16,6 +16,7 @@ mod ledger;
 mod list;
 mod memory;
 mod meter;
+mod portions;
 mod prepare;
 mod priming;
 mod read;
@@ -50,12 +51,16 @@ pub struct Plan {
     pub roots: Roots,
     /// What is asked of them.
     pub jobs: JobSet,
+    /// Columns of tables that are passed on to the results.
+    pub keep_columns: Vec<String>,
     /// How they are read.
     pub read: ReadSettings,
     /// How they are prepared.
     pub prepare: PrepareSettings,
     /// What size of image is useful to the model.
     pub images: ImageLimits,
+    /// Tokens that one call may be about, as far as the model's limits and prices are known.
+    pub longest: Option<u64>,
     /// How the model is asked.
     pub llm: LlmSettings,
     /// Who is asked.

@@ -5,10 +5,11 @@
 
 use super::isolation::Isolation;
 use super::memory::{Budget, Held};
+use super::portions::divide;
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
-use crate::job::Job;
-use crate::model::{Document, DocumentId, Failure, FailureCode, Kind, Prepared};
+use crate::job::{Job, Portions};
+use crate::model::{Document, DocumentId, Facts, Failure, FailureCode, Kind, Prepared};
 use crate::prepare::{
     Extract, ImageLimits, PdfMode, PrepareSettings, Reader, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
 };
@@ -36,7 +37,7 @@ pub(super) struct Ready {
 /// Whether there is anything to ask.
 #[derive(Debug)]
 pub(super) enum State {
-    Prepared(Prepared),
+    Prepared(Facts, Portions),
     Failed(Failure),
     Skipped(Failure),
 }
@@ -46,6 +47,7 @@ struct Bench {
     jobs: JobSet,
     settings: PrepareSettings,
     images: ImageLimits,
+    longest: Option<u64>,
     decoding: Budget,
     isolation: Isolation,
     pool: ThreadPool,
@@ -79,6 +81,7 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         jobs: plan.jobs.clone(),
         settings: plan.prepare.clone(),
         images: plan.images,
+        longest: plan.longest,
         decoding: Budget::megabytes(plan.prepare.memory_mb),
         isolation: Isolation::new(&plan.prepare, &plan.images).map_err(|e| RunError::Internal(e.to_string()))?,
         pool,
@@ -138,10 +141,10 @@ impl Planned {
 
 fn plan(read: Read, bench: &Bench) -> Planned {
     let Read { document, id, is_new, bytes, held } = read;
-    let extension = document.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let extension = document.extension();
     let (job, work) = match bytes {
         Ok(bytes) => {
-            let sniffed = sniff(&bytes, &extension);
+            let sniffed = if document.row().is_some() { Sniffed::Text } else { sniff(&bytes, &extension) };
             let kind = sniffed.kind().filter(|_| !bytes.is_empty());
             let (job, taken) = match bench.jobs.pick(kind, &extension) {
                 // Pages that are sent as images are something for a job that takes images.
@@ -184,17 +187,23 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
             planned => planned,
         });
     }
-    let states = on_pool(work, bench).await;
+    let jobs = kept.iter().map(|ready| Arc::clone(&ready.job)).collect();
+    let states = on_pool(work, jobs, bench).await;
     drop(decoding);
     kept.into_iter()
         .zip(states)
         .map(|(Unprepared { document, id, is_new, job, mut held }, state)| {
             if let Some(held) = &mut held {
-                held.shrink_to(if let State::Prepared(prepared) = &state { prepared.content.bytes() as u64 } else { 0 });
+                held.shrink_to(if let State::Prepared(_, portions) = &state { bytes(portions) } else { 0 });
             }
             Ready { document, id, is_new, job, state, held }
         })
         .collect()
+}
+
+/// Bytes that are kept until the last answer.
+fn bytes(portions: &Portions) -> u64 {
+    portions.sets.iter().flatten().map(|portion| portion.content.bytes() as u64).sum()
 }
 
 /// What is in a file, as another process reads it.
@@ -205,7 +214,7 @@ async fn extracted(bytes: Vec<u8>, reader: &'static Reader, bench: &Bench) -> Re
     extract.map(|extract| Work::Extract(extract, reader, bytes.len())).map_err(State::Failed)
 }
 
-async fn on_pool(work: Vec<Result<Work, State>>, bench: &Arc<Bench>) -> Vec<State> {
+async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Arc<Bench>) -> Vec<State> {
     let (count, nothing_to_do) = (work.len(), work.iter().all(Result::is_err));
     let (done, result) = oneshot::channel();
     let shared = Arc::clone(bench);
@@ -214,15 +223,19 @@ async fn on_pool(work: Vec<Result<Work, State>>, bench: &Arc<Bench>) -> Vec<Stat
             return;
         }
         let started = Instant::now();
-        let prepare_one = |work: Work| {
+        let prepare_one = |work: Work, job: &Job| {
             let (settings, images) = (&shared.settings, &shared.images);
             let prepared = match work {
                 Work::File(bytes, sniffed) => prepare_bytes(&bytes, sniffed, settings, images),
                 Work::Extract(extract, reader, size) => prepare_extract(extract, reader, size, settings, images),
             };
-            prepared.map_or_else(State::Failed, State::Prepared)
+            let Prepared { content, mut facts } = prepared?;
+            divide(&content, &mut facts, job, shared.longest).map(|portions| State::Prepared(facts, portions))
         };
-        let states: Vec<State> = work.into_iter().map(|planned| planned.map_or_else(|state| state, prepare_one)).collect();
+        let all = work.into_iter().zip(&jobs);
+        let states =
+            all.map(|(planned, job)| planned.map_or_else(|state| state, |work| prepare_one(work, job).unwrap_or_else(State::Failed)));
+        let states: Vec<State> = states.collect();
         shared.context.meters.prepare.worked(started.elapsed());
         let _nobody_waits = done.send(states);
     };

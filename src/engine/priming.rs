@@ -44,7 +44,7 @@ pub(super) fn roles(calls: &[Call], before: &[Before], prices: &Prices) -> Vec<R
 /// Whether two calls on one document have the same beginning. The form of the answer is part of it.
 fn begin_alike(one: &Call, other: &Call) -> bool {
     let same_schema = Arc::ptr_eq(&one.schema, &other.schema) || one.schema == other.schema;
-    let shared = one.shared > 0 && one.shared == other.shared;
+    let shared = one.shared > 0 && one.shared == other.shared && one.place == other.place;
     shared && one.model == other.model && one.system == other.system && one.effort == other.effort && same_schema
 }
 
@@ -65,6 +65,7 @@ mod tests {
             max_output_tokens: 1,
             effort: None,
             tokens,
+            place: None,
             shared: 1,
         }
     }

@@ -164,7 +164,7 @@ fn read_content(
     versions: &[Version],
     stamp: Option<Stamp>,
 ) -> Result<Content, RunError> {
-    let digest = bytes.as_ref().ok().map(|bytes| Digest::of(bytes));
+    let digest = bytes.as_ref().ok().map(|bytes| document.row().map_or_else(|| Digest::of(bytes), |row| row.digest));
     let identity = register.identify(document, versions, digest, stamp)?;
     Ok(match bytes {
         Ok(bytes) => Content::Read(bytes, identity),

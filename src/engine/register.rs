@@ -5,7 +5,7 @@
 //! if it is still there, this is a copy, and a document of its own.
 
 use crate::model::{Digest, Document, DocumentId, Stamp};
-use crate::read::{Roots, stamp_of};
+use crate::read::Roots;
 use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -60,8 +60,11 @@ impl Register {
         stamp: Option<Stamp>,
     ) -> Result<Identity, StoreError> {
         let record = |id| Some(DocumentRecord { id, name: document.name.clone(), digest, stamp });
+        // Of a row of a table, more may have changed than can reach a model: then its results are made again.
+        let looks_the_same = |known: Option<Stamp>| document.row().is_none() || known == stamp;
         if let Some(same) = versions.iter().find(|version| version.digest == digest) {
-            let kept = same.row.clone().filter(|row| digest.is_some() && !self.retry.takes_any(row.codes.as_deref()));
+            let sound = |row: &RowState| digest.is_some() && looks_the_same(same.stamp) && !self.retry.takes_any(row.codes.as_deref());
+            let kept = same.row.clone().filter(sound);
             let record = if same.stamp == stamp { None } else { record(same.id) };
             return Ok(Identity { id: same.id, record, kept, is_new: false, renamed: false, was_unread: false });
         }
@@ -70,8 +73,8 @@ impl Register {
         }
         if let (Some(digest), Some(known)) = (digest, &self.known) {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(id) = self.renamed_from(&mut known, digest)? {
-                let kept = known.catalog.row(id)?.filter(|row| !self.retry.takes_any(row.codes.as_deref()));
+            if let Some((id, before)) = self.renamed_from(&mut known, digest)? {
+                let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
                 return Ok(Identity { id, record: record(id), kept, is_new: false, renamed: true, was_unread: false });
             }
         }
@@ -79,24 +82,14 @@ impl Register {
         Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, was_unread: false })
     }
 
-    fn renamed_from(&self, known: &mut Known, digest: Digest) -> Result<Option<DocumentId>, StoreError> {
+    /// A document of this content whose name is free now, and what it looked like.
+    fn renamed_from(&self, known: &mut Known, digest: Digest) -> Result<Option<(DocumentId, Option<Stamp>)>, StoreError> {
         let candidates = known.catalog.with_content(digest)?;
-        let gone = |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| {
-            !known.renamed.contains(id) && !self.is_still_there(name, digest, *stamp)
-        };
-        let found = candidates.iter().find(|candidate| gone(candidate)).map(|(id, ..)| *id);
-        known.renamed.extend(found);
+        let gone =
+            |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| !known.renamed.contains(id) && !self.roots.hold(name, digest, *stamp);
+        let found = candidates.iter().find(|candidate| gone(candidate)).map(|(id, _, stamp)| (*id, *stamp));
+        known.renamed.extend(found.map(|(id, _)| id));
         Ok(found)
-    }
-
-    /// Whether the file of this name still has this content.
-    fn is_still_there(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
-        let Some(path) = self.roots.locate(name) else { return false };
-        match stamp_of(&path) {
-            None => false,
-            now if stamp.is_some() && now == stamp => true,
-            Some(_) => std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == digest),
-        }
     }
 }
 

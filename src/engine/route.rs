@@ -1,6 +1,6 @@
 //! Which job a document goes to.
 
-use crate::job::Job;
+use crate::job::{Job, RowColumns};
 use crate::model::Kind;
 use std::sync::Arc;
 
@@ -25,6 +25,14 @@ impl JobSet {
     /// Calls that a document has at the least.
     pub fn fewest_calls(&self) -> usize {
         self.0.iter().map(|job| job.calls_per_document()).min().unwrap_or(1)
+    }
+
+    /// The columns of tables that prompts use; `None`: all of them.
+    pub fn row_columns(&self) -> Option<Vec<String>> {
+        match self.0.iter().map(|job| job.row_columns()).fold(RowColumns::default(), RowColumns::and) {
+            RowColumns::Named(names) => Some(names.into_iter().collect()),
+            RowColumns::All => None,
+        }
     }
 
     /// The job called `name`.

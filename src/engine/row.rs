@@ -9,12 +9,30 @@ use serde_json::{Map, Value};
 pub(super) struct RowMaker {
     pub provider: &'static str,
     pub model: String,
+    /// Columns of tables that results have as they are.
+    pub keep: Vec<String>,
+}
+
+/// How the calls of a document have ended.
+pub(super) struct Answered {
+    /// All of them.
+    pub calls: Vec<CallRecord>,
+    /// Where the document was asked about in parts: what stands for each question.
+    pub answers: Option<Vec<CallRecord>>,
+    /// The result of an aggregation without a model.
+    pub counted: Map<String, Value>,
 }
 
 impl RowMaker {
     /// A row for a document that was never asked about.
     pub fn without_answer(&self, document: &Document, job: &Job, status: RowStatus, failure: Failure) -> Row {
         Row { failure: Some(failure), ..self.row(document, job, status) }
+    }
+
+    fn kept(&self, document: &Document) -> Map<String, Value> {
+        let columns = document.row().map(|row| &row.columns);
+        let kept = self.keep.iter().filter_map(|name| Some((name.clone(), columns?.get(name)?.clone())));
+        kept.collect()
     }
 
     fn row(&self, document: &Document, job: &Job, status: RowStatus) -> Row {
@@ -25,6 +43,7 @@ impl RowMaker {
             job: job.name.clone(),
             provider: self.provider.to_owned(),
             model: self.model.clone(),
+            columns: self.kept(document),
             answers: Map::new(),
             failure: None,
             input: None,
@@ -33,14 +52,21 @@ impl RowMaker {
     }
 
     /// A row for a document whose calls have all ended.
-    pub fn with_answers(&self, document: &Document, job: &Job, facts: Facts, calls: Vec<CallRecord>, counted: &Map<String, Value>) -> Row {
-        let (status, failure) = verdict(&calls);
-        let answers = job.answers(&calls, counted);
+    pub fn with_answers(&self, document: &Document, job: &Job, facts: Facts, answered: Answered) -> Row {
+        let Answered { calls, answers, counted } = answered;
+        let answers = answers.as_deref().unwrap_or(&calls);
+        let (status, failure) = verdict(answers);
+        let answers = job.answers(answers, &counted);
         Row { answers, failure, input: Some(facts), calls, ..self.row(document, job, status) }
     }
 
+    /// The record of a call that was answered before, perhaps under another name.
+    pub fn known(call: &Call, record: CallRecord) -> CallRecord {
+        CallRecord { task: call.task.to_string(), axes: Self::axes(call), part: call.place.map(|(part, _)| part), ..record }
+    }
+
     /// The axes of a call, as they stand in its record.
-    pub fn axes(call: &Call) -> Map<String, Value> {
+    fn axes(call: &Call) -> Map<String, Value> {
         call.axes.iter().map(|(axis, value)| (axis.clone(), Value::String(value.clone()))).collect()
     }
 
@@ -62,6 +88,7 @@ impl RowMaker {
         CallRecord {
             task: call.task.to_string(),
             axes: Self::axes(call),
+            part: call.place.map(|(part, _)| part),
             status: CallStatus::Failed,
             answer: None,
             failure: None,

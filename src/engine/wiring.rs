@@ -256,7 +256,7 @@ fn desk(
         breaker,
         endpoint: endpoint(plan),
         attempts: next_attempt.into(),
-        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone() },
+        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone(), keep: plan.keep_columns.clone() },
         effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
         prime: plan.llm.prime,
         stopped_by,

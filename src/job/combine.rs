@@ -180,6 +180,7 @@ impl Job {
                 Ok(Combined::Ask(Box::new(Call {
                     tokens: about_tokens(self.system.len() + prompt.len() + shape.bytes),
                     shared: 0,
+                    place: None,
                     task: COMBINE.into(),
                     axes: Vec::new(),
                     model: own_model.clone().unwrap_or_else(|| model.to_owned()),

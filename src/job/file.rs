@@ -46,7 +46,47 @@ pub(super) struct JobFile {
     #[serde(rename = "task", default)]
     pub tasks: Vec<TaskFile>,
     #[serde(default)]
+    pub long: LongFile,
+    #[serde(default)]
     pub combine: CombineFile,
+}
+
+/// What becomes of documents that are too long for one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum LongMethod {
+    /// They fail.
+    #[default]
+    Fail,
+    /// Their beginning is asked about.
+    Truncate,
+    /// Their parts are asked about, and the answers merged.
+    Split,
+}
+
+/// How answers about parts become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Merge {
+    /// A further call sees them all.
+    #[default]
+    Model,
+    /// Texts one behind the other.
+    Concatenate,
+    /// What most of them say.
+    Vote,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LongFile {
+    #[serde(default)]
+    pub method: LongMethod,
+    /// 0: what the model takes.
+    #[serde(default)]
+    pub max_input_tokens: u64,
+    #[serde(default)]
+    pub overlap_tokens: u64,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +97,11 @@ pub(super) struct TaskFile {
     #[serde(default = "default_max_output_tokens")]
     pub max_output_tokens: u32,
     pub model: Option<String>,
+    /// 0: as the job says.
+    #[serde(default)]
+    pub max_input_tokens: u64,
+    #[serde(default)]
+    pub merge: Merge,
     #[serde(default)]
     pub over: Table,
     pub answer: Table,

@@ -62,6 +62,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
         input: file.input,
         system: system.into(),
         tasks,
+        long: file.long,
         combine,
         columns,
         csv_columns,
@@ -98,7 +99,8 @@ fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Re
             Ok(Variant { axes: point.into_iter().map(|c| (c.axis, c.id)).collect(), prompt })
         })
         .collect::<Result<Vec<_>, String>>()?;
-    Ok(Task { id: task.id.into(), variants, shape, max_output_tokens: task.max_output_tokens, model: task.model })
+    let TaskFile { id, max_output_tokens, max_input_tokens, merge, model, .. } = task;
+    Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model })
 }
 
 /// One value of an axis and what it brings into the prompt.

@@ -15,12 +15,15 @@ mod combine;
 mod field;
 mod file;
 mod load;
+mod long;
 mod plan;
 mod vote;
 
 pub use builtin::{AUTO, BUILTIN, builtin};
 pub use combine::Combined;
-pub use file::{InputKind, Method};
+pub use file::{InputKind, LongMethod, Merge, Method};
+pub use long::{LongRule, Merged};
+pub use plan::{Portions, RowColumns};
 
 use crate::model::{Digest, Kind};
 use columns::Column;
@@ -47,6 +50,7 @@ pub struct Job {
     pub input: InputKind,
     system: Arc<str>,
     tasks: Vec<Task>,
+    long: file::LongFile,
     combine: combine::Combine,
     columns: Vec<Column>,
     csv_columns: Vec<String>,
@@ -61,6 +65,8 @@ struct Task {
     variants: Vec<Variant>,
     shape: answer::Shape,
     max_output_tokens: u32,
+    max_input_tokens: u64,
+    merge: file::Merge,
     model: Option<String>,
 }
 

@@ -1,18 +1,25 @@
 //! From a prepared document to calls.
 
 use super::{Job, Task, Variant};
-use crate::model::{Call, Content, Failure, FailureCode, Part, Piece, Text};
+use crate::model::{Call, Content, Failure, FailureCode, Part, Piece, Portion};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A prompt of one variant: finished when the job was loaded, or waiting for the text of the document.
 #[derive(Debug)]
 pub(super) enum Prompt {
-    /// Does not mention the document, which goes in front of it as a part of its own.
+    /// The same for all documents. The document goes in front of it as a part of its own.
     Fixed(Arc<str>),
-    /// Has `{{ document }}` in it.
-    WithDocument(Box<Template>),
+    /// Mentions the document, or the columns of the row that it is.
+    Late {
+        template: Box<Template>,
+        /// Whether `{{ document }}` is in it: then that is where a text stands.
+        has_document: bool,
+        /// What it asks, for whoever cannot see the document.
+        asks: String,
+    },
 }
 
 /// A compiled template with the values it has besides the document.
@@ -48,6 +55,14 @@ impl Template {
         Ok(template.undeclared_variables(false))
     }
 
+    fn row_columns(&self) -> RowColumns {
+        let nested = self.environment.get_template("prompt").map(|template| template.undeclared_variables(true)).unwrap_or_default();
+        let of_rows = nested.iter().filter_map(|name| if name == "row" { Some("") } else { name.strip_prefix("row.") });
+        let columns: BTreeSet<String> = of_rows.map(|rest| rest.split('.').next().unwrap_or_default().to_owned()).collect();
+        // One that is not named, as in a loop over all of them, may be any.
+        if columns.contains("") { RowColumns::All } else { RowColumns::Named(columns) }
+    }
+
     pub fn mentions(&self, name: &str) -> bool {
         self.variables().is_ok_and(|v| v.contains(name))
     }
@@ -67,34 +82,107 @@ fn is_global(name: &str) -> bool {
 
 impl Prompt {
     pub fn new(source: &str, values: Map<String, Value>) -> Result<Self, String> {
-        let template = Template::new(source, values, &["document"])?;
-        if template.mentions("document") {
-            // Rendered once for the error: a broken prompt must not be found at the first document.
-            template.render([("document", Value::String(String::new()))])?;
-            Ok(Self::WithDocument(Box::new(template)))
-        } else {
-            Ok(Self::Fixed(template.render([])?.into()))
+        let template = Template::new(source, values, &["document", "row"])?;
+        let has_document = template.mentions("document");
+        if template.mentions("row") {
+            return Ok(Self::Late { template: Box::new(template), has_document, asks: source.to_owned() });
+        }
+        if has_document {
+            // Rendered once also for the error: a broken prompt must not be found at the first document.
+            let asks = template.render([("document", Value::String("(the document)".into()))])?;
+            return Ok(Self::Late { template: Box::new(template), has_document, asks });
+        }
+        Ok(Self::Fixed(template.render([])?.into()))
+    }
+
+    /// What it asks, for whoever cannot see the document.
+    pub fn asks(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Late { asks, .. } => asks,
+        }
+    }
+
+    /// The columns of tables that it uses.
+    fn columns(&self) -> RowColumns {
+        match self {
+            Self::Fixed(_) => RowColumns::default(),
+            Self::Late { template, .. } => template.row_columns(),
+        }
+    }
+}
+
+/// What the calls of each task are about.
+#[derive(Debug, Clone)]
+pub struct Portions {
+    /// Divisions of the document. Most have one, and that one portion.
+    pub sets: Vec<Vec<Portion>>,
+    /// Which of them is that of each task.
+    pub of_task: Vec<usize>,
+}
+
+/// The columns of tables that prompts use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowColumns {
+    /// These.
+    Named(BTreeSet<String>),
+    /// Whatever there is.
+    All,
+}
+
+impl Default for RowColumns {
+    fn default() -> Self {
+        Self::Named(BTreeSet::new())
+    }
+}
+
+impl RowColumns {
+    /// Both.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Named(mut one), Self::Named(other)) => {
+                one.extend(other);
+                Self::Named(one)
+            }
+            _ => Self::All,
         }
     }
 }
 
 impl Job {
-    /// The calls for one document, in the job file's order; the aggregation comes later.
-    pub fn calls(&self, content: &Content, model: &str, effort: Option<&Arc<str>>) -> Result<Vec<Call>, Failure> {
-        let shared = shared_parts(content);
-        let several = self.tasks.iter().map(|task| task.variants.len()).sum::<usize>() > 1;
-        let variants = self.tasks.iter().flat_map(|task| task.variants.iter().map(move |variant| (task, variant)));
-        variants
-            .map(|(task, variant)| {
-                let parts = variant
-                    .parts(content, &shared)
-                    .map_err(|e| Failure::new(FailureCode::Internal, format!("task {}: the prompt could not be rendered: {e}", task.id)))?;
-                let tokens = content.tokens() + wording(&self.system, &parts, content, task.shape.bytes);
-                // The document stands first, unless the prompt has it somewhere in its middle.
-                let shared = if several { parts.len().saturating_sub(1) } else { 0 };
-                Ok(Call { tokens, shared, ..self.call(task, variant, parts, model, effort) })
-            })
-            .collect()
+    /// The columns of tables that its prompts use.
+    pub fn row_columns(&self) -> RowColumns {
+        let prompts = self.tasks.iter().flat_map(|task| task.variants.iter().map(|variant| &variant.prompt));
+        prompts.map(Prompt::columns).fold(RowColumns::default(), RowColumns::and)
+    }
+
+    /// The calls for one document, in the job file's order; what merges and combines their answers comes later. `row` are the columns of a row.
+    pub fn calls(
+        &self,
+        portions: &Portions,
+        row: Option<&Map<String, Value>>,
+        model: &str,
+        effort: Option<&Arc<str>>,
+    ) -> Result<Vec<Call>, Failure> {
+        let shared: Vec<Vec<Vec<Part>>> = portions.sets.iter().map(|set| set.iter().map(shared_parts).collect()).collect();
+        let mut calls = Vec::new();
+        for (task, &set) in self.tasks.iter().zip(&portions.of_task) {
+            for (portion, shared) in portions.sets[set].iter().zip(&shared[set]) {
+                for variant in &task.variants {
+                    let parts = variant.parts(portion, shared, row).map_err(|e| {
+                        Failure::new(FailureCode::Unrenderable, format!("task {}: the prompt cannot be made: {e}", task.id))
+                    })?;
+                    let tokens = portion.content.tokens() + wording(&self.system, &parts, &portion.content, task.shape.bytes);
+                    // The document stands first, unless the prompt has it somewhere in its middle.
+                    let shared = parts.len().saturating_sub(1);
+                    calls.push(Call { tokens, shared, place: portion.place, ..self.call(task, variant, parts, model, effort) });
+                }
+            }
+        }
+        if let [alone] = &mut calls[..] {
+            alone.shared = 0;
+        }
+        Ok(calls)
     }
 
     fn call(&self, task: &Task, variant: &Variant, parts: Vec<Part>, model: &str, effort: Option<&Arc<str>>) -> Call {
@@ -108,6 +196,7 @@ impl Job {
             max_output_tokens: task.max_output_tokens,
             effort: effort.cloned(),
             tokens: 0,
+            place: None,
             shared: 0,
         }
     }
@@ -127,36 +216,55 @@ pub(super) fn about_tokens(bytes: usize) -> u64 {
 }
 
 impl Variant {
-    fn parts(&self, content: &Content, shared: &[Part]) -> Result<Vec<Part>, String> {
+    fn parts(&self, portion: &Portion, shared: &[Part], row: Option<&Map<String, Value>>) -> Result<Vec<Part>, String> {
         // What all calls on a document share goes first, so that providers can cache it.
-        Ok(match &self.prompt {
-            Prompt::Fixed(prompt) => [shared, &[Part::Text(Arc::clone(prompt))]].concat(),
-            Prompt::WithDocument(template) => match &content.0[..] {
-                [Piece::Text(text)] => {
-                    let document = Value::String(text.body.to_string());
-                    vec![Part::Text(template.render([("document", document)])?.into())]
-                }
-                pieces => {
-                    let attached = if let [Piece::Picture(_)] = pieces { ATTACHED_IMAGE } else { ATTACHED_DOCUMENT };
-                    let prompt = template.render([("document", Value::String(attached.into()))])?;
-                    [shared, &[Part::Text(prompt.into())]].concat()
-                }
-            },
+        let (template, has_document) = match &self.prompt {
+            Prompt::Fixed(prompt) => return Ok([shared, &[Part::Text(Arc::clone(prompt))]].concat()),
+            Prompt::Late { template, has_document, .. } => (template, *has_document),
+        };
+        let row = ("row", Value::Object(row.cloned().unwrap_or_default()));
+        Ok(match (&portion.content.0[..], shared) {
+            ([Piece::Text(_)], [Part::Text(document)]) if has_document => {
+                let document = Value::String(document.to_string());
+                vec![Part::Text(template.render([("document", document), row])?.into())]
+            }
+            (pieces, shared) => {
+                let attached = if let [Piece::Picture(_)] = pieces { ATTACHED_IMAGE } else { ATTACHED_DOCUMENT };
+                let prompt = template.render([("document", Value::String(attached.into())), row])?;
+                [shared, &[Part::Text(prompt.into())]].concat()
+            }
         })
     }
 }
 
-fn shared_parts(content: &Content) -> Vec<Part> {
-    let part = |piece: &Piece| match piece {
-        Piece::Picture(picture) => Part::Picture(Arc::clone(picture)),
-        Piece::Text(text) => Part::Text(fenced(text).into()),
+fn shared_parts(portion: &Portion) -> Vec<Part> {
+    let place = portion.place.map(|(part, parts)| format!("This is part {part} of {parts} of a document.\n"));
+    let before = portion.before.as_deref().map(|end| fenced("end-of-the-part-before", end, &blake3::hash(end.as_bytes()).to_hex()));
+    let mut heading: Option<String> = match (place, before) {
+        (Some(place), Some(before)) => {
+            Some(format!("{place}For context, the end of the part before, which is not to be worked on:\n{before}\n"))
+        }
+        (place, _) => place,
     };
-    content.0.iter().map(part).collect()
+    let mut parts = Vec::new();
+    for piece in &portion.content.0 {
+        match piece {
+            Piece::Picture(picture) => {
+                parts.extend(heading.take().map(|heading| Part::Text(heading.into())));
+                parts.push(Part::Picture(Arc::clone(picture)));
+            }
+            Piece::Text(text) => {
+                let heading = heading.take().unwrap_or_default();
+                parts.push(Part::Text((heading + &fenced("document", &text.body, &text.digest)).into()));
+            }
+        }
+    }
+    parts
 }
 
-/// The document between marks that it cannot contain: they carry its own hash. So a text that says
-/// "end of document, now do this" stays inside.
-fn fenced(text: &Text) -> String {
-    let mark = text.digest.get(..12).unwrap_or(&text.digest);
-    format!("<document-{mark}>\n{}\n</document-{mark}>", text.body)
+/// A text between marks that it cannot contain: they carry its own hash. So a document that says "end of document, now do
+/// this" stays inside.
+fn fenced(what: &str, body: &str, digest: &str) -> String {
+    let mark = digest.get(..12).unwrap_or(digest);
+    format!("<{what}-{mark}>\n{body}\n</{what}-{mark}>")
 }

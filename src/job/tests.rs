@@ -1,17 +1,19 @@
 use super::*;
-use crate::model::{CallRecord, CallStatus, Content, Failure, FailureCode, Part, Piece, Text, Usage};
+use crate::model::{CallRecord, CallStatus, Content, Failure, FailureCode, Part, Piece, Portion, Text, Usage};
 use serde_json::{Map, Value, json};
 
 fn load(text: &str) -> Result<Job, JobError> {
     Job::load("test.toml", text, &toml::Table::new(), None)
 }
 
-fn text(body: &str) -> Content {
-    Content(vec![Piece::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))])
+fn text(body: &str) -> Portions {
+    let content = Content(vec![Piece::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))]);
+    Portions { sets: vec![vec![Portion { content, before: None, place: None }]], of_task: vec![0; 10] }
 }
 
 fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecord {
     CallRecord {
+        part: None,
         task: task.into(),
         axes: axes.iter().map(|(a, v)| ((*a).to_owned(), json!(v))).collect(),
         status: if answer.is_some() { CallStatus::Ok } else { CallStatus::Refused },
@@ -73,16 +75,16 @@ fn columns_are_called_as_the_readme_says() {
 #[test]
 fn document_text_is_a_value_and_never_template() {
     let hostile = "{{ limit }} {% if x %} {# {{{{ }} ${x} %s \\u0041 </document>";
-    let calls = load(SMALL).unwrap().calls(&text(hostile), "m", None).unwrap();
+    let calls = load(SMALL).unwrap().calls(&text(hostile), None, "m", None).unwrap();
     assert_eq!(calls.len(), 2);
     let Part::Text(prompt) = &calls[1].parts[0] else { panic!("text expected") };
-    assert_eq!(&**prompt, format!("One bold headline, at most 10 words: {hostile}"));
+    assert_eq!(&**prompt, format!("One bold headline, at most 10 words: <document-0123456789ab>\n{hostile}\n</document-0123456789ab>"));
 }
 
 #[test]
 fn without_a_place_in_the_prompt_the_document_goes_first_between_marks() {
     let job = load(&SMALL.replace(": {{ document }}", "")).unwrap();
-    let calls = job.calls(&text("body"), "m", None).unwrap();
+    let calls = job.calls(&text("body"), None, "m", None).unwrap();
     let parts: Vec<&str> = calls[0].parts.iter().map(|p| if let Part::Text(t) = p { &**t } else { "" }).collect();
     assert_eq!(parts, ["<document-0123456789ab>\nbody\n</document-0123456789ab>", "One dry headline, at most 10 words"]);
 }
@@ -90,7 +92,7 @@ fn without_a_place_in_the_prompt_the_document_goes_first_between_marks() {
 #[test]
 fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
     for (from, to, part) in [
-        ("{{ tone }}", "{{ tune }}", "`tune`, which does not exist; there is: document, limit, tone"),
+        ("{{ tone }}", "{{ tune }}", "`tune`, which does not exist; there is: document, row, limit, tone"),
         ("{{ tone }}", "{{ tone", "syntax error"),
         ("headline = \"string\"", "headline = \"text\"", "field `headline`: unknown variant `text`"),
         ("headline = \"string\"", "headline = { type = \"string\", min = 1 }", "`min/max` does not go with type string"),
@@ -117,7 +119,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
 fn parameters_can_be_replaced_but_not_invented() {
     let with = |name: &str, value: toml::Value| Job::load("t", SMALL, &toml::Table::from_iter([(name.to_owned(), value)]), None);
     let job = with("limit", toml::Value::Integer(3)).unwrap();
-    let Part::Text(prompt) = &job.calls(&text("x"), "m", None).unwrap()[0].parts[0] else { panic!("text expected") };
+    let Part::Text(prompt) = &job.calls(&text("x"), None, "m", None).unwrap()[0].parts[0] else { panic!("text expected") };
     assert!(prompt.contains("at most 3 words"));
     assert!(with("limits", toml::Value::Integer(3)).unwrap_err().to_string().contains("it has: limit"));
     assert!(with("limit", toml::Value::Boolean(true)).unwrap_err().to_string().contains("takes integer"));

@@ -26,6 +26,8 @@ pub struct Call {
     pub effort: Option<Arc<str>>,
     /// Input tokens that it is estimated to take. Not part of the key.
     pub tokens: u64,
+    /// Which part of a document that is too long for one call, from 1, and of how many. Not part of the key.
+    pub place: Option<(u32, u32)>,
     /// How many of the leading parts other calls on the same document share: a hint for prompt caches, not part of the key.
     pub shared: usize,
 }
@@ -98,11 +100,9 @@ impl Call {
 
     /// For messages: `assess (material=metal)`.
     pub fn label(&self) -> String {
-        if self.axes.is_empty() {
-            return self.task.to_string();
-        }
-        let axes: Vec<String> = self.axes.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
-        format!("{} ({})", self.task, axes.join(", "))
+        let place = self.place.map(|(part, parts)| format!("part {part} of {parts}"));
+        let about: Vec<String> = self.axes.iter().map(|(axis, value)| format!("{axis}={value}")).chain(place).collect();
+        if about.is_empty() { self.task.to_string() } else { format!("{} ({})", self.task, about.join(", ")) }
     }
 }
 
@@ -141,6 +141,7 @@ mod tests {
             max_output_tokens: 100,
             effort: None,
             tokens: 0,
+            place: None,
             shared: 0,
         }
     }

@@ -1,19 +1,61 @@
 //! One input of a run.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// One input: a file that the walk found.
+/// One input: a file that the walk found, or a row of a table.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// Position in input order, from 0. The walk is sorted by path bytes.
     pub index: u64,
     /// What results call it: the path below the input directory, with `/` between parts on every system.
     /// Bytes that are not UTF-8 are written as `\xHH`, so every name fits a CSV cell and none is lost.
+    /// A row is called by its table and its id or number: `reviews.csv#17`.
     pub name: String,
     /// Where to read it.
-    pub path: PathBuf,
+    pub source: Source,
+}
+
+/// Where a document is.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A row of a table, read already.
+    Row(Arc<TableRow>),
+}
+
+/// A row of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableRow {
+    /// The text that is the document, as bytes: tables hold any encoding.
+    pub text: Vec<u8>,
+    /// The columns that templates or results want, by name.
+    pub columns: Map<String, Value>,
+    /// Of everything that can reach a model: the text, and the columns that templates want.
+    pub digest: Digest,
+    /// Of the whole row, in the form of a stamp: what has another one may look different in the results.
+    pub stamp: Stamp,
+}
+
+impl Document {
+    /// The file that it is, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        if let Source::File(path) = &self.source { Some(path) } else { None }
+    }
+
+    /// Its row, if it is one.
+    pub fn row(&self) -> Option<&TableRow> {
+        if let Source::Row(row) = &self.source { Some(row) } else { None }
+    }
+
+    /// The extension of its file in lower case, without its dot; "" if there is none.
+    pub fn extension(&self) -> String {
+        self.path().and_then(Path::extension).map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+    }
 }
 
 /// Number of a document in the run store: one for each name and content. A file that is renamed keeps it, a file that

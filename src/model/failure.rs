@@ -71,6 +71,8 @@ codes! {
     TooManyPixels = "too_many_pixels",
     /// No job of this run takes this kind of document.
     UnsupportedKind = "unsupported_kind",
+    /// The prompt cannot be made for this document: it uses a column that its row does not have.
+    Unrenderable = "unrenderable",
     /// The model or its provider declined to answer.
     Refused = "refused",
     /// The provider's content filter withheld the answer.
@@ -129,6 +131,7 @@ impl FailureCode {
             | Self::PrepareLimit
             | Self::TooManyPixels
             | Self::UnsupportedKind
+            | Self::Unrenderable
             | Self::Refused
             | Self::Filtered
             | Self::Truncated

@@ -13,10 +13,10 @@ mod row;
 mod summary;
 
 pub use call::{Call, CallKey, Part};
-pub use document::{Digest, Document, DocumentId, Kind, Stamp};
+pub use document::{Digest, Document, DocumentId, Kind, Source, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};
 pub use money::{Bill, Money};
-pub use prepared::{Content, Facts, PageFacts, Picture, Piece, Prepared, Text};
+pub use prepared::{Content, Facts, PageFacts, Picture, Piece, Portion, Prepared, Text};
 pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use summary::{LeftOut, ResultFile, RunFigures, StageUse, Summary, Totals};

@@ -39,6 +39,17 @@ impl Content {
     }
 }
 
+/// As much of a document as one call is about: all of it, or a part of one that is too long.
+#[derive(Debug, Clone)]
+pub struct Portion {
+    /// What the call is about.
+    pub content: Content,
+    /// The end of the part before, for context.
+    pub before: Option<Arc<str>>,
+    /// Which part it is, from 1, and of how many; `None`: it is the whole document, or all that is taken of it.
+    pub place: Option<(u32, u32)>,
+}
+
 impl Piece {
     /// Bytes that this piece keeps in memory.
     pub fn bytes(&self) -> usize {
@@ -105,6 +116,12 @@ pub struct Facts {
     pub words: Option<u64>,
     /// Tokens that the document is estimated to cost as input, before any prompt around it.
     pub tokens: u64,
+    /// Tokens of it that were sent, where it was cut to the job's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_tokens: Option<u64>,
+    /// Parts in which it was sent, where it was too long for one call of a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<u32>,
     /// What was sent of each page. Documents with pages only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<PageFacts>,

@@ -24,6 +24,9 @@ pub struct Row {
     pub provider: String,
     /// The model that the job asked for.
     pub model: String,
+    /// Columns of the table that it is a row of, as they were to be passed on.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub columns: Map<String, Value>,
     /// Answers by CSV column.
     pub answers: Map<String, Value>,
     /// Why there is no answer, or not the whole answer.
@@ -115,6 +118,9 @@ pub struct CallRecord {
     /// One value for each axis of the task.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub axes: Map<String, Value>,
+    /// The part of the document that it was about, from 1, where that was too long for one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// How it ended.
     pub status: CallStatus,
     /// The validated answer.

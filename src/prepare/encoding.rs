@@ -39,6 +39,15 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     if is_utf8(bytes) { utf8(bytes) } else { with(legacy(bytes), bytes) }
 }
 
+/// The encoding of a text that begins with these bytes; of one with a byte order mark, whatever the mark will say.
+pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
+    match utf16_without_mark(sample) {
+        Some(encoding) => encoding,
+        None if is_utf8(sample) => encoding_rs::UTF_8,
+        None => legacy(sample),
+    }
+}
+
 /// Whether the bytes begin by saying that they are Unicode.
 pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
     byte_order_mark(bytes).is_some()

@@ -18,6 +18,7 @@ mod picture;
 mod reader;
 mod settings;
 mod sniff;
+mod split;
 mod text;
 mod tokens;
 mod wire;
@@ -25,11 +26,13 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use encoding::encoding_of;
 pub use limits::{ImageLimits, Patches};
 pub use memory::peak_memory;
 pub use reader::{Extract, Page, PageImage, READERS, Reader};
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{Sniffed, sniff};
+pub use split::{split, truncate};
 pub use wire::{Greeting, LENGTH_BYTES, length as frame_length, serve};
 
 use crate::model::{Failure, FailureCode, Prepared};

@@ -56,6 +56,8 @@ pub(super) fn prepare(
         sent_pixels: None,
         words: Some(words),
         tokens: content.tokens(),
+        sent_tokens: None,
+        parts: None,
         pages: if paged { facts } else { Vec::new() },
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     };

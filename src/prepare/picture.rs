@@ -47,6 +47,8 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         sent_pixels: Some(sent_size.into()),
         words: None,
         tokens: limits.tokens(sent_size.0, sent_size.1),
+        sent_tokens: None,
+        parts: None,
         pages: Vec::new(),
         note: frames_note(format, frames),
     };

@@ -29,6 +29,8 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
         sent_pixels: None,
         words: Some(words as u64),
         tokens: piece.tokens(),
+        sent_tokens: None,
+        parts: None,
         pages: Vec::new(),
         note: decoded.damaged.then(|| note.to_owned()),
     };

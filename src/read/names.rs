@@ -71,3 +71,15 @@ pub(super) fn kind_of(entry: &walkdir::DirEntry) -> EntryKind {
         EntryKind::Other
     }
 }
+
+/// A name of the file system from its bytes.
+#[cfg(unix)]
+pub(super) fn os_str(bytes: &[u8]) -> &OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}
+
+/// A name of the file system from its bytes.
+#[cfg(not(unix))]
+pub(super) fn os_str(bytes: &[u8]) -> std::ffi::OsString {
+    String::from_utf8_lossy(bytes).into_owned().into()
+}

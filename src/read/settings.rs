@@ -1,10 +1,11 @@
 //! The `[input]` and `[read]` sections.
 
+use super::table::Columns;
 use serde::Deserialize;
 
-/// `[input]`: what to look at.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// `[input]`: what to look at. The defaults are for the settings of old runs, which lack what came later.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct InputSettings {
     /// Files and directories.
     pub paths: Vec<String>,
@@ -12,6 +13,24 @@ pub struct InputSettings {
     pub include: Vec<String>,
     /// Patterns of files to leave out.
     pub exclude: Vec<String>,
+    /// Smaller files are left out, in bytes.
+    pub min_bytes: u64,
+    /// Larger files are left out, in bytes; 0 = none.
+    pub max_bytes: u64,
+    /// Files changed before this are left out: a date, a time, or an age such as `7d`. "" = none.
+    pub newer_than: String,
+    /// Files changed after this are left out.
+    pub older_than: String,
+    /// A file that lists files, a line each; `-` is standard input. "" = none.
+    pub files_from: String,
+    /// Tables whose rows are documents: CSV, TSV, JSON lines or Parquet; `-` is standard input.
+    pub rows: Vec<String>,
+    /// The column that is the text of a row; "" = all of them.
+    pub text_column: String,
+    /// The column that names a row; "" = its number.
+    pub id_column: String,
+    /// Columns that are passed on to the results.
+    pub keep_columns: Vec<String>,
 }
 
 /// `[read]`: how to read.
@@ -26,4 +45,12 @@ pub struct ReadSettings {
     pub max_file_mb: u64,
     /// Bytes of documents in memory, in megabytes (10^6 bytes).
     pub memory_mb: u64,
+}
+
+impl InputSettings {
+    /// What is what in a table, where templates use these columns.
+    pub(super) fn columns(&self, used: Option<Vec<String>>) -> Columns {
+        let named = |name: &String| Some(name.clone()).filter(|name| !name.is_empty());
+        Columns { text: named(&self.text_column), id: named(&self.id_column), keep: self.keep_columns.clone(), used }
+    }
 }

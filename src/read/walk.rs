@@ -1,13 +1,19 @@
 //! The sorted, lazy walk.
 
+use super::file::stamp_of;
+use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
-use super::names::{EntryKind, Names, kind_of};
+use super::names::{EntryKind, Names, kind_of, os_str};
 use super::settings::InputSettings;
-use crate::model::{Document, Failure, FailureCode, LeftOut};
+use super::table::Table;
+use crate::model::{Digest, Document, Failure, FailureCode, LeftOut, Source, Stamp};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What rows that came through standard input are called by.
+const STDIN: &str = "stdin";
 
 /// What is wrong with `input.paths`.
 #[derive(Debug, thiserror::Error)]
@@ -23,16 +29,27 @@ struct Root {
     path: PathBuf,
     /// What stands before the relative path in names: empty for a single directory.
     prefix: String,
-    /// `None`: a single file.
-    filter: Option<Filter>,
+    kind: RootKind,
+}
+
+#[derive(Debug)]
+enum RootKind {
+    File,
+    Directory(Filter),
+    /// Its rows are the documents.
+    Table(Table),
+    /// It names the documents.
+    List(FileList),
 }
 
 impl Roots {
-    /// Checks that every input is there and none is there twice. `output` is left out of the walk.
-    pub fn open(settings: &InputSettings, output: &Path) -> Result<Self, InputError> {
-        if settings.paths.is_empty() {
+    /// Checks that every input is there and none is there twice. `output` is left out of the walk. Templates use the
+    /// columns `used` of tables; `None`: all of them.
+    pub fn open(settings: &InputSettings, used: Option<Vec<String>>, output: &Path) -> Result<Self, InputError> {
+        if settings.paths.is_empty() && settings.rows.is_empty() && settings.files_from.is_empty() {
             return Err(InputError("there is no input: name files or directories, or set input.paths".into()));
         }
+        let single = settings.paths.len() + settings.rows.len() + usize::from(!settings.files_from.is_empty()) == 1;
         let output = real(output);
         let mut roots = Vec::new();
         let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
@@ -53,12 +70,26 @@ impl Roots {
             }
             canonical.push((real, given));
             let directory = path.is_dir();
-            let single = settings.paths.len() == 1;
             let prefix = if directory && single { String::new() } else { with_slashes(given.trim_end_matches('/')) };
-            let filter = directory.then(|| Filter::new(&path, settings, output.clone())).transpose().map_err(InputError)?;
-            roots.push(Root { path, prefix, filter });
+            let filter = directory.then(|| Filter::new(settings, output.clone())).transpose().map_err(InputError)?;
+            roots.push(Root { path, prefix, kind: filter.map_or(RootKind::File, RootKind::Directory) });
+        }
+        let columns = settings.columns(used);
+        for given in &settings.rows {
+            let table = Table::open(given, &columns).map_err(InputError)?;
+            let prefix = if given == "-" { STDIN.to_owned() } else { with_slashes(given) };
+            roots.push(Root { path: given.into(), prefix, kind: RootKind::Table(table) });
+        }
+        if !settings.files_from.is_empty() {
+            let list = FileList::open(&settings.files_from).map_err(InputError)?;
+            roots.push(Root { path: (&settings.files_from).into(), prefix: String::new(), kind: RootKind::List(list) });
         }
         Ok(Self(Arc::new(roots)))
+    }
+
+    /// Whether any of them is a table.
+    pub fn has_rows(&self) -> bool {
+        self.0.iter().any(|root| matches!(root.kind, RootKind::Table(_)))
     }
 
     /// Everything that was looked at, for messages.
@@ -69,52 +100,81 @@ impl Roots {
     /// All documents in no particular order, in constant memory: to count them, or to see whether there is one.
     /// A directory that cannot be listed counts, as it does in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
-        self.0.iter().flat_map(|root| {
-            let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(move |entry| root.enters(entry));
-            walk.filter_map(move |entry| match (entry, &root.filter) {
-                (Ok(entry), Some(filter)) => {
-                    let relative = entry.path().strip_prefix(&root.path).ok()?;
-                    (kind_of(&entry) == EntryKind::File && filter.takes(relative)).then_some(())
-                }
-                (Ok(_), None) | (Err(_), _) => Some(()),
-            })
+        self.0.iter().flat_map(|root| match &root.kind {
+            RootKind::File => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
+            RootKind::Table(table) => Box::new(table.count()),
+            RootKind::List(list) => Box::new(list.paths().map(|_| ())),
+            RootKind::Directory(filter) => {
+                let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(|entry| root.enters(entry));
+                Box::new(walk.filter_map(|entry| match entry {
+                    Ok(entry) => {
+                        let relative = entry.path().strip_prefix(&root.path).ok()?;
+                        (kind_of(&entry) == EntryKind::File && filter.takes(&root.path, relative)).then_some(())
+                    }
+                    Err(_) => Some(()),
+                }))
+            }
         })
+    }
+
+    /// Whether the document called `name` is still there with this content. `stamp` is what its file looked like when it had it.
+    pub fn hold(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
+        let tables =
+            self.0.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
+        let mut tables = tables.filter(|(_, prefix)| name.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('#')));
+        if tables.any(|(table, prefix)| table.holds(prefix, name, digest)) {
+            return true;
+        }
+        let Some(path) = self.locate(name) else { return false };
+        match stamp_of(&path) {
+            None => false,
+            now if stamp.is_some() && now == stamp => true,
+            Some(_) => std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == digest),
+        }
     }
 
     /// Where the document called `name` is, or would be; `None` if no input takes a document of this name.
     pub fn locate(&self, name: &str) -> Option<PathBuf> {
         self.0.iter().find_map(|root| {
-            let Some(filter) = &root.filter else { return (root.prefix == name).then(|| root.path.clone()) };
+            let filter = match &root.kind {
+                RootKind::File => return (root.prefix == name).then(|| root.path.clone()),
+                RootKind::Table(_) => return None,
+                RootKind::List(_) => return Some(unprintable(name).unwrap_or_else(|| name.into())).filter(|path| path.exists()),
+                RootKind::Directory(filter) => filter,
+            };
             let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
             let plain = root.path.join(relative);
             let path = match unprintable(relative) {
                 Some(other) if !plain.exists() => root.path.join(other),
                 _ => plain,
             };
-            filter.takes(path.strip_prefix(&root.path).ok()?).then_some(path)
+            filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(path)
         })
     }
 
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
-        Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), index: 0, left_out: LeftOut::default() }
+        Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), listed: None, index: 0, left_out: LeftOut::default() }
     }
 }
 
 impl Root {
     /// Whether the walk takes any notice of an entry.
     fn enters(&self, entry: &walkdir::DirEntry) -> bool {
-        let own_output = || entry.file_type().is_dir() && self.filter.as_ref().is_some_and(|filter| filter.is_output(entry.path()));
-        entry.depth() == 0 || !(is_hidden(entry.file_name().as_encoded_bytes()) || own_output())
+        let RootKind::Directory(filter) = &self.kind else { return false };
+        let relative = entry.path().strip_prefix(&self.path).unwrap_or(entry.path());
+        let passed_by = || entry.file_type().is_dir() && (filter.is_output(entry.path()) || !filter.enters(&self.path, relative));
+        entry.depth() == 0 || !(is_hidden(entry.file_name().as_encoded_bytes()) || passed_by())
     }
 }
 
 /// An iterator over all documents in input order.
-#[derive(Debug)]
 pub struct Walk {
     roots: Roots,
     next_root: usize,
     stack: Vec<Level>,
+    /// What a table or a list still has.
+    listed: Option<Box<dyn Iterator<Item = (String, Source, Option<Failure>)> + Send>>,
     index: u64,
     left_out: LeftOut,
 }
@@ -140,7 +200,7 @@ impl Walk {
     fn found(&mut self, path: PathBuf, name: String, failure: Option<Failure>) -> Found {
         let index = self.index;
         self.index += 1;
-        (Document { index, name, path }, failure)
+        (Document { index, name, source: Source::File(path) }, failure)
     }
 
     /// Goes into a directory; one that cannot be listed becomes a failed document of its own.
@@ -183,12 +243,24 @@ impl Walk {
     }
 
     fn start_root(&mut self, root: usize) -> Option<Found> {
-        let path = self.roots.0[root].path.clone();
-        if self.roots.0[root].filter.is_some() {
-            return self.enter(root, path);
+        let roots = self.roots.clone();
+        let Root { path, prefix, kind } = &roots.0[root];
+        match kind {
+            RootKind::Directory(_) => self.enter(root, path.clone()),
+            RootKind::File => {
+                let name = self.name(root, path);
+                Some(self.found(path.clone(), name, None))
+            }
+            RootKind::Table(table) => {
+                self.listed = Some(Box::new(table.documents(prefix)));
+                None
+            }
+            RootKind::List(list) => {
+                let named = list.paths().map(|path| (printable(path.as_os_str()), Source::File(path), None));
+                self.listed = Some(Box::new(named));
+                None
+            }
         }
-        let name = self.name(root, &path);
-        Some(self.found(path, name, None))
     }
 }
 
@@ -197,6 +269,15 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Found> {
         loop {
+            match self.listed.as_mut().map(Iterator::next) {
+                Some(Some((name, source, failure))) => {
+                    let index = self.index;
+                    self.index += 1;
+                    return Some((Document { index, name, source }, failure));
+                }
+                Some(None) => self.listed = None,
+                None => {}
+            }
             let Some(level) = self.stack.last_mut() else {
                 if self.next_root == self.roots.0.len() {
                     return None;
@@ -214,9 +295,14 @@ impl Iterator for Walk {
             level.next += 1;
             let (root, path) = (level.root, level.directory.join(os_str(name)));
             let roots = self.roots.clone();
-            let Some(filter) = &roots.0[root].filter else { continue };
+            let Root { path: root_path, kind: RootKind::Directory(filter), .. } = &roots.0[root] else { continue };
+            let relative = path.strip_prefix(root_path).unwrap_or(&path);
             if is_directory {
                 if filter.is_output(&path) {
+                    continue;
+                }
+                if !filter.enters(root_path, relative) {
+                    self.left_out.patterns += 1;
                     continue;
                 }
                 if let Some(found) = self.enter(root, path) {
@@ -224,8 +310,7 @@ impl Iterator for Walk {
                 }
                 continue;
             }
-            let relative = path.strip_prefix(&roots.0[root].path).unwrap_or(&path);
-            if !filter.takes(relative) {
+            if !filter.takes(root_path, relative) {
                 self.left_out.patterns += 1;
                 continue;
             }
@@ -240,16 +325,6 @@ fn real(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let existing = path.ancestors().find_map(|ancestor| Some((ancestor, std::fs::canonicalize(ancestor).ok()?)));
     existing.and_then(|(ancestor, real)| Some(real.join(path.strip_prefix(ancestor).ok()?)))
-}
-
-#[cfg(unix)]
-fn os_str(bytes: &[u8]) -> &OsStr {
-    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
-}
-
-#[cfg(not(unix))]
-fn os_str(bytes: &[u8]) -> std::ffi::OsString {
-    String::from_utf8_lossy(bytes).into_owned().into()
 }
 
 /// A path as text from which it can be had back: bytes that are not UTF-8 become `\xHH`, and in such a path a

@@ -26,7 +26,8 @@ impl<W: Write> CsvFile<W> {
 
     pub(super) fn push(&mut self, row: &Row) -> io::Result<()> {
         let index = row.index.to_string();
-        let answers = self.columns.iter().map(|column| row.answers.get(column).map_or(Cow::Borrowed(""), cell));
+        let answers =
+            self.columns.iter().map(|column| row.columns.get(column).or_else(|| row.answers.get(column)).map_or(Cow::Borrowed(""), cell));
         let first = [Cow::Borrowed(index.as_str()), guarded(&row.document), Cow::Borrowed(row.status.as_str())];
         self.writer.write_record(first.into_iter().chain(answers).chain(last(row)).map(Cow::into_owned))?;
         Ok(())

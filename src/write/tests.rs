@@ -11,6 +11,7 @@ fn row(index: u64, answers: Map<String, Value>) -> Row {
         job: "test".into(),
         provider: "simulated".into(),
         model: "m".into(),
+        columns: Map::new(),
         answers,
         failure: None,
         input: None,

@@ -32,3 +32,4 @@ mod sample_run;
 mod snapshots;
 mod stopping;
 mod store_commands;
+mod tables;

@@ -1,5 +1,6 @@
 use super::*;
-use crate::read::InputSettings;
+use crate::model::Source;
+use crate::read::{InputSettings, stamp_of};
 use crate::store::{JobColumns, NewRow, NewRun, ReadDocument, Store, StoreSettings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,8 @@ impl World {
         let new = NewRun { started: String::new(), settings: "{}".into(), command: "docmill run".into(), recipe: 1, jobs, share: false };
         let store = Store::begin_run(self.dir.path(), &new).unwrap();
         let settings =
-            InputSettings { paths: vec![self.path("").to_str().unwrap().into()], include: vec!["**/*".into()], exclude: Vec::new() };
-        let roots = Roots::open(&settings, Path::new("/nowhere")).unwrap();
+            InputSettings { paths: vec![self.path("").to_str().unwrap().into()], include: vec!["**/*".into()], ..InputSettings::default() };
+        let roots = Roots::open(&settings, None, Path::new("/nowhere")).unwrap();
         let (catalog, next) = (store.catalog().unwrap(), store.next_numbers().unwrap().0);
         let mut names = catalog.as_ref().map(|catalog| catalog.another().unwrap());
         let register = Register::new(catalog, next, roots.clone(), Retry::Transient);
@@ -57,7 +58,7 @@ impl World {
         let mut fates = BTreeMap::new();
         for (document, _) in roots.walk() {
             let versions = names.as_mut().map_or_else(Vec::new, |names| names.versions(&document.name).unwrap());
-            let (digest, stamp) = (read(&document.path).map(|bytes| Digest::of(&bytes)), stamp_of(&document.path));
+            let (digest, stamp) = (read(document.path().unwrap()).map(|bytes| Digest::of(&bytes)), stamp_of(document.path().unwrap()));
             let Identity { id, record, kept, is_new, renamed, was_unread } =
                 register.identify(&document, &versions, digest, stamp).unwrap();
             let forget_row = was_unread || digest.is_none();
@@ -157,8 +158,8 @@ fn what_could_not_be_read_keeps_its_number_when_it_can_be_and_is_tried_each_time
 
 fn register(directory: &std::path::Path) -> Register {
     let paths = vec![directory.to_str().unwrap().to_owned()];
-    let input = InputSettings { paths, include: vec!["**/*".into()], exclude: Vec::new() };
-    let roots = Roots::open(&input, std::path::Path::new("/nowhere")).unwrap();
+    let input = InputSettings { paths, include: vec!["**/*".into()], ..InputSettings::default() };
+    let roots = Roots::open(&input, None, std::path::Path::new("/nowhere")).unwrap();
     Register::new(None, 7, roots, Retry::Transient)
 }
 
@@ -171,7 +172,7 @@ fn version(id: i64, digest: Option<Digest>, codes: Option<&str>) -> Version {
 fn a_document_is_a_name_and_a_content() {
     let dir = tempfile::tempdir().unwrap();
     let register = register(dir.path());
-    let document = Document { index: 0, name: "a".into(), path: dir.path().join("a") };
+    let document = Document { index: 0, name: "a".into(), source: Source::File(dir.path().join("a")) };
     let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
     let stamp = Some(Stamp { size: 3, modified_ns: 1, changed_ns: 1 });
     let versions = [version(1, Some(old), None), version(2, Some(new), Some("timed_out"))];

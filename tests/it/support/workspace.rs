@@ -3,7 +3,7 @@
 use super::ModelServer;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -84,6 +84,15 @@ impl Workspace {
         self.start(all)
     }
 
+    /// Runs `docmill run` with further arguments, which name the input, and this on standard input.
+    pub fn run_on<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: &str) -> Finished {
+        let mut all: Vec<OsString> = vec!["run".into()];
+        all.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        all.extend(self.standing.iter().map(Into::into));
+        self.write("stdin", stdin);
+        self.start_with(all, std::fs::File::open(self.path("stdin")).unwrap().into()).finish()
+    }
+
     /// Runs the program with exactly these arguments.
     pub fn docmill<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
         self.start(args).finish()
@@ -92,6 +101,10 @@ impl Workspace {
     /// Starts the program with exactly these arguments. Nothing of the tester's environment reaches it: no settings,
     /// no keys, no proxies.
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
+        self.start_with(args, Stdio::null())
+    }
+
+    fn start_with<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Running {
         let mut child = Command::new(assert_cmd::cargo::cargo_bin!("docmill"))
             .args(args)
             .current_dir(self.dir.path())
@@ -99,7 +112,7 @@ impl Workspace {
             .envs([("HOME", self.path("home")), ("XDG_RUNTIME_DIR", self.path("home")), ("TMPDIR", std::env::temp_dir())])
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC"), ("COLUMNS", "100")])
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

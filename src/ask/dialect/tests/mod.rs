@@ -25,6 +25,7 @@ fn call(parts: Vec<Part>) -> Call {
         max_output_tokens: 100,
         effort: None,
         tokens: 0,
+        place: None,
         shared: 0,
     }
 }

@@ -1,0 +1,102 @@
+//! Documents that are too long for one call: divided before they are asked about, and their answers merged afterwards.
+
+use super::ask::{Desk, Subject, Unfinished};
+use crate::job::{Job, LongMethod, LongRule, Merged, Portions};
+use crate::model::{CallRecord, CallStatus, Content, Facts, Failure, FailureCode, Portion};
+use crate::prepare::{split, truncate};
+use futures::future::join_all;
+
+/// Divides a document as its job wants it. `longest` is what the model takes in one call, if that is known. Takes its time.
+pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: Option<u64>) -> Result<Portions, Failure> {
+    let tokens = content.tokens();
+    let whole = || Portion { content: content.clone(), before: None, place: None };
+    let mut divided: Vec<(Option<LongRule>, Vec<Portion>)> = Vec::new();
+    let mut of_task = Vec::new();
+    for rule in job.long_rules(longest) {
+        let rule = rule.filter(|rule| tokens > rule.limit);
+        let known = divided.iter().position(|(other, _)| *other == rule);
+        of_task.push(known.unwrap_or(divided.len()));
+        if known.is_none() {
+            let portions = rule.map_or_else(|| Ok(vec![whole()]), |rule| apply(rule, content, facts))?;
+            divided.push((rule, portions));
+        }
+    }
+    Ok(Portions { sets: divided.into_iter().map(|(_, portions)| portions).collect(), of_task })
+}
+
+fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Portion>, Failure> {
+    let LongRule { limit, method, overlap } = rule;
+    match method {
+        LongMethod::Fail => Err(Failure::new(
+            FailureCode::TooLong,
+            format!(
+                "this document has about {} tokens, and one call takes {limit}; give the job a [long] with method = \"split\" or \
+                 \"truncate\", or exclude it",
+                content.tokens()
+            ),
+        )),
+        LongMethod::Truncate => {
+            let content = truncate(content, limit);
+            if content.0.is_empty() {
+                return Err(Failure::new(FailureCode::TooLong, format!("nothing of this document fits into {limit} tokens")));
+            }
+            facts.sent_tokens = Some(content.tokens());
+            Ok(vec![Portion { content, before: None, place: None }])
+        }
+        LongMethod::Split => {
+            let portions = split(content, limit, overlap);
+            facts.parts = facts.parts.max(u32::try_from(portions.len()).ok());
+            Ok(portions)
+        }
+    }
+}
+
+impl Desk {
+    /// One answer for each group of calls about the parts of a document. Gives back the further calls that this took, and for
+    /// each question the record that stands for it.
+    pub(super) async fn merge(
+        &self,
+        subject: Subject<'_>,
+        portions: &Portions,
+        records: &[CallRecord],
+    ) -> Result<(Vec<CallRecord>, Vec<CallRecord>), Unfinished> {
+        let mut questions: Vec<Vec<CallRecord>> = Vec::new();
+        for record in records {
+            match questions.iter_mut().find(|group| record.part.is_some() && group[0].task == record.task && group[0].axes == record.axes) {
+                Some(group) => group.push(record.clone()),
+                None => questions.push(vec![record.clone()]),
+            }
+        }
+        let merging = questions.into_iter().map(|group| self.merge_one(subject, portions, group));
+        let merged = join_all(merging).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let (calls, answers): (Vec<_>, Vec<_>) = merged.into_iter().unzip();
+        Ok((calls.concat(), answers))
+    }
+
+    async fn merge_one(
+        &self,
+        subject: Subject<'_>,
+        portions: &Portions,
+        mut group: Vec<CallRecord>,
+    ) -> Result<(Vec<CallRecord>, CallRecord), Unfinished> {
+        let mut calls = Vec::new();
+        // Answers to merge are texts like the document: what one call may be about holds for them as well.
+        let limit = portions.sets.iter().flatten().map(|portion| portion.content.tokens()).max().unwrap_or(u64::MAX);
+        loop {
+            let failed = group.iter().find(|record| record.status != CallStatus::Ok).cloned();
+            let [first, .., last] = &group[..] else { return Ok((calls, group.swap_remove(0))) };
+            if let Some(failed) = failed {
+                return Ok((calls, CallRecord { part: None, ..failed }));
+            }
+            let model = &self.asker.account().model;
+            match subject.job.merge(&group, limit, model, self.effort.as_ref()) {
+                None => return Ok((calls, CallRecord { part: None, ..last.clone() })),
+                Some(Merged::Done(answer)) => return Ok((calls, CallRecord { part: None, answer: Some(answer), ..first.clone() })),
+                Some(Merged::Ask(questions)) => {
+                    group = self.ask_all(subject, questions).await?;
+                    calls.extend(group.iter().cloned());
+                }
+            }
+        }
+    }
+}

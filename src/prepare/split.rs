@@ -1,0 +1,138 @@
+//! Documents that are too long for one call, in parts; or cut.
+//!
+//! Promises: the parts, one behind the other, are the document, nothing twice and nothing left out; a border is that of a
+//! section if there is one where it is needed, else of a paragraph, a sentence, a word; no part has more tokens than
+//! allowed, but for an image that has more by itself.
+
+use super::{text, tokens};
+use crate::model::{Content, Piece, Portion};
+use std::sync::Arc;
+use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
+
+/// Divides a document into parts of at most `limit` tokens. Each has the last `overlap` tokens of the one before at hand.
+pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Portion> {
+    let mut parts: Vec<Vec<Piece>> = Vec::new();
+    let mut room = 0;
+    for piece in content.0.iter().flat_map(|piece| pieces(piece, limit)) {
+        match parts.last_mut() {
+            Some(part) if piece.tokens() <= room => part.push(piece.clone()),
+            _ => {
+                room = limit;
+                parts.push(vec![piece.clone()]);
+            }
+        }
+        room = room.saturating_sub(piece.tokens());
+    }
+    let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+    let ends = parts.iter().map(|part| part.last().and_then(|piece| end_of(piece, overlap))).collect::<Vec<_>>();
+    let befores = std::iter::once(None).chain(ends);
+    parts
+        .into_iter()
+        .zip(befores)
+        .zip(1..)
+        .map(|((part, before), n)| Portion { content: Content(part), before, place: Some((n, count)) })
+        .collect()
+}
+
+/// The beginning of a document, of at most `limit` tokens.
+pub fn truncate(content: &Content, limit: u64) -> Content {
+    let mut room = limit;
+    let mut kept = Vec::new();
+    for piece in &content.0 {
+        if piece.tokens() <= room {
+            room -= piece.tokens();
+            kept.push(piece.clone());
+            continue;
+        }
+        if room > 0 && matches!(piece, Piece::Text(_)) {
+            kept.extend(pieces(piece, room).into_iter().next());
+        }
+        break;
+    }
+    Content(kept)
+}
+
+/// A piece in pieces that fit.
+fn pieces(piece: &Piece, limit: u64) -> Vec<Piece> {
+    let Piece::Text(whole) = piece else { return vec![piece.clone()] };
+    if whole.tokens <= limit {
+        return vec![piece.clone()];
+    }
+    let config = ChunkConfig::new(usize::try_from(limit).unwrap_or(usize::MAX).max(1)).with_sizer(Tokens).with_trim(false);
+    // What readers of documents make is Markdown, and so is much plain text.
+    let chunks: Vec<&str> = if whole.body.lines().any(|line| line.starts_with('#')) {
+        MarkdownSplitter::new(config).chunks(&whole.body).collect()
+    } else {
+        TextSplitter::new(config).chunks(&whole.body).collect()
+    };
+    chunks.into_iter().filter_map(|chunk| text::piece(chunk.to_owned())).collect()
+}
+
+/// The last tokens of a piece, from the beginning of a word.
+fn end_of(piece: &Piece, count: u64) -> Option<Arc<str>> {
+    let Piece::Text(text) = piece else { return None };
+    if count == 0 {
+        return None;
+    }
+    // By the text's own number of bytes for each token.
+    let bytes = (text.body.len() as u64).saturating_mul(count) / text.tokens.max(1);
+    let from = text.body.len().saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
+    let from = text.body.ceil_char_boundary(from);
+    let from = text.body[from..].find(char::is_whitespace).filter(|_| from > 0).map_or(from, |at| from + at);
+    Some(text.body[from..].trim().into()).filter(|end: &Arc<str>| !end.is_empty())
+}
+
+struct Tokens;
+
+impl ChunkSizer for Tokens {
+    fn size(&self, chunk: &str) -> usize {
+        usize::try_from(tokens::count(chunk)).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(body: &str) -> Content {
+        Content(text::piece(body.to_owned()).into_iter().collect())
+    }
+
+    fn bodies(portions: &[Portion]) -> Vec<String> {
+        let body = |piece: &Piece| if let Piece::Text(text) = piece { text.body.to_string() } else { "(image)".to_owned() };
+        portions.iter().map(|portion| portion.content.0.iter().map(body).collect()).collect()
+    }
+
+    #[test]
+    fn borders_are_those_of_sections_and_sentences() {
+        let section = |name: &str| format!("# {name}\n\n{}\n\n", "One sentence is here. Another one follows it.".repeat(3));
+        let text = ["First", "Second", "Third"].map(section).concat();
+        let parts = bodies(&split(&content(&text), 45, 0));
+        assert_eq!(parts.len(), 3, "{parts:#?}");
+        assert!(parts[1].starts_with("# Second") && parts[2].starts_with("# Third"), "{parts:#?}");
+        let parts = bodies(&split(&content(&"A short sentence here. ".repeat(30)), 20, 0));
+        assert!(parts.iter().all(|part| part.trim_end().ends_with('.')), "{parts:?}");
+    }
+
+    #[test]
+    fn parts_know_their_place_and_the_end_of_the_one_before() {
+        let parts = split(&content(&"word ".repeat(100)), 40, 5);
+        assert_eq!(parts.iter().map(|part| part.place).collect::<Vec<_>>(), [Some((1, 3)), Some((2, 3)), Some((3, 3))]);
+        assert_eq!(parts[0].before, None);
+        assert!(parts[1].before.as_ref().is_some_and(|end| end.split(' ').count() <= 6 && end.starts_with("word")), "{parts:?}");
+        let cut = truncate(&content(&"word ".repeat(100)), 40);
+        assert!((30..=40).contains(&cut.tokens()), "{}", cut.tokens());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 64, ..Default::default() })]
+        #[test]
+        fn parts_are_the_document_and_none_is_too_long(text in "([a-zä]{1,9}[ .\n#]{1,2}){1,200}|(漢|字|。){1,300}", limit in 3_u64..60) {
+            let parts = split(&content(&text), limit, 0);
+            proptest::prop_assert_eq!(bodies(&parts).concat(), text);
+            for part in &parts {
+                proptest::prop_assert!(part.content.tokens() <= limit, "{} > {limit}", part.content.tokens());
+            }
+        }
+    }
+}

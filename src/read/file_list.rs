@@ -1,0 +1,64 @@
+//! A file that lists files: the documents are what it names, in its order.
+
+use super::names::os_str;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use tempfile::TempPath;
+
+/// A list that is there.
+#[derive(Debug)]
+pub(super) struct FileList {
+    path: PathBuf,
+    /// Keeps what came through standard input for as long as it is needed.
+    _spooled: Option<TempPath>,
+    /// What ends a name: a line feed, or a zero byte in what `find -print0` wrote.
+    separator: u8,
+}
+
+/// Bytes that are looked at for a zero byte.
+const SAMPLE: u64 = 64 * 1024;
+
+impl FileList {
+    /// The list in the file `given`; `-` is standard input.
+    pub fn open(given: &str) -> Result<Self, String> {
+        let say = |e: io::Error| format!("file list {given}: {e}");
+        let (path, spooled) = if given == "-" { super::spool().map_err(say)? } else { (PathBuf::from(given), None) };
+        let mut sample = Vec::new();
+        File::open(&path).and_then(|file| file.take(SAMPLE).read_to_end(&mut sample)).map_err(say)?;
+        let separator = if sample.contains(&0) { 0 } else { b'\n' };
+        Ok(Self { path, _spooled: spooled, separator })
+    }
+
+    /// The paths, each once. What cannot be read any more is the end of it.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
+        let separator = self.separator;
+        let mut list = File::open(&self.path).map(BufReader::new).ok();
+        let mut seen = HashSet::new();
+        std::iter::from_fn(move || {
+            let list = list.as_mut()?;
+            loop {
+                let mut name = Vec::new();
+                if list.read_until(separator, &mut name).ok()? == 0 {
+                    return None;
+                }
+                while matches!(name.last(), Some(b'\n' | b'\r' | 0)) {
+                    name.pop();
+                }
+                let path = path(&name);
+                // As many numbers as names: a list is written by somebody, and not endless.
+                if !name.is_empty() && seen.insert(*blake3::hash(path.as_os_str().as_encoded_bytes()).as_bytes().first_chunk::<8>()?) {
+                    return Some(path);
+                }
+            }
+        })
+    }
+}
+
+/// The path of this name, without the `./` that `find .` writes in front.
+fn path(name: &[u8]) -> PathBuf {
+    let name = os_str(name);
+    let path = Path::new(&name);
+    path.strip_prefix(".").unwrap_or(path).to_owned()
+}

@@ -1,0 +1,217 @@
+//! A table as a list of documents: each of its rows is one.
+//!
+//! Promises: rows stream, whatever the size of the table; what it is gets decided by its content; a row that cannot be
+//! read is a document that failed and not the end of the others; a row is recognised by what is in it, so that rows may
+//! move (see [`Table::holds`]).
+
+mod csv_rows;
+mod json_rows;
+mod parquet_rows;
+
+use crate::model::{Digest, Failure, Source, Stamp, TableRow};
+use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use tempfile::TempPath;
+
+/// The largest row, in bytes. Some of them are in memory before the budget of reading counts them.
+const MAX_ROW_BYTES: u64 = 16_000_000;
+/// Of the beginning of a table, by which its form is known.
+const SAMPLE: u64 = 256 * 1024;
+
+/// The names and values of a row, in the order of the table.
+type Fields = Vec<(Arc<str>, Value)>;
+/// Rows, or what is wrong with them.
+type Rows = Box<dyn Iterator<Item = Result<Fields, Failure>> + Send>;
+
+/// Which columns are what.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Columns {
+    /// The text of the document; `None`: all columns.
+    pub text: Option<String>,
+    /// What names the row; `None`: its number.
+    pub id: Option<String>,
+    /// Passed on to the results.
+    pub keep: Vec<String>,
+    /// Used by templates; `None`: all columns.
+    pub used: Option<Vec<String>>,
+}
+
+/// A table that was looked at.
+#[derive(Debug)]
+pub(super) struct Table {
+    path: PathBuf,
+    /// Keeps what came through standard input for as long as it is needed.
+    _spooled: Option<TempPath>,
+    form: Form,
+    columns: Columns,
+    /// Hashes of name and content of all rows, if anybody asked.
+    present: OnceLock<HashSet<u64>>,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Delimited { delimiter: u8 },
+    JsonLines,
+    Parquet,
+}
+
+impl Table {
+    /// Looks at the table called `given`; `-` is standard input, which is written to a temporary file first, because a run
+    /// looks at its input more than once.
+    pub fn open(given: &str, columns: &Columns) -> Result<Self, String> {
+        let say = |e: io::Error| format!("table {given}: {e}");
+        let (path, spooled) = if given == "-" { super::spool().map_err(say)? } else { (PathBuf::from(given), None) };
+        let mut sample = Vec::new();
+        File::open(&path).and_then(|file| file.take(SAMPLE).read_to_end(&mut sample)).map_err(say)?;
+        if sample.is_empty() {
+            return Err(format!("table {given} is empty"));
+        }
+        let form = Form::of(&sample, &path);
+        let table = Self { path, _spooled: spooled, form, columns: columns.clone(), present: OnceLock::new() };
+        table.check(given)?;
+        Ok(table)
+    }
+
+    /// Columns that are asked for must be there.
+    fn check(&self, given: &str) -> Result<(), String> {
+        let rows = self.rows().map_err(|e| format!("table {given}: {e}"))?;
+        // A bad first row says nothing about columns. It will have its own failure.
+        let Some(Ok(first)) = rows.take(1).next() else { return Ok(()) };
+        let there: Vec<&str> = first.iter().map(|(name, _)| &**name).collect();
+        let Columns { text, id, keep, used } = &self.columns;
+        let others = id.iter().chain(keep).chain(used.as_deref().unwrap_or_default());
+        // A line of JSON may lack what others have; a text is too important to be missed.
+        let mut asked = text.iter().chain(others.filter(|_| self.form != Form::JsonLines));
+        match asked.find(|name| !there.contains(&name.as_str())) {
+            Some(missing) => Err(format!("table {given} has no column \"{missing}\"; it has: {}", there.join(", "))),
+            None => Ok(()),
+        }
+    }
+
+    fn rows(&self) -> Result<Rows, String> {
+        match self.form {
+            Form::Delimited { delimiter } => csv_rows::rows(&self.path, delimiter),
+            Form::JsonLines => json_rows::rows(&self.path),
+            Form::Parquet => parquet_rows::rows(&self.path),
+        }
+    }
+
+    /// All rows as documents, called `prefix#id`.
+    pub fn documents(&self, prefix: &str) -> impl Iterator<Item = (String, Source, Option<Failure>)> + Send + use<> {
+        let rows = self.rows().unwrap_or_else(|e| Box::new(std::iter::once(Err(undecodable(e)))));
+        let (columns, prefix) = (self.columns.clone(), prefix.to_owned());
+        let mut seen = HashMap::new();
+        rows.zip(1_u64..).map(move |(row, number)| match row {
+            Ok(fields) => {
+                let name = format!("{prefix}#{}", columns.id_of(&fields, number, &mut seen));
+                (name, Source::Row(Arc::new(columns.row(fields))), None)
+            }
+            Err(failure) => (format!("{prefix}#{number}"), Source::Row(Arc::new(columns.row(Vec::new()))), Some(failure)),
+        })
+    }
+
+    /// How many rows there are, as an iterator that need not be followed to its end.
+    pub fn count(&self) -> impl Iterator<Item = ()> {
+        self.rows().into_iter().flatten().map(|_| ())
+    }
+
+    /// Whether a row called `name` has this content. The first question reads the whole table.
+    pub fn holds(&self, prefix: &str, name: &str, digest: Digest) -> bool {
+        let all = || {
+            self.documents(prefix)
+                .filter_map(|(name, source, _)| if let Source::Row(row) = source { Some(mark(&name, row.digest)) } else { None })
+                .collect()
+        };
+        self.present.get_or_init(all).contains(&mark(name, digest))
+    }
+}
+
+/// A number for a name and a content.
+fn mark(name: &str, digest: Digest) -> u64 {
+    let mut hash = blake3::Hasher::new();
+    hash.update(&digest.0).update(name.as_bytes());
+    hash.finalize().as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+}
+
+fn undecodable(what: impl std::fmt::Display) -> Failure {
+    Failure::new(crate::model::FailureCode::Undecodable, format!("this row cannot be read: {what}"))
+}
+
+impl Form {
+    fn of(sample: &[u8], path: &Path) -> Self {
+        if sample.starts_with(b"PAR1") {
+            return Self::Parquet;
+        }
+        let text = sample.trim_ascii_start();
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+        if text.starts_with(b"{") {
+            return Self::JsonLines;
+        }
+        let by_name = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
+        let header = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+        let times = |delimiter: u8| header.iter().filter(|byte| **byte == delimiter).count();
+        // Of equals the last one counts.
+        let most = [b'|', b';', b'\t', b','].into_iter().max_by_key(|delimiter| times(*delimiter));
+        Self::Delimited { delimiter: if by_name { b'\t' } else { most.unwrap_or(b',') } }
+    }
+}
+
+impl Columns {
+    /// What a row is called. An id that was there before gets a number behind it.
+    fn id_of(&self, fields: &Fields, number: u64, seen: &mut HashMap<u64, u32>) -> String {
+        let Some(column) = &self.id else { return number.to_string() };
+        let id = fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_text(value)).unwrap_or_default();
+        if id.is_empty() {
+            return format!("(row {number})");
+        }
+        let times = seen.entry(mark(&id, Digest([0; 32]))).or_insert(0);
+        *times += 1;
+        if *times == 1 { id } else { format!("{id}~{times}") }
+    }
+
+    fn row(&self, fields: Fields) -> TableRow {
+        let text = match &self.text {
+            Some(column) => fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_text(value)).unwrap_or_default(),
+            None => {
+                let filled = fields.iter().filter(|(_, value)| !matches!(value, Value::Null));
+                filled.map(|(name, value)| format!("{name}: {}\n", as_text(value))).collect()
+            }
+        };
+        let is_used = |name: &str| self.used.as_ref().is_none_or(|used| used.iter().any(|column| column == name));
+        let (mut content, mut whole) = (blake3::Hasher::new(), blake3::Hasher::new());
+        content.update(text.as_bytes());
+        whole.update(text.as_bytes());
+        let mut columns = Map::new();
+        for (name, value) in fields {
+            let written = format!("\0{name}\0{value}");
+            whole.update(written.as_bytes());
+            if is_used(&name) {
+                content.update(written.as_bytes());
+            }
+            if is_used(&name) || self.keep.iter().any(|column| **column == *name) {
+                columns.insert((*name).to_owned(), value);
+            }
+        }
+        let text = text.into_bytes();
+        let stamp = stamp(text.len() as u64, whole.finalize().as_bytes());
+        TableRow { text, columns, digest: Digest(*content.finalize().as_bytes()), stamp }
+    }
+}
+
+fn stamp(size: u64, hash: &[u8; 32]) -> Stamp {
+    let (parts, _) = hash.as_chunks::<8>();
+    Stamp { size, modified_ns: i64::from_le_bytes(parts[0]), changed_ns: i64::from_le_bytes(parts[1]) }
+}
+
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

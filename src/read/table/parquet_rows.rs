@@ -1,0 +1,23 @@
+//! Rows of Parquet files.
+
+use super::{Rows, undecodable};
+use parquet::file::reader::SerializedFileReader;
+use std::fs::File;
+use std::path::Path;
+
+pub(super) fn rows(path: &Path) -> Result<Rows, String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
+    let mut ended = false;
+    let mut rows = reader.into_iter();
+    Ok(Box::new(std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let row = rows.next()?;
+        ended = row.is_err();
+        let fields =
+            |row: parquet::record::Row| row.get_column_iter().map(|(name, field)| (name.as_str().into(), field.to_json_value())).collect();
+        Some(row.map(fields).map_err(undecodable))
+    })))
+}

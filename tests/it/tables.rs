@@ -1,0 +1,111 @@
+//! Tables and lists as inputs: each row is a document, and a row that was paid for is never paid for again.
+
+use crate::order::ECHO;
+use crate::support::{ModelServer, Workspace};
+use std::fmt::Write as _;
+
+/// A job whose prompt uses columns.
+const GREETS: &str = r#"
+name = "echo"
+input = "text"
+[[task]]
+id = "echo"
+prompt = "docid:{{ row.sku }} for {{ row.customer }}: {{ document }}"
+[task.answer]
+said = { type = "string" }
+"#;
+
+fn shop(rows: &[(&str, &str, &str)]) -> String {
+    rows.iter().fold("sku,customer,body\n".to_owned(), |mut table, (sku, customer, body)| {
+        writeln!(table, "{sku},{customer},\"{body}\"").unwrap();
+        table
+    })
+}
+
+#[test]
+fn each_row_is_a_document_with_its_columns() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("greets.toml", GREETS);
+    workspace.write("shop.csv", &shop(&[("a1", "Ann", "good, \"\"very\"\" good"), ("b2", "Bob", "bad\nand {{ row.sku }}")]));
+    let args =
+        ["--job", "greets.toml", "--rows", "shop.csv", "--text-column", "body", "--id-column", "sku", "--keep-columns", "customer,sku"];
+    let run = workspace.run_on(args, "").exits(0);
+    let csv = run.csv("echo");
+    assert_eq!(csv.column("document"), ["shop.csv#a1", "shop.csv#b2"]);
+    assert_eq!(csv.columns[3..5], ["customer", "sku"]);
+    assert_eq!((csv.column("customer"), csv.column("sku")), (vec!["Ann", "Bob"], vec!["a1", "b2"]));
+    let prompts: Vec<String> = server.ledger().calls.iter().map(|call| call.text.clone()).collect();
+    assert!(prompts.iter().any(|prompt| prompt.contains("docid:a1 for Ann: good, \"very\" good")), "{prompts:?}");
+    assert!(prompts.iter().any(|prompt| prompt.contains("bad\nand {{ row.sku }}")), "a row is data and never template: {prompts:?}");
+    workspace.run_on(args, "").exits(0);
+    assert_eq!(server.requests(), 2, "nothing is sent again");
+}
+
+#[test]
+fn rows_may_move_change_and_repeat_and_only_what_is_new_is_asked() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let table = |rows: &[&str]| {
+        let lines: String = rows.iter().map(|row| format!("{{\"body\": \"docid:{row}\", \"n\": 1}}\n")).collect();
+        workspace.write("t.jsonl", &lines);
+    };
+    let args = ["--job", "echo.toml", "--rows", "t.jsonl", "--text-column", "body", "--keep-columns", "n"];
+    let said = || workspace.run_on(args, "").exits(0).csv("echo").column("said").into_iter().map(str::to_owned).collect::<Vec<_>>();
+    table(&["a", "b", "same", "same"]);
+    assert_eq!(said(), ["said of docid:a", "said of docid:b", "said of docid:same", "said of docid:same"]);
+    assert_eq!(server.requests(), 4);
+    // One in front: all others move by one.
+    table(&["new", "a", "b", "same", "same"]);
+    assert_eq!(said()[..3], ["said of docid:new", "said of docid:a", "said of docid:b"]);
+    assert_eq!(server.requests(), 5);
+    // A third copy is a document of its own.
+    table(&["new", "a", "b", "same", "same", "same"]);
+    assert_eq!(said().len(), 6);
+    assert_eq!(server.requests(), 6);
+    // What no prompt uses may change without a question, and the results have it.
+    let text = std::fs::read_to_string(workspace.path("t.jsonl")).unwrap().replace("\"n\": 1", "\"n\": 2");
+    workspace.write("t.jsonl", &text);
+    let run = workspace.run_on(args, "").exits(0);
+    assert_eq!(run.csv("echo").column("n"), ["2"; 6]);
+    assert_eq!(server.requests(), 6);
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_costs_nothing_but_itself() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    workspace.write("t.csv", "id;body\n1;docid:a\n2;docid:b;too much\n3;\n4;docid:d\n");
+    workspace.write("u.jsonl", "{\"body\": \"docid:e\"}\nnot json\n\n{\"body\": \"docid:f\"}\n");
+    let args = ["--job", "echo.toml", "--rows", "t.csv", "--rows", "u.jsonl", "--text-column", "body"];
+    let csv = workspace.run_on(args, "").exits(3).csv("echo");
+    assert_eq!(csv.column("document"), ["t.csv#1", "t.csv#2", "t.csv#3", "t.csv#4", "u.jsonl#1", "u.jsonl#2", "u.jsonl#3"]);
+    assert_eq!(csv.column("failure_code"), ["", "undecodable", "empty", "", "", "undecodable", ""]);
+    assert!(csv.rows[1]["failure_message"].contains("it has 3 fields (line 3), and the table has 2 columns"), "{:?}", csv.rows[1]);
+    let wrong = ["--job", "echo.toml", "--rows", "t.csv", "--text-column", "text"];
+    workspace.run_on(wrong, "").exits(2).says(&["table t.csv has no column \"text\"; it has: id, body"]);
+}
+
+#[test]
+fn tables_are_read_in_their_encodings_and_from_standard_input() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let text = "name\tbody\nMüller\tdocid:grüße aus Köln, schöne Straße\n";
+    let (latin, _, _) = encoding_rs::WINDOWS_1252.encode(text);
+    std::fs::write(workspace.path("latin.tsv"), &latin).unwrap();
+    let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    std::fs::write(workspace.path("wide.tsv"), utf16).unwrap();
+    let args = ["--job", "echo.toml", "--rows", "latin.tsv", "--rows", "wide.tsv", "--text-column", "body", "--keep-columns", "name"];
+    let csv = workspace.run_on(args, "").exits(0).csv("echo");
+    assert_eq!(csv.column("name"), ["Müller", "Müller"]);
+    let piped = workspace.run_on(["--job", "echo.toml", "--rows", "-", "--text-column", "body"], "body\ndocid:piped\n").exits(0);
+    assert_eq!(piped.csv("echo").column("document"), ["stdin#1"]);
+    let listed =
+        workspace.doc("x y.txt", "docid:listed").run_on(["--job", "echo.toml", "--files-from", "-"], "docs/x y.txt\ndocs/none.txt\n");
+    let csv = listed.exits(3).csv("echo");
+    assert_eq!((csv.column("document"), csv.column("failure_code")), (vec!["docs/x y.txt", "docs/none.txt"], vec!["", "vanished"]));
+}
