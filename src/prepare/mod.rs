@@ -6,22 +6,42 @@
 //!
 //! Never: reads files, waits, looks at a clock, starts threads, enlarges a picture.
 
+mod archive;
+mod codepage;
+mod compound;
 mod decode;
+mod docx;
 mod encode;
 mod encoding;
+mod epub;
 mod frames;
+mod grid;
+mod html;
 mod jpeg;
+mod legacy;
 mod limits;
+mod mail;
+mod markdown;
 mod memory;
+mod msg;
+mod numbering;
+mod odf;
+mod ods;
 mod pages;
+mod parts;
 mod picture;
+mod pptx;
 mod reader;
+mod rtf;
 mod settings;
+mod sheet;
 mod sniff;
 mod split;
 mod text;
 mod tokens;
+mod verdict;
 mod wire;
+mod xml;
 
 #[cfg(test)]
 mod tests;

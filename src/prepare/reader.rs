@@ -2,7 +2,7 @@
 //!
 //! A new kind is a file of its own beside this one, and a line in [`READERS`].
 
-use super::{ImageLimits, PrepareSettings};
+use super::{ImageLimits, PrepareSettings, compound, docx, epub, html, legacy, mail, msg, odf, ods, pptx, rtf, sheet};
 use crate::model::Failure;
 use serde::{Deserialize, Serialize};
 
@@ -69,4 +69,22 @@ impl Extract {
 }
 
 /// All of them. The first that recognises a file reads it.
-pub const READERS: &[Reader] = &[];
+pub const READERS: &[Reader] = &[
+    docx::READER,
+    pptx::READER,
+    sheet::XLSX,
+    sheet::XLSB,
+    odf::ODT,
+    odf::ODP,
+    ods::READER,
+    epub::READER,
+    legacy::DOC,
+    legacy::PPT,
+    sheet::XLS,
+    msg::READER,
+    compound::SEALED,
+    rtf::READER,
+    mail::MBOX,
+    mail::EML,
+    html::READER,
+];

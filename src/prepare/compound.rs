@@ -1,0 +1,67 @@
+//! Compound files: what Office wrote until 2007, what Outlook saves mails in, and what encrypted documents hide in.
+//!
+//! Promises: a file is recognised by the names of its streams; no stream yields more bytes than the file has.
+
+use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
+use crate::model::Failure;
+use cfb::CompoundFile;
+use std::io::{Cursor, Read};
+
+/// Office documents that a password protects: their streams do not tell which kind they are.
+pub(super) const SEALED: Reader = Reader { format: "office", name: SEALED_NAME, recognises: is_sealed, read: read_sealed };
+
+const SEALED_NAME: &str = "an Office document (DOCX, XLSX or PPTX)";
+const SIGNATURE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
+
+/// A compound file in memory.
+pub(super) struct Compound<'a> {
+    file: CompoundFile<Cursor<&'a [u8]>>,
+    size: u64,
+}
+
+/// Whether this is a compound file with one of these streams. One that is too damaged to tell is taken for what its
+/// extension says.
+pub(super) fn holds(bytes: &[u8], streams: &[&str], damaged: bool) -> bool {
+    if !bytes.starts_with(SIGNATURE) {
+        return false;
+    }
+    match CompoundFile::open(Cursor::new(bytes)) {
+        Ok(file) => streams.iter().any(|stream| file.is_stream(stream)),
+        Err(_) => damaged,
+    }
+}
+
+impl<'a> Compound<'a> {
+    /// Opens the compound file that a document of the kind `name` is.
+    pub fn open(bytes: &'a [u8], name: &str) -> Result<Self, Failure> {
+        let file = CompoundFile::open(Cursor::new(bytes)).map_err(|error| verdict::damaged(name, error))?;
+        Ok(Self { file, size: bytes.len() as u64 })
+    }
+
+    /// What a stream holds, if there is one and it can be read.
+    pub fn stream(&mut self, path: &str) -> Option<Vec<u8>> {
+        let stream = self.file.open_stream(path).ok()?;
+        let mut bytes = Vec::new();
+        stream.take(self.size).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Whether there is a folder of that name.
+    pub fn has_storage(&self, path: &str) -> bool {
+        self.file.is_storage(path)
+    }
+
+    /// The folders in a folder.
+    pub fn storages(&self, path: &str) -> Vec<String> {
+        let entries = self.file.read_storage(path).into_iter().flatten();
+        entries.filter(cfb::Entry::is_storage).map(|entry| entry.name().to_owned()).collect()
+    }
+}
+
+fn is_sealed(bytes: &[u8], _: &str) -> bool {
+    holds(bytes, &["EncryptedPackage", "EncryptionInfo"], false)
+}
+
+fn read_sealed(_: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    Err(verdict::encrypted(SEALED_NAME))
+}

@@ -1,0 +1,332 @@
+//! DOCX: Word documents, straight from their XML.
+//!
+//! Promises: paragraphs, headings, lists with the numbers that Word shows, tables, text boxes, notes and comments stand
+//! where their anchors stand; headers come first and footers last, each once. Changes that are tracked count as
+//! accepted. Pictures are counted, and their descriptions kept.
+
+use super::archive::{self, Archive};
+use super::markdown::Markdown;
+use super::numbering::Numbering;
+use super::xml::{self, Node, attribute, number};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
+use crate::model::Failure;
+use quick_xml::events::BytesStart;
+use std::collections::{BTreeSet, HashMap};
+
+pub(super) const READER: Reader = Reader { format: "docx", name: NAME, recognises, read };
+
+const NAME: &str = "a Word document (DOCX)";
+
+fn recognises(bytes: &[u8], extension: &str) -> bool {
+    archive::holds(bytes, is_main, matches!(extension, "docx" | "docm" | "dotx" | "dotm"))
+}
+
+/// Word itself numbers the main part now and then.
+fn is_main(name: &str) -> bool {
+    name.strip_prefix("word/document")
+        .and_then(|rest| rest.strip_suffix(".xml"))
+        .is_some_and(|number| number.parse::<u32>().is_ok() || number.is_empty())
+}
+
+fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = Archive::open(bytes, NAME)?;
+    let names: Vec<String> = archive.names().collect();
+    let main = names.iter().find(|name| is_main(name)).ok_or_else(|| verdict::damaged(NAME, "it has no text"))?;
+    let mut word = Word::default();
+    if let Some(styles) = archive.text("word/styles.xml")? {
+        word.styles = Styles::read(&styles).map_err(damaged)?;
+    }
+    if let Some(numbering) = archive.text("word/numbering.xml")? {
+        word.numbering = Numbering::read(&numbering).map_err(damaged)?;
+    }
+    if let Some(comments) = archive.text("word/comments.xml")? {
+        word.comments = word.entries(&comments)?;
+    }
+    let main = archive.needed(main)?;
+    let mut parts = vec![word.repeated(&mut archive, &names, "word/header")?, word.story(&main)?];
+    for (file, prefix) in [("word/footnotes.xml", ""), ("word/endnotes.xml", "e")] {
+        let Some(notes) = archive.text(file)? else { continue };
+        let texts = word.entries(&notes)?;
+        let anchors = std::mem::take(&mut word.anchors);
+        let ours = anchors.iter().filter(|(of, _)| *of == prefix);
+        let notes = ours.enumerate().map(|(at, (_, id))| format!("[^{prefix}{}]: {}", at + 1, texts.get(id).map_or("", String::as_str)));
+        parts.push(notes.collect::<Vec<_>>().join("\n"));
+        word.anchors = anchors;
+    }
+    parts.push(word.repeated(&mut archive, &names, "word/footer")?);
+    parts.retain(|part| !part.is_empty());
+    let extract = Extract { pages: vec![Page::Text(parts.join("\n\n"))], paged: false, notes: word.left_out(&names) };
+    verdict::readable(NAME, extract)
+}
+
+fn damaged(error: impl std::fmt::Display) -> Failure {
+    verdict::damaged(NAME, error)
+}
+
+/// Headings, and lists that belong to a style.
+#[derive(Default)]
+struct Styles(HashMap<String, Style>);
+
+#[derive(Default, Clone)]
+struct Style {
+    heading: Option<usize>,
+    list: Option<(String, usize)>,
+    based_on: Option<String>,
+}
+
+impl Styles {
+    fn read(text: &str) -> Result<Self, quick_xml::Error> {
+        let mut styles = HashMap::new();
+        let (mut id, mut style) = (String::new(), Style::default());
+        xml::read(text, |node| match node {
+            Node::Open(tag) => {
+                let value = || attribute(tag, "w:val");
+                match tag.local_name().as_ref() {
+                    "style" => (id, style) = (attribute(tag, "w:styleId").unwrap_or_default(), Style::default()),
+                    "name" => {
+                        let name = value().unwrap_or_default().to_lowercase();
+                        let level = name.strip_prefix("heading ").and_then(|level| level.parse().ok());
+                        style.heading = if name == "title" { Some(1) } else { level };
+                    }
+                    "outlineLvl" => {
+                        style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1))
+                    }
+                    "basedOn" => style.based_on = value(),
+                    "numId" => style.list = Some((value().unwrap_or_default(), style.list.take().map_or(0, |list| list.1))),
+                    "ilvl" => {
+                        style.list = Some((style.list.take().map_or_else(String::new, |list| list.0), number(tag, "w:val").unwrap_or(0)))
+                    }
+                    _ => {}
+                }
+            }
+            Node::Close(name) if name.ends_with(":style") => {
+                styles.insert(std::mem::take(&mut id), std::mem::take(&mut style));
+            }
+            _ => {}
+        })?;
+        Ok(Self(styles))
+    }
+
+    /// What a style says, or else what it is based on; bases may go in circles.
+    fn find<T>(&self, id: &str, what: impl Fn(&Style) -> Option<T>) -> Option<T> {
+        let mut id = Some(id);
+        for _ in 0..16 {
+            let style = self.0.get(id?)?;
+            if let Some(found) = what(style) {
+                return Some(found);
+            }
+            id = style.based_on.as_deref();
+        }
+        None
+    }
+}
+
+#[derive(Default)]
+struct Word {
+    styles: Styles,
+    numbering: Numbering,
+    comments: HashMap<String, String>,
+    /// Notes that the text refers to, in order: `""` or `"e"`, and the note's key.
+    anchors: Vec<(&'static str, String)>,
+    pictures: usize,
+    deletions: bool,
+}
+
+/// One part of the document while it is read.
+#[derive(Default)]
+struct Story {
+    markdown: Markdown,
+    /// Whether the paragraph has begun in the text; until then its style and list are collected.
+    begun: bool,
+    style: String,
+    list: Option<(String, usize)>,
+    level: Option<usize>,
+    /// Within `<w:t>`.
+    in_text: bool,
+    /// Within an element that is passed over, and how often it is open.
+    skipping: Option<(String, usize)>,
+    /// Of the cell that opens next.
+    in_properties: bool,
+}
+
+impl Word {
+    /// A part with one text.
+    fn story(&mut self, text: &str) -> Result<String, Failure> {
+        let mut story = Story { markdown: Markdown::new(), ..Story::default() };
+        xml::read(text, |node| self.visit(&mut story, node)).map_err(damaged)?;
+        Ok(story.markdown.finish())
+    }
+
+    /// A part with many texts, by their keys: notes or comments, these with their authors.
+    fn entries(&mut self, text: &str) -> Result<HashMap<String, String>, Failure> {
+        let mut entries = HashMap::new();
+        let mut story = Story::default();
+        let (mut key, mut author) = (String::new(), String::new());
+        xml::read(text, |node| match node {
+            Node::Open(tag) if matches!(tag.local_name().as_ref(), "footnote" | "endnote" | "comment") => {
+                story = Story { markdown: Markdown::new(), ..Story::default() };
+                key = attribute(tag, "w:id").unwrap_or_default();
+                author = attribute(tag, "w:author").map_or_else(String::new, |author| format!("{author}: "));
+            }
+            Node::Close(name) if matches!(local(name), "footnote" | "endnote" | "comment") => {
+                let text = std::mem::take(&mut story.markdown).finish();
+                let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+                entries.insert(std::mem::take(&mut key), format!("{author}{}", lines.join(" ")));
+            }
+            node => self.visit(&mut story, node),
+        })
+        .map_err(damaged)?;
+        Ok(entries)
+    }
+
+    /// Headers or footers: what several of them say is said once.
+    fn repeated(&mut self, archive: &mut Archive, names: &[String], prefix: &str) -> Result<String, Failure> {
+        let mut seen = Vec::new();
+        let files: BTreeSet<&String> = names.iter().filter(|name| name.starts_with(prefix) && name.ends_with(".xml")).collect();
+        for file in files {
+            let text = match archive.text(file)? {
+                Some(text) => self.story(&text)?,
+                None => continue,
+            };
+            if !text.is_empty() && !seen.contains(&text) {
+                seen.push(text);
+            }
+        }
+        Ok(seen.join("\n\n"))
+    }
+
+    fn visit(&mut self, story: &mut Story, node: Node) {
+        match node {
+            Node::Open(tag) => self.open(story, tag),
+            Node::Close(name) => self.close(story, local(name)),
+            Node::Text(text) => {
+                if story.in_text && story.skipping.is_none() {
+                    self.begin(story);
+                    story.markdown.text(text);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, story: &mut Story, tag: &BytesStart) {
+        let name = tag.local_name();
+        let name: &str = name.as_ref();
+        if let Some((skipped, times)) = &mut story.skipping {
+            *times += usize::from(skipped == name);
+            return;
+        }
+        let value = || attribute(tag, "w:val");
+        match name {
+            // The same once more for old programs; what was moved away; how to pronounce a word.
+            "Fallback" | "moveFrom" | "rt" => story.skipping = Some((name.to_owned(), 1)),
+            "p" => *story = Story { markdown: std::mem::take(&mut story.markdown), ..Story::default() },
+            "pPrChange" | "rPrChange" | "tcPrChange" | "sectPrChange" => story.skipping = Some((name.to_owned(), 1)),
+            "pPr" => story.in_properties = true,
+            "pStyle" => story.style = value().unwrap_or_default(),
+            "numId" if story.in_properties => story.list = value().map(|id| (id, story.list.take().map_or(0, |list| list.1))),
+            "ilvl" if story.in_properties => story.level = number(tag, "w:val"),
+            "outlineLvl" => {}
+            "t" => story.in_text = true,
+            "tab" | "ptab" if !story.in_properties => story.markdown.text(" "),
+            "br" if matches!(attribute(tag, "w:type").as_deref(), Some("page" | "column")) => story.markdown.paragraph(),
+            "br" | "cr" => story.markdown.line(),
+            "noBreakHyphen" => story.markdown.verbatim("-"),
+            "footnoteReference" | "endnoteReference" => {
+                let prefix = if name == "endnoteReference" { "e" } else { "" };
+                self.anchors.push((prefix, attribute(tag, "w:id").unwrap_or_default()));
+                let number = self.anchors.iter().filter(|(of, _)| *of == prefix).count();
+                story.markdown.verbatim(&format!("[^{prefix}{number}]"));
+            }
+            "commentReference" => {
+                if let Some(comment) = attribute(tag, "w:id").and_then(|id| self.comments.get(&id)) {
+                    story.markdown.text(&format!(" [Comment by {comment}] "));
+                }
+            }
+            "docPr" => {
+                if let Some(description) = attribute(tag, "descr").filter(|text| !text.trim().is_empty()) {
+                    self.begin(story);
+                    story.markdown.text(&format!("[image: {}]", description.trim()));
+                }
+            }
+            "blip" | "imagedata" => self.pictures += 1,
+            "del" => self.deletions = true,
+            "tbl" => story.markdown.open_table(),
+            "tr" => story.markdown.row(),
+            "tc" => story.markdown.cell(1, 1),
+            "gridSpan" => story.markdown.widen(number(tag, "w:val").unwrap_or(1)),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, story: &mut Story, name: &str) {
+        if let Some((skipped, times)) = &mut story.skipping {
+            *times -= usize::from(skipped == name);
+            if *times == 0 {
+                story.skipping = None;
+            }
+            return;
+        }
+        match name {
+            "pPr" => story.in_properties = false,
+            "t" => story.in_text = false,
+            "p" => {
+                story.markdown.mark(String::new());
+                story.begun = true;
+            }
+            "txbxContent" => {
+                story.markdown.paragraph();
+                story.begun = true;
+            }
+            "tc" => story.markdown.close_cell(),
+            "tbl" => story.markdown.close_table(),
+            _ => {}
+        }
+    }
+
+    /// The first word of a paragraph comes: what kind of paragraph it is stands before it.
+    fn begin(&mut self, story: &mut Story) {
+        if std::mem::replace(&mut story.begun, true) {
+            return;
+        }
+        let heading = self.styles.find(&story.style, |style| style.heading);
+        let of_style = || self.styles.find(&story.style, |style| style.list.clone());
+        let list = story.list.clone().or_else(of_style).filter(|(id, _)| !id.is_empty() && id != "0");
+        let item = list.and_then(|(id, level)| {
+            let level = story.level.unwrap_or(level);
+            Some((level, self.numbering.next(&id, level)?))
+        });
+        match (heading, item) {
+            (Some(level), item) => {
+                story.markdown.heading(level);
+                if let Some((_, number)) = item.filter(|(_, number)| number != "-") {
+                    story.markdown.text(&format!("{number} "));
+                }
+            }
+            (None, Some((level, number))) => story.markdown.list_line(level, &number),
+            (None, None) => story.markdown.paragraph(),
+        }
+    }
+
+    fn left_out(&self, names: &[String]) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.pictures > 0 {
+            notes.push(format!("{} left out", verdict::counted(self.pictures, "picture")));
+        }
+        let charts = names.iter().filter(|name| name.starts_with("word/charts/chart")).count();
+        if charts > 0 {
+            notes.push(format!("{} left out", verdict::counted(charts, "chart")));
+        }
+        let embedded = names.iter().filter(|name| name.starts_with("word/embeddings/") || name.starts_with("word/afchunk")).count();
+        if embedded > 0 {
+            notes.push(format!("{} left out", verdict::counted(embedded, "embedded file")));
+        }
+        if self.deletions {
+            notes.push("tracked deletions left out".to_owned());
+        }
+        notes
+    }
+}
+
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}

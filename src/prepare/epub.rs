@@ -1,0 +1,137 @@
+//! EPUB: books, chapter by chapter. A book is an archive of web pages with a list of their order.
+//!
+//! Promises: the title and the authors come first, then the chapters in the order in which they are read; books under
+//! copy protection are told apart from damaged ones.
+
+use super::archive::{self, Archive};
+use super::markdown::Markdown;
+use super::xml::{self, Node, attribute};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, parts, verdict};
+use crate::model::{Failure, FailureCode};
+use std::collections::HashMap;
+
+pub(super) const READER: Reader = Reader { format: "epub", name: NAME, recognises, read };
+
+const NAME: &str = "an EPUB book";
+
+fn recognises(bytes: &[u8], extension: &str) -> bool {
+    let damaged = extension == "epub";
+    archive::has_type(bytes, |text| text == "application/epub+zip", damaged)
+        || archive::holds(bytes, |name| name == "META-INF/container.xml", damaged)
+}
+
+fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = Archive::open(bytes, NAME)?;
+    let container = archive.needed("META-INF/container.xml")?;
+    let mut package = None;
+    xml::read(&container, |node| {
+        if let Node::Open(tag) = node
+            && tag.local_name().as_ref() == "rootfile"
+        {
+            package = package.take().or_else(|| attribute(tag, "full-path"));
+        }
+    })
+    .map_err(damaged)?;
+    let package = package.ok_or_else(|| damaged("it does not say where its text is"))?;
+    let book = Book::read(&archive.needed(&package)?)?;
+    let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let chapters: Vec<String> = book.chapters.iter().map(|chapter| parts::join(folder, &plain(chapter))).collect();
+    // Fonts may be scrambled without harm to the text.
+    let scrambled = archive.text("META-INF/encryption.xml")?.unwrap_or_default();
+    if chapters.iter().any(|chapter| scrambled.contains(chapter.as_str())) {
+        let message = format!("this is {NAME} under copy protection, which only its seller's program can open; exclude it");
+        return Err(Failure::new(FailureCode::Encrypted, message));
+    }
+    let (mut texts, mut notes) = (vec![book.head()], Vec::new());
+    for chapter in &chapters {
+        match archive.text(chapter)? {
+            Some(text) => texts.push(html::markdown(&text)),
+            None => notes.push(format!("chapter {chapter} is missing in the file")),
+        }
+    }
+    let pictures = book.pictures;
+    if pictures > 0 {
+        notes.push(format!("{} left out", verdict::counted(pictures, "picture")));
+    }
+    if texts.iter().skip(1).all(String::is_empty) {
+        texts.clear();
+    }
+    texts.retain(|text| !text.is_empty());
+    verdict::readable(NAME, Extract { pages: vec![Page::Text(texts.join("\n\n"))], paged: false, notes })
+}
+
+fn damaged(error: impl std::fmt::Display) -> Failure {
+    verdict::damaged(NAME, error)
+}
+
+/// What the package says of the book.
+#[derive(Default)]
+struct Book {
+    title: String,
+    authors: Vec<String>,
+    /// Files in reading order.
+    chapters: Vec<String>,
+    pictures: usize,
+}
+
+impl Book {
+    fn read(text: &str) -> Result<Self, Failure> {
+        let mut book = Self::default();
+        let mut files = HashMap::new();
+        let mut order = Vec::new();
+        let mut inside = String::new();
+        xml::read(text, |node| match node {
+            Node::Open(tag) => {
+                inside = tag.local_name().as_ref().to_owned();
+                match &*inside {
+                    "creator" => book.authors.push(String::new()),
+                    "item" => {
+                        book.pictures += usize::from(attribute(tag, "media-type").is_some_and(|kind| kind.starts_with("image/")));
+                        files.extend(attribute(tag, "id").zip(attribute(tag, "href")));
+                    }
+                    "itemref" => order.extend(attribute(tag, "idref")),
+                    _ => {}
+                }
+            }
+            Node::Close(_) => inside.clear(),
+            Node::Text(text) if inside == "title" => book.title.push_str(text),
+            Node::Text(text) if inside == "creator" => {
+                if let Some(author) = book.authors.last_mut() {
+                    author.push_str(text);
+                }
+            }
+            Node::Text(_) => {}
+        })
+        .map_err(damaged)?;
+        book.chapters = order.iter().filter_map(|id| files.get(id).cloned()).collect();
+        Ok(book)
+    }
+
+    fn head(&self) -> String {
+        let mut head = Markdown::new();
+        head.heading(1);
+        head.text(&self.title);
+        head.mark(String::new());
+        head.paragraph();
+        head.text(&self.authors.join(", "));
+        head.finish()
+    }
+}
+
+/// An address without `%20` and the like, and without the place in the file.
+fn plain(address: &str) -> String {
+    let address = address.split('#').next().unwrap_or_default();
+    let mut bytes = Vec::new();
+    let mut rest = address.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let coded = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = coded.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &behind[2..];
+        } else {
+            bytes.push(*first);
+            rest = behind;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

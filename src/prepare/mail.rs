@@ -1,0 +1,205 @@
+//! EML and MBOX: mails as programs exchange them, one or many in a file; saved web pages (MHTML) have the same form.
+//!
+//! Promises: who wrote to whom, when and about what; the text as its writer meant it to be read; mails that are attached
+//! are there in full, other attachments by name, type and size.
+
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, verdict};
+use crate::model::Failure;
+use mail_parser::mailbox::mbox::MessageIterator;
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use std::fmt::Write;
+use std::io::Cursor;
+
+pub(super) const EML: Reader = Reader { format: "eml", name: NAME, recognises: is_eml, read: read_eml };
+pub(super) const MBOX: Reader = Reader { format: "mbox", name: MBOX_NAME, recognises: is_mbox, read: read_mbox };
+
+const NAME: &str = "a mail (EML)";
+const MBOX_NAME: &str = "a mailbox (MBOX)";
+/// The head of a mail that came a long way.
+const HEAD: usize = 64 * 1024;
+/// Mails that are attached to mails, beyond which they are only named.
+const DEPTH: usize = 8;
+
+fn is_eml(bytes: &[u8], extension: &str) -> bool {
+    is_head(bytes, matches!(extension, "eml" | "mht" | "mhtml"))
+}
+
+fn is_mbox(bytes: &[u8], extension: &str) -> bool {
+    // A patch in the form of a mail is a text that people wrote.
+    if !bytes.starts_with(b"From ") || matches!(extension, "patch" | "diff") {
+        return false;
+    }
+    let line = bytes.iter().take(HEAD).position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+    is_head(&bytes[line..], extension == "mbox")
+}
+
+/// Whether these are the headers of a mail: what a writer says and what a program adds. `sure` takes less as proof.
+fn is_head(bytes: &[u8], sure: bool) -> bool {
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let (mut told, mut added, mut sender) = (0, 0, false);
+    for line in head.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            continue;
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { break };
+        let name = line[..colon].to_ascii_lowercase();
+        if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_graphic()) {
+            break;
+        }
+        match name.as_slice() {
+            b"from" | b"sender" => sender = true,
+            b"to" | b"cc" | b"bcc" | b"subject" | b"reply-to" => told += 1,
+            b"date" | b"received" | b"message-id" | b"mime-version" | b"return-path" | b"delivered-to" | b"content-type" => added += 1,
+            _ => {}
+        }
+    }
+    if sure { sender || told + added > 0 } else { sender && added > 0 && told + added > 1 }
+}
+
+fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let message = MessageParser::default().parse(bytes).ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
+    let mut mail = Mail::default();
+    mail.write(&message, 0);
+    if mail.sealed && mail.words == 0 {
+        return Err(verdict::encrypted("an encrypted mail (S/MIME or PGP)"));
+    }
+    verdict::readable(NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes: mail.notes() })
+}
+
+fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let parser = MessageParser::default();
+    let mut mail = Mail::default();
+    for (at, raw) in MessageIterator::new(Cursor::new(bytes)).enumerate() {
+        let raw = raw.map_err(|_| verdict::damaged(MBOX_NAME, format!("message {} can not be told from its neighbours", at + 1)))?;
+        let Some(message) = parser.parse(raw.contents()) else {
+            mail.unread += 1;
+            continue;
+        };
+        mail.text.push_str(if mail.text.is_empty() { "" } else { "\n\n---\n\n" });
+        mail.write(&message, 0);
+    }
+    verdict::readable(MBOX_NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes: mail.notes() })
+}
+
+/// What is written of a mail, or of many.
+#[derive(Default)]
+pub(super) struct Mail {
+    pub text: String,
+    /// Words in bodies.
+    pub words: usize,
+    pub attachments: usize,
+    sealed: bool,
+    garbled: bool,
+    unread: usize,
+}
+
+impl Mail {
+    /// What people should know.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.attachments > 0 {
+            notes.push(format!("{} named, not read", verdict::counted(self.attachments, "attachment")));
+        }
+        if self.unread > 0 {
+            notes.push(format!("{} could not be read", verdict::counted(self.unread, "message")));
+        }
+        if self.sealed {
+            notes.push("encrypted parts left out".to_owned());
+        }
+        if self.garbled {
+            notes.push("some characters were not valid in their encoding".to_owned());
+        }
+        notes
+    }
+
+    /// A line of the head, unless there is nothing to say.
+    pub fn head(&mut self, name: &str, value: &str) {
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !value.is_empty() {
+            let _infallible = writeln!(self.text, "{name}: {value}");
+        }
+    }
+
+    /// The text of the mail.
+    pub fn body(&mut self, text: &str) {
+        let text = text.trim();
+        if !text.is_empty() {
+            self.words += text.split_whitespace().count();
+            let _infallible = write!(self.text, "\n{text}\n");
+        }
+    }
+
+    /// A line for each file that came with the mail.
+    pub fn attached(&mut self, files: &[(String, String, usize)]) {
+        if files.is_empty() {
+            return;
+        }
+        self.attachments += files.len();
+        self.text.push_str("\nAttachments:\n");
+        for (name, kind, size) in files {
+            let size = if *size < 1024 { format!("{size} bytes") } else { format!("{} KB", size.div_ceil(1024)) };
+            let facts = [kind.as_str(), &size].into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", ");
+            let _infallible = writeln!(self.text, "- {name} ({facts})");
+        }
+    }
+
+    fn write(&mut self, message: &Message, depth: usize) {
+        self.head("From", &addresses(message.from()));
+        self.head("To", &addresses(message.to()));
+        self.head("Cc", &addresses(message.cc()));
+        self.head("Date", &message.date().map(mail_parser::DateTime::to_rfc3339).unwrap_or_default());
+        self.head("Subject", message.subject().unwrap_or_default());
+        let before = self.words;
+        for part in message.text_bodies() {
+            self.part(part);
+        }
+        // Some programs write an empty text beside the page that they mean.
+        if self.words == before {
+            message.html_bodies().for_each(|part| self.part(part));
+        }
+        let mut files = Vec::new();
+        for part in message.attachments() {
+            match &part.body {
+                PartType::Message(inner) if depth < DEPTH => {
+                    self.text.push_str("\n--- attached mail ---\n\n");
+                    self.write(inner, depth + 1);
+                    self.text.push_str("\n--- end of attached mail ---\n");
+                }
+                _ => files.push((part.attachment_name().unwrap_or("unnamed").to_owned(), kind(part), part.contents().len())),
+            }
+        }
+        self.sealed |= message.parts.iter().any(|part| {
+            let kind = kind(part);
+            let mime = matches!(kind.as_str(), "application/pkcs7-mime" | "application/x-pkcs7-mime");
+            let signed = part.content_type().and_then(|kind| kind.attribute("smime-type")).is_some_and(|kind| kind.contains("signed"));
+            kind == "multipart/encrypted" || (mime && !signed)
+        });
+        self.attached(&files);
+    }
+
+    fn part(&mut self, part: &MessagePart) {
+        self.garbled |= part.is_encoding_problem;
+        match &part.body {
+            PartType::Text(text) => self.body(&text.replace('\r', "")),
+            PartType::Html(page) => self.body(&html::markdown(page)),
+            _ => {}
+        }
+    }
+}
+
+fn kind(part: &MessagePart) -> String {
+    let Some(kind) = part.content_type() else { return String::new() };
+    kind.subtype().map_or_else(|| kind.ctype().to_owned(), |subtype| format!("{}/{subtype}", kind.ctype())).to_ascii_lowercase()
+}
+
+fn addresses(address: Option<&Address>) -> String {
+    let one = |address: &mail_parser::Addr| match (address.name(), address.address()) {
+        (Some(name), Some(address)) => format!("{name} <{address}>"),
+        (name, address) => name.or(address).unwrap_or_default().to_owned(),
+    };
+    address.map(|addresses| addresses.iter().map(one).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+}

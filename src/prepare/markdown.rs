@@ -1,0 +1,312 @@
+//! Markdown as readers of documents write it: paragraphs, headings, lists and tables, and no mark that is not needed.
+//!
+//! Promises: words stay as they are (nothing is escaped but `|` within a table); white space is as Markdown means it,
+//! whatever the source had; nothing is open at the end, whatever was left open; no recursion, and no more work than
+//! the text is long.
+//!
+//! Tables that only arrange a page (they hold other tables, or are one column wide) come out as paragraphs.
+
+/// Tables within tables, and lists within lists, beyond which they are no longer told apart.
+const DEPTH: usize = 16;
+/// Empty cells that one cell may stand for.
+const SPAN: usize = 64;
+
+/// What stands between what was written and what comes next. The larger one wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Gap {
+    #[default]
+    None,
+    Space,
+    Line,
+    Paragraph,
+}
+
+/// A text, or that of a cell.
+#[derive(Debug, Default)]
+struct Piece {
+    text: String,
+    gap: Gap,
+    /// Stands before the next word: `## `, `- `.
+    mark: String,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    rows: Vec<Vec<String>>,
+    /// Lists that were open when the cell began.
+    lists: usize,
+    in_cell: bool,
+    nested: bool,
+    /// For each column, how many of the rows below are taken by a cell further up.
+    taken: Vec<usize>,
+    /// Columns that the open cell takes.
+    columns: usize,
+}
+
+/// A text that is being written.
+#[derive(Debug, Default)]
+pub(super) struct Markdown {
+    /// The text, and the cells that are open in it.
+    pieces: Vec<Piece>,
+    tables: Vec<Table>,
+    /// Tables that are too deep to be tables.
+    too_deep: usize,
+    /// The next number of each open list, if it has numbers.
+    lists: Vec<Option<usize>>,
+    /// Whether the last paragraph was a line of a list.
+    in_lines: bool,
+}
+
+impl Markdown {
+    pub fn new() -> Self {
+        Self { pieces: vec![Piece::default()], ..Self::default() }
+    }
+
+    /// Text whose white space means one space.
+    pub fn text(&mut self, text: &str) {
+        let space = |c: char| c.is_ascii_whitespace() || c == '\u{A0}';
+        for (at, word) in text.split(space).enumerate() {
+            if at > 0 {
+                self.gap(Gap::Space);
+            }
+            // A soft hyphen only says where a word may be broken.
+            let mut parts = word.split('\u{AD}').filter(|part| !part.is_empty());
+            if let Some(part) = parts.next() {
+                self.verbatim(part);
+                parts.for_each(|part| self.verbatim(part));
+            }
+        }
+    }
+
+    /// Text as it is.
+    pub fn verbatim(&mut self, text: &str) {
+        let Some(piece) = self.pieces.last_mut() else { return };
+        if text.is_empty() {
+            return;
+        }
+        if !piece.text.is_empty() {
+            piece.text.push_str(match piece.gap {
+                Gap::None => "",
+                Gap::Space => " ",
+                Gap::Line => "\n",
+                Gap::Paragraph => "\n\n",
+            });
+        }
+        piece.gap = Gap::None;
+        piece.text.push_str(&std::mem::take(&mut piece.mark));
+        piece.text.push_str(text);
+    }
+
+    /// What comes next stands on a line of its own.
+    pub fn line(&mut self) {
+        self.gap(Gap::Line);
+    }
+
+    /// What comes next is another paragraph; within a list, another line.
+    pub fn paragraph(&mut self) {
+        self.in_lines = false;
+        self.gap(if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line });
+    }
+
+    /// What comes next is a heading, until the next paragraph.
+    pub fn heading(&mut self, level: usize) {
+        self.in_lines = false;
+        self.gap(Gap::Paragraph);
+        self.mark(format!("{} ", "#".repeat(level.clamp(1, 6))));
+    }
+
+    /// Puts this before the next word, if there is one before the next gap.
+    pub fn mark(&mut self, mark: String) {
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.mark = mark;
+        }
+    }
+
+    /// What comes next is a line of a list, from sources that have no lists but lines with numbers.
+    pub fn list_line(&mut self, level: usize, number: &str) {
+        let first = !std::mem::replace(&mut self.in_lines, true);
+        self.gap(if first { Gap::Paragraph } else { Gap::Line });
+        self.mark(format!("{}{number} ", "  ".repeat(level.min(DEPTH))));
+    }
+
+    pub fn open_list(&mut self, first_number: Option<usize>) {
+        self.gap(if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line });
+        self.lists.push(first_number);
+    }
+
+    pub fn close_list(&mut self) {
+        let within = self.tables.last().map_or(0, |table| table.lists);
+        if self.lists.len() > within {
+            self.lists.pop();
+        }
+        self.paragraph();
+    }
+
+    pub fn item(&mut self) {
+        let indent = "  ".repeat(self.lists.len().clamp(1, DEPTH) - 1);
+        let mark = match self.lists.last_mut() {
+            Some(Some(number)) => {
+                *number += 1;
+                format!("{indent}{}. ", *number - 1)
+            }
+            _ => format!("{indent}- "),
+        };
+        self.gap(Gap::Line);
+        self.mark(mark);
+    }
+
+    pub fn open_table(&mut self) {
+        if self.tables.len() >= DEPTH {
+            self.too_deep += 1;
+            return self.paragraph();
+        }
+        if let Some(outer) = self.tables.last_mut() {
+            outer.nested = true;
+        }
+        self.tables.push(Table::default());
+    }
+
+    pub fn row(&mut self) {
+        if self.too_deep > 0 {
+            return self.line();
+        }
+        self.close_cell();
+        if let Some(table) = self.tables.last_mut() {
+            if let Some(row) = table.rows.last() {
+                table.taken.iter_mut().skip(row.len()).for_each(|rows| *rows = rows.saturating_sub(1));
+            }
+            table.rows.push(Vec::new());
+        }
+    }
+
+    /// A cell that is as many columns wide and as many rows high.
+    pub fn cell(&mut self, columns: usize, rows: usize) {
+        if self.too_deep > 0 || self.tables.is_empty() {
+            return self.gap(Gap::Space);
+        }
+        if self.tables.last().is_some_and(|table| table.rows.is_empty()) {
+            self.row();
+        }
+        self.close_cell();
+        let lists = self.lists.len();
+        if let Some(table) = self.tables.last_mut() {
+            table.in_cell = true;
+            table.lists = lists;
+            table.columns = columns.clamp(1, SPAN);
+            let row = table.rows.last_mut().map_or(0, |row| {
+                // Columns that cells further up reach down to.
+                while let Some(left) = table.taken.get_mut(row.len()).filter(|left| **left > 0) {
+                    *left -= 1;
+                    row.push(String::new());
+                }
+                row.len()
+            });
+            if rows > 1 {
+                table.taken.resize(table.taken.len().max(row + table.columns), 0);
+                table.taken[row..row + table.columns].fill(rows - 1);
+            }
+            self.pieces.push(Piece::default());
+        }
+    }
+
+    /// The cell that is open is as many columns wide.
+    pub fn widen(&mut self, columns: usize) {
+        if let Some(table) = self.tables.last_mut() {
+            table.columns = columns.clamp(1, SPAN);
+        }
+    }
+
+    pub fn close_cell(&mut self) {
+        let Some(table) = self.tables.last_mut() else { return };
+        if !std::mem::take(&mut table.in_cell) {
+            return;
+        }
+        self.lists.truncate(table.lists);
+        let text = self.pieces.pop().map(|piece| piece.text).unwrap_or_default();
+        if let Some(row) = table.rows.last_mut() {
+            row.push(text);
+            row.extend((1..table.columns).map(|_| String::new()));
+        }
+    }
+
+    /// Whether a table is open, and no cell of it.
+    pub fn between_cells(&self) -> bool {
+        self.tables.last().is_some_and(|table| !table.in_cell)
+    }
+
+    pub fn close_table(&mut self) {
+        if self.too_deep > 0 {
+            self.too_deep -= 1;
+            return self.paragraph();
+        }
+        self.close_cell();
+        let Some(table) = self.tables.pop() else { return };
+        let lists = std::mem::take(&mut self.lists);
+        self.gap(Gap::Paragraph);
+        if table.nested || table.rows.iter().all(|row| row.len() <= 1) {
+            for cell in table.rows.iter().flatten().filter(|cell| !cell.is_empty()) {
+                self.verbatim(cell);
+                self.gap(Gap::Paragraph);
+            }
+        } else {
+            self.verbatim(&written(&table.rows));
+        }
+        self.lists = lists;
+        self.gap(Gap::Paragraph);
+    }
+
+    /// Whether nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.text.is_empty())
+    }
+
+    /// Where the next word will stand in the text or cell that is open.
+    pub fn position(&self) -> usize {
+        self.pieces.last().map_or(0, |piece| piece.text.len())
+    }
+
+    /// What was written since it was at this position.
+    pub fn since(&self, position: usize) -> &str {
+        self.pieces.last().and_then(|piece| piece.text.get(position..)).unwrap_or_default()
+    }
+
+    /// All of it.
+    pub fn finish(mut self) -> String {
+        while !self.tables.is_empty() {
+            self.too_deep = 0;
+            self.close_table();
+        }
+        let text = self.pieces.pop().map(|piece| piece.text).unwrap_or_default();
+        text.trim_matches('\n').to_owned()
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.gap = piece.gap.max(gap);
+            if gap >= Gap::Paragraph {
+                piece.mark.clear();
+            }
+        }
+    }
+}
+
+/// A Markdown table; its first row is its head. Rows without a word are left out.
+pub(super) fn written(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for (at, row) in rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty())).enumerate() {
+        text.push_str(if at > 0 { "\n|" } else { "|" });
+        for cell in row {
+            text.push(' ');
+            for (part, line) in cell.split('\n').map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+                text.push_str(if part > 0 { " " } else { "" });
+                text.push_str(&line.replace('|', "\\|"));
+            }
+            text.push_str(" |");
+        }
+        if at == 0 {
+            text.push_str("\n|");
+            text.push_str(&" --- |".repeat(row.len()));
+        }
+    }
+    text
+}

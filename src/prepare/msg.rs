@@ -1,0 +1,118 @@
+//! MSG: mails as Outlook saves them, a compound file with a stream for each property.
+//!
+//! Promises: the same lines as for any other mail, in the same order.
+
+use super::codepage;
+use super::compound::{self, Compound};
+use super::mail::Mail;
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, verdict};
+use crate::model::Failure;
+use encoding_rs::{Encoding, UTF_16LE, WINDOWS_1252};
+
+pub(super) const READER: Reader = Reader { format: "msg", name: NAME, recognises, read };
+
+const NAME: &str = "an Outlook mail (MSG)";
+const PROPERTIES: &str = "__properties_version1.0";
+/// Properties of a fixed size stand in one stream, behind a header, in entries of 16 bytes.
+const HEADER: usize = 32;
+/// From 1601, where Windows counts from, to 1970, in seconds.
+const WINDOWS_EPOCH: i64 = 11_644_473_600;
+
+fn recognises(bytes: &[u8], extension: &str) -> bool {
+    compound::holds(bytes, &[PROPERTIES], extension == "msg")
+}
+
+fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut file = Message::open(bytes)?;
+    let mut mail = Mail::default();
+    let (name, address) = (file.text("", 0x0C1A), file.text("", 0x5D01).or_else(|| file.text("", 0x0C1F)));
+    // Addresses within a company are paths through its directory.
+    let address = address.filter(|address| address.contains('@') && Some(address) != name.as_ref());
+    let from = [name, address.map(|address| format!("<{address}>"))].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    mail.head("From", &from);
+    mail.head("To", &file.text("", 0x0E04).unwrap_or_default());
+    mail.head("Cc", &file.text("", 0x0E03).unwrap_or_default());
+    mail.head("Date", &file.date().unwrap_or_default());
+    mail.head("Subject", &file.text("", 0x0037).unwrap_or_default());
+    let (mut notes, kind) = (Vec::new(), file.text("", 0x001A).unwrap_or_default());
+    match file.text("", 0x1000).filter(|text| !text.trim().is_empty()) {
+        Some(text) => mail.body(&text.replace('\r', "")),
+        None => match file.binary("", 0x1013) {
+            Some(page) => mail.body(&html::markdown(&html::decoded(&page).0)),
+            None if file.binary("", 0x1009).is_some() => {
+                notes.push("the text is there as compressed RTF only, which is not read".to_owned())
+            }
+            None => {}
+        },
+    }
+    if mail.words == 0 && kind.contains("SMIME") && !kind.contains("MultipartSigned") {
+        return Err(verdict::encrypted("an encrypted mail (S/MIME)"));
+    }
+    let mut folders: Vec<String> = file.file.storages("/").into_iter().filter(|name| name.starts_with("__attach_version1.0_")).collect();
+    folders.sort();
+    let attachments: Vec<(String, String, usize)> = folders.iter().map(|folder| file.attachment(folder)).collect();
+    mail.attached(&attachments);
+    notes.extend(mail.notes());
+    verdict::readable(NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes })
+}
+
+struct Message<'a> {
+    file: Compound<'a>,
+    properties: Vec<u8>,
+    encoding: &'static Encoding,
+}
+
+impl<'a> Message<'a> {
+    fn open(bytes: &'a [u8]) -> Result<Self, Failure> {
+        let mut file = Compound::open(bytes, NAME)?;
+        let properties = file.stream(PROPERTIES).unwrap_or_default();
+        let mut message = Self { file, properties, encoding: WINDOWS_1252 };
+        // The code page of the texts, or else that of the writer's program.
+        let number = message.fixed(0x3FFD).or_else(|| message.fixed(0x3FDE));
+        let number = number.and_then(|value| i32::try_from(value & 0xFFFF_FFFF).ok());
+        message.encoding = number.and_then(codepage::of_number).unwrap_or(WINDOWS_1252);
+        Ok(message)
+    }
+
+    /// A property of a fixed size.
+    fn fixed(&self, property: u16) -> Option<u64> {
+        let (entries, _) = self.properties.get(HEADER..)?.as_chunks::<16>();
+        let entry = entries.iter().find(|entry| entry[2..4] == property.to_le_bytes())?;
+        Some(u64::from_le_bytes(*entry.last_chunk::<8>()?))
+    }
+
+    /// When it was sent, or else delivered, as ISO time.
+    fn date(&self) -> Option<String> {
+        let ticks = self.fixed(0x0039).or_else(|| self.fixed(0x0E06))?;
+        let seconds = i64::try_from(ticks / 10_000_000).ok()? - WINDOWS_EPOCH;
+        Some(jiff::Timestamp::from_second(seconds).ok()?.to_string())
+    }
+
+    /// A property that is a text, in either of the two ways to store it.
+    fn text(&mut self, folder: &str, property: u16) -> Option<String> {
+        let unicode = self.file.stream(&format!("{folder}/__substg1.0_{property:04X}001F"));
+        let text = match unicode {
+            Some(bytes) => UTF_16LE.decode_without_bom_handling(&bytes).0.into_owned(),
+            None => {
+                let bytes = self.file.stream(&format!("{folder}/__substg1.0_{property:04X}001E"))?;
+                self.encoding.decode_without_bom_handling(&bytes).0.into_owned()
+            }
+        };
+        Some(text.trim_end_matches('\0').to_owned())
+    }
+
+    fn binary(&mut self, folder: &str, property: u16) -> Option<Vec<u8>> {
+        self.file.stream(&format!("{folder}/__substg1.0_{property:04X}0102"))
+    }
+
+    /// Name, type and size of an attachment.
+    fn attachment(&mut self, folder: &str) -> (String, String, usize) {
+        let folder = format!("/{folder}");
+        let name = [0x3707, 0x3704, 0x3001].into_iter().find_map(|property| self.text(&folder, property));
+        let kind = self.text(&folder, 0x370E);
+        let embedded = self.file.has_storage(&format!("{folder}/__substg1.0_3701000D"));
+        let kind = kind.unwrap_or_else(|| if embedded { "Outlook item".to_owned() } else { String::new() });
+        let size = self.binary(&folder, 0x3701).map_or(0, |bytes| bytes.len());
+        (name.unwrap_or_else(|| "unnamed".to_owned()), kind, size)
+    }
+}

@@ -1,0 +1,203 @@
+//! ODT and ODP: texts and presentations as LibreOffice saves them.
+//!
+//! Promises: headings, paragraphs, lists, tables, notes and comments stand where their anchors stand; headers and
+//! footers come first; slides are pages. Changes that are tracked count as accepted.
+
+use super::archive::{self, Archive};
+use super::markdown::Markdown;
+use super::xml::{self, Node, number};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
+use crate::model::Failure;
+use quick_xml::events::BytesStart;
+
+pub(super) const ODT: Reader = Reader { format: "odt", name: NAME, recognises: is_odt, read };
+pub(super) const ODP: Reader = Reader { format: "odp", name: NAME, recognises: is_odp, read };
+
+const NAME: &str = "an OpenDocument file (ODT or ODP)";
+
+fn is_odt(bytes: &[u8], extension: &str) -> bool {
+    archive::has_type(bytes, |text| is_type(text, "text"), matches!(extension, "odt" | "ott"))
+}
+
+fn is_odp(bytes: &[u8], extension: &str) -> bool {
+    let presentation = |text: &str| is_type(text, "presentation") || is_type(text, "graphics");
+    archive::has_type(bytes, presentation, matches!(extension, "odp" | "otp" | "odg"))
+}
+
+/// Templates and master documents have longer names.
+pub(super) fn is_type(text: &str, kind: &str) -> bool {
+    text.strip_prefix("application/vnd.oasis.opendocument.").is_some_and(|rest| rest.starts_with(kind))
+}
+
+/// Opens the archive, unless only a password opens what is in it.
+pub(super) fn open<'a>(bytes: &'a [u8], name: &'static str) -> Result<Archive<'a>, Failure> {
+    let mut archive = Archive::open(bytes, name)?;
+    let manifest = archive.text("META-INF/manifest.xml")?;
+    if manifest.is_some_and(|manifest| manifest.contains("encryption-data")) { Err(verdict::encrypted(name)) } else { Ok(archive) }
+}
+
+/// What is told of an archive besides its text.
+pub(super) fn left_out(archive: &Archive, pictures: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if pictures > 0 {
+        notes.push(format!("{} left out", verdict::counted(pictures, "picture")));
+    }
+    if archive.names().any(|name| name.starts_with("Basic/") || name.starts_with("Scripts/")) {
+        notes.push("macros left out".to_owned());
+    }
+    notes
+}
+
+fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = open(bytes, NAME)?;
+    let content = archive.needed("content.xml")?;
+    let mut file = File { bodies: vec![Markdown::new()], ..File::default() };
+    // Headers and footers are part of the styles of pages. Those of slides only say where something could stand.
+    if let Some(styles) = archive.text("styles.xml")?.filter(|_| content.contains("<office:text")) {
+        file.walk(&styles, &["style:header", "style:footer"])?;
+    }
+    file.walk(&content, &["office:body"])?;
+    file.turn_page();
+    let notes = left_out(&archive, file.pictures);
+    verdict::readable(NAME, Extract { pages: file.pages.into_iter().map(Page::Text).collect(), paged: file.slides > 0, notes })
+}
+
+/// A document while it is read.
+#[derive(Default)]
+struct File {
+    pages: Vec<String>,
+    slides: usize,
+    pictures: usize,
+    /// The text that is being written, and the notes and comments that are open in it.
+    bodies: Vec<Markdown>,
+    footnotes: Vec<String>,
+    /// Elements that are open and whose text counts.
+    paragraphs: usize,
+    /// An element that is passed over, and how often it is open.
+    skipping: Option<(String, usize)>,
+}
+
+impl File {
+    /// Reads what stands within the elements of these names.
+    fn walk(&mut self, text: &str, within: &[&str]) -> Result<(), Failure> {
+        let mut inside = 0_usize;
+        xml::read(text, |node| match node {
+            Node::Open(tag) if within.contains(&tag.name().as_ref()) => inside += 1,
+            Node::Close(name) if within.contains(&name) => inside = inside.saturating_sub(1),
+            _ if inside == 0 => {}
+            Node::Open(tag) => self.open(tag),
+            Node::Close(name) => self.close(name),
+            Node::Text(text) if self.paragraphs > 0 && self.skipping.is_none() => self.write(|body| body.text(text)),
+            Node::Text(_) => {}
+        })
+        .map_err(|error| verdict::damaged(NAME, error))
+    }
+
+    fn write(&mut self, how: impl FnOnce(&mut Markdown)) {
+        if let Some(body) = self.bodies.last_mut() {
+            how(body);
+        }
+    }
+
+    /// What was written so far is a page, and its notes stand at its end.
+    fn turn_page(&mut self) {
+        let body = std::mem::replace(&mut self.bodies, vec![Markdown::new()]).into_iter().next().unwrap_or_default();
+        let mut page = body.finish();
+        for (at, note) in std::mem::take(&mut self.footnotes).iter().enumerate() {
+            page.push_str(&format!("{}[^{}]: {note}", if at == 0 { "\n\n" } else { "\n" }, at + 1));
+        }
+        self.pages.push(page);
+    }
+
+    fn open(&mut self, tag: &BytesStart) {
+        let name = tag.name();
+        let name: &str = name.as_ref();
+        if let Some((skipped, times)) = &mut self.skipping {
+            *times += usize::from(skipped == name);
+            return;
+        }
+        match name {
+            // What was deleted, how to pronounce a word, what a note is called: it stands in the text anyway.
+            "text:tracked-changes" | "text:ruby-text" | "text:note-citation" | "office:forms" => self.skipping = Some((name.to_owned(), 1)),
+            "draw:page" => {
+                if self.slides > 0 {
+                    self.turn_page();
+                }
+                self.slides += 1;
+            }
+            "presentation:notes" => self.write(|body| {
+                body.paragraph();
+                body.text("Notes: ");
+            }),
+            "text:h" => {
+                self.paragraphs += 1;
+                self.write(|body| body.heading(number(tag, "text:outline-level").unwrap_or(1)));
+            }
+            "text:p" => {
+                self.paragraphs += 1;
+                self.write(Markdown::paragraph);
+            }
+            "text:s" | "text:tab" => self.write(|body| body.text(" ")),
+            "text:line-break" => self.write(Markdown::line),
+            "text:list" => self.write(|body| body.open_list(None)),
+            "text:list-item" => self.write(Markdown::item),
+            "text:note" | "office:annotation" => self.bodies.push(Markdown::new()),
+            "dc:creator" => self.paragraphs += 1,
+            "draw:image" => self.pictures += 1,
+            "svg:title" | "svg:desc" => {
+                self.paragraphs += 1;
+                self.write(|body| body.text(" [image: "));
+            }
+            "table:table" => self.write(Markdown::open_table),
+            "table:table-row" => self.write(Markdown::row),
+            "table:table-cell" | "table:covered-table-cell" => self.write(|body| body.cell(1, 1)),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        if let Some((skipped, times)) = &mut self.skipping {
+            *times -= usize::from(skipped == name);
+            if *times == 0 {
+                self.skipping = None;
+            }
+            return;
+        }
+        match name {
+            "text:h" | "text:p" => {
+                self.paragraphs = self.paragraphs.saturating_sub(1);
+                self.write(|body| {
+                    body.mark(String::new());
+                    body.paragraph();
+                });
+            }
+            "dc:creator" => {
+                self.paragraphs = self.paragraphs.saturating_sub(1);
+                self.write(|body| body.verbatim(":"));
+            }
+            "svg:title" | "svg:desc" => {
+                self.paragraphs = self.paragraphs.saturating_sub(1);
+                self.write(|body| body.verbatim("] "));
+            }
+            "text:list" => self.write(Markdown::close_list),
+            "text:note" if self.bodies.len() > 1 => {
+                let note = self.closed_body();
+                self.footnotes.push(note);
+                let mark = format!("[^{}]", self.footnotes.len());
+                self.write(|body| body.verbatim(&mark));
+            }
+            "office:annotation" if self.bodies.len() > 1 => {
+                let comment = self.closed_body();
+                self.write(|body| body.text(&format!(" [Comment by {comment}] ")));
+            }
+            "table:table" => self.write(Markdown::close_table),
+            "table:table-cell" | "table:covered-table-cell" => self.write(Markdown::close_cell),
+            _ => {}
+        }
+    }
+
+    fn closed_body(&mut self) -> String {
+        let text = self.bodies.pop().map(Markdown::finish).unwrap_or_default();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}

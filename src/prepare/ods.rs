@@ -1,0 +1,171 @@
+//! ODS: spreadsheets as LibreOffice saves them.
+//!
+//! Promises: cells say what people see in them, with ISO dates; hidden sheets and comments are there and marked; what is
+//! too much is cut between rows, and told of. What is repeated a million times, as empty cells are, costs nothing.
+
+use super::grid::Grid;
+use super::xml::{self, Node, attribute, number};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, archive, odf, sheet, verdict};
+use crate::model::Failure;
+use quick_xml::events::BytesStart;
+use std::collections::HashSet;
+
+pub(super) const READER: Reader = Reader { format: "ods", name: NAME, recognises, read };
+
+const NAME: &str = "an OpenDocument spreadsheet (ODS)";
+/// Times that a cell with a value, or a row of them, is repeated at most: more of the same tells nobody more.
+const REPEATED: u32 = 1000;
+
+fn recognises(bytes: &[u8], extension: &str) -> bool {
+    archive::has_type(bytes, |text| odf::is_type(text, "spreadsheet"), matches!(extension, "ods" | "ots"))
+}
+
+fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = odf::open(bytes, NAME)?;
+    let content = archive.needed("content.xml")?;
+    let mut book = Book { left: Grid::MOST, ..Book::default() };
+    xml::read(&content, |node| match node {
+        Node::Open(tag) => book.open(tag),
+        Node::Close(name) => book.close(name),
+        Node::Text(text) => {
+            if book.paragraphs > 0 && book.skipping == 0 {
+                book.write(text);
+            }
+        }
+    })
+    .map_err(|error| verdict::damaged(NAME, error))?;
+    book.notes.extend(odf::left_out(&archive, book.pictures));
+    verdict::readable(NAME, Extract { pages: vec![Page::Text(book.parts.join("\n\n"))], paged: false, notes: book.notes })
+}
+
+/// A workbook while it is read.
+#[derive(Default)]
+struct Book {
+    parts: Vec<String>,
+    notes: Vec<String>,
+    left: usize,
+    pictures: usize,
+    style: String,
+    hidden_styles: HashSet<String>,
+    /// The sheet that is open: its name and its cells.
+    sheet: Option<(String, Grid)>,
+    hidden: bool,
+    row: u32,
+    rows: u32,
+    column: u32,
+    columns: u32,
+    /// The row that is open: from which column on, how many times, which value.
+    cells: Vec<(u32, u32, String)>,
+    /// The cell that is open: its date or plain number, and the text that it shows.
+    date: Option<String>,
+    plain: Option<f64>,
+    text: String,
+    comment: String,
+    in_comment: bool,
+    /// Paragraphs that are open.
+    paragraphs: usize,
+    /// Drawings and tracked changes that are open.
+    skipping: usize,
+}
+
+impl Book {
+    fn open(&mut self, tag: &BytesStart) {
+        let name = tag.name();
+        let repeated = |name: &str| number(tag, name).and_then(|times| u32::try_from(times).ok()).unwrap_or(1).max(1);
+        match name.as_ref() {
+            "style:style" => self.style = attribute(tag, "style:name").unwrap_or_default(),
+            "style:table-properties" if attribute(tag, "table:display").as_deref() == Some("false") => {
+                self.hidden_styles.insert(self.style.clone());
+            }
+            "table:tracked-changes" | "draw:frame" => {
+                self.pictures += usize::from(name.as_ref() == "draw:frame");
+                self.skipping += 1;
+            }
+            _ if self.skipping > 0 => {}
+            "table:table" => {
+                self.hidden = attribute(tag, "table:style-name").is_some_and(|style| self.hidden_styles.contains(&style));
+                self.sheet = Some((attribute(tag, "table:name").unwrap_or_default(), Grid::new(self.left)));
+                self.row = 0;
+            }
+            "table:table-row" => (self.rows, self.column) = (repeated("table:number-rows-repeated"), 0),
+            "table:table-cell" | "table:covered-table-cell" => {
+                self.columns = repeated("table:number-columns-repeated");
+                self.date = attribute(tag, "office:date-value").map(|date| date.trim_end_matches("T00:00:00").replace('T', " "));
+                self.plain = attribute(tag, "office:value").and_then(|value| value.parse().ok());
+                self.text.clear();
+                self.comment.clear();
+            }
+            "office:annotation" => self.in_comment = true,
+            "text:p" => self.paragraphs += 1,
+            "text:s" | "text:tab" | "text:line-break" => self.write(" "),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "table:tracked-changes" | "draw:frame" => self.skipping = self.skipping.saturating_sub(1),
+            _ if self.skipping > 0 => {}
+            "text:p" => {
+                self.paragraphs = self.paragraphs.saturating_sub(1);
+                self.write("\n");
+            }
+            "office:annotation" => self.in_comment = false,
+            "table:table-cell" | "table:covered-table-cell" => self.close_cell(),
+            "table:table-row" => self.close_row(),
+            "table:table" => self.close_sheet(),
+            _ => {}
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let to = if self.in_comment { &mut self.comment } else { &mut self.text };
+        to.push_str(text);
+    }
+
+    fn close_cell(&mut self) {
+        let text = Some(self.text.trim().to_owned()).filter(|text| !text.is_empty());
+        // A number without a text was written by a program that leaves showing it to others.
+        let mut value = self.date.take().or(text).or_else(|| self.plain.map(sheet::number)).unwrap_or_default();
+        if !self.comment.is_empty() {
+            value.push_str(&format!(" [Comment: {}]", self.comment.trim()));
+        }
+        if !value.is_empty() {
+            self.cells.push((self.column, self.columns, value));
+        }
+        self.column = self.column.saturating_add(self.columns);
+    }
+
+    fn close_row(&mut self) {
+        let cells = std::mem::take(&mut self.cells);
+        if let Some((name, grid)) = &mut self.sheet {
+            let most = cells.iter().map(|(_, times, _)| *times).max().map_or(0, |times| times.max(self.rows));
+            if most > REPEATED {
+                self.notes.push(format!("sheet {name} repeats a value {most} times, of which {REPEATED} were kept"));
+            }
+            'all: for row in 0..self.rows.min(REPEATED) {
+                for (column, times, value) in &cells {
+                    for at in 0..(*times).min(REPEATED) {
+                        if !grid.put((self.row.saturating_add(row), column.saturating_add(at)), || value.clone()) {
+                            break 'all;
+                        }
+                    }
+                }
+            }
+        }
+        self.row = self.row.saturating_add(self.rows);
+    }
+
+    fn close_sheet(&mut self) {
+        let Some((name, grid)) = self.sheet.take() else { return };
+        self.left = grid.left();
+        let (table, cut) = grid.finish();
+        self.notes.extend(cut.map(|rows| sheet::cut(&name, rows)));
+        if self.hidden {
+            self.notes.push(format!("sheet {name} is hidden"));
+        }
+        if !table.is_empty() {
+            self.parts.push(format!("## {name}{}\n\n{table}", if self.hidden { " (hidden)" } else { "" }));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! PPTX: presentations, one page for each slide, in the order in which they are shown.
+//!
+//! Promises: the title of a slide is its heading; texts, tables, the values of charts and the words of diagrams stand
+//! in the order of the file; the notes of the speaker and comments follow. Hidden slides are there, and told of.
+
+use super::archive::{self, Archive};
+use super::markdown::Markdown;
+use super::parts::{self, Relation};
+use super::xml::{self, Node, attribute, number};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
+use crate::model::Failure;
+use quick_xml::events::BytesStart;
+
+pub(super) const READER: Reader = Reader { format: "pptx", name: NAME, recognises, read };
+
+const NAME: &str = "a PowerPoint presentation (PPTX)";
+const MAIN: &str = "ppt/presentation.xml";
+
+fn recognises(bytes: &[u8], extension: &str) -> bool {
+    archive::holds(bytes, |name| name == MAIN, matches!(extension, "pptx" | "pptm" | "ppsx" | "ppsm" | "potx"))
+}
+
+fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = Archive::open(bytes, NAME)?;
+    let main = archive.needed(MAIN)?;
+    let relations = parts::relations(&mut archive, MAIN)?;
+    let mut order = Vec::new();
+    xml::read(&main, |node| {
+        if let Node::Open(tag) = node
+            && tag.local_name().as_ref() == "sldId"
+        {
+            order.extend(attribute(tag, "r:id"));
+        }
+    })
+    .map_err(damaged)?;
+    let (mut pages, mut notes, mut pictures) = (Vec::new(), Vec::new(), 0);
+    for (at, id) in order.iter().enumerate() {
+        let slide = relations.iter().find(|relation| relation.id == *id);
+        let Some((slide, text)) = slide.and_then(|slide| Some((slide, archive.text(&slide.target).transpose()?))) else {
+            pages.push(Page::Text(String::new()));
+            notes.push(format!("slide {} is missing in the file", at + 1));
+            continue;
+        };
+        let shown = Slide::read(&text?, false)?;
+        pictures += shown.pictures;
+        if shown.hidden {
+            notes.push(format!("slide {} is hidden", at + 1));
+        }
+        let mut page = vec![shown.markdown.finish()];
+        for relation in parts::relations(&mut archive, &slide.target)? {
+            page.push(beside(&mut archive, &relation)?);
+        }
+        page.retain(|part| !part.is_empty());
+        pages.push(Page::Text(page.join("\n\n")));
+    }
+    if pictures > 0 {
+        notes.push(format!("{} left out", verdict::counted(pictures, "picture")));
+    }
+    verdict::readable(NAME, Extract { pages, paged: true, notes })
+}
+
+/// What a slide refers to and people can read.
+fn beside(archive: &mut Archive, relation: &Relation) -> Result<String, Failure> {
+    if !matches!(&*relation.kind, "notesSlide" | "chart" | "diagramData" | "comments") {
+        return Ok(String::new());
+    }
+    let Some(text) = archive.text(&relation.target)? else { return Ok(String::new()) };
+    let told = |before: &str, text: String| if text.is_empty() { text } else { format!("{before}{text}") };
+    Ok(match &*relation.kind {
+        "notesSlide" => told("Notes: ", Slide::read(&text, true)?.markdown.finish()),
+        "chart" => parts::chart(&text),
+        "comments" => told("Comments:\n", parts::words(&text)),
+        _ => parts::words(&text),
+    })
+}
+
+fn damaged(error: impl std::fmt::Display) -> Failure {
+    verdict::damaged(NAME, error)
+}
+
+/// A slide, or its notes, while it is read.
+#[derive(Default)]
+struct Slide {
+    markdown: Markdown,
+    pictures: usize,
+    hidden: bool,
+    /// Only the text of the speaker, without what the printed page has around it.
+    notes: bool,
+    /// What the shape is a place for: `title`, `body`, `sldNum`; empty for shapes of their own.
+    place: String,
+    level: Option<usize>,
+    begun: bool,
+    in_text: bool,
+    /// How often the variant for old programs is open.
+    fallback: usize,
+    tables: usize,
+}
+
+impl Slide {
+    fn read(text: &str, notes: bool) -> Result<Self, Failure> {
+        let mut slide = Self { markdown: Markdown::new(), notes, ..Self::default() };
+        xml::read(text, |node| match node {
+            Node::Open(tag) => slide.open(tag),
+            Node::Close(name) => slide.close(name.rsplit(':').next().unwrap_or(name)),
+            Node::Text(text) => {
+                if slide.in_text {
+                    slide.begin();
+                    slide.markdown.text(text);
+                }
+            }
+        })
+        .map_err(damaged)?;
+        Ok(slide)
+    }
+
+    fn open(&mut self, tag: &BytesStart) {
+        let name = tag.local_name();
+        let name: &str = name.as_ref();
+        if self.fallback > 0 || name == "Fallback" {
+            self.fallback += usize::from(name == "Fallback");
+            return;
+        }
+        match name {
+            "sld" => self.hidden = attribute(tag, "show").is_some_and(|show| show == "0" || show == "false"),
+            "sp" => self.place.clear(),
+            "ph" => self.place = attribute(tag, "type").unwrap_or_else(|| "body".to_owned()),
+            "p" => (self.begun, self.level) = (false, None),
+            "pPr" => self.level = number(tag, "lvl"),
+            "t" => self.in_text = self.place != "sldNum" && (!self.notes || self.place == "body"),
+            "br" => self.markdown.line(),
+            "tab" => self.markdown.text(" "),
+            "cNvPr" if !self.notes => {
+                if let Some(description) = attribute(tag, "descr").filter(|text| !text.trim().is_empty()) {
+                    self.markdown.paragraph();
+                    self.markdown.text(&format!("[image: {}]", description.trim()));
+                }
+            }
+            "pic" => self.pictures += 1,
+            "tbl" => {
+                self.tables += 1;
+                self.markdown.open_table();
+            }
+            "tr" => self.markdown.row(),
+            "tc" => self.markdown.cell(1, 1),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "Fallback" => self.fallback = self.fallback.saturating_sub(1),
+            _ if self.fallback > 0 => {}
+            "t" => self.in_text = false,
+            "p" | "sp" => self.markdown.mark(String::new()),
+            "tc" => self.markdown.close_cell(),
+            "tbl" => {
+                self.tables = self.tables.saturating_sub(1);
+                self.markdown.close_table();
+            }
+            _ => {}
+        }
+    }
+
+    /// The first word of a paragraph comes.
+    fn begin(&mut self) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let place = if self.tables > 0 || self.notes { "" } else { &*self.place };
+        match (place, self.level) {
+            ("title" | "ctrTitle", _) => self.markdown.heading(1),
+            ("body" | "obj", level) => self.markdown.list_line(level.unwrap_or(0), "-"),
+            (_, Some(level)) if level > 0 => self.markdown.list_line(level, "-"),
+            _ => self.markdown.paragraph(),
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! RTF: what word processors exchange as plain characters.
+//!
+//! Promises: text in any code page and any font comes out, as do tables, list numbers, footnotes and text boxes;
+//! pictures and what programs keep for themselves do not. Groups may be nested as deep as the file is long.
+
+use super::codepage::{of_charset, of_number};
+use super::markdown::Markdown;
+use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
+use crate::model::Failure;
+use encoding_rs::{Encoding, WINDOWS_1252};
+use std::collections::HashMap;
+
+pub(super) const READER: Reader = Reader { format: "rtf", name: NAME, recognises, read };
+
+const NAME: &str = "an RTF document";
+/// Groups whose text is not for readers. So are all that are marked with `\*`, unless [`KEPT`] has them.
+const SKIPPED: [&str; 17] = [
+    "author",
+    "bkmkend",
+    "bkmkstart",
+    "colortbl",
+    "comment",
+    "fldinst",
+    "filetbl",
+    "info",
+    "keywords",
+    "listtable",
+    "nonshppict",
+    "objdata",
+    "operator",
+    "pict",
+    "stylesheet",
+    "title",
+    "xe",
+];
+/// Groups that old programs may pass over, and that hold text all the same.
+const KEPT: [&str; 4] = ["annotation", "footnote", "shptxt", "ud"];
+
+fn recognises(bytes: &[u8], _: &str) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{\\rtf")
+}
+
+fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let (text, pictures) = markdown(bytes);
+    let mut extract = Extract::text(text);
+    if pictures > 0 {
+        extract.notes.push(format!("{} left out", verdict::counted(pictures, "picture")));
+    }
+    verdict::readable(NAME, extract)
+}
+
+/// The document as Markdown, and how many pictures it has.
+fn markdown(bytes: &[u8]) -> (String, usize) {
+    let mut page = Page::new();
+    let mut rest = bytes;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = match first {
+            b'{' => page.open(behind),
+            b'}' => page.close(behind),
+            b'\\' => page.control(behind),
+            b'\r' | b'\n' => behind,
+            byte => page.byte(*byte, behind),
+        };
+    }
+    page.flush();
+    (page.markdown.finish(), page.pictures)
+}
+
+/// What holds for a group, and for the groups in it unless they say otherwise.
+#[derive(Clone)]
+struct Group {
+    skipped: bool,
+    hidden: bool,
+    /// Whether it has only just begun with `\*`.
+    optional: bool,
+    /// What to write when it ends.
+    ending: &'static str,
+    encoding: &'static Encoding,
+    /// Characters behind `\u` that old programs show instead.
+    substitutes: usize,
+    in_fonts: bool,
+    in_table: bool,
+}
+
+struct Page {
+    markdown: Markdown,
+    groups: Vec<Group>,
+    /// The encoding of the whole file.
+    standard: &'static Encoding,
+    fonts: HashMap<i32, &'static Encoding>,
+    font: i32,
+    /// Characters of one encoding that are not decoded yet.
+    bytes: Vec<u8>,
+    /// Units of UTF-16 of which the other half may follow.
+    units: Vec<u16>,
+    /// Characters still to be passed over.
+    substitutes: usize,
+    table: bool,
+    pictures: usize,
+}
+
+impl Page {
+    fn new() -> Self {
+        let group = Group {
+            skipped: false,
+            hidden: false,
+            optional: false,
+            ending: "",
+            encoding: WINDOWS_1252,
+            substitutes: 1,
+            in_fonts: false,
+            in_table: false,
+        };
+        Self {
+            markdown: Markdown::new(),
+            groups: vec![group],
+            standard: WINDOWS_1252,
+            fonts: HashMap::new(),
+            font: 0,
+            bytes: Vec::new(),
+            units: Vec::new(),
+            substitutes: 0,
+            table: false,
+            pictures: 0,
+        }
+    }
+
+    fn open<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        self.flush();
+        self.substitutes = 0;
+        if let Some(group) = self.groups.last() {
+            let inner = Group { optional: false, ending: "", ..group.clone() };
+            self.groups.push(inner);
+        }
+        rest
+    }
+
+    fn close<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        self.flush();
+        self.substitutes = 0;
+        // The last group stays, whatever is closed: there is always one that says what holds.
+        if self.groups.len() > 1
+            && let Some(group) = self.groups.pop()
+            && !group.skipped
+        {
+            self.markdown.verbatim(group.ending);
+        }
+        rest
+    }
+
+    fn group(&mut self) -> &mut Group {
+        if self.groups.is_empty() {
+            self.groups = Self::new().groups;
+        }
+        let last = self.groups.len() - 1;
+        &mut self.groups[last]
+    }
+
+    fn byte<'a>(&mut self, byte: u8, rest: &'a [u8]) -> &'a [u8] {
+        if self.substitutes > 0 {
+            self.substitutes -= 1;
+        } else {
+            self.flush_units();
+            self.bytes.push(byte);
+        }
+        rest
+    }
+
+    /// What stands behind a backslash.
+    fn control<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let Some((first, behind)) = rest.split_first() else { return rest };
+        match first {
+            b'\'' => {
+                let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+                let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return behind };
+                self.byte(byte, &behind[2..])
+            }
+            b'*' => {
+                self.group().optional = true;
+                behind
+            }
+            b'~' => self.byte(b' ', behind),
+            b'_' => self.byte(b'-', behind),
+            b'{' | b'}' | b'\\' => self.byte(*first, behind),
+            b'\r' | b'\n' => {
+                self.word("par", None);
+                behind
+            }
+            byte if byte.is_ascii_alphabetic() => {
+                let length = rest.iter().take(32).take_while(|byte| byte.is_ascii_alphabetic()).count();
+                let (word, mut rest) = rest.split_at(length);
+                let signed = usize::from(rest.first() == Some(&b'-'));
+                let digits = rest.iter().skip(signed).take(10).take_while(|byte| byte.is_ascii_digit()).count();
+                let mut number = None;
+                if digits > 0 {
+                    let (text, behind) = rest.split_at(signed + digits);
+                    number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                    rest = behind;
+                }
+                rest = rest.strip_prefix(b" ").unwrap_or(rest);
+                let word = std::str::from_utf8(word).unwrap_or_default();
+                if word == "bin" {
+                    let length = usize::try_from(number.unwrap_or(0)).unwrap_or(0);
+                    return rest.get(length..).unwrap_or_default();
+                }
+                self.word(word, number);
+                rest
+            }
+            _ => behind,
+        }
+    }
+
+    fn word(&mut self, word: &str, number: Option<i32>) {
+        if word == "u" {
+            return self.unit(number.unwrap_or(0));
+        }
+        self.flush();
+        self.substitutes = 0;
+        let optional = std::mem::take(&mut self.group().optional);
+        if KEPT.contains(&word) {
+            let group = self.group();
+            group.skipped = false;
+            (group.ending, group.optional) = ("]", false);
+            match word {
+                "footnote" => self.markdown.text(" [Note: "),
+                "annotation" => self.markdown.text(" [Comment: "),
+                _ => self.group().ending = "",
+            }
+            return;
+        }
+        // The same picture once more for old programs is in a group that is skipped.
+        if matches!(word, "shppict" | "pict") {
+            self.pictures += usize::from(!self.group().skipped);
+        }
+        if optional || SKIPPED.contains(&word) {
+            self.group().skipped = true;
+        }
+        let on = number != Some(0);
+        match word {
+            "fonttbl" => self.group().in_fonts = true,
+            "upr" => self.group().skipped = true,
+            "ansicpg" => {
+                self.standard = number.and_then(of_number).unwrap_or(WINDOWS_1252);
+                self.group().encoding = self.standard;
+            }
+            "mac" => self.standard = encoding_rs::MACINTOSH,
+            "f" | "deff" => {
+                self.font = number.unwrap_or(0);
+                self.group().encoding = self.fonts.get(&self.font).copied().unwrap_or(self.standard);
+            }
+            "fcharset" => drop(number.and_then(of_charset).map(|encoding| self.fonts.insert(self.font, encoding))),
+            "plain" => {
+                self.group().encoding = self.standard;
+                self.group().hidden = false;
+            }
+            "uc" => self.group().substitutes = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1),
+            "v" | "deleted" => self.group().hidden = on,
+            "pard" => self.group().in_table = false,
+            "intbl" => self.group().in_table = on,
+            _ if self.group().skipped || self.group().hidden || self.group().in_fonts => {}
+            _ => self.layout(word),
+        }
+    }
+
+    /// A word that stands for something to be read.
+    fn layout(&mut self, word: &str) {
+        let sign = match word {
+            "emdash" => "\u{2014}",
+            "endash" => "\u{2013}",
+            "lquote" => "\u{2018}",
+            "rquote" => "\u{2019}",
+            "ldblquote" => "\u{201C}",
+            "rdblquote" => "\u{201D}",
+            "bullet" => "\u{2022}",
+            "tab" | "emspace" | "enspace" | "qmspace" | "nestcell" => " ",
+            _ => "",
+        };
+        if !sign.is_empty() {
+            return self.write(sign);
+        }
+        match word {
+            "par" | "page" | "sect" | "column" => self.markdown.paragraph(),
+            "line" | "softline" | "nestrow" => self.markdown.line(),
+            "cell" => {
+                self.in_table();
+                self.markdown.close_cell();
+            }
+            "row" => self.markdown.row(),
+            _ => {}
+        }
+    }
+
+    /// A unit of UTF-16, as a number with a sign.
+    fn unit(&mut self, number: i32) {
+        self.flush_bytes();
+        self.units.push((number & 0xFFFF) as u16);
+        self.substitutes = self.group().substitutes;
+    }
+
+    fn flush(&mut self) {
+        self.flush_bytes();
+        self.flush_units();
+    }
+
+    fn flush_bytes(&mut self) {
+        if !self.bytes.is_empty() {
+            let bytes = std::mem::take(&mut self.bytes);
+            let (text, _) = self.group().encoding.decode_without_bom_handling(&bytes);
+            self.write(&text);
+        }
+    }
+
+    fn flush_units(&mut self) {
+        if !self.units.is_empty() {
+            let text = String::from_utf16_lossy(&std::mem::take(&mut self.units));
+            self.write(&text);
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let group = self.group();
+        if group.skipped || group.hidden || group.in_fonts {
+            return;
+        }
+        if group.in_table {
+            self.in_table();
+        } else if self.table && !text.trim().is_empty() {
+            self.table = false;
+            self.markdown.close_table();
+        }
+        self.markdown.text(text);
+    }
+
+    /// What comes next stands in a cell.
+    fn in_table(&mut self) {
+        if !self.table {
+            self.table = true;
+            self.markdown.open_table();
+            self.markdown.cell(1, 1);
+        } else if self.markdown.between_cells() {
+            self.markdown.cell(1, 1);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! XLSX, XLSB and XLS: spreadsheets by the crate calamine, each sheet as a heading and a table.
+//!
+//! Promises: values stand as people see them (dates as ISO dates, per cents with their sign, no digits that only the
+//! machine knows); empty rows and columns are left out; hidden sheets and comments are there and marked; what is too
+//! much is cut between rows, and told of.
+//!
+//! Sheets are never laid out in full: one cell far out would make a table of billions of cells.
+
+use super::archive::{self, Archive};
+use super::parts;
+use super::xml::{self, Node, attribute};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, compound, grid::Grid, verdict};
+use crate::model::Failure;
+use calamine::{Data, Reader as _, Sheet, SheetType, SheetVisible, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError};
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::io::Cursor;
+
+pub(super) const XLSX: Reader = Reader { format: "xlsx", name: NAME, recognises: is_xlsx, read: read_xlsx };
+pub(super) const XLSB: Reader = Reader { format: "xlsb", name: NAME, recognises: is_xlsb, read: read_xlsb };
+pub(super) const XLS: Reader = Reader { format: "xls", name: NAME, recognises: is_xls, read: read_xls };
+
+const NAME: &str = "an Excel workbook";
+
+type Bytes<'a> = Cursor<&'a [u8]>;
+
+fn is_xlsx(bytes: &[u8], extension: &str) -> bool {
+    let main = |name: &str| name.starts_with("xl/workbook") && name.ends_with(".xml");
+    archive::holds(bytes, main, matches!(extension, "xlsx" | "xlsm" | "xltx" | "xltm"))
+}
+
+fn is_xlsb(bytes: &[u8], extension: &str) -> bool {
+    archive::holds(bytes, |name| name == "xl/workbook.bin", extension == "xlsb")
+}
+
+fn is_xls(bytes: &[u8], extension: &str) -> bool {
+    compound::holds(bytes, &["Workbook", "Book", "WORKBOOK", "BOOK"], matches!(extension, "xls" | "xlt"))
+}
+
+fn read_xlsx(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    Archive::open(bytes, NAME)?.measure()?;
+    let mut book: Xlsx<Bytes> = Xlsx::new(Cursor::new(bytes)).map_err(|error| match error {
+        XlsxError::Password => verdict::encrypted(NAME),
+        error => verdict::damaged(NAME, error),
+    })?;
+    let comments = comments(bytes)?;
+    let sheets = book.sheets_metadata().to_vec();
+    workbook(bytes, &sheets, &comments, |name, grid| {
+        let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
+        let per_cents: Vec<Option<usize>> = cells.styles().iter().map(per_cent).collect();
+        while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(text)? {
+            let value = Data::from(cell.get_value().clone());
+            let per_cent = per_cents.get(style).copied().flatten();
+            if !grid.put(cell.get_position(), || shown(&value, per_cent)) {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn read_xlsb(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    Archive::open(bytes, NAME)?.measure()?;
+    let mut book: Xlsb<Bytes> = Xlsb::new(Cursor::new(bytes)).map_err(|error| match error {
+        XlsbError::Password => verdict::encrypted(NAME),
+        error => verdict::damaged(NAME, error),
+    })?;
+    let sheets = book.sheets_metadata().to_vec();
+    workbook(bytes, &sheets, &HashMap::new(), |name, grid| {
+        let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
+        while let Some(cell) = cells.next_cell().map_err(text)? {
+            let value = Data::from(cell.get_value().clone());
+            if !grid.put(cell.get_position(), || shown(&value, None)) {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut book: Xls<Bytes> = Xls::new(Cursor::new(bytes)).map_err(|error| match error {
+        XlsError::Password => verdict::encrypted(NAME),
+        error => verdict::damaged(NAME, error),
+    })?;
+    let sheets = book.sheets_metadata().to_vec();
+    workbook(bytes, &sheets, &HashMap::new(), |name, grid| {
+        let range = book.worksheet_range(name).map_err(text)?;
+        let (top, left) = range.start().unwrap_or((0, 0));
+        for (row, column, value) in range.used_cells() {
+            let position = (top.saturating_add(row as u32), left.saturating_add(column as u32));
+            if !grid.put(position, || shown(value, None)) {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+/// All sheets, one below the other; `fill` puts the cells of the sheet of that name into the grid.
+fn workbook(
+    bytes: &[u8],
+    sheets: &[Sheet],
+    comments: &HashMap<String, Vec<String>>,
+    mut fill: impl FnMut(&str, &mut Grid) -> Result<(), String>,
+) -> Result<Extract, Failure> {
+    let (mut parts, mut notes, mut left) = (Vec::new(), Vec::new(), Grid::MOST);
+    for sheet in sheets {
+        let name = &sheet.name;
+        if !matches!(sheet.typ, SheetType::WorkSheet | SheetType::MacroSheet | SheetType::DialogSheet) {
+            notes.push(format!("sheet {name} is no table and was left out"));
+            continue;
+        }
+        let mut grid = Grid::new(left);
+        if let Err(error) = fill(name, &mut grid) {
+            notes.push(format!("sheet {name} is damaged and may lack cells: {error}"));
+        }
+        left = grid.left();
+        let (table, cut) = grid.finish();
+        notes.extend(cut.map(|rows| self::cut(name, rows)));
+        let hidden = sheet.visible != SheetVisible::Visible;
+        if hidden {
+            notes.push(format!("sheet {name} is hidden"));
+        }
+        let remarks = comments.get(name).map(|comments| comments.join("\n")).unwrap_or_default();
+        let body = [table, remarks].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        if !body.is_empty() {
+            parts.push(format!("## {name}{}\n\n{body}", if hidden { " (hidden)" } else { "" }));
+        }
+    }
+    notes.extend(left_out(bytes));
+    if parts.is_empty() && notes.iter().any(|note| note.contains("damaged")) {
+        return Err(verdict::damaged(NAME, notes.join("; ")));
+    }
+    if parts.is_empty() {
+        parts.push(String::new());
+    }
+    verdict::readable(NAME, Extract { pages: vec![Page::Text(parts.join("\n\n"))], paged: false, notes })
+}
+
+/// What is told of a sheet that is too large.
+pub(super) fn cut(name: &str, rows: usize) -> String {
+    format!("sheet {name} was cut after {rows} rows: more is too much for one document")
+}
+
+/// A value as people see it.
+fn shown(value: &Data, per_cent: Option<usize>) -> String {
+    match value {
+        Data::Float(number) if per_cent.is_some() => format!("{:.*}%", per_cent.unwrap_or(0).min(9), number * 100.0),
+        Data::Float(value) => number(*value),
+        Data::Bool(true) => "TRUE".to_owned(),
+        Data::Bool(false) => "FALSE".to_owned(),
+        Data::DateTime(date) if date.is_duration() => {
+            let seconds = (date.as_f64() * 86400.0).round().clamp(-1e15, 1e15) as i64;
+            let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
+            format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        }
+        Data::DateTime(date) => {
+            let (year, month, day, hour, minute, second, _) = date.to_ymd_hms_milli();
+            let time = if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") };
+            match date.as_f64() {
+                // A time without a day.
+                value if (0.0..1.0).contains(&value) => time,
+                value if value.fract() == 0.0 => format!("{year:04}-{month:02}-{day:02}"),
+                _ => format!("{year:04}-{month:02}-{day:02} {time}"),
+            }
+        }
+        value => value.to_string(),
+    }
+}
+
+/// A number without the digits that are an accident of binary fractions: 0.3 and not 0.30000000000000004.
+pub(super) fn number(value: f64) -> String {
+    let rounded = format!("{value:.14e}").parse().unwrap_or(value);
+    if rounded != 0.0 && !(1e-9..1e21).contains(&rounded.abs()) { format!("{rounded:e}") } else { format!("{rounded}") }
+}
+
+/// How many digits a format shows behind the point of a per cent.
+fn per_cent(style: &calamine::Style) -> Option<usize> {
+    let format = &style.number_format.as_ref()?.format_code;
+    let before = format.split(';').next()?.split_once('%')?.0;
+    Some(before.rsplit_once('.').map_or(0, |(_, digits)| digits.matches(['0', '#']).count()))
+}
+
+/// Comments on cells, by the name of their sheet.
+fn comments(bytes: &[u8]) -> Result<HashMap<String, Vec<String>>, Failure> {
+    let mut comments: HashMap<String, Vec<String>> = HashMap::new();
+    let mut archive = Archive::open(bytes, NAME)?;
+    let Some(main) = archive.text("xl/workbook.xml")? else { return Ok(comments) };
+    let mut sheets = Vec::new();
+    let _damage = xml::read(&main, |node| {
+        if let Node::Open(tag) = node
+            && tag.local_name().as_ref() == "sheet"
+        {
+            sheets.extend(attribute(tag, "name").zip(attribute(tag, "r:id")));
+        }
+    });
+    let relations = parts::relations(&mut archive, "xl/workbook.xml")?;
+    for (name, id) in sheets {
+        let Some(sheet) = relations.iter().find(|relation| relation.id == id) else { continue };
+        for part in parts::relations(&mut archive, &sheet.target)?.iter().filter(|part| part.kind == "comments") {
+            if let Some(text) = archive.text(&part.target)? {
+                comments.entry(name.clone()).or_default().extend(remarks(&text));
+            }
+        }
+    }
+    Ok(comments)
+}
+
+fn remarks(text: &str) -> Vec<String> {
+    let (mut remarks, mut in_text) = (Vec::<String>::new(), false);
+    let _damage = xml::read(text, |node| match node {
+        Node::Open(tag) => match tag.local_name().as_ref() {
+            "comment" => remarks.push(format!("Comment on {}: ", attribute(tag, "ref").unwrap_or_default())),
+            "t" => in_text = true,
+            _ => {}
+        },
+        Node::Close(_) => in_text = false,
+        Node::Text(text) if in_text => {
+            if let Some(remark) = remarks.last_mut() {
+                remark.push_str(&text.replace('\n', " "));
+            }
+        }
+        Node::Text(_) => {}
+    });
+    remarks
+}
+
+fn left_out(bytes: &[u8]) -> Vec<String> {
+    let names: Vec<String> = Archive::open(bytes, NAME).map(|archive| archive.names().collect()).unwrap_or_default();
+    let count = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
+    let parts = [(count("xl/media/"), "picture"), (count("xl/charts/chart"), "chart")];
+    let mut notes: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, one)| format!("{} left out", verdict::counted(*number, one)))
+        .collect();
+    if count("xl/vbaProject.bin") > 0 {
+        notes.push("macros left out".to_owned());
+    }
+    notes
+}

@@ -1,0 +1,43 @@
+//! How readers of documents say that they cannot read one: what happened, why, and what to do next.
+
+use super::{Extract, Page};
+use crate::model::{Failure, FailureCode};
+use std::fmt::Display;
+
+/// The file says what it is, and then is not. `name` is the reader's: `a DOCX document`.
+pub(super) fn damaged(name: &str, why: impl Display) -> Failure {
+    let why = why.to_string();
+    let why = why.trim_end_matches('.');
+    Failure::new(
+        FailureCode::Undecodable,
+        format!("this is {name}, and it is damaged: {why}; open it in the program it comes from and save it again, or exclude it"),
+    )
+}
+
+/// Only a password opens the file.
+pub(super) fn encrypted(name: &str) -> Failure {
+    Failure::new(FailureCode::Encrypted, format!("this is {name} that opens only with a password; save it without one, or exclude it"))
+}
+
+/// More comes out of the file than any honest document holds.
+pub(super) fn too_much(name: &str, what: impl Display) -> Failure {
+    Failure::new(FailureCode::PrepareLimit, format!("this is {name}, and {what}; split it up or save its text in another format"))
+}
+
+/// The extract, unless there is nothing to read in it.
+pub(super) fn readable(name: &str, extract: Extract) -> Result<Extract, Failure> {
+    let something = extract.pages.iter().any(|page| match page {
+        Page::Text(text) => text.chars().any(char::is_alphanumeric),
+        Page::Image(_) => true,
+    });
+    if something {
+        return Ok(extract);
+    }
+    let notes: String = extract.notes.iter().map(|note| format!(" ({note})")).collect();
+    Err(Failure::new(FailureCode::Empty, format!("this is {name} without any text{notes}; if it shows pictures, save them as images")))
+}
+
+/// `1 picture`, `2 pictures`.
+pub(super) fn counted(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
