@@ -13,6 +13,7 @@ mod frames;
 mod jpeg;
 mod limits;
 mod memory;
+mod pdf;
 mod picture;
 mod reader;
 mod settings;

@@ -60,4 +60,4 @@ impl Extract {
 }
 
 /// All of them. The first that recognises a file reads it.
-pub const READERS: &[Reader] = &[];
+pub const READERS: &[Reader] = &[super::pdf::READER];
