@@ -70,6 +70,8 @@ pub(super) fn append(text: &mut String, character: char) -> bool {
             text.push(UNKNOWN);
             return false;
         }
+        _ if character.is_whitespace() => text.push(' '),
+        '\u{FEFF}' => {}
         _ if character.is_control() => {
             text.push(UNKNOWN);
             return false;

@@ -7,8 +7,8 @@ use super::characters;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::{BfString, WritingMode};
 use hayro::hayro_interpret::{
-    BlendMode, ClipPath, Context, Device, DrawMode, DrawProps, Image, ImageDrawProps, InterpreterCache, InterpreterSettings, Paint, SoftMask,
-    TransformExt, interpret_page,
+    BlendMode, ClipPath, Context, Device, DrawMode, DrawProps, Image, ImageDrawProps, InterpreterCache, InterpreterSettings, Paint,
+    SoftMask, TransformExt, interpret_page,
 };
 use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::{Affine, BezPath, Point, Rect, Vec2};
@@ -240,7 +240,10 @@ impl Scanner {
     fn is_repeated(&self, at: usize, left: f64, baseline: f64, style: &Style) -> bool {
         let (Some(last), Some(piece)) = (&self.last, self.scan.pieces.last()) else { return false };
         let near = |a: f64, b: f64| (a - b).abs() < SAME_PLACE * style.size;
-        piece.angle == style.angle && near(last.left, left) && near(piece.baseline, baseline) && self.scan.text[last.at..at] == self.scan.text[at..]
+        piece.angle == style.angle
+            && near(last.left, left)
+            && near(piece.baseline, baseline)
+            && self.scan.text[last.at..at] == self.scan.text[at..]
     }
 
     fn shape(&mut self, props: &DrawProps<'_>) {

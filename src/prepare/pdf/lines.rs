@@ -48,12 +48,17 @@ impl<'t> Lines<'t> {
         let pieces = self.once(&row.pieces);
         let mut before: Option<&Piece> = None;
         for piece in spoken(&pieces, self.text) {
-            let gap = before.map(|before| self.gap(before, piece));
-            if gap == Some("") && let Some(shifted) = self.shifted(piece, row) {
-                self.out.push_str(&shifted);
-            } else {
-                self.out.push_str(gap.unwrap_or_default());
-                self.out.push_str(&self.text[piece.text.clone()]);
+            let gap = before.map_or("", |before| self.gap(before, piece));
+            match self.shifted(piece, row) {
+                Some(shifted) if gap.is_empty() => {
+                    self.out.push_str(&shifted);
+                    // The mark of a note at its beginning is not a part of its first word.
+                    self.out.push_str(if before.is_none() { " " } else { "" });
+                }
+                _ => {
+                    self.out.push_str(gap);
+                    self.out.push_str(&self.text[piece.text.clone()]);
+                }
             }
             before = Some(piece);
         }
@@ -136,11 +141,7 @@ fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
     // What goes the other way than the line does: from its first to its last letter or digit, so that what stands
     // between two of them goes along and a full stop after them stays.
     let against = |piece: &Piece| {
-        if mainly_backward {
-            !piece.right_to_left && text[piece.text.clone()].contains(char::is_alphanumeric)
-        } else {
-            piece.right_to_left
-        }
+        if mainly_backward { !piece.right_to_left && text[piece.text.clone()].contains(char::is_alphanumeric) } else { piece.right_to_left }
     };
     let with = |piece: &Piece| if mainly_backward { piece.right_to_left } else { letters(piece) > 0 && !piece.right_to_left };
     let mut start = 0;

@@ -61,9 +61,10 @@ fn unopened(error: LoadPdfError) -> Failure {
         LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm) => {
             (FailureCode::Encrypted, "this PDF document is encrypted in a way that is not supported; save a copy without encryption")
         }
-        LoadPdfError::Decryption(_) => {
-            (FailureCode::Undecodable, "the encryption of this PDF document is damaged; save a copy without encryption, or get the file again")
-        }
+        LoadPdfError::Decryption(_) => (
+            FailureCode::Undecodable,
+            "the encryption of this PDF document is damaged; save a copy without encryption, or get the file again",
+        ),
         LoadPdfError::Invalid => {
             (FailureCode::Undecodable, "this PDF document is damaged: no pages could be found in it; get the file again or export it again")
         }
@@ -148,7 +149,9 @@ fn found(scan: &Scan, mode: PdfMode) -> Found {
 fn endless(number: usize) -> Failure {
     Failure::new(
         FailureCode::PrepareLimit,
-        format!("page {number} draws without end: more than {ALLOWANCE} glyphs and shapes up to there; print the document to a new file or remove it"),
+        format!(
+            "page {number} draws without end: more than {ALLOWANCE} glyphs and shapes up to there; print the document to a new file or remove it"
+        ),
     )
 }
 
@@ -156,11 +159,15 @@ fn nothing(pages: usize, mode: PdfMode) -> Failure {
     match mode {
         PdfMode::Text => Failure::new(
             FailureCode::NoText,
-            format!("none of the {} in this document has text on it, as in scans; send images of them with prepare.pdf.mode = \"auto\" or \"pages\"", counted(pages)),
+            format!(
+                "none of the {} in this document has text on it, as in scans; send images of them with prepare.pdf.mode = \"auto\" or \"pages\"",
+                counted(pages)
+            ),
         ),
-        PdfMode::Auto | PdfMode::Pages => {
-            Failure::new(FailureCode::Empty, format!("there is nothing on the {} of this document; export it again or remove it", counted(pages)))
-        }
+        PdfMode::Auto | PdfMode::Pages => Failure::new(
+            FailureCode::Empty,
+            format!("there is nothing on the {} of this document; export it again or remove it", counted(pages)),
+        ),
     }
 }
 

@@ -67,9 +67,12 @@ fn rows(mut pieces: Vec<&Piece>) -> Vec<Row<'_>> {
 
 impl<'p> Row<'p> {
     fn of(pieces: Vec<&'p Piece>) -> Self {
-        let largest = pieces.iter().fold((0.0, 0.0), |(size, baseline), piece| {
-            if piece.size > size { (piece.size, piece.baseline) } else { (size, baseline) }
-        });
+        let largest = pieces.iter().fold(
+            (0.0, 0.0),
+            |(size, baseline), piece| {
+                if piece.size > size { (piece.size, piece.baseline) } else { (size, baseline) }
+            },
+        );
         Self { pieces, size: largest.0, baseline: largest.1 }
     }
 
@@ -92,17 +95,19 @@ impl<'p> Row<'p> {
         self.pieces.push(piece);
     }
 
-    /// The pieces left of a strip that begins at `x`, and those right of it; none if a piece stands in it.
-    fn parted(&self, x: f64) -> Option<(&[&'p Piece], &[&'p Piece])> {
-        let end = x + GUTTER * self.size;
-        let middle = self.pieces.partition_point(|piece| piece.left + 0.1 < end);
+    /// The pieces left of a strip, and those right of it; none if a piece stands in it.
+    fn parted(&self, strip: &Strip) -> Option<(&[&'p Piece], &[&'p Piece])> {
+        let middle = self.pieces.partition_point(|piece| piece.left + 0.1 < strip.end);
         let (left, right) = self.pieces.split_at(middle);
-        left.iter().rev().take(8).all(|piece| piece.right <= x + 0.1).then_some((left, right))
+        left.iter().rev().take(8).all(|piece| piece.right <= strip.start + 0.1).then_some((left, right))
     }
 }
 
+/// From the top to the bottom of the page, between two columns.
+type Strip = std::ops::Range<f64>;
+
 /// Rows without a piece in the strip that are read together.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Band {
     rows: std::ops::Range<usize>,
     left: Side,
@@ -110,7 +115,7 @@ struct Band {
 }
 
 /// What is on one side of a strip.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Side {
     rows: usize,
     bytes: usize,
@@ -151,17 +156,20 @@ impl Band {
         self.right.add(right);
     }
 
-    /// Whether the row was drawn when all of the rows just above was: then it is read after them.
-    fn is_before(&self, (left, right): (&[&Piece], &[&Piece])) -> bool {
-        let first = left.iter().chain(right).map(|piece| piece.order).min();
-        first > self.left.last.max(self.right.last)
+    /// Whether all of it was drawn before what comes next on either side: then it is read before that.
+    fn is_before(&self, next: [Option<usize>; 2]) -> bool {
+        let next = next.into_iter().flatten().min();
+        next > self.left.last.max(self.right.last)
     }
 
-    /// How sure it is that its sides are columns of text; 0 if they are not.
+    fn has_sides(&self) -> bool {
+        self.left.rows.min(self.right.rows) >= 1 && self.left.rows.max(self.right.rows) >= 2
+    }
+
+    /// How much text is in its columns; 0 if its sides are no columns.
     fn columns(&self) -> usize {
-        let two = self.left.rows.min(self.right.rows) >= 1 && self.left.rows.max(self.right.rows) >= 2;
         let long = self.left.bytes_per_row().min(self.right.bytes_per_row()) >= COLUMN_BYTES;
-        if two && long { self.left.bytes.min(self.right.bytes) } else { 0 }
+        if self.has_sides() && long { self.left.bytes.min(self.right.bytes) } else { 0 }
     }
 
     /// The same, without regard to the order of drawing.
@@ -174,22 +182,22 @@ impl Band {
 
 /// Writes the rows down, column by column where there are columns.
 fn arrange(rows: Vec<Row<'_>>, depth: u32, lines: &mut Lines<'_>) {
-    let Some((x, bands)) = (depth < DEPTH).then(|| strip(&rows)).flatten() else {
+    let Some((strip, bands)) = (depth < DEPTH).then(|| best_strip(&rows)).flatten() else {
         lines.block(&rows);
         return;
     };
     let mut rows = rows.into_iter();
     let mut at = 0;
     for band in bands {
-        let above: Vec<_> = rows.by_ref().take(band.start - at).collect();
+        let above: Vec<_> = rows.by_ref().take(band.rows.start - at).collect();
         arrange(above, depth + 1, lines);
         let (mut left, mut right) = (Vec::new(), Vec::new());
-        for row in rows.by_ref().take(band.len()) {
-            let (before, after) = row.parted(x).unwrap_or((&row.pieces, &[]));
+        for row in rows.by_ref().take(band.rows.len()) {
+            let (before, after) = row.parted(&strip).unwrap_or((&row.pieces, &[]));
             left.extend((!before.is_empty()).then(|| Row::of(before.to_vec())));
             right.extend((!after.is_empty()).then(|| Row::of(after.to_vec())));
         }
-        at = band.end;
+        at = band.rows.end;
         if is_right_to_left(&left) && is_right_to_left(&right) {
             std::mem::swap(&mut left, &mut right);
         }
@@ -204,50 +212,63 @@ fn is_right_to_left(rows: &[Row<'_>]) -> bool {
     pieces().filter(|piece| piece.right_to_left).count() * 2 > pieces().count()
 }
 
-/// Where the strip begins that parts most text into columns, and the rows that it parts.
-fn strip(rows: &[Row<'_>]) -> Option<(f64, Vec<std::ops::Range<usize>>)> {
-    let best = |weight: fn(&Band) -> usize, by_order: bool| {
-        candidates(rows)
-            .into_iter()
-            .map(|x| {
-                let mut bands = bands(rows, x, by_order);
-                bands.retain(|band| weight(band) > 0);
-                (bands.iter().map(weight).sum::<usize>(), x, bands)
-            })
-            .filter(|(weight, ..)| *weight > 0)
-            .max_by_key(|(weight, ..)| *weight)
-    };
-    let (_, x, bands) = best(Band::columns, true).or_else(|| best(Band::prose, false))?;
-    Some((x, bands.into_iter().map(|band| band.rows).collect()))
+/// The strip that parts most text into columns, with the rows that it parts.
+fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
+    let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
+    sizes.sort_by(f64::total_cmp);
+    let width = GUTTER * sizes.get(sizes.len() / 2)?;
+    // Most candidates are ends of lines with nothing to their right: they go first.
+    let strips = strips(rows, width).into_iter().map(|strip| (bands(rows, &strip, false), strip));
+    let strips: Vec<(Vec<Band>, Strip)> = strips.filter(|(bands, _)| bands.iter().any(Band::has_sides)).collect();
+    let drawn = strips.iter().map(|(_, strip)| (bands(rows, strip, true), strip.clone()));
+    heaviest(drawn, Band::columns).or_else(|| heaviest(strips.iter().cloned(), Band::prose))
 }
 
-/// Where a strip may begin: at the ends of lines and of what stands before a wide gap.
+fn heaviest(strips: impl Iterator<Item = (Vec<Band>, Strip)>, weight: fn(&Band) -> usize) -> Option<(Strip, Vec<Band>)> {
+    strips
+        .map(|(mut bands, strip)| {
+            bands.retain(|band| weight(band) > 0);
+            (bands.iter().map(weight).sum::<usize>(), strip, bands)
+        })
+        .filter(|(weight, ..)| *weight > 0)
+        .max_by_key(|(weight, ..)| *weight)
+        .map(|(_, strip, bands)| (strip, bands))
+}
+
+/// Where a strip may be: at the ends of lines and of what stands before a wide gap.
 #[expect(clippy::cast_possible_truncation, reason = "pages are not that wide, and a strip more or less does not matter")]
-fn candidates(rows: &[Row<'_>]) -> Vec<f64> {
-    let end = rows.iter().flat_map(|row| &row.pieces).fold(0.0, |end: f64, piece| end.max(piece.right));
-    let mut ends: Vec<i64> = Vec::new();
+fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
+    let end = rows.iter().flat_map(|row| &row.pieces).fold(f64::NEG_INFINITY, |end, piece| end.max(piece.right));
+    let mut starts: Vec<i64> = Vec::new();
     for row in rows {
         for (index, piece) in row.pieces.iter().enumerate() {
             let gap = row.pieces.get(index + 1).map_or(f64::INFINITY, |next| next.left - piece.right);
-            if gap >= GUTTER * row.size && piece.right + GUTTER * row.size < end {
-                ends.push(piece.right.ceil() as i64);
+            if gap >= width && piece.right + width < end {
+                // In half points: the finest difference that matters.
+                starts.push((piece.right * 2.0).ceil() as i64);
             }
         }
     }
-    ends.sort_unstable();
-    ends.dedup();
-    let step = ends.len().div_ceil(MOST_STRIPS).max(1);
-    ends.into_iter().step_by(step).map(|x| x as f64).collect()
+    starts.sort_unstable();
+    starts.dedup();
+    let step = starts.len().div_ceil(MOST_STRIPS).max(1);
+    starts.into_iter().step_by(step).map(|start| start as f64 / 2.0..start as f64 / 2.0 + width).collect()
 }
 
-/// The rows that a strip at `x` parts: those in unbroken sequence, and by the order of drawing if `by_order`.
-fn bands(rows: &[Row<'_>], x: f64, by_order: bool) -> Vec<Band> {
+/// The rows that a strip parts: those in unbroken sequence, and by the order of drawing if `by_order`.
+fn bands(rows: &[Row<'_>], strip: &Strip, by_order: bool) -> Vec<Band> {
+    let parts: Vec<_> = rows.iter().map(|row| row.parted(strip)).collect();
+    // What was drawn first of the next row that has anything on that side. Lines of two columns are seldom level, so that
+    // the next row alone would not tell.
+    let mut nexts = vec![[None; 2]; rows.len() + 1];
+    for (index, parts) in parts.iter().enumerate().rev() {
+        let first = |pieces: &[&Piece]| pieces.iter().map(|piece| piece.order).min();
+        nexts[index] = parts.map_or([None; 2], |(left, right)| [first(left).or(nexts[index + 1][0]), first(right).or(nexts[index + 1][1])]);
+    }
     let mut bands = Vec::new();
     let mut open: Option<Band> = None;
-    for (index, row) in rows.iter().enumerate() {
-        let parts = row.parted(x);
-        let ends = parts.is_none_or(|parts| by_order && open.as_ref().is_some_and(|band| band.is_before(parts)));
-        if ends {
+    for (index, parts) in parts.into_iter().enumerate() {
+        if parts.is_none() || by_order && open.as_ref().is_some_and(|band| band.is_before(nexts[index])) {
             bands.extend(open.take());
         }
         if let Some(parts) = parts {

@@ -70,6 +70,7 @@ fn opaque(pixmap: &Pixmap, width: u32, height: u32) -> Option<DynamicImage> {
     if pixels.iter().all(|pixel| pixel.r == pixel.g && pixel.g == pixel.b) {
         GrayImage::from_raw(width, height, pixels.iter().map(|pixel| pixel.r).collect()).map(DynamicImage::ImageLuma8)
     } else {
-        RgbImage::from_raw(width, height, pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect()).map(DynamicImage::ImageRgb8)
+        RgbImage::from_raw(width, height, pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect())
+            .map(DynamicImage::ImageRgb8)
     }
 }
