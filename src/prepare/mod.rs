@@ -29,6 +29,7 @@ mod odf;
 mod ods;
 mod pages;
 mod parts;
+mod pdf;
 mod picture;
 mod pptx;
 mod reader;

@@ -70,6 +70,7 @@ impl Extract {
 
 /// All of them. The first that recognises a file reads it.
 pub const READERS: &[Reader] = &[
+    pdf::READER,
     docx::READER,
     pptx::READER,
     sheet::XLSX,

@@ -6,6 +6,7 @@
 
 mod bare;
 mod child;
+mod corpus;
 mod durability;
 mod images;
 mod limits;
@@ -32,6 +33,7 @@ fn main() {
             limits::limits();
         }
         ["limits"] => limits::limits(),
+        ["corpus", directories @ ..] => corpus::corpus(directories),
         ["throughput"] => throughput::throughput(50_000),
         ["waves"] => throughput::waves(),
         ["images"] => images::images(),

@@ -4,6 +4,7 @@
 
 mod formats;
 mod images;
+mod pdf;
 mod sniffing;
 mod texts;
 

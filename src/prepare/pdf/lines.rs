@@ -1,0 +1,159 @@
+//! Rows as lines of text.
+//!
+//! Promises: spaces where there are gaps, tabs where they are wide; text drawn twice comes once; words that were broken
+//! at the end of a line are whole; right-to-left scripts are in the order in which they are spoken.
+
+use super::characters;
+use super::glyphs::{Piece, SPACE};
+use super::order::Row;
+
+/// Gaps in ems from which on it is a tab, and a space in scripts that have none between words.
+const TAB: f64 = 1.8;
+const UNSPACED: f64 = 0.45;
+/// A gap between lines that is so much larger than the usual one parts paragraphs.
+const PARAGRAPH: f64 = 1.35;
+
+/// Writes the text of a page.
+#[derive(Debug)]
+pub(super) struct Lines<'t> {
+    text: &'t str,
+    out: String,
+}
+
+impl<'t> Lines<'t> {
+    /// `text` is what the pieces point into.
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, out: String::with_capacity(text.len() * 5 / 4) }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+
+    /// Writes rows that belong together.
+    pub(super) fn block(&mut self, rows: &[Row<'_>]) {
+        let mut leadings: Vec<f64> = rows.windows(2).map(|pair| pair[1].baseline - pair[0].baseline).collect();
+        leadings.sort_by(f64::total_cmp);
+        let usual = leadings.get(leadings.len() / 2).copied().unwrap_or(0.0);
+        let mut above: Option<&Row<'_>> = None;
+        for row in rows {
+            let apart = above.is_none_or(|above| row.baseline - above.baseline > PARAGRAPH * usual.max(row.size));
+            self.line(row, apart);
+            above = Some(row);
+        }
+    }
+
+    fn line(&mut self, row: &Row<'_>, paragraph: bool) {
+        let start = self.out.len();
+        let pieces = self.once(&row.pieces);
+        let mut before: Option<&Piece> = None;
+        for piece in spoken(&pieces, self.text) {
+            let gap = before.map_or("", |before| self.gap(before, piece));
+            match self.shifted(piece, row) {
+                Some(shifted) if gap.is_empty() => {
+                    self.out.push_str(&shifted);
+                    // The mark of a note at its beginning is not a part of its first word.
+                    self.out.push_str(if before.is_none() { " " } else { "" });
+                }
+                _ => {
+                    self.out.push_str(gap);
+                    self.out.push_str(&self.text[piece.text.clone()]);
+                }
+            }
+            before = Some(piece);
+        }
+        if start > 0 && self.out.len() > start && !self.joined(start) {
+            self.out.insert_str(start, if paragraph { "\n\n" } else { "\n" });
+        }
+    }
+
+    /// The pieces without those that lie on another one with the same text.
+    fn once<'p>(&self, pieces: &[&'p Piece]) -> Vec<&'p Piece> {
+        let mut kept: Vec<&Piece> = Vec::with_capacity(pieces.len());
+        for &piece in pieces {
+            let covers = |other: &Piece| {
+                let shared = other.right.min(piece.right) - other.left.max(piece.left);
+                shared > 0.7 * (piece.right - piece.left)
+            };
+            let again = |other: &&&Piece| covers(other) && self.text[other.text.clone()].contains(&self.text[piece.text.clone()]);
+            if !kept.iter().rev().take(4).any(|other| again(&other)) {
+                kept.push(piece);
+            }
+        }
+        kept
+    }
+
+    fn gap(&self, before: &Piece, piece: &Piece) -> &'static str {
+        let wide = if before.left <= piece.left { piece.left - before.right } else { before.left - piece.right };
+        let gap = wide / before.size.max(piece.size);
+        let last = self.text[before.text.clone()].chars().next_back();
+        let first = self.text[piece.text.clone()].chars().next();
+        let unspaced = last.is_some_and(characters::is_unspaced) && first.is_some_and(characters::is_unspaced);
+        let space = if unspaced { UNSPACED } else { SPACE };
+        match gap {
+            _ if gap > TAB && !(before.right_to_left || piece.right_to_left) => "\t",
+            _ if gap > space || piece.spaced && !unspaced => " ",
+            _ => "",
+        }
+    }
+
+    /// Digits above or below the line, so that 10 to the power of 6 is not 106.
+    fn shifted(&self, piece: &Piece, row: &Row<'_>) -> Option<String> {
+        let up = (row.baseline - piece.baseline) / row.size;
+        let text = &self.text[piece.text.clone()];
+        match up {
+            _ if piece.size > 0.85 * row.size => None,
+            _ if up > 0.15 => characters::raised(text),
+            _ if up < -0.08 => characters::lowered(text),
+            _ => None,
+        }
+    }
+
+    /// Whether the line that begins at `start` goes on with the word that the line before ends with.
+    fn joined(&mut self, start: usize) -> bool {
+        let mut ends = self.out[..start].chars().rev();
+        let hyphen = ends.next().filter(|last| matches!(last, '-' | '\u{AD}' | '\u{2010}'));
+        let word = ends.next().is_some_and(char::is_alphabetic) && self.out[start..].starts_with(char::is_lowercase);
+        match hyphen {
+            Some(hyphen) if word || hyphen == '\u{AD}' => {
+                self.out.drain(start - hyphen.len_utf8()..start);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Pieces from left to right, in the order in which they are spoken.
+fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
+    let mut pieces = pieces.to_vec();
+    let backward = pieces.iter().filter(|piece| piece.right_to_left).count();
+    if backward == 0 {
+        return pieces;
+    }
+    // Each letter of such a script is a piece of its own, so letters are compared.
+    let letters = |piece: &Piece| text[piece.text.clone()].chars().filter(|c| c.is_alphabetic()).count();
+    let forward: usize = pieces.iter().filter(|piece| !piece.right_to_left).map(|piece| letters(piece)).sum();
+    let mainly_backward = backward >= forward;
+    if mainly_backward {
+        pieces.reverse();
+    }
+    // What goes the other way than the line does: from its first to its last letter or digit, so that what stands
+    // between two of them goes along and a full stop after them stays.
+    let against = |piece: &Piece| {
+        if mainly_backward { !piece.right_to_left && text[piece.text.clone()].contains(char::is_alphanumeric) } else { piece.right_to_left }
+    };
+    let with = |piece: &Piece| if mainly_backward { piece.right_to_left } else { letters(piece) > 0 && !piece.right_to_left };
+    let mut start = 0;
+    while start < pieces.len() {
+        if !against(pieces[start]) {
+            start += 1;
+            continue;
+        }
+        let end = pieces[start..].iter().position(|piece| with(piece)).map_or(pieces.len(), |length| start + length);
+        let last = pieces[start..end].iter().rposition(|piece| against(piece)).map_or(start, |length| start + length);
+        pieces[start..=last].reverse();
+        start = end;
+    }
+    pieces
+}

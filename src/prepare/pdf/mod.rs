@@ -1,0 +1,190 @@
+//! PDF documents: the text of each page, or an image of the page.
+//!
+//! Promises: one page of the extract for each page of the document, in order; a page without anything is an empty text,
+//! so that numbers of pages stay true; what was left out is said in the notes. Fonts that do not say which characters
+//! their glyphs stand for leave U+FFFD in the text and a note.
+//!
+//! Never: asks for a password, follows links, runs scripts, paints a page of which the text is taken.
+
+mod characters;
+mod glyphs;
+mod lines;
+mod order;
+mod page_image;
+
+use super::reader::{Extract, Page, Reader};
+use super::{ImageLimits, PdfMode, PrepareSettings};
+use crate::model::{Failure, FailureCode};
+use glyphs::{Endless, Scan};
+use hayro::RenderCache;
+use hayro::hayro_interpret::{InterpreterCache, InterpreterSettings};
+use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+
+/// PDF.
+pub(super) const READER: Reader = Reader { format: "pdf", name: "a PDF document", recognises, read };
+
+/// The header may come late: some programs write their own before it.
+const HEADER: &[u8] = b"%PDF-";
+const HEADER_WITHIN: usize = 1024;
+/// What a document may draw in all: glyphs, shapes. The longest books draw a tenth of it.
+const ALLOWANCE: u64 = 50_000_000;
+/// A page with fewer letters than this and a picture is that picture: page numbers and stamps are not its text.
+const FEW_LETTERS: usize = 40;
+
+fn recognises(bytes: &[u8], extension: &str) -> bool {
+    let start = &bytes[..bytes.len().min(HEADER_WITHIN)];
+    // A text that speaks of PDF is not one.
+    bytes.trim_ascii_start().starts_with(HEADER) || extension == "pdf" && start.windows(HEADER.len()).any(|window| window == HEADER)
+}
+
+fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
+    let pdf = Pdf::new(bytes.to_vec()).map_err(unopened)?;
+    let count = pdf.pages().len();
+    if count == 0 {
+        return Err(Failure::new(FailureCode::Empty, "this PDF document has no pages; export it again or remove it"));
+    }
+    let most = settings.pdf.max_pages;
+    if most > 0 && count > most as usize {
+        return Err(Failure::new(
+            FailureCode::TooLong,
+            format!("the document has {count} pages and prepare.pdf.max_pages is {most}; raise it or split the document"),
+        ));
+    }
+    Reading { pdf: &pdf, settings, limits, interpreter: InterpreterSettings::default() }.read()
+}
+
+fn unopened(error: LoadPdfError) -> Failure {
+    let (code, message) = match error {
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => {
+            (FailureCode::Encrypted, "this PDF document opens only with a password; save a copy without one")
+        }
+        LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm) => {
+            (FailureCode::Encrypted, "this PDF document is encrypted in a way that is not supported; save a copy without encryption")
+        }
+        LoadPdfError::Decryption(_) => (
+            FailureCode::Undecodable,
+            "the encryption of this PDF document is damaged; save a copy without encryption, or get the file again",
+        ),
+        LoadPdfError::Invalid => {
+            (FailureCode::Undecodable, "this PDF document is damaged: no pages could be found in it; get the file again or export it again")
+        }
+    };
+    Failure::new(code, message)
+}
+
+/// What becomes of a page.
+enum Found {
+    Text(String),
+    Picture,
+    Nothing,
+}
+
+struct Reading<'a> {
+    pdf: &'a Pdf,
+    settings: &'a PrepareSettings,
+    limits: &'a ImageLimits,
+    interpreter: InterpreterSettings,
+}
+
+impl Reading<'_> {
+    fn read(&self) -> Result<Extract, Failure> {
+        let mode = self.settings.pdf.mode;
+        let (texts, images) = (InterpreterCache::new(), RenderCache::new());
+        let (mut glyphs, mut unknown, mut blank) = (0, 0, 0_usize);
+        let mut allowance = ALLOWANCE;
+        let mut pages = Vec::with_capacity(self.pdf.pages().len());
+        for (number, page) in (1..).zip(self.pdf.pages().iter()) {
+            let scan = glyphs::scan(page, &texts, &self.interpreter, &mut allowance).map_err(|Endless| endless(number))?;
+            pages.push(match found(&scan, mode) {
+                Found::Text(text) => {
+                    glyphs += scan.glyphs;
+                    unknown += scan.unknown;
+                    Page::Text(text)
+                }
+                Found::Picture => {
+                    self.check_pixels(&scan, number)?;
+                    page_image::page_image(page, &images, &self.interpreter, &self.settings.image, self.limits, mode == PdfMode::Pages)?
+                        .map_or_else(|| Page::Text(String::new()), Page::Image)
+                }
+                Found::Nothing => Page::Text(String::new()),
+            });
+            blank += usize::from(matches!(pages.last(), Some(Page::Text(text)) if text.is_empty()));
+        }
+        if blank == pages.len() {
+            return Err(nothing(blank, mode));
+        }
+        Ok(Extract { notes: notes(mode, blank, pages.len(), glyphs, unknown), pages, paged: true })
+    }
+
+    /// Images in a page are decoded whole before they are shrunk.
+    fn check_pixels(&self, scan: &Scan, number: usize) -> Result<(), Failure> {
+        let most = self.settings.image.max_pixels_mp;
+        if scan.image_pixels <= u64::from(most) * 1_000_000 {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureCode::TooManyPixels,
+            format!(
+                "an image on page {number} has {} megapixels and prepare.image.max_pixels_mp is {most}; raise it or shrink the image",
+                scan.image_pixels.div_ceil(1_000_000)
+            ),
+        ))
+    }
+}
+
+fn found(scan: &Scan, mode: PdfMode) -> Found {
+    if mode == PdfMode::Pages {
+        return Found::Picture;
+    }
+    let garbled = scan.unknown * 2 > scan.glyphs;
+    // Nearly no letters: counted only where it matters.
+    let few = || scan.text.chars().filter(|c| c.is_alphanumeric()).take(FEW_LETTERS).count() < FEW_LETTERS;
+    let bare = scan.glyphs == 0;
+    if mode == PdfMode::Auto && (garbled || bare && scan.painted || scan.pictured && few()) {
+        return Found::Picture;
+    }
+    if bare || scan.unknown == scan.glyphs { Found::Nothing } else { Found::Text(order::text(scan)) }
+}
+
+fn endless(number: usize) -> Failure {
+    Failure::new(
+        FailureCode::PrepareLimit,
+        format!(
+            "page {number} draws without end: more than {ALLOWANCE} glyphs and shapes up to there; print the document to a new file or remove it"
+        ),
+    )
+}
+
+fn nothing(pages: usize, mode: PdfMode) -> Failure {
+    match mode {
+        PdfMode::Text => Failure::new(
+            FailureCode::NoText,
+            format!(
+                "none of the {} in this document has text on it, as in scans; send images of them with prepare.pdf.mode = \"auto\" or \"pages\"",
+                counted(pages)
+            ),
+        ),
+        PdfMode::Auto | PdfMode::Pages => Failure::new(
+            FailureCode::Empty,
+            format!("there is nothing on the {} of this document; export it again or remove it", counted(pages)),
+        ),
+    }
+}
+
+fn notes(mode: PdfMode, blank: usize, pages: usize, glyphs: u64, unknown: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if blank > 0 {
+        let why = if mode == PdfMode::Text { "without text left out" } else { "with nothing on them left out" };
+        notes.push(format!("{blank} of {} {why}", counted(pages)));
+    }
+    if unknown > 0 {
+        // A share that is not nothing should not look like nothing.
+        let percent = (unknown * 100).div_ceil(glyphs.max(1));
+        notes.push(format!("{percent} % of the characters are unknown: fonts in the document do not say what they stand for"));
+    }
+    notes
+}
+
+fn counted(pages: usize) -> String {
+    if pages == 1 { "1 page".to_owned() } else { format!("{pages} pages") }
+}

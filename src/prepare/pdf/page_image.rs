@@ -1,0 +1,76 @@
+//! A page as it looks, for pages without text.
+//!
+//! Promises: it is painted at the size at which it is sent, on white; a page without colours is sent in grey.
+
+use super::super::reader::PageImage;
+use super::super::{ImageLimits, ImageSettings, encode};
+use crate::model::Failure;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hayro::hayro_interpret::{InterpreterSettings, TransformExt};
+use hayro::hayro_syntax::page::Page;
+use hayro::kurbo::Affine;
+use hayro::vello_cpu::color::palette::css::WHITE;
+use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
+use hayro::{RenderCache, RenderSettings, render_into};
+use image::{DynamicImage, GrayImage, RgbImage};
+
+/// Pixels per point: 200 to the inch, at which small print is legible. Models that can use less get less.
+const SHARP: f32 = 200.0 / 72.0;
+/// No page is so large that more would matter.
+const MOST_PIXELS: f32 = 60_000.0;
+
+/// The page, or nothing if it is all white and `white_too` does not hold.
+pub(super) fn page_image<'a>(
+    page: &'a Page<'a>,
+    cache: &RenderCache<'a>,
+    interpreter: &InterpreterSettings,
+    settings: &ImageSettings,
+    limits: &ImageLimits,
+    white_too: bool,
+) -> Result<Option<PageImage>, Failure> {
+    let (page_width, page_height) = page.render_dimensions();
+    let limits = limits.with_max_edge(settings.max_edge);
+    let (width, height) = limits.fit(pixels(page_width), pixels(page_height));
+    let pixmap = painted(page, cache, interpreter, (width, height));
+    if !white_too && is_white(&pixmap) {
+        return Ok(None);
+    }
+    let Some(image) = opaque(&pixmap, width, height) else { return Ok(None) };
+    let file = encode::encoded(&image, settings.jpeg_quality, limits.max_encoded_bytes)?;
+    Ok(Some(PageImage { base64: STANDARD.encode(&file), digest: blake3::hash(&file).to_hex().to_string(), width, height }))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the valid range first")]
+fn pixels(points: f32) -> u32 {
+    (points * SHARP).round().clamp(1.0, MOST_PIXELS) as u32
+}
+
+fn painted<'a>(page: &'a Page<'a>, cache: &RenderCache<'a>, interpreter: &InterpreterSettings, (width, height): (u32, u32)) -> Pixmap {
+    let (page_width, page_height) = page.render_dimensions();
+    let scale = Affine::scale_non_uniform(f64::from(width) / f64::from(page_width), f64::from(height) / f64::from(page_height));
+    let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+    let mut context = RenderContext::new(side(width), side(height));
+    let upright = page.initial_transform(true).to_kurbo();
+    render_into(page, cache, interpreter, &RenderSettings::default(), &mut context, scale * upright);
+    context.flush();
+    let mut pixmap = Pixmap::new(side(width), side(height));
+    let white = RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..RasterizerSettings::default() };
+    context.render_with(&mut pixmap, &mut Resources::default(), white);
+    pixmap
+}
+
+fn is_white(pixmap: &Pixmap) -> bool {
+    pixmap.data().iter().all(|pixel| (pixel.r, pixel.g, pixel.b) == (255, 255, 255))
+}
+
+/// The pixels in as few channels as they need.
+fn opaque(pixmap: &Pixmap, width: u32, height: u32) -> Option<DynamicImage> {
+    let pixels = pixmap.data();
+    if pixels.iter().all(|pixel| pixel.r == pixel.g && pixel.g == pixel.b) {
+        GrayImage::from_raw(width, height, pixels.iter().map(|pixel| pixel.r).collect()).map(DynamicImage::ImageLuma8)
+    } else {
+        RgbImage::from_raw(width, height, pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect())
+            .map(DynamicImage::ImageRgb8)
+    }
+}

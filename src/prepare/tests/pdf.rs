@@ -1,0 +1,435 @@
+//! PDF documents, written here, and what is read from them.
+
+use super::settings;
+use crate::model::FailureCode::{Empty, Encrypted, NoText, PrepareLimit, TooLong, TooManyPixels, Undecodable};
+use crate::model::{Failure, FailureCode};
+use crate::prepare::reader::{Extract, Page, READERS, Reader};
+use crate::prepare::{ImageLimits, PdfMode, PrepareSettings};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+use std::fmt::Write as _;
+
+/// A document of pages that are drawn by these content streams, with the fonts F (Helvetica), U (whose glyphs nobody
+/// knows) and A (Arabic), and the image X.
+#[derive(Clone)]
+struct Document {
+    pages: Vec<String>,
+    /// Further entries of each page.
+    page: &'static str,
+    /// Further entries of the trailer.
+    trailer: &'static str,
+    /// Further objects, from 20 on.
+    objects: Vec<String>,
+    image_side: u32,
+}
+
+fn document(pages: &[&str]) -> Document {
+    let pages = pages.iter().map(ToString::to_string).collect();
+    Document { pages, page: "", trailer: "", objects: Vec::new(), image_side: 2 }
+}
+
+fn stream(dictionary: &str, content: &str) -> String {
+    format!("<< {dictionary} /Length {} >>\nstream\n{content}\nendstream", content.len())
+}
+
+impl Document {
+    fn bytes(&self) -> Vec<u8> {
+        const PAGES: usize = 100;
+        let arabic = "beginbfchar <01> <0633> <02> <0644> <03> <0627> <04> <0645> <05> <FEFB> <06> <FB01> endbfchar";
+        let arabic = format!("1 begincodespacerange <00> <FF> endcodespacerange 6 {arabic}");
+        let kids = (0..self.pages.len()).fold(String::new(), |kids, page| kids + &format!("{} 0 R ", PAGES + 2 * page));
+        let side = self.image_side;
+        let mut objects = vec![
+            (1, "<< /Type /Catalog /Pages 2 0 R >>".to_owned()),
+            (2, format!("<< /Type /Pages /Kids [{kids}] /Count {} /MediaBox [0 0 600 800] >>", self.pages.len())),
+            (3, "<< /Font << /F 4 0 R /U 5 0 R /A 7 0 R >> /XObject << /X 9 0 R /Y 20 0 R >> >>".to_owned()),
+            (4, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned()),
+            (5, "<< /Type /Font /Subtype /Type0 /BaseFont /Helvetica /Encoding /Identity-H /DescendantFonts [6 0 R] >>".to_owned()),
+            (6, "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Helvetica /DW 500 /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>".to_owned()),
+            (7, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /FirstChar 1 /LastChar 6 /Widths [500 500 500 500 500 500] /ToUnicode 8 0 R >>".to_owned()),
+            (8, stream("", &arabic)),
+            (9, stream(&format!("/Type /XObject /Subtype /Image /Width {side} /Height {side} /ColorSpace /DeviceRGB /BitsPerComponent 8"), "\u{1}a\u{2}b\u{3}c\u{4}defgh")),
+        ];
+        objects.extend((20..).zip(self.objects.iter().cloned()));
+        for (page, content) in self.pages.iter().enumerate() {
+            let id = PAGES + 2 * page;
+            objects.push((id, format!("<< /Type /Page /Parent 2 0 R /Resources 3 0 R /Contents {} 0 R {} >>", id + 1, self.page)));
+            objects.push((id + 1, stream("", content)));
+        }
+        let mut bytes = b"%PDF-1.7\n%\xE2\xE3\xCF\xD3\n".to_vec();
+        let mut table = String::new();
+        for (id, object) in &objects {
+            write!(table, "{id} 1\n{:010} 00000 n \n", bytes.len()).unwrap();
+            bytes.extend(format!("{id} 0 obj\n{object}\nendobj\n").into_bytes());
+        }
+        let start = bytes.len();
+        let size = objects.last().unwrap().0 + 1;
+        let trailer = self.trailer;
+        bytes.extend(
+            format!(
+                "xref\n0 1\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R {trailer} >>\nstartxref\n{start}\n%%EOF\n"
+            )
+            .into_bytes(),
+        );
+        bytes
+    }
+
+    fn read(&self, mode: PdfMode) -> Result<Extract, Failure> {
+        read(&self.bytes(), mode)
+    }
+
+    /// The text of its first page.
+    fn text(&self) -> String {
+        text(&self.read(PdfMode::Auto).unwrap().pages[0])
+    }
+}
+
+fn pdf() -> &'static Reader {
+    READERS.iter().find(|reader| reader.format == "pdf").unwrap()
+}
+
+fn with(mode: PdfMode) -> PrepareSettings {
+    let mut settings = settings();
+    settings.pdf.mode = mode;
+    settings
+}
+
+fn read(bytes: &[u8], mode: PdfMode) -> Result<Extract, Failure> {
+    (pdf().read)(bytes, &with(mode), &ImageLimits::anthropic(false))
+}
+
+fn text(page: &Page) -> String {
+    match page {
+        Page::Text(text) => text.clone(),
+        Page::Image(_) => panic!("an image came out"),
+    }
+}
+
+fn image(page: &Page) -> ::image::RgbImage {
+    match page {
+        Page::Image(page) => {
+            let file = STANDARD.decode(&page.base64).unwrap();
+            assert_eq!(page.digest, blake3::hash(&file).to_hex().to_string());
+            let image = ::image::load_from_memory(&file).unwrap().to_rgb8();
+            assert_eq!(image.dimensions(), (page.width, page.height));
+            image
+        }
+        Page::Text(text) => panic!("a text came out: {text:?}"),
+    }
+}
+
+/// Draws a line of text of size 10.
+fn at(x: f64, y: f64, text: &str) -> String {
+    format!("BT /F 10 Tf {x} {y} Td ({text}) Tj ET\n")
+}
+
+fn code(result: Result<Extract, Failure>) -> FailureCode {
+    result.unwrap_err().code
+}
+
+const IMAGE: &str = "q 600 0 0 800 0 0 cm /X Do Q";
+
+#[test]
+fn files_are_recognised_by_their_header() {
+    let recognises = pdf().recognises;
+    assert!(recognises(&document(&["x"]).bytes(), ""));
+    assert!(recognises(b"\n\n%PDF-1.4", ""));
+    assert!(recognises(b"HTTP junk\n%PDF-1.4", "pdf"));
+    assert!(!recognises(b"A file that begins with %PDF- is a PDF document", "txt"));
+    assert!(!recognises(b"", "pdf"));
+}
+
+#[test]
+fn lines_words_and_paragraphs() {
+    let page = at(50.0, 700.0, "The first line")
+        + &at(50.0, 688.0, "and the second.")
+        + &at(50.0, 676.0, "The third.")
+        + &at(50.0, 640.0, "A paragraph.");
+    assert_eq!(document(&[&page]).text(), "The first line\nand the second.\nThe third.\n\nA paragraph.");
+}
+
+#[test]
+fn gaps_are_spaces_and_wide_gaps_are_tabs() {
+    let page = "BT /F 10 Tf 50 700 Td [(Ta) 40 (ke) -300 (care) -4000 (12) -4000 (13)] TJ ET";
+    assert_eq!(document(&[page]).text(), "Take care\t12\t13");
+}
+
+#[test]
+fn tables_are_read_row_by_row_whatever_their_cells_are() {
+    let rows = [
+        ("Operating income of the year", "Thirteen thousand pieces"),
+        ("Other income of the year", "Some more thousand pieces"),
+        ("Taxes on all of the above", "None at all, as it seems"),
+    ];
+    let mut page = String::new();
+    for (row, (left, right)) in rows.iter().enumerate() {
+        let y = 700.0 - 12.0 * row as f64;
+        page += &(at(50.0, y, left) + &at(300.0, y, right));
+    }
+    let expected: Vec<_> = rows.iter().map(|(left, right)| format!("{left}\t{right}")).collect();
+    assert_eq!(document(&[&page]).text(), expected.join("\n"));
+}
+
+#[test]
+fn cells_of_several_lines_stay_whole() {
+    let mut page = String::new();
+    for (row, y) in [700.0, 660.0].into_iter().enumerate() {
+        page += &(at(50.0, y, &format!("left cell of row {row} begins")) + &at(50.0, y - 12.0, &format!("left cell of row {row} ends")));
+        page +=
+            &(at(300.0, y, &format!("right cell of row {row} begins")) + &at(300.0, y - 12.0, &format!("right cell of row {row} ends")));
+    }
+    let text = document(&[&page]).text();
+    let order: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
+    let expected = ["left cell of row 0 begins", "left cell of row 0 ends", "right cell of row 0 begins", "right cell of row 0 ends"];
+    assert_eq!(order[..4], expected);
+    assert_eq!(order[4], "left cell of row 1 begins");
+}
+
+/// A page with a title, two columns (drawn one after the other or line by line) and a page number in the middle.
+fn columns(line_by_line: bool) -> (String, Vec<String>) {
+    let line = |side: &str, row: usize| format!("This is line {row:02} of the {side} column, and it is as full");
+    let mut page = at(150.0, 760.0, "A title that goes over both of the columns of the page below");
+    let place = |side: &str, row: usize| at(if side == "left" { 50.0 } else { 310.0 }, 700.0 - 12.0 * row as f64, &line(side, row));
+    if line_by_line {
+        (0..20).for_each(|row| page += &(place("left", row) + &place("right", row)));
+    } else {
+        ["left", "right"].iter().for_each(|side| (0..20).for_each(|row| page += &place(side, row)));
+    }
+    page += &at(298.0, 40.0, "7");
+    let mut expected = vec!["A title that goes over both of the columns of the page below".to_owned()];
+    expected.extend(["left", "right"].iter().flat_map(|side| (0..20).map(|row| line(side, row))));
+    expected.push("7".to_owned());
+    (page, expected)
+}
+
+#[test]
+fn columns_are_read_one_after_the_other_however_they_were_drawn() {
+    for line_by_line in [false, true] {
+        let (page, expected) = columns(line_by_line);
+        let text = document(&[&page]).text();
+        assert_eq!(text.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(), expected, "line by line: {line_by_line}");
+    }
+}
+
+#[test]
+fn words_broken_at_the_end_of_a_line_are_whole_again() {
+    let page =
+        at(50.0, 700.0, "an inter-") + &at(50.0, 688.0, "national text, 2020-") + &at(50.0, 676.0, "2021, and A-") + &at(50.0, 664.0, "B");
+    assert_eq!(document(&[&page]).text(), "an international text, 2020-\n2021, and A-\nB");
+}
+
+#[test]
+fn ligatures_are_letters() {
+    let page = "BT /A 10 Tf 50 700 Td <06> Tj /F 10 Tf (nd) Tj ET";
+    assert_eq!(document(&[page]).text(), "find");
+}
+
+#[test]
+fn digits_above_and_below_the_line_show_as_such() {
+    let page = "BT /F 10 Tf 50 700 Td (10) Tj /F 7 Tf 4 Ts (6) Tj /F 10 Tf 0 Ts ( H) Tj /F 7 Tf -2 Ts (2) Tj /F 10 Tf 0 Ts (O) Tj ET";
+    assert_eq!(document(&[page]).text(), "10⁶ H₂O");
+}
+
+#[test]
+fn bold_that_is_drawn_twice_is_read_once() {
+    let word = "BT /F 10 Tf 50 700 Td (Heading of it) Tj ET BT /F 10 Tf 50.3 700 Td (Heading of it) Tj ET";
+    assert_eq!(document(&[word]).text(), "Heading of it");
+    let letters =
+        "BT /F 10 Tf 1 0 0 1 50 700 Tm (A) Tj 1 0 0 1 50.3 700 Tm (A) Tj 1 0 0 1 56.67 700 Tm (B) Tj 1 0 0 1 56.97 700 Tm (B) Tj ET";
+    assert_eq!(document(&[letters]).text(), "AB");
+    let stroked = "BT /F 10 Tf 2 Tr 50 700 Td (Out) Tj (line) Tj ET";
+    assert_eq!(document(&[stroked]).text(), "Outline");
+}
+
+#[test]
+fn invisible_text_over_a_scan_is_its_text() {
+    let page = format!("{IMAGE} BT 3 Tr /F 10 Tf 50 700 Td (What the program for scans has read on this page, word by word) Tj ET");
+    assert_eq!(document(&[&page]).text(), "What the program for scans has read on this page, word by word");
+}
+
+#[test]
+fn rotated_pages_and_rotated_text_are_read_along_their_lines() {
+    let lines = "BT /F 10 Tf 0 1 -1 0 300 100 Tm (first line) Tj 0 1 -1 0 312 100 Tm (second line) Tj ET";
+    assert_eq!(document(&[lines]).text(), "first line\nsecond line");
+    let mut turned = document(&[lines]);
+    turned.page = "/Rotate 90";
+    assert_eq!(turned.text(), "first line\nsecond line");
+    let both = at(50.0, 700.0, "The text of the page") + "BT /F 10 Tf 0 1 -1 0 580 100 Tm (margin) Tj ET" + &at(50.0, 688.0, "goes on.");
+    assert_eq!(document(&[&both]).text(), "The text of the page\ngoes on.\n\nmargin");
+}
+
+#[test]
+fn right_to_left_text_is_in_the_order_in_which_it_is_spoken() {
+    // Drawn from left to right, as it looks: meem, lam-alef, seen; then a number.
+    let visual = "BT /F 10 Tf 50 700 Td (42 ) Tj /A 10 Tf <040501> Tj ET";
+    assert_eq!(document(&[visual]).text(), "سلام 42");
+    // Drawn as it is spoken, each letter left of the one before.
+    let logical = "BT /A 10 Tf 1 0 0 1 80 700 Tm <01> Tj 1 0 0 1 75 700 Tm <02> Tj 1 0 0 1 70 700 Tm <03> Tj 1 0 0 1 65 700 Tm <04> Tj ET";
+    assert_eq!(document(&[logical]).text(), "سلام");
+    let within = "BT /F 10 Tf 50 700 Td (they say ) Tj /A 10 Tf <04030201> Tj /F 10 Tf ( as a greeting) Tj ET";
+    assert_eq!(document(&[within]).text(), "they say سلام as a greeting");
+}
+
+#[test]
+fn empty_pages_keep_their_number() {
+    let first = at(50.0, 700.0, "First");
+    let extract = document(&[&first, "", "1 1 1 rg 0 0 600 800 re f", &first]).read(PdfMode::Auto).unwrap();
+    assert!(extract.paged);
+    assert_eq!(extract.pages.iter().map(text).collect::<Vec<_>>(), ["First", "", "", "First"]);
+    assert_eq!(extract.notes, ["2 of 4 pages with nothing on them left out"]);
+}
+
+#[test]
+fn scans_are_images_unless_text_alone_is_wanted() {
+    let first = at(50.0, 700.0, "First");
+    let document = document(&[&first, IMAGE]);
+    let auto = document.read(PdfMode::Auto).unwrap();
+    assert_eq!(text(&auto.pages[0]), "First");
+    let (width, height) = image(&auto.pages[1]).dimensions();
+    assert_eq!(ImageLimits::anthropic(false).with_max_edge(1568).fit(1667, 2222), (width, height));
+    assert_eq!(auto.notes, Vec::<String>::new());
+
+    let texts = document.read(PdfMode::Text).unwrap();
+    assert_eq!(texts.pages.iter().map(text).collect::<Vec<_>>(), ["First", ""]);
+    assert_eq!(texts.notes, ["1 of 2 pages without text left out"]);
+}
+
+#[test]
+fn page_numbers_do_not_make_a_text_of_a_scan() {
+    let page = format!("{IMAGE}\n{}", at(300.0, 20.0, "Page 12"));
+    let pages = document(&[&page]).read(PdfMode::Auto).unwrap().pages;
+    image(&pages[0]);
+}
+
+#[test]
+fn a_document_without_any_text_says_what_to_do() {
+    let failure = document(&[IMAGE, IMAGE]).read(PdfMode::Text).unwrap_err();
+    assert_eq!(failure.code, NoText);
+    assert!(failure.message.contains("2 pages") && failure.message.contains("prepare.pdf.mode = \"auto\" or \"pages\""), "{failure}");
+    assert_eq!(code(document(&["", ""]).read(PdfMode::Auto)), Empty);
+}
+
+#[test]
+fn pages_can_all_be_images_and_look_as_they_should() {
+    let left_is_red = "1 0 0 rg 0 0 300 800 re f";
+    let extract = document(&[left_is_red, ""]).read(PdfMode::Pages).unwrap();
+    let red = image(&extract.pages[0]);
+    let (width, height) = red.dimensions();
+    assert!(red.get_pixel(width / 4, height / 2)[1] < 20);
+    assert!(red.get_pixel(width * 3 / 4, height / 2)[1] > 240);
+    assert!(image(&extract.pages[1]).pixels().all(|pixel| pixel.0 == [255, 255, 255]));
+
+    let mut wide = document(&[left_is_red]);
+    wide.page = "/Rotate 90";
+    let image = image(&wide.read(PdfMode::Pages).unwrap().pages[0]);
+    assert!(image.width() > image.height());
+}
+
+#[test]
+fn glyphs_that_nobody_knows_make_an_image_or_a_note() {
+    let unknown = "BT /U 10 Tf 50 600 Td <000100020003000400050006> Tj ET";
+    image(&document(&[unknown]).read(PdfMode::Auto).unwrap().pages[0]);
+    assert_eq!(code(document(&[unknown]).read(PdfMode::Text)), NoText);
+
+    let page = at(50.0, 700.0, "Twenty-four letters, all known") + unknown;
+    let extract = document(&[&page]).read(PdfMode::Auto).unwrap();
+    assert_eq!(text(&extract.pages[0]), "Twenty-four letters, all known\n\n\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}");
+    assert_eq!(extract.notes, ["19 % of the characters are unknown: fonts in the document do not say what they stand for"]);
+}
+
+#[test]
+fn documents_that_ask_for_a_password_say_so() {
+    let mut locked = document(&["x"]);
+    let zeros = "00".repeat(32);
+    let trailer =
+        format!("/ID [<{zeros}> <{zeros}>] /Encrypt << /Filter /Standard /V 2 /R 3 /Length 128 /P -4 /O <{zeros}> /U <{zeros}> >>");
+    locked.trailer = Box::leak(trailer.into_boxed_str());
+    assert_eq!(code(locked.read(PdfMode::Auto)), Encrypted);
+}
+
+#[test]
+fn too_many_pages_and_none() {
+    let mut settings = with(PdfMode::Text);
+    settings.pdf.max_pages = 2;
+    let page = at(50.0, 700.0, "x");
+    let read = |pages: usize| (pdf().read)(&document(&vec![page.as_str(); pages]).bytes(), &settings, &ImageLimits::openai());
+    assert_eq!(read(2).unwrap().pages.len(), 2);
+    let failure = read(3).unwrap_err();
+    assert_eq!(failure.code, TooLong);
+    assert!(failure.message.contains("3 pages") && failure.message.contains("prepare.pdf.max_pages is 2"), "{failure}");
+    assert_eq!(code(document(&[]).read(PdfMode::Text)), Empty);
+}
+
+#[test]
+fn long_documents_are_read_to_the_end() {
+    let pages: Vec<String> = (0..2000).map(|page| at(50.0, 700.0, &format!("This is page {page}"))).collect();
+    let extract = document(&pages.iter().map(String::as_str).collect::<Vec<_>>()).read(PdfMode::Text).unwrap();
+    assert_eq!(extract.pages.len(), 2000);
+    assert_eq!(text(&extract.pages[1999]), "This is page 1999");
+}
+
+#[test]
+fn a_broken_table_of_objects_does_not_matter() {
+    let page = at(50.0, 700.0, "Still there");
+    let bytes = document(&[&page]).bytes();
+    let table = bytes.windows(4).rposition(|window| window == b"xref").unwrap() - 5;
+    let mut shifted = bytes.clone();
+    shifted.splice(9..9, b"%%%%%%%%%%%%%%%%%%%%%%%%%%%\n".iter().copied());
+    for broken in [shifted.as_slice(), &bytes[..table]] {
+        assert_eq!(text(&read(broken, PdfMode::Text).unwrap().pages[0]), "Still there");
+    }
+}
+
+#[test]
+fn what_is_no_document_at_all_is_undecodable() {
+    for bytes in [b"%PDF-1.7\n".as_slice(), b"%PDF-", &[b"%PDF-1.4\n".as_slice(), &[b'['; 100_000]].concat()] {
+        assert_eq!(code(read(bytes, PdfMode::Auto)), Undecodable);
+    }
+}
+
+#[test]
+fn documents_that_break_off_are_read_or_refused() {
+    let (page, _) = columns(false);
+    let bytes = document(&[&page, IMAGE]).bytes();
+    for length in (0..bytes.len()).step_by(37) {
+        match read(&bytes[..length], PdfMode::Text) {
+            Ok(extract) => assert!(!extract.pages.is_empty()),
+            Err(failure) => assert!([Undecodable, NoText, Empty].contains(&failure.code), "{length}: {failure}"),
+        }
+    }
+}
+
+#[test]
+fn forms_that_draw_each_other_without_end_are_left() {
+    let mut endless = document(&["/Y Do"]);
+    endless.objects = vec![stream("/Type /XObject /Subtype /Form /BBox [0 0 600 800] /Resources 3 0 R", "/Y Do /Y Do")];
+    let failure = endless.read(PdfMode::Text).unwrap_err();
+    assert_eq!(failure.code, PrepareLimit);
+    assert!(failure.message.contains("page 1"), "{failure}");
+}
+
+#[test]
+fn images_too_large_to_decode_are_refused() {
+    let mut huge = document(&[IMAGE]);
+    huge.image_side = 30_000;
+    assert_eq!(code(huge.read(PdfMode::Auto)), TooManyPixels);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Whatever is wrong with a document, it is read or refused.
+    #[test]
+    fn damage_is_survived(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
+        let (page, _) = columns(true);
+        let mut bytes = document(&[&page, "BT /A 10 Tf 50 700 Td <010203> Tj ET", IMAGE]).bytes();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if let Err(failure) = read(&bytes, PdfMode::Text) {
+            prop_assert!([Undecodable, Empty, NoText, Encrypted].contains(&failure.code), "{}", failure);
+        }
+    }
+}
