@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod formats;
+mod golden;
 mod images;
 mod sniffing;
 mod texts;
@@ -108,8 +109,8 @@ fn what_is_not_supported_is_named() {
 
 #[test]
 fn settings_take_every_key_and_no_other() {
-    let whole = "workers = 2\nqueue = 8\nmemory_mb = 100\n[image]\nmax_edge = 1568\njpeg_quality = 85\n\
-                 max_pixels_mp = 100\n[text]\nclean = false\n";
+    let whole = "workers = 2\nqueue = 8\nmemory_mb = 100\ndocument_s = 60\ndocument_mb = 1024\n[image]\nmax_edge = 1568\njpeg_quality = 85\n\
+                 max_pixels_mp = 100\n[text]\nclean = false\n[pdf]\nmode = \"auto\"\nmax_pages = 0\n";
     let read: PrepareSettings = toml::from_str(whole).unwrap();
     assert_eq!((read.workers, read.image.max_edge, read.text.clean), (2, 1568, false));
     assert!(toml::from_str::<PrepareSettings>(&whole.replace("queue = 8\n", "")).is_err());
