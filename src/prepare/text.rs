@@ -6,6 +6,7 @@
 
 use super::{TextSettings, encoding, tokens};
 use crate::model::{Content, Facts, Failure, FailureCode, Kind, Prepared, Text};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Bytes looked at together, without an early exit between them; few enough for a count of them to fit a byte.
@@ -16,7 +17,7 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
     let decoded = encoding::decode(bytes);
     let mut body = normalised(&decoded.text);
     if settings.clean {
-        body = cleaned(&body);
+        body = cleaned(&body).into();
     }
     let words = count_words(&body);
     if words == 0 {
@@ -60,9 +61,9 @@ fn is_normal(text: &str) -> bool {
 }
 
 /// One kind of line end, no control characters.
-fn normalised(text: &str) -> String {
+fn normalised(text: &str) -> Cow<'_, str> {
     if is_normal(text) {
-        return text.to_owned();
+        return text.into();
     }
     let mut body = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -82,7 +83,7 @@ fn normalised(text: &str) -> String {
             _ => body.push(character),
         }
     }
-    body
+    body.into()
 }
 
 /// Lower case, no punctuation, single spaces.

@@ -7,6 +7,7 @@
 mod bare;
 mod child;
 mod durability;
+mod formats;
 mod images;
 mod limits;
 mod memory;
@@ -30,7 +31,9 @@ fn main() {
             straggler::straggler(100_000);
             million::million(1_000_000);
             limits::limits();
+            formats::formats();
         }
+        ["formats"] => formats::formats(),
         ["limits"] => limits::limits(),
         ["throughput"] => throughput::throughput(50_000),
         ["waves"] => throughput::waves(),
