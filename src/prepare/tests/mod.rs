@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod encodings;
 mod formats;
 mod golden;
 mod images;
+mod mutations;
 mod sniffing;
 mod texts;
 
