@@ -7,7 +7,7 @@
 //! Colours: CMYK and YCCK become RGB in the decoder, which takes them as inverted, as Adobe writes them and as
 //! browsers read them. Colour profiles are not applied.
 
-use super::jpeg;
+use super::{frames, jpeg};
 use crate::model::{Failure, FailureCode};
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
@@ -17,12 +17,15 @@ const MEGA: u64 = 1_000_000;
 
 /// An image whose header was read and found acceptable.
 pub(super) struct Source<'a> {
+    bytes: &'a [u8],
     format: ImageFormat,
     decoder: Box<dyn ImageDecoder + 'a>,
     /// How the stored pixels must be turned to stand upright.
     pub orientation: Orientation,
     /// Whether a provider reads the stored colours as we do: 8 bits, not CMYK.
     pub plain_colours: bool,
+    /// Whether colours are multiplied with their opacity already.
+    pub premultiplied: bool,
 }
 
 impl<'a> Source<'a> {
@@ -35,7 +38,8 @@ impl<'a> Source<'a> {
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour = decoder.color_type();
         let eight_bits = colour.bytes_per_pixel() == colour.channel_count();
-        Ok(Self { format, decoder, orientation, plain_colours: eight_bits && !cmyk })
+        let premultiplied = format == ImageFormat::Tiff && frames::is_premultiplied(bytes);
+        Ok(Self { bytes, format, decoder, orientation, plain_colours: eight_bits && !cmyk, premultiplied })
     }
 
     /// Width and height of the upright picture.
@@ -44,8 +48,11 @@ impl<'a> Source<'a> {
         if swaps_sides(self.orientation) { (height, width) } else { (width, height) }
     }
 
-    /// The pixels as stored, not yet upright.
-    pub(super) fn decode(self) -> Result<DynamicImage, Failure> {
+    /// The pixels as stored, not yet upright. They may be fewer than the file has, but not fewer than `least` (upright).
+    pub(super) fn decode(self, least: (u32, u32)) -> Result<DynamicImage, Failure> {
+        if let Some(image) = self.reduced(least) {
+            return Ok(image);
+        }
         DynamicImage::from_decoder(self.decoder).map_err(|error| match error {
             ImageError::Limits(_) => Failure::new(
                 FailureCode::TooManyPixels,
@@ -53,6 +60,13 @@ impl<'a> Source<'a> {
             ),
             error => undecodable(self.format, &error),
         })
+    }
+
+    fn reduced(&self, (width, height): (u32, u32)) -> Option<DynamicImage> {
+        let least = if swaps_sides(self.orientation) { (height, width) } else { (width, height) };
+        let stored = self.decoder.dimensions();
+        let halved = least.0 <= stored.0 / 2 && least.1 <= stored.1 / 2;
+        (halved && self.format == ImageFormat::Jpeg && self.plain_colours).then(|| jpeg::reduced(self.bytes, least))?
     }
 }
 
@@ -85,8 +99,9 @@ pub(super) fn is_opaque(image: &DynamicImage) -> bool {
 }
 
 /// The same picture as 8-bit grey or 8-bit RGB, on a white ground. Free of cost for what is that already.
-pub(super) fn flattened(image: DynamicImage) -> DynamicImage {
+pub(super) fn flattened(image: DynamicImage, premultiplied: bool) -> DynamicImage {
     let colour = image.color();
+    let on_white = if premultiplied { share_on_white } else { on_white };
     match (colour.has_alpha(), colour.has_color()) {
         (false, true) => DynamicImage::ImageRgb8(image.into_rgb8()),
         (false, false) => DynamicImage::ImageLuma8(image.into_luma8()),
@@ -114,6 +129,11 @@ pub(super) fn flattened(image: DynamicImage) -> DynamicImage {
 fn on_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
+
+/// The same for a colour that is multiplied with its opacity: what it leaves open is white.
+fn share_on_white(share: u8, alpha: u8) -> u8 {
+    share.saturating_add(u8::MAX - alpha)
 }
 
 /// The decoder for this header, with limits set.

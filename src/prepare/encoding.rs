@@ -1,15 +1,21 @@
 //! Bytes -> text, whatever encoding it was saved in.
 //!
-//! The order: byte order mark, UTF-16 by its zero bytes, strict UTF-8, UTF-8 with little damage, and only then
-//! detection of a legacy encoding, which always finds one. Replacing before detecting would turn every legacy text
-//! into question marks.
+//! The order: byte order mark, UTF-16 by its zero bytes, ISO-2022-JP by its escapes, strict UTF-8, UTF-8 with little
+//! damage, and only then detection of a legacy encoding, which always finds one. Replacing before detecting would turn
+//! every legacy text into question marks.
+//!
+//! Not told apart from their more frequent neighbours: ISO-8859-3, -10, -14 and -16, ISO-8859-15 where it has a euro
+//! sign, Cyrillic of old Macs, UTF-16 without a mark that has no space and no line end. UTF-32 needs its mark.
 //!
 //! Promises: never fails; says which encoding it took and whether characters had to be replaced.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, MACINTOSH, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::str::Utf8Error;
 
+const UTF_8: &str = "utf-8";
 /// Legacy encodings are told apart by this many bytes from the first one that is not ASCII.
 const DETECTION_SAMPLE: usize = 256 * 1024;
 /// UTF-16 without a mark is recognised by this many bytes: as many as sniffing sees, so that both agree.
@@ -36,7 +42,14 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     if let Some(encoding) = utf16_without_mark(bytes) {
         return with(encoding, bytes);
     }
-    if is_utf8(bytes) { utf8(bytes) } else { with(legacy(bytes), bytes) }
+    if is_iso_2022_jp(bytes) {
+        return with(ISO_2022_JP, bytes);
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Decoded { text: text.into(), encoding: UTF_8.to_owned(), damaged: false },
+        Err(error) if is_nearly_utf8(bytes, error) => utf8(bytes),
+        Err(_) => with(legacy(bytes), bytes),
+    }
 }
 
 /// The encoding of a text that begins with these bytes; of one with a byte order mark, whatever the mark will say.
@@ -53,24 +66,50 @@ pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
     byte_order_mark(bytes).is_some()
 }
 
-/// UTF-16 without a byte order mark, when it is unmistakable: every other byte is mostly zero, the bytes between
-/// never are, and the pairs with a zero are printable characters.
+/// UTF-16 without a byte order mark: in one byte order all of it is text of a living script, with more ASCII characters
+/// (a space, a line end) than in the other.
 pub(super) fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(UTF16_SAMPLE)];
-    if !sample.contains(&0) {
+    let (pairs, _) = sample.as_chunks::<2>();
+    if pairs.len() < 2 || !sample.contains(&0) {
         return None;
     }
-    let (pairs, _) = sample.as_chunks::<2>();
-    let looks_like = |high: usize| {
-        let latin = pairs.iter().filter(|pair| pair[high] == 0).count();
-        let printable = |low: u8| matches!(low, b'\t' | b'\n' | b'\r' | 0x0C | 0x20..=0x7E | 0xA0..);
-        latin * 2 > pairs.len() && pairs.iter().all(|pair| pair[high] != 0 || printable(pair[1 - high]))
-    };
-    match (pairs.len() >= 2, looks_like(1), looks_like(0)) {
-        (true, true, false) => Some(UTF_16LE),
-        (true, false, true) => Some(UTF_16BE),
-        _ => None,
+    let little = ascii_of_text(pairs.iter().map(|pair| u16::from_le_bytes(*pair)));
+    let big = ascii_of_text(pairs.iter().map(|pair| u16::from_be_bytes(*pair)));
+    match little.cmp(&big) {
+        Ordering::Greater => Some(UTF_16LE),
+        Ordering::Less => Some(UTF_16BE),
+        Ordering::Equal => None,
     }
+}
+
+/// How many of these are ASCII; 0 if they are no text: a control character, too many from outside of what is written, or
+/// neither white space nor mostly ASCII.
+fn ascii_of_text(units: impl Iterator<Item = u16>) -> usize {
+    let (mut white, mut ascii, mut written, mut all) = (0, 0, 0, 0);
+    for unit in units {
+        match unit {
+            0x09 | 0x0A | 0x0C | 0x0D | 0x20 => white += 1,
+            0x21..=0x7E => ascii += 1,
+            0x00..=0x1F | 0x7F..=0x9F => return 0,
+            // Latin to Arabic, India and Thailand, Vietnamese and old Greek, signs, kana, Han, Hangul, emoji, full width.
+            0xA0..=0x6FF | 0x900..=0xE7F | 0x1E00..=0x22FF | 0x3000..=0x30FF | 0x4E00..=0x9FFF | 0xAC00..=0xDFFF | 0xFF00..=0xFFEF => {
+                written += 1;
+            }
+            _ => {}
+        }
+        all += 1;
+    }
+    let mostly_written = (white + ascii + written) * 8 >= all * 7;
+    if mostly_written && (white > 0 || ascii * 2 > all) { white + ascii } else { 0 }
+}
+
+/// Japanese mail: ASCII bytes throughout, and escapes that no terminal knows.
+fn is_iso_2022_jp(bytes: &[u8]) -> bool {
+    const ESCAPE: u8 = 0x1B;
+    bytes.contains(&ESCAPE)
+        && bytes.windows(3).any(|three| matches!(three, [ESCAPE, b'$', b'@' | b'B']))
+        && ISO_2022_JP.decode_without_bom_handling_and_without_replacement(bytes).is_some()
 }
 
 enum Mark {
@@ -91,9 +130,8 @@ fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
     }
 }
 
-/// Whether the bytes are UTF-8, give or take little damage such as a last character that was cut off.
-fn is_utf8(bytes: &[u8]) -> bool {
-    let Err(error) = std::str::from_utf8(bytes) else { return true };
+/// Whether the bytes are UTF-8 with little damage, such as a last character that was cut off.
+fn is_nearly_utf8(bytes: &[u8], error: Utf8Error) -> bool {
     let (mut sound, mut broken) = (0, 0);
     for chunk in bytes.utf8_chunks() {
         sound += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
@@ -107,7 +145,7 @@ fn utf8(bytes: &[u8]) -> Decoded<'_> {
     let text = String::from_utf8_lossy(bytes);
     // Lossy conversion copies only in order to replace.
     let damaged = matches!(text, Cow::Owned(_));
-    Decoded { text, encoding: "utf-8".to_owned(), damaged }
+    Decoded { text, encoding: UTF_8.to_owned(), damaged }
 }
 
 fn with<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
@@ -138,5 +176,21 @@ fn legacy(bytes: &[u8]) -> &'static Encoding {
     let end = bytes.len().min(start + DETECTION_SAMPLE);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(&bytes[start..end], end == bytes.len());
-    detector.guess(None, Utf8Detection::Deny)
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    if is_macintosh(&bytes[start..end], guess) { MACINTOSH } else { guess }
+}
+
+/// Whether this is from an old Mac, which the detector does not know: between two small letters it has small letters,
+/// and the guess has signs and capitals there.
+fn is_macintosh(sample: &[u8], guess: &'static Encoding) -> bool {
+    let inside_words = || sample.windows(3).filter(|w| w[0].is_ascii_lowercase() && !w[1].is_ascii() && w[2].is_ascii_lowercase());
+    let strange = |encoding: &'static Encoding| {
+        let fits = |byte: u8| {
+            let (letter, _) = encoding.decode_without_bom_handling(std::slice::from_ref(&byte));
+            letter.chars().all(|c| c.is_lowercase() || matches!(c, '\u{2010}'..='\u{2027}'))
+        };
+        inside_words().filter(|three| !fits(three[1])).count()
+    };
+    let all = inside_words().count();
+    guess.is_single_byte() && strange(guess) * 8 > all && strange(MACINTOSH) * 20 <= all
 }

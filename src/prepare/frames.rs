@@ -1,4 +1,5 @@
-//! How many pictures a file holds: frames of an animation, pages of a TIFF.
+//! What the decoders do not tell: how many pictures a file holds (frames of an animation, pages of a TIFF), and whether
+//! the colours of a TIFF are multiplied with their opacity.
 //!
 //! Only block headers are walked, nothing is decoded. A damaged file gives what could be counted up to the damage,
 //! and at least 1; judging it is the decoder's part.
@@ -89,24 +90,55 @@ fn skipped(bytes: &[u8], head: usize, body: u32) -> &[u8] {
 
 /// Follows the list of pages. BigTIFF counts as one page.
 fn tiff(bytes: &[u8]) -> u32 {
-    let big_endian = match bytes.first_chunk() {
-        Some(b"II*\0") => false,
-        Some(b"MM\0*") => true,
-        _ => return 1,
-    };
-    let number = |at: usize, size: usize| {
-        let field = bytes.get(at..at.checked_add(size)?)?;
-        let digit = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
-        Some(if big_endian { field.iter().fold(0, digit) } else { field.iter().rev().fold(0, digit) })
-    };
-    let next_page = |page: usize| number(number(page, 2)? * 12 + page + 2, 4);
+    let Some(file) = Tiff::new(bytes) else { return 1 };
     let mut pages = 0;
-    let mut page = number(4, 4);
+    let mut page = file.first_page();
     while let Some(at) = page.filter(|at| *at != 0 && pages < MOST_PAGES) {
         pages += 1;
-        page = next_page(at);
+        page = file.number(at, 2).and_then(|entries| file.number(entries * 12 + at + 2, 4));
     }
     pages
+}
+
+/// Whether the first page of a TIFF has colours that are multiplied with their opacity already. The decoder takes them
+/// for the usual kind, and they would come out too dark.
+pub(super) fn is_premultiplied(bytes: &[u8]) -> bool {
+    const EXTRA_SAMPLES: usize = 338;
+    const ASSOCIATED_ALPHA: usize = 1;
+    let extra = Tiff::new(bytes).and_then(|file| file.short(file.first_page()?, EXTRA_SAMPLES));
+    extra == Some(ASSOCIATED_ALPHA)
+}
+
+/// The block structure of a TIFF that is not a BigTIFF.
+struct Tiff<'a> {
+    bytes: &'a [u8],
+    big_endian: bool,
+}
+
+impl<'a> Tiff<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        match bytes.first_chunk() {
+            Some(b"II*\0") => Some(Self { bytes, big_endian: false }),
+            Some(b"MM\0*") => Some(Self { bytes, big_endian: true }),
+            _ => None,
+        }
+    }
+
+    fn first_page(&self) -> Option<usize> {
+        self.number(4, 4)
+    }
+
+    /// The value of a field that fits into its entry and is of 16 bits.
+    fn short(&self, page: usize, tag: usize) -> Option<usize> {
+        let mut entries = (0..self.number(page, 2)?).map(|entry| page + 2 + entry * 12);
+        self.number(entries.find(|at| self.number(*at, 2) == Some(tag))? + 8, 2)
+    }
+
+    fn number(&self, at: usize, size: usize) -> Option<usize> {
+        let field = self.bytes.get(at..at.checked_add(size)?)?;
+        let digit = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
+        Some(if self.big_endian { field.iter().fold(0, digit) } else { field.iter().rev().fold(0, digit) })
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
-//! The marker structure of JPEG files, as far as the decoder does not tell it.
+//! What JPEG files have of their own: a marker structure, and a way to be decoded at a fraction of their size.
 //!
-//! The decoder is lenient: it turns a CMYK file into RGB without a word and paints what is missing of a cut-off
-//! file grey. We must know both: providers misread CMYK, and half a picture must not be asked about.
+//! The general decoder is lenient: it turns a CMYK file into RGB without a word and paints what is missing of a cut-off
+//! file grey. We must know both: providers misread CMYK, and half a picture must not be asked about. And it decodes at
+//! full size, which for a photograph is most of the work of its preparation.
 //!
-//! Never: decodes pixels, fails, reads outside the file.
+//! Never: fails, reads outside the file.
+
+use image::{DynamicImage, GrayImage, RgbImage};
+use jpeg_decoder::{Decoder, PixelFormat};
 
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;
@@ -19,6 +23,21 @@ pub(super) struct Frame {
     pub progressive: bool,
     /// Whether a later component has more samples than the first one.
     pub first_is_coarser: bool,
+}
+
+/// The picture at a half, a quarter or an eighth of its size, where that is not smaller than `least`. `None` if this decoder
+/// finds anything wrong or unusual: the general one has more patience, and better words for what it refuses.
+pub(super) fn reduced(bytes: &[u8], least: (u32, u32)) -> Option<DynamicImage> {
+    let mut decoder = Decoder::new(bytes);
+    decoder.scale(least.0.try_into().ok()?, least.1.try_into().ok()?).ok()?;
+    let pixels = decoder.decode().ok()?;
+    let info = decoder.info()?;
+    let (width, height) = (info.width.into(), info.height.into());
+    match info.pixel_format {
+        PixelFormat::L8 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
+        PixelFormat::RGB24 => RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8),
+        _ => None,
+    }
 }
 
 /// The frame header; `None` if there is none before the pixels.

@@ -38,12 +38,12 @@ pub(super) fn prepare(
                 if numbered {
                     add_page(&mut running, Some(number), ", the image that follows", "");
                 }
-                content.extend(text::piece(take(&mut running)));
+                content.extend(text::piece(&take(&mut running)));
                 content.push(Piece::Picture(Arc::new(picture(image, limits))));
             }
         }
     }
-    content.extend(text::piece(running));
+    content.extend(text::piece(&running));
     if content.is_empty() {
         return Err(Failure::new(FailureCode::Empty, "there is no text in this document"));
     }

@@ -21,7 +21,7 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
     let size = source.upright_size();
     let sent_size = limits.fit(size.0, size.1);
     let frames = frames::count(bytes, format);
-    let orientation = source.orientation;
+    let (orientation, premultiplied) = (source.orientation, source.premultiplied);
     let sendable = limits.accepts(format)
         && frames == 1
         && orientation == Orientation::NoTransforms
@@ -29,12 +29,12 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         && sent_size == size
         && bytes.len() <= limits.max_encoded_bytes;
 
-    let image = source.decode()?;
+    let image = source.decode(sent_size)?;
     // Transparent images are never passed on: black text on "nothing" is black on black to some providers.
     let (file, sent_format) = if sendable && decode::is_opaque(&image) {
         (Cow::Borrowed(bytes), format)
     } else {
-        let image = encode::fitted(decode::flattened(image), orientation, sent_size)?;
+        let image = encode::fitted(decode::flattened(image, premultiplied), orientation, sent_size)?;
         let file = encode::encoded(&image, settings.jpeg_quality, limits.max_encoded_bytes)?;
         (Cow::Owned(file), ImageFormat::Jpeg)
     };

@@ -2,7 +2,7 @@
 //!
 //! A new kind is a file of its own beside this one, and a line in [`READERS`].
 
-use super::{ImageLimits, PrepareSettings, compound, docx, epub, html, legacy, mail, msg, odf, ods, pptx, rtf, sheet};
+use super::{ImageLimits, PrepareSettings, compound, docx, epub, html, legacy, mail, msg, odf, ods, pdf, pptx, rtf, sheet};
 use crate::model::Failure;
 use serde::{Deserialize, Serialize};
 

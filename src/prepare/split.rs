@@ -65,7 +65,7 @@ fn pieces(piece: &Piece, limit: u64) -> Vec<Piece> {
     } else {
         TextSplitter::new(config).chunks(&whole.body).collect()
     };
-    chunks.into_iter().filter_map(|chunk| text::piece(chunk.to_owned())).collect()
+    chunks.into_iter().filter_map(text::piece).collect()
 }
 
 /// The last tokens of a piece, from the beginning of a word.
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn content(body: &str) -> Content {
-        Content(text::piece(body.to_owned()).into_iter().collect())
+        Content(text::piece(body).into_iter().collect())
     }
 
     fn bodies(portions: &[Portion]) -> Vec<String> {

@@ -6,6 +6,7 @@
 
 use super::{TextSettings, encoding, tokens};
 use crate::model::{Content, Facts, Failure, FailureCode, Kind, Piece, Prepared, Text};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Bytes looked at together, without an early exit between them; few enough for a count of them to fit a byte.
@@ -20,7 +21,7 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
         return Err(Failure::new(FailureCode::Empty, "no text in this file"));
     }
     let note = "some bytes were not valid in this encoding and were replaced by U+FFFD";
-    let Some(piece) = piece(body) else { return Err(Failure::new(FailureCode::Empty, "no text in this file")) };
+    let Some(piece) = piece(&body) else { return Err(Failure::new(FailureCode::Empty, "no text in this file")) };
     let facts = Facts {
         kind: Kind::Text,
         bytes: bytes.len() as u64,
@@ -38,18 +39,18 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
 }
 
 /// A text as people wrote it -> as it is sent.
-pub(super) fn tidy(text: &str, settings: &TextSettings) -> String {
+pub(super) fn tidy<'t>(text: &'t str, settings: &TextSettings) -> Cow<'t, str> {
     let body = normalised(text);
-    if settings.clean { cleaned(&body) } else { body }
+    if settings.clean { cleaned(&body).into() } else { body }
 }
 
 /// A tidy text, counted; `None` if it is empty.
-pub(super) fn piece(body: String) -> Option<Piece> {
+pub(super) fn piece(body: &str) -> Option<Piece> {
     if body.is_empty() {
         return None;
     }
     let digest = blake3::hash(body.as_bytes()).to_hex().to_string();
-    let tokens = tokens::count(&body);
+    let tokens = tokens::count(body);
     Some(Piece::Text(Arc::new(Text { body: Arc::from(body), digest, tokens })))
 }
 
@@ -75,9 +76,9 @@ fn is_normal(text: &str) -> bool {
 }
 
 /// One kind of line end, no control characters.
-fn normalised(text: &str) -> String {
+fn normalised(text: &str) -> Cow<'_, str> {
     if is_normal(text) {
-        return text.to_owned();
+        return text.into();
     }
     let mut body = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -97,7 +98,7 @@ fn normalised(text: &str) -> String {
             _ => body.push(character),
         }
     }
-    body
+    body.into()
 }
 
 /// Lower case, no punctuation, single spaces.

@@ -1,7 +1,7 @@
 //! Preparation of photographs against a plain loop with the image crate, both on all cores.
 
 use super::child::median;
-use docmill::prepare::{ImageLimits, ImageSettings, PrepareSettings, TextSettings, prepare, sniff};
+use docmill::prepare::{ImageLimits, ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings, prepare, sniff};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{ImageReader, Rgb, RgbImage};
@@ -14,13 +14,7 @@ const PAIRS: usize = 3;
 
 pub fn images() {
     let photo = photo();
-    let settings = PrepareSettings {
-        workers: 0,
-        queue: 1,
-        memory_mb: 512,
-        image: ImageSettings { max_edge: 1568, jpeg_quality: 85, max_pixels_mp: 100 },
-        text: TextSettings { clean: false },
-    };
+    let settings = settings();
     let limits = ImageLimits::anthropic(true);
     let ratios = (0..PAIRS).map(|_| {
         let plain = rate(|| plain(&photo).len());
@@ -29,6 +23,20 @@ pub fn images() {
         ours / plain
     });
     println!("images: median ratio {:.2} (wanted: at least 2.5)", median(ratios.collect()));
+}
+
+/// The defaults.
+pub fn settings() -> PrepareSettings {
+    PrepareSettings {
+        workers: 0,
+        queue: 1,
+        memory_mb: 512,
+        image: ImageSettings { max_edge: 1568, jpeg_quality: 85, max_pixels_mp: 100 },
+        text: TextSettings { clean: false },
+        pdf: PdfSettings { mode: PdfMode::Auto, max_pages: 0 },
+        document_s: 60,
+        document_mb: 1024,
+    }
 }
 
 fn rate(work: impl Fn() -> usize + Sync) -> f64 {

@@ -8,6 +8,7 @@ mod bare;
 mod child;
 mod corpus;
 mod durability;
+mod formats;
 mod images;
 mod limits;
 mod memory;
@@ -31,7 +32,9 @@ fn main() {
             straggler::straggler(100_000);
             million::million(1_000_000);
             limits::limits();
+            formats::formats();
         }
+        ["formats"] => formats::formats(),
         ["limits"] => limits::limits(),
         ["corpus", directories @ ..] => corpus::corpus(directories),
         ["throughput"] => throughput::throughput(50_000),

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod encodings;
 mod formats;
+mod golden;
 mod images;
+mod mutations;
 mod pdf;
 mod sniffing;
 mod texts;

@@ -14,15 +14,15 @@ fn text(prepared: &Prepared) -> Arc<Text> {
     }
 }
 
-fn body(bytes: &[u8]) -> String {
+pub(super) fn body(bytes: &[u8]) -> String {
     text(&run(bytes).unwrap()).body.to_string()
 }
 
-fn utf16(text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+pub(super) fn utf16(text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     mark.then_some(0xFEFF).into_iter().chain(text.encode_utf16()).flat_map(bytes).collect()
 }
 
-fn utf32(text: &str, bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
+pub(super) fn utf32(text: &str, bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
     std::iter::once(0xFEFF).chain(text.chars().map(u32::from)).flat_map(bytes).collect()
 }
 

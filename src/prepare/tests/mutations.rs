@@ -1,0 +1,132 @@
+//! Files that were spoiled at random: each ends as a document or as a failure that says why.
+
+use super::*;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+
+/// Enough for the corpus; a header that promises more is refused before it costs time.
+const MEGAPIXELS: u32 = 1;
+
+/// One thing that happens to a file: some bytes of it are overwritten, lost, doubled, or all the rest is cut off.
+#[derive(Debug, Clone)]
+enum Damage {
+    Overwrite(Index, Vec<u8>),
+    Lose(Index, usize),
+    Double(Index, usize),
+    Cut(Index),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    // Sizes and counts at their ends break more than any other numbers.
+    let byte = prop_oneof![Just(0), Just(0xFF), Just(0x7F), Just(0x80), Just(1), any::<u8>()];
+    let at = any::<Index>;
+    prop_oneof![
+        6 => (at(), proptest::collection::vec(byte, 1..5)).prop_map(|(at, bytes)| Damage::Overwrite(at, bytes)),
+        1 => (at(), 1_usize..40).prop_map(|(at, length)| Damage::Lose(at, length)),
+        1 => (at(), 1_usize..40).prop_map(|(at, length)| Damage::Double(at, length)),
+        1 => at().prop_map(Damage::Cut),
+    ]
+}
+
+impl Damage {
+    fn done_to(&self, bytes: &mut Vec<u8>) {
+        let stretch = |at: &Index, length: usize, of: usize| {
+            let from = at.index(of);
+            from..of.min(from + length)
+        };
+        if bytes.is_empty() {
+            return;
+        }
+        let length = bytes.len();
+        match self {
+            Self::Overwrite(at, with) => {
+                let hit = stretch(at, with.len(), length);
+                let with = &with[..hit.len()];
+                bytes[hit].copy_from_slice(with);
+            }
+            Self::Lose(at, lost) => drop(bytes.drain(stretch(at, *lost, length))),
+            Self::Double(at, doubled) => {
+                let again = bytes[stretch(at, *doubled, length)].to_vec();
+                let at = at.index(length);
+                bytes.splice(at..at, again);
+            }
+            Self::Cut(at) => bytes.truncate(at.index(length)),
+        }
+    }
+}
+
+/// What gets spoiled: all images of the corpus, texts in all encodings.
+fn sound_files() -> Vec<Vec<u8>> {
+    golden::images().into_iter().map(|(_, bytes)| bytes).chain(encodings::all_saved()).collect()
+}
+
+/// The whole way of a file, from its bytes to what is sent.
+fn ends_well(bytes: &[u8]) -> TestCaseResult {
+    let mut settings = settings();
+    settings.image.max_pixels_mp = MEGAPIXELS;
+    let sniffed = sniff(bytes, "");
+    peak_memory(bytes, sniffed);
+    match prepare(bytes, sniffed, &settings, &ImageLimits::openai()) {
+        Ok(Prepared { content: Content::Picture(picture), .. }) => {
+            let sent = ::image::load_from_memory(&sent_bytes(&picture));
+            prop_assert!(sent.is_ok_and(|image| (image.width(), image.height()) == (picture.width, picture.height)));
+        }
+        Ok(Prepared { content: Content::Text(text), .. }) => {
+            prop_assert!(!text.body.trim().is_empty());
+            let clean = text.body.chars().all(|c| matches!(c, '\t' | '\n') || !(c.is_control() || c == '\u{FEFF}'));
+            prop_assert!(clean);
+        }
+        Err(failure) => {
+            use FailureCode::{Empty, TooLarge, TooManyPixels, Undecodable, UnsupportedKind};
+            prop_assert!(matches!(failure.code, Empty | TooLarge | TooManyPixels | Undecodable | UnsupportedKind), "{failure}");
+            prop_assert!(!failure.message.contains("broke down"), "{failure}");
+        }
+    }
+    Ok(())
+}
+
+fn spoil(cases: u32, rng: TestRng) {
+    let sound = sound_files();
+    let mut runner = TestRunner::new_with_rng(Config { cases, failure_persistence: None, ..Config::default() }, rng);
+    let spoiled = (any::<Index>(), proptest::collection::vec(damage(), 1..6)).prop_map(|(file, damages)| {
+        let mut bytes = file.get(&sound).clone();
+        damages.iter().for_each(|damage| damage.done_to(&mut bytes));
+        bytes
+    });
+    runner.run(&spoiled, |bytes| ends_well(&bytes)).unwrap();
+}
+
+#[test]
+fn a_spoiled_file_ends_as_a_document_or_as_a_failure() {
+    spoil(1500, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+}
+
+/// For hours when there is time: `DOCMILL_FUZZ="CASES SEED" cargo test --release --lib mutations -- --ignored`.
+#[test]
+#[ignore = "takes as long as one likes"]
+fn many_spoiled_files_end_as_documents_or_as_failures() {
+    let wish = std::env::var("DOCMILL_FUZZ").unwrap_or_else(|_| "100000 1".to_owned());
+    let (cases, seed) = wish.split_once(' ').unwrap();
+    let seed = blake3::hash(seed.as_bytes());
+    spoil(cases.parse().unwrap(), TestRng::from_seed(RngAlgorithm::ChaCha, seed.as_bytes()));
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 300, ..Config::default() })]
+
+    #[test]
+    fn any_bytes_end_as_a_document_or_as_a_failure(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        ends_well(&bytes)?;
+    }
+
+    #[test]
+    fn any_bytes_behind_any_beginning_are_sniffed_without_harm(
+        file in any::<Index>(), head in 1_usize..64, tail in proptest::collection::vec(any::<u8>(), 0..200), extension in "[a-z0-9]{0,4}",
+    ) {
+        let sound = file.get(&sound_files()).clone();
+        let bytes = [&sound[..head.min(sound.len())], &tail].concat();
+        sniff(&bytes, &extension);
+        ends_well(&bytes)?;
+    }
+}
