@@ -54,10 +54,15 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
 
 /// The encoding of a text that begins with these bytes; of one with a byte order mark, whatever the mark will say.
 pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
-    match utf16_without_mark(sample) {
-        Some(encoding) => encoding,
-        None if is_utf8(sample) => encoding_rs::UTF_8,
-        None => legacy(sample),
+    if let Some(encoding) = utf16_without_mark(sample) {
+        return encoding;
+    }
+    if is_iso_2022_jp(sample) {
+        return ISO_2022_JP;
+    }
+    match std::str::from_utf8(sample) {
+        Err(error) if !is_nearly_utf8(sample, error) => legacy(sample),
+        _ => encoding_rs::UTF_8,
     }
 }
 

@@ -68,14 +68,21 @@ fn ends_well(bytes: &[u8]) -> TestCaseResult {
     let sniffed = sniff(bytes, "");
     peak_memory(bytes, sniffed);
     match prepare(bytes, sniffed, &settings, &ImageLimits::openai()) {
-        Ok(Prepared { content: Content::Picture(picture), .. }) => {
-            let sent = ::image::load_from_memory(&sent_bytes(&picture));
-            prop_assert!(sent.is_ok_and(|image| (image.width(), image.height()) == (picture.width, picture.height)));
-        }
-        Ok(Prepared { content: Content::Text(text), .. }) => {
-            prop_assert!(!text.body.trim().is_empty());
-            let clean = text.body.chars().all(|c| matches!(c, '\t' | '\n') || !(c.is_control() || c == '\u{FEFF}'));
-            prop_assert!(clean);
+        Ok(Prepared { content, .. }) => {
+            prop_assert!(!content.0.is_empty());
+            for piece in &content.0 {
+                match piece {
+                    Piece::Picture(picture) => {
+                        let sent = ::image::load_from_memory(&sent_bytes(picture));
+                        prop_assert!(sent.is_ok_and(|image| (image.width(), image.height()) == (picture.width, picture.height)));
+                    }
+                    Piece::Text(text) => {
+                        prop_assert!(!text.body.trim().is_empty());
+                        let clean = text.body.chars().all(|c| matches!(c, '\t' | '\n') || !(c.is_control() || c == '\u{FEFF}'));
+                        prop_assert!(clean);
+                    }
+                }
+            }
         }
         Err(failure) => {
             use FailureCode::{Empty, TooLarge, TooManyPixels, Undecodable, UnsupportedKind};
