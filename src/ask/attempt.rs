@@ -120,6 +120,9 @@ impl Asker {
         let Exchange { result, standings } = self.governor.unless_abandoned(self.transport.send(&call.model, body, live)).await?;
         let seconds = started.elapsed().as_secs_f64();
 
+        if let Ok(reply) = &result {
+            self.calibration.learn(&call.model, call.tokens, reply.usage.input());
+        }
         let (usage, lost, tier) = match &result {
             Ok(reply) => (reply.usage, false, reply.tier.as_deref()),
             Err(fault) => (fault.usage, fault.class == Class::Ambiguous, None),
@@ -150,7 +153,7 @@ impl Asker {
 
     fn need(&self, call: &Call, max_output: u64) -> Need {
         Need {
-            input: call.tokens as f64,
+            input: self.calibration.expected(&call.model, call.tokens),
             // Until answers have shown how long they are.
             output: f64::from(call.max_output_tokens) / 2.0,
             max_output: max_output as f64,

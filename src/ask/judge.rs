@@ -2,14 +2,22 @@
 
 use super::fault::{Class, Fault};
 use super::retry::Answered;
-use crate::model::{FailureCode, Reply, Stop};
+use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde_json::Value;
 
 /// A reply is an answer only if the model finished, did not decline, and said what was asked for.
-pub(super) fn judge(reply: Reply, check: impl Fn(&str) -> Result<Value, String>) -> Result<Answered, Fault> {
+pub(super) fn judge(reply: Reply, call: &Call, check: impl Fn(&str) -> Result<Value, String>) -> Result<Answered, Fault> {
     let fault = |class, code, message: String| {
         Err(Fault { usage: reply.usage, request_id: reply.request_id.clone(), ..Fault::new(class, code, message) })
     };
+    if let Some(estimated) = was_cut(call, reply.usage.input()) {
+        let message = format!(
+            "the server has read {} of about {estimated} tokens of the prompt: it cuts long prompts without a word; raise its context \
+             (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: -c), or give the job a [long] with max_input_tokens",
+            reply.usage.input()
+        );
+        return fault(Class::Permanent, FailureCode::PromptCut, message);
+    }
     match &reply.stop {
         Stop::Refused(why) => return fault(Class::Permanent, FailureCode::Refused, format!("the model declined: {why}")),
         Stop::Filtered(why) => return fault(Class::Permanent, FailureCode::Filtered, format!("the answer was filtered: {why}")),
@@ -33,4 +41,15 @@ pub(super) fn judge(reply: Reply, check: impl Fn(&str) -> Result<Value, String>)
         Ok(value) => Ok(Answered { value, model: reply.model, request_id: reply.request_id }),
         Err(why) => fault(Class::BadReply, FailureCode::InvalidAnswer, why),
     }
+}
+
+/// Shorter prompts are nowhere cut, and their estimates are less certain.
+const LEAST_CUT: u64 = 1000;
+
+/// The tokens that a prompt must have had, if the server cannot have read all of it. No vocabulary in use needs less than six
+/// tenths of the tokens that ours does; what images come to is less certain.
+fn was_cut(call: &Call, counted: u64) -> Option<u64> {
+    let text_alone = call.parts.iter().all(|part| matches!(part, Part::Text(_)));
+    let cut = text_alone && call.tokens >= LEAST_CUT && counted > 0 && counted * 10 < call.tokens * 6;
+    cut.then_some(call.tokens)
 }

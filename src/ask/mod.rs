@@ -12,6 +12,7 @@ pub mod pricing;
 mod account;
 mod attempt;
 mod budget;
+mod calibration;
 mod ending;
 mod fault;
 mod governor;

@@ -6,6 +6,7 @@
 
 use super::account::Account;
 use super::attempt::Sent;
+use super::calibration::Calibration;
 use super::dialect::Shape;
 use super::ending::{Ended, clock_time};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind};
@@ -80,6 +81,7 @@ pub struct Asker {
     /// Until when everybody asks the fallback.
     pub(super) away_until: Mutex<Option<Instant>>,
     pub(super) preflight: Preflight,
+    pub(super) calibration: Calibration,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -143,6 +145,7 @@ impl Asker {
             fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
             away_until: Mutex::new(None),
             preflight: Preflight::new(settings.preflight),
+            calibration: Calibration::default(),
             observer,
         }
     }
@@ -182,7 +185,7 @@ impl Asker {
         let mut lessons = Lessons::default();
         loop {
             let Sent { result, mut attempt, shape } = self.attempt_hedged(question, ledger, &lessons, &mut spent).await?;
-            let fault = match result.and_then(|reply| judge(reply, &check)) {
+            let fault = match result.and_then(|reply| judge(reply, call, &check)) {
                 Ok(mut answered) => {
                     self.account.scrub_value(&mut answered.value);
                     return Ok(Ended::Answered(answered, spent, attempt));

@@ -16,6 +16,8 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Run a job over documents, or bring its results up to date
     Run(RunArgs),
+    /// Show what would be sent of a document, without sending it
+    Inspect(InspectArgs),
     /// Tell what is done, what remains, what is in doubt, and how to go on
     Status(StatusArgs),
     /// Make result files of the run store, in any format
@@ -107,6 +109,23 @@ pub(super) struct SettingsArgs {
     /// One setting, such as llm.concurrency=200; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct InspectArgs {
+    /// The document
+    pub file: PathBuf,
+    /// A built-in job, the path of a job file, or auto [default: job.use]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub job: Option<String>,
+    /// Show whole calls, prompts and all
+    #[arg(long)]
+    pub calls: bool,
+    /// Write texts and images to this directory as files
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 #[derive(Debug, ClapArgs)]

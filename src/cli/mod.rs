@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod exit;
 mod export;
+mod inspect;
 mod jobs;
 mod prices;
 mod prune;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Verify(store) => verify::verify(&store),
         Command::Runs(runs) => runs::runs(&runs),
         Command::Prune(prune) => prune::prune(&prune),
+        Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Jobs(jobs) => jobs::jobs(&jobs),
         Command::Prices(prices) => prices::prices(&prices),
         Command::Config(config) => config::config(&config),

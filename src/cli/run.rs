@@ -232,7 +232,7 @@ fn flags(args: &RunArgs) -> Vec<(String, String, String)> {
     flags
 }
 
-fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, Stop> {
+pub(super) fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, Stop> {
     let method = match settings.job.combine.as_str() {
         "" => None,
         "none" => Some(Method::None),
@@ -291,7 +291,7 @@ async fn start_simulator(settings: &SimulatorSettings) -> Result<Simulator, Stop
     Simulator::start(scenario, 0).await.map_err(|e| Stop::internal(format!("the simulator cannot start: {e}")))
 }
 
-fn image_limits(account: &Account) -> ImageLimits {
+pub(super) fn image_limits(account: &Account) -> ImageLimits {
     /// Parts of the ids of models before the high-resolution tier.
     const OLDER: [&str; 6] = ["claude-3", "-4-0", "-4-1", "-4-5", "-4-6", "-4-2025"];
     match account.provider {

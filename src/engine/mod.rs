@@ -11,6 +11,7 @@ mod ask;
 mod breaker;
 mod closing;
 mod conductor;
+mod inspect;
 mod isolation;
 mod ledger;
 mod list;
@@ -27,6 +28,7 @@ mod summary;
 mod wiring;
 mod write;
 
+pub use inspect::{Inspected, inspect};
 pub use isolation::READ_DOCUMENTS;
 pub use route::JobSet;
 pub use wiring::run;

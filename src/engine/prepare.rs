@@ -11,7 +11,7 @@ use super::{Context, JobSet, Plan, RunError};
 use crate::job::{Job, Portions};
 use crate::model::{Document, DocumentId, Facts, Failure, FailureCode, Kind, Prepared};
 use crate::prepare::{
-    Extract, ImageLimits, PdfMode, PrepareSettings, Reader, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
+    Extract, ImageLimits, PdfMode, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
 };
 use futures::{StreamExt as _, stream};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -230,6 +230,9 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
                 Work::Extract(extract, reader, size) => prepare_extract(extract, reader, size, settings, images),
             };
             let Prepared { content, mut facts } = prepared?;
+            if job.flag_orders {
+                facts.orders = orders(&content);
+            }
             divide(&content, &mut facts, job, shared.longest).map(|portions| State::Prepared(facts, portions))
         };
         let all = work.into_iter().zip(&jobs);

@@ -56,7 +56,10 @@ impl RowMaker {
         let Answered { calls, answers, counted } = answered;
         let answers = answers.as_deref().unwrap_or(&calls);
         let (status, failure) = verdict(answers);
-        let answers = job.answers(answers, &counted);
+        let mut answers = job.answers(answers, &counted);
+        if job.flag_orders {
+            answers.insert(Job::ORDERS_COLUMN.to_owned(), Value::Bool(!facts.orders.is_empty()));
+        }
         Row { answers, failure, input: Some(facts), calls, ..self.row(document, job, status) }
     }
 

@@ -45,6 +45,9 @@ pub(super) struct JobFile {
     pub columns: Option<Vec<String>>,
     #[serde(rename = "task", default)]
     pub tasks: Vec<TaskFile>,
+    /// Whether rows say whose document tries to give orders.
+    #[serde(default)]
+    pub flag_orders: bool,
     #[serde(default)]
     pub long: LongFile,
     #[serde(default)]

@@ -55,13 +55,20 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     combine.method = method.unwrap_or(combine.method);
     let combine = Combine::new(combine, &tasks, &file.params, values).map_err(|e| format!("combine: {e}"))?;
     let columns = columns::columns(&tasks, &combine)?;
-    let csv_columns = columns::chosen(&columns, file.columns)?;
+    let mut csv_columns = columns::chosen(&columns, file.columns)?;
+    if file.flag_orders {
+        if csv_columns.iter().any(|column| column == Job::ORDERS_COLUMN) {
+            return Err(format!("an answer is called `{}`, as is the column of flag_orders; rename it", Job::ORDERS_COLUMN));
+        }
+        csv_columns.insert(0, Job::ORDERS_COLUMN.to_owned());
+    }
     Ok(Job {
         name: file.name,
         description: file.description,
         input: file.input,
         system: system.into(),
         tasks,
+        flag_orders: file.flag_orders,
         long: file.long,
         combine,
         columns,

@@ -50,6 +50,8 @@ pub struct Job {
     pub input: InputKind,
     system: Arc<str>,
     tasks: Vec<Task>,
+    /// Whether its rows say whose document tries to give orders.
+    pub flag_orders: bool,
     long: file::LongFile,
     combine: combine::Combine,
     columns: Vec<Column>,
@@ -107,7 +109,10 @@ impl Job {
         !matches!(self.combine, combine::Combine::None)
     }
 
-    /// Names of the columns with answers, as they stand in `results.csv`.
+    /// The column that says whose document tries to give orders.
+    pub const ORDERS_COLUMN: &str = "gives_orders";
+
+    /// Names of its columns, as they stand in `results.csv`.
     pub fn csv_columns(&self) -> &[String] {
         &self.csv_columns
     }

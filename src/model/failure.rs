@@ -85,6 +85,8 @@ codes! {
     InvalidAnswer = "invalid_answer",
     /// The document does not fit the model's context or the provider's request size.
     TooLong = "too_long",
+    /// The server has read only a part of the prompt, and said nothing about it.
+    PromptCut = "prompt_cut",
     /// The provider rejected the request.
     Rejected = "rejected",
     /// The provider kept refusing for its rate limit.
@@ -138,6 +140,7 @@ impl FailureCode {
             | Self::NoAnswer
             | Self::InvalidAnswer
             | Self::TooLong
+            | Self::PromptCut
             | Self::Rejected => false,
         }
     }

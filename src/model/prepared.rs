@@ -125,6 +125,9 @@ pub struct Facts {
     /// What was sent of each page. Documents with pages only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<PageFacts>,
+    /// What sounds like orders to a model in it, where the job asks for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<String>,
     /// What a reader should know, such as "first of 12 frames" or "some bytes were not valid in this encoding".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

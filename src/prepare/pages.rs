@@ -58,6 +58,7 @@ pub(super) fn prepare(
         tokens: content.tokens(),
         sent_tokens: None,
         parts: None,
+        orders: Vec::new(),
         pages: if paged { facts } else { Vec::new() },
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     };

@@ -49,6 +49,7 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         tokens: limits.tokens(sent_size.0, sent_size.1),
         sent_tokens: None,
         parts: None,
+        orders: Vec::new(),
         pages: Vec::new(),
         note: frames_note(format, frames),
     };

@@ -32,6 +32,7 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
         tokens: piece.tokens(),
         sent_tokens: None,
         parts: None,
+        orders: Vec::new(),
         pages: Vec::new(),
         note: decoded.damaged.then(|| note.to_owned()),
     };

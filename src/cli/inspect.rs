@@ -1,0 +1,129 @@
+//! `docmill inspect`: what would be sent of a document, without sending it.
+
+use super::args::InspectArgs;
+use super::exit::{Exit, Stop};
+use super::run::{image_limits, load_jobs};
+use super::{print, settings};
+use crate::ask::Account;
+use crate::engine::{Inspected, inspect as inspect_bytes};
+use crate::model::{Facts, Piece};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// No request is made, so any key will do.
+const NO_KEY: &str = "none";
+/// An address is needed as well, and never used.
+const NO_ADDRESS: &str = "http://127.0.0.1:9";
+
+pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, Stop> {
+    let flags = args.job.iter().map(|job| ("job.use".to_owned(), toml::Value::String(job.clone()).to_string(), "--job".to_owned()));
+    let (config, settings) = settings::load(&args.settings, flags.collect())?;
+    let jobs = load_jobs(&config, &settings)?;
+    let prices = super::prices::in_force(&config, &settings)?;
+    let key = |name: &str| std::env::var(name).ok().or_else(|| Some(NO_KEY.to_owned()));
+    let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
+    let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
+    let bytes = std::fs::read(&args.file).map_err(|e| Stop::usage(format!("{}: {e}", args.file.display())))?;
+    let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let (limits, longest) = (image_limits(&account), account.prices.longest(&account.model));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    let inspected = inspect_bytes(&bytes, &extension, &jobs, (&settings.prepare, &limits), (&account.model, longest));
+    match runtime.block_on(inspected) {
+        Ok(inspected) => {
+            if let Some(directory) = &args.save {
+                save(&inspected, directory)?;
+            }
+            print(&shown(&inspected, &account, args.calls))?;
+            Ok(Exit::Ok)
+        }
+        Err(failure) => Err(Stop { exit: Exit::FailedRows, message: format!("{}: {failure}", args.file.display()) }),
+    }
+}
+
+fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
+    let Inspected { facts, job, portions, calls: asked } = inspected;
+    let mut text = head(facts);
+    let mut line = |key: &str, value: &str| writeln!(text, "{key:<12}{value}").unwrap_or_default();
+    let tokens: u64 = asked.iter().map(|call| call.tokens).sum();
+    line("job", &format!("{}: {} calls, about {tokens} input tokens, to {}", job.name, asked.len(), account.model));
+    for note in facts.note.iter() {
+        line("note", note);
+    }
+    for order in &facts.orders {
+        line("warning", &format!("this sounds like an order to a model: {order}"));
+    }
+    if calls {
+        for call in asked {
+            let parts: String = call.parts.iter().map(|part| shown_part(part) + "\n").collect();
+            let _infallible = write!(text, "\n== {}, at most {} tokens of answer\n{parts}", call.label(), call.max_output_tokens);
+        }
+        return text;
+    }
+    let widest = portions.sets.iter().max_by_key(|set| set.len()).map_or(&[][..], |set| &set[..]);
+    for portion in widest {
+        let place = portion
+            .place
+            .map_or_else(String::new, |(part, parts)| format!("\n== part {part} of {parts}, {} tokens", portion.content.tokens()));
+        text.push_str(&place);
+        for piece in &portion.content.0 {
+            text.push('\n');
+            text.push_str(&match piece {
+                Piece::Text(body) => body.body.to_string(),
+                Piece::Picture(picture) => image(picture),
+            });
+        }
+    }
+    text
+}
+
+fn image(picture: &crate::model::Picture) -> String {
+    format!("(image: {}, {} x {}, {} bytes in base64)", picture.media_type, picture.width, picture.height, picture.base64.len())
+}
+
+fn shown_part(part: &crate::model::Part) -> String {
+    match part {
+        crate::model::Part::Text(text) => text.to_string(),
+        crate::model::Part::Picture(picture) => image(picture),
+    }
+}
+
+fn head(facts: &Facts) -> String {
+    let mut text = String::new();
+    let mut line = |key: &str, value: String| writeln!(text, "{key:<12}{value}").unwrap_or_default();
+    line("format", format!("{}, {} bytes", facts.format, facts.bytes));
+    if let (Some([width, height]), Some([sent_width, sent_height])) = (facts.pixels, facts.sent_pixels) {
+        line("pixels", format!("{width} x {height}, sent as {sent_width} x {sent_height}"));
+    }
+    if let Some(words) = facts.words {
+        line("words", words.to_string());
+    }
+    if !facts.pages.is_empty() {
+        let images = facts.pages.iter().filter(|page| page.sent_pixels.is_some()).count();
+        line("pages", format!("{}, {images} of them as images", facts.pages.len()));
+    }
+    line("tokens", format!("about {}", facts.tokens));
+    if let Some(sent) = facts.sent_tokens {
+        line("cut", format!("to the first {sent} tokens"));
+    }
+    text
+}
+
+/// Texts and images as files, in their order.
+fn save(inspected: &Inspected, directory: &Path) -> Result<(), Stop> {
+    let say = |e: std::io::Error| Stop::usage(format!("{}: {e}", directory.display()));
+    std::fs::create_dir_all(directory).map_err(say)?;
+    let pieces = inspected.portions.sets.iter().max_by_key(|set| set.len()).into_iter().flatten().flat_map(|portion| &portion.content.0);
+    for (n, piece) in pieces.enumerate() {
+        match piece {
+            Piece::Text(text) => std::fs::write(directory.join(format!("{:03}.txt", n + 1)), &*text.body).map_err(say)?,
+            Piece::Picture(picture) => {
+                let extension = picture.media_type.strip_prefix("image/").unwrap_or("image").replace("jpeg", "jpg");
+                let file = STANDARD.decode(&picture.base64).map_err(Stop::internal)?;
+                std::fs::write(directory.join(format!("{:03}.{extension}", n + 1)), file).map_err(say)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! One document, as a run would prepare it, and no further.
+
+use super::isolation::Isolation;
+use super::portions::divide;
+use super::route::JobSet;
+use crate::job::{Job, Portions};
+use crate::model::{Call, Facts, Failure, Prepared};
+use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, orders, prepare, prepare_extract, sniff};
+use std::sync::Arc;
+
+/// What a run would make of a document.
+#[derive(Debug)]
+pub struct Inspected {
+    /// What it is.
+    pub facts: Facts,
+    /// The job that would take it.
+    pub job: Arc<Job>,
+    /// What would be sent of it.
+    pub portions: Portions,
+    /// What would be asked about it at first; merging and combining come later.
+    pub calls: Vec<Call>,
+}
+
+/// Prepares the bytes of a file with this extension, and makes the calls that `model` would get.
+pub async fn inspect(
+    bytes: &[u8],
+    extension: &str,
+    jobs: &JobSet,
+    (settings, limits): (&PrepareSettings, &ImageLimits),
+    (model, longest): (&str, Option<u64>),
+) -> Result<Inspected, Failure> {
+    let sniffed = sniff(bytes, extension);
+    let prepared = match sniffed {
+        Sniffed::Document(reader) => {
+            let isolation =
+                Isolation::new(settings, limits).map_err(|e| Failure::new(crate::model::FailureCode::Internal, e.to_string()))?;
+            let extract = isolation.extract(bytes, reader).await?;
+            prepare_extract(extract, reader, bytes.len(), settings, limits)?
+        }
+        _ => prepare(bytes, sniffed, settings, limits)?,
+    };
+    let Prepared { content, mut facts } = prepared;
+    let (job, _) = jobs.pick(sniffed.kind(), extension);
+    facts.orders = orders(&content);
+    let portions = divide(&content, &mut facts, &job, longest)?;
+    let calls = job.calls(&portions, None, model, None)?;
+    Ok(Inspected { facts, job, portions, calls })
+}
