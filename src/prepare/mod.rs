@@ -35,6 +35,8 @@ mod rtf;
 mod settings;
 mod sheet;
 mod sniff;
+mod styles;
+mod tags;
 mod text;
 mod tokens;
 mod verdict;

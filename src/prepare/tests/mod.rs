@@ -4,8 +4,11 @@
 
 mod formats;
 mod images;
+mod mail;
+mod office;
 mod sniffing;
 mod texts;
+mod web;
 
 use super::*;
 use crate::model::{Content, Picture};
