@@ -5,7 +5,7 @@
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use cfb::CompoundFile;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 
 /// Office documents that a password protects: their streams do not tell which kind they are.
 pub(super) const SEALED: Reader = Reader { format: "office", name: SEALED_NAME, recognises: is_sealed, read: read_sealed };
@@ -44,6 +44,17 @@ impl<'a> Compound<'a> {
         let mut bytes = Vec::new();
         stream.take(self.size).read_to_end(&mut bytes).ok()?;
         Some(bytes)
+    }
+
+    /// A new file with the first of these streams and nothing else, for libraries that take chains of sectors on trust:
+    /// one that leads back to its beginning would never end.
+    pub fn only(&mut self, streams: &[&str]) -> io::Result<Vec<u8>> {
+        let found = streams.iter().find_map(|path| Some((path, self.stream(path)?)));
+        let (path, bytes) = found.ok_or_else(|| io::Error::other("its streams can not be read"))?;
+        let mut file = CompoundFile::create(Cursor::new(Vec::new()))?;
+        file.create_stream(path)?.write_all(&bytes)?;
+        file.flush()?;
+        Ok(file.into_inner().into_inner())
     }
 
     /// Whether there is a folder of that name.

@@ -7,6 +7,7 @@
 use super::archive::{self, Archive};
 use super::markdown::Markdown;
 use super::numbering::Numbering;
+use super::styles::Styles;
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
@@ -61,64 +62,6 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
 
 fn damaged(error: impl std::fmt::Display) -> Failure {
     verdict::damaged(NAME, error)
-}
-
-/// Headings, and lists that belong to a style.
-#[derive(Default)]
-struct Styles(HashMap<String, Style>);
-
-#[derive(Default, Clone)]
-struct Style {
-    heading: Option<usize>,
-    list: Option<(String, usize)>,
-    based_on: Option<String>,
-}
-
-impl Styles {
-    fn read(text: &str) -> Result<Self, quick_xml::Error> {
-        let mut styles = HashMap::new();
-        let (mut id, mut style) = (String::new(), Style::default());
-        xml::read(text, |node| match node {
-            Node::Open(tag) => {
-                let value = || attribute(tag, "w:val");
-                match tag.local_name().as_ref() {
-                    "style" => (id, style) = (attribute(tag, "w:styleId").unwrap_or_default(), Style::default()),
-                    "name" => {
-                        let name = value().unwrap_or_default().to_lowercase();
-                        let level = name.strip_prefix("heading ").and_then(|level| level.parse().ok());
-                        style.heading = if name == "title" { Some(1) } else { level };
-                    }
-                    "outlineLvl" => {
-                        style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1))
-                    }
-                    "basedOn" => style.based_on = value(),
-                    "numId" => style.list = Some((value().unwrap_or_default(), style.list.take().map_or(0, |list| list.1))),
-                    "ilvl" => {
-                        style.list = Some((style.list.take().map_or_else(String::new, |list| list.0), number(tag, "w:val").unwrap_or(0)))
-                    }
-                    _ => {}
-                }
-            }
-            Node::Close(name) if name.ends_with(":style") => {
-                styles.insert(std::mem::take(&mut id), std::mem::take(&mut style));
-            }
-            _ => {}
-        })?;
-        Ok(Self(styles))
-    }
-
-    /// What a style says, or else what it is based on; bases may go in circles.
-    fn find<T>(&self, id: &str, what: impl Fn(&Style) -> Option<T>) -> Option<T> {
-        let mut id = Some(id);
-        for _ in 0..16 {
-            let style = self.0.get(id?)?;
-            if let Some(found) = what(style) {
-                return Some(found);
-            }
-            id = style.based_on.as_deref();
-        }
-        None
-    }
 }
 
 #[derive(Default)]

@@ -6,58 +6,19 @@
 //! It works on tags, one after another, and builds no tree: nesting cannot be too deep, and broken nesting does little
 //! harm.
 
-use super::markdown::Markdown;
+use super::tags::converted;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use html5ever::TokenizerResult;
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
 use std::borrow::Cow;
-use std::cell::RefCell;
 
 pub(super) const READER: Reader = Reader { format: "html", name: NAME, recognises, read };
 
 const NAME: &str = "an HTML page";
 /// A page says within its first bytes what it is, and in which encoding.
 const HEAD: usize = 4096;
-/// Longer addresses carry data for a program, and nothing for a reader.
-const LONGEST_ADDRESS: usize = 200;
-/// Elements that hold nothing for readers. Scripts and styles among them are not even markup.
-const SKIPPED: [&str; 13] =
-    ["applet", "audio", "canvas", "head", "iframe", "nav", "noscript", "object", "script", "style", "svg", "template", "video"];
-/// Elements that stand in a block of their own.
-const BLOCKS: [&str; 27] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "caption",
-    "center",
-    "details",
-    "dialog",
-    "div",
-    "dl",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "header",
-    "hgroup",
-    "hr",
-    "legend",
-    "main",
-    "optgroup",
-    "p",
-    "search",
-    "section",
-    "select",
-    "summary",
-];
-
+/// Places in a tag where an attribute may begin.
+const MOST_ATTRIBUTES: usize = 2000;
 fn recognises(bytes: &[u8], extension: &str) -> bool {
     let head = encoding::decode(&bytes[..bytes.len().min(HEAD)]).text;
     if head.contains('\0') {
@@ -120,6 +81,7 @@ fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
 
 /// The page as Markdown.
 pub(super) fn markdown(html: &str) -> String {
+    let html = &*tamed(html);
     let page = converted(html, true);
     // Something that is skipped and has no end would take the rest of the page with it; and the table of contents of a
     // book is nothing but navigation.
@@ -131,186 +93,43 @@ pub(super) fn markdown(html: &str) -> String {
     if title.is_empty() || told { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() }
 }
 
-fn converted(html: &str, skip: bool) -> Page {
-    let page = Page { skip, markdown: Markdown::new(), ..Page::default() };
-    let tokenizer = Tokenizer::new(Sink(RefCell::new(page)), html5ever::tokenizer::TokenizerOpts::default());
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from(html));
-    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
-    tokenizer.end();
-    tokenizer.sink.0.into_inner()
+/// The page with those `<` as text that begin a tag with more attributes than anybody writes. The tokenizer compares
+/// each attribute with all before it, which would take hours for a million of them.
+fn tamed(html: &str) -> Cow<'_, str> {
+    let mut tame = String::new();
+    let mut copied = 0;
+    for (at, _) in html.match_indices('<') {
+        if overloaded(&html.as_bytes()[at + 1..]) {
+            tame.push_str(&html[copied..at]);
+            tame.push_str("&lt;");
+            copied = at + 1;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(html);
+    }
+    tame.push_str(&html[copied..]);
+    Cow::Owned(tame)
 }
 
-struct Sink(RefCell<Page>);
-
-impl TokenSink for Sink {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
-        let mut page = self.0.borrow_mut();
-        match token {
-            Token::CharacterTokens(text) => page.text(&text),
-            Token::TagToken(tag) => {
-                let name: &str = &tag.name;
-                if tag.kind == TagKind::EndTag {
-                    page.close(name);
-                } else {
-                    page.open(name, &tag);
-                    if let Some(raw) = raw(name).filter(|_| !tag.self_closing) {
-                        return TokenSinkResult::RawData(raw);
-                    }
-                }
-            }
+/// Whether a tag begins here in which too many places follow where an attribute may begin.
+fn overloaded(tag: &[u8]) -> bool {
+    let (mut places, mut quote, mut value) = (0, None, false);
+    if !tag.first().is_some_and(u8::is_ascii_alphabetic) {
+        return false;
+    }
+    for byte in tag {
+        match (quote, byte) {
+            (None, b'>') => return false,
+            (None, b'"' | b'\'') if value => quote = Some(*byte),
+            (None, b'/' | b' ' | b'\t' | b'\n' | b'\r' | 0x0C) => places += 1,
+            (Some(open), byte) if open == *byte => (quote, places) = (None, places + 1),
             _ => {}
         }
-        TokenSinkResult::Continue
-    }
-
-    /// XHTML may have text in CDATA sections, which HTML would take for comments.
-    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
-        true
-    }
-}
-
-/// How the content of an element is to be read that is not markup.
-fn raw(name: &str) -> Option<RawKind> {
-    match name {
-        "title" | "textarea" => Some(RawKind::Rcdata),
-        "script" => Some(RawKind::ScriptData),
-        "style" | "xmp" | "iframe" | "noembed" | "noframes" => Some(RawKind::Rawtext),
-        _ => None,
-    }
-}
-
-#[derive(Default)]
-struct Page {
-    markdown: Markdown,
-    title: String,
-    in_title: bool,
-    /// Whether what holds nothing for readers is to be skipped at all.
-    skip: bool,
-    /// The element that is being skipped, once for each time that it is open.
-    skipping: Vec<String>,
-    /// Preformatted text that is open.
-    preformatted: usize,
-    /// Addresses of links that are open, and where their texts begin.
-    links: Vec<(Option<String>, usize)>,
-    /// Whether the next text stands above the line.
-    raised: bool,
-}
-
-impl Page {
-    fn text(&mut self, text: &str) {
-        if self.in_title {
-            self.title.push_str(text);
-        } else if !self.skipping.is_empty() {
-        } else if self.preformatted > 0 {
-            self.markdown.verbatim(text);
-        } else {
-            // 10<sup>6</sup> is not 106, but 1<sup>st</sup> is 1st.
-            if std::mem::take(&mut self.raised) && text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+')) {
-                self.markdown.verbatim("^");
-            }
-            self.markdown.text(text);
+        value = *byte == b'=' || (value && byte.is_ascii_whitespace());
+        if places > MOST_ATTRIBUTES {
+            return true;
         }
     }
-
-    fn open(&mut self, name: &str, tag: &Tag) {
-        if name == "title" && self.title.is_empty() && !self.skipping.iter().any(|skipped| skipped == "svg") {
-            self.in_title = !tag.self_closing;
-            return;
-        }
-        if let Some(skipped) = self.skipping.last() {
-            // A page without `</head>` has its body behind it all the same.
-            if skipped == "head" && name == "body" {
-                self.skipping.clear();
-            } else if skipped == name && !tag.self_closing {
-                self.skipping.push(name.to_owned());
-            }
-            return;
-        }
-        let always = raw(name).is_some() && name != "textarea" && name != "xmp";
-        if SKIPPED.contains(&name) && (self.skip || always) {
-            if !tag.self_closing {
-                self.skipping.push(name.to_owned());
-            }
-            return;
-        }
-        let page = &mut self.markdown;
-        let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.trim().to_owned());
-        let number = |name: &str| attribute(name).and_then(|value| value.parse().ok());
-        match name {
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => page.heading(name[1..].parse().unwrap_or(6)),
-            "br" | "dt" | "option" => page.line(),
-            "dd" => {
-                page.line();
-                page.mark(": ".to_owned());
-            }
-            "ul" | "menu" | "dir" => page.open_list(None),
-            "ol" => page.open_list(Some(number("start").unwrap_or(1))),
-            "li" => page.item(),
-            "table" => page.open_table(),
-            "tr" => page.row(),
-            "td" | "th" => page.cell(number("colspan").unwrap_or(1), number("rowspan").unwrap_or(1)),
-            "pre" | "listing" | "xmp" | "textarea" if !tag.self_closing => {
-                page.paragraph();
-                self.preformatted += 1;
-            }
-            "sup" => self.raised = true,
-            "button" | "input" => page.text(" "),
-            "q" => page.verbatim("\""),
-            "img" => {
-                if let Some(text) = attribute("alt").filter(|text| !text.is_empty()) {
-                    page.text(&format!("[image: {text}]"));
-                }
-            }
-            "a" if !tag.self_closing => {
-                let told = |to: &String| to.len() <= LONGEST_ADDRESS && (to.starts_with("http") || to.starts_with("mailto:"));
-                let address = attribute("href").filter(told);
-                self.links.push((address, page.position()));
-            }
-            _ if BLOCKS.contains(&name) => page.paragraph(),
-            _ => {}
-        }
-    }
-
-    fn close(&mut self, name: &str) {
-        if name == "title" {
-            self.in_title = false;
-            return;
-        }
-        if let Some(skipped) = self.skipping.last() {
-            if skipped == name {
-                self.skipping.pop();
-            }
-            return;
-        }
-        let page = &mut self.markdown;
-        match name {
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
-                page.mark(String::new());
-                page.paragraph();
-            }
-            "ul" | "menu" | "dir" | "ol" => page.close_list(),
-            "td" | "th" => page.close_cell(),
-            "table" => page.close_table(),
-            "pre" | "listing" | "xmp" | "textarea" => {
-                self.preformatted = self.preformatted.saturating_sub(1);
-                page.paragraph();
-            }
-            "q" => page.verbatim("\""),
-            "sup" => self.raised = false,
-            "a" => {
-                if let Some((Some(address), start)) = self.links.pop() {
-                    let text = page.since(start);
-                    let bare = address.split_once(':').map_or(&*address, |(_, bare)| bare.trim_matches('/'));
-                    if !text.trim().is_empty() && !text.contains(bare) {
-                        page.text(&format!(" ({address})"));
-                    }
-                }
-            }
-            _ if BLOCKS.contains(&name) => page.paragraph(),
-            _ => {}
-        }
-    }
+    false
 }

@@ -3,7 +3,7 @@
 //! Promises: who wrote to whom, when and about what; the text as its writer meant it to be read; mails that are attached
 //! are there in full, other attachments by name, type and size.
 
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, fenced, html, verdict};
 use crate::model::Failure;
 use mail_parser::mailbox::mbox::MessageIterator;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
@@ -45,10 +45,10 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
             continue;
         }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { break };
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
         let name = line[..colon].to_ascii_lowercase();
-        if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_graphic()) {
-            break;
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+            if sure { continue } else { break }
         }
         match name.as_slice() {
             b"from" | b"sender" => sender = true,
@@ -61,7 +61,8 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
 }
 
 fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let message = MessageParser::default().parse(bytes).ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
+    // The parser panics on some mails in builds for tests, where it asserts what it expects of itself.
+    let message = fenced(|| Ok(MessageParser::default().parse(bytes)))?.ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
     let mut mail = Mail::default();
     mail.write(&message, 0);
     if mail.sealed && mail.words == 0 {
@@ -75,11 +76,11 @@ fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
     let mut mail = Mail::default();
     for (at, raw) in MessageIterator::new(Cursor::new(bytes)).enumerate() {
         let raw = raw.map_err(|_| verdict::damaged(MBOX_NAME, format!("message {} can not be told from its neighbours", at + 1)))?;
-        let Some(message) = parser.parse(raw.contents()) else {
+        let Ok(Some(message)) = fenced(|| Ok(parser.parse(raw.contents()))) else {
             mail.unread += 1;
             continue;
         };
-        mail.text.push_str(if mail.text.is_empty() { "" } else { "\n\n---\n\n" });
+        mail.text.push_str(if mail.text.is_empty() { "" } else { "\n---\n\n" });
         mail.write(&message, 0);
     }
     verdict::readable(MBOX_NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes: mail.notes() })

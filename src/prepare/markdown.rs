@@ -97,6 +97,13 @@ impl Markdown {
         piece.text.push_str(text);
     }
 
+    /// What comes next stands right behind what was written last.
+    pub fn glue(&mut self) {
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.gap = Gap::None;
+        }
+    }
+
     /// What comes next stands on a line of its own.
     pub fn line(&mut self) {
         self.gap(Gap::Line);

@@ -39,6 +39,8 @@ mod settings;
 mod sheet;
 mod sniff;
 mod split;
+mod styles;
+mod tags;
 mod text;
 mod tokens;
 mod verdict;

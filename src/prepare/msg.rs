@@ -25,7 +25,9 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut file = Message::open(bytes)?;
     let mut mail = Mail::default();
-    let (name, address) = (file.text("", 0x0C1A), file.text("", 0x5D01).or_else(|| file.text("", 0x0C1F)));
+    // Who sent it, or for whom it was sent.
+    let name = file.first("", &[0x0C1A, 0x0042]);
+    let address = file.first("", &[0x5D01, 0x0C1F, 0x5D02, 0x0065]);
     // Addresses within a company are paths through its directory.
     let address = address.filter(|address| address.contains('@') && Some(address) != name.as_ref());
     let from = [name, address.map(|address| format!("<{address}>"))].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -101,6 +103,11 @@ impl<'a> Message<'a> {
         Some(text.trim_end_matches('\0').to_owned())
     }
 
+    /// The first of these texts that says something.
+    fn first(&mut self, folder: &str, properties: &[u16]) -> Option<String> {
+        properties.iter().filter_map(|property| self.text(folder, *property)).find(|text| !text.trim().is_empty())
+    }
+
     fn binary(&mut self, folder: &str, property: u16) -> Option<Vec<u8>> {
         self.file.stream(&format!("{folder}/__substg1.0_{property:04X}0102"))
     }
@@ -108,7 +115,7 @@ impl<'a> Message<'a> {
     /// Name, type and size of an attachment.
     fn attachment(&mut self, folder: &str) -> (String, String, usize) {
         let folder = format!("/{folder}");
-        let name = [0x3707, 0x3704, 0x3001].into_iter().find_map(|property| self.text(&folder, property));
+        let name = self.first(&folder, &[0x3707, 0x3704, 0x3001]);
         let kind = self.text(&folder, 0x370E);
         let embedded = self.file.has_storage(&format!("{folder}/__substg1.0_3701000D"));
         let kind = kind.unwrap_or_else(|| if embedded { "Outlook item".to_owned() } else { String::new() });

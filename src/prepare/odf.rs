@@ -5,7 +5,7 @@
 
 use super::archive::{self, Archive};
 use super::markdown::Markdown;
-use super::xml::{self, Node, number};
+use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
@@ -75,6 +75,10 @@ struct File {
     paragraphs: usize,
     /// An element that is passed over, and how often it is open.
     skipping: Option<(String, usize)>,
+    /// Whether the next paragraph is the title of a slide.
+    title: bool,
+    /// What stands before the next word.
+    lead: &'static str,
 }
 
 impl File {
@@ -87,7 +91,13 @@ impl File {
             _ if inside == 0 => {}
             Node::Open(tag) => self.open(tag),
             Node::Close(name) => self.close(name),
-            Node::Text(text) if self.paragraphs > 0 && self.skipping.is_none() => self.write(|body| body.text(text)),
+            Node::Text(text) if self.paragraphs > 0 && self.skipping.is_none() => {
+                let lead = if text.trim().is_empty() { "" } else { std::mem::take(&mut self.lead) };
+                self.write(|body| {
+                    body.text(lead);
+                    body.text(text);
+                });
+            }
             Node::Text(_) => {}
         })
         .map_err(|error| verdict::damaged(NAME, error))
@@ -118,24 +128,30 @@ impl File {
         }
         match name {
             // What was deleted, how to pronounce a word, what a note is called: it stands in the text anyway.
-            "text:tracked-changes" | "text:ruby-text" | "text:note-citation" | "office:forms" => self.skipping = Some((name.to_owned(), 1)),
+            "text:tracked-changes" | "text:ruby-text" | "text:note-citation" | "text:page-number" | "office:forms" => {
+                self.skipping = Some((name.to_owned(), 1));
+            }
             "draw:page" => {
                 if self.slides > 0 {
                     self.turn_page();
                 }
                 self.slides += 1;
+                (self.title, self.lead) = (false, "");
             }
-            "presentation:notes" => self.write(|body| {
-                body.paragraph();
-                body.text("Notes: ");
-            }),
+            // A printed page has the slide and its number around the notes.
+            "draw:frame" => match attribute(tag, "presentation:class").as_deref() {
+                Some("title") => self.title = true,
+                Some("notes") => self.lead = "Notes: ",
+                _ => {}
+            },
             "text:h" => {
                 self.paragraphs += 1;
                 self.write(|body| body.heading(number(tag, "text:outline-level").unwrap_or(1)));
             }
             "text:p" => {
                 self.paragraphs += 1;
-                self.write(Markdown::paragraph);
+                let title = std::mem::take(&mut self.title);
+                self.write(|body| if title { body.heading(1) } else { body.paragraph() });
             }
             "text:s" | "text:tab" => self.write(|body| body.text(" ")),
             "text:line-break" => self.write(Markdown::line),

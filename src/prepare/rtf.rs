@@ -80,6 +80,8 @@ struct Group {
     substitutes: usize,
     in_fonts: bool,
     in_table: bool,
+    /// Whether the next word stands above the line.
+    raised: bool,
 }
 
 struct Page {
@@ -110,6 +112,7 @@ impl Page {
             substitutes: 1,
             in_fonts: false,
             in_table: false,
+            raised: false,
         };
         Self {
             markdown: Markdown::new(),
@@ -142,7 +145,9 @@ impl Page {
         if self.groups.len() > 1
             && let Some(group) = self.groups.pop()
             && !group.skipped
+            && !group.ending.is_empty()
         {
+            self.markdown.glue();
             self.markdown.verbatim(group.ending);
         }
         rest
@@ -254,6 +259,8 @@ impl Page {
                 self.group().hidden = false;
             }
             "uc" => self.group().substitutes = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1),
+            "super" => self.group().raised = on,
+            "nosupersub" => self.group().raised = false,
             "v" | "deleted" => self.group().hidden = on,
             "pard" => self.group().in_table = false,
             "intbl" => self.group().in_table = on,
@@ -322,11 +329,16 @@ impl Page {
         if group.skipped || group.hidden || group.in_fonts {
             return;
         }
+        let raised = std::mem::take(&mut group.raised);
         if group.in_table {
             self.in_table();
         } else if self.table && !text.trim().is_empty() {
             self.table = false;
             self.markdown.close_table();
+        }
+        // Ten to the sixth is not 106.
+        if raised && text.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+            self.markdown.verbatim("^");
         }
         self.markdown.text(text);
     }

@@ -7,9 +7,11 @@
 //! Sheets are never laid out in full: one cell far out would make a table of billions of cells.
 
 use super::archive::{self, Archive};
+use super::compound::{self, Compound};
+use super::grid::Grid;
 use super::parts;
 use super::xml::{self, Node, attribute};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, compound, grid::Grid, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use calamine::{Data, Reader as _, Sheet, SheetType, SheetVisible, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError};
 use std::collections::HashMap;
@@ -21,6 +23,9 @@ pub(super) const XLSB: Reader = Reader { format: "xlsb", name: NAME, recognises:
 pub(super) const XLS: Reader = Reader { format: "xls", name: NAME, recognises: is_xls, read: read_xls };
 
 const NAME: &str = "an Excel workbook";
+
+/// What the stream with the sheets is called, by the age of the program that wrote it.
+const STREAMS: [&str; 2] = ["Workbook", "Book"];
 
 type Bytes<'a> = Cursor<&'a [u8]>;
 
@@ -34,7 +39,7 @@ fn is_xlsb(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn is_xls(bytes: &[u8], extension: &str) -> bool {
-    compound::holds(bytes, &["Workbook", "Book", "WORKBOOK", "BOOK"], matches!(extension, "xls" | "xlt"))
+    compound::holds(bytes, &STREAMS, matches!(extension, "xls" | "xlt"))
 }
 
 fn read_xlsx(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
@@ -79,7 +84,8 @@ fn read_xlsb(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
 }
 
 fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut book: Xls<Bytes> = Xls::new(Cursor::new(bytes)).map_err(|error| match error {
+    let clean = Compound::open(bytes, NAME)?.only(&STREAMS).map_err(|error| verdict::damaged(NAME, error))?;
+    let mut book: Xls<Bytes> = Xls::new(Cursor::new(clean.as_slice())).map_err(|error| match error {
         XlsError::Password => verdict::encrypted(NAME),
         error => verdict::damaged(NAME, error),
     })?;

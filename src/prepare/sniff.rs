@@ -81,9 +81,9 @@ const MEDIA: &str = "audio or video";
 
 /// First bytes that belong to one kind of file.
 const SIGNATURES: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "ZIP archive (DOCX, XLSX, EPUB ...)"),
-    (b"PK\x05\x06", "ZIP archive (DOCX, XLSX, EPUB ...)"),
-    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "old Office document (DOC, XLS, PPT, MSG)"),
+    (b"PK\x03\x04", "ZIP archive"),
+    (b"PK\x05\x06", "ZIP archive"),
+    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "compound file"),
     (b"\x1F\x8B", "gzip archive"),
     (b"BZh91AY&SY", ARCHIVE),
     (b"\xFD7zXZ\0", ARCHIVE),
@@ -113,9 +113,6 @@ const SIGNATURES: &[(&[u8], &str)] = &[
 ];
 
 fn known_by_name(bytes: &[u8], extension: &str) -> Option<&'static str> {
-    if bytes.trim_ascii_start().starts_with(b"%PDF-") {
-        return Some("PDF document");
-    }
     if extension == "mp3" && matches!(bytes, [0xFF, 0xE0..=0xFF, ..]) {
         return Some(MEDIA);
     }

@@ -6,10 +6,13 @@ mod encodings;
 mod formats;
 mod golden;
 mod images;
+mod mail;
 mod mutations;
+mod office;
 mod pdf;
 mod sniffing;
 mod texts;
+mod web;
 
 use super::*;
 use crate::model::{Picture, Piece};

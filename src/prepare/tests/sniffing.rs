@@ -3,10 +3,8 @@ use crate::model::Kind;
 
 #[test]
 fn files_that_are_neither_image_nor_text_are_named() {
-    let cases: [(&[u8], &str); 16] = [
-        (b"%PDF-1.4\n", "PDF document"),
-        (b"\n%PDF-1.4\n", "PDF document"),
-        (b"PK\x03\x04\x14\0", "ZIP archive (DOCX, XLSX, EPUB ...)"),
+    let cases: [(&[u8], &str); 14] = [
+        (b"PK\x03\x04\x14\0", "ZIP archive"),
         (b"\x1f\x8b\x08\0", "gzip archive"),
         (b"\x7fELF\x02\x01", "executable"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC image"),
@@ -18,7 +16,7 @@ fn files_that_are_neither_image_nor_text_are_named() {
         (b"OggS\0\x02", "audio or video"),
         (b"ID3\x04\0", "audio or video"),
         (b"RIFF\0\0\0\0WAVEfmt ", "audio or video"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office document (DOC, XLS, PPT, MSG)"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "compound file"),
         (b"abc\0\x01\x02def\x80\0", "binary data"),
     ];
     for (bytes, name) in cases {
@@ -39,7 +37,6 @@ fn texts_that_begin_like_a_signature_stay_texts() {
         "OggS",
         "PK",
         "%PD",
-        "<html><body>404</body></html>",
         "{\"a\": 1}",
         "a,b\n1,2\n",
         "",

@@ -1,0 +1,64 @@
+//! The styles of Word: which of them are headings, and which belong to a list.
+
+use super::xml::{self, Node, attribute, number};
+use std::collections::HashMap;
+
+/// Headings, and lists that belong to a style.
+#[derive(Default)]
+pub(super) struct Styles(HashMap<String, Style>);
+
+/// What a style says of its paragraphs.
+#[derive(Default, Clone)]
+pub(super) struct Style {
+    pub heading: Option<usize>,
+    pub list: Option<(String, usize)>,
+    based_on: Option<String>,
+}
+
+impl Styles {
+    /// Reads `word/styles.xml`.
+    pub fn read(text: &str) -> Result<Self, quick_xml::Error> {
+        let mut styles = HashMap::new();
+        let (mut id, mut style) = (String::new(), Style::default());
+        xml::read(text, |node| match node {
+            Node::Open(tag) => {
+                let value = || attribute(tag, "w:val");
+                match tag.local_name().as_ref() {
+                    "style" => (id, style) = (attribute(tag, "w:styleId").unwrap_or_default(), Style::default()),
+                    "name" => {
+                        let name = value().unwrap_or_default().to_lowercase();
+                        let level = name.strip_prefix("heading ").and_then(|level| level.parse().ok());
+                        style.heading = if name == "title" { Some(1) } else { level };
+                    }
+                    "outlineLvl" => {
+                        style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1))
+                    }
+                    "basedOn" => style.based_on = value(),
+                    "numId" => style.list = Some((value().unwrap_or_default(), style.list.take().map_or(0, |list| list.1))),
+                    "ilvl" => {
+                        style.list = Some((style.list.take().map_or_else(String::new, |list| list.0), number(tag, "w:val").unwrap_or(0)))
+                    }
+                    _ => {}
+                }
+            }
+            Node::Close(name) if name.ends_with(":style") => {
+                styles.insert(std::mem::take(&mut id), std::mem::take(&mut style));
+            }
+            _ => {}
+        })?;
+        Ok(Self(styles))
+    }
+
+    /// What a style says, or else what it is based on; bases may go in circles.
+    pub fn find<T>(&self, id: &str, what: impl Fn(&Style) -> Option<T>) -> Option<T> {
+        let mut id = Some(id);
+        for _ in 0..16 {
+            let style = self.0.get(id?)?;
+            if let Some(found) = what(style) {
+                return Some(found);
+            }
+            id = style.based_on.as_deref();
+        }
+        None
+    }
+}

@@ -1,0 +1,230 @@
+//! The tags of an HTML page, one after another, as Markdown. There is no tree, and nothing that could be too deep.
+
+use super::markdown::Markdown;
+use html5ever::TokenizerResult;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
+use std::cell::RefCell;
+
+/// Longer addresses carry data for a program, and nothing for a reader.
+const LONGEST_ADDRESS: usize = 200;
+/// Elements that hold nothing for readers. Scripts and styles among them are not even markup.
+const SKIPPED: [&str; 13] =
+    ["applet", "audio", "canvas", "head", "iframe", "nav", "noscript", "object", "script", "style", "svg", "template", "video"];
+/// Elements that stand in a block of their own.
+const BLOCKS: [&str; 27] = [
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "caption",
+    "center",
+    "details",
+    "dialog",
+    "div",
+    "dl",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "header",
+    "hgroup",
+    "hr",
+    "legend",
+    "main",
+    "optgroup",
+    "p",
+    "search",
+    "section",
+    "select",
+    "summary",
+];
+
+/// Reads a page, with or without skipping what only works in a browser.
+pub(super) fn converted(html: &str, skip: bool) -> Page {
+    let page = Page { skip, markdown: Markdown::new(), ..Page::default() };
+    let tokenizer = Tokenizer::new(Sink(RefCell::new(page)), html5ever::tokenizer::TokenizerOpts::default());
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from(html));
+    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
+    tokenizer.end();
+    tokenizer.sink.0.into_inner()
+}
+
+struct Sink(RefCell<Page>);
+
+impl TokenSink for Sink {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
+        let mut page = self.0.borrow_mut();
+        match token {
+            Token::CharacterTokens(text) => page.text(&text),
+            Token::TagToken(tag) => {
+                let name: &str = &tag.name;
+                if tag.kind == TagKind::EndTag {
+                    page.close(name);
+                } else {
+                    page.open(name, &tag);
+                    if let Some(raw) = raw(name).filter(|_| !tag.self_closing) {
+                        return TokenSinkResult::RawData(raw);
+                    }
+                }
+            }
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+
+    /// XHTML may have text in CDATA sections, which HTML would take for comments.
+    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
+        true
+    }
+}
+
+/// How the content of an element is to be read that is not markup.
+fn raw(name: &str) -> Option<RawKind> {
+    match name {
+        "title" | "textarea" => Some(RawKind::Rcdata),
+        "script" => Some(RawKind::ScriptData),
+        "style" | "xmp" | "iframe" | "noembed" | "noframes" => Some(RawKind::Rawtext),
+        _ => None,
+    }
+}
+
+/// A page while it is read.
+#[derive(Default)]
+pub(super) struct Page {
+    pub markdown: Markdown,
+    pub title: String,
+    in_title: bool,
+    /// Whether what holds nothing for readers is to be skipped at all.
+    skip: bool,
+    /// The element that is being skipped, once for each time that it is open.
+    pub skipping: Vec<String>,
+    /// Preformatted text that is open.
+    preformatted: usize,
+    /// Addresses of links that are open, and where their texts begin.
+    links: Vec<(Option<String>, usize)>,
+    /// Whether the next text stands above the line.
+    raised: bool,
+}
+
+impl Page {
+    fn text(&mut self, text: &str) {
+        if self.in_title {
+            self.title.push_str(text);
+        } else if !self.skipping.is_empty() {
+        } else if self.preformatted > 0 {
+            self.markdown.verbatim(text);
+        } else {
+            // 10<sup>6</sup> is not 106, but 1<sup>st</sup> is 1st.
+            if std::mem::take(&mut self.raised) && text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+')) {
+                self.markdown.verbatim("^");
+            }
+            self.markdown.text(text);
+        }
+    }
+
+    fn open(&mut self, name: &str, tag: &Tag) {
+        if name == "title" && self.title.is_empty() && !self.skipping.iter().any(|skipped| skipped == "svg") {
+            self.in_title = !tag.self_closing;
+            return;
+        }
+        if let Some(skipped) = self.skipping.last() {
+            // A page without `</head>` has its body behind it all the same.
+            if skipped == "head" && name == "body" {
+                self.skipping.clear();
+            } else if skipped == name && !tag.self_closing {
+                self.skipping.push(name.to_owned());
+            }
+            return;
+        }
+        let always = raw(name).is_some() && name != "textarea" && name != "xmp";
+        if SKIPPED.contains(&name) && (self.skip || always) {
+            if !tag.self_closing {
+                self.skipping.push(name.to_owned());
+            }
+            return;
+        }
+        let page = &mut self.markdown;
+        let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.trim().to_owned());
+        let number = |name: &str| attribute(name).and_then(|value| value.parse().ok());
+        match name {
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => page.heading(name[1..].parse().unwrap_or(6)),
+            "br" | "dt" | "option" => page.line(),
+            "dd" => {
+                page.line();
+                page.mark(": ".to_owned());
+            }
+            "ul" | "menu" | "dir" => page.open_list(None),
+            "ol" => page.open_list(Some(number("start").unwrap_or(1))),
+            "li" => page.item(),
+            "table" => page.open_table(),
+            "tr" => page.row(),
+            "td" | "th" => page.cell(number("colspan").unwrap_or(1), number("rowspan").unwrap_or(1)),
+            "pre" | "listing" | "xmp" | "textarea" if !tag.self_closing => {
+                page.paragraph();
+                self.preformatted += 1;
+            }
+            "sup" => self.raised = true,
+            "button" | "input" => page.text(" "),
+            "q" => page.verbatim("\""),
+            "img" => {
+                if let Some(text) = attribute("alt").filter(|text| !text.is_empty()) {
+                    page.text(&format!("[image: {text}]"));
+                }
+            }
+            "a" if !tag.self_closing => {
+                let told = |to: &String| to.len() <= LONGEST_ADDRESS && (to.starts_with("http") || to.starts_with("mailto:"));
+                let address = attribute("href").filter(told);
+                self.links.push((address, page.position()));
+            }
+            _ if BLOCKS.contains(&name) => page.paragraph(),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        if name == "title" {
+            self.in_title = false;
+            return;
+        }
+        if let Some(skipped) = self.skipping.last() {
+            if skipped == name {
+                self.skipping.pop();
+            }
+            return;
+        }
+        let page = &mut self.markdown;
+        match name {
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                page.mark(String::new());
+                page.paragraph();
+            }
+            "ul" | "menu" | "dir" | "ol" => page.close_list(),
+            "td" | "th" => page.close_cell(),
+            "table" => page.close_table(),
+            "pre" | "listing" | "xmp" | "textarea" => {
+                self.preformatted = self.preformatted.saturating_sub(1);
+                page.paragraph();
+            }
+            "q" => page.verbatim("\""),
+            "sup" => self.raised = false,
+            "a" => {
+                if let Some((Some(address), start)) = self.links.pop() {
+                    let text = page.since(start);
+                    let bare = address.split_once(':').map_or(&*address, |(_, bare)| bare.trim_matches('/'));
+                    if !text.trim().is_empty() && !text.contains(bare) {
+                        page.text(&format!(" ({address})"));
+                    }
+                }
+            }
+            _ if BLOCKS.contains(&name) => page.paragraph(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Mails of all kinds.
+
+use super::office::{code, compound, pages, read};
+use super::*;
+
+const PLAIN: &str = "Received: from a\r\nFrom: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>\r\nTo: Ann <ann@example.org>, bob@example.org\r\nCc: c@example.org\r\n\
+    Date: Fri, 17 May 2024 09:05:00 +0200\r\nSubject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nMIME-Version: 1.0\r\n";
+
+fn mixed() -> String {
+    [
+        PLAIN,
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+         Sch=F6n.\r\n--b\r\nContent-Type: application/pdf; name=\"offer.pdf\"\r\nContent-Disposition: attachment; filename=\"offer.pdf\"\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: eve@example.org\r\nSubject: inner\r\n\r\nInner text.\r\n--b--\r\n",
+    ]
+    .concat()
+}
+
+#[test]
+fn a_mail_says_who_when_what_and_with_which_files() {
+    let mail = mixed();
+    assert_eq!(read(mail.as_bytes(), "").0, "eml");
+    assert_eq!(
+        pages(mail.as_bytes()),
+        "From: Jörg <joerg@example.org>\nTo: Ann <ann@example.org>, bob@example.org\nCc: c@example.org\nDate: 2024-05-17T09:05:00+02:00\nSubject: Grüße\n\nSchön.\n\n\
+         --- attached mail ---\n\nFrom: eve@example.org\nSubject: inner\n\nInner text.\n\n--- end of attached mail ---\n\nAttachments:\n- offer.pdf (application/pdf, 3 bytes)"
+    );
+    assert_eq!(read(mail.as_bytes(), "").1.unwrap().notes, ["1 attachment named, not read"]);
+}
+
+#[test]
+fn a_mail_without_text_is_read_from_its_page() {
+    let page = "<html><head><style>x</style></head><body><p>See <b>here</b></p><table><tr><td>A<td>B</table></body></html>";
+    let only = format!("{PLAIN}Content-Type: text/html; charset=utf-8\r\n\r\n{page}");
+    let beside = format!(
+        "{PLAIN}Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n \r\n--b\r\nContent-Type: text/html\r\n\r\n{page}\r\n--b--\r\n"
+    );
+    for mail in [only, beside] {
+        assert!(pages(mail.as_bytes()).ends_with("Subject: Grüße\n\nSee here\n\n| A | B |\n| --- | --- |"), "{}", pages(mail.as_bytes()));
+    }
+}
+
+#[test]
+fn a_mailbox_is_all_its_mails() {
+    let one = |subject: &str, text: &str| {
+        format!(
+            "From a@b Fri May 17 09:05:00 2024\nFrom: a@example.org\nDate: Fri, 17 May 2024 09:05:00 +0200\nSubject: {subject}\n\n{text}\n\n"
+        )
+    };
+    let mailbox = one("one", "First.\n>From here on") + &one("two", "Second.");
+    let (format, _) = read(mailbox.as_bytes(), "");
+    assert_eq!(format, "mbox");
+    let text = pages(mailbox.as_bytes());
+    assert!(text.contains("Subject: one\n\nFirst.\nFrom here on\n\n---\n\nFrom: a@example.org"), "{text}");
+    assert!(text.ends_with("Subject: two\n\nSecond."), "{text}");
+    assert_eq!(read(mailbox.as_bytes(), "patch").0, "");
+}
+
+#[test]
+fn texts_that_begin_like_a_mail_stay_texts() {
+    for text in [
+        "From: the beginning\n\nit was so",
+        "Date: today\nTopic: x\n",
+        "From here to there\nwords: many",
+        "key: value\nother: thing\n",
+        "",
+        "From ",
+    ] {
+        assert_eq!(read(text.as_bytes(), "txt").0, "", "{text}");
+    }
+    assert_eq!(read(b"Subject: short\n\nx", "eml").0, "eml");
+}
+
+#[test]
+fn a_mail_that_is_encrypted_says_so() {
+    let mail = format!(
+        "{PLAIN}Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n"
+    );
+    assert_eq!(code(mail.as_bytes(), ""), Some(FailureCode::Encrypted));
+}
+
+fn msg() -> Vec<u8> {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let mut properties = vec![0; 32];
+    let mut property = |id: u16, kind: u16, value: u64| {
+        properties.extend(kind.to_le_bytes());
+        properties.extend(id.to_le_bytes());
+        properties.extend([6, 0, 0, 0]);
+        properties.extend(value.to_le_bytes());
+    };
+    property(0x3FFD, 3, 1251);
+    property(0x0039, 0x40, 133_604_031_000_000_000);
+    compound(&[
+        ("/__properties_version1.0", &properties),
+        ("/__substg1.0_0037001F", &wide("Größe")),
+        ("/__substg1.0_0C1A001E", &[0xCF, 0xF0, 0xE8]),
+        ("/__substg1.0_5D01001F", &wide("pri@example.org")),
+        ("/__substg1.0_0E04001F", &wide("Ann; Bob")),
+        ("/__substg1.0_1000001F", &wide("Hello.\r\nBye.")),
+        ("/__attach_version1.0_#00000000/__substg1.0_3707001F", &wide("offer.pdf")),
+        ("/__attach_version1.0_#00000000/__substg1.0_37010102", &[0; 3000]),
+        ("/__attach_version1.0_#00000000/__substg1.0_370E001F", &wide("application/pdf")),
+    ])
+}
+
+#[test]
+fn outlook_mails_come_out_like_others() {
+    assert_eq!(read(&msg(), "").0, "msg");
+    assert_eq!(
+        pages(&msg()),
+        "From: При <pri@example.org>\nTo: Ann; Bob\nDate: 2024-05-17T07:05:00Z\nSubject: Größe\n\nHello.\nBye.\n\nAttachments:\n- offer.pdf (application/pdf, 3 KB)"
+    );
+    assert_eq!(code(&compound(&[("__properties_version1.0", b"")]), ""), Some(FailureCode::Empty));
+    assert_eq!(code(&msg()[..600], "msg"), Some(FailureCode::Undecodable));
+}
+
+#[test]
+fn mails_within_mails_end_somewhere() {
+    let mut mail = "From: a@b\r\nDate: Fri, 17 May 2024 09:05:00 +0200\r\n\r\nwords".to_owned();
+    for _ in 0..300 {
+        mail = format!("From: a@b\r\nDate: Fri, 17 May 2024 09:05:00 +0200\r\nContent-Type: message/rfc822\r\n\r\n{mail}");
+    }
+    assert!(pages(mail.as_bytes()).starts_with("From: a@b"));
+    let mut parts = "From: a@b\r\nDate: Fri, 17 May 2024 09:05:00 +0200\r\n".to_owned();
+    for at in 0..5000 {
+        parts.push_str(&format!("Content-Type: multipart/mixed; boundary=b{at}\r\n\r\n--b{at}\r\n"));
+    }
+    assert!(pages(parts.as_bytes()).starts_with("From: a@b"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn changed_mails_break_no_reader(at in 0.0..1.0_f64, byte: u8, extension in "eml|mbox|msg") {
+        for bytes in [mixed().into_bytes(), [b"From x\n".as_slice(), mixed().as_bytes()].concat(), msg()] {
+            let mut bytes = bytes;
+            let at = (at * bytes.len() as f64) as usize;
+            bytes[at] = byte;
+            let _any = read(&bytes, &extension);
+            let _any = read(&bytes[..at], &extension);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Web pages, books and RTF.
+
+use super::office::{archive, code, pages, read};
+use super::*;
+use encoding_rs::{SHIFT_JIS, WINDOWS_1251};
+
+fn html(body: &str) -> String {
+    pages(format!("<!DOCTYPE html><body>{body}").as_bytes())
+}
+
+#[test]
+fn pages_come_out_as_markdown() {
+    let cases = [
+        ("<h2>A &amp; B</h2><p>one<p>two<br>three", "## A & B\n\none\n\ntwo\nthree"),
+        (
+            "<p>un<b>der</b>_score *star* 10<sup>6</sup>, 1<sup>st</sup>, soft&shy;hyphen, a&nbsp;b",
+            "under_score *star* 10^6, 1st, softhyphen, a b",
+        ),
+        ("<ul><li>a<li><p>b</p><ol start=3><li>c<li>d</ol><li>e</ul>f", "- a\n- b\n  3. c\n  4. d\n- e\n\nf"),
+        (
+            "<table><tr><th>A<th>B<tr><th>row<td>1|2<tr><td rowspan=2>x<td>y<tr><td>z</table>",
+            "| A | B |\n| --- | --- |\n| row | 1\\|2 |\n| x | y |\n|  | z |",
+        ),
+        ("<table><tr><td colspan=2>wide<td>c<tr><td>1<td>2<td>3</table>", "| wide |  | c |\n| --- | --- | --- |\n| 1 | 2 | 3 |"),
+        ("<table><tr><td>left<table><tr><td>a<td>b</table><td>right</table>", "left\n\n| a | b |\n| --- | --- |\n\nright"),
+        ("<pre>a\n  b</pre>", "a\n  b"),
+        (
+            "<a href='https://x.org/y'>site</a> <a href=z.html>near</a> <a href='https://x.org'>x.org</a>",
+            "site (https://x.org/y) near x.org",
+        ),
+        (
+            "<nav>menu</nav><script>if (a<b) '</p>'</script><style>p{}</style><noscript>on</noscript><img alt='a cat'>text",
+            "[image: a cat]text",
+        ),
+        ("<nav>never closed<p>text", "never closed\n\ntext"),
+        ("<svg><title>no</title><text>no</text></svg><dl><dt>term<dd>meaning</dl>", "term\n: meaning"),
+    ];
+    for (body, text) in cases {
+        assert_eq!(html(body), text, "{body}");
+    }
+    let titled = "<html><head><title>My\n page</title><link></head><body><p>text</html>";
+    assert_eq!(pages(titled.as_bytes()), "# My page\n\ntext");
+    assert_eq!(pages(b"<html><title>Same</title><h1>Same</h1>text"), "# Same\n\ntext");
+}
+
+#[test]
+fn pages_are_recognised_by_their_beginning() {
+    let cases: [(&str, &str, bool); 10] = [
+        ("<!DOCTYPE html><p>x", "", true),
+        ("\u{FEFF} \n<!-- saved -->\n<HTML lang=en>x", "txt", true),
+        ("<?xml version='1.0'?><!DOCTYPE html PUBLIC 'x'><html xmlns='y'>x</html>", "xml", true),
+        ("<body>x", "", true),
+        ("<p>a part of a page", "html", true),
+        ("<p>a part of a page", "txt", false),
+        ("<?xml version='1.0'?><svg/>", "svg", false),
+        ("<header>", "", false),
+        ("<htmlx>", "", false),
+        ("words about <html>", "md", false),
+    ];
+    for (text, extension, is) in cases {
+        assert_eq!(read(text.as_bytes(), extension).0 == "html", is, "{text}");
+    }
+}
+
+#[test]
+fn pages_are_decoded_as_they_say() {
+    let page = |label: &str, text: &str| format!("<html><head><meta charset={label}></head><body>{text}</body></html>");
+    let russian = "Все люди рождаются свободными";
+    let japanese = "すべての人間は";
+    let (cyrillic, _, _) = WINDOWS_1251.encode(russian);
+    let bytes = [b"<html><meta charset=windows-1251><p>".as_slice(), &cyrillic].concat();
+    assert!(pages(&bytes).contains(russian));
+    let shift = page("'Shift_JIS'", japanese);
+    assert!(pages(&SHIFT_JIS.encode(&shift).0).contains(japanese));
+    assert!(pages(page("iso-8859-1", japanese).as_bytes()).contains(japanese), "valid UTF-8 is UTF-8 whatever a page says");
+    let old = b"<html><meta http-equiv='Content-Type' content='text/html; charset=iso-8859-2'>\xE6\xB1";
+    assert!(pages(old).contains("ćą"));
+    let wide: Vec<u8> = "\u{FEFF}<html>größer</html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(pages(&wide), "größer");
+}
+
+#[test]
+fn pages_made_to_do_harm_do_none() {
+    let deep = 200_000;
+    for tag in ["<div>", "<b>", "<table><tr><td>", "<ul><li>", "<p>", "<blockquote>"] {
+        let text = html(&format!("{}words", tag.repeat(deep)));
+        assert!(text.ends_with("words"), "{tag}");
+    }
+    assert!(html(&format!("{}words", "</div></table></ul></a>".repeat(deep))).ends_with("words"));
+    assert!(html("<table><tr><td colspan=4000000000 rowspan=4000000000>words<td>x").contains("words"));
+    let attributes: String = (0..300_000).map(|at| format!(" a{at}")).collect();
+    assert!(html(&format!("<p{attributes}>words")).ends_with("words"));
+    for empty in ["<html>", "<html><body></body></html>", "<!doctype html><script>x", "<html><title></title>"] {
+        assert_eq!(code(empty.as_bytes(), ""), Some(FailureCode::Empty), "{empty}");
+    }
+}
+
+fn epub() -> Vec<u8> {
+    let package = r#"<package><metadata><dc:title>A book</dc:title><dc:creator>Ann</dc:creator></metadata>
+        <manifest><item id="b" href="text/two.xhtml"/><item id="a" href="text/one%20x.xhtml"/><item id="p" href="p.png" media-type="image/png"/></manifest>
+        <spine><itemref idref="a"/><itemref idref="b"/></spine></package>"#;
+    let chapter = |text: &str| format!("<?xml version='1.0'?><html><head><title/><script src='x'/></head><body>{text}</body></html>");
+    archive(&[
+        ("mimetype", "application/epub+zip"),
+        ("META-INF/container.xml", "<container><rootfiles><rootfile full-path='OEBPS/book.opf'/></rootfiles></container>"),
+        ("OEBPS/book.opf", package),
+        ("OEBPS/text/one x.xhtml", &chapter("<h1>One</h1><p>first<a id='x'/> words</p>")),
+        ("OEBPS/text/two.xhtml", &chapter("<h1>Two</h1><p>last words</p>")),
+    ])
+}
+
+#[test]
+fn books_come_out_chapter_by_chapter() {
+    let book = epub();
+    assert_eq!(read(&book, "").0, "epub");
+    assert_eq!(pages(&book), "# A book\n\nAnn\n\n# One\n\nfirst words\n\n# Two\n\nlast words");
+    assert_eq!(read(&book, "").1.unwrap().notes, ["1 picture left out"]);
+    let sold = archive(&[
+        ("mimetype", "application/epub+zip"),
+        ("META-INF/container.xml", "<container><rootfile full-path='b.opf'/></container>"),
+        ("META-INF/encryption.xml", "<CipherReference URI='a.xhtml'/>"),
+        ("b.opf", "<package><manifest><item id='a' href='a.xhtml'/></manifest><spine><itemref idref='a'/></spine></package>"),
+        ("a.xhtml", "scrambled"),
+    ]);
+    assert_eq!(code(&sold, ""), Some(FailureCode::Encrypted));
+    assert_eq!(code(&archive(&[("mimetype", "application/epub+zip")]), ""), Some(FailureCode::Undecodable));
+}
+
+#[test]
+fn rtf_comes_out_in_every_code_page() {
+    let cases: [(&[u8], &str); 11] = [
+        (br"{\rtf1\ansi Hello {\b bo}ld.\par Next\tab tab\line below}", "Hello bold.\n\nNext tab\nbelow"),
+        (br"{\rtf1\ansi\ansicpg1252 Gr\'f6\'dfe \u8364?5 \uc2\u26085xx\uc0\u26412 \{x\}}", "Größe €5 日本{x}"),
+        (br"{\rtf1\ansicpg1251 \'cf\'f0\'e8}", "При"),
+        (br"{\rtf1{\fonttbl{\f0 Arial;}{\f1\fcharset128 Gothic;}}\f1 \'93\'fa\'96\'7b\f0 x}", "日本x"),
+        (br"{\rtf1 \u-10179?\u-8704? end}", "\u{1F600} end"),
+        (br"{\rtf1{\stylesheet no;}{\info{\title no}}{\*\unknown no}{\field{\*\fldinst HYPERLINK no}{\fldrslt link}} text}", "link text"),
+        (
+            br"{\rtf1 a{\footnote the note\par} b{\*\annotation why} c\v hidden\v0 d 10{\super 6}}",
+            "a [Note: the note] b [Comment: why] cd 10^6",
+        ),
+        (br"{\rtf1{\shp{\*\shpinst{\sp no}{\shptxt boxed\par}}}behind}", "boxed\n\nbehind"),
+        (
+            br"{\rtf1\trowd\cellx1\cellx2\pard\intbl A\cell B|C\cell\row\trowd\pard\intbl 1\cell\cell\row\pard end}",
+            "| A | B\\|C |\n| --- | --- |\n| 1 |  |\n\nend",
+        ),
+        (br"{\rtf1{\pict\pngblip 89504e47}{\*\shppict{\pict ff}}{\nonshppict{\pict ff}}{\upr{no}{\*\ud yes}}}", "yes"),
+        (b"{\\rtf1 a\\bin3 }}}b\\~c\\_d\\-e", "ab c-de"),
+    ];
+    for (bytes, text) in cases {
+        assert_eq!(read(bytes, "").0, "rtf");
+        assert_eq!(pages(bytes), text, "{}", String::from_utf8_lossy(bytes));
+    }
+    assert_eq!(code(br"{\rtf1{\pict ff}}", ""), Some(FailureCode::Empty));
+    let deep = [b"{\\rtf1".as_slice(), &b"{\\b ".repeat(200_000), b"words"].concat();
+    assert_eq!(pages(&deep), "words");
+    assert_eq!(pages(&[b"{\\rtf1 words".as_slice(), &b"}".repeat(1000), b"more"].concat()), "wordsmore");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 300, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_page_breaks_the_reader(parts in proptest::collection::vec("<(/?(table|tr|td|ul|li|p|pre|a|title|nav|svg|sup|script)( colspan=9| rowspan=9| href=http:x)?/?>?)|[a-z&;#<\"]{0,6}", 0..60)) {
+        let _any = read(format!("<html>{}", parts.concat()).as_bytes(), "html");
+    }
+
+    #[test]
+    fn no_rtf_breaks_the_reader(parts in proptest::collection::vec(r"[{}]|\\(cell|row|intbl|pard|trowd|u-?[0-9]{0,5}|uc[0-9]|bin[0-9]|'[0-9a-f]{0,2}|f[0-9]|\*|v|ud|upr|footnote|fonttbl|fcharset128) ?|[a-z]{0,3}", 0..60)) {
+        let _any = read(format!("{{\\rtf1{}", parts.concat()).as_bytes(), "");
+    }
+
+    #[test]
+    fn no_book_breaks_the_reader(at in 0.0..1.0_f64, byte: u8) {
+        let mut book = epub();
+        let at = (at * book.len() as f64) as usize;
+        book[at] = byte;
+        let _any = read(&book, "epub");
+        let _any = read(&book[..at], "epub");
+    }
+}
