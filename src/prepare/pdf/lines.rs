@@ -4,14 +4,16 @@
 //! at the end of a line are whole; right-to-left scripts are in the order in which they are spoken.
 
 use super::characters;
-use super::glyphs::{Piece, SPACE};
 use super::order::Row;
+use super::pieces::{Piece, SPACE};
 
 /// Gaps in ems from which on it is a tab, and a space in scripts that have none between words.
 const TAB: f64 = 1.8;
 const UNSPACED: f64 = 0.45;
 /// A gap between lines that is so much larger than the usual one parts paragraphs.
 const PARAGRAPH: f64 = 1.35;
+/// Lines are no further apart than so many ems, if they are a paragraph.
+const LOOSE: f64 = 2.5;
 
 /// Writes the text of a page.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ impl<'t> Lines<'t> {
         let usual = leadings.get(leadings.len() / 2).copied().unwrap_or(0.0);
         let mut above: Option<&Row<'_>> = None;
         for row in rows {
-            let apart = above.is_none_or(|above| row.baseline - above.baseline > PARAGRAPH * usual.max(row.size));
+            let apart = above.is_none_or(|above| row.baseline - above.baseline > PARAGRAPH * usual.min(LOOSE * row.size).max(row.size));
             self.line(row, apart);
             above = Some(row);
         }
@@ -90,9 +92,11 @@ impl<'t> Lines<'t> {
         let first = self.text[piece.text.clone()].chars().next();
         let unspaced = last.is_some_and(characters::is_unspaced) && first.is_some_and(characters::is_unspaced);
         let space = if unspaced { UNSPACED } else { SPACE };
+        // Backwards, a space that was drawn before a letter may be on either side of it.
+        let backward = before.right_to_left || piece.right_to_left;
         match gap {
-            _ if gap > TAB && !(before.right_to_left || piece.right_to_left) => "\t",
-            _ if gap > space || piece.spaced && !unspaced => " ",
+            _ if gap > TAB && !backward => "\t",
+            _ if gap > space || piece.spaced && !unspaced && !backward => " ",
             _ => "",
         }
     }

@@ -7,10 +7,12 @@
 //! Never: asks for a password, follows links, runs scripts, paints a page of which the text is taken.
 
 mod characters;
+mod columns;
 mod glyphs;
 mod lines;
 mod order;
 mod page_image;
+mod pieces;
 
 use super::reader::{Extract, Page, Reader};
 use super::{ImageLimits, PdfMode, PrepareSettings};
@@ -26,8 +28,9 @@ pub(super) const READER: Reader = Reader { format: "pdf", name: "a PDF document"
 /// The header may come late: some programs write their own before it.
 const HEADER: &[u8] = b"%PDF-";
 const HEADER_WITHIN: usize = 1024;
-/// What a document may draw in all: glyphs, shapes. The longest books draw a tenth of it.
-const ALLOWANCE: u64 = 50_000_000;
+/// What a document may draw, in glyphs and shapes: so many, and more for each page. The fullest maps draw a tenth of it.
+const ALLOWANCE: u64 = 20_000_000;
+const ALLOWANCE_PER_PAGE: u64 = 500_000;
 /// A page with fewer letters than this and a picture is that picture: page numbers and stamps are not its text.
 const FEW_LETTERS: usize = 40;
 
@@ -91,7 +94,7 @@ impl Reading<'_> {
         let mode = self.settings.pdf.mode;
         let (texts, images) = (InterpreterCache::new(), RenderCache::new());
         let (mut glyphs, mut unknown, mut blank) = (0, 0, 0_usize);
-        let mut allowance = ALLOWANCE;
+        let mut allowance = ALLOWANCE + ALLOWANCE_PER_PAGE * self.pdf.pages().len() as u64;
         let mut pages = Vec::with_capacity(self.pdf.pages().len());
         for (number, page) in (1..).zip(self.pdf.pages().iter()) {
             let scan = glyphs::scan(page, &texts, &self.interpreter, &mut allowance).map_err(|Endless| endless(number))?;
@@ -139,19 +142,16 @@ fn found(scan: &Scan, mode: PdfMode) -> Found {
     let garbled = scan.unknown * 2 > scan.glyphs;
     // Nearly no letters: counted only where it matters.
     let few = || scan.text.chars().filter(|c| c.is_alphanumeric()).take(FEW_LETTERS).count() < FEW_LETTERS;
-    let bare = scan.glyphs == 0;
-    if mode == PdfMode::Auto && (garbled || bare && scan.painted || scan.pictured && few()) {
+    if mode == PdfMode::Auto && (garbled || scan.glyphs == 0 && scan.painted || scan.pictured && few()) {
         return Found::Picture;
     }
-    if bare || scan.unknown == scan.glyphs { Found::Nothing } else { Found::Text(order::text(scan)) }
+    if scan.unknown == scan.glyphs { Found::Nothing } else { Found::Text(order::text(scan)) }
 }
 
 fn endless(number: usize) -> Failure {
     Failure::new(
         FailureCode::PrepareLimit,
-        format!(
-            "page {number} draws without end: more than {ALLOWANCE} glyphs and shapes up to there; print the document to a new file or remove it"
-        ),
+        format!("page {number} draws without end, as no document does that people read; print it to a new file or remove it"),
     )
 }
 

@@ -255,7 +255,7 @@ fn rotated_pages_and_rotated_text_are_read_along_their_lines() {
     let mut turned = document(&[lines]);
     turned.page = "/Rotate 90";
     assert_eq!(turned.text(), "first line\nsecond line");
-    let both = at(50.0, 700.0, "The text of the page") + "BT /F 10 Tf 0 1 -1 0 580 100 Tm (margin) Tj ET" + &at(50.0, 688.0, "goes on.");
+    let both = at(50.0, 700.0, "The text of the page") + "BT /F 10 Tf 0 1 -1 0 580 100 Tm (margin) Tj ET\n" + &at(50.0, 688.0, "goes on.");
     assert_eq!(document(&[&both]).text(), "The text of the page\ngoes on.\n\nmargin");
 }
 

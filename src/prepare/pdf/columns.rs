@@ -1,0 +1,177 @@
+//! Where columns are.
+//!
+//! Columns of an article and columns of a table look alike. But whoever made the file drew the one column after the other
+//! and the table row after row, and that decides: rows that were drawn before all that is below them are read before it.
+
+use super::order::Row;
+use super::pieces::Piece;
+use std::ops::Range;
+
+/// How wide a strip between columns is at the least, in ems.
+const GUTTER: f64 = 0.7;
+/// Bytes that a line of a column has in the mean; cells of tables and labels have fewer.
+const COLUMN_BYTES: usize = 12;
+/// For columns that were drawn row after row, as some programs for scans do: such lines are long, many, and full.
+const PROSE_BYTES: usize = 25;
+const PROSE_ROWS: usize = 6;
+const PROSE_FILL: f64 = 0.8;
+/// Strips that are tried.
+const MOST_STRIPS: usize = 400;
+
+/// From the top to the bottom of the page, between two columns.
+#[derive(Debug, Clone)]
+pub(super) struct Strip(Range<f64>);
+
+/// What is left of a strip, and what is right of it.
+type Parts<'r, 'p> = (&'r [&'p Piece], &'r [&'p Piece]);
+
+impl Strip {
+    /// The pieces on its sides; none if a piece stands in it.
+    pub(super) fn part<'r, 'p>(&self, row: &'r Row<'p>) -> Option<Parts<'r, 'p>> {
+        let Range { start, end } = self.0;
+        let middle = row.pieces.partition_point(|piece| piece.left + 0.1 < end);
+        let (left, right) = row.pieces.split_at(middle);
+        left.iter().rev().take(8).all(|piece| piece.right <= start + 0.1).then_some((left, right))
+    }
+}
+
+/// Rows without a piece in the strip that are read together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Band {
+    pub(super) rows: Range<usize>,
+    left: Side,
+    right: Side,
+}
+
+/// What is on one side of a strip.
+#[derive(Debug, Clone, Default)]
+struct Side {
+    rows: usize,
+    bytes: usize,
+    /// The last of its pieces, by the order of drawing, in the last row that has any.
+    last: Option<usize>,
+    outer: Option<(f64, f64)>,
+    covered: f64,
+}
+
+impl Side {
+    fn add(&mut self, pieces: &[&Piece]) {
+        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return };
+        self.rows += 1;
+        self.bytes += pieces.iter().map(|piece| piece.text.len() + 1).sum::<usize>();
+        self.last = pieces.iter().map(|piece| piece.order).max();
+        self.outer = Some(self.outer.map_or((first.left, last.right), |(a, b)| (a.min(first.left), b.max(last.right))));
+        self.covered += last.right - first.left;
+    }
+
+    fn bytes_per_row(&self) -> usize {
+        self.bytes / self.rows.max(1)
+    }
+
+    fn fill(&self) -> f64 {
+        let width = self.outer.map_or(0.0, |(left, right)| right - left);
+        if width > 0.0 { self.covered / (width * self.rows as f64) } else { 0.0 }
+    }
+}
+
+impl Band {
+    fn from(row: usize) -> Self {
+        Self { rows: row..row, ..Self::default() }
+    }
+
+    fn add(&mut self, row: usize, (left, right): Parts<'_, '_>) {
+        self.rows.end = row + 1;
+        self.left.add(left);
+        self.right.add(right);
+    }
+
+    /// Whether all of it was drawn before what comes next on either side: then it is read before that.
+    fn is_before(&self, next: [Option<usize>; 2]) -> bool {
+        let next = next.into_iter().flatten().min();
+        next > self.left.last.max(self.right.last)
+    }
+
+    fn has_sides(&self) -> bool {
+        self.left.rows.min(self.right.rows) >= 1 && self.left.rows.max(self.right.rows) >= 2
+    }
+
+    /// How much text is in its columns; 0 if its sides are no columns.
+    fn columns(&self) -> usize {
+        let long = self.left.bytes_per_row().min(self.right.bytes_per_row()) >= COLUMN_BYTES;
+        if self.has_sides() && long { self.left.bytes.min(self.right.bytes) } else { 0 }
+    }
+
+    /// The same, without regard to the order of drawing.
+    fn prose(&self) -> usize {
+        let both = [&self.left, &self.right];
+        let full = both.iter().all(|side| side.rows >= PROSE_ROWS && side.bytes_per_row() >= PROSE_BYTES && side.fill() >= PROSE_FILL);
+        if full { self.left.bytes.min(self.right.bytes) } else { 0 }
+    }
+}
+
+/// The strip that parts most text into columns, with the rows that it parts.
+pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
+    let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
+    sizes.sort_by(f64::total_cmp);
+    let width = GUTTER * sizes.get(sizes.len() / 2)?;
+    // Most candidates are ends of lines with nothing to their right: they go first.
+    let strips = strips(rows, width).into_iter().map(|strip| (bands(rows, &strip, false), strip));
+    let strips: Vec<(Vec<Band>, Strip)> = strips.filter(|(bands, _)| bands.iter().any(Band::has_sides)).collect();
+    let drawn = strips.iter().map(|(_, strip)| (bands(rows, strip, true), strip.clone()));
+    heaviest(drawn, Band::columns).or_else(|| heaviest(strips.iter().cloned(), Band::prose))
+}
+
+fn heaviest(strips: impl Iterator<Item = (Vec<Band>, Strip)>, weight: fn(&Band) -> usize) -> Option<(Strip, Vec<Band>)> {
+    strips
+        .map(|(mut bands, strip)| {
+            bands.retain(|band| weight(band) > 0);
+            (bands.iter().map(weight).sum::<usize>(), strip, bands)
+        })
+        .filter(|(weight, ..)| *weight > 0)
+        .max_by_key(|(weight, ..)| *weight)
+        .map(|(_, strip, bands)| (strip, bands))
+}
+
+/// Where a strip may be: at the ends of lines and of what stands before a wide gap.
+#[expect(clippy::cast_possible_truncation, reason = "pages are not that wide, and a strip more or less does not matter")]
+fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
+    let end = rows.iter().flat_map(|row| &row.pieces).fold(f64::NEG_INFINITY, |end, piece| end.max(piece.right));
+    let mut starts: Vec<i64> = Vec::new();
+    for row in rows {
+        for (index, piece) in row.pieces.iter().enumerate() {
+            let gap = row.pieces.get(index + 1).map_or(f64::INFINITY, |next| next.left - piece.right);
+            if gap >= width && piece.right + width < end {
+                // In half points: the finest difference that matters.
+                starts.push((piece.right * 2.0).ceil() as i64);
+            }
+        }
+    }
+    starts.sort_unstable();
+    starts.dedup();
+    let step = starts.len().div_ceil(MOST_STRIPS).max(1);
+    starts.into_iter().step_by(step).map(|start| start as f64 / 2.0).map(|start| Strip(start..start + width)).collect()
+}
+
+/// The rows that a strip parts: those in unbroken sequence, and by the order of drawing if `by_order`.
+fn bands(rows: &[Row<'_>], strip: &Strip, by_order: bool) -> Vec<Band> {
+    let parts: Vec<_> = rows.iter().map(|row| strip.part(row)).collect();
+    // What was drawn first of the next row that has anything on that side. Lines of two columns are seldom level, so that
+    // the next row alone would not tell.
+    let mut nexts = vec![[None; 2]; rows.len() + 1];
+    for (index, parts) in parts.iter().enumerate().rev() {
+        let first = |pieces: &[&Piece]| pieces.iter().map(|piece| piece.order).min();
+        nexts[index] = parts.map_or([None; 2], |(left, right)| [first(left).or(nexts[index + 1][0]), first(right).or(nexts[index + 1][1])]);
+    }
+    let mut bands = Vec::new();
+    let mut open: Option<Band> = None;
+    for (index, parts) in parts.into_iter().enumerate() {
+        if parts.is_none() || by_order && open.as_ref().is_some_and(|band| band.is_before(nexts[index])) {
+            bands.extend(open.take());
+        }
+        if let Some(parts) = parts {
+            open.get_or_insert_with(|| Band::from(index)).add(index, parts);
+        }
+    }
+    bands.extend(open);
+    bands
+}

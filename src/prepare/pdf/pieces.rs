@@ -1,0 +1,142 @@
+//! Pieces of text: where they are, and what belongs to them.
+//!
+//! Positions are those of the upright page, in points: x to the right and y down, for text in its own direction of
+//! reading.
+
+use hayro::hayro_interpret::font::{Glyph, GlyphRun};
+use hayro::hayro_interpret::hayro_cmap::WritingMode;
+use hayro::kurbo::{Affine, Point, Vec2};
+use std::ops::Range;
+
+/// Text size 1 is 1000 units of a glyph.
+const EM: f64 = 1000.0;
+/// Text this close to level (in degrees) is level: scans are never quite straight.
+const LEVEL: i32 = 8;
+/// Gaps are in ems. From this on, a gap is a space.
+pub(super) const SPACE: f64 = 0.13;
+/// Two drawings of a character that are this close are one in bold.
+const SAME_PLACE: f64 = 0.15;
+
+/// A piece of text that was drawn in one go: a word, mostly.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// Where its text is in [`Scan::text`].
+    pub(super) text: Range<usize>,
+    pub(super) left: f64,
+    pub(super) right: f64,
+    /// The line on which it stands.
+    pub(super) baseline: f64,
+    pub(super) size: f64,
+    /// In degrees clockwise; the positions are those after turning it level.
+    pub(super) angle: i32,
+    /// How many were drawn before it.
+    pub(super) order: usize,
+    /// A space was drawn before it.
+    pub(super) spaced: bool,
+    pub(super) right_to_left: bool,
+}
+
+/// Where a glyph is, on its line turned level.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) left: f64,
+    pub(super) right: f64,
+    pub(super) baseline: f64,
+}
+
+impl Piece {
+    /// Whether a glyph at this place goes on where the piece ends.
+    pub(super) fn is_continued(&self, place: Place, style: &Style) -> bool {
+        let gap = (place.left - self.right) / style.size;
+        !self.right_to_left
+            && self.angle == style.angle
+            && (self.baseline - place.baseline).abs() < 0.05 * style.size
+            && (0.9..1.1).contains(&(self.size / style.size))
+            && (-0.3..SPACE).contains(&gap)
+            && place.left > self.left
+    }
+
+    /// Whether a glyph at this place lies on the one at the other place, which is the last of the piece.
+    pub(super) fn is_repeated(&self, last: Place, place: Place, style: &Style) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() < SAME_PLACE * style.size;
+        self.angle == style.angle && near(last.left, place.left) && near(last.baseline, place.baseline)
+    }
+}
+
+/// What all glyphs of a run have in common.
+#[derive(Debug)]
+pub(super) struct Style {
+    pub(super) size: f64,
+    /// Width of 1 em along the line, where letters are condensed.
+    em: f64,
+    pub(super) angle: i32,
+    /// Turns it level.
+    turn: Affine,
+    vertical: bool,
+}
+
+impl Style {
+    pub(super) fn of(run: &GlyphRun<'_, '_>, outer: Affine) -> Option<Self> {
+        let first = run.glyphs().first()?;
+        let [a, b, c, d, _, _] = (outer * first.transform()).as_coeffs();
+        let along = a.hypot(b);
+        let mut size = (a * d - b * c).abs() / along * EM;
+        // Substitutes of missing fonts are stretched glyph by glyph to the width that the document expects; what it
+        // expects is meant, so that the mean is nearest.
+        let wide: f64 = run.glyphs().iter().map(|glyph| outer_length(outer, glyph.transform())).sum();
+        let mut em = wide / run.glyphs().len() as f64 * EM;
+        let vertical = run.writing_mode() == WritingMode::Vertical;
+        let heading = if vertical { Vec2::new(-c, -d) } else { Vec2::new(a, b) };
+        if let Glyph::Type3(_) = **first {
+            // Such fonts have any unit they like. Letters are half as wide as high, in the mean.
+            let widths: f64 = run.glyphs().iter().map(|glyph| advance(glyph)).sum();
+            let mean = widths / run.glyphs().len() as f64 * em;
+            if mean > 0.0 && !(1.0..6.0).contains(&(size / mean)) {
+                size = 2.0 * mean;
+            }
+        }
+        if vertical {
+            em = size;
+        }
+        if !(size.is_finite() && em.is_finite() && size > 0.0 && em > 0.0) {
+            return None;
+        }
+        let angle = snapped(heading.atan2().to_degrees());
+        Some(Self { size, em, angle, turn: Affine::rotate(-f64::from(angle).to_radians()), vertical })
+    }
+
+    /// Where a glyph of the run is, in points of the page.
+    pub(super) fn origin(&self, glyph: Affine) -> Point {
+        // The origin of a glyph on a vertical line is at the foot of its square, and the line goes along its top.
+        glyph * if self.vertical { Point::new(0.0, EM) } else { Point::ZERO }
+    }
+
+    /// The same on the line.
+    pub(super) fn place(&self, glyph: &Glyph<'_>, origin: Point) -> Place {
+        let width = if self.vertical { self.em } else { advance(glyph) * self.em };
+        let Point { x: left, y: baseline } = self.turn * origin;
+        Place { left, right: left + width.max(0.0), baseline }
+    }
+}
+
+fn outer_length(outer: Affine, inner: Affine) -> f64 {
+    let [a, b, ..] = (outer * inner).as_coeffs();
+    a.hypot(b)
+}
+
+/// In ems.
+fn advance(glyph: &Glyph<'_>) -> f64 {
+    let units = match glyph {
+        Glyph::Outline(glyph) => glyph.advance_width(),
+        Glyph::Type3(glyph) => glyph.advance_width(),
+    };
+    f64::from(units.unwrap_or(500.0)) / EM
+}
+
+/// Whole degrees in 0..360; a multiple of 90 if it is near one.
+#[expect(clippy::cast_possible_truncation, reason = "an angle")]
+fn snapped(degrees: f64) -> i32 {
+    let degrees = (degrees.round() as i32).rem_euclid(360);
+    let quarter = (degrees + 45) / 90 * 90;
+    if (degrees - quarter).abs() <= LEVEL { quarter % 360 } else { degrees }
+}
