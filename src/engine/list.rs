@@ -5,7 +5,7 @@
 //! the run has a listing of its own.
 
 use super::{Context, Results, RunError};
-use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Source, Stamp};
+use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Place, Stamp};
 use crate::read::{Roots, stamp_of};
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
 use std::collections::BTreeMap;
@@ -65,9 +65,9 @@ const BATCH_BYTES: usize = 1_000_000;
 
 /// What a document looks like without reading it.
 fn look(document: &Document) -> Option<Stamp> {
-    match &document.source {
-        Source::File(path) => stamp_of(path),
-        Source::Row(row) => Some(row.stamp),
+    match &document.place {
+        Place::File(path) => stamp_of(path),
+        Place::Row(row) => Some(row.stamp),
     }
 }
 

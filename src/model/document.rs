@@ -16,12 +16,12 @@ pub struct Document {
     /// A row is called by its table and its id or number: `reviews.csv#17`.
     pub name: String,
     /// Where to read it.
-    pub source: Source,
+    pub place: Place,
 }
 
 /// Where a document is.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum Place {
     /// A file.
     File(PathBuf),
     /// A row of a table, read already.
@@ -44,12 +44,12 @@ pub struct TableRow {
 impl Document {
     /// The file that it is, if it is one.
     pub fn path(&self) -> Option<&Path> {
-        if let Source::File(path) = &self.source { Some(path) } else { None }
+        if let Place::File(path) = &self.place { Some(path) } else { None }
     }
 
     /// Its row, if it is one.
     pub fn row(&self) -> Option<&TableRow> {
-        if let Source::Row(row) = &self.source { Some(row) } else { None }
+        if let Place::Row(row) = &self.place { Some(row) } else { None }
     }
 
     /// The extension of its file in lower case, without its dot; "" if there is none.

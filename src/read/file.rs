@@ -1,6 +1,6 @@
 //! Reading one document.
 
-use crate::model::{Document, Failure, FailureCode, Source, Stamp};
+use crate::model::{Document, Failure, FailureCode, Place, Stamp};
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -26,11 +26,11 @@ pub enum Opened {
 /// Opens a document and reads it if it is small. The stamp is that of before reading, so that a later change shows; there
 /// is none if the file was written so shortly before that a change could go unseen. Blocks.
 pub fn open(document: &Document, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
-    let path = match &document.source {
-        Source::File(path) => path,
+    let path = match &document.place {
+        Place::File(path) => path,
         // Whoever found the row has read it.
-        Source::Row(row) if row.text.is_empty() => return (Err(Failure::new(FailureCode::Empty, "this row has no text")), Some(row.stamp)),
-        Source::Row(row) => return (Ok(Opened::Read(row.text.clone())), Some(row.stamp)),
+        Place::Row(row) if row.text.is_empty() => return (Err(Failure::new(FailureCode::Empty, "this row has no text")), Some(row.stamp)),
+        Place::Row(row) => return (Ok(Opened::Read(row.text.clone())), Some(row.stamp)),
     };
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = match opened {
@@ -128,7 +128,7 @@ mod tests {
     use std::fs::FileTimes;
 
     fn document(path: &Path) -> Document {
-        Document { index: 0, name: "a".into(), source: Source::File(path.to_owned()) }
+        Document { index: 0, name: "a".into(), place: Place::File(path.to_owned()) }
     }
 
     #[test]

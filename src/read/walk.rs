@@ -6,7 +6,7 @@ use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, Names, kind_of, os_str};
 use super::settings::InputSettings;
 use super::table::Table;
-use crate::model::{Digest, Document, Failure, FailureCode, LeftOut, Source, Stamp};
+use crate::model::{Digest, Document, Failure, FailureCode, LeftOut, Place, Stamp};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -174,7 +174,7 @@ pub struct Walk {
     next_root: usize,
     stack: Vec<Level>,
     /// What a table or a list still has.
-    listed: Option<Box<dyn Iterator<Item = (String, Source, Option<Failure>)> + Send>>,
+    listed: Option<Box<dyn Iterator<Item = (String, Place, Option<Failure>)> + Send>>,
     index: u64,
     left_out: LeftOut,
 }
@@ -200,7 +200,7 @@ impl Walk {
     fn found(&mut self, path: PathBuf, name: String, failure: Option<Failure>) -> Found {
         let index = self.index;
         self.index += 1;
-        (Document { index, name, source: Source::File(path) }, failure)
+        (Document { index, name, place: Place::File(path) }, failure)
     }
 
     /// Goes into a directory; one that cannot be listed becomes a failed document of its own.
@@ -256,7 +256,7 @@ impl Walk {
                 None
             }
             RootKind::List(list) => {
-                let named = list.paths().map(|path| (printable(path.as_os_str()), Source::File(path), None));
+                let named = list.paths().map(|path| (printable(path.as_os_str()), Place::File(path), None));
                 self.listed = Some(Box::new(named));
                 None
             }
@@ -270,10 +270,10 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<Found> {
         loop {
             match self.listed.as_mut().map(Iterator::next) {
-                Some(Some((name, source, failure))) => {
+                Some(Some((name, place, failure))) => {
                     let index = self.index;
                     self.index += 1;
-                    return Some((Document { index, name, source }, failure));
+                    return Some((Document { index, name, place }, failure));
                 }
                 Some(None) => self.listed = None,
                 None => {}

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Source;
+use crate::model::Place;
 use crate::read::{InputSettings, stamp_of};
 use crate::store::{JobColumns, NewRow, NewRun, ReadDocument, Store, StoreSettings};
 use std::collections::BTreeMap;
@@ -172,7 +172,7 @@ fn version(id: i64, digest: Option<Digest>, codes: Option<&str>) -> Version {
 fn a_document_is_a_name_and_a_content() {
     let dir = tempfile::tempdir().unwrap();
     let register = register(dir.path());
-    let document = Document { index: 0, name: "a".into(), source: Source::File(dir.path().join("a")) };
+    let document = Document { index: 0, name: "a".into(), place: Place::File(dir.path().join("a")) };
     let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
     let stamp = Some(Stamp { size: 3, modified_ns: 1, changed_ns: 1 });
     let versions = [version(1, Some(old), None), version(2, Some(new), Some("timed_out"))];

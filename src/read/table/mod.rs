@@ -8,7 +8,7 @@ mod csv_rows;
 mod json_rows;
 mod parquet_rows;
 
-use crate::model::{Digest, Failure, Source, Stamp, TableRow};
+use crate::model::{Digest, Failure, Place, Stamp, TableRow};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -102,16 +102,16 @@ impl Table {
     }
 
     /// All rows as documents, called `prefix#id`.
-    pub fn documents(&self, prefix: &str) -> impl Iterator<Item = (String, Source, Option<Failure>)> + Send + use<> {
+    pub fn documents(&self, prefix: &str) -> impl Iterator<Item = (String, Place, Option<Failure>)> + Send + use<> {
         let rows = self.rows().unwrap_or_else(|e| Box::new(std::iter::once(Err(undecodable(e)))));
         let (columns, prefix) = (self.columns.clone(), prefix.to_owned());
         let mut seen = HashMap::new();
         rows.zip(1_u64..).map(move |(row, number)| match row {
             Ok(fields) => {
                 let name = format!("{prefix}#{}", columns.id_of(&fields, number, &mut seen));
-                (name, Source::Row(Arc::new(columns.row(fields))), None)
+                (name, Place::Row(Arc::new(columns.row(fields))), None)
             }
-            Err(failure) => (format!("{prefix}#{number}"), Source::Row(Arc::new(columns.row(Vec::new()))), Some(failure)),
+            Err(failure) => (format!("{prefix}#{number}"), Place::Row(Arc::new(columns.row(Vec::new()))), Some(failure)),
         })
     }
 
@@ -124,7 +124,7 @@ impl Table {
     pub fn holds(&self, prefix: &str, name: &str, digest: Digest) -> bool {
         let all = || {
             self.documents(prefix)
-                .filter_map(|(name, source, _)| if let Source::Row(row) = source { Some(mark(&name, row.digest)) } else { None })
+                .filter_map(|(name, place, _)| if let Place::Row(row) = place { Some(mark(&name, row.digest)) } else { None })
                 .collect()
         };
         self.present.get_or_init(all).contains(&mark(name, digest))
