@@ -12,6 +12,7 @@ use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
 use crate::model::{FailureCode, Money};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
+use crate::remote::without_queries;
 use crate::report::{Style, watch};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
@@ -148,13 +149,22 @@ fn command_line() -> String {
         let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
         if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
     };
+    // Addresses of inputs may hold signatures.
+    let shown = |arg: &str| {
+        let is_input = ["https://", "http://", "input.paths="].iter().any(|begin| arg.starts_with(begin));
+        if is_input { without_queries(arg) } else { arg.to_owned() }
+    };
     // Settings from the environment decide as well.
     let mut settings: Vec<String> = std::env::vars_os()
         .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
-        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), quoted(value.to_string_lossy())))
+        .map(|(name, value)| {
+            let value = value.to_string_lossy();
+            let value = if name == "DOCMILL_INPUT__PATHS" { without_queries(&value).into() } else { value };
+            format!("{}={}", name.to_string_lossy(), quoted(value))
+        })
         .collect();
     settings.sort_unstable();
-    let args = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy()));
+    let args = std::env::args_os().skip(1).map(|arg| quoted(shown(&arg.to_string_lossy()).into()));
     settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
 }
 
@@ -258,9 +268,20 @@ fn style(args: &RunArgs) -> Style {
     }
 }
 
-/// The settings in force, for the run's history. They hold no secret: keys are never among the settings.
+/// The settings in force, for the run's history. They hold no secret: keys are never among the settings, and signatures in
+/// addresses of inputs are left out.
 fn history(config: &Config) -> String {
-    let entries: serde_json::Map<String, serde_json::Value> =
-        config.entries().into_iter().map(|(key, value, _)| (key, serde_json::to_value(value).unwrap_or_default())).collect();
+    let plain = |key: &str, value: toml::Value| match value {
+        toml::Value::Array(paths) if key == "input.paths" => {
+            let path = |path: toml::Value| path.as_str().map_or_else(|| path.clone(), |path| without_queries(path).into());
+            toml::Value::Array(paths.into_iter().map(path).collect())
+        }
+        value => value,
+    };
+    let entries = config.entries().into_iter().map(|(key, value, _)| {
+        let value = serde_json::to_value(plain(&key, value.clone())).unwrap_or_default();
+        (key, value)
+    });
+    let entries: serde_json::Map<String, serde_json::Value> = entries.collect();
     serde_json::Value::Object(entries).to_string()
 }

@@ -6,7 +6,7 @@
 
 use super::{Context, Results, RunError};
 use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
-use crate::read::{Roots, stamp_of};
+use crate::read::Roots;
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -74,7 +74,7 @@ pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, f
             break;
         };
         documents += 1;
-        let stamp = if compare { stamp_of(&document.path) } else { None };
+        let stamp = if compare { roots.stamp_of(&document.place) } else { None };
         batch.push(Walked { document, failure, stamp });
         if batch.len() == BATCH && walked.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
             break;

@@ -126,7 +126,7 @@ impl Planned {
 
 fn plan(read: Read, bench: &Bench) -> Planned {
     let Read { document, id, is_new, bytes, held } = read;
-    let extension = document.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let extension = document.place.extension();
     let (job, work) = match bytes {
         Ok(bytes) => {
             let sniffed = sniff(&bytes, &extension);

@@ -5,7 +5,7 @@ use super::memory::{Budget, Held};
 use super::register::{Identity, Register};
 use super::{Context, RunError};
 use crate::model::{Digest, Document, DocumentId, Failure, Stamp};
-use crate::read::{Opened, ReadSettings, open};
+use crate::read::{Opened, ReadSettings, Roots};
 use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
 use std::sync::Arc;
@@ -33,6 +33,7 @@ const BATCH: usize = 16;
 /// Everything that reading needs, shared by all documents.
 pub(super) struct Reader {
     pub settings: ReadSettings,
+    pub roots: Roots,
     pub register: Arc<Register>,
     pub store: StoreHandle,
     pub context: Context,
@@ -95,12 +96,12 @@ impl Reader {
     }
 
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
-        let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
+        let (max_bytes, roots, register) = (self.max_bytes(), self.roots.clone(), Arc::clone(&self.register));
         let open_one = move |Found { document, failure, versions }: Found| {
-            let (opened, stamp) = failure.map_or_else(|| open(&document, max_bytes), |failure| (Err(failure), None));
+            let (opened, stamp) = failure.map_or_else(|| roots.open_document(&document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {
                 Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
-                Ok(waiting @ Opened::Waiting { .. }) => Content::Waiting(waiting),
+                Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
             Ok(OpenedDocument { document, versions, stamp, content })

@@ -5,7 +5,7 @@
 //! if it is still there, this is a copy, and a document of its own.
 
 use crate::model::{Digest, Document, DocumentId, Stamp};
-use crate::read::{Roots, stamp_of};
+use crate::read::Roots;
 use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -91,12 +91,7 @@ impl Register {
 
     /// Whether the file of this name still has this content.
     fn is_still_there(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
-        let Some(path) = self.roots.locate(name) else { return false };
-        match stamp_of(&path) {
-            None => false,
-            now if stamp.is_some() && now == stamp => true,
-            Some(_) => std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == digest),
-        }
+        self.roots.locate(name).is_some_and(|place| self.roots.still_holds(&place, digest, stamp))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// One input: a file that the walk found.
+/// One input: a file or an object that the walk found.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// Position in input order, from 0. The walk is sorted by path bytes.
@@ -13,7 +13,34 @@ pub struct Document {
     /// Bytes that are not UTF-8 are written as `\xHH`, so every name fits a CSV cell and none is lost.
     pub name: String,
     /// Where to read it.
-    pub path: PathBuf,
+    pub place: Place,
+}
+
+/// Where a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a file of this machine.
+    File(PathBuf),
+    /// In object storage, or on the web.
+    Object {
+        /// The input that it was found in, from 0.
+        input: usize,
+        /// Its whole key.
+        key: String,
+        /// What its listing said about it, if it was listed.
+        listed: Option<Stamp>,
+    },
+}
+
+impl Place {
+    /// What stands behind the last dot of its name, in small letters; empty if nothing does.
+    pub fn extension(&self) -> String {
+        let name = match self {
+            Self::File(path) => path,
+            Self::Object { key, .. } => Path::new(key),
+        };
+        name.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+    }
 }
 
 /// Number of a document in the run store: one for each name and content. A file that is renamed keeps it, a file that
@@ -38,14 +65,16 @@ impl fmt::Display for Digest {
     }
 }
 
-/// What the file system says about a file. As long as it says the same, the bytes are taken to be the same.
+/// What the file system, or the storage service, says about a document. As long as it says the same, the bytes are taken to
+/// be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     /// Size in bytes.
     pub size: u64,
     /// When its content was last written, in nanoseconds since 1970.
     pub modified_ns: i64,
-    /// When it was last touched in any way; programs cannot set it back. 0 where the system does not tell.
+    /// When it was last touched in any way; programs cannot set it back. 0 where the system does not tell. Of an object it is
+    /// a number made of its entity tag.
     pub changed_ns: i64,
 }
 

@@ -13,7 +13,7 @@ mod row;
 mod summary;
 
 pub use call::{Call, CallKey, Part};
-pub use document::{Digest, Document, DocumentId, Kind, Stamp};
+pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp};
 pub use failure::{Failure, FailureCode};
 pub use money::{Bill, Money};
 pub use prepared::{Content, Facts, Picture, Prepared, Text};

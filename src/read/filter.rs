@@ -5,7 +5,7 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use std::path::{Path, PathBuf};
 
 /// File in an input directory that lists patterns to leave out.
-const IGNORE_FILE: &str = ".docmillignore";
+pub(super) const IGNORE_FILE: &str = ".docmillignore";
 
 /// Name of the run store, by which output directories are known.
 const STORE: &str = "docmill.db";
@@ -21,12 +21,16 @@ pub(super) struct Filter {
 impl Filter {
     /// The rules for `root`: those of the settings, and those of its ignore file. `output` is never walked.
     pub fn new(root: &Path, settings: &InputSettings, output: Option<PathBuf>) -> Result<Self, String> {
-        let mut exclude = settings.exclude.clone();
         let file = root.join(IGNORE_FILE);
-        if file.is_file() {
-            let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-            exclude.extend(text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(ToOwned::to_owned));
-        }
+        let text =
+            if file.is_file() { std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))? } else { String::new() };
+        Self::with_ignored(&text, settings, output)
+    }
+
+    /// The rules of the settings, and those of the text of an ignore file.
+    pub fn with_ignored(text: &str, settings: &InputSettings, output: Option<PathBuf>) -> Result<Self, String> {
+        let mut exclude = settings.exclude.clone();
+        exclude.extend(text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(ToOwned::to_owned));
         Ok(Self { include: patterns("input.include", &settings.include)?, exclude: patterns("input.exclude", &exclude)?, output })
     }
 

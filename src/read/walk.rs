@@ -1,9 +1,12 @@
 //! The sorted, lazy walk.
 
+use super::elsewhere::{Elsewhere, Object};
 use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, Names, kind_of};
+use super::remote::Remote;
 use super::settings::InputSettings;
-use crate::model::{Document, Failure, FailureCode, LeftOut};
+use crate::model::{Document, Failure, FailureCode, LeftOut, Place};
+use crate::remote::Address;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,15 +19,17 @@ pub struct InputError(String);
 
 /// The checked inputs of a run. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Roots(Arc<Vec<Root>>);
+pub struct Roots(pub(super) Arc<Vec<Root>>);
 
 #[derive(Debug)]
-struct Root {
-    path: PathBuf,
+pub(super) struct Root {
+    pub path: PathBuf,
     /// What stands before the relative path in names: empty for a single directory.
-    prefix: String,
+    pub prefix: String,
     /// `None`: a single file.
-    filter: Option<Filter>,
+    pub filter: Option<Filter>,
+    /// Set if it is not on this machine.
+    pub remote: Option<Arc<Remote>>,
 }
 
 impl Roots {
@@ -37,6 +42,15 @@ impl Roots {
         let mut roots = Vec::new();
         let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
         for given in &settings.paths {
+            if let Some(address) = Address::parse(given) {
+                let root = Root::open_remote(address, settings).map_err(|e| InputError(format!("input {e}")))?;
+                if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
+                    let (one, other) = (other.path.display(), root.path.display());
+                    return Err(InputError(format!("inputs {one} and {other} overlap: a document must have one place")));
+                }
+                roots.push(root);
+                continue;
+            }
             let path = PathBuf::from(given);
             let real = std::fs::canonicalize(&path)
                 .map_err(|e| InputError(format!("input {given}: {e}; name files or directories, or set input.paths")))?;
@@ -56,7 +70,7 @@ impl Roots {
             let single = settings.paths.len() == 1;
             let prefix = if directory && single { String::new() } else { with_slashes(given.trim_end_matches('/')) };
             let filter = directory.then(|| Filter::new(&path, settings, output.clone())).transpose().map_err(InputError)?;
-            roots.push(Root { path, prefix, filter });
+            roots.push(Root { path, prefix, filter, remote: None });
         }
         Ok(Self(Arc::new(roots)))
     }
@@ -69,7 +83,11 @@ impl Roots {
     /// All documents in no particular order, in constant memory: to count them, or to see whether there is one.
     /// A directory that cannot be listed counts, as it does in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
-        self.0.iter().flat_map(|root| {
+        let elsewhere = (0..self.0.len()).flat_map(|root| {
+            let mut walk = Elsewhere::of(self, root);
+            std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop))
+        });
+        let here = self.0.iter().filter(|root| root.remote.is_none()).flat_map(|root| {
             let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(move |entry| root.enters(entry));
             walk.filter_map(move |entry| match (entry, &root.filter) {
                 (Ok(entry), Some(filter)) => {
@@ -78,26 +96,30 @@ impl Roots {
                 }
                 (Ok(_), None) | (Err(_), _) => Some(()),
             })
-        })
+        });
+        here.chain(elsewhere)
     }
 
     /// Where the document called `name` is, or would be; `None` if no input takes a document of this name.
-    pub fn locate(&self, name: &str) -> Option<PathBuf> {
-        self.0.iter().find_map(|root| {
-            let Some(filter) = &root.filter else { return (root.prefix == name).then(|| root.path.clone()) };
+    pub fn locate(&self, name: &str) -> Option<Place> {
+        self.0.iter().enumerate().find_map(|(input, root)| {
+            if let Some(remote) = &root.remote {
+                return root.locate_object(remote, name).map(|key| Place::Object { input, key, listed: None });
+            }
+            let Some(filter) = &root.filter else { return (root.prefix == name).then(|| Place::File(root.path.clone())) };
             let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
             let plain = root.path.join(relative);
             let path = match unprintable(relative) {
                 Some(other) if !plain.exists() => root.path.join(other),
                 _ => plain,
             };
-            filter.takes(path.strip_prefix(&root.path).ok()?).then_some(path)
+            filter.takes(path.strip_prefix(&root.path).ok()?).then_some(Place::File(path))
         })
     }
 
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
-        Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), index: 0, left_out: LeftOut::default() }
+        Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), elsewhere: None, index: 0, left_out: LeftOut::default() }
     }
 }
 
@@ -115,6 +137,8 @@ pub struct Walk {
     roots: Roots,
     next_root: usize,
     stack: Vec<Level>,
+    /// Set while the walk is in an input that is not on this machine.
+    elsewhere: Option<Elsewhere>,
     index: u64,
     left_out: LeftOut,
 }
@@ -138,9 +162,21 @@ impl Walk {
     }
 
     fn found(&mut self, path: PathBuf, name: String, failure: Option<Failure>) -> Found {
+        self.found_at(Place::File(path), name, failure)
+    }
+
+    fn found_at(&mut self, place: Place, name: String, failure: Option<Failure>) -> Found {
         let index = self.index;
         self.index += 1;
-        (Document { index, name, path }, failure)
+        (Document { index, name, place }, failure)
+    }
+
+    fn next_elsewhere(&mut self) -> Option<Found> {
+        let next = self.elsewhere.as_mut()?.next(&mut self.left_out);
+        if next.is_none() {
+            self.elsewhere = None;
+        }
+        next.map(|Object { place, name, failure }| self.found_at(place, name, failure))
     }
 
     /// Goes into a directory; one that cannot be listed becomes a failed document of its own.
@@ -183,6 +219,10 @@ impl Walk {
     }
 
     fn start_root(&mut self, root: usize) -> Option<Found> {
+        if self.roots.0[root].remote.is_some() {
+            self.elsewhere = Some(Elsewhere::of(&self.roots, root));
+            return None;
+        }
         let path = self.roots.0[root].path.clone();
         if self.roots.0[root].filter.is_some() {
             return self.enter(root, path);
@@ -197,6 +237,9 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Found> {
         loop {
+            if let Some(found) = self.next_elsewhere() {
+                return Some(found);
+            }
             let Some(level) = self.stack.last_mut() else {
                 if self.next_root == self.roots.0.len() {
                     return None;

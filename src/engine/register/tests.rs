@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Place;
 use crate::read::InputSettings;
 use crate::store::{JobColumns, NewRow, NewRun, ReadDocument, Store, StoreSettings};
 use std::collections::BTreeMap;
@@ -57,7 +58,8 @@ impl World {
         let mut fates = BTreeMap::new();
         for (document, _) in roots.walk() {
             let versions = names.as_mut().map_or_else(Vec::new, |names| names.versions(&document.name).unwrap());
-            let (digest, stamp) = (read(&document.path).map(|bytes| Digest::of(&bytes)), stamp_of(&document.path));
+            let Place::File(path) = &document.place else { panic!("{:?} is no file", document.place) };
+            let (digest, stamp) = (read(path).map(|bytes| Digest::of(&bytes)), roots.stamp_of(&document.place));
             let Identity { id, record, kept, is_new, renamed, was_unread } =
                 register.identify(&document, &versions, digest, stamp).unwrap();
             let forget_row = was_unread || digest.is_none();
@@ -171,7 +173,7 @@ fn version(id: i64, digest: Option<Digest>, codes: Option<&str>) -> Version {
 fn a_document_is_a_name_and_a_content() {
     let dir = tempfile::tempdir().unwrap();
     let register = register(dir.path());
-    let document = Document { index: 0, name: "a".into(), path: dir.path().join("a") };
+    let document = Document { index: 0, name: "a".into(), place: Place::File(dir.path().join("a")) };
     let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
     let stamp = Some(Stamp { size: 3, modified_ns: 1, changed_ns: 1 });
     let versions = [version(1, Some(old), None), version(2, Some(new), Some("timed_out"))];

@@ -84,6 +84,11 @@ impl Workspace {
         self.start(all)
     }
 
+    /// Starts the program with these arguments and the settings for all runs.
+    pub fn start_with<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Running {
+        self.start(args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned()))
+    }
+
     /// Runs the program with exactly these arguments.
     pub fn docmill<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
         self.start(args).finish()
