@@ -16,6 +16,7 @@ use crate::remote::without_queries;
 use crate::report::{Style, watch};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
+use crate::write::CopyTo;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -40,13 +41,15 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     let account = Account::resolve(&settings.llm, prices, address.as_deref(), |name| std::env::var(name).ok());
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
     let (account_prices, model, has_account) = (account.prices.clone(), account.model.clone(), account.has_limits());
+    let roots = Roots::open(&settings.input, &settings.output.dir).map_err(Stop::usage)?;
+    let copy = copy_to(config, &settings, &roots)?;
     let plan = Plan {
         recipe: recipe(config, &account, &jobs),
         command: command_line(),
         retry: retry(args.retry_failed.as_deref())?,
         max_cost: max_cost(config, &settings, &account, &jobs)?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
-        roots: Roots::open(&settings.input, &settings.output.dir).map_err(Stop::usage)?,
+        roots,
         jobs,
         read: settings.read,
         prepare: settings.prepare,
@@ -55,6 +58,7 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         account,
         store: settings.store,
         output: settings.output,
+        copy,
         settings: history(config),
     };
 
@@ -77,6 +81,10 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
         other => Stop::internal(other),
     })?;
+    if let Some(why) = outcome.not_copied {
+        let next = "Its results here are whole; once this is put right, the same command copies them again and sends nothing else";
+        return Err(Stop { exit: Exit::StoppedEarly, message: format!("the run is done, and {why}. {next}") });
+    }
     match outcome.stop {
         Some(stop) => {
             let pending = outcome.pending.map_or_else(String::new, |n| format!(", {n} remain"));
@@ -90,6 +98,16 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         }
         None if outcome.unanswered > 0 => Ok(Exit::FailedRows),
         None => Ok(Exit::Ok),
+    }
+}
+
+/// Where results are copied to, if they are: not to where documents come from.
+fn copy_to(config: &Config, settings: &Settings, roots: &Roots) -> Result<Option<CopyTo>, Stop> {
+    let wrong = |why: String| Stop::usage(config.problem("output.copy_to", why));
+    let copy = CopyTo::open(&settings.output).map_err(wrong)?;
+    match copy.as_ref().and_then(|copy| roots.input_around(&copy.address)) {
+        Some(input) => Err(wrong(format!("results would become documents of input {input}; choose an address that is not below it"))),
+        None => Ok(copy),
     }
 }
 

@@ -39,6 +39,14 @@ impl Root {
     }
 }
 
+impl Roots {
+    /// The input that has this address in it, if one has.
+    pub fn input_around(&self, address: &Address) -> Option<&str> {
+        let remotes = self.0.iter().filter_map(|root| root.remote.as_ref());
+        remotes.map(|remote| &remote.address).find(|input| input.contains(address)).map(|input| input.shown.as_str())
+    }
+}
+
 /// A document that is elsewhere, or the sign that there may be more and nobody can look.
 pub(super) struct Object {
     pub place: Place,

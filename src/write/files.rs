@@ -29,7 +29,7 @@ impl WriteError {
 }
 
 /// Name of the summary beside the results.
-const SUMMARY: &str = "summary.json";
+pub(super) const SUMMARY: &str = "summary.json";
 /// What names of files begin with that are not complete yet.
 const UNFINISHED: &str = ".docmill-";
 

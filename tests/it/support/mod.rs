@@ -13,7 +13,7 @@ pub use account::{AccountServer, Books, Terms};
 pub use answers::filled;
 pub use files::{exif_rotated_jpeg, jpeg, jpeg_cut_off, large_jpeg, numbered_png, png, png_that_claims, unreadable_by_us, utf16le};
 pub use ledger::Ledger;
-pub use s3::Bucket;
+pub use s3::{Bucket, SIGN};
 pub use server::{Ask, ModelServer, Reply};
 pub use wire::Dialect;
 pub use workspace::{Finished, Running, Table, Workspace, without_seconds};

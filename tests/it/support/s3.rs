@@ -7,7 +7,7 @@ use s3s::auth::SimpleAuth;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, Timestamp, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
@@ -23,6 +23,9 @@ use tokio::runtime::Runtime;
 /// The only key that this server knows, and its secret.
 const KEY: &str = "AKIADOCMILLTESTS";
 const SECRET: &str = "a secret that nobody may print";
+
+/// A directory in every listing that is there only as a sign.
+pub const SIGN: &str = "empty directory";
 
 /// What has been asked for.
 #[derive(Debug, Clone, Default)]
@@ -113,7 +116,8 @@ impl Bucket {
         let path = self.path(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
-        let past = SystemTime::now() - Duration::from_secs(3600);
+        // Always the same time, so that nothing but the content can tell one from another.
+        let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(past).unwrap();
     }
 
@@ -157,13 +161,22 @@ impl S3 for Watched {
     async fn list_objects_v2(&self, mut req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
         self.note(|seen| seen.pages += 1);
         req.input.max_keys = Some(self.page);
-        let bucket = req.input.bucket.clone();
+        let (bucket, prefix) = (req.input.bucket.clone(), req.input.prefix.clone().unwrap_or_default());
+        let is_first = req.input.continuation_token.is_none();
         let mut listed = self.disk.list_objects_v2(req).await?;
         // The server on the disk leaves tags out, which the real one never does.
         for object in listed.output.contents.iter_mut().flatten() {
             let key = object.key.clone().unwrap_or_default();
             let head = HeadObjectInput::builder().bucket(bucket.clone()).key(key).build().unwrap();
             object.e_tag = self.disk.head_object(request(head)).await?.output.e_tag;
+        }
+        let any = listed.output.contents.is_some();
+        // Consoles make directories that are not there visible by objects without bytes.
+        for sign in [String::new(), format!("{SIGN}/")].into_iter().filter(|_| is_first && any && !prefix.is_empty()) {
+            let key = Some(format!("{prefix}{sign}"));
+            let time = Some(Timestamp::from(SystemTime::UNIX_EPOCH));
+            let sign = Object { key, size: Some(0), last_modified: time, ..Object::default() };
+            listed.output.contents.get_or_insert_default().insert(0, sign);
         }
         Ok(listed)
     }
