@@ -5,7 +5,7 @@ use super::memory::{Budget, Held};
 use super::register::{Identity, Register};
 use super::{Context, RunError};
 use crate::model::{Digest, Document, DocumentId, Failure, Stamp};
-use crate::read::{Opened, ReadSettings, Roots};
+use crate::read::{Opened, ReadSettings};
 use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
 use std::sync::Arc;
@@ -33,7 +33,6 @@ const BATCH: usize = 16;
 /// Everything that reading needs, shared by all documents.
 pub(super) struct Reader {
     pub settings: ReadSettings,
-    pub roots: Roots,
     pub register: Arc<Register>,
     pub store: StoreHandle,
     pub context: Context,
@@ -96,9 +95,10 @@ impl Reader {
     }
 
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
-        let (max_bytes, roots, register) = (self.max_bytes(), self.roots.clone(), Arc::clone(&self.register));
+        let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
         let open_one = move |Found { document, failure, versions }: Found| {
-            let (opened, stamp) = failure.map_or_else(|| roots.open_document(&document.place, max_bytes), |failure| (Err(failure), None));
+            let (opened, stamp) =
+                failure.map_or_else(|| register.roots().open_document(&document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {
                 Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
                 Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),

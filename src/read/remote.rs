@@ -48,9 +48,9 @@ impl Remote {
         let (store, key) = (self.client.store(), &self.address.key);
         if self.address.service == Service::Web {
             return match store.head(key).await {
-                Ok(found) => Ok(Some(found)),
-                // A signature may be good for GET alone. The body is not read.
-                Err(_) => store.get(key).await.map(|got| Some(got.meta)),
+                Ok(found) if found.size > 0 => Ok(Some(found)),
+                // A signature may be good for GET alone, and servers may not know a size in advance. The body is not read.
+                _ => store.get(key).await.map(|got| Some(got.meta)),
             };
         }
         let below = store.list(Some(key)).next().await;
@@ -86,11 +86,6 @@ impl Remote {
             Trouble::Other(text) => (text, format!("look at the network and at the endpoint; credentials come from {names}")),
         };
         format!("{shown}: {text}; {next}")
-    }
-
-    /// Whether it is a single document.
-    pub fn is_single(&self) -> bool {
-        self.single.is_some()
     }
 
     /// Key and stamp of the single document that this is.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Requests that are repeated after a passing failure, and how long that may go on.
 const RETRIES: usize = 5;
-const RETRYING: Duration = Duration::from_secs(60);
+const RETRYING: Duration = Duration::from_mins(1);
 
 /// A client. It sends nothing until it is used.
 #[derive(Debug, Clone)]
