@@ -47,7 +47,7 @@ Exit codes: 0 all rows ok; 1 internal error; 2 wrong arguments, settings or inpu
 rows; 4 stopped early (signal, full disk, server out of reach), the same command goes on; 5 refused by the
 provider (key, model, credit); 130, 143 ended at once by a second Ctrl-C or SIGTERM.")]
 pub(super) struct RunArgs {
-    /// Files and directories [default: input.paths]
+    /// Files, directories, s3://BUCKET/PREFIX (gs, az), https://HOST/FILE [default: input.paths]
     pub input: Vec<String>,
     /// A table whose rows are documents: CSV, TSV, JSON lines or Parquet; - is standard input. May be repeated
     #[arg(long, value_name = "TABLE")]

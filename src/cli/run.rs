@@ -12,9 +12,11 @@ use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
 use crate::model::{FailureCode, Money, Row};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
+use crate::remote::without_queries;
 use crate::report::{Style, watch};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
+use crate::write::CopyTo;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -47,6 +49,7 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
         return Err(Stop::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
     }
+    let copy = copy_to(config, &settings, &roots)?;
     let plan = Plan {
         recipe: recipe(config, &account, &jobs),
         command: command_line(),
@@ -65,6 +68,7 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         account,
         store: settings.store,
         output: settings.output,
+        copy,
     };
 
     let (events, watched) = mpsc::channel(EVENTS);
@@ -86,6 +90,10 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
         other => Stop::internal(other),
     })?;
+    if let Some(why) = outcome.not_copied {
+        let next = "Its results here are whole; once this is put right, the same command copies them again and sends nothing else";
+        return Err(Stop { exit: Exit::StoppedEarly, message: format!("the run is done, and {why}. {next}") });
+    }
     match outcome.stop {
         Some(stop) => {
             let pending = outcome.pending.map_or_else(String::new, |n| format!(", {n} remain"));
@@ -99,6 +107,16 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
         }
         None if outcome.unanswered > 0 => Ok(Exit::FailedRows),
         None => Ok(Exit::Ok),
+    }
+}
+
+/// Where results are copied to, if they are: not to where documents come from.
+fn copy_to(config: &Config, settings: &Settings, roots: &Roots) -> Result<Option<CopyTo>, Stop> {
+    let wrong = |why: String| Stop::usage(config.problem("output.copy_to", why));
+    let copy = CopyTo::open(&settings.output).map_err(wrong)?;
+    match copy.as_ref().and_then(|copy| roots.input_around(&copy.address)) {
+        Some(input) => Err(wrong(format!("results would become documents of input {input}; choose an address that is not below it"))),
+        None => Ok(copy),
     }
 }
 
@@ -182,13 +200,22 @@ fn command_line() -> String {
         let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
         if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
     };
+    // Addresses of inputs may hold signatures.
+    let shown = |arg: &str| {
+        let is_input = ["https://", "http://", "input.paths="].iter().any(|begin| arg.starts_with(begin));
+        if is_input { without_queries(arg) } else { arg.to_owned() }
+    };
     // Settings from the environment decide as well.
     let mut settings: Vec<String> = std::env::vars_os()
         .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
-        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), quoted(value.to_string_lossy())))
+        .map(|(name, value)| {
+            let value = value.to_string_lossy();
+            let value = if name == "DOCMILL_INPUT__PATHS" { without_queries(&value).into() } else { value };
+            format!("{}={}", name.to_string_lossy(), quoted(value))
+        })
         .collect();
     settings.sort_unstable();
-    let args = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy()));
+    let args = std::env::args_os().skip(1).map(|arg| quoted(shown(&arg.to_string_lossy()).into()));
     settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
 }
 
@@ -311,10 +338,21 @@ fn style(args: &RunArgs) -> Style {
     }
 }
 
-/// The settings in force, for the run's history. They hold no secret: keys are never among the settings.
+/// The settings in force, for the run's history. They hold no secret: keys are never among the settings, and signatures in
+/// addresses of inputs are left out.
 fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
-    let mut entries: serde_json::Map<String, serde_json::Value> =
-        config.entries().into_iter().map(|(key, value, _)| (key, serde_json::to_value(value).unwrap_or_default())).collect();
+    let plain = |key: &str, value: toml::Value| match value {
+        toml::Value::Array(paths) if key == "input.paths" => {
+            let path = |path: toml::Value| path.as_str().map_or_else(|| path.clone(), |path| without_queries(path).into());
+            toml::Value::Array(paths.into_iter().map(path).collect())
+        }
+        value => value,
+    };
+    let entries = config.entries().into_iter().map(|(key, value, _)| {
+        let value = serde_json::to_value(plain(&key, value.clone())).unwrap_or_default();
+        (key, value)
+    });
+    let mut entries: serde_json::Map<String, serde_json::Value> = entries.collect();
     if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
         entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
     }

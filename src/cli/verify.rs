@@ -5,7 +5,7 @@ use super::exit::{Exit, Stop};
 use super::print;
 use super::run::USED_COLUMNS;
 use super::settings::archive;
-use crate::model::{Digest, Money, ResultFile, Row, Totals};
+use crate::model::{Digest, Money, Place, ResultFile, Row, Totals};
 use crate::read::{InputSettings, Roots};
 use crate::store::{Archive, Bookkeeping, RunRecord, View};
 use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
@@ -149,12 +149,20 @@ fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receip
     if input.files_from == "-" || input.rows.iter().any(|rows| rows == "-") {
         return print(&format!("  note  inputs were not compared: those of run {} came through standard input", run.id));
     }
+    // For inputs in object storage.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Stop::internal)?;
+    let _inside = runtime.enter();
     let roots = match Roots::open(&input, used, output) {
         Ok(roots) => roots,
         Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
     };
     let (mut same, mut gone, mut changed) = (0_u64, 0_u64, Vec::new());
-    let each = |name: &str, known: Option<Digest>| match roots.locate(name).map(|path| digest(&path)) {
+    let now = |place: &Place| match place {
+        Place::File(path) => digest(path),
+        Place::Row(row) => Ok(row.digest),
+        object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
+    };
+    let each = |name: &str, known: Option<Digest>| match roots.locate(name).map(|place| now(&place)) {
         Some(Ok(now)) if Some(now) == known => same += 1,
         Some(Ok(_)) if known.is_some() => changed.push(name.to_owned()),
         None if known.is_some_and(|known| roots.hold(name, known, None)) => same += 1,

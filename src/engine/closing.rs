@@ -94,10 +94,28 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         unanswered += summary.totals.unanswered();
         done += summary.totals.rows();
     }
-    context.tell(RunEvent::Finished { jobs: summaries.clone(), results: end.directories(plan) }).await;
+    let (mut results, mut not_copied) = (end.directories(plan), None);
+    if end.stop.is_none() {
+        // Also if nothing is new: the copy of an earlier run may have failed.
+        match copy(plan, context).await {
+            Ok(copied) => results.extend(copied),
+            Err(why) => not_copied = Some(why),
+        }
+    }
+    context.tell(RunEvent::Finished { jobs: summaries.clone(), results }).await;
     let pending = meters.snapshot().documents.map(|documents| documents.saturating_sub(done));
     let in_doubt = store.in_doubt()?.values().map(Vec::len).sum();
-    Ok(Outcome { summaries, stop: end.stop, unanswered, done, pending, in_doubt })
+    Ok(Outcome { summaries, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
+}
+
+/// Copies finished results to where the settings want them; says where, or why not.
+async fn copy(plan: &Plan, context: &Context) -> Result<Vec<String>, String> {
+    let Some(to) = &plan.copy else { return Ok(Vec::new()) };
+    let jobs: Vec<&str> = plan.jobs.iter().map(|job| job.name.as_str()).collect();
+    tokio::select! {
+        copied = to.copy(&plan.output, &jobs) => copied.map_err(|e| e.to_string()),
+        () = context.stop.cancelled() => Err(format!("copying to {} was interrupted", to.address.shown)),
+    }
 }
 
 /// The jobs, as far as result files need them.

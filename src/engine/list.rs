@@ -5,8 +5,8 @@
 //! the run has a listing of its own.
 
 use super::{Context, Results, RunError};
-use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Place, Stamp};
-use crate::read::{Roots, stamp_of};
+use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
+use crate::read::Roots;
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -63,14 +63,6 @@ const BATCH: usize = 64;
 /// Rows of tables are in memory already.
 const BATCH_BYTES: usize = 1_000_000;
 
-/// What a document looks like without reading it.
-fn look(document: &Document) -> Option<Stamp> {
-    match &document.place {
-        Place::File(path) => stamp_of(path),
-        Place::Row(row) => Some(row.stamp),
-    }
-}
-
 /// Walks the inputs, no further ahead than the channel reaches. An empty batch says that the end was reached. Blocks.
 pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, findings: &Mutex<Findings>, context: &Context) {
     let mut walk = roots.walk();
@@ -84,7 +76,7 @@ pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, f
             break;
         };
         documents += 1;
-        let stamp = if compare { look(&document) } else { None };
+        let stamp = if compare { roots.stamp_of(&document.place) } else { None };
         bytes += document.row().map_or(0, |row| row.text.len());
         batch.push(Walked { document, failure, stamp });
         if (batch.len() == BATCH || bytes > BATCH_BYTES)

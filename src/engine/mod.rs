@@ -40,7 +40,7 @@ use crate::model::{Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{ReadSettings, Roots};
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
-use crate::write::{OutputSettings, WriteError};
+use crate::write::{CopyTo, OutputSettings, WriteError};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -71,6 +71,8 @@ pub struct Plan {
     pub store: StoreSettings,
     /// Where results go.
     pub output: OutputSettings,
+    /// Where they are copied to when they are finished.
+    pub copy: Option<CopyTo>,
     /// The settings in force as JSON, for the history.
     pub settings: String,
     /// The command line, for the history.
@@ -100,6 +102,8 @@ pub struct Outcome {
     pub pending: Option<u64>,
     /// Requests whose end is not known.
     pub in_doubt: usize,
+    /// Why finished results are not where they were to be copied to.
+    pub not_copied: Option<String>,
 }
 
 /// Why a run could not go on. Whatever was committed is kept.

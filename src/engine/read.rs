@@ -5,7 +5,7 @@ use super::memory::{Budget, Held};
 use super::register::{Identity, Register};
 use super::{Context, RunError};
 use crate::model::{Digest, Document, DocumentId, Failure, Stamp};
-use crate::read::{Opened, ReadSettings, open};
+use crate::read::{Opened, ReadSettings};
 use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
 use std::sync::Arc;
@@ -97,10 +97,11 @@ impl Reader {
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
         let open_one = move |Found { document, failure, versions }: Found| {
-            let (opened, stamp) = failure.map_or_else(|| open(&document, max_bytes), |failure| (Err(failure), None));
+            let (opened, stamp) =
+                failure.map_or_else(|| register.roots().open_document(&document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {
                 Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
-                Ok(waiting @ Opened::Waiting { .. }) => Content::Waiting(waiting),
+                Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
             Ok(OpenedDocument { document, versions, stamp, content })

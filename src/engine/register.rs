@@ -50,6 +50,11 @@ impl Register {
         Self { known, next: AtomicI64::new(next), roots, retry }
     }
 
+    /// Where documents are.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
     /// Identifies a document that was read, or could not be (`digest` is `None`). `versions` is what is known under its
     /// name. Blocks.
     pub fn identify(

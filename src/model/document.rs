@@ -20,10 +20,19 @@ pub struct Document {
 }
 
 /// Where a document is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Place {
-    /// A file.
+    /// In a file of this machine.
     File(PathBuf),
+    /// In object storage, or on the web.
+    Object {
+        /// The input that it was found in, from 0.
+        input: usize,
+        /// Its whole key.
+        key: String,
+        /// What its listing said about it, if it was listed.
+        listed: Option<Stamp>,
+    },
     /// A row of a table, read already.
     Row(Arc<TableRow>),
 }
@@ -42,19 +51,19 @@ pub struct TableRow {
 }
 
 impl Document {
-    /// The file that it is, if it is one.
-    pub fn path(&self) -> Option<&Path> {
-        if let Place::File(path) = &self.place { Some(path) } else { None }
-    }
-
     /// Its row, if it is one.
     pub fn row(&self) -> Option<&TableRow> {
         if let Place::Row(row) = &self.place { Some(row) } else { None }
     }
 
-    /// The extension of its file in lower case, without its dot; "" if there is none.
+    /// What stands behind the last dot of its file's name, in small letters; empty if nothing does.
     pub fn extension(&self) -> String {
-        self.path().and_then(Path::extension).map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+        let name = match &self.place {
+            Place::File(path) => path,
+            Place::Object { key, .. } => Path::new(key),
+            Place::Row(_) => return String::new(),
+        };
+        name.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
     }
 }
 
@@ -80,14 +89,16 @@ impl fmt::Display for Digest {
     }
 }
 
-/// What the file system says about a file. As long as it says the same, the bytes are taken to be the same.
+/// What the file system, or the storage service, says about a document. As long as it says the same, the bytes are taken to
+/// be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     /// Size in bytes.
     pub size: u64,
     /// When its content was last written, in nanoseconds since 1970.
     pub modified_ns: i64,
-    /// When it was last touched in any way; programs cannot set it back. 0 where the system does not tell.
+    /// When it was last touched in any way; programs cannot set it back. 0 where the system does not tell. Of an object it is
+    /// a number made of its entity tag.
     pub changed_ns: i64,
 }
 

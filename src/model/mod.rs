@@ -13,7 +13,7 @@ mod row;
 mod summary;
 
 pub use call::{Call, CallKey, Part};
-pub use document::{Digest, Document, DocumentId, Kind, Source, Stamp, TableRow};
+pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};
 pub use money::{Bill, Money};
 pub use prepared::{Content, Facts, PageFacts, Picture, Piece, Portion, Prepared, Text};

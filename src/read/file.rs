@@ -1,9 +1,11 @@
 //! Reading one document.
 
-use crate::model::{Document, Failure, FailureCode, Place, Stamp};
+use super::remote::Remote;
+use crate::model::{Failure, FailureCode, Stamp};
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Files up to this size are read as soon as they are open; larger ones when there is memory for them.
@@ -21,17 +23,20 @@ pub enum Opened {
         /// Its size in bytes.
         size: u64,
     },
+    /// One that is elsewhere, of which only the listing was read: reserve `size` bytes, then call [`Opened::read`].
+    Elsewhere {
+        /// The input that it is in.
+        input: Arc<Remote>,
+        /// Its key.
+        key: String,
+        /// Its size in bytes, as listed.
+        size: u64,
+    },
 }
 
-/// Opens a document and reads it if it is small. The stamp is that of before reading, so that a later change shows; there
+/// Opens a file and reads it if it is small. The stamp is that of before reading, so that a later change shows; there
 /// is none if the file was written so shortly before that a change could go unseen. Blocks.
-pub fn open(document: &Document, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
-    let path = match &document.place {
-        Place::File(path) => path,
-        // Whoever found the row has read it.
-        Place::Row(row) if row.text.is_empty() => return (Err(Failure::new(FailureCode::Empty, "this row has no text")), Some(row.stamp)),
-        Place::Row(row) => return (Ok(Opened::Read(row.text.clone())), Some(row.stamp)),
-    };
+pub(super) fn open(path: &Path, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = match opened {
         Ok(opened) => opened,
@@ -54,14 +59,14 @@ fn open_file(file: File, metadata: &Metadata, max_bytes: u64) -> Result<Opened, 
 }
 
 /// What the file system says about the file at `path`, if there is one.
-pub fn stamp_of(path: &Path) -> Option<Stamp> {
+pub(super) fn stamp_of(path: &Path) -> Option<Stamp> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| stamp(&metadata))
 }
 
 /// Clocks of file systems may tick as slowly as this: within one tick a file can change twice and look the same.
 const TICK: Duration = Duration::from_secs(2);
 
-fn is_settled(stamp: &Stamp) -> bool {
+pub(super) fn is_settled(stamp: &Stamp) -> bool {
     let now = SystemTime::now().checked_sub(TICK).map_or(0, nanoseconds);
     stamp.modified_ns < now && stamp.changed_ns < now
 }
@@ -78,7 +83,7 @@ fn stamp(metadata: &Metadata) -> Stamp {
     Stamp { size: metadata.len(), modified_ns, changed_ns }
 }
 
-fn nanoseconds(time: SystemTime) -> i64 {
+pub(super) fn nanoseconds(time: SystemTime) -> i64 {
     let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
     time.duration_since(UNIX_EPOCH).map_or_else(|before| -whole(before.duration()), whole)
 }
@@ -89,6 +94,7 @@ impl Opened {
         let (file, size) = match self {
             Self::Read(bytes) => return Ok(bytes),
             Self::Waiting { file, size } => (file, size),
+            Self::Elsewhere { input, key, .. } => return input.fetch(&key, max_bytes),
         };
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| failure(&e))?;
@@ -105,12 +111,12 @@ impl Opened {
     pub fn size(&self) -> u64 {
         match self {
             Self::Read(bytes) => bytes.len() as u64,
-            Self::Waiting { size, .. } => *size,
+            Self::Waiting { size, .. } | Self::Elsewhere { size, .. } => *size,
         }
     }
 }
 
-fn too_large(size: u64, max_bytes: u64) -> Failure {
+pub(super) fn too_large(size: u64, max_bytes: u64) -> Failure {
     let message = format!("the file has {:.1} MB, more than read.max_file_mb = {}", size as f64 / 1e6, max_bytes / 1_000_000);
     Failure::new(FailureCode::TooLarge, message)
 }
@@ -127,10 +133,6 @@ mod tests {
     use super::*;
     use std::fs::FileTimes;
 
-    fn document(path: &Path) -> Document {
-        Document { index: 0, name: "a".into(), place: Place::File(path.to_owned()) }
-    }
-
     #[test]
     fn a_file_that_was_written_just_now_has_no_stamp_that_counts() {
         let dir = tempfile::tempdir().unwrap();
@@ -138,7 +140,7 @@ mod tests {
         std::fs::write(&path, "x").unwrap();
         // Nor does it help to set its time back: that shows in the time of change.
         File::options().write(true).open(&path).unwrap().set_times(FileTimes::new().set_modified(UNIX_EPOCH)).unwrap();
-        let (opened, stamp) = open(&document(&path), 100);
+        let (opened, stamp) = open(&path, 100);
         assert!(matches!(opened, Ok(Opened::Read(bytes)) if bytes == b"x"));
         assert_eq!(stamp, None);
         assert_eq!(stamp_of(&path).map(|stamp| (stamp.size, stamp.modified_ns)), Some((1, 0)));
@@ -148,7 +150,7 @@ mod tests {
     fn a_file_that_nobody_touches_keeps_its_stamp() {
         // This one is older than the program that is reading it.
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        let (_, stamp) = open(&document(&path), 1_000_000);
+        let (_, stamp) = open(&path, 1_000_000);
         assert!(stamp.is_some());
         assert_eq!(stamp, stamp_of(&path));
         assert_eq!(stamp_of(path.parent().unwrap()), None, "a directory has none");

@@ -1,16 +1,17 @@
 //! Which files of a directory are documents.
 
 use super::settings::InputSettings;
+use crate::model::Stamp;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
-use ignore::gitignore::Gitignore;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use jiff::{Timestamp, Zoned};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// File in a directory that lists what to leave out of it, by the rules of `.gitignore`.
-const IGNORE_FILE: &str = ".docmillignore";
+pub(super) const IGNORE_FILE: &str = ".docmillignore";
 
 /// Name of the run store, by which output directories are known.
 const STORE: &str = "docmill.db";
@@ -26,6 +27,8 @@ pub(super) struct Filter {
     output: Option<PathBuf>,
     /// The ignore file of each directory that has one, and that others have none.
     ignored: Mutex<HashMap<PathBuf, Option<Arc<Gitignore>>>>,
+    /// Of an input that is not on this machine: the ignore file at its top.
+    ignored_elsewhere: Gitignore,
 }
 
 impl Filter {
@@ -39,7 +42,28 @@ impl Filter {
             older_than: time("input.older_than", &settings.older_than)?,
             output,
             ignored: Mutex::default(),
+            ignored_elsewhere: Gitignore::empty(),
         })
+    }
+
+    /// The rules for an input that is not on this machine, whose ignore file has this text.
+    pub fn elsewhere(settings: &InputSettings, ignore_file: &str) -> Result<Self, String> {
+        let mut ignored = GitignoreBuilder::new("");
+        for line in ignore_file.lines() {
+            ignored.add_line(None, line).map_err(|e| format!("{IGNORE_FILE}: {e}"))?;
+        }
+        let ignored_elsewhere = ignored.build().map_err(|e| format!("{IGNORE_FILE}: {e}"))?;
+        Ok(Self { ignored_elsewhere, ..Self::new(settings, None)? })
+    }
+
+    /// Whether the object at `relative` is a document, if it looks like this.
+    pub fn takes_object(&self, relative: &Path, stamp: Option<Stamp>) -> bool {
+        let by_name = self.include.is_match(relative) && !self.exclude.is_match(relative);
+        let by_look = |stamp: Stamp| {
+            let modified = UNIX_EPOCH.checked_add(Duration::from_nanos(u64::try_from(stamp.modified_ns).unwrap_or(0)));
+            self.takes_look(stamp.size, modified)
+        };
+        by_name && stamp.is_none_or(by_look) && !self.ignored_elsewhere.matched_path_or_any_parents(relative, false).is_ignore()
     }
 
     /// Whether the file at `relative` below `root` is a document.
@@ -59,10 +83,13 @@ impl Filter {
         }
         // What is gone again will be found missing by whoever reads it.
         let Ok(metadata) = std::fs::metadata(path) else { return true };
-        let modified = metadata.modified().ok();
+        self.takes_look(metadata.len(), metadata.modified().ok())
+    }
+
+    fn takes_look(&self, size: u64, modified: Option<SystemTime>) -> bool {
         let newer = || self.newer_than.is_none_or(|time| modified.is_none_or(|modified| modified >= time));
         let older = || self.older_than.is_none_or(|time| modified.is_none_or(|modified| modified < time));
-        (self.sizes.0..=self.sizes.1).contains(&metadata.len()) && newer() && older()
+        (self.sizes.0..=self.sizes.1).contains(&size) && newer() && older()
     }
 
     /// The ignore file that is nearest has the last word. Directories above were entered, so they are not ignored.
@@ -127,7 +154,6 @@ pub(super) fn is_hidden(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn moments_are_written_in_three_ways() {

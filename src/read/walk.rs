@@ -1,16 +1,18 @@
 //! The sorted, lazy walk.
 
-use super::file::stamp_of;
+use super::elsewhere::{Elsewhere, Object};
 use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, Names, kind_of, os_str};
+use super::remote::Remote;
 use super::settings::InputSettings;
 use super::table::Table;
 use crate::model::{Digest, Document, Failure, FailureCode, LeftOut, Place, Stamp};
+use crate::remote::Address;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What rows that came through standard input are called by.
 const STDIN: &str = "stdin";
@@ -22,24 +24,26 @@ pub struct InputError(String);
 
 /// The checked inputs of a run. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Roots(Arc<Vec<Root>>);
+pub struct Roots(pub(super) Arc<Vec<Root>>);
 
 #[derive(Debug)]
-struct Root {
-    path: PathBuf,
+pub(super) struct Root {
+    pub path: PathBuf,
     /// What stands before the relative path in names: empty for a single directory.
-    prefix: String,
-    kind: RootKind,
+    pub prefix: String,
+    pub kind: RootKind,
 }
 
 #[derive(Debug)]
-enum RootKind {
+pub(super) enum RootKind {
     File,
     Directory(Filter),
     /// Its rows are the documents.
     Table(Table),
     /// It names the documents.
     List(FileList),
+    /// It is not on this machine. A single object has no filter.
+    Remote(Arc<Remote>, Option<Filter>),
 }
 
 impl Roots {
@@ -54,6 +58,15 @@ impl Roots {
         let mut roots = Vec::new();
         let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
         for given in &settings.paths {
+            if let Some(address) = Address::parse(given) {
+                let root = Root::open_remote(address, settings, single).map_err(|e| InputError(format!("input {e}")))?;
+                if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
+                    let (one, other) = (other.path.display(), root.path.display());
+                    return Err(InputError(format!("inputs {one} and {other} overlap: a document must have one place")));
+                }
+                roots.push(root);
+                continue;
+            }
             let path = PathBuf::from(given);
             let real = std::fs::canonicalize(&path)
                 .map_err(|e| InputError(format!("input {given}: {e}; name files or directories, or set input.paths")))?;
@@ -100,7 +113,11 @@ impl Roots {
     /// All documents in no particular order, in constant memory: to count them, or to see whether there is one.
     /// A directory that cannot be listed counts, as it does in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
-        self.0.iter().flat_map(|root| match &root.kind {
+        self.0.iter().enumerate().flat_map(|(input, root)| match &root.kind {
+            RootKind::Remote(..) => {
+                let mut walk = Elsewhere::of(self, input);
+                Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
+            }
             RootKind::File => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
             RootKind::Table(table) => Box::new(table.count()),
             RootKind::List(list) => Box::new(list.paths().map(|_| ())),
@@ -125,21 +142,23 @@ impl Roots {
         if tables.any(|(table, prefix)| table.holds(prefix, name, digest)) {
             return true;
         }
-        let Some(path) = self.locate(name) else { return false };
-        match stamp_of(&path) {
-            None => false,
-            now if stamp.is_some() && now == stamp => true,
-            Some(_) => std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == digest),
-        }
+        self.locate(name).is_some_and(|place| self.still_holds(&place, digest, stamp))
     }
 
     /// Where the document called `name` is, or would be; `None` if no input takes a document of this name.
-    pub fn locate(&self, name: &str) -> Option<PathBuf> {
-        self.0.iter().find_map(|root| {
+    pub fn locate(&self, name: &str) -> Option<Place> {
+        self.0.iter().enumerate().find_map(|(input, root)| {
             let filter = match &root.kind {
-                RootKind::File => return (root.prefix == name).then(|| root.path.clone()),
+                RootKind::File => return (root.prefix == name).then(|| Place::File(root.path.clone())),
                 RootKind::Table(_) => return None,
-                RootKind::List(_) => return Some(unprintable(name).unwrap_or_else(|| name.into())).filter(|path| path.exists()),
+                RootKind::List(_) => {
+                    let path = unprintable(name).unwrap_or_else(|| name.into());
+                    return path.exists().then_some(Place::File(path));
+                }
+                RootKind::Remote(remote, filter) => {
+                    let key = root.locate_object(remote, filter.as_ref(), name);
+                    return key.map(|key| Place::Object { input, key, listed: None });
+                }
                 RootKind::Directory(filter) => filter,
             };
             let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
@@ -148,17 +167,30 @@ impl Roots {
                 Some(other) if !plain.exists() => root.path.join(other),
                 _ => plain,
             };
-            filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(path)
+            filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(Place::File(path))
         })
     }
 
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
-        Walk { roots: self.clone(), next_root: 0, stack: Vec::new(), listed: None, index: 0, left_out: LeftOut::default() }
+        Walk {
+            roots: self.clone(),
+            next_root: 0,
+            stack: Vec::new(),
+            listed: None,
+            index: 0,
+            left_out: LeftOut::default(),
+            left_out_elsewhere: Arc::default(),
+        }
     }
 }
 
 impl Root {
+    /// The input itself, if it is not on this machine.
+    pub fn remote(&self) -> Option<&Arc<Remote>> {
+        if let RootKind::Remote(remote, _) = &self.kind { Some(remote) } else { None }
+    }
+
     /// Whether the walk takes any notice of an entry.
     fn enters(&self, entry: &walkdir::DirEntry) -> bool {
         let RootKind::Directory(filter) = &self.kind else { return false };
@@ -177,6 +209,8 @@ pub struct Walk {
     listed: Option<Box<dyn Iterator<Item = (String, Place, Option<Failure>)> + Send>>,
     index: u64,
     left_out: LeftOut,
+    /// What was passed over in inputs that are not on this machine.
+    left_out_elsewhere: Arc<Mutex<LeftOut>>,
 }
 
 /// A directory that the walk is in.
@@ -194,7 +228,9 @@ pub type Found = (Document, Option<Failure>);
 impl Walk {
     /// What has been passed over so far.
     pub fn left_out(&self) -> LeftOut {
-        self.left_out
+        let LeftOut { hidden, patterns, special } = *self.left_out_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = self.left_out;
+        LeftOut { hidden: here.hidden + hidden, patterns: here.patterns + patterns, special: here.special + special }
     }
 
     fn found(&mut self, path: PathBuf, name: String, failure: Option<Failure>) -> Found {
@@ -250,6 +286,14 @@ impl Walk {
             RootKind::File => {
                 let name = self.name(root, path);
                 Some(self.found(path.clone(), name, None))
+            }
+            RootKind::Remote(..) => {
+                let (mut walk, left_out) = (Elsewhere::of(&self.roots, root), Arc::clone(&self.left_out_elsewhere));
+                self.listed = Some(Box::new(std::iter::from_fn(move || {
+                    let mut left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
+                    walk.next(&mut left_out).map(|Object { place, name, failure }| (name, place, failure))
+                })));
+                None
             }
             RootKind::Table(table) => {
                 self.listed = Some(Box::new(table.documents(prefix)));

@@ -22,8 +22,8 @@ impl StoreError {
 
     /// Whether the disk is full: everything committed is safe, and with room the work can go on.
     pub fn is_disk_full(&self) -> bool {
-        let of_the_system = || self.place.downcast_ref::<io::Error>().is_some_and(is_no_room);
-        self.place.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full) || of_the_system()
+        let of_the_system = || self.source.downcast_ref::<io::Error>().is_some_and(is_no_room);
+        self.source.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full) || of_the_system()
     }
 }
 

@@ -24,12 +24,12 @@ pub struct WriteError {
 impl WriteError {
     /// Whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
-        matches!(self.place.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 
 /// Name of the summary beside the results.
-const SUMMARY: &str = "summary.json";
+pub(super) const SUMMARY: &str = "summary.json";
 /// What names of files begin with that are not complete yet.
 const UNFINISHED: &str = ".docmill-";
 

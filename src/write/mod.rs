@@ -4,12 +4,14 @@
 //! reads a whole one. Rows are streamed: one at a time is in memory.
 
 mod cell;
+mod copy;
 mod csv_file;
 mod files;
 mod hashed;
 mod row_file;
 mod settings;
 
+pub use copy::{CopyError, CopyTo};
 pub use files::{ResultFiles, WriteError};
 pub use hashed::Hashed;
 pub use row_file::RowFile;

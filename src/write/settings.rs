@@ -13,6 +13,8 @@ pub struct OutputSettings {
     pub formats: Vec<Format>,
     /// Whether `results.csv` begins with a byte order mark.
     pub csv_bom: bool,
+    /// Address in object storage that finished results are copied to; empty: none.
+    pub copy_to: String,
 }
 
 /// A form of result file.

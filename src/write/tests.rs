@@ -21,7 +21,12 @@ fn row(index: u64, answers: Map<String, Value>) -> Row {
 
 fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) {
     let dir = tempfile::tempdir().unwrap();
-    let settings = OutputSettings { dir: dir.path().into(), formats: vec![Format::Csv, Format::Jsonl, Format::Json], csv_bom: false };
+    let settings = OutputSettings {
+        dir: dir.path().into(),
+        formats: vec![Format::Csv, Format::Jsonl, Format::Json],
+        csv_bom: false,
+        copy_to: String::new(),
+    };
     let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
     let mut files = ResultFiles::create(&settings, "test", &columns).unwrap();
     for row in rows {

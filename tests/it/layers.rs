@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 17] = [
+const LEVELS: [(&str, u32); 18] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -14,6 +14,7 @@ const LEVELS: [(&str, u32); 17] = [
     ("prepare", 1),
     ("ask::dialect", 1),
     ("ask::pricing", 1),
+    ("remote", 1),
     ("read", 2),
     ("ask", 2),
     ("store", 2),

@@ -27,6 +27,7 @@ mod order;
 mod poison;
 mod providers;
 mod read_only;
+mod remote;
 mod resume;
 mod sample_run;
 mod snapshots;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::Place;
-use crate::read::{InputSettings, stamp_of};
+use crate::read::InputSettings;
 use crate::store::{JobColumns, NewRow, NewRun, ReadDocument, Store, StoreSettings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,8 @@ impl World {
         let mut fates = BTreeMap::new();
         for (document, _) in roots.walk() {
             let versions = names.as_mut().map_or_else(Vec::new, |names| names.versions(&document.name).unwrap());
-            let (digest, stamp) = (read(document.path().unwrap()).map(|bytes| Digest::of(&bytes)), stamp_of(document.path().unwrap()));
+            let Place::File(path) = &document.place else { panic!("{:?} is no file", document.place) };
+            let (digest, stamp) = (read(path).map(|bytes| Digest::of(&bytes)), roots.stamp_of(&document.place));
             let Identity { id, record, kept, is_new, renamed, was_unread } =
                 register.identify(&document, &versions, digest, stamp).unwrap();
             let forget_row = was_unread || digest.is_none();

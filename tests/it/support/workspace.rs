@@ -90,7 +90,7 @@ impl Workspace {
         all.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         all.extend(self.standing.iter().map(Into::into));
         self.write("stdin", stdin);
-        self.start_with(all, std::fs::File::open(self.path("stdin")).unwrap().into()).finish()
+        self.start_fed(all, std::fs::File::open(self.path("stdin")).unwrap().into()).finish()
     }
 
     /// Runs the program with exactly these arguments.
@@ -101,10 +101,15 @@ impl Workspace {
     /// Starts the program with exactly these arguments. Nothing of the tester's environment reaches it: no settings,
     /// no keys, no proxies.
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
-        self.start_with(args, Stdio::null())
+        self.start_fed(args, Stdio::null())
     }
 
-    fn start_with<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Running {
+    /// Starts the program with these arguments and the settings for all runs.
+    pub fn start_with<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Running {
+        self.start(args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned()))
+    }
+
+    fn start_fed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Running {
         let mut child = Command::new(assert_cmd::cargo::cargo_bin!("docmill"))
             .args(args)
             .current_dir(self.dir.path())

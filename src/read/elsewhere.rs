@@ -1,0 +1,127 @@
+//! The walk of an input that is not on this machine: which of the objects that are listed are documents, and their names.
+
+use super::filter::{Filter, IGNORE_FILE, is_hidden};
+use super::remote::{Listing, Remote};
+use super::settings::InputSettings;
+use super::walk::{Root, RootKind, Roots};
+use crate::model::{Failure, FailureCode, LeftOut, Place, Stamp};
+use crate::remote::Address;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+impl Root {
+    /// The input at `address`. The error is a sentence that begins with the address.
+    pub fn open_remote(address: Result<Address, String>, settings: &InputSettings, single: bool) -> Result<Self, String> {
+        let remote = Remote::open(address?)?;
+        let shown = remote.address.shown.clone();
+        let directory = remote.single().is_none();
+        let prefix = if directory && single { String::new() } else { shown.clone() };
+        let rules = || {
+            let ignored = remote.text_of(IGNORE_FILE)?.unwrap_or_default();
+            Filter::elsewhere(settings, &ignored)
+        };
+        let filter = directory.then(rules).transpose()?;
+        Ok(Self { path: PathBuf::from(shown), prefix, kind: RootKind::Remote(Arc::new(remote), filter) })
+    }
+
+    /// Whether both are elsewhere and have documents in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (Some(one), Some(other)) = (self.remote(), other.remote()) else { return false };
+        one.address.contains(&other.address) || other.address.contains(&one.address)
+    }
+
+    /// The key of the object that is, or would be, the document called `name`.
+    pub fn locate_object(&self, remote: &Remote, filter: Option<&Filter>, name: &str) -> Option<String> {
+        let Some(filter) = filter else { return remote.single().filter(|_| self.prefix == name).map(|(key, _)| key) };
+        let relative = if self.prefix.is_empty() { name } else { name.strip_prefix(&self.prefix)?.strip_prefix('/')? };
+        let key = remote.address.join(relative)?;
+        filter.takes_object(Path::new(relative), None).then(|| key.to_string())
+    }
+}
+
+impl Roots {
+    /// The input that has this address in it, if one has.
+    pub fn input_around(&self, address: &Address) -> Option<&str> {
+        let remotes = self.0.iter().filter_map(Root::remote);
+        remotes.map(|remote| &remote.address).find(|input| input.contains(address)).map(|input| input.shown.as_str())
+    }
+}
+
+/// A document that is elsewhere, or the sign that there may be more and nobody can look.
+pub(super) struct Object {
+    pub place: Place,
+    pub name: String,
+    pub failure: Option<Failure>,
+}
+
+/// The walk of one input.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    roots: Roots,
+    input: usize,
+    next: Next,
+}
+
+#[derive(Debug)]
+enum Next {
+    Single(String, Stamp),
+    Listed(Listing<'static>),
+    Nothing,
+}
+
+impl Elsewhere {
+    /// The walk of the input with this number; nothing if it is on this machine.
+    pub fn of(roots: &Roots, input: usize) -> Self {
+        let remote = roots.0.get(input).and_then(Root::remote);
+        let next = remote.map_or(Next::Nothing, |remote| match remote.single() {
+            Some((key, stamp)) => Next::Single(key, stamp),
+            None => Next::Listed(remote.list()),
+        });
+        Self { roots: roots.clone(), input, next }
+    }
+
+    /// The next document. What is passed over is counted. Blocks.
+    pub fn next(&mut self, left_out: &mut LeftOut) -> Option<Object> {
+        let roots = self.roots.clone();
+        let root = &roots.0[self.input];
+        match &mut self.next {
+            Next::Nothing => None,
+            Next::Listed(listing) => {
+                let next = next_listed(root, self.input, listing, left_out);
+                if next.as_ref().is_none_or(|object| object.failure.is_some()) {
+                    self.next = Next::Nothing;
+                }
+                next
+            }
+            Next::Single(..) => {
+                let Next::Single(key, stamp) = std::mem::replace(&mut self.next, Next::Nothing) else { return None };
+                let place = Place::Object { input: self.input, key, listed: Some(stamp) };
+                Some(Object { place, name: root.prefix.clone(), failure: None })
+            }
+        }
+    }
+}
+
+fn next_listed(root: &Root, input: usize, listing: &mut Listing<'_>, left_out: &mut LeftOut) -> Option<Object> {
+    let RootKind::Remote(remote, Some(filter)) = &root.kind else { return None };
+    loop {
+        let (key, stamp) = match remote.next_of(listing)? {
+            Ok(object) => object,
+            Err(message) => {
+                let place = Place::Object { input, key: remote.address.key.to_string(), listed: None };
+                let failure = Some(Failure::new(FailureCode::Unreadable, message));
+                return Some(Object { place, name: format!("{}/", remote.address.shown), failure });
+            }
+        };
+        let Some(relative) = remote.address.below(&key) else { continue };
+        if relative.split('/').any(|part| is_hidden(part.as_bytes())) {
+            left_out.hidden += 1;
+        } else if !filter.takes_object(Path::new(relative), Some(stamp)) {
+            left_out.patterns += 1;
+        } else {
+            let name = if root.prefix.is_empty() { relative.to_owned() } else { format!("{}/{relative}", root.prefix) };
+            let place = Place::Object { input, key, listed: Some(stamp) };
+            return Some(Object { place, name, failure: None });
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is asked of a document's place, be it a file or an object.
+
+use super::file::{self, Opened};
+use super::remote::{Remote, tells};
+use super::walk::{Root, Roots};
+use crate::model::{Digest, Failure, FailureCode, Place, Stamp};
+use std::sync::Arc;
+
+impl Roots {
+    /// Opens a document and reads it if that is quickly done. The stamp is that of before reading, so that a later change
+    /// shows; there is none if a change could go unseen. Blocks.
+    pub fn open_document(&self, place: &Place, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
+        let (input, key, listed) = match place {
+            Place::File(path) => return file::open(path, max_bytes),
+            // Whoever found the row has read it.
+            Place::Row(row) if row.text.is_empty() => {
+                return (Err(Failure::new(FailureCode::Empty, "this row has no text")), Some(row.stamp));
+            }
+            Place::Row(row) => return (Ok(Opened::Read(row.text.clone())), Some(row.stamp)),
+            Place::Object { input, key, listed } => (self.remote(*input), key, listed),
+        };
+        let Some(input) = input else { return (Err(Failure::new(FailureCode::Unreadable, "its input is not known")), None) };
+        let opened = match listed.map_or(0, |stamp| stamp.size) {
+            0 => Err(Failure::new(FailureCode::Empty, "the object has no bytes")),
+            size if size > max_bytes => Err(file::too_large(size, max_bytes)),
+            size => Ok(Opened::Elsewhere { input: Arc::clone(input), key: key.clone(), size }),
+        };
+        (opened, listed.filter(tells))
+    }
+
+    /// What is said about a document that the walk found, if anything is. Objects are not asked for: their listing has
+    /// told. Blocks.
+    pub fn stamp_of(&self, place: &Place) -> Option<Stamp> {
+        match place {
+            Place::File(path) => file::stamp_of(path),
+            Place::Object { listed, .. } => *listed,
+            Place::Row(row) => Some(row.stamp),
+        }
+    }
+
+    /// Whether this place still holds this content, which had this stamp. Blocks.
+    pub fn still_holds(&self, place: &Place, digest: Digest, stamp: Option<Stamp>) -> bool {
+        let (input, key) = match place {
+            Place::File(path) => {
+                return match file::stamp_of(path) {
+                    None => false,
+                    now if stamp.is_some() && now == stamp => true,
+                    Some(_) => std::fs::read(path).is_ok_and(|bytes| Digest::of(&bytes) == digest),
+                };
+            }
+            Place::Object { input, key, .. } => (self.remote(*input), key),
+            Place::Row(row) => return row.digest == digest,
+        };
+        let Some(input) = input else { return false };
+        match input.stamp_now(key) {
+            Ok(None) => false,
+            // Nobody knows: to take a copy for a renamed document would take the other one's answers away.
+            Err(_) => true,
+            now if stamp.is_some() && now == Ok(stamp) => true,
+            Ok(Some(_)) => input.digest(key).map_or(true, |now| now == digest),
+        }
+    }
+
+    /// The digest of an object. Blocks.
+    pub fn digest_elsewhere(&self, place: &Place) -> Result<Digest, Failure> {
+        let unknown = || Failure::new(FailureCode::Unreadable, "its input is not known");
+        let Place::Object { input, key, .. } = place else { return Err(unknown()) };
+        self.remote(*input).ok_or_else(unknown)?.digest(key)
+    }
+
+    fn remote(&self, input: usize) -> Option<&Arc<Remote>> {
+        self.0.get(input).and_then(Root::remote)
+    }
+}

@@ -1,0 +1,241 @@
+//! Inputs that are not on this machine: what is below a prefix of a bucket, one object, one document on the web.
+//!
+//! A listing is a stream of pages, in the order of the service. S3 and Google list in the byte order of keys, and so do
+//! containers of Azure without a hierarchy: that is the order of whole paths, in which the walk of a directory comes as
+//! well. What is listed says when it was changed, so an object that is as it was costs no request of its own.
+
+use super::file::{is_settled, nanoseconds, too_large};
+use crate::model::{Digest, Failure, FailureCode, Stamp};
+use crate::remote::{Address, Client, Service, Trouble};
+use futures::stream::{BoxStream, StreamExt as _};
+use object_store::path::Path;
+use object_store::{Error, ObjectMeta, ObjectStoreExt as _, Result};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::time::SystemTime;
+use tokio::runtime::Handle;
+
+/// Objects looked at together: what a page of a listing holds.
+const PAGE: usize = 1000;
+
+/// An input that is not on this machine. All of it blocks, and must not be used where a runtime has one thread alone.
+#[derive(Debug)]
+pub struct Remote {
+    /// Where it is.
+    pub address: Address,
+    client: Client,
+    runtime: Handle,
+    /// What the one object that the address names was like; `None` if it is a prefix.
+    single: Option<ObjectMeta>,
+}
+
+impl Remote {
+    /// Looks whether there is anything at `address`, and what. The error is a sentence that begins with the address.
+    pub fn open(address: Address) -> std::result::Result<Self, String> {
+        let shown = address.shown.clone();
+        let runtime = Handle::try_current().map_err(|_| format!("{shown} cannot be reached from here: there is no runtime"))?;
+        // Variables that are no text are of no service.
+        let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let client = Client::new(&address, &env).map_err(|why| format!("{shown} cannot be reached: {why}"))?;
+        let remote = Self { address, client, runtime, single: None };
+        let single = remote.wait(remote.look()).map_err(|error| remote.complaint(&error))?;
+        Ok(Self { single, ..remote })
+    }
+
+    /// The object that the address names; `None` if it names what others begin with.
+    async fn look(&self) -> Result<Option<ObjectMeta>> {
+        let (store, key) = (self.client.store(), &self.address.key);
+        if self.address.service == Service::Web {
+            return match store.head(key).await {
+                Ok(found) if found.size > 0 => Ok(Some(found)),
+                // A signature may be good for GET alone, and servers may not know a size in advance. The body is not read.
+                _ => store.get(key).await.map(|got| Some(got.meta)),
+            };
+        }
+        let below = store.list(Some(key)).next().await;
+        match below {
+            Some(Ok(_)) => Ok(None),
+            None if key.is_root() => Ok(None),
+            // One may read an object and not list others.
+            Some(Err(error)) if key.is_root() => Err(error),
+            Some(Err(error)) => store.head(key).await.map(Some).map_err(|_| error),
+            None => store.head(key).await.map(Some),
+        }
+    }
+
+    fn complaint(&self, error: &Error) -> String {
+        let Address { service, bucket, shown, .. } = &self.address;
+        let trouble = self.client.trouble(error);
+        let names = match service {
+            Service::S3 => {
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for S3 of others; AWS_SKIP_SIGNATURE=true for public buckets)"
+            }
+            Service::Google => "GOOGLE_APPLICATION_CREDENTIALS",
+            Service::Azure => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
+            Service::Web => "the address itself",
+        };
+        let (text, next) = match &trouble {
+            Trouble::Missing(text) if *service == Service::Web || text.contains("NoSuchKey") || !text.contains('(') => {
+                (text, "look whether the name is right".to_owned())
+            }
+            Trouble::Missing(text) => {
+                (text, format!("look whether bucket {bucket} is called so, and lies at this endpoint and in this region"))
+            }
+            Trouble::Denied(text) => (text, format!("credentials come from {names}; they must allow listing and reading")),
+            Trouble::Other(text) => (text, format!("look at the network and at the endpoint; credentials come from {names}")),
+        };
+        format!("{shown}: {text}; {next}")
+    }
+
+    /// Key and stamp of the single document that this is.
+    pub fn single(&self) -> Option<(String, Stamp)> {
+        self.single.as_ref().map(|meta| (meta.location.to_string(), stamp(meta)))
+    }
+
+    /// All objects, in the order of the service.
+    pub fn list(&self) -> Listing<'static> {
+        let pages = self.client.store().list(Some(&self.address.key));
+        Listing { pages: pages.ready_chunks(PAGE).boxed(), page: VecDeque::new() }
+    }
+
+    /// The next object of a listing, or why there are no more. What only says that there is a directory is left out.
+    pub fn next_of(&self, listing: &mut Listing<'_>) -> Option<std::result::Result<(String, Stamp), String>> {
+        loop {
+            if listing.page.is_empty() {
+                listing.page.extend(self.wait(listing.pages.next())?);
+            }
+            let meta = match listing.page.pop_front()? {
+                Ok(meta) => meta,
+                Err(error) => return Some(Err(self.cannot_list(&error))),
+            };
+            // Keys that end in `/` come without it: only asking tells a sign from an empty document.
+            let is_sign = || matches!(self.wait(self.client.store().head(&meta.location)), Err(Error::NotFound { .. }));
+            if meta.size > 0 || !is_sign() {
+                return Some(Ok((meta.location.to_string(), stamp(&meta))));
+            }
+        }
+    }
+
+    fn cannot_list(&self, error: &Error) -> String {
+        let why = match error {
+            Error::InvalidPath { .. } => {
+                "a key has a part that is empty, \".\" or \"..\", or a control character; rename that object".to_owned()
+            }
+            error => self.client.trouble(error).text().to_owned(),
+        };
+        format!("the objects cannot be listed from here on: {why}")
+    }
+
+    /// What the service says about an object now: nothing if it is gone. The error is that nobody knows.
+    pub fn stamp_now(&self, key: &str) -> std::result::Result<Option<Stamp>, Failure> {
+        let key = Path::parse(key).map_err(|_| Failure::new(FailureCode::Vanished, GONE))?;
+        match self.wait(self.client.store().head(&key)) {
+            Ok(meta) => Ok(Some(stamp(&meta))),
+            Err(error) => match self.failure(&error) {
+                Failure { code: FailureCode::Vanished, .. } => Ok(None),
+                failure => Err(failure),
+            },
+        }
+    }
+
+    /// The bytes of an object.
+    pub fn fetch(&self, key: &str, max_bytes: u64) -> std::result::Result<Vec<u8>, Failure> {
+        let key = Path::parse(key).map_err(|_| Failure::new(FailureCode::Vanished, GONE))?;
+        self.wait(async {
+            let got = self.client.store().get(&key).await.map_err(|e| self.failure(&e))?;
+            let size = got.meta.size;
+            if size > max_bytes {
+                return Err(too_large(size, max_bytes));
+            }
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            let mut pieces = got.into_stream();
+            while let Some(piece) = pieces.next().await {
+                bytes.extend_from_slice(&piece.map_err(|e| self.failure(&e))?);
+                if bytes.len() as u64 > max_bytes {
+                    return Err(too_large(bytes.len() as u64, max_bytes));
+                }
+            }
+            Ok(bytes)
+        })
+    }
+
+    /// The digest of what an object holds now.
+    pub fn digest(&self, key: &str) -> std::result::Result<Digest, Failure> {
+        self.fetch(key, u64::MAX).map(|bytes| Digest::of(&bytes))
+    }
+
+    /// The text of the object called `name` below the prefix, if it is there.
+    pub fn text_of(&self, name: &str) -> std::result::Result<Option<String>, String> {
+        let Some(key) = self.address.join(name) else { return Ok(None) };
+        match self.fetch(key.as_ref(), 1 << 20) {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(Failure { code: FailureCode::Vanished, .. }) => Ok(None),
+            Err(failure) => Err(format!("{}/{name}: {}", self.address.shown, failure.message)),
+        }
+    }
+
+    fn failure(&self, error: &Error) -> Failure {
+        match self.client.trouble(error) {
+            Trouble::Missing(_) => Failure::new(FailureCode::Vanished, GONE),
+            trouble => Failure::new(FailureCode::Unreadable, format!("the object cannot be read: {}", trouble.text())),
+        }
+    }
+
+    /// Waits for an answer. The thread may be one of the runtime's: then others take its place.
+    fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
+        tokio::task::block_in_place(|| self.runtime.block_on(answer))
+    }
+}
+
+const SECOND: i64 = 1_000_000_000;
+const GONE: &str = "the object was listed and is gone now";
+
+/// Objects as they are listed, a page at a time.
+pub struct Listing<'l> {
+    pages: BoxStream<'l, Vec<Result<ObjectMeta>>>,
+    page: VecDeque<Result<ObjectMeta>>,
+}
+
+impl fmt::Debug for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("page", &self.page.len()).finish_non_exhaustive()
+    }
+}
+
+/// Size, time and entity tag of an object in the form that files have. No tag and no time: 0.
+fn stamp(meta: &ObjectMeta) -> Stamp {
+    let changed_ns = meta.e_tag.as_ref().map_or(0, |tag| {
+        let hash = blake3::hash(tag.as_bytes());
+        hash.as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
+    });
+    // Listings may know fractions of a second that replies do not.
+    let seconds = nanoseconds(SystemTime::from(meta.last_modified)).div_euclid(SECOND);
+    Stamp { size: meta.size, modified_ns: seconds.saturating_mul(SECOND), changed_ns }
+}
+
+/// Whether an object with this stamp is sure to have other bytes when it gets another one. A tag says so; without one the
+/// time must be known and past.
+pub(super) fn tells(stamp: &Stamp) -> bool {
+    stamp.changed_ns != 0 || (stamp.modified_ns != 0 && is_settled(stamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(modified: SystemTime, tag: Option<&str>) -> ObjectMeta {
+        let location = Path::from("a");
+        ObjectMeta { location, last_modified: modified.into(), size: 3, e_tag: tag.map(ToOwned::to_owned), version: None }
+    }
+
+    #[test]
+    fn a_stamp_tells_of_a_change_by_its_tag_or_by_a_time_that_is_past() {
+        let (now, long_ago) = (SystemTime::now(), SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9));
+        let [one, other] = ["\"1\"", "\"2\""].map(|tag| stamp(&meta(now, Some(tag))));
+        assert!(one != other && tells(&one) && one.size == 3);
+        assert!(!tells(&stamp(&meta(now, None))), "it could change again within its second");
+        assert!(tells(&stamp(&meta(long_ago, None))) && stamp(&meta(long_ago, None)).modified_ns == 9_000_000_000);
+        assert!(!tells(&stamp(&meta(SystemTime::UNIX_EPOCH, None))), "a server that says nothing");
+    }
+}

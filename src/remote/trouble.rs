@@ -1,0 +1,103 @@
+//! What an error of a storage service means, in words without secrets.
+
+use object_store::Error;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// An error of a storage service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no such object or bucket.
+    Missing(String),
+    /// The credentials do not allow it, or are not right, or there are none.
+    Denied(String),
+    /// Anything else: the network, the server, an answer that cannot be understood.
+    Other(String),
+}
+
+impl Trouble {
+    /// What it says.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Missing(text) | Self::Denied(text) | Self::Other(text) => text,
+        }
+    }
+
+    /// The meaning of an error. None of `secrets` is in it.
+    pub(super) fn of(error: &Error, secrets: &[SecretString]) -> Self {
+        let chain = chain(error);
+        let whole = chain.first().map_or("", String::as_str);
+        let said = Said::find(whole);
+        let text = match &said {
+            Some(said) => said.to_string(),
+            None => chain.last().cloned().unwrap_or_default(),
+        };
+        let text = secrets.iter().fold(without_queries(&text), |text, secret| text.replace(secret.expose_secret(), "***"));
+        match (error, said.map_or(0, |said| said.status)) {
+            (Error::NotFound { .. }, _) | (_, 404 | 410) => Self::Missing(text),
+            (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _) | (_, 401 | 403) => Self::Denied(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
+/// The messages of an error and of all its causes.
+fn chain(error: &Error) -> Vec<String> {
+    std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).map(ToString::to_string).collect()
+}
+
+/// What a server replied. The client gives it as text alone.
+struct Said<'t> {
+    status: u16,
+    reason: &'t str,
+    code: &'t str,
+    message: &'t str,
+}
+
+impl<'t> Said<'t> {
+    fn find(text: &'t str) -> Option<Self> {
+        let (_, rest) = text.split_once("status code: ")?;
+        let (line, body) = rest.split_once(": ").unwrap_or((rest, ""));
+        let (status, reason) = line.split_once(' ').unwrap_or((line, ""));
+        let part = |name: &str| {
+            let begin = body.split_once(&format!("<{name}>"))?.1;
+            Some(begin.split_once(&format!("</{name}>"))?.0)
+        };
+        Some(Self {
+            status: status.trim_end_matches(':').parse().ok()?,
+            reason: reason.trim_end_matches(':'),
+            code: part("Code").unwrap_or_default(),
+            message: part("Message").unwrap_or_default(),
+        })
+    }
+}
+
+impl std::fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { status, reason, code, message } = self;
+        write!(f, "the server said {status} {reason}")?;
+        match (code.is_empty(), message.is_empty()) {
+            (true, _) => Ok(()),
+            (false, true) => write!(f, " ({code})"),
+            // Messages may be pages long.
+            (false, false) => write!(f, " ({code}: {})", message.chars().take(200).collect::<String>()),
+        }
+    }
+}
+
+/// The same text, addresses in it without users, queries and fragments: that is where signatures and tokens are.
+pub fn without_queries(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, address) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = address.find(|c: char| c.is_whitespace() || "\"'<>()`".contains(c)).unwrap_or(address.len());
+        let shown = address[..end].split(['?', '#']).next().unwrap_or_default();
+        let host_end = shown.find('/').unwrap_or(shown.len());
+        let host = shown[..host_end].rsplit('@').next().unwrap_or_default();
+        out.push_str(host);
+        out.push_str(&shown[host_end..]);
+        rest = &address[end..];
+    }
+    out + rest
+}

@@ -1,0 +1,134 @@
+//! Finished results, copied to object storage.
+//!
+//! What is copied is what is on the disk: result files first, summaries last, so whoever finds a summary there finds the
+//! results that it sums up. The run store stays here. An object is there whole or not at all.
+
+use super::files::SUMMARY;
+use super::settings::{Format, OutputSettings};
+use crate::remote::{Address, Client, Service};
+use object_store::path::Path as Key;
+use object_store::{Error, ObjectStoreExt as _, Result as StoreResult, WriteMultipart};
+use std::path::Path;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, BufReader};
+
+/// Files up to this size go in one request, larger ones in parts of it.
+const PART: usize = 8 << 20;
+
+/// Parts of one file under way at the same time.
+const PARTS: usize = 4;
+
+/// Where results are copied to.
+#[derive(Debug)]
+pub struct CopyTo {
+    /// The address that was set.
+    pub address: Address,
+    client: Client,
+}
+
+/// A result file could not be copied.
+#[derive(Debug, thiserror::Error)]
+#[error("{from} could not be copied to {to}: {why}")]
+pub struct CopyError {
+    from: String,
+    to: String,
+    why: String,
+}
+
+impl CopyTo {
+    /// Where the settings want results to be copied to, if they do. Nothing is sent. The error is what is wrong with the
+    /// setting.
+    pub fn open(settings: &OutputSettings) -> Result<Option<Self>, String> {
+        if settings.copy_to.is_empty() {
+            return Ok(None);
+        }
+        let address = Address::parse(&settings.copy_to).transpose()?;
+        let Some(address) = address.filter(|address| address.service != Service::Web) else {
+            return Err("results are copied to object storage: write s3://BUCKET/PREFIX, gs:// or az://".into());
+        };
+        let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let client = Client::new(&address, &env).map_err(|why| format!("{} cannot be reached: {why}", address.shown))?;
+        Ok(Some(Self { address, client }))
+    }
+
+    /// Copies what there is of these jobs, and says where it is now.
+    pub async fn copy(&self, settings: &OutputSettings, jobs: &[&str]) -> Result<Vec<String>, CopyError> {
+        let there = |job: &str, name: &str| settings.dir.join(job).join(name).is_file();
+        let files = jobs.iter().flat_map(|job| Format::ALL.map(|format| (*job, format.file_name())));
+        let summaries = jobs.iter().map(|job| (*job, SUMMARY));
+        let mut copied = Vec::new();
+        for (job, name) in files.chain(summaries).filter(|(job, name)| there(job, name)) {
+            self.copy_one(&settings.dir, job, name).await?;
+            let directory = format!("{}/{job}", self.address.shown);
+            if !copied.contains(&directory) {
+                copied.push(directory);
+            }
+        }
+        Ok(copied)
+    }
+
+    async fn copy_one(&self, directory: &Path, job: &str, name: &str) -> Result<(), CopyError> {
+        let from = directory.join(job).join(name);
+        let to = format!("{}/{job}/{name}", self.address.shown);
+        let error = |why: String| CopyError { from: from.display().to_string(), to: to.clone(), why };
+        let key = self.address.join(&format!("{job}/{name}")).ok_or_else(|| error("that cannot be a key".into()))?;
+        let file = File::open(&from).await.map_err(|e| error(e.to_string()))?;
+        let size = file.metadata().await.map_err(|e| error(e.to_string()))?.len();
+        let file = BufReader::with_capacity(1 << 16, file);
+        let sent = if size <= PART as u64 { self.put(file, &key).await } else { self.put_parts(file, &key).await };
+        sent.map_err(|failed| match failed {
+            Failed::Here(why) => error(why.to_string()),
+            Failed::There(why) => error(self.client.trouble(&why).text().to_owned()),
+        })
+    }
+
+    async fn put(&self, mut file: BufReader<File>, key: &Key) -> Result<(), Failed> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).await?;
+        self.client.store().put(key, bytes.into()).await?;
+        Ok(())
+    }
+
+    async fn put_parts(&self, file: BufReader<File>, key: &Key) -> Result<(), Failed> {
+        let upload = self.client.store().put_multipart(key).await?;
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
+        match send(file, &mut parts).await {
+            Ok(()) => parts.finish().await.map(drop).map_err(Failed::There),
+            Err(failed) => {
+                // Parts that stay behind cost money; but the reason is the first error.
+                let _kept: StoreResult<()> = parts.abort().await;
+                Err(failed)
+            }
+        }
+    }
+}
+
+async fn send(mut file: BufReader<File>, parts: &mut WriteMultipart) -> Result<(), Failed> {
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let n = file.read(&mut piece).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        parts.wait_for_capacity(PARTS).await?;
+        parts.write(&piece[..n]);
+    }
+}
+
+/// Which side failed.
+enum Failed {
+    Here(std::io::Error),
+    There(Error),
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::Here(error)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::There(error)
+    }
+}

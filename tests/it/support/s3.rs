@@ -1,0 +1,243 @@
+//! An S3 server on loopback whose buckets are directories: `s3s`, which checks signatures like the real one, with books.
+
+use async_trait::async_trait;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, Timestamp, UploadPartInput, UploadPartOutput,
+};
+use s3s::service::S3ServiceBuilder;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s_fs::FileSystem;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// The only key that this server knows, and its secret.
+const KEY: &str = "AKIADOCMILLTESTS";
+const SECRET: &str = "a secret that nobody may print";
+
+/// A directory in every listing that is there only as a sign.
+pub const SIGN: &str = "empty directory";
+
+/// What has been asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Pages of listings.
+    pub pages: usize,
+    /// Keys that were read.
+    pub gets: Vec<String>,
+    /// Keys that were asked about.
+    pub heads: Vec<String>,
+    /// Keys that were written, in order, with the number of their parts.
+    pub puts: Vec<(String, usize)>,
+}
+
+type OnGet = dyn Fn(&str) -> S3Result<()> + Send + Sync;
+
+struct Books {
+    seen: Mutex<Seen>,
+    parts: Mutex<usize>,
+    on_get: Box<OnGet>,
+    read_only: bool,
+}
+
+/// A bucket, `test`, on a server of its own.
+pub struct Bucket {
+    address: SocketAddr,
+    dir: TempDir,
+    books: Arc<Books>,
+    runtime: Option<Runtime>,
+}
+
+impl Bucket {
+    /// A bucket whose listings have pages of this many objects.
+    pub fn start(page: i32) -> Self {
+        Self::with(page, |_| Ok(()), false)
+    }
+
+    /// The same that fails to write.
+    pub fn read_only() -> Self {
+        Self::with(1000, |_| Ok(()), true)
+    }
+
+    /// The same, with a say in what is read.
+    pub fn with(page: i32, on_get: impl Fn(&str) -> S3Result<()> + Send + Sync + 'static, read_only: bool) -> Self {
+        let dir = TempDir::new().unwrap();
+        std::fs::create_dir(dir.path().join("test")).unwrap();
+        let books = Arc::new(Books { seen: Mutex::default(), parts: Mutex::default(), on_get: Box::new(on_get), read_only });
+        let disk = FileSystem::new(dir.path()).unwrap();
+        let mut service = S3ServiceBuilder::new(Watched { disk, page, books: Arc::clone(&books) });
+        service.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let service = service.build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service.clone());
+                tokio::spawn(async move { drop(connection.await) });
+            }
+        });
+        Self { address, dir, books, runtime: Some(runtime) }
+    }
+
+    /// Variables that let a program in.
+    pub fn env(&self) -> [(&'static str, String); 4] {
+        let endpoint = format!("http://{}", self.address);
+        let region = "eu-central-1".to_owned();
+        [
+            ("AWS_ENDPOINT_URL", endpoint),
+            ("AWS_ACCESS_KEY_ID", KEY.into()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET.into()),
+            ("AWS_REGION", region),
+        ]
+    }
+
+    /// What no output may hold.
+    pub fn secret() -> &'static str {
+        SECRET
+    }
+
+    /// Where an object is on the disk.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.dir.path().join("test").join(key)
+    }
+
+    /// Puts an object there, as if a while ago.
+    pub fn put(&self, key: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        // Always the same time, so that nothing but the content can tell one from another.
+        let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(past).unwrap();
+    }
+
+    /// What is in an object.
+    pub fn get(&self, key: &str) -> Vec<u8> {
+        std::fs::read(self.path(key)).unwrap_or_else(|e| panic!("{key}: {e}"))
+    }
+
+    /// Takes what was seen so far.
+    pub fn take_seen(&self) -> Seen {
+        std::mem::take(&mut self.books.seen.lock().unwrap())
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+struct Watched {
+    disk: FileSystem,
+    page: i32,
+    books: Arc<Books>,
+}
+
+impl Watched {
+    fn note(&self, note: impl FnOnce(&mut Seen)) {
+        note(&mut self.books.seen.lock().unwrap());
+    }
+
+    fn may_write(&self) -> S3Result<()> {
+        if self.books.read_only { Err(s3_error!(AccessDenied, "this bucket is for reading")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl S3 for Watched {
+    async fn list_objects_v2(&self, mut req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+        self.note(|seen| seen.pages += 1);
+        req.input.max_keys = Some(self.page);
+        let (bucket, prefix) = (req.input.bucket.clone(), req.input.prefix.clone().unwrap_or_default());
+        let is_first = req.input.continuation_token.is_none();
+        let mut listed = self.disk.list_objects_v2(req).await?;
+        // The server on the disk leaves tags out, which the real one never does.
+        for object in listed.output.contents.iter_mut().flatten() {
+            let key = object.key.clone().unwrap_or_default();
+            let head = HeadObjectInput::builder().bucket(bucket.clone()).key(key).build().unwrap();
+            object.e_tag = self.disk.head_object(request(head)).await?.output.e_tag;
+        }
+        let any = listed.output.contents.is_some();
+        // Consoles make directories that are not there visible by objects without bytes.
+        for sign in [String::new(), format!("{SIGN}/")].into_iter().filter(|_| is_first && any && !prefix.is_empty()) {
+            let key = Some(format!("{prefix}{sign}"));
+            let time = Some(Timestamp::from(SystemTime::UNIX_EPOCH));
+            let sign = Object { key, size: Some(0), last_modified: time, ..Object::default() };
+            listed.output.contents.get_or_insert_default().insert(0, sign);
+        }
+        Ok(listed)
+    }
+
+    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        (self.books.on_get)(&req.input.key)?;
+        let key = req.input.key.clone();
+        let got = self.disk.get_object(req).await?;
+        self.note(|seen| seen.gets.push(key));
+        Ok(got)
+    }
+
+    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        self.note(|seen| seen.heads.push(req.input.key.clone()));
+        self.disk.head_object(req).await
+    }
+
+    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.may_write()?;
+        self.note(|seen| seen.puts.push((req.input.key.clone(), 1)));
+        self.disk.put_object(req).await
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.may_write()?;
+        self.disk.create_multipart_upload(req).await
+    }
+
+    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        *self.books.parts.lock().unwrap() += 1;
+        self.disk.upload_part(req).await
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let parts = std::mem::take(&mut *self.books.parts.lock().unwrap());
+        self.note(|seen| seen.puts.push((req.input.key.clone(), parts)));
+        self.disk.complete_multipart_upload(req).await
+    }
+
+    async fn abort_multipart_upload(&self, req: S3Request<AbortMultipartUploadInput>) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.disk.abort_multipart_upload(req).await
+    }
+}
+
+/// A request that the server makes to itself.
+fn request<T>(input: T) -> S3Request<T> {
+    S3Request {
+        input,
+        method: hyper::Method::HEAD,
+        uri: hyper::Uri::default(),
+        headers: hyper::HeaderMap::default(),
+        extensions: hyper::http::Extensions::default(),
+        credentials: None,
+        region: None,
+        service: None,
+        trailing_headers: None,
+    }
+}
