@@ -135,8 +135,8 @@ impl Reader {
             Content::Failed(failure, identity) => (Err(failure), identity),
             Content::Waiting(_) => return Err(RunError::Internal("a file was opened and never read".into())),
         };
-        let Identity { id, record, kept, is_new, renamed, was_unread } = identity;
-        let listed = ReadDocument { position: document.index, id, record, renamed, forget_row: was_unread || bytes.is_err() };
+        let Identity { id, record, kept, is_new, renamed, row_is_old } = identity;
+        let listed = ReadDocument { position: document.index, id, record, renamed, forget_row: row_is_old || bytes.is_err() };
         if kept.is_some() {
             self.context.meters.up_to_date.fetch_add(1, Relaxed);
             return Ok(Done { listed, read: None });

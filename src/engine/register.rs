@@ -40,8 +40,8 @@ pub(super) struct Identity {
     pub is_new: bool,
     /// Whether it had another name when it was seen last.
     pub renamed: bool,
-    /// Whether it could not be read when it was seen last.
-    pub was_unread: bool,
+    /// Whether a row that it may have is of another time: it could not be read then, or other columns were passed on.
+    pub row_is_old: bool,
 }
 
 impl Register {
@@ -71,20 +71,22 @@ impl Register {
             let sound = |row: &RowState| digest.is_some() && looks_the_same(same.stamp) && !self.retry.takes_any(row.codes.as_deref());
             let kept = same.row.clone().filter(sound);
             let record = if same.stamp == stamp { None } else { record(same.id) };
-            return Ok(Identity { id: same.id, record, kept, is_new: false, renamed: false, was_unread: false });
+            let row_is_old = !looks_the_same(same.stamp);
+            return Ok(Identity { id: same.id, record, kept, is_new: false, renamed: false, row_is_old });
         }
         if let Some(unread) = versions.iter().find(|version| version.digest.is_none()) {
-            return Ok(Identity { id: unread.id, record: record(unread.id), kept: None, is_new: false, renamed: false, was_unread: true });
+            return Ok(Identity { id: unread.id, record: record(unread.id), kept: None, is_new: false, renamed: false, row_is_old: true });
         }
         if let (Some(digest), Some(known)) = (digest, &self.known) {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((id, before)) = self.renamed_from(&mut known, digest)? {
                 let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
-                return Ok(Identity { id, record: record(id), kept, is_new: false, renamed: true, was_unread: false });
+                let row_is_old = !looks_the_same(before);
+                return Ok(Identity { id, record: record(id), kept, is_new: false, renamed: true, row_is_old });
             }
         }
         let id = DocumentId(self.next.fetch_add(1, Relaxed));
-        Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, was_unread: false })
+        Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, row_is_old: false })
     }
 
     /// A document of this content whose name is free now, and what it looked like.

@@ -17,7 +17,7 @@ static WORDINGS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let wordings = [
         r"\b(ignore|disregard|forget|override|bypass)\b.{0,30}\b(previous|prior|above|earlier|preceding|your|all|system)\b.{0,20}\b(instructions?|prompts?|rules|guidelines|directions)\b",
         r"\b(do not|don't|never) follow\b.{0,30}\b(instructions?|rules|prompts?)\b",
-        r"\byou are now\b.{0,40}\b(a|an|the|in|dan|free|unrestricted)\b",
+        r"\byou are now (a|an|the|in|dan|free|unrestricted)\b",
         r"\b(new|updated|real|actual) (system )?(instructions?|prompt)\s*:",
         r"\b(reveal|print|show|repeat|output|leak)\b.{0,20}\b(your|the)\b.{0,15}\b(system prompt|hidden prompt|instructions)\b",
         r"\b(as|note to|attention|dear|hey|message (for|to)) (an? |the |all )?(ai|llm|language models?|gpt|chatgpt|claude|assistant)\b.{0,40}\b(must|should|please|rate|give|score|say|rank|recommend|answer)\b",

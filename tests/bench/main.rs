@@ -10,6 +10,7 @@ mod corpus;
 mod durability;
 mod formats;
 mod images;
+mod inputs;
 mod limits;
 mod memory;
 mod million;
@@ -33,10 +34,18 @@ fn main() {
             million::million(1_000_000);
             limits::limits();
             formats::formats();
+            inputs::rows(1_000_000);
+            inputs::crowd(1_000_000);
+            inputs::pages();
         }
         ["formats"] => formats::formats(),
         ["limits"] => limits::limits(),
         ["corpus", directories @ ..] => corpus::corpus(directories),
+        ["rows"] => inputs::rows(1_000_000),
+        ["rows", rows] => inputs::rows(rows.parse().unwrap()),
+        ["crowd"] => inputs::crowd(1_000_000),
+        ["crowd", files] => inputs::crowd(files.parse().unwrap()),
+        ["pages"] => inputs::pages(),
         ["throughput"] => throughput::throughput(50_000),
         ["waves"] => throughput::waves(),
         ["images"] => images::images(),

@@ -15,6 +15,7 @@ mod support;
 
 mod damage;
 mod defaults;
+mod documents;
 mod draining;
 mod hostile;
 mod inputs;

@@ -48,7 +48,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
         put(format!("{n}/zero.txt"), b"", ("text", "failed", "empty"));
         put(format!("{n}/blank.txt"), b" \n\t\r\n ", ("text", "failed", "empty"));
         put(format!("{n}/junk.txt"), &junk(n), ("text", "failed", "unsupported_kind"));
-        put(format!("{n}/portable.pdf"), format!("%PDF-1.7\n%{n}\n").as_bytes(), ("text", "failed", "unsupported_kind"));
+        put(format!("{n}/portable.pdf"), format!("%PDF-1.7\n%{n}\n").as_bytes(), ("text", "failed", "undecodable"));
         put(format!("{n}/huge.txt"), &b"large ".repeat(200_000), ("text", "failed", "too_large"));
         put(format!("{n}/zero.png"), b"", ("material", "failed", "empty"));
         put(format!("{n}/cut-off.jpg"), &jpeg_cut_off(n), ("material", "failed", "undecodable"));

@@ -36,7 +36,9 @@ fn each_row_is_a_document_with_its_columns() {
     assert_eq!(csv.columns[3..5], ["customer", "sku"]);
     assert_eq!((csv.column("customer"), csv.column("sku")), (vec!["Ann", "Bob"], vec!["a1", "b2"]));
     let prompts: Vec<String> = server.ledger().calls.iter().map(|call| call.text.clone()).collect();
-    assert!(prompts.iter().any(|prompt| prompt.contains("docid:a1 for Ann: good, \"very\" good")), "{prompts:?}");
+    let whole =
+        |prompt: &String| prompt.starts_with("docid:a1 for Ann: <document-") && prompt.contains("\ngood, \"very\" good\n</document-");
+    assert!(prompts.iter().any(whole), "{prompts:?}");
     assert!(prompts.iter().any(|prompt| prompt.contains("bad\nand {{ row.sku }}")), "a row is data and never template: {prompts:?}");
     workspace.run_on(args, "").exits(0);
     assert_eq!(server.requests(), 2, "nothing is sent again");

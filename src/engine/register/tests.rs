@@ -60,9 +60,9 @@ impl World {
             let versions = names.as_mut().map_or_else(Vec::new, |names| names.versions(&document.name).unwrap());
             let Place::File(path) = &document.place else { panic!("{:?} is no file", document.place) };
             let (digest, stamp) = (read(path).map(|bytes| Digest::of(&bytes)), roots.stamp_of(&document.place));
-            let Identity { id, record, kept, is_new, renamed, was_unread } =
+            let Identity { id, record, kept, is_new, renamed, row_is_old } =
                 register.identify(&document, &versions, digest, stamp).unwrap();
-            let forget_row = was_unread || digest.is_none();
+            let forget_row = row_is_old || digest.is_none();
             runtime.block_on(handle.list_read(ReadDocument { position: document.index, id, record, renamed, forget_row })).unwrap();
             if kept.is_none() {
                 let codes = digest.is_none().then(|| "unreadable".to_owned());
@@ -188,5 +188,5 @@ fn a_document_is_a_name_and_a_content() {
     let unread = identify(&versions, None);
     assert!((unread.id, unread.is_new) == (DocumentId(8), true));
     let read_at_last = identify(&[version(3, None, Some("empty"))], Some(new));
-    assert!((read_at_last.id, read_at_last.was_unread, read_at_last.kept.is_some()) == (DocumentId(3), true, false));
+    assert!((read_at_last.id, read_at_last.row_is_old, read_at_last.kept.is_some()) == (DocumentId(3), true, false));
 }
