@@ -58,7 +58,7 @@ impl<'a> Archive<'a> {
 
     /// The names of all entries.
     pub fn names(&self) -> impl Iterator<Item = String> {
-        self.zip.file_names().flatten().map(|name| name.into_owned())
+        self.zip.file_names().flatten().map(std::borrow::Cow::into_owned)
     }
 
     /// An entry as text, if there is one of that name.

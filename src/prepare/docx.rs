@@ -24,7 +24,12 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 
 /// Word itself numbers the main part now and then.
 fn is_main(name: &str) -> bool {
-    name.strip_prefix("word/document")
+    is_numbered(name, "word/document")
+}
+
+/// `word/header.xml`, `word/header12.xml`.
+fn is_numbered(name: &str, prefix: &str) -> bool {
+    name.strip_prefix(prefix)
         .and_then(|rest| rest.strip_suffix(".xml"))
         .is_some_and(|number| number.parse::<u32>().is_ok() || number.is_empty())
 }
@@ -125,7 +130,7 @@ impl Word {
     /// Headers or footers: what several of them say is said once.
     fn repeated(&mut self, archive: &mut Archive, names: &[String], prefix: &str) -> Result<String, Failure> {
         let mut seen = Vec::new();
-        let files: BTreeSet<&String> = names.iter().filter(|name| name.starts_with(prefix) && name.ends_with(".xml")).collect();
+        let files: BTreeSet<&String> = names.iter().filter(|name| is_numbered(name, prefix)).collect();
         for file in files {
             let text = match archive.text(file)? {
                 Some(text) => self.story(&text)?,
@@ -141,7 +146,7 @@ impl Word {
     fn visit(&mut self, story: &mut Story, node: Node) {
         match node {
             Node::Open(tag) => self.open(story, tag),
-            Node::Close(name) => self.close(story, local(name)),
+            Node::Close(name) => Self::close(story, local(name)),
             Node::Text(text) => {
                 if story.in_text && story.skipping.is_none() {
                     self.begin(story);
@@ -201,7 +206,7 @@ impl Word {
         }
     }
 
-    fn close(&mut self, story: &mut Story, name: &str) {
+    fn close(story: &mut Story, name: &str) {
         if let Some((skipped, times)) = &mut story.skipping {
             *times -= usize::from(skipped == name);
             if *times == 0 {

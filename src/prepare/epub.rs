@@ -82,7 +82,7 @@ impl Book {
         let mut inside = String::new();
         xml::read(text, |node| match node {
             Node::Open(tag) => {
-                inside = tag.local_name().as_ref().to_owned();
+                tag.local_name().as_ref().clone_into(&mut inside);
                 match &*inside {
                     "creator" => book.authors.push(String::new()),
                     "item" => {

@@ -48,7 +48,10 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
         let name = line[..colon].to_ascii_lowercase();
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
-            if sure { continue } else { break }
+            if sure {
+                continue;
+            }
+            break;
         }
         match name.as_slice() {
             b"from" | b"sender" => sender = true,

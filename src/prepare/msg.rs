@@ -42,7 +42,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
         None => match file.binary("", 0x1013) {
             Some(page) => mail.body(&html::markdown(&html::decoded(&page).0)),
             None if file.binary("", 0x1009).is_some() => {
-                notes.push("the text is there as compressed RTF only, which is not read".to_owned())
+                notes.push("the text is there as compressed RTF only, which is not read".to_owned());
             }
             None => {}
         },

@@ -9,6 +9,7 @@ use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
+use std::fmt::Write;
 
 pub(super) const ODT: Reader = Reader { format: "odt", name: NAME, recognises: is_odt, read };
 pub(super) const ODP: Reader = Reader { format: "odp", name: NAME, recognises: is_odp, read };
@@ -114,7 +115,7 @@ impl File {
         let body = std::mem::replace(&mut self.bodies, vec![Markdown::new()]).into_iter().next().unwrap_or_default();
         let mut page = body.finish();
         for (at, note) in std::mem::take(&mut self.footnotes).iter().enumerate() {
-            page.push_str(&format!("{}[^{}]: {note}", if at == 0 { "\n\n" } else { "\n" }, at + 1));
+            let _infallible = write!(page, "{}[^{}]: {note}", if at == 0 { "\n\n" } else { "\n" }, at + 1);
         }
         self.pages.push(page);
     }

@@ -128,7 +128,9 @@ impl Book {
         // A number without a text was written by a program that leaves showing it to others.
         let mut value = self.date.take().or(text).or_else(|| self.plain.map(sheet::number)).unwrap_or_default();
         if !self.comment.is_empty() {
-            value.push_str(&format!(" [Comment: {}]", self.comment.trim()));
+            value.push_str(" [Comment: ");
+            value.push_str(self.comment.trim());
+            value.push(']');
         }
         if !value.is_empty() {
             self.cells.push((self.column, self.columns, value));

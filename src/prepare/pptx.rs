@@ -79,6 +79,7 @@ fn damaged(error: impl std::fmt::Display) -> Failure {
 }
 
 /// A slide, or its notes, while it is read.
+#[expect(clippy::struct_excessive_bools, reason = "states that have nothing to do with each other")]
 #[derive(Default)]
 struct Slide {
     markdown: Markdown,

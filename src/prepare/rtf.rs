@@ -67,6 +67,7 @@ fn markdown(bytes: &[u8]) -> (String, usize) {
 }
 
 /// What holds for a group, and for the groups in it unless they say otherwise.
+#[expect(clippy::struct_excessive_bools, reason = "states that have nothing to do with each other")]
 #[derive(Clone)]
 struct Group {
     skipped: bool,
@@ -300,7 +301,8 @@ impl Page {
     /// A unit of UTF-16, as a number with a sign.
     fn unit(&mut self, number: i32) {
         self.flush_bytes();
-        self.units.push((number & 0xFFFF) as u16);
+        let [low, high, ..] = number.to_le_bytes();
+        self.units.push(u16::from_le_bytes([low, high]));
         self.substitutes = self.group().substitutes;
     }
 

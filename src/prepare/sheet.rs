@@ -30,7 +30,7 @@ const STREAMS: [&str; 2] = ["Workbook", "Book"];
 type Bytes<'a> = Cursor<&'a [u8]>;
 
 fn is_xlsx(bytes: &[u8], extension: &str) -> bool {
-    let main = |name: &str| name.starts_with("xl/workbook") && name.ends_with(".xml");
+    let main = |name: &str| name.strip_prefix("xl/workbook").is_some_and(|rest| rest.strip_suffix(".xml").is_some());
     archive::holds(bytes, main, matches!(extension, "xlsx" | "xlsm" | "xltx" | "xltm"))
 }
 
@@ -94,7 +94,8 @@ fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
         let range = book.worksheet_range(name).map_err(text)?;
         let (top, left) = range.start().unwrap_or((0, 0));
         for (row, column, value) in range.used_cells() {
-            let position = (top.saturating_add(row as u32), left.saturating_add(column as u32));
+            let far = |start: u32, steps: usize| start.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX));
+            let position = (far(top, row), far(left, column));
             if !grid.put(position, || shown(value, None)) {
                 break;
             }
@@ -161,7 +162,8 @@ fn shown(value: &Data, per_cent: Option<usize>) -> String {
         Data::Bool(true) => "TRUE".to_owned(),
         Data::Bool(false) => "FALSE".to_owned(),
         Data::DateTime(date) if date.is_duration() => {
-            let seconds = (date.as_f64() * 86400.0).round().clamp(-1e15, 1e15) as i64;
+            #[expect(clippy::cast_possible_truncation, reason = "saturates, far beyond any time that means something")]
+            let seconds = (date.as_f64() * 86400.0).round() as i64;
             let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
             format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
         }

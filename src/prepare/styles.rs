@@ -31,12 +31,12 @@ impl Styles {
                         style.heading = if name == "title" { Some(1) } else { level };
                     }
                     "outlineLvl" => {
-                        style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1))
+                        style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1));
                     }
                     "basedOn" => style.based_on = value(),
                     "numId" => style.list = Some((value().unwrap_or_default(), style.list.take().map_or(0, |list| list.1))),
                     "ilvl" => {
-                        style.list = Some((style.list.take().map_or_else(String::new, |list| list.0), number(tag, "w:val").unwrap_or(0)))
+                        style.list = Some((style.list.take().map_or_else(String::new, |list| list.0), number(tag, "w:val").unwrap_or(0)));
                     }
                     _ => {}
                 }

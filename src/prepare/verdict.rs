@@ -33,7 +33,7 @@ pub(super) fn readable(name: &str, extract: Extract) -> Result<Extract, Failure>
     if something {
         return Ok(extract);
     }
-    let notes: String = extract.notes.iter().map(|note| format!(" ({note})")).collect();
+    let notes = if extract.notes.is_empty() { String::new() } else { format!(" ({})", extract.notes.join(", ")) };
     Err(Failure::new(FailureCode::Empty, format!("this is {name} without any text{notes}; if it shows pictures, save them as images")))
 }
 

@@ -7,6 +7,7 @@ use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 /// What stands next in a document.
+#[derive(Clone, Copy)]
 pub(super) enum Node<'a> {
     Open(&'a BytesStart<'a>),
     Close(&'a str),
