@@ -42,6 +42,12 @@
 //! - What fails in a streak that stops the run is recorded like any failure and taken back at the end: holding verdicts back
 //!   until they are sure would hold documents back (`engine::breaker`).
 //! - The cap on money counts the whole output directory, so no kill and no second run can pass it.
+//! - What libraries read (PDF, Office, mail ...) is read by this same program in processes of its own (`engine::isolation`): a time-out
+//!   and a limit of memory cannot be had inside one process. A kind of document is a file in [`prepare`] and a line in its table.
+//! - The stamp of a row of a table is a hash of all of it, its digest one of what can reach a model: rows may move without being
+//!   asked again, and columns that are only passed on may change.
+//! - Long documents are divided before they are asked about (`engine::portions`), by limits that depend on job and model alone: what is
+//!   learned during a run must not change what is asked in the next.
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is
 //!   no reorder buffer and not even an index in memory.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a

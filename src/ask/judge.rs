@@ -46,10 +46,10 @@ pub(super) fn judge(reply: Reply, call: &Call, check: impl Fn(&str) -> Result<Va
 /// Shorter prompts are nowhere cut, and their estimates are less certain.
 const LEAST_CUT: u64 = 1000;
 
-/// The tokens that a prompt must have had, if the server cannot have read all of it. No vocabulary in use needs less than six
-/// tenths of the tokens that ours does; what images come to is less certain.
+/// The tokens that a prompt must have had, if the server cannot have read all of it. No vocabulary in use needs less than half
+/// of the tokens that ours does; what images come to is less certain.
 fn was_cut(call: &Call, counted: u64) -> Option<u64> {
     let text_alone = call.parts.iter().all(|part| matches!(part, Part::Text(_)));
-    let cut = text_alone && call.tokens >= LEAST_CUT && counted > 0 && counted * 10 < call.tokens * 6;
+    let cut = text_alone && call.tokens >= LEAST_CUT && counted > 0 && counted * 2 < call.tokens;
     cut.then_some(call.tokens)
 }

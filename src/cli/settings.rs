@@ -102,6 +102,8 @@ impl Settings {
             "read.memory_mb",
             "prepare.queue",
             "prepare.memory_mb",
+            "prepare.document_s",
+            "prepare.document_mb",
             "prepare.image.max_pixels_mp",
             "llm.concurrency",
             "llm.timeout_s",

@@ -146,7 +146,7 @@ fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receip
     let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
     let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
     let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
-    if input.files_from == "-" || input.rows.iter().any(|rows| rows == "-") {
+    if input.files_from == "-" || input.rows.iter().chain(&input.paths).any(|given| given == "-") {
         return print(&format!("  note  inputs were not compared: those of run {} came through standard input", run.id));
     }
     // For inputs in object storage.

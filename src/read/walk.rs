@@ -13,8 +13,9 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempPath;
 
-/// What rows that came through standard input are called by.
+/// What came through standard input is called so.
 const STDIN: &str = "stdin";
 
 /// What is wrong with `input.paths`.
@@ -37,6 +38,8 @@ pub(super) struct Root {
 #[derive(Debug)]
 pub(super) enum RootKind {
     File,
+    /// What came through standard input, in a file that goes away with it.
+    Spooled(TempPath),
     Directory(Filter),
     /// Its rows are the documents.
     Table(Table),
@@ -65,6 +68,11 @@ impl Roots {
                     return Err(InputError(format!("inputs {one} and {other} overlap: a document must have one place")));
                 }
                 roots.push(root);
+                continue;
+            }
+            if given == "-" {
+                let (path, spooled) = super::spool().map_err(|e| InputError(format!("standard input: {e}")))?;
+                roots.push(Root { path, prefix: STDIN.to_owned(), kind: spooled.map_or(RootKind::File, RootKind::Spooled) });
                 continue;
             }
             let path = PathBuf::from(given);
@@ -118,7 +126,7 @@ impl Roots {
                 let mut walk = Elsewhere::of(self, input);
                 Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
             }
-            RootKind::File => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
+            RootKind::File | RootKind::Spooled(_) => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
             RootKind::Table(table) => Box::new(table.count()),
             RootKind::List(list) => Box::new(list.paths().map(|_| ())),
             RootKind::Directory(filter) => {
@@ -149,7 +157,7 @@ impl Roots {
     pub fn locate(&self, name: &str) -> Option<Place> {
         self.0.iter().enumerate().find_map(|(input, root)| {
             let filter = match &root.kind {
-                RootKind::File => return (root.prefix == name).then(|| Place::File(root.path.clone())),
+                RootKind::File | RootKind::Spooled(_) => return (root.prefix == name).then(|| Place::File(root.path.clone())),
                 RootKind::Table(_) => return None,
                 RootKind::List(_) => {
                     let path = unprintable(name).unwrap_or_else(|| name.into());
@@ -283,6 +291,7 @@ impl Walk {
         let Root { path, prefix, kind } = &roots.0[root];
         match kind {
             RootKind::Directory(_) => self.enter(root, path.clone()),
+            RootKind::Spooled(_) => Some(self.found(path.clone(), prefix.clone(), None)),
             RootKind::File => {
                 let name = self.name(root, path);
                 Some(self.found(path.clone(), name, None))

@@ -98,6 +98,7 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
             Value::Boolean(b) => Value::Boolean(!b),
             Value::Array(_) => Value::Array(vec![Value::String("json".into())]),
             Value::Float(x) => Value::Float(x + 0.5),
+            _ if key == "prepare.pdf.mode" => Value::String("pages".into()),
             _ if key == "llm.limits.slow_start" => Value::String("on".into()),
             _ => Value::String("changed".into()),
         };

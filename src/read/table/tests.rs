@@ -1,0 +1,114 @@
+use super::*;
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+/// Names, texts and failures of the rows of a table.
+fn rows(name: &str, content: &[u8], columns: &Columns) -> Result<Vec<(String, Result<String, String>)>, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    let table = Table::open(path.to_str().unwrap(), columns)?;
+    assert_eq!(table.count().count(), table.documents("").count());
+    Ok(table
+        .documents("t")
+        .map(|(name, place, failure)| {
+            let Place::Row(row) = place else { panic!("{name} is no row") };
+            (name, failure.map_or_else(|| Ok(String::from_utf8(row.text.clone()).unwrap()), |failure| Err(failure.message)))
+        })
+        .collect())
+}
+
+fn text_of(column: &str) -> Columns {
+    Columns { text: Some(column.into()), used: Some(Vec::new()), ..Columns::default() }
+}
+
+fn ok(rows: &[(&str, &str)]) -> Result<Vec<(String, Result<String, String>)>, String> {
+    Ok(rows.iter().map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned()))).collect())
+}
+
+#[test]
+fn tables_are_what_their_beginning_says() {
+    let wanted = ok(&[("t#1", "a, b"), ("t#2", "c\nd")]);
+    for (name, content) in [
+        ("t.csv", "id,body\n1,\"a, b\"\n2,\"c\nd\"\n"),
+        ("t.txt", "id;body\r\n1;a, b\r\n2;\"c\nd\"\r\n"),
+        ("t.csv", "id\tbody\n1\ta, b\n2\t\"c\nd\"\n"),
+        ("t", "\u{feff}id|body\n1|a, b\n2|\"c\nd\"\n"),
+        ("t.tsv", "id\tbody\n1\ta, b\n2\t\"c\nd\""),
+        ("t.csv", "{\"id\": 1, \"body\": \"a, b\"}\n\n{\"body\": \"c\\nd\"}\n"),
+    ] {
+        assert_eq!(rows(name, content.as_bytes(), &text_of("body")), wanted, "{content:?}");
+    }
+}
+
+#[test]
+fn rows_of_parquet_files_are_rows() {
+    let schema = Arc::new(parse_message_type("message t { REQUIRED INT64 id; OPTIONAL BYTE_ARRAY body (UTF8); }").unwrap());
+    let mut file = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut file, schema, Arc::new(WriterProperties::builder().build())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("first")], Some(&[1, 0]), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let columns = Columns { id: Some("id".into()), ..text_of("body") };
+    assert_eq!(rows("t", &file, &columns), ok(&[("t#7", "first"), ("t#8", "")]));
+    assert!(rows("t", &file[..file.len() - 10], &columns).is_err(), "cut off");
+}
+
+#[test]
+fn names_are_ids_and_no_two_are_the_same() {
+    let columns = Columns { id: Some("id".into()), ..text_of("body") };
+    let table = "id,body\nx,1\ny,2\nx,3\n,4\nx,5\n";
+    assert_eq!(
+        rows("t.csv", table.as_bytes(), &columns),
+        ok(&[("t#x", "1"), ("t#y", "2"), ("t#x~2", "3"), ("t#(row 4)", "4"), ("t#x~3", "5")])
+    );
+    let all = Columns { used: Some(Vec::new()), ..Columns::default() };
+    assert_eq!(rows("t.csv", b"id,body\nx,1\n", &all), ok(&[("t#1", "id: x\nbody: 1\n")]));
+}
+
+#[test]
+fn what_is_wrong_with_a_table_is_said() {
+    for (content, columns, part) in [
+        ("", Columns::default(), "is empty"),
+        ("a,b\n1,2\n", text_of("c"), "has no column \"c\"; it has: a, b"),
+        ("a,a\n1,2\n", Columns::default(), "columns 1 and 2 are both called \"a\""),
+        ("{\"a\": 1}\n", text_of("b"), "has no column \"b\"; it has: a"),
+    ] {
+        let error = rows("t.csv", content.as_bytes(), &columns).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+    let read = rows("t.csv", b"a,b\n1,2\n1,2,3\n5,6\n", &text_of("b")).unwrap();
+    assert!(read[1].1.as_ref().is_err_and(|why| why.contains("it has 3 fields (line 3), and the table has 2 columns")), "{read:?}");
+    assert_eq!(read[2], ("t#3".to_owned(), Ok("6".to_owned())));
+    let endless = format!("a,b\n1,\"{}", "x\n".repeat(9_000_000));
+    let read = rows("t.csv", endless.as_bytes(), &text_of("b")).unwrap();
+    assert!(read.len() == 1 && read[0].1.as_ref().is_err_and(|why| why.contains("is a quote missing?")), "{} {:?}", read.len(), read[0].1);
+}
+
+#[test]
+fn a_row_is_known_by_what_can_reach_a_model_and_looks_like_all_of_it() {
+    let row = |used: Option<Vec<String>>, table: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.csv");
+        std::fs::write(&path, table).unwrap();
+        let table = Table::open(path.to_str().unwrap(), &Columns { used, ..text_of("body") }).unwrap();
+        let Some((_, Place::Row(row), None)) = table.documents("t").next() else { panic!("no row") };
+        assert!(table.holds("t", "t#1", row.digest) && !table.holds("t", "t#2", row.digest));
+        (*row).clone()
+    };
+    let (one, other) = ("body,x,y\nB,1,2\n", "body,x,y\nB,1,3\n");
+    let none = || Some(Vec::new());
+    assert_eq!(row(none(), one).digest, row(none(), other).digest);
+    assert_ne!(row(none(), one).stamp, row(none(), other).stamp);
+    assert_ne!(row(Some(vec!["y".into()]), one).digest, row(Some(vec!["y".into()]), other).digest);
+    assert_ne!(row(None, one).digest, row(None, other).digest);
+    assert_eq!(row(Some(vec!["y".into()]), one).columns.keys().collect::<Vec<_>>(), ["y"]);
+}
