@@ -15,8 +15,9 @@ const COLUMN_BYTES: usize = 12;
 const PROSE_BYTES: usize = 25;
 const PROSE_ROWS: usize = 6;
 const PROSE_FILL: f64 = 0.8;
-/// Strips that are tried.
+/// Strips that are tried, and pieces among which they are sought: no page that people read has more.
 const MOST_STRIPS: usize = 400;
+const MOST_PIECES: usize = 30_000;
 
 /// From the top to the bottom of the page, between two columns.
 #[derive(Debug, Clone)]
@@ -111,6 +112,9 @@ impl Band {
 
 /// The strip that parts most text into columns, with the rows that it parts.
 pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
+    if rows.iter().map(|row| row.pieces.len()).sum::<usize>() > MOST_PIECES {
+        return None;
+    }
     let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
     sizes.sort_by(f64::total_cmp);
     let width = GUTTER * sizes.get(sizes.len() / 2)?;

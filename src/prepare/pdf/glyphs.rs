@@ -35,6 +35,8 @@ pub(super) struct Scan {
     pub(super) pictured: bool,
     /// Pixels of the largest image.
     pub(super) image_pixels: u64,
+    /// Pixels per point of the sharpest image that covers much of the page.
+    pub(super) sharpness: f64,
 }
 
 /// The document asked for more than it may draw.
@@ -171,10 +173,14 @@ impl<'a> Device<'a> for Scanner {
     fn draw_image(&mut self, image: Image<'a, '_>, props: ImageDrawProps<'a>) {
         self.spend(1);
         self.scan.painted = true;
-        self.scan.image_pixels = self.scan.image_pixels.max(u64::from(image.width()) * u64::from(image.height()));
+        let pixels = u64::from(image.width()) * u64::from(image.height());
+        self.scan.image_pixels = self.scan.image_pixels.max(pixels);
         // An image is placed by its pixels.
         let place = props.transform.transform_rect_bbox(Rect::new(0.0, 0.0, f64::from(image.width()), f64::from(image.height())));
-        self.scan.pictured |= place.intersect(self.bounds).area() > self.bounds.area() / 4.0;
+        if place.intersect(self.bounds).area() > self.bounds.area() / 4.0 {
+            self.scan.pictured = true;
+            self.scan.sharpness = self.scan.sharpness.max((pixels as f64 / place.area()).sqrt());
+        }
     }
 
     fn draw_path(&mut self, _: &BezPath, props: DrawProps<'a>, _: &DrawMode) {

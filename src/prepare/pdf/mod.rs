@@ -20,6 +20,7 @@ use crate::model::{Failure, FailureCode};
 use glyphs::{Endless, Scan};
 use hayro::RenderCache;
 use hayro::hayro_interpret::{InterpreterCache, InterpreterSettings};
+use hayro::hayro_syntax::page::Page as Leaf;
 use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
 /// PDF.
@@ -28,8 +29,8 @@ pub(super) const READER: Reader = Reader { format: "pdf", name: "a PDF document"
 /// The header may come late: some programs write their own before it.
 const HEADER: &[u8] = b"%PDF-";
 const HEADER_WITHIN: usize = 1024;
-/// What a document may draw, in glyphs and shapes: so many, and more for each page. The fullest maps draw a tenth of it.
-const ALLOWANCE: u64 = 20_000_000;
+/// What a document may draw, in glyphs and shapes: so many, and more for each page. The fullest maps draw less.
+const ALLOWANCE: u64 = 5_000_000;
 const ALLOWANCE_PER_PAGE: u64 = 500_000;
 /// A page with fewer letters than this and a picture is that picture: page numbers and stamps are not its text.
 const FEW_LETTERS: usize = 40;
@@ -104,11 +105,7 @@ impl Reading<'_> {
                     unknown += scan.unknown;
                     Page::Text(text)
                 }
-                Found::Picture => {
-                    self.check_pixels(&scan, number)?;
-                    page_image::page_image(page, &images, &self.interpreter, &self.settings.image, self.limits, mode == PdfMode::Pages)?
-                        .map_or_else(|| Page::Text(String::new()), Page::Image)
-                }
+                Found::Picture => self.picture(page, &scan, number, &images)?,
                 Found::Nothing => Page::Text(String::new()),
             });
             blank += usize::from(matches!(pages.last(), Some(Page::Text(text)) if text.is_empty()));
@@ -117,6 +114,17 @@ impl Reading<'_> {
             return Err(nothing(blank, mode));
         }
         Ok(Extract { notes: notes(mode, blank, pages.len(), glyphs, unknown), pages, paged: true })
+    }
+
+    fn picture<'p>(&self, page: &'p Leaf<'p>, scan: &Scan, number: usize, cache: &RenderCache<'p>) -> Result<Page, Failure> {
+        self.check_pixels(scan, number)?;
+        let limits = self.limits.with_max_edge(self.settings.image.max_edge);
+        let size = page_image::size(page, scan.sharpness, &limits);
+        let painted = page_image::painted(page, cache, &self.interpreter, size);
+        if self.settings.pdf.mode != PdfMode::Pages && page_image::is_white(&painted) {
+            return Ok(Page::Text(String::new()));
+        }
+        page_image::encoded(&painted, self.settings.image.jpeg_quality, &limits).map(Page::Image)
     }
 
     /// Images in a page are decoded whole before they are shrunk.

@@ -3,7 +3,7 @@
 //! Promises: it is painted at the size at which it is sent, on white; a page without colours is sent in grey.
 
 use super::super::reader::PageImage;
-use super::super::{ImageLimits, ImageSettings, encode};
+use super::super::{ImageLimits, encode};
 use crate::model::Failure;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,37 +16,28 @@ use hayro::{RenderCache, RenderSettings, render_into};
 use image::{DynamicImage, GrayImage, RgbImage};
 
 /// Pixels per point: 200 to the inch, at which small print is legible. Models that can use less get less.
-const SHARP: f32 = 200.0 / 72.0;
+const SHARP: f64 = 200.0 / 72.0;
 /// No page is so large that more would matter.
-const MOST_PIXELS: f32 = 60_000.0;
+const MOST_PIXELS: f64 = 60_000.0;
 
-/// The page, or nothing if it is all white and `white_too` does not hold.
-pub(super) fn page_image<'a>(
-    page: &'a Page<'a>,
-    cache: &RenderCache<'a>,
-    interpreter: &InterpreterSettings,
-    settings: &ImageSettings,
-    limits: &ImageLimits,
-    white_too: bool,
-) -> Result<Option<PageImage>, Failure> {
-    let (page_width, page_height) = page.render_dimensions();
-    let limits = limits.with_max_edge(settings.max_edge);
-    let (width, height) = limits.fit(pixels(page_width), pixels(page_height));
-    let pixmap = painted(page, cache, interpreter, (width, height));
-    if !white_too && is_white(&pixmap) {
-        return Ok(None);
-    }
-    let Some(image) = opaque(&pixmap, width, height) else { return Ok(None) };
-    let file = encode::encoded(&image, settings.jpeg_quality, limits.max_encoded_bytes)?;
-    Ok(Some(PageImage { base64: STANDARD.encode(&file), digest: blake3::hash(&file).to_hex().to_string(), width, height }))
+/// The size at which to send it, in pixels. A scan that is sharper than usual is sent so, as far as the model can use it.
+pub(super) fn size(page: &Page<'_>, sharpness: f64, limits: &ImageLimits) -> (u32, u32) {
+    let (width, height) = page.render_dimensions();
+    limits.fit(pixels(width, sharpness), pixels(height, sharpness))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the valid range first")]
-fn pixels(points: f32) -> u32 {
-    (points * SHARP).round().clamp(1.0, MOST_PIXELS) as u32
+fn pixels(points: f32, sharpness: f64) -> u32 {
+    (f64::from(points) * sharpness.max(SHARP)).round().clamp(1.0, MOST_PIXELS) as u32
 }
 
-fn painted<'a>(page: &'a Page<'a>, cache: &RenderCache<'a>, interpreter: &InterpreterSettings, (width, height): (u32, u32)) -> Pixmap {
+/// The page at this size.
+pub(super) fn painted<'a>(
+    page: &'a Page<'a>,
+    cache: &RenderCache<'a>,
+    interpreter: &InterpreterSettings,
+    (width, height): (u32, u32),
+) -> Pixmap {
     let (page_width, page_height) = page.render_dimensions();
     let scale = Affine::scale_non_uniform(f64::from(width) / f64::from(page_width), f64::from(height) / f64::from(page_height));
     let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
@@ -60,17 +51,22 @@ fn painted<'a>(page: &'a Page<'a>, cache: &RenderCache<'a>, interpreter: &Interp
     pixmap
 }
 
-fn is_white(pixmap: &Pixmap) -> bool {
-    pixmap.data().iter().all(|pixel| (pixel.r, pixel.g, pixel.b) == (255, 255, 255))
+/// Whether there is nothing to see.
+pub(super) fn is_white(page: &Pixmap) -> bool {
+    page.data().iter().all(|pixel| (pixel.r, pixel.g, pixel.b) == (255, 255, 255))
 }
 
-/// The pixels in as few channels as they need.
-fn opaque(pixmap: &Pixmap, width: u32, height: u32) -> Option<DynamicImage> {
-    let pixels = pixmap.data();
-    if pixels.iter().all(|pixel| pixel.r == pixel.g && pixel.g == pixel.b) {
+/// As a file, in as few channels as it needs.
+pub(super) fn encoded(page: &Pixmap, quality: u8, limits: &ImageLimits) -> Result<PageImage, Failure> {
+    let (width, height) = (u32::from(page.width()), u32::from(page.height()));
+    let pixels = page.data();
+    let image = if pixels.iter().all(|pixel| pixel.r == pixel.g && pixel.g == pixel.b) {
         GrayImage::from_raw(width, height, pixels.iter().map(|pixel| pixel.r).collect()).map(DynamicImage::ImageLuma8)
     } else {
         RgbImage::from_raw(width, height, pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect())
             .map(DynamicImage::ImageRgb8)
-    }
+    };
+    // There are as many pixels as the size says.
+    let file = encode::encoded(&image.unwrap_or_default(), quality, limits.max_encoded_bytes)?;
+    Ok(PageImage { base64: STANDARD.encode(&file), digest: blake3::hash(&file).to_hex().to_string(), width, height })
 }

@@ -192,9 +192,9 @@ fn columns(line_by_line: bool) -> (String, Vec<String>) {
     let mut page = at(150.0, 760.0, "A title that goes over both of the columns of the page below");
     let place = |side: &str, row: usize| at(if side == "left" { 50.0 } else { 310.0 }, 700.0 - 12.0 * row as f64, &line(side, row));
     if line_by_line {
-        (0..20).for_each(|row| page += &(place("left", row) + &place("right", row)));
+        page.extend((0..20).map(|row| place("left", row) + &place("right", row)));
     } else {
-        ["left", "right"].iter().for_each(|side| (0..20).for_each(|row| page += &place(side, row)));
+        page.extend(["left", "right"].iter().flat_map(|side| (0..20).map(|row| place(side, row))));
     }
     page += &at(298.0, 40.0, "7");
     let mut expected = vec!["A title that goes over both of the columns of the page below".to_owned()];
@@ -383,7 +383,7 @@ fn a_broken_table_of_objects_does_not_matter() {
 
 #[test]
 fn what_is_no_document_at_all_is_undecodable() {
-    for bytes in [b"%PDF-1.7\n".as_slice(), b"%PDF-", &[b"%PDF-1.4\n".as_slice(), &[b'['; 100_000]].concat()] {
+    for bytes in [b"%PDF-1.7\n".as_slice(), b"%PDF-", &[b"%PDF-1.4\n".as_slice(), &b"[".repeat(100_000)].concat()] {
         assert_eq!(code(read(bytes, PdfMode::Auto)), Undecodable);
     }
 }
