@@ -48,7 +48,7 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
     let mut line = |key: &str, value: &str| writeln!(text, "{key:<12}{value}").unwrap_or_default();
     let tokens: u64 = asked.iter().map(|call| call.tokens).sum();
     line("job", &format!("{}: {} calls, about {tokens} input tokens, to {}", job.name, asked.len(), account.model));
-    for note in facts.note.iter() {
+    if let Some(note) = &facts.note {
         line("note", note);
     }
     for order in &facts.orders {

@@ -61,7 +61,7 @@ impl Isolation {
             Ok(Ok(reply)) => serde_json::from_slice(&reply)
                 .map_err(|e| Failure::new(FailureCode::Internal, format!("what the reader of {} said makes no sense: {e}", reader.name)))?,
             Ok(Err(_)) => return Err(self.broke_down(process, reader).await),
-            Err(_) => return Err(self.exceeded(reader, &format!("{} s (prepare.document_s)", self.seconds))),
+            Err(_) => return Err(exceeded(reader, &format!("{} s (prepare.document_s)", self.seconds))),
         };
         process.documents += 1;
         if process.documents < DOCUMENTS {
@@ -87,12 +87,7 @@ impl Isolation {
     async fn broke_down(&self, mut process: Process, reader: &Reader) -> Failure {
         let how = process.child.wait().await.map_or_else(|e| e.to_string(), |status| status.to_string());
         let limit = format!("the {} MB of prepare.document_mb, or broke down on it ({how})", self.megabytes);
-        self.exceeded(reader, &limit)
-    }
-
-    fn exceeded(&self, reader: &Reader, limit: &str) -> Failure {
-        let advice = "raise it, split the file, or exclude it";
-        Failure::new(FailureCode::PrepareLimit, format!("reading this as {} took more than {limit}; {advice}", reader.name))
+        exceeded(reader, &limit)
     }
 }
 
@@ -111,6 +106,11 @@ impl Process {
         (&mut self.replies).take(length).read_to_end(&mut reply).await?;
         if (reply.len() as u64) < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(reply) }
     }
+}
+
+fn exceeded(reader: &Reader, limit: &str) -> Failure {
+    let advice = "raise it, split the file, or exclude it";
+    Failure::new(FailureCode::PrepareLimit, format!("reading this as {} took more than {limit}; {advice}", reader.name))
 }
 
 async fn send(to: &mut ChildStdin, frame: &[u8]) -> io::Result<()> {

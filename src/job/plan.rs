@@ -138,6 +138,7 @@ impl Default for RowColumns {
 
 impl RowColumns {
     /// Both.
+    #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Named(mut one), Self::Named(other)) => {

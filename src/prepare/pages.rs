@@ -71,7 +71,7 @@ fn add_page(running: &mut String, number: Option<u32>, what: &str, body: &str) {
     }
     if let Some(number) = number {
         // Writing to a string does not fail.
-        let _infallible = write!(running, "[page {number}{what}]\n");
+        let _infallible = writeln!(running, "[page {number}{what}]");
     }
     running.push_str(body);
 }

@@ -39,7 +39,10 @@ pub(super) struct Root {
 pub(super) enum RootKind {
     File,
     /// What came through standard input, in a file that goes away with it.
-    Spooled(TempPath),
+    Spooled {
+        /// Nobody looks at it: it is there to go away.
+        _file: TempPath,
+    },
     Directory(Filter),
     /// Its rows are the documents.
     Table(Table),
@@ -72,7 +75,11 @@ impl Roots {
             }
             if given == "-" {
                 let (path, spooled) = super::spool().map_err(|e| InputError(format!("standard input: {e}")))?;
-                roots.push(Root { path, prefix: STDIN.to_owned(), kind: spooled.map_or(RootKind::File, RootKind::Spooled) });
+                roots.push(Root {
+                    path,
+                    prefix: STDIN.to_owned(),
+                    kind: spooled.map_or(RootKind::File, |file| RootKind::Spooled { _file: file }),
+                });
                 continue;
             }
             let path = PathBuf::from(given);
@@ -126,7 +133,7 @@ impl Roots {
                 let mut walk = Elsewhere::of(self, input);
                 Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
             }
-            RootKind::File | RootKind::Spooled(_) => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
+            RootKind::File | RootKind::Spooled { .. } => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
             RootKind::Table(table) => Box::new(table.count()),
             RootKind::List(list) => Box::new(list.paths().map(|_| ())),
             RootKind::Directory(filter) => {
@@ -157,7 +164,7 @@ impl Roots {
     pub fn locate(&self, name: &str) -> Option<Place> {
         self.0.iter().enumerate().find_map(|(input, root)| {
             let filter = match &root.kind {
-                RootKind::File | RootKind::Spooled(_) => return (root.prefix == name).then(|| Place::File(root.path.clone())),
+                RootKind::File | RootKind::Spooled { .. } => return (root.prefix == name).then(|| Place::File(root.path.clone())),
                 RootKind::Table(_) => return None,
                 RootKind::List(_) => {
                     let path = unprintable(name).unwrap_or_else(|| name.into());
@@ -214,12 +221,15 @@ pub struct Walk {
     next_root: usize,
     stack: Vec<Level>,
     /// What a table or a list still has.
-    listed: Option<Box<dyn Iterator<Item = (String, Place, Option<Failure>)> + Send>>,
+    listed: Option<Box<dyn Iterator<Item = Named> + Send>>,
     index: u64,
     left_out: LeftOut,
     /// What was passed over in inputs that are not on this machine.
     left_out_elsewhere: Arc<Mutex<LeftOut>>,
 }
+
+/// A document under its name, before it has its number.
+type Named = (String, Place, Option<Failure>);
 
 /// A directory that the walk is in.
 #[derive(Debug)]
@@ -291,7 +301,7 @@ impl Walk {
         let Root { path, prefix, kind } = &roots.0[root];
         match kind {
             RootKind::Directory(_) => self.enter(root, path.clone()),
-            RootKind::Spooled(_) => Some(self.found(path.clone(), prefix.clone(), None)),
+            RootKind::Spooled { .. } => Some(self.found(path.clone(), prefix.clone(), None)),
             RootKind::File => {
                 let name = self.name(root, path);
                 Some(self.found(path.clone(), name, None))

@@ -154,7 +154,7 @@ impl Form {
         }
         let by_name = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
         let header = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        let times = |delimiter: u8| header.iter().filter(|byte| **byte == delimiter).count();
+        let times = |delimiter: u8| header.split(|byte| *byte == delimiter).count();
         // Of equals the last one counts.
         let most = [b'|', b';', b'\t', b','].into_iter().max_by_key(|delimiter| times(*delimiter));
         Self::Delimited { delimiter: if by_name { b'\t' } else { most.unwrap_or(b',') } }
@@ -179,7 +179,7 @@ impl Columns {
             Some(column) => fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_text(value)).unwrap_or_default(),
             None => {
                 let filled = fields.iter().filter(|(_, value)| !matches!(value, Value::Null));
-                filled.map(|(name, value)| format!("{name}: {}\n", as_text(value))).collect()
+                filled.fold(String::new(), |text, (name, value)| text + name + ": " + &as_text(value) + "\n")
             }
         };
         let is_used = |name: &str| self.used.as_ref().is_none_or(|used| used.iter().any(|column| column == name));
