@@ -36,6 +36,7 @@ mod settings;
 mod sheet;
 mod sniff;
 mod styles;
+mod table;
 mod tags;
 mod text;
 mod tokens;
