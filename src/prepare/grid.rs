@@ -3,7 +3,7 @@
 //! Promises: memory and text grow with the cells that say something, not with where they stand; what is over the limit
 //! is cut between rows.
 
-use super::markdown;
+use super::table;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Beyond so many columns a Markdown table is mostly bars; such sheets come with tabs between their cells.
@@ -63,7 +63,7 @@ impl Grid {
             if let Some(head) = rows.first_mut() {
                 head.resize(columns.len(), String::new());
             }
-            return (markdown::written(&rows), self.full.then_some(height));
+            return (table::written(&rows), self.full.then_some(height));
         }
         let mut text = String::new();
         for (at, row) in rows.enumerate() {

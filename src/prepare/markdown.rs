@@ -6,10 +6,10 @@
 //!
 //! Tables that only arrange a page (they hold other tables, or are one column wide) come out as paragraphs.
 
+use super::table::{self, Table};
+
 /// Tables within tables, and lists within lists, beyond which they are no longer told apart.
 const DEPTH: usize = 16;
-/// Empty cells that one cell may stand for.
-const SPAN: usize = 64;
 
 /// What stands between what was written and what comes next. The larger one wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -28,19 +28,6 @@ struct Piece {
     gap: Gap,
     /// Stands before the next word: `## `, `- `.
     mark: String,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    rows: Vec<Vec<String>>,
-    /// Lists that were open when the cell began.
-    lists: usize,
-    in_cell: bool,
-    nested: bool,
-    /// For each column, how many of the rows below are taken by a cell further up.
-    taken: Vec<usize>,
-    /// Columns that the open cell takes.
-    columns: usize,
 }
 
 /// A text that is being written.
@@ -70,11 +57,7 @@ impl Markdown {
                 self.gap(Gap::Space);
             }
             // A soft hyphen only says where a word may be broken.
-            let mut parts = word.split('\u{AD}').filter(|part| !part.is_empty());
-            if let Some(part) = parts.next() {
-                self.verbatim(part);
-                parts.for_each(|part| self.verbatim(part));
-            }
+            word.split('\u{AD}').for_each(|part| self.verbatim(part));
         }
     }
 
@@ -179,10 +162,7 @@ impl Markdown {
         }
         self.close_cell();
         if let Some(table) = self.tables.last_mut() {
-            if let Some(row) = table.rows.last() {
-                table.taken.iter_mut().skip(row.len()).for_each(|rows| *rows = rows.saturating_sub(1));
-            }
-            table.rows.push(Vec::new());
+            table.row();
         }
     }
 
@@ -191,27 +171,9 @@ impl Markdown {
         if self.too_deep > 0 || self.tables.is_empty() {
             return self.gap(Gap::Space);
         }
-        if self.tables.last().is_some_and(|table| table.rows.is_empty()) {
-            self.row();
-        }
         self.close_cell();
-        let lists = self.lists.len();
         if let Some(table) = self.tables.last_mut() {
-            table.in_cell = true;
-            table.lists = lists;
-            table.columns = columns.clamp(1, SPAN);
-            let row = table.rows.last_mut().map_or(0, |row| {
-                // Columns that cells further up reach down to.
-                while let Some(left) = table.taken.get_mut(row.len()).filter(|left| **left > 0) {
-                    *left -= 1;
-                    row.push(String::new());
-                }
-                row.len()
-            });
-            if rows > 1 {
-                table.taken.resize(table.taken.len().max(row + table.columns), 0);
-                table.taken[row..row + table.columns].fill(rows - 1);
-            }
+            table.open_cell(columns, rows, self.lists.len());
             self.pieces.push(Piece::default());
         }
     }
@@ -219,20 +181,14 @@ impl Markdown {
     /// The cell that is open is as many columns wide.
     pub fn widen(&mut self, columns: usize) {
         if let Some(table) = self.tables.last_mut() {
-            table.columns = columns.clamp(1, SPAN);
+            table.widen(columns);
         }
     }
 
     pub fn close_cell(&mut self) {
-        let Some(table) = self.tables.last_mut() else { return };
-        if !std::mem::take(&mut table.in_cell) {
-            return;
-        }
-        self.lists.truncate(table.lists);
-        let text = self.pieces.pop().map(|piece| piece.text).unwrap_or_default();
-        if let Some(row) = table.rows.last_mut() {
-            row.push(text);
-            row.extend((1..table.columns).map(|_| String::new()));
+        if let Some(table) = self.tables.last_mut().filter(|table| table.in_cell) {
+            self.lists.truncate(table.lists);
+            table.close_cell(self.pieces.pop().map(|piece| piece.text).unwrap_or_default());
         }
     }
 
@@ -248,17 +204,15 @@ impl Markdown {
         }
         self.close_cell();
         let Some(table) = self.tables.pop() else { return };
-        let lists = std::mem::take(&mut self.lists);
         self.gap(Gap::Paragraph);
-        if table.nested || table.rows.iter().all(|row| row.len() <= 1) {
-            for cell in table.rows.iter().flatten().filter(|cell| !cell.is_empty()) {
+        if table.arranges() {
+            for cell in table.rows.iter().flatten() {
                 self.verbatim(cell);
                 self.gap(Gap::Paragraph);
             }
         } else {
-            self.verbatim(&written(&table.rows));
+            self.verbatim(&table::written(&table.rows));
         }
-        self.lists = lists;
         self.gap(Gap::Paragraph);
     }
 
@@ -295,25 +249,4 @@ impl Markdown {
             }
         }
     }
-}
-
-/// A Markdown table; its first row is its head. Rows without a word are left out.
-pub(super) fn written(rows: &[Vec<String>]) -> String {
-    let mut text = String::new();
-    for (at, row) in rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty())).enumerate() {
-        text.push_str(if at > 0 { "\n|" } else { "|" });
-        for cell in row {
-            text.push(' ');
-            for (part, line) in cell.split('\n').map(str::trim).filter(|line| !line.is_empty()).enumerate() {
-                text.push_str(if part > 0 { " " } else { "" });
-                text.push_str(&line.replace('|', "\\|"));
-            }
-            text.push_str(" |");
-        }
-        if at == 0 {
-            text.push_str("\n|");
-            text.push_str(&" --- |".repeat(row.len()));
-        }
-    }
-    text
 }

@@ -40,6 +40,7 @@ mod sheet;
 mod sniff;
 mod split;
 mod styles;
+mod table;
 mod tags;
 mod text;
 mod tokens;

@@ -1,7 +1,8 @@
 //! ODT and ODP: texts and presentations as LibreOffice saves them.
 //!
 //! Promises: headings, paragraphs, lists, tables, notes and comments stand where their anchors stand; headers and
-//! footers come first; slides are pages. Changes that are tracked count as accepted.
+//! footers come first; slides are pages. Changes that are tracked count as accepted. Lists come without their numbers,
+//! which are in no file: LibreOffice counts when it shows it.
 
 use super::archive::{self, Archive};
 use super::markdown::Markdown;

@@ -1,7 +1,8 @@
 //! How the parts of an Office document refer to each other, and what can be read of parts that are drawings.
 
 use super::archive::Archive;
-use super::markdown::{self, Markdown};
+use super::markdown::Markdown;
+use super::table;
 use super::xml::{self, Node, attribute};
 use crate::model::Failure;
 
@@ -98,7 +99,7 @@ pub(super) fn chart(text: &str) -> String {
             std::iter::once(category).chain(columns.iter().map(|column| cell(column, row))).collect()
         })
         .collect();
-    format!("Chart: {}\n\n{}", title.finish(), markdown::written(&rows)).trim_end().to_owned()
+    format!("Chart: {}\n\n{}", title.finish(), table::written(&rows)).trim_end().to_owned()
 }
 
 /// The words of a diagram, or of a comment, line by line.

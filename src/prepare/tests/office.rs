@@ -114,8 +114,8 @@ fn pptx() -> Vec<u8> {
         )
     };
     let table = "<a:tbl><a:tr><a:tc><a:p><a:t>A</a:t></a:p></a:tc><a:tc><a:p><a:t>B</a:t></a:p></a:tc></a:tr></a:tbl>";
-    let chart = r#"<c:chart><c:title><a:t>Sales</a:t></c:title><c:ser><c:tx><c:v>Q1</c:v></c:tx><c:cat><c:v>East</c:v><c:v>West</c:v></c:cat>
-        <c:val><c:v>1</c:v><c:v>2</c:v></c:val></c:ser></c:chart>"#;
+    let chart = r"<c:chart><c:title><a:t>Sales</a:t></c:title><c:ser><c:tx><c:v>Q1</c:v></c:tx><c:cat><c:v>East</c:v><c:v>West</c:v></c:cat>
+        <c:val><c:v>1</c:v><c:v>2</c:v></c:val></c:ser></c:chart>";
     archive(&[
         ("ppt/presentation.xml", r#"<p:presentation><p:sldIdLst><p:sldId r:id="r2"/><p:sldId r:id="r1"/></p:sldIdLst></p:presentation>"#),
         ("ppt/_rels/presentation.xml.rels", &relations(&[("r1", "slide", "slides/slide1.xml"), ("r2", "slide", "/ppt/slides/slide2.xml")])),

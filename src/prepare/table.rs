@@ -1,0 +1,84 @@
+//! Tables while they are read, cell by cell, and as Markdown.
+
+/// Empty cells that one cell may stand for.
+const SPAN: usize = 64;
+
+/// A table that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub rows: Vec<Vec<String>>,
+    pub in_cell: bool,
+    /// Whether it holds another table.
+    pub nested: bool,
+    /// Lists that were open when the cell began.
+    pub lists: usize,
+    /// Columns that the open cell takes.
+    columns: usize,
+    /// For each column, how many of the rows below are taken by a cell further up.
+    taken: Vec<usize>,
+}
+
+impl Table {
+    pub fn row(&mut self) {
+        if let Some(row) = self.rows.last() {
+            self.taken.iter_mut().skip(row.len()).for_each(|rows| *rows = rows.saturating_sub(1));
+        }
+        self.rows.push(Vec::new());
+    }
+
+    /// The next cell of the last row, behind the columns that cells further up reach down to.
+    pub fn open_cell(&mut self, columns: usize, rows: usize, lists: usize) {
+        if self.rows.is_empty() {
+            self.row();
+        }
+        (self.in_cell, self.lists, self.columns) = (true, lists, columns.clamp(1, SPAN));
+        let Some(row) = self.rows.last_mut() else { return };
+        while let Some(left) = self.taken.get_mut(row.len()).filter(|left| **left > 0) {
+            *left -= 1;
+            row.push(String::new());
+        }
+        if rows > 1 {
+            let (from, to) = (row.len(), row.len() + self.columns);
+            self.taken.resize(self.taken.len().max(to), 0);
+            self.taken[from..to].fill(rows - 1);
+        }
+    }
+
+    pub fn widen(&mut self, columns: usize) {
+        self.columns = columns.clamp(1, SPAN);
+    }
+
+    pub fn close_cell(&mut self, text: String) {
+        self.in_cell = false;
+        if let Some(row) = self.rows.last_mut() {
+            row.push(text);
+            row.extend((1..self.columns).map(|_| String::new()));
+        }
+    }
+
+    /// Whether it only arranges a page, and means nothing as a table.
+    pub fn arranges(&self) -> bool {
+        self.nested || self.rows.iter().all(|row| row.len() <= 1)
+    }
+}
+
+/// A Markdown table; its first row is its head. Rows without a word are left out.
+pub(super) fn written(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for (at, row) in rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty())).enumerate() {
+        text.push_str(if at > 0 { "\n|" } else { "|" });
+        for cell in row {
+            text.push(' ');
+            for (part, line) in cell.split('\n').map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+                text.push_str(if part > 0 { " " } else { "" });
+                text.push_str(&line.replace('|', "\\|"));
+            }
+            text.push_str(" |");
+        }
+        if at == 0 {
+            text.push_str("\n|");
+            text.push_str(&" --- |".repeat(row.len()));
+        }
+    }
+    text
+}
