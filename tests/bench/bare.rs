@@ -1,8 +1,8 @@
 //! What docmill is compared with: a loop that sends the same bodies and reads the replies, and does nothing else.
 
 use docmill::ask::dialect::{Dialect, Extra, Shape};
-use docmill::job::Job;
-use docmill::model::{Content, Text};
+use docmill::job::{Job, Portions};
+use docmill::model::{Content, Piece, Portion, Text};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,10 +48,16 @@ pub fn run(url: &str, directory: &str, concurrency: usize) {
     });
 }
 
+/// A text as calls are about it.
+fn whole(text: Text) -> Portions {
+    let content = Content(vec![Piece::Text(Arc::new(text))]);
+    Portions { sets: vec![vec![Portion { content, before: None, place: None }]], of_task: vec![0] }
+}
+
 fn body(job: &Job, file: &Path) -> Vec<u8> {
     let body = std::fs::read_to_string(file).unwrap();
     let text = Text { body: body.into(), digest: "0".repeat(64), tokens: 1 };
-    let call = job.calls(&Content::Text(Arc::new(text)), "bench", None).unwrap().remove(0);
+    let call = job.calls(&whole(text), None, "bench", None).unwrap().remove(0);
     let shape = Shape::new(Dialect::Compatible, "bench", serde_json::Map::new());
     let extra = Extra { room: 0, note: None, stream: false, cache: false, shape: &shape };
     Dialect::Compatible.request(&call, &extra).into_pieces().concat()

@@ -26,7 +26,9 @@ fn photos() {
     let directory = tempfile::tempdir().unwrap();
     let photo = photo();
     let files: Vec<PathBuf> = (0..PHOTOS).map(|n| directory.path().join(format!("{n}.jpg"))).collect();
-    files.iter().for_each(|file| std::fs::write(file, &photo).unwrap());
+    for file in &files {
+        std::fs::write(file, &photo).unwrap();
+    }
     let halves: Vec<&[PathBuf]> = files.chunks(PHOTOS.div_ceil(rayon::current_num_threads())).collect();
     let ways: [(&str, &dyn Fn()); 3] = [
         ("file by file, a process on each core", &|| files.par_iter().for_each(|file| vips(std::slice::from_ref(file)))),

@@ -21,7 +21,7 @@ pub fn rows(many: usize) {
         (0..rows).for_each(|n| writeln!(file, "{n},{},\"Review {n} says that the chair is good, and that it came late.\"", n % 5).unwrap());
         drop(file);
         fs::write(&job, bare::JOB).unwrap();
-        let rows_of = format!("input.rows=[{table:?}]");
+        let rows_of = format!("input.rows=[\"{}\"]", table.display());
         let settings =
             ["input.paths=[]", rows_of.as_str(), "input.text_column=\"body\"", "input.keep_columns=[\"stars\"]", "llm.concurrency=64"];
         let first = run(&mut docmill(&url, dir.path(), &dir.path().join("out"), &job, &settings));

@@ -33,7 +33,9 @@ fn pdf(pages: &[&str]) -> Vec<u8> {
     }
     let start = file.len();
     write!(file, "xref\n0 {}\n0000000000 65535 f \n", places.len() + 1).unwrap();
-    places.iter().for_each(|place| writeln!(file, "{place:010} 00000 n ").unwrap());
+    for place in &places {
+        writeln!(file, "{place:010} 00000 n ").unwrap();
+    }
     write!(file, "trailer << /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", places.len() + 1).unwrap();
     file.into_bytes()
 }

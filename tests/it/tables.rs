@@ -27,7 +27,7 @@ fn each_row_is_a_document_with_its_columns() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("greets.toml", GREETS);
-    workspace.write("shop.csv", &shop(&[("a1", "Ann", "good, \"\"very\"\" good"), ("b2", "Bob", "bad\nand {{ row.sku }}")]));
+    workspace.write("shop.csv", shop(&[("a1", "Ann", "good, \"\"very\"\" good"), ("b2", "Bob", "bad\nand {{ row.sku }}")]));
     let args =
         ["--job", "greets.toml", "--rows", "shop.csv", "--text-column", "body", "--id-column", "sku", "--keep-columns", "customer,sku"];
     let run = workspace.run_on(args, "").exits(0);

@@ -4,8 +4,10 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-/// Names, texts and failures of the rows of a table.
-fn rows(name: &str, content: &[u8], columns: &Columns) -> Result<Vec<(String, Result<String, String>)>, String> {
+/// Names, and texts or failures, of the rows of a table.
+type Read = Vec<(String, Result<String, String>)>;
+
+fn rows(name: &str, content: &[u8], columns: &Columns) -> Result<Read, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     std::fs::write(&path, content).unwrap();
@@ -24,13 +26,13 @@ fn text_of(column: &str) -> Columns {
     Columns { text: Some(column.into()), used: Some(Vec::new()), ..Columns::default() }
 }
 
-fn ok(rows: &[(&str, &str)]) -> Result<Vec<(String, Result<String, String>)>, String> {
-    Ok(rows.iter().map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned()))).collect())
+fn texts(rows: &[(&str, &str)]) -> Read {
+    rows.iter().map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned()))).collect()
 }
 
 #[test]
 fn tables_are_what_their_beginning_says() {
-    let wanted = ok(&[("t#1", "a, b"), ("t#2", "c\nd")]);
+    let wanted = Ok(texts(&[("t#1", "a, b"), ("t#2", "c\nd")]));
     for (name, content) in [
         ("t.csv", "id,body\n1,\"a, b\"\n2,\"c\nd\"\n"),
         ("t.txt", "id;body\r\n1;a, b\r\n2;\"c\nd\"\r\n"),
@@ -58,7 +60,7 @@ fn rows_of_parquet_files_are_rows() {
     group.close().unwrap();
     writer.close().unwrap();
     let columns = Columns { id: Some("id".into()), ..text_of("body") };
-    assert_eq!(rows("t", &file, &columns), ok(&[("t#7", "first"), ("t#8", "")]));
+    assert_eq!(rows("t", &file, &columns), Ok(texts(&[("t#7", "first"), ("t#8", "")])));
     assert!(rows("t", &file[..file.len() - 10], &columns).is_err(), "cut off");
 }
 
@@ -68,10 +70,10 @@ fn names_are_ids_and_no_two_are_the_same() {
     let table = "id,body\nx,1\ny,2\nx,3\n,4\nx,5\n";
     assert_eq!(
         rows("t.csv", table.as_bytes(), &columns),
-        ok(&[("t#x", "1"), ("t#y", "2"), ("t#x~2", "3"), ("t#(row 4)", "4"), ("t#x~3", "5")])
+        Ok(texts(&[("t#x", "1"), ("t#y", "2"), ("t#x~2", "3"), ("t#(row 4)", "4"), ("t#x~3", "5")]))
     );
     let all = Columns { used: Some(Vec::new()), ..Columns::default() };
-    assert_eq!(rows("t.csv", b"id,body\nx,1\n", &all), ok(&[("t#1", "id: x\nbody: 1\n")]));
+    assert_eq!(rows("t.csv", b"id,body\nx,1\n", &all), Ok(texts(&[("t#1", "id: x\nbody: 1\n")])));
 }
 
 #[test]
