@@ -6,56 +6,32 @@
 //!
 //! Never: reads files, waits, looks at a clock, starts threads, enlarges a picture.
 
-mod archive;
-mod codepage;
-mod compound;
 mod decode;
-mod docx;
+mod documents;
 mod encode;
 mod encoding;
-mod epub;
 mod frames;
-mod grid;
-mod html;
 mod jpeg;
-mod legacy;
 mod limits;
-mod mail;
-mod markdown;
 mod memory;
-mod msg;
-mod numbering;
-mod odf;
-mod ods;
 mod orders;
 mod pages;
-mod parts;
-mod pdf;
 mod picture;
-mod pptx;
-mod reader;
-mod rtf;
 mod settings;
-mod sheet;
 mod sniff;
 mod split;
-mod styles;
-mod table;
-mod tags;
 mod text;
 mod tokens;
-mod verdict;
 mod wire;
-mod xml;
 
 #[cfg(test)]
 mod tests;
 
+pub use documents::{Extract, Page, PageImage, READERS, Reader};
 pub use encoding::encoding_of;
 pub use limits::{ImageLimits, Patches};
 pub use memory::peak_memory;
 pub use orders::orders;
-pub use reader::{Extract, Page, PageImage, READERS, Reader};
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{Sniffed, sniff};
 pub use split::{split, truncate};

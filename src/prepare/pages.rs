@@ -3,7 +3,7 @@
 //! Promises: every text is as normal as a plain one ([`super::text`]); pages keep their numbers, in the text for the model
 //! and in the facts for people; nothing empty comes out.
 
-use super::reader::{Extract, Page, PageImage};
+use super::documents::{Extract, Page, PageImage};
 use super::{ImageLimits, TextSettings, text};
 use crate::model::{Content, Facts, Failure, FailureCode, Kind, PageFacts, Picture, Piece, Prepared};
 use std::fmt::Write as _;

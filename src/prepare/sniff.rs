@@ -4,7 +4,7 @@
 //! alone cannot: camera raw files are TIFF inside, and an MP3 file may begin like text in UTF-16.
 //! What is not supported is named, so that a failure can say "this is a ZIP archive" and not "cannot decode".
 
-use super::reader::{READERS, Reader};
+use super::documents::{READERS, Reader};
 use super::{encoding, fenced};
 use crate::model::Kind;
 use image::ImageFormat;

@@ -3,7 +3,7 @@
 use super::settings;
 use crate::model::FailureCode::{Empty, Encrypted, NoText, PrepareLimit, TooLong, TooManyPixels, Undecodable};
 use crate::model::{Failure, FailureCode};
-use crate::prepare::reader::{Extract, Page, READERS, Reader};
+use crate::prepare::documents::{Extract, Page, READERS, Reader};
 use crate::prepare::{ImageLimits, PdfMode, PrepareSettings};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

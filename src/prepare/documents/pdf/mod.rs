@@ -14,7 +14,7 @@ mod order;
 mod page_image;
 mod pieces;
 
-use super::reader::{Extract, Page, Reader};
+use super::{Extract, Page, Reader};
 use super::{ImageLimits, PdfMode, PrepareSettings};
 use crate::model::{Failure, FailureCode};
 use glyphs::{Endless, Scan};

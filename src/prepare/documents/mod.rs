@@ -1,8 +1,34 @@
 //! The table of document kinds that are read by a library: what they are called, how they are recognised, who reads them.
 //!
-//! A new kind is a file of its own beside this one, and a line in [`READERS`].
+//! A new kind is a file of its own beside this one, and a line in [`READERS`]. What several of them need has a file as well: what
+//! is around documents (`archive`, `compound`, `xml`), what comes out of them (`markdown`, `table`, `verdict`).
 
-use super::{ImageLimits, PrepareSettings, compound, docx, epub, html, legacy, mail, msg, odf, ods, pdf, pptx, rtf, sheet};
+mod archive;
+mod codepage;
+mod compound;
+mod docx;
+mod epub;
+mod grid;
+mod html;
+mod legacy;
+mod mail;
+mod markdown;
+mod msg;
+mod numbering;
+mod odf;
+mod ods;
+mod parts;
+mod pdf;
+mod pptx;
+mod rtf;
+mod sheet;
+mod styles;
+mod table;
+mod tags;
+mod verdict;
+mod xml;
+
+use super::{ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced};
 use crate::model::Failure;
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //!
 //! Promises: it is painted at the size at which it is sent, on white; a page without colours is sent in grey.
 
-use super::super::reader::PageImage;
+use super::super::PageImage;
 use super::super::{ImageLimits, encode};
 use crate::model::Failure;
 use base64::Engine;
