@@ -123,7 +123,7 @@ impl<'a> AskBuilder<'a> {
     pub(super) fn text(&mut self, role: &str, text: &str) {
         // `developer` is what newer OpenAI models call `system`.
         self.feed(if role == "developer" { "system" } else { role }, text.as_bytes());
-        self.chars += weight(text);
+        self.chars += text.chars().count() as u64;
         if role == "user" {
             if !self.user_text.is_empty() {
                 self.user_text.push('\n');
@@ -184,10 +184,5 @@ fn feed_form(hasher: &mut blake3::Hasher, form: Form<'_>) {
 
 /// About how many tokens a text is.
 pub(super) fn tokens(text: &str) -> u64 {
-    weight(text).div_ceil(4)
-}
-
-/// Quarters of tokens: four letters make one, and so does a sign of another script.
-fn weight(text: &str) -> u64 {
-    text.chars().map(|c| if c.is_ascii() { 1 } else { 4 }).sum()
+    (text.chars().count() as u64).div_ceil(4)
 }
