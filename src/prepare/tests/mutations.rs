@@ -91,7 +91,9 @@ fn spoil(cases: u32, rng: TestRng) {
     let mut runner = TestRunner::new_with_rng(Config { cases, failure_persistence: None, ..Config::default() }, rng);
     let spoiled = (any::<Index>(), proptest::collection::vec(damage(), 1..6)).prop_map(|(file, damages)| {
         let mut bytes = file.get(&sound).clone();
-        damages.iter().for_each(|damage| damage.done_to(&mut bytes));
+        for damage in &damages {
+            damage.done_to(&mut bytes);
+        }
         bytes
     });
     runner.run(&spoiled, |bytes| ends_well(&bytes)).unwrap();
