@@ -33,7 +33,12 @@ pub fn run(command: &mut Command) -> Used {
 }
 
 fn children_cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    cpu(UsageWho::RUSAGE_CHILDREN)
+}
+
+/// What this process, this thread of it, or all its finished children have computed so far.
+pub fn cpu(who: UsageWho) -> Duration {
+    let usage = getrusage(who).unwrap();
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Duration::from_micros(micros.unsigned_abs())
 }
