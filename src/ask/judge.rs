@@ -5,15 +5,17 @@ use super::retry::Answered;
 use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde_json::Value;
 
-/// A reply is an answer only if the model finished, did not decline, and said what was asked for.
-pub(super) fn judge(reply: Reply, call: &Call, check: impl Fn(&str) -> Result<Value, String>) -> Result<Answered, Fault> {
+/// A reply is an answer only if the model has read the whole prompt (where `call` is given, to look at that), finished, did not
+/// decline, and said what was asked for.
+pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> Result<Value, String>) -> Result<Answered, Fault> {
     let fault = |class, code, message: String| {
         Err(Fault { usage: reply.usage, request_id: reply.request_id.clone(), ..Fault::new(class, code, message) })
     };
-    if let Some(estimated) = was_cut(call, reply.usage.input()) {
+    if let Some(estimated) = call.and_then(|call| was_cut(call, reply.usage.input())) {
         let message = format!(
             "the server has read {} of about {estimated} tokens of the prompt: it cuts long prompts without a word; raise its context \
-             (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: -c), or give the job a [long] with max_input_tokens",
+             (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: -c), or give the job a [long] with max_input_tokens; if \
+             it only counts wrongly: llm.check_prompt_cut = false",
             reply.usage.input()
         );
         return fault(Class::Permanent, FailureCode::PromptCut, message);

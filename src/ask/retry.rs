@@ -81,6 +81,7 @@ pub struct Asker {
     /// Until when everybody asks the fallback.
     pub(super) away_until: Mutex<Option<Instant>>,
     pub(super) preflight: Preflight,
+    pub(super) check_prompt_cut: bool,
     pub(super) calibration: Calibration,
     pub(super) observer: Arc<dyn Observer>,
 }
@@ -145,6 +146,7 @@ impl Asker {
             fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
             away_until: Mutex::new(None),
             preflight: Preflight::new(settings.preflight),
+            check_prompt_cut: settings.check_prompt_cut,
             calibration: Calibration::default(),
             observer,
         }
@@ -185,7 +187,7 @@ impl Asker {
         let mut lessons = Lessons::default();
         loop {
             let Sent { result, mut attempt, shape } = self.attempt_hedged(question, ledger, &lessons, &mut spent).await?;
-            let fault = match result.and_then(|reply| judge(reply, call, &check)) {
+            let fault = match result.and_then(|reply| judge(reply, Some(call).filter(|_| self.check_prompt_cut), &check)) {
                 Ok(mut answered) => {
                     self.account.scrub_value(&mut answered.value);
                     return Ok(Ended::Answered(answered, spent, attempt));

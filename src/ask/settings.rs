@@ -51,6 +51,8 @@ pub struct LlmSettings {
     pub share_identical_calls: bool,
     /// Whether one call of each task goes first, alone.
     pub preflight: bool,
+    /// Whether a reply to a prompt that was cut without a word is none.
+    pub check_prompt_cut: bool,
     /// Tokens added to the answer's limit for thinking; 0 for the provider's usual room.
     pub thinking_tokens: u32,
     /// How hard to think, in the provider's words; empty for the model's default.
