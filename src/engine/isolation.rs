@@ -52,12 +52,12 @@ impl Isolation {
         let process = idle().pop();
         let process = match process {
             Some(process) => Ok(process),
-            None => self.start().await,
+            None => self.start(),
         };
         let mut process = process.map_err(|e| {
             Failure::new(FailureCode::Internal, format!("the process that reads {} could not be started: {e}", reader.name))
         })?;
-        let result = match timeout(Duration::from_secs(self.seconds), process.ask(bytes, reader, self.megabytes)).await {
+        let result = match timeout(Duration::from_secs(self.seconds), process.ask(&self.greeting, bytes, reader, self.megabytes)).await {
             Ok(Ok(reply)) => serde_json::from_slice(&reply)
                 .map_err(|e| Failure::new(FailureCode::Internal, format!("what the reader of {} said makes no sense: {e}", reader.name)))?,
             Ok(Err(_)) => return Err(self.broke_down(process, reader).await),
@@ -70,7 +70,7 @@ impl Isolation {
         result
     }
 
-    async fn start(&self) -> io::Result<Process> {
+    fn start(&self) -> io::Result<Process> {
         let mut command = Command::new(program()?);
         command.arg(READ_DOCUMENTS).arg(self.megabytes.to_string()).env_clear().kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -78,8 +78,7 @@ impl Isolation {
         command.process_group(0);
         let mut child = command.spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (mut requests, replies) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
-        send(&mut requests, &self.greeting).await?;
+        let (requests, replies) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
         Ok(Process { child, requests, replies, documents: 0 })
     }
 
@@ -92,7 +91,10 @@ impl Isolation {
 }
 
 impl Process {
-    async fn ask(&mut self, bytes: &[u8], reader: &Reader, megabytes: u64) -> io::Result<Vec<u8>> {
+    async fn ask(&mut self, greeting: &[u8], bytes: &[u8], reader: &Reader, megabytes: u64) -> io::Result<Vec<u8>> {
+        if self.documents == 0 {
+            send(&mut self.requests, greeting).await?;
+        }
         send(&mut self.requests, reader.format.as_bytes()).await?;
         send(&mut self.requests, bytes).await?;
         let mut length = [0; LENGTH_BYTES];
