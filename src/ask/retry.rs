@@ -15,6 +15,7 @@ use super::judge::judge;
 use super::lessons::Lessons;
 use super::preflight::Preflight;
 use super::pricing::Tier;
+use super::provider::Provider;
 use super::settings::{LlmSettings, RetrySettings};
 use super::transport::Transport;
 use crate::model::{Call, FailureCode, Money, Spent, Usage};
@@ -133,6 +134,8 @@ impl Asker {
             body.insert(field.to_owned(), tier.into());
         }
         let shape = Shape::new(account.dialect, &account.model, body);
+        // The simulator counts letters and not tokens.
+        let check_prompt_cut = settings.check_prompt_cut && account.provider != Provider::Simulated;
         Self {
             account,
             governor,
@@ -146,7 +149,7 @@ impl Asker {
             fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
             away_until: Mutex::new(None),
             preflight: Preflight::new(settings.preflight),
-            check_prompt_cut: settings.check_prompt_cut,
+            check_prompt_cut,
             calibration: Calibration::default(),
             observer,
         }
