@@ -93,7 +93,14 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         .flat_map(|reads| stream::iter(groups(reads, &bench)))
         .map(|group| prepare_group(group, &bench))
         .buffer_unordered(workers + 1);
-    while let Some(group) = preparing.next().await {
+    loop {
+        // What is not ready when the run stops stays pending; its readers end with it.
+        let group = tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return Ok(()),
+            group = preparing.next() => group,
+        };
+        let Some(group) = group else { break };
         for ready in group {
             context.meters.prepare.done(1);
             if out.send(ready).await.is_err() {

@@ -10,6 +10,9 @@ use std::fmt::Write as _;
 use std::mem::take;
 use std::sync::Arc;
 
+/// How the label of an image ends, which must not be parted from it.
+pub(super) const FOLLOWS: &str = ", the image that follows]";
+
 /// Makes a document ready of what was in it. `format` names its kind, `bytes` is its size.
 pub(super) fn prepare(
     extract: Extract,
@@ -30,15 +33,15 @@ pub(super) fn prepare(
                 words += on_page;
                 facts.push(PageFacts { page: number, words: Some(on_page), sent_pixels: None });
                 if on_page > 0 {
-                    add_page(&mut running, numbered.then_some(number), "", body.trim_matches('\n'));
+                    add_page(&mut running, numbered.then_some(number), body.trim_matches('\n'));
                 }
             }
             Page::Image(image) => {
                 facts.push(PageFacts { page: number, words: None, sent_pixels: Some([image.width, image.height]) });
-                if numbered {
-                    add_page(&mut running, Some(number), ", the image that follows", "");
-                }
                 content.extend(text::piece(&take(&mut running)));
+                if numbered {
+                    content.extend(text::piece(&format!("[page {number}{FOLLOWS}")));
+                }
                 content.push(Piece::Picture(Arc::new(picture(image, limits))));
             }
         }
@@ -65,13 +68,13 @@ pub(super) fn prepare(
     Ok(Prepared { content, facts })
 }
 
-fn add_page(running: &mut String, number: Option<u32>, what: &str, body: &str) {
+fn add_page(running: &mut String, number: Option<u32>, body: &str) {
     if !running.is_empty() {
         running.push_str("\n\n");
     }
     if let Some(number) = number {
         // Writing to a string does not fail.
-        let _infallible = writeln!(running, "[page {number}{what}]");
+        let _infallible = writeln!(running, "[page {number}]");
     }
     running.push_str(body);
 }

@@ -4,6 +4,7 @@
 //! section if there is one where it is needed, else of a paragraph, a sentence, a word; no part has more tokens than
 //! allowed, but for an image that has more by itself.
 
+use super::pages::FOLLOWS;
 use super::{text, tokens};
 use crate::model::{Content, Piece, Portion};
 use std::sync::Arc;
@@ -17,8 +18,10 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Portion> {
         match parts.last_mut() {
             Some(part) if piece.tokens() <= room => part.push(piece.clone()),
             _ => {
+                let label = parts.last_mut().and_then(|part| part.pop_if(|last| matches!(piece, Piece::Picture(_)) && is_label(last)));
                 room = limit;
-                parts.push(vec![piece.clone()]);
+                parts.push(label.into_iter().chain([piece.clone()]).collect());
+                parts.retain(|part| !part.is_empty());
             }
         }
         room = room.saturating_sub(piece.tokens());
@@ -44,12 +47,34 @@ pub fn truncate(content: &Content, limit: u64) -> Content {
             kept.push(piece.clone());
             continue;
         }
-        if room > 0 && matches!(piece, Piece::Text(_)) {
-            kept.extend(pieces(piece, room).into_iter().next());
+        if let Piece::Text(whole) = piece {
+            kept.extend(text::piece(beginning(&whole.body, room)));
         }
         break;
     }
+    if kept.last().is_some_and(is_label) {
+        kept.pop();
+    }
     Content(kept)
+}
+
+fn is_label(piece: &Piece) -> bool {
+    matches!(piece, Piece::Text(text) if text.body.ends_with(FOLLOWS))
+}
+
+/// As much of the beginning of a text as `limit` tokens hold, up to the end of a word.
+fn beginning(text: &str, limit: u64) -> &str {
+    const STEP: usize = 32;
+    let (mut fits, mut too_long) = (0, text.len());
+    while too_long - fits > STEP {
+        let middle = text.floor_char_boundary(fits.midpoint(too_long));
+        if middle <= fits {
+            break;
+        }
+        if tokens::count(&text[..middle]) <= limit { fits = middle } else { too_long = middle }
+    }
+    let cut = text[..fits].rfind(char::is_whitespace).unwrap_or(fits);
+    &text[..cut]
 }
 
 /// A piece in pieces that fit.

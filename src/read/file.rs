@@ -37,6 +37,11 @@ pub enum Opened {
 /// Opens a file and reads it if it is small. The stamp is that of before reading, so that a later change shows; there
 /// is none if the file was written so shortly before that a change could go unseen. Blocks.
 pub(super) fn open(path: &Path, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
+    // A pipe would be waited for before it could be seen what it is.
+    let is_file = std::fs::metadata(path).map(|metadata| metadata.is_file());
+    if let Ok(false) = is_file {
+        return (Err(Failure::new(FailureCode::Unreadable, "this is no file")), None);
+    }
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = match opened {
         Ok(opened) => opened,

@@ -9,6 +9,7 @@ use super::settings::InputSettings;
 use super::table::Table;
 use crate::model::{Digest, Document, Failure, FailureCode, LeftOut, Place, Stamp};
 use crate::remote::Address;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -188,12 +189,16 @@ impl Roots {
 
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
+        // Lists and tables may name a document that another input has, too.
+        let listed = |root: &Root| matches!(root.kind, RootKind::List(_) | RootKind::Table(_));
+        let seen = (self.0.len() > 1 && self.0.iter().any(listed)).then(HashSet::new);
         Walk {
             roots: self.clone(),
             next_root: 0,
             stack: Vec::new(),
             listed: None,
             index: 0,
+            seen,
             left_out: LeftOut::default(),
             left_out_elsewhere: Arc::default(),
         }
@@ -223,6 +228,8 @@ pub struct Walk {
     /// What a table or a list still has.
     listed: Option<Box<dyn Iterator<Item = Named> + Send>>,
     index: u64,
+    /// Hashes of the names so far, where one may come twice.
+    seen: Option<HashSet<u64>>,
     left_out: LeftOut,
     /// What was passed over in inputs that are not on this machine.
     left_out_elsewhere: Arc<Mutex<LeftOut>>,
@@ -251,10 +258,8 @@ impl Walk {
         LeftOut { hidden: here.hidden + hidden, patterns: here.patterns + patterns, special: here.special + special }
     }
 
-    fn found(&mut self, path: PathBuf, name: String, failure: Option<Failure>) -> Found {
-        let index = self.index;
-        self.index += 1;
-        (Document { index, name, place: Place::File(path) }, failure)
+    fn found(path: PathBuf, name: String, failure: Option<Failure>) -> Found {
+        (Document { index: 0, name, place: Place::File(path) }, failure)
     }
 
     /// Goes into a directory; one that cannot be listed becomes a failed document of its own.
@@ -280,7 +285,7 @@ impl Walk {
             Err(error) => {
                 let name = format!("{}/", self.name(root, &directory));
                 let failure = Failure::new(FailureCode::Unreadable, format!("the directory cannot be listed: {error}"));
-                Some(self.found(directory, name, Some(failure)))
+                Some(Self::found(directory, name, Some(failure)))
             }
         }
     }
@@ -301,10 +306,10 @@ impl Walk {
         let Root { path, prefix, kind } = &roots.0[root];
         match kind {
             RootKind::Directory(_) => self.enter(root, path.clone()),
-            RootKind::Spooled { .. } => Some(self.found(path.clone(), prefix.clone(), None)),
+            RootKind::Spooled { .. } => Some(Self::found(path.clone(), prefix.clone(), None)),
             RootKind::File => {
                 let name = self.name(root, path);
-                Some(self.found(path.clone(), name, None))
+                Some(Self::found(path.clone(), name, None))
             }
             RootKind::Remote(..) => {
                 let (mut walk, left_out) = (Elsewhere::of(&self.roots, root), Arc::clone(&self.left_out_elsewhere));
@@ -330,13 +335,31 @@ impl Walk {
 impl Iterator for Walk {
     type Item = Found;
 
+    /// The next document. One whose name has come already is the same document, and passed over.
     fn next(&mut self) -> Option<Found> {
+        loop {
+            let (mut document, failure) = self.next_named()?;
+            if let Some(seen) = &mut self.seen {
+                let hash = *blake3::hash(document.name.as_bytes()).as_bytes().first_chunk::<8>()?;
+                if !seen.insert(u64::from_le_bytes(hash)) {
+                    self.left_out.patterns += 1;
+                    continue;
+                }
+            }
+            document.index = self.index;
+            self.index += 1;
+            return Some((document, failure));
+        }
+    }
+}
+
+impl Walk {
+    /// The next document, before it has its number.
+    fn next_named(&mut self) -> Option<Found> {
         loop {
             match self.listed.as_mut().map(Iterator::next) {
                 Some(Some((name, place, failure))) => {
-                    let index = self.index;
-                    self.index += 1;
-                    return Some((Document { index, name, place }, failure));
+                    return Some((Document { index: 0, name, place }, failure));
                 }
                 Some(None) => self.listed = None,
                 None => {}
@@ -378,7 +401,7 @@ impl Iterator for Walk {
                 continue;
             }
             let name = self.name(root, &path);
-            return Some(self.found(path, name, None));
+            return Some(Self::found(path, name, None));
         }
     }
 }

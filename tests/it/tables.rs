@@ -109,5 +109,12 @@ fn tables_are_read_in_their_encodings_and_from_standard_input() {
     let listed =
         workspace.doc("x y.txt", "docid:listed").run_on(["--job", "echo.toml", "--files-from", "-"], "docs/x y.txt\ndocs/none.txt\n");
     let csv = listed.exits(3).csv("echo");
+    workspace.write("twice.csv", "id,body\na,docid:1\na,docid:2\na~2,docid:2\n,docid:3\n(row 4),docid:3\n");
+    let args = ["--job", "echo.toml", "--rows", "twice.csv", "--rows", "twice.csv", "--text-column", "body", "--id-column", "id"];
+    let twice = workspace.run_on(args, "").exits(0).csv("echo");
+    let named = ["twice.csv#a", "twice.csv#a~2", "twice.csv#a~2~2", "twice.csv#(row 4)", "twice.csv#(row 4)~2"];
+    assert_eq!(twice.column("document"), named, "each once, and none has another's name");
+    workspace.doc("book.csv", b"PK\x03\x04\x14\0\0\0\0\0");
+    workspace.run_on(["--rows", "docs/book.csv"], "").exits(2).says(&["this is ZIP archive; rows come from CSV"]);
     assert_eq!((csv.column("document"), csv.column("failure_code")), (vec!["docs/x y.txt", "docs/none.txt"], vec!["", "vanished"]));
 }

@@ -4,7 +4,7 @@
 
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
-use cfb::CompoundFile;
+use cfb::{CompoundFile, Version};
 use std::io::{self, Cursor, Read, Write};
 
 /// Office documents that a password protects: their streams do not tell which kind they are.
@@ -51,7 +51,7 @@ impl<'a> Compound<'a> {
     pub fn only(&mut self, streams: &[&str]) -> io::Result<Vec<u8>> {
         let found = streams.iter().find_map(|path| Some((path, self.stream(path)?)));
         let (path, bytes) = found.ok_or_else(|| io::Error::other("its streams can not be read"))?;
-        let mut file = CompoundFile::create(Cursor::new(Vec::new()))?;
+        let mut file = CompoundFile::create_with_version(Version::V3, Cursor::new(Vec::new()))?;
         file.create_stream(path)?.write_all(&bytes)?;
         file.flush()?;
         Ok(file.into_inner().into_inner())

@@ -9,6 +9,7 @@ mod json_rows;
 mod parquet_rows;
 
 use crate::model::{Digest, Failure, Place, Stamp, TableRow};
+use crate::prepare::{Sniffed, sniff};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -72,6 +73,11 @@ impl Table {
             return Err(format!("table {given} is empty"));
         }
         let form = Form::of(&sample, &path);
+        if form != Form::Parquet {
+            is_text(&sample).map_err(|what| {
+                format!("table {given}: this is {what}; rows come from CSV, TSV, JSON lines or Parquet: save it as one of them")
+            })?;
+        }
         let table = Self { path, _spooled: spooled, form, columns: columns.clone(), present: OnceLock::new() };
         table.check(given)?;
         Ok(table)
@@ -138,6 +144,18 @@ fn mark(name: &str, digest: Digest) -> u64 {
     hash.finalize().as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
+/// Whether a table may begin so; if not, what it is.
+fn is_text(sample: &[u8]) -> Result<(), &'static str> {
+    match sniff(sample, "") {
+        Sniffed::Image(_) => Err("an image"),
+        Sniffed::Unsupported(name) => Err(name),
+        // These are told by words, which a table may begin with as well.
+        Sniffed::Document(reader) if !["html", "eml", "mbox"].contains(&reader.format) => Err(reader.name),
+        _ if sample.trim_ascii_start().starts_with(b"[") => Err("a JSON array"),
+        _ => Ok(()),
+    }
+}
+
 fn undecodable(what: impl std::fmt::Display) -> Failure {
     Failure::new(crate::model::FailureCode::Undecodable, format!("this row cannot be read: {what}"))
 }
@@ -164,14 +182,20 @@ impl Form {
 impl Columns {
     /// What a row is called. An id that was there before gets a number behind it.
     fn id_of(&self, fields: &Fields, number: u64, seen: &mut HashMap<u64, u32>) -> String {
+        // Numbers never repeat.
         let Some(column) = &self.id else { return number.to_string() };
         let id = fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_text(value)).unwrap_or_default();
-        if id.is_empty() {
-            return format!("(row {number})");
+        let id = if id.is_empty() { format!("(row {number})") } else { id };
+        let hash = |name: &str| mark(name, Digest([0; 32]));
+        let mut name = id.clone();
+        // A name that is made up may be another row's id.
+        while let Some(times) = seen.get(&hash(&name)).copied() {
+            let times = if name == id { times + 1 } else { seen.get(&hash(&id)).copied().unwrap_or(times) + 1 };
+            seen.insert(hash(&id), times);
+            name = format!("{id}~{times}");
         }
-        let times = seen.entry(mark(&id, Digest([0; 32]))).or_insert(0);
-        *times += 1;
-        if *times == 1 { id } else { format!("{id}~{times}") }
+        seen.insert(hash(&name), 1);
+        name
     }
 
     fn row(&self, fields: Fields) -> TableRow {
