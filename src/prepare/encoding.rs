@@ -76,7 +76,7 @@ pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
 pub(super) fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(UTF16_SAMPLE)];
     let (pairs, _) = sample.as_chunks::<2>();
-    let zeros = sample.iter().filter(|byte| **byte == 0).count();
+    let zeros = sample.split(|byte| *byte == 0).count() - 1;
     // A text of single bytes with a zero here and there is no text of pairs.
     let plain = |byte: &u8| matches!(byte, 0 | b'\t' | b'\n' | b'\r' | 0x20..=0x7E);
     let stray = zeros * 4 < sample.len() && sample.iter().all(plain);
