@@ -2,7 +2,8 @@
 //!
 //! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. `retry` is the only
 //! place that repeats a request, repairs of invalid answers included, so a call never makes more requests than
-//! its budget of attempts. Wire formats are pure functions in `dialect`; money is in `pricing`.
+//! its budget of attempts. Wire formats are pure functions in `dialect`; money is in `pricing`; `calibration`
+//! learns what estimates of tokens are worth.
 //!
 //! Nothing here knows a job: whether an answer is right is decided by a function that the caller gives.
 

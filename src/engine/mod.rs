@@ -2,7 +2,8 @@
 //!
 //! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
 //! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
-//! `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
+//! `isolation` reads documents in processes of their own, `portions` divides those that are too long, `inspect` prepares one and asks
+//! nothing. `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
 //! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and reports the counters. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
 

@@ -89,7 +89,7 @@ pub(super) fn nothing_found(plan: &Plan) -> String {
     while walk.next().is_some() {}
     let left = walk.left_out();
     format!(
-        "no documents in {}: looked for images (jpeg, png, webp, gif, tiff, bmp) and texts; left out: {} hidden, {} by pattern (input.include, input.exclude, .docmillignore), {} that are no files",
+        "no documents in {}: looked for images, texts, and documents (PDF, Office, web, mail ...); left out: {} hidden, {} by pattern, size or date ([input], .docmillignore), {} that are no files",
         plan.roots.describe(),
         left.hidden,
         left.patterns,

@@ -1,4 +1,5 @@
-//! The table of document kinds that are read by a library: what they are called, how they are recognised, who reads them.
+//! Documents that are neither plain text nor an image, and the table of their kinds: what they are called, how they are
+//! recognised, who reads them.
 //!
 //! A new kind is a file of its own beside this one, and a line in [`READERS`]. What several of them need has a file as well: what
 //! is around documents (`archive`, `compound`, `xml`), what comes out of them (`markdown`, `table`, `verdict`).
