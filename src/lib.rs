@@ -21,7 +21,7 @@
 //! | level | modules | may use |
 //! |---|---|---|
 //! | 0 | [`model`]; [`event`], which may use it; `failpoint`, for tests | std, serde |
-//! | 1 | [`config`], [`job`], [`prepare`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
+//! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`] | levels 0 to 2 |
 //! | beside 3 | [`report`] | [`event`], [`model`] |
@@ -59,6 +59,7 @@ pub mod config;
 pub mod engine;
 pub mod event;
 mod failpoint;
+pub mod insight;
 pub mod job;
 pub mod model;
 pub mod prepare;

@@ -30,6 +30,8 @@ pub enum StopKind {
     Refused,
     /// It may work later: nobody answers, or a very long wait is asked for.
     Parked,
+    /// All that was asked for is done.
+    Sampled,
 }
 
 /// What a provider that refuses suffers from.

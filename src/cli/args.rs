@@ -47,6 +47,32 @@ Exit codes: 0 all rows ok; 1 internal error; 2 wrong arguments, settings or inpu
 rows; 4 stopped early (signal, full disk, server out of reach), the same command goes on; 5 refused by the
 provider (key, model, credit); 130, 143 ended at once by a second Ctrl-C or SIGTERM.")]
 pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Show an answer while it comes: llm.stream
+    #[arg(long)]
+    pub stream: bool,
+    /// Stop before more than this is spent in the output directory, earlier runs included [default: budget.max_usd]
+    #[arg(long, value_name = "USD")]
+    pub max_usd: Option<f64>,
+    /// Try failures again that would end the same way, such as refused or too_long: all, or those of one code.
+    /// Others, such as timed_out, are tried again anyway
+    #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub retry_failed: Option<String>,
+    /// What becomes of calls that were in flight when a run died, and may have been billed
+    #[arg(long, value_enum, default_value_t = InDoubt::Resend)]
+    pub in_doubt: InDoubt,
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, default_value_t = Progress::Auto)]
+    pub progress: Progress,
+    /// Show nothing but failures
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// What is asked about which documents.
+#[derive(Debug, ClapArgs)]
+pub(super) struct WhatArgs {
     /// Files, directories, s3://BUCKET/PREFIX (gs, az), https://HOST/FILE [default: input.paths]
     pub input: Vec<String>,
     /// A table whose rows are documents: CSV, TSV, JSON lines or Parquet; - is standard input. May be repeated
@@ -70,27 +96,8 @@ pub(super) struct RunArgs {
     /// Where results go [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
-    /// Show an answer while it comes: llm.stream
-    #[arg(long)]
-    pub stream: bool,
-    /// Stop before more than this is spent in the output directory, earlier runs included [default: budget.max_usd]
-    #[arg(long, value_name = "USD")]
-    pub max_usd: Option<f64>,
-    /// Try failures again that would end the same way, such as refused or too_long: all, or those of one code.
-    /// Others, such as timed_out, are tried again anyway
-    #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
-    pub retry_failed: Option<String>,
-    /// What becomes of calls that were in flight when a run died, and may have been billed
-    #[arg(long, value_enum, default_value_t = InDoubt::Resend)]
-    pub in_doubt: InDoubt,
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// How progress is shown on stderr
-    #[arg(long, value_enum, default_value_t = Progress::Auto)]
-    pub progress: Progress,
-    /// Show nothing but failures
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

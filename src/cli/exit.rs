@@ -33,6 +33,7 @@ impl From<StopKind> for Exit {
         match kind {
             StopKind::Refused => Self::Refused,
             StopKind::Parked => Self::StoppedEarly,
+            StopKind::Sampled => Self::Ok,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `docmill inspect`: what would be sent of a document, without sending it.
 
 use super::args::InspectArgs;
+use super::assemble::image_limits;
 use super::exit::{Exit, Stop};
-use super::run::{image_limits, load_jobs};
+use super::jobs::load_jobs;
 use super::{print, settings};
 use crate::ask::Account;
 use crate::engine::{Inspected, inspect as inspect_bytes};

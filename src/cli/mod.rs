@@ -1,6 +1,7 @@
 //! The command line: one file for each command, and everything that prints.
 
 mod args;
+mod assemble;
 mod config;
 mod exit;
 mod export;

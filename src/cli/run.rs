@@ -1,95 +1,19 @@
 //! `docmill run`.
 
 use super::args::{InDoubt, Progress, RunArgs};
+use super::assemble::{Wishes, assemble, flags};
 use super::exit::{Exit, Stop};
-use super::settings::{self, Settings, SimulatorSettings};
-use crate::ask::pricing::Tier;
-use crate::ask::{Account, Provider};
-use crate::config::Config;
-use crate::engine::{self, JobSet, Plan, RunError};
-use crate::event::RunEvent;
-use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
-use crate::model::{FailureCode, Money, Row};
-use crate::prepare::ImageLimits;
-use crate::read::Roots;
-use crate::remote::without_queries;
-use crate::report::{Style, watch};
-use crate::simulator::{Scenario, Simulator};
+use super::settings;
+use crate::model::FailureCode;
+use crate::report::Style;
 use crate::store::Retry;
-use crate::write::CopyTo;
 use std::io::IsTerminal as _;
-use std::path::Path;
-use tokio::sync::mpsc;
-
-/// What the history calls the columns that prompts use: they decide which content a row of a table has.
-pub(super) const USED_COLUMNS: &str = "used_columns";
-
-/// Events that may wait for a slow terminal.
-const EVENTS: usize = 256;
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
-    let (config, settings) = settings::load(&args.settings, flags(args))?;
+    let (config, settings) = settings::load(&args.what.settings, all_flags(args))?;
+    let wishes = Wishes { retry: retry(args.retry_failed.as_deref())?, skip_in_doubt: args.in_doubt == InDoubt::Skip, ..Wishes::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
-    runtime.block_on(run_with(args, &config, settings))
-}
-
-async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result<Exit, Stop> {
-    let jobs = load_jobs(config, &settings)?;
-    let simulator = match Provider::parse(&settings.llm.provider) {
-        Ok(Provider::Simulated) => Some(start_simulator(&settings.simulator).await?),
-        _ => None,
-    };
-    let address = simulator.as_ref().map(Simulator::base_url);
-    let prices = super::prices::in_force(config, &settings)?;
-    let account = Account::resolve(&settings.llm, prices, address.as_deref(), |name| std::env::var(name).ok());
-    let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
-    let (account_prices, model, has_account) = (account.prices.clone(), account.model.clone(), account.has_limits());
-    let used = jobs.row_columns();
-    let roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
-    if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
-        return Err(Stop::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
-    }
-    let copy = copy_to(config, &settings, &roots)?;
-    let plan = Plan {
-        recipe: recipe(config, &account, &jobs),
-        command: command_line(),
-        retry: retry(args.retry_failed.as_deref())?,
-        max_cost: max_cost(config, &settings, &account, &jobs)?,
-        skip_in_doubt: args.in_doubt == InDoubt::Skip,
-        roots,
-        keep_columns: keep_columns(config, &settings, &jobs)?,
-        settings: history(config, used),
-        jobs,
-        read: settings.read,
-        prepare: settings.prepare,
-        images: image_limits(&account),
-        longest: account.prices.longest(&account.model),
-        llm: settings.llm,
-        account,
-        store: settings.store,
-        output: settings.output,
-        copy,
-    };
-
-    let (events, watched) = mpsc::channel(EVENTS);
-    if let Some(message) = super::prices::doubts(&account_prices, &model).filter(|_| has_account) {
-        drop(events.try_send(RunEvent::Warning { message }));
-    }
-    let style = style(args);
-    let watching = tokio::task::spawn_blocking(move || watch(watched, style, &settings.report));
-    let outcome = engine::run(plan, events).await;
-    // The watcher ends with the events; only then is the screen ours again.
-    watching.await.map_err(Stop::internal)?;
-    if let Some(simulator) = simulator {
-        simulator.stop().await;
-    }
-    let outcome = outcome.map_err(|error| match error {
-        full if full.is_disk_full() => {
-            Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
-        }
-        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
-        other => Stop::internal(other),
-    })?;
+    let outcome = runtime.block_on(async { assemble(&config, settings, wishes).await?.run(style(args.progress, args.quiet)).await })?;
     if let Some(why) = outcome.not_copied {
         let next = "Its results here are whole; once this is put right, the same command copies them again and sends nothing else";
         return Err(Stop { exit: Exit::StoppedEarly, message: format!("the run is done, and {why}. {next}") });
@@ -110,79 +34,6 @@ async fn run_with(args: &RunArgs, config: &Config, settings: Settings) -> Result
     }
 }
 
-/// Where results are copied to, if they are: not to where documents come from.
-fn copy_to(config: &Config, settings: &Settings, roots: &Roots) -> Result<Option<CopyTo>, Stop> {
-    let wrong = |why: String| Stop::usage(config.problem("output.copy_to", why));
-    let copy = CopyTo::open(&settings.output).map_err(wrong)?;
-    match copy.as_ref().and_then(|copy| roots.input_around(&copy.address)) {
-        Some(input) => Err(wrong(format!("results would become documents of input {input}; choose an address that is not below it"))),
-        None => Ok(copy),
-    }
-}
-
-/// Everything but the documents that decides about a row, as a number.
-fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
-    /// To be raised when rows of the same answers come out differently.
-    const ROWS: &str = "docmill rows 1";
-    const DECIDING: [&str; 9] = [
-        "input.keep_columns",
-        "prepare.image.",
-        "prepare.text.",
-        "prepare.pdf.",
-        "prepare.document_",
-        "read.max_file_mb",
-        "llm.provider",
-        "llm.effort",
-        "llm.body",
-    ];
-    let mut hash = blake3::Hasher::new();
-    hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
-    for (key, value, _) in config.entries() {
-        if DECIDING.iter().any(|prefix| key.starts_with(prefix)) {
-            hash.update(format!("\n{key} = {value}").as_bytes());
-        }
-    }
-    for job in jobs.iter() {
-        hash.update(&job.digest().0);
-    }
-    hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
-}
-
-/// Columns that results have as they are must not stand there already.
-fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, Stop> {
-    let keep = &settings.input.keep_columns;
-    let taken = |name: &String| {
-        Row::FIRST_COLUMNS.iter().chain(&Row::LAST_COLUMNS).any(|other| other == name)
-            || jobs.iter().any(|job| job.csv_columns().contains(name))
-    };
-    let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
-    match twice {
-        Some((_, name)) => Err(Stop::usage(config.problem("input.keep_columns", format!("results have a column \"{name}\" already")))),
-        None => Ok(keep.clone()),
-    }
-}
-
-/// The cap on money. It holds only where everything has a price.
-fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
-    let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
-    let limit =
-        settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
-    if let (Some(field), true) = (limit, cap.is_some()) {
-        let message = format!("llm.body.{field} takes the length of answers out of docmill's hands, so no cap on money can be held");
-        return Err(Stop::usage(config.problem("budget.max_usd", message)));
-    }
-    let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
-    let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
-    match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
-        Some(model) if cap.is_some() => {
-            let message =
-                format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
-            Err(Stop::usage(config.problem("budget.max_usd", message)))
-        }
-        _ => Ok(cap),
-    }
-}
-
 fn retry(asked: Option<&str>) -> Result<Retry, Stop> {
     match asked {
         None => Ok(Retry::Transient),
@@ -194,167 +45,27 @@ fn retry(asked: Option<&str>) -> Result<Retry, Stop> {
     }
 }
 
-/// This command as one could type it again.
-fn command_line() -> String {
-    let quoted = |arg: std::borrow::Cow<'_, str>| {
-        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
-        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
-    };
-    // Addresses of inputs may hold signatures.
-    let shown = |arg: &str| {
-        let is_input = ["https://", "http://", "input.paths="].iter().any(|begin| arg.starts_with(begin));
-        if is_input { without_queries(arg) } else { arg.to_owned() }
-    };
-    // Settings from the environment decide as well.
-    let mut settings: Vec<String> = std::env::vars_os()
-        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
-        .map(|(name, value)| {
-            let value = value.to_string_lossy();
-            let value = if name == "DOCMILL_INPUT__PATHS" { without_queries(&value).into() } else { value };
-            format!("{}={}", name.to_string_lossy(), quoted(value))
-        })
-        .collect();
-    settings.sort_unstable();
-    let args = std::env::args_os().skip(1).map(|arg| quoted(shown(&arg.to_string_lossy()).into()));
-    settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
-}
-
 /// Arguments that are settings under another name.
-fn flags(args: &RunArgs) -> Vec<(String, String, String)> {
-    let mut flags = Vec::new();
+fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
+    let mut flags = flags(&args.what);
     let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
-    if !args.input.is_empty() {
-        let paths = toml::Value::Array(args.input.iter().map(|path| toml::Value::String(path.clone())).collect());
-        flag("input.paths", paths.to_string(), "argument INPUT");
-    }
-    let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
-    let list = |values: &[String]| toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect()).to_string();
-    if args.input.is_empty() && (!args.rows.is_empty() || args.files_from.is_some()) {
-        flag("input.paths", list(&[]), "--rows or --files-from");
-    }
-    for (key, value, name) in [
-        ("input.files_from", &args.files_from, "--files-from"),
-        ("input.text_column", &args.text_column, "--text-column"),
-        ("input.id_column", &args.id_column, "--id-column"),
-    ] {
-        if let Some(value) = value {
-            flag(key, text(value), name);
-        }
-    }
-    for (key, values, name) in [("input.rows", &args.rows, "--rows"), ("input.keep_columns", &args.keep_columns, "--keep-columns")] {
-        if !values.is_empty() {
-            flag(key, list(values), name);
-        }
-    }
-    if let Some(job) = &args.job {
-        flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
-    }
     if args.stream {
         flag("llm.stream", "true".to_owned(), "--stream");
     }
     if let Some(max_usd) = args.max_usd {
         flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
     }
-    flags.extend(settings::output_flag(args.output.as_deref()));
     flags
 }
 
-pub(super) fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, Stop> {
-    let method = match settings.job.combine.as_str() {
-        "" => None,
-        "none" => Some(Method::None),
-        "model" => Some(Method::Model),
-        "vote" => Some(Method::Vote),
-        "weighted" => Some(Method::Weighted),
-        other => {
-            let message = format!("there is no method \"{other}\"; there are: model, vote, weighted, none");
-            return Err(Stop::usage(config.problem("job.combine", message)));
-        }
-    };
-    let named = settings.job.r#use.as_str();
-    if named == "auto" {
-        // What is set for a job goes to the job that has it: `material` has no language.
-        let load = |name: &str| {
-            let text = builtin(name).unwrap_or_default();
-            let plain = Job::load(name, text, &toml::Table::new(), None).map_err(Stop::usage)?;
-            let params = settings.job.params.iter().filter(|(key, _)| plain.has_param(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
-            Job::load(name, text, &params, method.filter(|_| plain.combines())).map_err(Stop::usage)
-        };
-        let jobs = AUTO.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        if let Some(key) = settings.job.params.keys().find(|key| !jobs.iter().any(|job| job.has_param(key))) {
-            return Err(Stop::usage(config.problem(&format!("job.params.{key}"), "no job of this run has such a parameter")));
-        }
-        return Ok(JobSet::new(jobs));
-    }
-    let (source, text) = match builtin(named) {
-        Some(text) => (named.to_owned(), text.to_owned()),
-        None => (named.to_owned(), job_file(config, named)?),
-    };
-    let job = Job::load(&source, &text, &settings.job.params, method).map_err(Stop::usage)?;
-    Ok(JobSet::new(vec![job]))
-}
-
-fn job_file(config: &Config, named: &str) -> Result<String, Stop> {
-    std::fs::read_to_string(Path::new(named)).map_err(|error| {
-        let nearest =
-            BUILTIN.iter().map(|(name, _)| *name).max_by(|a, b| strsim::jaro_winkler(a, named).total_cmp(&strsim::jaro_winkler(b, named)));
-        let near = nearest
-            .filter(|name| strsim::jaro_winkler(name, named) > 0.7)
-            .map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
-        let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-        Stop::usage(config.problem(
-            "job.use",
-            format!("\"{named}\" is neither a built-in job{near} nor a job file: {error}; built in: auto, {}", known.join(", ")),
-        ))
-    })
-}
-
-async fn start_simulator(settings: &SimulatorSettings) -> Result<Simulator, Stop> {
-    let scenario = if settings.scenario.is_empty() {
-        Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() }
-    } else {
-        super::simulate::scenario_file(Path::new(&settings.scenario))?
-    };
-    Simulator::start(scenario, 0).await.map_err(|e| Stop::internal(format!("the simulator cannot start: {e}")))
-}
-
-pub(super) fn image_limits(account: &Account) -> ImageLimits {
-    /// Parts of the ids of models before the high-resolution tier.
-    const OLDER: [&str; 6] = ["claude-3", "-4-0", "-4-1", "-4-5", "-4-6", "-4-2025"];
-    match account.provider {
-        Provider::Simulated | Provider::Anthropic => ImageLimits::anthropic(!OLDER.iter().any(|part| account.model.contains(part))),
-        Provider::OpenAi | Provider::Responses | Provider::Gemini | Provider::Compatible => ImageLimits::openai(),
-    }
-}
-
-fn style(args: &RunArgs) -> Style {
-    match args.progress {
-        _ if args.quiet => Style::Quiet,
+/// How a run is shown.
+pub(super) fn style(progress: Progress, quiet: bool) -> Style {
+    match progress {
+        _ if quiet => Style::Quiet,
         Progress::Bars => Style::Bars,
         Progress::Lines => Style::Lines,
         Progress::Json => Style::Json,
         Progress::Auto if std::io::stderr().is_terminal() => Style::Bars,
         Progress::Auto => Style::Lines,
     }
-}
-
-/// The settings in force, for the run's history. They hold no secret: keys are never among the settings, and signatures in
-/// addresses of inputs are left out.
-fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
-    let plain = |key: &str, value: toml::Value| match value {
-        toml::Value::Array(paths) if key == "input.paths" => {
-            let path = |path: toml::Value| path.as_str().map_or_else(|| path.clone(), |path| without_queries(path).into());
-            toml::Value::Array(paths.into_iter().map(path).collect())
-        }
-        value => value,
-    };
-    let entries = config.entries().into_iter().map(|(key, value, _)| {
-        let value = serde_json::to_value(plain(&key, value.clone())).unwrap_or_default();
-        (key, value)
-    });
-    let mut entries: serde_json::Map<String, serde_json::Value> = entries.collect();
-    if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
-        entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
-    }
-    serde_json::Value::Object(entries).to_string()
 }

@@ -1,9 +1,9 @@
 //! `docmill verify`: store, result files, inputs and bill, each against the others.
 
 use super::args::StoreArgs;
+use super::assemble::USED_COLUMNS;
 use super::exit::{Exit, Stop};
 use super::print;
-use super::run::USED_COLUMNS;
 use super::settings::archive;
 use crate::model::{Digest, Money, Place, ResultFile, Row, Totals};
 use crate::read::{InputSettings, Roots};

@@ -4,7 +4,7 @@
 //! is not even read. While everything is as in the run before, nothing is written either; from the first difference on
 //! the run has a listing of its own.
 
-use super::{Context, Results, RunError};
+use super::{Context, Results, RunError, Sample};
 use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
 use crate::read::Roots;
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
@@ -63,8 +63,16 @@ const BATCH: usize = 64;
 /// Rows of tables are in memory already.
 const BATCH_BYTES: usize = 1_000_000;
 
-/// Walks the inputs, no further ahead than the channel reaches. An empty batch says that the end was reached. Blocks.
-pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, findings: &Mutex<Findings>, context: &Context) {
+/// Walks the inputs, no further ahead than the channel reaches. An empty batch says that all documents were passed on. Blocks.
+pub(super) fn walk(
+    roots: &Roots,
+    (compare, sample): (bool, Option<Sample>),
+    walked: &Sender<Vec<Walked>>,
+    findings: &Mutex<Findings>,
+    context: &Context,
+) {
+    let places = sample.and_then(|sample| sample.places(roots.unsorted().count() as u64));
+    let mut wanted = places.iter().flatten().peekable();
     let mut walk = roots.walk();
     let (mut documents, mut batch, mut bytes) = (0, Vec::with_capacity(BATCH), 0);
     while !context.stop.is_cancelled() {
@@ -72,10 +80,15 @@ pub(super) fn walk(roots: &Roots, compare: bool, walked: &Sender<Vec<Walked>>, f
             context.meters.set_documents(documents);
             // If nobody takes it any more, the run is stopping.
             let _stopping = walked.blocking_send(batch);
-            let _stopping = walked.blocking_send(Vec::new());
+            if places.is_none() {
+                let _stopping = walked.blocking_send(Vec::new());
+            }
             break;
         };
         documents += 1;
+        if places.is_some() && wanted.next_if(|place| **place == document.index).is_none() {
+            continue;
+        }
         let stamp = if compare { roots.stamp_of(&document.place) } else { None };
         bytes += document.row().map_or(0, |row| row.text.len());
         batch.push(Walked { document, failure, stamp });

@@ -25,6 +25,7 @@ mod read;
 mod register;
 mod route;
 mod row;
+mod sample;
 mod summary;
 mod wiring;
 mod write;
@@ -32,6 +33,7 @@ mod write;
 pub use inspect::{Inspected, inspect};
 pub use isolation::READ_DOCUMENTS;
 pub use route::JobSet;
+pub use sample::Sample;
 pub use wiring::run;
 pub use write::{JobResults, Results};
 
@@ -86,6 +88,8 @@ pub struct Plan {
     pub max_cost: Option<Money>,
     /// Whether calls that a dead run has left in doubt are not sent again.
     pub skip_in_doubt: bool,
+    /// Only so many documents; `None` for all.
+    pub sample: Option<Sample>,
 }
 
 /// How a run ended.

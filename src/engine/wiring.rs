@@ -30,7 +30,7 @@ use super::summary::{End, nothing_found, now};
 use super::write::{Results, RowWriter};
 use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{Asker, Budget, Governor, RunStop, StopKind, Transport};
-use crate::event::{RunEvent, VERSION};
+use crate::event::{RunEvent, Snapshot, VERSION};
 use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle, ViewReader};
 use crate::write::{ResultFiles, WriteError};
 use std::collections::BTreeMap;
@@ -104,7 +104,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     stages.spawn_blocking({
         let (plan, context, findings) = (Arc::clone(&plan), context.clone(), Arc::clone(&findings));
         move || {
-            walk(&plan.roots, compare, &walked_in, &findings, &context);
+            walk(&plan.roots, (compare, plan.sample), &walked_in, &findings, &context);
             Ok(())
         }
     });
@@ -136,7 +136,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     // The store's own reason comes first: others are mostly its echo.
     let worked = committed.map_err(RunError::from).and(result).and(written);
     let in_vain = if first { breaker.nothing_succeeded() } else { None };
-    let _first_wins = in_vain.map(|stop| stopped_by.set(stop));
+    let _first_wins = in_vain.or_else(|| sampled(&plan, &meters.snapshot())).map(|stop| stopped_by.set(stop));
     let complete = stopped_by.get().is_none();
     let worked = worked.and_then(|written| reopen(&breaker, &plan, &store, written));
     let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));
@@ -155,6 +155,13 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     while beside.join_next().await.is_some() {}
     drop(lock);
     outcome
+}
+
+/// That there are documents which were not to be asked about.
+fn sampled(plan: &Plan, seen: &Snapshot) -> Option<RunStop> {
+    let (sample, documents) = (plan.sample?, seen.documents?);
+    let message = format!("{} of {documents} documents were asked for", sample.documents);
+    (sample.documents < documents).then_some(RunStop { kind: StopKind::Sampled, message })
 }
 
 /// Documents that have only shown that something else is wrong are pending again.

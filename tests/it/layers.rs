@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 18] = [
+const LEVELS: [(&str, u32); 19] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
     ("config", 1),
     ("job", 1),
     ("prepare", 1),
+    ("insight", 1),
     ("ask::dialect", 1),
     ("ask::pricing", 1),
     ("remote", 1),

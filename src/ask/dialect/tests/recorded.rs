@@ -438,6 +438,7 @@ fn every_recorded_error_is_sorted_rightly() {
             Class::Permanent => "permanent",
             Class::RunFatal(StopKind::Refused) => "stop",
             Class::RunFatal(StopKind::Parked) => "later",
+            Class::RunFatal(StopKind::Sampled) => "no fault",
         };
         let pressure = match fault.pressure {
             Pressure::None => "none",

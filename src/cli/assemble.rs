@@ -1,0 +1,286 @@
+//! A run put together of settings, jobs and account. Every command that runs something comes through here.
+
+use super::args::WhatArgs;
+use super::exit::{Exit, Stop};
+use super::jobs::load_jobs;
+use super::settings::{self, Settings, SimulatorSettings};
+use crate::ask::pricing::Tier;
+use crate::ask::{Account, Provider};
+use crate::config::Config;
+use crate::engine::{self, JobSet, Outcome, Plan, RunError, Sample};
+use crate::event::RunEvent;
+use crate::model::{Money, Row};
+use crate::prepare::ImageLimits;
+use crate::read::Roots;
+use crate::remote::without_queries;
+use crate::report::{ReportSettings, Style, watch};
+use crate::simulator::{Scenario, Simulator};
+use crate::store::Retry;
+use crate::write::CopyTo;
+use std::path::Path;
+use tokio::sync::mpsc;
+
+/// What the history calls the columns that prompts use: they decide which content a row of a table has.
+pub(super) const USED_COLUMNS: &str = "used_columns";
+
+/// Events that may wait for a slow terminal.
+const EVENTS: usize = 256;
+
+/// What a command wants of its run, beside the settings.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wishes {
+    /// Which failures of earlier runs are tried again.
+    pub retry: Retry,
+    /// Whether calls that a dead run has left in doubt are not sent again.
+    pub skip_in_doubt: bool,
+    /// Only so many documents.
+    pub sample: Option<Sample>,
+}
+
+/// A run that can begin.
+pub(super) struct Assembled {
+    pub plan: Plan,
+    /// The built-in server, if it is the one that answers.
+    simulator: Option<Simulator>,
+    report: ReportSettings,
+    /// What a person should know before it begins.
+    doubts: Option<String>,
+}
+
+/// Puts a run together. Nothing is sent and nothing written.
+pub(super) async fn assemble(config: &Config, settings: Settings, wishes: Wishes) -> Result<Assembled, Stop> {
+    let jobs = load_jobs(config, &settings)?;
+    let simulator = match Provider::parse(&settings.llm.provider) {
+        Ok(Provider::Simulated) => Some(start_simulator(&settings.simulator).await?),
+        _ => None,
+    };
+    let address = simulator.as_ref().map(Simulator::base_url);
+    let prices = super::prices::in_force(config, &settings)?;
+    let account = Account::resolve(&settings.llm, prices, address.as_deref(), |name| std::env::var(name).ok());
+    let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
+    let used = jobs.row_columns();
+    let roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
+    if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
+        return Err(Stop::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
+    }
+    let copy = copy_to(config, &settings, &roots)?;
+    let doubts = super::prices::doubts(&account.prices, &account.model).filter(|_| account.has_limits());
+    let plan = Plan {
+        recipe: recipe(config, &account, &jobs),
+        command: command_line(),
+        retry: wishes.retry,
+        max_cost: max_cost(config, &settings, &account, &jobs)?,
+        skip_in_doubt: wishes.skip_in_doubt,
+        sample: wishes.sample,
+        roots,
+        keep_columns: keep_columns(config, &settings, &jobs)?,
+        settings: history(config, used),
+        jobs,
+        read: settings.read,
+        prepare: settings.prepare,
+        images: image_limits(&account),
+        longest: account.prices.longest(&account.model),
+        llm: settings.llm,
+        account,
+        store: settings.store,
+        output: settings.output,
+        copy,
+    };
+    Ok(Assembled { plan, simulator, report: settings.report, doubts })
+}
+
+impl Assembled {
+    /// Runs it, and shows what happens.
+    pub async fn run(self, style: Style) -> Result<Outcome, Stop> {
+        let Self { plan, simulator, report, doubts } = self;
+        let (events, watched) = mpsc::channel(EVENTS);
+        if let Some(message) = doubts {
+            drop(events.try_send(RunEvent::Warning { message }));
+        }
+        let watching = tokio::task::spawn_blocking(move || watch(watched, style, &report));
+        let outcome = engine::run(plan, events).await;
+        // The watcher ends with the events; only then is the screen ours again.
+        watching.await.map_err(Stop::internal)?;
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+        outcome.map_err(|error| match error {
+            full if full.is_disk_full() => {
+                Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
+            }
+            RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
+            other => Stop::internal(other),
+        })
+    }
+}
+
+/// Where results are copied to, if they are: not to where documents come from.
+fn copy_to(config: &Config, settings: &Settings, roots: &Roots) -> Result<Option<CopyTo>, Stop> {
+    let wrong = |why: String| Stop::usage(config.problem("output.copy_to", why));
+    let copy = CopyTo::open(&settings.output).map_err(wrong)?;
+    match copy.as_ref().and_then(|copy| roots.input_around(&copy.address)) {
+        Some(input) => Err(wrong(format!("results would become documents of input {input}; choose an address that is not below it"))),
+        None => Ok(copy),
+    }
+}
+
+/// Everything but the documents that decides about a row, as a number.
+fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
+    /// To be raised when rows of the same answers come out differently.
+    const ROWS: &str = "docmill rows 1";
+    const DECIDING: [&str; 9] = [
+        "input.keep_columns",
+        "prepare.image.",
+        "prepare.text.",
+        "prepare.pdf.",
+        "prepare.document_",
+        "read.max_file_mb",
+        "llm.provider",
+        "llm.effort",
+        "llm.body",
+    ];
+    let mut hash = blake3::Hasher::new();
+    hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
+    for (key, value, _) in config.entries() {
+        if DECIDING.iter().any(|prefix| key.starts_with(prefix)) {
+            hash.update(format!("\n{key} = {value}").as_bytes());
+        }
+    }
+    for job in jobs.iter() {
+        hash.update(&job.digest().0);
+    }
+    hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
+}
+
+/// Columns that results have as they are must not stand there already.
+fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, Stop> {
+    let keep = &settings.input.keep_columns;
+    let taken = |name: &String| {
+        Row::FIRST_COLUMNS.iter().chain(&Row::LAST_COLUMNS).any(|other| other == name)
+            || jobs.iter().any(|job| job.csv_columns().contains(name))
+    };
+    let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
+    match twice {
+        Some((_, name)) => Err(Stop::usage(config.problem("input.keep_columns", format!("results have a column \"{name}\" already")))),
+        None => Ok(keep.clone()),
+    }
+}
+
+/// The cap on money. It holds only where everything has a price.
+fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
+    let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
+    let limit =
+        settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
+    if let (Some(field), true) = (limit, cap.is_some()) {
+        let message = format!("llm.body.{field} takes the length of answers out of docmill's hands, so no cap on money can be held");
+        return Err(Stop::usage(config.problem("budget.max_usd", message)));
+    }
+    let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
+    let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
+    match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
+        Some(model) if cap.is_some() => {
+            let message =
+                format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
+            Err(Stop::usage(config.problem("budget.max_usd", message)))
+        }
+        _ => Ok(cap),
+    }
+}
+
+/// This command as one could type it again.
+fn command_line() -> String {
+    let quoted = |arg: std::borrow::Cow<'_, str>| {
+        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
+        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
+    };
+    // Addresses of inputs may hold signatures.
+    let shown = |arg: &str| {
+        let is_input = ["https://", "http://", "input.paths="].iter().any(|begin| arg.starts_with(begin));
+        if is_input { without_queries(arg) } else { arg.to_owned() }
+    };
+    // Settings from the environment decide as well.
+    let mut settings: Vec<String> = std::env::vars_os()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
+        .map(|(name, value)| {
+            let value = value.to_string_lossy();
+            let value = if name == "DOCMILL_INPUT__PATHS" { without_queries(&value).into() } else { value };
+            format!("{}={}", name.to_string_lossy(), quoted(value))
+        })
+        .collect();
+    settings.sort_unstable();
+    let args = std::env::args_os().skip(1).map(|arg| quoted(shown(&arg.to_string_lossy()).into()));
+    settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
+}
+
+async fn start_simulator(settings: &SimulatorSettings) -> Result<Simulator, Stop> {
+    let scenario = if settings.scenario.is_empty() {
+        Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() }
+    } else {
+        super::simulate::scenario_file(Path::new(&settings.scenario))?
+    };
+    Simulator::start(scenario, 0).await.map_err(|e| Stop::internal(format!("the simulator cannot start: {e}")))
+}
+
+pub(super) fn image_limits(account: &Account) -> ImageLimits {
+    /// Parts of the ids of models before the high-resolution tier.
+    const OLDER: [&str; 6] = ["claude-3", "-4-0", "-4-1", "-4-5", "-4-6", "-4-2025"];
+    match account.provider {
+        Provider::Simulated | Provider::Anthropic => ImageLimits::anthropic(!OLDER.iter().any(|part| account.model.contains(part))),
+        Provider::OpenAi | Provider::Responses | Provider::Gemini | Provider::Compatible => ImageLimits::openai(),
+    }
+}
+
+/// The settings in force, for the run's history. They hold no secret: keys are never among the settings, and signatures in
+/// addresses of inputs are left out.
+fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
+    let plain = |key: &str, value: toml::Value| match value {
+        toml::Value::Array(paths) if key == "input.paths" => {
+            let path = |path: toml::Value| path.as_str().map_or_else(|| path.clone(), |path| without_queries(path).into());
+            toml::Value::Array(paths.into_iter().map(path).collect())
+        }
+        value => value,
+    };
+    let entries = config.entries().into_iter().map(|(key, value, _)| {
+        let value = serde_json::to_value(plain(&key, value.clone())).unwrap_or_default();
+        (key, value)
+    });
+    let mut entries: serde_json::Map<String, serde_json::Value> = entries.collect();
+    if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
+        entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
+    }
+    serde_json::Value::Object(entries).to_string()
+}
+
+/// What is asked about which documents, as settings.
+pub(super) fn flags(args: &WhatArgs) -> Vec<(String, String, String)> {
+    let mut flags = Vec::new();
+    let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
+    if !args.input.is_empty() {
+        let paths = toml::Value::Array(args.input.iter().map(|path| toml::Value::String(path.clone())).collect());
+        flag("input.paths", paths.to_string(), "argument INPUT");
+    }
+    let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
+    let list = |values: &[String]| toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect()).to_string();
+    if args.input.is_empty() && (!args.rows.is_empty() || args.files_from.is_some()) {
+        flag("input.paths", list(&[]), "--rows or --files-from");
+    }
+    for (key, value, name) in [
+        ("input.files_from", &args.files_from, "--files-from"),
+        ("input.text_column", &args.text_column, "--text-column"),
+        ("input.id_column", &args.id_column, "--id-column"),
+    ] {
+        if let Some(value) = value {
+            flag(key, text(value), name);
+        }
+    }
+    for (key, values, name) in [("input.rows", &args.rows, "--rows"), ("input.keep_columns", &args.keep_columns, "--keep-columns")] {
+        if !values.is_empty() {
+            flag(key, list(values), name);
+        }
+    }
+    if let Some(job) = &args.job {
+        flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
+    }
+    flags.extend(settings::output_flag(args.output.as_deref()));
+    flags
+}
