@@ -3,7 +3,7 @@
 //! Discrete facts come as they happen; hot facts come as a [`Snapshot`] of the counters a few times a second.
 //! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
 
-use crate::model::{Bill, FailureCode, RowStatus, Summary};
+use crate::model::{Bill, FailureCode, QueueUse, RowStatus, StageUse, Summary};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -100,6 +100,10 @@ pub struct Snapshot {
     pub input_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
+    /// What the slots of each stage have done so far, in the order of the data.
+    pub stages: Vec<StageUse>,
+    /// How full the channels between them are.
+    pub queues: Vec<QueueUse>,
     /// Money spent in this run.
     pub cost: Bill,
 }

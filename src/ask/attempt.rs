@@ -9,7 +9,8 @@ use super::lessons::Lessons;
 use super::pricing::Tier;
 use super::retry::{Asker, Attempt, Ledger, Observer, Question};
 use super::transport::{Exchange, Live};
-use crate::model::{Call, FailureCode, Money, Reply, Spent, Usage};
+use crate::model::{Call, FailureCode, Moments, Money, Reply, Spent, Usage};
+use jiff::{SignedDuration, Timestamp};
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -73,7 +74,9 @@ impl Asker {
         // Whichever of the two has ended has counted itself.
         *spent = if first_spent.attempts > spent.attempts { first_spent } else { second_spent };
         for id in under_way.others(sent.attempt.id) {
-            ledger.ended(Attempt { id, failure: Some(FailureCode::LostReply), usage: Usage::default(), cost: Some(Money::ZERO) }).await?;
+            let moments = Moments { sent: sent.attempt.moments.sent, first_byte: None, ended: Timestamp::now() };
+            let lost = FailureCode::LostReply;
+            ledger.ended(Attempt { id, failure: Some(lost), usage: Usage::default(), cost: Some(Money::ZERO), moments }).await?;
             spent.attempts += 1;
             spent.maybe_billed += 1;
             self.observer.ended(&Spent { attempts: 1, maybe_billed: 1, cost: Some(Money::ZERO), ..Spent::default() });
@@ -99,13 +102,14 @@ impl Asker {
         // Whichever of them is asked in the end; unknown if one is.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
+        let queued = Timestamp::now();
         let permit = self.governor.admit(&ticket).await?;
         // Another call may have found out meanwhile that the model is gone.
         let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.is_away());
         let other = other.map(|model| Call { model: model.clone(), ..call.clone() });
         let call = other.as_ref().unwrap_or(call);
         // Under the permit, so that the ledger names exactly the calls that were in flight.
-        let id = ledger.sending(spent.attempts + 1, at_most).await?;
+        let id = ledger.sending(spent.attempts + 1, at_most, queued).await?;
         under_way.sent(id);
         let stream = self.stream || question.begun.is_some();
         let (body, shape) = {
@@ -114,11 +118,14 @@ impl Asker {
             (self.account.dialect.request(call, &extra), shape.0)
         };
         self.observer.sent();
-        let started = Instant::now();
+        let (started, sent) = (Instant::now(), Timestamp::now());
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };
         let live = stream.then_some(&watch as &dyn Live);
-        let Exchange { result, standings } = self.governor.unless_abandoned(self.transport.send(&call.model, body, live)).await?;
-        let seconds = started.elapsed().as_secs_f64();
+        let Exchange { result, standings, first_byte } =
+            self.governor.unless_abandoned(self.transport.send(&call.model, body, live)).await?;
+        let time = started.elapsed();
+        let seconds = time.as_secs_f64();
+        let moments = Moments { sent, first_byte: first_byte.map(|time| after(sent, time)), ended: after(sent, time) };
 
         if let Ok(reply) = &result {
             self.calibration.learn(&call.model, call.tokens, reply.usage.input());
@@ -148,7 +155,7 @@ impl Asker {
         spent.usage += usage;
         spent.seconds += seconds;
         spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        Ok(Sent { result, attempt: Attempt { id, failure: None, usage, cost }, shape })
+        Ok(Sent { result, attempt: Attempt { id, failure: None, usage, cost, moments }, shape })
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {
@@ -170,4 +177,8 @@ impl Asker {
 /// The limit that a refusal names.
 fn named_meter(fault: &Fault) -> Option<Meter> {
     fault.message.to_ascii_lowercase().contains("token").then_some(Meter::InputTokens)
+}
+
+fn after(moment: Timestamp, time: Duration) -> Timestamp {
+    SignedDuration::try_from(time).map_or(moment, |time| moment.saturating_add(time).unwrap_or(moment))
 }

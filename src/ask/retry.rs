@@ -18,7 +18,8 @@ use super::pricing::Tier;
 use super::provider::Provider;
 use super::settings::{LlmSettings, RetrySettings};
 use super::transport::Transport;
-use crate::model::{Call, FailureCode, Money, Spent, Usage};
+use crate::model::{Call, FailureCode, Moments, Money, Spent, Usage};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -41,9 +42,9 @@ pub trait Observer: Send + Sync {
 
 /// Keeps account of the attempts of one call, from before their bytes leave.
 pub trait Ledger: Sync {
-    /// Records that attempt `number` is about to be sent and costs `at_most`. Returns once that is durable, with the
+    /// Records that attempt `number`, which lined up at `queued`, is about to be sent and costs `at_most`. Returns once that is durable, with the
     /// attempt's number in the ledger.
-    fn sending(&self, number: u32, at_most: Option<Money>) -> impl Future<Output = Result<i64, LedgerClosed>> + Send;
+    fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> impl Future<Output = Result<i64, LedgerClosed>> + Send;
 
     /// Records how an attempt ended that was not the last of its call.
     fn ended(&self, attempt: Attempt) -> impl Future<Output = Result<(), LedgerClosed>> + Send;
@@ -64,6 +65,8 @@ pub struct Attempt {
     pub usage: Usage,
     /// What it cost; `None` if the price is not known.
     pub cost: Option<Money>,
+    /// When.
+    pub moments: Moments,
 }
 
 /// Asks one account.

@@ -32,6 +32,16 @@ pub struct Exchange {
     pub result: Result<Reply, Fault>,
     /// What its headers say about limits.
     pub standings: Vec<Standing>,
+    /// How long it took until the reply began, if it did.
+    pub first_byte: Option<Duration>,
+}
+
+/// What is seen of a reply before it is whole.
+#[derive(Debug)]
+struct Seen {
+    standings: Vec<Standing>,
+    sent: Instant,
+    first_byte: Option<Duration>,
 }
 
 /// Servers close idle connections after 5 s and more; the client must be the first, or a request meets a closed one.
@@ -67,16 +77,16 @@ impl Transport {
 
     /// Sends one request to `model` and reads its reply to the end. With `live` the reply comes piece by piece.
     pub async fn send(&self, model: &str, body: Body, live: Option<&dyn Live>) -> Exchange {
-        let mut standings = Vec::new();
+        let mut seen = Seen { standings: Vec::new(), sent: Instant::now(), first_byte: None };
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
-        let result = match tokio::time::timeout(self.times.total, self.exchange(model, body, live, &mut standings)).await {
+        let result = match tokio::time::timeout(self.times.total, self.exchange(model, body, live, &mut seen)).await {
             Ok(result) => result,
             Err(_) => Err(timed_out("no complete reply", self.times.total, "llm.timeout_s")),
         };
-        Exchange { result, standings }
+        Exchange { result, standings: seen.standings, first_byte: seen.first_byte }
     }
 
-    async fn exchange(&self, model: &str, body: Body, live: Option<&dyn Live>, standings: &mut Vec<Standing>) -> Result<Reply, Fault> {
+    async fn exchange(&self, model: &str, body: Body, live: Option<&dyn Live>, seen: &mut Seen) -> Result<Reply, Fault> {
         let account = &self.account;
         let request = self.client.post(account.endpoint(model, live.is_some())).headers(self.headers.clone());
         let sending = request.body(into_reqwest(body)).send();
@@ -88,10 +98,11 @@ impl Transport {
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
-        *standings = account.dialect.standings(&HttpReply { status, header: &header, body: b"" });
+        seen.first_byte = Some(seen.sent.elapsed());
+        seen.standings = account.dialect.standings(&HttpReply { status, header: &header, body: b"" });
         let streams = status == 200 && header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         if let Some(live) = live.filter(|_| streams) {
-            return self.follow(response, live, &header).await;
+            return self.follow(response, live, &header, seen).await;
         }
         let mut body = Vec::with_capacity(response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(MAX_REPLY));
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
@@ -118,6 +129,7 @@ impl Transport {
         mut response: reqwest::Response,
         live: &dyn Live,
         header: &(dyn Fn(&str) -> Option<String> + Sync),
+        seen: &mut Seen,
     ) -> Result<Reply, Fault> {
         let account = &self.account;
         let mut reader = account.dialect.stream();
@@ -138,6 +150,9 @@ impl Transport {
                     let text = reader.push(&chunk);
                     if reader.started() {
                         live.begun();
+                    } else {
+                        // Headers and signs of life are no beginning.
+                        seen.first_byte = Some(seen.sent.elapsed());
                     }
                     if !text.is_empty() {
                         live.said(&account.scrub(text.into()));

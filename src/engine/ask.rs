@@ -10,7 +10,7 @@ use super::{Context, RunError};
 use crate::ask::{Asker, Ended, Question, RunStop};
 use crate::event::RunEvent;
 use crate::job::{Combined, Job, Portions};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, FailureCode, Row, RowStatus};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Row, RowStatus};
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use serde_json::{Map, Value};
@@ -80,7 +80,10 @@ impl From<RunError> for Unfinished {
 /// Asks the model about documents, at most `documents` at the same time.
 pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, documents: usize) -> Result<(), RunError> {
     let mut under_way = JoinSet::new();
+    let meter = &desk.context.meters.ask;
     loop {
+        // Idle permits then wait for documents that are stuck, and not for new ones.
+        meter.set_full(under_way.len() >= documents);
         tokio::select! {
             Some(done) = under_way.join_next() => {
                 done.map_err(|e| RunError::Internal(format!("a document's task was lost: {e}")))??;
@@ -103,7 +106,7 @@ pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, documents: 
 impl Desk {
     /// Takes one document to its row.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
-        let Ready { document, id, is_new, job, state, held } = ready;
+        let Ready { document, id, is_new, job, state, held, times } = ready;
         let row = document.row().map(|row| &row.columns);
         let row = match state {
             State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
@@ -116,7 +119,7 @@ impl Desk {
             },
         };
         drop(held);
-        self.commit(id, row).await
+        self.commit(id, row, times).await
     }
 
     /// All calls of a document: about it, merging, combining.
@@ -250,7 +253,7 @@ impl Desk {
     }
 
     /// Hands a row to the store and tells the watchers.
-    async fn commit(&self, document: DocumentId, row: Row) -> Result<(), RunError> {
+    async fn commit(&self, document: DocumentId, row: Row, times: DocumentTimes) -> Result<(), RunError> {
         let result = json(&row)?;
         let new = NewRow {
             document,
@@ -259,6 +262,7 @@ impl Desk {
             status: row.status.as_str(),
             failure_code: row.failure.as_ref().map(|f| f.code.as_str()),
             result,
+            times,
         };
         if let Err(gone) = self.store.save_row(new).await {
             self.store_failed(gone);

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::ask::{Governor, RunStop, StopKind, clock_time};
 use crate::event::{RunEvent, Snapshot};
-use crate::store::RunLock;
+use crate::store::{RunLock, StoreWatcher};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -11,6 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often watchers get the counters.
 const TICK: Duration = Duration::from_millis(100);
+/// Samples are kept this long after the beginning and after each other, in seconds, plus a hundredth of the time that the
+/// run has taken: some hundreds in all, however long it is.
+const FIRST_SAMPLE_S: f64 = 0.5;
+const SAMPLES_APART: f64 = 1.01;
 
 /// Listens and reports.
 pub(super) struct Conductor {
@@ -22,6 +26,8 @@ pub(super) struct Conductor {
     /// How long that is.
     pub drain: Duration,
     pub governor: Arc<Governor>,
+    /// Where samples of the counters are kept.
+    pub samples: StoreWatcher,
     /// Where other processes read what is being waited for.
     pub lock: Arc<RunLock>,
 }
@@ -34,6 +40,7 @@ impl Conductor {
         let mut ticks = tokio::time::interval(TICK);
         let mut signals = Signals::new();
         let (mut drained_at, mut said) = (None, false);
+        let mut sample_at = FIRST_SAMPLE_S;
         loop {
             tokio::select! {
                 () = finished.cancelled() => break,
@@ -44,7 +51,12 @@ impl Conductor {
                     }
                     said = self.tell_others(waiting, said);
                     let waiting_s = waiting.unwrap_or_default().as_secs_f64();
+                    self.context.meters.queues.look();
                     let seen = Snapshot { waiting_s, ..self.context.meters.snapshot() };
+                    if seen.elapsed_s >= sample_at {
+                        sample_at = seen.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;
+                        self.keep(&seen);
+                    }
                     // Counters are worth nothing later: watchers who are behind miss some.
                     drop(self.context.events.try_send(RunEvent::Progress(seen)));
                 }
@@ -74,6 +86,14 @@ impl Conductor {
         };
         // It is there for the curious; a run does not fail for it.
         self.lock.say(&note).is_ok() && !note.is_empty()
+    }
+
+    /// Keeps what the run looks like now, for reports.
+    fn keep(&self, seen: &Snapshot) {
+        if let Ok(sample) = serde_json::to_string(seen) {
+            let elapsed = self.context.meters.wall().as_millis();
+            self.samples.sample(i64::try_from(elapsed).unwrap_or(i64::MAX), sample);
+        }
     }
 
     async fn stop(&self) {

@@ -3,6 +3,7 @@
 use crate::ask::{Attempt, Ledger, LedgerClosed};
 use crate::model::{CallKey, DocumentId, Money};
 use crate::store::{NewAttempt, Settlement, StoreHandle};
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// Attempts of one call.
@@ -17,10 +18,10 @@ pub(super) struct CallLedger<'d> {
 }
 
 impl Ledger for CallLedger<'_> {
-    async fn sending(&self, number: u32, at_most: Option<Money>) -> Result<i64, LedgerClosed> {
+    async fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> Result<i64, LedgerClosed> {
         let id = self.numbers.fetch_add(1, Relaxed);
         let Self { document, key, label, .. } = self;
-        let attempt = NewAttempt { id, document: *document, key: *key, call: label.clone(), number, at_most };
+        let attempt = NewAttempt { id, document: *document, key: *key, call: label.clone(), number, at_most, queued };
         self.store.attempt(attempt).await.map_err(|_| LedgerClosed)?;
         Ok(id)
     }
@@ -32,6 +33,6 @@ impl Ledger for CallLedger<'_> {
 
 /// The end of an attempt, as the store keeps it.
 pub(super) fn settlement(attempt: Attempt) -> Settlement {
-    let Attempt { id, failure, usage, cost } = attempt;
-    Settlement { attempt: id, outcome: failure.map_or("answered", |code| code.as_str()), usage, cost }
+    let Attempt { id, failure, usage, cost, moments } = attempt;
+    Settlement { attempt: id, outcome: failure.map_or("answered", |code| code.as_str()), usage, cost, moments }
 }

@@ -8,6 +8,7 @@ use super::{Context, Results, RunError, Sample};
 use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
 use crate::read::Roots;
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +30,8 @@ pub(super) struct Found {
     pub failure: Option<Failure>,
     /// What is known under its name.
     pub versions: Vec<Version>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What walk and comparison came to.
@@ -159,7 +162,7 @@ impl Lister {
                 continue;
             }
             self.differs_from(document.index)?;
-            if found.blocking_send(Found { document, failure, versions }).is_err() {
+            if found.blocking_send(Found { document, failure, versions, at: Timestamp::now() }).is_err() {
                 return Ok(false);
             }
         }

@@ -9,14 +9,14 @@ use super::portions::divide;
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
 use crate::job::{Job, Portions};
-use crate::model::{Document, DocumentId, Facts, Failure, FailureCode, Kind, Prepared};
+use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Kind, Prepared};
 use crate::prepare::{
     Extract, ImageLimits, PdfMode, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
 };
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
@@ -32,6 +32,7 @@ pub(super) struct Ready {
     pub state: State,
     /// Keeps the prepared bytes counted until the last answer is in.
     pub held: Option<Held>,
+    pub times: DocumentTimes,
 }
 
 /// Whether there is anything to ask.
@@ -103,7 +104,7 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         let Some(group) = group else { break };
         for ready in group {
             context.meters.prepare.done(1);
-            if out.send(ready).await.is_err() {
+            if context.meters.prepare.room(out.send(ready)).await.is_err() {
                 return Ok(());
             }
         }
@@ -138,6 +139,7 @@ struct Unprepared {
     is_new: bool,
     job: Arc<Job>,
     held: Option<Held>,
+    times: DocumentTimes,
 }
 
 impl Planned {
@@ -147,7 +149,7 @@ impl Planned {
 }
 
 fn plan(read: Read, bench: &Bench) -> Planned {
-    let Read { document, id, is_new, bytes, held } = read;
+    let Read { document, id, is_new, bytes, held, times } = read;
     let extension = document.extension();
     let (job, work) = match bytes {
         Ok(bytes) => {
@@ -163,7 +165,7 @@ fn plan(read: Read, bench: &Bench) -> Planned {
         }
         Err(failure) => (bench.jobs.pick(None, &extension).0, Err(State::Failed(failure))),
     };
-    Planned { ready: Unprepared { document, id, is_new, job, held }, work }
+    Planned { ready: Unprepared { document, id, is_new, job, held, times }, work }
 }
 
 fn is_pdf(sniffed: Sniffed) -> bool {
@@ -184,7 +186,7 @@ fn not_taken(sniffed: Sniffed, job: &Job) -> Failure {
 async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
     let peak = |work: &Work| if let Work::File(bytes, sniffed) = work { peak_memory(bytes, *sniffed) } else { 0 };
     let peak: usize = group.iter().flat_map(|planned| &planned.work).map(peak).sum();
-    let decoding = bench.decoding.take(peak as u64).await;
+    let decoding = bench.context.meters.prepare.memory(bench.decoding.take(peak as u64)).await;
     let mut kept = Vec::with_capacity(group.len());
     let mut work = Vec::with_capacity(group.len());
     for Planned { ready, work: planned } in group {
@@ -197,13 +199,14 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
     let jobs = kept.iter().map(|ready| Arc::clone(&ready.job)).collect();
     let states = on_pool(work, jobs, bench).await;
     drop(decoding);
+    let ready = Timestamp::now();
     kept.into_iter()
         .zip(states)
-        .map(|(Unprepared { document, id, is_new, job, mut held }, state)| {
+        .map(|(Unprepared { document, id, is_new, job, mut held, times }, state)| {
             if let Some(held) = &mut held {
                 held.shrink_to(if let State::Prepared(_, portions) = &state { bytes(portions) } else { 0 });
             }
-            Ready { document, id, is_new, job, state, held }
+            Ready { document, id, is_new, job, state, held, times: DocumentTimes { ready, ..times } }
         })
         .collect()
 }
@@ -215,9 +218,8 @@ fn bytes(portions: &Portions) -> u64 {
 
 /// What is in a file, as another process reads it.
 async fn extracted(bytes: Vec<u8>, reader: &'static Reader, bench: &Bench) -> Result<Work, State> {
-    let started = Instant::now();
+    let _working = bench.context.meters.prepare.working();
     let extract = bench.isolation.extract(&bytes, reader).await;
-    bench.context.meters.prepare.worked(started.elapsed());
     extract.map(|extract| Work::Extract(extract, reader, bytes.len())).map_err(State::Failed)
 }
 
@@ -229,7 +231,7 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
         if done.is_closed() {
             return;
         }
-        let started = Instant::now();
+        let _working = shared.context.meters.prepare.working();
         let prepare_one = |work: Work, job: &Job| {
             let (settings, images) = (&shared.settings, &shared.images);
             let prepared = match work {
@@ -246,7 +248,6 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
         let states =
             all.map(|(planned, job)| planned.map_or_else(|state| state, |work| prepare_one(work, job).unwrap_or_else(State::Failed)));
         let states: Vec<State> = states.collect();
-        shared.context.meters.prepare.worked(started.elapsed());
         let _nobody_waits = done.send(states);
     };
     if nothing_to_do {

@@ -4,13 +4,13 @@ use super::list::Found;
 use super::memory::{Budget, Held};
 use super::register::{Identity, Register};
 use super::{Context, RunError};
-use crate::model::{Digest, Document, DocumentId, Failure, Stamp};
+use crate::model::{Digest, Document, DocumentId, DocumentTimes, Failure, Stamp};
 use crate::read::{Opened, ReadSettings};
 use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,6 +24,7 @@ pub(super) struct Read {
     pub is_new: bool,
     pub bytes: Result<Vec<u8>, Failure>,
     pub held: Option<Held>,
+    pub times: DocumentTimes,
 }
 
 /// Files that one reader opens at a time, where so many are waiting: handing over to another thread costs more than
@@ -59,9 +60,10 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
         let Done { listed, read } = done?;
         // Here and not where several are under way: one that had its turn in the store's queue while this loop waits for
         // the next stage would keep that turn, and the next stage may be waiting for the store.
-        reader.store.list_read(listed).await?;
+        let meter = &reader.context.meters.read;
+        meter.room(reader.store.list_read(listed)).await?;
         let Some(read) = read else { continue };
-        if out.send(read).await.is_err() {
+        if meter.room(out.send(read)).await.is_err() {
             break;
         }
     }
@@ -81,6 +83,7 @@ struct OpenedDocument {
     versions: Vec<Version>,
     stamp: Option<Stamp>,
     content: Content,
+    found: Timestamp,
 }
 
 enum Content {
@@ -96,7 +99,7 @@ impl Reader {
 
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
-        let open_one = move |Found { document, failure, versions }: Found| {
+        let open_one = move |Found { document, failure, versions, at }: Found| {
             let (opened, stamp) =
                 failure.map_or_else(|| register.roots().open_document(&document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {
@@ -104,21 +107,25 @@ impl Reader {
                 Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
-            Ok(OpenedDocument { document, versions, stamp, content })
+            Ok(OpenedDocument { document, versions, stamp, content, found: at })
         };
         self.blocking(move || batch.into_iter().map(open_one).collect()).await?
     }
 
     /// Reads what is not read yet.
     async fn finish(&self, opened: OpenedDocument, budget: &Budget) -> Result<Done, RunError> {
-        let OpenedDocument { document, versions, stamp, content } = opened;
+        let OpenedDocument { document, versions, stamp, content, found } = opened;
         // Room for the file and for what preparation makes of it: base64 is a third larger.
         let size = match &content {
             Content::Read(bytes, _) => bytes.len() as u64,
             Content::Waiting(waiting) => waiting.size(),
             Content::Failed(..) => 0,
         };
-        let held = if matches!(content, Content::Failed(..)) { None } else { budget.take(size / 3 * 4 + 4096).await };
+        let held = if matches!(content, Content::Failed(..)) {
+            None
+        } else {
+            self.context.meters.read.memory(budget.take(size / 3 * 4 + 4096)).await
+        };
         let (document, content) = match content {
             Content::Waiting(waiting) => {
                 let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
@@ -142,17 +149,16 @@ impl Reader {
             return Ok(Done { listed, read: None });
         }
         self.context.meters.read.done(1);
-        Ok(Done { listed, read: Some(Read { document, id, is_new, bytes, held }) })
+        let times = DocumentTimes { found, read: Timestamp::now(), ..DocumentTimes::default() };
+        Ok(Done { listed, read: Some(Read { document, id, is_new, bytes, held, times }) })
     }
 
     /// File work, off the threads that must not block, on the meter.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
         let meters = Arc::clone(&self.context.meters);
         let done = spawn_blocking(move || {
-            let started = Instant::now();
-            let result = work();
-            meters.read.worked(started.elapsed());
-            result
+            let _working = meters.read.working();
+            work()
         });
         done.await.map_err(|e| RunError::Internal(format!("a reader was lost: {e}")))
     }

@@ -54,7 +54,7 @@ impl End {
     pub fn figures(&self, plan: &Plan, meters: &Meters) -> RunFigures {
         let (wall, seen) = (meters.wall(), meters.snapshot());
         let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
-        let stages = meters.stages(wall);
+        let stages = meters.stages();
         let cached = meters.cached();
         let effect = plan.account.prices.cache_effect(&plan.account.model, Tier::Standard, cached);
         let busiest = stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or("", |stage| stage.stage);
@@ -79,6 +79,7 @@ impl End {
             prices_of: plan.account.prices.date().to_owned(),
             busiest_stage: busiest,
             stages,
+            queues: meters.queues(),
         }
     }
 }

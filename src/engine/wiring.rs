@@ -85,16 +85,23 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
-    let governor = Arc::new(governor(&plan, budget, &abandon, &context));
+    let (governor, samples) = (Arc::new(governor(&plan, budget, &abandon, &context)), handle.watcher());
+    meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
     let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by));
     let desk = Arc::new(desk(&plan, handle, answers, next.1, beside_the_calls, &context)?);
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
-    let finished = CancellationToken::new();
-    let mut beside = JoinSet::new();
+    let (finished, mut beside) = (CancellationToken::new(), JoinSet::new());
     let drain = Duration::from_secs(plan.llm.drain_s);
-    let conductor =
-        Conductor { context: context.clone(), stopped_by: Arc::clone(&stopped_by), abandon, drain, governor, lock: Arc::clone(&lock) };
+    let conductor = Conductor {
+        context: context.clone(),
+        stopped_by: Arc::clone(&stopped_by),
+        abandon,
+        drain,
+        governor,
+        samples,
+        lock: Arc::clone(&lock),
+    };
     beside.spawn(conductor.conduct(finished.clone()));
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
@@ -118,15 +125,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let mut writing = JoinSet::new();
     writing.spawn_blocking(move || writer.write(&commits_out));
 
-    let mut result = Ok(());
-    while let Some(done) = stages.join_next().await {
-        let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage was lost: {e}"))));
-        if let (Err(error), true) = (done, result.is_ok()) {
-            // The others end by themselves: their input closes, or nobody takes their output.
-            context.stop.cancel();
-            result = Err(error);
-        }
-    }
+    let result = first_error(stages, &context).await;
     // With the stages all ways to the store are gone, so its thread ends, and then the writer.
     let (store, committed) =
         tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
@@ -155,6 +154,20 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     while beside.join_next().await.is_some() {}
     drop(lock);
     outcome
+}
+
+/// Waits for all stages. The first error is told.
+async fn first_error(mut stages: JoinSet<Result<(), RunError>>, context: &Context) -> Result<(), RunError> {
+    let mut result = Ok(());
+    while let Some(done) = stages.join_next().await {
+        let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage was lost: {e}"))));
+        if let (Err(error), true) = (done, result.is_ok()) {
+            // The others end by themselves: their input closes, or nobody takes their output.
+            context.stop.cancel();
+            result = Err(error);
+        }
+    }
+    result
 }
 
 /// That there are documents which were not to be asked about.

@@ -9,7 +9,6 @@ use crate::store::{JobColumns, StoredRow, ViewReader};
 use crate::write::{OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
 
 /// Result files in the making, by job.
 pub struct Results {
@@ -101,13 +100,11 @@ impl RowWriter {
     }
 
     fn drain(&mut self, position: u64, gaps: bool) -> Result<u64, RunError> {
-        let started = Instant::now();
         let (results, meter) = (&mut self.results, &self.context.meters.write);
-        let next = self.rows.read_from(position, gaps, |row| {
+        let _working = meter.working();
+        self.rows.read_from(position, gaps, |row| {
             meter.done(1);
             results.push(row)
-        })?;
-        meter.worked(started.elapsed());
-        Ok(next)
+        })
     }
 }

@@ -6,17 +6,21 @@
 mod call;
 mod document;
 mod failure;
+mod moments;
 mod money;
 mod prepared;
 mod reply;
 mod row;
+mod stage;
 mod summary;
 
 pub use call::{Call, CallKey, Part};
 pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};
+pub use moments::{DocumentTimes, Moments};
 pub use money::{Bill, Money};
 pub use prepared::{Content, Facts, PageFacts, Picture, Piece, Portion, Prepared, Text};
 pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
-pub use summary::{LeftOut, ResultFile, RunFigures, StageUse, Summary, Totals};
+pub use stage::{Hold, QueueUse, StageUse};
+pub use summary::{LeftOut, ResultFile, RunFigures, Summary, Totals};

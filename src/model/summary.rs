@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use super::{Bill, CallStatus, Digest, FailureCode, Row, RowStatus, Usage};
+use super::{Bill, CallStatus, Digest, FailureCode, QueueUse, Row, RowStatus, StageUse, Usage};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -59,19 +59,6 @@ impl Totals {
     pub fn unanswered(&self) -> u64 {
         self.count(RowStatus::Partial) + self.count(RowStatus::Failed) + self.count(RowStatus::Refused)
     }
-}
-
-/// How busy a stage was.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StageUse {
-    /// The stage's name.
-    pub stage: &'static str,
-    /// Documents (for `ask`: requests; for `commit`: records) that went through.
-    pub done: u64,
-    /// How many it can work on at the same time.
-    pub slots: usize,
-    /// Share of its slots' time that was spent working, from 0 to 1.
-    pub busy: f64,
 }
 
 /// What a run came to, as it is shown and as it stands in `summary.json`.
@@ -145,6 +132,8 @@ pub struct RunFigures {
     pub prices_of: String,
     /// All stages, in order.
     pub stages: Vec<StageUse>,
+    /// All channels between them, in order.
+    pub queues: Vec<QueueUse>,
     /// The stage that was busiest.
     pub busiest_stage: &'static str,
 }

@@ -16,6 +16,7 @@ pub(super) enum Command {
     Answer(NewAnswer, oneshot::Sender<()>),
     Failure(NewFailure),
     Row(NewRow),
+    Sample { elapsed_ms: i64, sample: String },
 }
 
 /// The way to the writing thread. Cheap to clone; the thread ends when all are gone.
@@ -82,6 +83,11 @@ impl StoreHandle {
         self.send(Command::Row(row)).await
     }
 
+    /// A way for those who only watch: it keeps nothing open.
+    pub fn watcher(&self) -> StoreWatcher {
+        StoreWatcher(self.0.downgrade())
+    }
+
     async fn send(&self, command: Command) -> Result<(), WriterGone> {
         self.0.send(command).await.map_err(|_| WriterGone)
     }
@@ -90,5 +96,24 @@ impl StoreHandle {
         let (done, durable) = oneshot::channel();
         self.send(command(done)).await?;
         durable.await.map_err(|_| WriterGone)
+    }
+}
+
+/// What those may do who only watch a run: it does not keep the writing thread from ending, and never waits.
+#[derive(Debug)]
+pub struct StoreWatcher(mpsc::WeakSender<Command>);
+
+impl StoreWatcher {
+    /// Keeps what the run looks like now, if there is room for it.
+    pub fn sample(&self, elapsed_ms: i64, sample: String) {
+        if let Some(commands) = self.0.upgrade() {
+            // A sample is worth less than anything else in the queue.
+            let _no_room = commands.try_send(Command::Sample { elapsed_ms, sample });
+        }
+    }
+
+    /// Records that wait to be written, and how many can.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.0.upgrade().map_or((0, 0), |commands| (commands.max_capacity() - commands.capacity(), commands.max_capacity()))
     }
 }

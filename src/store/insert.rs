@@ -2,8 +2,8 @@
 
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
 use crate::model::{DocumentId, Money, Stamp};
+use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What all records of a run share.
 #[derive(Debug, Clone, Copy)]
@@ -71,19 +71,24 @@ pub(super) fn walked(t: &Transaction<'_>, run: Run, listing: i64, documents: u64
 }
 
 pub(super) fn attempt(t: &Transaction<'_>, run: Run, attempt: &NewAttempt) -> Result<()> {
-    let sql = "INSERT INTO attempts (id, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let NewAttempt { id, document, key, call, number, at_most } = attempt;
-    t.prepare_cached(sql)?.execute((id, run.id, document.0, &key.0[..], call, number, now_ms(), at_most.map(Money::pico))).map(|_| ())
+    let sql = "INSERT INTO attempts (id, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd, queued_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let NewAttempt { id, document, key, call, number, at_most, queued } = attempt;
+    let at_most = at_most.map(Money::pico);
+    t.prepare_cached(sql)?
+        .execute((id, run.id, document.0, &key.0[..], call, number, Timestamp::now().as_millisecond(), at_most, queued.as_millisecond()))
+        .map(|_| ())
 }
 
 pub(super) fn settle(t: &Transaction<'_>, settlement: &Settlement) -> Result<()> {
-    let sql = "UPDATE attempts SET ended_ms = ?2, outcome = ?3, fresh_tokens = ?4, cache_read_tokens = ?5,
-        cache_write_tokens = ?6, output_tokens = ?7, pico_usd = ?8 WHERE id = ?1";
-    let Settlement { attempt, outcome, usage, cost } = settlement;
-    t.prepare_cached(sql)?
-        .execute((attempt, now_ms(), outcome, usage.fresh, usage.cache_read, usage.cache_write, usage.output, cost.map(Money::pico)))
-        .map(|_| ())
+    let sql = "UPDATE attempts SET sent_ms = ?2, first_byte_ms = ?3, ended_ms = ?4, outcome = ?5, fresh_tokens = ?6,
+        cache_read_tokens = ?7, cache_write_tokens = ?8, output_tokens = ?9, pico_usd = ?10 WHERE id = ?1";
+    let Settlement { attempt, outcome, usage, cost, moments } = settlement;
+    let (sent, first_byte, ended) =
+        (moments.sent.as_millisecond(), moments.first_byte.map(Timestamp::as_millisecond), moments.ended.as_millisecond());
+    let tokens = (usage.fresh, usage.cache_read, usage.cache_write, usage.output);
+    let values = (attempt, sent, first_byte, ended, outcome, tokens.0, tokens.1, tokens.2, tokens.3, cost.map(Money::pico));
+    t.prepare_cached(sql)?.execute(values).map(|_| ())
 }
 
 pub(super) fn lost(t: &Transaction<'_>, attempt: i64) -> Result<()> {
@@ -120,13 +125,27 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
     if run.may_replace_rows {
         forget(t, run, row.document)?;
     }
-    let sql = "INSERT INTO rows (recipe, document, run, job, status, failure_code, codes, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO rows (recipe, document, run, job, status, failure_code, codes, result, found_ms, read_ms, ready_ms, done_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let [found, read, ready] = [row.times.found, row.times.read, row.times.ready].map(Timestamp::as_millisecond);
     t.prepare_cached(sql)?
-        .execute((run.recipe, row.document.0, run.id, &row.job, row.status, row.failure_code, &row.codes, &row.result))
+        .execute(rusqlite::params![
+            run.recipe,
+            row.document.0,
+            run.id,
+            &row.job,
+            row.status,
+            row.failure_code,
+            &row.codes,
+            &row.result,
+            found,
+            read,
+            ready,
+            Timestamp::now().as_millisecond()
+        ])
         .map(|_| ())
 }
 
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+pub(super) fn sample(t: &Transaction<'_>, run: Run, elapsed_ms: i64, sample: &str) -> Result<()> {
+    t.prepare_cached("INSERT OR REPLACE INTO samples VALUES (?1, ?2, ?3)")?.execute((run.id, elapsed_ms, sample)).map(|_| ())
 }

@@ -29,7 +29,7 @@ mod writer;
 
 pub use audit::{Bookkeeping, Excess};
 pub use catalog::{Catalog, Retry, RowState, Version};
-pub use handle::{StoreHandle, WriterGone};
+pub use handle::{StoreHandle, StoreWatcher, WriterGone};
 pub use history::{Archive, Counts, Doubt, RunRecord};
 pub use lock::{Holder, LockError, RunLock};
 pub use reader::{AnswerReader, Known};

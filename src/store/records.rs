@@ -1,6 +1,7 @@
 //! What is written to the store, piece by piece.
 
-use crate::model::{CallKey, Digest, DocumentId, Money, Stamp, Usage};
+use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, Moments, Money, Stamp, Usage};
+use jiff::Timestamp;
 
 /// A document that is new, or known and changed in name or stamp.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct NewAttempt {
     pub number: u32,
     /// What it costs at the most; `None` if the price is not known.
     pub at_most: Option<Money>,
+    /// When it lined up for its turn.
+    pub queued: Timestamp,
 }
 
 /// How a request ended.
@@ -58,6 +61,8 @@ pub struct Settlement {
     pub usage: Usage,
     /// What it cost; `None` if the price is not known.
     pub cost: Option<Money>,
+    /// When.
+    pub moments: Moments,
 }
 
 /// A validated answer on its way to the disk.
@@ -105,4 +110,6 @@ pub struct NewRow {
     pub codes: Option<String>,
     /// The row as JSON.
     pub result: String,
+    /// When it was found, read and prepared.
+    pub times: DocumentTimes,
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::{CallKey, Digest, DocumentId, FailureCode, Money, ResultFile, Stamp, Usage};
+use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, FailureCode, Moments, Money, ResultFile, Stamp, Usage};
+use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -51,15 +52,24 @@ fn row(document: i64, codes: Option<&str>) -> NewRow {
         failure_code: None,
         codes: codes.map(ToOwned::to_owned),
         result: format!("{{\"n\":{document}}}"),
+        times: DocumentTimes::default(),
     }
 }
 
 fn attempt(id: i64, key: CallKey) -> NewAttempt {
-    NewAttempt { id, document: DocumentId(1), key, call: "title".into(), number: 1, at_most: Some(Money::from_pico(7)) }
+    NewAttempt {
+        id,
+        document: DocumentId(1),
+        key,
+        call: "title".into(),
+        number: 1,
+        at_most: Some(Money::from_pico(7)),
+        queued: Timestamp::UNIX_EPOCH,
+    }
 }
 
 fn settlement(attempt: i64, outcome: &'static str) -> Settlement {
-    Settlement { attempt, outcome, usage: Usage::default(), cost: Some(Money::from_pico(5)) }
+    Settlement { attempt, outcome, usage: Usage::default(), cost: Some(Money::from_pico(5)), moments: Moments::default() }
 }
 
 fn texts(reader: &ViewReader, position: u64, gaps: bool) -> (Vec<String>, u64) {

@@ -8,7 +8,7 @@ use super::super::fault::Pressure;
 use super::bucket::Bucket;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
-use crate::model::Usage;
+use crate::model::{Hold, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Where a limit is known from.
@@ -160,6 +160,21 @@ impl Limits {
         self.taken.add(&amounts, 1.0);
         self.learner.sent(&need, now);
         Ok(Taken { need, amounts, at: now, total: self.taken })
+    }
+
+    /// What a request waits for that may not be sent now.
+    pub fn in_the_way(&self, need: &Need, now: f64) -> Hold {
+        let amounts = self.calibrated(need).amounts();
+        let ready = self.limits().map(|(meter, limit)| (limit.bucket.ready_at(amounts.of(meter), now), meter));
+        let (at, meter) = ready.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap_or((0.0, Meter::Requests));
+        match meter {
+            _ if self.opens_at > at => Hold::Refusal,
+            _ if self.next_at > at => Hold::SlowStart,
+            Meter::Requests => Hold::Requests,
+            Meter::InputTokens => Hold::InputTokens,
+            Meter::OutputTokens => Hold::OutputTokens,
+            Meter::Tokens => Hold::Tokens,
+        }
     }
 
     /// The request was answered, or failed in a way that says nothing about limits. `used` is what it used, where that is

@@ -2,6 +2,7 @@
 
 use super::super::budget::Budget;
 use super::Governor;
+use crate::model::Hold;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -23,6 +24,20 @@ pub(super) struct Local {
     pub budget: Budget,
     /// When the first in line has its turn, if a limit makes it wait.
     pub turn_at: f64,
+    /// What the first in line waits for, beside a free place.
+    pub why: Option<Hold>,
+    pub times: PlaceTimes,
+}
+
+/// What became of the places among those in flight: seconds of all of them.
+#[derive(Debug, Default)]
+pub(super) struct PlaceTimes {
+    /// Until when they are counted.
+    at: f64,
+    /// Taken.
+    pub admitted: f64,
+    /// Empty while somebody waited, by reason.
+    pub held: [f64; Hold::ALL.len()],
 }
 
 /// A place in the line: the document, then the time of arrival.
@@ -40,13 +55,29 @@ pub(super) struct Waiter<'g> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut local = self.governor.local();
+        let mut local = self.governor.local_now();
         local.waiting.remove(&self.place);
         local.call_next();
     }
 }
 
+impl PlaceTimes {
+    pub fn new(now: f64) -> Self {
+        Self { at: now, ..Self::default() }
+    }
+}
+
 impl Local {
+    /// Counts the time until now; to be called before anything changes.
+    pub fn advance(&mut self, concurrency: usize, now: f64) {
+        let passed = now - self.times.at;
+        self.times.at = now;
+        self.times.admitted += passed * self.in_flight as f64;
+        if let (Some(why), false) = (self.why, self.waiting.is_empty()) {
+            self.times.held[why as usize] += passed * concurrency.saturating_sub(self.in_flight) as f64;
+        }
+    }
+
     pub fn call_next(&self) {
         if let Some((_, turn)) = self.waiting.first_key_value() {
             turn.notify_one();

@@ -22,9 +22,9 @@ pub use permit::{Ending, Permit};
 
 use super::budget::{Budget, BudgetReached};
 use super::settings::LimitSettings;
-use crate::model::Money;
+use crate::model::{Hold, Money};
 use limits::{Given, Limits, Taken};
-use line::{Local, Waiter};
+use line::{Local, PlaceTimes, Waiter};
 use need::Amounts;
 use shared::Home;
 use std::collections::BTreeMap;
@@ -116,6 +116,8 @@ impl Governor {
             overload: 0.0,
             budget,
             turn_at: 0.0,
+            why: None,
+            times: PlaceTimes::new(clock.now()),
         };
         let home = Home::own(Limits::new(&given, clock.now()));
         Self { home, given, clock, concurrency, local: Mutex::new(local), stop, abandon }
@@ -198,14 +200,28 @@ impl Governor {
         Duration::try_from_secs_f64(opens_at.max(turn_at) - now).ok().filter(|wait| !wait.is_zero())
     }
 
+    /// Seconds of all places among those in flight so far: those that were taken, and those that were empty while
+    /// somebody waited, by reason.
+    pub fn held(&self) -> (f64, Vec<(Hold, f64)>) {
+        let local = self.local_now();
+        (local.times.admitted, Hold::ALL.into_iter().zip(local.times.held).collect())
+    }
+
     fn local(&self) -> MutexGuard<'_, Local> {
         // Counters have no half-written state that a panic elsewhere could leave behind.
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same, with times counted until now.
+    fn local_now(&self) -> MutexGuard<'_, Local> {
+        let mut local = self.local();
+        local.advance(self.concurrency, self.clock.now());
+        local
+    }
+
     fn line_up(&self, document: i64) -> Waiter<'_> {
         let turn = Arc::new(Notify::new());
-        let mut local = self.local();
+        let mut local = self.local_now();
         local.arrivals += 1;
         let place = (document, local.arrivals);
         local.waiting.insert(place, Arc::clone(&turn));
@@ -214,29 +230,33 @@ impl Governor {
 
     fn try_admit(&self, waiter: &Waiter<'_>, ticket: &Ticket) -> Result<Turn, NotAdmitted> {
         let now = self.clock.now();
-        let mut local = self.local();
+        let mut local = self.local_now();
         let first = local.waiting.first_key_value().is_some_and(|(place, _)| *place == waiter.place);
         let most = local.suspicion.map_or(local.ceiling, |most| local.ceiling.min(most as f64));
-        if !first || local.in_flight as f64 >= most.max(1.0) {
+        if !first {
+            return Ok(Turn::AfterOthers);
+        }
+        if local.in_flight as f64 >= most.max(1.0) {
+            let fewer = if local.suspicion.is_some() { Hold::Suspicion } else { Hold::Overload };
+            local.why = Some(fewer).filter(|_| most < self.concurrency as f64);
             return Ok(Turn::AfterOthers);
         }
         let in_flight = local.in_flight as f64;
-        let taken = self.home.with(now, |limits| {
+        let (turn, why) = self.home.with(now, |limits| {
             if in_flight >= limits.window() {
-                return Ok(Turn::AfterOthers);
+                return Ok((Turn::AfterOthers, Some(Hold::SlowStart)));
             }
             if !local.budget.reserve(ticket.at_most).map_err(NotAdmitted::OverBudget)? {
-                return Ok(Turn::AfterOthers);
+                return Ok((Turn::AfterOthers, Some(Hold::Budget)));
             }
-            Ok(limits.try_take(&ticket.need, now).map_or_else(
-                |at| {
-                    local.budget.settle(ticket.at_most, Some(Money::ZERO));
-                    Turn::At(at)
-                },
-                Turn::Now,
-            ))
+            let taken = limits.try_take(&ticket.need, now).map_err(|at| {
+                local.budget.settle(ticket.at_most, Some(Money::ZERO));
+                (Turn::At(at), Some(limits.in_the_way(&ticket.need, now)))
+            });
+            Ok(taken.map_or_else(|held| held, |taken| (Turn::Now(taken), None)))
         })?;
-        match taken {
+        local.why = why;
+        match turn {
             Turn::Now(_) => {
                 local.in_flight += 1;
                 local.turn_at = 0.0;
@@ -244,7 +264,7 @@ impl Governor {
             Turn::At(time) => local.turn_at = time,
             Turn::AfterOthers => {}
         }
-        Ok(taken)
+        Ok(turn)
     }
 }
 

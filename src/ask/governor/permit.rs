@@ -44,7 +44,7 @@ impl Permit<'_> {
     fn give_back(&self, ending: &Ending<'_>) {
         let governor = self.governor;
         let now = governor.clock.now();
-        let mut local = governor.local();
+        let mut local = governor.local_now();
         let in_flight = local.in_flight as f64;
         let pressure = ending.refused.map(|(pressure, _)| pressure);
         governor.home.with(now, |limits| {

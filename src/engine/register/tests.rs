@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Place;
+use crate::model::{DocumentTimes, Place};
 use crate::read::InputSettings;
 use crate::store::{JobColumns, NewRow, NewRun, ReadDocument, Store, StoreSettings};
 use std::collections::BTreeMap;
@@ -67,7 +67,8 @@ impl World {
             if kept.is_none() {
                 let codes = digest.is_none().then(|| "unreadable".to_owned());
                 let (status, result) = (if digest.is_some() { "ok" } else { "failed" }, "{}".to_owned());
-                let row = NewRow { document: id, job: "text".into(), status, failure_code: None, codes, result };
+                let row =
+                    NewRow { document: id, job: "text".into(), status, failure_code: None, codes, result, times: DocumentTimes::default() };
                 runtime.block_on(handle.save_row(row)).unwrap();
             }
             fates.insert(document.name, (id.0, is_new, kept.is_some()));

@@ -1,79 +1,23 @@
-//! Counters that hot paths pay one atomic addition for.
+//! Counters, and what the slots of each stage do. Hot paths pay an atomic addition for the one and a short lock for the other.
+
+mod durations;
+mod live;
+mod queues;
+mod stage;
 
 use super::Context;
-use crate::ask::{Fault, Observer};
+use crate::ask::{Fault, Governor, Observer};
 use crate::event::{RunEvent, Snapshot};
-use crate::model::{Bill, Call, FailureCode, Money, Spent, StageUse, Usage};
+use crate::model::{Bill, Call, FailureCode, Hold, Money, QueueUse, Spent, StageUse, Usage};
+use crate::store::StoreHandle;
+use durations::Durations;
+use live::Live;
+use queues::Queues;
+use stage::StageMeter;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-
-/// One stage: what went through, and how long it worked on it.
-#[derive(Debug)]
-pub(super) struct StageMeter {
-    name: &'static str,
-    slots: usize,
-    done: AtomicU64,
-    working_ns: AtomicU64,
-}
-
-impl StageMeter {
-    fn new(name: &'static str, slots: usize) -> Self {
-        Self { name, slots, done: AtomicU64::new(0), working_ns: AtomicU64::new(0) }
-    }
-
-    /// Counts `n` pieces of work done.
-    pub fn done(&self, n: u64) {
-        self.done.fetch_add(n, Relaxed);
-    }
-
-    /// Adds working time of one slot.
-    pub fn worked(&self, time: Duration) {
-        self.working_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    fn usage(&self, wall: Duration) -> StageUse {
-        let available = wall.as_secs_f64() * self.slots as f64;
-        let busy = Duration::from_nanos(self.working_ns.load(Relaxed)).as_secs_f64() / available.max(f64::MIN_POSITIVE);
-        StageUse { stage: self.name, done: self.done.load(Relaxed), slots: self.slots, busy: busy.min(1.0) }
-    }
-}
-
-/// How long things took, in steps of a quarter of a doubling: a median without keeping them all.
-#[derive(Debug)]
-pub(super) struct Durations([AtomicU64; 128]);
-
-impl Default for Durations {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
-    }
-}
-
-impl Durations {
-    /// Counts one, of a microsecond and more.
-    pub fn add(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-        let doublings = micros.ilog2();
-        // The two bits behind the highest one.
-        let quarter = if doublings < 2 { 0 } else { (micros >> (doublings - 2)) & 3 };
-        let at = (4 * doublings as usize + usize::try_from(quarter).unwrap_or(0)).min(self.0.len() - 1);
-        self.0[at].fetch_add(1, Relaxed);
-    }
-
-    /// The middle one, in milliseconds; 0 if there is none.
-    pub fn median_ms(&self) -> f64 {
-        let counts = self.0.each_ref().map(|count| count.load(Relaxed));
-        let mut below = counts.iter().sum::<u64>() / 2;
-        for (at, count) in counts.iter().enumerate() {
-            if *count > below {
-                // The middle of the step.
-                return f64::exp2((at / 4) as f64) * (1.125 + 0.25 * (at % 4) as f64) / 1000.0;
-            }
-            below -= count;
-        }
-        0.0
-    }
-}
+use tokio::sync::mpsc::Sender;
 
 /// All counters of a run.
 #[derive(Debug)]
@@ -85,6 +29,9 @@ pub(super) struct Meters {
     pub commit: StageMeter,
     pub write: StageMeter,
     pub commits: Durations,
+    pub queues: Queues,
+    /// Who keeps requests back, and for how long.
+    pub governor: OnceLock<Arc<Governor>>,
     /// Documents that there are, plus one; 0 while they are being counted.
     documents: AtomicU64,
     pub answered: AtomicU64,
@@ -95,6 +42,7 @@ pub(super) struct Meters {
     in_flight: AtomicU64,
     retries: AtomicU64,
     refusals: AtomicU64,
+    request_ns: AtomicU64,
     paused_ns: AtomicU64,
     cache_read: AtomicU64,
     cache_write: AtomicU64,
@@ -116,6 +64,8 @@ impl Meters {
             commit: StageMeter::new("commit", 1),
             write: StageMeter::new("write", 1),
             commits: Durations::default(),
+            queues: Queues::default(),
+            governor: OnceLock::new(),
             documents: zero(),
             answered: zero(),
             failed: zero(),
@@ -125,6 +75,7 @@ impl Meters {
             in_flight: zero(),
             retries: zero(),
             refusals: zero(),
+            request_ns: zero(),
             paused_ns: zero(),
             cache_read: zero(),
             cache_write: zero(),
@@ -136,6 +87,20 @@ impl Meters {
         }
     }
 
+    /// Watches who keeps requests back, and the channels that carry documents and records.
+    pub fn watch<A: Send + 'static, B: Send + 'static, C: Send + 'static>(
+        &self,
+        governor: &Arc<Governor>,
+        (found, read, ready): (&Sender<A>, &Sender<B>, &Sender<C>),
+        store: &StoreHandle,
+    ) {
+        let _only_once = self.governor.set(Arc::clone(governor));
+        self.queues.watch("found", found);
+        self.queues.watch("read", read);
+        self.queues.watch("ready", ready);
+        self.queues.watch_store("records", store.watcher());
+    }
+
     pub fn set_documents(&self, documents: u64) {
         self.documents.store(documents + 1, Relaxed);
     }
@@ -144,13 +109,28 @@ impl Meters {
         self.started.elapsed()
     }
 
-    pub fn stages(&self, wall: Duration) -> Vec<StageUse> {
-        [&self.read, &self.prepare, &self.ask, &self.commit, &self.write].map(|stage| stage.usage(wall)).to_vec()
+    pub fn stages(&self) -> Vec<StageUse> {
+        let alone = |stage: &StageMeter| stage.usage(Vec::new());
+        vec![alone(&self.read), alone(&self.prepare), self.ask.usage(self.held()), alone(&self.commit), alone(&self.write)]
+    }
+
+    /// What kept requests back, in seconds of all permits.
+    fn held(&self) -> Vec<(Hold, f64)> {
+        let Some(governor) = self.governor.get() else { return Vec::new() };
+        let (admitted, mut held) = governor.held();
+        // From the permit to the first byte there is only the ledger.
+        held.push((Hold::Ledger, admitted - self.ask.work().as_secs_f64()));
+        held
+    }
+
+    /// How full the channels are.
+    pub fn queues(&self) -> Vec<QueueUse> {
+        self.queues.usage()
     }
 
     /// Time of all requests so far.
     pub fn request_time(&self) -> Duration {
-        Duration::from_nanos(self.ask.working_ns.load(Relaxed))
+        Duration::from_nanos(self.request_ns.load(Relaxed))
     }
 
     /// Adds time during which the provider wanted nothing.
@@ -175,16 +155,18 @@ impl Meters {
         Snapshot {
             elapsed_s: self.wall().as_secs_f64(),
             documents: self.documents.load(Relaxed).checked_sub(1),
-            read: self.read.done.load(Relaxed),
-            prepared: self.prepare.done.load(Relaxed),
+            read: self.read.count(),
+            prepared: self.prepare.count(),
             answered: self.answered.load(Relaxed),
-            written: self.write.done.load(Relaxed),
+            written: self.write.count(),
             failed: self.failed.load(Relaxed),
             requests: self.requests.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             retries: self.retries.load(Relaxed),
             refusals: self.refusals.load(Relaxed),
             waiting_s: 0.0,
+            stages: self.stages(),
+            queues: self.queues(),
             answering: self.live().shown(),
             reused: self.reused.load(Relaxed),
             up_to_date: self.up_to_date.load(Relaxed),
@@ -195,52 +177,20 @@ impl Meters {
     }
 }
 
-/// One of the answers that are coming: people can read one at a time.
-#[derive(Debug, Default)]
-struct Live {
-    call: String,
-    text: String,
-    heard: Option<Instant>,
-}
-
-impl Live {
-    /// An answer that says nothing for this long makes way for another.
-    const PATIENCE: Duration = Duration::from_secs(1);
-    /// Characters of its end that are kept.
-    const KEPT: usize = 200;
-
-    fn hear(&mut self, call: &Call, text: &str) {
-        let label = call.label();
-        if self.call != label {
-            if self.heard.is_some_and(|at| at.elapsed() < Self::PATIENCE) {
-                return;
-            }
-            (self.call, self.text) = (label, String::new());
-        }
-        self.heard = Some(Instant::now());
-        self.text.push_str(text);
-        if let Some((at, _)) = self.text.char_indices().nth_back(Self::KEPT) {
-            self.text.drain(..at);
-        }
-    }
-
-    fn shown(&self) -> Option<String> {
-        let fresh = self.heard?.elapsed() < 5 * Self::PATIENCE;
-        fresh.then(|| format!("{}: {}", self.call, self.text))
-    }
-}
-
 impl Observer for Context {
     fn sent(&self) {
         self.meters.requests.fetch_add(1, Relaxed);
         self.meters.in_flight.fetch_add(1, Relaxed);
+        self.meters.ask.begin();
     }
 
     fn ended(&self, spent: &Spent) {
         let meters = &self.meters;
         meters.in_flight.fetch_sub(1, Relaxed);
         meters.ask.done(1);
-        meters.ask.worked(Duration::try_from_secs_f64(spent.seconds).unwrap_or_default());
+        meters.ask.end();
+        let time = Duration::try_from_secs_f64(spent.seconds).unwrap_or_default();
+        meters.request_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         meters.input_tokens.fetch_add(spent.usage.input(), Relaxed);
         meters.output_tokens.fetch_add(spent.usage.output, Relaxed);
         meters.cache_read.fetch_add(spent.usage.cache_read, Relaxed);
