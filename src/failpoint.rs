@@ -23,3 +23,10 @@ pub(crate) fn reach(_place: &str) {}
 pub(crate) fn setting(_place: &str) -> Option<String> {
     None
 }
+
+/// A slow place: takes as many milliseconds as the environment says.
+pub(crate) fn linger(place: &str) {
+    if let Some(ms) = setting(place).and_then(|ms| ms.parse().ok()) {
+        std::thread::sleep(std::time::Duration::from_millis(ms));
+    }
+}

@@ -13,6 +13,7 @@ use crate::job::{Combined, Job, Portions};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Row, RowStatus};
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -255,6 +256,8 @@ impl Desk {
     /// Hands a row to the store and tells the watchers.
     async fn commit(&self, document: DocumentId, row: Row, times: DocumentTimes) -> Result<(), RunError> {
         let result = json(&row)?;
+        let took = Timestamp::now().duration_since(times.ready);
+        self.context.meters.pace.done(&row, took.try_into().unwrap_or_default());
         let new = NewRow {
             document,
             codes: row.codes(),

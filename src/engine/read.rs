@@ -2,18 +2,21 @@
 
 use super::list::Found;
 use super::memory::{Budget, Held};
+use super::meter::Meters;
 use super::register::{Identity, Register};
 use super::{Context, RunError};
+use crate::failpoint;
 use crate::model::{Digest, Document, DocumentId, DocumentTimes, Failure, Stamp};
 use crate::read::{Opened, ReadSettings};
 use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
-use tokio_stream::wrappers::ReceiverStream;
 
 /// A document that was read, or could not be. Its bytes count against the memory budget for as long as `held` lives.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(super) struct Read {
 /// Files that one reader opens at a time, where so many are waiting: handing over to another thread costs more than
 /// reading a small one.
 const BATCH: usize = 16;
+/// Where reading one takes longer than this, readers take one at a time: the others had nothing to do otherwise.
+const SLOW: Duration = Duration::from_micros(500);
 
 /// Everything that reading needs, shared by all documents.
 pub(super) struct Reader {
@@ -46,8 +51,7 @@ pub(super) struct Reader {
 pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Reader) -> Result<(), RunError> {
     let budget = Budget::megabytes(reader.settings.memory_mb);
     let reader = &reader;
-    let mut reading = ReceiverStream::new(found)
-        .ready_chunks(BATCH)
+    let reading = stream::unfold((found, Arc::clone(&reader.context.meters)), next_batch)
         .map(|batch| reader.open_batch(batch))
         .buffer_unordered(reader.settings.concurrency)
         .flat_map(|opened| match opened {
@@ -56,6 +60,7 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
         })
         .map(|opened| async { reader.finish(opened?, &budget).await })
         .buffer_unordered(reader.settings.concurrency);
+    let mut reading = pin!(reading);
     while let Some(done) = reading.next().await {
         let Done { listed, read } = done?;
         // Here and not where several are under way: one that had its turn in the store's queue while this loop waits for
@@ -68,6 +73,15 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
         }
     }
     Ok(())
+}
+
+/// What one reader takes up next.
+async fn next_batch((mut found, meters): (Receiver<Found>, Arc<Meters>)) -> Option<(Vec<Found>, (Receiver<Found>, Arc<Meters>))> {
+    let meter = &meters.read;
+    let is_slow = meter.work() > SLOW * u32::try_from(meter.count()).unwrap_or(u32::MAX);
+    let mut batch = Vec::with_capacity(BATCH);
+    let taken = found.recv_many(&mut batch, if is_slow { 1 } else { BATCH }).await;
+    (taken > 0).then_some((batch, (found, meters)))
 }
 
 /// A document that a reader is done with.
@@ -100,6 +114,7 @@ impl Reader {
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
         let open_one = move |Found { document, failure, versions, at }: Found| {
+            failpoint::linger("read_ms");
             let (opened, stamp) =
                 failure.map_or_else(|| register.roots().open_document(&document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {

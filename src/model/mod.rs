@@ -3,6 +3,7 @@
 //! Everything here is plain data that the stages hand to each other. Nothing here reads a file, opens a
 //! socket or looks at a clock, so every other module may use it.
 
+mod bottleneck;
 mod call;
 mod document;
 mod failure;
@@ -14,6 +15,7 @@ mod row;
 mod stage;
 mod summary;
 
+pub use bottleneck::{Bottleneck, Change, Limit};
 pub use call::{Call, CallKey, Part};
 pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};

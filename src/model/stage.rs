@@ -63,6 +63,17 @@ impl Hold {
         Self::Suspicion,
         Self::Budget,
     ];
+
+    /// The setting that states this limit, if it is one of the account's.
+    pub fn key(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Requests => "llm.limits.requests_per_minute",
+            Self::InputTokens => "llm.limits.input_tokens_per_minute",
+            Self::OutputTokens => "llm.limits.output_tokens_per_minute",
+            Self::Tokens => "llm.limits.tokens_per_minute",
+            _ => return None,
+        })
+    }
 }
 
 /// How full a channel was.

@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use super::{Bill, CallStatus, Digest, FailureCode, QueueUse, Row, RowStatus, StageUse, Usage};
+use super::{Bill, Bottleneck, CallStatus, Digest, FailureCode, QueueUse, Row, RowStatus, StageUse, Usage};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -134,6 +134,9 @@ pub struct RunFigures {
     pub stages: Vec<StageUse>,
     /// All channels between them, in order.
     pub queues: Vec<QueueUse>,
+    /// What held the run back; absent if it was over at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<Bottleneck>,
     /// The stage that was busiest.
     pub busiest_stage: &'static str,
 }

@@ -57,6 +57,9 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         line(&mut out, "run", &format!("{sent}{reused}; {} wall time{speed}", duration(run.wall_seconds)));
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));
+        if let Some(bottleneck) = &run.bottleneck {
+            line(&mut out, "bottleneck", &bottleneck.sentence);
+        }
         if run.cache_hit_rate > 0.0 {
             let saved = run.cache_saved_usd.map_or_else(String::new, |usd| format!(", which saved ${usd:.6}"));
             line(&mut out, "", &format!("prompt cache: {:.0} % of the tokens in came from it{saved}", 100.0 * run.cache_hit_rate));

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot be taken should say so at once")]
 
 mod bare;
+mod bottleneck;
 mod child;
 mod corpus;
 mod durability;
@@ -33,12 +34,14 @@ fn main() {
             straggler::straggler(100_000);
             million::million(1_000_000);
             limits::limits();
+            bottleneck::bottleneck();
             formats::formats();
             inputs::rows(1_000_000);
             inputs::crowd(1_000_000);
             inputs::pages();
         }
         ["formats"] => formats::formats(),
+        ["bottleneck"] => bottleneck::bottleneck(),
         ["limits"] => limits::limits(),
         ["corpus", directories @ ..] => corpus::corpus(directories),
         ["rows"] => inputs::rows(1_000_000),

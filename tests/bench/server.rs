@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 pub const MODE: &str = "serve";
@@ -16,12 +17,15 @@ const ANSWER: &str = r#"{"id":"x","object":"chat.completion","model":"bench","ch
 /// What the first document of [`super::throughput::texts`] says.
 const FIRST: &[u8] = b"docid:0000000 ";
 
-/// Serves until it is killed; says its address first. The first document takes `slow_ms` more.
+/// Whether the slow answer was given.
+static SLOW_ONCE: AtomicBool = AtomicBool::new(false);
+
+/// Serves until it is killed; says its address first. The first document takes `slow_ms` more, once.
 pub fn serve(latency_ms: u64, slow_ms: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let answer = move |body: Bytes| async move {
-            let slow = slow_ms > 0 && body.windows(FIRST.len()).any(|part| part == FIRST);
+            let slow = slow_ms > 0 && body.windows(FIRST.len()).any(|part| part == FIRST) && !SLOW_ONCE.swap(true, Relaxed);
             let wait = latency_ms + if slow { slow_ms } else { 0 };
             if wait > 0 {
                 tokio::time::sleep(Duration::from_millis(wait)).await;

@@ -8,6 +8,7 @@ use super::super::fault::Pressure;
 use super::bucket::Bucket;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
+use crate::insight::Rate;
 use crate::model::{Hold, Usage};
 use serde::{Deserialize, Serialize};
 
@@ -170,11 +171,19 @@ impl Limits {
         match meter {
             _ if self.opens_at > at => Hold::Refusal,
             _ if self.next_at > at => Hold::SlowStart,
-            Meter::Requests => Hold::Requests,
-            Meter::InputTokens => Hold::InputTokens,
-            Meter::OutputTokens => Hold::OutputTokens,
-            Meter::Tokens => Hold::Tokens,
+            meter => hold(meter),
         }
+    }
+
+    /// The limits that are known, and what was used of them.
+    pub fn rates(&self) -> Vec<Rate> {
+        let rate = |(meter, limit): (Meter, Limit)| Rate {
+            meter: hold(meter),
+            per_second: limit.bucket.per_second(),
+            burst: limit.bucket.capacity(),
+            used: self.taken.of(meter),
+        };
+        self.limits().map(rate).collect()
     }
 
     /// The request was answered, or failed in a way that says nothing about limits. `used` is what it used, where that is
@@ -284,5 +293,15 @@ impl Limits {
             None => return,
         };
         self.next_at = now + spacing;
+    }
+}
+
+/// What a request waits for when this limit is in its way.
+fn hold(meter: Meter) -> Hold {
+    match meter {
+        Meter::Requests => Hold::Requests,
+        Meter::InputTokens => Hold::InputTokens,
+        Meter::OutputTokens => Hold::OutputTokens,
+        Meter::Tokens => Hold::Tokens,
     }
 }

@@ -22,6 +22,7 @@ pub use permit::{Ending, Permit};
 
 use super::budget::{Budget, BudgetReached};
 use super::settings::LimitSettings;
+use crate::insight::Rate;
 use crate::model::{Hold, Money};
 use limits::{Given, Limits, Taken};
 use line::{Local, PlaceTimes, Waiter};
@@ -205,6 +206,11 @@ impl Governor {
     pub fn held(&self) -> (f64, Vec<(Hold, f64)>) {
         let local = self.local_now();
         (local.times.admitted, Hold::ALL.into_iter().zip(local.times.held).collect())
+    }
+
+    /// The limits of the account that are known, and what was used of them.
+    pub fn rates(&self) -> Vec<Rate> {
+        self.home.with(self.clock.now(), |limits| limits.rates())
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {

@@ -1,17 +1,21 @@
 //! Counters, and what the slots of each stage do. Hot paths pay an atomic addition for the one and a short lock for the other.
 
+mod cpu;
 mod durations;
 mod live;
+mod pace;
 mod queues;
 mod stage;
 
 use super::Context;
-use crate::ask::{Fault, Governor, Observer};
+use crate::ask::{Fault, Governor, LlmSettings, Observer};
 use crate::event::{RunEvent, Snapshot};
+use crate::insight::Situation;
 use crate::model::{Bill, Call, FailureCode, Hold, Money, QueueUse, Spent, StageUse, Usage};
 use crate::store::StoreHandle;
 use durations::Durations;
 use live::Live;
+use pace::Pace;
 use queues::Queues;
 use stage::StageMeter;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -30,6 +34,9 @@ pub(super) struct Meters {
     pub write: StageMeter,
     pub commits: Durations,
     pub queues: Queues,
+    pub pace: Pace,
+    /// Computing time that was spent before the run.
+    cpu_before_s: f64,
     /// Who keeps requests back, and for how long.
     pub governor: OnceLock<Arc<Governor>>,
     /// Documents that there are, plus one; 0 while they are being counted.
@@ -65,6 +72,8 @@ impl Meters {
             write: StageMeter::new("write", 1),
             commits: Durations::default(),
             queues: Queues::default(),
+            pace: Pace::default(),
+            cpu_before_s: cpu::seconds(),
             governor: OnceLock::new(),
             documents: zero(),
             answered: zero(),
@@ -121,6 +130,25 @@ impl Meters {
         // From the permit to the first byte there is only the ledger.
         held.push((Hold::Ledger, admitted - self.ask.work().as_secs_f64()));
         held
+    }
+
+    /// What the run has done so far, as far as its speed goes.
+    pub fn situation(&self, settings: &LlmSettings) -> Situation {
+        let requests = self.requests.load(Relaxed);
+        Situation {
+            wall_s: self.wall().as_secs_f64(),
+            documents: self.answered.load(Relaxed),
+            requests,
+            chain_s: self.pace.shortest().as_secs_f64(),
+            latency_s: self.request_time().as_secs_f64() / (requests as f64).max(1.0),
+            stages: self.stages(),
+            rates: self.governor.get().map(|governor| governor.rates()).unwrap_or_default(),
+            cpu_s: cpu::seconds() - self.cpu_before_s,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            tail: self.pace.tail(),
+            hedge: settings.hedge,
+            window: Some(settings.documents).filter(|window| *window > 0),
+        }
     }
 
     /// How full the channels are.

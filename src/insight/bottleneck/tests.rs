@@ -1,0 +1,96 @@
+use super::*;
+use std::collections::BTreeMap;
+
+fn stage(stage: &'static str, slots: usize, busy: f64) -> StageUse {
+    StageUse { stage, done: 100, slots, busy, waiting: 1.0 - busy, blocked: 0.0, held: BTreeMap::new() }
+}
+
+/// A run of 10 s in which requests were in flight for 9.5 s with all permits, and nothing else took 1 s.
+fn run() -> Situation {
+    Situation {
+        wall_s: 10.0,
+        documents: 100,
+        requests: 1000,
+        chain_s: 0.1,
+        latency_s: 0.1,
+        stages: vec![
+            stage("read", 16, 0.01),
+            stage("prepare", 1, 0.1),
+            stage("ask", 10, 0.95),
+            stage("commit", 1, 0.05),
+            stage("write", 1, 0.02),
+        ],
+        cores: 4,
+        cpu_s: 2.0,
+        ..Situation::default()
+    }
+}
+
+fn changed(found: &Bottleneck) -> (&str, &str, &str) {
+    let change = found.change.as_ref().expect("a setting helps");
+    (change.key, &change.from, &change.to)
+}
+
+#[test]
+fn too_few_requests_at_a_time_are_raised_until_the_next_limit_binds() {
+    let found = run().bottleneck().expect("it binds");
+    assert_eq!(found.limit, Limit::Concurrency);
+    assert_eq!(changed(&found), ("llm.concurrency", "10", "80"));
+    let after = found.predicted_s.expect("predicted");
+    // 9.5 s / 8 s of work, and 0.5 s around it.
+    assert!((after - 1.6875).abs() < 0.01, "{after}");
+    assert!(found.sentence.contains("raise llm.concurrency 10 -> 80: about 5.9x (10.0 s -> 1.7 s)"), "{}", found.sentence);
+}
+
+#[test]
+fn a_limit_of_the_account_is_named_with_what_would_do() {
+    let mut run = run();
+    run.stages[2] = StageUse { held: BTreeMap::from([(Hold::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
+    run.rates = vec![Rate { meter: Hold::Requests, per_second: 100.0, burst: 10.0, used: 990.0 }];
+    let found = run.bottleneck().expect("it binds");
+    assert_eq!(found.limit, Limit::Held(Hold::Requests));
+    assert_eq!(changed(&found), ("llm.limits.requests_per_minute", "6010", "13000"));
+    assert!(found.sentence.contains("10 would do"), "{}", found.sentence);
+}
+
+#[test]
+fn slow_preparation_gets_the_cores_that_there_are_and_no_more() {
+    let mut run = run();
+    (run.stages[1], run.stages[2]) = (stage("prepare", 1, 0.97), stage("ask", 32, 0.2));
+    let found = run.bottleneck().expect("it binds");
+    assert_eq!(changed(&found), ("prepare.workers", "1", "4"));
+    (run.stages[1].slots, run.cpu_s) = (4, 39.0);
+    let found = run.bottleneck().expect("it binds");
+    assert_eq!((found.limit, found.change), (Limit::Cores, None));
+}
+
+#[test]
+fn a_straggler_is_named() {
+    let mut run = run();
+    run.stages[2] = stage("ask", 32, 0.2);
+    run.tail = Some(Tail { document: "slow.txt".into(), alone_s: 8.0, request_s: 8.1 });
+    let found = run.bottleneck().expect("it binds");
+    assert_eq!(changed(&found), ("llm.hedge", "false", "true"));
+    assert!(found.sentence.contains("slow.txt took 8.0 s longer"), "{}", found.sentence);
+    // 2 s for the others, half a second of patience and another answer.
+    assert!((found.predicted_s.expect("predicted") - 2.6).abs() < 0.01);
+}
+
+#[test]
+fn few_documents_are_nobodys_fault() {
+    let mut run = run();
+    (run.stages[2], run.chain_s, run.wall_s) = (stage("ask", 1000, 0.01), 1.9, 2.0);
+    let found = run.bottleneck().expect("it binds");
+    assert_eq!((found.limit, found.change), (Limit::Latency, None));
+}
+
+#[test]
+fn nothing_is_said_of_a_run_without_work() {
+    assert_eq!(Situation { requests: 0, ..run() }.bottleneck(), None);
+    assert_eq!(Situation::default().bottleneck(), None);
+}
+
+#[test]
+fn numbers_are_those_that_people_choose() {
+    assert_eq!([1.0, 9.2, 41.0, 43.2, 128.0, 1001.0].map(round_up), [1, 10, 41, 44, 130, 1100]);
+}
