@@ -1,5 +1,8 @@
 //! Places where tests make the program die, as if by `kill -9`. In the program that users get, these do nothing.
 
+/// The environment variable that says which of them are on.
+pub(crate) const VARIABLE: &str = "FAILPOINTS";
+
 /// Reaching `place` may be the end of the process: `FAILPOINTS="commit=0.01,publish=0.5"` gives probabilities.
 #[cfg(feature = "failpoints")]
 pub(crate) fn reach(place: &str) {
@@ -9,15 +12,47 @@ pub(crate) fn reach(place: &str) {
     }
 }
 
+/// What processes that know no environment are to be told of it.
+#[cfg(feature = "failpoints")]
+pub(crate) fn inherited() -> Option<std::ffi::OsString> {
+    std::env::var_os(VARIABLE)
+}
+
+/// What is at `place` never ends: it works (`place=busy`), or waits, and says so by a file (`place=FILE`).
+#[cfg(feature = "failpoints")]
+pub(crate) fn stall(place: &str) -> std::io::Result<()> {
+    let Some(how) = setting(place) else { return Ok(()) };
+    if how != "busy" {
+        std::fs::write(how, "")?;
+        loop {
+            std::thread::park();
+        }
+    }
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
 /// The value of `place` in the environment.
 #[cfg(feature = "failpoints")]
 pub(crate) fn setting(place: &str) -> Option<String> {
-    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var("FAILPOINTS").unwrap_or_default());
+    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var(VARIABLE).unwrap_or_default());
     ALL.split(',').find_map(|one| one.strip_prefix(place)?.strip_prefix('=').map(str::to_owned))
 }
 
 #[cfg(not(feature = "failpoints"))]
 pub(crate) fn reach(_place: &str) {}
+
+#[cfg(not(feature = "failpoints"))]
+pub(crate) fn inherited() -> Option<std::ffi::OsString> {
+    None
+}
+
+#[cfg(not(feature = "failpoints"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same as with the feature")]
+pub(crate) fn stall(_place: &str) -> std::io::Result<()> {
+    Ok(())
+}
 
 #[cfg(not(feature = "failpoints"))]
 pub(crate) fn setting(_place: &str) -> Option<String> {

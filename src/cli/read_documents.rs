@@ -2,6 +2,7 @@
 
 use super::args::ReadDocumentsArgs;
 use super::exit::{Exit, Stop};
+use crate::failpoint;
 use crate::prepare::serve;
 use std::io::{BufWriter, stdin, stdout};
 
@@ -9,23 +10,53 @@ use std::io::{BufWriter, stdin, stdout};
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, Stop> {
-    limit_memory(args.megabytes.saturating_mul(1_000_000)).map_err(Stop::internal)?;
+    limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(Stop::internal)?;
     std::panic::set_hook(Box::new(|_| {}));
-    let serving = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(|| serve(stdin().lock(), BufWriter::new(stdout())));
+    let serving = || {
+        serve(stdin().lock(), BufWriter::new(stdout()), |settings| {
+            limits::cpu_from_now(settings.document_s)?;
+            failpoint::stall("read_document")
+        })
+    };
+    let serving = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(serving);
     let ended = serving.map_err(Stop::internal)?.join().map_err(|_| Stop::internal("a reader of documents was lost"))?;
     // Whoever asked is gone when a pipe breaks: there is nobody to tell.
     ended.map_or(Ok(Exit::Internal), |()| Ok(Exit::Ok))
 }
 
-/// An allocation above the limit then fails, and ends this process.
 #[cfg(unix)]
-fn limit_memory(bytes: u64) -> std::io::Result<()> {
-    rlimit::Resource::DATA.set(bytes, bytes)?;
-    // No file is left behind by a process that breaks down.
-    rlimit::Resource::CORE.set(0, 0)
+mod limits {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use rustix::time::{ClockId, clock_gettime};
+    use std::io::Result;
+
+    /// An allocation above the limit then fails, and ends this process.
+    pub(super) fn memory(bytes: u64) -> Result<()> {
+        setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
+        // No file is left behind by a process that breaks down.
+        Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+    }
+
+    /// The signal `SIGXCPU` ends this process when it has worked for so many seconds more. Waiting for its turn on a busy
+    /// machine is no work.
+    pub(super) fn cpu_from_now(seconds: u64) -> Result<()> {
+        let spent = clock_gettime(ClockId::ProcessCPUTime).tv_sec.unsigned_abs();
+        let maximum = getrlimit(Resource::Cpu).maximum;
+        let allowed = spent.saturating_add(1).saturating_add(seconds);
+        let current = Some(maximum.map_or(allowed, |maximum| maximum.min(allowed)));
+        Ok(setrlimit(Resource::Cpu, Rlimit { current, maximum })?)
+    }
 }
 
 #[cfg(not(unix))]
-fn limit_memory(_bytes: u64) -> std::io::Result<()> {
-    Ok(())
+mod limits {
+    use std::io::Result;
+
+    pub(super) fn memory(_bytes: u64) -> Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn cpu_from_now(_seconds: u64) -> Result<()> {
+        Ok(())
+    }
 }

@@ -65,8 +65,10 @@ codes! {
     Encrypted = "encrypted",
     /// The document has pages and no text on them, as scans have, and they were not to be sent as images.
     NoText = "no_text",
-    /// Getting the text out took more time or memory than `prepare.document_s` and `prepare.document_mb` allow.
+    /// Getting the text out took more CPU time or memory than `prepare.document_s` and `prepare.document_mb` allow.
     PrepareLimit = "prepare_limit",
+    /// Getting the text out came to no end, without taking much CPU time: it hung, or the machine had no time for it.
+    PrepareTimeout = "prepare_timeout",
     /// The image has more pixels than `prepare.image.max_pixels_mp`.
     TooManyPixels = "too_many_pixels",
     /// No job of this run takes this kind of document.
@@ -116,6 +118,7 @@ impl FailureCode {
         match self {
             Self::Unreadable
             | Self::Vanished
+            | Self::PrepareTimeout
             | Self::RateLimited
             | Self::Overloaded
             | Self::ServerError

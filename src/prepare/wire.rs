@@ -20,13 +20,14 @@ pub struct Greeting {
 /// Length of the number in front of each frame.
 pub const LENGTH_BYTES: usize = size_of::<u64>();
 
-/// Answers requests until there are no more. Blocks.
-pub fn serve(mut requests: impl Read, mut replies: impl Write) -> io::Result<()> {
+/// Answers requests until there are no more; `begin` is called ahead of each document. Blocks.
+pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&PrepareSettings) -> io::Result<()>) -> io::Result<()> {
     let Some(greeting) = frame(&mut requests)? else { return Ok(()) };
     let Greeting { settings, limits } = serde_json::from_slice(&greeting)?;
     while let (Some(format), Some(bytes)) = (frame(&mut requests)?, frame(&mut requests)?) {
         let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format);
         let unknown = || Failure::new(FailureCode::Internal, "the process that reads documents is of another version");
+        begin(&settings)?;
         let result = reader.ok_or_else(unknown).and_then(|reader| extract(&bytes, reader, &settings, &limits));
         drop(bytes);
         let reply = serde_json::to_vec(&result)?;

@@ -96,6 +96,21 @@ fn a_reader_that_takes_too_much_costs_its_document_and_no_other() {
 }
 
 #[test]
+fn a_reader_that_works_too_long_has_failed_and_one_that_waits_too_long_is_tried_again() {
+    let server = ModelServer::start();
+    let failure_of = |how: &str| {
+        let workspace = Workspace::new().against(&server).set("prepare.document_s", 1);
+        workspace.write("echo.toml", ECHO).doc("a.html", HTML);
+        let stalled = workspace.clone().env("FAILPOINTS", &format!("read_document={how}"));
+        let csv = stalled.run(["--job", "echo.toml"]).exits(3).csv("echo");
+        assert!(csv.rows[0]["failure_message"].contains("prepare.document_s"), "{:?}", csv.rows[0]);
+        (csv.rows[0]["failure_code"].clone(), workspace.run(["--job", "echo.toml"]).code)
+    };
+    assert_eq!(failure_of("busy"), ("prepare_limit".into(), 3));
+    assert_eq!(failure_of("waits"), ("prepare_timeout".into(), 0));
+}
+
+#[test]
 fn what_would_be_sent_can_be_seen_without_sending_it() {
     let workspace = Workspace::new();
     all_kinds(&workspace);

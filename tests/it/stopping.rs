@@ -53,6 +53,19 @@ fn stopped_by(signal: &str) {
 }
 
 #[test]
+fn an_interrupt_does_not_wait_for_a_document_that_is_being_prepared() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.html", "<!DOCTYPE html><p>docid:a");
+    let hangs = workspace.clone().env("FAILPOINTS", "read_document=hangs");
+    let run = hangs.start_run(["--job", "echo.toml"]);
+    run.wait_until_there_is("hangs");
+    run.signal("INT");
+    run.finish().exits(4);
+    assert_eq!(workspace.run(["--job", "echo.toml"]).exits(0).csv("echo").column("said"), ["said of docid:a"]);
+}
+
+#[test]
 fn after_a_kill_no_committed_answer_is_asked_again() {
     let server = ModelServer::script().latency(|_| Duration::from_millis(5)).start();
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 8);

@@ -207,9 +207,18 @@ impl Running {
 
     /// Waits until it has said this on stderr.
     pub fn wait_until_it_says(&self, part: &str) {
+        self.wait_until(part, || self.stderr.so_far().contains(part));
+    }
+
+    /// Waits until this file is in the workspace.
+    pub fn wait_until_there_is(&self, file: &str) {
+        self.wait_until(file, || self.dir.path().join(file).exists());
+    }
+
+    fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         let deadline = Instant::now() + WATCHDOG;
-        while !self.stderr.so_far().contains(part) {
-            assert!(Instant::now() < deadline, "waited in vain for {part:?}:\n{}", self.stderr.so_far());
+        while !is_so() {
+            assert!(Instant::now() < deadline, "waited in vain for {what:?}:\n{}", self.stderr.so_far());
             std::thread::sleep(Duration::from_millis(2));
         }
     }
