@@ -1,7 +1,8 @@
 //! The walk of an input that is not on this machine: which of the objects that are listed are documents, and their names.
 
 use super::filter::{Filter, IGNORE_FILE, is_hidden};
-use super::remote::{Listing, Remote};
+use super::listing::Listing;
+use super::remote::Remote;
 use super::settings::InputSettings;
 use super::walk::{Root, RootKind, Roots};
 use crate::model::{Failure, FailureCode, LeftOut, Place, Stamp};
@@ -65,7 +66,7 @@ pub(super) struct Elsewhere {
 #[derive(Debug)]
 enum Next {
     Single(String, Stamp),
-    Listed(Listing<'static>),
+    Listed(Listing),
     Nothing,
 }
 
@@ -73,10 +74,11 @@ impl Elsewhere {
     /// The walk of the input with this number; nothing if it is on this machine.
     pub fn of(roots: &Roots, input: usize) -> Self {
         let remote = roots.0.get(input).and_then(Root::remote);
-        let next = remote.map_or(Next::Nothing, |remote| match remote.single() {
-            Some((key, stamp)) => Next::Single(key, stamp),
-            None => Next::Listed(remote.list()),
+        let next = remote.and_then(|remote| {
+            let single = remote.single().map(|(key, stamp)| Next::Single(key, stamp));
+            single.or_else(|| remote.list().map(Next::Listed))
         });
+        let next = next.unwrap_or(Next::Nothing);
         Self { roots: roots.clone(), input, next }
     }
 
@@ -86,13 +88,7 @@ impl Elsewhere {
         let root = &roots.0[self.input];
         match &mut self.next {
             Next::Nothing => None,
-            Next::Listed(listing) => {
-                let next = next_listed(root, self.input, listing, left_out);
-                if next.as_ref().is_none_or(|object| object.failure.is_some()) {
-                    self.next = Next::Nothing;
-                }
-                next
-            }
+            Next::Listed(listing) => next_listed(root, self.input, listing, left_out),
             Next::Single(..) => {
                 let Next::Single(key, stamp) = std::mem::replace(&mut self.next, Next::Nothing) else { return None };
                 let place = Place::Object { input: self.input, key, listed: Some(stamp) };
@@ -102,7 +98,10 @@ impl Elsewhere {
     }
 }
 
-fn next_listed(root: &Root, input: usize, listing: &mut Listing<'_>, left_out: &mut LeftOut) -> Option<Object> {
+const ODD: &str = "no object with this key can be asked for: it has a part that is empty, \".\" or \"..\", or a control character; \
+                   rename it, or leave it out with input.exclude";
+
+fn next_listed(root: &Root, input: usize, listing: &mut Listing, left_out: &mut LeftOut) -> Option<Object> {
     let RootKind::Remote(remote, Some(filter)) = &root.kind else { return None };
     loop {
         let (key, stamp) = match remote.next_of(listing)? {
@@ -116,12 +115,13 @@ fn next_listed(root: &Root, input: usize, listing: &mut Listing<'_>, left_out: &
         let Some(relative) = remote.address.below(&key) else { continue };
         if relative.split('/').any(|part| is_hidden(part.as_bytes())) {
             left_out.hidden += 1;
-        } else if !filter.takes_object(Path::new(relative), Some(stamp)) {
+        } else if !filter.takes_object(Path::new(relative), stamp) {
             left_out.patterns += 1;
         } else {
             let name = if root.prefix.is_empty() { relative.to_owned() } else { format!("{}/{relative}", root.prefix) };
-            let place = Place::Object { input, key, listed: Some(stamp) };
-            return Some(Object { place, name, failure: None });
+            let failure = stamp.is_none().then(|| Failure::new(FailureCode::Unreadable, ODD));
+            let place = Place::Object { input, key, listed: stamp };
+            return Some(Object { place, name, failure });
         }
     }
 }

@@ -7,6 +7,7 @@ mod elsewhere;
 mod file;
 mod file_list;
 mod filter;
+mod listing;
 mod names;
 mod place;
 mod remote;

@@ -5,19 +5,15 @@
 //! well. What is listed says when it was changed, so an object that is as it was costs no request of its own.
 
 use super::file::{is_settled, nanoseconds, too_large};
+use super::listing::{Listed, Listing};
 use crate::model::{Digest, Failure, FailureCode, Stamp};
 use crate::remote::{Address, Client, Service, Trouble};
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::stream::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStoreExt as _, Result};
-use std::collections::VecDeque;
-use std::fmt;
 use std::future::Future;
 use std::time::SystemTime;
 use tokio::runtime::Handle;
-
-/// Objects looked at together: what a page of a listing holds.
-const PAGE: usize = 1000;
 
 /// An input that is not on this machine. All of it blocks, and must not be used where a runtime has one thread alone.
 #[derive(Debug)]
@@ -26,8 +22,16 @@ pub struct Remote {
     pub address: Address,
     client: Client,
     runtime: Handle,
-    /// What the one object that the address names was like; `None` if it is a prefix.
-    single: Option<ObjectMeta>,
+    named: Named,
+}
+
+/// What an address names.
+#[derive(Debug)]
+enum Named {
+    /// One object, and what it was like.
+    Object(ObjectMeta),
+    /// What the keys of others begin with. Their listing has begun, and is not asked for from the beginning again.
+    Prefix(Listing),
 }
 
 impl Remote {
@@ -38,29 +42,28 @@ impl Remote {
         // Variables that are no text are of no service.
         let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
         let client = Client::new(&address, &env).map_err(|why| format!("{shown} cannot be reached: {why}"))?;
-        let remote = Self { address, client, runtime, single: None };
-        let single = remote.wait(remote.look()).map_err(|error| remote.complaint(&error))?;
-        Ok(Self { single, ..remote })
+        let named = Named::Prefix(Listing::new(&client, &address.key));
+        let remote = Self { address, client, runtime, named };
+        let named = remote.wait(remote.look()).map_err(|error| remote.complaint(&error))?;
+        Ok(Self { named, ..remote })
     }
 
-    /// The object that the address names; `None` if it names what others begin with.
-    async fn look(&self) -> Result<Option<ObjectMeta>> {
+    async fn look(&self) -> Result<Named> {
         let (store, key) = (self.client.store(), &self.address.key);
         if self.address.service == Service::Web {
             return match store.head(key).await {
-                Ok(found) if found.size > 0 => Ok(Some(found)),
+                Ok(found) if found.size > 0 => Ok(Named::Object(found)),
                 // A signature may be good for GET alone, and servers may not know a size in advance. The body is not read.
-                _ => store.get(key).await.map(|got| Some(got.meta)),
+                _ => store.get(key).await.map(|got| Named::Object(got.meta)),
             };
         }
-        let below = store.list(Some(key)).next().await;
-        match below {
-            Some(Ok(_)) => Ok(None),
-            None if key.is_root() => Ok(None),
+        let mut below = Listing::new(&self.client, key);
+        match below.fill().await {
+            Ok(any) if any || key.is_root() => Ok(Named::Prefix(below)),
+            Ok(_) => store.head(key).await.map(Named::Object),
+            Err(error) if key.is_root() => Err(error),
             // One may read an object and not list others.
-            Some(Err(error)) if key.is_root() => Err(error),
-            Some(Err(error)) => store.head(key).await.map(Some).map_err(|_| error),
-            None => store.head(key).await.map(Some),
+            Err(error) => store.head(key).await.map(Named::Object).map_err(|_| error),
         }
     }
 
@@ -90,41 +93,32 @@ impl Remote {
 
     /// Key and stamp of the single document that this is.
     pub fn single(&self) -> Option<(String, Stamp)> {
-        self.single.as_ref().map(|meta| (meta.location.to_string(), stamp(meta)))
+        if let Named::Object(meta) = &self.named { Some((meta.location.to_string(), stamp(meta))) } else { None }
     }
 
-    /// All objects, in the order of the service.
-    pub fn list(&self) -> Listing<'static> {
-        let pages = self.client.store().list(Some(&self.address.key));
-        Listing { pages: pages.ready_chunks(PAGE).boxed(), page: VecDeque::new() }
+    /// All objects, in the order of the service, if this is a prefix.
+    pub(super) fn list(&self) -> Option<Listing> {
+        if let Named::Prefix(listing) = &self.named { Some(listing.clone()) } else { None }
     }
 
-    /// The next object of a listing, or why there are no more. What only says that there is a directory is left out.
-    pub fn next_of(&self, listing: &mut Listing<'_>) -> Option<std::result::Result<(String, Stamp), String>> {
+    /// Key and stamp of the next object of a listing, or why there are no more; a key that no path can have comes without
+    /// a stamp. What only says that there is a directory is left out.
+    pub(super) fn next_of(&self, listing: &mut Listing) -> Option<std::result::Result<(String, Option<Stamp>), String>> {
         loop {
-            if listing.page.is_empty() {
-                listing.page.extend(self.wait(listing.pages.next())?);
-            }
-            let meta = match listing.page.pop_front()? {
-                Ok(meta) => meta,
-                Err(error) => return Some(Err(self.cannot_list(&error))),
+            let meta = match self.wait(listing.next())? {
+                Ok(Listed::Object(meta)) => meta,
+                Ok(Listed::Odd(key)) if key.ends_with('/') => continue,
+                Ok(Listed::Odd(key)) => return Some(Ok((key, None))),
+                Err(error) => {
+                    return Some(Err(format!("the objects cannot be listed from here on: {}", self.client.trouble(&error).text())));
+                }
             };
             // Keys that end in `/` come without it: only asking tells a sign from an empty document.
             let is_sign = || matches!(self.wait(self.client.store().head(&meta.location)), Err(Error::NotFound { .. }));
             if meta.size > 0 || !is_sign() {
-                return Some(Ok((meta.location.to_string(), stamp(&meta))));
+                return Some(Ok((meta.location.to_string(), Some(stamp(&meta)))));
             }
         }
-    }
-
-    fn cannot_list(&self, error: &Error) -> String {
-        let why = match error {
-            Error::InvalidPath { .. } => {
-                "a key has a part that is empty, \".\" or \"..\", or a control character; rename that object".to_owned()
-            }
-            error => self.client.trouble(error).text().to_owned(),
-        };
-        format!("the objects cannot be listed from here on: {why}")
     }
 
     /// What the service says about an object now: nothing if it is gone. The error is that nobody knows.
@@ -190,18 +184,6 @@ impl Remote {
 
 const SECOND: i64 = 1_000_000_000;
 const GONE: &str = "the object was listed and is gone now";
-
-/// Objects as they are listed, a page at a time.
-pub struct Listing<'l> {
-    pages: BoxStream<'l, Vec<Result<ObjectMeta>>>,
-    page: VecDeque<Result<ObjectMeta>>,
-}
-
-impl fmt::Debug for Listing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listing").field("page", &self.page.len()).finish_non_exhaustive()
-    }
-}
 
 /// Size, time and entity tag of an object in the form that files have. No tag and no time: 0.
 fn stamp(meta: &ObjectMeta) -> Stamp {

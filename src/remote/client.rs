@@ -6,9 +6,11 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
+use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
 use object_store::{BackoffConfig, Certificate, ClientConfigKey, ClientOptions, HeaderValue, ObjectStore, RetryConfig};
 use reqwest::Url;
 use secrecy::SecretString;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +18,27 @@ use std::time::Duration;
 const RETRIES: usize = 5;
 const RETRYING: Duration = Duration::from_mins(1);
 
+type Stores = (Arc<dyn ObjectStore>, Option<Arc<dyn PaginatedListStore>>);
+
+fn listed<S: ObjectStore + PaginatedListStore>(store: S) -> Stores {
+    let store = Arc::new(store);
+    (Arc::clone(&store) as _, Some(store as _))
+}
+
 /// A client. It sends nothing until it is used.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     store: Arc<dyn ObjectStore>,
+    /// The same; a web server has no lists.
+    lists: Option<Arc<dyn PaginatedListStore>>,
     /// What must not be in any message.
     secrets: Arc<[SecretString]>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 /// Where documents are sent for, if it is not the service's own place.
@@ -54,24 +71,25 @@ impl Client {
         let env: Vec<(String, String)> = env.iter().filter(|(name, _)| !prefix.is_empty() && name.starts_with(prefix)).cloned().collect();
         let options = options(address, &env)?;
         let retry = retry();
-        let built: object_store::Result<Arc<dyn ObjectStore>> = match address.service {
+        let built: object_store::Result<Stores> = match address.service {
             Service::S3 => {
                 let builder = AmazonS3Builder::new().with_client_options(options).with_retry(retry);
-                configured!(builder, "AWS_", env).with_bucket_name(&address.bucket).build().map(|store| Arc::new(store) as _)
+                configured!(builder, "AWS_", env).with_bucket_name(&address.bucket).build().map(listed)
             }
             Service::Google => {
                 let builder = GoogleCloudStorageBuilder::new().with_client_options(options).with_retry(retry);
                 let builder = account.into_iter().fold(builder, |b, path| b.with_config(GoogleConfigKey::ServiceAccount, path));
-                configured!(builder, "GOOGLE_", env).with_bucket_name(&address.bucket).build().map(|store| Arc::new(store) as _)
+                configured!(builder, "GOOGLE_", env).with_bucket_name(&address.bucket).build().map(listed)
             }
             Service::Azure => {
                 let builder = MicrosoftAzureBuilder::new().with_client_options(options).with_retry(retry);
                 let builder = identity.into_iter().fold(builder, |b, url| b.with_config(AzureConfigKey::MsiEndpoint, url));
-                configured!(builder, "AZURE_", env).with_container_name(&address.bucket).build().map(|store| Arc::new(store) as _)
+                configured!(builder, "AZURE_", env).with_container_name(&address.bucket).build().map(listed)
             }
             Service::Web => {
                 // The whole address is the base, so that it is sent as it was given.
-                HttpBuilder::new().with_url(address.url()).with_client_options(options).with_retry(retry).build().map(|s| Arc::new(s) as _)
+                let builder = HttpBuilder::new().with_url(address.url()).with_client_options(options).with_retry(retry);
+                builder.build().map(|store| (Arc::new(store) as _, None))
             }
         };
         let secrets: Arc<[SecretString]> = secrets(address, &env).into();
@@ -79,13 +97,19 @@ impl Client {
             let hint = if needs.is_empty() { String::new() } else { format!("; the environment should say {needs}") };
             format!("{}{hint}", Trouble::of(e, &secrets).text())
         };
-        let store = built.map_err(|e| reason(&e))?;
-        Ok(Self { store, secrets })
+        let (store, lists) = built.map_err(|e| reason(&e))?;
+        Ok(Self { store, lists, secrets })
     }
 
     /// What to send requests with.
     pub fn store(&self) -> &dyn ObjectStore {
         self.store.as_ref()
+    }
+
+    /// A page of what there is under keys that begin with `prefix`.
+    pub async fn list(&self, prefix: Option<&str>, options: PaginatedListOptions) -> object_store::Result<PaginatedListResult> {
+        let lists = self.lists.as_ref().ok_or_else(|| object_store::Error::NotSupported { source: "a web server cannot be listed".into() })?;
+        lists.list_paginated(prefix, options).await
     }
 
     /// What an error of this client means.

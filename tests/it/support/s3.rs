@@ -47,6 +47,8 @@ struct Books {
     parts: Mutex<usize>,
     on_get: Box<OnGet>,
     read_only: bool,
+    /// Keys that no disk has.
+    odd: Mutex<Vec<String>>,
 }
 
 /// A bucket, `test`, on a server of its own.
@@ -72,7 +74,7 @@ impl Bucket {
     pub fn with(page: i32, on_get: impl Fn(&str) -> S3Result<()> + Send + Sync + 'static, read_only: bool) -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::create_dir(dir.path().join("test")).unwrap();
-        let books = Arc::new(Books { seen: Mutex::default(), parts: Mutex::default(), on_get: Box::new(on_get), read_only });
+        let books = Arc::new(Books { seen: Mutex::default(), parts: Mutex::default(), on_get: Box::new(on_get), read_only, odd: Mutex::default() });
         let disk = FileSystem::new(dir.path()).unwrap();
         let mut service = S3ServiceBuilder::new(Watched { disk, page, books: Arc::clone(&books) });
         service.set_auth(SimpleAuth::from_single(KEY, SECRET));
@@ -121,6 +123,11 @@ impl Bucket {
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(past).unwrap();
     }
 
+    /// Puts an object there that no disk can have.
+    pub fn put_odd(&self, key: &str) {
+        self.books.odd.lock().unwrap().push(key.to_owned());
+    }
+
     /// What is in an object.
     pub fn get(&self, key: &str) -> Vec<u8> {
         std::fs::read(self.path(key)).unwrap_or_else(|e| panic!("{key}: {e}"))
@@ -160,23 +167,28 @@ impl Watched {
 impl S3 for Watched {
     async fn list_objects_v2(&self, mut req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
         self.note(|seen| seen.pages += 1);
-        req.input.max_keys = Some(self.page);
         let (bucket, prefix) = (req.input.bucket.clone(), req.input.prefix.clone().unwrap_or_default());
-        let is_first = req.input.continuation_token.is_none();
+        let page = usize::try_from(req.input.max_keys.unwrap_or(self.page).min(self.page)).unwrap();
+        let begin = req.input.continuation_token.take().or(req.input.start_after.take());
+        req.input.max_keys = Some(i32::MAX);
         let mut listed = self.disk.list_objects_v2(req).await?;
-        // The server on the disk leaves tags out, which the real one never does.
-        for object in listed.output.contents.iter_mut().flatten() {
-            let key = object.key.clone().unwrap_or_default();
-            let head = HeadObjectInput::builder().bucket(bucket.clone()).key(key).build().unwrap();
-            object.e_tag = self.disk.head_object(request(head)).await?.output.e_tag;
-        }
-        let any = listed.output.contents.is_some();
+        let objects = listed.output.contents.get_or_insert_default();
         // Consoles make directories that are not there visible by objects without bytes.
-        for sign in [String::new(), format!("{SIGN}/")].into_iter().filter(|_| is_first && any && !prefix.is_empty()) {
-            let key = Some(format!("{prefix}{sign}"));
+        let signs = if objects.is_empty() || prefix.is_empty() { vec![] } else { vec![prefix.clone(), format!("{prefix}{SIGN}/")] };
+        let odd = self.books.odd.lock().unwrap().clone().into_iter().filter(|key| key.starts_with(&prefix));
+        objects.extend(signs.into_iter().chain(odd).map(|key| {
             let time = Some(Timestamp::from(SystemTime::UNIX_EPOCH));
-            let sign = Object { key, size: Some(0), last_modified: time, ..Object::default() };
-            listed.output.contents.get_or_insert_default().insert(0, sign);
+            Object { key: Some(key), size: Some(0), last_modified: time, ..Object::default() }
+        }));
+        objects.retain(|object| object.key > begin);
+        objects.sort_by(|one, other| one.key.cmp(&other.key));
+        listed.output.is_truncated = Some(objects.len() > page);
+        objects.truncate(page);
+        listed.output.next_continuation_token = objects.last().filter(|_| listed.output.is_truncated == Some(true)).and_then(|o| o.key.clone());
+        // The server on the disk leaves tags out, which the real one never does.
+        for object in objects {
+            let head = HeadObjectInput::builder().bucket(bucket.clone()).key(object.key.clone().unwrap_or_default()).build().unwrap();
+            object.e_tag = self.disk.head_object(request(head)).await.ok().and_then(|head| head.output.e_tag);
         }
         Ok(listed)
     }
