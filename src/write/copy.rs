@@ -1,13 +1,17 @@
 //! Finished results, copied to object storage.
 //!
 //! What is copied is what is on the disk: result files first, summaries last, so whoever finds a summary there finds the
-//! results that it sums up. The run store stays here. An object is there whole or not at all.
+//! results that it sums up. The run store stays here. An object is there whole or not at all. What is there already, as its
+//! digest tells, is not sent again.
 
 use super::files::SUMMARY;
+use super::hashed::Hashed;
 use super::settings::{Format, OutputSettings};
+use crate::model::Digest;
 use crate::remote::{Address, Client, Service};
 use object_store::path::Path as Key;
-use object_store::{Error, ObjectStoreExt as _, Result as StoreResult, WriteMultipart};
+use object_store::{Attribute, Attributes, Error, GetOptions, ObjectStoreExt as _, Result as StoreResult, WriteMultipart};
+use std::io;
 use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, BufReader};
@@ -17,6 +21,9 @@ const PART: usize = 8 << 20;
 
 /// Parts of one file under way at the same time.
 const PARTS: usize = 4;
+
+/// The metadata of an object that tells its digest: entity tags are of another kind for each service and size.
+const DIGEST: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("blake3"));
 
 /// Where results are copied to.
 #[derive(Debug)]
@@ -51,7 +58,7 @@ impl CopyTo {
         Ok(Some(Self { address, client }))
     }
 
-    /// Copies what there is of these jobs, and says where it is now.
+    /// Copies what there is of these jobs, unless it is there already, and says where it is now.
     pub async fn copy(&self, settings: &OutputSettings, jobs: &[&str]) -> Result<Vec<String>, CopyError> {
         let there = |job: &str, name: &str| settings.dir.join(job).join(name).is_file();
         let files = jobs.iter().flat_map(|job| Format::ALL.map(|format| (*job, format.file_name())));
@@ -72,25 +79,42 @@ impl CopyTo {
         let to = format!("{}/{job}/{name}", self.address.shown);
         let error = |why: String| CopyError { from: from.display().to_string(), to: to.clone(), why };
         let key = self.address.join(&format!("{job}/{name}")).ok_or_else(|| error("that cannot be a key".into()))?;
-        let file = File::open(&from).await.map_err(|e| error(e.to_string()))?;
-        let size = file.metadata().await.map_err(|e| error(e.to_string()))?.len();
-        let file = BufReader::with_capacity(1 << 16, file);
-        let sent = if size <= PART as u64 { self.put(file, &key).await } else { self.put_parts(file, &key).await };
-        sent.map_err(|failed| match failed {
+        self.put_changed(&from, &key).await.map_err(|failed| match failed {
             Failed::Here(why) => error(why.to_string()),
             Failed::There(why) => error(self.client.trouble(&why).text().to_owned()),
         })
     }
 
-    async fn put(&self, mut file: BufReader<File>, key: &Key) -> Result<(), Failed> {
+    async fn put_changed(&self, from: &Path, key: &Key) -> Result<(), Failed> {
+        let (size, digest) = digest(from).await?;
+        let digest = Attributes::from_iter([(DIGEST, digest.to_string())]);
+        if self.is_there(key, size, &digest).await {
+            return Ok(());
+        }
+        let file = BufReader::with_capacity(1 << 16, File::open(from).await?);
+        if size <= PART as u64 { self.put(file, key, digest).await } else { self.put_parts(file, key, digest).await }
+    }
+
+    /// Whether this object has this digest. Where one may only write, nobody knows, and it is written.
+    async fn is_there(&self, key: &Key, size: u64, digest: &Attributes) -> bool {
+        let looked = self.client.store().get_opts(key, GetOptions::new().with_head(true)).await;
+        looked.is_ok_and(|there| there.meta.size == size && there.attributes.get(&DIGEST) == digest.get(&DIGEST))
+    }
+
+    async fn put(&self, mut file: BufReader<File>, key: &Key, digest: Attributes) -> Result<(), Failed> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).await?;
-        self.client.store().put(key, bytes.into()).await?;
+        self.client.store().put_opts(key, bytes.into(), digest.into()).await?;
         Ok(())
     }
 
-    async fn put_parts(&self, file: BufReader<File>, key: &Key) -> Result<(), Failed> {
-        let upload = self.client.store().put_multipart(key).await?;
+    async fn put_parts(&self, file: BufReader<File>, key: &Key, digest: Attributes) -> Result<(), Failed> {
+        let store = self.client.store();
+        let upload = match store.put_multipart_opts(key, digest.into()).await {
+            // Azure takes no metadata with parts: there it is sent each time.
+            Err(Error::NotSupported { .. }) => store.put_multipart(key).await?,
+            upload => upload?,
+        };
         let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
         match send(file, &mut parts).await {
             Ok(()) => parts.finish().await.map(drop).map_err(Failed::There),
@@ -101,6 +125,16 @@ impl CopyTo {
             }
         }
     }
+}
+
+async fn digest(file: &Path) -> io::Result<(u64, Digest)> {
+    let file = std::fs::File::open(file)?;
+    let hashing = tokio::task::spawn_blocking(move || {
+        let (mut file, mut hashed) = (file, Hashed::new(io::sink()));
+        io::copy(&mut file, &mut hashed).map(|_| hashed.finish())
+    });
+    let (_sink, size, digest) = hashing.await.map_err(io::Error::other)??;
+    Ok((size, digest))
 }
 
 async fn send(mut file: BufReader<File>, parts: &mut WriteMultipart) -> Result<(), Failed> {
@@ -117,12 +151,12 @@ async fn send(mut file: BufReader<File>, parts: &mut WriteMultipart) -> Result<(
 
 /// Which side failed.
 enum Failed {
-    Here(std::io::Error),
+    Here(io::Error),
     There(Error),
 }
 
-impl From<std::io::Error> for Failed {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
         Self::Here(error)
     }
 }

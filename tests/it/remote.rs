@@ -254,6 +254,15 @@ fn finished_results_are_copied_summaries_last_and_a_copy_that_failed_is_made_up_
         assert_eq!(bucket.get(&format!("results/echo/{name}")), finished.file("echo", name).into_bytes(), "{name}");
     }
 
+    // What is there is not sent again; that of a run that did nothing is its summary.
+    run(&workspace, "s3://test/in", &[]).exits(0).says(&["up to date"]);
+    let puts: Vec<_> = bucket.take_seen().puts.into_iter().map(|(key, _)| key).collect();
+    assert!(puts.iter().all(|key| key.ends_with("summary.json")), "{puts:?}");
+    bucket.put("results/echo/results.csv", "somebody else's");
+    run(&workspace, "s3://test/in", &[]).exits(0);
+    assert_eq!(bucket.get("results/echo/results.csv"), finished.file("echo", "results.csv").into_bytes());
+    bucket.take_seen();
+
     // Somebody takes the right away, and gives it back.
     let locked = Bucket::read_only();
     let elsewhere = locked.env().iter().fold(workspace.clone(), |workspace, (name, value)| workspace.env(name, value));
@@ -289,4 +298,6 @@ fn large_results_are_copied_in_parts() {
     assert!(bucket.get("results/echo/results.csv") == csv.into_bytes());
     let puts = bucket.take_seen().puts;
     assert_eq!(puts, [("results/echo/results.csv".to_owned(), 2), ("results/echo/summary.json".to_owned(), 1)]);
+    run(&workspace, "docs", &["--set", "output.formats=csv"]).exits(0);
+    assert!(bucket.take_seen().puts.iter().all(|(key, _)| key.ends_with("summary.json")));
 }
