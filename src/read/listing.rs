@@ -41,6 +41,19 @@ struct Mark {
     token: Option<String>,
 }
 
+impl Mark {
+    /// An error if `key` shows that the page begins elsewhere: not all servers know how to begin behind a key.
+    fn is_before(&self, key: &str) -> Result<()> {
+        match &self.after {
+            Some(after) if key <= after.as_str() => {
+                let what = format!("no path can have the key {after:?}, and this server cannot list what comes behind it; rename that object");
+                Err(Error::Generic { store: "listing", source: what.into() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Listing {
     /// What is below `key`.
     pub fn new(client: &Client, key: &path::Path) -> Self {
@@ -70,20 +83,16 @@ impl Listing {
         let options = PaginatedListOptions { offset: after, page_token: token, max_keys: Some(self.size), ..PaginatedListOptions::default() };
         match self.client.list(self.prefix.as_deref(), options).await {
             Ok(PaginatedListResult { result, page_token }) => {
-                let first = result.objects.first().map(|meta| format!("{}/", meta.location));
-                if let (Some(first), Mark { after: Some(after), token: None }) = (first, &mark)
-                    && first <= *after
-                {
-                    return Err(cannot_go_on(after));
+                // Locations may lack the `/` at the end of their key.
+                if let Some(meta) = result.objects.first().filter(|_| mark.token.is_none()) {
+                    mark.is_before(&format!("{}/", meta.location))?;
                 }
                 self.page.extend(result.objects.into_iter().map(Listed::Object));
                 self.next = page_token.map(|token| Mark { token: Some(token), ..mark });
             }
             Err(Error::InvalidPath { source }) if self.size == 1 => {
                 let key = key_of(source);
-                if mark.after.as_ref() == Some(&key) {
-                    return Err(cannot_go_on(&key));
-                }
+                mark.is_before(&key)?;
                 self.page.push_back(Listed::Odd(key.clone()));
                 (self.next, self.size) = (Some(Mark { after: Some(key), token: None }), PAGE);
             }
@@ -101,8 +110,3 @@ fn key_of(error: path::Error) -> String {
     }
 }
 
-/// Not all that speak a service's language know how to begin behind a key.
-fn cannot_go_on(key: &str) -> Error {
-    let what = format!("no path can have the key {key:?}, and this server does not list what comes behind it; rename that object");
-    Error::Generic { store: "listing", source: what.into() }
-}

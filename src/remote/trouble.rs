@@ -78,8 +78,8 @@ impl std::fmt::Display for Said<'_> {
         match (code.is_empty(), message.is_empty()) {
             (true, _) => Ok(()),
             (false, true) => write!(f, " ({code})"),
-            // Messages may be pages long.
-            (false, false) => write!(f, " ({code}: {})", message.chars().take(200).collect::<String>()),
+            // Messages may be pages long; Azure puts numbers of requests on lines of their own.
+            (false, false) => write!(f, " ({code}: {})", message.lines().next().unwrap_or_default().chars().take(200).collect::<String>()),
         }
     }
 }
