@@ -82,7 +82,8 @@ impl Account {
         let base_url = base_url.trim_end_matches('/').to_owned();
         let server = reqwest::Url::parse(&base_url);
         let Some(server) = server.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
-            return error("llm.base_url", format!("\"{base_url}\" is not an address such as https://host/v1"));
+            // What it is instead may hold a secret.
+            return error("llm.base_url", "this is not an address such as https://host/v1".to_owned());
         };
         let variable = match settings.api_key_env.as_str() {
             "" => provider.key_variable(),

@@ -3,12 +3,13 @@
 use super::args::{ConfigArgs, ConfigCommand};
 use super::exit::{Exit, Stop};
 use super::print;
-use super::settings::load;
+use super::settings::{load, shown_value};
 
 pub(super) fn config(args: &ConfigArgs) -> Result<Exit, Stop> {
     let ConfigCommand::Show(args) = &args.command;
     let (config, _checked) = load(args, Vec::new())?;
     for (key, value, origin) in config.entries() {
+        let value = shown_value(&key, value);
         print(&format!("{:44} # {origin}", format!("{key} = {value}")))?;
     }
     Ok(Exit::Ok)

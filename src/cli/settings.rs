@@ -6,6 +6,7 @@ use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
 use crate::prepare::PrepareSettings;
 use crate::read::{InputSettings, ReadSettings};
+use crate::remote::without_queries;
 use crate::report::ReportSettings;
 use crate::store::{Archive, StoreSettings};
 use crate::write::OutputSettings;
@@ -50,6 +51,32 @@ pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), Stop> {
         Stop::usage(format!("there is no run store in {shown}: `docmill run` makes one; --output names another directory"))
     };
     archive.ok_or_else(nothing).map(|archive| (settings, archive))
+}
+
+/// The text of a setting as it may be shown and kept. What the settings say may be secret where there is room for it:
+/// in users and queries of web addresses, and in further headers and parameters.
+pub(super) fn shown(key: &str, text: &str) -> String {
+    let further = ["llm.headers.", "llm.query."].iter().any(|table| key.starts_with(table));
+    let lower = text.to_ascii_lowercase();
+    if further && !text.trim_start_matches('"').starts_with("env:") {
+        "***".to_owned()
+    } else if lower.contains("http://") || lower.contains("https://") {
+        without_queries(text)
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The same for any value.
+pub(super) fn shown_value(key: &str, value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::Array(items) => items.into_iter().map(|item| shown_value(key, item)).collect::<Vec<_>>().into(),
+        value => {
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let shown = shown(key, &text);
+            if shown == text { value } else { shown.into() }
+        }
+    }
 }
 
 /// `--output` as a setting.

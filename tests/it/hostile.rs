@@ -289,6 +289,39 @@ fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are
 }
 
 #[test]
+fn secrets_in_settings_are_neither_shown_nor_kept() {
+    const SECRET: &str = "0123456789abcdef";
+    let server = AccountServer::start(Terms::default());
+    let workspace = workspace(&server, "openai").env("DOCMILL_LLM__QUERY__SIG", SECRET);
+    workspace.write("pipeline.toml", format!("[llm.headers]\nX-Token = \"{SECRET}\"\nX-Pin = 123456789\n")).doc("a.txt", "docid:d1");
+    let set = [
+        format!("llm.headers.X-Other=\"{SECRET}\""),
+        format!("input.paths=[\"docs\", \"HTTPS://u:{SECRET}@host/a?X-Amz-Signature={SECRET}\"]"),
+        format!("output.copy_to=https://host/a?key={SECRET}"),
+    ];
+    let show = workspace.docmill(["config", "show"].into_iter().chain(set.iter().flat_map(|set| ["--set", set.as_str()]))).exits(0);
+    assert!(!show.stdout.contains(SECRET), "{}", show.stdout);
+    for part in [r#"llm.headers.X-Token = "***""#, r#"llm.headers.X-Pin = "***""#, r#"input.paths = ["docs", "HTTPS://host/a"]"#] {
+        assert!(show.stdout.contains(part), "{part}:\n{}", show.stdout);
+    }
+    let base = format!("http://me:{SECRET}@127.0.0.1:9/v1");
+    for base in [base, format!("//me:{SECRET}@host")] {
+        let refused = workspace.clone().set("llm.base_url", base).run(["--job", "echo.toml"]).exits(2).says(&["llm.base_url"]);
+        assert!(!refused.stderr.contains(SECRET), "{}", refused.stderr);
+    }
+
+    let run = workspace.run(["--job", "echo.toml", "--progress", "json", "--set", &set[0]]).exits(0);
+    assert!(!run.stderr.contains(SECRET), "{}", run.stderr);
+    assert_eq!(server.books().requests[0].0["x-other"], SECRET, "it is sent");
+    for command in ["status", "runs"] {
+        let told = workspace.docmill([command, "--json"]).exits(0).stdout;
+        assert!(!told.contains(SECRET), "{told}");
+    }
+    let store = std::fs::read(workspace.path("output/docmill.db")).unwrap();
+    assert!(!String::from_utf8_lossy(&store).contains(SECRET));
+}
+
+#[test]
 fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(10))
