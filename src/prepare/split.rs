@@ -149,6 +149,22 @@ mod tests {
         assert!((30..=40).contains(&cut.tokens()), "{}", cut.tokens());
     }
 
+    #[test]
+    fn a_beginning_may_take_all_the_room_there_is() {
+        let pages = ["One page of some words. ", "Another page of other words. ", "The last page."].map(|page| page.repeat(9));
+        let whole = Content(pages.iter().filter_map(|page| text::piece(page)).collect());
+        let two: u64 = whole.0[..2].iter().map(Piece::tokens).sum();
+        let beginning = |limit: u64| {
+            let content = truncate(&whole, limit);
+            assert!(content.tokens() <= limit, "{limit}: {}", content.tokens());
+            bodies(&[Portion { content, before: None, place: None }]).concat()
+        };
+        assert_eq!(beginning(two), pages[..2].concat());
+        assert_ne!(beginning(two - 1), pages[..2].concat());
+        assert_eq!(beginning(whole.tokens()), pages.concat());
+        assert_ne!(beginning(whole.tokens() - 1), pages.concat());
+    }
+
     proptest::proptest! {
         #![proptest_config(proptest::test_runner::Config { cases: 64, ..Default::default() })]
         #[test]

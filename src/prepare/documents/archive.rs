@@ -1,17 +1,20 @@
 //! ZIP archives: what most kinds of documents are on the outside.
 //!
-//! Promises: an archive is recognised by the names of its entries; no more than [`MOST`] bytes are unpacked of one, and
-//! what counts is what comes out, not what the archive says of itself.
+//! Promises: an archive is recognised by the names of its entries, and no more than the beginning of its directory is read
+//! for that; what is unpacked of one is bounded, and what counts is what comes out, not what the archive says of itself.
 
+use super::bounded::Bounded;
 use super::{encoding, verdict};
 use crate::model::Failure;
 use std::io::{self, Cursor, Read};
-use zip::ZipArchive;
-use zip::result::ZipError;
+use zip::result::{ZipError, ZipResult};
+use zip::unstable::read::ZipIterable;
+use zip::{ZipArchive, ZipReadOptions};
 
-/// Bytes that an archive may unpack to, all entries together, on top of its own size: the text of the longest book is
-/// 10 MB, and pictures do not grow when they are unpacked.
-const MOST: u64 = 256 << 20;
+/// The part of `prepare.document_mb` that an archive may unpack to, all entries together, on top of its own size: the rest is
+/// for what is made of it. By default that is 256 MB; the text of the longest book is 10 MB, and pictures do not grow when they
+/// are unpacked.
+const SHARE: u64 = 4;
 /// What an entry may unpack to, whatever it is packed to.
 const ALWAYS: u64 = 16 << 20;
 /// Beyond [`ALWAYS`], by how much an entry may grow. Repetitive tables reach 200.
@@ -22,20 +25,26 @@ pub(super) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
     /// The kind of document, for failures.
     name: &'static str,
-    /// Bytes that may still be unpacked.
+    /// Bytes that may be unpacked, and that may still be.
+    most: u64,
     left: u64,
 }
 
 /// Whether this is an archive with an entry of that name. One that is too damaged to tell is taken for what its
-/// extension says.
+/// extension says, and so is one of which more would have to be read.
 pub(super) fn holds(bytes: &[u8], entry: impl Fn(&str) -> bool, damaged: bool) -> bool {
     if !bytes.starts_with(b"PK\x03\x04") {
         return false;
     }
-    match ZipArchive::new(Cursor::new(bytes)) {
-        Ok(zip) => zip.file_names().flatten().any(|name| entry(&name)),
-        Err(_) => damaged,
-    }
+    let found = || -> ZipResult<bool> {
+        for file in directory(bytes)?.files()? {
+            if file?.name().is_ok_and(|name| entry(&name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    found().unwrap_or(damaged)
 }
 
 /// Whether this is an archive whose entry `mimetype` says so, as OpenDocument and EPUB have it.
@@ -43,17 +52,31 @@ pub(super) fn has_type(bytes: &[u8], media_type: impl Fn(&str) -> bool, damaged:
     if !bytes.starts_with(b"PK\x03\x04") {
         return false;
     }
-    let Ok(mut zip) = ZipArchive::new(Cursor::new(bytes)) else { return damaged };
-    let Ok(entry) = zip.by_name("mimetype") else { return false };
-    let mut text = String::new();
-    entry.take(200).read_to_string(&mut text).is_ok() && media_type(text.trim())
+    let found = || -> ZipResult<bool> {
+        for file in directory(bytes)?.files()? {
+            let file = file?;
+            if file.name().is_ok_and(|name| name == "mimetype") {
+                let mut text = String::new();
+                let mut beginning = Bounded::new(bytes, 0);
+                let entry = file.with_reader(&mut beginning, ZipReadOptions::default());
+                return Ok(entry.is_ok_and(|entry| entry.take(200).read_to_string(&mut text).is_ok() && media_type(text.trim())));
+            }
+        }
+        Ok(false)
+    };
+    found().unwrap_or(damaged)
+}
+
+fn directory(bytes: &[u8]) -> ZipResult<ZipIterable<Bounded<'_>>> {
+    ZipIterable::try_new(Bounded::new(bytes, 0), zip::read::Config::default())
 }
 
 impl<'a> Archive<'a> {
-    /// Opens the archive that a document of the kind `name` is.
-    pub fn open(bytes: &'a [u8], name: &'static str) -> Result<Self, Failure> {
+    /// Opens the archive that a document of the kind `name` is, where reading one may take so many megabytes.
+    pub fn open(bytes: &'a [u8], name: &'static str, megabytes: u64) -> Result<Self, Failure> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| verdict::damaged(name, error))?;
-        Ok(Self { zip, name, left: MOST + bytes.len() as u64 })
+        let most = (megabytes.saturating_mul(1_000_000) / SHARE).saturating_add(bytes.len() as u64);
+        Ok(Self { zip, name, most, left: most })
     }
 
     /// The names of all entries.
@@ -92,13 +115,17 @@ impl<'a> Archive<'a> {
             ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => verdict::encrypted(name),
             error => verdict::damaged(name, error),
         })?;
-        let most = self.left.min(ALWAYS.max(entry.compressed_size().saturating_mul(RATIO)));
+        let honest = ALWAYS.max(entry.compressed_size().saturating_mul(RATIO));
+        let most = self.left.min(honest);
         let unpacked = io::copy(&mut entry.take(most + 1), to).map_err(|error| verdict::damaged(name, error))?;
         if unpacked > most {
-            return Err(verdict::too_much(
-                name,
-                format!("it unpacks to more than {} MB, as archives do that are made to do harm", most >> 20),
-            ));
+            let what = if most == honest {
+                format!("a part of it unpacks to more than {RATIO} times its size, as in archives that are made to do harm")
+            } else {
+                let megabytes = self.most / 1_000_000;
+                format!("it unpacks to more than {megabytes} MB, and a quarter of prepare.document_mb is for that: raise it")
+            };
+            return Err(verdict::too_much(name, what));
         }
         self.left -= unpacked;
         Ok(())

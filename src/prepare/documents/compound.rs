@@ -1,7 +1,9 @@
 //! Compound files: what Office wrote until 2007, what Outlook saves mails in, and what encrypted documents hide in.
 //!
-//! Promises: a file is recognised by the names of its streams; no stream yields more bytes than the file has.
+//! Promises: a file is recognised by the names of its streams, and no more than a small part of it is read for that; no stream
+//! yields more bytes than the file has.
 
+use super::bounded::Bounded;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use cfb::{CompoundFile, Version};
@@ -13,6 +15,9 @@ pub(super) const SEALED: Reader = Reader { format: "office", name: SEALED_NAME, 
 const SEALED_NAME: &str = "an Office document (DOCX, XLSX or PPTX)";
 const SIGNATURE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
+/// One in so many bytes of a file may be read to recognise it: tables of its sectors grow with it.
+const TABLES: usize = 16;
+
 /// A compound file in memory.
 pub(super) struct Compound<'a> {
     file: CompoundFile<Cursor<&'a [u8]>>,
@@ -20,12 +25,12 @@ pub(super) struct Compound<'a> {
 }
 
 /// Whether this is a compound file with one of these streams. One that is too damaged to tell is taken for what its
-/// extension says.
+/// extension says, and so is one of which more would have to be read.
 pub(super) fn holds(bytes: &[u8], streams: &[&str], damaged: bool) -> bool {
     if !bytes.starts_with(SIGNATURE) {
         return false;
     }
-    match CompoundFile::open(Cursor::new(bytes)) {
+    match CompoundFile::open(Bounded::new(bytes, bytes.len() / TABLES)) {
         Ok(file) => streams.iter().any(|stream| file.is_stream(stream)),
         Err(_) => damaged,
     }

@@ -34,8 +34,8 @@ fn is_numbered(name: &str, prefix: &str) -> bool {
         .is_some_and(|number| number.parse::<u32>().is_ok() || number.is_empty())
 }
 
-fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut archive = Archive::open(bytes, NAME)?;
+fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = Archive::open(bytes, NAME, settings.document_mb)?;
     let names: Vec<String> = archive.names().collect();
     let main = names.iter().find(|name| is_main(name)).ok_or_else(|| verdict::damaged(NAME, "it has no text"))?;
     let mut word = Word::default();

@@ -20,8 +20,8 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
         || archive::holds(bytes, |name| name == "META-INF/container.xml", damaged)
 }
 
-fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut archive = Archive::open(bytes, NAME)?;
+fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = Archive::open(bytes, NAME, settings.document_mb)?;
     let container = archive.needed("META-INF/container.xml")?;
     let mut package = None;
     xml::read(&container, |node| {

@@ -2,9 +2,10 @@
 //! recognised, who reads them.
 //!
 //! A new kind is a file of its own beside this one, and a line in [`READERS`]. What several of them need has a file as well: what
-//! is around documents (`archive`, `compound`, `xml`), what comes out of them (`markdown`, `table`, `verdict`).
+//! is around documents (`archive`, `compound`, `bounded`, `xml`), what comes out of them (`markdown`, `table`, `verdict`).
 
 mod archive;
+mod bounded;
 mod codepage;
 mod compound;
 mod docx;

@@ -32,8 +32,8 @@ pub(super) fn is_type(text: &str, kind: &str) -> bool {
 }
 
 /// Opens the archive, unless only a password opens what is in it.
-pub(super) fn open<'a>(bytes: &'a [u8], name: &'static str) -> Result<Archive<'a>, Failure> {
-    let mut archive = Archive::open(bytes, name)?;
+pub(super) fn open<'a>(bytes: &'a [u8], name: &'static str, megabytes: u64) -> Result<Archive<'a>, Failure> {
+    let mut archive = Archive::open(bytes, name, megabytes)?;
     let manifest = archive.text("META-INF/manifest.xml")?;
     if manifest.is_some_and(|manifest| manifest.contains("encryption-data")) { Err(verdict::encrypted(name)) } else { Ok(archive) }
 }
@@ -50,8 +50,8 @@ pub(super) fn left_out(archive: &Archive, pictures: usize) -> Vec<String> {
     notes
 }
 
-fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut archive = open(bytes, NAME)?;
+fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = open(bytes, NAME, settings.document_mb)?;
     let content = archive.needed("content.xml")?;
     let mut file = File { bodies: vec![Markdown::new()], ..File::default() };
     // Headers and footers are part of the styles of pages. Those of slides only say where something could stand.

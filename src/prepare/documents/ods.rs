@@ -20,8 +20,8 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
     archive::has_type(bytes, |text| odf::is_type(text, "spreadsheet"), matches!(extension, "ods" | "ots"))
 }
 
-fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut archive = odf::open(bytes, NAME)?;
+fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = odf::open(bytes, NAME, settings.document_mb)?;
     let content = archive.needed("content.xml")?;
     let mut book = Book { left: Grid::MOST, ..Book::default() };
     xml::read(&content, |node| match node {

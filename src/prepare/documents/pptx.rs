@@ -20,8 +20,8 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
     archive::holds(bytes, |name| name == MAIN, matches!(extension, "pptx" | "pptm" | "ppsx" | "ppsm" | "potx"))
 }
 
-fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut archive = Archive::open(bytes, NAME)?;
+fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let mut archive = Archive::open(bytes, NAME, settings.document_mb)?;
     let main = archive.needed(MAIN)?;
     let relations = parts::relations(&mut archive, MAIN)?;
     let mut order = Vec::new();

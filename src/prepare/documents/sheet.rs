@@ -42,13 +42,13 @@ fn is_xls(bytes: &[u8], extension: &str) -> bool {
     compound::holds(bytes, &STREAMS, matches!(extension, "xls" | "xlt"))
 }
 
-fn read_xlsx(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    Archive::open(bytes, NAME)?.measure()?;
+fn read_xlsx(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    Archive::open(bytes, NAME, settings.document_mb)?.measure()?;
     let mut book: Xlsx<Bytes> = Xlsx::new(Cursor::new(bytes)).map_err(|error| match error {
         XlsxError::Password => verdict::encrypted(NAME),
         error => verdict::damaged(NAME, error),
     })?;
-    let comments = comments(bytes)?;
+    let comments = comments(bytes, settings.document_mb)?;
     let sheets = book.sheets_metadata().to_vec();
     workbook(bytes, &sheets, &comments, |name, grid| {
         let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
@@ -64,8 +64,8 @@ fn read_xlsx(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
     })
 }
 
-fn read_xlsb(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    Archive::open(bytes, NAME)?.measure()?;
+fn read_xlsb(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    Archive::open(bytes, NAME, settings.document_mb)?.measure()?;
     let mut book: Xlsb<Bytes> = Xlsb::new(Cursor::new(bytes)).map_err(|error| match error {
         XlsbError::Password => verdict::encrypted(NAME),
         error => verdict::damaged(NAME, error),
@@ -195,9 +195,9 @@ fn per_cent(style: &calamine::Style) -> Option<usize> {
 }
 
 /// Comments on cells, by the name of their sheet.
-fn comments(bytes: &[u8]) -> Result<HashMap<String, Vec<String>>, Failure> {
+fn comments(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Vec<String>>, Failure> {
     let mut comments: HashMap<String, Vec<String>> = HashMap::new();
-    let mut archive = Archive::open(bytes, NAME)?;
+    let mut archive = Archive::open(bytes, NAME, megabytes)?;
     let Some(main) = archive.text("xl/workbook.xml")? else { return Ok(comments) };
     let mut sheets = Vec::new();
     let _damage = xml::read(&main, |node| {
@@ -239,7 +239,7 @@ fn remarks(text: &str) -> Vec<String> {
 }
 
 fn left_out(bytes: &[u8]) -> Vec<String> {
-    let names: Vec<String> = Archive::open(bytes, NAME).map(|archive| archive.names().collect()).unwrap_or_default();
+    let names: Vec<String> = Archive::open(bytes, NAME, 0).map(|archive| archive.names().collect()).unwrap_or_default();
     let count = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
     let parts = [(count("xl/media/"), "picture"), (count("xl/charts/chart"), "chart")];
     let mut notes: Vec<String> = parts

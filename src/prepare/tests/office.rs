@@ -261,7 +261,9 @@ fn archives_that_unpack_to_far_too_much_are_refused() {
         let name = if at == 0 { "xl/workbook.xml".to_owned() } else { format!("xl/{at}.xml") };
         many.raw_copy_file_rename(one.by_index(0).unwrap(), name).unwrap();
     }
-    assert_eq!(code(&many.finish().unwrap().into_inner(), ""), Some(FailureCode::PrepareLimit));
+    let failure = read(&many.finish().unwrap().into_inner(), "").1.unwrap_err();
+    assert_eq!(failure.code, FailureCode::PrepareLimit);
+    assert!(failure.message.contains("more than 256 MB, and a quarter of prepare.document_mb is for that"), "{failure}");
 }
 
 #[test]

@@ -84,3 +84,45 @@ fn the_kind_follows() {
     assert_eq!(Sniffed::Text.kind(), Some(Kind::Text));
     assert_eq!(Sniffed::Unsupported("icon").kind(), None);
 }
+
+/// Directories that are longer than those of any document, of files that would be Word documents if they were read to their end.
+#[test]
+fn what_a_file_is_does_not_cost_reading_a_directory_without_end() {
+    let zip = |others: u32| {
+        let names = (0..others).map(|n| format!("{n:060}")).chain(["word/document.xml".to_owned()]);
+        let mut directory = Vec::new();
+        for name in names {
+            directory.extend(b"PK\x01\x02\x14\0\x14\0");
+            directory.extend([0; 20]);
+            directory.extend([u8::try_from(name.len()).unwrap(), 0]);
+            directory.extend([0; 16]);
+            directory.extend(name.into_bytes());
+        }
+        let (count, size) = (u64::from(others + 1).to_le_bytes(), (directory.len() as u64).to_le_bytes());
+        let begin = b"PK\x03\x04".to_vec();
+        let end64 = [b"PK\x06\x06\x2c\0\0\0\0\0\0\0\x2d\0\x2d\0\0\0\0\0\0\0\0\0", &count[..], &count, &size, &4_u64.to_le_bytes()].concat();
+        let at = (4 + directory.len() as u64).to_le_bytes();
+        let end = [b"PK\x06\x07\0\0\0\0", &at[..], b"\x01\0\0\0PK\x05\x06\0\0\0\0", &[255; 12], &[0; 2]].concat();
+        [begin, directory, end64, end].concat()
+    };
+    let compound = |others: u32| {
+        // In an order in which names of streams make no long branch.
+        let names = (0..others).map(|n| n.wrapping_mul(2_654_435_761)).map(|n| format!("/{n:030}"));
+        let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
+        for name in names.chain(["/WordDocument".to_owned()]) {
+            drop(file.create_stream(name).unwrap());
+        }
+        file.into_inner().into_inner()
+    };
+    let found = |bytes: &[u8], extension| match sniff(bytes, extension) {
+        Sniffed::Document(reader) => reader.format,
+        Sniffed::Unsupported(name) => name,
+        other => panic!("{other:?}"),
+    };
+    let (long_zip, long_compound) = (zip(1_000_000), compound(12_000));
+    assert!(long_zip.len() > 100_000_000);
+    assert_eq!((found(&zip(100), ""), found(&compound(100), "")), ("docx", "doc"));
+    assert_eq!((found(&long_zip, ""), found(&long_compound, "")), ("ZIP archive", "compound file"));
+    // The process that reads it has limits.
+    assert_eq!((found(&long_zip, "docx"), found(&long_compound, "doc")), ("docx", "doc"));
+}
