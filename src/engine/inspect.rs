@@ -30,6 +30,8 @@ pub async fn inspect(
     (model, longest): (&str, Option<u64>),
 ) -> Result<Inspected, Failure> {
     let sniffed = sniff(bytes, extension);
+    let (job, taken) = jobs.route(bytes, sniffed, extension, settings.pdf.mode);
+    taken?;
     let prepared = match sniffed {
         Sniffed::Document(reader) => {
             let isolation =
@@ -40,7 +42,6 @@ pub async fn inspect(
         _ => prepare(bytes, sniffed, settings, limits)?,
     };
     let Prepared { content, mut facts } = prepared;
-    let (job, _) = jobs.pick(sniffed.kind(), extension);
     facts.orders = orders(&content);
     let portions = divide(&content, &mut facts, &job, longest)?;
     let calls = job.calls(&portions, None, model, None)?;

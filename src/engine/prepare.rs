@@ -9,9 +9,9 @@ use super::portions::divide;
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
 use crate::job::{Job, Portions};
-use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Kind, Prepared};
+use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
-    Extract, ImageLimits, PdfMode, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
+    Extract, ImageLimits, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
 };
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -154,33 +154,12 @@ fn plan(read: Read, bench: &Bench) -> Planned {
     let (job, work) = match bytes {
         Ok(bytes) => {
             let sniffed = if document.row().is_some() { Sniffed::Text } else { sniff(&bytes, &extension) };
-            let kind = sniffed.kind().filter(|_| !bytes.is_empty());
-            let (job, taken) = match bench.jobs.pick(kind, &extension) {
-                // Pages that are sent as images are something for a job that takes images.
-                (_, false) if is_pdf(sniffed) && bench.settings.pdf.mode == PdfMode::Pages => bench.jobs.pick(Some(Kind::Image), ""),
-                picked => picked,
-            };
-            let work = if taken { Ok(Work::File(bytes, sniffed)) } else { Err(State::Skipped(not_taken(sniffed, &job))) };
-            (job, work)
+            let (job, taken) = bench.jobs.route(&bytes, sniffed, &extension, bench.settings.pdf.mode);
+            (job, taken.map(|()| Work::File(bytes, sniffed)).map_err(State::Skipped))
         }
         Err(failure) => (bench.jobs.pick(None, &extension).0, Err(State::Failed(failure))),
     };
     Planned { ready: Unprepared { document, id, is_new, job, held, times }, work }
-}
-
-fn is_pdf(sniffed: Sniffed) -> bool {
-    matches!(sniffed, Sniffed::Document(reader) if reader.format == "pdf")
-}
-
-fn not_taken(sniffed: Sniffed, job: &Job) -> Failure {
-    let kind = match sniffed {
-        Sniffed::Image(_) => "an image",
-        Sniffed::Text => "a text",
-        Sniffed::Document(reader) => reader.name,
-        Sniffed::Unsupported(name) => name,
-    };
-    let hint = if is_pdf(sniffed) { "; it takes its pages as images with prepare.pdf.mode = \"pages\"" } else { "" };
-    Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take{hint}", job.name))
 }
 
 async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {

@@ -1,7 +1,8 @@
 //! Which job a document goes to.
 
 use crate::job::{Job, RowColumns};
-use crate::model::Kind;
+use crate::model::{Failure, FailureCode, Kind};
+use crate::prepare::{PdfMode, Sniffed};
 use std::sync::Arc;
 
 /// The jobs of a run.
@@ -51,4 +52,31 @@ impl JobSet {
         let job = job.unwrap_or_else(|| unreachable!("a run has at least one job"));
         (job, taker.is_some() || kind.is_none())
     }
+
+    /// The job for a document of this content; an error is why that passes it over.
+    pub(super) fn route(&self, bytes: &[u8], sniffed: Sniffed, extension: &str, pdf: PdfMode) -> (Arc<Job>, Result<(), Failure>) {
+        let kind = sniffed.kind().filter(|_| !bytes.is_empty());
+        let (job, taken) = match self.pick(kind, extension) {
+            // Pages that are sent as images are something for a job that takes images.
+            (_, false) if is_pdf(sniffed) && pdf == PdfMode::Pages => self.pick(Some(Kind::Image), ""),
+            picked => picked,
+        };
+        let taken = if taken { Ok(()) } else { Err(not_taken(sniffed, &job)) };
+        (job, taken)
+    }
+}
+
+fn is_pdf(sniffed: Sniffed) -> bool {
+    matches!(sniffed, Sniffed::Document(reader) if reader.format == "pdf")
+}
+
+fn not_taken(sniffed: Sniffed, job: &Job) -> Failure {
+    let kind = match sniffed {
+        Sniffed::Image(_) => "an image",
+        Sniffed::Text => "a text",
+        Sniffed::Document(reader) => reader.name,
+        Sniffed::Unsupported(name) => name,
+    };
+    let hint = if is_pdf(sniffed) { "; it takes its pages as images with prepare.pdf.mode = \"pages\"" } else { "" };
+    Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take{hint}", job.name))
 }

@@ -2,7 +2,7 @@
 
 use super::history::{Archive, newest_complete};
 use super::schema::{StoreError, open};
-use crate::model::{Digest, Money};
+use crate::model::{Bill, Digest, Money};
 use rusqlite::Connection;
 
 /// What the books say.
@@ -24,7 +24,7 @@ pub struct Excess {
     /// Their answers.
     pub answers: u64,
     /// What these cost.
-    pub paid: Money,
+    pub paid: Bill,
     /// Rows of these documents, and rows of recipes of the past.
     pub rows: u64,
 }
@@ -90,13 +90,15 @@ impl Archive {
             let (documents, rows) = criteria(connection)?;
             let one = |sql: String| connection.query_row(&sql, (), |row| row.get::<_, u64>(0));
             let answers = format!("FROM answers WHERE document IN (SELECT id FROM documents WHERE {documents})");
-            let paid: f64 =
-                connection
-                    .query_row(&format!("SELECT ifnull(sum(json_extract(call, '$.cost_usd')), 0.0) {answers}"), (), |row| row.get(0))?;
+            let paid = format!(
+                "SELECT ifnull(sum(json_extract(call, '$.cost_usd')), 0.0), count(*) - count(json_extract(call, '$.cost_usd')) {answers}"
+            );
+            let paid = connection
+                .query_row(&paid, (), |row| Ok(Bill { usd: Money::from_usd(row.get(0)?), unpriced_calls: row.get(1)? }))?;
             Ok(Excess {
                 documents: one(format!("SELECT count(*) FROM documents WHERE {documents}"))?,
                 answers: one(format!("SELECT count(*) {answers}"))?,
-                paid: Money::from_usd(paid),
+                paid,
                 rows: one(format!("SELECT count(*) FROM rows WHERE {rows}"))?,
             })
         })
