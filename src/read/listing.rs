@@ -46,7 +46,8 @@ impl Mark {
     fn is_before(&self, key: &str) -> Result<()> {
         match &self.after {
             Some(after) if key <= after.as_str() => {
-                let what = format!("no path can have the key {after:?}, and this server cannot list what comes behind it; rename that object");
+                let what =
+                    format!("no path can have the key {after:?}, and this server cannot list what comes behind it; rename that object");
                 Err(Error::Generic { store: "listing", source: what.into() })
             }
             _ => Ok(()),
@@ -80,7 +81,8 @@ impl Listing {
 
     async fn turn(&mut self, mark: Mark) -> Result<()> {
         let Mark { after, token } = mark.clone();
-        let options = PaginatedListOptions { offset: after, page_token: token, max_keys: Some(self.size), ..PaginatedListOptions::default() };
+        let options =
+            PaginatedListOptions { offset: after, page_token: token, max_keys: Some(self.size), ..PaginatedListOptions::default() };
         match self.client.list(self.prefix.as_deref(), options).await {
             Ok(PaginatedListResult { result, page_token }) => {
                 // Locations may lack the `/` at the end of their key.
@@ -109,4 +111,3 @@ fn key_of(error: path::Error) -> String {
         other => other.to_string(),
     }
 }
-

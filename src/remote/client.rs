@@ -108,7 +108,8 @@ impl Client {
 
     /// A page of what there is under keys that begin with `prefix`.
     pub async fn list(&self, prefix: Option<&str>, options: PaginatedListOptions) -> object_store::Result<PaginatedListResult> {
-        let lists = self.lists.as_ref().ok_or_else(|| object_store::Error::NotSupported { source: "a web server cannot be listed".into() })?;
+        let lists =
+            self.lists.as_ref().ok_or_else(|| object_store::Error::NotSupported { source: "a web server cannot be listed".into() })?;
         lists.list_paginated(prefix, options).await
     }
 

@@ -66,7 +66,8 @@ fn plain_http_is_for_this_machine_or_for_those_who_say_so() {
 fn what_a_service_says_is_told_without_its_secrets() {
     let client = client("s3://b/k", &[("AWS_SECRET_ACCESS_KEY", "very-secret-key"), ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")]).unwrap();
     let error = |text: &str| object_store::Error::Generic { store: "S3", source: text.to_owned().into() };
-    let body = "<Error><Code>AccessDenied</Code><Message>AKIAEXAMPLE may not\nRequestId:1</Message><StringToSign>very</StringToSign></Error>";
+    let body =
+        "<Error><Code>AccessDenied</Code><Message>AKIAEXAMPLE may not\nRequestId:1</Message><StringToSign>very</StringToSign></Error>";
     let said = client.trouble(&error(&format!("list: Server returned non-2xx status code: 403 Forbidden: {body}")));
     assert_eq!(said, Trouble::Denied("the server said 403 Forbidden (AccessDenied: *** may not)".into()));
     let gone = client.trouble(&error("status code: 404 Not Found: "));

@@ -93,8 +93,8 @@ impl Archive {
             let paid = format!(
                 "SELECT ifnull(sum(json_extract(call, '$.cost_usd')), 0.0), count(*) - count(json_extract(call, '$.cost_usd')) {answers}"
             );
-            let paid = connection
-                .query_row(&paid, (), |row| Ok(Bill { usd: Money::from_usd(row.get(0)?), unpriced_calls: row.get(1)? }))?;
+            let paid =
+                connection.query_row(&paid, (), |row| Ok(Bill { usd: Money::from_usd(row.get(0)?), unpriced_calls: row.get(1)? }))?;
             Ok(Excess {
                 documents: one(format!("SELECT count(*) FROM documents WHERE {documents}"))?,
                 answers: one(format!("SELECT count(*) {answers}"))?,

@@ -102,10 +102,11 @@ fn a_key_that_no_path_can_have_is_a_row_and_keeps_no_other_object_back() {
             bucket.put(&format!("in/{name}.txt"), format!("docid:{name}"));
         }
         // The third is hidden, as all is that begins with a dot, and the last one is what a directory leaves behind.
-        ["in//a.txt", "in/d//1.txt", "in/d/../f.txt", "in/z//1.txt", "in/z//2.txt", "in/z//"].iter().for_each(|key| bucket.put_odd(key));
+        for key in ["in//a.txt", "in/d//1.txt", "in/d/../f.txt", "in/z//1.txt", "in/z//2.txt", "in/z//"] {
+            bucket.put_odd(key);
+        }
         let finished = run(&workspace, "s3://test/in", &[]).exits(3);
-        let documents =
-            ["/a.txt", "b/1.txt", "b/2.txt", "d//1.txt", "d/1.txt", "d/2.txt", "d/3.txt", "f.txt", "z//1.txt", "z//2.txt"];
+        let documents = ["/a.txt", "b/1.txt", "b/2.txt", "d//1.txt", "d/1.txt", "d/2.txt", "d/3.txt", "f.txt", "z//1.txt", "z//2.txt"];
         let csv = finished.csv("echo");
         assert_eq!(csv.column("document"), documents);
         for row in &csv.rows {

@@ -74,7 +74,8 @@ impl Bucket {
     pub fn with(page: i32, on_get: impl Fn(&str) -> S3Result<()> + Send + Sync + 'static, read_only: bool) -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::create_dir(dir.path().join("test")).unwrap();
-        let books = Arc::new(Books { seen: Mutex::default(), parts: Mutex::default(), on_get: Box::new(on_get), read_only, odd: Mutex::default() });
+        let books =
+            Arc::new(Books { seen: Mutex::default(), parts: Mutex::default(), on_get: Box::new(on_get), read_only, odd: Mutex::default() });
         let disk = FileSystem::new(dir.path()).unwrap();
         let mut service = S3ServiceBuilder::new(Watched { disk, page, books: Arc::clone(&books) });
         service.set_auth(SimpleAuth::from_single(KEY, SECRET));
@@ -184,7 +185,8 @@ impl S3 for Watched {
         objects.sort_by(|one, other| one.key.cmp(&other.key));
         listed.output.is_truncated = Some(objects.len() > page);
         objects.truncate(page);
-        listed.output.next_continuation_token = objects.last().filter(|_| listed.output.is_truncated == Some(true)).and_then(|o| o.key.clone());
+        listed.output.next_continuation_token =
+            objects.last().filter(|_| listed.output.is_truncated == Some(true)).and_then(|o| o.key.clone());
         // The server on the disk leaves tags out, which the real one never does.
         for object in objects {
             let head = HeadObjectInput::builder().bucket(bucket.clone()).key(object.key.clone().unwrap_or_default()).build().unwrap();
