@@ -12,7 +12,6 @@ use crate::event::RunEvent;
 use crate::model::{Money, Row};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
-use crate::remote::without_queries;
 use crate::report::{ReportSettings, Style, watch};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
@@ -193,18 +192,18 @@ fn command_line() -> String {
         let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
         if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
     };
-    // Addresses of inputs may hold signatures.
     let shown = |arg: &str| {
-        let is_input = ["https://", "http://", "input.paths="].iter().any(|begin| arg.starts_with(begin));
-        if is_input { without_queries(arg) } else { arg.to_owned() }
+        let setting = arg.strip_prefix("--set=").unwrap_or(arg).split_once('=').filter(|(key, _)| !key.contains("://"));
+        let (key, value) = setting.unwrap_or(("", arg));
+        format!("{}{}", arg.strip_suffix(value).unwrap_or_default(), settings::shown(key.trim(), value))
     };
     // Settings from the environment decide as well.
     let mut settings: Vec<String> = std::env::vars_os()
         .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
         .map(|(name, value)| {
-            let value = value.to_string_lossy();
-            let value = if name == "DOCMILL_INPUT__PATHS" { without_queries(&value).into() } else { value };
-            format!("{}={}", name.to_string_lossy(), quoted(value))
+            let name = name.to_string_lossy();
+            let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
+            format!("{name}={}", quoted(settings::shown(&key, &value.to_string_lossy()).into()))
         })
         .collect();
     settings.sort_unstable();
@@ -230,18 +229,10 @@ pub(super) fn image_limits(account: &Account) -> ImageLimits {
     }
 }
 
-/// The settings in force, for the run's history. They hold no secret: keys are never among the settings, and signatures in
-/// addresses of inputs are left out.
+/// The settings in force, for the run's history.
 fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
-    let plain = |key: &str, value: toml::Value| match value {
-        toml::Value::Array(paths) if key == "input.paths" => {
-            let path = |path: toml::Value| path.as_str().map_or_else(|| path.clone(), |path| without_queries(path).into());
-            toml::Value::Array(paths.into_iter().map(path).collect())
-        }
-        value => value,
-    };
     let entries = config.entries().into_iter().map(|(key, value, _)| {
-        let value = serde_json::to_value(plain(&key, value.clone())).unwrap_or_default();
+        let value = serde_json::to_value(settings::shown_value(&key, value)).unwrap_or_default();
         (key, value)
     });
     let mut entries: serde_json::Map<String, serde_json::Value> = entries.collect();
