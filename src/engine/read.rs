@@ -113,10 +113,10 @@ impl Reader {
 
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
-        let open_one = move |Found { document, failure, versions, at }: Found| {
+        let open_one = move |Found { mut document, failure, versions, at }: Found| {
             failpoint::linger("read_ms");
             let (opened, stamp) =
-                failure.map_or_else(|| register.roots().open_document(&document.place, max_bytes), |failure| (Err(failure), None));
+                failure.map_or_else(|| register.roots().open_document(&mut document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {
                 Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
                 Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),

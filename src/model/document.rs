@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// One input: a file that the walk found, or a row of a table.
 #[derive(Debug, Clone)]
@@ -34,13 +33,13 @@ pub enum Place {
         listed: Option<Stamp>,
     },
     /// A row of a table, read already.
-    Row(Arc<TableRow>),
+    Row(Box<TableRow>),
 }
 
 /// A row of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableRow {
-    /// The text that is the document, as bytes: tables hold any encoding.
+    /// The text that is the document. Who reads it takes it away, so that it is in memory once.
     pub text: Vec<u8>,
     /// The columns that templates or results want, by name.
     pub columns: Map<String, Value>,

@@ -52,7 +52,8 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     }
 }
 
-/// The encoding of a text that begins with these bytes; of one with a byte order mark, whatever the mark will say.
+/// The encoding of a table without a byte order mark that has these bytes. UTF-8 with damage counts as such as long as more of it
+/// is sound: rows are decoded one by one, so damage stays where it is.
 pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
     if let Some(encoding) = utf16_without_mark(sample) {
         return encoding;
@@ -60,10 +61,12 @@ pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
     if is_iso_2022_jp(sample) {
         return ISO_2022_JP;
     }
-    match std::str::from_utf8(sample) {
-        Err(error) if !is_nearly_utf8(sample, error) => legacy(sample),
-        _ => encoding_rs::UTF_8,
+    let (sound, broken) = sound_and_broken(sample);
+    if broken == 0 || sound > broken {
+        return encoding_rs::UTF_8;
     }
+    let not_utf8 = sample.split_inclusive(|byte| *byte == b'\n').filter(|line| std::str::from_utf8(line).is_err());
+    legacy(&not_utf8.collect::<Vec<_>>().concat())
 }
 
 /// Whether the bytes begin by saying that they are Unicode.
@@ -141,13 +144,17 @@ fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
 
 /// Whether the bytes are UTF-8 with little damage, such as a last character that was cut off.
 fn is_nearly_utf8(bytes: &[u8], error: Utf8Error) -> bool {
-    let (mut sound, mut broken) = (0, 0);
-    for chunk in bytes.utf8_chunks() {
-        sound += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-        broken += usize::from(!chunk.invalid().is_empty());
-    }
+    let (sound, broken) = sound_and_broken(bytes);
     // A legacy text has a valid sequence now and then by accident, and nearly never more of them than invalid ones.
     sound > 8 * broken || (sound > 0 && broken == 1 && error.error_len().is_none())
+}
+
+/// How many characters of UTF-8 beyond ASCII there are, and how many places that are none.
+fn sound_and_broken(bytes: &[u8]) -> (usize, usize) {
+    bytes.utf8_chunks().fold((0, 0), |(sound, broken), chunk| {
+        let characters = chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        (sound + characters, broken + usize::from(!chunk.invalid().is_empty()))
+    })
 }
 
 fn utf8(bytes: &[u8]) -> Decoded<'_> {

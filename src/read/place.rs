@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 impl Roots {
     /// Opens a document and reads it if that is quickly done. The stamp is that of before reading, so that a later change
-    /// shows; there is none if a change could go unseen. Blocks.
-    pub fn open_document(&self, place: &Place, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
+    /// shows; there is none if a change could go unseen. A row gives its text away. Blocks.
+    pub fn open_document(&self, place: &mut Place, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
         let (input, key, listed) = match place {
             Place::File(path) => return file::open(path, max_bytes),
             // Whoever found the row has read it.
             Place::Row(row) if row.text.is_empty() => {
                 return (Err(Failure::new(FailureCode::Empty, "this row has no text")), Some(row.stamp));
             }
-            Place::Row(row) => return (Ok(Opened::Read(row.text.clone())), Some(row.stamp)),
+            Place::Row(row) => return (Ok(Opened::Read(std::mem::take(&mut row.text))), Some(row.stamp)),
             Place::Object { input, key, listed } => (self.remote(*input), key, listed),
         };
         let Some(input) = input else { return (Err(Failure::new(FailureCode::Unreadable, "its input is not known")), None) };

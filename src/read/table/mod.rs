@@ -7,8 +7,10 @@
 mod csv_rows;
 mod json_rows;
 mod parquet_rows;
+mod quotes;
+mod text;
 
-use crate::model::{Digest, Failure, Place, Stamp, TableRow};
+use crate::model::{Digest, Failure, FailureCode, Place, Stamp, TableRow};
 use crate::prepare::{Sniffed, sniff};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -17,6 +19,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempPath;
+use text::Text;
 
 /// The largest row, in bytes. Some of them are in memory before the budget of reading counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
@@ -25,8 +28,8 @@ const SAMPLE: u64 = 256 * 1024;
 
 /// The names and values of a row, in the order of the table.
 type Fields = Vec<(Arc<str>, Value)>;
-/// Rows, or what is wrong with them.
-type Rows = Box<dyn Iterator<Item = Result<Fields, Failure>> + Send>;
+/// Rows, or what is wrong with them and where.
+type Rows = Box<dyn Iterator<Item = Result<Fields, String>> + Send>;
 
 /// Which columns are what.
 #[derive(Debug, Clone, Default)]
@@ -54,10 +57,10 @@ pub(super) struct Table {
 }
 
 /// How a table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Form {
-    Delimited { delimiter: u8 },
-    JsonLines,
+    Delimited { text: Text, delimiter: u8 },
+    JsonLines { text: Text },
     Parquet,
 }
 
@@ -72,8 +75,8 @@ impl Table {
         if sample.is_empty() {
             return Err(format!("table {given} is empty"));
         }
-        let form = Form::of(&sample, &path);
-        if form != Form::Parquet {
+        let form = Form::of(&sample, &path).map_err(say)?;
+        if !matches!(form, Form::Parquet) {
             is_text(&sample).map_err(|what| {
                 format!("table {given}: this is {what}; rows come from CSV, TSV, JSON lines or Parquet: save it as one of them")
             })?;
@@ -86,13 +89,13 @@ impl Table {
     /// Columns that are asked for must be there.
     fn check(&self, given: &str) -> Result<(), String> {
         let rows = self.rows().map_err(|e| format!("table {given}: {e}"))?;
-        // A bad first row says nothing about columns. It will have its own failure.
-        let Some(Ok(first)) = rows.take(1).next() else { return Ok(()) };
+        // A bad row says nothing about columns. It will have its own failure.
+        let Some(first) = rows.take(100).find_map(Result::ok) else { return Ok(()) };
         let there: Vec<&str> = first.iter().map(|(name, _)| &**name).collect();
         let Columns { text, id, keep, used } = &self.columns;
         let others = id.iter().chain(keep).chain(used.as_deref().unwrap_or_default());
         // A line of JSON may lack what others have; a text is too important to be missed.
-        let mut asked = text.iter().chain(others.filter(|_| self.form != Form::JsonLines));
+        let mut asked = text.iter().chain(others.filter(|_| !matches!(self.form, Form::JsonLines { .. })));
         match asked.find(|name| !there.contains(&name.as_str())) {
             Some(missing) => Err(format!("table {given} has no column \"{missing}\"; it has: {}", there.join(", "))),
             None => Ok(()),
@@ -101,23 +104,27 @@ impl Table {
 
     fn rows(&self) -> Result<Rows, String> {
         match self.form {
-            Form::Delimited { delimiter } => csv_rows::rows(&self.path, delimiter),
-            Form::JsonLines => json_rows::rows(&self.path),
+            Form::Delimited { text, delimiter } => csv_rows::rows(&self.path, text, delimiter),
+            Form::JsonLines { text } => json_rows::rows(&self.path, text),
             Form::Parquet => parquet_rows::rows(&self.path),
         }
     }
 
     /// All rows as documents, called `prefix#id`.
     pub fn documents(&self, prefix: &str) -> impl Iterator<Item = (String, Place, Option<Failure>)> + Send + use<> {
-        let rows = self.rows().unwrap_or_else(|e| Box::new(std::iter::once(Err(undecodable(e)))));
+        let rows = self.rows().unwrap_or_else(|e| Box::new(std::iter::once(Err(e))));
         let (columns, prefix) = (self.columns.clone(), prefix.to_owned());
         let mut seen = HashMap::new();
         rows.zip(1_u64..).map(move |(row, number)| match row {
             Ok(fields) => {
                 let name = format!("{prefix}#{}", columns.id_of(&fields, number, &mut seen));
-                (name, Place::Row(Arc::new(columns.row(fields))), None)
+                (name, Place::Row(Box::new(columns.row(fields))), None)
             }
-            Err(failure) => (format!("{prefix}#{number}"), Place::Row(Arc::new(columns.row(Vec::new()))), Some(failure)),
+            Err(what) => {
+                let name = format!("{prefix}#{}", columns.id_of(&Vec::new(), number, &mut seen));
+                let failure = Failure::new(FailureCode::Undecodable, format!("this row cannot be read: {prefix}: {what}"));
+                (name, Place::Row(Box::new(columns.row(Vec::new()))), Some(failure))
+            }
         })
     }
 
@@ -156,26 +163,23 @@ fn is_text(sample: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-fn undecodable(what: impl std::fmt::Display) -> Failure {
-    Failure::new(crate::model::FailureCode::Undecodable, format!("this row cannot be read: {what}"))
-}
-
 impl Form {
-    fn of(sample: &[u8], path: &Path) -> Self {
+    fn of(sample: &[u8], path: &Path) -> io::Result<Self> {
         if sample.starts_with(b"PAR1") {
-            return Self::Parquet;
+            return Ok(Self::Parquet);
         }
-        let text = sample.trim_ascii_start();
-        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-        if text.starts_with(b"{") {
-            return Self::JsonLines;
+        let text = Text::of(path, sample)?;
+        let beginning = text.beginning(sample);
+        let beginning = beginning.trim_start();
+        if beginning.starts_with('{') {
+            return Ok(Self::JsonLines { text });
         }
         let by_name = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
-        let header = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        let times = |delimiter: u8| header.split(|byte| *byte == delimiter).count();
+        let header = beginning.lines().next().unwrap_or_default();
+        let times = |delimiter: &u8| header.bytes().filter(|byte| byte == delimiter).count();
         // Of equals the last one counts.
-        let most = [b'|', b';', b'\t', b','].into_iter().max_by_key(|delimiter| times(*delimiter));
-        Self::Delimited { delimiter: if by_name { b'\t' } else { most.unwrap_or(b',') } }
+        let most = [b'|', b';', b'\t', b','].into_iter().max_by_key(times);
+        Ok(Self::Delimited { text, delimiter: if by_name { b'\t' } else { most.unwrap_or(b',') } })
     }
 }
 

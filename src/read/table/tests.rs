@@ -92,7 +92,67 @@ fn what_is_wrong_with_a_table_is_said() {
     assert_eq!(read[2], ("t#3".to_owned(), Ok("6".to_owned())));
     let endless = format!("a,b\n1,\"{}", "x\n".repeat(9_000_000));
     let read = rows("t.csv", endless.as_bytes(), &text_of("b")).unwrap();
-    assert!(read.len() == 1 && read[0].1.as_ref().is_err_and(|why| why.contains("is a quote missing?")), "{} {:?}", read.len(), read[0].1);
+    assert!(
+        read.len() == 1 && read[0].1.as_ref().is_err_and(|why| why.contains("does anything close the quote on line 2?")),
+        "{} {:?}",
+        read.len(),
+        read[0].1
+    );
+}
+
+/// What is wrong with the rows of a CSV table, by their numbers.
+fn faults(table: &str) -> Vec<(usize, String)> {
+    let read = rows("t.csv", table.as_bytes(), &text_of("body")).unwrap();
+    read.into_iter().enumerate().filter_map(|(at, (_, row))| Some((at + 1, row.err()?))).collect()
+}
+
+#[test]
+fn a_quote_that_nobody_closes_swallows_no_row_unseen() {
+    let sound = "id,body\n1,\"two\nlines, and \"\"quoted\"\"\"\n2,12\" screen\n3,\"12\" screen\n4,\"\"\n5,\"x\"";
+    for table in [sound.to_owned(), format!("\u{feff}{sound}\r\n"), sound.replace('\n', "\r")] {
+        assert_eq!(faults(&table), [], "{table:?}");
+    }
+    for (table, row, what) in [
+        ("id,body\n1,a\n2,\"b\nb\"\n3,\"c\n4,d\n", 3, "the quote that opens on line 5 is never closed"),
+        ("id,body\n1,\"a\na\"\n2,b\"\n3,\"c\"\"", 3, "the quote that opens on line 5 is never closed"),
+        ("id,body\n1,\"a\n2,b\n3,\"c\"\n4,d\n", 1, "the quote that opens on line 2 goes on to line 4"),
+        ("\u{feff}id,body\n\"1\",\"a\n\"2\",\"b\"\n\"3\",\"c\"\n", 1, "the quote that opens on line 2 goes on to line 3"),
+    ] {
+        let found = faults(table);
+        assert!(matches!(&found[..], [(at, why)] if *at == row && why.contains(what)), "{table:?}: {found:?}");
+    }
+    let header = rows("t.csv", b"id,\"body\n1,a\n", &text_of("body")).unwrap_err();
+    assert!(header.contains("the quote that opens on line 1 is never closed"), "{header}");
+}
+
+#[test]
+fn what_is_in_no_encoding_is_told_and_what_is_in_another_one_is_read() {
+    let read = |table: &[u8]| {
+        let rows = rows("t.csv", table, &text_of("body")).unwrap();
+        rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>()
+    };
+    let of = |text: &str| Ok(text.to_owned());
+    // One bad byte among sound UTF-8.
+    let found = read(b"id,body\n1,gr\xC3\xBC\xC3\x9Fe\n2,caf\xE9\n3,stra\xC3\x9Fe\n");
+    assert_eq!((&found[0], &found[2]), (&of("grüße"), &of("straße")));
+    assert!(found[1].as_ref().is_err_and(|why| why.contains("t: column \"body\" (line 3): the byte E9 is not UTF-8")), "{found:?}");
+    // A text that is ASCII for a long time, and then is not.
+    let ascii = "1,plain\n".repeat(50_000);
+    for late in [&b"2,caf\xE9\n"[..], "2,café\n".as_bytes()] {
+        assert_eq!(read(&[b"id,body\n", ascii.as_bytes(), late].concat()).last(), Some(&of("café")));
+    }
+    // A row of UTF-8 in a table that is not.
+    assert_eq!(read(b"id,body\n1,caf\xE9\n2,th\xE9\n3,caf\xC3\xA9\n"), [of("café"), of("thé"), of("café")]);
+    // Characters of two bytes, of which the second one may look like a delimiter.
+    let (japanese, _, _) = encoding_rs::SHIFT_JIS.encode("id,body\n1,表示ソフト、日本語のテキストです。\n2,能力とデータ\n");
+    assert_eq!(read(&japanese), [of("表示ソフト、日本語のテキストです。"), of("能力とデータ")]);
+    let much: Vec<u8> = japanese.split_inclusive(|byte| *byte == b'\n').skip(1).cycle().take(20_000).collect::<Vec<_>>().concat();
+    let damaged = read(&[b"id,body\n", &*much, b"3,\x82\xFF\n"].concat());
+    assert!(damaged[20_000].as_ref().is_err_and(|why| why.contains("mean nothing in shift_jis")), "{:?}", damaged[20_000]);
+    assert!(damaged[..20_000].iter().all(Result::is_ok));
+    // What Windows writes into pipes.
+    let wide: Vec<u8> = "\u{feff}{\"body\": \"中文\"}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(read(&wide), [of("中文")]);
 }
 
 #[test]
