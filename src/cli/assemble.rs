@@ -264,7 +264,8 @@ pub(super) fn flags(args: &WhatArgs) -> Vec<(String, String, String)> {
             flag(key, text(value), name);
         }
     }
-    for (key, values, name) in [("input.rows", &args.rows, "--rows"), ("input.keep_columns", &args.keep_columns, "--keep-columns")] {
+    let keep: Vec<String> = args.keep_columns.iter().map(|column| column.trim().to_owned()).collect();
+    for (key, values, name) in [("input.rows", &args.rows, "--rows"), ("input.keep_columns", &keep, "--keep-columns")] {
         if !values.is_empty() {
             flag(key, list(values), name);
         }

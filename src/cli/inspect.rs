@@ -8,6 +8,7 @@ use super::{print, settings};
 use crate::ask::Account;
 use crate::engine::{Inspected, inspect as inspect_bytes};
 use crate::model::{Facts, Piece};
+use crate::remote::Address;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
@@ -26,6 +27,9 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, Stop> {
     let key = |name: &str| std::env::var(name).ok().or_else(|| Some(NO_KEY.to_owned()));
     let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
+    if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {
+        return Err(Stop::usage(format!("{}: inspect reads files of this machine: copy it here first", args.file.display())));
+    }
     let bytes = std::fs::read(&args.file).map_err(|e| Stop::usage(format!("{}: {e}", args.file.display())))?;
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (limits, longest) = (image_limits(&account), account.prices.longest(&account.model));

@@ -157,8 +157,11 @@ impl Settings {
         if !config.get("budget.max_usd").and_then(toml::Value::as_float).is_some_and(|usd| (0.0..=1e6).contains(&usd)) {
             problems.push(config.problem("budget.max_usd", "must be an amount of US dollars from 0 to 1000000"));
         }
-        if !["auto", "on", "off"].contains(&config.get("llm.limits.slow_start").and_then(toml::Value::as_str).unwrap_or_default()) {
-            problems.push(config.problem("llm.limits.slow_start", "must be \"auto\", \"on\" or \"off\""));
+        for (key, choices) in [("llm.limits.slow_start", ["auto", "on", "off"]), ("prepare.pdf.mode", ["auto", "text", "pages"])] {
+            let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+            if !choices.contains(&value) {
+                problems.push(config.problem(key, format!("there is no \"{value}\"; there are: {}", choices.join(", "))));
+            }
         }
         if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
             problems.push(config.problem("output.formats", "must name at least one of csv, jsonl, json"));

@@ -6,7 +6,7 @@ use super::exit::{Exit, Stop};
 use super::print;
 use super::settings::archive;
 use crate::model::{Digest, Money, Place, ResultFile, Row, Totals};
-use crate::read::{InputSettings, Roots};
+use crate::read::{InputSettings, Roots, is_stream};
 use crate::store::{Archive, Bookkeeping, RunRecord, View};
 use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
 use std::collections::BTreeMap;
@@ -146,8 +146,8 @@ fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receip
     let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
     let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
     let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
-    if input.files_from == "-" || input.rows.iter().chain(&input.paths).any(|given| given == "-") {
-        return print(&format!("  note  inputs were not compared: those of run {} came through standard input", run.id));
+    if is_stream(&input.files_from) || input.rows.iter().chain(&input.paths).any(|given| is_stream(given)) {
+        return print(&format!("  note  inputs were not compared: those of run {} came through a pipe", run.id));
     }
     // For inputs in object storage.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Stop::internal)?;
@@ -162,12 +162,15 @@ fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receip
         Place::Row(row) => Ok(row.digest),
         object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
     };
-    let each = |name: &str, known: Option<Digest>| match roots.locate(name).map(|place| now(&place)) {
-        Some(Ok(now)) if Some(now) == known => same += 1,
-        Some(Ok(_)) if known.is_some() => changed.push(name.to_owned()),
-        None if known.is_some_and(|known| roots.hold(name, known, None)) => same += 1,
-        _ if known.is_none() => {}
-        _ => gone += 1,
+    let each = |name: &str, known: Option<Digest>| {
+        // What could not be read has nothing to compare, and may be a pipe that nobody writes to.
+        let Some(known) = known else { return };
+        match roots.locate(name).map(|place| now(&place)) {
+            Some(Ok(now)) if now == known => same += 1,
+            Some(Ok(_)) => changed.push(name.to_owned()),
+            None if roots.hold(name, known, None) => same += 1,
+            _ => gone += 1,
+        }
     };
     archive.documents(view.listing, each).map_err(Stop::internal)?;
     let text = format!("{same} inputs are as they were, {} changed, {gone} gone", changed.len());

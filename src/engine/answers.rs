@@ -93,11 +93,18 @@ impl Answers {
         Some(lock.lock_owned().await)
     }
 
-    /// Another document's answer to the same call, if identical calls are shared. It cost nothing here.
-    pub async fn shared(&self, key: CallKey) -> Result<Option<CallRecord>, RunError> {
-        let (Some(_), Some(reader)) = (&self.sharing, &self.reader) else { return Ok(None) };
-        let reader = Arc::clone(reader);
-        let look_up = move || reader.lock().unwrap_or_else(PoisonError::into_inner).of_any_document(key);
+    /// An answer to the same call that cost nothing here: another document's if identical calls are shared, and that of an
+    /// earlier version of the row called `row`, of which other columns may have changed.
+    pub async fn shared(&self, key: CallKey, row: Option<&str>) -> Result<Option<CallRecord>, RunError> {
+        let Some(reader) = self.reader.as_ref().filter(|_| row.is_some() || self.sharing.is_some()) else { return Ok(None) };
+        let (reader, sharing, row) = (Arc::clone(reader), self.sharing.is_some(), row.map(ToOwned::to_owned));
+        let look_up = move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            match row {
+                Some(row) if !sharing => reader.of_any_version(&row, key).map(|found| found.map(|call| (row, call))),
+                _ => reader.of_any_document(key),
+            }
+        };
         let found = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))??;
         Ok(found.and_then(|(document, call)| {
             let record: CallRecord = serde_json::from_str(&call).ok()?;

@@ -45,6 +45,8 @@ pub(super) struct Desk {
 pub(super) struct Subject<'d> {
     id: DocumentId,
     is_new: bool,
+    /// Its name, if it is a row of a table.
+    row: Option<&'d str>,
     pub job: &'d Job,
 }
 
@@ -108,11 +110,12 @@ impl Desk {
     /// Takes one document to its row.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held, times } = ready;
-        let row = document.row().map(|row| &row.columns);
+        let columns = document.row().map(|row| &row.columns);
+        let subject = Subject { id, is_new, row: columns.map(|_| &*document.name), job: &job };
         let row = match state {
             State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
             State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
-            State::Prepared(facts, portions) => match self.answer(Subject { id, is_new, job: &job }, &portions, row).await {
+            State::Prepared(facts, portions) => match self.answer(subject, &portions, columns).await {
                 Ok(answered) => self.rows.with_answers(&document, &job, facts, answered),
                 Err(Unfinished::Unasked(failure)) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
                 Err(Unfinished::Stopping) => return Ok(()),
@@ -183,7 +186,7 @@ impl Desk {
     async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
-        if let Some(record) = self.answers.shared(key).await? {
+        if let Some(record) = self.answers.shared(key, subject.row).await? {
             self.context.meters.reused.fetch_add(1, Relaxed);
             let record = RowMaker::known(call, record);
             self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces }).await?;

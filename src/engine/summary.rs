@@ -5,7 +5,7 @@ use super::meter::Meters;
 use super::{JobResults, Plan, RunError};
 use crate::ask::pricing::Tier;
 use crate::ask::{Provider, RunStop};
-use crate::model::{RunFigures, Summary};
+use crate::model::{LeftOut, RunFigures, Summary};
 use crate::write::ResultFiles;
 use std::collections::BTreeMap;
 
@@ -89,14 +89,16 @@ impl End {
 pub(super) fn nothing_found(plan: &Plan) -> String {
     let mut walk = plan.roots.walk();
     while walk.next().is_some() {}
-    let left = walk.left_out();
-    format!(
-        "no documents in {}: looked for images, texts, and documents (PDF, Office, web, mail ...); left out: {} hidden, {} by pattern, size or date ([input], .docmillignore), {} that are no files",
-        plan.roots.describe(),
-        left.hidden,
-        left.patterns,
-        left.special
-    )
+    let left_out = match walk.left_out() {
+        none if none == LeftOut::default() => "nothing".to_owned(),
+        some => format!("{some} ([input], .docmillignore)"),
+    };
+    let looked_for = if plan.roots.are_listed() {
+        if plan.roots.has_rows() { "the table has no rows" } else { "the list names nothing" }.to_owned()
+    } else {
+        format!("looked for images, texts, and documents (PDF, Office, web, mail ...); left out: {left_out}")
+    };
+    format!("no documents in {}: {looked_for}", plan.roots.describe())
 }
 
 /// Now, in UTC, to the second.

@@ -2,7 +2,7 @@
 
 use super::{Job, Task, Variant};
 use crate::model::{Call, Content, Failure, FailureCode, Part, Piece, Portion};
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, escape_formatter};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ impl Template {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_debug(true);
+        // A column without a value says nothing, as in a CSV table, and not "none".
+        environment.set_formatter(|out, state, value| if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) });
         environment.add_template_owned("prompt", source.to_owned()).map_err(|e| e.display_debug_info().to_string())?;
         let template = Self { environment, values };
         for name in template.variables()? {

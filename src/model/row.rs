@@ -135,7 +135,7 @@ pub struct CallRecord {
     /// The provider's name for the last request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The document whose equal call was answered and paid, where identical calls are shared.
+    /// The document whose equal call was answered and paid, where identical calls are shared; of a row that was changed, itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_from: Option<String>,
     /// HTTP requests made.

@@ -3,6 +3,8 @@
 use super::{Bill, Bottleneck, CallStatus, Digest, FailureCode, QueueUse, Row, RowStatus, StageUse, Usage};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Add;
 
 /// Sums over rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -148,8 +150,42 @@ pub struct LeftOut {
     pub hidden: u64,
     /// Excluded by a pattern, or not included by one.
     pub patterns: u64,
+    /// Too small, too large, too old or too new.
+    pub size_or_date: u64,
+    /// Named by an input although another one had them already.
+    pub repeated: u64,
     /// Sockets, pipes, devices, links to directories or to nowhere.
     pub special: u64,
+}
+
+impl Add for LeftOut {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            hidden: self.hidden + other.hidden,
+            patterns: self.patterns + other.patterns,
+            size_or_date: self.size_or_date + other.size_or_date,
+            repeated: self.repeated + other.repeated,
+            special: self.special + other.special,
+        }
+    }
+}
+
+/// What there is of it, such as `1 hidden, 19 by pattern`; nothing if nothing was passed over.
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hidden, patterns, size_or_date, repeated, special } = *self;
+        let all = [
+            (hidden, "hidden"),
+            (patterns, "by pattern"),
+            (size_or_date, "by size or date"),
+            (repeated, "named twice"),
+            (special, "that are no files"),
+        ];
+        let there = all.iter().filter(|(count, _)| *count > 0);
+        f.write_str(&there.map(|(count, why)| format!("{count} {why}")).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// A result file as it was published.

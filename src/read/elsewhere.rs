@@ -36,7 +36,7 @@ impl Root {
         let Some(filter) = filter else { return remote.single().filter(|_| self.prefix == name).map(|(key, _)| key) };
         let relative = if self.prefix.is_empty() { name } else { name.strip_prefix(&self.prefix)?.strip_prefix('/')? };
         let key = remote.address.join(relative)?;
-        filter.takes_object(Path::new(relative), None).then(|| key.to_string())
+        filter.takes_object(Path::new(relative)).then(|| key.to_string())
     }
 }
 
@@ -115,8 +115,10 @@ fn next_listed(root: &Root, input: usize, listing: &mut Listing, left_out: &mut 
         let Some(relative) = remote.address.below(&key) else { continue };
         if relative.split('/').any(|part| is_hidden(part.as_bytes())) {
             left_out.hidden += 1;
-        } else if !filter.takes_object(Path::new(relative), stamp) {
+        } else if !filter.takes_object(Path::new(relative)) {
             left_out.patterns += 1;
+        } else if !stamp.is_none_or(|stamp| filter.takes_stamp(stamp)) {
+            left_out.size_or_date += 1;
         } else {
             let name = if root.prefix.is_empty() { relative.to_owned() } else { format!("{}/{relative}", root.prefix) };
             let failure = stamp.is_none().then(|| Failure::new(FailureCode::Unreadable, ODD));

@@ -1,6 +1,8 @@
 //! A file that lists files: the documents are what it names, in its order.
 
 use super::names::os_str;
+use crate::model::{Failure, FailureCode};
+use crate::remote::Address;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -23,8 +25,8 @@ const SAMPLE: u64 = 64 * 1024;
 impl FileList {
     /// The list in the file `given`; `-` is standard input.
     pub fn open(given: &str) -> Result<Self, String> {
+        let (path, spooled) = super::rereadable(given).map_err(|e| format!("file list {given}: {e}"))?;
         let say = |e: io::Error| format!("file list {given}: {e}");
-        let (path, spooled) = if given == "-" { super::spool().map_err(say)? } else { (PathBuf::from(given), None) };
         let mut sample = Vec::new();
         File::open(&path).and_then(|file| file.take(SAMPLE).read_to_end(&mut sample)).map_err(say)?;
         let separator = if sample.contains(&0) { 0 } else { b'\n' };
@@ -54,6 +56,17 @@ impl FileList {
             }
         })
     }
+}
+
+/// Why there is no document at a path that a list names, if there is none.
+pub(super) fn missing(path: &Path) -> Option<Failure> {
+    let why = match std::fs::metadata(path) {
+        _ if path.to_str().is_some_and(|path| Address::parse(path).is_some()) => "lists name files of this machine, and this is an address",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "the list names this, and there is no such file",
+        Ok(metadata) if metadata.is_dir() => "this is a directory, and lists name files: give the directory as an input instead",
+        _ => return None,
+    };
+    Some(Failure::new(FailureCode::Unreadable, why))
 }
 
 /// The path of this name, without the `./` that `find .` writes in front.

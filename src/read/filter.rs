@@ -56,20 +56,29 @@ impl Filter {
         Ok(Self { ignored_elsewhere, ..Self::new(settings, None)? })
     }
 
-    /// Whether the object at `relative` is a document, if it looks like this.
-    pub fn takes_object(&self, relative: &Path, stamp: Option<Stamp>) -> bool {
-        let by_name = self.include.is_match(relative) && !self.exclude.is_match(relative);
-        let by_look = |stamp: Stamp| {
-            let modified = UNIX_EPOCH.checked_add(Duration::from_nanos(u64::try_from(stamp.modified_ns).unwrap_or(0)));
-            self.takes_look(stamp.size, modified)
-        };
-        by_name && stamp.is_none_or(by_look) && !self.ignored_elsewhere.matched_path_or_any_parents(relative, false).is_ignore()
+    /// Whether the object at `relative` is a document, by its name.
+    pub fn takes_object(&self, relative: &Path) -> bool {
+        self.matches(relative) && !self.ignored_elsewhere.matched_path_or_any_parents(relative, false).is_ignore()
+    }
+
+    /// Whether an object that looks like this is a document.
+    pub fn takes_stamp(&self, stamp: Stamp) -> bool {
+        let modified = UNIX_EPOCH.checked_add(Duration::from_nanos(u64::try_from(stamp.modified_ns).unwrap_or(0)));
+        self.takes_look(stamp.size, modified)
     }
 
     /// Whether the file at `relative` below `root` is a document.
     pub fn takes(&self, root: &Path, relative: &Path) -> bool {
-        let by_name = self.include.is_match(relative) && !self.exclude.is_match(relative);
-        by_name && self.takes_size_and_date(&root.join(relative)) && !self.ignores(root, relative, false)
+        self.takes_name(root, relative) && self.takes_size_and_date(&root.join(relative))
+    }
+
+    /// Whether it is one, by its name.
+    pub fn takes_name(&self, root: &Path, relative: &Path) -> bool {
+        self.matches(relative) && !self.ignores(root, relative, false)
+    }
+
+    fn matches(&self, relative: &Path) -> bool {
+        self.include.is_match(relative) && !self.exclude.is_match(relative)
     }
 
     /// Whether there may be documents in the directory at `relative` below `root`.
@@ -77,7 +86,8 @@ impl Filter {
         !self.ignores(root, relative, true)
     }
 
-    fn takes_size_and_date(&self, path: &Path) -> bool {
+    /// Whether the file at `path` is one, by its size and date.
+    pub fn takes_size_and_date(&self, path: &Path) -> bool {
         if self.sizes == (0, u64::MAX) && self.newer_than.is_none() && self.older_than.is_none() {
             return true;
         }

@@ -43,8 +43,12 @@ fn hidden_files_and_patterns_are_left_out_and_counted() {
     let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), None, Path::new("/nowhere")).unwrap();
     let mut walk = roots.walk();
     assert_eq!(walk.by_ref().map(|(d, _)| d.name).collect::<Vec<_>>(), ["a.txt"]);
-    assert_eq!(walk.left_out(), LeftOut { hidden: 5, patterns: 2, special: 0 });
+    assert_eq!(walk.left_out(), LeftOut { hidden: 5, patterns: 2, ..LeftOut::default() });
     assert_eq!(roots.unsorted().count(), 1);
+    let large = InputSettings { min_bytes: 2, ..settings(&[dir.path()], &["**/*.md"]) };
+    let mut walk = Roots::open(&large, None, Path::new("/nowhere")).unwrap().walk();
+    assert_eq!(walk.by_ref().count(), 0);
+    assert_eq!(walk.left_out(), LeftOut { hidden: 5, patterns: 2, size_or_date: 1, ..LeftOut::default() });
 }
 
 #[test]

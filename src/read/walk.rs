@@ -1,7 +1,7 @@
 //! The sorted, lazy walk.
 
 use super::elsewhere::{Elsewhere, Object};
-use super::file_list::FileList;
+use super::file_list::{FileList, missing};
 use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, Names, kind_of, os_str};
 use super::remote::Remote;
@@ -75,12 +75,8 @@ impl Roots {
                 continue;
             }
             if given == "-" {
-                let (path, spooled) = super::spool().map_err(|e| InputError(format!("standard input: {e}")))?;
-                roots.push(Root {
-                    path,
-                    prefix: STDIN.to_owned(),
-                    kind: spooled.map_or(RootKind::File, |file| RootKind::Spooled { _file: file }),
-                });
+                let file = super::spool(given).map_err(|e| InputError(format!("standard input: {e}")))?;
+                roots.push(Root { path: file.to_path_buf(), prefix: STDIN.to_owned(), kind: RootKind::Spooled { _file: file } });
                 continue;
             }
             let path = PathBuf::from(given);
@@ -119,6 +115,11 @@ impl Roots {
     /// Whether any of them is a table.
     pub fn has_rows(&self) -> bool {
         self.0.iter().any(|root| matches!(root.kind, RootKind::Table(_)))
+    }
+
+    /// Whether all of them are tables and lists.
+    pub fn are_listed(&self) -> bool {
+        self.0.iter().all(|root| matches!(root.kind, RootKind::Table(_) | RootKind::List(_)))
     }
 
     /// Everything that was looked at, for messages.
@@ -253,9 +254,7 @@ pub type Found = (Document, Option<Failure>);
 impl Walk {
     /// What has been passed over so far.
     pub fn left_out(&self) -> LeftOut {
-        let LeftOut { hidden, patterns, special } = *self.left_out_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = self.left_out;
-        LeftOut { hidden: here.hidden + hidden, patterns: here.patterns + patterns, special: here.special + special }
+        self.left_out + *self.left_out_elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn found(path: PathBuf, name: String, failure: Option<Failure>) -> Found {
@@ -324,7 +323,10 @@ impl Walk {
                 None
             }
             RootKind::List(list) => {
-                let named = list.paths().map(|path| (printable(path.as_os_str()), Place::File(path), None));
+                let named = list.paths().map(|path| {
+                    let missing = missing(&path);
+                    (printable(path.as_os_str()), Place::File(path), missing)
+                });
                 self.listed = Some(Box::new(named));
                 None
             }
@@ -342,7 +344,7 @@ impl Iterator for Walk {
             if let Some(seen) = &mut self.seen {
                 let hash = *blake3::hash(document.name.as_bytes()).as_bytes().first_chunk::<8>()?;
                 if !seen.insert(u64::from_le_bytes(hash)) {
-                    self.left_out.patterns += 1;
+                    self.left_out.repeated += 1;
                     continue;
                 }
             }
@@ -396,8 +398,12 @@ impl Walk {
                 }
                 continue;
             }
-            if !filter.takes(root_path, relative) {
+            if !filter.takes_name(root_path, relative) {
                 self.left_out.patterns += 1;
+                continue;
+            }
+            if !filter.takes_size_and_date(&path) {
+                self.left_out.size_or_date += 1;
                 continue;
             }
             let name = self.name(root, &path);

@@ -64,9 +64,8 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
             let saved = run.cache_saved_usd.map_or_else(String::new, |usd| format!(", which saved ${usd:.6}"));
             line(&mut out, "", &format!("prompt cache: {:.0} % of the tokens in came from it{saved}", 100.0 * run.cache_hit_rate));
         }
-        let LeftOut { hidden, patterns, special } = run.left_out;
-        if hidden + patterns + special > 0 {
-            line(&mut out, "", &format!("left out: {hidden} hidden, {patterns} by pattern, {special} that are no files"));
+        if run.left_out != LeftOut::default() {
+            line(&mut out, "", &format!("left out: {}", run.left_out));
         }
     }
     for directory in results {

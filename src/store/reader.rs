@@ -52,6 +52,13 @@ impl AnswerReader {
         get().map_err(|e| self.error(e))
     }
 
+    /// The answer to this call by the document of this name, whatever was in it then.
+    pub fn of_any_version(&self, name: &str, key: CallKey) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT a.call FROM documents d JOIN answers a ON a.document = d.id WHERE d.name = ?1 AND a.call_key = ?2 ORDER BY a.run LIMIT 1";
+        let get = || self.connection.prepare_cached(sql)?.query_row((name, &key.0[..]), |row| row.get(0)).optional();
+        get().map_err(|e| self.error(e))
+    }
+
     fn error(&self, source: rusqlite::Error) -> StoreError {
         StoreError::new(&self.path, "answers cannot be read", source)
     }

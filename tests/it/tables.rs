@@ -76,6 +76,33 @@ fn rows_may_move_change_and_repeat_and_only_what_is_new_is_asked() {
 }
 
 #[test]
+fn a_column_that_changes_is_a_question_for_the_tasks_that_use_it() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    let task =
+        |id: &str, prompt: &str| format!("[[task]]\nid = \"{id}\"\nprompt = \"{prompt}\"\n[task.answer]\nsaid = {{ type = \"string\" }}\n");
+    workspace.write(
+        "two.toml",
+        format!("name = \"two\"\ninput = \"text\"\n{}{}", task("plain", "Sum up."), task("greeting", "Greet {{ row.name }}.")),
+    );
+    let run = |name: &str| {
+        workspace.write("t.csv", format!("id,name,body\n1,{name},docid:a\n2,Bob,docid:b\n"));
+        workspace.run_on(["--job", "two.toml", "--rows", "t.csv", "--text-column", "body"], "").exits(0)
+    };
+    run("Ann");
+    assert_eq!(server.requests(), 4);
+    let changed = run("Eve");
+    assert_eq!(server.requests(), 5);
+    assert!(server.ledger().calls.last().is_some_and(|call| call.text.contains("Greet Eve.")));
+    // What was paid for is counted once.
+    assert_eq!(changed.summary("two")["attempts"], 3);
+    run("Ann");
+    run("Eve");
+    assert_eq!(server.requests(), 5, "changing it back sends nothing");
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
 fn a_row_that_cannot_be_read_costs_nothing_but_itself() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
@@ -116,5 +143,62 @@ fn tables_are_read_in_their_encodings_and_from_standard_input() {
     assert_eq!(twice.column("document"), named, "each once, and none has another's name");
     workspace.doc("book.csv", b"PK\x03\x04\x14\0\0\0\0\0");
     workspace.run_on(["--rows", "docs/book.csv"], "").exits(2).says(&["this is ZIP archive; rows come from CSV"]);
-    assert_eq!((csv.column("document"), csv.column("failure_code")), (vec!["docs/x y.txt", "docs/none.txt"], vec!["", "vanished"]));
+    assert_eq!((csv.column("document"), csv.column("failure_code")), (vec!["docs/x y.txt", "docs/none.txt"], vec!["", "unreadable"]));
+}
+
+fn mkfifo(path: &std::path::Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn what_a_list_names_and_is_no_file_is_told_and_not_waited_for() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    let pipe = workspace.path("docs/pipe");
+    mkfifo(&pipe);
+    workspace.write("list.txt", "docs/a.txt\ndocs/pipe\ndocs\ndocs/b.txt\ns3://test/c.txt\n");
+    let csv = workspace.run_on(["--job", "echo.toml", "--files-from", "list.txt"], "").exits(3).csv("echo");
+    assert_eq!(csv.column("failure_code"), ["", "unreadable", "unreadable", "unreadable", "unreadable"]);
+    let parts = ["", "no file", "this is a directory", "there is no such file", "this is an address"];
+    for (why, part) in csv.column("failure_message").into_iter().zip(parts) {
+        assert!(why.contains(part), "{why}");
+    }
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_table_that_is_none_is_told_before_anything_is_sent() {
+    let workspace = Workspace::new();
+    workspace.write("header.csv", "id,body\n").write("array.json", "[]").write("pretty.json", "{\n  \"body\": 1\n}\n");
+    workspace.write("packed.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0");
+    for (table, says) in [
+        ("header.csv", "no documents in header.csv: the table has no rows"),
+        ("array.json", "this is a JSON array"),
+        ("pretty.json", "this is JSON over several lines"),
+        ("packed.csv.gz", "unpack it"),
+        ("s3://bucket/t.csv", "tables and lists are read from this machine"),
+    ] {
+        workspace.run_on(["--job", "text", "--rows", table], "").exits(2).says(&[says]);
+    }
+    workspace.docmill(["inspect", "s3://bucket/a.txt"]).exits(2).says(&["inspect reads files of this machine"]);
+    workspace.run_on(["--set", "prepare.pdf.mode=image"], "").exits(2).says(&["prepare.pdf.mode", "auto, text, pages"]);
+}
+
+#[test]
+fn a_table_may_come_through_a_pipe_of_the_shell_and_columns_may_be_empty() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("greets.toml", GREETS);
+    let table = r#"{"sku": "a", "customer": null, "body": "good", "stars": 5}"#;
+    let pipe = workspace.path("pipe");
+    mkfifo(&pipe);
+    // Writing waits for the reader.
+    let writing = std::thread::spawn(move || std::fs::write(pipe, table));
+    let args = ["--job", "greets.toml", "--rows", "pipe", "--text-column", "body", "--keep-columns", "stars, customer"];
+    let csv = workspace.run_on(args, "").exits(0).csv("echo");
+    writing.join().unwrap().unwrap();
+    assert_eq!((csv.column("stars"), csv.column("customer")), (vec!["5"], vec![""]));
+    let calls = server.ledger().calls;
+    assert!(calls.iter().any(|call| call.text.starts_with("docid:a for : <document-")), "{:?}", calls[0].text);
 }

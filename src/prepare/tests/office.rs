@@ -34,6 +34,28 @@ pub(super) fn archive(entries: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// A record of a workbook as Excel wrote it until 2003.
+fn record(kind: u16, body: &[u8]) -> Vec<u8> {
+    [&kind.to_le_bytes()[..], &u16::try_from(body.len()).unwrap().to_le_bytes(), body].concat()
+}
+
+/// The stream of a workbook with one sheet, whose first column has these texts.
+fn workbook_stream(texts: &[&str]) -> Vec<u8> {
+    let begin = |kind: u8| record(0x0809, &[0, 6, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let end = record(0x000A, &[]);
+    let sheet_name = |offset: usize| {
+        let offset = u32::try_from(offset).unwrap().to_le_bytes();
+        record(0x0085, &[&offset[..], &[0, 0, 5, 0], b"Parts"].concat())
+    };
+    let before = begin(5).len() + sheet_name(0).len() + end.len();
+    let label = |(row, text): (usize, &&str)| {
+        let [row, length] = [row, text.len()].map(|n| u16::try_from(n).unwrap().to_le_bytes());
+        record(0x0204, &[&row[..], &[0, 0, 0, 0], &length, &[0], text.as_bytes()].concat())
+    };
+    let cells: Vec<u8> = texts.iter().enumerate().flat_map(label).collect();
+    [begin(5), sheet_name(before), end.clone(), begin(0x10), cells, end].concat()
+}
+
 pub(super) fn compound(streams: &[(&str, &[u8])]) -> Vec<u8> {
     let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
     for (path, bytes) in streams {
@@ -326,6 +348,19 @@ fn what_is_damaged_fails_and_says_what_to_do() {
         let (format, extract) = read(&compound(&[(stream, &[7; 5000])]), "");
         assert_eq!(format, extension);
         assert_eq!(extract.unwrap_err().code, FailureCode::Undecodable, "{stream}");
+    }
+}
+
+#[test]
+fn old_workbooks_come_out_of_containers_of_every_form() {
+    // Of either version, in the small sectors of short streams and in others.
+    for (version, rows) in [(cfb::Version::V3, 2), (cfb::Version::V4, 2), (cfb::Version::V3, 900), (cfb::Version::V4, 900)] {
+        let texts: Vec<&str> = ["bolt", "nut"].into_iter().cycle().take(rows).collect();
+        let mut file = cfb::CompoundFile::create_with_version(version, Cursor::new(Vec::new())).unwrap();
+        file.create_stream("Other").unwrap().write_all(&[7; 5000]).unwrap();
+        file.create_stream("Workbook").unwrap().write_all(&workbook_stream(&texts)).unwrap();
+        let text = pages(&file.into_inner().into_inner());
+        assert!(text.contains("Parts") && text.matches("bolt").count() == rows / 2 && text.matches("nut").count() == rows / 2, "{text}");
     }
 }
 

@@ -68,8 +68,8 @@ impl Table {
     /// Looks at the table called `given`; `-` is standard input, which is written to a temporary file first, because a run
     /// looks at its input more than once.
     pub fn open(given: &str, columns: &Columns) -> Result<Self, String> {
+        let (path, spooled) = super::rereadable(given).map_err(|e| format!("table {given}: {e}"))?;
         let say = |e: io::Error| format!("table {given}: {e}");
-        let (path, spooled) = if given == "-" { super::spool().map_err(say)? } else { (PathBuf::from(given), None) };
         let mut sample = Vec::new();
         File::open(&path).and_then(|file| file.take(SAMPLE).read_to_end(&mut sample)).map_err(say)?;
         if sample.is_empty() {
@@ -78,7 +78,8 @@ impl Table {
         let form = Form::of(&sample, &path).map_err(say)?;
         if !matches!(form, Form::Parquet) {
             is_text(&sample).map_err(|what| {
-                format!("table {given}: this is {what}; rows come from CSV, TSV, JSON lines or Parquet: save it as one of them")
+                let wanted = "rows come from CSV, TSV, JSON lines or Parquet that is not packed: unpack it, or save it as one of them";
+                format!("table {given}: this is {what}; {wanted}")
             })?;
         }
         let table = Self { path, _spooled: spooled, form, columns: columns.clone(), present: OnceLock::new() };
@@ -158,7 +159,10 @@ fn is_text(sample: &[u8]) -> Result<(), &'static str> {
         Sniffed::Unsupported(name) => Err(name),
         // These are told by words, which a table may begin with as well.
         Sniffed::Document(reader) if !["html", "eml", "mbox"].contains(&reader.format) => Err(reader.name),
-        _ if sample.trim_ascii_start().starts_with(b"[") => Err("a JSON array"),
+        _ if sample.trim_ascii_start().starts_with(b"[") => Err("a JSON array (jq -c '.[]' makes JSON lines of it)"),
+        _ if sample.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii() == b"{" => {
+            Err("JSON over several lines (jq -c . makes JSON lines of it)")
+        }
         _ => Ok(()),
     }
 }
