@@ -94,7 +94,12 @@ pub(super) fn nothing_found(plan: &Plan) -> String {
         some => format!("{some} ([input], .docmillignore)"),
     };
     let looked_for = if plan.roots.are_listed() {
-        if plan.roots.has_rows() { "the table has no rows" } else { "the list names nothing" }.to_owned()
+        if plan.roots.has_rows() {
+            "the table has no rows (the first line of a CSV table names its columns)"
+        } else {
+            "the list names nothing"
+        }
+        .to_owned()
     } else {
         format!("looked for images, texts, and documents (PDF, Office, web, mail ...); left out: {left_out}")
     };

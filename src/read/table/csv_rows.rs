@@ -16,7 +16,10 @@ pub(super) fn rows(path: &Path, text: Text, delimiter: u8) -> Result<Rows, Strin
     if let Some(fault) = reader.get_mut().row_ended(end) {
         return Err(fault);
     }
-    let names = names(&header, text)?;
+    if header.get(0).is_some_and(|name| name.starts_with(b"sep=")) {
+        return Err("its first line, sep=, is there for Excel and is no header: remove it".into());
+    }
+    let names = header.iter().enumerate().map(|(at, name)| column_name(name, at + 1, text)).collect::<Result<Vec<_>, _>>()?;
     let mut ended = false;
     Ok(Box::new(std::iter::from_fn(move || {
         if ended {
@@ -38,17 +41,13 @@ pub(super) fn rows(path: &Path, text: Text, delimiter: u8) -> Result<Rows, Strin
     })))
 }
 
-fn names(header: &ByteRecord, text: Text) -> Result<Vec<Arc<str>>, String> {
-    let mut names: Vec<Arc<str>> = Vec::new();
-    for (at, name) in header.iter().enumerate() {
-        let name = text.decode(name).map_err(|e| format!("the name of column {}: {e}", at + 1))?;
-        let name = name.trim();
-        if let Some(before) = names.iter().position(|other| **other == *name) {
-            return Err(format!("columns {} and {} are both called \"{name}\": rename one", before + 1, at + 1));
-        }
-        names.push(name.into());
-    }
-    Ok(names)
+/// What a column is called. Spreadsheets write columns that have no name.
+fn column_name(name: &[u8], number: usize, text: Text) -> Result<Arc<str>, String> {
+    let name = text.decode(name).map_err(|e| format!("the name of column {number}: {e}"))?;
+    Ok(match name.trim() {
+        "" => format!("column_{number}").into(),
+        name => name.into(),
+    })
 }
 
 fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text) -> Result<Fields, String> {

@@ -93,6 +93,9 @@ impl Table {
         // A bad row says nothing about columns. It will have its own failure.
         let Some(first) = rows.take(100).find_map(Result::ok) else { return Ok(()) };
         let there: Vec<&str> = first.iter().map(|(name, _)| &**name).collect();
+        if let Some((at, twice)) = there.iter().enumerate().find(|(at, name)| there[..*at].contains(name)) {
+            return Err(format!("table {given}: column {} is called \"{twice}\", as another one is: rename one", at + 1));
+        }
         let Columns { text, id, keep, used } = &self.columns;
         let others = id.iter().chain(keep).chain(used.as_deref().unwrap_or_default());
         // A line of JSON may lack what others have; a text is too important to be missed.
@@ -155,6 +158,7 @@ fn mark(name: &str, digest: Digest) -> u64 {
 /// Whether a table may begin so; if not, what it is.
 fn is_text(sample: &[u8]) -> Result<(), &'static str> {
     match sniff(sample, "") {
+        _ if matches!(sample, [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) => Err("a text in UTF-32"),
         Sniffed::Image(_) => Err("an image"),
         Sniffed::Unsupported(name) => Err(name),
         // These are told by words, which a table may begin with as well.
@@ -180,7 +184,8 @@ impl Form {
         }
         let by_name = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
         let header = beginning.lines().next().unwrap_or_default();
-        let times = |delimiter: &u8| header.bytes().filter(|byte| byte == delimiter).count();
+        let outside_quotes = || header.split('"').step_by(2);
+        let times = |delimiter: &u8| outside_quotes().flat_map(str::bytes).filter(|byte| byte == delimiter).count();
         // Of equals the last one counts.
         let most = [b'|', b';', b'\t', b','].into_iter().max_by_key(times);
         Ok(Self::Delimited { text, delimiter: if by_name { b'\t' } else { most.unwrap_or(b',') } })

@@ -1,7 +1,9 @@
 use super::*;
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 /// Names, and texts or failures, of the rows of a table.
@@ -45,20 +47,54 @@ fn tables_are_what_their_beginning_says() {
     }
 }
 
-#[test]
-fn rows_of_parquet_files_are_rows() {
-    let schema = Arc::new(parse_message_type("message t { REQUIRED INT64 id; OPTIONAL BYTE_ARRAY body (UTF8); }").unwrap());
+/// A Parquet file with these columns, which `fill` fills.
+fn parquet(columns: &str, fill: impl FnOnce(&mut SerializedRowGroupWriter<'_, &mut Vec<u8>>)) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(&format!("message t {{ {columns} }}")).unwrap());
     let mut file = Vec::new();
     let mut writer = SerializedFileWriter::new(&mut file, schema, Arc::new(WriterProperties::builder().build())).unwrap();
     let mut group = writer.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
-    column.close().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("first")], Some(&[1, 0]), None).unwrap();
-    column.close().unwrap();
+    fill(&mut group);
     group.close().unwrap();
     writer.close().unwrap();
+    file
+}
+
+#[test]
+fn values_of_parquet_files_are_written_as_people_do() {
+    let columns = "REQUIRED INT64 n (TIMESTAMP(NANOS,true)); REQUIRED INT64 u (TIMESTAMP(MICROS,true)); REQUIRED FLOAT f;";
+    let file = parquet(columns, |group| {
+        for times in [[1_500_000_000_000_000_001, -1], [1_500_000_000_000_000, i64::MAX]] {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
+            column.close().unwrap();
+        }
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<FloatType>().write_batch(&[0.1, f32::NAN], None, None).unwrap();
+        column.close().unwrap();
+    });
+    let one = "n: 2017-07-14 02:40:00.000000001 +00:00\nu: 2017-07-14 02:40:00.000000 +00:00\nf: 0.1\n";
+    let other = "n: 1969-12-31 23:59:59.999999999 +00:00\nu: 9223372036854775807\n";
+    assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", one), ("t#2", other)])));
+}
+
+#[test]
+fn a_parquet_file_that_cannot_be_unpacked_is_told_at_once() {
+    // Written by pyarrow with compression="brotli".
+    let file = "UEFSMRUAFRYVHiwVAhUAFQYVBhwAAAAbCgAApAECBPCGQAE0rHAVBBksNQAYBnNjaGVtYRUCABUMJQIYBGJvZHklAEwcAAAAFgIZHBkcJgAcFQwZJQYAGRgEYm9keRUIFgIWPBZEJghJHBUAFQAVAgA8FgIZBhkmAAIAAAAWPBYCJggWRAAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAiAAAAFBBUjE=";
+    let error = rows("t", &STANDARD.decode(file).unwrap(), &text_of("body")).unwrap_err();
+    assert!(error.contains("compressed with Brotli") && error.contains("write it with Zstandard"), "{error}");
+}
+
+#[test]
+fn rows_of_parquet_files_are_rows() {
+    let file = parquet("REQUIRED INT64 id; OPTIONAL BYTE_ARRAY body (UTF8);", |group| {
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("first")], Some(&[1, 0]), None).unwrap();
+        column.close().unwrap();
+    });
     let columns = Columns { id: Some("id".into()), ..text_of("body") };
     assert_eq!(rows("t", &file, &columns), Ok(texts(&[("t#7", "first"), ("t#8", "")])));
     assert!(rows("t", &file[..file.len() - 10], &columns).is_err(), "cut off");
@@ -72,6 +108,8 @@ fn names_are_ids_and_no_two_are_the_same() {
         rows("t.csv", table.as_bytes(), &columns),
         Ok(texts(&[("t#x", "1"), ("t#y", "2"), ("t#x~2", "3"), ("t#(row 4)", "4"), ("t#x~3", "5")]))
     );
+    let read = rows("t.csv", b"id,body\n2,a\nbroken\n", &columns).unwrap();
+    assert_eq!(read.iter().map(|(name, row)| (&**name, row.is_ok())).collect::<Vec<_>>(), [("t#2", true), ("t#(row 2)", false)]);
     let all = Columns { used: Some(Vec::new()), ..Columns::default() };
     assert_eq!(rows("t.csv", b"id,body\nx,1\n", &all), Ok(texts(&[("t#1", "id: x\nbody: 1\n")])));
 }
@@ -81,8 +119,11 @@ fn what_is_wrong_with_a_table_is_said() {
     for (content, columns, part) in [
         ("", Columns::default(), "is empty"),
         ("a,b\n1,2\n", text_of("c"), "has no column \"c\"; it has: a, b"),
-        ("a,a\n1,2\n", Columns::default(), "columns 1 and 2 are both called \"a\""),
+        ("a,a\n1,2\n", Columns::default(), "column 2 is called \"a\", as another one is"),
         ("{\"a\": 1}\n", text_of("b"), "has no column \"b\"; it has: a"),
+        ("a,b\n1\n1,2\n", text_of("c"), "has no column \"c\"; it has: a, b"),
+        ("sep=;\na;b\n1;2\n", Columns::default(), "its first line, sep=, is there for Excel"),
+        ("\"a;b;c\",,d,\n1,2,3,4\n", text_of("x"), "it has: a;b;c, column_2, d, column_4"),
     ] {
         let error = rows("t.csv", content.as_bytes(), &columns).unwrap_err();
         assert!(error.contains(part), "{error}");
