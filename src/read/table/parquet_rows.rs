@@ -3,6 +3,7 @@
 use super::{Rows, as_text};
 use jiff::Timestamp;
 use parquet::basic::{Compression, LogicalType, TimeUnit};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use std::path::Path;
 pub(super) fn rows(path: &Path) -> Result<Rows, String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
-    let mut columns = reader.metadata().row_groups().iter().flat_map(|group| group.columns());
+    let mut columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     // Found out by reading, it would be every row's failure.
     let codec = columns.find_map(|column| match column.compression() {
         Compression::BROTLI(_) => Some("Brotli"),
