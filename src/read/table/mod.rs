@@ -183,7 +183,7 @@ impl Form {
             return Ok(Self::JsonLines { text });
         }
         let by_name = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
-        let header = beginning.lines().next().unwrap_or_default();
+        let header = beginning.split(['\n', '\r']).next().unwrap_or_default();
         let outside_quotes = || header.split('"').step_by(2);
         let times = |delimiter: &u8| outside_quotes().flat_map(str::bytes).filter(|byte| byte == delimiter).count();
         // Of equals the last one counts.

@@ -123,6 +123,7 @@ fn what_is_wrong_with_a_table_is_said() {
         ("{\"a\": 1}\n", text_of("b"), "has no column \"b\"; it has: a"),
         ("a,b\n1\n1,2\n", text_of("c"), "has no column \"c\"; it has: a, b"),
         ("sep=;\na;b\n1;2\n", Columns::default(), "its first line, sep=, is there for Excel"),
+        ("a,b\r1;;;,2\r", text_of("c"), "it has: a, b"),
         ("\"a;b;c\",,d,\n1,2,3,4\n", text_of("x"), "it has: a;b;c, column_2, d, column_4"),
     ] {
         let error = rows("t.csv", content.as_bytes(), &columns).unwrap_err();
