@@ -3,6 +3,7 @@
 //! Promises: nothing is painted and no image is decoded; a page that draws without end is left.
 
 use super::characters;
+use super::coverage::Coverage;
 use super::pieces::{Piece, Place, Style};
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::BfString;
@@ -29,14 +30,33 @@ pub(super) struct Scan {
     pub(super) glyphs: u64,
     /// Those of which it is not known what.
     pub(super) unknown: u64,
+    /// Those that cannot be seen: what a program has read on a scan.
+    pub(super) invisible: u64,
     /// Whether anything else than text can be seen.
     pub(super) painted: bool,
-    /// Whether that is most of what there is to see: a scan, or a drawing.
-    pub(super) pictured: bool,
+    /// Whether it is a drawing, of many shapes.
+    pub(super) drawing: bool,
+    /// Where images are.
+    images: Coverage,
+    /// The area of the page, in square points.
+    area: f64,
     /// Pixels of the largest image.
     pub(super) image_pixels: u64,
     /// Pixels per point of the sharpest image that covers much of the page.
     pub(super) sharpness: f64,
+}
+
+impl Scan {
+    /// The share of the page that images cover.
+    pub(super) fn pictured(&self) -> f64 {
+        self.images.share()
+    }
+
+    /// The share of the page that text takes. What runs aslant is a stamp or a watermark.
+    pub(super) fn written(&self) -> f64 {
+        let straight = self.pieces.iter().filter(|piece| piece.angle % 90 == 0);
+        straight.map(|piece| (piece.right - piece.left) * piece.size).sum::<f64>() / self.area
+    }
 }
 
 /// The document asked for more than it may draw.
@@ -54,7 +74,15 @@ pub(super) fn scan<'a>(
     let bounds = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
     let upright = page.initial_transform(true).to_kurbo();
     let mut context = Context::new(upright, bounds, cache, page.xref(), settings.clone());
-    let mut scanner = Scanner { scan: Scan::default(), bounds, last: None, spaced: false, shapes: 0, drawn: None, allowance: *allowance };
+    let mut scanner = Scanner {
+        scan: Scan { area: bounds.area(), ..Scan::default() },
+        bounds,
+        last: None,
+        spaced: false,
+        shapes: 0,
+        drawn: None,
+        allowance: *allowance,
+    };
     // There is no other way to stop hayro than to unwind. Nothing is printed, and what it left half-done is dropped.
     let end = catch_unwind(AssertUnwindSafe(|| interpret_page(page, &mut context, &mut scanner)));
     *allowance = scanner.allowance;
@@ -140,7 +168,7 @@ impl Scanner {
         if self.shapes < MANY_SHAPES && !is_white(&props.paint) {
             self.shapes += 1;
             self.scan.painted = true;
-            self.scan.pictured |= self.shapes == MANY_SHAPES;
+            self.scan.drawing |= self.shapes == MANY_SHAPES;
         }
     }
 }
@@ -163,10 +191,14 @@ impl<'a> Device<'a> for Scanner {
         if again {
             return;
         }
+        let before = self.scan.glyphs;
         if let Some(style) = Style::of(run, props.transform) {
             for glyph in run.glyphs() {
                 self.glyph(glyph, props.transform * glyph.transform(), &style);
             }
+        }
+        if matches!(mode, DrawMode::Invisible) {
+            self.scan.invisible += self.scan.glyphs - before;
         }
     }
 
@@ -177,8 +209,8 @@ impl<'a> Device<'a> for Scanner {
         self.scan.image_pixels = self.scan.image_pixels.max(pixels);
         // An image is placed by its pixels.
         let place = props.transform.transform_rect_bbox(Rect::new(0.0, 0.0, f64::from(image.width()), f64::from(image.height())));
+        self.scan.images.add(place, self.bounds);
         if place.intersect(self.bounds).area() > self.bounds.area() / 4.0 {
-            self.scan.pictured = true;
             self.scan.sharpness = self.scan.sharpness.max((pixels as f64 / place.area()).sqrt());
         }
     }

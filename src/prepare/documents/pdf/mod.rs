@@ -8,14 +8,14 @@
 
 mod characters;
 mod columns;
+mod coverage;
 mod glyphs;
 mod lines;
 mod order;
 mod page_image;
 mod pieces;
 
-use super::{Extract, Page, Reader};
-use super::{ImageLimits, PdfMode, PrepareSettings};
+use super::{Extract, ImageLimits, Page, PdfMode, PrepareSettings, Reader, verdict};
 use crate::model::{Failure, FailureCode};
 use glyphs::{Endless, Scan};
 use hayro::RenderCache;
@@ -32,8 +32,16 @@ const HEADER_WITHIN: usize = 1024;
 /// What a document may draw, in glyphs and shapes: so many, and more for each page. The fullest maps draw less.
 const ALLOWANCE: u64 = 5_000_000;
 const ALLOWANCE_PER_PAGE: u64 = 500_000;
-/// A page with fewer letters than this and a picture is that picture: page numbers and stamps are not its text.
+/// A page with fewer letters than this and a picture (a drawing, or images on this share of it) is that picture.
 const FEW_LETTERS: usize = 40;
+const PICTURE: f64 = 0.25;
+/// So is a page that is covered by images for this share, and by text for no more than that: page numbers, stamps and
+/// watermarks are not what it says. Slides have more text than that on their backgrounds.
+const SCAN: f64 = 0.5;
+const LITTLE_TEXT: f64 = 0.02;
+/// A document that was cut off lacks its last words, which stand within so many bytes of its end.
+const LAST_WORDS: &[u8] = b"startxref";
+const LAST_WORDS_WITHIN: usize = 2048;
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
     let start = &bytes[..bytes.len().min(HEADER_WITHIN)];
@@ -44,8 +52,13 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
     let pdf = Pdf::new(bytes.to_vec()).map_err(unopened)?;
     let count = pdf.pages().len();
+    let cut = !ends(bytes);
     if count == 0 {
-        return Err(Failure::new(FailureCode::Empty, "this PDF document has no pages; export it again or remove it"));
+        return Err(if cut {
+            cut_off()
+        } else {
+            Failure::new(FailureCode::Empty, "this PDF document has no pages; export it again or remove it")
+        });
     }
     let most = settings.pdf.max_pages;
     if most > 0 && count > most as usize {
@@ -54,7 +67,24 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
             format!("the document has {count} pages and prepare.pdf.max_pages is {most}; raise it or split the document"),
         ));
     }
-    Reading { pdf: &pdf, settings, limits, interpreter: InterpreterSettings::default() }.read()
+    let extract = Reading { pdf: &pdf, settings, limits, interpreter: InterpreterSettings::default() }.read();
+    if !cut {
+        return extract;
+    }
+    // Pages that seem blank may be those that are missing.
+    let mut extract = extract.map_err(|failure| if failure.code == FailureCode::Empty { cut_off() } else { failure })?;
+    extract.notes.push("the file breaks off: pages, or what was on them, may be missing".to_owned());
+    Ok(extract)
+}
+
+/// Whether the end of the document is there. Mailers and web servers put a little behind it now and then.
+fn ends(bytes: &[u8]) -> bool {
+    let end = &bytes[bytes.len().saturating_sub(LAST_WORDS_WITHIN)..];
+    end.windows(LAST_WORDS.len()).any(|window| window == LAST_WORDS)
+}
+
+fn cut_off() -> Failure {
+    verdict::damaged(READER.name, "it breaks off before its end, and nothing can be read of what is there")
 }
 
 fn unopened(error: LoadPdfError) -> Failure {
@@ -94,13 +124,14 @@ impl Reading<'_> {
     fn read(&self) -> Result<Extract, Failure> {
         let mode = self.settings.pdf.mode;
         let (texts, images) = (InterpreterCache::new(), RenderCache::new());
-        let (mut glyphs, mut unknown, mut blank) = (0, 0, 0_usize);
+        let (mut glyphs, mut unknown, mut blank, mut scans) = (0, 0, 0_usize, 0_usize);
         let mut allowance = ALLOWANCE + ALLOWANCE_PER_PAGE * self.pdf.pages().len() as u64;
         let mut pages = Vec::with_capacity(self.pdf.pages().len());
         for (number, page) in (1..).zip(self.pdf.pages().iter()) {
             let scan = glyphs::scan(page, &texts, &self.interpreter, &mut allowance).map_err(|Endless| endless(number))?;
             pages.push(match found(&scan, mode) {
                 Found::Text(text) => {
+                    scans += usize::from(is_picture(&scan));
                     glyphs += scan.glyphs;
                     unknown += scan.unknown;
                     Page::Text(text)
@@ -113,7 +144,7 @@ impl Reading<'_> {
         if blank == pages.len() {
             return Err(nothing(blank, mode));
         }
-        Ok(Extract { notes: notes(mode, blank, pages.len(), glyphs, unknown), pages, paged: true })
+        Ok(Extract { notes: notes(mode, (blank, scans, pages.len()), glyphs, unknown), pages, paged: true })
     }
 
     fn picture<'p>(&self, page: &'p Leaf<'p>, scan: &Scan, number: usize, cache: &RenderCache<'p>) -> Result<Page, Failure> {
@@ -148,12 +179,18 @@ fn found(scan: &Scan, mode: PdfMode) -> Found {
         return Found::Picture;
     }
     let garbled = scan.unknown * 2 > scan.glyphs;
-    // Nearly no letters: counted only where it matters.
-    let few = || scan.text.chars().filter(|c| c.is_alphanumeric()).take(FEW_LETTERS).count() < FEW_LETTERS;
-    if mode == PdfMode::Auto && (garbled || scan.glyphs == 0 && scan.painted || scan.pictured && few()) {
+    if mode == PdfMode::Auto && (garbled || scan.glyphs == 0 && scan.painted || is_picture(scan)) {
         return Found::Picture;
     }
     if scan.unknown == scan.glyphs { Found::Nothing } else { Found::Text(order::text(scan)) }
+}
+
+/// Whether what it shows is not in its text.
+fn is_picture(scan: &Scan) -> bool {
+    let pictured = scan.pictured();
+    // Counted only where it matters.
+    let few = || scan.text.chars().filter(|c| c.is_alphanumeric()).take(FEW_LETTERS).count() < FEW_LETTERS;
+    (scan.drawing || pictured > PICTURE) && few() || pictured > SCAN && scan.written() < LITTLE_TEXT && scan.invisible < FEW_LETTERS as u64
 }
 
 fn endless(number: usize) -> Failure {
@@ -179,11 +216,17 @@ fn nothing(pages: usize, mode: PdfMode) -> Failure {
     }
 }
 
-fn notes(mode: PdfMode, blank: usize, pages: usize, glyphs: u64, unknown: u64) -> Vec<String> {
+fn notes(mode: PdfMode, (blank, scans, pages): (usize, usize, usize), glyphs: u64, unknown: u64) -> Vec<String> {
     let mut notes = Vec::new();
     if blank > 0 {
         let why = if mode == PdfMode::Text { "without text left out" } else { "with nothing on them left out" };
         notes.push(format!("{blank} of {} {why}", counted(pages)));
+    }
+    if scans > 0 {
+        notes.push(format!(
+            "only a little text sent of {scans} of {}, as scans have beside their picture: prepare.pdf.mode = \"auto\" sends images of them",
+            counted(pages)
+        ));
     }
     if unknown > 0 {
         // A share that is not nothing should not look like nothing.
