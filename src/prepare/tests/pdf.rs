@@ -302,7 +302,8 @@ fn a_little_text_does_not_make_a_text_of_a_scan() {
         at(30.0, 780.0, "Case 1:20-cv-01234-ABC   Document 123-4   Filed 05/06/2020   Page 4 of 120") + &at(500.0, 15.0, "SMITH 0001");
     let aslant = "BT /F 40 Tf 0.6 0.8 -0.8 0.6 100 100 Tm (A confidential draft, not to be copied) Tj ET";
     let strips: String = (0..20).map(|strip| format!("q 600 0 0 40 0 {} cm /X Do Q\n", strip * 40)).collect();
-    for page in [format!("{IMAGE}\n{number}"), format!("{IMAGE}\n{bates}"), format!("{IMAGE}\n{aslant}"), strips + &number] {
+    let small = format!("q 300 0 0 400 0 400 cm /X Do Q {}", at(20.0, 780.0, "Produced with a trial version of something that annotates"));
+    for page in [small, format!("{IMAGE}\n{number}"), format!("{IMAGE}\n{bates}"), format!("{IMAGE}\n{aslant}"), strips + &number] {
         image(&document(&[&page]).read(PdfMode::Auto).unwrap().pages[0]);
         let texts = document(&[&page]).read(PdfMode::Text).unwrap();
         text(&texts.pages[0]);

@@ -32,13 +32,11 @@ const HEADER_WITHIN: usize = 1024;
 /// What a document may draw, in glyphs and shapes: so many, and more for each page. The fullest maps draw less.
 const ALLOWANCE: u64 = 5_000_000;
 const ALLOWANCE_PER_PAGE: u64 = 500_000;
-/// A page with fewer letters than this and a picture (a drawing, or images on this share of it) is that picture.
-const FEW_LETTERS: usize = 40;
-const PICTURE: f64 = 0.25;
-/// So is a page that is covered by images for this share, and by text for no more than that: page numbers, stamps and
-/// watermarks are not what it says. Slides have more text than that on their backgrounds.
-const SCAN: f64 = 0.5;
+/// A page that images cover for this share is a picture if text covers it for less than that, or has so few letters: page
+/// numbers, stamps and watermarks are not what it says. Slides have more text than that on their backgrounds.
+const PICTURE: f64 = 0.2;
 const LITTLE_TEXT: f64 = 0.02;
+const FEW_LETTERS: usize = 40;
 /// A document that was cut off lacks its last words, which stand within so many bytes of its end.
 const LAST_WORDS: &[u8] = b"startxref";
 const LAST_WORDS_WITHIN: usize = 2048;
@@ -187,10 +185,10 @@ fn found(scan: &Scan, mode: PdfMode) -> Found {
 
 /// Whether what it shows is not in its text.
 fn is_picture(scan: &Scan) -> bool {
-    let pictured = scan.pictured();
     // Counted only where it matters.
     let few = || scan.text.chars().filter(|c| c.is_alphanumeric()).take(FEW_LETTERS).count() < FEW_LETTERS;
-    (scan.drawing || pictured > PICTURE) && few() || pictured > SCAN && scan.written() < LITTLE_TEXT && scan.invisible < FEW_LETTERS as u64
+    let little = || scan.written() < LITTLE_TEXT && scan.invisible < FEW_LETTERS as u64;
+    scan.drawing && few() || scan.pictured() > PICTURE && (few() || little())
 }
 
 fn endless(number: usize) -> Failure {
