@@ -4,7 +4,7 @@
 //! whatever the source had; nothing is open at the end, whatever was left open; no recursion, and no more work than
 //! the text is long.
 //!
-//! Tables that only arrange a page (they hold other tables, or are one column wide) come out as paragraphs.
+//! Tables that only arrange a page come out as paragraphs. Tables within others stand in a line of their cell.
 
 use super::table::{self, Table};
 

@@ -1,5 +1,7 @@
 //! Tables while they are read, cell by cell, and as Markdown.
 
+/// A cell with more bytes than this, in a table that holds another one, is a part of a page.
+const LONGEST_CELL: usize = 1000;
 /// Empty cells that one cell may stand for.
 const SPAN: usize = 64;
 
@@ -56,10 +58,39 @@ impl Table {
         }
     }
 
-    /// Whether it only arranges a page, and means nothing as a table.
+    /// Whether it only arranges a page, and means nothing as a table: one column or, around another table, one row, or parts
+    /// of a page as its cells.
     pub fn arranges(&self) -> bool {
-        self.nested || self.rows.iter().all(|row| row.len() <= 1)
+        let page = |cell: &String| cell.len() > LONGEST_CELL || cell.starts_with('#');
+        self.rows.iter().all(|row| row.len() <= 1) || self.nested && (self.rows.len() == 1 || self.rows.iter().flatten().any(page))
     }
+}
+
+/// What is in a cell. A table within it has its rows one behind the other: `A, B; 1, 2`.
+fn in_a_line(cell: &str) -> String {
+    let mut text = String::new();
+    // Rows of the table that is open.
+    let mut rows = 0;
+    for line in cell.split('\n').map(str::trim).filter(|line| !line.is_empty()) {
+        let row = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |"));
+        rows = if row.is_some() { rows + 1 } else { 0 };
+        // Below the head is its line.
+        if rows == 2 {
+            continue;
+        }
+        text.push_str(if text.is_empty() {
+            ""
+        } else if rows > 2 {
+            "; "
+        } else {
+            " "
+        });
+        match row {
+            Some(row) => text.push_str(&row.split(" | ").map(str::trim).collect::<Vec<_>>().join(", ").replace("\\|", "|")),
+            None => text.push_str(line),
+        }
+    }
+    text
 }
 
 /// A Markdown table; its first row is its head. Rows without a word are left out.
@@ -69,10 +100,7 @@ pub(super) fn written(rows: &[Vec<String>]) -> String {
         text.push_str(if at > 0 { "\n|" } else { "|" });
         for cell in row {
             text.push(' ');
-            for (part, line) in cell.split('\n').map(str::trim).filter(|line| !line.is_empty()).enumerate() {
-                text.push_str(if part > 0 { " " } else { "" });
-                text.push_str(&line.replace('|', "\\|"));
-            }
+            text.push_str(&in_a_line(cell).replace('|', "\\|"));
             text.push_str(" |");
         }
         if at == 0 {
