@@ -2,12 +2,12 @@
 //!
 //! Promises: paragraphs, headings, lists with the numbers that Word shows, tables, text boxes, notes and comments stand
 //! where their anchors stand; headers come first and footers last, each once. Changes that are tracked count as
-//! accepted. Pictures are counted, and their descriptions kept.
+//! accepted. Pictures are counted, and their descriptions kept. Hidden text is left out, and told of.
 
 use super::archive::{self, Archive};
 use super::markdown::Markdown;
 use super::numbering::Numbering;
-use super::styles::Styles;
+use super::styles::{self, Styles};
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
@@ -78,6 +78,7 @@ struct Word {
     anchors: Vec<(&'static str, String)>,
     pictures: usize,
     deletions: bool,
+    hidden: bool,
 }
 
 /// One part of the document while it is read.
@@ -89,6 +90,9 @@ struct Story {
     style: String,
     list: Option<(String, usize)>,
     level: Option<usize>,
+    /// Of the run that is open: what it says itself of being hidden, and its style.
+    hidden: Option<bool>,
+    run_style: String,
     /// Within `<w:t>`.
     in_text: bool,
     /// Within an element that is passed over, and how often it is open.
@@ -148,7 +152,10 @@ impl Word {
             Node::Open(tag) => self.open(story, tag),
             Node::Close(name) => Self::close(story, local(name)),
             Node::Text(text) => {
-                if story.in_text && story.skipping.is_none() {
+                if !story.in_text || story.skipping.is_some() {
+                } else if self.hides(story) {
+                    self.hidden |= !text.trim().is_empty();
+                } else {
                     self.begin(story);
                     story.markdown.text(text);
                 }
@@ -173,6 +180,12 @@ impl Word {
             "pStyle" => story.style = value().unwrap_or_default(),
             "numId" if story.in_properties => story.list = value().map(|id| (id, story.list.take().map_or(0, |list| list.1))),
             "ilvl" if story.in_properties => story.level = number(tag, "w:val"),
+            "r" => (story.hidden, story.run_style) = (None, String::new()),
+            // Those of a paragraph are about its mark alone.
+            "vanish" if !story.in_properties => story.hidden = Some(styles::is_on(tag)),
+            "rStyle" if !story.in_properties => story.run_style = value().unwrap_or_default(),
+            "tab" | "ptab" | "br" | "cr" | "noBreakHyphen" | "footnoteReference" | "endnoteReference" | "commentReference" | "docPr"
+                if self.hides(story) => {}
             "outlineLvl" => {}
             "t" => story.in_text = true,
             "tab" | "ptab" if !story.in_properties => story.markdown.text(" "),
@@ -231,6 +244,12 @@ impl Word {
         }
     }
 
+    /// Whether the text that is open is hidden: by itself, by its style, or by that of its paragraph.
+    fn hides(&self, story: &Story) -> bool {
+        let of_style = |id: &str| self.styles.find(id, |style| style.hidden);
+        story.hidden.or_else(|| of_style(&story.run_style)).or_else(|| of_style(&story.style)).unwrap_or(false)
+    }
+
     /// The first word of a paragraph comes: what kind of paragraph it is stands before it.
     fn begin(&mut self, story: &mut Story) {
         if std::mem::replace(&mut story.begun, true) {
@@ -270,6 +289,9 @@ impl Word {
         }
         if self.deletions {
             notes.push("tracked deletions left out".to_owned());
+        }
+        if self.hidden {
+            notes.push(verdict::HIDDEN.to_owned());
         }
         notes
     }

@@ -42,16 +42,23 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         let message = format!("this is {NAME} under copy protection, which only its seller's program can open; exclude it");
         return Err(Failure::new(FailureCode::Encrypted, message));
     }
-    let (mut texts, mut notes) = (vec![book.head()], Vec::new());
+    let (mut texts, mut notes, mut hidden) = (vec![book.head()], Vec::new(), false);
     for chapter in &chapters {
         match archive.text(chapter)? {
-            Some(text) => texts.push(html::markdown(&text)),
+            Some(text) => {
+                let (text, part_hidden) = html::markdown(&text);
+                hidden |= part_hidden;
+                texts.push(text);
+            }
             None => notes.push(format!("chapter {chapter} is missing in the file")),
         }
     }
     let pictures = book.pictures;
     if pictures > 0 {
         notes.push(format!("{} left out", verdict::counted(pictures, "picture")));
+    }
+    if hidden {
+        notes.push(verdict::HIDDEN.to_owned());
     }
     if texts.iter().skip(1).all(String::is_empty) {
         texts.clear();

@@ -1,7 +1,8 @@
 //! HTML: web pages, saved or exported, as Markdown. Chapters of books and bodies of mails come here as well.
 //!
 //! Promises: every word that a browser would show is there, in its order, with the title first; links keep their
-//! address when it means something elsewhere; what only works in a browser (scripts, styles, navigation) is left out.
+//! address when it means something elsewhere; what only works in a browser (scripts, styles, navigation) is left out, and
+//! so is what a tag hides; this is told.
 //!
 //! It works on tags, one after another, and builds no tree: nesting cannot be too deep, and broken nesting does little
 //! harm.
@@ -42,7 +43,11 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let (text, damaged) = decoded(bytes);
-    let mut extract = Extract::text(markdown(&text));
+    let (text, hidden) = markdown(&text);
+    let mut extract = Extract::text(text);
+    if hidden {
+        extract.notes.push(verdict::HIDDEN.to_owned());
+    }
     if damaged {
         extract.notes.push("some bytes were not valid in this encoding and were replaced by U+FFFD".to_owned());
     }
@@ -79,18 +84,19 @@ fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
     })
 }
 
-/// The page as Markdown.
-pub(super) fn markdown(html: &str) -> String {
+/// The page as Markdown, and whether it had text that is hidden from readers.
+pub(super) fn markdown(html: &str) -> (String, bool) {
     let html = &*tamed(html);
     let page = converted(html, true);
     // Something that is skipped and has no end would take the rest of the page with it; and the table of contents of a
     // book is nothing but navigation.
     let whole = page.skipping.is_empty() && !page.markdown.is_empty();
     let page = if whole { page } else { converted(html, false) };
+    let hidden = page.hidden;
     let title = page.title.split_whitespace().collect::<Vec<_>>().join(" ");
     let body = page.markdown.finish();
     let told = body.lines().any(|line| line.strip_prefix('#').is_some_and(|line| line.trim_start_matches('#').trim() == title));
-    if title.is_empty() || told { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() }
+    (if title.is_empty() || told { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() }, hidden)
 }
 
 /// The page with those `<` as text that begin a tag with more attributes than anybody writes. The tokenizer compares

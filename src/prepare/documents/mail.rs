@@ -98,6 +98,7 @@ pub(super) struct Mail {
     pub attachments: usize,
     sealed: bool,
     garbled: bool,
+    hidden: bool,
     unread: usize,
 }
 
@@ -117,6 +118,9 @@ impl Mail {
         if self.garbled {
             notes.push("some characters were not valid in their encoding".to_owned());
         }
+        if self.hidden {
+            notes.push(verdict::HIDDEN.to_owned());
+        }
         notes
     }
 
@@ -135,6 +139,13 @@ impl Mail {
             self.words += text.split_whitespace().count();
             let _infallible = write!(self.text, "\n{text}\n");
         }
+    }
+
+    /// The text of the mail, from a page.
+    pub fn page(&mut self, page: &str) {
+        let (text, hidden) = html::markdown(page);
+        self.hidden |= hidden;
+        self.body(&text);
     }
 
     /// A line for each file that came with the mail.
@@ -189,7 +200,7 @@ impl Mail {
         self.garbled |= part.is_encoding_problem;
         match &part.body {
             PartType::Text(text) => self.body(&text.replace('\r', "")),
-            PartType::Html(page) => self.body(&html::markdown(page)),
+            PartType::Html(page) => self.page(page),
             _ => {}
         }
     }

@@ -1,9 +1,11 @@
 //! ODS: spreadsheets as LibreOffice saves them.
 //!
-//! Promises: cells say what people see in them, with ISO dates; hidden sheets and comments are there and marked; what is
-//! too much is cut between rows, and told of. What is repeated a million times, as empty cells are, costs nothing.
+//! Promises: cells say what people see in them, with ISO dates; hidden sheets and comments are there and marked, hidden rows
+//! and columns are there; what is too much is cut between rows. What is not as people see it is told of. What is repeated a
+//! million times, as empty cells are, costs nothing.
 
 use super::grid::Grid;
+use super::sheet::Aside;
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, archive, odf, sheet, verdict};
 use crate::model::Failure;
@@ -13,11 +15,18 @@ use std::collections::HashSet;
 pub(super) const READER: Reader = Reader { format: "ods", name: NAME, recognises, read };
 
 const NAME: &str = "an OpenDocument spreadsheet (ODS)";
-/// Times that a cell with a value, or a row of them, is repeated at most: more of the same tells nobody more.
-const REPEATED: u32 = 1000;
+/// Times that a cell with a value, or a row of them, is repeated at most, and how many cells that may make: a file of a few
+/// lines can ask for millions, and more of the same tells nobody more.
+const REPEATED: u32 = 100;
+const REPEATED_CELLS: u32 = 1000;
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
     archive::has_type(bytes, |text| odf::is_type(text, "spreadsheet"), matches!(extension, "ods" | "ots"))
+}
+
+/// Whether a row or column is.
+fn is_hidden(tag: &BytesStart) -> bool {
+    matches!(attribute(tag, "table:visibility").as_deref(), Some("collapse" | "filter"))
 }
 
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
@@ -50,6 +59,9 @@ struct Book {
     /// The sheet that is open: its name and its cells.
     sheet: Option<(String, Grid)>,
     hidden: bool,
+    aside: Aside,
+    /// The most times that a value is repeated, if not all of them were kept.
+    repeated: u32,
     row: u32,
     rows: u32,
     column: u32,
@@ -60,6 +72,7 @@ struct Book {
     date: Option<String>,
     plain: Option<f64>,
     text: String,
+    unsolved: bool,
     comment: String,
     in_comment: bool,
     /// Paragraphs that are open.
@@ -87,11 +100,16 @@ impl Book {
                 self.sheet = Some((attribute(tag, "table:name").unwrap_or_default(), Grid::new(self.left)));
                 self.row = 0;
             }
-            "table:table-row" => (self.rows, self.column) = (repeated("table:number-rows-repeated"), 0),
+            "table:table-column" => self.aside.hidden |= is_hidden(tag),
+            "table:table-row" => {
+                (self.rows, self.column) = (repeated("table:number-rows-repeated"), 0);
+                self.aside.hidden |= is_hidden(tag);
+            }
             "table:table-cell" | "table:covered-table-cell" => {
                 self.columns = repeated("table:number-columns-repeated");
                 self.date = attribute(tag, "office:date-value").map(|date| date.trim_end_matches("T00:00:00").replace('T', " "));
                 self.plain = attribute(tag, "office:value").and_then(|value| value.parse().ok());
+                self.unsolved = attribute(tag, "table:formula").is_some() && attribute(tag, "office:value-type").is_none();
                 self.text.clear();
                 self.comment.clear();
             }
@@ -127,6 +145,7 @@ impl Book {
         let text = Some(self.text.trim().to_owned()).filter(|text| !text.is_empty());
         // A number without a text was written by a program that leaves showing it to others.
         let mut value = self.date.take().or(text).or_else(|| self.plain.map(sheet::number)).unwrap_or_default();
+        self.aside.unsolved += usize::from(self.unsolved && value.is_empty());
         if !self.comment.is_empty() {
             value.push_str(" [Comment: ");
             value.push_str(self.comment.trim());
@@ -140,14 +159,16 @@ impl Book {
 
     fn close_row(&mut self) {
         let cells = std::mem::take(&mut self.cells);
-        if let Some((name, grid)) = &mut self.sheet {
-            let most = cells.iter().map(|(_, times, _)| *times).max().map_or(0, |times| times.max(self.rows));
-            if most > REPEATED {
-                self.notes.push(format!("sheet {name} repeats a value {most} times, of which {REPEATED} were kept"));
-            }
-            'all: for row in 0..self.rows.min(REPEATED) {
+        if let Some((_, grid)) = &mut self.sheet {
+            let kept = |times: u32| times.min(REPEATED);
+            let width: u32 = cells.iter().map(|(_, times, _)| kept(*times)).sum();
+            let rows = kept(self.rows).min((REPEATED_CELLS / width.max(1)).max(1));
+            let cut = cells.iter().map(|(_, times, _)| *times).filter(|times| *times > REPEATED);
+            let cut = cut.chain([self.rows].into_iter().filter(|times| *times > rows && width > 0)).max();
+            self.repeated = self.repeated.max(cut.unwrap_or(0));
+            'all: for row in 0..rows {
                 for (column, times, value) in &cells {
-                    for at in 0..(*times).min(REPEATED) {
+                    for at in 0..kept(*times) {
                         if !grid.put((self.row.saturating_add(row), column.saturating_add(at)), || value.clone()) {
                             break 'all;
                         }
@@ -163,6 +184,11 @@ impl Book {
         self.left = grid.left();
         let (table, cut) = grid.finish();
         self.notes.extend(cut.map(|rows| sheet::cut(&name, rows)));
+        self.notes.extend(std::mem::take(&mut self.aside).notes(&name));
+        let repeated = std::mem::take(&mut self.repeated);
+        if repeated > 0 {
+            self.notes.push(format!("sheet {name} repeats a value or row {repeated} times, of which only the first were sent"));
+        }
         if self.hidden {
             self.notes.push(format!("sheet {name} is hidden"));
         }

@@ -1,8 +1,9 @@
 //! XLSX, XLSB and XLS: spreadsheets by the crate calamine, each sheet as a heading and a table.
 //!
 //! Promises: values stand as people see them (dates as ISO dates, per cents with their sign, no digits that only the
-//! machine knows); empty rows and columns are left out; hidden sheets and comments are there and marked; what is too
-//! much is cut between rows, and told of.
+//! machine knows); empty rows and columns are left out; hidden sheets and comments are there and marked; so are hidden rows
+//! and columns, which mostly are what a filter does not show at the moment; what is too much is cut between rows. What is
+//! not as people see it is told of.
 //!
 //! Sheets are never laid out in full: one cell far out would make a table of billions of cells.
 
@@ -48,9 +49,9 @@ fn read_xlsx(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Resul
         XlsxError::Password => verdict::encrypted(NAME),
         error => verdict::damaged(NAME, error),
     })?;
-    let comments = comments(bytes, settings.document_mb)?;
+    let asides = asides(bytes, settings.document_mb)?;
     let sheets = book.sheets_metadata().to_vec();
-    workbook(bytes, &sheets, &comments, |name, grid| {
+    workbook(bytes, &sheets, &asides, |name, grid| {
         let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
         let per_cents: Vec<Option<usize>> = cells.styles().iter().map(per_cent).collect();
         while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(text)? {
@@ -112,7 +113,7 @@ fn text(error: impl Display) -> String {
 fn workbook(
     bytes: &[u8],
     sheets: &[Sheet],
-    comments: &HashMap<String, Vec<String>>,
+    asides: &HashMap<String, Aside>,
     mut fill: impl FnMut(&str, &mut Grid) -> Result<(), String>,
 ) -> Result<Extract, Failure> {
     let (mut parts, mut notes, mut left) = (Vec::new(), Vec::new(), Grid::MOST);
@@ -133,8 +134,9 @@ fn workbook(
         if hidden {
             notes.push(format!("sheet {name} is hidden"));
         }
-        let remarks = comments.get(name).map(|comments| comments.join("\n")).unwrap_or_default();
-        let body = [table, remarks].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        let aside = asides.get(name).cloned().unwrap_or_default();
+        notes.extend(aside.notes(name));
+        let body = [table, aside.comments.join("\n")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
         if !body.is_empty() {
             parts.push(format!("## {name}{}\n\n{body}", if hidden { " (hidden)" } else { "" }));
         }
@@ -194,11 +196,58 @@ fn per_cent(style: &calamine::Style) -> Option<usize> {
     Some(before.rsplit_once('.').map_or(0, |(_, digits)| digits.matches(['0', '#']).count()))
 }
 
-/// Comments on cells, by the name of their sheet.
-fn comments(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Vec<String>>, Failure> {
-    let mut comments: HashMap<String, Vec<String>> = HashMap::new();
+/// What is to be said of a sheet besides its cells.
+#[derive(Default, Clone)]
+pub(super) struct Aside {
+    pub comments: Vec<String>,
+    /// Formulas whose results are not in the file: programs that write sheets leave them to Excel.
+    pub unsolved: usize,
+    /// Whether rows or columns are hidden.
+    pub hidden: bool,
+}
+
+impl Aside {
+    pub fn notes(&self, sheet: &str) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.unsolved > 0 {
+            let formulas = verdict::counted(self.unsolved, "formula");
+            notes.push(format!("sheet {sheet} has {formulas} without a result, sent as empty cells: save it in a spreadsheet program"));
+        }
+        if self.hidden {
+            notes.push(format!("sheet {sheet} has hidden rows or columns, which were sent"));
+        }
+        notes
+    }
+
+    /// Looks through a sheet.
+    fn read(&mut self, sheet: &str) {
+        if !sheet.contains("<f") && !sheet.contains("hidden=") {
+            return;
+        }
+        let (mut formula, mut value, mut in_value) = (false, false, false);
+        let _damage = xml::read(sheet, |node| match node {
+            Node::Open(tag) => match tag.local_name().as_ref() {
+                "c" => (formula, value) = (false, attribute(tag, "t").is_some_and(|kind| kind == "str")),
+                "f" => formula = true,
+                "v" => in_value = true,
+                "row" | "col" => self.hidden |= matches!(attribute(tag, "hidden").as_deref(), Some("1" | "true")),
+                _ => {}
+            },
+            Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+                "c" => self.unsolved += usize::from(formula && !value),
+                "v" => in_value = false,
+                _ => {}
+            },
+            Node::Text(_) => value |= in_value,
+        });
+    }
+}
+
+/// What there is to say of each sheet, by its name.
+fn asides(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Aside>, Failure> {
+    let mut asides: HashMap<String, Aside> = HashMap::new();
     let mut archive = Archive::open(bytes, NAME, megabytes)?;
-    let Some(main) = archive.text("xl/workbook.xml")? else { return Ok(comments) };
+    let Some(main) = archive.text("xl/workbook.xml")? else { return Ok(asides) };
     let mut sheets = Vec::new();
     let _damage = xml::read(&main, |node| {
         if let Node::Open(tag) = node
@@ -210,13 +259,18 @@ fn comments(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Vec<String>>
     let relations = parts::relations(&mut archive, "xl/workbook.xml")?;
     for (name, id) in sheets {
         let Some(sheet) = relations.iter().find(|relation| relation.id == id) else { continue };
+        let aside = asides.entry(name).or_default();
+        // One that cannot be unpacked is told of where its cells are read.
+        if let Ok(Some(text)) = archive.text(&sheet.target) {
+            aside.read(&text);
+        }
         for part in parts::relations(&mut archive, &sheet.target)?.iter().filter(|part| part.kind == "comments") {
             if let Some(text) = archive.text(&part.target)? {
-                comments.entry(name.clone()).or_default().extend(remarks(&text));
+                aside.comments.extend(remarks(&text));
             }
         }
     }
-    Ok(comments)
+    Ok(asides)
 }
 
 fn remarks(text: &str) -> Vec<String> {

@@ -1,6 +1,7 @@
-//! The styles of Word: which of them are headings, and which belong to a list.
+//! The styles of Word: which of them are headings, which belong to a list, and which hide their text.
 
 use super::xml::{self, Node, attribute, number};
+use quick_xml::events::BytesStart;
 use std::collections::HashMap;
 
 /// Headings, and lists that belong to a style.
@@ -12,7 +13,13 @@ pub(super) struct Styles(HashMap<String, Style>);
 pub(super) struct Style {
     pub heading: Option<usize>,
     pub list: Option<(String, usize)>,
+    pub hidden: Option<bool>,
     based_on: Option<String>,
+}
+
+/// Whether a property that is there holds.
+pub(super) fn is_on(tag: &BytesStart) -> bool {
+    !matches!(attribute(tag, "w:val").as_deref(), Some("0" | "false" | "off"))
 }
 
 impl Styles {
@@ -33,6 +40,7 @@ impl Styles {
                     "outlineLvl" => {
                         style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1));
                     }
+                    "vanish" => style.hidden = Some(is_on(tag)),
                     "basedOn" => style.based_on = value(),
                     "numId" => style.list = Some((value().unwrap_or_default(), style.list.take().map_or(0, |list| list.1))),
                     "ilvl" => {

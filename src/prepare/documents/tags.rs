@@ -43,6 +43,11 @@ const BLOCKS: [&str; 27] = [
     "summary",
 ];
 
+/// Elements that have no content and no end.
+const VOID: [&str; 13] = ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
+/// Open elements within one that is hidden, beyond which they are no longer told apart.
+const DEPTH: usize = 64;
+
 /// Reads a page, with or without skipping what only works in a browser.
 pub(super) fn converted(html: &str, skip: bool) -> Page {
     let page = Page { skip, markdown: Markdown::new(), ..Page::default() };
@@ -95,6 +100,40 @@ fn raw(name: &str) -> Option<RawKind> {
     }
 }
 
+/// Elements that may end without saying so.
+const OPEN_ENDED: [&str; 8] = ["p", "li", "dt", "dd", "tr", "td", "th", "option"];
+
+/// Whether the beginning of `next` is the end of the element `open`.
+fn is_ended(open: &str, next: &str) -> bool {
+    let row = matches!(next, "tr" | "tbody" | "tfoot");
+    match open {
+        "p" => {
+            BLOCKS.contains(&next)
+                || OPEN_ENDED.contains(&next)
+                || matches!(next, "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" | "table" | "pre")
+        }
+        "li" => next == "li",
+        "dt" | "dd" => matches!(next, "dt" | "dd"),
+        "td" | "th" => row || matches!(next, "td" | "th"),
+        "tr" => row,
+        "option" => matches!(next, "option" | "optgroup"),
+        _ => false,
+    }
+}
+
+/// Whether a tag says that readers do not see what is in it. Pages that are hidden as a whole are shown by their scripts.
+fn is_hidden(name: &str, tag: &Tag) -> bool {
+    let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| &*a.value);
+    let by_style = |style: &str| {
+        let plain: String = style.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+        plain.split(';').any(|rule| rule.starts_with("display:none") || rule.starts_with("visibility:hidden"))
+    };
+    !matches!(name, "html" | "body")
+        && (attribute("hidden").is_some_and(|value| value != "until-found")
+            || attribute("style").is_some_and(by_style)
+            || name == "dialog" && attribute("open").is_none())
+}
+
 /// A page while it is read.
 #[derive(Default)]
 pub(super) struct Page {
@@ -105,6 +144,10 @@ pub(super) struct Page {
     skip: bool,
     /// The element that is being skipped, once for each time that it is open.
     pub skipping: Vec<String>,
+    /// The element that is hidden from readers, and what is open in it.
+    hiding: Vec<String>,
+    /// Whether there was text in such an element.
+    pub hidden: bool,
     /// Preformatted text that is open.
     preformatted: usize,
     /// Addresses of links that are open, and where their texts begin.
@@ -118,6 +161,8 @@ impl Page {
         if self.in_title {
             self.title.push_str(text);
         } else if !self.skipping.is_empty() {
+        } else if !self.hiding.is_empty() {
+            self.hidden |= !text.trim().is_empty();
         } else if self.preformatted > 0 {
             self.markdown.verbatim(text);
         } else {
@@ -143,7 +188,16 @@ impl Page {
             }
             return;
         }
-        let always = raw(name).is_some() && name != "textarea" && name != "xmp";
+        while self.hiding.last().is_some_and(|open| is_ended(open, name)) {
+            self.hiding.pop();
+        }
+        if !self.hiding.is_empty() || is_hidden(name, tag) {
+            if !VOID.contains(&name) && !tag.self_closing && self.hiding.len() < DEPTH {
+                self.hiding.push(name.to_owned());
+            }
+            return;
+        }
+        let always = name == "template" || raw(name).is_some() && name != "textarea" && name != "xmp";
         if SKIPPED.contains(&name) && (self.skip || always) {
             if !tag.self_closing {
                 self.skipping.push(name.to_owned());
@@ -198,6 +252,14 @@ impl Page {
                 self.skipping.pop();
             }
             return;
+        }
+        if let Some(hidden) = self.hiding.first() {
+            match self.hiding.iter().rposition(|open| open == name) {
+                Some(at) => return self.hiding.truncate(at),
+                // The end of something around it.
+                None if OPEN_ENDED.contains(&&**hidden) => self.hiding.clear(),
+                None => return,
+            }
         }
         let page = &mut self.markdown;
         match name {

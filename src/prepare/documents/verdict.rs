@@ -4,6 +4,9 @@ use super::{Extract, Page};
 use crate::model::{Failure, FailureCode};
 use std::fmt::Display;
 
+/// The note of text that nobody sees who reads the document, and that is not sent.
+pub(super) const HIDDEN: &str = "hidden text left out";
+
 /// The file says what it is, and then is not. `name` is the reader's: `a DOCX document`.
 pub(super) fn damaged(name: &str, why: impl Display) -> Failure {
     let why = why.to_string();
@@ -26,15 +29,27 @@ pub(super) fn too_much(name: &str, what: impl Display) -> Failure {
 
 /// The extract, unless there is nothing to read in it.
 pub(super) fn readable(name: &str, extract: Extract) -> Result<Extract, Failure> {
-    let something = extract.pages.iter().any(|page| match page {
-        Page::Text(text) => text.chars().any(char::is_alphanumeric),
-        Page::Image(_) => true,
-    });
-    if something {
-        return Ok(extract);
+    let mut pictures = extract.notes.iter().any(|note| note.contains("picture"));
+    for page in &extract.pages {
+        let Page::Text(text) = page else { return Ok(extract) };
+        let mut parts = text.split("[image: ");
+        let before = parts.next().unwrap_or_default();
+        let words = |text: &str| text.chars().any(char::is_alphanumeric);
+        // What a picture is called says little of what it shows.
+        if words(before) || parts.any(|part| part.split_once(']').is_some_and(|(_, behind)| words(behind))) {
+            return Ok(extract);
+        }
+        pictures |= text.contains("[image: ");
     }
     let notes = if extract.notes.is_empty() { String::new() } else { format!(" ({})", extract.notes.join(", ")) };
-    Err(Failure::new(FailureCode::Empty, format!("this is {name} without any text{notes}; if it shows pictures, save them as images")))
+    Err(if pictures {
+        Failure::new(
+            FailureCode::NoText,
+            format!("this is {name} that shows pictures and has no text{notes}; save it as PDF, or its pictures as images, or exclude it"),
+        )
+    } else {
+        Failure::new(FailureCode::Empty, format!("this is {name} without any text{notes}; exclude it"))
+    })
 }
 
 /// `1 picture`, `2 pictures`.

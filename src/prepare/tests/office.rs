@@ -249,6 +249,102 @@ fn what_was_left_out_is_told() {
     assert_eq!(notes(&docx()), ["1 picture left out", "tracked deletions left out"]);
     assert_eq!(notes(&pptx()), ["slide 2 is hidden"]);
     assert_eq!(notes(&xlsx(ROWS)), ["sheet More is hidden"]);
+    let row = r#"<row r="1" hidden="1"><c r="A1"><f>B1+1</f><v></v></c><c r="B1"><v>5</v></c><c r="C1"><f>B1</f><v>5</v></c><c r="D1" t="str"><f>""</f><v></v></c></row>"#;
+    let of_data = [
+        "sheet Data has 1 formula without a result, sent as empty cells: save it in a spreadsheet program",
+        "sheet Data has hidden rows or columns, which were sent",
+    ];
+    assert_eq!(notes(&xlsx(row))[..2], of_data);
+    let cells = r#"<table:table-cell table:formula="of:=[.B1]+1"/><table:table-cell office:value="5"/><table:table-cell office:value-type="string" table:formula="of:=&quot;&quot;"/>"#;
+    let row = format!("<table:table-row table:visibility='filter'>{cells}</table:table-row>");
+    assert_eq!(notes(&odf("spreadsheet", &format!("<table:table table:name='Data'>{row}</table:table>"))), of_data);
+}
+
+#[test]
+fn what_a_small_sheet_repeats_is_bounded() {
+    let cell = "<table:table-cell table:number-columns-repeated='16000'><text:p>x</text:p></table:table-cell>";
+    let row = |times: u32, cells: &str| format!("<table:table-row table:number-rows-repeated='{times}'>{cells}</table:table-row>");
+    let sheet = |rows: &str| odf("spreadsheet", &format!("<table:table table:name='Data'>{rows}</table:table>"));
+    let extract = read(&sheet(&[row(1_000_000, cell), row(1_000_000, "<table:table-cell/>")].concat()), "").1.unwrap();
+    let [Page::Text(text)] = &extract.pages[..] else { panic!("{extract:?}") };
+    assert_eq!(text.matches('x').count(), 1000);
+    assert_eq!(extract.notes, ["sheet Data repeats a value or row 1000000 times, of which only the first were sent"]);
+    let few = read(&sheet(&row(20, "<table:table-cell office:value='0'/><table:table-cell table:number-columns-repeated='1000'/>")), "");
+    let few = few.1.unwrap();
+    assert_eq!(
+        (few.pages, few.notes),
+        (
+            vec![Page::Text(format!(
+                "## Data
+
+| 0 |
+| --- |{}",
+                "
+| 0 |"
+                    .repeat(19)
+            ))],
+            Vec::new()
+        )
+    );
+}
+
+#[test]
+fn what_word_hides_is_left_out_and_told() {
+    let run = |properties: &str, text: &str| format!("<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t><w:tab/></w:r>");
+    let styles = r#"<w:styles><w:style w:styleId="Base"><w:name w:val="x"/><w:rPr><w:vanish/></w:rPr></w:style>
+        <w:style w:styleId="Secret"><w:name w:val="y"/><w:basedOn w:val="Base"/></w:style></w:styles>"#;
+    let body = [
+        "<w:p><w:pPr><w:rPr><w:vanish/></w:rPr></w:pPr>",
+        &run("", "seen"),
+        &run("<w:vanish/>", "no"),
+        &run("<w:rStyle w:val=\"Secret\"/>", "no"),
+        &run("<w:rStyle w:val=\"Secret\"/><w:vanish w:val=\"0\"/>", "shown"),
+        "</w:p><w:p><w:pPr><w:pStyle w:val=\"Secret\"/></w:pPr>",
+        &run("", "no"),
+        "</w:p>",
+    ]
+    .concat();
+    let main = format!("<w:document><w:body>{body}</w:body></w:document>");
+    let bytes = archive(&[("word/document.xml", &main), ("word/styles.xml", styles)]);
+    let extract = read(&bytes, "").1.unwrap();
+    assert_eq!(extract.pages, [Page::Text("seen shown".to_owned())]);
+    assert_eq!(extract.notes, ["hidden text left out"]);
+    assert_eq!(code(&word(&run("<w:vanish/>", "no")), ""), Some(FailureCode::Empty));
+}
+
+#[test]
+fn tables_within_tables_stand_in_a_line_of_their_cell() {
+    let table = |rows: &[[String; 2]], tag: [&str; 3]| {
+        let [table, row, cell] = tag;
+        let row = |[a, b]: &[String; 2]| format!("<{row}><{cell}>{a}</{cell}><{cell}>{b}</{cell}></{row}>");
+        format!("<{table}>{}</{table}>", rows.iter().map(row).collect::<String>())
+    };
+    let nested = |paragraph: fn(&str) -> String, tag: [&str; 3]| {
+        let cells = |texts: [&str; 2]| texts.map(paragraph);
+        let inner = table(&[cells(["a", "b"]), cells(["1", "2"])], tag);
+        table(&[cells(["Name", "Parts"]), [paragraph("Ann"), inner + &paragraph("end")], cells(["Bob", "none"])], tag)
+    };
+    let expected = "| Name | Parts |\n| --- | --- |\n| Ann | a, b; 1, 2 end |\n| Bob | none |";
+    assert_eq!(pages(&word(&nested(p, ["w:tbl", "w:tr", "w:tc"]))), expected);
+    let odt = nested(|text| format!("<text:p>{text}</text:p>"), ["table:table", "table:table-row", "table:table-cell"]);
+    assert_eq!(pages(&odf("text", &format!("<office:text>{odt}</office:text>"))), format!("Top\n\n{expected}"));
+}
+
+#[test]
+fn documents_of_pictures_alone_have_no_text() {
+    let picture = r#"<p:pic><p:cNvPr descr="photo.png"/></p:pic>"#;
+    let slides = replaced(&pptx(), "ppt/slides/slide2.xml", &format!("<p:sld>{picture}{picture}</p:sld>"));
+    let slides = replaced(&slides, "ppt/slides/slide1.xml", &format!("<p:sld>{picture}</p:sld>"));
+    let slides = replaced(&slides, "ppt/notesSlides/notesSlide1.xml", "<p:notes/>");
+    let slides = replaced(&slides, "ppt/charts/chart1.xml", "<c:chart/>");
+    let slides = replaced(&slides, "ppt/slides/_rels/slide2.xml.rels", "<Relationships/>");
+    let docx = word("<w:p><w:r><w:drawing><wp:docPr descr=\"photo.png\"/><a:blip/></w:drawing></w:r></w:p>");
+    let frame = "<draw:frame><draw:image/><svg:title>photo.png</svg:title></draw:frame>";
+    let odp = odf("presentation", &format!("<draw:page>{frame}</draw:page><draw:page>{frame}</draw:page>"));
+    for bytes in [slides, docx, odp] {
+        let (format, extract) = read(&bytes, "");
+        assert_eq!(extract.map_err(|failure| failure.code), Err(FailureCode::NoText), "{format}");
+    }
 }
 
 #[test]

@@ -23,6 +23,10 @@ fn pages_come_out_as_markdown() {
         ),
         ("<table><tr><td colspan=2>wide<td>c<tr><td>1<td>2<td>3</table>", "| wide |  | c |\n| --- | --- | --- |\n| 1 | 2 | 3 |"),
         ("<table><tr><td>left<table><tr><td>a<td>b</table><td>right</table>", "left\n\n| a | b |\n| --- | --- |\n\nright"),
+        (
+            "<table><tr><td>k<td>v<tr><td>x<td>see<table><tr><td>a|b<td>c<tr><td>1<td></table><tr><td>y<td>z</table>",
+            "| k | v |\n| --- | --- |\n| x | see a\\|b, c; 1,  |\n| y | z |",
+        ),
         ("<pre>a\n  b</pre>", "a\n  b"),
         (
             "<a href='https://x.org/y'>site</a> <a href=z.html>near</a> <a href='https://x.org'>x.org</a>",
@@ -41,6 +45,32 @@ fn pages_come_out_as_markdown() {
     let titled = "<html><head><title>My\n page</title><link></head><body><p>text</html>";
     assert_eq!(pages(titled.as_bytes()), "# My page\n\ntext");
     assert_eq!(pages(b"<html><title>Same</title><h1>Same</h1>text"), "# Same\n\ntext");
+}
+
+#[test]
+fn what_a_tag_hides_is_left_out_and_told() {
+    let cases = [
+        ("<div hidden>no<div>no</div><p>no</div>yes", "yes"),
+        ("a<span style='color: red; Display : NONE !important'>no</span>b<span style='visibility:hidden'>no</span>", "ab"),
+        ("<p hidden>no<p>yes<ul><li hidden>no<ul><li>no</ul><li>too</ul>also", "yes\n\n- too\n\nalso"),
+        ("<ul><li>yes<li hidden>no</ul>too", "- yes\n\ntoo"),
+        (
+            "<table><tr><td>a<td hidden>no<td>b<tr style='display:none'><td>no<td>no<tr><td>1<td>2</table>",
+            "| a | b |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        ("<dialog>no</dialog><img hidden alt=no><br hidden>yes<input hidden><p style='display:none'>no", "yes"),
+    ];
+    for (body, text) in cases {
+        let page = format!("<!DOCTYPE html><body>{body}");
+        let extract = read(page.as_bytes(), "").1.unwrap();
+        assert_eq!(extract.pages, [Page::Text(text.to_owned())], "{body}");
+        assert_eq!(extract.notes, ["hidden text left out"], "{body}");
+    }
+    let shown = "<!DOCTYPE html><body style='display:none'><dialog open>a</dialog><p hidden=until-found>b<template>no</template><nav>";
+    let extract = read(shown.as_bytes(), "").1.unwrap();
+    assert_eq!(extract.pages, [Page::Text("a\n\nb".to_owned())]);
+    assert_eq!(extract.notes, Vec::<String>::new());
+    assert_eq!(code(b"<!DOCTYPE html><img alt='photo.jpg'><img alt='two'>", ""), Some(FailureCode::NoText));
 }
 
 #[test]
@@ -151,7 +181,7 @@ fn rtf_comes_out_in_every_code_page() {
         assert_eq!(read(bytes, "").0, "rtf");
         assert_eq!(pages(bytes), text, "{}", String::from_utf8_lossy(bytes));
     }
-    assert_eq!(code(br"{\rtf1{\pict ff}}", ""), Some(FailureCode::Empty));
+    assert_eq!(code(br"{\rtf1{\pict ff}}", ""), Some(FailureCode::NoText));
     let deep = [b"{\\rtf1".as_slice(), &b"{\\b ".repeat(200_000), b"words"].concat();
     assert_eq!(pages(&deep), "words");
     assert_eq!(pages(&[b"{\\rtf1 words".as_slice(), &b"}".repeat(1000), b"more"].concat()), "wordsmore");
