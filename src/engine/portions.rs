@@ -3,16 +3,23 @@
 use super::ask::{Desk, Subject, Unfinished};
 use crate::job::{Job, LongMethod, LongRule, Merged, Portions};
 use crate::model::{CallRecord, CallStatus, Content, Facts, Failure, FailureCode, Portion};
-use crate::prepare::{split, truncate};
+use crate::prepare::{counted, split, truncate};
 use futures::future::join_all;
+
+/// Estimates are good enough where they stay below this share of a limit.
+const SURE_PERCENT: u64 = 85;
 
 /// Divides a document as its job wants it. `longest` is what the model takes in one call, if that is known. Takes its time.
 pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: Option<u64>) -> Result<Portions, Failure> {
+    let rules = job.long_rules(longest);
+    let unsure = |rule: &LongRule| content.tokens().saturating_mul(100) > rule.limit.saturating_mul(SURE_PERCENT);
+    let content = &if rules.iter().flatten().any(unsure) { counted(content) } else { content.clone() };
     let tokens = content.tokens();
+    facts.tokens = tokens;
     let whole = || Portion { content: content.clone(), before: None, place: None };
     let mut divided: Vec<(Option<LongRule>, Vec<Portion>)> = Vec::new();
     let mut of_task = Vec::new();
-    for rule in job.long_rules(longest) {
+    for rule in rules {
         let rule = rule.filter(|rule| tokens > rule.limit);
         let known = divided.iter().position(|(other, _)| *other == rule);
         of_task.push(known.unwrap_or(divided.len()));

@@ -2,7 +2,7 @@
 
 use super::answer::Shape;
 use super::combine::Combine;
-use super::file::{JobFile, Method, TaskFile};
+use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Task, Variant, columns, field};
 use crate::model::Digest;
@@ -41,6 +41,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     if file.tasks.is_empty() {
         return Err("a job needs at least one [[task]]".into());
     }
+    check_parts("long", file.long.max_input_tokens, &file.long)?;
     let mut ids = HashSet::new();
     let mut tasks = Vec::new();
     for task in file.tasks {
@@ -49,6 +50,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
             return Err(format!("the task id `{}` is taken; ids must differ, and `{COMBINE}` is the aggregation's", task.id));
         }
         let id = task.id.clone();
+        check_parts(&format!("task {id}"), task.max_input_tokens, &file.long)?;
         tasks.push(build_task(task, &file.params, &values).map_err(|e| format!("task {id}: {e}"))?);
     }
     let mut combine = file.combine;
@@ -76,6 +78,22 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
         params: file.params.keys().cloned().collect(),
         digest,
     })
+}
+
+/// Tokens that a part of a long document has at the least besides what it repeats: the label of an image, a heading, a sentence.
+const LEAST_PART: u64 = 32;
+
+/// Parts that only repeat others would be asked about, and paid for, without end.
+fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(), String> {
+    let least = long.overlap_tokens.saturating_add(LEAST_PART);
+    if long.method != LongMethod::Split || max_input_tokens == 0 || max_input_tokens >= least {
+        return Ok(());
+    }
+    Err(format!(
+        "{what}: max_input_tokens is {max_input_tokens}, and a part takes {least} at the least: overlap_tokens ({}) and {LEAST_PART} for what \
+         is new in it; raise it, or leave it out for what the model takes",
+        long.overlap_tokens
+    ))
 }
 
 /// The task id of the aggregation in results.

@@ -6,6 +6,7 @@
 //!
 //! Never: reads files, waits, looks at a clock, starts threads, enlarges a picture.
 
+mod chunks;
 mod decode;
 mod documents;
 mod encode;
@@ -34,7 +35,7 @@ pub use memory::peak_memory;
 pub use orders::orders;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{Sniffed, sniff};
-pub use split::{split, truncate};
+pub use split::{counted, split, truncate};
 pub use wire::{Greeting, LENGTH_BYTES, length as frame_length, serve};
 
 use crate::model::{Failure, FailureCode, Prepared};

@@ -1,14 +1,14 @@
 //! Documents that are too long for one call, in parts; or cut.
 //!
-//! Promises: the parts, one behind the other, are the document, nothing twice and nothing left out; a border is that of a
-//! section if there is one where it is needed, else of a paragraph, a sentence, a word; no part has more tokens than
-//! allowed, but for an image that has more by itself.
+//! Promises: the parts, one behind the other, are the document, nothing left out and nothing twice but the heads of tables
+//! that go on; texts are divided where they mean it ([`chunks`]); no part has more tokens than allowed, but for an image
+//! that has more by itself; the label of an image stays with it.
 
+use super::chunks::chunks;
 use super::pages::FOLLOWS;
 use super::{text, tokens};
-use crate::model::{Content, Piece, Portion};
+use crate::model::{Content, Piece, Portion, Text};
 use std::sync::Arc;
-use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
 
 /// Divides a document into parts of at most `limit` tokens. Each has the last `overlap` tokens of the one before at hand.
 pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Portion> {
@@ -19,7 +19,7 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Portion> {
             Some(part) if piece.tokens() <= room => part.push(piece.clone()),
             _ => {
                 let label = parts.last_mut().and_then(|part| part.pop_if(|last| matches!(piece, Piece::Picture(_)) && is_label(last)));
-                room = limit;
+                room = limit.saturating_sub(label.as_ref().map_or(0, Piece::tokens));
                 parts.push(label.into_iter().chain([piece.clone()]).collect());
                 parts.retain(|part| !part.is_empty());
             }
@@ -37,6 +37,15 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Portion> {
         .collect()
 }
 
+/// A document with its tokens counted one by one: those of long texts were estimated.
+pub fn counted(content: &Content) -> Content {
+    let exact = |piece: &Piece| match piece {
+        Piece::Text(text) => Piece::Text(Arc::new(Text { tokens: tokens::exact(&text.body), ..Text::clone(text) })),
+        Piece::Picture(picture) => Piece::Picture(Arc::clone(picture)),
+    };
+    Content(content.0.iter().map(exact).collect())
+}
+
 /// The beginning of a document, of at most `limit` tokens.
 pub fn truncate(content: &Content, limit: u64) -> Content {
     let mut room = limit;
@@ -48,7 +57,7 @@ pub fn truncate(content: &Content, limit: u64) -> Content {
             continue;
         }
         if let Piece::Text(whole) = piece {
-            kept.extend(text::piece(beginning(&whole.body, room)));
+            kept.extend(text::exact_piece(beginning(&whole.body, room)));
         }
         break;
     }
@@ -71,7 +80,7 @@ fn beginning(text: &str, limit: u64) -> &str {
         if middle <= fits {
             break;
         }
-        if tokens::count(&text[..middle]) <= limit { fits = middle } else { too_long = middle }
+        if tokens::exact(&text[..middle]) <= limit { fits = middle } else { too_long = middle }
     }
     let cut = text[..fits].rfind(char::is_whitespace).unwrap_or(fits);
     &text[..cut]
@@ -80,17 +89,10 @@ fn beginning(text: &str, limit: u64) -> &str {
 /// A piece in pieces that fit.
 fn pieces(piece: &Piece, limit: u64) -> Vec<Piece> {
     let Piece::Text(whole) = piece else { return vec![piece.clone()] };
-    if whole.tokens <= limit {
+    if whole.tokens <= limit || is_label(piece) {
         return vec![piece.clone()];
     }
-    let config = ChunkConfig::new(usize::try_from(limit).unwrap_or(usize::MAX).max(1)).with_sizer(Tokens).with_trim(false);
-    // What readers of documents make is Markdown, and so is much plain text.
-    let chunks: Vec<&str> = if whole.body.lines().any(|line| line.starts_with('#')) {
-        MarkdownSplitter::new(config).chunks(&whole.body).collect()
-    } else {
-        TextSplitter::new(config).chunks(&whole.body).collect()
-    };
-    chunks.into_iter().filter_map(text::piece).collect()
+    chunks(&whole.body, limit).iter().filter_map(|chunk| text::exact_piece(chunk)).collect()
 }
 
 /// The last tokens of a piece, from the beginning of a word.
@@ -107,17 +109,12 @@ fn end_of(piece: &Piece, count: u64) -> Option<Arc<str>> {
     Some(text.body[from..].trim().into()).filter(|end: &Arc<str>| !end.is_empty())
 }
 
-struct Tokens;
-
-impl ChunkSizer for Tokens {
-    fn size(&self, chunk: &str) -> usize {
-        usize::try_from(tokens::count(chunk)).unwrap_or(usize::MAX)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::model::Picture;
 
     fn content(body: &str) -> Content {
         Content(text::piece(body).into_iter().collect())
@@ -163,6 +160,22 @@ mod tests {
         assert_ne!(beginning(two - 1), pages[..2].concat());
         assert_eq!(beginning(whole.tokens()), pages.concat());
         assert_ne!(beginning(whole.tokens() - 1), pages.concat());
+    }
+
+    #[test]
+    fn the_label_of_an_image_stays_with_it_however_large_it_is() {
+        let label = |n: u32| text::piece(&format!("[page {n}{FOLLOWS}")).unwrap();
+        let image = |tokens: u64| {
+            let base64 = bytes::Bytes::new();
+            Piece::Picture(Arc::new(Picture { media_type: "image/jpeg", base64, digest: String::new(), width: 1, height: 1, tokens }))
+        };
+        let document = Content(vec![label(1), image(500), label(2), image(50), label(3), image(500), text::piece("the end").unwrap()]);
+        for limit in [3, 80, 120, 600] {
+            let parts = split(&document, limit, 0);
+            let pieces = parts.iter().map(|part| &part.content.0);
+            assert_eq!(pieces.clone().flatten().count(), 7);
+            assert!(pieces.clone().all(|part| !is_label(part.last().unwrap())), "{limit}: {parts:?}");
+        }
     }
 
     proptest::proptest! {

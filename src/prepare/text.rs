@@ -45,13 +45,22 @@ pub(super) fn tidy<'t>(text: &'t str, settings: &TextSettings) -> Cow<'t, str> {
     if settings.clean { cleaned(&body).into() } else { body }
 }
 
-/// A tidy text, counted; `None` if it is empty.
+/// A tidy text with about as many tokens as it has; `None` if it is empty.
 pub(super) fn piece(body: &str) -> Option<Piece> {
+    counted(body, tokens::about)
+}
+
+/// A tidy text with exactly as many tokens as it has; `None` if it is empty.
+pub(super) fn exact_piece(body: &str) -> Option<Piece> {
+    counted(body, tokens::exact)
+}
+
+fn counted(body: &str, count: fn(&str) -> u64) -> Option<Piece> {
     if body.is_empty() {
         return None;
     }
     let digest = blake3::hash(body.as_bytes()).to_hex().to_string();
-    let tokens = tokens::count(body);
+    let tokens = count(body);
     Some(Piece::Text(Arc::new(Text { body: Arc::from(body), digest, tokens })))
 }
 

@@ -1,0 +1,195 @@
+//! A text in chunks of so many tokens, for models that see one of them alone.
+//!
+//! Promises: chunks are the text, one behind the other; a border is that of a section if there is one where it is needed,
+//! else of a paragraph, a row, a sentence, a word; a heading goes with what it is about; what goes on with a table says of
+//! which: its sheet or section, and its head.
+
+use super::tokens;
+use std::ops::Range;
+use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
+
+/// The head of a table may take this part of a chunk, or it is not repeated.
+const HEAD_SHARE: u64 = 4;
+/// A line with so many tabs, right below a heading, is the head of a sheet that is too wide for a Markdown table.
+const TABS: usize = 10;
+
+/// A text in chunks of at most `limit` tokens.
+pub(super) fn chunks(text: &str, limit: u64) -> Vec<String> {
+    let tables: Vec<Table> = tables(text).into_iter().filter(|table| tokens::exact(&table.context(text)) <= limit / HEAD_SHARE).collect();
+    let most = tables.iter().map(|table| tokens::exact(&table.context(text)) + 1).max().unwrap_or(0);
+    let told = |chunk: Range<usize>| {
+        let table = &tables[..tables.partition_point(|table| table.rows.start <= chunk.start)];
+        let context = table.last().filter(|table| table.rows.contains(&chunk.start)).map(|table| table.context(text));
+        context.unwrap_or_default() + &text[chunk]
+    };
+    ranges(text, limit - most).into_iter().map(told).collect()
+}
+
+/// Where the chunks are.
+fn ranges(text: &str, limit: u64) -> Vec<Range<usize>> {
+    // What readers of documents make is Markdown, and so is much plain text.
+    let markdown = text.lines().any(|line| line.starts_with('#'));
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    // Headings that a chunk ended with.
+    let mut headings = 0..0;
+    for chunk in bare(text, limit, markdown) {
+        let from = if headings.is_empty() { chunk.start } else { headings.start };
+        let end = if chunk.end == text.len() { chunk.end } else { chunk.end - closing_headings(&text[from..chunk.end]) };
+        let before = headings.len();
+        headings = end..chunk.end;
+        if end <= chunk.start {
+            if tokens::exact(&text[from..chunk.end]) <= limit / 2 {
+                headings = from..chunk.end;
+            } else {
+                headings = 0..0;
+                ranges.push(from..chunk.end);
+            }
+        } else if before == 0 || tokens::exact(&text[from..end]) <= limit {
+            ranges.push(from..end);
+        } else {
+            let room = limit - tokens::exact(&text[from..chunk.start]).min(limit - 1);
+            let mut inner = bare(&text[chunk.start..end], room, markdown).into_iter();
+            ranges.extend(inner.next().map(|first| from..chunk.start + first.end));
+            ranges.extend(inner.map(|part| chunk.start + part.start..chunk.start + part.end));
+        }
+    }
+    ranges
+}
+
+/// Chunks as they fit.
+fn bare(text: &str, limit: u64, markdown: bool) -> Vec<Range<usize>> {
+    let config = ChunkConfig::new(usize::try_from(limit).unwrap_or(usize::MAX).max(1)).with_sizer(Tokens).with_trim(false);
+    let range = |(at, chunk): (usize, &str)| at..at + chunk.len();
+    if markdown {
+        MarkdownSplitter::new(config).chunk_indices(text).map(range).collect()
+    } else {
+        TextSplitter::new(config).chunk_indices(text).map(range).collect()
+    }
+}
+
+struct Tokens;
+
+impl ChunkSizer for Tokens {
+    fn size(&self, chunk: &str) -> usize {
+        usize::try_from(tokens::exact(chunk)).unwrap_or(usize::MAX)
+    }
+}
+
+/// How many bytes the headings at the end of a text take, with the empty lines among them.
+fn closing_headings(text: &str) -> usize {
+    let (mut seen, mut headings) = (0, 0);
+    for line in text.split_inclusive('\n').rev() {
+        seen += line.len();
+        if is_heading(line) {
+            headings = seen;
+        } else if !line.trim().is_empty() {
+            break;
+        }
+    }
+    headings
+}
+
+/// `## Costs`, `[page 3]`.
+fn is_heading(line: &str) -> bool {
+    let line = line.trim_end();
+    line.starts_with('#') && line.trim_start_matches('#').starts_with(' ') || line.starts_with("[page ") && line.ends_with(']')
+}
+
+/// A table in a text.
+struct Table {
+    heading: Range<usize>,
+    head: Range<usize>,
+    rows: Range<usize>,
+}
+
+impl Table {
+    /// What a chunk from the middle of it begins with.
+    fn context(&self, text: &str) -> String {
+        let heading = text[self.heading.clone()].trim_end();
+        format!("{heading}{}{}", if heading.is_empty() { "" } else { "\n\n" }, &text[self.head.clone()])
+    }
+}
+
+fn tables(text: &str) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    let (mut heading, mut last) = (0..0, 0..0);
+    let mut open = false;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let here = at..at + line.len();
+        at = here.end;
+        let above = &text[last.clone()];
+        if line.trim().is_empty() {
+            open = false;
+            continue;
+        }
+        match tables.last_mut().filter(|table| open && text[table.head.clone()].starts_with('|') == line.starts_with('|')) {
+            Some(table) => table.rows.end = here.end,
+            None => {
+                let rule = line.starts_with('|') && above.starts_with('|') && last.end == here.start && is_rule(line);
+                open = rule || is_heading(above) && line.matches('\t').count() >= TABS;
+                if open {
+                    let head = if rule { last.start } else { here.start }..here.end;
+                    tables.push(Table { heading: heading.clone(), head, rows: here.end..here.end });
+                }
+            }
+        }
+        if is_heading(line) {
+            heading = here.clone();
+        }
+        last = here;
+    }
+    tables
+}
+
+/// `| --- | --- |`.
+fn is_rule(line: &str) -> bool {
+    line.contains("--") && line.trim_end().chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_with_a_table_says_of_which() {
+        let rows: String = (0..60).map(|n| format!("| {n} | value of {n} |\n")).collect();
+        let text = format!("Before it.\n\n## Costs\n\n| Item | Sum |\n| --- | --- |\n{rows}\n## Other\n\nBehind it.\n");
+        let parts = chunks(&text, 80);
+        assert!(parts.len() > 3);
+        let head = "## Costs\n\n| Item | Sum |\n| --- | --- |\n";
+        for part in &parts {
+            assert!(tokens::exact(part) <= 80, "{part}");
+            assert_eq!(part.matches("| Item |").count(), usize::from(part.contains("value of")), "{part}");
+            assert_eq!(part.contains("value of"), part.contains(head), "{part}");
+        }
+        assert_eq!(parts.iter().map(|part| part.matches("value of").count()).sum::<usize>(), 60);
+        // A head that would fill the parts is not repeated.
+        assert_eq!(chunks(&text, 20).concat(), text);
+    }
+
+    #[test]
+    fn wide_sheets_repeat_their_first_line() {
+        let line = |name: &str| (0..12).map(|n| format!("{name}{n}\t")).collect::<String>() + "\n";
+        let text = format!("## Wide\n\n{}{}", line("column"), line("x").repeat(20));
+        let parts = chunks(&text, 200);
+        assert!(parts.len() > 2 && parts.iter().all(|part| part.starts_with("## Wide\n\ncolumn0\t")), "{parts:?}");
+    }
+
+    #[test]
+    fn headings_stay_with_what_they_are_about() {
+        let words = "Some words that say something about it. ".repeat(12);
+        let sections: String = (1..6).map(|n| format!("# Section {n}\n\n## Of it\n\n{words}\n\n")).collect();
+        let pages: String = (1..6).map(|n| format!("[page {n}]\n{words}\n\n")).collect();
+        for text in [sections, pages] {
+            for limit in [30, 50, 80, 110, 130] {
+                let parts = chunks(&text, limit);
+                assert_eq!(parts.concat(), text);
+                for part in parts {
+                    assert!(tokens::exact(&part) <= limit, "{limit}: {part}");
+                    assert!(!is_heading(part.trim_end().lines().last().unwrap_or_default()), "{limit}: {part}");
+                }
+            }
+        }
+    }
+}
