@@ -107,3 +107,45 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::prepare::{ImageLimits, PdfMode, PdfSettings, PrepareSettings, Sniffed, TextSettings, prepare};
+
+    const JOB: &str = "name = 'x'\ninput = 'text'\nlong = { method = 'split', max_input_tokens = LIMIT }\n\
+                       [[task]]\nid = 'x'\nprompt = 'Say it.'\nanswer = { x = 'string' }";
+
+    fn divided(text: &str, limit: u64) -> (u64, Facts, Vec<Portion>) {
+        let settings = PrepareSettings {
+            workers: 1,
+            queue: 1,
+            memory_mb: 1,
+            image: crate::prepare::ImageSettings { max_edge: 0, jpeg_quality: 85, max_pixels_mp: 1 },
+            text: TextSettings { clean: false },
+            pdf: PdfSettings { mode: PdfMode::Auto, max_pages: 0 },
+            document_s: 1,
+            document_mb: 1,
+        };
+        let prepared = prepare(text.as_bytes(), Sniffed::Text, &settings, &ImageLimits::openai()).unwrap();
+        let job = Job::load("x", &JOB.replace("LIMIT", &limit.to_string()), &toml::Table::new(), None).unwrap();
+        let (estimate, mut facts) = (prepared.facts.tokens, prepared.facts);
+        let portions = divide(&prepared.content, &mut facts, &job, None).unwrap();
+        (estimate, facts, portions.sets.concat())
+    }
+
+    #[test]
+    fn near_a_limit_tokens_are_counted_and_not_estimated() {
+        // Samples are taken from the beginnings of these.
+        let block = format!("{:<16384}", "word ".repeat(3100) + &"7,".repeat(200));
+        let text = block.repeat(20);
+        let (estimate, facts, portions) = divided(&text, 10_000_000);
+        assert_eq!((facts.tokens, portions.len()), (estimate, 1));
+        let limit = estimate * 102 / 100;
+        let (estimate, facts, portions) = divided(&text, limit);
+        assert!(estimate < limit && facts.tokens > limit && portions.len() > 1, "{estimate}, {}, {limit}", facts.tokens);
+        assert!(portions.iter().all(|portion| portion.content.tokens() <= limit));
+    }
+}

@@ -107,6 +107,13 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         ("name = \"small\"", "name = \"../small\"", "names are 1 to 64"),
         ("name = \"small\"", "name = \"small\"\nsytem = \"x\"", "unknown field `sytem`"),
         ("name = \"small\"", "name = \"small\"\ncolumns = [\"nope\"]", "there is no column `nope`; there are: dry_headline, bold_headline"),
+        (
+            "name = \"small\"",
+            "name = \"small\"\nlong = { method = \"split\", max_input_tokens = 131, overlap_tokens = 100 }",
+            "long: max_input_tokens is 131, and a part takes 132 at the least",
+        ),
+        ("name = \"small\"", "name = \"small\"\nlong = { method = \"split\", max_input_tokens = 132, overlap_tokens = 100 }", ""),
+        ("name = \"small\"", "name = \"small\"\nlong = { method = \"truncate\", max_input_tokens = 1 }", ""),
     ] {
         match load(&SMALL.replace(from, to)) {
             Ok(job) => assert!(part.is_empty(), "{to} was taken: {:?}", job.csv_columns()),

@@ -1,7 +1,7 @@
 //! Texts of documents against those of other programs, over directories of real files.
 //!
 //! `cargo bench --bench pipeline -- corpus DIR...`: PDF documents against `pdftotext`, .docx files against python-docx,
-//! .html files against a parser that drops tags. What is compared is which words come out and how often, so the order is
+//! .html files against inscriptis. What is compared is which words come out and how often, so the order is
 //! not judged; and the time, file by file. Every other program pays for the start of its process, which is told apart.
 
 use super::child::median;
@@ -25,19 +25,8 @@ for element in document.element.body.iter():
     if element.tag.endswith('}t'): sys.stdout.write(element.text or '')
     if element.tag.endswith('}tab') or element.tag.endswith('}br'): sys.stdout.write(' ')
 ";
-const HTML: &str = "import sys
-from html.parser import HTMLParser
-class Plain(HTMLParser):
-    hidden = 0
-    def handle_starttag(self, tag, attributes):
-        if tag in ('script', 'style', 'head'): self.hidden += 1
-        print()
-    def handle_endtag(self, tag):
-        if tag in ('script', 'style', 'head'): self.hidden -= 1
-        print()
-    def handle_data(self, data):
-        if self.hidden <= 0: sys.stdout.write(data)
-Plain().feed(open(sys.argv[1], encoding='utf-8', errors='replace').read())
+const HTML: &str = "import sys, inscriptis
+print(inscriptis.get_text(open(sys.argv[1], encoding='utf-8', errors='replace').read()))
 ";
 
 /// The program that files with this extension are compared with, without the file's name.

@@ -61,7 +61,7 @@ impl Table {
     /// Whether it only arranges a page, and means nothing as a table: one column or, around another table, one row, or parts
     /// of a page as its cells.
     pub fn arranges(&self) -> bool {
-        let page = |cell: &String| cell.len() > LONGEST_CELL || cell.starts_with('#');
+        let page = |cell: &String| cell.len() > LONGEST_CELL || cell.lines().any(|line| line.starts_with('#'));
         self.rows.iter().all(|row| row.len() <= 1) || self.nested && (self.rows.len() == 1 || self.rows.iter().flatten().any(page))
     }
 }
