@@ -16,6 +16,8 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Run a job over documents, or bring its results up to date
     Run(RunArgs),
+    /// Try settings with a few documents, and tell which are best
+    Tune(TuneArgs),
     /// Show what would be sent of a document, without sending it
     Inspect(InspectArgs),
     /// Tell what is done, what remains, what is in doubt, and how to go on
@@ -109,6 +111,21 @@ pub(super) enum InDoubt {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(super) struct TuneArgs {
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Documents in each round; their answers are kept
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub documents: u64,
+    /// Rounds at the most
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rounds: u64,
+    /// Write what is recommended to the settings file
+    #[arg(long)]
+    pub write: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
 pub(super) struct SettingsArgs {
     /// Settings file [default: pipeline.toml in the current directory, if there is one]
     #[arg(long, value_name = "FILE")]

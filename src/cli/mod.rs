@@ -15,6 +15,7 @@ mod runs;
 mod settings;
 mod simulate;
 mod status;
+mod tune;
 mod verify;
 
 pub use exit::{Exit, Stop};
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Verify(store) => verify::verify(&store),
         Command::Runs(runs) => runs::runs(&runs),
         Command::Prune(prune) => prune::prune(&prune),
+        Command::Tune(tune) => tune::tune(&tune),
         Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Jobs(jobs) => jobs::jobs(&jobs),
         Command::Prices(prices) => prices::prices(&prices),

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use std::path::Path;
 
 /// The settings file that is read without being named.
-const FILE: &str = "pipeline.toml";
+pub(super) const FILE: &str = "pipeline.toml";
 
 /// Loads and checks all layers. `flags` are those with names of their own: key, value, flag.
 pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) -> Result<(Config, Settings), Stop> {

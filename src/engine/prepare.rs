@@ -8,6 +8,7 @@ use super::memory::{Budget, Held};
 use super::portions::divide;
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
+use crate::failpoint;
 use crate::job::{Job, Portions};
 use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
@@ -212,6 +213,7 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
         }
         let _working = shared.context.meters.prepare.working();
         let prepare_one = |work: Work, job: &Job| {
+            failpoint::linger("prepare_ms");
             let (settings, images) = (&shared.settings, &shared.images);
             let prepared = match work {
                 Work::File(bytes, sniffed) => prepare_bytes(&bytes, sniffed, settings, images),

@@ -32,6 +32,7 @@ mod remote;
 mod resume;
 mod sample_run;
 mod snapshots;
+mod speed;
 mod stopping;
 mod store_commands;
 mod tables;

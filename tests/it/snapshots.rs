@@ -6,7 +6,9 @@ use insta::{assert_snapshot, with_settings};
 use serde_json::json;
 
 /// Times, addresses and versions, which differ from run to run.
-const FILTERS: [(&str, &str); 9] = [
+const FILTERS: [(&str, &str); 11] = [
+    (r#"\s*"bottleneck": ?\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\},"#, ""),
+    (r"(?m)^ +bottleneck .*\n", ""),
     (r"127\.0\.0\.1:\d+", "[address]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
     (

@@ -71,7 +71,7 @@ const WORTH: f64 = 1.1;
 /// A document at the end that takes less than this share of the run is no straggler.
 const TAIL: f64 = 0.2;
 /// Runs of less work than this say nothing.
-const LEAST_WALL_S: f64 = 0.2;
+const LEAST_WALL_S: f64 = 0.5;
 
 /// The least time that each resource takes, in seconds.
 type Bounds = Vec<(Limit, f64)>;

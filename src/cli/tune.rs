@@ -1,0 +1,171 @@
+//! `docmill tune`: which settings make the best of this machine and this account, found out with a few documents.
+//!
+//! Each round is a run of a few documents that have no answers yet, with the settings of the round before and the change
+//! that it advised. Answers are kept: what is tried is part of the work. Limits of the account are never changed, and
+//! nothing is that costs money.
+
+use super::args::TuneArgs;
+use super::assemble::{Wishes, assemble, flags};
+use super::exit::{Exit, Stop};
+use super::{print, settings};
+use crate::engine::Sample;
+use crate::model::{Change, Limit, RunFigures};
+use crate::report::Style;
+use std::path::{Path, PathBuf};
+use toml_edit::{DocumentMut, Item, Table};
+
+/// A round counts as better if it is by this much: less is noise.
+const BETTER: f64 = 1.1;
+
+/// One round.
+struct Round {
+    /// What differs from the settings as they are.
+    changes: Vec<Change>,
+    figures: RunFigures,
+}
+
+impl Round {
+    fn speed(&self) -> f64 {
+        self.figures.requests_per_second
+    }
+}
+
+pub(super) fn tune(args: &TuneArgs) -> Result<Exit, Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    let mut rounds: Vec<Round> = Vec::new();
+    let mut changes: Vec<Change> = Vec::new();
+    for seed in 0..args.rounds {
+        let figures = runtime.block_on(round(args, &changes, seed))?;
+        if figures.requests == 0 {
+            break;
+        }
+        let advised = figures.bottleneck.as_ref().filter(|found| may_change(found.limit)).and_then(|found| found.change.clone());
+        let best = rounds.iter().map(Round::speed).fold(0.0, f64::max);
+        rounds.push(Round { changes: changes.clone(), figures });
+        let better = rounds.last().is_some_and(|round| round.speed() > BETTER * best);
+        match advised {
+            Some(change) if better => take(&mut changes, change),
+            _ => break,
+        }
+    }
+    let best = rounds.iter().max_by(|one, other| one.speed().total_cmp(&other.speed()));
+    let Some(best) = best else {
+        return Err(Stop::usage("nothing was sent: all documents have their answers, so there is nothing to try settings with"));
+    };
+    // The first that is nearly as good: who gains nothing by more should not have more.
+    let chosen = rounds.iter().find(|round| round.speed() * BETTER >= best.speed()).unwrap_or(best);
+    print(&shown(&rounds, chosen))?;
+    if args.write && !chosen.changes.is_empty() {
+        let file = args.what.settings.config.clone().unwrap_or_else(|| PathBuf::from(settings::FILE));
+        write(&file, &chosen.changes)?;
+        print(&format!("written to {}", file.display()))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// A run of a few documents.
+async fn round(args: &TuneArgs, changes: &[Change], seed: u64) -> Result<RunFigures, Stop> {
+    let mut given = args.what.settings.clone();
+    given.set.extend(changes.iter().map(|change| format!("{}={}", change.key, change.to)));
+    let (config, settings) = settings::load(&given, flags(&args.what))?;
+    let wishes = Wishes { sample: Some(Sample { documents: args.documents, seed }), ..Wishes::default() };
+    let outcome = assemble(&config, settings, wishes).await?.run(Style::Quiet).await?;
+    match outcome.stop {
+        Some(stop) if Exit::from(stop.kind) != Exit::Ok => Err(Stop { exit: stop.kind.into(), message: stop.message }),
+        _ => Ok(outcome.summaries.into_iter().next().map(|summary| summary.whole_run).unwrap_or_default()),
+    }
+}
+
+/// Whether a setting of this machine is in the way, and not one that belongs to the account or costs money.
+fn may_change(limit: Limit) -> bool {
+    matches!(limit, Limit::Reading | Limit::Preparation | Limit::Concurrency | Limit::Documents)
+}
+
+fn take(changes: &mut Vec<Change>, change: Change) {
+    match changes.iter_mut().find(|known| known.key == change.key) {
+        Some(known) => known.to = change.to,
+        None => changes.push(change),
+    }
+}
+
+fn shown(rounds: &[Round], chosen: &Round) -> String {
+    let mut lines = Vec::new();
+    for (n, round) in rounds.iter().enumerate() {
+        let Round { changes, figures } = round;
+        let changes: Vec<String> = changes.iter().map(|change| format!("{}={}", change.key, change.to)).collect();
+        let changes = if changes.is_empty() { "settings as they are".to_owned() } else { changes.join(" ") };
+        let RunFigures { requests, requests_per_second, wall_seconds, .. } = figures;
+        lines.push(format!("round {}: {changes}: {requests} requests in {wall_seconds:.1} s, {requests_per_second:.1}/s", n + 1));
+        if let Some(found) = &figures.bottleneck {
+            lines.push(format!("         {}", found.sentence));
+        }
+    }
+    lines.push(String::new());
+    if chosen.changes.is_empty() {
+        lines.push("recommended: leave the settings as they are".to_owned());
+    } else {
+        lines.push("recommended (--write puts them into the settings file):".to_owned());
+        lines.extend(chosen.changes.iter().map(|change| format!("    {} = {}    # was {}", change.key, change.to, change.from)));
+    }
+    lines.push("Answers are kept: `docmill run` goes on from there.".to_owned());
+    lines.join("\n")
+}
+
+/// Changes settings in a file and leaves everything else in it as it is.
+fn write(file: &Path, changes: &[Change]) -> Result<(), Stop> {
+    let wrong = |why: &dyn std::fmt::Display| Stop::usage(format!("{}: {why}; nothing was changed in it", file.display()));
+    let text = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|e| wrong(&e))?,
+    };
+    let mut document: DocumentMut = text.parse().map_err(|e| wrong(&e))?;
+    for change in changes {
+        let (sections, name) = change.key.rsplit_once('.').unwrap_or(("", change.key));
+        let mut table = document.as_table_mut();
+        for section in sections.split('.').filter(|section| !section.is_empty()) {
+            table =
+                table.entry(section).or_insert(Item::Table(Table::new())).as_table_mut().ok_or_else(|| wrong(&"its tables are inline"))?;
+        }
+        let value: toml_edit::Value = change.to.parse().map_err(|e| wrong(&e))?;
+        match table.get_mut(name).and_then(Item::as_value_mut) {
+            // Comments beside it stay.
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = value;
+                *old.decor_mut() = decor;
+            }
+            None => drop(table.insert(name, Item::Value(value))),
+        }
+    }
+    // Under another name until it is whole: a full disk must not cost anybody their settings.
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(directory).map_err(|e| wrong(&e))?;
+    std::io::Write::write_all(&mut new, document.to_string().as_bytes()).map_err(|e| wrong(&e))?;
+    if let Ok(old) = std::fs::metadata(file) {
+        std::fs::set_permissions(new.path(), old.permissions()).map_err(|e| wrong(&e))?;
+    }
+    new.persist(file).map(drop).map_err(|e| wrong(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(key: &'static str, to: &str) -> Change {
+        Change { key, from: "1".to_owned(), to: to.to_owned() }
+    }
+
+    #[test]
+    fn settings_are_changed_where_they_stand_and_nothing_else_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("pipeline.toml");
+        let before = "# mine\n[llm]\nconcurrency = 4 # careful\nmodel = \"m\"\n";
+        std::fs::write(&file, before).expect("written");
+        write(&file, &[change("llm.concurrency", "32"), change("read.concurrency", "8")]).expect("changed");
+        let after = std::fs::read_to_string(&file).expect("read");
+        assert_eq!(after, "# mine\n[llm]\nconcurrency = 32 # careful\nmodel = \"m\"\n\n[read]\nconcurrency = 8\n");
+        std::fs::write(&file, "[llm\n").expect("written");
+        let error = write(&file, &[change("llm.concurrency", "32")]).expect_err("it is no TOML");
+        assert!(error.message.contains("nothing was changed"), "{}", error.message);
+    }
+}
