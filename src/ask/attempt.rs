@@ -122,7 +122,7 @@ impl Asker {
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };
         let live = stream.then_some(&watch as &dyn Live);
         let Exchange { result, standings, first_byte } =
-            self.governor.unless_abandoned(self.transport.send(&call.model, body, live)).await?;
+            self.governor.unless_abandoned(self.transport.send(&call.model, body, live, spent.maybe_billed > 0)).await?;
         let time = started.elapsed();
         let seconds = time.as_secs_f64();
         let moments = Moments { sent, first_byte: first_byte.map(|time| after(sent, time)), ended: after(sent, time) };

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 pub struct Transport {
     account: Account,
     client: reqwest::Client,
+    /// The same with a new connection for each request.
+    unpooled: reqwest::Client,
     headers: HeaderMap,
     times: Times,
 }
@@ -53,42 +55,33 @@ impl Transport {
     /// A client for `account` with room for `concurrency` connections.
     pub fn new(account: &Account, settings: &LlmSettings) -> Result<Self, ClientError> {
         let times = Times::new(settings);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
-            .http1_only()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10).min(times.total))
-            .pool_max_idle_per_host(settings.concurrency)
-            .pool_idle_timeout(IDLE)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(30));
-        if is_loopback(account.server()) {
-            builder = builder.no_proxy();
-        }
-        if account.server().scheme() == "https" {
-            // The system's roots come first; these are for containers that have none.
-            let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-            let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
-            builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file)?));
-        }
-        Ok(Self { account: account.clone(), client: builder.build()?, headers: account.headers(), times })
+        let client = client(account, settings, &times, settings.concurrency)?;
+        let unpooled = self::client(account, settings, &times, 0)?;
+        Ok(Self { account: account.clone(), client, unpooled, headers: account.headers(), times })
     }
 
-    /// Sends one request to `model` and reads its reply to the end. With `live` the reply comes piece by piece.
-    pub async fn send(&self, model: &str, body: Body, live: Option<&dyn Live>) -> Exchange {
+    /// Sends one request to `model` and reads its reply to the end. With `live` the reply comes piece by piece. With `fresh`
+    /// it goes over a new connection: one that was kept may be closed just when the request leaves.
+    pub async fn send(&self, model: &str, body: Body, live: Option<&dyn Live>, fresh: bool) -> Exchange {
+        let client = if fresh { &self.unpooled } else { &self.client };
         let mut seen = Seen { standings: Vec::new(), sent: Instant::now(), first_byte: None };
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
-        let result = match tokio::time::timeout(self.times.total, self.exchange(model, body, live, &mut seen)).await {
+        let result = match tokio::time::timeout(self.times.total, self.exchange(client, (model, body), live, &mut seen)).await {
             Ok(result) => result,
             Err(_) => Err(timed_out("no complete reply", self.times.total, "llm.timeout_s")),
         };
         Exchange { result, standings: seen.standings, first_byte: seen.first_byte }
     }
 
-    async fn exchange(&self, model: &str, body: Body, live: Option<&dyn Live>, seen: &mut Seen) -> Result<Reply, Fault> {
+    async fn exchange(
+        &self,
+        client: &reqwest::Client,
+        (model, body): (&str, Body),
+        live: Option<&dyn Live>,
+        seen: &mut Seen,
+    ) -> Result<Reply, Fault> {
         let account = &self.account;
-        let request = self.client.post(account.endpoint(model, live.is_some())).headers(self.headers.clone());
+        let request = client.post(account.endpoint(model, live.is_some())).headers(self.headers.clone());
         let sending = request.body(into_reqwest(body)).send();
         let fault = |error| fault(&error, account);
         let mut response = match live {
@@ -172,6 +165,30 @@ impl Transport {
             (Err(fault), _) => Err(Fault { message: account.scrub(fault.message.into()).into_owned(), request_id, ..fault }),
         }
     }
+}
+
+/// A client that keeps so many idle connections.
+fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize) -> Result<reqwest::Client, ClientError> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10).min(times.total))
+        .pool_max_idle_per_host(idle)
+        .pool_idle_timeout(IDLE)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_secs(30));
+    if is_loopback(account.server()) {
+        builder = builder.no_proxy();
+    }
+    if account.server().scheme() == "https" {
+        // The system's roots come first; these are for containers that have none.
+        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+        let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
+        builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file)?));
+    }
+    Ok(builder.build()?)
 }
 
 /// Watches a reply that comes piece by piece.
