@@ -59,6 +59,11 @@ pub(crate) fn setting(_place: &str) -> Option<String> {
     None
 }
 
+/// Whether something is switched off, to measure what it costs.
+pub(crate) fn is_off(what: &str) -> bool {
+    setting(what).is_some_and(|value| value == "off")
+}
+
 /// A slow place: takes as many milliseconds as the environment says.
 pub(crate) fn linger(place: &str) {
     if let Some(ms) = setting(place).and_then(|ms| ms.parse().ok()) {

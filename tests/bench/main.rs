@@ -31,6 +31,7 @@ fn main() {
             memory::texts_growth();
             memory::images();
             durability::durability(50_000);
+            durability::meters(50_000);
             straggler::straggler(100_000);
             million::million(1_000_000);
             limits::limits();
@@ -54,6 +55,7 @@ fn main() {
         ["images"] => images::images(),
         ["memory"] => memory::texts_growth(),
         ["image-memory"] => memory::images(),
+        ["meters"] => durability::meters(50_000),
         ["durability"] => durability::durability(50_000),
         ["straggler"] => straggler::straggler(100_000),
         ["million"] => million::million(1_000_000),

@@ -14,7 +14,9 @@ fn workspace(documents: usize, usual: u64, slow: u64) -> (ModelServer, Workspace
     let server = ModelServer::script().latency(move |ask| Duration::from_millis(of(ask.docid.as_deref()))).start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
-    (0..documents).for_each(|n| drop(workspace.doc(format!("{n:03}.txt"), format!("docid:{n} a text"))));
+    for n in 0..documents {
+        workspace.doc(format!("{n:03}.txt"), format!("docid:{n} a text"));
+    }
     (server, workspace)
 }
 

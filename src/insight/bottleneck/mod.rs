@@ -86,7 +86,7 @@ impl Situation {
         let (limit, seconds) = largest(&bounds)?;
         let change = self.change(limit, seconds, &bounds);
         let (after, then) = match &change {
-            Some((_, factor)) => self.after(limit, *factor, &bounds),
+            Some((_, shorter)) => self.after(limit, *shorter, &bounds),
             None => (self.wall_s, limit),
         };
         let speed_up = self.wall_s / after;
@@ -132,47 +132,53 @@ impl Situation {
         bounds
     }
 
-    /// The setting that relieves a limit, and how many times shorter its time gets.
+    /// The setting that relieves a limit, and what its time becomes.
     fn change(&self, limit: Limit, seconds: f64, bounds: &Bounds) -> Option<(Change, f64)> {
         let others = bounds.iter().filter(|(other, _)| *other != limit).map(|(_, seconds)| *seconds).fold(0.0, f64::max);
         // Just so much that the next limit binds.
         let enough = (seconds / others.max(f64::MIN_POSITIVE)).min(STEP);
         let grown = |key: &'static str, from: usize, most: u64| {
             let to = round_up(from as f64 * enough).min(most);
-            (to > from as u64).then(|| (Change { key, from: from.to_string(), to: to.to_string() }, to as f64 / from as f64))
+            let change = Change { key, from: from.to_string(), to: to.to_string() };
+            (to > from as u64).then(|| (change, seconds * from as f64 / to as f64, to))
         };
+        let without_number = |(change, shorter, _)| (change, shorter);
         let slots = |name: &str| self.stage(name).map_or(1, |stage| stage.slots);
         match limit {
-            Limit::Concurrency => grown("llm.concurrency", slots("ask"), self.requests),
-            Limit::Reading => grown("read.concurrency", slots("read"), self.documents),
-            Limit::Preparation => grown("prepare.workers", slots("prepare"), self.cores as u64),
-            Limit::Documents => grown("llm.documents", self.window?, self.documents),
+            // Requests come in waves: the last one takes as long as a full one.
+            Limit::Concurrency => grown("llm.concurrency", slots("ask"), self.requests)
+                .map(|(change, shorter, to)| (change, shorter.max(self.requests.div_ceil(to) as f64 * self.latency_s))),
+            Limit::Reading => grown("read.concurrency", slots("read"), self.documents).map(without_number),
+            Limit::Preparation => grown("prepare.workers", slots("prepare"), self.cores as u64).map(without_number),
+            Limit::Documents => grown("llm.documents", self.window?, self.documents).map(without_number),
             Limit::Straggler => {
                 let tail = self.tail.as_ref().filter(|tail| !self.hedge && tail.request_s > 0.5 * tail.alone_s)?;
                 let with_hedge = (3.0 * self.latency_s).max(0.5) + self.latency_s;
                 let change = Change { key: "llm.hedge", from: "false".into(), to: "true".into() };
-                Some((change, tail.alone_s / with_hedge.min(tail.alone_s)))
+                Some((change, with_hedge.min(tail.alone_s)))
             }
             Limit::Held(hold) => {
                 let rate = self.rates.iter().find(|rate| rate.meter == hold)?;
                 let minute = 60.0 * rate.per_second + rate.burst;
                 let to = round_up(minute * enough.min(2.0));
-                Some((Change { key: hold.key()?, from: format!("{minute:.0}"), to: to.to_string() }, to as f64 / minute))
+                let times = to as f64 / minute;
+                let flows = (rate.used - rate.burst * times).max(0.0) / (rate.per_second * times);
+                Some((Change { key: hold.key()?, from: format!("{minute:.0}"), to: to.to_string() }, flows))
             }
             Limit::Cores | Limit::Commits | Limit::Writing | Limit::Latency => None,
         }
     }
 
-    /// How long the run takes when the time of `limit` is `factor` times shorter, and what binds then.
-    fn after(&self, limit: Limit, factor: f64, bounds: &Bounds) -> (f64, Limit) {
+    /// How long the run takes when the time of `limit` is only `shorter`, and what binds then.
+    fn after(&self, limit: Limit, shorter: f64, bounds: &Bounds) -> (f64, Limit) {
         let before = largest(bounds).map_or(0.0, |(_, seconds)| seconds);
-        let shorter = |(other, seconds): &(Limit, f64)| (*other, if *other == limit { seconds / factor } else { *seconds });
-        let bounds: Bounds = bounds.iter().map(shorter).collect();
+        let bounds: Bounds = bounds.iter().map(|(other, seconds)| (*other, if *other == limit { shorter } else { *seconds })).collect();
         let (then, after) = largest(&bounds).unwrap_or((limit, before));
         // What is around the binding resource stays: the start, the first document's way, the last one's end.
-        let around = if limit == Limit::Straggler { 0.0 } else { (self.wall_s - before).max(0.0) };
-        let rest = if limit == Limit::Straggler { self.wall_s - before + before / factor } else { after + around };
-        (rest.max(after), then)
+        let around = (self.wall_s - before).max(0.0);
+        // A straggler comes on top of everything else.
+        let wall = if limit == Limit::Straggler { shorter + around } else { after + around };
+        (wall.max(after), then)
     }
 
     fn stage(&self, name: &str) -> Option<&StageUse> {

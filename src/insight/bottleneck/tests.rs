@@ -37,9 +37,9 @@ fn too_few_requests_at_a_time_are_raised_until_the_next_limit_binds() {
     assert_eq!(found.limit, Limit::Concurrency);
     assert_eq!(changed(&found), ("llm.concurrency", "10", "80"));
     let after = found.predicted_s.expect("predicted");
-    // 9.5 s / 8 s of work, and 0.5 s around it.
-    assert!((after - 1.6875).abs() < 0.01, "{after}");
-    assert!(found.sentence.contains("raise llm.concurrency 10 -> 80: about 5.9x (10.0 s -> 1.7 s)"), "{}", found.sentence);
+    // Thirteen waves of 0.1 s, and 0.5 s around them.
+    assert!((after - 1.8).abs() < 0.01, "{after}");
+    assert!(found.sentence.contains("raise llm.concurrency 10 -> 80: about 5.6x (10.0 s -> 1.8 s)"), "{}", found.sentence);
 }
 
 #[test]
