@@ -48,6 +48,11 @@
 //!   asked again, and columns that are only passed on may change.
 //! - Long documents are divided before they are asked about (`engine::portions`), by limits that depend on job and model alone: what is
 //!   learned during a run must not change what is asked in the next.
+//! - What slots do is measured as integrals that are advanced at each change (`engine::meter`), so the states of a stage add up to its time;
+//!   only the governor knows why requests were kept back, so it keeps that count itself.
+//! - What holds a run back is arithmetic over least times ([`insight`]), not a table of symptoms: the same arithmetic predicts what a change brings,
+//!   and `docmill tune` is a loop around it.
+//! - A pilot is a run of some documents that ends early (`engine::sample`): what it pays for is kept, and the next run goes on from there.
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is
 //!   no reorder buffer and not even an index in memory.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a
