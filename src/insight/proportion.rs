@@ -1,0 +1,75 @@
+//! Shares of a few documents, and how far off they may be.
+
+use serde::Serialize;
+
+/// The 97.5th percentile of the normal distribution: what makes an interval a 95 % one.
+pub(super) const Z_95: f64 = 1.959_963_984_540_054;
+
+/// So many of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// Those that have it.
+    pub of: u64,
+    /// All.
+    pub n: u64,
+}
+
+impl Share {
+    /// The share, from 0 to 1; `None` of nothing.
+    pub fn value(self) -> Option<f64> {
+        (self.n > 0).then(|| self.of as f64 / self.n as f64)
+    }
+
+    /// Wilson's 95 % interval for what the share would be of very many; it holds for small numbers and near 0 and 1 too.
+    pub fn interval(self) -> [f64; 2] {
+        let Some(share) = self.value() else { return [0.0, 1.0] };
+        let (n, z2) = (self.n as f64, Z_95 * Z_95);
+        let middle = share + z2 / (2.0 * n);
+        let reach = Z_95 * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+        [middle - reach, middle + reach].map(|end| (end / (1.0 + z2 / n)).clamp(0.0, 1.0))
+    }
+}
+
+/// McNemar's exact test: how likely it is, if two are equally good, that they differ as much as this in what only one of
+/// them has right. From 0 to 1.
+pub fn mcnemar(only_one: u64, only_other: u64) -> f64 {
+    let (n, least) = (only_one + only_other, only_one.min(only_other));
+    // Logarithms: two to the power of a few thousand is no number any more.
+    let mut ln_term = -(n as f64) * std::f64::consts::LN_2;
+    let mut tail = ln_term.exp();
+    for k in 0..least {
+        ln_term += ((n - k) as f64 / (k + 1) as f64).ln();
+        tail += ln_term.exp();
+    }
+    (2.0 * tail).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn near(value: f64, expected: f64) {
+        assert!((value - expected).abs() < 1e-6, "{value} is not {expected}");
+    }
+
+    #[test]
+    fn intervals_are_those_of_statsmodels() {
+        // statsmodels.stats.proportion.proportion_confint(of, n, method="wilson")
+        for (of, n, low, high) in [(14, 16, 0.639_772, 0.965_023), (0, 10, 0.0, 0.277_533), (9990, 10000, 0.998_160, 0.999_457)] {
+            let [from, to] = Share { of, n }.interval();
+            near(from, low);
+            near(to, high);
+        }
+        assert_eq!((Share { of: 0, n: 0 }.value(), Share { of: 0, n: 0 }.interval()), (None, [0.0, 1.0]));
+    }
+
+    #[test]
+    fn the_exact_test_is_that_of_scipy() {
+        // scipy.stats.binomtest(min(b, c), b + c).pvalue
+        for (one, other, p) in [(0, 0, 1.0), (1, 1, 1.0), (2, 9, 0.065_430), (0, 6, 0.031_25), (700, 800, 0.010_559)] {
+            near(mcnemar(one, other), p);
+            near(mcnemar(other, one), p);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Whether a run is worse than those before it, or only unlike them, as runs are.
+
+use super::distribution::median;
+use serde::Serialize;
+
+/// Fewer earlier runs are no habit to break.
+const LEAST_RUNS: usize = 3;
+/// Older runs than so many are another time.
+const LATEST: usize = 10;
+/// What is nearer to the median is not worth a word.
+const LEAST_CHANGE: f64 = 0.2;
+/// How many times their usual distance from the median a run must lie away from it. Of the normal distribution that is
+/// three standard deviations.
+const SPREADS: f64 = 3.0 * 1.4826;
+
+/// Which way is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worse {
+    /// As with costs.
+    Higher,
+    /// As with throughput.
+    Lower,
+}
+
+/// What a run is worse than.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Regression {
+    /// Numbers of the earlier runs.
+    pub runs: Vec<i64>,
+    /// Their median.
+    pub median: f64,
+}
+
+/// Compares `now` with the same figure of `earlier` comparable runs, oldest first. It is a regression if it is worse than
+/// their median by more than a fifth (and by more than `least`, for figures that are mostly 0), and by more than three
+/// times as much as these runs usually lie away from it: so runs that have always been up and down are not pointed at.
+pub fn regression(earlier: &[(i64, f64)], now: f64, worse: Worse, least: f64) -> Option<Regression> {
+    let latest = &earlier[earlier.len().saturating_sub(LATEST)..];
+    let values: Vec<f64> = latest.iter().map(|(_, value)| *value).collect();
+    let median = median(&values).filter(|_| values.len() >= LEAST_RUNS)?;
+    let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
+    let spread = self::median(&distances)?;
+    let change = if worse == Worse::Higher { now - median } else { median - now };
+    let matters = change > (LEAST_CHANGE * median).max(least) && change > SPREADS * spread;
+    matters.then(|| Regression { runs: latest.iter().map(|(run, _)| *run).collect(), median })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(values: &[f64]) -> Vec<(i64, f64)> {
+        values.iter().zip(1..).map(|(value, run)| (run, *value)).collect()
+    }
+
+    #[test]
+    fn what_is_worse_than_a_steady_past_is_pointed_out() {
+        let steady = runs(&[12.0, 12.2, 11.9, 12.1]);
+        let found = regression(&steady, 7.5, Worse::Lower, 0.0).unwrap();
+        assert_eq!((found.runs, found.median), (vec![1, 2, 3, 4], 12.05));
+        assert_eq!(regression(&steady, 10.0, Worse::Lower, 0.0), None, "less than a fifth");
+        assert_eq!(regression(&steady, 20.0, Worse::Lower, 0.0), None, "better is no regression");
+        assert!(regression(&steady, 20.0, Worse::Higher, 0.0).is_some());
+    }
+
+    #[test]
+    fn neither_an_unsteady_past_nor_a_short_one_says_anything() {
+        assert_eq!(regression(&runs(&[6.0, 12.0, 18.0, 9.0, 15.0]), 7.0, Worse::Lower, 0.0), None);
+        assert_eq!(regression(&runs(&[12.0, 12.0]), 1.0, Worse::Lower, 0.0), None);
+        // One that was slow before does not hide the next.
+        assert!(regression(&runs(&[12.0, 12.1, 11.9, 12.0, 5.0]), 5.0, Worse::Lower, 0.0).is_some());
+        // A fifth of nothing is nothing.
+        assert_eq!(regression(&runs(&[0.0, 0.0, 0.0]), 0.01, Worse::Higher, 0.02), None);
+    }
+
+    #[test]
+    fn only_the_latest_runs_count() {
+        let past: Vec<f64> = std::iter::repeat_n(40.0, 20).chain(std::iter::repeat_n(12.0, 10)).collect();
+        assert_eq!(regression(&runs(&past), 11.0, Worse::Lower, 0.0), None);
+    }
+}

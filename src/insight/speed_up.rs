@@ -1,0 +1,43 @@
+//! What it brings to have several calls under way at a time.
+
+/// Milliseconds during which at least one of `spans` (from, to) was under way.
+pub fn busy_ms(spans: &[(i64, i64)]) -> i64 {
+    let mut sorted = spans.to_vec();
+    sorted.sort_unstable();
+    let (mut busy, mut until) = (0, i64::MIN);
+    for (from, to) in sorted {
+        busy += (to - from.max(until)).max(0);
+        until = until.max(to);
+    }
+    busy
+}
+
+/// Milliseconds from the first beginning to the last end.
+pub fn wall_ms(spans: &[(i64, i64)]) -> i64 {
+    let (first, last) = (spans.iter().map(|span| span.0).min(), spans.iter().map(|span| span.1).max());
+    first.zip(last).map_or(0, |(first, last)| last - first)
+}
+
+/// The speed-up of `calls` that all take equally long, `concurrency` at a time, if nothing else takes any time:
+/// `n L / (ceil(n / c) L)`. It is less than `c` where the last wave is not full. 1 of none.
+pub fn ideal(calls: u64, concurrency: u64) -> f64 {
+    if calls == 0 { 1.0 } else { calls as f64 / calls.div_ceil(concurrency.max(1)) as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_counts_once_and_pauses_do_not() {
+        let spans = [(10, 20), (40, 50), (15, 30), (16, 18)];
+        assert_eq!((busy_ms(&spans), wall_ms(&spans)), (30, 40));
+        assert_eq!((busy_ms(&[]), wall_ms(&[])), (0, 0));
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "quotients of small whole numbers")]
+    fn the_last_wave_is_rarely_full() {
+        assert_eq!((ideal(96, 32), ideal(97, 32), ideal(10, 32), ideal(0, 32)), (32.0, 24.25, 10.0, 1.0));
+    }
+}
