@@ -26,7 +26,9 @@ pub(super) enum Command {
     Export(ExportArgs),
     /// Check store, result files, inputs and bill against each other
     Verify(StoreArgs),
-    /// List past runs
+    /// Measure sequential against parallel, or compare jobs, models and prompts on the same documents
+    Compare(CompareArgs),
+    /// List past runs, and point out those that are worse than usual
     Runs(StatusArgs),
     /// Drop what no result is made of any more
     Prune(PruneArgs),
@@ -200,6 +202,40 @@ pub(super) enum ExportFormat {
     Csv,
     Jsonl,
     Json,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Everything goes to DIR/compare: a run store for each variant, whose answers are kept and paid once; compare.csv, a line for
+each document; compare.json. The user's own results in DIR are neither used nor touched. A measuring run is never answered
+from a store: both runs of --sequential are paid for each time.")]
+pub(super) struct CompareArgs {
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Run the documents one call after another, and then with the settings as they are: what is it worth to be parallel?
+    #[arg(long, required_unless_present = "variants", conflicts_with_all = ["variants", "field", "labels", "label_column"])]
+    pub sequential: bool,
+    /// A job and settings that make a variant, such as 'material llm.model=gpt-6-luna' or mine.toml. To be repeated
+    #[arg(long = "variant", value_name = "JOB [KEY=VALUE]...", conflicts_with = "job")]
+    pub variants: Vec<String>,
+    /// The column that is compared [default: the one best_... that all variants have]
+    #[arg(long, value_name = "COLUMN")]
+    pub field: Option<String>,
+    /// What is right: a CSV file with columns document and label
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// The column of FILE that is the label
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    pub label_column: Option<String>,
+    /// Do not ask before --sequential spends money
+    #[arg(long)]
+    pub yes: bool,
+    /// Show no progress of the runs
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// As JSON, to stdout
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

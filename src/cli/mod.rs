@@ -2,6 +2,7 @@
 
 mod args;
 mod assemble;
+mod compare;
 mod config;
 mod exit;
 mod export;
@@ -15,6 +16,7 @@ mod runs;
 mod settings;
 mod simulate;
 mod status;
+mod table;
 mod tune;
 mod verify;
 
@@ -22,7 +24,7 @@ pub use exit::{Exit, Stop};
 
 use args::{Args, Command};
 use clap::Parser as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Runs the program with the arguments of this process.
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status::status(&status),
         Command::Export(export) => export::export(&export),
         Command::Verify(store) => verify::verify(&store),
+        Command::Compare(compare) => compare::compare(&compare),
         Command::Runs(runs) => runs::runs(&runs),
         Command::Prune(prune) => prune::prune(&prune),
         Command::Tune(tune) => tune::tune(&tune),
@@ -77,4 +80,15 @@ fn print(text: &str) -> Result<(), Stop> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Stop::internal(format!("stdout: {error}"))),
         _ => Ok(()),
     }
+}
+
+/// Asks. Where nobody can answer, `otherwise` says what to do instead.
+fn agreed(question: &str, otherwise: &str) -> Result<bool, Stop> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::usage(otherwise));
+    }
+    crate::report::say(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(Stop::internal)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -83,6 +83,6 @@ pub fn complain(message: &str) {
 }
 
 /// Writes a line to stderr. A closed stderr is no reason to stop a run that costs money.
-fn say(line: &str) {
+pub fn say(line: &str) {
     let _closed = writeln!(std::io::stderr().lock(), "{line}");
 }

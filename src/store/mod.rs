@@ -24,6 +24,7 @@ mod reserve;
 mod run;
 mod schema;
 mod settings;
+mod timeline;
 mod view;
 mod writer;
 
@@ -37,6 +38,7 @@ pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, Rea
 pub use run::{EndedRun, JobColumns, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;
+pub use timeline::{Pace, Request};
 pub use view::{StoredRow, View, ViewReader};
 pub use writer::{OnCommit, StoreWriter};
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// A value as a cell. Numbers and truth values stand as they are, lists of plain values are joined with `; `, anything
 /// deeper is JSON.
-pub(super) fn cell(value: &Value) -> Cow<'_, str> {
+pub fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
         Value::Bool(_) | Value::Number(_) => Cow::Owned(value.to_string()),
@@ -21,7 +21,7 @@ pub(super) fn cell(value: &Value) -> Cow<'_, str> {
 /// Text with a `'` in front if a spreadsheet would take it for a formula. Text that is a plain number is left alone.
 /// Text that begins with `'` gets one too, so the rule can be undone: take one `'` away from the front.
 /// NUL characters, which no reader of CSV takes, are dropped.
-pub(super) fn guarded(text: &str) -> Cow<'_, str> {
+pub fn guarded(text: &str) -> Cow<'_, str> {
     let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
     let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'', '＝', '＋', '－', '＠']);
     if risky && !is_number(&text) { Cow::Owned(format!("'{text}")) } else { text }

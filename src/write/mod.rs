@@ -11,6 +11,7 @@ mod hashed;
 mod row_file;
 mod settings;
 
+pub use cell::{cell, guarded};
 pub use copy::{CopyError, CopyTo};
 pub use files::{ResultFiles, WriteError};
 pub use hashed::Hashed;

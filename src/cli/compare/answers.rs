@@ -1,0 +1,107 @@
+//! What one variant has answered, and what it took.
+
+use super::{Ground, Measured};
+use crate::cli::assemble::Assembled;
+use crate::cli::exit::Stop;
+use crate::insight::speed_up::busy_ms;
+use crate::model::{Row, RowStatus, Totals};
+use crate::store::StoreError;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a variant said about a document.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Said {
+    /// Its answer.
+    Answer(Value),
+    /// Why there is none: a failure code, or a word.
+    Nothing(String),
+    /// The document is none for its job.
+    Skipped,
+}
+
+/// What one variant has answered, and what it took.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub variant: String,
+    /// Where its run store is, below the directory of comparisons.
+    pub directory: String,
+    pub provider: String,
+    pub model: String,
+    /// By document, in input order.
+    pub said: Vec<(String, Said)>,
+    pub totals: Totals,
+    /// For each document that was asked about, seconds with at least one request about it under way.
+    pub seconds: Vec<f64>,
+    pub unanswered: bool,
+}
+
+impl Answers {
+    /// Runs a variant in its own store, where what is answered stays answered.
+    pub async fn of(ground: &Ground, variant: &str, run: Assembled, field: &str) -> Result<Self, Stop> {
+        let directory = directory(variant);
+        let (provider, model) = (run.plan.account.provider.as_str().to_owned(), run.plan.account.model.clone());
+        let Measured { archive, view, unanswered } = ground.run(&directory, &format!("variant {variant}"), run).await?;
+        let (mut said, mut totals) = (Vec::new(), Totals::default());
+        let each = |row: crate::store::StoredRow<'_>| {
+            let document = row.document.to_owned();
+            match Row::read(row.position, row.document, row.text) {
+                Ok(row) => {
+                    totals.add(&row);
+                    said.push((document, of_row(row, field)));
+                }
+                Err(_) => said.push((document, Said::Nothing("unreadable row".to_owned()))),
+            }
+            Ok::<(), StoreError>(())
+        };
+        archive.rows(&view).and_then(|rows| rows.read_from(0, true, each)).map_err(Stop::internal)?;
+        let mut spans = BTreeMap::<String, Vec<(i64, i64)>>::new();
+        let requests = archive.requests(view.recipe, |request| {
+            spans.entry(request.document.to_owned()).or_default().push((request.sent_ms, request.ended_ms));
+        });
+        requests.map_err(Stop::internal)?;
+        let seconds = spans.values().map(|spans| busy_ms(spans) as f64 / 1000.0).collect();
+        Ok(Self { variant: variant.to_owned(), directory, provider, model, said, totals, seconds, unanswered })
+    }
+
+    /// What documents cost that were asked about; `None` if not all prices are known.
+    pub fn cost_per_document(&self) -> Option<f64> {
+        let asked = self.totals.rows() - self.totals.count(RowStatus::Skipped);
+        self.totals.cost.exact().map(|cost| cost.usd() / (asked as f64).max(1.0))
+    }
+}
+
+fn of_row(mut row: Row, field: &str) -> Said {
+    match (row.answers.remove(field), row.failure) {
+        _ if row.status == RowStatus::Skipped => Said::Skipped,
+        (Some(answer), _) if !answer.is_null() => Said::Answer(answer),
+        (_, Some(failure)) => Said::Nothing(failure.code.as_str().to_owned()),
+        _ => Said::Nothing(format!("no {field}")),
+    }
+}
+
+/// The directory of a variant: its name where that can be one, and otherwise something like it with a number of its own.
+fn directory(variant: &str) -> String {
+    const LONGEST: usize = 60;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.".contains(c);
+    let name: String = variant.chars().map(|c| if plain(c) { c } else { '_' }).take(LONGEST).collect();
+    let taken = ["sequential", "parallel"].contains(&variant) || variant.starts_with('.');
+    if name == variant && !taken { name } else { format!("{}-{}", name.trim_start_matches('.'), &blake3::hash(variant.as_bytes()).to_hex()[..8]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory;
+
+    #[test]
+    fn every_variant_has_a_directory_of_its_own() {
+        assert_eq!(directory("material-single"), "material-single");
+        let variants = ["a b", "a_b", "a/b", "../a", "sequential", "parallel", ".hidden", &"x".repeat(300), &"x".repeat(301)];
+        let mut names: Vec<String> = variants.iter().map(|variant| directory(variant)).collect();
+        assert!(names.iter().all(|name| name.len() < 80 && !name.contains('/') && !name.starts_with('.')), "{names:?}");
+        assert!(!names.contains(&"sequential".to_owned()));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), variants.len());
+    }
+}

@@ -1,0 +1,133 @@
+//! `docmill compare`: sequential against parallel, or jobs, models and prompts against each other.
+//!
+//! Everything happens in `DIR/compare`: runs have directories of their own there, below it, so nothing is mixed with the
+//! user's results in `DIR`, and nothing taken from them.
+
+mod agreement;
+mod answers;
+mod labels;
+mod sequential;
+mod shown;
+mod speed;
+mod variants;
+
+use super::args::{CompareArgs, Progress};
+use super::assemble::{Assembled, Wishes, assemble, flags};
+use super::exit::{Exit, Stop};
+use super::run::style;
+use super::settings::{self, Settings};
+use crate::config::Config;
+use crate::model::Money;
+use crate::store::{Archive, RunLock, View};
+use serde_json::{Map, Value};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// What the directory for comparisons is called, below the output directory.
+const DIRECTORY: &str = "compare";
+
+pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
+    let (_config, settings) = load(args, &[])?;
+    let input = &settings.input;
+    if input.files_from == "-" || input.paths.iter().chain(&input.rows).any(|given| given == "-") {
+        return Err(Stop::usage("standard input can be read once, and a comparison reads its input several times: put it in a file"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    runtime.block_on(async { if args.sequential { sequential::compare(args).await } else { variants::compare(args).await } })
+}
+
+/// The settings of the command with further ones on top.
+fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), Stop> {
+    let mut layers = args.what.settings.clone();
+    layers.set.extend_from_slice(further);
+    settings::load(&layers, flags(&args.what))
+}
+
+/// A run with further settings.
+async fn prepare(args: &CompareArgs, further: &[String]) -> Result<Assembled, Stop> {
+    let (config, settings) = load(args, further)?;
+    assemble(&config, settings, Wishes::default()).await
+}
+
+/// The directory of comparisons. Nobody else compares there while this value lives.
+struct Ground {
+    output: PathBuf,
+    directory: PathBuf,
+    quiet: bool,
+    _lock: RunLock,
+}
+
+/// A run that got to its end.
+struct Measured {
+    archive: Archive,
+    view: View,
+    /// Whether documents have no answer that should have one.
+    unanswered: bool,
+}
+
+impl Ground {
+    fn open(output: &Path, quiet: bool) -> Result<Self, Stop> {
+        let directory = output.join(DIRECTORY);
+        let unusable = |e: std::io::Error| Stop::usage(format!("{}: {e}; --output names another directory", directory.display()));
+        std::fs::create_dir_all(&directory).map_err(unusable)?;
+        let lock = RunLock::acquire(&directory).map_err(Stop::usage)?;
+        // Comparisons must not become documents of another run.
+        std::fs::write(directory.join(".docmillignore"), "*\n").map_err(unusable)?;
+        Ok(Self { output: output.to_owned(), directory, quiet, _lock: lock })
+    }
+
+    /// Runs to the end in a directory of its own.
+    async fn run(&self, name: &str, title: &str, mut run: Assembled) -> Result<Measured, Stop> {
+        let directory = self.directory.join(name);
+        if let Some(cap) = run.plan.max_cost {
+            run.plan.max_cost = Some(cap - self.spent_elsewhere(&directory)?);
+        }
+        run.plan.output.dir.clone_from(&directory);
+        run.plan.copy = None;
+        self.say(&format!("compare: {title}"));
+        let outcome = run.run(style(Progress::Auto, self.quiet)).await?;
+        if let Some(stop) = outcome.stop {
+            let message = format!("{title}: {}\nthere is no comparison yet; what is done is in {}", stop.message, directory.display());
+            return Err(Stop { exit: stop.kind.into(), message });
+        }
+        let gone = || Stop::internal(format!("{}: the run store is gone", directory.display()));
+        let archive = Archive::open(&directory).map_err(Stop::internal)?.ok_or_else(gone)?;
+        let view = archive.view(None, false).map_err(Stop::internal)?.ok_or_else(gone)?;
+        Ok(Measured { archive, view, unanswered: outcome.unanswered > 0 })
+    }
+
+    /// What is spent in the output directory, but for the runs in `directory`.
+    fn spent_elsewhere(&self, directory: &Path) -> Result<Money, Stop> {
+        let inside = std::fs::read_dir(&self.directory).into_iter().flatten().flatten().map(|entry| entry.path());
+        let others = inside.chain([self.output.clone()]).filter(|other| other != directory);
+        let spent = |other: PathBuf| {
+            let Some(archive) = Archive::open(&other)? else { return Ok(Money::ZERO) };
+            Ok(archive.bill(None)?.1.usd + archive.lost()?.1)
+        };
+        others.map(spent).sum::<Result<Money, crate::store::StoreError>>().map_err(Stop::usage)
+    }
+
+    /// Writes a file of the comparison; it is there whole or not at all.
+    fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Stop> {
+        let path = self.directory.join(name);
+        let written = tempfile::NamedTempFile::new_in(&self.directory)
+            .and_then(|mut file| file.write_all(content).and_then(|()| file.persist(&path).map_err(|e| e.error)));
+        written.map_err(|e| Stop::internal(format!("{}: {e}", path.display())))?;
+        Ok(path)
+    }
+
+    /// Keeps what was found in `compare.json`, beside what was found out about the other question.
+    fn keep(&self, key: &str, found: &Value) -> Result<PathBuf, Stop> {
+        let before = std::fs::read(self.directory.join("compare.json")).unwrap_or_default();
+        let mut all: Map<String, Value> = serde_json::from_slice(&before).unwrap_or_default();
+        all.insert(key.to_owned(), found.clone());
+        let text = serde_json::to_vec_pretty(&all).map_err(Stop::internal)?;
+        self.write("compare.json", &text)
+    }
+
+    fn say(&self, line: &str) {
+        if !self.quiet {
+            crate::report::say(line);
+        }
+    }
+}

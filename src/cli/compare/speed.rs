@@ -1,0 +1,211 @@
+//! What two runs on the same documents tell about being parallel.
+
+use crate::cli::table;
+use crate::insight::speed_up::{busy_ms, ideal, wall_ms};
+use crate::model::Bill;
+use crate::store::Request;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The requests of a run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Measurement {
+    tasks: BTreeMap<String, Spans>,
+    pub bill: Bill,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Spans {
+    /// From when to when each request was under way, in milliseconds.
+    requests: Vec<(i64, i64)>,
+    calls: u64,
+    unanswered: u64,
+}
+
+impl Measurement {
+    pub fn add(&mut self, request: Request<'_>) {
+        // The label of a call is its task, and in brackets what it is about.
+        let task = request.call.split(" (").next().unwrap_or_default();
+        let spans = self.tasks.entry(task.to_owned()).or_default();
+        spans.requests.push((request.sent_ms, request.ended_ms));
+        spans.calls += u64::from(request.attempt == 1);
+        spans.unanswered += u64::from(!request.answered);
+    }
+
+    /// All tasks together.
+    fn all(&self) -> Spans {
+        let mut all = Spans::default();
+        for spans in self.tasks.values() {
+            all.requests.extend(&spans.requests);
+            all.calls += spans.calls;
+            all.unanswered += spans.unanswered;
+        }
+        all
+    }
+}
+
+impl Spans {
+    /// Mean seconds that a request was under way.
+    fn latency(&self) -> f64 {
+        let total: i64 = self.requests.iter().map(|(from, to)| to - from).sum();
+        total as f64 / 1000.0 / (self.requests.len() as f64).max(1.0)
+    }
+
+    fn began(&self) -> Option<i64> {
+        self.requests.iter().map(|span| span.0).min()
+    }
+}
+
+/// The same in both runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Both<T> {
+    sequential: T,
+    parallel: T,
+}
+
+/// A task, or all of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Line {
+    task: String,
+    calls: u64,
+    latency_seconds: Both<f64>,
+    /// Of a task: while at least one of its calls was under way. Of all: from the first sent to the last ended.
+    wall_seconds: Both<f64>,
+    speed_up: f64,
+    /// Of the calls that could be under way at the same time, how many were, from 0 to 1.
+    efficiency: f64,
+    ideal_speed_up: f64,
+}
+
+impl Line {
+    fn new(task: &str, spans: Both<&Spans>, wall_ms: fn(&[(i64, i64)]) -> i64, concurrency: u64) -> Self {
+        let Both { sequential, parallel } = spans;
+        let wall = |spans: &Spans| wall_ms(&spans.requests) as f64 / 1000.0;
+        let wall_seconds = Both { sequential: wall(sequential), parallel: wall(parallel) };
+        let speed_up = if wall_seconds.parallel > 0.0 { wall_seconds.sequential / wall_seconds.parallel } else { 1.0 };
+        let calls = parallel.calls;
+        Self {
+            task: task.to_owned(),
+            calls,
+            latency_seconds: Both { sequential: sequential.latency(), parallel: parallel.latency() },
+            wall_seconds,
+            speed_up,
+            efficiency: speed_up / calls.clamp(1, concurrency) as f64,
+            ideal_speed_up: ideal(calls, concurrency),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let seconds = |seconds: f64| format!("{seconds:.2} s");
+        vec![
+            self.task.clone(),
+            self.calls.to_string(),
+            seconds(self.latency_seconds.sequential),
+            seconds(self.latency_seconds.parallel),
+            seconds(self.wall_seconds.sequential),
+            seconds(self.wall_seconds.parallel),
+            format!("{:.2}", self.speed_up),
+            format!("{:.2}", self.ideal_speed_up),
+            format!("{:.0} %", 100.0 * self.efficiency),
+        ]
+    }
+}
+
+/// Two runs side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Comparison {
+    concurrency: u64,
+    tasks: Vec<Line>,
+    all: Line,
+    /// Requests that brought no answer.
+    unanswered_requests: Both<u64>,
+    cost_usd: Both<Value>,
+    #[serde(skip)]
+    bills: Both<Bill>,
+}
+
+impl Comparison {
+    pub fn of(sequential: &Measurement, parallel: &Measurement, concurrency: u64) -> Self {
+        let none = Spans::default();
+        let mut tasks: Vec<(&String, &Spans)> = sequential.tasks.iter().collect();
+        tasks.sort_by_key(|(_, spans)| spans.began());
+        let task = |(name, spans): (&String, &Spans)| {
+            let both = Both { sequential: spans, parallel: parallel.tasks.get(name).unwrap_or(&none) };
+            Line::new(name, both, busy_ms, concurrency)
+        };
+        let (all_sequential, all_parallel) = (sequential.all(), parallel.all());
+        let cost = |bill: Bill| json!(bill.exact().map(crate::model::Money::usd));
+        Self {
+            concurrency,
+            tasks: tasks.into_iter().map(task).collect(),
+            all: Line::new("all", Both { sequential: &all_sequential, parallel: &all_parallel }, wall_ms, concurrency),
+            unanswered_requests: Both { sequential: all_sequential.unanswered, parallel: all_parallel.unanswered },
+            cost_usd: Both { sequential: cost(sequential.bill), parallel: cost(parallel.bill) },
+            bills: Both { sequential: sequential.bill, parallel: parallel.bill },
+        }
+    }
+
+    /// For people.
+    pub fn lines(&self) -> Vec<String> {
+        /// Calls that take so much longer among others are worth a word.
+        const SLOWER: f64 = 1.1;
+        let heads = ["task", "calls", "latency seq.", "latency par.", "sequential", "parallel", "speed-up", "ideal", "efficiency"];
+        let rows = self.tasks.iter().chain([&self.all]).map(Line::cells);
+        let mut lines = table::lines(&[heads.map(str::to_owned).to_vec()].into_iter().chain(rows).collect::<Vec<_>>(), true);
+        let Self { concurrency, all, .. } = self;
+        lines.push(String::new());
+        lines.push(format!(
+            "{concurrency} calls at a time are {:.1} times as fast as one after another: {:.0} % of the ideal, which is calls / ceil(calls / {concurrency})",
+            all.speed_up,
+            100.0 * all.speed_up / all.ideal_speed_up
+        ));
+        if self.tasks.len() > 1 {
+            lines.push(
+                "a task's time is that with one of its calls under way; its ideal is that of having all places to itself and waiting for nobody"
+                    .to_owned(),
+            );
+        }
+        let slower = all.latency_seconds.parallel / all.latency_seconds.sequential;
+        if slower > SLOWER {
+            lines.push(format!("a call takes {slower:.1} times as long among others: the server slows down, and more at a time brings less"));
+        }
+        let Both { sequential, parallel } = self.unanswered_requests;
+        if sequential + parallel > 0 {
+            lines.push(format!("requests without an answer: {sequential} sequential, {parallel} parallel"));
+        }
+        lines.push(format!("cost: {} sequential, {} parallel", self.bills.sequential, self.bills.parallel));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls of 100 ms each: of which task, and when sent.
+    fn measurement(calls: &[(&str, i64)]) -> Measurement {
+        let mut measurement = Measurement::default();
+        for (call, sent_ms) in calls {
+            measurement.add(Request { document: "d", call, attempt: 1, sent_ms: *sent_ms, ended_ms: sent_ms + 100, answered: true });
+        }
+        measurement
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "quotients of small whole numbers")]
+    fn a_task_is_compared_by_its_own_time_and_all_by_the_time_from_first_to_last() {
+        // Two documents: two analyses each, and one aggregation after them.
+        let (a, b) = ("assess (material=metal)", "assess (material=wood)");
+        let sequential = measurement(&[(a, 0), (b, 100), ("combine", 200), (a, 310), (b, 410), ("combine", 510)]);
+        let parallel = measurement(&[(a, 0), (b, 0), (a, 0), (b, 0), ("combine", 100), ("combine", 100)]);
+        let found = Comparison::of(&sequential, &parallel, 4);
+        let figures = |line: &Line| (line.calls, line.wall_seconds.sequential, line.speed_up, line.ideal_speed_up, line.efficiency);
+        assert_eq!(found.tasks.iter().map(|line| line.task.as_str()).collect::<Vec<_>>(), ["assess", "combine"]);
+        assert_eq!(figures(&found.tasks[0]), (4, 0.4, 4.0, 4.0, 1.0));
+        assert_eq!(figures(&found.tasks[1]), (2, 0.2, 2.0, 2.0, 1.0));
+        // The pause of 10 ms between the documents is part of the whole. Two waves of four are one less than full.
+        assert_eq!(figures(&found.all), (6, 0.61, 0.61 / 0.2, 3.0, 0.61 / 0.2 / 4.0));
+        assert!(found.lines().iter().any(|line| line.starts_with("4 calls at a time are 3.0 times as fast")), "{:?}", found.lines());
+    }
+}

@@ -1,0 +1,89 @@
+//! The ledger read for its times: what was under way when, and what a run came to.
+
+use super::history::Archive;
+use super::schema::StoreError;
+use crate::model::{Bill, Money};
+use std::collections::BTreeMap;
+
+/// A request that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'s> {
+    /// The document that it is about.
+    pub document: &'s str,
+    /// Task and axes.
+    pub call: &'s str,
+    /// 1 for the first of its call.
+    pub attempt: u32,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_ms: i64,
+    /// When it ended.
+    pub ended_ms: i64,
+    /// Whether it brought an answer.
+    pub answered: bool,
+}
+
+/// What the requests of a run came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pace {
+    /// Requests that have ended.
+    pub requests: u64,
+    /// Those without an answer; being told to come later is no failure.
+    pub failed: u64,
+    /// Documents that they were about.
+    pub documents: u64,
+    /// What they cost.
+    pub bill: Bill,
+    /// Milliseconds until an answer: the median; `None` if there was none.
+    pub median_ms: Option<f64>,
+}
+
+impl Archive {
+    /// Gives `each` the requests that were made under a recipe and have ended, document by document.
+    pub fn requests(&self, recipe: i64, mut each: impl FnMut(Request<'_>)) -> Result<(), StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, a.outcome = 'answered' FROM attempts a
+                JOIN runs r ON r.id = a.run AND r.recipe = ?1 JOIN documents d ON d.id = a.document
+                WHERE a.ended_ms IS NOT NULL ORDER BY a.document, a.sent_ms";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query([recipe])?;
+            while let Some(row) = rows.next()? {
+                each(Request {
+                    document: row.get_ref(0)?.as_str()?,
+                    call: row.get_ref(1)?.as_str()?,
+                    attempt: row.get(2)?,
+                    sent_ms: row.get(3)?,
+                    ended_ms: row.get(4)?,
+                    answered: row.get(5)?,
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// What the requests of each run came to; runs without any are left out.
+    pub fn paces(&self) -> Result<BTreeMap<i64, Pace>, StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT run, count(*), sum(outcome NOT IN ('answered', 'rate_limited')), count(DISTINCT document),
+                    ifnull(sum(pico_usd), 0), count(*) - count(pico_usd)
+                FROM attempts WHERE outcome IS NOT NULL AND outcome <> 'lost' GROUP BY run";
+            let pace = |row: &rusqlite::Row<'_>| {
+                let bill = Bill { usd: Money::from_pico(row.get(4)?), unpriced_calls: row.get(5)? };
+                Ok((row.get(0)?, Pace { requests: row.get(1)?, failed: row.get(2)?, documents: row.get(3)?, bill, median_ms: None }))
+            };
+            let mut paces = self.connection().prepare(sql)?.query_map((), pace)?.collect::<rusqlite::Result<BTreeMap<i64, Pace>>>()?;
+            let sql = "SELECT run, avg(ms) FROM
+                (SELECT run, ended_ms - sent_ms AS ms, count(*) OVER (PARTITION BY run) AS n,
+                    row_number() OVER (PARTITION BY run ORDER BY ended_ms - sent_ms) AS place
+                    FROM attempts WHERE outcome = 'answered')
+                WHERE place IN ((n + 1) / 2, (n + 2) / 2) GROUP BY run";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query(())?;
+            while let Some(row) = rows.next()? {
+                if let Some(pace) = paces.get_mut(&row.get(0)?) {
+                    pace.median_ms = row.get(1)?;
+                }
+            }
+            Ok(paces)
+        })
+    }
+}
