@@ -209,6 +209,7 @@ pub(super) enum ExportFormat {
 Everything goes to DIR/compare: a run store for each variant, whose answers are kept and paid once; compare.csv, a line for
 each document; compare.json. The user's own results in DIR are neither used nor touched. A measuring run is never answered
 from a store: both runs of --sequential are paid for each time.")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command")]
 pub(super) struct CompareArgs {
     #[command(flatten)]
     pub what: WhatArgs,

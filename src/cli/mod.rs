@@ -11,6 +11,7 @@ mod jobs;
 mod prices;
 mod prune;
 mod read_documents;
+mod regressions;
 mod run;
 mod runs;
 mod settings;

@@ -2,47 +2,56 @@
 
 use super::args::StatusArgs;
 use super::exit::{Exit, Stop};
-use super::print;
+use super::regressions::{Past, regressions};
 use super::settings::archive;
-use crate::store::{Archive, RunRecord};
+use super::{print, table};
+use crate::store::{Pace, RunRecord};
 use serde_json::{Map, Value, json};
 
 pub(super) fn runs(args: &StatusArgs) -> Result<Exit, Stop> {
     let (_settings, archive) = archive(&args.store)?;
     let runs = archive.runs().map_err(Stop::internal)?;
-    let lines = runs.iter().enumerate().map(|(at, run)| line(&archive, run, at.checked_sub(1).map(|before| &runs[before])));
-    let lines = lines.collect::<Result<Vec<Value>, Stop>>()?;
+    let paces = archive.paces().map_err(Stop::internal)?;
+    let mut past = Vec::new();
+    let mut lines = Vec::new();
+    for (at, run) in runs.iter().enumerate() {
+        let figures: Value = run.figures.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let pace = paces.get(&run.id).copied().unwrap_or_default();
+        past.extend(Past::of(run, &figures, pace));
+        let mut line = line(run, &figures, pace, at.checked_sub(1).map(|before| &runs[before]));
+        line["regressions"] = json!(regressions(&past, run.id));
+        lines.push(line);
+    }
     if args.json {
         let text = serde_json::to_string_pretty(&lines).map_err(Stop::internal)?;
         print(&text)?;
         return Ok(Exit::Ok);
     }
     let heads = ["run", "started", "ended", "documents", "not ok", "requests", "reused", "wall", "requests/s", "cost", "jobs"];
-    let mut table = vec![heads.map(str::to_owned)];
-    table.extend(lines.iter().map(cells));
-    let widths: Vec<usize> = (0..heads.len()).map(|at| table.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
-    for (at, row) in table.iter().enumerate() {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        print(cells.join("  ").trim_end())?;
-        let changed = at.checked_sub(1).and_then(|at| lines[at]["changed"].as_object());
-        for (key, change) in changed.into_iter().flatten() {
+    let table: Vec<Vec<String>> = [heads.map(str::to_owned).to_vec()].into_iter().chain(lines.iter().map(cells)).collect();
+    let shown = table::lines(&table, false);
+    print(&shown[0])?;
+    for (row, line) in shown[1..].iter().zip(&lines) {
+        print(row)?;
+        for (key, change) in line["changed"].as_object().into_iter().flatten() {
             print(&format!("     {key}: {} -> {}", change[0], change[1]))?;
+        }
+        for regression in line["regressions"].as_array().into_iter().flatten() {
+            print(&format!("     run {}: {}", line["run"], regression["text"].as_str().unwrap_or_default()))?;
         }
     }
     Ok(Exit::Ok)
 }
 
 /// What there is to say of a run.
-fn line(archive: &Archive, run: &RunRecord, before: Option<&RunRecord>) -> Result<Value, Stop> {
-    let figures: Value = run.figures.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>) -> Value {
     let summaries: Value = run.summary.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let count = |wanted: &[&str]| -> u64 {
         let jobs = summaries.as_array().into_iter().flatten();
         let statuses = jobs.filter_map(|job| job["documents"].as_object()).flatten();
         statuses.filter(|(status, _)| wanted.contains(&status.as_str())).filter_map(|(_, n)| n.as_u64()).sum()
     };
-    let (attempts, bill) = archive.bill(Some(run.id)).map_err(Stop::internal)?;
-    Ok(json!({
+    json!({
         "run": run.id,
         "started": run.started,
         "ended": run.ended,
@@ -54,14 +63,16 @@ fn line(archive: &Archive, run: &RunRecord, before: Option<&RunRecord>) -> Resul
         "documents": run.documents,
         "not_ok": count(&["partial", "failed", "refused"]),
         "up_to_date": figures["up_to_date"],
-        "requests": attempts,
+        "requests": pace.requests,
+        "failed_requests": pace.failed,
+        "median_request_ms": pace.median_ms,
         "reused": figures["calls_reused"],
         "wall_seconds": figures["wall_seconds"],
         "requests_per_second": figures["requests_per_second"],
-        "cost": bill.to_string(),
-        "cost_usd": bill.exact().map(crate::model::Money::usd),
+        "cost": pace.bill.to_string(),
+        "cost_usd": pace.bill.exact().map(crate::model::Money::usd),
         "changed": changes(run, before),
-    }))
+    })
 }
 
 /// Settings that differ from the run before.
@@ -76,7 +87,7 @@ fn changes(run: &RunRecord, before: Option<&RunRecord>) -> Value {
     Value::Object(changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect())
 }
 
-fn cells(line: &Value) -> [String; 11] {
+fn cells(line: &Value) -> Vec<String> {
     let text = |key: &str| match &line[key] {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
@@ -84,7 +95,7 @@ fn cells(line: &Value) -> [String; 11] {
     };
     let number = |key: &str, unit: &str| line[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}{unit}"));
     let jobs = line["jobs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
-    [
+    vec![
         text("run"),
         text("started"),
         text("outcome"),

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod compare;
 mod damage;
 mod defaults;
 mod documents;

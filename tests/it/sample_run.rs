@@ -20,7 +20,7 @@ const LAST: [&str; 11] = [
 ];
 
 /// A copy of the repository's sample data and settings.
-fn clone_of_the_repository(workspace: &Workspace) {
+pub(crate) fn clone_of_the_repository(workspace: &Workspace) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::copy(root.join("pipeline.toml"), workspace.path("pipeline.toml")).unwrap();
     copy(&root.join("sample_data"), &workspace.path("sample_data"));

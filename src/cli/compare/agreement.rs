@@ -7,7 +7,7 @@ use crate::insight::distribution::quantile;
 use crate::insight::proportion::{Share, mcnemar};
 use crate::write::{cell, guarded};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Names that are told before the rest is only counted.
 const NAMED: usize = 5;
@@ -65,7 +65,8 @@ impl<'a> Comparison<'a> {
         let documents = order.into_iter().filter_map(|document| Some((document, said.remove(document)?)));
         let documents: Vec<_> = documents.filter(|(_, said)| said.iter().any(|said| **said != Said::Skipped)).collect();
         let answered = documents.iter().filter_map(|(document, said)| {
-            let values = said.iter().map(|said| if let Said::Answer(value) = said { Some(value) } else { None }).collect::<Option<Vec<_>>>()?;
+            let values =
+                said.iter().map(|said| if let Said::Answer(value) = said { Some(value) } else { None }).collect::<Option<Vec<_>>>()?;
             let label = labels.and_then(|labels| labels.by_document.get(*document)).map(|label| normalised(label));
             let texts = values.iter().map(|value| normalised(&plain(value))).collect();
             Some(Answered { values, texts, label })
@@ -115,8 +116,8 @@ impl<'a> Comparison<'a> {
     /// Labels of what is no document, and documents without a label.
     pub fn unlabelled(&self) -> Option<(Vec<&str>, Vec<&str>)> {
         let labels = self.labels?;
-        let known: HashMap<&str, ()> = self.documents.iter().map(|(document, _)| (*document, ())).collect();
-        let unknown = labels.by_document.keys().map(String::as_str).filter(|name| !known.contains_key(name)).collect();
+        let known: HashSet<&str> = self.documents.iter().map(|(document, _)| *document).collect();
+        let unknown = labels.by_document.keys().map(String::as_str).filter(|name| !known.contains(name)).collect();
         let missing = self.documents.iter().map(|(name, _)| *name).filter(|name| !labels.by_document.contains_key(*name)).collect();
         Some((unknown, missing))
     }
@@ -134,7 +135,8 @@ impl<'a> Comparison<'a> {
         let heads = ["document"].into_iter().chain(label).chain(self.variants.iter().map(|variant| variant.variant.as_str()));
         writer.write_record(heads.chain(["agree"]).map(|head| guarded(head).into_owned()))?;
         for (document, said) in &self.documents {
-            let answers: Vec<Option<&Value>> = said.iter().map(|said| if let Said::Answer(value) = said { Some(value) } else { None }).collect();
+            let answers: Vec<Option<&Value>> =
+                said.iter().map(|said| if let Said::Answer(value) = said { Some(value) } else { None }).collect();
             let texts: Option<Vec<String>> = answers.iter().map(|value| value.map(|value| normalised(&plain(value)))).collect();
             let agree = texts.map_or("", |texts| if texts.windows(2).all(|pair| pair[0] == pair[1]) { "true" } else { "false" });
             let label = self.labels.map(|labels| guarded(labels.by_document.get(*document).map_or("", String::as_str)).into_owned());

@@ -86,7 +86,11 @@ fn directory(variant: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.".contains(c);
     let name: String = variant.chars().map(|c| if plain(c) { c } else { '_' }).take(LONGEST).collect();
     let taken = ["sequential", "parallel"].contains(&variant) || variant.starts_with('.');
-    if name == variant && !taken { name } else { format!("{}-{}", name.trim_start_matches('.'), &blake3::hash(variant.as_bytes()).to_hex()[..8]) }
+    if name == variant && !taken {
+        name
+    } else {
+        format!("{}-{}", name.trim_start_matches('.'), &blake3::hash(variant.as_bytes()).to_hex()[..8])
+    }
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ impl Labels {
         for record in reader.records() {
             let record = record.map_err(|e| e.to_string())?;
             let line = record.position().map_or(0, csv::Position::line);
-            let (Some(document), Some(label)) = (record.get(document), record.get(label).filter(|label| !label.is_empty())) else { continue };
+            let (Some(document), Some(label)) = (record.get(document), record.get(label).filter(|label| !label.is_empty())) else {
+                continue;
+            };
             match labels.by_document.insert(document.to_owned(), label.to_owned()) {
                 Some(other) if normalised(&other) != normalised(label) => {
                     let first: u64 = lines.get(document).copied().unwrap_or(0);

@@ -6,6 +6,7 @@
 mod agreement;
 mod answers;
 mod labels;
+mod price;
 mod sequential;
 mod shown;
 mod speed;
@@ -33,7 +34,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
         return Err(Stop::usage("standard input can be read once, and a comparison reads its input several times: put it in a file"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
-    runtime.block_on(async { if args.sequential { sequential::compare(args).await } else { variants::compare(args).await } })
+    if args.sequential { runtime.block_on(sequential::compare(args)) } else { runtime.block_on(variants::compare(args)) }
 }
 
 /// The settings of the command with further ones on top.

@@ -40,7 +40,7 @@ impl Comparison<'_> {
     }
 
     fn variants_table(&self) -> Vec<String> {
-        let mut heads = vec!["variant", "documents", "not ok", "calls", "cost", "per document", "median", "95th pct."];
+        let mut heads = vec!["variant", "documents", "not ok", "calls", "cost", "cost each", "median time", "95 % within"];
         heads.extend(self.labels.map(|_| "accuracy"));
         let row = |(at, answers): (usize, &Answers)| {
             let asked = answers.totals.rows() - answers.totals.count(RowStatus::Skipped);
@@ -98,7 +98,7 @@ impl Comparison<'_> {
     }
 }
 
-/// `75 % [55, 88] (12/16)`.
+/// `12/16 = 75 % [51, 90]`.
 fn share(share: Share) -> String {
     let [low, high] = share.interval().map(|end| 100.0 * end);
     let Share { of, n } = share;

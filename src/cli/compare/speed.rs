@@ -168,7 +168,9 @@ impl Comparison {
         }
         let slower = all.latency_seconds.parallel / all.latency_seconds.sequential;
         if slower > SLOWER {
-            lines.push(format!("a call takes {slower:.1} times as long among others: the server slows down, and more at a time brings less"));
+            lines.push(format!(
+                "a call takes {slower:.1} times as long among others: the server slows down, and more at a time brings less"
+            ));
         }
         let Both { sequential, parallel } = self.unanswered_requests;
         if sequential + parallel > 0 {

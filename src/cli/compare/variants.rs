@@ -51,7 +51,7 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
 /// A variant's name, and its job and settings as settings.
 fn parse(variant: &str) -> Result<(String, Vec<String>), Stop> {
     let wrong = || Stop::usage(format!("--variant '{variant}': write a job and settings, such as 'material llm.model=gpt-6-luna'"));
-    let words = shlex::split(variant).filter(|words| !words.is_empty()).ok_or_else(wrong)?;
+    let words = shell_words::split(variant).ok().filter(|words| !words.is_empty()).ok_or_else(wrong)?;
     if words[0].contains('=') || words[1..].iter().any(|word| !word.contains('=')) {
         return Err(wrong());
     }
@@ -78,7 +78,9 @@ fn choose(columns: &[(&str, Vec<&String>)], asked: Option<&str>) -> Result<Strin
     }
     let best: Vec<&String> = common.iter().copied().filter(|column| column.starts_with(BEST)).collect();
     let chosen = match (asked, &best[..], &common[..]) {
-        (Some(asked), ..) => common.iter().find(|column| column.as_str() == asked).ok_or_else(|| format!("--field {asked}: not all variants have it")),
+        (Some(asked), ..) => {
+            common.iter().find(|column| column.as_str() == asked).ok_or_else(|| format!("--field {asked}: not all variants have it"))
+        }
         (None, [only], _) | (None, _, [only]) => Ok(only),
         _ => Err("--field: name the column that is to be compared".to_owned()),
     };
@@ -94,7 +96,8 @@ mod tests {
         let names = |list: &str| list.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
         let pick = |lists: [&str; 2], asked: Option<&str>| {
             let lists = lists.map(names);
-            let columns: Vec<(&str, Vec<&String>)> = ["one", "two"].into_iter().zip(lists.iter().map(|list| list.iter().collect())).collect();
+            let columns: Vec<(&str, Vec<&String>)> =
+                ["one", "two"].into_iter().zip(lists.iter().map(|list| list.iter().collect())).collect();
             choose(&columns, asked).map_err(|stop| stop.message)
         };
         assert_eq!(pick(["best_material score", "best_material x"], None).unwrap(), "best_material");
