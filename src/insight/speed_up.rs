@@ -24,6 +24,26 @@ pub fn ideal(calls: u64, concurrency: u64) -> f64 {
     if calls == 0 { 1.0 } else { calls as f64 / calls.div_ceil(concurrency.max(1)) as f64 }
 }
 
+/// Waves that it takes at the least, if documents are served in their order and each has steps of so many calls, of which
+/// one can only begin when the one before has ended.
+pub fn waves(documents: &[Vec<u64>], concurrency: u64) -> u64 {
+    let mut open: Vec<Vec<u64>> = documents.iter().map(|steps| steps.iter().copied().filter(|calls| *calls > 0).rev().collect()).collect();
+    let mut waves = 0;
+    while open.iter().any(|steps| !steps.is_empty()) {
+        let mut places = concurrency.max(1);
+        for step in open.iter_mut().filter_map(|steps| steps.last_mut()) {
+            let sent = places.min(*step);
+            *step -= sent;
+            places -= sent;
+        }
+        for steps in &mut open {
+            steps.pop_if(|calls| *calls == 0);
+        }
+        waves += 1;
+    }
+    waves
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,8 +56,17 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "quotients of small whole numbers")]
     fn the_last_wave_is_rarely_full() {
         assert_eq!((ideal(96, 32), ideal(97, 32), ideal(10, 32), ideal(0, 32)), (32.0, 24.25, 10.0, 1.0));
+    }
+
+    #[test]
+    fn what_waits_for_other_answers_may_take_a_wave_of_its_own() {
+        let (images, texts) = (vec![vec![6, 1]; 16], vec![vec![6, 0]; 10]);
+        assert_eq!((waves(&texts[..1], 32), waves(&images[..1], 32), waves(&images[..1], 4), waves(&[], 4)), (1, 2, 3, 0));
+        // 112 calls would be four waves of 32; the last aggregations wait for the fourth.
+        assert_eq!(waves(&images, 32), 5);
+        // Texts fill the gaps: 172 calls in six waves.
+        assert_eq!(waves(&[images, texts].concat(), 32), 6);
     }
 }

@@ -38,12 +38,12 @@ pub struct Pace {
 }
 
 impl Archive {
-    /// Gives `each` the requests that were made under a recipe and have ended, document by document.
+    /// Gives `each` the requests that were made under a recipe and have ended, in no order.
     pub fn requests(&self, recipe: i64, mut each: impl FnMut(Request<'_>)) -> Result<(), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, a.outcome = 'answered' FROM attempts a
                 JOIN runs r ON r.id = a.run AND r.recipe = ?1 JOIN documents d ON d.id = a.document
-                WHERE a.ended_ms IS NOT NULL ORDER BY a.document, a.sent_ms";
+                WHERE a.ended_ms IS NOT NULL";
             let mut statement = self.connection().prepare(sql)?;
             let mut rows = statement.query([recipe])?;
             while let Some(row) = rows.next()? {

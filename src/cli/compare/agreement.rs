@@ -47,6 +47,7 @@ impl OnlyRight {
     }
 }
 
+/// Of a document that came or went between two runs.
 const MISSING: Said = Said::Skipped;
 
 impl<'a> Comparison<'a> {
@@ -92,7 +93,7 @@ impl<'a> Comparison<'a> {
         reasons
     }
 
-    /// What each pair of variants said.
+    /// Each two of the variants.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         (0..self.variants.len()).flat_map(|one| (one + 1..self.variants.len()).map(move |other| (one, other))).collect()
     }
