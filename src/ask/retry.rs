@@ -95,8 +95,8 @@ pub struct Asker {
 pub struct Question<'q> {
     /// The call.
     pub call: &'q Call,
-    /// The document that it is about. Earlier ones go first.
-    pub document: i64,
+    /// The place of its document in input order. Earlier ones go first.
+    pub document: u64,
     /// Whether the beginning of its prompt is to be kept for other calls, or was kept by one.
     pub cache: bool,
     /// Cancelled as soon as the answer begins, for those who wait for that.

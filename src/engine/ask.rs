@@ -44,6 +44,8 @@ pub(super) struct Desk {
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'d> {
     id: DocumentId,
+    /// Its place in input order.
+    position: u64,
     is_new: bool,
     /// Its name, if it is a row of a table.
     row: Option<&'d str>,
@@ -111,7 +113,7 @@ impl Desk {
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held, times } = ready;
         let columns = document.row().map(|row| &row.columns);
-        let subject = Subject { id, is_new, row: columns.map(|_| &*document.name), job: &job };
+        let subject = Subject { id, position: document.index, is_new, row: columns.map(|_| &*document.name), job: &job };
         let row = match state {
             State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
             State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
@@ -203,7 +205,7 @@ impl Desk {
         let document = subject.id;
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
-        let question = Question { call, document: document.0, cache: !matches!(role, Role::Alone), begun };
+        let question = Question { call, document: subject.position, cache: !matches!(role, Role::Alone), begun };
         match self.asker.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
             Ended::Answered(answered, spent, attempt) => {
                 if self.breaker.succeeded(&call.task) {

@@ -41,7 +41,7 @@ pub(super) struct PlaceTimes {
 }
 
 /// A place in the line: the document, then the time of arrival.
-pub(super) type Place = (i64, u64);
+pub(super) type Place = (u64, u64);
 
 /// An answer in five may say that the provider is overloaded before it gets fewer requests at a time.
 const OVERLOADED: f64 = 0.2;

@@ -52,7 +52,7 @@ pub struct Governor {
 #[derive(Debug, Clone, Copy)]
 pub struct Ticket {
     /// The document that it is about: earlier ones go first.
-    pub document: i64,
+    pub document: u64,
     /// What it needs of the account's budgets.
     pub need: Need,
     /// What it costs at the most; `None` if the price is not known.
@@ -225,7 +225,7 @@ impl Governor {
         local
     }
 
-    fn line_up(&self, document: i64) -> Waiter<'_> {
+    fn line_up(&self, document: u64) -> Waiter<'_> {
         let turn = Arc::new(Notify::new());
         let mut local = self.local_now();
         local.arrivals += 1;

@@ -24,7 +24,7 @@ fn governor(concurrency: usize, slow_start: bool, budget: Budget) -> Governor {
     Governor::new(concurrency, &limits, slow_start, budget, (CancellationToken::new(), CancellationToken::new()))
 }
 
-fn ticket(document: i64, input: f64) -> Ticket {
+fn ticket(document: u64, input: f64) -> Ticket {
     let need = Need { input, output: 50.0, max_output: 100.0, dialect: Dialect::Anthropic };
     Ticket { document, need, at_most: None }
 }
@@ -142,7 +142,7 @@ async fn client(server: Rc<Server>, governor: Rc<Governor>, requests: usize) {
         tasks.spawn_local(async move {
             let tokens = (server.provider.tokens)(number);
             loop {
-                let permit = governor.admit(&ticket(i64::try_from(number).unwrap(), 0.9 * tokens)).await.unwrap();
+                let permit = governor.admit(&ticket(u64::try_from(number).unwrap(), 0.9 * tokens)).await.unwrap();
                 let (passes, standing) = server.send(tokens).await;
                 let standings = standing.as_slice();
                 if passes {

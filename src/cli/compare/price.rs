@@ -65,8 +65,8 @@ fn spent(directory: &Path, recipe: i64) -> Result<Option<(u64, Bill)>, StoreErro
 /// `None` if a price is not known.
 async fn at_most(plan: &Plan, document: &Document) -> Option<Money> {
     let max_bytes = plan.read.max_file_mb * 1_000_000;
-    let (roots, place) = (plan.roots.clone(), document.place.clone());
-    let read = tokio::task::spawn_blocking(move || roots.open_document(&place, max_bytes).0?.read(max_bytes)).await;
+    let (roots, mut place) = (plan.roots.clone(), document.place.clone());
+    let read = tokio::task::spawn_blocking(move || roots.open_document(&mut place, max_bytes).0?.read(max_bytes)).await;
     let Ok(Ok(bytes)) = read else { return Some(Money::ZERO) };
     let (account, model) = (&plan.account, plan.account.model.as_str());
     let inspected = inspect(&bytes, &document.extension(), &plan.jobs, (&plan.prepare, &plan.images), (model, plan.longest)).await;
