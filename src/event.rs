@@ -3,8 +3,8 @@
 //! Discrete facts come as they happen; hot facts come as a [`Snapshot`] of the counters a few times a second.
 //! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
 
-use crate::model::{Bill, FailureCode, QueueUse, RowStatus, StageUse, Summary};
-use serde::Serialize;
+use crate::model::{Bill, FailureCode, Hold, Latency, QueueUse, RowStatus, StageUse, Summary};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the shapes in this module.
@@ -31,6 +31,49 @@ pub enum RunEvent {
     },
     /// The counters now.
     Progress(Snapshot),
+    /// A document has its row, however it ended.
+    DocumentDone {
+        /// Its name.
+        document: String,
+        /// The job.
+        job: String,
+        /// How it ended.
+        status: RowStatus,
+        /// Calls of the row.
+        calls: usize,
+        /// HTTP requests that they took.
+        attempts: u32,
+        /// What they cost; absent if a price is not known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cost_usd: Option<f64>,
+    },
+    /// A request did not bring its call's answer, and the call will be tried again. At most some a second are told.
+    CallRetried {
+        /// Document-independent name of the call: task and axes.
+        call: String,
+        /// Requests so far.
+        attempt: u32,
+        /// Why.
+        code: FailureCode,
+        /// Whether the provider has refused to take work.
+        refused: bool,
+        /// Why, in words.
+        message: String,
+    },
+    /// Something was changed while the run was at work: a setting, or whether it is paused.
+    Changed {
+        /// What: the key of a setting, or `paused`.
+        key: String,
+        /// What it was.
+        from: serde_json::Value,
+        /// What it is.
+        to: serde_json::Value,
+    },
+    /// Whoever reads these events was too slow: so many are missing here.
+    Missed {
+        /// How many.
+        events: u64,
+    },
     /// A document that did not end well.
     DocumentFailed {
         /// Its name.
@@ -64,7 +107,8 @@ pub enum RunEvent {
 }
 
 /// The counters at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// Seconds since the run began.
     pub elapsed_s: f64,
@@ -80,6 +124,8 @@ pub struct Snapshot {
     pub written: u64,
     /// Rows that are not `ok` or `skipped`.
     pub failed: u64,
+    /// Rows by status.
+    pub rows: BTreeMap<RowStatus, u64>,
     /// Requests sent.
     pub requests: u64,
     /// Requests in flight.
@@ -90,6 +136,14 @@ pub struct Snapshot {
     pub refusals: u64,
     /// Seconds until the provider allows the next request; 0 when it is open.
     pub waiting_s: f64,
+    /// Requests in flight at the most.
+    pub concurrency: usize,
+    /// Whether somebody has said that nothing is to be sent for now.
+    pub paused: bool,
+    /// What the next request waits for, beside a free place; absent if for nothing else.
+    pub holding: Option<Hold>,
+    /// How long requests took.
+    pub latency: Latency,
     /// An answer that is coming just now, with `llm.stream`: its call and the end of its text so far.
     pub answering: Option<String>,
     /// Calls whose answer was there already.
@@ -106,4 +160,15 @@ pub struct Snapshot {
     pub queues: Vec<QueueUse>,
     /// Money spent in this run.
     pub cost: Bill,
+    /// The cap on money, and what is spent of it; absent without a cap.
+    pub budget: Option<BudgetUse>,
+}
+
+/// A cap on money, and what is spent of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BudgetUse {
+    /// US dollars that may be spent in the output directory.
+    pub max_usd: f64,
+    /// US dollars that are spent, earlier runs included.
+    pub spent_usd: f64,
 }

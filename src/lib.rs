@@ -61,6 +61,7 @@
 pub mod ask;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod engine;
 pub mod event;
 mod failpoint;

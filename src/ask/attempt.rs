@@ -66,7 +66,7 @@ impl Asker {
                     tokio::select! {
                         biased;
                         sent = &mut first => sent?,
-                        sent = self.attempt(question, ledger, lessons, &mut second_spent, &under_way) => sent?,
+                        sent = self.attempt(Question { cancelled: None, ..question }, ledger, lessons, &mut second_spent, &under_way) => sent?,
                     }
                 }
             }
@@ -103,7 +103,11 @@ impl Asker {
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
         let queued = Timestamp::now();
-        let permit = self.governor.admit(&ticket).await?;
+        let permit = tokio::select! {
+            biased;
+            () = question.cancelled() => return Err(Ended::Cancelled),
+            permit = self.governor.admit(&ticket) => permit?,
+        };
         // Another call may have found out meanwhile that the model is gone.
         let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.is_away());
         let other = other.map(|model| Call { model: model.clone(), ..call.clone() });

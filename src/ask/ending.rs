@@ -15,6 +15,8 @@ pub enum Ended {
     Failed(Failure, Spent, Attempt),
     /// Not at all: the whole run has to stop, for this reason.
     RunStops(RunStop),
+    /// Not at all: nothing was sent, and nothing is to be.
+    Cancelled,
     /// Not at all: the run is stopping already.
     Stopped,
 }

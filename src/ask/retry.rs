@@ -18,7 +18,7 @@ use super::pricing::Tier;
 use super::provider::Provider;
 use super::settings::{LlmSettings, RetrySettings};
 use super::transport::Transport;
-use crate::model::{Call, FailureCode, Moments, Money, Spent, Usage};
+use crate::model::{Call, Failure, FailureCode, Moments, Money, Spent, Usage};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -101,6 +101,18 @@ pub struct Question<'q> {
     pub cache: bool,
     /// Cancelled as soon as the answer begins, for those who wait for that.
     pub begun: Option<&'q CancellationToken>,
+    /// Cancelled when no further request is to be sent for it.
+    pub cancelled: Option<&'q CancellationToken>,
+}
+
+impl Question<'_> {
+    /// Waits until it is cancelled.
+    pub(super) async fn cancelled(&self) {
+        match self.cancelled {
+            Some(token) => token.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// A complete, validated answer.
@@ -191,8 +203,12 @@ impl Asker {
         let call = question.call;
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
         let mut lessons = Lessons::default();
+        let mut last = None;
         loop {
-            let Sent { result, mut attempt, shape } = self.attempt_hedged(question, ledger, &lessons, &mut spent).await?;
+            let Sent { result, mut attempt, shape } = match self.attempt_hedged(question, ledger, &lessons, &mut spent).await {
+                Err(Ended::Cancelled) => return Ok(cancelled(call, spent, last)),
+                sent => sent?,
+            };
             let fault = match result.and_then(|reply| judge(reply, Some(call).filter(|_| self.check_prompt_cut), &check)) {
                 Ok(mut answered) => {
                     self.account.scrub_value(&mut answered.value);
@@ -201,6 +217,7 @@ impl Asker {
                 Err(fault) => Fault { message: self.account.scrub(fault.message.into()).into_owned(), ..fault },
             };
             attempt.failure = Some(fault.code);
+            last = Some(attempt);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
             let before = lessons.fallback;
             let over = if spent.attempts < self.retry.max_attempts && self.reshape(&fault, shape) {
@@ -225,7 +242,11 @@ impl Asker {
                 continue;
             }
             self.observer.retrying(call, spent.attempts, &fault);
-            self.wait(&fault, spent.attempts).await?;
+            tokio::select! {
+                biased;
+                () = question.cancelled() => {}
+                waited = self.wait(&fault, spent.attempts) => waited?,
+            }
         }
     }
 
@@ -285,4 +306,11 @@ impl Asker {
         }
         *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
     }
+}
+
+/// The end of a call that somebody has cancelled: what was sent for it before is on record.
+fn cancelled(call: &Call, spent: Spent, last: Option<Attempt>) -> Ended {
+    let Some(last) = last else { return Ended::Cancelled };
+    let message = format!("{}: cancelled after {} attempts", call.label(), spent.attempts);
+    Ended::Failed(Failure::new(FailureCode::Cancelled, message), spent, last)
 }

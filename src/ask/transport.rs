@@ -52,10 +52,11 @@ const IDLE: Duration = Duration::from_secs(4);
 const MAX_REPLY: usize = 64 * 1024 * 1024;
 
 impl Transport {
-    /// A client for `account` with room for `concurrency` connections.
+    /// A client for `account`.
     pub fn new(account: &Account, settings: &LlmSettings) -> Result<Self, ClientError> {
         let times = Times::new(settings);
-        let client = client(account, settings, &times, settings.concurrency)?;
+        // As many as there are calls at a time: that can change while the run is at work.
+        let client = client(account, settings, &times, usize::MAX)?;
         let unpooled = self::client(account, settings, &times, 0)?;
         Ok(Self { account: account.clone(), client, unpooled, headers: account.headers(), times })
     }

@@ -28,8 +28,20 @@ pub(super) enum Command {
     Verify(StoreArgs),
     /// Measure sequential against parallel, or compare jobs, models and prompts on the same documents
     Compare(CompareArgs),
+    /// Let the run at work send nothing for now
+    Pause(StoreArgs),
+    /// Let a paused run go on
+    Resume(StoreArgs),
+    /// Change a setting of the run at work: llm.concurrency, llm.documents, llm.limits.*, budget.max_usd
+    Set(SetArgs),
+    /// Let the run at work read its settings file again
+    Reload(StoreArgs),
+    /// Let the run at work give documents up
+    Cancel(CancelArgs),
+    /// Let documents be asked about again by the next run
+    Requeue(RequeueArgs),
     /// List past runs, and point out those that are worse than usual
-    Runs(StatusArgs),
+    Runs(RunsArgs),
     /// Drop what no result is made of any more
     Prune(PruneArgs),
     /// List the built-in jobs, or print one to start from
@@ -72,6 +84,12 @@ pub(super) struct RunArgs {
     /// Show nothing but failures
     #[arg(long, short)]
     pub quiet: bool,
+    /// Every event as a line of JSON to this file, or - for stdout [default: report.events]
+    #[arg(long, value_name = "FILE|-")]
+    pub events: Option<String>,
+    /// Metrics for Prometheus on http://ADDR/metrics; a port alone is on 127.0.0.1 [default: report.metrics]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<String>,
 }
 
 /// What is asked about which documents.
@@ -127,7 +145,7 @@ pub(super) struct TuneArgs {
     pub write: bool,
 }
 
-#[derive(Debug, Clone, ClapArgs)]
+#[derive(Debug, Clone, Default, ClapArgs)]
 pub(super) struct SettingsArgs {
     /// Settings file [default: pipeline.toml in the current directory, if there is one]
     #[arg(long, value_name = "FILE")]
@@ -174,9 +192,60 @@ pub(super) struct StoreArgs {
 pub(super) struct StatusArgs {
     #[command(flatten)]
     pub store: StoreArgs,
+    /// As JSON, to stdout; with --watch a line each time
+    #[arg(long)]
+    pub json: bool,
+    /// Follow the run at work until it ends
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct RunsArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// As JSON, to stdout
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SetArgs {
+    /// Such as llm.concurrency=64; several are set one after the other
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// The output directory [default: output.dir]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<String>,
+    /// Settings file [default: pipeline.toml in the current directory, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Calls in flight are finished and their answers kept; the row says cancelled. Later runs leave it alone, until `docmill
+requeue` or --retry-failed=cancelled.")]
+pub(super) struct CancelArgs {
+    /// Names, as in the results
+    #[arg(required = true, value_name = "DOCUMENT")]
+    pub documents: Vec<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Results stay as they are until there are new answers. A run at work has passed the document already: the next one asks.")]
+pub(super) struct RequeueArgs {
+    /// Names, as in the results
+    #[arg(required = true, value_name = "DOCUMENT")]
+    pub documents: Vec<String>,
+    /// All its calls, also those that have an answer, which is paid for again; not only those that failed
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,23 +1,26 @@
 //! A run put together of settings, jobs and account. Every command that runs something comes through here.
 
-use super::args::WhatArgs;
+use super::args::{SettingsArgs, WhatArgs};
 use super::exit::{Exit, Stop};
 use super::jobs::load_jobs;
-use super::settings::{self, Settings, SimulatorSettings};
+use super::live_settings::Source;
+use super::settings::{self, Flag, Settings, SimulatorSettings};
 use crate::ask::pricing::Tier;
 use crate::ask::{Account, Provider};
 use crate::config::Config;
-use crate::engine::{self, JobSet, Outcome, Plan, RunError, Sample};
+use crate::engine::{self, JobSet, LiveSettings, Outcome, Plan, RunError, Sample};
 use crate::event::RunEvent;
 use crate::model::{Money, Row};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
-use crate::report::{ReportSettings, Style, watch};
+use crate::report::{AlertSettings, EventLog, MetricsServer, ReportSettings, Style, Watching};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
 use crate::write::CopyTo;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// What the history calls the columns that prompts use: they decide which content a row of a table has.
 pub(super) const USED_COLUMNS: &str = "used_columns";
@@ -34,6 +37,8 @@ pub(super) struct Wishes {
     pub skip_in_doubt: bool,
     /// Only so many documents.
     pub sample: Option<Sample>,
+    /// Which arguments its settings come from, if they may change while it is at work.
+    pub live: Option<(SettingsArgs, Vec<Flag>)>,
 }
 
 /// A run that can begin.
@@ -42,6 +47,7 @@ pub(super) struct Assembled {
     /// The built-in server, if it is the one that answers.
     simulator: Option<Simulator>,
     report: ReportSettings,
+    alerts: Vec<AlertSettings>,
     /// What a person should know before it begins.
     doubts: Option<String>,
 }
@@ -64,7 +70,10 @@ pub(super) async fn assemble(config: &Config, settings: Settings, wishes: Wishes
     }
     let copy = copy_to(config, &settings, &roots)?;
     let doubts = super::prices::doubts(&account.prices, &account.model).filter(|_| account.has_limits());
+    let live = wishes.live.map(|arguments| Arc::new(Source::new(arguments, config, &account, &jobs)) as Arc<dyn LiveSettings>);
     let plan = Plan {
+        live,
+        tell_each: false,
         recipe: recipe(config, &account, &jobs),
         command: command_line(),
         retry: wishes.retry,
@@ -85,21 +94,34 @@ pub(super) async fn assemble(config: &Config, settings: Settings, wishes: Wishes
         output: settings.output,
         copy,
     };
-    Ok(Assembled { plan, simulator, report: settings.report, doubts })
+    Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, doubts })
 }
 
 impl Assembled {
     /// Runs it, and shows what happens.
     pub async fn run(self, style: Style) -> Result<Outcome, Stop> {
-        let Self { plan, simulator, report, doubts } = self;
+        let Self { mut plan, simulator, report, alerts, doubts } = self;
+        plan.tell_each = style == Style::Json || !report.events.is_empty();
         let (events, watched) = mpsc::channel(EVENTS);
         if let Some(message) = doubts {
             drop(events.try_send(RunEvent::Warning { message }));
         }
-        let watching = tokio::task::spawn_blocking(move || watch(watched, style, &report));
+        let (mut watching, mut beside) = (Watching::new(style, &report), JoinSet::new());
+        if !report.events.is_empty() {
+            watching.log(EventLog::open(&report.events).map_err(|why| Stop::usage(format!("report.events: {why}")))?);
+        }
+        if !report.metrics.is_empty() {
+            let server = MetricsServer::bind(&report.metrics).map_err(|why| Stop::usage(format!("report.metrics: {why}")))?;
+            watching.serve(&server);
+            drop(events.try_send(RunEvent::Warning { message: format!("metrics are at {}", server.url()) }));
+            beside.spawn(server.serve());
+        }
+        let alarm = watching.alert(&alerts, events.downgrade()).map_err(Stop::usage)?;
+        let (watching, mut alarm) = (tokio::task::spawn_blocking(move || watching.watch(watched)), JoinSet::from_iter([alarm.send()]));
         let outcome = engine::run(plan, events).await;
         // The watcher ends with the events; only then is the screen ours again.
         watching.await.map_err(Stop::internal)?;
+        while alarm.join_next().await.is_some() {}
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }
@@ -166,7 +188,7 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
 }
 
 /// The cap on money. It holds only where everything has a price.
-fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
+pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
     let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
     let limit =
         settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
@@ -243,7 +265,7 @@ fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
 }
 
 /// What is asked about which documents, as settings.
-pub(super) fn flags(args: &WhatArgs) -> Vec<(String, String, String)> {
+pub(super) fn flags(args: &WhatArgs) -> Vec<Flag> {
     let mut flags = Vec::new();
     let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
     if !args.input.is_empty() {

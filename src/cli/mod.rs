@@ -8,6 +8,8 @@ mod exit;
 mod export;
 mod inspect;
 mod jobs;
+mod live;
+mod live_settings;
 mod prices;
 mod prune;
 mod read_documents;
@@ -20,6 +22,7 @@ mod status;
 mod table;
 mod tune;
 mod verify;
+mod watch;
 
 pub use exit::{Exit, Stop};
 
@@ -45,6 +48,12 @@ pub fn main() -> ExitCode {
         Command::Export(export) => export::export(&export),
         Command::Verify(store) => verify::verify(&store),
         Command::Compare(compare) => compare::compare(&compare),
+        Command::Pause(store) => live::pause(&store),
+        Command::Resume(store) => live::resume(&store),
+        Command::Set(set) => live::set(&set),
+        Command::Reload(store) => live::reload(&store),
+        Command::Cancel(cancel) => live::cancel(&cancel),
+        Command::Requeue(requeue) => live::requeue(&requeue),
         Command::Runs(runs) => runs::runs(&runs),
         Command::Prune(prune) => prune::prune(&prune),
         Command::Tune(tune) => tune::tune(&tune),

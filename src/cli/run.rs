@@ -11,7 +11,12 @@ use std::io::IsTerminal as _;
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let (config, settings) = settings::load(&args.what.settings, all_flags(args))?;
-    let wishes = Wishes { retry: retry(args.retry_failed.as_deref())?, skip_in_doubt: args.in_doubt == InDoubt::Skip, ..Wishes::default() };
+    let wishes = Wishes {
+        retry: retry(args.retry_failed.as_deref())?,
+        skip_in_doubt: args.in_doubt == InDoubt::Skip,
+        live: Some((args.what.settings.clone(), all_flags(args))),
+        ..Wishes::default()
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
     let outcome = runtime.block_on(async { assemble(&config, settings, wishes).await?.run(style(args.progress, args.quiet)).await })?;
     if let Some(why) = outcome.not_copied {
@@ -54,6 +59,11 @@ fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
     }
     if let Some(max_usd) = args.max_usd {
         flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
+    }
+    for (key, value, name) in [("report.events", &args.events, "--events"), ("report.metrics", &args.metrics, "--metrics")] {
+        if let Some(value) = value {
+            flag(key, toml::Value::String(value.clone()).to_string(), name);
+        }
     }
     flags
 }

@@ -1,14 +1,15 @@
 //! `docmill runs`.
 
-use super::args::StatusArgs;
+use super::args::RunsArgs;
 use super::exit::{Exit, Stop};
 use super::regressions::{Past, regressions};
 use super::settings::archive;
 use super::{print, table};
+use crate::engine::LIVE_CHANGES;
 use crate::store::{Pace, RunRecord};
 use serde_json::{Map, Value, json};
 
-pub(super) fn runs(args: &StatusArgs) -> Result<Exit, Stop> {
+pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Stop> {
     let (_settings, archive) = archive(&args.store)?;
     let runs = archive.runs().map_err(Stop::internal)?;
     let paces = archive.paces().map_err(Stop::internal)?;
@@ -38,6 +39,9 @@ pub(super) fn runs(args: &StatusArgs) -> Result<Exit, Stop> {
         }
         for regression in line["regressions"].as_array().into_iter().flatten() {
             print(&format!("     run {}: {}", line["run"], regression["text"].as_str().unwrap_or_default()))?;
+        }
+        for change in line[LIVE_CHANGES].as_array().into_iter().flatten() {
+            print(&format!("     after {} s {}: {} -> {}", change["at_s"], text_of(&change["key"]), change["from"], change["to"]))?;
         }
     }
     Ok(Exit::Ok)
@@ -72,18 +76,26 @@ fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>
         "cost": pace.bill.to_string(),
         "cost_usd": pace.bill.exact().map(crate::model::Money::usd),
         "changed": changes(run, before),
+        LIVE_CHANGES: settings(run).remove(LIVE_CHANGES).unwrap_or_else(|| json!([])),
     })
+}
+
+fn settings(run: &RunRecord) -> Map<String, Value> {
+    serde_json::from_str(&run.settings).unwrap_or_default()
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 /// Settings that differ from the run before.
 fn changes(run: &RunRecord, before: Option<&RunRecord>) -> Value {
-    let settings = |run: &RunRecord| -> Map<String, Value> { serde_json::from_str(&run.settings).unwrap_or_default() };
     let Some(before) = before.map(settings) else { return json!({}) };
     let now = settings(run);
     let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let changed = keys.into_iter().filter(|key| now.get(*key) != before.get(*key));
+    let changed = keys.into_iter().filter(|key| *key != LIVE_CHANGES && now.get(*key) != before.get(*key));
     Value::Object(changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect())
 }
 

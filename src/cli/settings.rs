@@ -7,17 +7,20 @@ use crate::config::{Config, Layer, Problem, Problems};
 use crate::prepare::PrepareSettings;
 use crate::read::{InputSettings, ReadSettings};
 use crate::remote::without_queries;
-use crate::report::ReportSettings;
+use crate::report::{AlertSettings, ReportSettings};
 use crate::store::{Archive, StoreSettings};
 use crate::write::OutputSettings;
 use serde::Deserialize;
 use std::path::Path;
 
+/// A setting by an argument of its own: key, value, argument.
+pub(super) type Flag = (String, String, String);
+
 /// The settings file that is read without being named.
 pub(super) const FILE: &str = "pipeline.toml";
 
 /// Loads and checks all layers. `flags` are those with names of their own: key, value, flag.
-pub(super) fn load(args: &SettingsArgs, flags: Vec<(String, String, String)>) -> Result<(Config, Settings), Stop> {
+pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), Stop> {
     let mut layers = Vec::new();
     let file = match &args.config {
         Some(file) => Some(file.clone()),
@@ -54,9 +57,9 @@ pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), Stop> {
 }
 
 /// The text of a setting as it may be shown and kept. What the settings say may be secret where there is room for it:
-/// in users and queries of web addresses, and in further headers and parameters.
+/// in users and queries of web addresses, and in further headers, parameters and webhooks.
 pub(super) fn shown(key: &str, text: &str) -> String {
-    let further = ["llm.headers.", "llm.query."].iter().any(|table| key.starts_with(table));
+    let further = ["llm.headers.", "llm.query.", "alert.webhook"].iter().any(|table| key.starts_with(table));
     let lower = text.to_ascii_lowercase();
     if further && !text.trim_start_matches('"').starts_with("env:") {
         "***".to_owned()
@@ -71,6 +74,10 @@ pub(super) fn shown(key: &str, text: &str) -> String {
 pub(super) fn shown_value(key: &str, value: toml::Value) -> toml::Value {
     match value {
         toml::Value::Array(items) => items.into_iter().map(|item| shown_value(key, item)).collect::<Vec<_>>().into(),
+        toml::Value::Table(table) => {
+            let shown = table.into_iter().map(|(name, value)| (name.clone(), shown_value(&format!("{key}.{name}"), value)));
+            shown.collect::<toml::Table>().into()
+        }
         value => {
             let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
             let shown = shown(key, &text);
@@ -80,7 +87,7 @@ pub(super) fn shown_value(key: &str, value: toml::Value) -> toml::Value {
 }
 
 /// `--output` as a setting.
-pub(super) fn output_flag(output: Option<&str>) -> Vec<(String, String, String)> {
+pub(super) fn output_flag(output: Option<&str>) -> Vec<Flag> {
     let flag = |dir: &str| ("output.dir".to_owned(), toml::Value::String(dir.to_owned()).to_string(), "--output".to_owned());
     output.map(flag).into_iter().collect()
 }
@@ -117,11 +124,12 @@ pub(super) struct Settings {
     pub output: OutputSettings,
     pub report: ReportSettings,
     pub simulator: SimulatorSettings,
+    pub alerts: Vec<AlertSettings>,
 }
 
 impl Settings {
     /// Fills all sections and checks what their types cannot. `problems` are those found so far: all are told at once.
-    fn from_config(config: &Config, mut problems: Vec<Problem>) -> Result<Self, Problems> {
+    pub fn from_config(config: &Config, mut problems: Vec<Problem>) -> Result<Self, Problems> {
         let at_least_one = [
             "read.concurrency",
             "read.queue",
@@ -174,6 +182,11 @@ impl Settings {
                 problems.push(config.problem("output.formats", format!("there is no format \"{format}\"; there are: csv, jsonl, json")));
             }
         }
+        let alerts: Vec<AlertSettings> = config.section("alert").unwrap_or_else(|error| {
+            problems.push(config.problem("alert", error));
+            Vec::new()
+        });
+        problems.extend(alerts.iter().filter_map(|alert| alert.check().err()).map(|why| config.problem("alert", why)));
         Problems::check(problems)?;
         Ok(Self {
             input: config.section("input")?,
@@ -187,6 +200,7 @@ impl Settings {
             output: config.section("output")?,
             report: config.section("report")?,
             simulator: config.section("simulator")?,
+            alerts,
         })
     }
 }

@@ -17,12 +17,17 @@ const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it l
 const SKIPS: &str = "leaves the calls in doubt alone; without --in-doubt skip it sends them again";
 
 pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
+    if args.watch {
+        super::watch::watch(args)?;
+    }
     let (settings, archive) = archive(&args.store)?;
     let runs = archive.runs().map_err(Stop::internal)?;
     let Some(last) = runs.last() else { return Err(Stop::usage(format!("{} holds no run", archive.path().display()))) };
     let at_work = RunLock::holder(&settings.output.dir);
     let status = Status::gather(&archive, &runs, last, at_work)?;
-    if args.json {
+    if args.json && args.watch {
+        print(&status.json().to_string())?;
+    } else if args.json {
         let text = serde_json::to_string_pretty(&status.json()).map_err(Stop::internal)?;
         print(&text)?;
     } else {

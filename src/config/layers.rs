@@ -1,6 +1,6 @@
 //! One source of settings: a file, the environment, or the command line. Checked against the default table.
 
-use super::{Config, Origin, Problem, key, leaves};
+use super::{Config, LISTS_OF_TABLES, Origin, Problem, key, leaves};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
@@ -118,6 +118,8 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
 enum Expected<'t> {
     /// A value of the type of this default.
     Like(&'t Value),
+    /// A list of tables.
+    Tables,
     /// Any value: the key is the user's own.
     Any,
 }
@@ -126,6 +128,9 @@ enum Expected<'t> {
 fn expected<'t>(defaults: &'t Table, key: &str) -> Option<Expected<'t>> {
     if Config::is_open(key) {
         return Some(Expected::Any);
+    }
+    if LISTS_OF_TABLES.contains(&key) {
+        return Some(Expected::Tables);
     }
     defaults_get(defaults, key).filter(|value| !value.is_table()).map(Expected::Like)
 }
@@ -142,6 +147,10 @@ fn defaults_get<'t>(defaults: &'t Table, key: &str) -> Option<&'t Value> {
 fn typed(key: &str, value: Value, expected: Expected<'_>, origin: Origin) -> Found {
     let value = match (expected, value) {
         (Expected::Any, value) => value,
+        (Expected::Tables, Value::Array(items)) if items.iter().all(Value::is_table) => Value::Array(items),
+        (Expected::Tables, _) => return Err(Problem::new(origin, format!("{key} takes a list of tables, each under [[{key}]]"))),
+        // Nobody writes five dollars as 5.0.
+        (Expected::Like(Value::Float(_)), Value::Integer(n)) => Value::Float(n as f64),
         (Expected::Like(Value::Array(_)), Value::Array(items)) => {
             if !items.iter().all(Value::is_str) {
                 return Err(Problem::new(origin, format!("{key} takes a list of strings")));

@@ -25,6 +25,9 @@ pub const DEFAULT: &str = include_str!("../../pipeline.toml");
 /// Tables whose keys are the user's own.
 const OPEN_TABLES: [&str; 5] = ["job.params", "llm.headers", "llm.query", "llm.body", "prices"];
 
+/// Lists of tables, whose keys the module that takes them checks.
+const LISTS_OF_TABLES: [&str; 1] = ["alert"];
+
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -43,16 +46,22 @@ impl Config {
     pub fn lay(layers: &[Layer]) -> Result<(Self, Vec<Problem>), Problems> {
         let defaults: Table = DEFAULT.parse().map_err(|e: toml::de::Error| Problems::one("pipeline.toml", e))?;
         let mut config = Self { table: defaults.clone(), origins: BTreeMap::new() };
-        let mut problems = Vec::new();
-        for layer in layers {
-            for found in layer.values(&defaults) {
-                match found {
-                    Ok((key, value, origin)) => config.set(&key, value, origin),
-                    Err(problem) => problems.push(problem),
-                }
-            }
-        }
+        let problems = layers.iter().flat_map(|layer| config.put(layer, &defaults)).collect();
         Ok((config, problems))
+    }
+
+    /// These settings with one more layer on top, and its problems.
+    pub fn with(&self, layer: &Layer) -> Result<(Self, Vec<Problem>), Problems> {
+        let defaults: Table = DEFAULT.parse().map_err(|e: toml::de::Error| Problems::one("pipeline.toml", e))?;
+        let mut config = self.clone();
+        let problems = config.put(layer, &defaults);
+        Ok((config, problems))
+    }
+
+    /// Takes the values of a layer; gives its problems.
+    fn put(&mut self, layer: &Layer, defaults: &Table) -> Vec<Problem> {
+        let found = layer.values(defaults).into_iter();
+        found.filter_map(|found| found.map(|(key, value, origin)| self.set(&key, value, origin)).err()).collect()
     }
 
     /// The settings of one module, such as `section::<ReadSettings>("read")`.

@@ -6,11 +6,12 @@ use super::ledger::{CallLedger, settlement};
 use super::prepare::{Ready, State};
 use super::priming::{Role, roles};
 use super::row::{Answered, RowMaker};
+use super::under_way::UnderWay;
 use super::{Context, RunError};
 use crate::ask::{Asker, Ended, Question, RunStop};
 use crate::event::RunEvent;
 use crate::job::{Combined, Job, Portions};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Row, RowStatus};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus};
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -18,7 +19,9 @@ use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// Everything that the calls of a document need, shared by all documents.
 pub(super) struct Desk {
@@ -37,6 +40,10 @@ pub(super) struct Desk {
     pub prime: bool,
     /// The first reason to stop the whole run.
     pub stopped_by: Arc<OnceLock<RunStop>>,
+    /// Documents that are under way.
+    pub under_way: Arc<UnderWay>,
+    /// Whether somebody wants to hear of each document.
+    pub tell_each: bool,
     pub context: Context,
 }
 
@@ -50,6 +57,8 @@ pub(super) struct Subject<'d> {
     /// Its name, if it is a row of a table.
     row: Option<&'d str>,
     pub job: &'d Job,
+    /// Cancelled when somebody has given it up.
+    cancelled: &'d CancellationToken,
 }
 
 /// How a call is to be sent.
@@ -64,6 +73,10 @@ struct Asking<'r> {
 
 fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
     serde_json::to_string(record).map_err(|e| RunError::Internal(e.to_string()))
+}
+
+fn cancelled() -> Failure {
+    Failure::new(FailureCode::Cancelled, "`docmill cancel` has given it up; `docmill requeue` asks again")
 }
 
 /// There are no answers to make a row of.
@@ -82,11 +95,12 @@ impl From<RunError> for Unfinished {
     }
 }
 
-/// Asks the model about documents, at most `documents` at the same time.
-pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, documents: usize) -> Result<(), RunError> {
+/// Asks the model about documents, at most `window` at the same time.
+pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, mut window: watch::Receiver<usize>) -> Result<(), RunError> {
     let mut under_way = JoinSet::new();
     let meter = &desk.context.meters.ask;
     loop {
+        let documents = *window.borrow_and_update();
         // Idle permits then wait for documents that are stuck, and not for new ones.
         meter.set_full(under_way.len() >= documents);
         tokio::select! {
@@ -100,6 +114,7 @@ pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, documents: 
                 }
                 None => break,
             },
+            Ok(()) = window.changed() => {}
         }
     }
     while let Some(done) = under_way.join_next().await {
@@ -113,8 +128,13 @@ impl Desk {
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held, times } = ready;
         let columns = document.row().map(|row| &row.columns);
-        let subject = Subject { id, position: document.index, is_new, row: columns.map(|_| &*document.name), job: &job };
+        let turn = self.under_way.begin(&document.name);
+        let row_name = columns.map(|_| &*document.name);
+        let subject = Subject { id, position: document.index, is_new, row: row_name, job: &job, cancelled: &turn.cancelled };
         let row = match state {
+            State::Prepared(..) if turn.cancelled.is_cancelled() => {
+                self.rows.without_answer(&document, &job, RowStatus::Failed, cancelled())
+            }
             State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
             State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
             State::Prepared(facts, portions) => match self.answer(subject, &portions, columns).await {
@@ -124,7 +144,7 @@ impl Desk {
                 Err(Unfinished::Error(error)) => return Err(error),
             },
         };
-        drop(held);
+        drop((held, turn));
         self.commit(id, row, times).await
     }
 
@@ -205,7 +225,8 @@ impl Desk {
         let document = subject.id;
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
-        let question = Question { call, document: subject.position, cache: !matches!(role, Role::Alone), begun };
+        let cache = !matches!(role, Role::Alone);
+        let question = Question { call, document: subject.position, cache, begun, cancelled: Some(subject.cancelled) };
         match self.asker.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
             Ended::Answered(answered, spent, attempt) => {
                 if self.breaker.succeeded(&call.task) {
@@ -225,9 +246,11 @@ impl Desk {
                 let declined = matches!(failure.code, FailureCode::Refused | FailureCode::Filtered);
                 let status = if declined { CallStatus::Refused } else { CallStatus::Failed };
                 let code = failure.code.as_str();
-                match self.breaker.failed(&call.task, &failure, (document, key)) {
-                    Ok(suspicion) => self.asker.governor().hold_to(suspicion),
-                    Err(reason) => self.stop(reason),
+                if failure.code != FailureCode::Cancelled {
+                    match self.breaker.failed(&call.task, &failure, (document, key)) {
+                        Ok(suspicion) => self.asker.governor().hold_to(suspicion),
+                        Err(reason) => self.stop(reason),
+                    }
                 }
                 let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent, earlier.as_deref()) };
                 let failure = NewFailure { document, key, code, call: json(&record)?, settles: settlement(attempt) };
@@ -238,6 +261,7 @@ impl Desk {
                 self.stop(reason);
                 Err(Unfinished::Stopping)
             }
+            Ended::Cancelled => Ok(RowMaker::unasked(call, cancelled())),
             Ended::Stopped => Err(Unfinished::Stopping),
         }
     }
@@ -260,14 +284,22 @@ impl Desk {
 
     /// Hands a row to the store and tells the watchers.
     async fn commit(&self, document: DocumentId, row: Row, times: DocumentTimes) -> Result<(), RunError> {
-        let result = json(&row)?;
+        let (result, status) = (json(&row)?, row.status);
         let took = Timestamp::now().duration_since(times.ready);
         self.context.meters.pace.done(&row, took.try_into().unwrap_or_default());
+        let done = self.tell_each.then(|| RunEvent::DocumentDone {
+            document: row.document.clone(),
+            job: row.job.clone(),
+            status,
+            calls: row.calls.len(),
+            attempts: row.calls.iter().map(|call| call.attempts).sum(),
+            cost_usd: row.calls.iter().map(|call| call.cost_usd).sum::<Option<Money>>().map(Money::usd),
+        });
         let new = NewRow {
             document,
             codes: row.codes(),
             job: row.job,
-            status: row.status.as_str(),
+            status: status.as_str(),
             failure_code: row.failure.as_ref().map(|f| f.code.as_str()),
             result,
             times,
@@ -276,10 +308,12 @@ impl Desk {
             self.store_failed(gone);
             return Ok(());
         }
-        self.context.meters.answered.fetch_add(1, Relaxed);
-        if let (false, Some(Failure { code, message })) = (matches!(row.status, RowStatus::Ok | RowStatus::Skipped), row.failure) {
-            self.context.meters.failed.fetch_add(1, Relaxed);
-            self.context.tell(RunEvent::DocumentFailed { document: row.document, status: row.status, code, message }).await;
+        self.context.meters.row(status);
+        if let Some(done) = done {
+            self.context.tell(done).await;
+        }
+        if let (false, Some(Failure { code, message })) = (matches!(status, RowStatus::Ok | RowStatus::Skipped), row.failure) {
+            self.context.tell(RunEvent::DocumentFailed { document: row.document, status, code, message }).await;
         }
         Ok(())
     }

@@ -1,11 +1,15 @@
-//! Listens to signals and reports the counters while the stages work.
+//! Listens to signals and to other terminals, and reports the counters while the stages work.
 
 use super::Context;
+use super::live::Live;
 use crate::ask::{Governor, RunStop, StopKind, clock_time};
+use crate::control::Asked;
 use crate::event::{RunEvent, Snapshot};
 use crate::store::{RunLock, StoreWatcher};
+use std::io::IsTerminal as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,16 +34,30 @@ pub(super) struct Conductor {
     pub samples: StoreWatcher,
     /// Where other processes read what is being waited for.
     pub lock: Arc<RunLock>,
+    /// Does what other terminals ask.
+    pub live: Live,
+    /// What they ask.
+    pub asked: mpsc::Receiver<Asked>,
+    /// The counters, for those who watch from there.
+    pub seen: Arc<watch::Sender<String>>,
+}
+
+/// Why nothing is sent, as far as others are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    Waiting,
+    Paused,
 }
 
 impl Conductor {
     /// Runs until `finished`. The first signal stops admission, and calls in flight are finished as far as the time for
     /// it goes; the second ends the process at once, which leaves the calls in flight in doubt and costs nothing that is
     /// committed.
-    pub async fn conduct(self, finished: CancellationToken) {
+    pub async fn conduct(mut self, finished: CancellationToken) {
         let mut ticks = tokio::time::interval(TICK);
         let mut signals = Signals::new();
-        let (mut drained_at, mut said) = (None, false);
+        let (mut drained_at, mut said) = (None, Doing::Nothing);
         let mut sample_at = FIRST_SAMPLE_S;
         loop {
             tokio::select! {
@@ -57,6 +75,9 @@ impl Conductor {
                         sample_at = seen.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;
                         self.keep(&seen);
                     }
+                    if self.seen.receiver_count() > 0 && let Ok(line) = serde_json::to_string(&RunEvent::Progress(seen.clone())) {
+                        self.seen.send_replace(line);
+                    }
                     // Counters are worth nothing later: watchers who are behind miss some.
                     drop(self.context.events.try_send(RunEvent::Progress(seen)));
                 }
@@ -64,7 +85,15 @@ impl Conductor {
                     drained_at = None;
                     self.abandon.cancel();
                 }
+                Some(Asked { request, answer }) = self.asked.recv() => {
+                    // Whoever asked may have left; what was asked is done all the same.
+                    let _left = answer.send(self.live.answer(request).await);
+                }
                 exit_code = signals.next() => {
+                    let Some(exit_code) = exit_code else {
+                        self.reload().await;
+                        continue;
+                    };
                     if drained_at.is_some() || self.abandon.is_cancelled() {
                         std::process::exit(exit_code);
                     }
@@ -75,17 +104,23 @@ impl Conductor {
         }
     }
 
-    /// Leaves a note for `docmill status` while the provider wants nothing. Whether there is one.
-    fn tell_others(&self, waiting: Option<Duration>, said: bool) -> bool {
-        let note = match waiting {
-            Some(wait) if !said && wait > TICK => {
-                format!("waiting until {} for the provider's limit", clock_time(wait))
-            }
-            None if said => String::new(),
-            _ => return said,
+    /// Leaves a note for `docmill status` while nothing is sent. What it says.
+    fn tell_others(&self, waiting: Option<Duration>, said: Doing) -> Doing {
+        let (doing, note) = match waiting {
+            _ if self.governor.standing().paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
+            Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
+            Some(_) => return said,
+            None => (Doing::Nothing, String::new()),
         };
         // It is there for the curious; a run does not fail for it.
-        self.lock.say(&note).is_ok() && !note.is_empty()
+        if doing == said || self.lock.say(&note).is_err() { said } else { doing }
+    }
+
+    /// SIGHUP: the settings file is read again.
+    async fn reload(&mut self) {
+        if let Err(why) = self.live.revise(|settings| settings.reload()).await {
+            self.context.tell(RunEvent::Warning { message: format!("settings stay as they are: {why}") }).await;
+        }
     }
 
     /// Keeps what the run looks like now, for reports.
@@ -120,26 +155,32 @@ const INTERRUPTED: i32 = 130;
 #[cfg(unix)]
 const TERMINATED: i32 = 143;
 
-/// Ctrl-C and SIGTERM. Registered once: between two registrations a signal would be lost.
+/// Ctrl-C and SIGTERM, and SIGHUP where no terminal is there that could hang up. Registered once: between two registrations a signal would be lost.
 struct Signals {
     #[cfg(unix)]
     interrupt: Option<tokio::signal::unix::Signal>,
     #[cfg(unix)]
     terminate: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
+        // On a terminal it says that the terminal is gone: that ends the program, as it always did.
+        let on_terminal = std::io::stderr().is_terminal() || std::io::stdin().is_terminal();
+        let hang_up = if on_terminal { None } else { signal(SignalKind::hangup()).ok() };
+        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok(), hang_up }
     }
 
-    /// Waits for a signal; gives the exit code of a program that it ends.
-    async fn next(&mut self) -> i32 {
+    /// Waits for a signal; gives the exit code of a program that it ends, if it is one that ends programs.
+    async fn next(&mut self) -> Option<i32> {
         tokio::select! {
-            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => INTERRUPTED,
-            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => TERMINATED,
+            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => Some(INTERRUPTED),
+            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => Some(TERMINATED),
+            Some(Some(())) = async { Some(self.hang_up.as_mut()?.recv().await) } => None,
             else => std::future::pending().await,
         }
     }
@@ -151,10 +192,10 @@ impl Signals {
         Self {}
     }
 
-    async fn next(&mut self) -> i32 {
+    async fn next(&mut self) -> Option<i32> {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        INTERRUPTED
+        Some(INTERRUPTED)
     }
 }

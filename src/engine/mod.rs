@@ -4,7 +4,8 @@
 //! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
 //! `isolation` reads documents in processes of their own, `portions` divides those that are too long, `inspect` prepares one and asks
 //! nothing. `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
-//! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and reports the counters. A stage ends when its
+//! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and to
+//! other terminals (`live` does what they ask, `under_way` knows who can be cancelled), and reports the counters. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
 
 mod answers;
@@ -16,6 +17,7 @@ mod inspect;
 mod isolation;
 mod ledger;
 mod list;
+mod live;
 mod memory;
 mod meter;
 mod portions;
@@ -27,11 +29,13 @@ mod route;
 mod row;
 mod sample;
 mod summary;
+mod under_way;
 mod wiring;
 mod write;
 
 pub use inspect::{Inspected, inspect};
 pub use isolation::READ_DOCUMENTS;
+pub use live::{LIVE_CHANGES, LiveSettings, Revised};
 pub use route::JobSet;
 pub use sample::Sample;
 pub use wiring::run;
@@ -88,6 +92,10 @@ pub struct Plan {
     pub max_cost: Option<Money>,
     /// Whether calls that a dead run has left in doubt are not sent again.
     pub skip_in_doubt: bool,
+    /// Whether watchers want to hear of each document, and not only of those that failed.
+    pub tell_each: bool,
+    /// Where other settings come from while the run is at work; `None`: they stay as they are.
+    pub live: Option<Arc<dyn LiveSettings>>,
     /// Only so many documents; `None` for all.
     pub sample: Option<Sample>,
 }

@@ -57,7 +57,8 @@ impl End {
         let stages = meters.stages();
         let cached = meters.cached();
         let effect = plan.account.prices.cache_effect(&plan.account.model, Tier::Standard, cached);
-        let busiest = stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or("", |stage| stage.stage);
+        let busiest =
+            stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or_else(String::new, |stage| stage.stage.clone().into_owned());
         RunFigures {
             documents: seen.documents.unwrap_or(seen.read + seen.up_to_date),
             left_out: self.findings.left_out,
@@ -69,8 +70,8 @@ impl End {
             paused_seconds: meters.paused().as_secs_f64(),
             cache_hit_rate: cached.cache_read as f64 / (seen.input_tokens as f64).max(1.0),
             cache_saved_usd: effect.map(|(saved, more)| saved.usd() - more.usd()),
-            concurrency: plan.llm.concurrency,
-            waves: seen.requests.div_ceil(plan.llm.concurrency as u64),
+            concurrency: seen.concurrency,
+            waves: seen.requests.div_ceil((seen.concurrency as u64).max(1)),
             wall_seconds,
             request_seconds,
             speed_up: request_seconds / wall_seconds,

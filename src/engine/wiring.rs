@@ -14,6 +14,7 @@
 //! | commands | 1,024 records (`store.queue`) | 1,024 x 5 KB |
 //! | commits | 1 sign | 0 |
 //! | events | 256 events | 256 x 300 B |
+//! | asked | 8 requests of other terminals | 8 x 64 KB |
 
 use super::answers::{Answers, Sharing};
 use super::ask::{Desk, ask};
@@ -21,30 +22,37 @@ use super::breaker::Breaker;
 use super::closing::{close, columns, publish};
 use super::conductor::Conductor;
 use super::list::{Findings, Lister, count, walk};
+use super::live::{Live, leave};
 use super::meter::Meters;
 use super::prepare::{prepare, workers};
 use super::read::{Reader, read};
 use super::register::Register;
 use super::row::RowMaker;
 use super::summary::{End, nothing_found, now};
+use super::under_way::UnderWay;
 use super::write::{Results, RowWriter};
 use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{Asker, Budget, Governor, RunStop, StopKind, Transport};
+use crate::control::{Asked, Door};
 use crate::event::{RunEvent, Snapshot, VERSION};
 use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle, ViewReader};
 use crate::write::{ResultFiles, WriteError};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// What other terminals ask that waits to be done.
+const ASKED: usize = 8;
 /// Batches between the walk and the comparison with the store.
 const WALKED: usize = 16;
 
 /// Runs a plan to its end. Watchers listen at the other end of `events`.
+#[expect(clippy::too_many_lines, reason = "every stage, channel and spawn of a run stands here")]
 pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, RunError> {
     let plan = Arc::new(plan);
     if plan.roots.unsorted().next().is_none() {
@@ -68,7 +76,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let _stop_at_the_end = context.stop.clone().drop_guard();
     let (stopped_by, abandon) = (Arc::new(OnceLock::new()), CancellationToken::new());
     let findings = Arc::new(Mutex::new(Findings::default()));
-    announce(&plan, run, gone, &context).await;
+    let hello = announce(&plan, run, gone, &context).await;
 
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found_out) = mpsc::channel(plan.read.queue);
@@ -87,11 +95,15 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
     let (governor, samples) = (Arc::new(governor(&plan, budget, &abandon, &context)), handle.watcher());
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
-    let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by));
+    let under_way = Arc::new(UnderWay::default());
+    let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));
+    let live = Live::new(&plan, run, (&governor, &under_way), (window, handle.watcher()), &context);
+    let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by), Arc::clone(&under_way));
     let desk = Arc::new(desk(&plan, handle, answers, next.1, beside_the_calls, &context)?);
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
     let (finished, mut beside) = (CancellationToken::new(), JoinSet::new());
+    let ((asked_in, asked), seen) = (mpsc::channel(ASKED), Arc::new(watch::Sender::new(String::new())));
     let drain = Duration::from_secs(plan.llm.drain_s);
     let conductor = Conductor {
         context: context.clone(),
@@ -101,8 +113,12 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
         governor,
         samples,
         lock: Arc::clone(&lock),
+        live,
+        asked,
+        seen: Arc::clone(&seen),
     };
     beside.spawn(conductor.conduct(finished.clone()));
+    open_door(directory, (asked_in, hello, seen), &finished, &mut beside, &context).await;
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
         move || count(&plan.roots, &context)
@@ -121,7 +137,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     });
     stages.spawn(read(found_out, read_in, reader));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
-    stages.spawn(ask(ready_out, desk, plan.llm.documents(plan.jobs.fewest_calls())));
+    stages.spawn(ask(ready_out, desk, window_out));
     let mut writing = JoinSet::new();
     writing.spawn_blocking(move || writer.write(&commits_out));
 
@@ -149,11 +165,29 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     };
     let end = End { run, started, stop: stopped_by.get().cloned(), results, findings };
     let outcome = close(end, &plan, &store, &meters, &context).await;
+    let left = leave(&under_way, &store, &context).await;
 
     finished.cancel();
     while beside.join_next().await.is_some() {}
     drop(lock);
-    outcome
+    left.and(outcome)
+}
+
+/// Lets other terminals talk to the run. It does not need them.
+async fn open_door(
+    directory: &Path,
+    (asked, hello, seen): (mpsc::Sender<Asked>, String, Arc<watch::Sender<String>>),
+    finished: &CancellationToken,
+    beside: &mut JoinSet<()>,
+    context: &Context,
+) {
+    match Door::open(directory).await {
+        Ok(door) => drop(beside.spawn(door.serve(asked, hello, seen, finished.clone()))),
+        Err(error) => {
+            let message = format!("other terminals cannot talk to this run (docmill pause, set ...): {error}");
+            context.tell(RunEvent::Warning { message }).await;
+        }
+    }
 }
 
 /// Waits for all stages. The first error is told.
@@ -202,8 +236,8 @@ fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let (rows, catalog, next) = (store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
     let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
     // The whole ledger is added up only where the sum matters.
-    let spent = plan.max_cost.map(|_| store.spent()).transpose()?.unwrap_or_default();
-    let budget = Budget::new(plan.max_cost, spent);
+    let before = plan.max_cost.map(|_| store.spent()).transpose()?;
+    let budget = Budget::new(plan.max_cost, before);
     Ok(Opened { store, rows, catalog, next, previous, answers, budget })
 }
 
@@ -228,7 +262,8 @@ fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
     })
 }
 
-async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) {
+/// Says what begins; gives the same for those who look later.
+async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) -> String {
     let started = RunEvent::Started {
         version: VERSION,
         run,
@@ -237,12 +272,14 @@ async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) {
         jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
         output: plan.output.dir.display().to_string(),
     };
+    let hello = serde_json::to_string(&started).unwrap_or_default();
     context.tell(started).await;
     if gone {
         let message =
             "there are results here and no run store (docmill.db): nothing is known to be answered, everything is asked".to_owned();
         context.tell(RunEvent::Warning { message }).await;
     }
+    hello
 }
 
 fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
@@ -265,7 +302,7 @@ fn desk(
     store: StoreHandle,
     answers: Answers,
     next_attempt: i64,
-    (governor, breaker, stopped_by): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>),
+    (governor, breaker, stopped_by, under_way): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>, Arc<UnderWay>),
     context: &Context,
 ) -> Result<Desk, RunError> {
     let transport = Transport::new(&plan.account, &plan.llm)?;
@@ -280,6 +317,8 @@ fn desk(
         effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
         prime: plan.llm.prime,
         stopped_by,
+        under_way,
+        tell_each: plan.tell_each,
         context: context.clone(),
     })
 }

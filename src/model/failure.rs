@@ -107,6 +107,8 @@ codes! {
     Unreachable = "unreachable",
     /// The request was in flight when an earlier run died, and this run was told not to ask again.
     InDoubt = "in_doubt",
+    /// Somebody has cancelled the document (`docmill cancel`) while its run was at work.
+    Cancelled = "cancelled",
     /// A fault of docmill; the message says where.
     Internal = "internal",
 }
@@ -144,7 +146,8 @@ impl FailureCode {
             | Self::InvalidAnswer
             | Self::TooLong
             | Self::PromptCut
-            | Self::Rejected => false,
+            | Self::Rejected
+            | Self::Cancelled => false,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! How stages and the channels between them spend their time.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How the slots of a stage spent their time, as shares from 0 to 1 that add up to 1.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageUse {
     /// The stage's name.
-    pub stage: &'static str,
+    pub stage: Cow<'static, str>,
     /// Documents (for `ask`: requests; for `commit`: records) that went through.
     pub done: u64,
     /// How many it can work on at the same time.
@@ -19,12 +20,12 @@ pub struct StageUse {
     /// There was no room further on, or no memory.
     pub blocked: f64,
     /// Of `ask`: kept back, and by what.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<Hold, f64>,
 }
 
 /// What keeps requests back although fewer than `llm.concurrency` are in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
     /// The attempt is being written to the ledger.
@@ -47,11 +48,13 @@ pub enum Hold {
     Suspicion,
     /// The rest of the budget is reserved for requests in flight.
     Budget,
+    /// Somebody has said that nothing is to be sent for now (`docmill pause`).
+    Pause,
 }
 
 impl Hold {
     /// Every reason, in the order of their discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ledger,
         Self::Requests,
         Self::InputTokens,
@@ -62,6 +65,7 @@ impl Hold {
         Self::SlowStart,
         Self::Suspicion,
         Self::Budget,
+        Self::Pause,
     ];
 
     /// The setting that states this limit, if it is one of the account's.
@@ -77,10 +81,10 @@ impl Hold {
 }
 
 /// How full a channel was.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueueUse {
     /// What waits in it: `found`, `read`, `ready`, `records`.
-    pub queue: &'static str,
+    pub queue: Cow<'static, str>,
     /// How much it can hold.
     pub capacity: usize,
     /// How much was in it, on average over the run.

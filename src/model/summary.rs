@@ -116,7 +116,7 @@ pub struct RunFigures {
     /// What the prompt cache has saved in US dollars, less what writing to it has cost; absent if the price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_saved_usd: Option<f64>,
-    /// Calls in flight at the most, as configured.
+    /// Calls in flight at the most, as configured, or as changed last while the run was at work.
     pub concurrency: usize,
     /// `ceil(requests / concurrency)`: how many rounds of full concurrency the requests make.
     pub waves: u64,
@@ -140,7 +140,7 @@ pub struct RunFigures {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bottleneck: Option<Bottleneck>,
     /// The stage that was busiest.
-    pub busiest_stage: &'static str,
+    pub busiest_stage: String,
 }
 
 /// Files that the walk passed over, by reason.

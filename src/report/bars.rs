@@ -14,11 +14,13 @@ pub(super) struct Bars {
     write: ProgressBar,
     /// An answer that is coming just now.
     live: ProgressBar,
+    /// What stages do, for those who look at the run of another process.
+    stages: Option<ProgressBar>,
     failures: Failures,
 }
 
 impl Bars {
-    pub fn new() -> Self {
+    pub fn new(with_stages: bool) -> Self {
         let all = MultiProgress::new();
         let bar = |name: &'static str| {
             let bar = all.add(ProgressBar::new(0));
@@ -29,11 +31,24 @@ impl Bars {
             bar.set_prefix(name);
             bar
         };
-        let live = all.add(ProgressBar::new(0));
-        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
-            live.set_style(style);
+        let text = || {
+            let line = all.add(ProgressBar::new(0));
+            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+                line.set_style(style);
+            }
+            line
+        };
+        let (live, stages) = (text(), with_stages.then(text));
+        Self {
+            stages,
+            read: bar("read"),
+            prepare: bar("prepare"),
+            ask: bar("ask"),
+            write: bar("write"),
+            live,
+            all,
+            failures: Failures::default(),
         }
-        Self { read: bar("read"), prepare: bar("prepare"), ask: bar("ask"), write: bar("write"), live, all, failures: Failures::default() }
     }
 
     fn show(&self, s: &Snapshot) {
@@ -56,6 +71,12 @@ impl Bars {
         ));
         let left = eta(s).map_or_else(String::new, |eta| format!(", {eta} left"));
         self.write.set_message(format!("{} tokens in, {} out, {}{left}", s.input_tokens, s.output_tokens, s.cost));
+        if let Some(line) = &self.stages {
+            let stages: Vec<String> = s.stages.iter().map(|stage| format!("{} {:.0} %", stage.stage, 100.0 * stage.busy)).collect();
+            let held = s.holding.and_then(|why| serde_json::to_value(why).ok());
+            let held = held.as_ref().and_then(|why| why.as_str()).map_or_else(String::new, |why| format!("; held back: {why}"));
+            line.set_message(format!("    busy  {}{held}; at most {} in flight", stages.join(", "), s.concurrency));
+        }
         if let Some(answering) = &s.answering {
             self.live.set_message(plain(answering).into_owned());
         }

@@ -40,7 +40,8 @@ impl Watcher for Lines {
     }
 }
 
-fn line(s: &Snapshot) -> String {
+/// The counters in one line.
+pub fn line(s: &Snapshot) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(
         "{:.0} s: {}{total} documents done, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}{}",
@@ -61,13 +62,16 @@ fn line(s: &Snapshot) -> String {
 
 /// That nobody may send, if that is so.
 pub(super) fn waiting(s: &Snapshot) -> Option<String> {
+    if s.paused {
+        return Some("paused".to_owned());
+    }
     (s.waiting_s > 0.0).then(|| format!("waiting {} for the provider's limit", duration(s.waiting_s)))
 }
 
 /// Time left, from the rate so far.
 pub(super) fn eta(s: &Snapshot) -> Option<String> {
     let left = s.documents?.checked_sub(s.answered + s.up_to_date)?;
-    if s.answered == 0 || left == 0 {
+    if s.answered == 0 || left == 0 || s.paused {
         return None;
     }
     Some(duration(s.elapsed_s / s.answered as f64 * left as f64))

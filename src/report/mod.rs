@@ -1,21 +1,33 @@
 //! Watchers of a run: bars on a terminal, plain lines elsewhere, JSON lines for programs, and the final summary.
 //!
 //! A watcher sees events and nothing else, and is the only one that writes to the terminal while a run goes on. It
-//! writes to stderr: results never share a stream with progress.
+//! writes to stderr: results never share a stream with progress. Others may look on beside it: a log of events, a page of
+//! metrics, alerts. None of them holds up the run.
 
+mod alarm;
+mod alert;
 mod bars;
+mod event_log;
+mod exposition;
 mod failures;
 mod lines;
+mod metrics;
 mod summary;
 
 use crate::event::RunEvent;
+pub use alarm::Alarm;
+pub use alert::AlertSettings;
+pub use event_log::EventLog;
+pub use lines::line;
+pub use metrics::MetricsServer;
+
 use bars::Bars;
 use failures::Failures;
 use lines::Lines;
 use serde::Deserialize;
 use std::io::Write;
 use std::time::Duration;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, WeakSender};
 
 /// The `[report]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +35,10 @@ use tokio::sync::mpsc::Receiver;
 pub struct ReportSettings {
     /// Seconds between progress lines without a terminal.
     pub interval_s: u64,
+    /// File for the events as lines of JSON, or `-`; empty for none.
+    pub events: String,
+    /// Address at which metrics are served; empty for none.
+    pub metrics: String,
 }
 
 /// How a run is watched.
@@ -36,24 +52,88 @@ pub enum Style {
     Json,
     /// Nothing but failures.
     Quiet,
+    /// Bars for a run of another process.
+    Watch,
 }
 
-/// Watches a run until it is over. Blocks.
-pub fn watch(mut events: Receiver<RunEvent>, style: Style, settings: &ReportSettings) {
-    let interval = Duration::from_secs(settings.interval_s);
-    let mut watcher: Box<dyn Watcher> = match style {
-        Style::Bars => Box::new(Bars::new()),
-        Style::Lines => Box::new(Lines::new(interval)),
-        Style::Json => Box::new(Json),
-        Style::Quiet => Box::new(Quiet(Failures::default())),
-    };
-    while let Some(event) = events.blocking_recv() {
-        watcher.see(&event);
+/// Who watches a run.
+pub struct Watching {
+    screen: Box<dyn Watcher>,
+    beside: Vec<Box<dyn Watcher>>,
+}
+
+impl Watching {
+    /// Shows it on the screen.
+    pub fn new(style: Style, settings: &ReportSettings) -> Self {
+        let screen: Box<dyn Watcher> = match style {
+            Style::Bars => Box::new(Bars::new(false)),
+            Style::Watch => Box::new(Bars::new(true)),
+            Style::Lines => Box::new(Lines::new(Duration::from_secs(settings.interval_s))),
+            Style::Json => Box::new(Json),
+            Style::Quiet => Box::new(Quiet(Failures::default())),
+        };
+        Self { screen, beside: Vec::new() }
+    }
+
+    /// Logs events as well.
+    pub fn log(&mut self, log: EventLog) {
+        self.beside.push(Box::new(log));
+    }
+
+    /// Serves metrics as well.
+    pub fn serve(&mut self, server: &MetricsServer) {
+        self.beside.push(Box::new(server.board()));
+    }
+
+    /// Looks for what somebody wants to be alerted of, as well; gives who does it.
+    pub fn alert(&mut self, alerts: &[AlertSettings], events: WeakSender<RunEvent>) -> Result<Alarm, String> {
+        let (alerts, alarm) = alarm::alarm(alerts, events)?;
+        self.beside.push(Box::new(alerts));
+        Ok(alarm)
+    }
+
+    /// Sees one event.
+    pub fn see(&mut self, event: &RunEvent) {
+        self.screen.see(event);
+        for watcher in &mut self.beside {
+            watcher.see(event);
+        }
+        self.tell(|watcher| watcher.trouble());
+    }
+
+    /// Watches a run until it is over. Blocks.
+    pub fn watch(mut self, mut events: Receiver<RunEvent>) {
+        while let Some(event) = events.blocking_recv() {
+            self.see(&event);
+        }
+        self.tell(|watcher| watcher.end());
+    }
+
+    fn tell(&mut self, ask: impl FnMut(&mut Box<dyn Watcher>) -> Option<String>) {
+        let troubles: Vec<String> = self.beside.iter_mut().filter_map(ask).collect();
+        for message in troubles {
+            self.screen.see(&RunEvent::Warning { message });
+        }
     }
 }
 
-trait Watcher {
+trait Watcher: Send {
     fn see(&mut self, event: &RunEvent);
+
+    /// What has gone wrong with watching since it was asked last.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+
+    /// The same, when the run is over and nothing more comes.
+    fn end(&mut self) -> Option<String> {
+        self.trouble()
+    }
+}
+
+/// Says a warning when no watcher is there any more.
+fn warn(event: &RunEvent) {
+    Quiet(Failures::default()).see(event);
 }
 
 struct Json;

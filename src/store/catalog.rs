@@ -199,7 +199,7 @@ fn version(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, Version)> {
     Ok((row.get(0)?, version))
 }
 
-fn row_state(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<RowState>> {
+pub(super) fn row_state(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<RowState>> {
     let Some(run) = row.get(at)? else { return Ok(None) };
     Ok(Some(RowState { run, job: row.get(at + 1)?, status: row.get(at + 2)?, codes: row.get(at + 3)? }))
 }

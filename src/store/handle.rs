@@ -17,6 +17,7 @@ pub(super) enum Command {
     Failure(NewFailure),
     Row(NewRow),
     Sample { elapsed_ms: i64, sample: String },
+    Settings(String),
 }
 
 /// The way to the writing thread. Cheap to clone; the thread ends when all are gone.
@@ -99,7 +100,7 @@ impl StoreHandle {
     }
 }
 
-/// What those may do who only watch a run: it does not keep the writing thread from ending, and never waits.
+/// What those may do who only watch a run: it does not keep the writing thread from ending.
 #[derive(Debug)]
 pub struct StoreWatcher(mpsc::WeakSender<Command>);
 
@@ -109,6 +110,14 @@ impl StoreWatcher {
         if let Some(commands) = self.0.upgrade() {
             // A sample is worth less than anything else in the queue.
             let _no_room = commands.try_send(Command::Sample { elapsed_ms, sample });
+        }
+    }
+
+    /// The run goes on with other settings; waits for its turn.
+    pub async fn settings(&self, settings: String) {
+        if let Some(commands) = self.0.upgrade() {
+            // A store that has failed says so itself.
+            let _gone = commands.send(Command::Settings(settings)).await;
         }
     }
 

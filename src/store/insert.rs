@@ -149,3 +149,7 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
 pub(super) fn sample(t: &Transaction<'_>, run: Run, elapsed_ms: i64, sample: &str) -> Result<()> {
     t.prepare_cached("INSERT OR REPLACE INTO samples VALUES (?1, ?2, ?3)")?.execute((run.id, elapsed_ms, sample)).map(|_| ())
 }
+
+pub(super) fn settings(t: &Transaction<'_>, run: Run, settings: &str) -> Result<()> {
+    t.execute("UPDATE runs SET settings = ?2 WHERE id = ?1", (run.id, settings)).map(|_| ())
+}

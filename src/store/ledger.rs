@@ -1,9 +1,24 @@
 //! What the ledger says when a run begins and ends.
 
 use super::insert::forget;
-use super::{Store, StoreError};
+use super::{Archive, Store, StoreError};
 use crate::model::{CallKey, DocumentId, Money};
 use std::collections::HashMap;
+
+const SPENT: &str = "SELECT ifnull(sum(CASE
+        WHEN outcome IS NULL OR outcome IN ('lost', 'lost_reply', 'timed_out') THEN at_most_pico_usd
+        WHEN outcome = 'bad_reply' AND fresh_tokens + cache_read_tokens + cache_write_tokens = 0 THEN at_most_pico_usd
+        WHEN outcome IN ('overloaded', 'rate_limited', 'server_error')
+            AND fresh_tokens + cache_read_tokens + cache_write_tokens > 0 THEN at_most_pico_usd
+        ELSE ifnull(pico_usd, at_most_pico_usd) END), 0) FROM attempts";
+
+impl Archive {
+    /// What the runs before `run` have cost, in the same way as [`Store::spent`].
+    pub fn spent_before(&self, run: i64) -> Result<Money, StoreError> {
+        let sql = format!("{SPENT} WHERE run < ?1");
+        self.read("the ledger", || self.connection().query_row(&sql, [run], |row| row.get(0)).map(Money::from_pico))
+    }
+}
 
 impl Store {
     /// Attempts of earlier runs that were never settled, by their calls.
@@ -32,13 +47,7 @@ impl Store {
     /// What everything so far has cost. Requests whose reply was lost, or broke off, may have cost what they could at the
     /// most.
     pub fn spent(&self) -> Result<Money, StoreError> {
-        let sql = "SELECT ifnull(sum(CASE
-                WHEN outcome IS NULL OR outcome IN ('lost', 'lost_reply', 'timed_out') THEN at_most_pico_usd
-                WHEN outcome = 'bad_reply' AND fresh_tokens + cache_read_tokens + cache_write_tokens = 0 THEN at_most_pico_usd
-                WHEN outcome IN ('overloaded', 'rate_limited', 'server_error')
-                    AND fresh_tokens + cache_read_tokens + cache_write_tokens > 0 THEN at_most_pico_usd
-                ELSE ifnull(pico_usd, at_most_pico_usd) END), 0) FROM attempts";
-        let spent = self.writer.query_row(sql, (), |row| row.get(0)).map(Money::from_pico);
+        let spent = self.writer.query_row(SPENT, (), |row| row.get(0)).map(Money::from_pico);
         spent.map_err(|e| self.error("the ledger cannot be read", e))
     }
 

@@ -20,6 +20,7 @@ mod ledger;
 mod lock;
 mod reader;
 mod records;
+mod requeue;
 mod reserve;
 mod run;
 mod schema;

@@ -1,6 +1,7 @@
 //! Looks up what calls came to.
 
 use super::StoreError;
+use super::requeue::REQUEUED;
 use super::schema::connect;
 use crate::model::{CallKey, DocumentId};
 use rusqlite::{Connection, OptionalExtension as _};
@@ -20,6 +21,12 @@ pub enum Known {
     },
 }
 
+impl Known {
+    fn is_requeued(&self) -> bool {
+        matches!(self, Self::Failure { code, .. } if code == REQUEUED)
+    }
+}
+
 /// Looks up committed answers and failures.
 #[derive(Debug)]
 pub struct AnswerReader {
@@ -36,11 +43,16 @@ impl AnswerReader {
     pub fn get(&self, document: DocumentId, key: CallKey) -> Result<Option<Known>, StoreError> {
         let get = || {
             let mut answer = self.connection.prepare_cached("SELECT call FROM answers WHERE document = ?1 AND call_key = ?2")?;
-            if let Some(call) = answer.query_row((document.0, &key.0[..]), |row| row.get(0)).optional()? {
-                return Ok(Some(Known::Answer(call)));
-            }
+            let answered = answer.query_row((document.0, &key.0[..]), |row| row.get(0)).optional()?;
             let mut failure = self.connection.prepare_cached("SELECT code, call FROM failures WHERE document = ?1 AND call_key = ?2")?;
-            failure.query_row((document.0, &key.0[..]), |row| Ok(Known::Failure { code: row.get(0)?, call: row.get(1)? })).optional()
+            let mut failed = || {
+                failure.query_row((document.0, &key.0[..]), |row| Ok(Known::Failure { code: row.get(0)?, call: row.get(1)? })).optional()
+            };
+            match answered {
+                // Unless somebody wants it to be asked again.
+                Some(answer) => Ok(failed()?.filter(Known::is_requeued).or(Some(Known::Answer(answer)))),
+                None => failed(),
+            }
         };
         get().map_err(|e| self.error(e))
     }

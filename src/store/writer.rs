@@ -165,6 +165,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Answer(answer, _) => insert::answer(t, run, answer)?,
         Command::Failure(failure) => insert::failure(t, run, failure)?,
         Command::Row(row) => insert::row(t, run, row)?,
+        Command::Settings(settings) => insert::settings(t, run, settings)?,
         Command::Sample { elapsed_ms, sample } => insert::sample(t, run, *elapsed_ms, sample)?,
     }
     Ok(())

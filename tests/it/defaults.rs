@@ -96,6 +96,7 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
         let other = match &value {
             Value::Integer(n) => Value::Integer(n + 1),
             Value::Boolean(b) => Value::Boolean(!b),
+            _ if key == "alert" => "alert = [{ when = \"cost_usd > 1\", run = [\"true\"] }]".parse::<Table>().unwrap()["alert"].clone(),
             Value::Array(_) => Value::Array(vec![Value::String("json".into())]),
             Value::Float(x) => Value::Float(x + 0.5),
             _ if key == "prepare.pdf.mode" => Value::String("pages".into()),
@@ -103,7 +104,7 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
             _ => Value::String("changed".into()),
         };
         let text = match &other {
-            Value::Array(_) => "json".to_owned(),
+            Value::Array(_) if key != "alert" => "json".to_owned(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };

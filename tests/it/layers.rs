@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 19] = [
+const LEVELS: [(&str, u32); 20] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -20,6 +20,7 @@ const LEVELS: [(&str, u32); 19] = [
     ("ask", 2),
     ("store", 2),
     ("write", 2),
+    ("control", 2),
     ("simulator", 2),
     ("engine", 3),
     ("report", 3),

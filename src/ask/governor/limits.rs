@@ -5,6 +5,7 @@
 
 use super::super::dialect::{Meter, Standing};
 use super::super::fault::Pressure;
+use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
@@ -93,6 +94,14 @@ impl Taken {
     }
 }
 
+impl Given {
+    pub fn new(limits: &LimitSettings, slow_start: bool) -> Self {
+        let per_minute =
+            [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
+        Self { per_minute: Amounts::from(per_minute.map(f64::from)), burst_s: f64::from(limits.burst_s), slow_start }
+    }
+}
+
 impl Limits {
     pub fn new(given: &Given, now: f64) -> Self {
         let limit = |per_minute: f64| {
@@ -123,6 +132,21 @@ impl Limits {
                 Some(limit) if limit.bucket.per_second() <= own.bucket.per_second() => {}
                 Some(limit) => limit.bucket.resize(own.bucket.per_second(), own.bucket.capacity(), now),
                 None => *limit = Some(own),
+            }
+        }
+    }
+
+    /// Other settings hold from now on. What was used of a limit stays used, so a change gives nothing away.
+    pub fn change(&mut self, old: &Given, new: &Given, now: f64) {
+        for (meter, (limit, own)) in METERS.into_iter().zip(self.by_meter.iter_mut().zip(Self::new(new, now).by_meter)) {
+            if (old.per_minute.of(meter), old.burst_s) == (new.per_minute.of(meter), new.burst_s) {
+                continue;
+            }
+            match (&mut *limit, own) {
+                (Some(limit), Some(own)) => limit.bucket.resize(own.bucket.per_second(), own.bucket.capacity(), now),
+                // One that was learned is none of the settings' business, and one that is given no more is learned again.
+                (_, None) if old.per_minute.of(meter) == 0.0 => {}
+                (_, own) => *limit = own,
             }
         }
     }

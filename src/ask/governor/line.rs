@@ -2,6 +2,7 @@
 
 use super::super::budget::Budget;
 use super::Governor;
+use super::limits::Given;
 use crate::model::Hold;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,13 @@ use tokio::sync::Notify;
 pub(super) struct Local {
     pub waiting: BTreeMap<Place, Arc<Notify>>,
     pub arrivals: u64,
+    /// What the settings say about limits.
+    pub given: Given,
     pub in_flight: usize,
+    /// Requests in flight at the most, as the settings have it.
+    pub concurrency: usize,
+    /// Somebody has said that nothing is to be sent for now.
+    pub paused: bool,
     /// Requests in flight at the most. Below `concurrency` while the provider is overloaded.
     pub ceiling: f64,
     /// The same while something seems to be wrong with all of them.
@@ -69,12 +76,12 @@ impl PlaceTimes {
 
 impl Local {
     /// Counts the time until now; to be called before anything changes.
-    pub fn advance(&mut self, concurrency: usize, now: f64) {
+    pub fn advance(&mut self, now: f64) {
         let passed = now - self.times.at;
         self.times.at = now;
         self.times.admitted += passed * self.in_flight as f64;
         if let (Some(why), false) = (self.why, self.waiting.is_empty()) {
-            self.times.held[why as usize] += passed * concurrency.saturating_sub(self.in_flight) as f64;
+            self.times.held[why as usize] += passed * self.concurrency.saturating_sub(self.in_flight) as f64;
         }
     }
 
@@ -86,13 +93,13 @@ impl Local {
 
     /// Fewer at a time when the provider is overloaded, once for all that were in flight together; one more with each full
     /// round without that.
-    pub fn adapt(&mut self, overloaded: bool, sent_at: f64, concurrency: usize, now: f64) {
+    pub fn adapt(&mut self, overloaded: bool, sent_at: f64, now: f64) {
         self.overload += 0.1 * (f64::from(u8::from(overloaded)) - self.overload);
         if overloaded && self.overload > OVERLOADED && sent_at > self.lowered_at {
             self.ceiling = (0.7 * self.ceiling.min(self.in_flight as f64)).max(1.0);
             self.lowered_at = now;
         } else if !overloaded && self.in_flight as f64 >= self.ceiling - 1.0 {
-            self.ceiling = (self.ceiling + 1.0 / self.ceiling).min(concurrency as f64);
+            self.ceiling = (self.ceiling + 1.0 / self.ceiling).min(self.concurrency as f64);
         }
     }
 }

@@ -8,6 +8,7 @@
 //! request larger than a budget goes alone; what was reserved is settled when the request has ended, however it ends.
 
 mod bucket;
+mod change;
 mod learner;
 mod limits;
 mod line;
@@ -17,6 +18,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+pub use change::Standing;
 pub use need::Need;
 pub use permit::{Ending, Permit};
 
@@ -26,7 +28,6 @@ use crate::insight::Rate;
 use crate::model::{Hold, Money};
 use limits::{Given, Limits, Taken};
 use line::{Local, PlaceTimes, Waiter};
-use need::Amounts;
 use shared::Home;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,9 +41,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Governor {
     home: Home,
-    given: Given,
     clock: Clock,
-    concurrency: usize,
     local: Mutex<Local>,
     stop: CancellationToken,
     abandon: CancellationToken,
@@ -102,15 +101,16 @@ impl Governor {
         budget: Budget,
         (stop, abandon): (CancellationToken, CancellationToken),
     ) -> Self {
-        let per_minute =
-            [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
-        let given = Given { per_minute: Amounts::from(per_minute.map(f64::from)), burst_s: f64::from(limits.burst_s), slow_start };
+        let given = Given::new(limits, slow_start);
         let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let clock = Clock { base, started: Instant::now() };
         let local = Local {
             waiting: BTreeMap::new(),
             arrivals: 0,
+            given,
             in_flight: 0,
+            concurrency,
+            paused: false,
             ceiling: concurrency as f64,
             suspicion: None,
             lowered_at: f64::MIN,
@@ -121,7 +121,7 @@ impl Governor {
             times: PlaceTimes::new(clock.now()),
         };
         let home = Home::own(Limits::new(&given, clock.now()));
-        Self { home, given, clock, concurrency, local: Mutex::new(local), stop, abandon }
+        Self { home, clock, local: Mutex::new(local), stop, abandon }
     }
 
     /// Shares the limits with all processes that use the file `name` in `directory`. Where that is not possible, this
@@ -129,8 +129,9 @@ impl Governor {
     #[must_use]
     pub fn shared(mut self, directory: &Path, name: &str) -> Self {
         let now = self.clock.now();
-        if let Ok(home) = Home::shared(Limits::new(&self.given, now), directory, name) {
-            home.with(now, |limits| limits.pin(&self.given, now));
+        let given = self.local().given;
+        if let Ok(home) = Home::shared(Limits::new(&given, now), directory, name) {
+            home.with(now, |limits| limits.pin(&given, now));
             self.home = home;
         }
         self
@@ -221,7 +222,7 @@ impl Governor {
     /// The same, with times counted until now.
     fn local_now(&self) -> MutexGuard<'_, Local> {
         let mut local = self.local();
-        local.advance(self.concurrency, self.clock.now());
+        local.advance(self.clock.now());
         local
     }
 
@@ -242,9 +243,13 @@ impl Governor {
         if !first {
             return Ok(Turn::AfterOthers);
         }
+        if local.paused {
+            local.why = Some(Hold::Pause);
+            return Ok(Turn::AfterOthers);
+        }
         if local.in_flight as f64 >= most.max(1.0) {
             let fewer = if local.suspicion.is_some() { Hold::Suspicion } else { Hold::Overload };
-            local.why = Some(fewer).filter(|_| most < self.concurrency as f64);
+            local.why = Some(fewer).filter(|_| most < local.concurrency as f64);
             return Ok(Turn::AfterOthers);
         }
         let in_flight = local.in_flight as f64;

@@ -46,6 +46,7 @@ impl Permit<'_> {
         let now = governor.clock.now();
         let mut local = governor.local_now();
         let in_flight = local.in_flight as f64;
+        let given = local.given;
         let pressure = ending.refused.map(|(pressure, _)| pressure);
         governor.home.with(now, |limits| {
             match ending.refused {
@@ -56,10 +57,10 @@ impl Permit<'_> {
                 _ => limits.settle(&self.taken, ending.usage, in_flight >= limits.window(), now),
             }
             for standing in ending.standings {
-                limits.observe(&self.taken, standing, &governor.given, now);
+                limits.observe(&self.taken, standing, &given, now);
             }
         });
-        local.adapt(pressure == Some(Pressure::Overload), self.taken.sent_at(), governor.concurrency, now);
+        local.adapt(pressure == Some(Pressure::Overload), self.taken.sent_at(), now);
         local.budget.settle(self.at_most, ending.cost);
         local.in_flight -= 1;
         local.call_next();

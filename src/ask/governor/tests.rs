@@ -293,7 +293,7 @@ struct Books {
 
 /// Runs until the money is used up, or until it is killed in the middle.
 async fn spend(cap: Money, at_most: Money, books: &Rc<Books>, random: &mut fastrand::Rng, killed: bool) {
-    let governor = Rc::new(governor(256, false, Budget::new(Some(cap), books.settled.get() + books.open.get())));
+    let governor = Rc::new(governor(256, false, Budget::new(Some(cap), Some(books.settled.get() + books.open.get()))));
     let tasks = LocalSet::new();
     for document in 0..400 {
         let (governor, books, lost) = (Rc::clone(&governor), Rc::clone(books), random.u8(..) < 10);

@@ -8,20 +8,39 @@ mod queues;
 mod stage;
 
 use super::Context;
-use crate::ask::{Fault, Governor, LlmSettings, Observer};
-use crate::event::{RunEvent, Snapshot};
+use crate::ask::{Fault, Governor, LlmSettings, Observer, Pressure};
+use crate::event::{BudgetUse, RunEvent, Snapshot};
 use crate::insight::Situation;
-use crate::model::{Bill, Call, FailureCode, Hold, Money, QueueUse, Spent, StageUse, Usage};
+use crate::model::{Bill, Call, FailureCode, Hold, Latency, Money, QueueUse, RowStatus, Spent, StageUse, Usage};
 use crate::store::StoreHandle;
 use durations::Durations;
 use live::Live;
 use pace::Pace;
 use queues::Queues;
 use stage::StageMeter;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
+
+/// Repeats that are told, at most so many in each second: an account that refuses thousands must not flood who listens.
+#[derive(Debug, Default)]
+struct Told {
+    second: AtomicU64,
+    count: AtomicU64,
+}
+
+impl Told {
+    const PER_SECOND: u64 = 20;
+
+    fn may_tell(&self, now: Duration) -> bool {
+        if self.second.swap(now.as_secs(), Relaxed) != now.as_secs() {
+            self.count.store(0, Relaxed);
+        }
+        self.count.fetch_add(1, Relaxed) < Self::PER_SECOND
+    }
+}
 
 /// All counters of a run.
 #[derive(Debug)]
@@ -42,7 +61,7 @@ pub(super) struct Meters {
     /// Documents that there are, plus one; 0 while they are being counted.
     documents: AtomicU64,
     pub answered: AtomicU64,
-    pub failed: AtomicU64,
+    rows: [AtomicU64; RowStatus::ALL.len()],
     pub reused: AtomicU64,
     pub up_to_date: AtomicU64,
     requests: AtomicU64,
@@ -50,6 +69,8 @@ pub(super) struct Meters {
     retries: AtomicU64,
     refusals: AtomicU64,
     request_ns: AtomicU64,
+    latency: [AtomicU64; Latency::UP_TO_S.len() + 1],
+    told: Told,
     paused_ns: AtomicU64,
     cache_read: AtomicU64,
     cache_write: AtomicU64,
@@ -77,7 +98,7 @@ impl Meters {
             governor: OnceLock::new(),
             documents: zero(),
             answered: zero(),
-            failed: zero(),
+            rows: Default::default(),
             reused: zero(),
             up_to_date: zero(),
             requests: zero(),
@@ -85,6 +106,8 @@ impl Meters {
             retries: zero(),
             refusals: zero(),
             request_ns: zero(),
+            latency: Default::default(),
+            told: Told::default(),
             paused_ns: zero(),
             cache_read: zero(),
             cache_write: zero(),
@@ -179,7 +202,17 @@ impl Meters {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts a row.
+    pub fn row(&self, status: RowStatus) {
+        self.rows[status as usize].fetch_add(1, Relaxed);
+        self.answered.fetch_add(1, Relaxed);
+    }
+
     pub fn snapshot(&self) -> Snapshot {
+        let rows: BTreeMap<RowStatus, u64> =
+            RowStatus::ALL.into_iter().zip(self.rows.each_ref().map(|n| n.load(Relaxed))).filter(|(_, n)| *n > 0).collect();
+        let good = [RowStatus::Ok, RowStatus::Skipped];
+        let standing = self.governor.get().map(|governor| governor.standing());
         Snapshot {
             elapsed_s: self.wall().as_secs_f64(),
             documents: self.documents.load(Relaxed).checked_sub(1),
@@ -187,12 +220,20 @@ impl Meters {
             prepared: self.prepare.count(),
             answered: self.answered.load(Relaxed),
             written: self.write.count(),
-            failed: self.failed.load(Relaxed),
+            failed: rows.iter().filter(|(status, _)| !good.contains(status)).map(|(_, n)| n).sum(),
+            rows,
             requests: self.requests.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             retries: self.retries.load(Relaxed),
             refusals: self.refusals.load(Relaxed),
             waiting_s: 0.0,
+            concurrency: standing.map_or(0, |standing| standing.concurrency),
+            paused: standing.is_some_and(|standing| standing.paused),
+            holding: standing.and_then(|standing| standing.why),
+            budget: standing
+                .and_then(|standing| standing.budget)
+                .map(|(cap, spent)| BudgetUse { max_usd: cap.usd(), spent_usd: spent.usd() }),
+            latency: Latency { counts: self.latency.iter().map(|n| n.load(Relaxed)).collect(), sum_s: self.request_time().as_secs_f64() },
             stages: self.stages(),
             queues: self.queues(),
             answering: self.live().shown(),
@@ -218,6 +259,7 @@ impl Observer for Context {
         meters.ask.done(1);
         meters.ask.end();
         let time = Duration::try_from_secs_f64(spent.seconds).unwrap_or_default();
+        meters.latency[Latency::step(spent.seconds)].fetch_add(1, Relaxed);
         meters.request_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         meters.input_tokens.fetch_add(spent.usage.input(), Relaxed);
         meters.output_tokens.fetch_add(spent.usage.output, Relaxed);
@@ -229,9 +271,16 @@ impl Observer for Context {
         };
     }
 
-    fn retrying(&self, _call: &Call, _attempt: u32, fault: &Fault) {
+    fn retrying(&self, call: &Call, attempt: u32, fault: &Fault) {
         self.meters.retries.fetch_add(1, Relaxed);
         self.meters.refusals.fetch_add(u64::from(fault.code == FailureCode::RateLimited), Relaxed);
+        if self.meters.told.may_tell(self.meters.wall()) {
+            let (call, message) = (call.label(), fault.message.clone());
+            let refused = fault.pressure != Pressure::None;
+            let event = RunEvent::CallRetried { call, attempt, code: fault.code, refused, message };
+            // Nobody waits for a slow watcher here.
+            drop(self.events.try_send(event));
+        }
     }
 
     fn said(&self, call: &Call, text: &str) {

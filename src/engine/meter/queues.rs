@@ -60,7 +60,7 @@ impl Queues {
     pub fn usage(&self) -> Vec<QueueUse> {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = queues.iter().map(|queue| QueueUse {
-            queue: queue.name,
+            queue: queue.name.into(),
             capacity: queue.capacity,
             mean: queue.sum / f64::from(queue.looks.max(1)),
             now: queue.now,

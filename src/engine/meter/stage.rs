@@ -103,6 +103,11 @@ impl StageMeter {
         self.change(|slots| slots.sums.working += time.as_secs_f64());
     }
 
+    /// From now on there are so many slots.
+    pub fn set_slots(&self, count: usize) {
+        self.change(|slots| slots.count = count);
+    }
+
     /// Says whether there is room for more further on.
     pub fn set_full(&self, full: bool) {
         self.change(|slots| slots.full = full);
@@ -152,7 +157,7 @@ impl StageMeter {
         let held = held.into_iter().filter(|(_, seconds)| *seconds > 0.0).map(|(why, seconds)| (why, share(seconds))).collect();
         // Who waits for others' turns also keeps the documents that have no room.
         let blocked = share(sums.blocked - in_all);
-        StageUse { stage: self.name, done: self.count(), slots, busy, waiting: rest / all, blocked, held }
+        StageUse { stage: self.name.into(), done: self.count(), slots, busy, waiting: rest / all, blocked, held }
     }
 
     fn sums(&self) -> (Sums, usize) {

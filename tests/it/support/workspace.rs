@@ -205,6 +205,16 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// What it has written to stdout so far.
+    pub fn heard(&self) -> String {
+        self.stdout.so_far()
+    }
+
+    /// What it has said on stderr so far.
+    pub fn said(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Waits until it has said this on stderr.
     pub fn wait_until_it_says(&self, part: &str) {
         self.wait_until(part, || self.stderr.so_far().contains(part));

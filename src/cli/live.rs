@@ -1,0 +1,98 @@
+//! Commands for a run at work in an output directory, from another terminal.
+
+use super::args::{CancelArgs, RequeueArgs, SetArgs, SettingsArgs, StoreArgs};
+use super::exit::{Exit, Stop};
+use super::print;
+use super::settings::{archive, load, output_flag};
+use crate::control::{Answer, Request, call};
+use crate::store::{LockError, RunLock};
+use std::path::Path;
+
+pub(super) fn pause(args: &StoreArgs) -> Result<Exit, Stop> {
+    ask(args, Request::Pause)
+}
+
+pub(super) fn resume(args: &StoreArgs) -> Result<Exit, Stop> {
+    ask(args, Request::Resume)
+}
+
+pub(super) fn reload(args: &StoreArgs) -> Result<Exit, Stop> {
+    ask(args, Request::Reload)
+}
+
+pub(super) fn set(args: &SetArgs) -> Result<Exit, Stop> {
+    let settings = SettingsArgs { config: args.config.clone(), set: Vec::new() };
+    let store = StoreArgs { output: args.output.clone(), settings };
+    let parse = |setting: &String| {
+        let (key, value) = setting.split_once('=')?;
+        Some(Request::Set { key: key.trim().to_owned(), value: value.trim().to_owned() })
+    };
+    let wrong = |setting: &String| Stop::usage(format!("{setting}: write KEY=VALUE, such as llm.concurrency=64"));
+    let requests = args.settings.iter().map(|setting| parse(setting).ok_or_else(|| wrong(setting))).collect::<Result<Vec<_>, _>>()?;
+    ask_all(&store, &requests)
+}
+
+pub(super) fn cancel(args: &CancelArgs) -> Result<Exit, Stop> {
+    let requests: Vec<Request> = args.documents.iter().map(|document| Request::Cancel { document: document.clone() }).collect();
+    ask_all(&args.store, &requests)
+}
+
+pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, Stop> {
+    let (settings, archive) = archive(&args.store)?;
+    let directory = &settings.output.dir;
+    let lock = match RunLock::acquire(directory) {
+        Err(LockError::Held { .. }) => {
+            let request = |document: &String| Request::Requeue { document: document.clone(), all: args.all };
+            return args.documents.iter().map(request).try_for_each(|request| tell(directory, &request)).map(|()| Exit::Ok);
+        }
+        lock => lock.map_err(Stop::usage)?,
+    };
+    let runs = archive.runs().map_err(Stop::internal)?;
+    let recipe = runs.last().map_or(0, |run| run.recipe);
+    drop(archive);
+    for document in &args.documents {
+        // Marking takes the writing side of the store, and closes this one.
+        let (_, archive) = self::archive(&args.store)?;
+        let Some(row) = archive.row_of(document, recipe).map_err(Stop::internal)? else {
+            return Err(Stop::usage(format!("{document}: there is no such document with a row; names are as in the results")));
+        };
+        if !args.all && row.codes.is_none() {
+            return Err(Stop::usage(format!("{document} is {}: nothing of it has failed; --all asks all its calls again", row.status)));
+        }
+        archive.requeue(document, args.all).map_err(Stop::internal)?;
+        print(&format!("{document}: the next run asks again"))?;
+    }
+    drop(lock);
+    Ok(Exit::Ok)
+}
+
+fn ask(args: &StoreArgs, request: Request) -> Result<Exit, Stop> {
+    ask_all(args, &[request])
+}
+
+fn ask_all(args: &StoreArgs, requests: &[Request]) -> Result<Exit, Stop> {
+    let (_config, settings) = load(&args.settings, output_flag(args.output.as_deref()))?;
+    requests.iter().try_for_each(|request| tell(&settings.output.dir, request)).map(|()| Exit::Ok)
+}
+
+fn tell(directory: &Path, request: &Request) -> Result<(), Stop> {
+    at_work(directory)?;
+    match call(directory, request).map_err(|error| out_of_reach(directory, &error))? {
+        Answer::Done(said) => print(&said),
+        Answer::Refused(why) => Err(Stop::usage(why)),
+    }
+}
+
+/// An error if no run is at work in `directory`.
+pub(super) fn at_work(directory: &Path) -> Result<(), Stop> {
+    let idle = || Stop::usage(format!("no run is at work in {}; --output names another directory", directory.display()));
+    RunLock::holder(directory).map(|_| ()).ok_or_else(idle)
+}
+
+/// Somebody is at work there, and does not answer.
+pub(super) fn out_of_reach(directory: &Path, error: &crate::control::CallError) -> Stop {
+    let shown = directory.display();
+    Stop::usage(format!(
+        "the docmill at work in {shown} cannot be talked to: {error}. It is just beginning or ending, is no run, or is on another machine"
+    ))
+}

@@ -1,0 +1,77 @@
+//! Settings of a run at work: which may change, and where new values come from.
+
+use super::args::SettingsArgs;
+use super::assemble::max_cost;
+use super::settings::{self, Flag, Settings};
+use crate::ask::Account;
+use crate::config::{Config, Layer};
+use crate::engine::{JobSet, LiveSettings, Revised};
+use serde_json::Value;
+use std::sync::{Mutex, PoisonError};
+
+/// Where the settings of a run come from.
+#[derive(Debug)]
+pub(super) struct Source {
+    args: SettingsArgs,
+    flags: Vec<Flag>,
+    /// What the run holds to now.
+    now: Mutex<Config>,
+    account: Account,
+    jobs: JobSet,
+}
+
+/// Settings that take effect at once. How limits are found out at the beginning is over when a run is at work.
+fn is_live(key: &str) -> bool {
+    let limit = key.starts_with("llm.limits.") && key != "llm.limits.slow_start";
+    limit || ["llm.concurrency", "llm.documents", "budget.max_usd"].contains(&key)
+}
+
+impl Source {
+    pub fn new((args, flags): (SettingsArgs, Vec<Flag>), config: &Config, account: &Account, jobs: &JobSet) -> Self {
+        Self { args, flags, now: Mutex::new(config.clone()), account: account.clone(), jobs: jobs.clone() }
+    }
+
+    /// Takes what may change of `wanted`, if it is sound.
+    fn take(&self, wanted: &Config) -> Result<Revised, String> {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let differs = |key: &str, config: &Config| config.get(key) != now.get(key);
+        let mut keys: Vec<String> = wanted.entries().into_iter().chain(now.entries()).map(|(key, ..)| key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (live, later): (Vec<String>, Vec<String>) = keys.into_iter().filter(|key| differs(key, wanted)).partition(|key| is_live(key));
+        let flags = live.iter().filter_map(|key| Some((key.clone(), wanted.get(key)?.to_string(), wanted.origin(key).to_string())));
+        let (next, problems) = now.with(&Layer::Flags(flags.collect())).map_err(|e| e.to_string())?;
+        let settings = Settings::from_config(&next, problems).map_err(|e| e.to_string())?;
+        let max_cost = max_cost(&next, &settings, &self.account, &self.jobs).map_err(|stop| stop.message)?;
+        let json = |config: &Config, key: &str| config.get(key).and_then(|value| serde_json::to_value(value).ok()).unwrap_or(Value::Null);
+        let changes = live.into_iter().map(|key| (key.clone(), json(&now, &key), json(&next, &key))).collect();
+        *now = next;
+        Ok(Revised {
+            concurrency: settings.llm.concurrency,
+            documents: settings.llm.documents(self.jobs.fewest_calls()),
+            limits: settings.llm.limits,
+            max_cost,
+            changes,
+            later,
+        })
+    }
+}
+
+impl LiveSettings for Source {
+    fn set(&self, key: &str, value: &str) -> Result<Revised, String> {
+        let flag = (key.to_owned(), value.to_owned(), "docmill set".to_owned());
+        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (wanted, problems) = now.with(&Layer::Flags(vec![flag])).map_err(|e| e.to_string())?;
+        Settings::from_config(&wanted, problems).map_err(|e| e.to_string())?;
+        if !is_live(key) {
+            let live = "llm.concurrency, llm.documents, llm.limits.* (not slow_start) and budget.max_usd";
+            return Err(format!("{key} is decided when a run begins; while it is at work {live} can change"));
+        }
+        self.take(&wanted)
+    }
+
+    fn reload(&self) -> Result<Revised, String> {
+        let (wanted, _settings) = settings::load(&self.args, self.flags.clone()).map_err(|stop| stop.message)?;
+        self.take(&wanted)
+    }
+}

@@ -1,0 +1,60 @@
+//! `docmill status --watch`.
+
+use super::args::StatusArgs;
+use super::exit::Stop;
+use super::live::{at_work, out_of_reach};
+use super::print;
+use super::settings::{load, output_flag};
+use crate::control;
+use crate::event::{RunEvent, Snapshot};
+use crate::report::{Style, Watching, line};
+use serde::Deserialize;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+/// What is of interest of what a run tells. It may be of another version: what is not known is passed over.
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Told {
+    Started {
+        version: u32,
+        run: i64,
+        provider: String,
+        model: String,
+        jobs: Vec<String>,
+        output: String,
+    },
+    Progress(Box<Snapshot>),
+    #[serde(other)]
+    Other,
+}
+
+/// Follows the run at work until it ends.
+pub(super) fn watch(args: &StatusArgs) -> Result<(), Stop> {
+    let (_config, settings) = load(&args.store.settings, output_flag(args.store.output.as_deref()))?;
+    let directory = &settings.output.dir;
+    at_work(directory)?;
+    let lines = control::watch(directory).map_err(|error| out_of_reach(directory, &error))?;
+    let mut bars = (!args.json && std::io::stderr().is_terminal()).then(|| Watching::new(Style::Watch, &settings.report));
+    let interval = Duration::from_secs(settings.report.interval_s);
+    let mut said: Option<Instant> = None;
+    // A connection that breaks is an end like any other: what is left of the run is told then.
+    for text in lines.map_while(Result::ok) {
+        if args.json {
+            print(&text)?;
+            continue;
+        }
+        match (serde_json::from_str(&text), &mut bars) {
+            (Ok(Told::Started { version, run, provider, model, jobs, output }), Some(bars)) => {
+                bars.see(&RunEvent::Started { version, run, provider, model, jobs, output });
+            }
+            (Ok(Told::Progress(seen)), Some(bars)) => bars.see(&RunEvent::Progress(*seen)),
+            (Ok(Told::Progress(seen)), None) if said.is_none_or(|at| at.elapsed() >= interval) => {
+                said = Some(Instant::now());
+                print(&line(&seen))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! The side of the other terminal.
+
+use super::{Answer, Envelope, NOTE, Note, Request};
+use std::io::{self, BufRead as _, BufReader, Lines, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+/// A run cannot be talked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// It has left no note.
+    #[error("it has left no {NOTE} in {directory}")]
+    NoNote {
+        /// The output directory.
+        directory: String,
+        /// Why the note cannot be read.
+        source: io::Error,
+    },
+    /// It does not answer.
+    #[error("it does not answer: {0}")]
+    Silent(#[from] io::Error),
+}
+
+/// A run that lives answers at once; one that is just writing its results may take a little.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Asks the run in `directory` for something. Blocks.
+pub fn call(directory: &Path, request: &Request) -> Result<Answer, CallError> {
+    let stream = connect(directory, request)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    if line.is_empty() {
+        return Ok(Answer::Refused("the run has just ended".to_owned()));
+    }
+    Ok(serde_json::from_str(&line).map_err(io::Error::from)?)
+}
+
+/// What the run in `directory` is doing, an event a line, until it ends. Blocks.
+pub fn watch(directory: &Path) -> Result<Lines<BufReader<TcpStream>>, CallError> {
+    Ok(BufReader::new(connect(directory, &Request::Watch)?).lines())
+}
+
+fn connect(directory: &Path, request: &Request) -> Result<TcpStream, CallError> {
+    let no_note = |source| CallError::NoNote { directory: directory.display().to_string(), source };
+    let note = std::fs::read(directory.join(NOTE)).map_err(no_note)?;
+    let Note { port, token } = serde_json::from_slice(&note).map_err(|e| no_note(e.into()))?;
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let line = serde_json::to_string(&Envelope { token, request: request.clone() }).map_err(io::Error::from)?;
+    writeln!(stream, "{line}")?;
+    Ok(stream)
+}

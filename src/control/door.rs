@@ -1,0 +1,143 @@
+//! The side of the run.
+
+use super::{Answer, Envelope, NOTE, Note, Request};
+use serde::Serialize;
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// Where a run can be talked to. The note goes with its value.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    token: blake3::Hash,
+    note: PathBuf,
+}
+
+/// Conversations at the same time: nobody has so many terminals.
+const CONVERSATIONS: usize = 64;
+/// A request is a short line.
+const LONGEST: u64 = 64 * 1024;
+/// Who connects and says nothing, or does not listen, is let go after this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Door {
+    /// Listens, and leaves a note in `directory`.
+    pub async fn open(directory: &Path) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        let token = blake3::hash(&secret).to_hex().to_string();
+        let note = Note { port: listener.local_addr()?.port(), token: token.clone() };
+        // Made readable to its owner alone, and under its name only when it is whole.
+        let mut file = tempfile::Builder::new().prefix(NOTE).tempfile_in(directory)?;
+        file.write_all(serde_json::to_string(&note)?.as_bytes())?;
+        let path = directory.join(NOTE);
+        file.persist(&path)?;
+        Ok(Self { listener, token: blake3::hash(token.as_bytes()), note: path })
+    }
+
+    /// Takes requests until `finished`. Who watches gets `hello` first, then every line of `seen` that there is time for.
+    pub async fn serve(self, asked: mpsc::Sender<Asked>, hello: String, seen: Arc<watch::Sender<String>>, finished: CancellationToken) {
+        let conversations = &mut JoinSet::new();
+        let hello = Arc::new(hello);
+        loop {
+            let next = async {
+                if conversations.len() >= CONVERSATIONS {
+                    conversations.join_next().await;
+                }
+                self.listener.accept().await
+            };
+            let stream = tokio::select! {
+                () = finished.cancelled() => return,
+                accepted = next => accepted,
+            };
+            while conversations.try_join_next().is_some() {}
+            if let Ok((stream, _)) = stream {
+                let conversation =
+                    Conversation { token: self.token, asked: asked.clone(), hello: Arc::clone(&hello), seen: Arc::clone(&seen) };
+                // Whoever goes away in the middle has nothing to be told.
+                conversations.spawn(async move { drop(conversation.hold(stream).await) });
+            } else {
+                // Out of file descriptors, mostly: they come back.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // Where it stays, it leads nowhere.
+        let _stays = std::fs::remove_file(&self.note);
+    }
+}
+
+struct Conversation {
+    token: blake3::Hash,
+    asked: mpsc::Sender<Asked>,
+    hello: Arc<String>,
+    seen: Arc<watch::Sender<String>>,
+}
+
+impl Conversation {
+    async fn hold(self, stream: TcpStream) -> io::Result<()> {
+        let (read, mut write) = stream.into_split();
+        let mut line = String::new();
+        timeout(PATIENCE, BufReader::new(read.take(LONGEST)).read_line(&mut line)).await??;
+        let answer = match serde_json::from_str::<Envelope>(&line) {
+            // In constant time, which is what comparing hashes takes.
+            Ok(Envelope { token, .. }) if blake3::hash(token.as_bytes()) != self.token => {
+                Answer::Refused("the token is not that of this run".to_owned())
+            }
+            Ok(Envelope { request: Request::Watch, .. }) => return self.show(&mut write).await,
+            Ok(Envelope { request, .. }) => self.pass_on(request).await,
+            Err(error) => Answer::Refused(format!("not understood: {error}")),
+        };
+        say(&mut write, &json(&answer)?).await
+    }
+
+    async fn pass_on(&self, request: Request) -> Answer {
+        let ending = || Answer::Refused("the run is ending".to_owned());
+        let (answer, answered) = oneshot::channel();
+        if self.asked.send(Asked { request, answer }).await.is_err() {
+            return ending();
+        }
+        answered.await.unwrap_or_else(|_| ending())
+    }
+
+    async fn show(&self, write: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
+        let mut seen = self.seen.subscribe();
+        say(write, &self.hello).await?;
+        while seen.changed().await.is_ok() {
+            let line = seen.borrow_and_update().clone();
+            say(write, &line).await?;
+        }
+        Ok(())
+    }
+}
+
+fn json(value: &impl Serialize) -> io::Result<String> {
+    Ok(serde_json::to_string(value)?)
+}
+
+async fn say(write: &mut (impl AsyncWriteExt + Unpin), line: &str) -> io::Result<()> {
+    timeout(PATIENCE, write.write_all(format!("{line}\n").as_bytes())).await?
+}

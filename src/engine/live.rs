@@ -1,0 +1,219 @@
+//! What can be asked of a run at work: to pause, to hold to other settings, to give up or repeat a document.
+
+use super::under_way::{Cancelled, REMEMBERED, UnderWay};
+use super::{Context, Plan, RunError};
+use crate::ask::{Governor, LimitSettings};
+use crate::control::{Answer, Request};
+use crate::event::RunEvent;
+use crate::model::Money;
+use crate::store::{Archive, Store, StoreWatcher};
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Where settings come from while a run is at work. They are checked as at its beginning.
+pub trait LiveSettings: fmt::Debug + Send + Sync {
+    /// With another value of one key. The error says why not.
+    fn set(&self, key: &str, value: &str) -> Result<Revised, String>;
+
+    /// As the settings file has them now.
+    fn reload(&self) -> Result<Revised, String>;
+}
+
+/// Settings that a run holds to from now on.
+#[derive(Debug)]
+pub struct Revised {
+    /// Calls in flight at the most.
+    pub concurrency: usize,
+    /// Documents under way at the most.
+    pub documents: usize,
+    /// Limits of the account.
+    pub limits: LimitSettings,
+    /// Cap on money.
+    pub max_cost: Option<Money>,
+    /// What is new: key, old value, new value.
+    pub changes: Vec<(String, Value, Value)>,
+    /// Keys that have another value and take effect with the next run only.
+    pub later: Vec<String>,
+}
+
+/// Does what is asked.
+pub(super) struct Live {
+    context: Context,
+    governor: Arc<Governor>,
+    settings: Option<Arc<dyn LiveSettings>>,
+    under_way: Arc<UnderWay>,
+    /// How many documents may be under way.
+    window: watch::Sender<usize>,
+    store: StoreWatcher,
+    /// The output directory, the run and its recipe.
+    place: (PathBuf, i64, i64),
+    /// The settings in force as JSON, for the history.
+    history: Map<String, Value>,
+    paused_at: Option<Duration>,
+}
+
+/// What the history calls the changes of a run at work.
+pub const LIVE_CHANGES: &str = "live_changes";
+
+impl Live {
+    /// For a run of `plan`. `window` is how many documents may be under way.
+    pub fn new(
+        plan: &Plan,
+        run: i64,
+        (governor, under_way): (&Arc<Governor>, &Arc<UnderWay>),
+        (window, store): (watch::Sender<usize>, StoreWatcher),
+        context: &Context,
+    ) -> Self {
+        Self {
+            context: context.clone(),
+            governor: Arc::clone(governor),
+            settings: plan.live.clone(),
+            under_way: Arc::clone(under_way),
+            window,
+            store,
+            place: (plan.output.dir.clone(), run, plan.recipe),
+            history: serde_json::from_str(&plan.settings).unwrap_or_default(),
+            paused_at: None,
+        }
+    }
+
+    /// Does one thing.
+    pub async fn answer(&mut self, request: Request) -> Answer {
+        let done = match request {
+            Request::Pause => Ok(self.pause(true).await),
+            Request::Resume => Ok(self.pause(false).await),
+            Request::Set { key, value } => self.revise(move |settings| settings.set(&key, &value)).await,
+            Request::Reload => self.revise(|settings| settings.reload()).await,
+            Request::Cancel { document } => self.cancel(document).await,
+            Request::Requeue { document, all } => self.requeue(document, all).await,
+            Request::Watch => Err("watching is no request to a run".to_owned()),
+        };
+        done.map_or_else(Answer::Refused, Answer::Done)
+    }
+
+    async fn pause(&mut self, pause: bool) -> String {
+        if self.governor.standing().paused == pause {
+            return if pause { "it is paused already" } else { "it is not paused" }.to_owned();
+        }
+        self.governor.set_paused(pause);
+        let now = self.context.meters.wall();
+        let message = if pause {
+            self.paused_at = Some(now);
+            "paused: calls in flight are finished, and nothing is sent until `docmill resume`".to_owned()
+        } else {
+            let paused = self.paused_at.take().map_or(0.0, |at| (now.saturating_sub(at)).as_secs_f64());
+            format!("resumed, after {paused:.1} s")
+        };
+        self.record(vec![("paused".to_owned(), (!pause).into(), pause.into())]).await;
+        self.context.tell(RunEvent::Warning { message: message.clone() }).await;
+        message
+    }
+
+    /// Holds to other settings.
+    pub async fn revise(
+        &mut self,
+        revise: impl FnOnce(&dyn LiveSettings) -> Result<Revised, String> + Send + 'static,
+    ) -> Result<String, String> {
+        let settings = self.settings.clone().ok_or("the settings of this run cannot be changed while it is at work")?;
+        // Files are read.
+        let revised = tokio::task::spawn_blocking(move || revise(&*settings)).await.map_err(|e| e.to_string())??;
+        let before =
+            if revised.max_cost.is_some() && !self.governor.knows_earlier_runs() { Some(self.spent_before().await?) } else { None };
+        self.governor.set_concurrency(revised.concurrency);
+        self.governor.set_limits(&revised.limits);
+        self.governor.set_cap(revised.max_cost, before);
+        self.context.meters.ask.set_slots(revised.concurrency);
+        self.window.send_replace(revised.documents);
+        let mut said: Vec<String> = revised.changes.iter().map(|(key, from, to)| format!("{key}: {from} -> {to}")).collect();
+        self.record(revised.changes).await;
+        if !revised.later.is_empty() {
+            said.push(format!("with the next run only: {}", revised.later.join(", ")));
+        }
+        let said = if said.is_empty() { "nothing has changed".to_owned() } else { said.join("; ") };
+        self.context.tell(RunEvent::Warning { message: format!("settings: {said}") }).await;
+        Ok(said)
+    }
+
+    async fn spent_before(&self) -> Result<Money, String> {
+        let run = self.place.1;
+        self.look_up(move |archive| archive.spent_before(run).map_err(|e| e.to_string())).await
+    }
+
+    /// Keeps changes in the history, and tells watchers.
+    async fn record(&mut self, changes: Vec<(String, Value, Value)>) {
+        if changes.is_empty() {
+            return;
+        }
+        let at_s = (self.context.meters.wall().as_secs_f64() * 10.0).round() / 10.0;
+        for (key, from, to) in changes {
+            if let Some(setting) = self.history.get_mut(&key) {
+                *setting = to.clone();
+            }
+            let so_far = self.history.entry(LIVE_CHANGES).or_insert_with(|| json!([]));
+            if let Value::Array(so_far) = so_far {
+                so_far.push(json!({"at_s": at_s, "key": key, "from": from, "to": to}));
+            }
+            self.context.tell(RunEvent::Changed { key, from, to }).await;
+        }
+        self.store.settings(Value::Object(self.history.clone()).to_string()).await;
+    }
+
+    async fn cancel(&self, document: String) -> Result<String, String> {
+        if !self.under_way.holds(&document)
+            && let Some(row) = self.row(&document).await?
+        {
+            let next = if row.run == self.place.1 { "" } else { ", of an earlier run" };
+            return Err(format!("{document} is done{next}: {}", row.status));
+        }
+        Ok(match self.under_way.cancel(&document) {
+            Cancelled::Now => format!("{document}: no further call is sent; those in flight are finished, and their answers kept"),
+            Cancelled::Later => format!("{document}: it is not under way yet, and will not be asked about when it comes"),
+        })
+    }
+
+    async fn requeue(&self, document: String, all: bool) -> Result<String, String> {
+        if self.under_way.holds(&document) {
+            return Err(format!("{document} is under way: it is being asked about"));
+        }
+        let Some(row) = self.row(&document).await? else {
+            return Err(format!("{document} has no row yet: if it is among the inputs, this run asks about it"));
+        };
+        if !all && row.codes.is_none() {
+            return Err(format!("{document} is {}, and nothing of it has failed; --all asks all its calls again", row.status));
+        }
+        if !self.under_way.requeue(document.clone(), all) {
+            return Err(format!(
+                "{REMEMBERED} documents are to be asked again already; `docmill requeue` takes more when this run has ended"
+            ));
+        }
+        Ok(format!("{document}: this run is past it; the next one asks again"))
+    }
+
+    /// The row of a document under this run's recipe, if it has one.
+    async fn row(&self, document: &str) -> Result<Option<crate::store::RowState>, String> {
+        let (name, recipe) = (document.to_owned(), self.place.2);
+        self.look_up(move |archive| archive.row_of(&name, recipe).map_err(|e| e.to_string())).await
+    }
+
+    async fn look_up<T: Send + 'static>(&self, look: impl FnOnce(Archive) -> Result<T, String> + Send + 'static) -> Result<T, String> {
+        let directory = self.place.0.clone();
+        let looking = move || look(Archive::open(&directory).map_err(|e| e.to_string())?.ok_or("the run store is gone")?);
+        tokio::task::spawn_blocking(looking).await.map_err(|e| e.to_string())?
+    }
+}
+
+/// Leaves to the next run what this one could not do, and tells what came to nothing.
+pub(super) async fn leave(under_way: &UnderWay, store: &Store, context: &Context) -> Result<(), RunError> {
+    for name in under_way.never_came() {
+        let message = format!("{name} was to be cancelled, and no such document has come");
+        context.tell(RunEvent::Warning { message }).await;
+    }
+    for (name, all) in under_way.requeued() {
+        store.requeue(&name, all)?;
+    }
+    Ok(())
+}

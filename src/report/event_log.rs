@@ -1,0 +1,138 @@
+//! The events of a run as lines of JSON, to a file, a FIFO or stdout.
+//!
+//! A thread of its own writes them, so that whoever reads slowly, or not at all, holds up nobody. What there is no room for
+//! is left out, and an event `missed` says how many. When nothing can be written any more that is said, and the run goes on.
+
+use super::Watcher;
+use crate::event::RunEvent;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::time::Duration;
+
+/// Where events are written to.
+#[derive(Debug)]
+pub struct EventLog {
+    lines: Option<SyncSender<String>>,
+    /// Hears from the thread how it went, once.
+    ended: Receiver<io::Result<()>>,
+    name: String,
+    missed: u64,
+}
+
+/// Lines that may wait for a slow reader: a megabyte or two.
+const WAITING: usize = 4096;
+/// How long the last lines may take at the end of a run.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl EventLog {
+    /// Opens `path` to append to it, or stdout if it is `-`.
+    pub fn open(path: &str) -> Result<Self, String> {
+        let wrong = |e: io::Error| format!("events cannot be written to {path}: {e}");
+        let target = Target::of(path).map_err(wrong)?;
+        let (lines, waiting) = sync_channel(WAITING);
+        let (say, ended) = channel();
+        let write = move || {
+            let result = target.open().and_then(|out| write_all(out, &waiting));
+            // Closed before it is said: the channel then tells the watcher that there is no use in going on.
+            drop(waiting);
+            let _nobody_waits = say.send(result);
+        };
+        std::thread::Builder::new().name("docmill-events".into()).spawn(write).map_err(wrong)?;
+        let name = if path == "-" { "stdout".to_owned() } else { path.to_owned() };
+        Ok(Self { lines: Some(lines), ended, name, missed: 0 })
+    }
+
+    fn send(&mut self, event: &RunEvent) -> bool {
+        let (Some(lines), Ok(line)) = (&self.lines, serde_json::to_string(event)) else { return true };
+        match lines.try_send(line) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => false,
+            Err(TrySendError::Disconnected(_)) => {
+                self.lines = None;
+                true
+            }
+        }
+    }
+}
+
+impl Watcher for EventLog {
+    fn see(&mut self, event: &RunEvent) {
+        if self.missed > 0 && self.send(&RunEvent::Missed { events: self.missed }) {
+            self.missed = 0;
+        }
+        self.missed += u64::from(self.missed > 0 || !self.send(event));
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        let result = match self.ended.try_recv() {
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
+            Ok(result) => result,
+        };
+        result.err().map(|e| format!("events are no longer written to {}: {e}; the run goes on", self.name))
+    }
+
+    fn end(&mut self) -> Option<String> {
+        self.lines.take()?;
+        match self.ended.recv_timeout(PATIENCE) {
+            Ok(Ok(())) if self.missed > 0 => {
+                Some(format!("the last {} events are not in {}: its reader is too slow", self.missed, self.name))
+            }
+            Ok(Ok(())) | Err(RecvTimeoutError::Disconnected) => None,
+            Ok(Err(e)) => Some(format!("the last events are not in {}: {e}", self.name)),
+            Err(RecvTimeoutError::Timeout) => Some(format!("the last events are not in {}: nobody reads them", self.name)),
+        }
+    }
+}
+
+enum Target {
+    Stdout,
+    File(File),
+    /// Opening one waits for a reader.
+    Fifo(PathBuf),
+}
+
+impl Target {
+    fn of(path: &str) -> io::Result<Self> {
+        if path == "-" {
+            return Ok(Self::Stdout);
+        }
+        if is_fifo(Path::new(path)) {
+            return Ok(Self::Fifo(path.into()));
+        }
+        File::options().create(true).append(true).open(path).map(Self::File)
+    }
+
+    fn open(self) -> io::Result<Box<dyn Write>> {
+        Ok(match self {
+            Self::Stdout => Box::new(io::stdout()),
+            Self::File(file) => Box::new(file),
+            Self::Fifo(path) => Box::new(File::options().write(true).open(path)?),
+        })
+    }
+}
+
+#[cfg(unix)]
+fn is_fifo(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_fifo(_path: &Path) -> bool {
+    false
+}
+
+/// Writes lines until nobody has any more. What is there goes out together.
+fn write_all(out: Box<dyn Write>, lines: &Receiver<String>) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    while let Ok(line) = lines.recv() {
+        writeln!(out, "{line}")?;
+        for line in lines.try_iter().take(WAITING) {
+            writeln!(out, "{line}")?;
+        }
+        out.flush()?;
+    }
+    Ok(())
+}

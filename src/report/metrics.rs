@@ -1,0 +1,105 @@
+//! `GET /metrics`, for Prometheus, while a run is at work.
+
+use super::Watcher;
+use super::exposition::Seen;
+use crate::event::RunEvent;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// What the server shows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Board(Arc<Mutex<Seen>>);
+
+/// Serves metrics. Ends with its value.
+#[derive(Debug)]
+pub struct MetricsServer {
+    listener: TcpListener,
+    board: Board,
+}
+
+/// Scrapers at the same time; further ones wait.
+const CONNECTIONS: usize = 16;
+/// Who connects and asks nothing is let go after this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl MetricsServer {
+    /// Takes an address: host and port, or a port on 127.0.0.1. The error says what to do.
+    pub fn bind(address: &str) -> Result<Self, String> {
+        let address: SocketAddr = match address.trim_start_matches(':').parse::<u16>() {
+            Ok(port) => (Ipv4Addr::LOCALHOST, port).into(),
+            Err(_) => {
+                let form = |why: &str| format!("{address} is no address: {why}; write a port, such as 9464, or HOST:PORT");
+                let mut found = address.to_socket_addrs().map_err(|e| form(&e.to_string()))?;
+                found.next().ok_or_else(|| form("the host has none"))?
+            }
+        };
+        let in_use = |e: std::io::Error| format!("metrics cannot be served on {address}: {e}; choose another port, or 0 for any free one");
+        let listener = TcpListener::bind(address).map_err(in_use)?;
+        listener.set_nonblocking(true).map_err(in_use)?;
+        Ok(Self { listener, board: Board::default() })
+    }
+
+    /// Where it can be reached.
+    pub fn url(&self) -> String {
+        self.listener.local_addr().map_or_else(|e| e.to_string(), |address| format!("http://{address}/metrics"))
+    }
+
+    pub(super) fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Answers until it is dropped.
+    pub async fn serve(self) {
+        let Ok(listener) = tokio::net::TcpListener::from_std(self.listener) else { return };
+        let mut connections = JoinSet::new();
+        loop {
+            if connections.len() >= CONNECTIONS {
+                connections.join_next().await;
+            }
+            let accepted = listener.accept().await;
+            while connections.try_join_next().is_some() {}
+            let Ok((stream, _)) = accepted else {
+                // Out of file descriptors, mostly: they come back.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let board = self.board.clone();
+            let service = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(board.answer(&request))));
+            let mut server = http1::Builder::new();
+            server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+            // A scraper that goes away is nobody's trouble.
+            connections.spawn(async move { drop(server.serve_connection(TokioIo::new(stream), service).await) });
+        }
+    }
+}
+
+impl Board {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let (status, text) = match (request.method(), request.uri().path()) {
+            (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, self.0.lock().unwrap_or_else(PoisonError::into_inner).text()),
+            (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "GET it\n".to_owned()),
+            _ => (StatusCode::NOT_FOUND, "metrics are at /metrics\n".to_owned()),
+        };
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
+        let kind = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl Watcher for Board {
+    fn see(&mut self, event: &RunEvent) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).see(event);
+    }
+}

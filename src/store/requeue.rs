@@ -1,0 +1,56 @@
+//! Documents that somebody wants to be asked again.
+//!
+//! Nothing is taken away: results stay as they are, and paid answers too, until there are new ones. What is marked is tried
+//! again like a failure that may pass: the mark is a code that no failure has.
+
+use super::catalog::{RowState, row_state};
+use super::schema::open;
+use super::{Archive, Store, StoreError};
+use rusqlite::Connection;
+
+/// The mark.
+pub(super) const REQUEUED: &str = "requeued";
+
+impl Archive {
+    /// The row of the document of this name, under a recipe.
+    pub fn row_of(&self, name: &str, recipe: i64) -> Result<Option<RowState>, StoreError> {
+        self.read("rows", || {
+            let sql = "SELECT r.run, r.job, r.status, r.codes FROM documents d JOIN rows r ON r.recipe = ?2 AND r.document = d.id
+                WHERE d.name = ?1 ORDER BY r.id DESC LIMIT 1";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query((name, recipe))?;
+            rows.next()?.map(|row| row_state(row, 0)).transpose().map(Option::flatten)
+        })
+    }
+
+    /// Lets the next run ask about a document again: its failed calls, or `all`. Whoever calls this holds the lock.
+    pub fn requeue(self, name: &str, all: bool) -> Result<(), StoreError> {
+        let path = self.path().to_owned();
+        drop(self);
+        mark(&open(&path)?, name, all).map_err(|e| StoreError::new(&path, "a document cannot be marked", e))
+    }
+}
+
+impl Store {
+    /// The same at the end of a run.
+    pub fn requeue(&self, name: &str, all: bool) -> Result<(), StoreError> {
+        mark(&self.writer, name, all).map_err(|e| self.error("a document cannot be marked", e))
+    }
+}
+
+const OF_THIS_NAME: &str = "document IN (SELECT id FROM documents WHERE name = ?1)";
+
+fn mark(connection: &Connection, name: &str, all: bool) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    let rows = format!("UPDATE rows SET codes = ifnull(codes || ',', '') || ?2 WHERE {OF_THIS_NAME} AND instr(ifnull(codes, ''), ?2) = 0");
+    transaction.execute(&rows, (name, REQUEUED))?;
+    transaction.execute(&format!("UPDATE failures SET code = ?2 WHERE {OF_THIS_NAME}"), (name, REQUEUED))?;
+    if all {
+        let answers = format!(
+            "INSERT OR REPLACE INTO failures (document, call_key, run, code, call)
+             SELECT document, call_key, run, ?2, call FROM answers WHERE {OF_THIS_NAME}"
+        );
+        transaction.execute(&answers, (name, REQUEUED))?;
+    }
+    transaction.commit()
+}

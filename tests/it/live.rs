@@ -1,0 +1,246 @@
+//! A run at work can be talked to from another terminal.
+
+use crate::order::ECHO;
+use crate::support::{Finished, ModelServer, Reply, Workspace};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+
+/// A server that answers only once it is let.
+fn gated(open: &Arc<AtomicBool>) -> ModelServer {
+    let open = Arc::clone(open);
+    ModelServer::script().hold(move |_, _| !open.load(SeqCst)).start()
+}
+
+fn workspace(server: &ModelServer, documents: usize) -> Workspace {
+    let workspace = Workspace::new().against(server);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..documents {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:k{n}"));
+    }
+    workspace
+}
+
+/// What `docmill runs` tells of the last run.
+fn last_run(workspace: &Workspace) -> Value {
+    let runs: Vec<Value> = serde_json::from_str(&workspace.docmill(["runs", "--json"]).exits(0).stdout).unwrap();
+    runs.last().unwrap().clone()
+}
+
+fn statuses(run: &Finished) -> Vec<String> {
+    run.csv("echo").rows.iter().map(|row| format!("{} {}", row["status"], row["failure_code"])).collect()
+}
+
+#[test]
+fn a_paused_run_sends_nothing_and_goes_on_with_another_concurrency() {
+    let least = Arc::new(AtomicUsize::new(usize::MAX));
+    let wanted = Arc::clone(&least);
+    // Answers come only when so many requests have been in flight together.
+    let server = ModelServer::script().hold(move |_, ledger| ledger.max_in_flight < wanted.load(SeqCst)).start();
+    let workspace = workspace(&server, 20).set("llm.concurrency", 2);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("two are in flight", |ledger| ledger.requests() == 2);
+    assert!(workspace.docmill(["pause"]).exits(0).stdout.starts_with("paused"));
+    assert_eq!(workspace.docmill(["pause"]).exits(0).stdout.trim(), "it is paused already");
+    least.store(2, SeqCst);
+    server.wait_until("both are answered", |ledger| ledger.calls.iter().map(|call| call.served).sum::<u32>() == 2);
+    assert_eq!(workspace.docmill(["set", "llm.concurrency=8"]).exits(0).stdout.trim(), "llm.concurrency: 2 -> 8");
+    let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
+    assert_eq!(status["doing"], "paused; `docmill resume` goes on");
+    assert_eq!(server.requests(), 2, "a paused run has sent something");
+    least.store(8, SeqCst);
+    workspace.docmill(["resume"]).exits(0);
+    let run = run.finish().exits(0).says(&["paused: calls in flight are finished", "resumed, after "]);
+    assert_eq!((server.ledger().max_in_flight, run.summary("echo")["whole_run"]["concurrency"].as_u64()), (8, Some(8)));
+    let last = last_run(&workspace);
+    let changes = last["live_changes"].as_array().unwrap();
+    let keys: Vec<_> = changes.iter().map(|change| (change["key"].as_str().unwrap(), &change["to"])).collect();
+    assert_eq!(keys, [("paused", &json!(true)), ("llm.concurrency", &json!(8)), ("paused", &json!(false))]);
+    assert!(workspace.docmill(["runs"]).exits(0).stdout.contains(" s llm.concurrency: 2 -> 8"));
+}
+
+#[test]
+fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 1);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("it asks", |ledger| ledger.requests() == 1);
+    for (setting, why) in [
+        ("llm.model=other", "llm.model is decided when a run begins"),
+        ("llm.limits.slow_start=on", "is decided when a run begins"),
+        ("llm.concurrency=0", "llm.concurrency: must be at least 1"),
+        ("llm.concurrency=many", "llm.concurrency takes an integer, not a string"),
+        ("llm.concurency=3", "did you mean llm.concurrency?"),
+        ("budget.max_usd=5", "the price of test-model is not known"),
+        ("llm.concurrency", "write KEY=VALUE"),
+    ] {
+        workspace.docmill(["set", setting]).exits(2).says(&[why]);
+    }
+    workspace.docmill(["cancel", "00.txt", "--output", "elsewhere"]).exits(2).says(&["no run is at work in elsewhere"]);
+    open.store(true, SeqCst);
+    run.finish().exits(0);
+    assert_eq!(last_run(&workspace)["live_changes"], json!([]));
+    workspace.docmill(["pause"]).exits(2).says(&["no run is at work in output"]);
+}
+
+#[test]
+fn a_cap_on_money_can_be_set_while_the_run_is_at_work_and_counts_earlier_runs() {
+    let open = Arc::new(AtomicBool::new(true));
+    let server = gated(&open);
+    let workspace =
+        workspace(&server, 1).set("prices.test-model.input", 1.0).set("prices.test-model.output", 1.0).set("llm.concurrency", 1);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    for n in 1..5 {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:k{n}"));
+    }
+    open.store(false, SeqCst);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the second run asks", |ledger| ledger.requests() == 2);
+    assert_eq!(workspace.docmill(["set", "budget.max_usd=0.00001"]).exits(0).stdout.trim(), "budget.max_usd: 0.0 -> 0.00001");
+    open.store(true, SeqCst);
+    run.finish().exits(4).says(&["the budget of $0.000010 (budget.max_usd) has no room"]);
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn a_cancelled_document_keeps_the_answers_that_were_on_their_way_and_is_left_alone_until_requeued() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let two = "name = \"echo\"\ninput = \"text\"\n[[task]]\nid = \"one\"\nprompt = \"One.\"\nanswer = { one = { type = \"string\" } }
+        [[task]]\nid = \"two\"\nprompt = \"Two.\"\nanswer = { two = { type = \"string\" } }\n";
+    let workspace = workspace(&server, 3).set("llm.concurrency", 1);
+    workspace.write("echo.toml", two);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the first call is in flight", |ledger| ledger.requests() == 1);
+    let first = server.ledger().calls[0].docid.clone().unwrap().replace('k', "0") + ".txt";
+    assert!(workspace.docmill(["cancel", &first]).exits(0).stdout.contains("those in flight are finished"));
+    open.store(true, SeqCst);
+    let run = run.finish().exits(3);
+    let mut expected = vec!["ok ".to_owned(); 3];
+    expected[first[..2].parse::<usize>().unwrap()] = "partial cancelled".to_owned();
+    assert_eq!((statuses(&run), server.requests()), (expected, 5));
+    workspace.run(["--job", "echo.toml"]).exits(3).says(&["up to date"]);
+    assert!(workspace.docmill(["requeue", &first]).exits(0).stdout.contains("the next run asks again"));
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!((statuses(&run), server.requests()), (vec!["ok ".to_owned(); 3], 6));
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_document_is_cancelled_before_its_turn_and_one_that_is_done_is_not() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 2).set("llm.documents", 1).set("llm.concurrency", 1);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the first is in flight", |ledger| ledger.requests() == 1);
+    let asked = server.ledger().calls[0].docid.clone();
+    let other = if asked.as_deref() == Some("k0") { "01.txt" } else { "00.txt" };
+    workspace.docmill(["cancel", other, "no-such.txt"]).exits(0);
+    open.store(true, SeqCst);
+    let run = run.finish().exits(3).says(&["no-such.txt was to be cancelled, and no such document has come"]);
+    assert_eq!((run.csv("echo").row(other)["failure_code"].as_str(), server.requests()), ("cancelled", 1));
+}
+
+#[test]
+fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay_until_then() {
+    let open = Arc::new(AtomicBool::new(true));
+    let server = gated(&open);
+    let workspace = workspace(&server, 2);
+    let before = workspace.run(["--job", "echo.toml"]).exits(0).file("echo", "results.csv");
+    workspace.docmill(["requeue", "00.txt"]).exits(2).says(&["nothing of it has failed; --all"]);
+    workspace.docmill(["requeue", "zz.txt"]).exits(2).says(&["no such document"]);
+    workspace.docmill(["requeue", "--all", "00.txt"]).exits(0);
+    workspace.docmill(["verify"]).exits(0);
+    assert_eq!(std::fs::read_to_string(workspace.path("output/echo/results.csv")).unwrap(), before);
+    open.store(false, SeqCst);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("it is asked again", |ledger| ledger.of("k0")[0].requests == 2);
+    workspace.docmill(["requeue", "--all", "00.txt"]).exits(2).says(&["00.txt is under way"]);
+    // The run is past this one: the next takes it.
+    workspace.docmill(["requeue", "--all", "01.txt"]).exits(0);
+    open.store(true, SeqCst);
+    run.finish().exits(0);
+    assert_eq!(server.requests(), 3);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!((server.requests(), server.ledger().of("k1")[0].requests), (4, 2));
+    workspace.docmill(["verify"]).exits(0);
+    workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date"]);
+}
+
+#[test]
+fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 12);
+    workspace.write("pipeline.toml", "[llm]\nconcurrency = 2\n");
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("two are in flight", |ledger| ledger.requests() == 2);
+    workspace.write("pipeline.toml", "[llm]\nconcurrency = 4\ntimeout_s = 50\n");
+    let said = workspace.docmill(["reload"]).exits(0).stdout;
+    assert_eq!(said.trim(), "llm.concurrency: 2 -> 4; with the next run only: llm.timeout_s");
+    server.wait_until("four are in flight", |ledger| ledger.requests() == 4);
+    workspace.write("pipeline.toml", "[llm]\nconcurrency = 0\n");
+    workspace.docmill(["reload"]).exits(2).says(&["pipeline.toml:2: llm.concurrency: must be at least 1"]);
+    workspace.write("pipeline.toml", "[llm]\nconcurrency = 6\n");
+    run.signal("HUP");
+    server.wait_until("six are in flight", |ledger| ledger.requests() == 6);
+    open.store(true, SeqCst);
+    run.finish().exits(0).says(&["settings: llm.concurrency: 4 -> 6"]);
+}
+
+#[test]
+fn a_paused_run_can_be_interrupted_and_one_that_was_killed_leaves_nothing_in_the_way() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 3).set("llm.concurrency", 1);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("it asks", |ledger| ledger.requests() == 1);
+    run.signal("KILL");
+    drop(run.end());
+    assert!(workspace.path("output/.docmill.control").exists());
+    workspace.docmill(["pause"]).exits(2).says(&["no run is at work"]);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the next run asks", |ledger| ledger.requests() == 2);
+    workspace.docmill(["pause"]).exits(0);
+    open.store(true, SeqCst);
+    run.signal("INT");
+    run.finish().exits(4);
+    assert!(!workspace.path("output/.docmill.control").exists());
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn who_watches_sees_the_counters_until_the_run_ends() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 3);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("it asks", |ledger| ledger.requests() == 3);
+    let (lines, json) = (workspace.start(["status", "--watch"]), workspace.start(["status", "--watch", "--json"]));
+    while !(lines.heard().contains("3 in flight") && json.heard().contains("\"in_flight\":3")) {
+        std::thread::yield_now();
+    }
+    open.store(true, SeqCst);
+    run.finish().exits(0);
+    let told: Vec<Value> = json.finish().exits(0).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((told[0]["event"].as_str(), told[1]["event"].as_str()), (Some("started"), Some("progress")));
+    assert!(lines.finish().exits(0).stdout.contains("3 done, 0 pending"));
+    workspace.docmill(["status", "--watch"]).exits(2).says(&["no run is at work"]);
+}
+
+#[test]
+fn a_call_that_waits_for_its_next_attempt_is_given_up_when_its_document_is_cancelled() {
+    let server = ModelServer::script().faults(|ask| Reply::error(ask, 529, "overloaded_error", "busy")).start();
+    let workspace = workspace(&server, 1).set("llm.retry.base_ms", 60_000).set("llm.retry.max_attempts", 100);
+    let run = workspace.start_run(["--job", "echo.toml", "--events", "events.jsonl"]);
+    server.wait_until("it was refused", |ledger| ledger.requests() >= 1);
+    while !std::fs::read_to_string(workspace.path("events.jsonl")).unwrap_or_default().contains("call_retried") {
+        std::thread::yield_now();
+    }
+    workspace.docmill(["cancel", "00.txt"]).exits(0);
+    let run = run.finish().exits(3);
+    assert_eq!(statuses(&run), ["failed cancelled"]);
+    workspace.run(["--job", "echo.toml"]).exits(3).says(&["up to date"]);
+    workspace.docmill(["verify"]).exits(0);
+}

@@ -1,0 +1,263 @@
+//! A run can be watched: metrics, a log of events, alerts. None of them holds it up.
+
+use crate::order::ECHO;
+use crate::support::{ModelServer, Reply, Workspace};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+fn workspace(server: &ModelServer, documents: usize) -> Workspace {
+    let workspace = Workspace::new().against(server);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..documents {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:k{n}"));
+    }
+    workspace
+}
+
+/// A server that says no to these, and answers the rest once it is let.
+fn gated(open: &Arc<AtomicBool>, refused: &'static [&'static str]) -> ModelServer {
+    let open = Arc::clone(open);
+    let is_refused = move |id: &Option<String>| id.as_deref().is_some_and(|id| refused.contains(&id));
+    ModelServer::script()
+        .hold(move |ask, _| !is_refused(&ask.docid) && !open.load(SeqCst))
+        .faults(move |ask| if is_refused(&ask.docid) { Reply::error(ask, 400, "invalid_request_error", "no") } else { Reply::Ok })
+        .start()
+}
+
+fn get(address: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// Samples of an exposition, by name and labels. Fails on whatever the format does not allow.
+fn parse(text: &str) -> BTreeMap<String, f64> {
+    assert!(text.ends_with('\n'));
+    let word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let (mut samples, mut families, mut family) = (BTreeMap::new(), BTreeSet::new(), (String::new(), String::new()));
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, help) = help.split_once(' ').unwrap();
+            assert!(word(name) && !help.is_empty() && families.insert(name.to_owned()), "{line}");
+            family = (name.to_owned(), String::new());
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert!(name == family.0 && ["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            kind.clone_into(&mut family.1);
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+            let labels = labels.strip_suffix('}').unwrap_or_else(|| panic!("{line}"));
+            for label in labels.split("\",").filter(|label| !label.is_empty()) {
+                let (label, value) = label.split_once("=\"").unwrap_or_else(|| panic!("{line}"));
+                assert!(word(label) && !value.trim_end_matches('"').contains('"'), "{line}");
+            }
+            let suffix = name.strip_prefix(family.0.as_str()).unwrap_or_else(|| panic!("{line} is not of {}", family.0));
+            assert!(if family.1 == "histogram" { ["_bucket", "_sum", "_count"].contains(&suffix) } else { suffix.is_empty() }, "{line}");
+            assert!(samples.insert(series.to_owned(), value.parse().unwrap()).is_none(), "{line} comes twice");
+        }
+    }
+    samples
+}
+
+#[test]
+fn metrics_of_a_run_at_work_are_true_and_well_formed() {
+    let open = Arc::default();
+    let server = gated(&open, &["k0", "k1"]);
+    let workspace = workspace(&server, 6);
+    let run = workspace.start_run(["--job", "echo.toml", "--metrics", "0"]);
+    run.wait_until_it_says("metrics are at http://127.0.0.1:");
+    let said = run.said();
+    let address = said.split_once("metrics are at http://").unwrap().1.split('/').next().unwrap().to_owned();
+    let samples = loop {
+        let (head, body) = get(&address, "/metrics");
+        assert!(head.starts_with("HTTP/1.1 200 OK") && head.contains("text/plain; version=0.0.4"), "{head}");
+        let samples = parse(&body);
+        if samples["docmill_requests_in_flight"] == 4.0 && samples.get("docmill_documents_done_total{status=\"failed\"}") == Some(&2.0) {
+            break samples;
+        }
+    };
+    for (series, value) in [
+        ("docmill_documents", 6.0),
+        ("docmill_requests_total", 6.0),
+        ("docmill_request_duration_seconds_count", 2.0),
+        ("docmill_request_duration_seconds_bucket{le=\"+Inf\"}", 2.0),
+        ("docmill_requests_in_flight_limit", 32.0),
+        ("docmill_requests_unpriced_total", 2.0),
+        ("docmill_paused", 0.0),
+    ] {
+        assert_eq!(samples[series].to_bits(), value.to_bits(), "{series}");
+    }
+    let shares: f64 = samples.iter().filter(|(series, _)| series.contains("stage=\"ask\"")).map(|(_, share)| share).sum();
+    assert!((shares - 1.0).abs() < 1e-6, "{shares}");
+    assert!(get(&address, "/").0.starts_with("HTTP/1.1 404"));
+    open.store(true, SeqCst);
+    run.finish().exits(3);
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_an_error_before_anything_is_sent() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server, 1);
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    workspace
+        .run(["--job", "echo.toml", "--metrics", &port])
+        .exits(2)
+        .says(&["metrics cannot be served on 127.0.0.1:", "choose another port"]);
+    workspace.run(["--job", "echo.toml", "--metrics", "here"]).exits(2).says(&["here is no address"]);
+    workspace.run(["--job", "echo.toml", "--events", "no/such/file"]).exits(2).says(&["events cannot be written to no/such/file"]);
+    assert_eq!(server.requests(), 0);
+}
+
+/// Events by name.
+fn events(text: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut events = BTreeMap::<String, Vec<Value>>::new();
+    for line in text.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        events.entry(event["event"].as_str().unwrap().to_owned()).or_default().push(event);
+    }
+    events
+}
+
+fn check_events(text: &str) {
+    let events = events(text);
+    let count = |name: &str| events.get(name).map_or(0, Vec::len);
+    assert_eq!((count("started"), count("document_done"), count("document_failed"), count("finished"), count("missed")), (1, 5, 1, 1, 0));
+    assert_eq!((count("call_retried"), &events["call_retried"][0]["code"]), (1, &Value::from("server_error")));
+    let failed = events["document_done"].iter().find(|event| event["document"] == "00.txt").unwrap();
+    assert_eq!((failed["status"].as_str(), failed["calls"].as_u64()), (Some("failed"), Some(1)));
+    assert!(text.lines().next().unwrap().contains("\"started\"") && text.lines().last().unwrap().contains("\"finished\""));
+}
+
+#[test]
+fn every_event_is_a_line_in_a_file_on_stdout_or_in_a_fifo() {
+    let server = || {
+        ModelServer::script()
+            .faults(|ask| match (ask.docid.as_deref(), ask.attempt) {
+                (Some("k0"), _) => Reply::error(ask, 400, "invalid_request_error", "no"),
+                (Some("k1"), 1) => Reply::error(ask, 500, "api_error", "not yet"),
+                _ => Reply::Ok,
+            })
+            .start()
+    };
+    let to_file = server();
+    let workspace_of_file = workspace(&to_file, 5);
+    workspace_of_file.run(["--job", "echo.toml", "--events", "events.jsonl"]).exits(3);
+    check_events(&std::fs::read_to_string(workspace_of_file.path("events.jsonl")).unwrap());
+    let to_stdout = server();
+    check_events(&workspace(&to_stdout, 5).run(["--job", "echo.toml", "--events", "-"]).exits(3).stdout);
+    let to_fifo = server();
+    let workspace = workspace(&to_fifo, 5);
+    let fifo = workspace.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let run = workspace.start_run(["--job", "echo.toml", "--events", "fifo"]);
+    check_events(&std::fs::read_to_string(&fifo).unwrap());
+    run.finish().exits(3);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_told_and_the_run_goes_on() {
+    let server = ModelServer::start();
+    let workspace_of_device = workspace(&server, 3);
+    let run = workspace_of_device.run(["--job", "echo.toml", "--events", "/dev/full"]).exits(0);
+    assert!(run.stderr.contains("/dev/full: No space left"), "{}", run.stderr);
+    assert_eq!(run.csv("echo").rows.len(), 3);
+    // The reader goes away in the middle.
+    let open = Arc::default();
+    let server = gated(&open, &[]);
+    let workspace = workspace(&server, 3);
+    let fifo = workspace.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let run = workspace.start_run(["--job", "echo.toml", "--events", "fifo"]);
+    drop(std::fs::File::open(&fifo).unwrap());
+    run.wait_until_it_says("events are no longer written to fifo: Broken pipe");
+    open.store(true, SeqCst);
+    assert_eq!(run.finish().exits(0).csv("echo").rows.len(), 3);
+}
+
+/// Takes one POST; gives its body.
+fn webhook(listener: &TcpListener) -> Value {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut text = Vec::new();
+    let mut piece = [0; 1024];
+    loop {
+        let n = stream.read(&mut piece).unwrap();
+        text.extend(&piece[..n]);
+        let seen = String::from_utf8_lossy(&text).into_owned();
+        if let Some((head, body)) = seen.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+            if body.len() == length.unwrap().parse::<usize>().unwrap() {
+                assert!(head.starts_with("POST /secret HTTP/1.1"), "{head}");
+                stream.write_all(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+                return serde_json::from_str(body).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn alerts_are_commands_and_webhooks_that_get_the_facts_once_and_their_failures_are_told() {
+    let open = Arc::default();
+    let server = gated(&open, &["k0", "k1", "k2"]);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let hook = format!("http://{}/secret", listener.local_addr().unwrap());
+    let workspace = workspace(&server, 6).env("HOOK", &hook);
+    workspace.write(
+        "pipeline.toml",
+        r#"
+        [[alert]]
+        when = "failure_rate > 0.5"
+        over = 3
+        run = ["sh", "-c", "cat >> facts.json; echo $ALERT_VALUE >> value"]
+        [[alert]]
+        when = "stall_s > 0.05"
+        webhook = "env:HOOK"
+        [[alert]]
+        when = "cost_usd > 100"
+        run = ["touch", "never"]
+        [[alert]]
+        when = "failure_rate > 0.4"
+        over = 1
+        run = ["no-such-program"]
+        "#,
+    );
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    let facts = webhook(&listener);
+    assert_eq!((facts["measure"].as_str(), facts["run"].as_i64(), facts["jobs"][0].as_str()), (Some("stall_s"), Some(1), Some("echo")));
+    run.wait_until_it_says("an alert could not be sent: webhook at 127.0.0.1: 500");
+    run.wait_until_it_says("alert sent: docmill run 1 in \"output\": failure_rate > 0.5, it is 1");
+    run.wait_until_it_says("an alert could not be sent: no-such-program: ");
+    open.store(true, SeqCst);
+    let run = run.finish().exits(3);
+    assert!(!run.stderr.contains("/secret"), "{}", run.stderr);
+    let facts: Vec<Value> =
+        std::fs::read_to_string(workspace.path("facts.json")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((facts.len(), facts[0]["failed"].as_u64(), facts[0]["alert"].as_str()), (1, Some(3), Some("failure_rate > 0.5")));
+    assert_eq!(std::fs::read_to_string(workspace.path("value")).unwrap(), "1.0\n");
+    assert!(!workspace.path("never").exists());
+}
+
+#[test]
+fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
+    let workspace = Workspace::new();
+    workspace.doc("a.txt", "x");
+    for (alert, why) in [
+        ("when = \"cost > 1\"\nrun = [\"true\"]", "pipeline.toml:2: alert: \"cost > 1\" is no condition"),
+        ("when = \"cost_usd > 1\"", "takes either a command"),
+        ("whne = \"cost_usd > 1\"", "unknown field `whne`"),
+    ] {
+        workspace.write("pipeline.toml", format!("\n[[alert]]\n{alert}\n"));
+        workspace.run([""; 0]).exits(2).says(&[why]);
+    }
+    workspace.write("pipeline.toml", "alert = [\"x\"]\n");
+    workspace.run([""; 0]).exits(2).says(&["pipeline.toml:1: alert takes a list of tables"]);
+}
