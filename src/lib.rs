@@ -14,7 +14,7 @@
 //!
 //! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::wiring` shows
 //! every stage and channel; then [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`],
-//! [`mod@write`]. [`report`] watches.
+//! [`mod@write`]. [`report`] watches; through [`control`] other terminals talk to a run.
 //!
 //! Modules may use those below them, and never those above or beside:
 //!
@@ -22,7 +22,7 @@
 //! |---|---|---|
 //! | 0 | [`model`]; [`event`], which may use it; `failpoint`, for tests | std, serde |
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
-//! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`] | levels 0 and 1; side effects, one kind each |
+//! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`] | levels 0 to 2 |
 //! | beside 3 | [`report`] | [`event`], [`model`] |
 //! | 4 | [`cli`] | all |
@@ -53,6 +53,11 @@
 //! - What holds a run back is arithmetic over least times ([`insight`]), not a table of symptoms: the same arithmetic predicts what a change brings,
 //!   and `docmill tune` is a loop around it.
 //! - A pilot is a run of some documents that ends early (`engine::sample`): what it pays for is kept, and the next run goes on from there.
+//! - Who may talk to a run at work is who can read the note in its output directory (`control`): a port on loopback and a token. A socket
+//!   in that directory would fail where paths are long. A run takes requests between two ticks of its conductor, in one place
+//!   (`engine::live`); new settings pass the same checks as those at the beginning.
+//! - A document that is to be asked again is marked with a code that no failure has, so it is tried again like one that may pass;
+//!   results and paid answers stay until there are new ones (`store::requeue`).
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is
 //!   no reorder buffer and not even an index in memory.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a

@@ -13,7 +13,7 @@ use crate::event::RunEvent;
 use crate::model::{Money, Row};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
-use crate::report::{AlertSettings, EventLog, MetricsServer, ReportSettings, Style, Watching};
+use crate::report::{Alarm, AlertSettings, EventLog, MetricsServer, ReportSettings, Style, Watching, complain};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
 use crate::write::CopyTo;
@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// What the history calls the columns that prompts use: they decide which content a row of a table has.
 pub(super) const USED_COLUMNS: &str = "used_columns";
@@ -121,7 +122,9 @@ impl Assembled {
         let outcome = engine::run(plan, events).await;
         // The watcher ends with the events; only then is the screen ours again.
         watching.await.map_err(Stop::internal)?;
-        while alarm.join_next().await.is_some() {}
+        if timeout(Alarm::PATIENCE, alarm.join_next()).await.is_err() {
+            complain("alerts that were still on their way are given up");
+        }
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }

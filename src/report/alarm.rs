@@ -27,8 +27,6 @@ pub struct Alarm {
 
 /// Alerts that may wait for a slow command.
 const WAITING: usize = 16;
-/// How long a command or a webhook may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// What a command says on stderr that is worth repeating.
 const QUOTED: usize = 200;
 
@@ -61,6 +59,9 @@ impl Watcher for Alerts {
 }
 
 impl Alarm {
+    /// How long a command or a webhook may take, and how long all together when the run is over.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
+
     /// Sends what comes.
     pub async fn send(mut self) {
         while let Some(fired) = self.fired.recv().await {
@@ -99,7 +100,8 @@ async fn run(fired: &Fired) -> Result<(), String> {
         }
         child.wait_with_output().await
     };
-    let output = timeout(PATIENCE, work).await.map_err(|_| format!("{program} takes longer than {} s", PATIENCE.as_secs()))?;
+    let output =
+        timeout(Alarm::PATIENCE, work).await.map_err(|_| format!("{program} takes longer than {} s", Alarm::PATIENCE.as_secs()))?;
     let output = output.map_err(|e| format!("{program}: {e}"))?;
     let said: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(QUOTED).collect();
     if ExitStatus::success(&output.status) { Ok(()) } else { Err(format!("{program}: {} {said}", output.status)) }
@@ -113,7 +115,7 @@ async fn post(fired: &Fired) -> Result<(), String> {
     // Addresses of webhooks are secrets: errors name the host alone.
     let host = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let wrong = |e: reqwest::Error| format!("webhook at {host}: {}", chain(&e.without_url()));
-    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().map_err(wrong)?;
+    let client = reqwest::Client::builder().timeout(Alarm::PATIENCE).redirect(reqwest::redirect::Policy::none()).build().map_err(wrong)?;
     let request = client.post(address).header("content-type", "application/json").body(fired.facts.to_string());
     let status = request.send().await.map_err(wrong)?.status();
     if status.is_success() { Ok(()) } else { Err(format!("webhook at {host}: {status}")) }

@@ -168,8 +168,8 @@ mod tests {
     fn the_failure_rate_is_that_of_the_last_documents() {
         let seen = |answered, failed| Snapshot { answered, failed, ..Snapshot::default() };
         let mut alert = alert("failure_rate > 0.5", 4);
-        // Too few; half, which is not above; three of four; still; none of the last four, which arms it again; four of four.
-        let seen = [seen(3, 3), seen(6, 3), seen(9, 6), seen(10, 7), seen(14, 7), seen(18, 11)];
+        // Too few; half, which is not above; three of four; four of five; none of the last four, which arms it again; four of four.
+        let seen = [seen(3, 3), seen(6, 3), seen(10, 6), seen(11, 7), seen(15, 7), seen(19, 11)];
         assert_eq!(fires(&mut alert, seen), [false, false, true, false, false, true]);
     }
 

@@ -8,15 +8,15 @@ use crate::event::RunEvent;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
 /// Where events are written to.
 #[derive(Debug)]
 pub struct EventLog {
     lines: Option<SyncSender<String>>,
-    /// Hears from the thread how it went, once.
-    ended: Receiver<io::Result<()>>,
+    /// Hears from the thread how it went; gone when it has.
+    ended: Option<Receiver<io::Result<()>>>,
     name: String,
     missed: u64,
 }
@@ -41,7 +41,7 @@ impl EventLog {
         };
         std::thread::Builder::new().name("docmill-events".into()).spawn(write).map_err(wrong)?;
         let name = if path == "-" { "stdout".to_owned() } else { path.to_owned() };
-        Ok(Self { lines: Some(lines), ended, name, missed: 0 })
+        Ok(Self { lines: Some(lines), ended: Some(ended), name, missed: 0 })
     }
 
     fn send(&mut self, event: &RunEvent) -> bool {
@@ -66,22 +66,20 @@ impl Watcher for EventLog {
     }
 
     fn trouble(&mut self) -> Option<String> {
-        let result = match self.ended.try_recv() {
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
-            Ok(result) => result,
-        };
-        result.err().map(|e| format!("events are no longer written to {}: {e}; the run goes on", self.name))
+        let error = self.ended.as_ref()?.try_recv().ok()?.err()?;
+        self.ended = None;
+        Some(format!("events are no longer written to {}: {error}; the run goes on", self.name))
     }
 
     fn end(&mut self) -> Option<String> {
-        self.lines.take()?;
-        match self.ended.recv_timeout(PATIENCE) {
-            Ok(Ok(())) if self.missed > 0 => {
-                Some(format!("the last {} events are not in {}: its reader is too slow", self.missed, self.name))
-            }
-            Ok(Ok(())) | Err(RecvTimeoutError::Disconnected) => None,
-            Ok(Err(e)) => Some(format!("the last events are not in {}: {e}", self.name)),
-            Err(RecvTimeoutError::Timeout) => Some(format!("the last events are not in {}: nobody reads them", self.name)),
+        // The thread writes what is there, and ends.
+        self.lines = None;
+        let (name, missed) = (&self.name, self.missed);
+        match self.ended.take()?.recv_timeout(PATIENCE) {
+            Ok(Ok(())) if missed > 0 => Some(format!("the last {missed} events are not in {name}: its reader is too slow")),
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("the last events are not in {name}: {error}")),
+            Err(_) => Some(format!("the last events are not in {name}: nobody reads them")),
         }
     }
 }

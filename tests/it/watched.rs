@@ -86,7 +86,7 @@ fn metrics_of_a_run_at_work_are_true_and_well_formed() {
         }
     };
     for (series, value) in [
-        ("docmill_documents", 6.0),
+        ("docmill_documents", 6.0_f64),
         ("docmill_requests_total", 6.0),
         ("docmill_request_duration_seconds_count", 2.0),
         ("docmill_request_duration_seconds_bucket{le=\"+Inf\"}", 2.0),

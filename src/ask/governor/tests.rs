@@ -334,3 +334,69 @@ async fn the_cap_is_never_passed_and_used_up_to_one_reservation() {
         assert!(books.settled.get() + books.open.get() + at_most > cap, "seed {seed}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn limits_that_change_hold_at_once_and_give_nothing_away() {
+    let governor = governor(100, false, Budget::default());
+    let per_minute = |requests_per_minute| LimitSettings {
+        requests_per_minute,
+        input_tokens_per_minute: 0,
+        output_tokens_per_minute: 0,
+        tokens_per_minute: 0,
+        burst_s: 5,
+        slow_start: SlowStart::Auto,
+    };
+    let sent_in = async |seconds| {
+        let (end, mut sent) = (Instant::now() + Duration::from_secs(seconds), 0);
+        while let Ok(Ok(permit)) = tokio::time::timeout_at(end, governor.admit(&ticket(0, 1.0))).await {
+            permit.end(&Ending::default());
+            sent += 1;
+        }
+        sent
+    };
+    governor.set_limits(&per_minute(60));
+    let slow = sent_in(60).await;
+    assert!((55..=60).contains(&slow), "{slow}");
+    // Again and again the same, or back and forth, is no way to get more.
+    for _ in 0..50 {
+        governor.set_limits(&per_minute(120));
+        governor.set_limits(&per_minute(60));
+    }
+    let still = sent_in(10).await;
+    assert!((9..=11).contains(&still), "{still}");
+    governor.set_limits(&per_minute(600));
+    let fast = sent_in(60).await;
+    assert!((540..=600).contains(&fast), "{fast}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_gets_it_when_there_are_more_and_nobody_while_it_is_paused() {
+    let governor = governor(1, false, Budget::default());
+    let (one, tickets) = (governor.admit(&ticket(0, 1.0)).await.unwrap(), [1, 2, 3].map(|document| ticket(document, 1.0)));
+    let others = async { futures::future::join_all(tickets.iter().map(|ticket| governor.admit(ticket))).await.len() };
+    let change = async {
+        governor.set_paused(true);
+        governor.set_concurrency(4);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let paused = governor.standing();
+        governor.set_paused(false);
+        (paused.why, governor.local().in_flight)
+    };
+    assert_eq!(tokio::join!(others, change), (3, (Some(Hold::Pause), 1)));
+    governor.set_concurrency(1);
+    drop(one);
+    assert_eq!(governor.standing().concurrency, 1);
+}
+
+#[test]
+fn a_budget_counts_from_the_beginning_also_when_its_cap_comes_later() {
+    let money = Money::from_pico;
+    let mut budget = Budget::new(None, None);
+    assert_eq!(budget.reserve(Some(money(40))), Ok(true));
+    assert_eq!(budget.reserve(Some(money(40))), Ok(true));
+    budget.settle(Some(money(40)), Some(money(10)));
+    budget.set_cap(Some(money(100)), Some(money(30)));
+    assert_eq!(budget.used(), Some((money(100), money(40))));
+    // 30 of earlier runs, 10 spent, 40 reserved: there is room for 20.
+    assert_eq!((budget.reserve(Some(money(21))), budget.reserve(Some(money(20)))), (Ok(false), Ok(true)));
+}
