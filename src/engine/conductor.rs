@@ -86,8 +86,11 @@ impl Conductor {
                     self.abandon.cancel();
                 }
                 Some(Asked { request, answer }) = self.asked.recv() => {
+                    let done = self.live.answer(request).await;
+                    // Whoever looks after the answer finds it so.
+                    said = self.tell_others(self.governor.closed_for(), said);
                     // Whoever asked may have left; what was asked is done all the same.
-                    let _left = answer.send(self.live.answer(request).await);
+                    let _left = answer.send(done);
                 }
                 exit_code = signals.next() => {
                     let Some(exit_code) = exit_code else {

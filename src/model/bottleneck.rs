@@ -90,6 +90,7 @@ impl fmt::Display for Hold {
             Self::SlowStart => "finding out what the account allows",
             Self::Suspicion => "call after call that failed",
             Self::Budget => "what is left of the budget",
+            Self::Pause => "the pause that was asked for",
         })
     }
 }

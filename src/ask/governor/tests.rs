@@ -377,7 +377,7 @@ async fn who_waits_for_a_place_gets_it_when_there_are_more_and_nobody_while_it_i
     let change = async {
         governor.set_paused(true);
         governor.set_concurrency(4);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let paused = governor.standing();
         governor.set_paused(false);
         (paused.why, governor.local().in_flight)
