@@ -2,7 +2,7 @@ use super::*;
 use std::collections::BTreeMap;
 
 fn stage(stage: &'static str, slots: usize, busy: f64) -> StageUse {
-    StageUse { stage, done: 100, slots, busy, waiting: 1.0 - busy, blocked: 0.0, held: BTreeMap::new() }
+    StageUse { stage: stage.into(), done: 100, slots, busy, waiting: 1.0 - busy, blocked: 0.0, held: BTreeMap::new() }
 }
 
 /// A run of 10 s in which requests were in flight for 9.5 s with all permits, and nothing else took 1 s.
