@@ -144,6 +144,9 @@ pub struct Snapshot {
     pub holding: Option<Hold>,
     /// How long requests took.
     pub latency: Latency,
+    /// What holds the run back so far, and for how much of its time; unknown at its beginning.
+    #[serde(default)]
+    pub limited_by: Option<String>,
     /// An answer that is coming just now, with `llm.stream`: its call and the end of its text so far.
     pub answering: Option<String>,
     /// Calls whose answer was there already.

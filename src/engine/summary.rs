@@ -78,7 +78,7 @@ impl End {
             requests_per_second: seen.requests as f64 / wall_seconds,
             commit_ms: meters.commits.median_ms(),
             prices_of: plan.account.prices.date().to_owned(),
-            bottleneck: meters.situation(&plan.llm).bottleneck(),
+            bottleneck: meters.situation().bottleneck(),
             busiest_stage: busiest,
             stages,
             queues: meters.queues(),

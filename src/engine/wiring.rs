@@ -70,7 +70,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     // Whether anything is known already, be it an answer or a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
 
-    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
+    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), &plan.llm));
     let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
     // Whatever way this function is left, nobody goes on working.
     let _stop_at_the_end = context.stop.clone().drop_guard();

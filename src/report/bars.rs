@@ -79,6 +79,8 @@ impl Bars {
         }
         if let Some(answering) = &s.answering {
             self.live.set_message(plain(answering).into_owned());
+        } else if let Some(limit) = &s.limited_by {
+            self.live.set_message(format!("{:>8} {limit}", "limit"));
         }
     }
 }

@@ -56,6 +56,9 @@ pub(super) struct Meters {
     pub pace: Pace,
     /// Computing time that was spent before the run.
     cpu_before_s: f64,
+    hedge: bool,
+    /// `llm.documents`, if it is set.
+    window: Option<usize>,
     /// Who keeps requests back, and for how long.
     pub governor: OnceLock<Arc<Governor>>,
     /// Documents that there are, plus one; 0 while they are being counted.
@@ -82,19 +85,21 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub fn new(readers: usize, workers: usize, concurrency: usize) -> Self {
+    pub fn new(readers: usize, workers: usize, llm: &LlmSettings) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
             started: Instant::now(),
             read: StageMeter::new("read", readers),
             prepare: StageMeter::new("prepare", workers),
-            ask: StageMeter::new("ask", concurrency),
+            ask: StageMeter::new("ask", llm.concurrency),
             commit: StageMeter::new("commit", 1),
             write: StageMeter::new("write", 1),
             commits: Durations::default(),
             queues: Queues::default(),
             pace: Pace::default(),
             cpu_before_s: cpu::seconds(),
+            hedge: llm.hedge,
+            window: Some(llm.documents).filter(|window| *window > 0),
             governor: OnceLock::new(),
             documents: zero(),
             answered: zero(),
@@ -156,7 +161,7 @@ impl Meters {
     }
 
     /// What the run has done so far, as far as its speed goes.
-    pub fn situation(&self, settings: &LlmSettings) -> Situation {
+    pub fn situation(&self) -> Situation {
         let requests = self.requests.load(Relaxed);
         Situation {
             wall_s: self.wall().as_secs_f64(),
@@ -169,9 +174,15 @@ impl Meters {
             cpu_s: cpu::seconds() - self.cpu_before_s,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             tail: self.pace.tail(),
-            hedge: settings.hedge,
-            window: Some(settings.documents).filter(|window| *window > 0),
+            hedge: self.hedge,
+            window: self.window,
         }
+    }
+
+    /// What holds the run back so far, in a few words. While it is at work nobody knows who will be the last.
+    fn limited_by(&self) -> Option<String> {
+        let found = Situation { tail: None, ..self.situation() }.bottleneck()?;
+        Some(format!("{} ({:.0} % of the time)", found.limit, 100.0 * found.share))
     }
 
     /// How full the channels are.
@@ -237,6 +248,7 @@ impl Meters {
             stages: self.stages(),
             queues: self.queues(),
             answering: self.live().shown(),
+            limited_by: self.limited_by(),
             reused: self.reused.load(Relaxed),
             up_to_date: self.up_to_date.load(Relaxed),
             input_tokens: self.input_tokens.load(Relaxed),
