@@ -14,7 +14,7 @@
 //!
 //! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::wiring` shows
 //! every stage and channel; then [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`],
-//! [`mod@write`]. [`report`] watches; through [`control`] other terminals talk to a run.
+//! [`mod@write`]. [`report`] watches, [`page`] shows afterwards what happened; through [`control`] other terminals talk to a run.
 //!
 //! Modules may use those below them, and never those above or beside:
 //!
@@ -24,6 +24,7 @@
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`] | levels 0 to 2 |
+//! | 3 | [`page`] | levels 0 to 2 |
 //! | beside 3 | [`report`] | [`event`], [`model`] |
 //! | 4 | [`cli`] | all |
 //!
@@ -73,6 +74,7 @@ mod failpoint;
 pub mod insight;
 pub mod job;
 pub mod model;
+pub mod page;
 pub mod prepare;
 pub mod read;
 pub mod remote;

@@ -42,6 +42,8 @@ pub(super) enum Command {
     Requeue(RequeueArgs),
     /// List past runs, and point out those that are worse than usual
     Runs(RunsArgs),
+    /// Make a page that shows what a run did: report.html
+    Report(ReportArgs),
     /// Drop what no result is made of any more
     Prune(PruneArgs),
     /// List the built-in jobs, or print one to start from
@@ -246,6 +248,24 @@ pub(super) struct RequeueArgs {
     pub all: bool,
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The page is one file that needs no network. It is made of the run store, which is only read: at any time, also while a run
+is at work. Nothing is sent.")]
+pub(super) struct ReportArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Where the page goes [default: report.html in the output directory]
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Another run than the newest
+    #[arg(long, value_name = "N")]
+    pub run: Option<i64>,
+    /// The figures of the page as JSON, to stdout, instead of a page
+    #[arg(long, conflicts_with = "to")]
+    pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

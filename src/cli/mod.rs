@@ -14,6 +14,7 @@ mod prices;
 mod prune;
 mod read_documents;
 mod regressions;
+mod report;
 mod run;
 mod runs;
 mod settings;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Cancel(cancel) => live::cancel(&cancel),
         Command::Requeue(requeue) => live::requeue(&requeue),
         Command::Runs(runs) => runs::runs(&runs),
+        Command::Report(report) => report::report(&report),
         Command::Prune(prune) => prune::prune(&prune),
         Command::Tune(tune) => tune::tune(&tune),
         Command::Inspect(inspect) => inspect::inspect(&inspect),

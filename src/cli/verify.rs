@@ -141,14 +141,9 @@ fn summary(directory: &Path, job: &str, totals: &Totals, receipt: &mut Receipt) 
 
 /// Inputs against the digests that the results were made of.
 fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receipt: &mut Receipt) -> Result<(), Stop> {
-    let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
-    let of_input = settings.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix("input.")?, value)));
-    let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
-    let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
-    let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
-    if is_stream(&input.files_from) || input.rows.iter().chain(&input.paths).any(|given| is_stream(given)) {
+    let Some((input, used)) = inputs_of(run) else {
         return print(&format!("  note  inputs were not compared: those of run {} came through a pipe", run.id));
-    }
+    };
     // For inputs in object storage.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Stop::internal)?;
     let _inside = runtime.enter();
@@ -179,6 +174,17 @@ fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receip
     }
     receipt.wrong(&format!("{text}; `docmill run` brings the results up to date"))?;
     changed.iter().take(10).try_for_each(|name| print(&format!("        {name}")))
+}
+
+/// The inputs of a run, and the columns of tables that its prompts used; `None` if they came through standard input.
+pub(super) fn inputs_of(run: &RunRecord) -> Option<(InputSettings, Option<Vec<String>>)> {
+    let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
+    let of_input = settings.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix("input.")?, value)));
+    let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
+    let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
+    let gone = is_stream(&input.files_from) || input.rows.iter().chain(&input.paths).any(|given| is_stream(given));
+    (!gone).then_some((input, used))
 }
 
 fn digest(path: &Path) -> io::Result<Digest> {

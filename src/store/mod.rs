@@ -13,6 +13,7 @@
 mod audit;
 mod catalog;
 mod damage;
+mod figures;
 mod handle;
 mod history;
 mod insert;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use audit::{Bookkeeping, Excess};
 pub use catalog::{Catalog, Retry, RowState, Version};
+pub use figures::{AttemptRecord, ResultRecord, RowTimes};
 pub use handle::{StoreHandle, StoreWatcher, WriterGone};
 pub use history::{Archive, Counts, Doubt, RunRecord};
 pub use lock::{Holder, LockError, RunLock};

@@ -23,6 +23,7 @@ const LEVELS: [(&str, u32); 20] = [
     ("control", 2),
     ("simulator", 2),
     ("engine", 3),
+    ("page", 3),
     ("report", 3),
     ("cli", 4),
     ("lib", 5),

@@ -1,0 +1,277 @@
+//! Charts as SVG. They are drawn at the width of a phone, so that their labels are legible wherever they stand; every one has
+//! a title, a sentence and its numbers as a table.
+
+use super::distribution::{Distribution, Spread};
+use super::number::{count, percent, plain, seconds, short, ticks, time_ticks};
+use super::shown::escaped;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+const WIDTH: f64 = 360.0;
+const HEIGHT: f64 = 150.0;
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 350.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 126.0;
+/// Bars of a histogram.
+const BINS: u32 = 30;
+
+/// How numbers of an axis are written.
+pub type Format = fn(f64) -> String;
+
+/// A chart with what it says in words and in numbers.
+#[derive(Debug, Serialize)]
+pub struct Chart {
+    /// What it shows, with the unit.
+    pub title: String,
+    /// What it says.
+    pub note: String,
+    /// The picture.
+    pub svg: String,
+    /// Heads of its numbers.
+    pub heads: Vec<String>,
+    /// Its numbers, as they are to be read.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// A value for each stretch of time.
+pub struct Series<'s> {
+    /// What it is, with the unit.
+    pub title: &'s str,
+    /// What it says.
+    pub note: String,
+    /// The values.
+    pub values: Vec<f64>,
+    /// How long a stretch is.
+    pub stretch_s: f64,
+    /// How values are written.
+    pub format: Format,
+    /// The colour: a class of the style sheet.
+    pub class: &'s str,
+    /// A value to compare with, and its name.
+    pub reference: Option<(f64, String)>,
+}
+
+/// Where a value stands between two borders.
+fn at(value: f64, top: f64, from: f64, to: f64) -> f64 {
+    let share = if top > 0.0 { value / top } else { 0.0 };
+    from + (to - from) * share.clamp(0.0, 1.0)
+}
+
+/// Where a value stands on an axis that ends at `top`.
+pub fn x(value: f64, top: f64) -> f64 {
+    at(value, top, LEFT, RIGHT)
+}
+
+fn y(value: f64, top: f64) -> f64 {
+    at(value, top, BOTTOM, TOP)
+}
+
+/// A picture with its title and its sentence. `body` is SVG.
+pub fn picture(title: &str, note: &str, height: f64, body: &str) -> String {
+    let (title, note) = (escaped(title), escaped(note));
+    format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\"><title>{title}</title><desc>{note}</desc>{body}</svg>")
+}
+
+fn text(at: (f64, f64), class: &str, text: &str) -> String {
+    format!("<text x=\"{:.1}\" y=\"{:.1}\" class=\"{class}\">{}</text>", at.0, at.1, escaped(text))
+}
+
+/// A label in the place of the amounts.
+pub fn beside(y: f64, label: &str) -> String {
+    text((LEFT - 5.0, y), "end", label)
+}
+
+fn line(from: (f64, f64), to: (f64, f64), class: &str) -> String {
+    format!("<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" class=\"{class}\"/>", from.0, from.1, to.0, to.1)
+}
+
+/// A filled rectangle; what is there can be seen, however small it is.
+pub fn bar((left, top): (f64, f64), (width, height): (f64, f64), class: &str) -> String {
+    format!("<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{height:.1}\" class=\"{class}\"/>", width.max(0.5))
+}
+
+/// Lines and labels of the amounts, from zero.
+fn amounts(top: f64, marks: &[f64], format: Format) -> String {
+    marks.iter().fold(String::new(), |mut out, mark| {
+        let y = y(*mark, top);
+        out += &line((LEFT, y), (RIGHT, y), if *mark == 0.0 { "axis" } else { "grid" });
+        out += &beside(y + 3.5, &format(*mark));
+        out
+    })
+}
+
+/// Labels below, at these values of an axis that ends at `top`.
+fn below(top: f64, marks: &[f64], height: f64, format: Format) -> String {
+    marks.iter().fold(String::new(), |mut out, mark| {
+        let x = x(*mark, top);
+        out += &line((x, height), (x, height + 3.0), "axis");
+        out += &text((x.min(RIGHT - 4.0), height + 14.0), if x > RIGHT - 14.0 { "end" } else { "middle" }, &format(*mark));
+        out
+    })
+}
+
+/// Times below.
+pub fn clock(top: f64, height: f64) -> String {
+    below(top, &time_ticks(top, 4.0), height, seconds)
+}
+
+/// The outline of values, one for each stretch, over a ground line.
+fn steps(values: &[f64], x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> String {
+    let mut path = format!("M{:.1} {:.1}", x(0.0), y(0.0));
+    for (at, value) in values.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _infallible = write!(path, "V{:.1}H{:.1}", y(*value), x(at as f64 + 1.0));
+    }
+    let _infallible = write!(path, "V{:.1}Z", y(0.0));
+    path
+}
+
+impl Series<'_> {
+    /// Draws it over time.
+    pub fn draw(self) -> Chart {
+        let Self { title, note, values, stretch_s, format, class, reference } = self;
+        let all = values.iter().copied().chain(reference.iter().map(|(value, _)| *value));
+        let marks = ticks(all.fold(0.0, f64::max), 3.0);
+        let top = marks.last().copied().unwrap_or(1.0);
+        let span = stretch_s * values.len() as f64;
+        let mut body = amounts(top, &marks, format) + &clock(span, BOTTOM);
+        let path = steps(&values, |n| x(n, values.len() as f64), |value| y(value, top));
+        let _infallible = write!(body, "<path d=\"{path}\" class=\"{class}\"/>");
+        if let Some((value, name)) = &reference {
+            body += &line((LEFT, y(*value, top)), (RIGHT, y(*value, top)), "reference");
+            body += &text((RIGHT, y(*value, top) - 3.0), "end", name);
+        }
+        let row = |(n, value): (usize, &f64)| vec![format!("{} – {}", seconds(stretch_s * n as f64), seconds(stretch_s * (n + 1) as f64)), format(*value)];
+        let rows = values.iter().enumerate().map(row).collect();
+        Chart { title: title.to_owned(), svg: picture(title, &note, HEIGHT, &body), note, heads: vec!["time".into(), title.into()], rows }
+    }
+}
+
+/// How values are distributed, with the median and the ends marked. `None` if there are no values.
+pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str) -> Option<Chart> {
+    let Spread { count: n, mean, median, p95, p99, max } = values.spread()?;
+    // A few far away must not press all others into one bar; the last bar holds them, and says so.
+    let far = max > 2.0 * p99 && p99 > 0.0;
+    let axis = ticks(if far { 1.5 * p99 } else { max }, 4.0);
+    let top = axis.last().copied().unwrap_or(1.0);
+    let bins = values.bins(BINS, top);
+    let marks = ticks(bins.iter().map(|bin| bin.count as f64).fold(0.0, f64::max), 3.0);
+    let most = marks.last().copied().unwrap_or(1.0);
+    let mut body = amounts(most, &marks, short) + &below(top, &axis, BOTTOM, format);
+    for bin in bins.iter().filter(|bin| bin.count > 0) {
+        let (left, right, over) = (x(bin.from, top), x(bin.to, top), y(bin.count as f64, most).min(BOTTOM - 1.0));
+        body += &bar((left + 0.5, over), (right - left - 1.0, BOTTOM - over), class);
+    }
+    // Names of marks that are too near to each other would cover each other: the numbers are in the sentence.
+    let mut free = f64::MIN;
+    for (name, value) in [("median", median), ("p95", p95), ("p99", p99)] {
+        let x = x(value, top);
+        body += &line((x, TOP - 2.0), (x, BOTTOM), "mark");
+        if x > free {
+            body += &text((x + if x > RIGHT - 20.0 { -3.0 } else { 3.0 }, TOP + 5.0), if x > RIGHT - 20.0 { "end halo" } else { "halo" }, name);
+            free = x + 8.0 + 6.0 * name.len() as f64;
+        }
+    }
+    let beyond = if far { format!(" The last bar holds all above {}.", format(top)) } else { String::new() };
+    let note = format!(
+        "{} values: median {}, mean {}, p95 {}, p99 {}, largest {}.{beyond}",
+        count(n as f64), format(median), format(mean), format(p95), format(p99), format(max)
+    );
+    let rows = bins.iter().filter(|bin| bin.count > 0);
+    let rows = rows.map(|bin| vec![format!("{} – {}", format(bin.from), format(bin.to)), count(bin.count as f64)]).collect();
+    Some(Chart { title: title.into(), svg: picture(title, &note, HEIGHT, &body), note, heads: vec!["from – to".into(), "number".into()], rows })
+}
+
+/// What each stage did over time, one strip below the other. `strips` hold names, and for each stretch of time its end in
+/// seconds and the shares of the states; `states` are their names and classes, the first one at the bottom.
+pub fn strips(title: &str, note: &str, strips: &[(String, Vec<(f64, Vec<f64>)>)], states: &[(&str, &str)]) -> Option<Chart> {
+    const STRIP: f64 = 26.0;
+    let span = strips.iter().filter_map(|(_, shares)| shares.last()).map(|(end, _)| *end).fold(0.0, f64::max);
+    if span <= 0.0 {
+        return None;
+    }
+    let mut body = String::new();
+    for (n, (name, shares)) in strips.iter().enumerate() {
+        let ground = 4.0 + (n as f64 + 1.0) * (STRIP + 6.0) - 6.0;
+        body += &bar((LEFT, ground - STRIP), (x(span, span) - LEFT, STRIP), "idle");
+        for (state, (_, class)) in states.iter().enumerate().rev() {
+            // From the top state down: each covers what is above it up to its own height.
+            let mut path = format!("M{LEFT:.1} {ground:.1}");
+            for (end, shares) in shares {
+                let height: f64 = shares.iter().take(state + 1).sum();
+                let _infallible = write!(path, "V{:.1}H{:.1}", at(height, 1.0, ground, ground - STRIP), x(*end, span));
+            }
+            let _infallible = write!(body, "<path d=\"{path}V{ground:.1}Z\" class=\"{class}\"/>");
+        }
+        body += &beside(ground - STRIP / 2.0 + 4.0, name);
+    }
+    let height = 4.0 + strips.len() as f64 * (STRIP + 6.0) - 6.0;
+    body += &clock(span, height + 1.0);
+    let heads = ["stage", "until"].into_iter().chain(states.iter().map(|(name, _)| *name)).map(ToOwned::to_owned).collect();
+    let row = |name: &str, (end, shares): &(f64, Vec<f64>)| {
+        [name.to_owned(), seconds(*end)].into_iter().chain(shares.iter().map(|share| percent(*share))).collect()
+    };
+    let rows = strips.iter().flat_map(|(name, shares)| shares.iter().map(move |share| row(name, share))).collect();
+    Some(Chart { title: title.into(), svg: picture(title, note, height + 20.0, &body), note: note.into(), heads, rows })
+}
+
+/// A column for each run. `values` hold the runs' numbers and what is unknown of them as `None`.
+pub fn columns(title: &str, values: &[(i64, Option<f64>)], format: Format) -> Option<Chart> {
+    let known = values.iter().filter_map(|(_, value)| *value);
+    let marks = ticks(known.clone().reduce(f64::max)?, 3.0);
+    let top = marks.last().copied().unwrap_or(1.0);
+    let slot = (RIGHT - LEFT) / values.len() as f64;
+    let width = (slot - 3.0).clamp(1.0, 28.0);
+    let mut body = amounts(top, &marks, format);
+    let every = values.len().div_ceil(10);
+    for (n, (run, value)) in values.iter().enumerate() {
+        let middle = LEFT + slot * (n as f64 + 0.5);
+        if let Some(value) = value {
+            let over = y(*value, top).min(BOTTOM - 0.5);
+            body += &bar((middle - width / 2.0, over), (width, BOTTOM - over), if n + 1 == values.len() { "c-work" } else { "c-past" });
+        }
+        if (values.len() - 1 - n).is_multiple_of(every) {
+            body += &text((middle, BOTTOM + 14.0), "middle", &plain(*run as f64));
+        }
+    }
+    let last = values.last().and_then(|(_, value)| *value).map_or_else(|| "unknown".to_owned(), format);
+    let note = format!("By number of the run. The newest: {last}.");
+    let rows = values.iter().map(|(run, value)| vec![run.to_string(), value.map_or_else(|| "unknown".to_owned(), format)]).collect();
+    Some(Chart { title: title.into(), svg: picture(title, &note, HEIGHT, &body), note, heads: vec!["run".into(), title.into()], rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(values: Vec<f64>) -> Chart {
+        let (title, note) = ("<b>", "</svg><script>".to_owned());
+        Series { title, note, values, stretch_s: 0.5, format: plain, class: "c-work", reference: None }.draw()
+    }
+
+    #[test]
+    fn amounts_begin_at_zero_and_fill_the_height() {
+        let chart = series(vec![0.0, 10.0, 5.0]);
+        assert!(chart.svg.contains("M46.0 126.0V126.0H147.3V12.0H248.7V69.0H350.0V126.0Z"), "{}", chart.svg);
+        assert_eq!(chart.rows[1], ["500 ms – 1 s", "10"]);
+    }
+
+    #[test]
+    fn nothing_in_a_chart_is_read_as_markup_or_leaves_it() {
+        let chart = series(vec![f64::NAN, f64::INFINITY, -1.0, 0.0]);
+        assert!(!chart.svg.contains("<b>") && !chart.svg.contains("<script>"), "{}", chart.svg);
+        assert_eq!(chart.svg.matches("</svg>").count(), 1);
+        assert!(series(Vec::new()).svg.contains("<path"));
+    }
+
+    #[test]
+    fn one_that_is_far_away_does_not_hide_how_the_others_are_distributed() {
+        let mut values = Distribution::default();
+        (0..1000).for_each(|n| values.add(1.0 + f64::from(n) / 1000.0));
+        values.add(1000.0);
+        let chart = histogram("seconds", &values, seconds, "c-work").expect("values");
+        assert!(chart.rows.len() > 5 && chart.note.contains("The last bar holds all above"), "{chart:?}");
+        assert!(histogram("seconds", &Distribution::default(), seconds, "c-work").is_none());
+    }
+}

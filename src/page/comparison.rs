@@ -1,0 +1,59 @@
+//! What `docmill compare` has found, prepared for the page. Its file may be of another version: what is not as expected is
+//! left out.
+
+use super::chart::picture;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Answers that are told apart in a table of confusions.
+const ANSWERS: usize = 25;
+
+/// A list of pairs and their numbers as a table: heads, and for each first one its counts. `None` if it is none, or too large
+/// to be read.
+pub fn confusion(counts: &Value, first: &str, second: &str) -> Option<Value> {
+    let mut rows: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for count in counts.as_array()? {
+        let (one, other) = (count[first].as_str()?, count[second].as_str()?);
+        rows.entry(one).or_default().insert(other, count["documents"].as_u64()?);
+    }
+    let mut heads: Vec<&str> = rows.values().flat_map(BTreeMap::keys).copied().collect();
+    heads.sort_unstable();
+    heads.dedup();
+    let row = |(one, counts): (&&str, &BTreeMap<&str, u64>)| {
+        let cells: Vec<_> = heads.iter().map(|other| json!([counts.get(other), one == other])).collect();
+        json!([one, cells])
+    };
+    (!rows.is_empty() && rows.len() <= ANSWERS && heads.len() <= ANSWERS).then(|| json!({"heads": heads, "rows": rows.iter().map(row).collect::<Vec<_>>()}))
+}
+
+/// A share with its interval, from 0 to 1, as a picture.
+pub fn interval(share: &Value) -> String {
+    let number = |value: &Value| value.as_f64().filter(|n| (0.0..=1.0).contains(n));
+    let (Some(value), Some(from), Some(to)) = (number(&share["share"]), number(&share["interval"][0]), number(&share["interval"][1])) else {
+        return String::new();
+    };
+    let [value, from, to] = [value, from, to].map(|share| 4.0 + 352.0 * share);
+    let body = format!(
+        "<line x1=\"4\" y1=\"12\" x2=\"356\" y2=\"12\" class=\"grid\"/><rect x=\"{from:.1}\" y=\"7\" width=\"{:.1}\" height=\"10\" class=\"c-past\"/>\
+         <circle cx=\"{value:.1}\" cy=\"12\" r=\"5\" class=\"c-work\"/>",
+        (to - from).max(1.0)
+    );
+    picture("from 0 to 100 %, with the 95 % interval", "", 24.0, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_become_a_table_and_what_is_none_becomes_nothing() {
+        let counts = json!([{"label": "a", "answer": "a", "documents": 3}, {"label": "b", "answer": "a", "documents": 1}]);
+        let table = confusion(&counts, "label", "answer").expect("a table");
+        assert_eq!(table, json!({"heads": ["a"], "rows": [["a", [[3, true]]], ["b", [[1, false]]]]}));
+        for odd in [json!(null), json!([]), json!([{"label": 1}]), json!("x")] {
+            assert_eq!(confusion(&odd, "label", "answer"), None);
+            assert_eq!(interval(&odd), "");
+        }
+        assert!(interval(&json!({"share": 0.5, "interval": [0.25, 0.75]})).contains("cx=\"180.0\""));
+    }
+}

@@ -1,0 +1,118 @@
+//! How values are distributed, in memory that does not grow with their number.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Buckets for each doubling: a value is known to 0.3 %.
+const PER_DOUBLING: f64 = 256.0;
+
+/// Values at or above 0, counted in buckets that are as fine as they are small.
+#[derive(Debug, Default)]
+pub struct Distribution {
+    buckets: BTreeMap<i32, u64>,
+    count: u64,
+    sum: f64,
+    max: f64,
+}
+
+/// What a distribution says in a line.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Spread {
+    /// How many values.
+    pub count: u64,
+    /// Their mean.
+    pub mean: f64,
+    /// Half of them are below.
+    pub median: f64,
+    /// 95 % of them are below.
+    pub p95: f64,
+    /// 99 % of them are below.
+    pub p99: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// Values between two borders.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// The lower border.
+    pub from: f64,
+    /// The upper border.
+    pub to: f64,
+    /// How many values.
+    pub count: u64,
+}
+
+impl Distribution {
+    /// Adds a value; what is below 0 counts as 0, as clocks that are set back make it.
+    pub fn add(&mut self, value: f64) {
+        let value = value.max(0.0);
+        *self.buckets.entry(bucket(value)).or_default() += 1;
+        self.count += 1;
+        self.sum += value;
+        self.max = self.max.max(value);
+    }
+
+    /// The value that a share of all are not above.
+    pub fn quantile(&self, share: f64) -> f64 {
+        let wanted = share * self.count as f64;
+        let mut seen = 0;
+        for (bucket, n) in &self.buckets {
+            seen += n;
+            if seen as f64 >= wanted {
+                return middle(*bucket).min(self.max);
+            }
+        }
+        self.max
+    }
+
+    /// In a line; `None` if there are no values.
+    pub fn spread(&self) -> Option<Spread> {
+        let (mean, max) = (self.sum / self.count as f64, self.max);
+        let [median, p95, p99] = [0.5, 0.95, 0.99].map(|share| self.quantile(share));
+        (self.count > 0).then_some(Spread { count: self.count, mean, median, p95, p99, max })
+    }
+
+    /// How many values lie in each of `bins` equal parts of the way from 0 to `top`; what is above is in the last.
+    pub fn bins(&self, bins: u32, top: f64) -> Vec<Bin> {
+        let width = top / f64::from(bins);
+        let mut all: Vec<Bin> =
+            (0..bins).map(|n| Bin { from: f64::from(n) * width, to: f64::from(n + 1) * width, count: 0 }).collect();
+        for (bucket, n) in &self.buckets {
+            let value = middle(*bucket);
+            let at = all.iter().position(|bin| value < bin.to).unwrap_or(all.len() - 1);
+            all[at].count += n;
+        }
+        all
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "logarithms of doubles are small")]
+fn bucket(value: f64) -> i32 {
+    if value > 0.0 { (value.log2() * PER_DOUBLING).floor() as i32 } else { i32::MIN }
+}
+
+fn middle(bucket: i32) -> f64 {
+    if bucket == i32::MIN { 0.0 } else { ((f64::from(bucket) + 0.5) / PER_DOUBLING).exp2() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_right_to_a_percent_and_bins_hold_every_value() {
+        let mut values = Distribution::default();
+        (1..=1000).for_each(|n| values.add(f64::from(n)));
+        values.add(-1.0);
+        let Spread { count, median, p95, p99, max, .. } = values.spread().expect("values");
+        assert_eq!((count, max), (1001, 1000.0));
+        for (found, wanted) in [(median, 500.0), (p95, 950.0), (p99, 990.0)] {
+            assert!((found / wanted - 1.0_f64).abs() < 0.01, "{found} for {wanted}");
+        }
+        let bins = values.bins(10, 500.0);
+        assert_eq!(bins.iter().map(|bin| bin.count).sum::<u64>(), 1001);
+        assert!(bins[9].count > 500, "what is above is in the last: {bins:?}");
+        assert!(Distribution::default().spread().is_none());
+    }
+}

@@ -1,0 +1,76 @@
+//! Past runs side by side.
+
+use super::chart::{Chart, columns};
+use super::number::{percent, plain, usd};
+use super::report::parsed;
+use crate::store::{Archive, RunRecord, StoreError};
+use serde::Serialize;
+
+/// Runs that are shown, the newest ones.
+const SHOWN: usize = 40;
+
+/// A run in a line.
+#[derive(Debug, Serialize)]
+pub struct PastRun {
+    /// Its number.
+    pub run: i64,
+    /// When it began, in UTC.
+    pub started: String,
+    /// `complete`, `stopped` or empty.
+    pub outcome: Option<String>,
+    /// Its jobs.
+    pub jobs: String,
+    /// Documents, if its walk got to the end.
+    pub documents: Option<u64>,
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests for each second.
+    pub requests_per_second: Option<f64>,
+    /// How long it took, in seconds.
+    pub wall_seconds: Option<f64>,
+    /// What it cost in US dollars; `None` if a price is not known.
+    pub usd: Option<f64>,
+    /// Share of its documents that have no whole answer.
+    pub failed: Option<f64>,
+}
+
+/// The newest runs, oldest first.
+pub fn past_runs(archive: &Archive, runs: &[RunRecord]) -> Result<Vec<PastRun>, StoreError> {
+    let run = |run: &RunRecord| {
+        let (figures, summaries) = (parsed(run.figures.as_deref()), parsed(run.summary.as_deref()));
+        let (requests, bill) = archive.bill(Some(run.id))?;
+        let documents = |wanted: fn(&str) -> bool| -> u64 {
+            let statuses = summaries.as_array().into_iter().flatten().filter_map(|job| job["documents"].as_object()).flatten();
+            statuses.filter(|(status, _)| wanted(status)).filter_map(|(_, n)| n.as_u64()).sum()
+        };
+        let (all, failed) = (documents(|_| true), documents(|status| !matches!(status, "ok" | "skipped")));
+        Ok(PastRun {
+            run: run.id,
+            started: run.started.clone(),
+            outcome: run.outcome.clone(),
+            jobs: run.jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>().join(", "),
+            documents: run.documents,
+            requests,
+            requests_per_second: figures["requests_per_second"].as_f64().filter(|_| requests > 0),
+            wall_seconds: figures["wall_seconds"].as_f64(),
+            usd: bill.exact().map(crate::model::Money::usd),
+            failed: (all > 0).then(|| failed as f64 / all as f64),
+        })
+    };
+    runs[runs.len().saturating_sub(SHOWN)..].iter().map(run).collect()
+}
+
+/// Charts of runs that sent something; none of a single one.
+pub fn charts(runs: &[PastRun]) -> Vec<Chart> {
+    let sent: Vec<&PastRun> = runs.iter().filter(|run| run.requests > 0).collect();
+    if sent.len() < 2 {
+        return Vec::new();
+    }
+    let values = |of: fn(&PastRun) -> Option<f64>| sent.iter().map(|run| (run.run, of(run))).collect::<Vec<_>>();
+    let charts = [
+        columns("Throughput by run, requests a second", &values(|run| run.requests_per_second), plain),
+        columns("Cost by run, US dollars", &values(|run| run.usd), usd),
+        columns("Documents without a whole answer, by run", &values(|run| run.failed), percent),
+    ];
+    charts.into_iter().flatten().collect()
+}

@@ -1,0 +1,309 @@
+//! The figures of the page, gathered from the store.
+
+use super::activity::{Activity, Stretch, TaskUse, Totals};
+use super::chart::{Chart, Series, histogram};
+use super::distribution::Spread;
+use super::history::{PastRun, past_runs};
+use super::number::{count, plain, seconds, short, usd};
+use super::slowest::{SlowDocument, Slowest, clock_below};
+use super::stages::stages;
+use crate::model::RowStatus;
+use crate::store::{Archive, RunRecord, StoreError};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Documents that stand as examples of a failure.
+const EXAMPLES: u32 = 3;
+
+/// What the page shows. As JSON it is what `docmill report --json` prints.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// When it was made, in UTC.
+    pub made: String,
+    /// The version of docmill that made it.
+    pub version: &'static str,
+    /// The output directory.
+    pub directory: String,
+    /// The run.
+    pub run: RunHead,
+    /// The run whose requests the figures are about: another one, if this one sent none.
+    pub figures_of: i64,
+    /// Documents that are listed.
+    pub documents: u64,
+    /// Documents without a row.
+    pub pending: u64,
+    /// Documents by status, best first.
+    pub statuses: Vec<(String, u64)>,
+    /// Sums over the requests.
+    pub totals: Totals,
+    /// How long the run took, or takes so far, in seconds.
+    pub wall_seconds: f64,
+    /// Calls at a time, as configured.
+    pub concurrency: Option<u64>,
+    /// What limits the run, in a sentence.
+    pub bottleneck: Option<String>,
+    /// Money of all runs in this directory, in US dollars, and the requests of which the price is not known.
+    pub spent: (f64, u64),
+    /// Seconds of a stretch of `over_time`.
+    pub stretch_seconds: f64,
+    /// What happened in each stretch of time.
+    pub over_time: Vec<Stretch>,
+    /// Times of requests that got a reply, in seconds.
+    pub latency: Option<Spread>,
+    /// Times in line, in seconds.
+    pub turn: Option<Spread>,
+    /// Requests by task.
+    pub tasks: Vec<TaskUse>,
+    /// Documents by failure code, with examples: name and message.
+    pub failures: Vec<Failures>,
+    /// The documents that took longest.
+    pub slowest: Vec<SlowDocument>,
+    /// What `docmill compare` has found.
+    pub comparison: Option<Value>,
+    /// Runs so far, oldest first.
+    pub runs: Vec<PastRun>,
+    /// Charts over time.
+    #[serde(skip)]
+    pub over_time_charts: Vec<Chart>,
+    /// Stages over time.
+    #[serde(skip)]
+    pub stages: Option<Chart>,
+    /// Distributions.
+    #[serde(skip)]
+    pub distributions: Vec<Chart>,
+    /// The clock below the slowest documents.
+    #[serde(skip)]
+    pub clock: String,
+    /// Listing and recipe of the rows.
+    #[serde(skip)]
+    pub view: (i64, i64),
+}
+
+/// What there is to say of a run.
+#[derive(Debug, Serialize)]
+pub struct RunHead {
+    /// Its number.
+    pub id: i64,
+    /// When it began, in UTC.
+    pub started: String,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// `complete`, `stopped`, `at work` or `did not end`.
+    pub outcome: &'static str,
+    /// Why it stopped.
+    pub stopped: Option<String>,
+    /// Its jobs.
+    pub jobs: Vec<String>,
+    /// Who answered.
+    pub provider: String,
+    /// The model asked.
+    pub model: String,
+    /// Whether the answers are made up by the built-in simulator.
+    pub simulated: bool,
+    /// The command line.
+    pub command: String,
+}
+
+/// Documents with a failure code.
+#[derive(Debug, Serialize)]
+pub struct Failures {
+    /// The code.
+    pub code: String,
+    /// How many documents.
+    pub documents: u64,
+    /// The first of them, with what was said.
+    pub examples: Vec<(String, String)>,
+}
+
+/// What a report is to be about.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The output directory as the user calls it.
+    pub directory: String,
+    /// The run; the newest if `None`.
+    pub run: Option<i64>,
+    /// Whether a run is at work in the directory.
+    pub at_work: bool,
+    /// What `docmill compare` has found.
+    pub comparison: Option<&'a Value>,
+}
+
+impl Report {
+    /// Gathers the figures; `None` if there is no such run.
+    pub fn gather(archive: &Archive, subject: &Subject<'_>) -> Result<Option<Self>, StoreError> {
+        archive.hold_still()?;
+        let runs = archive.runs()?;
+        let Some(run) = runs.iter().rfind(|run| subject.run.is_none_or(|wanted| wanted == run.id)) else { return Ok(None) };
+        let newest = runs.last().is_some_and(|last| last.id == run.id);
+        let (view, counts) = documents(archive, &runs, run)?;
+        let of = figures_of(archive, &runs, run)?;
+        let figures: Value = parsed(of.figures.as_deref());
+        let settings: Value = parsed(Some(&of.settings));
+        let at_work = subject.at_work && newest && of.id == run.id && run.outcome.is_none();
+
+        let mut slowest = Slowest::default();
+        // The run began when its walk came across the first document: its own record knows that to the second only.
+        let mut span: Option<(i64, i64)> = None;
+        let mut include = |from: i64, to: i64| span = Some(span.map_or((from, to), |(first, last)| (first.min(from), last.max(to))));
+        archive.row_times(of.id, |times| {
+            include(times.found_ms, times.done_ms);
+            slowest.add(times);
+        })?;
+        archive.attempts(of.id, |attempt| {
+            include(attempt.queued_ms.unwrap_or(attempt.sent_ms), attempt.ended_ms.unwrap_or(attempt.sent_ms));
+        })?;
+        let (from, to) = span.unwrap_or_default();
+        let mut activity = Activity::new(from, to, at_work);
+        archive.attempts(of.id, |attempt| {
+            activity.add(&attempt);
+            slowest.add_request(&attempt);
+        })?;
+
+        let slowest = slowest.finish(archive)?;
+        let concurrency = settings["llm.concurrency"].as_u64();
+        let wall_seconds = figures["wall_seconds"].as_f64().unwrap_or((to - from) as f64 / 1000.0);
+        let bill = archive.bill(None)?.1;
+        let failures = counts.codes.iter().map(|(code, n)| {
+            Ok(Failures { code: code.clone(), documents: *n, examples: archive.failure_examples(view.0, view.1, code, EXAMPLES)? })
+        });
+        let mut failures = failures.collect::<Result<Vec<_>, StoreError>>()?;
+        failures.sort_by_key(|failure| std::cmp::Reverse(failure.documents));
+        let by_status = |status: RowStatus| counts.rows.iter().filter(|((_, s), _)| s == status.as_str()).map(|(_, n)| n).sum();
+        let statuses: Vec<(String, u64)> = RowStatus::ALL.iter().map(|status| (status.as_str().to_owned(), by_status(*status))).collect();
+        let documents = run.documents.unwrap_or(0).max(counts.listed);
+        Ok(Some(Self {
+            made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            directory: subject.directory.clone(),
+            run: head(archive, run, subject.at_work && newest)?,
+            figures_of: of.id,
+            documents,
+            pending: documents - statuses.iter().map(|(_, n)| n).sum::<u64>().min(documents),
+            statuses,
+            wall_seconds,
+            concurrency,
+            bottleneck: figures["bottleneck"]["sentence"].as_str().map(ToOwned::to_owned),
+            spent: (bill.usd.usd(), bill.unpriced_calls),
+            stretch_seconds: activity.stretch_seconds(),
+            latency: activity.latency.spread(),
+            turn: activity.turn.spread(),
+            tasks: activity.tasks(),
+            failures,
+            clock: clock_below(&slowest),
+            slowest,
+            comparison: subject.comparison.cloned(),
+            runs: past_runs(archive, &runs)?,
+            over_time_charts: over_time(&activity, concurrency),
+            stages: stages(&archive.samples(of.id)?),
+            distributions: distributions(&activity),
+            over_time: activity.over_time,
+            totals: activity.totals,
+            view,
+        }))
+    }
+}
+
+/// Listing and recipe of the rows of a run, and its documents by what became of them.
+fn documents(archive: &Archive, runs: &[RunRecord], run: &RunRecord) -> Result<((i64, i64), crate::store::Counts), StoreError> {
+    let view = (run.listing.unwrap_or(run.id), run.recipe);
+    let counts = archive.counts(view.0, view.1)?;
+    if run.listing.is_none() && counts.listed == 0 {
+        // It has no listing of its own yet, or died before it had one: everything is as in the run before.
+        let before = runs.iter().rev().filter(|other| other.id < run.id).find_map(|run| run.listing);
+        if let Some(listing) = before {
+            return Ok(((listing, run.recipe), archive.counts(listing, run.recipe)?));
+        }
+    }
+    Ok((view, counts))
+}
+
+/// The run itself, or where it sent nothing the newest before it that has made rows of the same recipe.
+fn figures_of<'r>(archive: &Archive, runs: &'r [RunRecord], run: &'r RunRecord) -> Result<&'r RunRecord, StoreError> {
+    for other in runs.iter().rev().filter(|other| other.id <= run.id && other.recipe == run.recipe) {
+        if archive.requests(other.id)? > 0 {
+            return Ok(other);
+        }
+    }
+    Ok(run)
+}
+
+fn head(archive: &Archive, run: &RunRecord, at_work: bool) -> Result<RunHead, StoreError> {
+    let (settings, summary): (Value, Value) = (parsed(Some(&run.settings)), parsed(run.summary.as_deref()));
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+    let provider = text(&summary[0]["provider"]).or_else(|| text(&settings["llm.provider"])).unwrap_or_default();
+    let asked = text(&summary[0]["model"]).or_else(|| text(&settings["llm.model"]));
+    let model = asked.map_or_else(|| archive.model_of(run.recipe), |model| Ok(Some(model)))?;
+    let outcome = match run.outcome.as_deref() {
+        Some("complete") => "complete",
+        Some(_) => "stopped",
+        None if at_work => "at work",
+        None => "did not end",
+    };
+    Ok(RunHead {
+        id: run.id,
+        started: run.started.clone(),
+        ended: run.ended.clone(),
+        outcome,
+        stopped: run.stopped.clone(),
+        jobs: run.jobs.iter().map(|job| job.name.clone()).collect(),
+        simulated: provider == "simulated",
+        provider,
+        model: model.unwrap_or_default(),
+        command: run.command.clone(),
+    })
+}
+
+fn over_time(activity: &Activity, concurrency: Option<u64>) -> Vec<Chart> {
+    if activity.totals.requests == 0 {
+        return Vec::new();
+    }
+    let stretch_s = activity.stretch_seconds();
+    let series = |title, class, note, format, of: &dyn Fn(&Stretch) -> f64| Series {
+        title,
+        note,
+        values: activity.over_time.iter().map(of).collect(),
+        stretch_s,
+        format,
+        class,
+        reference: None,
+    };
+    let rate = |n: u64| n as f64 / stretch_s;
+    let Totals { requests, refused, usd: spent, .. } = activity.totals;
+    let busy = activity.over_time.iter().map(|stretch| stretch.in_flight).sum::<f64>() / activity.over_time.len() as f64;
+    let span = seconds(stretch_s * activity.over_time.len() as f64);
+    let throughput = format!("{} requests in {span}.", count(requests as f64));
+    let flight = series("Requests in flight", "c-work", format!("On average {}.", plain(busy)), plain, &|s| s.in_flight);
+    let limit = concurrency.map(|n| (n as f64, format!("llm.concurrency {n}")));
+    // A limit far above what was used would press the line to the ground.
+    let limit = limit.filter(|(n, _)| *n <= 4.0 * flight.values.iter().copied().fold(0.0, f64::max));
+    let mut total = 0.0;
+    let so_far: Vec<f64> = activity.over_time.iter().map(|stretch| { total += stretch.usd; total }).collect();
+    let mut charts = vec![
+        series("Throughput, requests a second", "c-work", throughput, plain, &|s| rate(s.ended)).draw(),
+        Series { reference: limit, ..flight }.draw(),
+    ];
+    if refused > 0 {
+        let note = format!("{} requests were refused for a limit or overload.", count(refused as f64));
+        charts.push(series("Refusals, requests a second", "c-bad", note, plain, &|s| rate(s.refused)).draw());
+    }
+    if spent > 0.0 {
+        let money = series("Cost so far, US dollars", "c-money", format!("{} in this run.", usd(spent)), usd, &|_| 0.0);
+        charts.push(Series { values: so_far, ..money }.draw());
+    }
+    charts
+}
+
+fn distributions(activity: &Activity) -> Vec<Chart> {
+    let charts = [
+        histogram("Time of a request", &activity.latency, seconds, "c-work"),
+        histogram("Waiting for a turn before it", &activity.turn, seconds, "c-past"),
+        histogram("Input tokens of a request", &activity.input, short, "c-work"),
+        histogram("Output tokens of a request", &activity.output, short, "c-work"),
+    ];
+    charts.into_iter().flatten().collect()
+}
+
+pub(super) fn parsed(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+

@@ -1,0 +1,80 @@
+//! Small pictures of image documents, where the file is still there and still the one that was asked about.
+
+use crate::model::{Content, Digest, Kind, Piece, Place, Row};
+use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, prepare, sniff};
+use crate::read::Roots;
+use crate::store::{Archive, ResultRecord, StoreError};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// Pictures at the most.
+pub const MOST: usize = 200;
+/// Their longest side in pixels, and their quality.
+const EDGE: u32 = 96;
+const QUALITY: u8 = 60;
+/// Bytes of a file that is opened for one, and of the picture in the page.
+const MOST_FILE: u64 = 40_000_000;
+const MOST_PICTURE: usize = 16_000;
+
+/// Pictures by place in input order, as `data:` addresses.
+#[derive(Debug, Default)]
+pub struct Thumbnails(HashMap<u64, String>);
+
+impl Thumbnails {
+    /// None at all.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Makes those of the first images of a listing. `settings` say how images are prepared.
+    pub fn make(archive: &Archive, view: (i64, i64), roots: &Roots, settings: &PrepareSettings) -> Result<Self, StoreError> {
+        let mut settings = settings.clone();
+        settings.image.max_edge = EDGE;
+        settings.image.jpeg_quality = QUALITY;
+        let mut images = Vec::new();
+        archive.results(view, |record: ResultRecord<'_>| -> Result<bool, StoreError> {
+            // Most rows of a table of texts need not be taken apart to see that they are none.
+            if record.text.contains("\"kind\":\"image\"")
+                && Row::read(0, "", record.text).is_ok_and(|row| is_image(&row))
+                && let (Some(digest), Some(Place::File(path))) = (record.digest, roots.locate(record.document))
+            {
+                images.push((record.position, path, digest));
+            }
+            Ok(images.len() < MOST)
+        })?;
+        // Decoders that break down on hostile files do so quietly in threads of this name.
+        let name = |n| format!("docmill-prepare-{n}");
+        let Ok(pool) = rayon::ThreadPoolBuilder::new().thread_name(name).build() else { return Ok(Self::none()) };
+        let made = pool.install(|| {
+            images.into_par_iter().filter_map(|(position, path, digest)| {
+                let small_enough = std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MOST_FILE);
+                let bytes = if small_enough { std::fs::read(path).ok()? } else { return None };
+                (Digest::of(&bytes) == digest).then_some(())?;
+                Some((position, picture(&bytes, &settings)?))
+            })
+            .collect()
+        });
+        Ok(Self(made))
+    }
+
+    /// The picture of a row's document, and a count of those that are shown and of all images.
+    pub fn of(&self, row: &Row, (shown, all): &mut (u64, u64)) -> Option<&str> {
+        *all += u64::from(is_image(row));
+        let picture = self.0.get(&row.index).map(String::as_str);
+        *shown += u64::from(picture.is_some());
+        picture
+    }
+}
+
+fn is_image(row: &Row) -> bool {
+    row.input.as_ref().is_some_and(|facts| facts.kind == Kind::Image)
+}
+
+fn picture(bytes: &[u8], settings: &PrepareSettings) -> Option<String> {
+    let Sniffed::Image(format) = sniff(bytes, "") else { return None };
+    let prepared = prepare(bytes, Sniffed::Image(format), settings, &ImageLimits::openai()).ok()?;
+    let Content(pieces) = prepared.content;
+    let Some(Piece::Picture(picture)) = pieces.first() else { return None };
+    let base64 = std::str::from_utf8(&picture.base64).ok()?;
+    (base64.len() <= MOST_PICTURE).then(|| format!("data:{};base64,{base64}", picture.media_type))
+}

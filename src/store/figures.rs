@@ -1,0 +1,176 @@
+//! What a run did, line by line: requests, documents, samples. Reads only, also while a run is at work.
+
+use super::{Archive, StoreError};
+use crate::model::Digest;
+use rusqlite::{OptionalExtension as _, Row};
+
+/// A request of the ledger. Times are milliseconds since 1970.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord {
+    /// Number of its document.
+    pub document: i64,
+    /// Task and axes.
+    pub call: String,
+    /// 1 for the first of its call.
+    pub attempt: u32,
+    /// When it lined up for its turn; `None` in stores of the past.
+    pub queued_ms: Option<i64>,
+    /// When it left.
+    pub sent_ms: i64,
+    /// When its reply was whole, or given up; `None` while it is in flight, and for ever if the run died.
+    pub ended_ms: Option<i64>,
+    /// `answered`, a failure code, or `lost`; `None` while it is in flight, and for ever if the run died.
+    pub outcome: Option<String>,
+    /// Input tokens, cached or not.
+    pub input_tokens: Option<u64>,
+    /// Those that came from the provider's prompt cache.
+    pub cached_tokens: Option<u64>,
+    /// Output tokens.
+    pub output_tokens: Option<u64>,
+    /// What it cost, in trillionths of a dollar; `None` if the price is not known.
+    pub pico_usd: Option<u64>,
+}
+
+/// When a document came through a run. Times are milliseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub struct RowTimes {
+    /// Number of the document.
+    pub document: i64,
+    /// The walk came across it.
+    pub found_ms: i64,
+    /// It was read.
+    pub read_ms: i64,
+    /// It was prepared.
+    pub ready_ms: i64,
+    /// Its row was made.
+    pub done_ms: i64,
+}
+
+/// A row with what is known of its document. Texts are borrowed from the store: only one row is in memory at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultRecord<'s> {
+    /// Its place in input order.
+    pub position: u64,
+    /// The document's name.
+    pub document: &'s str,
+    /// BLAKE3 of the content that it is about, if that is known.
+    pub digest: Option<Digest>,
+    /// The row as JSON, without place and document.
+    pub text: &'s str,
+}
+
+impl Archive {
+    /// From here on everything is read as it is now, whatever a run writes meanwhile.
+    pub fn hold_still(&self) -> Result<(), StoreError> {
+        self.read("it", || self.connection().execute_batch("BEGIN"))
+    }
+
+    /// How many requests a run has sent.
+    pub fn requests(&self, run: i64) -> Result<u64, StoreError> {
+        self.read("the ledger", || self.connection().query_row("SELECT count(*) FROM attempts WHERE run = ?1", [run], |row| row.get(0)))
+    }
+
+    /// Gives `each` the requests of a run, in the order in which they left.
+    pub fn attempts(&self, run: i64, mut each: impl FnMut(AttemptRecord)) -> Result<(), StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT document, call, attempt, queued_ms, sent_ms, ended_ms, outcome,
+                fresh_tokens + cache_read_tokens + cache_write_tokens, cache_read_tokens, output_tokens, pico_usd
+                FROM attempts WHERE run = ?1 ORDER BY id";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query([run])?;
+            while let Some(row) = rows.next()? {
+                each(attempt(row)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives `each` the times of the rows that a run has made.
+    pub fn row_times(&self, run: i64, mut each: impl FnMut(RowTimes)) -> Result<(), StoreError> {
+        self.read("rows", || {
+            let sql = "SELECT document, found_ms, read_ms, ready_ms, done_ms FROM rows WHERE run = ?1 AND found_ms IS NOT NULL";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query([run])?;
+            while let Some(row) = rows.next()? {
+                let [found_ms, read_ms, ready_ms, done_ms] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+                each(RowTimes { document: row.get(0)?, found_ms, read_ms, ready_ms, done_ms });
+            }
+            Ok(())
+        })
+    }
+
+    /// The name of a document.
+    pub fn document_name(&self, document: i64) -> Result<String, StoreError> {
+        self.read("documents", || {
+            self.connection().query_row("SELECT name FROM documents WHERE id = ?1", [document], |row| row.get(0))
+        })
+    }
+
+    /// The model that the rows of a recipe were asked of.
+    pub fn model_of(&self, recipe: i64) -> Result<Option<String>, StoreError> {
+        self.read("rows", || {
+            let sql = "SELECT json_extract(result, '$.model') FROM rows WHERE recipe = ?1 LIMIT 1";
+            self.connection().query_row(sql, [recipe], |row| row.get(0)).optional().map(Option::flatten)
+        })
+    }
+
+    /// What a run looked like while it was at work: milliseconds since it began, and the event `progress` as JSON.
+    pub fn samples(&self, run: i64) -> Result<Vec<(u64, String)>, StoreError> {
+        self.read("samples", || {
+            let sql = "SELECT elapsed_ms, sample FROM samples WHERE run = ?1 ORDER BY elapsed_ms";
+            self.connection().prepare(sql)?.query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    /// The first few documents of a listing in whose row this failure code stands: names and messages.
+    pub fn failure_examples(&self, listing: i64, recipe: i64, code: &str, few: u32) -> Result<Vec<(String, String)>, StoreError> {
+        self.read("rows", || {
+            let sql = "SELECT d.name, ifnull(CASE WHEN r.failure_code = ?3 THEN json_extract(r.result, '$.failure.message') ELSE
+                    (SELECT json_extract(c.value, '$.failure.message') FROM json_each(r.result, '$.calls') c
+                     WHERE json_extract(c.value, '$.failure.code') = ?3 LIMIT 1) END, '')
+                FROM listing l JOIN rows r ON r.recipe = ?2 AND r.document = l.document JOIN documents d ON d.id = l.document
+                WHERE l.run = ?1 AND instr(',' || r.codes || ',', ',' || ?3 || ',') ORDER BY l.position LIMIT ?4";
+            let mut statement = self.connection().prepare_cached(sql)?;
+            statement.query_map((listing, recipe, code, few), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    /// Gives `each` the rows of a listing under a recipe, in input order, until it says that it has enough.
+    pub fn results<E: From<StoreError>>(
+        &self,
+        (listing, recipe): (i64, i64),
+        mut each: impl FnMut(ResultRecord<'_>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let error = |e| StoreError::new(self.path(), "rows cannot be read", e);
+        let sql = "SELECT l.position, d.name, d.digest, r.result FROM listing l JOIN documents d ON d.id = l.document
+            JOIN rows r ON r.recipe = ?2 AND r.document = l.document WHERE l.run = ?1 ORDER BY l.position";
+        let mut statement = self.connection().prepare(sql).map_err(error)?;
+        let mut rows = statement.query((listing, recipe)).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?)).map_err(error);
+            let digest = row.get_ref(2).and_then(|value| Ok(value.as_blob()?)).map_err(error)?;
+            let digest = digest.try_into().ok().map(Digest);
+            let record = ResultRecord { position: row.get(0).map_err(error)?, document: text(1)?, digest, text: text(3)? };
+            if !each(record)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
+    Ok(AttemptRecord {
+        document: row.get(0)?,
+        call: row.get(1)?,
+        attempt: row.get(2)?,
+        queued_ms: row.get(3)?,
+        sent_ms: row.get(4)?,
+        ended_ms: row.get(5)?,
+        outcome: row.get(6)?,
+        input_tokens: row.get(7)?,
+        cached_tokens: row.get(8)?,
+        output_tokens: row.get(9)?,
+        pico_usd: row.get(10)?,
+    })
+}
