@@ -7,11 +7,11 @@ use super::shown::escaped;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 360.0;
+const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 150.0;
-const LEFT: f64 = 46.0;
-const RIGHT: f64 = 350.0;
-const TOP: f64 = 12.0;
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = 292.0;
+const TOP: f64 = 14.0;
 const BOTTOM: f64 = 126.0;
 /// Bars of a histogram.
 const BINS: u32 = 30;
@@ -163,14 +163,15 @@ pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str
         let (left, right, over) = (x(bin.from, top), x(bin.to, top), y(bin.count as f64, most).min(BOTTOM - 1.0));
         body += &bar((left + 0.5, over), (right - left - 1.0, BOTTOM - over), class);
     }
-    // Names of marks that are too near to each other would cover each other: the numbers are in the sentence.
-    let mut free = f64::MIN;
+    // Names stand above; one that would cover another is left out, as the numbers are in the sentence.
+    let mut taken: Vec<(f64, f64)> = Vec::new();
     for (name, value) in [("median", median), ("p95", p95), ("p99", p99)] {
-        let x = x(value, top);
+        let (x, half) = (x(value, top), 3.0 * name.len() as f64);
         body += &line((x, TOP - 2.0), (x, BOTTOM), "mark");
-        if x > free {
-            body += &text((x + if x > RIGHT - 20.0 { -3.0 } else { 3.0 }, TOP + 5.0), if x > RIGHT - 20.0 { "end halo" } else { "halo" }, name);
-            free = x + 8.0 + 6.0 * name.len() as f64;
+        let middle = x.clamp(LEFT + half, RIGHT - half);
+        if taken.iter().all(|(from, to)| middle + half + 4.0 < *from || middle - half - 4.0 > *to) {
+            body += &text((middle, TOP - 5.0), "middle", name);
+            taken.push((middle - half, middle + half));
         }
     }
     let beyond = if far { format!(" The last bar holds all above {}.", format(top)) } else { String::new() };
@@ -253,7 +254,7 @@ mod tests {
     #[test]
     fn amounts_begin_at_zero_and_fill_the_height() {
         let chart = series(vec![0.0, 10.0, 5.0]);
-        assert!(chart.svg.contains("M46.0 126.0V126.0H147.3V12.0H248.7V69.0H350.0V126.0Z"), "{}", chart.svg);
+        assert!(chart.svg.contains("M44.0 126.0V126.0H126.7V14.0H209.3V70.0H292.0V126.0Z"), "{}", chart.svg);
         assert_eq!(chart.rows[1], ["500 ms – 1 s", "10"]);
     }
 

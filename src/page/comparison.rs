@@ -32,9 +32,9 @@ pub fn interval(share: &Value) -> String {
     let (Some(value), Some(from), Some(to)) = (number(&share["share"]), number(&share["interval"][0]), number(&share["interval"][1])) else {
         return String::new();
     };
-    let [value, from, to] = [value, from, to].map(|share| 4.0 + 352.0 * share);
+    let [value, from, to] = [value, from, to].map(|share| 4.0 + 292.0 * share);
     let body = format!(
-        "<line x1=\"4\" y1=\"12\" x2=\"356\" y2=\"12\" class=\"grid\"/><rect x=\"{from:.1}\" y=\"7\" width=\"{:.1}\" height=\"10\" class=\"c-past\"/>\
+        "<line x1=\"4\" y1=\"12\" x2=\"296\" y2=\"12\" class=\"grid\"/><rect x=\"{from:.1}\" y=\"7\" width=\"{:.1}\" height=\"10\" class=\"c-past\"/>\
          <circle cx=\"{value:.1}\" cy=\"12\" r=\"5\" class=\"c-work\"/>",
         (to - from).max(1.0)
     );
@@ -54,6 +54,6 @@ mod tests {
             assert_eq!(confusion(&odd, "label", "answer"), None);
             assert_eq!(interval(&odd), "");
         }
-        assert!(interval(&json!({"share": 0.5, "interval": [0.25, 0.75]})).contains("cx=\"180.0\""));
+        assert!(interval(&json!({"share": 0.5, "interval": [0.25, 0.75]})).contains("cx=\"150.0\""));
     }
 }

@@ -5,7 +5,7 @@ use super::chart::{Chart, Series, histogram};
 use super::distribution::Spread;
 use super::history::{PastRun, past_runs};
 use super::number::{count, plain, seconds, short, usd};
-use super::slowest::{SlowDocument, Slowest, clock_below};
+use super::slowest::{SHOWN, SlowDocument, clock_below};
 use super::stages::stages;
 use crate::model::RowStatus;
 use crate::store::{Archive, RunRecord, StoreError};
@@ -141,25 +141,22 @@ impl Report {
         let settings: Value = parsed(Some(&of.settings));
         let at_work = subject.at_work && newest && of.id == run.id && run.outcome.is_none();
 
-        let mut slowest = Slowest::default();
         // The run began when its walk came across the first document: its own record knows that to the second only.
-        let mut span: Option<(i64, i64)> = None;
-        let mut include = |from: i64, to: i64| span = Some(span.map_or((from, to), |(first, last)| (first.min(from), last.max(to))));
-        archive.row_times(of.id, |times| {
-            include(times.found_ms, times.done_ms);
-            slowest.add(times);
-        })?;
+        let mut span = archive.row_span(of.id)?;
         archive.attempts(of.id, |attempt| {
-            include(attempt.queued_ms.unwrap_or(attempt.sent_ms), attempt.ended_ms.unwrap_or(attempt.sent_ms));
+            let (from, to) = (attempt.queued_ms.unwrap_or(attempt.sent_ms), attempt.ended_ms.unwrap_or(attempt.sent_ms));
+            span = Some(span.map_or((from, to), |(first, last)| (first.min(from), last.max(to))));
         })?;
         let (from, to) = span.unwrap_or_default();
         let mut activity = Activity::new(from, to, at_work);
+        let mut slowest: Vec<SlowDocument> = archive.slowest(of.id, of.recipe, SHOWN)?.into_iter().map(SlowDocument::new).collect();
         archive.attempts(of.id, |attempt| {
             activity.add(&attempt);
-            slowest.add_request(&attempt);
+            slowest.iter_mut().for_each(|document| document.add(&attempt));
         })?;
 
-        let slowest = slowest.finish(archive)?;
+        let longest = slowest.first().map_or(0.0, |document| document.seconds);
+        slowest.iter_mut().for_each(|document| document.draw(longest));
         let concurrency = settings["llm.concurrency"].as_u64();
         let wall_seconds = figures["wall_seconds"].as_f64().unwrap_or((to - from) as f64 / 1000.0);
         let bill = archive.bill(None)?.1;
@@ -189,7 +186,7 @@ impl Report {
             turn: activity.turn.spread(),
             tasks: activity.tasks(),
             failures,
-            clock: clock_below(&slowest),
+            clock: clock_below(longest),
             slowest,
             comparison: subject.comparison.cloned(),
             runs: past_runs(archive, &runs)?,

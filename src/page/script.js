@@ -100,12 +100,14 @@
       const value = rows[row][field], td = element("td", undefined, { className: kind ?? "" });
       td.dataset.name = name;
       if (field === 1) {
-        if (rows[row][9]) td.append(element("img", undefined, { src: rows[row][9], alt: "" }));
+        const doc = element("div", undefined, { className: "doc" });
+        if (rows[row][9]) doc.append(element("img", undefined, { src: rows[row][9], alt: "" }));
         const button = element("button", undefined, { type: "button", className: "open" });
         button.append(element("bdi", value));
         button.dataset.row = row;
         button.setAttribute("aria-expanded", String(rows[row][0] === opened));
-        td.append(button);
+        doc.append(button);
+        td.append(doc);
       } else if (field === 2) {
         td.append(element("span", value, { className: `status s-${value}` }));
       } else if (value !== null && value !== "") {

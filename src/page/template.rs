@@ -22,6 +22,7 @@ pub fn begin(report: &Report, out: &mut impl Write) -> Result<(), PageError> {
         "over_time": report.over_time_charts,
         "stages": report.stages,
         "states": STATES,
+        "clock": report.clock,
         "distributions": report.distributions,
         "history": history::charts(&report.runs),
         "confusions": confusions(report),

@@ -31,17 +31,21 @@ pub struct AttemptRecord {
     pub pico_usd: Option<u64>,
 }
 
-/// When a document came through a run. Times are milliseconds since 1970.
-#[derive(Debug, Clone, Copy)]
-pub struct RowTimes {
-    /// Number of the document.
+/// A document on its way through a run. Times are milliseconds since 1970.
+#[derive(Debug, Clone)]
+pub struct DocumentPath {
+    /// Its number.
     pub document: i64,
+    /// Its name.
+    pub name: String,
     /// The walk came across it.
     pub found_ms: i64,
     /// It was read.
     pub read_ms: i64,
     /// It was prepared.
     pub ready_ms: i64,
+    /// Its first request left.
+    pub asked_ms: i64,
     /// Its row was made.
     pub done_ms: i64,
 }
@@ -85,24 +89,33 @@ impl Archive {
         })
     }
 
-    /// Gives `each` the times of the rows that a run has made.
-    pub fn row_times(&self, run: i64, mut each: impl FnMut(RowTimes)) -> Result<(), StoreError> {
+    /// When a run found its first document and made its last row, of those that it has made.
+    pub fn row_span(&self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
         self.read("rows", || {
-            let sql = "SELECT document, found_ms, read_ms, ready_ms, done_ms FROM rows WHERE run = ?1 AND found_ms IS NOT NULL";
-            let mut statement = self.connection().prepare(sql)?;
-            let mut rows = statement.query([run])?;
-            while let Some(row) = rows.next()? {
-                let [found_ms, read_ms, ready_ms, done_ms] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-                each(RowTimes { document: row.get(0)?, found_ms, read_ms, ready_ms, done_ms });
-            }
-            Ok(())
+            let sql = "SELECT min(found_ms), max(done_ms) FROM rows WHERE run = ?1";
+            self.connection().query_row(sql, [run], |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?)))
         })
     }
 
-    /// The name of a document.
-    pub fn document_name(&self, document: i64) -> Result<String, StoreError> {
-        self.read("documents", || {
-            self.connection().query_row("SELECT name FROM documents WHERE id = ?1", [document], |row| row.get(0))
+    /// The documents of a run that took longest from their first request to their row, slowest first.
+    pub fn slowest(&self, run: i64, recipe: i64, few: usize) -> Result<Vec<DocumentPath>, StoreError> {
+        self.read("rows", || {
+            let sql = "SELECT r.document, d.name, r.found_ms, r.read_ms, r.ready_ms, a.asked_ms, r.done_ms
+                FROM (SELECT document, min(sent_ms) AS asked_ms FROM attempts WHERE run = ?1 GROUP BY document) a
+                JOIN rows r ON r.recipe = ?2 AND r.document = a.document AND r.run = ?1 JOIN documents d ON d.id = a.document
+                WHERE r.found_ms IS NOT NULL ORDER BY r.done_ms - a.asked_ms DESC, r.document LIMIT ?3";
+            let path = |row: &Row<'_>| {
+                Ok(DocumentPath {
+                    document: row.get(0)?,
+                    name: row.get(1)?,
+                    found_ms: row.get(2)?,
+                    read_ms: row.get(3)?,
+                    ready_ms: row.get(4)?,
+                    asked_ms: row.get(5)?,
+                    done_ms: row.get(6)?,
+                })
+            };
+            self.connection().prepare(sql)?.query_map((run, recipe, few), path)?.collect()
         })
     }
 

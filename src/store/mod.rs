@@ -32,7 +32,7 @@ mod writer;
 
 pub use audit::{Bookkeeping, Excess};
 pub use catalog::{Catalog, Retry, RowState, Version};
-pub use figures::{AttemptRecord, ResultRecord, RowTimes};
+pub use figures::{AttemptRecord, DocumentPath, ResultRecord};
 pub use handle::{StoreHandle, StoreWatcher, WriterGone};
 pub use history::{Archive, Counts, Doubt, RunRecord};
 pub use lock::{Holder, LockError, RunLock};
