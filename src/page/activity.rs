@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// Stretches of time into which a run is divided.
 pub const STRETCHES: u32 = 60;
+/// The ledger has times in these.
+const MILLISECOND: f64 = 0.001;
 /// Tasks that are told apart; a job file may have any number.
 const TASKS: usize = 200;
 
@@ -98,10 +100,10 @@ impl Activity {
             to_ms,
             at_work,
             over_time: vec![Stretch::default(); STRETCHES as usize],
-            latency: Distribution::default(),
-            turn: Distribution::default(),
-            input: Distribution::default(),
-            output: Distribution::default(),
+            latency: Distribution::new(MILLISECOND),
+            turn: Distribution::new(MILLISECOND),
+            input: Distribution::new(1.0),
+            output: Distribution::new(1.0),
             totals: Totals::default(),
             tasks: BTreeMap::new(),
         }
@@ -112,7 +114,7 @@ impl Activity {
         let name = attempt.call.split(" (").next().unwrap_or_default();
         let name = if self.tasks.len() < TASKS || self.tasks.contains_key(name) { name } else { "(others)" };
         if !self.tasks.contains_key(name) {
-            self.tasks.insert(name.to_owned(), Default::default());
+            self.tasks.insert(name.to_owned(), (Totals::default(), Distribution::new(MILLISECOND)));
         }
         if let Some((totals, _)) = self.tasks.get_mut(name) {
             totals.add(attempt);

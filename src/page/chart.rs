@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 150.0;
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 50.0;
 const RIGHT: f64 = 292.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 126.0;
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn amounts_begin_at_zero_and_fill_the_height() {
         let chart = series(vec![0.0, 10.0, 5.0]);
-        assert!(chart.svg.contains("M44.0 126.0V126.0H126.7V14.0H209.3V70.0H292.0V126.0Z"), "{}", chart.svg);
+        assert!(chart.svg.contains("M50.0 126.0V126.0H130.7V14.0H211.3V70.0H292.0V126.0Z"), "{}", chart.svg);
         assert_eq!(chart.rows[1], ["500 ms – 1 s", "10"]);
     }
 
@@ -268,11 +268,11 @@ mod tests {
 
     #[test]
     fn one_that_is_far_away_does_not_hide_how_the_others_are_distributed() {
-        let mut values = Distribution::default();
+        let mut values = Distribution::new(0.001);
         (0..1000).for_each(|n| values.add(1.0 + f64::from(n) / 1000.0));
         values.add(1000.0);
         let chart = histogram("seconds", &values, seconds, "c-work").expect("values");
         assert!(chart.rows.len() > 5 && chart.note.contains("The last bar holds all above"), "{chart:?}");
-        assert!(histogram("seconds", &Distribution::default(), seconds, "c-work").is_none());
+        assert!(histogram("seconds", &Distribution::new(0.001), seconds, "c-work").is_none());
     }
 }

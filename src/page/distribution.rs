@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 const PER_DOUBLING: f64 = 256.0;
 
 /// Values at or above 0, counted in buckets that are as fine as they are small.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Distribution {
+    /// Values come in whole steps of this.
+    grain: f64,
     buckets: BTreeMap<i32, u64>,
     count: u64,
     sum: f64,
@@ -44,6 +46,11 @@ pub struct Bin {
 }
 
 impl Distribution {
+    /// No values yet. They will come in whole steps of `grain`.
+    pub fn new(grain: f64) -> Self {
+        Self { grain, buckets: BTreeMap::new(), count: 0, sum: 0.0, max: 0.0 }
+    }
+
     /// Adds a value; what is below 0 counts as 0, as clocks that are set back make it.
     pub fn add(&mut self, value: f64) {
         let value = value.max(0.0);
@@ -60,7 +67,7 @@ impl Distribution {
         for (bucket, n) in &self.buckets {
             seen += n;
             if seen as f64 >= wanted {
-                return middle(*bucket).min(self.max);
+                return self.value(*bucket).min(self.max);
             }
         }
         self.max
@@ -73,17 +80,30 @@ impl Distribution {
         (self.count > 0).then_some(Spread { count: self.count, mean, median, p95, p99, max })
     }
 
-    /// How many values lie in each of `bins` equal parts of the way from 0 to `top`; what is above is in the last.
+    /// How many values lie in each of at most `bins` equal parts of the way from 0 to `top`; what is above is in the last.
+    /// Each part is a number of whole steps wide: narrower ones would stand apart, as if nothing were between them.
     pub fn bins(&self, bins: u32, top: f64) -> Vec<Bin> {
+        let steps = (top / self.grain).round().max(1.0);
+        let bins = (1..=bins).rev().find(|bins| (steps / f64::from(*bins)).fract() == 0.0).unwrap_or(1);
         let width = top / f64::from(bins);
         let mut all: Vec<Bin> =
             (0..bins).map(|n| Bin { from: f64::from(n) * width, to: f64::from(n + 1) * width, count: 0 }).collect();
         for (bucket, n) in &self.buckets {
-            let value = middle(*bucket);
+            // A value on a border belongs to the part above it, however its quotient was rounded.
+            let value = self.value(*bucket) + self.grain / 2.0;
             let at = all.iter().position(|bin| value < bin.to).unwrap_or(all.len() - 1);
             all[at].count += n;
         }
         all
+    }
+
+    /// The value that stands for a bucket.
+    fn value(&self, bucket: i32) -> f64 {
+        if bucket == i32::MIN {
+            return 0.0;
+        }
+        let middle = ((f64::from(bucket) + 0.5) / PER_DOUBLING).exp2();
+        (middle / self.grain).round() * self.grain
     }
 }
 
@@ -92,17 +112,13 @@ fn bucket(value: f64) -> i32 {
     if value > 0.0 { (value.log2() * PER_DOUBLING).floor() as i32 } else { i32::MIN }
 }
 
-fn middle(bucket: i32) -> f64 {
-    if bucket == i32::MIN { 0.0 } else { ((f64::from(bucket) + 0.5) / PER_DOUBLING).exp2() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn quantiles_are_right_to_a_percent_and_bins_hold_every_value() {
-        let mut values = Distribution::default();
+        let mut values = Distribution::new(1.0);
         (1..=1000).for_each(|n| values.add(f64::from(n)));
         values.add(-1.0);
         let Spread { count, median, p95, p99, max, .. } = values.spread().expect("values");
@@ -112,7 +128,8 @@ mod tests {
         }
         let bins = values.bins(10, 500.0);
         assert_eq!(bins.iter().map(|bin| bin.count).sum::<u64>(), 1001);
+        assert_eq!(values.bins(30, 20.0)[..3].iter().map(|bin| bin.count).collect::<Vec<_>>(), [1, 1, 1], "no bar is narrower than a step");
         assert!(bins[9].count > 500, "what is above is in the last: {bins:?}");
-        assert!(Distribution::default().spread().is_none());
+        assert!(Distribution::new(1.0).spread().is_none());
     }
 }

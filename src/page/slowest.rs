@@ -113,6 +113,6 @@ mod tests {
         let mut slow = SlowDocument::new(path);
         slow.draw(4.0);
         assert_eq!((slow.before, slow.seconds), ([0.1, 0.0, 0.95], 2.0));
-        assert!(slow.svg.contains("x=\"44.0\" y=\"4.0\" width=\"124.0\"") && !slow.svg.contains("<b>"), "{}", slow.svg);
+        assert!(slow.svg.contains("x=\"50.0\" y=\"4.0\" width=\"121.0\"") && !slow.svg.contains("<b>"), "{}", slow.svg);
     }
 }

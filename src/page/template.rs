@@ -22,6 +22,7 @@ pub fn begin(report: &Report, out: &mut impl Write) -> Result<(), PageError> {
         "over_time": report.over_time_charts,
         "stages": report.stages,
         "states": STATES,
+        "pictures": report.slowest.iter().map(|slow| &slow.svg).collect::<Vec<_>>(),
         "clock": report.clock,
         "distributions": report.distributions,
         "history": history::charts(&report.runs),

@@ -31,6 +31,7 @@ mod poison;
 mod providers;
 mod read_only;
 mod remote;
+mod report;
 mod resume;
 mod sample_run;
 mod snapshots;

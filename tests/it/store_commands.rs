@@ -144,7 +144,7 @@ fn nothing_is_dropped_but_by_pruning_and_that_asks() {
 #[test]
 fn without_a_store_there_is_a_hint() {
     let workspace = Workspace::new();
-    for command in ["status", "runs", "verify", "export", "prune"] {
+    for command in ["status", "runs", "verify", "export", "prune", "report"] {
         workspace.docmill([command]).exits(2).says(&["no run store in output", "docmill run"]);
     }
 }

@@ -1,0 +1,233 @@
+//! The page of `docmill report`: as text, and in a real browser.
+
+use crate::order::ECHO;
+use crate::support::{ModelServer, Reply, Workspace};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What nothing on a page may become: markup, script, an address, or a change of direction.
+const HOSTILE: &str = "</script><script>alert(1)</script><img src=http://127.0.0.1:9/x onerror=alert(2)>\"'&\u{202e}\u{0}--><!--";
+
+fn done(server: &ModelServer) -> Workspace {
+    let workspace = Workspace::new().against(server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    workspace
+}
+
+fn store(workspace: &Workspace) -> rusqlite::Connection {
+    rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap()
+}
+
+/// Makes the page and reads it.
+fn page(workspace: &Workspace) -> String {
+    workspace.docmill(["report"]).exits(0);
+    std::fs::read_to_string(workspace.path("output/report.html")).unwrap()
+}
+
+/// A run with names, answers and messages that would like to be more than text.
+fn hostile(server: &ModelServer) -> Workspace {
+    let workspace = Workspace::new().against(server);
+    workspace.write("echo.toml", ECHO).doc("<script>alert(3)<.txt", "docid:a").doc("empty.txt", "");
+    workspace.doc("<", "docid:b").doc("\"' onload=alert(4) \u{202e}txt.exe", "docid:c");
+    workspace.run(["--job", "echo.toml"]).exits(3);
+    let answer = "UPDATE rows SET result = json_set(result, '$.answers.said', ?1) WHERE status = 'ok'";
+    assert_eq!(store(&workspace).execute(answer, [HOSTILE]).unwrap(), 3);
+    let message = "UPDATE rows SET result = json_set(result, '$.failure.message', ?1) WHERE status = 'failed'";
+    assert_eq!(store(&workspace).execute(message, [HOSTILE]).unwrap(), 1);
+    store(&workspace).execute("UPDATE attempts SET call = ?1", [HOSTILE]).unwrap();
+    store(&workspace).execute("UPDATE runs SET command = ?1, jobs = json_set(jobs, '$[0].name', ?1)", [HOSTILE]).unwrap();
+    let compare = serde_json::json!({"variants": {"field": HOSTILE, "variants": [{"variant": HOSTILE, "accuracy": {"share": HOSTILE}}], "pairs": [7]}});
+    workspace.write("output/compare/compare.json", compare.to_string());
+    workspace
+}
+
+#[test]
+fn nothing_that_others_said_is_markup() {
+    let server = ModelServer::start();
+    let html = page(&hostile(&server));
+    // The only script elements are packed rows, and our own one at the end.
+    let own = html.matches("<script nonce=").count();
+    assert_eq!((own, html.matches("<script").count()), (1, 1 + html.matches("<script type=\"application/gzip\"").count()));
+    for (what, times) in [("alert(1)", "&lt;script&gt;alert(1)"), ("<img", "&lt;img"), ("onload=", "&quot;&#x27; onload=")] {
+        assert!(!html.replace(times, "").contains(what), "{what} stands somewhere as it is");
+    }
+    assert!(!html.contains(['\u{202e}', '\u{0}']), "a control character is in the page");
+    assert!(html.contains("[U+202E]") && html.contains('␀'), "and not shown either");
+}
+
+#[test]
+fn the_page_shows_what_the_run_did() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    let html = page(&workspace);
+    for part in ["echo <small>run 1</small>", ">complete<", "Throughput, requests a second", "Slowest documents", "<bdi>a.txt</bdi>"] {
+        assert!(html.contains(part), "no {part:?}");
+    }
+    assert!(html.matches("<figure>").count() >= 6, "charts are missing");
+    assert!(html.split("<figure>").skip(1).all(|figure| figure.split("</figure>").next().unwrap().contains("<svg")), "a figure is empty");
+    let json: Value = serde_json::from_str(&workspace.docmill(["report", "--json"]).exits(0).stdout).unwrap();
+    assert_eq!((&json["totals"]["requests"], &json["totals"]["answered"], &json["documents"]), (&2.into(), &2.into(), &2.into()));
+    assert_eq!(json["over_time"].as_array().unwrap().iter().map(|stretch| stretch["ended"].as_u64().unwrap()).sum::<u64>(), 2);
+    assert_eq!(json["tasks"][0]["task"], "echo");
+
+    workspace.docmill(["report", "--to", "elsewhere.html", "--run", "1"]).exits(0);
+    assert!(workspace.path("elsewhere.html").exists());
+    workspace.docmill(["report", "--run", "7"]).exits(2).says(&["holds no run 7", "docmill runs"]);
+    workspace.docmill(["report", "--to", "no/such/place.html"]).exits(2).says(&["no/such/place.html", "--to FILE"]);
+    // A run that sends nothing shows the figures of the one whose answers it has.
+    workspace.write("echo.toml", ECHO).doc("c.bin", [0, 1, 2, 3]);
+    workspace.run(["--job", "echo.toml"]);
+    assert!(page(&workspace).contains("Run 2 sent nothing"));
+    assert_eq!(server.requests(), 2, "a page costs nothing");
+}
+
+#[test]
+fn a_page_can_be_made_while_the_run_is_at_work_and_after_it_was_killed() {
+    let stuck = Arc::new(AtomicBool::new(true));
+    let hangs = Arc::clone(&stuck);
+    let server = ModelServer::script()
+        .faults(move |ask| if ask.docid.as_deref() == Some("late") && hangs.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok })
+        .start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("early.txt", "docid:early").doc("late.txt", "docid:late");
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("both were asked for", |ledger| ledger.requests() == 2);
+    assert!(page(&workspace).contains("This run was at work when the page was made"));
+    run.signal("KILL");
+    assert!(run.end().is_err());
+    stuck.store(false, Ordering::SeqCst);
+    let html = page(&workspace);
+    assert!(html.contains("This run did not end") && html.contains("without a known end"));
+}
+
+#[test]
+fn a_store_without_a_run_and_a_damaged_comparison_are_no_trouble() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    for odd in ["", "[1, 2]", "{\"sequential\": {\"all\": 1, \"tasks\": {}}, \"variants\": {\"variants\": \"x\"}}"] {
+        workspace.write("output/compare/compare.json", odd);
+        workspace.docmill(["report"]).exits(0);
+    }
+    store(&workspace).execute_batch("DELETE FROM rows; DELETE FROM listing; DELETE FROM samples; DELETE FROM attempts; UPDATE runs SET figures = NULL, summary = '{', settings = ''").unwrap();
+    assert!(page(&workspace).contains("Results"));
+    store(&workspace).execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM runs").unwrap();
+    workspace.docmill(["report"]).exits(2).says(&["holds no run yet"]);
+}
+
+/// What a browser made of a page.
+struct Seen {
+    dom: String,
+    /// What it had to say, such as errors of scripts and refused loads.
+    console: Vec<String>,
+    /// Addresses that it asked a network for.
+    asked: Vec<String>,
+}
+
+/// Chromium, if it is installed. Where `DOCMILL_TEST_BROWSER` is `required` it has to be.
+fn browser() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let found = std::env::split_paths(&path).flat_map(|directory| names.map(|name| directory.join(name))).find(|file| file.is_file());
+    let required = std::env::var_os("DOCMILL_TEST_BROWSER").is_some_and(|value| value == "required");
+    assert!(found.is_some() || !required, "no Chromium in PATH, and DOCMILL_TEST_BROWSER=required");
+    if found.is_none() {
+        eprintln!("skipped: no Chromium in PATH");
+    }
+    found
+}
+
+fn browse(browser: &Path, page: &Path, fragment: &str) -> Seen {
+    let scratch = tempfile::TempDir::new().unwrap();
+    let log = scratch.path().join("net.json");
+    let flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+        --disable-component-update --disable-sync --disable-dev-shm-usage --enable-logging=stderr --virtual-time-budget=60000 --dump-dom";
+    let done = Command::new(browser)
+        .args(flags.split_whitespace())
+        .arg(format!("--user-data-dir={}", scratch.path().join("profile").display()))
+        .arg(format!("--log-net-log={}", log.display()))
+        .arg(format!("file://{}{fragment}", page.display()))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{stderr}");
+    let net = std::fs::read_to_string(&log).unwrap();
+    // An event stands in a line. What the browser asks for of its own accord has no origin for an initiator.
+    let of_page = net.lines().filter(|line| line.contains("\"initiator\":\"") && !line.contains("\"initiator\":\"not an origin\""));
+    let addresses = of_page.filter_map(|line| line.split("\"url\":\"").nth(1)?.split('"').next());
+    Seen {
+        dom: String::from_utf8(done.stdout).unwrap(),
+        console: stderr.lines().filter(|line| line.contains("CONSOLE")).map(ToOwned::to_owned).collect(),
+        asked: addresses.filter(|address| !address.starts_with("file:") && !address.starts_with("data:")).map(ToOwned::to_owned).collect(),
+    }
+}
+
+impl Seen {
+    /// Fails unless the page came to its end, without a word of complaint, and asked nobody for anything.
+    #[track_caller]
+    fn is_well(self) -> String {
+        assert_eq!(self.console, Vec::<String>::new());
+        assert_eq!(self.asked, Vec::<String>::new());
+        assert!(self.dom.contains("data-ready=\"yes\""), "the script did not come to its end");
+        self.dom
+    }
+
+    /// The table of results as it stands.
+    fn table(dom: &str) -> &str {
+        dom.split("<table id=\"rows\"").nth(1).unwrap().split("<nav").next().unwrap()
+    }
+}
+
+#[test]
+fn a_browser_shows_it_and_asks_no_network() {
+    let Some(browser) = browser() else { return };
+    let server = ModelServer::start();
+    // Would the test see it, if a page asked for something or complained?
+    let control = Workspace::new();
+    control.write("page.html", "<img src=http://127.0.0.1:9/x><script>nonsense()</script>");
+    let seen = browse(&browser, &control.path("page.html"), "");
+    assert!(seen.asked.iter().any(|address| address.contains("127.0.0.1:9")), "{:?}", seen.asked);
+    assert!(seen.console.iter().any(|line| line.contains("nonsense")), "{:?}", seen.console);
+
+    let workspace = done(&server);
+    page(&workspace);
+    let dom = browse(&browser, &workspace.path("output/report.html"), "#status=ok&sort=-1&open=0").is_well();
+    let table = Seen::table(&dom);
+    assert!(dom.contains("2 rows") && table.find("b.txt").unwrap() < table.find("a.txt").unwrap(), "{table}");
+    assert!(table.contains("<dt><bdi>said</bdi></dt><dd><bdi>said of docid:a</bdi></dd>"), "{table}");
+
+    let workspace = hostile(&server);
+    page(&workspace);
+    let dom = browse(&browser, &workspace.path("output/report.html"), "#open=0").is_well();
+    let table = Seen::table(&dom);
+    assert!(table.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !table.contains("<img"), "{table}");
+}
+
+#[test]
+fn a_hundred_thousand_rows_can_be_searched_sorted_and_opened() {
+    let Some(browser) = browser() else { return };
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    store(&workspace)
+        .execute_batch(
+            "BEGIN; CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n;
+             INSERT INTO documents SELECT 1000 + i, printf('doc-%06d.txt', i), d.digest, d.stamp FROM n, documents d WHERE d.name = 'a.txt';
+             INSERT INTO listing SELECT 1, i - 1, 1000 + i FROM n;
+             INSERT INTO rows (recipe, document, run, job, status, result) SELECT recipe, 1000 + i, run, job, status,
+                 json_set(result, '$.answers.said', printf('answer %06d', 100000 - i)) FROM n, (SELECT * FROM rows LIMIT 1);
+             UPDATE runs SET documents = 100000; COMMIT",
+        )
+        .unwrap();
+    page(&workspace);
+    let path = workspace.path("output/report.html");
+    let size = std::fs::metadata(&path).unwrap().len();
+    assert!(size < 20_000_000, "the page takes {size} bytes");
+    let dom = browse(&browser, &path, "#q=doc-0999+99.txt&open=99998").is_well();
+    assert!(dom.contains("1 of 100,000 rows"), "{}", Seen::table(&dom));
+    assert!(Seen::table(&dom).contains("<dd><bdi>answer 000001</bdi></dd>"), "{}", Seen::table(&dom));
+    let dom = browse(&browser, &path, "#sort=3&page=2").is_well();
+    assert!(dom.contains("page 2 of 2,000") && Seen::table(&dom).contains("answer 000050"), "{}", Seen::table(&dom));
+}
