@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 50.0;
-const RIGHT: f64 = 292.0;
+const RIGHT: f64 = 280.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 126.0;
 /// Bars of a histogram.
@@ -106,7 +106,7 @@ fn below(top: f64, marks: &[f64], height: f64, format: Format) -> String {
     marks.iter().fold(String::new(), |mut out, mark| {
         let x = x(*mark, top);
         out += &line((x, height), (x, height + 3.0), "axis");
-        out += &text((x.min(RIGHT - 4.0), height + 14.0), if x > RIGHT - 14.0 { "end" } else { "middle" }, &format(*mark));
+        out += &text((x, height + 14.0), "middle", &format(*mark));
         out
     })
 }
@@ -142,7 +142,9 @@ impl Series<'_> {
             body += &line((LEFT, y(*value, top)), (RIGHT, y(*value, top)), "reference");
             body += &text((RIGHT, y(*value, top) - 3.0), "end", name);
         }
-        let row = |(n, value): (usize, &f64)| vec![format!("{} – {}", seconds(stretch_s * n as f64), seconds(stretch_s * (n + 1) as f64)), format(*value)];
+        let row = |(n, value): (usize, &f64)| {
+            vec![format!("{} – {}", seconds(stretch_s * n as f64), seconds(stretch_s * (n + 1) as f64)), format(*value)]
+        };
         let rows = values.iter().enumerate().map(row).collect();
         Chart { title: title.to_owned(), svg: picture(title, &note, HEIGHT, &body), note, heads: vec!["time".into(), title.into()], rows }
     }
@@ -177,23 +179,43 @@ pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str
     let beyond = if far { format!(" The last bar holds all above {}.", format(top)) } else { String::new() };
     let note = format!(
         "{} values: median {}, mean {}, p95 {}, p99 {}, largest {}.{beyond}",
-        count(n as f64), format(median), format(mean), format(p95), format(p99), format(max)
+        count(n as f64),
+        format(median),
+        format(mean),
+        format(p95),
+        format(p99),
+        format(max)
     );
     let rows = bins.iter().filter(|bin| bin.count > 0);
     let rows = rows.map(|bin| vec![format!("{} – {}", format(bin.from), format(bin.to)), count(bin.count as f64)]).collect();
-    Some(Chart { title: title.into(), svg: picture(title, &note, HEIGHT, &body), note, heads: vec!["from – to".into(), "number".into()], rows })
+    Some(Chart {
+        title: title.into(),
+        svg: picture(title, &note, HEIGHT, &body),
+        note,
+        heads: vec!["from – to".into(), "number".into()],
+        rows,
+    })
 }
 
-/// What each stage did over time, one strip below the other. `strips` hold names, and for each stretch of time its end in
-/// seconds and the shares of the states; `states` are their names and classes, the first one at the bottom.
-pub fn strips(title: &str, note: &str, strips: &[(String, Vec<(f64, Vec<f64>)>)], states: &[(&str, &str)]) -> Option<Chart> {
+/// What somebody did over time.
+#[derive(Debug)]
+pub struct Strip {
+    /// Who.
+    pub name: String,
+    /// Stretches of time: when each ended, in seconds, and the shares of the states in it.
+    pub shares: Vec<(f64, Vec<f64>)>,
+}
+
+/// What each stage did over time, one strip below the other. `states` are names and classes of the states, the first one at
+/// the bottom.
+pub fn strips(title: &str, note: &str, strips: &[Strip], states: &[(&str, &str)]) -> Option<Chart> {
     const STRIP: f64 = 26.0;
-    let span = strips.iter().filter_map(|(_, shares)| shares.last()).map(|(end, _)| *end).fold(0.0, f64::max);
+    let span = strips.iter().filter_map(|strip| strip.shares.last()).map(|(end, _)| *end).fold(0.0, f64::max);
     if span <= 0.0 {
         return None;
     }
     let mut body = String::new();
-    for (n, (name, shares)) in strips.iter().enumerate() {
+    for (n, Strip { name, shares }) in strips.iter().enumerate() {
         let ground = 4.0 + (n as f64 + 1.0) * (STRIP + 6.0) - 6.0;
         body += &bar((LEFT, ground - STRIP), (x(span, span) - LEFT, STRIP), "idle");
         for (state, (_, class)) in states.iter().enumerate().rev() {
@@ -213,7 +235,7 @@ pub fn strips(title: &str, note: &str, strips: &[(String, Vec<(f64, Vec<f64>)>)]
     let row = |name: &str, (end, shares): &(f64, Vec<f64>)| {
         [name.to_owned(), seconds(*end)].into_iter().chain(shares.iter().map(|share| percent(*share))).collect()
     };
-    let rows = strips.iter().flat_map(|(name, shares)| shares.iter().map(move |share| row(name, share))).collect();
+    let rows = strips.iter().flat_map(|Strip { name, shares }| shares.iter().map(move |share| row(name, share))).collect();
     Some(Chart { title: title.into(), svg: picture(title, note, height + 20.0, &body), note: note.into(), heads, rows })
 }
 
@@ -254,7 +276,7 @@ mod tests {
     #[test]
     fn amounts_begin_at_zero_and_fill_the_height() {
         let chart = series(vec![0.0, 10.0, 5.0]);
-        assert!(chart.svg.contains("M50.0 126.0V126.0H130.7V14.0H211.3V70.0H292.0V126.0Z"), "{}", chart.svg);
+        assert!(chart.svg.contains("M50.0 126.0V126.0H126.7V14.0H203.3V70.0H280.0V126.0Z"), "{}", chart.svg);
         assert_eq!(chart.rows[1], ["500 ms – 1 s", "10"]);
     }
 

@@ -23,13 +23,15 @@ pub fn confusion(counts: &Value, first: &str, second: &str) -> Option<Value> {
         let cells: Vec<_> = heads.iter().map(|other| json!([counts.get(other), one == other])).collect();
         json!([one, cells])
     };
-    (!rows.is_empty() && rows.len() <= ANSWERS && heads.len() <= ANSWERS).then(|| json!({"heads": heads, "rows": rows.iter().map(row).collect::<Vec<_>>()}))
+    (!rows.is_empty() && rows.len() <= ANSWERS && heads.len() <= ANSWERS)
+        .then(|| json!({"heads": heads, "rows": rows.iter().map(row).collect::<Vec<_>>()}))
 }
 
 /// A share with its interval, from 0 to 1, as a picture.
 pub fn interval(share: &Value) -> String {
     let number = |value: &Value| value.as_f64().filter(|n| (0.0..=1.0).contains(n));
-    let (Some(value), Some(from), Some(to)) = (number(&share["share"]), number(&share["interval"][0]), number(&share["interval"][1])) else {
+    let (Some(value), Some(from), Some(to)) = (number(&share["share"]), number(&share["interval"][0]), number(&share["interval"][1]))
+    else {
         return String::new();
     };
     let [value, from, to] = [value, from, to].map(|share| 4.0 + 292.0 * share);

@@ -86,8 +86,7 @@ impl Distribution {
         let steps = (top / self.grain).round().max(1.0);
         let bins = (1..=bins).rev().find(|bins| (steps / f64::from(*bins)).fract() == 0.0).unwrap_or(1);
         let width = top / f64::from(bins);
-        let mut all: Vec<Bin> =
-            (0..bins).map(|n| Bin { from: f64::from(n) * width, to: f64::from(n + 1) * width, count: 0 }).collect();
+        let mut all: Vec<Bin> = (0..bins).map(|n| Bin { from: f64::from(n) * width, to: f64::from(n + 1) * width, count: 0 }).collect();
         for (bucket, n) in &self.buckets {
             // A value on a border belongs to the part above it, however its quotient was rounded.
             let value = self.value(*bucket) + self.grain / 2.0;

@@ -152,11 +152,15 @@ impl Report {
         let mut slowest: Vec<SlowDocument> = archive.slowest(of.id, of.recipe, SHOWN)?.into_iter().map(SlowDocument::new).collect();
         archive.attempts(of.id, |attempt| {
             activity.add(&attempt);
-            slowest.iter_mut().for_each(|document| document.add(&attempt));
+            for document in &mut slowest {
+                document.add(&attempt);
+            }
         })?;
 
         let longest = slowest.first().map_or(0.0, |document| document.seconds);
-        slowest.iter_mut().for_each(|document| document.draw(longest));
+        for document in &mut slowest {
+            document.draw(longest);
+        }
         let concurrency = settings["llm.concurrency"].as_u64();
         let wall_seconds = figures["wall_seconds"].as_f64().unwrap_or((to - from) as f64 / 1000.0);
         let bill = archive.bill(None)?.1;
@@ -274,7 +278,14 @@ fn over_time(activity: &Activity, concurrency: Option<u64>) -> Vec<Chart> {
     // A limit far above what was used would press the line to the ground.
     let limit = limit.filter(|(n, _)| *n <= 4.0 * flight.values.iter().copied().fold(0.0, f64::max));
     let mut total = 0.0;
-    let so_far: Vec<f64> = activity.over_time.iter().map(|stretch| { total += stretch.usd; total }).collect();
+    let so_far: Vec<f64> = activity
+        .over_time
+        .iter()
+        .map(|stretch| {
+            total += stretch.usd;
+            total
+        })
+        .collect();
     let mut charts = vec![
         series("Throughput, requests a second", "c-work", throughput, plain, &|s| rate(s.ended)).draw(),
         Series { reference: limit, ..flight }.draw(),
@@ -303,4 +314,3 @@ fn distributions(activity: &Activity) -> Vec<Chart> {
 pub(super) fn parsed(text: Option<&str>) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
-

@@ -72,7 +72,8 @@ fn head(row: &Row, picture: Option<&str>) -> Value {
     let cost: Option<Money> = cost.by_ref().sum();
     let tokens = |of: fn(&CallRecord) -> u64| row.calls.iter().map(of).sum::<u64>();
     let seconds: f64 = row.calls.iter().map(|call| call.seconds).sum();
-    let code = row.failure.iter().chain(row.calls.iter().filter_map(|call| call.failure.as_ref())).map(|failure| failure.code.as_str()).next();
+    let code =
+        row.failure.iter().chain(row.calls.iter().filter_map(|call| call.failure.as_ref())).map(|failure| failure.code.as_str()).next();
     let answers: Vec<String> = row.answers.values().take(3).map(text_of).filter(|text| !text.is_empty()).collect();
     json!([
         row.index,

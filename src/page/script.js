@@ -4,7 +4,7 @@
   const PAGE = 50, PACK = 100, KEPT = 8;
   // Name, field of a row, and how it is shown.
   const columns = [
-    ["#", 0, "n", String], ["document", 1], ["status", 2], ["answer", 3], ["tokens in", 4, "n", count], ["tokens out", 5, "n", count],
+    ["#", 0, "n", String], ["document", 1], ["status", 2], ["answer", 3, "answer"], ["tokens in", 4, "n", count], ["tokens out", 5, "n", count],
     ["cost", 6, "n", usd], ["time", 7, "n", seconds], ["failure", 8, "code"],
   ];
   const by = (id) => document.getElementById(id);

@@ -1,6 +1,7 @@
 //! Text of others, made fit to be shown: names of documents, answers and messages may hold anything.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// The same text with what cannot be seen made visible: control characters, and those that turn the direction of the text
 /// around them. Line ends and tabs stay.
@@ -15,7 +16,10 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             // Control characters have pictures of their own.
             (code @ 0..0x20, _) => out.extend(char::from_u32(0x2400 + code)),
             (0x7f, _) => out.push('\u{2421}'),
-            (code, _) => out += &format!("[U+{code:04X}]"),
+            (code, _) => {
+                // Writing to a String cannot fail.
+                let _infallible = write!(out, "[U+{code:04X}]");
+            }
         }
     }
     Cow::Owned(out)

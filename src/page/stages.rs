@@ -1,6 +1,6 @@
 //! What stages did over time: samples hold shares since the run began, and what lies between two of them is their difference.
 
-use super::chart::{Chart, strips};
+use super::chart::{Chart, Strip, strips};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub fn stages(samples: &[(u64, String)]) -> Option<Chart> {
     // The last one is among them, whatever the step.
     let drawn = samples.iter().rev().step_by(step).collect::<Vec<_>>().into_iter().rev();
     let mut before: BTreeMap<String, (f64, Spent)> = BTreeMap::new();
-    let mut found: Vec<(String, Vec<(f64, Vec<f64>)>)> = Vec::new();
+    let mut found: Vec<Strip> = Vec::new();
     for (_, text) in drawn {
         let Ok(sample) = serde_json::from_str::<Value>(text) else { continue };
         let Some(now) = sample["elapsed_s"].as_f64().filter(|s| *s > 0.0) else { continue };
@@ -33,9 +33,9 @@ pub fn stages(samples: &[(u64, String)]) -> Option<Chart> {
                 continue;
             }
             let shares = spent.iter().zip(spent_then).map(|(now, then)| ((now - then) / passed).clamp(0.0, 1.0)).collect();
-            match found.iter_mut().find(|(known, _)| known == name) {
-                Some((_, strip)) => strip.push((now, shares)),
-                None => found.push((name.to_owned(), vec![(now, shares)])),
+            match found.iter_mut().find(|strip| strip.name == name) {
+                Some(strip) => strip.shares.push((now, shares)),
+                None => found.push(Strip { name: name.to_owned(), shares: vec![(now, shares)] }),
             }
         }
     }

@@ -21,11 +21,6 @@ const MOST_PICTURE: usize = 16_000;
 pub struct Thumbnails(HashMap<u64, String>);
 
 impl Thumbnails {
-    /// None at all.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
     /// Makes those of the first images of a listing. `settings` say how images are prepared.
     pub fn make(archive: &Archive, view: (i64, i64), roots: &Roots, settings: &PrepareSettings) -> Result<Self, StoreError> {
         let mut settings = settings.clone();
@@ -44,15 +39,17 @@ impl Thumbnails {
         })?;
         // Decoders that break down on hostile files do so quietly in threads of this name.
         let name = |n| format!("docmill-prepare-{n}");
-        let Ok(pool) = rayon::ThreadPoolBuilder::new().thread_name(name).build() else { return Ok(Self::none()) };
+        let Ok(pool) = rayon::ThreadPoolBuilder::new().thread_name(name).build() else { return Ok(Self::default()) };
         let made = pool.install(|| {
-            images.into_par_iter().filter_map(|(position, path, digest)| {
-                let small_enough = std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MOST_FILE);
-                let bytes = if small_enough { std::fs::read(path).ok()? } else { return None };
-                (Digest::of(&bytes) == digest).then_some(())?;
-                Some((position, picture(&bytes, &settings)?))
-            })
-            .collect()
+            images
+                .into_par_iter()
+                .filter_map(|(position, path, digest)| {
+                    let small_enough = std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MOST_FILE);
+                    let bytes = if small_enough { std::fs::read(path).ok()? } else { return None };
+                    (Digest::of(&bytes) == digest).then_some(())?;
+                    Some((position, picture(&bytes, &settings)?))
+                })
+                .collect()
         });
         Ok(Self(made))
     }

@@ -168,7 +168,7 @@ fn browse(browser: &Path, page: &Path, fragment: &str) -> Seen {
 impl Seen {
     /// Fails unless the page came to its end, without a word of complaint, and asked nobody for anything.
     #[track_caller]
-    fn is_well(self) -> String {
+    fn well(self) -> String {
         assert_eq!(self.console, Vec::<String>::new());
         assert_eq!(self.asked, Vec::<String>::new());
         assert!(self.dom.contains("data-ready=\"yes\""), "the script did not come to its end");
@@ -194,14 +194,14 @@ fn a_browser_shows_it_and_asks_no_network() {
 
     let workspace = done(&server);
     page(&workspace);
-    let dom = browse(&browser, &workspace.path("output/report.html"), "#status=ok&sort=-1&open=0").is_well();
+    let dom = browse(&browser, &workspace.path("output/report.html"), "#status=ok&sort=-1&open=0").well();
     let table = Seen::table(&dom);
     assert!(dom.contains("2 rows") && table.find("b.txt").unwrap() < table.find("a.txt").unwrap(), "{table}");
     assert!(table.contains("<dt><bdi>said</bdi></dt><dd><bdi>said of docid:a</bdi></dd>"), "{table}");
 
     let workspace = hostile(&server);
     page(&workspace);
-    let dom = browse(&browser, &workspace.path("output/report.html"), "#open=0").is_well();
+    let dom = browse(&browser, &workspace.path("output/report.html"), "#open=0").well();
     let table = Seen::table(&dom);
     assert!(table.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !table.contains("<img"), "{table}");
 }
@@ -225,9 +225,9 @@ fn a_hundred_thousand_rows_can_be_searched_sorted_and_opened() {
     let path = workspace.path("output/report.html");
     let size = std::fs::metadata(&path).unwrap().len();
     assert!(size < 20_000_000, "the page takes {size} bytes");
-    let dom = browse(&browser, &path, "#q=doc-0999+99.txt&open=99998").is_well();
+    let dom = browse(&browser, &path, "#q=doc-0999+99.txt&open=99998").well();
     assert!(dom.contains("1 of 100,000 rows"), "{}", Seen::table(&dom));
     assert!(Seen::table(&dom).contains("<dd><bdi>answer 000001</bdi></dd>"), "{}", Seen::table(&dom));
-    let dom = browse(&browser, &path, "#sort=3&page=2").is_well();
+    let dom = browse(&browser, &path, "#sort=3&page=2").well();
     assert!(dom.contains("page 2 of 2,000") && Seen::table(&dom).contains("answer 000050"), "{}", Seen::table(&dom));
 }
