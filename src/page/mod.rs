@@ -6,6 +6,7 @@
 
 mod activity;
 mod chart;
+mod charts;
 mod comparison;
 mod distribution;
 mod history;
