@@ -105,6 +105,19 @@ fn a_page_can_be_made_while_the_run_is_at_work_and_after_it_was_killed() {
 }
 
 #[test]
+fn images_are_shown_while_their_files_are_as_they_were() {
+    let workspace = Workspace::new();
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/images/heat-sink.png");
+    workspace.doc("part.png", std::fs::read(image).unwrap());
+    workspace.run(["--job", "material-single"]).exits(0);
+    assert!(page(&workspace).contains("1 of 1 images are shown."));
+    let mut edited = std::fs::read(workspace.path("docs/part.png")).unwrap();
+    edited.push(0);
+    workspace.doc("part.png", edited);
+    assert!(page(&workspace).contains("0 of 1 images are shown"));
+}
+
+#[test]
 fn a_store_without_a_run_and_a_damaged_comparison_are_no_trouble() {
     let server = ModelServer::start();
     let workspace = done(&server);
