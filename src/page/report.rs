@@ -221,7 +221,7 @@ fn documents(archive: &Archive, runs: &[RunRecord], run: &RunRecord) -> Result<(
 /// The run itself, or where it sent nothing the newest before it that has made rows of the same recipe.
 fn figures_of<'r>(archive: &Archive, runs: &'r [RunRecord], run: &'r RunRecord) -> Result<&'r RunRecord, StoreError> {
     for other in runs.iter().rev().filter(|other| other.id <= run.id && other.recipe == run.recipe) {
-        if archive.requests(other.id)? > 0 {
+        if archive.requests_of(other.id)? > 0 {
             return Ok(other);
         }
     }

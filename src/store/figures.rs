@@ -70,7 +70,7 @@ impl Archive {
     }
 
     /// How many requests a run has sent.
-    pub fn requests(&self, run: i64) -> Result<u64, StoreError> {
+    pub fn requests_of(&self, run: i64) -> Result<u64, StoreError> {
         self.read("the ledger", || self.connection().query_row("SELECT count(*) FROM attempts WHERE run = ?1", [run], |row| row.get(0)))
     }
 
