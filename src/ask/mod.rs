@@ -30,7 +30,7 @@ pub use account::{Account, AccountError};
 pub use budget::{Budget, BudgetReached};
 pub use ending::{Ended, clock_time};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind};
-pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Standing, Ticket};
+pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Quota, Reserved, Standing, Ticket};
 pub use provider::Provider;
 pub use retry::{Answered, Asker, Attempt, Ledger, LedgerClosed, Observer, Question};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};

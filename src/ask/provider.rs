@@ -63,6 +63,15 @@ impl Provider {
         }
     }
 
+    /// What stands between host and path in its usual address: a server in its place is asked there.
+    pub fn below_the_host(self) -> &'static str {
+        match self {
+            Self::Simulated | Self::Anthropic => "",
+            Self::OpenAi | Self::Responses | Self::Compatible => "/v1",
+            Self::Gemini => "/v1beta",
+        }
+    }
+
     pub(super) fn key_variable(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),

@@ -141,7 +141,7 @@ impl Asker {
         settings: &LlmSettings,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let thinking_tokens = if settings.thinking_tokens > 0 { settings.thinking_tokens } else { account.dialect.thinking_tokens() };
+        let thinking_tokens = settings.room_to_think(account.dialect);
         let mut body: serde_json::Map<String, Value> =
             settings.body.iter().map(|(field, value)| (field.clone(), serde_json::to_value(value).unwrap_or_default())).collect();
         if !settings.service_tier.is_empty() {

@@ -1,5 +1,6 @@
 //! The `[llm]` section.
 
+use super::dialect::Dialect;
 use serde::Deserialize;
 
 /// `[llm]`: which model, how to reach it, how many calls at a time.
@@ -64,6 +65,11 @@ pub struct LlmSettings {
 }
 
 impl LlmSettings {
+    /// Tokens added to each answer's limit, for thinking.
+    pub fn room_to_think(&self, dialect: Dialect) -> u32 {
+        if self.thinking_tokens > 0 { self.thinking_tokens } else { dialect.thinking_tokens() }
+    }
+
     /// Documents whose calls may be under way at the same time, when each has `calls`. While one document waits for the
     /// disk, or for its slowest call before the aggregation, the permits must have others to go to: hence calls for
     /// four times the concurrency. Many more would only keep memory and finish no document sooner.

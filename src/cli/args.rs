@@ -16,6 +16,10 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Run a job over documents, or bring its results up to date
     Run(RunArgs),
+    /// Tell what a run would do, cost and take, without doing it
+    Plan(PlanArgs),
+    /// Run the whole job against the built-in server instead of the provider
+    Rehearse(RehearseArgs),
     /// Try settings with a few documents, and tell which are best
     Tune(TuneArgs),
     /// Show what would be sent of a document, without sending it
@@ -92,6 +96,47 @@ pub(super) struct RunArgs {
     /// Metrics for Prometheus on http://ADDR/metrics; a port alone is on 127.0.0.1 [default: report.metrics]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Sends nothing and writes nothing, unless --pilot is given. Intervals hold with a confidence of 95 %.")]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Run so many documents first, from all parts of the input; their answers are kept
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pilot: Option<u64>,
+    /// Begin a pilot that may cost more than $1 without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// As JSON, to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Nothing goes to the provider, no key is needed, and results are thrown away. Answers are made up: their number is that of a
+run, their length is not.")]
+pub(super) struct RehearseArgs {
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Only so many documents, from all parts of the input
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub documents: Option<u64>,
+    /// Milliseconds until a reply [default: as earlier runs have measured it]
+    #[arg(long, value_name = "MS")]
+    pub latency_ms: Option<u64>,
+    /// At most so much more, at random
+    #[arg(long, value_name = "MS", requires = "latency_ms")]
+    pub jitter_ms: Option<u64>,
+    /// So many times as fast: replies and limits; what is told is scaled back
+    #[arg(long, value_name = "K", default_value_t = 1.0)]
+    pub speed: f64,
+    /// As JSON, to stdout
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is asked about which documents.

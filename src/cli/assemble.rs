@@ -40,7 +40,25 @@ pub(super) struct Wishes {
     pub sample: Option<Sample>,
     /// Which arguments its settings come from, if they may change while it is at work.
     pub live: Option<(SettingsArgs, Vec<Flag>)>,
+    /// Who answers.
+    pub server: Server,
 }
+
+/// Who answers the calls of a run.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Server {
+    /// The one that the settings name.
+    #[default]
+    Configured,
+    /// Nobody: nothing is sent. No key is needed.
+    Nobody,
+    /// The built-in one in the place of the other. No key is needed, and none is sent.
+    Rehearsal(Box<Scenario>),
+}
+
+/// Where no request is made, any key and address will do.
+const NO_KEY: &str = "none";
+const NO_ADDRESS: &str = "http://127.0.0.1:9";
 
 /// A run that can begin.
 pub(super) struct Assembled {
@@ -54,15 +72,22 @@ pub(super) struct Assembled {
 }
 
 /// Puts a run together. Nothing is sent and nothing written.
-pub(super) async fn assemble(config: &Config, settings: Settings, wishes: Wishes) -> Result<Assembled, Stop> {
+pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wishes) -> Result<Assembled, Stop> {
     let jobs = load_jobs(config, &settings)?;
-    let simulator = match Provider::parse(&settings.llm.provider) {
-        Ok(Provider::Simulated) => Some(start_simulator(&settings.simulator).await?),
+    let provider = Provider::parse(&settings.llm.provider).ok();
+    let simulator = match (&wishes.server, provider) {
+        (Server::Rehearsal(scenario), _) => Some(start_simulator((**scenario).clone()).await?),
+        (Server::Configured, Some(Provider::Simulated)) => Some(start_simulator(scenario(&settings.simulator)?).await?),
         _ => None,
     };
-    let address = simulator.as_ref().map(Simulator::base_url);
+    let address = simulator.as_ref().map_or_else(|| NO_ADDRESS.to_owned(), Simulator::base_url);
+    if let (Server::Rehearsal(_), Some(provider)) = (&wishes.server, provider) {
+        settings.llm.base_url = format!("{address}{}", provider.below_the_host());
+    }
     let prices = super::prices::in_force(config, &settings)?;
-    let account = Account::resolve(&settings.llm, prices, address.as_deref(), |name| std::env::var(name).ok());
+    let is_real = matches!(wishes.server, Server::Configured);
+    let key = |name: &str| if is_real { std::env::var(name).ok() } else { Some(NO_KEY.to_owned()) };
+    let account = Account::resolve(&settings.llm, prices, Some(&address), key);
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
     let used = jobs.row_columns();
     let roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
@@ -128,13 +153,18 @@ impl Assembled {
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }
-        outcome.map_err(|error| match error {
-            full if full.is_disk_full() => {
-                Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
-            }
-            RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
-            other => Stop::internal(other),
-        })
+        outcome.map_err(run_failed)
+    }
+}
+
+/// A run that could not go on, as the end of a command.
+pub(super) fn run_failed(error: RunError) -> Stop {
+    match error {
+        full if full.is_disk_full() => {
+            Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
+        }
+        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
+        other => Stop::internal(other),
     }
 }
 
@@ -236,12 +266,15 @@ fn command_line() -> String {
     settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
 }
 
-async fn start_simulator(settings: &SimulatorSettings) -> Result<Simulator, Stop> {
-    let scenario = if settings.scenario.is_empty() {
-        Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() }
-    } else {
-        super::simulate::scenario_file(Path::new(&settings.scenario))?
-    };
+/// What the settings say about the built-in server.
+fn scenario(settings: &SimulatorSettings) -> Result<Scenario, Stop> {
+    if settings.scenario.is_empty() {
+        return Ok(Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() });
+    }
+    super::simulate::scenario_file(Path::new(&settings.scenario))
+}
+
+async fn start_simulator(scenario: Scenario) -> Result<Simulator, Stop> {
     Simulator::start(scenario, 0).await.map_err(|e| Stop::internal(format!("the simulator cannot start: {e}")))
 }
 

@@ -10,10 +10,12 @@ mod inspect;
 mod jobs;
 mod live;
 mod live_settings;
+mod plan;
 mod prices;
 mod prune;
 mod read_documents;
 mod regressions;
+mod rehearse;
 mod report;
 mod run;
 mod runs;
@@ -59,6 +61,8 @@ pub fn main() -> ExitCode {
         Command::Report(report) => report::report(&report),
         Command::Prune(prune) => prune::prune(&prune),
         Command::Tune(tune) => tune::tune(&tune),
+        Command::Plan(plan) => plan::plan(&plan),
+        Command::Rehearse(rehearse) => rehearse::rehearse(&rehearse),
         Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Jobs(jobs) => jobs::jobs(&jobs),
         Command::Prices(prices) => prices::prices(&prices),

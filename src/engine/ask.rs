@@ -5,17 +5,17 @@ use super::breaker::Breaker;
 use super::ledger::{CallLedger, settlement};
 use super::prepare::{Ready, State};
 use super::priming::{Role, roles};
-use super::row::{Answered, RowMaker};
+use super::questions::{Asks, answer};
+use super::row::RowMaker;
 use super::under_way::UnderWay;
 use super::{Context, RunError};
 use crate::ask::{Asker, Ended, Question, RunStop};
 use crate::event::RunEvent;
-use crate::job::{Combined, Job, Portions};
+use crate::job::Job;
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus};
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::Receiver;
@@ -50,15 +50,15 @@ pub(super) struct Desk {
 /// The document that calls are about.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'d> {
-    id: DocumentId,
+    pub id: DocumentId,
     /// Its place in input order.
-    position: u64,
-    is_new: bool,
+    pub position: u64,
+    pub is_new: bool,
     /// Its name, if it is a row of a table.
-    row: Option<&'d str>,
+    pub row: Option<&'d str>,
     pub job: &'d Job,
     /// Cancelled when somebody has given it up.
-    cancelled: &'d CancellationToken,
+    pub cancelled: &'d CancellationToken,
 }
 
 /// How a call is to be sent.
@@ -123,61 +123,16 @@ pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, mut window:
     Ok(())
 }
 
-impl Desk {
-    /// Takes one document to its row.
-    async fn serve(&self, ready: Ready) -> Result<(), RunError> {
-        let Ready { document, id, is_new, job, state, held, times } = ready;
-        let columns = document.row().map(|row| &row.columns);
-        let turn = self.under_way.begin(&document.name);
-        let row_name = columns.map(|_| &*document.name);
-        let subject = Subject { id, position: document.index, is_new, row: row_name, job: &job, cancelled: &turn.cancelled };
-        let row = match state {
-            State::Prepared(..) if turn.cancelled.is_cancelled() => {
-                self.rows.without_answer(&document, &job, RowStatus::Failed, cancelled())
-            }
-            State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
-            State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
-            State::Prepared(facts, portions) => match self.answer(subject, &portions, columns).await {
-                Ok(answered) => self.rows.with_answers(&document, &job, facts, answered),
-                Err(Unfinished::Unasked(failure)) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
-                Err(Unfinished::Stopping) => return Ok(()),
-                Err(Unfinished::Error(error)) => return Err(error),
-            },
-        };
-        drop((held, turn));
-        self.commit(id, row, times).await
+impl Asks for Desk {
+    fn model(&self) -> &str {
+        &self.asker.account().model
     }
 
-    /// All calls of a document: about it, merging, combining.
-    async fn answer(&self, subject: Subject<'_>, portions: &Portions, row: Option<&Map<String, Value>>) -> Result<Answered, Unfinished> {
-        let (job, model, effort) = (subject.job, &self.asker.account().model, self.effort.as_ref());
-        let calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
-        let mut calls = self.ask_all(subject, calls).await?;
-        let in_parts = calls.iter().any(|call| call.part.is_some());
-        let mut answers = None;
-        if in_parts {
-            let (merging, merged) = self.merge(subject, portions, &calls).await?;
-            calls.extend(merging);
-            answers = Some(merged);
-        }
-        let counted = match job.combine(answers.as_deref().unwrap_or(&calls), model, effort) {
-            Err(failure) => return Err(RunError::Internal(failure.to_string()).into()),
-            Ok(Combined::Nothing) => Map::new(),
-            Ok(Combined::Done(result)) => result,
-            Ok(Combined::Ask(call)) => {
-                let combining = self.ask_all(subject, vec![*call]).await?;
-                if let Some(answers) = &mut answers {
-                    answers.extend(combining.iter().cloned());
-                }
-                calls.extend(combining);
-                Map::new()
-            }
-        };
-        Ok(Answered { calls, answers, counted })
+    fn effort(&self) -> Option<&Arc<str>> {
+        self.effort.as_ref()
     }
 
-    /// Several calls on one document at the same time. What the store knows about them is taken from there.
-    pub(super) async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
+    async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
         let roles = if self.prime { roles(&calls, &before, &self.asker.account().prices) } else { vec![Role::Alone; calls.len()] };
@@ -202,6 +157,32 @@ impl Desk {
             }
         });
         join_all(asking).await.into_iter().collect()
+    }
+}
+
+impl Desk {
+    /// Takes one document to its row.
+    async fn serve(&self, ready: Ready) -> Result<(), RunError> {
+        let Ready { document, id, is_new, job, state, held, times } = ready;
+        let columns = document.row().map(|row| &row.columns);
+        let turn = self.under_way.begin(&document.name);
+        let row_name = columns.map(|_| &*document.name);
+        let subject = Subject { id, position: document.index, is_new, row: row_name, job: &job, cancelled: &turn.cancelled };
+        let row = match state {
+            State::Prepared(..) if turn.cancelled.is_cancelled() => {
+                self.rows.without_answer(&document, &job, RowStatus::Failed, cancelled())
+            }
+            State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
+            State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
+            State::Prepared(facts, portions) => match answer(self, subject, &portions, columns).await {
+                Ok(answered) => self.rows.with_answers(&document, &job, facts, answered),
+                Err(Unfinished::Unasked(failure)) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
+                Err(Unfinished::Stopping) => return Ok(()),
+                Err(Unfinished::Error(error)) => return Err(error),
+            },
+        };
+        drop((held, turn));
+        self.commit(id, row, times).await
     }
 
     /// Asks, or waits for another document that is asking the same if identical calls are shared.

@@ -4,7 +4,7 @@
 //! is not even read. While everything is as in the run before, nothing is written either; from the first difference on
 //! the run has a listing of its own.
 
-use super::{Context, Results, RunError, Sample};
+use super::{Context, Results, RunError};
 use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
 use crate::read::Roots;
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
@@ -66,15 +66,15 @@ const BATCH: usize = 64;
 /// Rows of tables are in memory already.
 const BATCH_BYTES: usize = 1_000_000;
 
-/// Walks the inputs, no further ahead than the channel reaches. An empty batch says that all documents were passed on. Blocks.
+/// Walks the inputs, no further ahead than the channel reaches, and passes on the documents at these places, or all. An empty batch
+/// says that all documents were passed on. Blocks.
 pub(super) fn walk(
     roots: &Roots,
-    (compare, sample): (bool, Option<Sample>),
+    (compare, places): (bool, Option<Vec<u64>>),
     walked: &Sender<Vec<Walked>>,
     findings: &Mutex<Findings>,
     context: &Context,
 ) {
-    let places = sample.and_then(|sample| sample.places(roots.unsorted().count() as u64));
     let mut wanted = places.iter().flatten().peekable();
     let mut walk = roots.walk();
     let (mut documents, mut batch, mut bytes) = (0, Vec::with_capacity(BATCH), 0);

@@ -1,6 +1,7 @@
 //! Documents that are too long for one call: divided before they are asked about, and their answers merged afterwards.
 
-use super::ask::{Desk, Subject, Unfinished};
+use super::ask::{Subject, Unfinished};
+use super::questions::Asks;
 use crate::job::{Job, LongMethod, LongRule, Merged, Portions};
 use crate::model::{CallRecord, CallStatus, Content, Facts, Failure, FailureCode, Portion};
 use crate::prepare::{counted, split, truncate};
@@ -58,51 +59,48 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Por
     }
 }
 
-impl Desk {
-    /// One answer for each group of calls about the parts of a document. Gives back the further calls that this took, and for
-    /// each question the record that stands for it.
-    pub(super) async fn merge(
-        &self,
-        subject: Subject<'_>,
-        portions: &Portions,
-        records: &[CallRecord],
-    ) -> Result<(Vec<CallRecord>, Vec<CallRecord>), Unfinished> {
-        let mut questions: Vec<Vec<CallRecord>> = Vec::new();
-        for record in records {
-            match questions.iter_mut().find(|group| record.part.is_some() && group[0].task == record.task && group[0].axes == record.axes) {
-                Some(group) => group.push(record.clone()),
-                None => questions.push(vec![record.clone()]),
-            }
+/// One answer for each group of calls about the parts of a document. Gives back the further calls that this took, and for
+/// each question the record that stands for it.
+pub(super) async fn merge(
+    desk: &impl Asks,
+    subject: Subject<'_>,
+    portions: &Portions,
+    records: &[CallRecord],
+) -> Result<(Vec<CallRecord>, Vec<CallRecord>), Unfinished> {
+    let mut questions: Vec<Vec<CallRecord>> = Vec::new();
+    for record in records {
+        match questions.iter_mut().find(|group| record.part.is_some() && group[0].task == record.task && group[0].axes == record.axes) {
+            Some(group) => group.push(record.clone()),
+            None => questions.push(vec![record.clone()]),
         }
-        let merging = questions.into_iter().map(|group| self.merge_one(subject, portions, group));
-        let merged = join_all(merging).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let (calls, answers): (Vec<_>, Vec<_>) = merged.into_iter().unzip();
-        Ok((calls.concat(), answers))
     }
+    let merging = questions.into_iter().map(|group| merge_one(desk, subject, portions, group));
+    let merged = join_all(merging).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (calls, answers): (Vec<_>, Vec<_>) = merged.into_iter().unzip();
+    Ok((calls.concat(), answers))
+}
 
-    async fn merge_one(
-        &self,
-        subject: Subject<'_>,
-        portions: &Portions,
-        mut group: Vec<CallRecord>,
-    ) -> Result<(Vec<CallRecord>, CallRecord), Unfinished> {
-        let mut calls = Vec::new();
-        // Answers to merge are texts like the document: what one call may be about holds for them as well.
-        let limit = portions.sets.iter().flatten().map(|portion| portion.content.tokens()).max().unwrap_or(u64::MAX);
-        loop {
-            let failed = group.iter().find(|record| record.status != CallStatus::Ok).cloned();
-            let [first, .., last] = &group[..] else { return Ok((calls, group.swap_remove(0))) };
-            if let Some(failed) = failed {
-                return Ok((calls, CallRecord { part: None, ..failed }));
-            }
-            let model = &self.asker.account().model;
-            match subject.job.merge(&group, limit, model, self.effort.as_ref()) {
-                None => return Ok((calls, CallRecord { part: None, ..last.clone() })),
-                Some(Merged::Done(answer)) => return Ok((calls, CallRecord { part: None, answer: Some(answer), ..first.clone() })),
-                Some(Merged::Ask(questions)) => {
-                    group = self.ask_all(subject, questions).await?;
-                    calls.extend(group.iter().cloned());
-                }
+async fn merge_one(
+    desk: &impl Asks,
+    subject: Subject<'_>,
+    portions: &Portions,
+    mut group: Vec<CallRecord>,
+) -> Result<(Vec<CallRecord>, CallRecord), Unfinished> {
+    let mut calls = Vec::new();
+    // Answers to merge are texts like the document: what one call may be about holds for them as well.
+    let limit = portions.sets.iter().flatten().map(|portion| portion.content.tokens()).max().unwrap_or(u64::MAX);
+    loop {
+        let failed = group.iter().find(|record| record.status != CallStatus::Ok).cloned();
+        let [first, .., last] = &group[..] else { return Ok((calls, group.swap_remove(0))) };
+        if let Some(failed) = failed {
+            return Ok((calls, CallRecord { part: None, ..failed }));
+        }
+        match subject.job.merge(&group, limit, desk.model(), desk.effort()) {
+            None => return Ok((calls, CallRecord { part: None, ..last.clone() })),
+            Some(Merged::Done(answer)) => return Ok((calls, CallRecord { part: None, answer: Some(answer), ..first.clone() })),
+            Some(Merged::Ask(questions)) => {
+                group = desk.ask_all(subject, questions).await?;
+                calls.extend(group.iter().cloned());
             }
         }
     }

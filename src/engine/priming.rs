@@ -5,6 +5,7 @@
 
 use super::answers::Before;
 use crate::ask::pricing::Prices;
+use crate::insight::Order;
 use crate::model::Call;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,17 @@ pub(super) enum Role {
     Leads(CancellationToken),
     /// It waits for this.
     Follows(CancellationToken),
+}
+
+impl Role {
+    /// The same without the means.
+    pub fn order(&self) -> Order {
+        match self {
+            Self::Alone => Order::Alone,
+            Self::Leads(_) => Order::Leads,
+            Self::Follows(_) => Order::Follows,
+        }
+    }
 }
 
 /// The roles of calls on one document, in their order.

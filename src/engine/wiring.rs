@@ -127,7 +127,8 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     stages.spawn_blocking({
         let (plan, context, findings) = (Arc::clone(&plan), context.clone(), Arc::clone(&findings));
         move || {
-            walk(&plan.roots, (compare, plan.sample), &walked_in, &findings, &context);
+            let places = plan.sample.and_then(|sample| sample.places(plan.roots.unsorted().count() as u64));
+            walk(&plan.roots, (compare, places), &walked_in, &findings, &context);
             Ok(())
         }
     });
@@ -292,7 +293,7 @@ fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
 }
 
 /// The provider and not the dialect: what the simulator made up must never pass for a model's answer.
-fn endpoint(plan: &Plan) -> String {
+pub(super) fn endpoint(plan: &Plan) -> String {
     let provider = plan.account.provider.as_str();
     if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
 }

@@ -3,8 +3,12 @@
 pub mod agreement;
 mod bottleneck;
 pub mod distribution;
+mod estimate;
 pub mod proportion;
 pub mod regression;
+mod schedule;
 pub mod speed_up;
 
 pub use bottleneck::{Rate, Situation, Tail};
+pub use estimate::{Interval, Observed, ratio_estimate, student};
+pub use schedule::{Admission, Forecast, Load, Machinery, Order, schedule};

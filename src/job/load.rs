@@ -97,7 +97,7 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
 }
 
 /// The task id of the aggregation in results.
-pub(super) const COMBINE: &str = "combine";
+pub const COMBINE: &str = "combine";
 
 fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Result<Task, String> {
     let shape = Shape::new(field::object_schema(&task.answer, params)?)?;

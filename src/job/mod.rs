@@ -17,13 +17,16 @@ mod file;
 mod load;
 mod long;
 mod plan;
+mod stand_in;
 mod vote;
 
 pub use builtin::{AUTO, BUILTIN, builtin};
 pub use combine::Combined;
+pub use load::COMBINE;
 pub use file::{InputKind, LongMethod, Merge, Method};
 pub use long::{LongRule, Merged};
 pub use plan::{Portions, RowColumns};
+pub use stand_in::stand_in;
 
 use crate::model::{Digest, Kind};
 use columns::Column;

@@ -13,15 +13,17 @@ use std::ops::RangeInclusive;
 const MAX_DEPTH: u32 = 24;
 
 /// The text of the answer.
-pub(super) fn write(ask: &Ask<'_>) -> String {
-    let text = compose(ask, false);
-    if tokens(&text) <= ask.max_tokens { text } else { compose(ask, true) }
+pub(super) fn write(ask: &Ask<'_>, spread: f64) -> String {
+    let text = compose(ask, spread, false);
+    if tokens(&text) <= ask.max_tokens { text } else { compose(ask, spread, true) }
 }
 
-fn compose(ask: &Ask<'_>, terse: bool) -> String {
+fn compose(ask: &Ask<'_>, spread: f64, terse: bool) -> String {
     let (seed, _) = ask.hash.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-    let speaker = Speaker::new(u64::from_le_bytes(*seed), ask.document(), ask.docid());
-    let mut writer = Writer { speaker, root: &Value::Null, terse };
+    let mut speaker = Speaker::new(u64::from_le_bytes(*seed), ask.document(), ask.docid());
+    // Without a spread nothing is drawn, so that answers stay what they were.
+    let talkative = if spread > 0.0 { (spread * normal(&mut speaker.rng)).exp() } else { 1.0 };
+    let mut writer = Writer { speaker, root: &Value::Null, terse, talkative };
     match ask.form {
         Form::Text => writer.say(24..=40),
         Form::Json => json!({ "answer": writer.say(12..=25) }).to_string(),
@@ -55,11 +57,20 @@ struct Writer<'a> {
     speaker: Speaker<'a>,
     root: &'a Value,
     terse: bool,
+    /// How many words it takes for one that is usual.
+    talkative: f64,
+}
+
+/// A number around 0 that is seldom far from it: the sum of twelve.
+fn normal(rng: &mut fastrand::Rng) -> f64 {
+    (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0
 }
 
 impl<'a> Writer<'a> {
     fn say(&mut self, words: RangeInclusive<usize>) -> String {
-        self.speaker.say(if self.terse { 2..=4 } else { words })
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of words")]
+        let of = |words: usize| ((words as f64 * self.talkative).round() as usize).max(1);
+        self.speaker.say(if self.terse { 2..=4 } else { of(*words.start())..=of(*words.end()) })
     }
 
     fn value(&mut self, schema: &'a Value, name: &str, in_array: bool, depth: u32) -> Value {

@@ -141,12 +141,12 @@ impl Desk<'_> {
             Some(FaultKind::Hang) => Plan::new(Outcome::Hang, StatusCode::OK, String::new()),
             Some(FaultKind::Refusal) => self.answer(work, REFUSAL, End::Refused, Outcome::Refused),
             Some(FaultKind::Cut) => {
-                let text = answer::write(work.ask);
+                let text = answer::write(work.ask, self.shared.scenario.length_spread);
                 let half = text.chars().count() / 2;
                 self.answer(work, first(&text, half), End::Cut, Outcome::Cut)
             }
             Some(FaultKind::Invalid) => {
-                let text = answer::spoil(work.ask, &answer::write(work.ask));
+                let text = answer::spoil(work.ask, &answer::write(work.ask, self.shared.scenario.length_spread));
                 self.answer(work, &text, End::Complete, Outcome::Invalid)
             }
             Some(FaultKind::Garbage) => {
@@ -168,7 +168,7 @@ impl Desk<'_> {
 
     /// A complete answer, or as much of it as the token limit allows.
     fn serve(&self, work: &Work<'_>) -> Plan {
-        let text = answer::write(work.ask);
+        let text = answer::write(work.ask, self.shared.scenario.length_spread);
         if tokens(&text) <= work.ask.max_tokens {
             return self.answer(work, &text, End::Complete, Outcome::Served);
         }

@@ -45,6 +45,13 @@ pub(super) fn delay(scenario: &Scenario, call: &CallHash, attempt: u32, user_tex
     if !scenario.slow_marker.is_empty() && user_text.contains(&scenario.slow_marker) {
         return Duration::from_millis(scenario.slow_ms);
     }
+    if let [first, .., last] = scenario.latency_quantiles_ms[..] {
+        let place = draw(call, attempt, "latency") * (scenario.latency_quantiles_ms.len() - 1) as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the list")]
+        let below = place as usize;
+        let at = |n: usize| scenario.latency_quantiles_ms.get(n).copied().unwrap_or(last).max(first);
+        return Duration::from_secs_f64((at(below) + place.fract() * (at(below + 1) - at(below))) / 1000.0);
+    }
     let fixed = Duration::from_millis(scenario.latency_ms);
     if scenario.jitter_ms == 0 {
         return fixed;

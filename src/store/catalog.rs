@@ -1,7 +1,7 @@
 //! What earlier runs know about documents: the side of the store that the walk is compared with.
 
 use super::StoreError;
-use super::schema::connect;
+use super::schema::open_to_read;
 use crate::model::{Digest, DocumentId, FailureCode, Stamp};
 use rusqlite::Connection;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ pub struct Version {
     pub digest: Option<Digest>,
     /// Of its file, when it was read.
     pub stamp: Option<Stamp>,
-    /// Its row of this run's recipe, if it has one.
+    /// Its row of the recipe asked for, if it has one.
     pub row: Option<RowState>,
 }
 
@@ -66,7 +66,8 @@ impl Retry {
 pub struct Catalog {
     path: PathBuf,
     connection: Connection,
-    recipe: i64,
+    /// `None`: rows do not matter.
+    recipe: Option<i64>,
     ahead: VecDeque<(String, Version)>,
     /// The last pair of name and digest that was read ahead, and whether there is more behind it.
     read_to: (String, Vec<u8>),
@@ -87,10 +88,10 @@ struct Listing {
 const CHUNK: u32 = 1024;
 
 impl Catalog {
-    pub(super) fn open(path: &Path, recipe: i64) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, recipe: Option<i64>) -> Result<Self, StoreError> {
         Ok(Self {
             path: path.to_owned(),
-            connection: connect(path)?,
+            connection: open_to_read(path)?,
             recipe,
             ahead: VecDeque::new(),
             read_to: Default::default(),

@@ -34,6 +34,21 @@ impl StoreHandle {
         Self(commands)
     }
 
+    /// A handle whose records go nowhere, and what takes them: for those who want to know what a run would do.
+    pub fn to_nowhere() -> (Self, impl Future<Output = ()> + Send) {
+        const QUEUE: usize = 64;
+        let (commands, mut taken) = mpsc::channel(QUEUE);
+        let take = async move {
+            while let Some(command) = taken.recv().await {
+                if let Command::Attempt(_, done) | Command::Answer(_, done) = command {
+                    // Whoever no longer waits does not care.
+                    let _gone = done.send(());
+                }
+            }
+        };
+        (Self(commands), take)
+    }
+
     /// Begins this run's own listing with what run `from` had before this position. Blocks.
     pub fn branch_listing(&self, from: Option<i64>, before: u64) -> Result<(), WriterGone> {
         self.0.blocking_send(Command::Branch { from, before }).map_err(|_| WriterGone)

@@ -1,5 +1,7 @@
 //! What the store tells those who ask: runs, counts, calls in doubt. Reads only, also while a run is at work.
 
+use super::catalog::Catalog;
+use super::reader::AnswerReader;
 use super::schema::{connect, open_to_read};
 use super::view::{View, ViewReader};
 use super::{FILE_NAME, JobColumns, StoreError};
@@ -76,6 +78,17 @@ pub struct Doubt {
     pub at_most: Option<Money>,
 }
 
+/// A request that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredRequest {
+    /// Task and axes.
+    pub call: String,
+    /// From the turn that it got to its record, in milliseconds.
+    pub ms: u64,
+    /// Length of the answer.
+    pub output_tokens: u64,
+}
+
 impl Archive {
     /// Opens the store in `directory`; `None` if there is none.
     pub fn open(directory: &Path) -> Result<Option<Self>, StoreError> {
@@ -116,6 +129,33 @@ impl Archive {
     /// A reader of the rows of a view.
     pub fn rows(&self, view: &View) -> Result<ViewReader, StoreError> {
         ViewReader::of(&self.path, view.listing, view.recipe)
+    }
+
+    /// The documents that runs have seen, with their rows of this recipe; without one, rows do not matter.
+    pub fn catalog(&self, recipe: Option<i64>) -> Result<Catalog, StoreError> {
+        Catalog::open(&self.path, recipe)
+    }
+
+    /// A reader of committed answers and failures.
+    pub fn answers(&self) -> Result<AnswerReader, StoreError> {
+        AnswerReader::open(&self.path)
+    }
+
+    /// The newest requests of these runs that were answered: at most so many.
+    pub fn answered(&self, runs: &[i64], most: u32) -> Result<Vec<AnsweredRequest>, StoreError> {
+        let runs: Vec<String> = runs.iter().map(i64::to_string).collect();
+        self.read("the ledger", || {
+            let sql = format!(
+                "SELECT call, ended_ms - sent_ms, output_tokens FROM attempts
+                WHERE outcome = 'answered' AND run IN ({}) ORDER BY id DESC LIMIT ?1",
+                runs.join(", ")
+            );
+            let request = |row: &rusqlite::Row<'_>| {
+                // Clocks may be set back.
+                Ok(AnsweredRequest { call: row.get(0)?, ms: row.get::<_, i64>(1)?.unsigned_abs(), output_tokens: row.get(2)? })
+            };
+            self.connection.prepare(&sql)?.query_map([most], request)?.collect()
+        })
     }
 
     /// Documents of a listing under a recipe, by what became of them.

@@ -34,7 +34,7 @@ pub use audit::{Bookkeeping, Excess};
 pub use catalog::{Catalog, Retry, RowState, Version};
 pub use figures::{AttemptRecord, DocumentPath, ResultRecord};
 pub use handle::{StoreHandle, StoreWatcher, WriterGone};
-pub use history::{Archive, Counts, Doubt, RunRecord};
+pub use history::{AnsweredRequest, Archive, Counts, Doubt, RunRecord};
 pub use lock::{Holder, LockError, RunLock};
 pub use reader::{AnswerReader, Known};
 pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};

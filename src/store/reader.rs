@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::requeue::REQUEUED;
-use super::schema::connect;
+use super::schema::open_to_read;
 use crate::model::{CallKey, DocumentId};
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub struct AnswerReader {
 
 impl AnswerReader {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { path: path.to_owned(), connection: connect(path)? })
+        Ok(Self { path: path.to_owned(), connection: open_to_read(path)? })
     }
 
     /// What is known about a call on a document.

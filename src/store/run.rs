@@ -128,7 +128,7 @@ impl Store {
     /// The documents that earlier runs have seen; `None` if there are none.
     pub fn catalog(&self) -> Result<Option<Catalog>, StoreError> {
         let any = self.any("SELECT 1 FROM documents LIMIT 1")?;
-        any.then(|| Catalog::open(&self.path, self.run.recipe)).transpose()
+        any.then(|| Catalog::open(&self.path, Some(self.run.recipe))).transpose()
     }
 
     /// The newest listing whose walk got to its end: the run that it belongs to.

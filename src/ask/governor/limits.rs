@@ -37,6 +37,15 @@ pub(super) struct Given {
     pub slow_start: bool,
 }
 
+impl Given {
+    /// As the settings have it.
+    pub fn new(limits: &LimitSettings, slow_start: bool) -> Self {
+        let per_minute =
+            [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
+        Self { per_minute: Amounts::from(per_minute.map(f64::from)), burst_s: f64::from(limits.burst_s), slow_start }
+    }
+}
+
 /// The limits of one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Limits {

@@ -14,6 +14,7 @@ mod limits;
 mod line;
 mod need;
 mod permit;
+mod quota;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ mod tests;
 pub use change::Standing;
 pub use need::Need;
 pub use permit::{Ending, Permit};
+pub use quota::{Quota, Reserved};
 
 use super::budget::{Budget, BudgetReached};
 use super::settings::LimitSettings;

@@ -28,6 +28,11 @@ pub struct Scenario {
     pub first_byte_ms: Option<u64>,
     /// At most this much is added to `latency_ms`, uniformly, by call and attempt. Default 0.
     pub jitter_ms: u64,
+    /// How long answers take, in milliseconds, as quantiles at equal distances: an answer takes as long as one of these, or something
+    /// between two. Replaces `latency_ms` and `jitter_ms`. Default: none.
+    pub latency_quantiles_ms: Vec<f64>,
+    /// How much texts in answers differ in length: the standard deviation of the logarithm of their words. Default 0: they are alike.
+    pub length_spread: f64,
     /// Requests beyond this rate get a 429. Default 0: no limit.
     pub requests_per_second: f64,
     /// How many requests may come at once under `requests_per_second`. Default 0: one second's worth, at least 1.
@@ -81,6 +86,8 @@ impl Default for Scenario {
             latency_ms: 0,
             first_byte_ms: None,
             jitter_ms: 0,
+            latency_quantiles_ms: Vec::new(),
+            length_spread: 0.0,
             requests_per_second: 0.0,
             burst: 0,
             concurrency: 0,
@@ -120,6 +127,7 @@ impl Scenario {
         let quantities = [
             ("requests_per_second", self.requests_per_second),
             ("retry_after_s", self.retry_after_s),
+            ("length_spread", self.length_spread),
             ("burst_s", self.burst_s),
             ("prices.input", self.prices.input),
             ("prices.cache_read", self.prices.cache_read),
@@ -130,13 +138,17 @@ impl Scenario {
             let named = [("change.requests_per_second", change.requests_per_second), ("change.burst_s", change.burst_s)];
             named.into_iter().filter_map(|(name, value)| Some((name, value?)))
         });
-        for (name, value) in quantities.into_iter().chain(changes) {
+        let quantiles = self.latency_quantiles_ms.iter().map(|ms| ("latency_quantiles_ms", *ms));
+        for (name, value) in quantities.into_iter().chain(changes).chain(quantiles) {
             if !(0.0..=MOST).contains(&value) {
                 return Some(format!("{name} = {value}: must be a number from 0 to {MOST}"));
             }
             if name.ends_with("burst_s") && value == 0.0 {
                 return Some(format!("{name} = 0: nothing would ever pass"));
             }
+        }
+        if !self.latency_quantiles_ms.is_sorted() {
+            return Some("latency_quantiles_ms: must not go down".to_owned());
         }
         if !self.change.is_sorted_by_key(|change| change.after_requests) {
             return Some("change: after_requests must not go down".to_owned());

@@ -1,0 +1,259 @@
+//! `docmill plan`: what a run would do, cost and take.
+
+use super::args::{PlanArgs, Progress, WhatArgs};
+use super::assemble::{Server, Wishes, assemble, flags, run_failed};
+use super::exit::{Exit, Stop};
+use super::{print, settings};
+use crate::ask::StopKind;
+use crate::engine::{History, Plan, Prediction, Sample, Survey, predict, survey};
+use crate::insight::Interval;
+use crate::model::{Bill, Money};
+use crate::store::{Archive, Retry, RunRecord};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+/// A pilot that may cost more than this begins only when somebody agrees.
+const ASK_FROM_USD: f64 = 1.0;
+
+pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    runtime.block_on(async {
+        if let Some(documents) = args.pilot {
+            pilot(args, Sample { documents, seed: 0 }).await?;
+        }
+        let report = Report::make(&args.what, None).await?;
+        if args.json {
+            let text = serde_json::to_string_pretty(&report.json()).map_err(Stop::internal)?;
+            print(&text)?;
+        } else {
+            print(report.text().trim_end())?;
+        }
+        Ok(Exit::Ok)
+    })
+}
+
+/// Runs a few documents, when their price is agreed to.
+async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), Stop> {
+    let before = Report::make(&args.what, Some(sample)).await?;
+    if before.prediction.calls == 0 {
+        return Ok(());
+    }
+    let cost = before.cost();
+    crate::report::complain(&format!("the pilot: {} documents, {} calls, {cost}", before.survey.pending, before.prediction.calls));
+    let dear = before.prediction.cost.is_some_and(|cost| cost.high > ASK_FROM_USD);
+    if dear && !args.yes && !agreed()? {
+        return Err(Stop::usage(format!("nothing was sent: the pilot costs {cost}; --yes agrees to that, or take fewer documents")));
+    }
+    let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
+    let wishes = Wishes { sample: Some(sample), ..Wishes::default() };
+    let style = super::run::style(Progress::Auto, true);
+    let outcome = assemble(&config, settings, wishes).await?.run(style).await?;
+    match outcome.stop {
+        Some(stop) if stop.kind != StopKind::Sampled => Err(Stop { exit: stop.kind.into(), message: format!("the pilot: {}", stop.message) }),
+        _ => Ok(()),
+    }
+}
+
+fn agreed() -> Result<bool, Stop> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let mut stderr = std::io::stderr().lock();
+    let asked = write!(stderr, "Begin? [y/N] ").and_then(|()| stderr.flush());
+    asked.map_err(Stop::internal)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(Stop::internal)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+/// Everything that there is to say.
+pub(super) struct Report {
+    plan: Arc<Plan>,
+    pub survey: Survey,
+    pub prediction: Prediction,
+    spent: Bill,
+}
+
+impl Report {
+    /// Surveys, and predicts. Nothing is sent and nothing written.
+    pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, Stop> {
+        let (config, settings) = settings::load(&what.settings, flags(what))?;
+        let wishes = Wishes { sample, server: Server::Nobody, retry: Retry::Transient, ..Wishes::default() };
+        let plan = assemble(&config, settings, wishes).await?.plan;
+        let history = History::of(&plan).map_err(run_failed)?;
+        Self::of(plan, &history).await
+    }
+
+    /// The same of a plan.
+    pub async fn of(plan: Plan, history: &History) -> Result<Self, Stop> {
+        let plan = Arc::new(plan);
+        let survey = tokio::select! {
+            survey = survey(&plan, history) => survey.map_err(run_failed)?,
+            // After a pilot nobody else listens.
+            _ = tokio::signal::ctrl_c() => return Err(Stop { exit: Exit::StoppedEarly, message: "stopped by a signal; nothing was sent".into() }),
+        };
+        let archive = Archive::open(&plan.output.dir).map_err(Stop::usage)?;
+        let spent = archive.map(|archive| archive.bill(None)).transpose().map_err(Stop::internal)?.map_or(Bill::default(), |(_, bill)| bill);
+        let prediction = predict(&plan, &survey, history);
+        Ok(Self { plan, survey, prediction, spent })
+    }
+
+    /// What it costs, in words.
+    pub fn cost(&self) -> String {
+        match self.prediction.cost {
+            Some(cost) => usd(cost),
+            None => format!("of unknown price (`docmill prices` shows what is known; {} is not)", self.plan.account.model),
+        }
+    }
+
+    /// What the cap on money means for the rest.
+    fn budget(&self) -> Option<String> {
+        let (cap, cost) = (self.plan.max_cost?.usd(), self.prediction.cost?);
+        let left = (cap - self.spent.usd.usd()).max(0.0);
+        let stops = if left < cost.low { "the run will stop before it is done" } else { "the run may stop before it is done" };
+        (left < cost.high).then(|| format!("{} are left of budget.max_usd = {cap}: {stops}", Money::from_usd(left)))
+    }
+
+    fn text(&self) -> String {
+        let (survey, prediction) = (&self.survey, &self.prediction);
+        let mut out = String::new();
+        let mut line = |head: &str, text: &str| {
+            // Writing to a String cannot fail.
+            let _infallible = writeln!(out, "{head:>11}  {text}");
+        };
+        let up_to_date: u64 = survey.up_to_date.values().sum();
+        line("documents", &format!("{}: {up_to_date} up to date, {} to look at", survey.documents, survey.pending));
+        let left = survey.left_out;
+        line("left out", &format!("{} hidden, {} by pattern, {} that are no files", left.hidden, left.patterns, left.special));
+        if survey.prepared < survey.pending {
+            line("sample", &format!("{} documents from all parts of the input were prepared; calls, tokens, cost and time are scaled up", survey.prepared));
+        }
+        for ((kind, job), n) in &survey.kinds {
+            line("", &format!("{n} {kind} to job {job}"));
+        }
+        for (why, n) in &survey.skipped {
+            line("skipped", &format!("{n}: {why}"));
+        }
+        for (code, n) in &survey.failures {
+            line("will fail", &format!("{n} {}", code.as_str()));
+        }
+        if let Some(changed) = survey.changed.as_ref().filter(|changed| changed.rows > 0) {
+            let calls = prediction.because_of_changes;
+            line("changed", &format!("{} rows of run {} hold no more: {calls} calls", changed.rows, changed.before.id));
+            for (key, [before, now]) in self.changes(&changed.before) {
+                line("", &format!("{key}: {before} -> {now}"));
+            }
+        }
+        if prediction.calls == 0 {
+            line("calls", &format!("none to send, {} answered already: nothing to do", prediction.known));
+            return out;
+        }
+        let (done, partly, open) = self.progress();
+        line("answered", &format!("{done} of these documents wholly, {partly} partly, {open} not at all"));
+        let concurrency = self.plan.llm.concurrency;
+        line("calls", &format!("{} to send, {} answered already; {} waves of {concurrency}", prediction.calls, prediction.known, prediction.waves));
+        let (low, high) = (prediction.output.low, prediction.output.high);
+        let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
+        line("tokens", &format!("about {:.0} in, {output} out", prediction.input));
+        line("cost", &format!("{} ({})", self.cost(), self.basis()));
+        if let Some(budget) = self.budget() {
+            line("budget", &budget);
+        }
+        line("time", &self.time());
+        out
+    }
+
+    fn basis(&self) -> String {
+        match self.prediction.learned_from {
+            0 | 1 => "nothing is known about the answers: --pilot 30 runs 30 documents, keeps their answers, and tells more".to_owned(),
+            n => format!("95 %, learned from {n} documents"),
+        }
+    }
+
+    fn time(&self) -> String {
+        let prediction = &self.prediction;
+        let bound = &prediction.bound;
+        match prediction.seconds {
+            Some(seconds) => format!("{} to {}; {bound} binds", duration(seconds.low), duration(seconds.high)),
+            None => {
+                let least = prediction.bounds.get(bound).copied().unwrap_or(0.0);
+                let per_second = prediction.seconds_per_second;
+                format!("unknown until a pilot: {} if an answer takes a second, and at least {} ({bound})", duration(per_second), duration(least))
+            }
+        }
+    }
+
+    /// Prepared documents that are answered wholly, partly, and not at all.
+    fn progress(&self) -> (usize, usize, usize) {
+        let known = |n: usize, all: usize| if n == all { 0 } else if n > 0 { 1 } else { 2 };
+        let mut counts = [0; 3];
+        for document in &self.survey.plans {
+            let past = document.calls.iter().filter(|call| call.past.is_some()).count();
+            counts[known(past, document.calls.len())] += 1;
+        }
+        (counts[0], counts[1], counts[2])
+    }
+
+    /// Settings that differ from those of a run.
+    fn changes(&self, before: &RunRecord) -> Vec<(String, [Value; 2])> {
+        let settings = |text: &str| -> Map<String, Value> { serde_json::from_str(text).unwrap_or_default() };
+        let (before, now) = (settings(&before.settings), settings(&self.plan.settings));
+        let of = |settings: &Map<String, Value>, key: &String| settings.get(key).cloned().unwrap_or_default();
+        let changed = now.keys().filter(|key| before.get(*key) != now.get(*key));
+        let changes: Vec<(String, [Value; 2])> = changed.map(|key| (key.clone(), [of(&before, key), of(&now, key)])).collect();
+        if changes.is_empty() {
+            return vec![("the job file, or docmill itself".to_owned(), [json!("as it was"), json!("edited")])];
+        }
+        changes
+    }
+
+    pub fn json(&self) -> Value {
+        let (survey, prediction) = (&self.survey, &self.prediction);
+        let kinds: Vec<Value> =
+            survey.kinds.iter().map(|((kind, job), n)| json!({ "kind": kind, "job": job, "documents": n })).collect();
+        let changed = survey.changed.as_ref().filter(|changed| changed.rows > 0).map(|changed| {
+            let keys: Map<String, Value> = self.changes(&changed.before).into_iter().map(|(key, values)| (key, json!(values))).collect();
+            json!({ "run": changed.before.id, "rows": changed.rows, "calls": prediction.because_of_changes, "settings": keys })
+        });
+        let (done, partly, open) = self.progress();
+        json!({
+            "documents": survey.documents,
+            "left_out": survey.left_out,
+            "up_to_date": survey.up_to_date,
+            "pending": survey.pending,
+            "prepared": survey.prepared,
+            "kinds": kinds,
+            "skipped": survey.skipped,
+            "failures": survey.failures,
+            "answered": { "wholly": done, "partly": partly, "not_at_all": open },
+            "changed": changed,
+            "calls": prediction.calls,
+            "calls_answered": prediction.known,
+            "waves": prediction.waves,
+            "input_tokens": prediction.input.round(),
+            "output_tokens": prediction.output,
+            "cost_usd": prediction.cost,
+            "learned_from_documents": prediction.learned_from,
+            "budget": self.budget(),
+            "seconds": prediction.seconds,
+            "seconds_per_second_of_latency": prediction.seconds_per_second,
+            "bound_by": prediction.bound,
+            "bounds_seconds": prediction.bounds,
+        })
+    }
+}
+
+fn usd(cost: Interval) -> String {
+    if cost.high == 0.0 { "$0".to_owned() } else { format!("{} to {}", Money::from_usd(cost.low), Money::from_usd(cost.high)) }
+}
+
+/// Seconds in words.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}

@@ -1,0 +1,161 @@
+//! `docmill rehearse`: the whole job, against the built-in server.
+
+use super::args::RehearseArgs;
+use super::assemble::{Server, Wishes, assemble, flags, run_failed};
+use super::exit::{Exit, Stop};
+use super::plan::{Report, duration};
+use super::{print, settings};
+use crate::ask::StopKind;
+use crate::engine::{History, Plan, Sample};
+use crate::model::{Money, RowStatus, RunFigures};
+use crate::report::Style;
+use crate::simulator::Scenario;
+use crate::store::Archive;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Quantiles of a measured distribution that the simulator is told.
+const QUANTILES: usize = 101;
+
+pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, Stop> {
+    if !(0.001..=1000.0).contains(&args.speed) {
+        return Err(Stop::usage(format!("--speed {}: must be a number from 0.001 to 1000", args.speed)));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    runtime.block_on(rehearsed(args))
+}
+
+async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
+    let scratch = tempfile::tempdir().map_err(|e| Stop::usage(format!("a temporary directory cannot be made: {e}")))?;
+    let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
+    let (quantiles, source) = latencies(args).await?;
+    let history = History::of_seconds(quantiles.iter().map(|ms| ms / 1000.0));
+
+    // What plan says about the same, from the beginning.
+    let wishes = Wishes { sample, server: Server::Nobody, ..Wishes::default() };
+    let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
+    let mut plan = assemble(&config, settings, wishes.clone()).await?.plan;
+    apart(&mut plan, scratch.path());
+    let report = Report::of(plan, &history).await?;
+
+    let (config, mut settings) = settings::load(&args.what.settings, flags(&args.what))?;
+    let speed = args.speed;
+    let limits = &mut settings.llm.limits;
+    let per_minute = [
+        &mut limits.requests_per_minute,
+        &mut limits.input_tokens_per_minute,
+        &mut limits.output_tokens_per_minute,
+        &mut limits.tokens_per_minute,
+    ];
+    for limit in per_minute {
+        *limit = scaled(*limit, speed);
+    }
+    let scenario = Scenario {
+        latency_quantiles_ms: quantiles.iter().map(|ms| ms / speed).collect(),
+        requests_per_second: f64::from(limits.requests_per_minute) / 60.0,
+        input_tokens_per_minute: limits.input_tokens_per_minute.into(),
+        output_tokens_per_minute: limits.output_tokens_per_minute.into(),
+        tokens_per_minute: limits.tokens_per_minute.into(),
+        models: report.survey.tasks.iter().map(|task| task.model.clone()).chain([settings.llm.fallback.clone()]).collect(),
+        ..Scenario::default()
+    };
+    let wishes = Wishes { server: Server::Rehearsal(Box::new(scenario)), ..wishes };
+    let mut assembled = assemble(&config, settings, wishes).await?;
+    apart(&mut assembled.plan, scratch.path());
+    let limits_file = assembled.plan.account.limits_file();
+    let outcome = assembled.run(Style::Lines).await;
+    // Limits that were learned from the simulator are of no use to anybody.
+    if let Some((directory, name)) = limits_file {
+        let _there_was_none = std::fs::remove_file(directory.join(name));
+    }
+    let outcome = outcome?;
+    if let Some(stop) = outcome.stop.filter(|stop| stop.kind != StopKind::Sampled) {
+        return Err(Stop { exit: stop.kind.into(), message: format!("the rehearsal: {}", stop.message) });
+    }
+    let Some(figures) = outcome.summaries.first().map(|summary| &summary.whole_run) else {
+        return Err(Stop::internal("the rehearsal came to no result"));
+    };
+    let archive = Archive::open(scratch.path()).map_err(Stop::internal)?;
+    let (_, bill) = archive.ok_or_else(|| Stop::internal("the rehearsal has left no store"))?.bill(None).map_err(Stop::internal)?;
+    let ok: u64 = outcome.summaries.iter().map(|summary| summary.totals.count(RowStatus::Ok)).sum();
+    let value = told(figures, &report, speed, &source, (ok, bill.exact()));
+    print(&if args.json { serde_json::to_string_pretty(&value).map_err(Stop::internal)? } else { text(&value, &report, bill.to_string()) })?;
+    Ok(Exit::Ok)
+}
+
+/// Nothing of a rehearsal stays.
+fn apart(plan: &mut Plan, directory: &Path) {
+    directory.clone_into(&mut plan.output.dir);
+    (plan.copy, plan.max_cost) = (None, None);
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "conversion to integers saturates")]
+fn scaled(limit: u32, speed: f64) -> u32 {
+    if limit == 0 { 0 } else { ((f64::from(limit) * speed).round() as u32).max(1) }
+}
+
+/// How long answers take in milliseconds, as quantiles, and where that is known from.
+async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String), Stop> {
+    if let Some(latency) = args.latency_ms {
+        let (low, more) = (latency as f64, args.jitter_ms.unwrap_or(0) as f64);
+        return Ok((vec![low, low + more], format!("{latency} to {} ms, as given", low + more)));
+    }
+    let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
+    let wishes = Wishes { server: Server::Nobody, ..Wishes::default() };
+    let plan = assemble(&config, settings, wishes).await?.plan;
+    let measured = History::of(&plan).map_err(run_failed)?.seconds();
+    let Some(last) = measured.len().checked_sub(1) else {
+        let message = "how long answers take is not known: give --latency-ms, or let `docmill plan --pilot 30` find out";
+        return Err(Stop::usage(message));
+    };
+    let quantiles = (0..QUANTILES).filter_map(|n| measured.get(n * last / (QUANTILES - 1))).map(|seconds| seconds * 1000.0);
+    Ok((quantiles.collect(), format!("as {} requests have taken", measured.len())))
+}
+
+fn told(figures: &RunFigures, report: &Report, speed: f64, source: &str, (ok, cost): (u64, Option<Money>)) -> Value {
+    json!({
+        "documents": report.survey.pending,
+        "ok": ok,
+        "latency": source,
+        "speed": speed,
+        "wall_seconds": figures.wall_seconds * speed,
+        "planned_seconds": report.prediction.seconds,
+        "bound_by": report.prediction.bound,
+        "requests": figures.requests,
+        "requests_per_second": figures.requests_per_second / speed,
+        "refusals": figures.refusals,
+        "retries": figures.retries,
+        "peak_memory_mb": peak_memory_mb(),
+        "cost_usd": cost.map(Money::usd),
+        "planned_cost_usd": report.prediction.cost,
+    })
+}
+
+fn text(value: &Value, report: &Report, bill: String) -> String {
+    let number = |key: &str| value[key].as_f64().unwrap_or(0.0);
+    let planned = report.prediction.seconds.map_or_else(String::new, |planned| {
+        format!("; plan says {} to {}, {} binds", duration(planned.low), duration(planned.high), report.prediction.bound)
+    });
+    let memory = value["peak_memory_mb"].as_f64().map_or_else(|| "unknown on this system".to_owned(), |mb| format!("{mb:.0} MB at the most, the server included"));
+    let speed = number("speed");
+    let scaled = if (speed - 1.0).abs() < f64::EPSILON { String::new() } else { format!(", run {speed} times as fast and scaled back: what this machine itself takes is scaled as well") };
+    format!(
+        "  rehearsal  {} documents, {} ok; answers take {}{scaled}\n       time  {}{planned}\n   requests  {}, {:.1} a second; {} refused, {} repeated\n     memory  {memory}\n       cost  {bill}, at the lengths of made-up answers; plan says {}",
+        value["documents"],
+        value["ok"],
+        value["latency"].as_str().unwrap_or_default(),
+        duration(number("wall_seconds")),
+        value["requests"],
+        number("requests_per_second"),
+        value["refusals"],
+        value["retries"],
+        report.cost(),
+    )
+}
+
+/// The most memory that this process has had.
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1000.0)
+}

@@ -1,0 +1,312 @@
+//! From what a run would do to what it would cost and take.
+//!
+//! What is not known yet (how long answers are, how long they take) is learned from requests that this store has on record. Without
+//! any, cost lies between bounds that are far apart, and time is not known.
+
+use super::pretend::Foreseen;
+use super::survey::{DocumentPlan, Survey};
+use super::{Plan, RunError};
+use crate::ask::Quota;
+use crate::ask::pricing::Tier;
+use crate::insight::{Forecast, Interval, Load, Machinery, Observed, Order, ratio_estimate, schedule};
+use crate::model::{Money, Usage};
+use crate::store::Archive;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+
+/// Requests that are looked at, the newest ones.
+const REQUESTS: u32 = 5000;
+/// Schedules that are played through for an interval.
+const DRAWS: u64 = 40;
+/// Calls of one schedule at the most; longer jobs go on as they began.
+const PLAYED: u64 = 20_000;
+
+/// What the requests of earlier runs took, by task.
+#[derive(Debug, Clone, Default)]
+pub struct History(HashMap<String, Vec<(f64, f64)>>);
+
+impl History {
+    /// Requests about the same jobs to the same model that the store of a plan has on record.
+    pub fn of(plan: &Plan) -> Result<Self, RunError> {
+        const SAME: [&str; 4] = ["llm.provider", "llm.model", "llm.base_url", "llm.effort"];
+        let Some(archive) = Archive::open(&plan.output.dir).map_err(RunError::Unusable)? else { return Ok(Self::default()) };
+        let settings = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
+        let ours = settings(&plan.settings);
+        let mut runs = archive.runs()?;
+        runs.retain(|run| {
+            let theirs = settings(&run.settings);
+            let jobs = run.jobs.iter().any(|job| plan.jobs.get(&job.name).is_some());
+            jobs && SAME.iter().all(|key| ours.get(*key) == theirs.get(*key))
+        });
+        let runs: Vec<i64> = runs.iter().map(|run| run.id).collect();
+        let mut requests: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
+        for request in archive.answered(&runs, REQUESTS)? {
+            // A label is the task and, in brackets, what it is about.
+            let task = request.call.split(" (").next().unwrap_or_default().to_owned();
+            requests.entry(task).or_default().push((request.ms as f64 / 1000.0, request.output_tokens as f64));
+        }
+        Ok(Self(requests))
+    }
+
+    /// One that says of all tasks that answers take so many seconds.
+    pub fn of_seconds(seconds: impl IntoIterator<Item = f64>) -> Self {
+        Self(HashMap::from([(String::new(), seconds.into_iter().map(|s| (s, 0.0)).collect())]))
+    }
+
+    /// Average lengths of answers in tokens.
+    pub fn lengths(&self) -> HashMap<String, f64> {
+        let known = self.0.iter().map(|(task, requests)| (task.clone(), mean(requests.iter().map(|(_, tokens)| *tokens))));
+        known.filter(|(_, tokens)| *tokens > 0.0).collect()
+    }
+
+    /// Seconds that answers took, of all tasks, in order.
+    pub fn seconds(&self) -> Vec<f64> {
+        let mut all: Vec<f64> = self.0.values().flatten().map(|(seconds, _)| *seconds).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    }
+
+    /// The same of one task, or of all where nothing is known about that one.
+    fn seconds_of(&self, task: &str) -> Vec<f64> {
+        self.0.get(task).map_or_else(|| self.seconds(), |requests| requests.iter().map(|(seconds, _)| *seconds).collect())
+    }
+}
+
+/// What a run would send, cost and take.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// Calls to be sent.
+    pub calls: u64,
+    /// Calls of pending documents that are answered already, or have failed for good.
+    pub known: u64,
+    /// `ceil(calls / concurrency)`.
+    pub waves: u64,
+    /// Calls that would not be sent if settings and jobs were those of the run before.
+    pub because_of_changes: u64,
+    /// Input tokens.
+    pub input: f64,
+    /// Output tokens.
+    pub output: Interval,
+    /// US dollars; `None` if a price is not known.
+    pub cost: Option<Interval>,
+    /// Documents whose answers the figures are learned from.
+    pub learned_from: usize,
+    /// Seconds; `None` if nothing is known about how long answers take.
+    pub seconds: Option<Interval>,
+    /// Seconds for each second that an answer takes.
+    pub seconds_per_second: f64,
+    /// What bounds the time: a setting, or a stage.
+    pub bound: String,
+    /// The time that it would take if this was all that bounds it, by what it is.
+    pub bounds: BTreeMap<String, f64>,
+}
+
+/// What a survey comes to.
+pub fn predict(plan: &Plan, survey: &Survey, history: &History) -> Prediction {
+    Predictor::new(plan, survey, history).predict()
+}
+
+struct Predictor<'p> {
+    plan: &'p Plan,
+    survey: &'p Survey,
+    history: &'p History,
+    /// How many documents each prepared one stands for.
+    times: f64,
+    /// Of each task: the length of its answers, and tokens that the provider counts for one that we estimate.
+    lengths: Vec<Option<f64>>,
+    counted: Vec<f64>,
+}
+
+impl<'p> Predictor<'p> {
+    fn new(plan: &'p Plan, survey: &'p Survey, history: &'p History) -> Self {
+        let times = survey.pending as f64 / (survey.prepared as f64).max(1.0);
+        let known = history.lengths();
+        let tasks = 0..survey.tasks.len();
+        let past = |task: usize| seen(survey).flat_map(|document| &document.calls).filter(move |call| call.task == task && call.past.is_some_and(|past| past.answered));
+        let length = |task: usize| {
+            let lengths: Vec<f64> = past(task).filter_map(|call| call.past).map(|past| past.usage.output as f64).collect();
+            if lengths.is_empty() { known.get(&survey.tasks[task].task).copied() } else { Some(mean(lengths)) }
+        };
+        let counted = |task: usize| {
+            let estimated: u64 = past(task).map(|call| call.tokens).sum();
+            let counted: u64 = past(task).filter_map(|call| call.past).map(|past| past.usage.input()).sum();
+            if estimated == 0 || counted == 0 { 1.0 } else { counted as f64 / estimated as f64 }
+        };
+        let (lengths, counted) = (tasks.clone().map(length).collect(), tasks.map(counted).collect());
+        Self { plan, survey, history, times, lengths, counted }
+    }
+
+    fn predict(&self) -> Prediction {
+        let open = || self.survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
+        let calls = self.scaled(open().count() as u64);
+        let known = self.survey.plans.iter().flat_map(|document| &document.calls).filter(|call| call.past.is_some()).count() as u64;
+        let changed = self.survey.plans.iter().filter(|document| document.was_up_to_date);
+        let because = changed.flat_map(|document| &document.calls).filter(|call| call.past.is_none()).count() as u64;
+        let output = |known: fn(&Foreseen) -> f64| -> f64 {
+            self.times * open().map(|call| self.lengths[call.task].unwrap_or_else(|| known(call))).sum::<f64>()
+        };
+        let loads: Vec<Vec<Load>> = self.survey.plans.iter().map(|document| self.loads(document)).collect();
+        let seconds = (!self.history.seconds().is_empty()).then(|| self.seconds(&loads));
+        let per_second = self.play(&loads, |_| 1.0);
+        let bounds = self.bounds(&loads, seconds.as_ref().map(|(_, busy)| *busy));
+        let bound = bounds.iter().max_by(|one, other| one.1.total_cmp(other.1)).map(|(name, _)| name.clone()).unwrap_or_default();
+        Prediction {
+            calls,
+            known: self.scaled(known),
+            waves: calls.div_ceil(self.plan.llm.concurrency as u64),
+            because_of_changes: self.scaled(because),
+            input: self.times * open().map(|call| self.counted[call.task] * call.tokens as f64).sum::<f64>(),
+            output: Interval { low: output(|_| 1.0), high: output(|call| call.max_output as f64) },
+            cost: self.cost(),
+            learned_from: seen(self.survey).filter(|document| document.calls.iter().any(|call| call.past.is_some())).count(),
+            seconds: seconds.map(|(wall, _)| wall),
+            seconds_per_second: per_second.wall_s,
+            bound,
+            bounds,
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    fn scaled(&self, n: u64) -> u64 {
+        (n as f64 * self.times).round() as u64
+    }
+
+    /// What a call costs with so many tokens for each that was estimated, and an answer of this length.
+    fn price(&self, call: &Foreseen, scale: f64, output: f64) -> Option<f64> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
+        let tokens = |amount: f64| amount.round() as u64;
+        let (all, shared) = (tokens(scale * call.tokens as f64), tokens(scale * call.shared as f64));
+        let plain = Usage { fresh: all, output: tokens(output), ..Usage::default() };
+        let usage = match call.order {
+            Order::Alone => plain,
+            Order::Leads => Usage { fresh: all - shared.min(all), cache_write: shared, ..plain },
+            Order::Follows => Usage { fresh: all - shared.min(all), cache_read: shared, ..plain },
+        };
+        let (prices, model) = (&self.plan.account.prices, &self.survey.tasks[call.task].model);
+        let tier = Tier::parse(&self.plan.llm.service_tier);
+        prices.cost(model, tier, usage).or_else(|| prices.cost(model, tier, plain)).map(Money::usd)
+    }
+
+    /// The cost of all that is open; `None` if a price is not known.
+    fn cost(&self) -> Option<Interval> {
+        let mut sum = Interval { low: 0.0, high: 0.0 };
+        let jobs: std::collections::BTreeSet<&String> = self.survey.tasks.iter().map(|task| &task.job).collect();
+        for job in jobs {
+            let of_job = |call: &&Foreseen| self.survey.tasks[call.task].job == *job;
+            let mut sample: Vec<Vec<Observed>> = Vec::new();
+            for document in seen(self.survey) {
+                let observed = document.calls.iter().filter(of_job).filter_map(|call| {
+                    let actual = call.past?.cost?.usd();
+                    Some(Observed { task: call.task, expected: self.price(call, 1.0, self.lengths[call.task]?)?, actual })
+                });
+                sample.push(observed.collect());
+            }
+            sample.retain(|document| !document.is_empty());
+            let is_known = |task: usize| sample.len() > 1 && sample.iter().flatten().any(|one| one.task == task && one.expected > 0.0);
+            let (mut rest, mut bounds) = (Vec::new(), Interval { low: 0.0, high: 0.0 });
+            for document in &self.survey.plans {
+                let mut expected = Vec::new();
+                for call in document.calls.iter().filter(of_job).filter(|call| call.past.is_none()) {
+                    match self.lengths[call.task].filter(|_| is_known(call.task)) {
+                        Some(length) => expected.push((call.task, self.price(call, 1.0, length)?)),
+                        None => {
+                            let dearest = Foreseen { order: Order::Alone, ..call.clone() };
+                            bounds.low += self.times * self.price(call, FEWER, 1.0)?;
+                            bounds.high += self.times * MORE * self.price(&dearest, MORE, call.max_output as f64)?;
+                        }
+                    }
+                }
+                if !expected.is_empty() {
+                    rest.push(expected);
+                }
+            }
+            let learned = ratio_estimate(&sample, &rest, self.times).unwrap_or(Interval { low: 0.0, high: 0.0 });
+            sum = sum.and(learned);
+            (sum.low, sum.high) = (sum.low + bounds.low, sum.high + bounds.high);
+        }
+        Some(sum)
+    }
+
+    /// The open calls of a document.
+    fn loads(&self, document: &DocumentPlan) -> Vec<Load> {
+        let load = |call: &Foreseen| Load {
+            task: call.task,
+            round: call.round,
+            order: call.order,
+            input: self.counted[call.task] * call.tokens as f64,
+            output: self.lengths[call.task].unwrap_or(call.max_output as f64 / 4.0),
+            max_output: call.max_output as f64,
+        };
+        document.calls.iter().filter(|call| call.past.is_none()).map(load).collect()
+    }
+
+    /// Plays the job through.
+    fn play(&self, loads: &[Vec<Load>], draw: impl FnMut(usize) -> f64) -> Forecast {
+        let (plan, survey) = (self.plan, self.survey);
+        let machinery = Machinery {
+            concurrency: plan.llm.concurrency,
+            documents: plan.llm.documents(plan.jobs.fewest_calls()),
+            prepared_per_s: survey.prepared_per_s,
+            preflight: plan.llm.preflight,
+        };
+        let slowly = plan.account.starts_slowly(plan.llm.limits.slow_start);
+        let account = Quota::new(&plan.llm.limits, slowly, plan.account.dialect);
+        let calls = loads.iter().map(Vec::len).sum::<usize>() as f64;
+        let played = (loads.len() as f64 * (PLAYED as f64 / calls.max(1.0)).min(self.times)).ceil().max(1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "places in the list")]
+        let documents = (0..played as usize).filter_map(|n| loads.get((n as f64 / played * loads.len() as f64) as usize).cloned());
+        let forecast = schedule(documents, machinery, account, draw);
+        let longer = (loads.len() as f64 * self.times / played).max(1.0);
+        Forecast { wall_s: forecast.wall_s * longer, busy_s: forecast.busy_s * longer, ..forecast }
+    }
+
+    /// Seconds on the clock, and of all calls one after another. Each draw takes another sample of the past.
+    fn seconds(&self, loads: &[Vec<Load>]) -> (Interval, f64) {
+        let past: Vec<Vec<f64>> = self.survey.tasks.iter().map(|task| self.history.seconds_of(&task.task)).collect();
+        let (mut walls, mut busy) = (Vec::new(), 0.0);
+        for seed in 0..DRAWS {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let drawn: Vec<Vec<f64>> =
+                past.iter().map(|past| past.iter().map(|_| past[random.usize(..past.len())]).collect()).collect();
+            let forecast = self.play(loads, |task| drawn[task][random.usize(..drawn[task].len())]);
+            walls.push(forecast.wall_s);
+            busy += forecast.busy_s / DRAWS as f64;
+        }
+        (Interval::of(walls).unwrap_or(Interval { low: 0.0, high: 0.0 }), busy)
+    }
+
+    /// How long it would take if only one thing held it back.
+    fn bounds(&self, loads: &[Vec<Load>], busy: Option<f64>) -> BTreeMap<String, f64> {
+        let limits = &self.plan.llm.limits;
+        let sum = |amount: fn(&Load) -> f64| self.times * loads.iter().flatten().map(amount).sum::<f64>();
+        let a_minute = [
+            ("requests_per_minute", limits.requests_per_minute, sum(|_| 1.0)),
+            ("input_tokens_per_minute", limits.input_tokens_per_minute, sum(|call| call.input)),
+            ("output_tokens_per_minute", limits.output_tokens_per_minute, sum(|call| call.output)),
+            ("tokens_per_minute", limits.tokens_per_minute, sum(|call| call.input.max(call.max_output))),
+        ];
+        let limited = a_minute.into_iter().filter(|(_, limit, _)| *limit > 0);
+        let mut bounds: BTreeMap<String, f64> = limited
+            .map(|(name, limit, amount)| (format!("llm.limits.{name} = {limit}"), 60.0 * amount / f64::from(limit)))
+            .collect();
+        if let Some(busy) = busy {
+            bounds.insert(format!("llm.concurrency = {}", self.plan.llm.concurrency), busy / self.plan.llm.concurrency as f64);
+        }
+        bounds.insert("preparation".to_owned(), self.survey.pending as f64 / self.survey.prepared_per_s.max(f64::MIN_POSITIVE));
+        bounds
+    }
+}
+
+/// Before anything is known: tokens that a provider counts for one that we estimate, and what repetitions may cost.
+const FEWER: f64 = 0.75;
+const MORE: f64 = 1.3;
+
+/// Documents of which something is known.
+fn seen(survey: &Survey) -> impl Iterator<Item = &DocumentPlan> {
+    survey.compared.iter().chain(&survey.plans)
+}
+
+fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (sum, n) = values.into_iter().fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+    if n > 0.0 { sum / n } else { 0.0 }
+}

@@ -1,0 +1,190 @@
+//! Calls that are not made: whoever is asked looks into the store, and makes up what is not there.
+
+use super::answers::{Answers, Before};
+use super::ask::{Subject, Unfinished};
+use super::priming::roles;
+use super::questions::{Asks, answer};
+use super::row::RowMaker;
+use super::{Plan, RunError};
+use crate::insight::Order;
+use crate::job::{COMBINE, Job, Portions, stand_in};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Money, Spent, Usage};
+use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Something that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The job.
+    pub job: String,
+    /// The task; `combine` for the aggregation.
+    pub task: String,
+    /// The model that is asked.
+    pub model: String,
+}
+
+/// A call, as far as it can be foreseen.
+#[derive(Debug, Clone)]
+pub struct Foreseen {
+    /// Which of the survey's tasks.
+    pub task: usize,
+    /// 0 for calls about the document, 1 for those that merge their answers, 2 for the one that combines them.
+    pub round: u8,
+    /// Whether it waits for another one, which shares its beginning.
+    pub order: Order,
+    /// Input tokens, estimated.
+    pub tokens: u64,
+    /// How many of them other calls on the document begin with.
+    pub shared: u64,
+    /// Output tokens at the most.
+    pub max_output: u64,
+    /// What it came to, if the store knows; then it is not sent.
+    pub past: Option<Past>,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Past {
+    /// Whether it was answered.
+    pub answered: bool,
+    /// Tokens of all attempts.
+    pub usage: Usage,
+    /// Money of all attempts.
+    pub cost: Option<Money>,
+}
+
+/// What all documents share.
+pub(super) struct Shared {
+    answers: Answers,
+    endpoint: String,
+    model: String,
+    effort: Option<Arc<str>>,
+    prime: bool,
+    prices: crate::ask::pricing::Prices,
+    /// Room to think.
+    room: u32,
+    /// Lengths of answers in tokens, by task.
+    lengths: HashMap<String, f64>,
+    tasks: Mutex<Vec<Task>>,
+    /// Calls that were foreseen already, where identical ones are paid once.
+    seen: Mutex<HashSet<CallKey>>,
+}
+
+impl Shared {
+    pub fn new(plan: &Plan, answers: Answers, endpoint: String, lengths: HashMap<String, f64>) -> Self {
+        Self {
+            answers,
+            endpoint,
+            model: plan.account.model.clone(),
+            effort: Some(plan.llm.effort.as_str()).filter(|effort| !effort.is_empty()).map(Arc::from),
+            prime: plan.llm.prime,
+            prices: plan.account.prices.clone(),
+            room: plan.llm.room_to_think(plan.account.dialect),
+            lengths,
+            tasks: Mutex::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub fn tasks(&self) -> Vec<Task> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn task(&self, job: &Job, call: &Call) -> usize {
+        let task = Task { job: job.name.clone(), task: call.task.to_string(), model: call.model.clone() };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().position(|known| *known == task).unwrap_or_else(|| {
+            tasks.push(task);
+            tasks.len() - 1
+        })
+    }
+
+    /// Whether an identical call about another document will have been answered, or is.
+    async fn is_shared(&self, key: CallKey) -> Result<bool, RunError> {
+        if self.answers.sharing.is_none() {
+            return Ok(false);
+        }
+        let is_new = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        Ok(!is_new || self.answers.shared(key).await?.is_some())
+    }
+}
+
+/// Pretends to ask about one document.
+pub(super) struct Pretended<'s> {
+    shared: &'s Shared,
+    calls: Mutex<Vec<Foreseen>>,
+}
+
+impl<'s> Pretended<'s> {
+    pub fn new(shared: &'s Shared) -> Self {
+        Self { shared, calls: Mutex::default() }
+    }
+
+    /// All calls of a document, or why there can be none.
+    pub async fn calls(
+        self,
+        id: DocumentId,
+        is_new: bool,
+        job: &Job,
+        portions: &Portions,
+        row: Option<&Map<String, Value>>,
+    ) -> Result<Result<Vec<Foreseen>, Failure>, RunError> {
+        match answer(&self, Subject { id, is_new, job }, portions, row).await {
+            Ok(_) | Err(Unfinished::Stopping) => Ok(Ok(self.calls.into_inner().unwrap_or_else(PoisonError::into_inner))),
+            Err(Unfinished::Unasked(failure)) => Ok(Err(failure)),
+            Err(Unfinished::Error(error)) => Err(error),
+        }
+    }
+
+    fn made_up(&self, call: &Call) -> CallRecord {
+        const BYTES_PER_TOKEN: f64 = 4.0;
+        let tokens = self.shared.lengths.get(&*call.task).copied().unwrap_or(f64::from(call.max_output_tokens) / 4.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of answers")]
+        let answer = stand_in(&call.schema, (tokens * BYTES_PER_TOKEN) as usize);
+        CallRecord { status: CallStatus::Ok, answer: Some(answer), ..RowMaker::record(call, &Spent::default(), None) }
+    }
+}
+
+impl Asks for Pretended<'_> {
+    fn model(&self) -> &str {
+        &self.shared.model
+    }
+
+    fn effort(&self) -> Option<&Arc<str>> {
+        self.shared.effort.as_ref()
+    }
+
+    async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
+        let shared = self.shared;
+        let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&shared.endpoint)).collect();
+        let before = shared.answers.look_up(subject.id, subject.is_new, &keys).await?;
+        // Those that are answered had a role when they were asked.
+        let is_asked = before.iter().any(|before| matches!(before, Before::Open { .. }));
+        let all_open: Vec<Before> = calls.iter().map(|_| Before::Open { earlier: None, replaces: false }).collect();
+        let roles = roles(&calls, if is_asked { &before } else { &all_open }, &shared.prices);
+        let is_first = self.calls.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let mut records = Vec::with_capacity(calls.len());
+        for (((call, key), before), role) in calls.iter().zip(keys).zip(before).zip(roles) {
+            let (record, is_known) = match before {
+                Before::Answered(record) | Before::Failed(record) => (RowMaker::known(call, record), true),
+                Before::InDoubt(_) | Before::Open { .. } => (self.made_up(call), shared.is_shared(key).await?),
+            };
+            let past =
+                is_known.then(|| Past { answered: record.status == CallStatus::Ok, usage: record.usage, cost: record.cost_usd });
+            let mut foreseen = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            foreseen.push(Foreseen {
+                task: shared.task(subject.job, call),
+                round: if is_first { 0 } else { 1 + u8::from(&*call.task == COMBINE) },
+                order: if shared.prime { role.order() } else { Order::Alone },
+                tokens: call.tokens,
+                shared: call.shared_tokens(),
+                max_output: u64::from(shared.room) + u64::from(call.max_output_tokens),
+                past,
+            });
+            drop(foreseen);
+            records.push(record);
+        }
+        Ok(records)
+    }
+}

@@ -1,0 +1,53 @@
+//! What is asked about one document, in its order: about it or its parts, then what merges the answers, then what combines
+//! them.
+//!
+//! Whoever answers is another matter: a model in a run, nobody in a plan.
+
+use super::RunError;
+use super::ask::{Subject, Unfinished};
+use super::portions::merge;
+use super::row::Answered;
+use crate::job::{Combined, Portions};
+use crate::model::{Call, CallRecord};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Whoever gives answers.
+pub(super) trait Asks: Sync {
+    /// The model that is asked unless a task names its own.
+    fn model(&self) -> &str;
+
+    /// How hard it should think.
+    fn effort(&self) -> Option<&Arc<str>>;
+
+    /// Several calls on one document at the same time. What the store knows about them is taken from there.
+    fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> impl Future<Output = Result<Vec<CallRecord>, Unfinished>> + Send;
+}
+
+/// All calls of a document: about it, merging, combining.
+pub(super) async fn answer(desk: &impl Asks, subject: Subject<'_>, portions: &Portions, row: Option<&Map<String, Value>>) -> Result<Answered, Unfinished> {
+    let (job, model, effort) = (subject.job, desk.model(), desk.effort());
+    let calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
+    let mut calls = desk.ask_all(subject, calls).await?;
+    let in_parts = calls.iter().any(|call| call.part.is_some());
+    let mut answers = None;
+    if in_parts {
+        let (merging, merged) = merge(desk, subject, portions, &calls).await?;
+        calls.extend(merging);
+        answers = Some(merged);
+    }
+    let counted = match job.combine(answers.as_deref().unwrap_or(&calls), model, effort) {
+        Err(failure) => return Err(RunError::Internal(failure.to_string()).into()),
+        Ok(Combined::Nothing) => Map::new(),
+        Ok(Combined::Done(result)) => result,
+        Ok(Combined::Ask(call)) => {
+            let combining = desk.ask_all(subject, vec![*call]).await?;
+            if let Some(answers) = &mut answers {
+                answers.extend(combining.iter().cloned());
+            }
+            calls.extend(combining);
+            Map::new()
+        }
+    };
+    Ok(Answered { calls, answers, counted })
+}

@@ -1,0 +1,321 @@
+//! What a run would do, without doing it: the stages of a run up to the question, over a store that is only read.
+//!
+//! The walk is compared with the store first. Then what has work to do is read and prepared, or a sample of it where it is much;
+//! and of what is done a sample as well, since the difference between what was estimated and what was billed is what estimates
+//! learn from.
+
+use super::answers::{Answers, Sharing};
+use super::forecast::History;
+use super::list::{Findings, Found, Lister, walk};
+use super::meter::Meters;
+use super::prepare::{Ready, State, prepare, workers};
+use super::pretend::{Foreseen, Pretended, Shared, Task};
+use super::read::{Reader, read};
+use super::register::Register;
+use super::summary::nothing_found;
+use super::wiring::endpoint;
+use super::{Context, Plan, RunError, Sample};
+use crate::model::{FailureCode, LeftOut, RowStatus};
+use crate::store::{Archive, Catalog, RunRecord, StoreError, StoreHandle};
+use futures::StreamExt as _;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+/// Documents that are prepared at the most; of more, a sample.
+const PREPARED: u64 = 2000;
+/// Documents with all their answers that are prepared again at the most.
+const COMPARED: u64 = 200;
+/// Batches between the walk and the comparison, as in a run.
+const WALKED: usize = 16;
+/// Documents whose calls are looked up at the same time.
+const LOOKED_UP: usize = 8;
+
+/// What a run would find and do.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Documents that a run would look at.
+    pub documents: u64,
+    /// Files passed over.
+    pub left_out: LeftOut,
+    /// Documents that are up to date, by status.
+    pub up_to_date: BTreeMap<RowStatus, u64>,
+    /// Documents that are not.
+    pub pending: u64,
+    /// How many of those were prepared; all, unless there are very many.
+    pub prepared: u64,
+    /// Of the prepared ones, what could be: by kind and job.
+    pub kinds: BTreeMap<(String, String), u64>,
+    /// What could not be, by code.
+    pub failures: BTreeMap<FailureCode, u64>,
+    /// What no job takes, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Everything that is asked about anything.
+    pub tasks: Vec<Task>,
+    /// The calls of the prepared documents, in input order.
+    pub plans: Vec<DocumentPlan>,
+    /// The calls of some documents that are up to date.
+    pub compared: Vec<DocumentPlan>,
+    /// Documents read and prepared in a second.
+    pub prepared_per_s: f64,
+    /// What has changed since the run before, if that makes a difference.
+    pub changed: Option<Changed>,
+}
+
+/// The calls of one document.
+#[derive(Debug)]
+pub struct DocumentPlan {
+    /// Its place in the input.
+    pub index: u64,
+    /// The calls, those that are answered too.
+    pub calls: Vec<Foreseen>,
+    /// Whether it was up to date for the run before.
+    pub was_up_to_date: bool,
+}
+
+/// Settings or jobs that are not those of the run before.
+#[derive(Debug)]
+pub struct Changed {
+    /// That run.
+    pub before: RunRecord,
+    /// Documents that were up to date for it, and are not any more.
+    pub rows: u64,
+}
+
+/// Looks at everything that a run would look at.
+pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunError> {
+    let total = plan.roots.unsorted().count() as u64;
+    if total == 0 {
+        return Err(RunError::NoDocuments(nothing_found(plan)));
+    }
+    let places = plan.sample.and_then(|sample| sample.places(total));
+    let archive = Archive::open(&plan.output.dir).map_err(RunError::Unusable)?;
+    let catalog = |recipe| archive.as_ref().map(|archive| archive.catalog(recipe)).transpose().map_err(RunError::Unusable);
+    let (pending, findings) = compare(plan, catalog(Some(plan.recipe))?, places.clone()).await?;
+    let before = archive.as_ref().map(Archive::runs).transpose()?.and_then(|runs| runs.into_iter().rfind(|run| run.listing.is_some()));
+    let mut pending_before = None;
+    let mut changed = None;
+    if let Some(before) = before.filter(|before| before.recipe != plan.recipe) {
+        let (positions, _) = compare(plan, catalog(Some(before.recipe))?, places.clone()).await?;
+        changed = Some(Changed { rows: pending.len().saturating_sub(positions.len()), before });
+        pending_before = Some(positions);
+    }
+    let looked_at = places.as_ref().map_or(total, |places| places.len() as u64);
+    let up_to_date = Positions::rest(&pending, places.unwrap_or_else(|| (0..total).collect::<Vec<_>>()));
+    let mut survey = Survey {
+        documents: looked_at,
+        left_out: findings.left_out,
+        up_to_date: findings.up_to_date,
+        pending: pending.len(),
+        changed,
+        ..Survey::default()
+    };
+    let (chosen, compared) = (pending.some(PREPARED), up_to_date.some(COMPARED));
+    prepare_some(plan, (archive.as_ref(), history), (&chosen, &compared), &mut survey).await?;
+    for document in &mut survey.plans {
+        document.was_up_to_date = pending_before.as_ref().is_some_and(|pending| !pending.hold(document.index));
+    }
+    Ok(survey)
+}
+
+/// The first stages of a run, under way.
+struct Begun {
+    stages: JoinSet<Result<(), RunError>>,
+    found: mpsc::Receiver<Found>,
+    findings: Arc<Mutex<Findings>>,
+    store: StoreHandle,
+    context: Context,
+}
+
+/// Walks, and compares with what the store knows.
+fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Begun {
+    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
+    let (events, _nobody_watches) = mpsc::channel(1);
+    let context = Context { events, meters, stop: CancellationToken::new() };
+    let findings = Arc::new(Mutex::new(Findings::default()));
+    let (walked_in, walked_out) = mpsc::channel(WALKED);
+    let (found_in, found) = mpsc::channel(plan.read.queue);
+    let (store, nowhere) = StoreHandle::to_nowhere();
+    let compare = catalog.is_some();
+    let (retry, changed) = (plan.retry.clone(), false);
+    let lister = Lister { run: 0, catalog, previous: None, retry, store: store.clone(), context: context.clone(), changed };
+    let mut stages = JoinSet::new();
+    stages.spawn(async move {
+        nowhere.await;
+        Ok(())
+    });
+    stages.spawn_blocking({
+        let (plan, context, findings) = (Arc::clone(plan), context.clone(), Arc::clone(&findings));
+        move || {
+            walk(&plan.roots, (compare, places), &walked_in, &findings, &context);
+            Ok(())
+        }
+    });
+    stages.spawn_blocking({
+        let findings = Arc::clone(&findings);
+        move || lister.list(walked_out, &found_in, &findings)
+    });
+    Begun { stages, found, findings, store, context }
+}
+
+async fn finish(mut stages: JoinSet<Result<(), RunError>>) -> Result<(), RunError> {
+    while let Some(done) = stages.join_next().await {
+        done.map_err(|e| RunError::Internal(format!("a stage was lost: {e}")))??;
+    }
+    Ok(())
+}
+
+/// The documents that have work to do.
+async fn compare(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Result<(Positions, Findings), RunError> {
+    let Begun { stages, mut found, findings, store, context } = begin(plan, catalog, places);
+    let mut pending = Positions::default();
+    while let Some(found) = found.recv().await {
+        pending.push(found.document.index);
+    }
+    drop((store, context));
+    finish(stages).await?;
+    let findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok((pending, findings))
+}
+
+/// Reads and prepares the documents at these places, and foresees their calls.
+async fn prepare_some(
+    plan: &Arc<Plan>,
+    (archive, history): (Option<&Archive>, &History),
+    (chosen, compared): (&[u64], &[u64]),
+    survey: &mut Survey,
+) -> Result<(), RunError> {
+    let mut places = [chosen, compared].concat();
+    places.sort_unstable();
+    let open = |archive: &Archive| Ok::<_, StoreError>((archive.catalog(None)?, archive.catalog(None)?, archive.answers()?));
+    let opened = archive.map(open).transpose().map_err(RunError::Unusable)?;
+    let (catalog, register, reader) = opened.map_or((None, None, None), |(one, other, reader)| (Some(one), Some(other), Some(reader)));
+    let started = Instant::now();
+    let Begun { mut stages, found, store, context, .. } = begin(plan, catalog, Some(places));
+    let (read_in, read_out) = mpsc::channel(plan.read.queue);
+    let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
+    // Numbers of documents that the store does not know mean nothing here.
+    let register = Arc::new(Register::new(register, i64::MAX / 2, plan.roots.clone(), plan.retry.clone()));
+    stages.spawn(read(found, read_in, Reader { settings: plan.read.clone(), register, store, context: context.clone() }));
+    stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context));
+    let known = Answers {
+        reader: reader.map(|reader| Arc::new(Mutex::new(reader))),
+        retry: plan.retry.clone(),
+        in_doubt: HashMap::new(),
+        skip_in_doubt: false,
+        sharing: plan.llm.share_identical_calls.then(Sharing::default),
+    };
+    let shared = Shared::new(plan, known, endpoint(plan), history.lengths());
+    let mut done = ReceiverStream::new(ready_out).map(|ready| foresee(ready, &shared)).buffer_unordered(LOOKED_UP);
+    while let Some(result) = done.next().await {
+        let (index, outcome) = result?;
+        let is_compared = compared.binary_search(&index).is_ok();
+        match outcome {
+            Outcome::Calls { calls, .. } if is_compared => {
+                survey.compared.push(DocumentPlan { index, calls, was_up_to_date: true });
+            }
+            _ if is_compared => {}
+            Outcome::Failed(code) => *survey.failures.entry(code).or_default() += 1,
+            Outcome::Skipped(why) => *survey.skipped.entry(why).or_default() += 1,
+            Outcome::Calls { kind, job, calls } => {
+                *survey.kinds.entry((kind, job)).or_default() += 1;
+                survey.plans.push(DocumentPlan { index, calls, was_up_to_date: false });
+            }
+        }
+    }
+    drop(done);
+    finish(stages).await?;
+    survey.plans.sort_unstable_by_key(|plan| plan.index);
+    survey.compared.sort_unstable_by_key(|plan| plan.index);
+    survey.prepared = chosen.len() as u64;
+    survey.prepared_per_s = (chosen.len() + compared.len()) as f64 / started.elapsed().as_secs_f64();
+    survey.tasks = shared.tasks();
+    Ok(())
+}
+
+/// What becomes of a document.
+enum Outcome {
+    Failed(FailureCode),
+    Skipped(String),
+    Calls { kind: String, job: String, calls: Vec<Foreseen> },
+}
+
+async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunError> {
+    let Ready { document, id, is_new, job, state, held } = ready;
+    let outcome = match state {
+        State::Failed(failure) => Outcome::Failed(failure.code),
+        State::Skipped(failure) => Outcome::Skipped(failure.message),
+        State::Prepared(facts, portions) => {
+            let row = document.row().map(|row| &row.columns);
+            match Pretended::new(shared).calls(id, is_new, &job, &portions, row).await? {
+                Ok(calls) => Outcome::Calls { kind: facts.format, job: job.name.clone(), calls },
+                Err(failure) => Outcome::Failed(failure.code),
+            }
+        }
+    };
+    drop(held);
+    Ok((document.index, outcome))
+}
+
+/// Places in the input, in order, as stretches: they mostly lie side by side.
+#[derive(Debug, Default)]
+struct Positions(Vec<Range<u64>>);
+
+impl Positions {
+    fn push(&mut self, position: u64) {
+        match self.0.last_mut() {
+            Some(last) if last.end == position => last.end += 1,
+            _ => self.0.push(position..position + 1),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.0.iter().map(|stretch| stretch.end - stretch.start).sum()
+    }
+
+    fn hold(&self, position: u64) -> bool {
+        let at = self.0.partition_point(|stretch| stretch.end <= position);
+        self.0.get(at).is_some_and(|stretch| stretch.contains(&position))
+    }
+
+    /// Those of `all` that are not among `taken`.
+    fn rest(taken: &Self, all: impl IntoIterator<Item = u64>) -> Self {
+        let mut rest = Self::default();
+        all.into_iter().filter(|position| !taken.hold(*position)).for_each(|position| rest.push(position));
+        rest
+    }
+
+    /// All, or so many of them from all parts.
+    fn some(&self, most: u64) -> Vec<u64> {
+        let mut chosen = Sample { documents: most, seed: 0 }.places(self.len()).map(|places| places.into_iter().peekable());
+        let mut some = Vec::new();
+        for (nth, position) in self.0.iter().cloned().flatten().enumerate() {
+            if chosen.as_mut().is_none_or(|places| places.next_if_eq(&(nth as u64)).is_some()) {
+                some.push(position);
+            }
+        }
+        some
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_kept_as_stretches() {
+        let mut taken = Positions::default();
+        [0, 1, 2, 5, 6, 9].into_iter().for_each(|position| taken.push(position));
+        assert_eq!((taken.0.len(), taken.len()), (3, 6));
+        assert!(taken.hold(6) && !taken.hold(7) && !taken.hold(10));
+        let rest = Positions::rest(&taken, 0..10);
+        assert_eq!(rest.some(10), [3, 4, 7, 8]);
+        let some = taken.some(3);
+        assert!(some.len() == 3 && some.is_sorted() && some.iter().all(|position| taken.hold(*position)), "{some:?}");
+    }
+}

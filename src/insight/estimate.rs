@@ -1,0 +1,161 @@
+//! What a total will be, from a sample of which both the expected and the actual amounts are known.
+
+/// A range in which something is expected to lie.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// `middle`, more or less so much; amounts are never below zero.
+    pub fn around(middle: f64, half: f64) -> Self {
+        Self { low: (middle - half).max(0.0), high: middle + half }
+    }
+
+    /// The middle.
+    pub fn middle(&self) -> f64 {
+        f64::midpoint(self.low, self.high)
+    }
+
+    /// The sum of two amounts that have nothing to do with each other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let half = (self.high - self.low).hypot(other.high - other.low) / 2.0;
+        Self::around(self.middle() + other.middle(), half)
+    }
+
+    /// The range of 95 % of these; `None` if there are none.
+    pub fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let cut = values.len() / 40;
+        Some(Self { low: *values.get(cut)?, high: *values.get(values.len() - 1 - cut)? })
+    }
+}
+
+/// What was expected of the calls of one task about one document, and what they came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed {
+    /// Which task.
+    pub task: usize,
+    /// Expected.
+    pub expected: f64,
+    /// Actual.
+    pub actual: f64,
+}
+
+/// The actual total of documents of which only the expected amounts are known (by document, then by task), with a confidence of 95 %;
+/// each of them stands for `times` documents. `sample` are the documents of which both are known.
+///
+/// A ratio estimator for each task. Errors are counted by document: calls on one document go wrong together. There are two: that of
+/// the ratios, which a larger sample makes smaller, and that of the documents to come, each of which has its own. `None` if the
+/// sample has fewer than two documents or lacks a task.
+pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], times: f64) -> Option<Interval> {
+    let n = sample.len() as f64;
+    let tasks = rest.iter().flatten().map(|(task, _)| task + 1).max()?;
+    let sum_of = |task: usize, amount: fn(&Observed) -> f64| -> f64 {
+        sample.iter().flatten().filter(|one| one.task == task).map(amount).sum()
+    };
+    let (mut ratios, mut weights, mut total) = (vec![0.0; tasks], vec![0.0; tasks], 0.0);
+    for task in 0..tasks {
+        let expected: f64 = times * rest.iter().flatten().filter(|(other, _)| *other == task).map(|(_, amount)| amount).sum::<f64>();
+        if expected == 0.0 {
+            continue;
+        }
+        let seen = sum_of(task, |one| one.expected);
+        if n < 2.0 || seen <= 0.0 {
+            return None;
+        }
+        ratios[task] = sum_of(task, |one| one.actual) / seen;
+        weights[task] = expected / seen;
+        total += ratios[task] * expected;
+    }
+    let residual = |one: &Observed| one.actual - ratios.get(one.task).copied().unwrap_or(0.0) * one.expected;
+    let squares = |weight: &dyn Fn(usize) -> f64| -> f64 {
+        let of_document = |document: &Vec<Observed>| document.iter().map(|one| weight(one.task) * residual(one)).sum::<f64>().powi(2);
+        sample.iter().map(of_document).sum::<f64>() / (n - 1.0)
+    };
+    let of_ratios = n * squares(&|task| weights.get(task).copied().unwrap_or(0.0));
+    // Of the documents to come: they scatter like those of the sample, and larger ones more.
+    let relevant = |task: usize| weights.get(task).is_some_and(|weight| *weight > 0.0);
+    let documents = times * rest.len() as f64;
+    let seen: f64 = sample.iter().flatten().filter(|one| relevant(one.task)).map(|one| ratios[one.task] * one.expected).sum();
+    let larger = total / documents / (seen / n);
+    let of_the_rest = documents * larger * squares(&|task| f64::from(u8::from(relevant(task))));
+    // Of those that were not even prepared.
+    let amounts: Vec<f64> = rest.iter().map(|document| document.iter().map(|(task, amount)| ratios[*task] * amount).sum()).collect();
+    let of_sampling = documents * (documents - rest.len() as f64) / rest.len() as f64 * variance(&amounts);
+    Some(Interval::around(total, student(sample.len() - 1) * (of_ratios + of_the_rest + of_sampling).sqrt()))
+}
+
+fn variance(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    if n < 2.0 { 0.0 } else { values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0) }
+}
+
+/// How many standard errors make up half of an interval of 95 %, by degrees of freedom: Student's t.
+pub fn student(freedom: usize) -> f64 {
+    const FEW: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
+    const NORMAL: f64 = 1.959_964;
+    if let Some(exact) = freedom.checked_sub(1).and_then(|at| FEW.get(at)) {
+        return *exact;
+    }
+    // The expansion of Cornish and Fisher, right to three digits from here on.
+    let (z, f) = (NORMAL, (freedom as f64).max(1.0));
+    z + (z.powi(3) + z) / (4.0 * f)
+        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * f * f)
+        + (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / (384.0 * f.powi(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn students_t_is_that_of_the_tables() {
+        for (freedom, t) in [(1, 12.706), (4, 2.776), (5, 2.571), (10, 2.228), (29, 2.045), (1000, 1.962)] {
+            assert!((student(freedom) - t).abs() < 0.005, "{freedom}: {}", student(freedom));
+        }
+    }
+
+    /// The share of populations whose total lies in the interval is what it says.
+    #[test]
+    fn intervals_hold_what_they_promise() {
+        let (mut held, mut widths) = (0, 0.0);
+        for seed in 0..1000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut document = |_| {
+                let size = 0.5 + random.f64();
+                // What all calls on a document share, and what each has of its own.
+                let mood = 0.5 + random.f64();
+                let one = |task, factor: f64, random: &mut fastrand::Rng| Observed {
+                    task,
+                    expected: size,
+                    actual: factor * size * mood * (0.5 + random.f64()),
+                };
+                vec![one(0, 2.0, &mut random), one(1, 0.5, &mut random)]
+            };
+            let all: Vec<Vec<Observed>> = (0..130).map(&mut document).collect();
+            let (sample, rest) = all.split_at(30);
+            let total: f64 = rest.iter().flatten().map(|one| one.actual).sum();
+            let expected: Vec<Vec<(usize, f64)>> =
+                rest.iter().map(|document| document.iter().map(|one| (one.task, one.expected)).collect()).collect();
+            let interval = ratio_estimate(sample, &expected, 1.0).unwrap();
+            held += u32::from((interval.low..interval.high).contains(&total));
+            widths += (interval.high - interval.low) / 2.0 / interval.middle() / 1000.0;
+        }
+        assert!((930..=970).contains(&held), "{held} of 1000");
+        assert!((0.1..0.25).contains(&widths), "{widths}");
+    }
+
+    #[test]
+    fn what_was_not_sampled_is_not_estimated() {
+        let one = |task| Observed { task, expected: 1.0, actual: 2.0 };
+        assert_eq!(ratio_estimate(&[vec![one(0)], vec![one(0)]], &[vec![(1, 1.0)]], 1.0), None);
+        assert_eq!(ratio_estimate(&[vec![one(0)]], &[vec![(0, 1.0)]], 1.0), None);
+        assert_eq!(ratio_estimate(&[vec![one(0)], vec![one(0)]], &[vec![(0, 1.0)]; 3], 2.0), Some(Interval { low: 12.0, high: 12.0 }));
+    }
+}

@@ -1,0 +1,326 @@
+//! How long a job takes: its calls played through, event by event, without sending any.
+//!
+//! Documents come in order, as fast as they are prepared. Calls wait for their turn, those about earlier documents first, as in a
+//! run; how long each takes is drawn by the caller, and whether the account lets one go is asked of it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+
+/// Whether a call waits for another one about its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// It goes when it can.
+    #[default]
+    Alone,
+    /// Others wait for it.
+    Leads,
+    /// It waits for the one that leads.
+    Follows,
+}
+
+/// A call, as far as time is concerned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    /// What kind of call.
+    pub task: usize,
+    /// Calls of a later round wait for all of the earlier ones about their document.
+    pub round: u8,
+    /// Whether it waits for another one of its round.
+    pub order: Order,
+    /// Input tokens.
+    pub input: f64,
+    /// Output tokens.
+    pub output: f64,
+    /// Output tokens at the most.
+    pub max_output: f64,
+}
+
+/// What a call needs besides a place.
+pub trait Admission {
+    /// What was taken for it.
+    type Taken;
+    /// Takes it, or says when to ask again.
+    fn try_take(&mut self, call: &Load, now: f64) -> Result<Self::Taken, f64>;
+    /// The call has ended; `full` says whether as many were in flight as may be.
+    fn ended(&mut self, call: &Load, taken: Self::Taken, full: bool, now: f64);
+    /// Calls in flight at the most.
+    fn window(&self) -> f64;
+}
+
+/// What the calls pass through.
+#[derive(Debug, Clone, Copy)]
+pub struct Machinery {
+    /// Calls in flight at the most.
+    pub concurrency: usize,
+    /// Documents under way at the most.
+    pub documents: usize,
+    /// Documents prepared in a second.
+    pub prepared_per_s: f64,
+    /// Whether the first call of each task goes alone.
+    pub preflight: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Forecast {
+    /// Seconds until the last answer.
+    pub wall_s: f64,
+    /// Seconds of all calls, one after another.
+    pub busy_s: f64,
+    /// Calls.
+    pub calls: u64,
+}
+
+/// Something that happens at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Ended { slot: usize },
+    Prepared,
+    Turn,
+}
+
+/// A time that can be sorted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Time(f64);
+
+impl Eq for Time {}
+
+impl PartialOrd for Time {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Time {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+/// A document under way.
+struct UnderWay {
+    calls: Vec<Load>,
+    round: u8,
+    /// Calls of this round that have not ended.
+    open: usize,
+    /// Calls that wait for the one that leads.
+    followers: Vec<Load>,
+}
+
+struct Play<A: Admission> {
+    machinery: Machinery,
+    account: A,
+    now: f64,
+    events: BinaryHeap<Reverse<(Time, Event)>>,
+    waiting: BTreeMap<(usize, u64), Load>,
+    arrivals: u64,
+    in_flight: Vec<Option<(usize, Load, A::Taken)>>,
+    free: Vec<usize>,
+    under_way: HashMap<usize, UnderWay>,
+    /// Tasks whose first call is under way, with those that wait for it; `None` once it has ended.
+    scouts: HashMap<usize, Option<Vec<(usize, Load)>>>,
+    forecast: Forecast,
+}
+
+/// Plays the calls of all documents through. `draw` says how long a call of a task takes.
+pub fn schedule<A: Admission>(
+    documents: impl IntoIterator<Item = Vec<Load>>,
+    machinery: Machinery,
+    account: A,
+    mut draw: impl FnMut(usize) -> f64,
+) -> Forecast {
+    let mut play = Play {
+        machinery,
+        account,
+        now: 0.0,
+        events: BinaryHeap::new(),
+        waiting: BTreeMap::new(),
+        arrivals: 0,
+        in_flight: Vec::new(),
+        free: Vec::new(),
+        under_way: HashMap::new(),
+        scouts: HashMap::new(),
+        forecast: Forecast::default(),
+    };
+    let mut coming = documents.into_iter().filter(|calls| !calls.is_empty()).enumerate().peekable();
+    let mut ready: VecDeque<(usize, Vec<Load>)> = VecDeque::new();
+    play.events.push(Reverse((Time(0.0), Event::Prepared)));
+    while let Some(Reverse((Time(time), event))) = play.events.pop() {
+        play.now = time;
+        match event {
+            Event::Ended { slot } => play.ended(slot),
+            Event::Turn => {}
+            Event::Prepared => {
+                ready.extend(coming.next());
+                // No further ahead than documents may be under way: the stages before wait as well.
+                if coming.peek().is_some() {
+                    let next = time + 1.0 / machinery.prepared_per_s.max(f64::MIN_POSITIVE);
+                    play.events.push(Reverse((Time(next), Event::Prepared)));
+                }
+            }
+        }
+        while play.under_way.len() < machinery.documents.max(1)
+            && let Some((place, calls)) = ready.pop_front()
+        {
+            play.under_way.insert(place, UnderWay { calls, round: 0, open: 0, followers: Vec::new() });
+            play.next_round(place, 0);
+        }
+        play.send(&mut draw);
+    }
+    play.forecast
+}
+
+impl<A: Admission> Play<A> {
+    /// Begins a round of a document, or the next one that has calls.
+    fn next_round(&mut self, place: usize, from: u8) {
+        let Some(document) = self.under_way.get_mut(&place) else { return };
+        let Some(round) = document.calls.iter().map(|call| call.round).filter(|round| *round >= from).min() else {
+            self.under_way.remove(&place);
+            return;
+        };
+        let (now, later): (Vec<Load>, Vec<Load>) = document.calls.iter().partition(|call| call.round == round);
+        (document.calls, document.round, document.open) = (later, round, now.len());
+        let leads = now.iter().any(|call| call.order == Order::Leads);
+        let (followers, first): (Vec<Load>, Vec<Load>) = now.iter().partition(|call| leads && call.order == Order::Follows);
+        document.followers = followers;
+        for call in first {
+            self.line_up(place, call);
+        }
+    }
+
+    fn line_up(&mut self, place: usize, call: Load) {
+        if self.machinery.preflight {
+            match self.scouts.entry(call.task) {
+                std::collections::hash_map::Entry::Vacant(entry) => drop(entry.insert(Some(Vec::new()))),
+                std::collections::hash_map::Entry::Occupied(mut entry) => {
+                    if let Some(waiting) = entry.get_mut() {
+                        waiting.push((place, call));
+                        return;
+                    }
+                }
+            }
+        }
+        self.arrivals += 1;
+        self.waiting.insert((place, self.arrivals), call);
+    }
+
+    fn send(&mut self, draw: &mut impl FnMut(usize) -> f64) {
+        while let Some((&turn, &call)) = self.waiting.first_key_value() {
+            let in_flight = self.in_flight.len() - self.free.len();
+            if in_flight >= self.machinery.concurrency || in_flight as f64 >= self.account.window().max(1.0) {
+                return;
+            }
+            match self.account.try_take(&call, self.now) {
+                Ok(taken) => {
+                    self.waiting.remove(&turn);
+                    let seconds = draw(call.task);
+                    self.forecast.busy_s += seconds;
+                    self.forecast.calls += 1;
+                    let slot = self.free.pop().unwrap_or_else(|| {
+                        self.in_flight.push(None);
+                        self.in_flight.len() - 1
+                    });
+                    self.in_flight[slot] = Some((turn.0, call, taken));
+                    self.events.push(Reverse((Time(self.now + seconds), Event::Ended { slot })));
+                }
+                Err(at) => {
+                    // A little later: fractions must not keep the clock where it is.
+                    self.events.push(Reverse((Time(at.max(self.now) + 1e-6), Event::Turn)));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, slot: usize) {
+        let full = self.in_flight.len() - self.free.len() >= self.machinery.concurrency;
+        let Some((place, call, taken)) = self.in_flight[slot].take() else { return };
+        self.free.push(slot);
+        self.account.ended(&call, taken, full, self.now);
+        self.forecast.wall_s = self.now;
+        if let Some(waiting) = self.scouts.insert(call.task, None).flatten() {
+            for (place, call) in waiting {
+                self.line_up(place, call);
+            }
+        }
+        let Some(document) = self.under_way.get_mut(&place) else { return };
+        document.open -= 1;
+        let (round, is_over) = (document.round, document.open == 0);
+        if call.order == Order::Leads {
+            for follower in std::mem::take(&mut document.followers) {
+                self.line_up(place, follower);
+            }
+        }
+        if is_over {
+            self.next_round(place, round + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An account without limits, or with so many calls a second.
+    struct Open(Option<f64>, f64);
+
+    impl Admission for Open {
+        type Taken = ();
+        fn try_take(&mut self, _: &Load, now: f64) -> Result<(), f64> {
+            match self.0 {
+                Some(per_s) if now < self.1 => {
+                    let _ = per_s;
+                    Err(self.1)
+                }
+                Some(per_s) => {
+                    self.1 = self.1.max(now) + 1.0 / per_s;
+                    Ok(())
+                }
+                None => Ok(()),
+            }
+        }
+        fn ended(&mut self, _: &Load, (): (), _: bool, _: f64) {}
+        fn window(&self) -> f64 {
+            f64::MAX
+        }
+    }
+
+    const CALL: Load = Load { task: 0, round: 0, order: Order::Alone, input: 1.0, output: 1.0, max_output: 1.0 };
+    const WIDE: Machinery = Machinery { concurrency: 10, documents: 1000, prepared_per_s: f64::INFINITY, preflight: false };
+
+    fn seconds(documents: Vec<Vec<Load>>, machinery: Machinery, account: Open) -> f64 {
+        schedule(documents, machinery, account, |_| 1.0).wall_s
+    }
+
+    #[test]
+    fn calls_go_in_waves() {
+        for (calls, waves) in [(10, 1.0), (11, 2.0), (95, 10.0)] {
+            assert!((seconds(vec![vec![CALL]; calls], WIDE, Open(None, 0.0)) - waves).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn rounds_and_those_that_follow_wait() {
+        let document = vec![
+            Load { order: Order::Leads, ..CALL },
+            Load { order: Order::Follows, ..CALL },
+            Load { order: Order::Follows, ..CALL },
+            Load { round: 2, ..CALL },
+        ];
+        assert!((seconds(vec![document.clone()], WIDE, Open(None, 0.0)) - 3.0).abs() < 1e-9);
+        // The other document fills the gaps, but no further one may begin.
+        let one_at_a_time = Machinery { documents: 1, ..WIDE };
+        assert!((seconds(vec![document.clone(), document.clone()], one_at_a_time, Open(None, 0.0)) - 6.0).abs() < 1e-9);
+        assert!((seconds(vec![document.clone(), document], WIDE, Open(None, 0.0)) - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn limits_and_preparation_bind() {
+        let calls = vec![vec![CALL]; 100];
+        assert!((seconds(calls.clone(), WIDE, Open(Some(5.0), 0.0)) - (99.0 / 5.0 + 1.0)).abs() < 1e-3);
+        let slow = Machinery { prepared_per_s: 2.0, ..WIDE };
+        assert!((seconds(calls.clone(), slow, Open(None, 0.0)) - (99.0 / 2.0 + 1.0)).abs() < 1e-6);
+        let scouted = Machinery { preflight: true, concurrency: 100, ..WIDE };
+        assert!((seconds(calls, scouted, Open(None, 0.0)) - 2.0).abs() < 1e-9);
+    }
+}
