@@ -41,8 +41,8 @@ pub trait Admission {
     type Taken;
     /// Takes it, or says when to ask again.
     fn try_take(&mut self, call: &Load, now: f64) -> Result<Self::Taken, f64>;
-    /// The call has ended; `full` says whether as many were in flight as may be.
-    fn ended(&mut self, call: &Load, taken: Self::Taken, full: bool, now: f64);
+    /// The call has ended; so many were in flight, this one included.
+    fn ended(&mut self, call: &Load, taken: Self::Taken, in_flight: usize, now: f64);
     /// Calls in flight at the most.
     fn window(&self) -> f64;
 }
@@ -233,10 +233,10 @@ impl<A: Admission> Play<A> {
     }
 
     fn ended(&mut self, slot: usize) {
-        let full = self.in_flight.len() - self.free.len() >= self.machinery.concurrency;
+        let in_flight = self.in_flight.len() - self.free.len();
         let Some((place, call, taken)) = self.in_flight[slot].take() else { return };
         self.free.push(slot);
-        self.account.ended(&call, taken, full, self.now);
+        self.account.ended(&call, taken, in_flight, self.now);
         self.forecast.wall_s = self.now;
         if let Some(waiting) = self.scouts.insert(call.task, None).flatten() {
             for (place, call) in waiting {
@@ -268,10 +268,7 @@ mod tests {
         type Taken = ();
         fn try_take(&mut self, _: &Load, now: f64) -> Result<(), f64> {
             match self.0 {
-                Some(per_s) if now < self.1 => {
-                    let _ = per_s;
-                    Err(self.1)
-                }
+                Some(_) if now < self.1 => Err(self.1),
                 Some(per_s) => {
                     self.1 = self.1.max(now) + 1.0 / per_s;
                     Ok(())
@@ -279,7 +276,7 @@ mod tests {
                 None => Ok(()),
             }
         }
-        fn ended(&mut self, _: &Load, (): (), _: bool, _: f64) {}
+        fn ended(&mut self, _: &Load, (): (), _: usize, _: f64) {}
         fn window(&self) -> f64 {
             f64::MAX
         }

@@ -15,6 +15,7 @@ mod inputs;
 mod limits;
 mod memory;
 mod million;
+mod predictions;
 mod server;
 mod straggler;
 mod throughput;
@@ -40,7 +41,12 @@ fn main() {
             inputs::rows(1_000_000);
             inputs::crowd(1_000_000);
             inputs::pages();
+            predictions::cost(100);
+            predictions::time();
         }
+        ["cost"] => predictions::cost(100),
+        ["cost", seeds] => predictions::cost(seeds.parse().unwrap()),
+        ["time"] => predictions::time(),
         ["formats"] => formats::formats(),
         ["bottleneck"] => bottleneck::bottleneck(),
         ["limits"] => limits::limits(),

@@ -34,8 +34,9 @@ impl Admission for Quota {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
-    fn ended(&mut self, call: &Load, Reserved(taken): Reserved, full: bool, now: f64) {
+    fn ended(&mut self, call: &Load, Reserved(taken): Reserved, in_flight: usize, now: f64) {
         let usage = Usage { fresh: call.input as u64, output: call.output as u64, ..Usage::default() };
+        let full = in_flight as f64 >= self.limits.window();
         self.limits.settle(&taken, Some(usage), full, now);
     }
 
