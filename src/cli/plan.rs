@@ -21,6 +21,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Stop> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
     runtime.block_on(async {
         if let Some(documents) = args.pilot {
+            more_than_once(&args.what)?;
             pilot(args, Sample { documents, seed: 0 }).await?;
         }
         let report = Report::make(&args.what, None).await?;
@@ -32,6 +33,15 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Stop> {
         }
         Ok(Exit::Ok)
     })
+}
+
+/// Inputs that are read more than once cannot be standard input.
+pub(super) fn more_than_once(what: &WhatArgs) -> Result<(), Stop> {
+    let names = what.input.iter().chain(&what.rows).chain(&what.files_from);
+    if names.into_iter().any(|name| name == "-") {
+        return Err(Stop::usage("standard input can be read only once, and this needs it more often: save it in a file, and name that"));
+    }
+    Ok(())
 }
 
 /// Runs a few documents, when their price is agreed to.
@@ -51,7 +61,9 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), Stop> {
     let style = super::run::style(Progress::Auto, true);
     let outcome = assemble(&config, settings, wishes).await?.run(style).await?;
     match outcome.stop {
-        Some(stop) if stop.kind != StopKind::Sampled => Err(Stop { exit: stop.kind.into(), message: format!("the pilot: {}", stop.message) }),
+        Some(stop) if stop.kind != StopKind::Sampled => {
+            Err(Stop { exit: stop.kind.into(), message: format!("the pilot: {}", stop.message) })
+        }
         _ => Ok(()),
     }
 }
@@ -95,7 +107,8 @@ impl Report {
             _ = tokio::signal::ctrl_c() => return Err(Stop { exit: Exit::StoppedEarly, message: "stopped by a signal; nothing was sent".into() }),
         };
         let archive = Archive::open(&plan.output.dir).map_err(Stop::usage)?;
-        let spent = archive.map(|archive| archive.bill(None)).transpose().map_err(Stop::internal)?.map_or(Bill::default(), |(_, bill)| bill);
+        let spent =
+            archive.map(|archive| archive.bill(None)).transpose().map_err(Stop::internal)?.map_or(Bill::default(), |(_, bill)| bill);
         let prediction = predict(&plan, &survey, history);
         Ok(Self { plan, survey, prediction, spent })
     }
@@ -128,7 +141,13 @@ impl Report {
         let left = survey.left_out;
         line("left out", &format!("{} hidden, {} by pattern, {} that are no files", left.hidden, left.patterns, left.special));
         if survey.prepared < survey.pending {
-            line("sample", &format!("{} documents from all parts of the input were prepared; calls, tokens, cost and time are scaled up", survey.prepared));
+            line(
+                "sample",
+                &format!(
+                    "{} documents from all parts of the input were prepared; calls, tokens, cost and time are scaled up",
+                    survey.prepared
+                ),
+            );
         }
         for ((kind, job), n) in &survey.kinds {
             line("", &format!("{n} {kind} to job {job}"));
@@ -153,7 +172,10 @@ impl Report {
         let (done, partly, open) = self.progress();
         line("answered", &format!("{done} of these documents wholly, {partly} partly, {open} not at all"));
         let concurrency = self.plan.llm.concurrency;
-        line("calls", &format!("{} to send, {} answered already; {} waves of {concurrency}", prediction.calls, prediction.known, prediction.waves));
+        line(
+            "calls",
+            &format!("{} to send, {} answered already; {} waves of {concurrency}", prediction.calls, prediction.known, prediction.waves),
+        );
         let (low, high) = (prediction.output.low, prediction.output.high);
         let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
         line("tokens", &format!("about {:.0} in, {output} out", prediction.input));
@@ -180,14 +202,26 @@ impl Report {
             None => {
                 let least = prediction.bounds.get(bound).copied().unwrap_or(0.0);
                 let per_second = prediction.seconds_per_second;
-                format!("unknown until a pilot: {} if an answer takes a second, and at least {} ({bound})", duration(per_second), duration(least))
+                format!(
+                    "unknown until a pilot: {} if an answer takes a second, and at least {} ({bound})",
+                    duration(per_second),
+                    duration(least)
+                )
             }
         }
     }
 
     /// Prepared documents that are answered wholly, partly, and not at all.
     fn progress(&self) -> (usize, usize, usize) {
-        let known = |n: usize, all: usize| if n == all { 0 } else if n > 0 { 1 } else { 2 };
+        let known = |n: usize, all: usize| {
+            if n == all {
+                0
+            } else if n > 0 {
+                1
+            } else {
+                2
+            }
+        };
         let mut counts = [0; 3];
         for document in &self.survey.plans {
             let past = document.calls.iter().filter(|call| call.past.is_some()).count();
@@ -211,8 +245,7 @@ impl Report {
 
     pub fn json(&self) -> Value {
         let (survey, prediction) = (&self.survey, &self.prediction);
-        let kinds: Vec<Value> =
-            survey.kinds.iter().map(|((kind, job), n)| json!({ "kind": kind, "job": job, "documents": n })).collect();
+        let kinds: Vec<Value> = survey.kinds.iter().map(|((kind, job), n)| json!({ "kind": kind, "job": job, "documents": n })).collect();
         let changed = survey.changed.as_ref().filter(|changed| changed.rows > 0).map(|changed| {
             let keys: Map<String, Value> = self.changes(&changed.before).into_iter().map(|(key, values)| (key, json!(values))).collect();
             json!({ "run": changed.before.id, "rows": changed.rows, "calls": prediction.because_of_changes, "settings": keys })

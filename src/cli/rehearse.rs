@@ -3,7 +3,7 @@
 use super::args::RehearseArgs;
 use super::assemble::{Server, Wishes, assemble, flags, run_failed};
 use super::exit::{Exit, Stop};
-use super::plan::{Report, duration};
+use super::plan::{Report, duration, more_than_once};
 use super::{print, settings};
 use crate::ask::StopKind;
 use crate::engine::{History, Plan, Sample};
@@ -21,6 +21,7 @@ pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, Stop> {
     if !(0.001..=1000.0).contains(&args.speed) {
         return Err(Stop::usage(format!("--speed {}: must be a number from 0.001 to 1000", args.speed)));
     }
+    more_than_once(&args.what)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
     runtime.block_on(rehearsed(args))
 }
@@ -79,7 +80,11 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
     let (_, bill) = archive.ok_or_else(|| Stop::internal("the rehearsal has left no store"))?.bill(None).map_err(Stop::internal)?;
     let ok: u64 = outcome.summaries.iter().map(|summary| summary.totals.count(RowStatus::Ok)).sum();
     let value = told(figures, &report, speed, &source, (ok, bill.exact()));
-    print(&if args.json { serde_json::to_string_pretty(&value).map_err(Stop::internal)? } else { text(&value, &report, bill.to_string()) })?;
+    print(&if args.json {
+        serde_json::to_string_pretty(&value).map_err(Stop::internal)?
+    } else {
+        text(&value, &report, &bill.to_string())
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -131,14 +136,20 @@ fn told(figures: &RunFigures, report: &Report, speed: f64, source: &str, (ok, co
     })
 }
 
-fn text(value: &Value, report: &Report, bill: String) -> String {
+fn text(value: &Value, report: &Report, bill: &str) -> String {
     let number = |key: &str| value[key].as_f64().unwrap_or(0.0);
     let planned = report.prediction.seconds.map_or_else(String::new, |planned| {
         format!("; plan says {} to {}, {} binds", duration(planned.low), duration(planned.high), report.prediction.bound)
     });
-    let memory = value["peak_memory_mb"].as_f64().map_or_else(|| "unknown on this system".to_owned(), |mb| format!("{mb:.0} MB at the most, the server included"));
+    let memory = value["peak_memory_mb"]
+        .as_f64()
+        .map_or_else(|| "unknown on this system".to_owned(), |mb| format!("{mb:.0} MB at the most, the server included"));
     let speed = number("speed");
-    let scaled = if (speed - 1.0).abs() < f64::EPSILON { String::new() } else { format!(", run {speed} times as fast and scaled back: what this machine itself takes is scaled as well") };
+    let scaled = if (speed - 1.0).abs() < f64::EPSILON {
+        String::new()
+    } else {
+        format!(", run {speed} times as fast and scaled back: what this machine itself takes is scaled as well")
+    };
     format!(
         "  rehearsal  {} documents, {} ok; answers take {}{scaled}\n       time  {}{planned}\n   requests  {}, {:.1} a second; {} refused, {} repeated\n     memory  {memory}\n       cost  {bill}, at the lengths of made-up answers; plan says {}",
         value["documents"],

@@ -3,74 +3,20 @@
 //! What is not known yet (how long answers are, how long they take) is learned from requests that this store has on record. Without
 //! any, cost lies between bounds that are far apart, and time is not known.
 
+use super::Plan;
+use super::past::{History, mean};
 use super::pretend::Foreseen;
 use super::survey::{DocumentPlan, Survey};
-use super::{Plan, RunError};
 use crate::ask::Quota;
 use crate::ask::pricing::Tier;
-use crate::insight::{Forecast, Interval, Load, Machinery, Observed, Order, ratio_estimate, schedule};
+use crate::insight::{Durations, Forecast, Interval, Load, Machinery, Observed, Order, ratio_estimate, schedule};
 use crate::model::{Money, Usage};
-use crate::store::Archive;
-use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Requests that are looked at, the newest ones.
-const REQUESTS: u32 = 5000;
 /// Schedules that are played through for an interval.
 const DRAWS: u64 = 40;
 /// Calls of one schedule at the most; longer jobs go on as they began.
 const PLAYED: u64 = 20_000;
-
-/// What the requests of earlier runs took, by task.
-#[derive(Debug, Clone, Default)]
-pub struct History(HashMap<String, Vec<(f64, f64)>>);
-
-impl History {
-    /// Requests about the same jobs to the same model that the store of a plan has on record.
-    pub fn of(plan: &Plan) -> Result<Self, RunError> {
-        const SAME: [&str; 4] = ["llm.provider", "llm.model", "llm.base_url", "llm.effort"];
-        let Some(archive) = Archive::open(&plan.output.dir).map_err(RunError::Unusable)? else { return Ok(Self::default()) };
-        let settings = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
-        let ours = settings(&plan.settings);
-        let mut runs = archive.runs()?;
-        runs.retain(|run| {
-            let theirs = settings(&run.settings);
-            let jobs = run.jobs.iter().any(|job| plan.jobs.get(&job.name).is_some());
-            jobs && SAME.iter().all(|key| ours.get(*key) == theirs.get(*key))
-        });
-        let runs: Vec<i64> = runs.iter().map(|run| run.id).collect();
-        let mut requests: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
-        for request in archive.answered(&runs, REQUESTS)? {
-            // A label is the task and, in brackets, what it is about.
-            let task = request.call.split(" (").next().unwrap_or_default().to_owned();
-            requests.entry(task).or_default().push((request.ms as f64 / 1000.0, request.output_tokens as f64));
-        }
-        Ok(Self(requests))
-    }
-
-    /// One that says of all tasks that answers take so many seconds.
-    pub fn of_seconds(seconds: impl IntoIterator<Item = f64>) -> Self {
-        Self(HashMap::from([(String::new(), seconds.into_iter().map(|s| (s, 0.0)).collect())]))
-    }
-
-    /// Average lengths of answers in tokens.
-    pub fn lengths(&self) -> HashMap<String, f64> {
-        let known = self.0.iter().map(|(task, requests)| (task.clone(), mean(requests.iter().map(|(_, tokens)| *tokens))));
-        known.filter(|(_, tokens)| *tokens > 0.0).collect()
-    }
-
-    /// Seconds that answers took, of all tasks, in order.
-    pub fn seconds(&self) -> Vec<f64> {
-        let mut all: Vec<f64> = self.0.values().flatten().map(|(seconds, _)| *seconds).collect();
-        all.sort_by(f64::total_cmp);
-        all
-    }
-
-    /// The same of one task, or of all where nothing is known about that one.
-    fn seconds_of(&self, task: &str) -> Vec<f64> {
-        self.0.get(task).map_or_else(|| self.seconds(), |requests| requests.iter().map(|(seconds, _)| *seconds).collect())
-    }
-}
 
 /// What a run would send, cost and take.
 #[derive(Debug, Clone)]
@@ -122,7 +68,11 @@ impl<'p> Predictor<'p> {
         let times = survey.pending as f64 / (survey.prepared as f64).max(1.0);
         let known = history.lengths();
         let tasks = 0..survey.tasks.len();
-        let past = |task: usize| seen(survey).flat_map(|document| &document.calls).filter(move |call| call.task == task && call.past.is_some_and(|past| past.answered));
+        let past = |task: usize| {
+            seen(survey)
+                .flat_map(|document| &document.calls)
+                .filter(move |call| call.task == task && call.past.is_some_and(|past| past.answered))
+        };
         let length = |task: usize| {
             let lengths: Vec<f64> = past(task).filter_map(|call| call.past).map(|past| past.usage.output as f64).collect();
             if lengths.is_empty() { known.get(&survey.tasks[task].task).copied() } else { Some(mean(lengths)) }
@@ -140,7 +90,7 @@ impl<'p> Predictor<'p> {
         let open = || self.survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
         let calls = self.scaled(open().count() as u64);
         let known = self.survey.plans.iter().flat_map(|document| &document.calls).filter(|call| call.past.is_some()).count() as u64;
-        let changed = self.survey.plans.iter().filter(|document| document.was_up_to_date);
+        let changed = self.survey.plans.iter().filter(|document| document.had_a_row);
         let because = changed.flat_map(|document| &document.calls).filter(|call| call.past.is_none()).count() as u64;
         let output = |known: fn(&Foreseen) -> f64| -> f64 {
             self.times * open().map(|call| self.lengths[call.task].unwrap_or_else(|| known(call))).sum::<f64>()
@@ -190,7 +140,7 @@ impl<'p> Predictor<'p> {
     /// The cost of all that is open; `None` if a price is not known.
     fn cost(&self) -> Option<Interval> {
         let mut sum = Interval { low: 0.0, high: 0.0 };
-        let jobs: std::collections::BTreeSet<&String> = self.survey.tasks.iter().map(|task| &task.job).collect();
+        let jobs: BTreeSet<&String> = self.survey.tasks.iter().map(|task| &task.job).collect();
         for job in jobs {
             let of_job = |call: &&Foreseen| self.survey.tasks[call.task].job == *job;
             let mut sample: Vec<Vec<Observed>> = Vec::new();
@@ -262,13 +212,12 @@ impl<'p> Predictor<'p> {
 
     /// Seconds on the clock, and of all calls one after another. Each draw takes another sample of the past.
     fn seconds(&self, loads: &[Vec<Load>]) -> (Interval, f64) {
-        let past: Vec<Vec<f64>> = self.survey.tasks.iter().map(|task| self.history.seconds_of(&task.task)).collect();
+        let past: Vec<Durations> = self.survey.tasks.iter().map(|task| self.history.seconds_of(&task.task)).collect();
         let (mut walls, mut busy) = (Vec::new(), 0.0);
         for seed in 0..DRAWS {
             let mut random = fastrand::Rng::with_seed(seed);
-            let drawn: Vec<Vec<f64>> =
-                past.iter().map(|past| past.iter().map(|_| past[random.usize(..past.len())]).collect()).collect();
-            let forecast = self.play(loads, |task| drawn[task][random.usize(..drawn[task].len())]);
+            let drawn: Vec<Durations> = past.iter().map(|past| past.another(&mut random)).collect();
+            let forecast = self.play(loads, |task| drawn[task].draw(&mut random));
             walls.push(forecast.wall_s);
             busy += forecast.busy_s / DRAWS as f64;
         }
@@ -286,10 +235,18 @@ impl<'p> Predictor<'p> {
             ("tokens_per_minute", limits.tokens_per_minute, sum(|call| call.input.max(call.max_output))),
         ];
         let limited = a_minute.into_iter().filter(|(_, limit, _)| *limit > 0);
-        let mut bounds: BTreeMap<String, f64> = limited
-            .map(|(name, limit, amount)| (format!("llm.limits.{name} = {limit}"), 60.0 * amount / f64::from(limit)))
-            .collect();
+        let mut bounds: BTreeMap<String, f64> =
+            limited.map(|(name, limit, amount)| (format!("llm.limits.{name} = {limit}"), 60.0 * amount / f64::from(limit))).collect();
         if let Some(busy) = busy {
+            // Rounds of a document wait for each other, and further documents for those under way.
+            let rounds = |document: &Vec<Load>| {
+                let rounds: BTreeSet<(u8, bool)> = document.iter().map(|call| (call.round, call.order == Order::Follows)).collect();
+                rounds.len() as f64
+            };
+            let calls = loads.iter().map(Vec::len).sum::<usize>() as f64;
+            let documents = self.plan.llm.documents(self.plan.jobs.fewest_calls()) as f64;
+            let in_turn = busy / calls.max(1.0) * loads.iter().map(rounds).sum::<f64>() / documents;
+            bounds.insert(format!("llm.documents = {documents}"), in_turn);
             bounds.insert(format!("llm.concurrency = {}", self.plan.llm.concurrency), busy / self.plan.llm.concurrency as f64);
         }
         bounds.insert("preparation".to_owned(), self.survey.pending as f64 / self.survey.prepared_per_s.max(f64::MIN_POSITIVE));
@@ -304,9 +261,4 @@ const MORE: f64 = 1.3;
 /// Documents of which something is known.
 fn seen(survey: &Survey) -> impl Iterator<Item = &DocumentPlan> {
     survey.compared.iter().chain(&survey.plans)
-}
-
-fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (sum, n) = values.into_iter().fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
-    if n > 0.0 { sum / n } else { 0.0 }
 }

@@ -3,7 +3,8 @@
 //! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
 //! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
 //! `isolation` reads documents in processes of their own, `portions` divides those that are too long, `inspect` prepares one and asks
-//! nothing. `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
+//! nothing. `questions` is what is asked about one, in its order. `survey` goes through the first stages to see what a run would do, `pretend`
+//! foresees its calls, and `forecast` says, with what is known from the `past`, what they would cost and take. `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
 //! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and to
 //! other terminals (`live` does what they ask, `under_way` knows who can be cancelled), and reports the counters. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
@@ -21,7 +22,9 @@ mod list;
 mod live;
 mod memory;
 mod meter;
+mod past;
 mod portions;
+mod positions;
 mod prepare;
 mod pretend;
 mod priming;
@@ -37,12 +40,13 @@ mod under_way;
 mod wiring;
 mod write;
 
-pub use forecast::{History, Prediction, predict};
+pub use forecast::{Prediction, predict};
 pub use inspect::{Inspected, inspect};
 pub use isolation::READ_DOCUMENTS;
 pub use live::{LIVE_CHANGES, LiveSettings, Revised};
-pub use route::JobSet;
+pub use past::History;
 pub use pretend::{Foreseen, Past, Task};
+pub use route::JobSet;
 pub use sample::Sample;
 pub use survey::{Changed, DocumentPlan, Survey, survey};
 pub use wiring::run;

@@ -5,13 +5,16 @@ use super::ask::{Subject, Unfinished};
 use super::priming::roles;
 use super::questions::{Asks, answer};
 use super::row::RowMaker;
+use super::wiring::endpoint;
 use super::{Plan, RunError};
 use crate::insight::Order;
 use crate::job::{COMBINE, Job, Portions, stand_in};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Money, Spent, Usage};
+use crate::store::Catalog;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::spawn_blocking;
 
 /// Something that is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub struct Foreseen {
 /// What a call came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Past {
-    /// Whether it was answered.
+    /// Whether an answer was paid for.
     pub answered: bool,
     /// Tokens of all attempts.
     pub usage: Usage,
@@ -57,6 +60,8 @@ pub struct Past {
 /// What all documents share.
 pub(super) struct Shared {
     answers: Answers,
+    /// Documents with their rows of the run before, if that had another recipe.
+    before: Option<Arc<Mutex<Catalog>>>,
     endpoint: String,
     model: String,
     effort: Option<Arc<str>>,
@@ -72,10 +77,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(plan: &Plan, answers: Answers, endpoint: String, lengths: HashMap<String, f64>) -> Self {
+    pub fn new(plan: &Plan, answers: Answers, before: Option<Catalog>, lengths: HashMap<String, f64>) -> Self {
         Self {
             answers,
-            endpoint,
+            before: before.map(|catalog| Arc::new(Mutex::new(catalog))),
+            endpoint: endpoint(plan),
             model: plan.account.model.clone(),
             effort: Some(plan.llm.effort.as_str()).filter(|effort| !effort.is_empty()).map(Arc::from),
             prime: plan.llm.prime,
@@ -98,6 +104,14 @@ impl Shared {
             tasks.push(task);
             tasks.len() - 1
         })
+    }
+
+    /// Whether a document had a row before settings or jobs were changed.
+    pub async fn had_a_row(&self, id: DocumentId) -> Result<bool, RunError> {
+        let Some(before) = self.before.clone() else { return Ok(false) };
+        let look_up = move || before.lock().unwrap_or_else(PoisonError::into_inner).row(id);
+        let row = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))?;
+        Ok(row?.is_some())
     }
 
     /// Whether an identical call about another document will have been answered, or is.
@@ -166,12 +180,20 @@ impl Asks for Pretended<'_> {
         let is_first = self.calls.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         let mut records = Vec::with_capacity(calls.len());
         for (((call, key), before), role) in calls.iter().zip(keys).zip(before).zip(roles) {
-            let (record, is_known) = match before {
-                Before::Answered(record) | Before::Failed(record) => (RowMaker::known(call, record), true),
-                Before::InDoubt(_) | Before::Open { .. } => (self.made_up(call), shared.is_shared(key).await?),
+            let (record, past) = match before {
+                Before::Answered(record) | Before::Failed(record) => {
+                    let record = RowMaker::known(call, record);
+                    // What another document has paid for says nothing about what calls cost.
+                    let paid = record.shared_from.is_none();
+                    let answered = paid && record.status == CallStatus::Ok;
+                    let past = Past { answered, usage: record.usage, cost: record.cost_usd.filter(|_| paid) };
+                    (record, Some(past))
+                }
+                Before::InDoubt(_) | Before::Open { .. } => {
+                    let free = Past { answered: false, usage: Usage::default(), cost: None };
+                    (self.made_up(call), shared.is_shared(key).await?.then_some(free))
+                }
             };
-            let past =
-                is_known.then(|| Past { answered: record.status == CallStatus::Ok, usage: record.usage, cost: record.cost_usd });
             let mut foreseen = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             foreseen.push(Foreseen {
                 task: shared.task(subject.job, call),

@@ -25,7 +25,12 @@ pub(super) trait Asks: Sync {
 }
 
 /// All calls of a document: about it, merging, combining.
-pub(super) async fn answer(desk: &impl Asks, subject: Subject<'_>, portions: &Portions, row: Option<&Map<String, Value>>) -> Result<Answered, Unfinished> {
+pub(super) async fn answer(
+    desk: &impl Asks,
+    subject: Subject<'_>,
+    portions: &Portions,
+    row: Option<&Map<String, Value>>,
+) -> Result<Answered, Unfinished> {
     let (job, model, effort) = (subject.job, desk.model(), desk.effort());
     let calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
     let mut calls = desk.ask_all(subject, calls).await?;

@@ -1,5 +1,7 @@
 //! A few documents instead of all: what a pilot asks about.
 
+use super::Plan;
+
 /// Only so many documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
@@ -20,6 +22,13 @@ impl Sample {
         let mut random = fastrand::Rng::with_seed(seed);
         let border = |n: u64| u64::try_from(u128::from(n) * u128::from(total) / u128::from(documents)).unwrap_or(total);
         Some((0..documents).map(|n| random.u64(border(n)..border(n + 1))).collect())
+    }
+}
+
+impl Plan {
+    /// Places of the documents that are wanted; `None` for all. Blocks.
+    pub(super) fn places(&self) -> Option<Vec<u64>> {
+        self.sample.and_then(|sample| sample.places(self.roots.unsorted().count() as u64))
     }
 }
 

@@ -5,21 +5,20 @@
 //! learn from.
 
 use super::answers::{Answers, Sharing};
-use super::forecast::History;
 use super::list::{Findings, Found, Lister, walk};
 use super::meter::Meters;
+use super::past::History;
+use super::positions::Positions;
 use super::prepare::{Ready, State, prepare, workers};
 use super::pretend::{Foreseen, Pretended, Shared, Task};
 use super::read::{Reader, read};
 use super::register::Register;
 use super::summary::nothing_found;
-use super::wiring::endpoint;
-use super::{Context, Plan, RunError, Sample};
+use super::{Context, Plan, RunError};
 use crate::model::{FailureCode, LeftOut, RowStatus};
 use crate::store::{Archive, Catalog, RunRecord, StoreError, StoreHandle};
 use futures::StreamExt as _;
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -74,8 +73,8 @@ pub struct DocumentPlan {
     pub index: u64,
     /// The calls, those that are answered too.
     pub calls: Vec<Foreseen>,
-    /// Whether it was up to date for the run before.
-    pub was_up_to_date: bool,
+    /// Whether it had a row before settings or jobs were changed.
+    pub had_a_row: bool,
 }
 
 /// Settings or jobs that are not those of the run before.
@@ -83,7 +82,7 @@ pub struct DocumentPlan {
 pub struct Changed {
     /// That run.
     pub before: RunRecord,
-    /// Documents that were up to date for it, and are not any more.
+    /// Documents that had a row then, and have none now.
     pub rows: u64,
 }
 
@@ -93,18 +92,12 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
     if total == 0 {
         return Err(RunError::NoDocuments(nothing_found(plan)));
     }
-    let places = plan.sample.and_then(|sample| sample.places(total));
+    let places = plan.places();
     let archive = Archive::open(&plan.output.dir).map_err(RunError::Unusable)?;
     let catalog = |recipe| archive.as_ref().map(|archive| archive.catalog(recipe)).transpose().map_err(RunError::Unusable);
     let (pending, findings) = compare(plan, catalog(Some(plan.recipe))?, places.clone()).await?;
-    let before = archive.as_ref().map(Archive::runs).transpose()?.and_then(|runs| runs.into_iter().rfind(|run| run.listing.is_some()));
-    let mut pending_before = None;
-    let mut changed = None;
-    if let Some(before) = before.filter(|before| before.recipe != plan.recipe) {
-        let (positions, _) = compare(plan, catalog(Some(before.recipe))?, places.clone()).await?;
-        changed = Some(Changed { rows: pending.len().saturating_sub(positions.len()), before });
-        pending_before = Some(positions);
-    }
+    let changed = archive.as_ref().map(|archive| changed(archive, plan.recipe)).transpose()?.flatten();
+    let before = changed.as_ref().map(|changed| catalog(Some(changed.before.recipe))).transpose()?.flatten();
     let looked_at = places.as_ref().map_or(total, |places| places.len() as u64);
     let up_to_date = Positions::rest(&pending, places.unwrap_or_else(|| (0..total).collect::<Vec<_>>()));
     let mut survey = Survey {
@@ -116,11 +109,16 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         ..Survey::default()
     };
     let (chosen, compared) = (pending.some(PREPARED), up_to_date.some(COMPARED));
-    prepare_some(plan, (archive.as_ref(), history), (&chosen, &compared), &mut survey).await?;
-    for document in &mut survey.plans {
-        document.was_up_to_date = pending_before.as_ref().is_some_and(|pending| !pending.hold(document.index));
-    }
+    prepare_some(plan, (archive.as_ref(), before, history), (&chosen, &compared), &mut survey).await?;
     Ok(survey)
+}
+
+/// Whether the run before had another recipe, and what that means for its rows.
+fn changed(archive: &Archive, recipe: i64) -> Result<Option<Changed>, StoreError> {
+    let before = archive.runs()?.into_iter().rfind(|run| run.listing.is_some()).filter(|before| before.recipe != recipe);
+    let Some(before) = before else { return Ok(None) };
+    let rows = |recipe| Ok::<u64, StoreError>(archive.counts(before.listing.unwrap_or(before.id), recipe)?.rows.values().sum());
+    Ok(Some(Changed { rows: rows(before.recipe)?.saturating_sub(rows(recipe)?), before }))
 }
 
 /// The first stages of a run, under way.
@@ -186,7 +184,7 @@ async fn compare(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<
 /// Reads and prepares the documents at these places, and foresees their calls.
 async fn prepare_some(
     plan: &Arc<Plan>,
-    (archive, history): (Option<&Archive>, &History),
+    (archive, before, history): (Option<&Archive>, Option<Catalog>, &History),
     (chosen, compared): (&[u64], &[u64]),
     survey: &mut Survey,
 ) -> Result<(), RunError> {
@@ -210,21 +208,21 @@ async fn prepare_some(
         skip_in_doubt: false,
         sharing: plan.llm.share_identical_calls.then(Sharing::default),
     };
-    let shared = Shared::new(plan, known, endpoint(plan), history.lengths());
+    let shared = Shared::new(plan, known, before, history.lengths());
     let mut done = ReceiverStream::new(ready_out).map(|ready| foresee(ready, &shared)).buffer_unordered(LOOKED_UP);
     while let Some(result) = done.next().await {
         let (index, outcome) = result?;
         let is_compared = compared.binary_search(&index).is_ok();
         match outcome {
             Outcome::Calls { calls, .. } if is_compared => {
-                survey.compared.push(DocumentPlan { index, calls, was_up_to_date: true });
+                survey.compared.push(DocumentPlan { index, calls, had_a_row: false });
             }
             _ if is_compared => {}
             Outcome::Failed(code) => *survey.failures.entry(code).or_default() += 1,
             Outcome::Skipped(why) => *survey.skipped.entry(why).or_default() += 1,
-            Outcome::Calls { kind, job, calls } => {
+            Outcome::Calls { kind, job, calls, had_a_row } => {
                 *survey.kinds.entry((kind, job)).or_default() += 1;
-                survey.plans.push(DocumentPlan { index, calls, was_up_to_date: false });
+                survey.plans.push(DocumentPlan { index, calls, had_a_row });
             }
         }
     }
@@ -242,7 +240,7 @@ async fn prepare_some(
 enum Outcome {
     Failed(FailureCode),
     Skipped(String),
-    Calls { kind: String, job: String, calls: Vec<Foreseen> },
+    Calls { kind: String, job: String, calls: Vec<Foreseen>, had_a_row: bool },
 }
 
 async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunError> {
@@ -253,69 +251,14 @@ async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunErr
         State::Prepared(facts, portions) => {
             let row = document.row().map(|row| &row.columns);
             match Pretended::new(shared).calls(id, is_new, &job, &portions, row).await? {
-                Ok(calls) => Outcome::Calls { kind: facts.format, job: job.name.clone(), calls },
+                Ok(calls) => {
+                    let had_a_row = !is_new && shared.had_a_row(id).await?;
+                    Outcome::Calls { kind: facts.format, job: job.name.clone(), calls, had_a_row }
+                }
                 Err(failure) => Outcome::Failed(failure.code),
             }
         }
     };
     drop(held);
     Ok((document.index, outcome))
-}
-
-/// Places in the input, in order, as stretches: they mostly lie side by side.
-#[derive(Debug, Default)]
-struct Positions(Vec<Range<u64>>);
-
-impl Positions {
-    fn push(&mut self, position: u64) {
-        match self.0.last_mut() {
-            Some(last) if last.end == position => last.end += 1,
-            _ => self.0.push(position..position + 1),
-        }
-    }
-
-    fn len(&self) -> u64 {
-        self.0.iter().map(|stretch| stretch.end - stretch.start).sum()
-    }
-
-    fn hold(&self, position: u64) -> bool {
-        let at = self.0.partition_point(|stretch| stretch.end <= position);
-        self.0.get(at).is_some_and(|stretch| stretch.contains(&position))
-    }
-
-    /// Those of `all` that are not among `taken`.
-    fn rest(taken: &Self, all: impl IntoIterator<Item = u64>) -> Self {
-        let mut rest = Self::default();
-        all.into_iter().filter(|position| !taken.hold(*position)).for_each(|position| rest.push(position));
-        rest
-    }
-
-    /// All, or so many of them from all parts.
-    fn some(&self, most: u64) -> Vec<u64> {
-        let mut chosen = Sample { documents: most, seed: 0 }.places(self.len()).map(|places| places.into_iter().peekable());
-        let mut some = Vec::new();
-        for (nth, position) in self.0.iter().cloned().flatten().enumerate() {
-            if chosen.as_mut().is_none_or(|places| places.next_if_eq(&(nth as u64)).is_some()) {
-                some.push(position);
-            }
-        }
-        some
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_kept_as_stretches() {
-        let mut taken = Positions::default();
-        [0, 1, 2, 5, 6, 9].into_iter().for_each(|position| taken.push(position));
-        assert_eq!((taken.0.len(), taken.len()), (3, 6));
-        assert!(taken.hold(6) && !taken.hold(7) && !taken.hold(10));
-        let rest = Positions::rest(&taken, 0..10);
-        assert_eq!(rest.some(10), [3, 4, 7, 8]);
-        let some = taken.some(3);
-        assert!(some.len() == 3 && some.is_sorted() && some.iter().all(|position| taken.hold(*position)), "{some:?}");
-    }
 }

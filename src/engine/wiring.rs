@@ -127,8 +127,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     stages.spawn_blocking({
         let (plan, context, findings) = (Arc::clone(&plan), context.clone(), Arc::clone(&findings));
         move || {
-            let places = plan.sample.and_then(|sample| sample.places(plan.roots.unsorted().count() as u64));
-            walk(&plan.roots, (compare, places), &walked_in, &findings, &context);
+            walk(&plan.roots, (compare, plan.places()), &walked_in, &findings, &context);
             Ok(())
         }
     });

@@ -55,9 +55,8 @@ pub struct Observed {
 pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], times: f64) -> Option<Interval> {
     let n = sample.len() as f64;
     let tasks = rest.iter().flatten().map(|(task, _)| task + 1).max()?;
-    let sum_of = |task: usize, amount: fn(&Observed) -> f64| -> f64 {
-        sample.iter().flatten().filter(|one| one.task == task).map(amount).sum()
-    };
+    let sum_of =
+        |task: usize, amount: fn(&Observed) -> f64| -> f64 { sample.iter().flatten().filter(|one| one.task == task).map(amount).sum() };
     let (mut ratios, mut weights, mut total) = (vec![0.0; tasks], vec![0.0; tasks], 0.0);
     for task in 0..tasks {
         let expected: f64 = times * rest.iter().flatten().filter(|(other, _)| *other == task).map(|(_, amount)| amount).sum::<f64>();
@@ -72,14 +71,22 @@ pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], time
         weights[task] = expected / seen;
         total += ratios[task] * expected;
     }
+    let relevant = |task: usize| weights.get(task).is_some_and(|weight| *weight > 0.0);
     let residual = |one: &Observed| one.actual - ratios.get(one.task).copied().unwrap_or(0.0) * one.expected;
+    let share = |document: &[Observed]| {
+        let most = document.iter().filter(|one| relevant(one.task)).map(|one| one.expected / sum_of(one.task, |one| one.expected));
+        most.fold(0.0, f64::max)
+    };
     let squares = |weight: &dyn Fn(usize) -> f64| -> f64 {
-        let of_document = |document: &Vec<Observed>| document.iter().map(|one| weight(one.task) * residual(one)).sum::<f64>().powi(2);
+        // What a document makes up of the sample it bends towards itself: its error is the one without it.
+        let of_document = |document: &Vec<Observed>| {
+            let error: f64 = document.iter().map(|one| weight(one.task) * residual(one)).sum();
+            (error / (1.0 - share(document)).max(f64::EPSILON)).powi(2)
+        };
         sample.iter().map(of_document).sum::<f64>() / (n - 1.0)
     };
     let of_ratios = n * squares(&|task| weights.get(task).copied().unwrap_or(0.0));
     // Of the documents to come: they scatter like those of the sample, and larger ones more.
-    let relevant = |task: usize| weights.get(task).is_some_and(|weight| *weight > 0.0);
     let documents = times * rest.len() as f64;
     let seen: f64 = sample.iter().flatten().filter(|one| relevant(one.task)).map(|one| ratios[one.task] * one.expected).sum();
     let larger = total / documents / (seen / n);

@@ -3,6 +3,7 @@
 pub mod agreement;
 mod bottleneck;
 pub mod distribution;
+mod durations;
 mod estimate;
 pub mod proportion;
 pub mod regression;
@@ -10,5 +11,6 @@ mod schedule;
 pub mod speed_up;
 
 pub use bottleneck::{Rate, Situation, Tail};
+pub use durations::Durations;
 pub use estimate::{Interval, Observed, ratio_estimate, student};
 pub use schedule::{Admission, Forecast, Load, Machinery, Order, schedule};

@@ -22,8 +22,8 @@ mod vote;
 
 pub use builtin::{AUTO, BUILTIN, builtin};
 pub use combine::Combined;
-pub use load::COMBINE;
 pub use file::{InputKind, LongMethod, Merge, Method};
+pub use load::COMBINE;
 pub use long::{LongRule, Merged};
 pub use plan::{Portions, RowColumns};
 pub use stand_in::stand_in;

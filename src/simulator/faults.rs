@@ -58,3 +58,20 @@ pub(super) fn delay(scenario: &Scenario, call: &CallHash, attempt: u32, user_tex
     }
     fixed + Duration::from_millis(scenario.jitter_ms).mul_f64(draw(call, attempt, "jitter"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_take_as_long_as_the_quantiles_say() {
+        let scenario = Scenario { latency_quantiles_ms: vec![10.0, 20.0, 1000.0], latency_ms: 5000, ..Scenario::default() };
+        let of = |n: u32| delay(&scenario, &[1; 32], n, "").as_secs_f64() * 1000.0;
+        let drawn: Vec<f64> = (0..1000).map(of).collect();
+        let short = drawn.iter().filter(|ms| **ms <= 20.0).count();
+        assert!((430..570).contains(&short) && drawn.iter().all(|ms| (10.0..=1000.0).contains(ms)), "{short}");
+        assert!((of(7) - of(7)).abs() < f64::EPSILON);
+        let wrong = Scenario { latency_quantiles_ms: vec![2.0, 1.0], ..Scenario::default() };
+        assert!(wrong.problem().is_some_and(|problem| problem.contains("latency_quantiles_ms")));
+    }
+}

@@ -60,7 +60,8 @@ fn texts(directory: &Path, count: usize, seed: u64) {
 fn docmill(args: &[&str], directory: &Path, url: &str, settings: &[&str]) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
     command.args(args).current_dir(directory).stderr(Stdio::null());
-    let provider = ["llm.provider=openai-compatible", "llm.model=simulated-small", &format!("llm.base_url={url}/v1")].map(ToOwned::to_owned);
+    let provider =
+        ["llm.provider=openai-compatible", "llm.model=simulated-small", &format!("llm.base_url={url}/v1")].map(ToOwned::to_owned);
     for set in provider.iter().map(String::as_str).chain(settings.iter().copied()) {
         command.args(["--set", set]);
     }
@@ -72,7 +73,9 @@ async fn play(scenario: Scenario, documents: &Path, job: &str, settings: &[&str]
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("job.toml"), job).unwrap();
     let Prices { input, cache_read, cache_write, output } = PRICES;
-    let prices = format!("[prices]\nsimulated-small = {{ input = {input:?}, cache_read = {cache_read:?}, cache_write = {cache_write:?}, output = {output:?} }}\n");
+    let prices = format!(
+        "[prices]\nsimulated-small = {{ input = {input:?}, cache_read = {cache_read:?}, cache_write = {cache_write:?}, output = {output:?} }}\n"
+    );
     std::fs::write(dir.path().join("pipeline.toml"), prices).unwrap();
     let simulator = Simulator::start(scenario, 0).await.unwrap();
     let (url, documents, directory) = (simulator.base_url(), documents.to_str().unwrap().to_owned(), dir.path().to_owned());
@@ -119,7 +122,11 @@ pub fn cost(seeds: u64) {
     }
     widths.sort_by(f64::total_cmp);
     println!("cost: {held} of {seeds} bills were in the interval (wanted: 95 %)");
-    println!("cost: the interval is +-{:.1} % in the middle, +-{:.1} % at the widest (wanted: below 25 %)", 100.0 * widths[widths.len() / 2], 100.0 * widths[widths.len() - 1]);
+    println!(
+        "cost: the interval is +-{:.1} % in the middle, +-{:.1} % at the widest (wanted: below 25 %)",
+        100.0 * widths[widths.len() / 2],
+        100.0 * widths[widths.len() - 1]
+    );
 }
 
 /// Predicted and real time in ten situations.

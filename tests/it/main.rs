@@ -27,6 +27,7 @@ mod limits;
 mod live;
 mod money;
 mod order;
+mod plan;
 mod poison;
 mod providers;
 mod read_only;

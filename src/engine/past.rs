@@ -1,0 +1,68 @@
+//! What requests of earlier runs tell about those to come.
+
+use super::{Plan, RunError};
+use crate::insight::Durations;
+use crate::store::Archive;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// Requests that are looked at, the newest ones.
+const REQUESTS: u32 = 5000;
+
+/// What the requests of earlier runs took, by task.
+#[derive(Debug, Clone, Default)]
+pub struct History(HashMap<String, Vec<(f64, f64)>>);
+
+impl History {
+    /// Requests about the same jobs to the same model that the store of a plan has on record.
+    pub fn of(plan: &Plan) -> Result<Self, RunError> {
+        const SAME: [&str; 4] = ["llm.provider", "llm.model", "llm.base_url", "llm.effort"];
+        let Some(archive) = Archive::open(&plan.output.dir).map_err(RunError::Unusable)? else { return Ok(Self::default()) };
+        let settings = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
+        let ours = settings(&plan.settings);
+        let mut runs = archive.runs()?;
+        runs.retain(|run| {
+            let theirs = settings(&run.settings);
+            let jobs = run.jobs.iter().any(|job| plan.jobs.get(&job.name).is_some());
+            jobs && SAME.iter().all(|key| ours.get(*key) == theirs.get(*key))
+        });
+        let runs: Vec<i64> = runs.iter().map(|run| run.id).collect();
+        let mut requests: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
+        for request in archive.answered(&runs, REQUESTS)? {
+            // A label is the task and, in brackets, what it is about.
+            let task = request.call.split(" (").next().unwrap_or_default().to_owned();
+            requests.entry(task).or_default().push((request.ms as f64 / 1000.0, request.output_tokens as f64));
+        }
+        Ok(Self(requests))
+    }
+
+    /// One that says of all tasks that answers take so many seconds.
+    pub fn of_seconds(seconds: impl IntoIterator<Item = f64>) -> Self {
+        Self(HashMap::from([(String::new(), seconds.into_iter().map(|s| (s, 0.0)).collect())]))
+    }
+
+    /// Average lengths of answers in tokens.
+    pub fn lengths(&self) -> HashMap<String, f64> {
+        let known = self.0.iter().map(|(task, requests)| (task.clone(), mean(requests.iter().map(|(_, tokens)| *tokens))));
+        known.filter(|(_, tokens)| *tokens > 0.0).collect()
+    }
+
+    /// Seconds that answers took, of all tasks, in order.
+    pub fn seconds(&self) -> Vec<f64> {
+        let mut all: Vec<f64> = self.0.values().flatten().map(|(seconds, _)| *seconds).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    }
+
+    /// The same of one task, or of all where nothing is known about that one.
+    pub fn seconds_of(&self, task: &str) -> Durations {
+        let own = self.0.get(task).map(|requests| requests.iter().map(|(seconds, _)| *seconds).collect());
+        Durations::new(own.unwrap_or_else(|| self.seconds()))
+    }
+}
+
+/// The average; 0 of nothing.
+pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (sum, n) = values.into_iter().fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+    if n > 0.0 { sum / n } else { 0.0 }
+}

@@ -1,0 +1,65 @@
+//! Which documents of the input.
+
+use super::Sample;
+use std::ops::Range;
+
+/// Places in the input, in order, as stretches: they mostly lie side by side.
+#[derive(Debug, Default)]
+pub(super) struct Positions(Vec<Range<u64>>);
+
+impl Positions {
+    /// Adds one, behind those that are there.
+    pub fn push(&mut self, position: u64) {
+        match self.0.last_mut() {
+            Some(last) if last.end == position => last.end += 1,
+            _ => self.0.push(position..position + 1),
+        }
+    }
+
+    /// How many.
+    pub fn len(&self) -> u64 {
+        self.0.iter().map(|stretch| stretch.end - stretch.start).sum()
+    }
+
+    /// Whether this is one of them.
+    pub fn hold(&self, position: u64) -> bool {
+        let at = self.0.partition_point(|stretch| stretch.end <= position);
+        self.0.get(at).is_some_and(|stretch| stretch.contains(&position))
+    }
+
+    /// Those of `all` that are not among `taken`.
+    pub fn rest(taken: &Self, all: impl IntoIterator<Item = u64>) -> Self {
+        let mut rest = Self::default();
+        all.into_iter().filter(|position| !taken.hold(*position)).for_each(|position| rest.push(position));
+        rest
+    }
+
+    /// All, or so many of them from all parts.
+    pub fn some(&self, most: u64) -> Vec<u64> {
+        let mut chosen = Sample { documents: most, seed: 0 }.places(self.len()).map(|places| places.into_iter().peekable());
+        let mut some = Vec::new();
+        for (nth, position) in self.0.iter().cloned().flatten().enumerate() {
+            if chosen.as_mut().is_none_or(|places| places.next_if_eq(&(nth as u64)).is_some()) {
+                some.push(position);
+            }
+        }
+        some
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_kept_as_stretches() {
+        let mut taken = Positions::default();
+        [0, 1, 2, 5, 6, 9].into_iter().for_each(|position| taken.push(position));
+        assert_eq!((taken.0.len(), taken.len()), (3, 6));
+        assert!(taken.hold(6) && !taken.hold(7) && !taken.hold(10));
+        let rest = Positions::rest(&taken, 0..10);
+        assert_eq!(rest.some(10), [3, 4, 7, 8]);
+        let some = taken.some(3);
+        assert!(some.len() == 3 && some.is_sorted() && some.iter().all(|position| taken.hold(*position)), "{some:?}");
+    }
+}

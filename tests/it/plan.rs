@@ -1,0 +1,172 @@
+//! `docmill plan` and `docmill rehearse`: what they say against what a run does.
+
+use crate::support::{Finished, ModelServer, Workspace};
+use docmill::simulator::{Faults, Prices, Scenario, Simulator};
+use serde_json::Value;
+
+/// What `docmill plan` says of the documents in `docs`.
+fn plan(workspace: &Workspace, args: &[&str]) -> Value {
+    let told = workspace.start_with([&["plan", "docs", "--json"], args].concat()).finish().exits(0);
+    serde_json::from_str(&told.stdout).unwrap()
+}
+
+fn workspace(server: &ModelServer) -> Workspace {
+    let workspace = Workspace::new().against(server);
+    for n in 0..6 {
+        workspace.doc(format!("{n}.txt"), format!("docid:d{n} a text"));
+    }
+    workspace
+}
+
+#[test]
+fn a_plan_sends_nothing_and_writes_nothing() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    workspace.doc("broken.png", b"\x89PNG\r\n\x1a\n and no more");
+    let told = plan(&workspace, &[]);
+    assert_eq!((&told["documents"], &told["calls"], &told["waves"]), (&7.into(), &36.into(), &2.into()));
+    assert_eq!(told["failures"]["undecodable"], 1);
+    assert!(told["seconds"].is_null() && told["cost_usd"].is_null(), "{told}");
+    assert!(!workspace.path("output").exists());
+    assert_eq!(server.ledger().requests(), 0);
+
+    workspace.run([""; 0]).exits(3);
+    let requests = server.ledger().requests();
+    assert_eq!(requests, 36);
+    let store = std::fs::read(workspace.path("output/docmill.db")).unwrap();
+    let text = workspace.start_with(["plan", "docs"]).finish().exits(0).stdout;
+    assert!(text.contains("nothing to do"), "{text}");
+    assert_eq!(server.ledger().requests(), requests);
+    assert!(store == std::fs::read(workspace.path("output/docmill.db")).unwrap(), "the store was written");
+}
+
+#[test]
+fn a_pilot_is_paid_once_and_the_rest_is_what_the_plan_says() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let told = plan(&workspace, &["--pilot", "2"]);
+    assert_eq!((&told["documents"], &told["calls"], &told["waves"]), (&6.into(), &24.into(), &1.into()));
+    assert_eq!((&told["learned_from_documents"], server.ledger().requests()), (&2.into(), 12));
+    assert!(told["seconds"]["low"].as_f64().unwrap() <= told["seconds"]["high"].as_f64().unwrap());
+    workspace.start_with(["plan", "--rows", "-", "--pilot", "2"]).finish().exits(2).says(&["standard input"]);
+    // What was asked for is there: nothing is sent again.
+    plan(&workspace, &["--pilot", "2"]);
+    assert_eq!(server.ledger().requests(), 12);
+    workspace.run([""; 0]).exits(0);
+    assert_eq!(server.ledger().requests(), 36);
+    assert_eq!(plan(&workspace, &[])["calls"], 0);
+}
+
+#[test]
+fn a_dear_pilot_needs_somebody_who_agrees() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    workspace.write("pipeline.toml", "[prices]\ntest-model = { input = 500000, output = 500000 }\n");
+    let refused = workspace.start_with(["plan", "docs", "--pilot", "2"]).finish().exits(2);
+    refused.says(&["the pilot: 2 documents, 12 calls", "nothing was sent", "--yes"]);
+    assert_eq!(server.ledger().requests(), 0);
+    plan(&workspace, &["--pilot", "2", "--yes"]);
+    assert_eq!(server.ledger().requests(), 12);
+}
+
+#[test]
+fn what_an_edit_invalidates_is_said() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let job = |prompt: &str, limit: u32| {
+        let task = |id: &str, prompt: &str| {
+            format!("[[task]]\nid = \"{id}\"\nprompt = \"{prompt}\"\nmax_output_tokens = {limit}\n[task.answer]\n{id} = \"string\"\n")
+        };
+        format!("name = \"two\"\ninput = \"text\"\nsystem = \"s\"\n{}{}", task("summary", prompt), task("title", "Give it a title."))
+    };
+    workspace.write("two.toml", job("Sum it up.", 200));
+    let run = |args: &[&str]| -> Finished { workspace.run([&["--job", "two.toml"], args].concat()).exits(0) };
+    run(&[]);
+    assert_eq!(server.ledger().requests(), 12);
+    let told = plan(&workspace, &["--job", "two.toml", "--set", "llm.concurrency=3"]);
+    assert_eq!((&told["calls"], &told["changed"]), (&0.into(), &Value::Null));
+    let told = plan(&workspace, &["--job", "two.toml", "--set", "llm.effort=low"]);
+    assert_eq!((&told["changed"]["rows"], &told["changed"]["calls"]), (&6.into(), &12.into()));
+    assert_eq!(told["changed"]["settings"]["llm.effort"], serde_json::json!(["", "low"]));
+
+    // One prompt of two: half of the calls are answered already.
+    workspace.write("two.toml", job("Sum it up briefly.", 200));
+    let told = plan(&workspace, &["--job", "two.toml"]);
+    assert_eq!((&told["changed"]["rows"], &told["calls"], &told["calls_answered"]), (&6.into(), &6.into(), &6.into()));
+    assert_eq!(told["answered"]["partly"], 6);
+    run(&[]);
+    assert_eq!(server.ledger().requests(), 18);
+    assert_eq!(plan(&workspace, &["--job", "two.toml"])["calls"], 0);
+}
+
+#[test]
+fn rows_of_tables_and_parts_of_long_documents_are_counted_as_a_run_would() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    let job = "name = \"long\"\ninput = \"text\"\nsystem = \"s\"\n[[task]]\nid = \"title\"\nprompt = \"Give it a title.\"\nmax_output_tokens = 100\n[task.answer]\ntitle = \"string\"\n[long]\nmethod = \"split\"\nmax_input_tokens = 200\n";
+    workspace
+        .write("long.toml", job)
+        .write("rows.csv", format!("body\n{}\n\"short text\"\n", format!("\"{}\"", "A sentence of some words. ".repeat(100))));
+    let args = ["--rows", "rows.csv", "--text-column", "body", "--job", "long.toml"];
+    let told = workspace.start_with([&["plan", "--json"][..], &args].concat()).finish().exits(0);
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    workspace.run_on(args, "").exits(0);
+    assert!(server.ledger().requests() > 4);
+    assert_eq!(told["calls"], server.ledger().requests());
+}
+
+#[test]
+fn a_rehearsal_leaves_nothing_and_asks_nobody() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let rehearse = |args: &[&str]| workspace.start_with([&["rehearse", "docs", "--json"], args].concat()).finish();
+    rehearse(&[]).exits(2).says(&["--latency-ms", "--pilot"]);
+    let told = rehearse(&["--latency-ms", "40", "--jitter-ms", "20", "--speed", "2", "--documents", "4"]).exits(0);
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((&told["documents"], &told["ok"], &told["requests"], &told["refusals"]), (&4.into(), &4.into(), &24.into(), &0.into()));
+    assert!(told["wall_seconds"].as_f64().unwrap() >= 0.04, "{told}");
+    assert_eq!(server.ledger().requests(), 0);
+    assert!(!workspace.path("output").exists());
+
+    // A provider with an account is rehearsed without its key, at its prices.
+    let bare = Workspace::new();
+    bare.doc("a.txt", "docid:a");
+    let args = ["rehearse", "docs", "--json", "--latency-ms", "1", "--set", "llm.provider=gemini"];
+    let told: Value = serde_json::from_str(&bare.docmill(args).exits(0).stdout).unwrap();
+    assert!(told["ok"] == 1 && told["cost_usd"].as_f64().unwrap() > 0.0, "{told}");
+}
+
+/// The same as the measurement `cost`, with fewer seeds and documents.
+#[test]
+fn the_bill_lies_in_the_interval() {
+    const PRICES: Prices = Prices { input: 1.0, cache_read: 0.1, cache_write: 1.25, output: 5.0 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut missed = Vec::new();
+    for seed in 0..10 {
+        let faults = Faults { server_error: 0.02, invalid: 0.02, ..Faults::default() };
+        let scenario = Scenario { seed, prices: PRICES, length_spread: 0.6, faults, ..Scenario::default() };
+        let simulator = runtime.block_on(Simulator::start(scenario, 0)).unwrap();
+        let workspace = Workspace::new()
+            .set("llm.provider", "openai-compatible")
+            .set("llm.model", "simulated-small")
+            .set("llm.base_url", format!("{}/v1", simulator.base_url()))
+            .set("llm.retry.base_ms", 1);
+        workspace
+            .write("pipeline.toml", "[prices]\nsimulated-small = { input = 1.0, output = 5.0, cache_read = 0.1, cache_write = 1.25 }\n");
+        let mut random = fastrand::Rng::with_seed(seed);
+        for n in 0..40 {
+            let words: Vec<String> = (0..random.usize(20..400)).map(|_| format!("word{}", random.u32(..5000))).collect();
+            workspace.doc(format!("{n:02}.txt"), words.join(" "));
+        }
+        let told = plan(&workspace, &["--pilot", "20", "--yes"]);
+        let before = simulator.ledger().cost_usd.usd();
+        workspace.run(["--quiet"]);
+        let cost = simulator.ledger().cost_usd.usd() - before;
+        let (low, high) = (told["cost_usd"]["low"].as_f64().unwrap(), told["cost_usd"]["high"].as_f64().unwrap());
+        assert!((high - low) / (high + low) < 0.25, "seed {seed}: {low} to {high}");
+        if !(low..=high).contains(&cost) {
+            missed.push(format!("seed {seed}: {cost} is not in {low} to {high}"));
+        }
+    }
+    assert!(missed.len() <= 1, "{missed:?}");
+}
