@@ -54,7 +54,9 @@ mod tests {
     #[test]
     fn places_are_kept_as_stretches() {
         let mut taken = Positions::default();
-        [0, 1, 2, 5, 6, 9].into_iter().for_each(|position| taken.push(position));
+        for position in [0, 1, 2, 5, 6, 9] {
+            taken.push(position);
+        }
         assert_eq!((taken.0.len(), taken.len()), (3, 6));
         assert!(taken.hold(6) && !taken.hold(7) && !taken.hold(10));
         let rest = Positions::rest(&taken, 0..10);

@@ -46,7 +46,11 @@ pub struct Observed {
     pub actual: f64,
 }
 
-/// The actual total of documents of which only the expected amounts are known (by document, then by task), with a confidence of 95 %;
+/// Costs are skewed: few answers are long, and a small sample may have none of them. An interval of Student's then holds less often
+/// than it says; this much wider makes sure.
+const SKEWED: f64 = 1.2;
+
+/// The actual total of documents of which only the expected amounts are known (by document, then by task), with a confidence of at least 95 %;
 /// each of them stands for `times` documents. `sample` are the documents of which both are known.
 ///
 /// A ratio estimator for each task. Errors are counted by document: calls on one document go wrong together. There are two: that of
@@ -94,7 +98,7 @@ pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], time
     // Of those that were not even prepared.
     let amounts: Vec<f64> = rest.iter().map(|document| document.iter().map(|(task, amount)| ratios[*task] * amount).sum()).collect();
     let of_sampling = documents * (documents - rest.len() as f64) / rest.len() as f64 * variance(&amounts);
-    Some(Interval::around(total, student(sample.len() - 1) * (of_ratios + of_the_rest + of_sampling).sqrt()))
+    Some(Interval::around(total, SKEWED * student(sample.len() - 1) * (of_ratios + of_the_rest + of_sampling).sqrt()))
 }
 
 fn variance(values: &[f64]) -> f64 {
@@ -154,8 +158,8 @@ mod tests {
             held += u32::from((interval.low..interval.high).contains(&total));
             widths += (interval.high - interval.low) / 2.0 / interval.middle() / 1000.0;
         }
-        assert!((930..=970).contains(&held), "{held} of 1000");
-        assert!((0.1..0.25).contains(&widths), "{widths}");
+        assert!((960..=995).contains(&held), "{held} of 1000");
+        assert!((0.1..0.3).contains(&widths), "{widths}");
     }
 
     #[test]
@@ -163,6 +167,6 @@ mod tests {
         let one = |task| Observed { task, expected: 1.0, actual: 2.0 };
         assert_eq!(ratio_estimate(&[vec![one(0)], vec![one(0)]], &[vec![(1, 1.0)]], 1.0), None);
         assert_eq!(ratio_estimate(&[vec![one(0)]], &[vec![(0, 1.0)]], 1.0), None);
-        assert_eq!(ratio_estimate(&[vec![one(0)], vec![one(0)]], &[vec![(0, 1.0)]; 3], 2.0), Some(Interval { low: 12.0, high: 12.0 }));
+        assert_eq!(ratio_estimate(&[vec![one(0)], vec![one(0)]], &vec![vec![(0, 1.0)]; 3], 2.0), Some(Interval { low: 12.0, high: 12.0 }));
     }
 }

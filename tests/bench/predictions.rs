@@ -50,6 +50,7 @@ fn texts(directory: &Path, count: usize, seed: u64) {
     for n in 0..count {
         // The sum of some is about normal, so this is about lognormal.
         let normal = (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of words")]
         let words = (300.0 * (0.8 * normal).exp()) as usize + 10;
         let text: Vec<String> = (0..words).map(|_| format!("word{}", random.u32(..5000))).collect();
         std::fs::write(directory.join(format!("{n:05}.txt")), format!("docid:d{n} {}", text.join(" "))).unwrap();
@@ -138,7 +139,7 @@ pub fn time() {
     let mixed = dir.path().join("mixed");
     texts(&mixed, 150, 2);
     for n in 0..50_u32 {
-        let picture = image::RgbImage::from_fn(320, 240, |x, y| image::Rgb([(x + n) as u8, y as u8, (x * y) as u8]));
+        let picture = image::RgbImage::from_fn(320, 240, |x, y| image::Rgb([x + n, y, x * y].map(|value| value.to_le_bytes()[0])));
         picture.save(mixed.join(format!("{n:05}.png"))).unwrap();
     }
     let heavy: Vec<f64> = (0..100).map(|n| 100.0 / (1.0 - f64::from(n) / 100.0).powf(0.7)).collect();

@@ -106,7 +106,7 @@ fn rows_of_tables_and_parts_of_long_documents_are_counted_as_a_run_would() {
     let job = "name = \"long\"\ninput = \"text\"\nsystem = \"s\"\n[[task]]\nid = \"title\"\nprompt = \"Give it a title.\"\nmax_output_tokens = 100\n[task.answer]\ntitle = \"string\"\n[long]\nmethod = \"split\"\nmax_input_tokens = 200\n";
     workspace
         .write("long.toml", job)
-        .write("rows.csv", format!("body\n{}\n\"short text\"\n", format!("\"{}\"", "A sentence of some words. ".repeat(100))));
+        .write("rows.csv", format!("body\n\"{}\"\n\"short text\"\n", "A sentence of some words. ".repeat(100)));
     let args = ["--rows", "rows.csv", "--text-column", "body", "--job", "long.toml"];
     let told = workspace.start_with([&["plan", "--json"][..], &args].concat()).finish().exits(0);
     let told: Value = serde_json::from_str(&told.stdout).unwrap();
