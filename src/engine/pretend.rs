@@ -114,13 +114,11 @@ impl Shared {
         Ok(row?.is_some())
     }
 
-    /// Whether an identical call about another document will have been answered, or is.
-    async fn is_shared(&self, key: CallKey) -> Result<bool, RunError> {
-        if self.answers.sharing.is_none() {
-            return Ok(false);
-        }
-        let is_new = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-        Ok(!is_new || self.answers.shared(key).await?.is_some())
+    /// Whether an identical call about another document, or an earlier version of this row, will have been answered, or is.
+    async fn is_shared(&self, key: CallKey, row: Option<&str>) -> Result<bool, RunError> {
+        let first = || self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        let will_be = self.answers.sharing.is_some() && !first();
+        Ok(will_be || self.answers.shared(key, row).await?.is_some())
     }
 }
 
@@ -138,13 +136,11 @@ impl<'s> Pretended<'s> {
     /// All calls of a document, or why there can be none.
     pub async fn calls(
         self,
-        id: DocumentId,
-        is_new: bool,
-        job: &Job,
+        subject: Subject<'_>,
         portions: &Portions,
         row: Option<&Map<String, Value>>,
     ) -> Result<Result<Vec<Foreseen>, Failure>, RunError> {
-        match answer(&self, Subject { id, is_new, job }, portions, row).await {
+        match answer(&self, subject, portions, row).await {
             Ok(_) | Err(Unfinished::Stopping) => Ok(Ok(self.calls.into_inner().unwrap_or_else(PoisonError::into_inner))),
             Err(Unfinished::Unasked(failure)) => Ok(Err(failure)),
             Err(Unfinished::Error(error)) => Err(error),
@@ -191,7 +187,7 @@ impl Asks for Pretended<'_> {
                 }
                 Before::InDoubt(_) | Before::Open { .. } => {
                     let free = Past { answered: false, usage: Usage::default(), cost: None };
-                    (self.made_up(call), shared.is_shared(key).await?.then_some(free))
+                    (self.made_up(call), shared.is_shared(key, subject.row).await?.then_some(free))
                 }
             };
             let mut foreseen = self.calls.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,6 +5,7 @@
 //! learn from.
 
 use super::answers::{Answers, Sharing};
+use super::ask::Subject;
 use super::list::{Findings, Found, Lister, walk};
 use super::meter::Meters;
 use super::past::History;
@@ -132,7 +133,7 @@ struct Begun {
 
 /// Walks, and compares with what the store knows.
 fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Begun {
-    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), plan.llm.concurrency));
+    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), &plan.llm));
     let (events, _nobody_watches) = mpsc::channel(1);
     let context = Context { events, meters, stop: CancellationToken::new() };
     let findings = Arc::new(Mutex::new(Findings::default()));
@@ -244,13 +245,15 @@ enum Outcome {
 }
 
 async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunError> {
-    let Ready { document, id, is_new, job, state, held } = ready;
+    let Ready { document, id, is_new, job, state, held, .. } = ready;
     let outcome = match state {
         State::Failed(failure) => Outcome::Failed(failure.code),
         State::Skipped(failure) => Outcome::Skipped(failure.message),
         State::Prepared(facts, portions) => {
-            let row = document.row().map(|row| &row.columns);
-            match Pretended::new(shared).calls(id, is_new, &job, &portions, row).await? {
+            let (columns, never) = (document.row().map(|row| &row.columns), CancellationToken::new());
+            let row = columns.map(|_| &*document.name);
+            let subject = Subject { id, position: document.index, is_new, row, job: &job, cancelled: &never };
+            match Pretended::new(shared).calls(subject, &portions, columns).await? {
                 Ok(calls) => {
                     let had_a_row = !is_new && shared.had_a_row(id).await?;
                     Outcome::Calls { kind: facts.format, job: job.name.clone(), calls, had_a_row }

@@ -6,7 +6,8 @@ use insta::{assert_snapshot, with_settings};
 use serde_json::json;
 
 /// Times, addresses and versions, which differ from run to run.
-const FILTERS: [(&str, &str); 11] = [
+const FILTERS: [(&str, &str); 12] = [
+    (r#",\s*"held": ?\{[^{}]*\}"#, ""),
     (r#"\s*"bottleneck": ?\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\},"#, ""),
     (r"(?m)^ +bottleneck .*\n", ""),
     (r"127\.0\.0\.1:\d+", "[address]"),

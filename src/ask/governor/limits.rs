@@ -103,14 +103,6 @@ impl Taken {
     }
 }
 
-impl Given {
-    pub fn new(limits: &LimitSettings, slow_start: bool) -> Self {
-        let per_minute =
-            [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
-        Self { per_minute: Amounts::from(per_minute.map(f64::from)), burst_s: f64::from(limits.burst_s), slow_start }
-    }
-}
-
 impl Limits {
     pub fn new(given: &Given, now: f64) -> Self {
         let limit = |per_minute: f64| {
