@@ -43,11 +43,12 @@ impl Row {
     /// Columns of `results.csv` before the answers.
     pub const FIRST_COLUMNS: [&str; 3] = ["index", "document", "status"];
     /// Columns of `results.csv` after the answers.
-    pub const LAST_COLUMNS: [&str; 11] = [
+    pub const LAST_COLUMNS: [&str; 12] = [
         "provider",
         "model",
         "failure_code",
         "failure_message",
+        "input_note",
         "calls",
         "attempts",
         "input_tokens",
@@ -66,6 +67,14 @@ impl Row {
     pub fn line(index: u64, document: &str, text: &str) -> String {
         let document = Value::from(document);
         format!("{{\"index\":{index},\"document\":{document},{}", text.trim_start_matches('{'))
+    }
+
+    /// What is to be known about what was sent: that part of the document was left out, or could not be read.
+    pub fn note(&self) -> Option<String> {
+        let facts = self.input.as_ref()?;
+        let cut = facts.sent_tokens.map(|sent| format!("cut to the first {sent} tokens"));
+        let notes: Vec<String> = facts.note.clone().into_iter().chain(cut).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     /// All failure codes of the row and its calls, each once, with commas between.

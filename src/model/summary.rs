@@ -13,6 +13,9 @@ pub struct Totals {
     pub documents: BTreeMap<RowStatus, u64>,
     /// Documents by failure code.
     pub failures: BTreeMap<FailureCode, u64>,
+    /// Documents of which a note says that not all of it was sent, or how it was read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub noted: u64,
     /// Calls of all rows, answered in this run or before.
     pub calls: u64,
     /// Calls without an answer.
@@ -33,6 +36,7 @@ impl Totals {
     /// Adds a row.
     pub fn add(&mut self, row: &Row) {
         *self.documents.entry(row.status).or_default() += 1;
+        self.noted += u64::from(row.note().is_some());
         if let Some(failure) = &row.failure {
             *self.failures.entry(failure.code).or_default() += 1;
         }
@@ -61,6 +65,11 @@ impl Totals {
     pub fn unanswered(&self) -> u64 {
         self.count(RowStatus::Partial) + self.count(RowStatus::Failed) + self.count(RowStatus::Refused)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What a run came to, as it is shown and as it stands in `summary.json`.

@@ -18,6 +18,9 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
             let codes: Vec<String> = totals.failures.iter().map(|(code, n)| format!("{n} {code}")).collect();
             line(&mut out, "", &format!("failures: {}", codes.join(", ")));
         }
+        if totals.noted > 0 {
+            line(&mut out, "", &format!("{} with a note on how they were read (column input_note)", totals.noted));
+        }
         let tokens = totals.tokens;
         line(
             &mut out,

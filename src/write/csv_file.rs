@@ -38,7 +38,7 @@ impl<W: Write> CsvFile<W> {
     }
 }
 
-fn last(row: &Row) -> [Cow<'_, str>; 11] {
+fn last(row: &Row) -> [Cow<'_, str>; 12] {
     let mut totals = Totals::default();
     totals.add(row);
     let number = |n: u64| Cow::Owned(n.to_string());
@@ -47,6 +47,7 @@ fn last(row: &Row) -> [Cow<'_, str>; 11] {
         guarded(&row.model),
         Cow::Borrowed(row.failure.as_ref().map_or("", |f| f.code.as_str())),
         row.failure.as_ref().map_or(Cow::Borrowed(""), |f| guarded(&f.message)),
+        Cow::Owned(row.note().map_or_else(String::new, |note| guarded(&note).into_owned())),
         number(totals.calls),
         number(totals.attempts),
         number(totals.tokens.input()),

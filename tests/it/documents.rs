@@ -200,6 +200,8 @@ fn a_long_document_is_divided_and_its_answers_become_one() {
     assert!((40..=60).contains(&kept), "{kept}");
     assert!(run.csv("echo").rows[0]["said"].starts_with("1,2,3"));
     assert_eq!(run.jsonl("echo")[1]["input"]["sent_tokens"], Value::Null);
+    assert_eq!(run.csv("echo").column("input_note"), [format!("cut to the first {kept} tokens").as_str(), ""]);
+    assert!(run.stderr.contains("1 with a note on how they were read"), "{}", run.stderr);
 
     let csv = long_run(&workspace, "fail", "").exits(3).csv("echo");
     assert_eq!((csv.column("failure_code"), csv.column("status")), (vec!["too_long", ""], vec!["failed", "ok"]));

@@ -5,11 +5,12 @@ use serde_json::Value;
 use std::path::Path;
 
 const MATERIALS: [&str; 6] = ["metal", "polymer", "ceramic", "composite", "elastomer", "wood"];
-const LAST: [&str; 11] = [
+const LAST: [&str; 12] = [
     "provider",
     "model",
     "failure_code",
     "failure_message",
+    "input_note",
     "calls",
     "attempts",
     "input_tokens",
