@@ -78,7 +78,8 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
 /// What one reader takes up next.
 async fn next_batch((mut found, meters): (Receiver<Found>, Arc<Meters>)) -> Option<(Vec<Found>, (Receiver<Found>, Arc<Meters>))> {
     let meter = &meters.read;
-    let is_slow = meter.work() > SLOW * u32::try_from(meter.count()).unwrap_or(u32::MAX);
+    // Until one was read nobody knows.
+    let is_slow = meter.count() == 0 || meter.work() > SLOW * u32::try_from(meter.count()).unwrap_or(u32::MAX);
     let mut batch = Vec::with_capacity(BATCH);
     let taken = found.recv_many(&mut batch, if is_slow { 1 } else { BATCH }).await;
     (taken > 0).then_some((batch, (found, meters)))

@@ -13,7 +13,7 @@ const FILTERS: [(&str, &str); 12] = [
     (r"127\.0\.0\.1:\d+", "[address]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
     (
-        r#"("(?:seconds|[a-z_]*_seconds|[a-z_]*_s|commit_ms|speed_up|requests_per_second|busy|waiting|blocked|ledger|mean)": ?)[\d.e-]+"#,
+        r#"("(?:seconds|[a-z_]*_seconds|[a-z_]*_s|commit_ms|speed_up|requests_per_second|busy|waiting|blocked|ledger|mean|now)": ?)[\d.e-]+"#,
         "$1[n]",
     ),
     (r#"("busiest_stage": ?)"[a-z]+""#, r#"$1"[stage]""#),
