@@ -82,6 +82,7 @@ struct Word {
 }
 
 /// One part of the document while it is read.
+#[expect(clippy::struct_excessive_bools, reason = "states that have nothing to do with each other")]
 #[derive(Default)]
 struct Story {
     markdown: Markdown,
@@ -97,8 +98,9 @@ struct Story {
     in_text: bool,
     /// Within an element that is passed over, and how often it is open.
     skipping: Option<(String, usize)>,
-    /// Of the cell that opens next.
+    /// Within those of a paragraph.
     in_properties: bool,
+    in_row_properties: bool,
 }
 
 impl Word {
@@ -175,7 +177,7 @@ impl Word {
             // The same once more for old programs; what was moved away; how to pronounce a word.
             "Fallback" | "moveFrom" | "rt" => story.skipping = Some((name.to_owned(), 1)),
             "p" => *story = Story { markdown: std::mem::take(&mut story.markdown), ..Story::default() },
-            "pPrChange" | "rPrChange" | "tcPrChange" | "sectPrChange" => story.skipping = Some((name.to_owned(), 1)),
+            "pPrChange" | "rPrChange" | "tcPrChange" | "trPrChange" | "sectPrChange" => story.skipping = Some((name.to_owned(), 1)),
             "pPr" => story.in_properties = true,
             "pStyle" => story.style = value().unwrap_or_default(),
             "numId" if story.in_properties => story.list = value().map(|id| (id, story.list.take().map_or(0, |list| list.1))),
@@ -210,7 +212,13 @@ impl Word {
                 }
             }
             "blip" | "imagedata" => self.pictures += 1,
-            "del" => self.deletions = true,
+            // Of a row it stands among its properties, and of the mark of a paragraph it is empty.
+            "del" | "cellDel" => {
+                self.deletions = true;
+                let deleted = if name == "cellDel" { "tc" } else if story.in_row_properties { "tr" } else { "del" };
+                story.skipping = Some((deleted.to_owned(), 1));
+            }
+            "trPr" => story.in_row_properties = true,
             "tbl" => story.markdown.open_table(),
             "tr" => story.markdown.row(),
             "tc" => story.markdown.cell(1, 1),
@@ -229,6 +237,7 @@ impl Word {
         }
         match name {
             "pPr" => story.in_properties = false,
+            "trPr" => story.in_row_properties = false,
             "t" => story.in_text = false,
             "p" => {
                 story.markdown.mark(String::new());
@@ -288,7 +297,7 @@ impl Word {
             notes.push(format!("{} left out", verdict::counted(embedded, "embedded file")));
         }
         if self.deletions {
-            notes.push("tracked deletions left out".to_owned());
+            notes.push(verdict::DELETIONS.to_owned());
         }
         if self.hidden {
             notes.push(verdict::HIDDEN.to_owned());

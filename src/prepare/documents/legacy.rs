@@ -4,6 +4,7 @@ use super::compound::{self, Compound};
 use super::markdown::Markdown;
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
+use undoc::model::RevisionType;
 use undoc::{Block, Document, Error, ListType, Paragraph, Section, Table};
 
 pub(super) const DOC: Reader = Reader { format: "doc", name: DOC_NAME, recognises: is_doc, read: read_doc };
@@ -35,7 +36,8 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
         Error::Encrypted => verdict::encrypted(name),
         error => verdict::damaged(name, error),
     })?;
-    let sections = document.sections.iter().map(section);
+    let mut deletions = false;
+    let sections = document.sections.iter().map(|each| section(each, &mut deletions));
     let pages: Vec<Page> =
         if paged { sections.map(Page::Text).collect() } else { vec![Page::Text(sections.collect::<Vec<_>>().join("\n\n"))] };
     let mut notes = Vec::new();
@@ -46,66 +48,113 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
     if Compound::open(bytes, name).is_ok_and(|file| file.has_storage("Macros")) {
         notes.push("macros left out".to_owned());
     }
+    if deletions {
+        notes.push(verdict::DELETIONS.to_owned());
+    }
     verdict::readable(name, Extract { pages, paged, notes })
 }
 
-fn section(section: &Section) -> String {
-    let mut markdown = Markdown::new();
-    let all = |paragraphs: &Option<Vec<Paragraph>>, markdown: &mut Markdown| {
-        paragraphs.iter().flatten().for_each(|each| paragraph(markdown, each));
-    };
-    all(&section.header, &mut markdown);
+fn section(section: &Section, deletions: &mut bool) -> String {
+    let mut text = Text { markdown: Markdown::new(), deletions };
+    text.paragraphs(&section.header);
     for block in &section.content {
         match block {
-            Block::Paragraph(text) => paragraph(&mut markdown, text),
-            Block::Table(rows) => table(&mut markdown, rows),
+            Block::Paragraph(paragraph) => text.paragraph(paragraph),
+            Block::Table(rows) => text.table(rows),
             Block::Note { label, content } => {
-                markdown.paragraph();
-                markdown.text(&format!("[^{label}]: "));
-                content.iter().flat_map(|each| &each.runs).for_each(|run| markdown.text(&run.text));
+                text.markdown.paragraph();
+                text.markdown.text(&format!("[^{label}]: "));
+                content.iter().for_each(|each| text.runs(each));
             }
-            Block::PageBreak | Block::SectionBreak | Block::Image { .. } => markdown.paragraph(),
+            Block::PageBreak | Block::SectionBreak | Block::Image { .. } => text.markdown.paragraph(),
         }
     }
     if section.notes.as_ref().is_some_and(|notes| notes.iter().any(|note| !note.is_empty())) {
-        markdown.paragraph();
-        markdown.text("Notes: ");
-        all(&section.notes, &mut markdown);
+        text.markdown.paragraph();
+        text.markdown.text("Notes: ");
+        text.paragraphs(&section.notes);
     }
-    all(&section.footer, &mut markdown);
-    markdown.finish()
+    text.paragraphs(&section.footer);
+    text.markdown.finish()
 }
 
-fn paragraph(markdown: &mut Markdown, paragraph: &Paragraph) {
-    match &paragraph.list_info {
-        _ if paragraph.heading.is_heading() => markdown.heading(paragraph.heading.level().into()),
-        Some(list) if list.list_type != ListType::None => {
-            let number = list.number.filter(|_| list.list_type == ListType::Numbered);
-            markdown.list_line(list.level.into(), &number.map_or_else(|| "-".to_owned(), |number| format!("{number}.")));
-        }
-        _ => markdown.paragraph(),
-    }
-    for run in &paragraph.runs {
-        markdown.text(&run.text);
-        if let Some(label) = &run.note {
-            markdown.verbatim(&format!("[^{label}]"));
-        }
-        if run.line_break || run.page_break {
-            markdown.line();
-        }
-    }
-    markdown.mark(String::new());
+/// A section while it is written.
+struct Text<'a> {
+    markdown: Markdown,
+    /// Whether the document has text that was deleted while changes were tracked.
+    deletions: &'a mut bool,
 }
 
-fn table(markdown: &mut Markdown, table: &Table) {
-    markdown.open_table();
-    for row in &table.rows {
-        markdown.row();
-        for cell in &row.cells {
-            markdown.cell(cell.col_span as usize, cell.row_span as usize);
-            cell.content.iter().for_each(|each| paragraph(markdown, each));
-            cell.nested_tables.iter().for_each(|each| self::table(markdown, each));
+impl Text<'_> {
+    fn paragraphs(&mut self, paragraphs: &Option<Vec<Paragraph>>) {
+        paragraphs.iter().flatten().for_each(|each| self.paragraph(each));
+    }
+
+    fn paragraph(&mut self, paragraph: &Paragraph) {
+        match &paragraph.list_info {
+            _ if paragraph.heading.is_heading() => self.markdown.heading(paragraph.heading.level().into()),
+            Some(list) if list.list_type != ListType::None => {
+                let number = list.number.filter(|_| list.list_type == ListType::Numbered);
+                self.markdown.list_line(list.level.into(), &number.map_or_else(|| "-".to_owned(), |number| format!("{number}.")));
+            }
+            _ => self.markdown.paragraph(),
+        }
+        self.runs(paragraph);
+        self.markdown.mark(String::new());
+    }
+
+    fn runs(&mut self, paragraph: &Paragraph) {
+        for run in &paragraph.runs {
+            if run.revision == RevisionType::Deleted {
+                *self.deletions = true;
+                continue;
+            }
+            self.markdown.text(&run.text);
+            if let Some(label) = &run.note {
+                self.markdown.verbatim(&format!("[^{label}]"));
+            }
+            if run.line_break || run.page_break {
+                self.markdown.line();
+            }
         }
     }
-    markdown.close_table();
+
+    fn table(&mut self, table: &Table) {
+        self.markdown.open_table();
+        for row in &table.rows {
+            self.markdown.row();
+            for cell in &row.cells {
+                self.markdown.cell(cell.col_span as usize, cell.row_span as usize);
+                cell.content.iter().for_each(|each| self.paragraph(each));
+                cell.nested_tables.iter().for_each(|each| self.table(each));
+            }
+        }
+        self.markdown.close_table();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use undoc::TextRun;
+
+    #[test]
+    fn tracked_deletions_are_left_out_and_told() {
+        let run = |text: &str, revision| TextRun { revision, ..TextRun::plain(text) };
+        let mut section = Section::new(0);
+        section.content.push(Block::Paragraph(Paragraph {
+            runs: vec![
+                run("The price is ", RevisionType::None),
+                run("900", RevisionType::Deleted),
+                run("750", RevisionType::Inserted),
+                run(" EUR.", RevisionType::None),
+            ],
+            ..Paragraph::new()
+        }));
+        let mut document = Document::new();
+        document.sections.push(section);
+        let extract = extract(DOC_NAME, b"", Ok(document), false).unwrap_or_default();
+        assert_eq!(extract.pages, [Page::Text("The price is 750 EUR.".to_owned())]);
+        assert_eq!(extract.notes, [verdict::DELETIONS]);
+    }
 }

@@ -60,7 +60,10 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     }
     file.walk(&content, &["office:body"])?;
     file.turn_page();
-    let notes = left_out(&archive, file.pictures);
+    let mut notes = left_out(&archive, file.pictures);
+    if file.deletions {
+        notes.push(verdict::DELETIONS.to_owned());
+    }
     verdict::readable(NAME, Extract { pages: file.pages.into_iter().map(Page::Text).collect(), paged: file.slides > 0, notes })
 }
 
@@ -70,6 +73,7 @@ struct File {
     pages: Vec<String>,
     slides: usize,
     pictures: usize,
+    deletions: bool,
     /// The text that is being written, and the notes and comments that are open in it.
     bodies: Vec<Markdown>,
     footnotes: Vec<String>,
@@ -126,6 +130,7 @@ impl File {
         let name: &str = name.as_ref();
         if let Some((skipped, times)) = &mut self.skipping {
             *times += usize::from(skipped == name);
+            self.deletions |= name == "text:deletion";
             return;
         }
         match name {

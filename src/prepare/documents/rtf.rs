@@ -41,29 +41,16 @@ fn recognises(bytes: &[u8], _: &str) -> bool {
 }
 
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let (text, pictures) = markdown(bytes);
-    let mut extract = Extract::text(text);
-    if pictures > 0 {
-        extract.notes.push(format!("{} left out", verdict::counted(pictures, "picture")));
+    let page = Page::read(bytes);
+    let mut notes = Vec::new();
+    if page.pictures > 0 {
+        notes.push(format!("{} left out", verdict::counted(page.pictures, "picture")));
     }
+    if page.deletions {
+        notes.push(verdict::DELETIONS.to_owned());
+    }
+    let extract = Extract { notes, ..Extract::text(page.markdown.finish()) };
     verdict::readable(NAME, extract)
-}
-
-/// The document as Markdown, and how many pictures it has.
-fn markdown(bytes: &[u8]) -> (String, usize) {
-    let mut page = Page::new();
-    let mut rest = bytes;
-    while let Some((first, behind)) = rest.split_first() {
-        rest = match first {
-            b'{' => page.open(behind),
-            b'}' => page.close(behind),
-            b'\\' => page.control(behind),
-            b'\r' | b'\n' => behind,
-            byte => page.byte(*byte, behind),
-        };
-    }
-    page.flush();
-    (page.markdown.finish(), page.pictures)
 }
 
 /// What holds for a group, and for the groups in it unless they say otherwise.
@@ -72,6 +59,7 @@ fn markdown(bytes: &[u8]) -> (String, usize) {
 struct Group {
     skipped: bool,
     hidden: bool,
+    deleted: bool,
     /// Whether it has only just begun with `\*`.
     optional: bool,
     /// What to write when it ends.
@@ -83,6 +71,13 @@ struct Group {
     in_table: bool,
     /// Whether the next word stands above the line.
     raised: bool,
+}
+
+impl Group {
+    /// Whether its text is not sent.
+    fn is_silent(&self) -> bool {
+        self.skipped || self.hidden || self.deleted || self.in_fonts
+    }
 }
 
 struct Page {
@@ -100,6 +95,8 @@ struct Page {
     substitutes: usize,
     table: bool,
     pictures: usize,
+    /// Whether there was text that is deleted.
+    deletions: bool,
 }
 
 impl Page {
@@ -107,6 +104,7 @@ impl Page {
         let group = Group {
             skipped: false,
             hidden: false,
+            deleted: false,
             optional: false,
             ending: "",
             encoding: WINDOWS_1252,
@@ -126,7 +124,24 @@ impl Page {
             substitutes: 0,
             table: false,
             pictures: 0,
+            deletions: false,
         }
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        let mut page = Self::new();
+        let mut rest = bytes;
+        while let Some((first, behind)) = rest.split_first() {
+            rest = match first {
+                b'{' => page.open(behind),
+                b'}' => page.close(behind),
+                b'\\' => page.control(behind),
+                b'\r' | b'\n' => behind,
+                byte => page.byte(*byte, behind),
+            };
+        }
+        page.flush();
+        page
     }
 
     fn open<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
@@ -257,15 +272,16 @@ impl Page {
             "fcharset" => drop(number.and_then(of_charset).map(|encoding| self.fonts.insert(self.font, encoding))),
             "plain" => {
                 self.group().encoding = self.standard;
-                self.group().hidden = false;
+                (self.group().hidden, self.group().deleted) = (false, false);
             }
             "uc" => self.group().substitutes = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1),
             "super" => self.group().raised = on,
             "nosupersub" => self.group().raised = false,
-            "v" | "deleted" => self.group().hidden = on,
+            "v" => self.group().hidden = on,
+            "deleted" => self.group().deleted = on,
             "pard" => self.group().in_table = false,
             "intbl" => self.group().in_table = on,
-            _ if self.group().skipped || self.group().hidden || self.group().in_fonts => {}
+            _ if self.group().is_silent() => {}
             _ => self.layout(word),
         }
     }
@@ -328,7 +344,9 @@ impl Page {
 
     fn write(&mut self, text: &str) {
         let group = self.group();
-        if group.skipped || group.hidden || group.in_fonts {
+        if group.is_silent() {
+            let deleted = group.deleted && !group.skipped && !text.trim().is_empty();
+            self.deletions |= deleted;
             return;
         }
         let raised = std::mem::take(&mut group.raised);

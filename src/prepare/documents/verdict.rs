@@ -6,6 +6,8 @@ use std::fmt::Display;
 
 /// The note of text that nobody sees who reads the document, and that is not sent.
 pub(super) const HIDDEN: &str = "hidden text left out";
+/// The note of text that was deleted while changes were tracked, and that is not sent.
+pub(super) const DELETIONS: &str = "tracked deletions left out";
 
 /// The file says what it is, and then is not. `name` is the reader's: `a DOCX document`.
 pub(super) fn damaged(name: &str, why: impl Display) -> Failure {

@@ -261,6 +261,30 @@ fn what_was_left_out_is_told() {
 }
 
 #[test]
+fn what_was_deleted_while_changes_were_tracked_is_left_out_and_told() {
+    let cell = |properties: &str, text: &str| format!("<w:tc><w:tcPr>{properties}</w:tcPr>{}</w:tc>", p(text));
+    let row = |properties: &str, cells: &str| format!("<w:tr><w:trPr>{properties}</w:trPr>{cells}</w:tr>");
+    let table = [
+        row("", &(cell("", "A") + &cell("<w:cellDel/>", "no") + &cell("", "B"))),
+        row("<w:del/>", &(cell("", "no") + &cell("", "no"))),
+        row("<w:trPrChange><w:trPr><w:del/></w:trPr></w:trPrChange>", &(cell("", "1") + &cell("<w:cellDel/>", "no") + &cell("", "2"))),
+    ];
+    let run = "<w:p><w:pPr><w:rPr><w:del/></w:rPr></w:pPr><w:r><w:t>900</w:t></w:r>\
+               <w:del><w:r><w:delText>no</w:delText><w:footnoteReference w:id=\"1\"/></w:r></w:del></w:p>";
+    let docx = word(&format!("{run}<w:tbl>{}</w:tbl>", table.concat()));
+    let odt = odf(
+        "text",
+        "<office:text><text:tracked-changes><text:changed-region><text:deletion><text:p>no</text:p></text:deletion></text:changed-region>\
+         </text:tracked-changes><text:p>900</text:p></office:text>",
+    );
+    let rtf = br"{\rtf1 9{\deleted 5}0\deleted no\par\deleted0 0}".to_vec();
+    for (bytes, text) in [(docx, "900\n\n| A |  | B |\n| --- | --- | --- |\n| 1 |  | 2 |"), (odt, "Top\n\n900"), (rtf, "900")] {
+        assert_eq!(pages(&bytes), text);
+        assert_eq!(read(&bytes, "").1.unwrap().notes, ["tracked deletions left out"], "{text}");
+    }
+}
+
+#[test]
 fn what_a_small_sheet_repeats_is_bounded() {
     let cell = "<table:table-cell table:number-columns-repeated='16000'><text:p>x</text:p></table:table-cell>";
     let row = |times: u32, cells: &str| format!("<table:table-row table:number-rows-repeated='{times}'>{cells}</table:table-row>");
