@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use std::fmt::Write as _;
+use std::io::Read as _;
 
 /// A document of pages that are drawn by these content streams, with the fonts F (Helvetica), U (whose glyphs nobody
 /// knows) and A (Arabic), and the image X.
@@ -463,4 +464,76 @@ proptest! {
             prop_assert!([Undecodable, Empty, NoText, Encrypted].contains(&failure.code), "{}", failure);
         }
     }
+}
+
+/// A document of two pages of which the second is drawn by these bytes, which are said to be compressed.
+fn compressed(data: &[u8]) -> Vec<u8> {
+    let mut document = document(&[&at(50.0, 700.0, "whole"), ""]);
+    document.objects = vec![
+        stream("/Filter /FlateDecode", &"Z".repeat(data.len())),
+        "<< /Type /Page /Parent 2 0 R /Resources 3 0 R /Contents 20 0 R >>".to_owned(),
+    ];
+    let mut bytes = document.bytes();
+    let put = |bytes: &mut Vec<u8>, old: &[u8], new: &[u8]| {
+        let place = bytes.windows(old.len()).position(|window| window == old).unwrap();
+        bytes[place..place + new.len()].copy_from_slice(new);
+    };
+    put(&mut bytes, &vec![b'Z'; data.len()], data);
+    // In the same length, so that the table of objects stays true.
+    put(&mut bytes, b"/Kids [100 0 R 102 0 R ]", b"/Kids [100 0 R 21 0 R  ]");
+    bytes
+}
+
+#[test]
+fn pages_that_break_off_in_decompression_are_told_and_never_called_blank() {
+    let content: String = (0..40).map(|line| at(50.0, 700.0 - f64::from(line) * 15.0, &format!("line {line} of {}", line * 7919))).collect();
+    let mut whole = Vec::new();
+    flate2::read::ZlibEncoder::new(content.as_bytes(), flate2::Compression::new(9)).read_to_end(&mut whole).unwrap();
+    let notes = |data: &[u8]| read(&compressed(data), PdfMode::Auto).unwrap().notes;
+    let told = ["page 2 is damaged: only a part of what is there could be read"];
+    assert_eq!(notes(&whole), [""; 0]);
+    assert_eq!(notes(&whole[..whole.len() - 4]), [""; 0], "only the checksum is missing");
+    assert_eq!(notes(&whole[2..whole.len() - 4]), [""; 0], "without the frame of the format");
+    assert_eq!(notes(&whole[..whole.len() / 2]), told);
+    assert_eq!(notes(&whole[..3]), told);
+    let mut spoiled = whole.clone();
+    spoiled[whole.len() / 2] ^= 0x55;
+    assert_eq!(notes(&spoiled), told);
+}
+
+#[test]
+fn values_of_forms_that_cannot_be_seen_are_sent() {
+    let mut form = document(&[&at(50.0, 700.0, "Application of Ann 7")]);
+    form.page = "/Annots [20 0 R 21 0 R 22 0 R 23 0 R 24 0 R 25 0 R 26 0 R 27 0 R]";
+    let field = |entries: &str| format!("<< /Type /Annot /Subtype /Widget /Rect [0 0 50 20] {entries} >>");
+    form.objects = vec![
+        field("/FT /Tx /T (age) /V (7)"),
+        field("/FT /Tx /T (t) /TU <FEFF004E00E4006D0065> /V <53F674A0>"),
+        field("/FT /Tx /T (hidden) /F 2 /V (no)"),
+        field("/FT /Tx /T (password) /Ff 8192 /V (no)"),
+        field("/FT /Btn /T (agree) /AS /Yes"),
+        field("/FT /Btn /T (other) /AS /Off"),
+        field("/Parent 28 0 R /AS /Often"),
+        field("/FT /Ch /T (land) /Opt [[(de) (Germany)] [(fr) (France)]] /V [(de) (fr)]"),
+        "<< /FT /Btn /Ff 32768 /T (how) /Parent 28 0 R >>".to_owned(),
+    ];
+    assert_eq!(
+        form.text(),
+        "Application of Ann 7\n\nForm fields:\nage: 7\nNäme: Söt€\nagree: checked\nhow: Often\nland: Germany, France"
+    );
+    // What the field draws itself is not said twice.
+    form.page = "/Annots [20 0 R]";
+    form.objects = vec![
+        field("/FT /Tx /T (name) /V (Bob) /AP << /N 21 0 R >>"),
+        stream("/Type /XObject /Subtype /Form /BBox [0 0 50 20] /Resources 3 0 R", &at(2.0, 2.0, "Bob")),
+    ];
+    assert_eq!(form.text().matches("Bob").count(), 1);
+    assert_eq!(form.text().matches("Form fields").count(), 0);
+}
+
+#[test]
+fn zeros_behind_the_end_are_no_damage() {
+    let mut bytes = document(&[&at(50.0, 700.0, "whole")]).bytes();
+    bytes.resize(bytes.len() + 5000, 0);
+    assert_eq!(read(&bytes, PdfMode::Auto).unwrap().notes, [""; 0]);
 }

@@ -9,6 +9,8 @@
 mod characters;
 mod columns;
 mod coverage;
+mod damage;
+mod form;
 mod glyphs;
 mod lines;
 mod order;
@@ -65,6 +67,13 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
             format!("the document has {count} pages and prepare.pdf.max_pages is {most}; raise it or split the document"),
         ));
     }
+    if form::is_dynamic(&pdf) {
+        return Err(Failure::new(
+            FailureCode::NoText,
+            "this PDF document is a dynamic form (XFA), of which only Adobe's programs show more than a request to wait; print it to a new \
+             PDF document there, or exclude it",
+        ));
+    }
     let extract = Reading { pdf: &pdf, settings, limits, interpreter: InterpreterSettings::default() }.read();
     if !cut {
         return extract;
@@ -77,7 +86,9 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
 
 /// Whether the end of the document is there. Mailers and web servers put a little behind it now and then.
 fn ends(bytes: &[u8]) -> bool {
-    let end = &bytes[bytes.len().saturating_sub(LAST_WORDS_WITHIN)..];
+    // What was stored in blocks may be filled up with zeros.
+    let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let end = &bytes[length.saturating_sub(LAST_WORDS_WITHIN)..length];
     end.windows(LAST_WORDS.len()).any(|window| window == LAST_WORDS)
 }
 
@@ -123,26 +134,43 @@ impl Reading<'_> {
         let mode = self.settings.pdf.mode;
         let (texts, images) = (InterpreterCache::new(), RenderCache::new());
         let (mut glyphs, mut unknown, mut blank, mut scans) = (0, 0, 0_usize, 0_usize);
+        let (mut damaged, mut unpainted) = (Vec::new(), Vec::new());
         let mut allowance = ALLOWANCE + ALLOWANCE_PER_PAGE * self.pdf.pages().len() as u64;
         let mut pages = Vec::with_capacity(self.pdf.pages().len());
         for (number, page) in (1..).zip(self.pdf.pages().iter()) {
             let scan = glyphs::scan(page, &texts, &self.interpreter, &mut allowance).map_err(|Endless| endless(number))?;
-            pages.push(match found(&scan, mode) {
+            let broken = damage::is_damaged(page);
+            if broken {
+                damaged.push(number);
+            }
+            let found = found(&scan, mode);
+            let fields = form::unseen(page, if let Found::Text(text) = &found { text } else { "" });
+            if matches!(found, Found::Picture) && !fields.is_empty() {
+                unpainted.push(number);
+            }
+            pages.push(match found {
                 Found::Text(text) => {
                     scans += usize::from(is_picture(&scan));
                     glyphs += scan.glyphs;
                     unknown += scan.unknown;
-                    Page::Text(text)
+                    Page::Text(with_fields(text, &fields))
                 }
                 Found::Picture => self.picture(page, &scan, number, &images)?,
-                Found::Nothing => Page::Text(String::new()),
+                Found::Nothing => Page::Text(with_fields(String::new(), &fields)),
             });
-            blank += usize::from(matches!(pages.last(), Some(Page::Text(text)) if text.is_empty()));
+            blank += usize::from(!broken && matches!(pages.last(), Some(Page::Text(text)) if text.is_empty()));
         }
-        if blank == pages.len() {
-            return Err(nothing(blank, mode));
+        if pages.iter().all(|page| matches!(page, Page::Text(text) if text.is_empty())) {
+            return Err(if damaged.is_empty() {
+                nothing(blank, mode)
+            } else {
+                verdict::damaged(READER.name, "nothing can be read of what is on its pages")
+            });
         }
-        Ok(Extract { notes: notes(mode, (blank, scans, pages.len()), glyphs, unknown), pages, paged: true })
+        let mut notes = notes(mode, (blank, scans, pages.len()), glyphs, unknown);
+        notes.extend(numbered(&damaged).map(|pages| format!("{pages} damaged: only a part of what is there could be read")));
+        notes.extend(numbered(&unpainted).map(|pages| format!("{pages} sent as an image without all values of its form fields")));
+        Ok(Extract { notes, pages, paged: true })
     }
 
     fn picture<'p>(&self, page: &'p Leaf<'p>, scan: &Scan, number: usize, cache: &RenderCache<'p>) -> Result<Page, Failure> {
@@ -181,6 +209,19 @@ fn found(scan: &Scan, mode: PdfMode) -> Found {
         return Found::Picture;
     }
     if scan.unknown == scan.glyphs { Found::Nothing } else { Found::Text(order::text(scan)) }
+}
+
+fn with_fields(text: String, fields: &[String]) -> String {
+    if fields.is_empty() {
+        return text;
+    }
+    format!("{text}\n\nForm fields:\n{}", fields.join("\n")).trim_start().to_owned()
+}
+
+/// `page 2 is`, `3 pages (the first is page 2) are`.
+fn numbered(pages: &[usize]) -> Option<String> {
+    let first = pages.first()?;
+    Some(if pages.len() == 1 { format!("page {first} is") } else { format!("{} (the first is page {first}) are", counted(pages.len())) })
 }
 
 /// Whether what it shows is not in its text.

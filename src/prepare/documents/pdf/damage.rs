@@ -1,0 +1,54 @@
+//! Whether what a page says of itself could be read to its end. hayro takes as much of a compressed stream as it can
+//! decode, and does not tell when that was not all.
+
+use flate2::{Decompress, FlushDecompress, Status};
+use hayro::hayro_syntax::Filter;
+use hayro::hayro_syntax::object::{Array, Stream};
+use hayro::hayro_syntax::page::Page;
+
+/// Whether a part of what is on the page is lost.
+pub(super) fn is_damaged(page: &Page<'_>) -> bool {
+    let contents = page.raw();
+    match contents.get::<Stream<'_>>(b"Contents") {
+        Some(stream) => !is_whole(&stream),
+        None => contents.get::<Array<'_>>(b"Contents").is_some_and(|all| all.iter::<Stream<'_>>().any(|stream| !is_whole(&stream))),
+    }
+}
+
+fn is_whole(stream: &Stream<'_>) -> bool {
+    if stream.filters().first() != Some(&Filter::FlateDecode) {
+        return stream.decoded_data().is_ok();
+    }
+    let data = stream.raw_data();
+    match inflated(&data, true) {
+        End::Reached => true,
+        // The checksum alone is missing now and then, where programs count a stream too short.
+        End::Missing => data.get(2..).is_some_and(|data| inflated(data, false) == End::Reached),
+        // Some programs leave out the header of the format.
+        End::Broken => inflated(&data, false) == End::Reached,
+    }
+}
+
+/// How the data of a compressed stream ends.
+#[derive(PartialEq)]
+enum End {
+    Reached,
+    Missing,
+    Broken,
+}
+
+/// Decompresses it all and keeps nothing.
+fn inflated(data: &[u8], header: bool) -> End {
+    let mut inflater = Decompress::new(header);
+    let mut out = [0; 32 << 10];
+    loop {
+        let (read, written) = (inflater.total_in(), inflater.total_out());
+        let rest = usize::try_from(read).ok().and_then(|read| data.get(read..)).unwrap_or_default();
+        match inflater.decompress(rest, &mut out, FlushDecompress::None) {
+            Ok(Status::StreamEnd) => return End::Reached,
+            Ok(_) if (inflater.total_in(), inflater.total_out()) == (read, written) => return End::Missing,
+            Ok(_) => {}
+            Err(_) => return End::Broken,
+        }
+    }
+}

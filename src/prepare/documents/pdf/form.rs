@@ -1,0 +1,130 @@
+//! The fields of a form, as far as their values cannot be seen on the page: programs that fill in forms leave it to the
+//! viewer to show what they wrote.
+//!
+//! Promises: fields that are hidden and passwords stay out.
+
+use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
+use hayro::hayro_syntax::Pdf;
+use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as Text};
+use hayro::hayro_syntax::page::Page;
+
+/// Fields within fields beyond which nobody nests them; they may go in circles.
+const DEPTH: usize = 16;
+/// Flags of an annotation: it is hidden, or not shown on screens.
+const UNSEEN: u32 = 1 << 1 | 1 << 5;
+/// Flags of a field.
+const PASSWORD: i32 = 1 << 13;
+const RADIO: i32 = 1 << 15;
+const PUSH_BUTTON: i32 = 1 << 16;
+/// What PDF means by the bytes from 0x80 to 0xA0 of a text, where it is not Latin-1.
+const UPPER: &str = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž\u{FFFD}€";
+
+/// Whether the document is a form that only Adobe's programs can show, from a description of their own (XFA). Its page asks
+/// the reader to wait.
+pub(super) fn is_dynamic(pdf: &Pdf) -> bool {
+    let root = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()).unwrap_or_default();
+    let form = root.get::<Dict<'_>>(b"AcroForm").unwrap_or_default();
+    root.get::<bool>(b"NeedsRendering") == Some(true) && form.contains_key(b"XFA")
+}
+
+/// `name: value` for each field of the page with a value that does not stand in its text.
+pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
+    let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
+    let text = compact(text);
+    let mut values = Vec::new();
+    for widget in annotations.iter::<Dict<'_>>().filter(|annotation| is(annotation, b"Subtype", "Widget")) {
+        let seen = |value: &str| writes(&widget) && text.contains(&compact(value));
+        if let Some(value) = value(&widget).filter(|value| !value.trim().is_empty() && !seen(value)) {
+            let line = format!("{}: {}", name(&widget), value.trim());
+            // A field may be shown in several places.
+            if !values.contains(&line) {
+                values.push(line);
+            }
+        }
+    }
+    values
+}
+
+fn value(widget: &Dict<'_>) -> Option<String> {
+    let flags = inherited(widget, b"Ff").and_then(Object::into_i32).unwrap_or(0);
+    if widget.get::<u32>(b"F").unwrap_or(0) & UNSEEN != 0 {
+        return None;
+    }
+    let kind = inherited(widget, b"FT")?.into_name()?;
+    match kind.as_str() {
+        "Tx" if flags & PASSWORD == 0 => words(&inherited(widget, b"V")?),
+        "Ch" => {
+            let shown = |object: Object<'_>| words(&object).map(|chosen| option(widget, &chosen).unwrap_or(chosen));
+            match inherited(widget, b"V")? {
+                Object::Array(chosen) => Some(chosen.iter::<Object<'_>>().filter_map(shown).collect::<Vec<_>>().join(", ")),
+                chosen => shown(chosen),
+            }
+        }
+        "Btn" if flags & PUSH_BUTTON == 0 => {
+            let state = widget.get::<Name<'_>>(b"AS").or_else(|| inherited(widget, b"V")?.into_name())?;
+            match state.as_str() {
+                "Off" => None,
+                state if flags & RADIO != 0 => Some(state.to_owned()),
+                _ => Some("checked".to_owned()),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// What the field is called for people, or else by programs.
+fn name(widget: &Dict<'_>) -> String {
+    let name = [&b"TU"[..], b"T"].into_iter().find_map(|key| words(&inherited(widget, key)?));
+    name.unwrap_or_else(|| "field".to_owned())
+}
+
+/// What a choice is called for people, if it has two names.
+fn option(widget: &Dict<'_>, chosen: &str) -> Option<String> {
+    let options = inherited(widget, b"Opt")?.into_array()?;
+    options.iter::<Object<'_>>().find_map(|option| {
+        let mut names = option.into_array()?.iter::<Object<'_>>().filter_map(|name| words(&name)).collect::<Vec<_>>().into_iter();
+        (names.next()? == chosen).then(|| names.next())?
+    })
+}
+
+/// Whether the field draws text on the page.
+fn writes(widget: &Dict<'_>) -> bool {
+    let drawing = widget.get::<Dict<'_>>(b"AP").and_then(|drawings| drawings.get::<Stream<'_>>(b"N"));
+    drawing.and_then(|drawing| drawing.decoded_data().ok().map(|data| data.windows(2).any(|two| matches!(two, b"Tj" | b"TJ")))).unwrap_or(false)
+}
+
+fn is(dictionary: &Dict<'_>, key: &[u8], name: &str) -> bool {
+    dictionary.get::<Name<'_>>(key).is_some_and(|found| found.as_str() == name)
+}
+
+/// What a field says, or else what it is a part of.
+fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
+    let mut field = field.clone();
+    for _ in 0..DEPTH {
+        if let Some(found) = field.get(key) {
+            return Some(found);
+        }
+        field = field.get(b"Parent")?;
+    }
+    None
+}
+
+/// The characters of a text, which may be so long that it is a stream.
+fn words(object: &Object<'_>) -> Option<String> {
+    match object {
+        Object::String(text) => Some(decoded(Text::as_bytes(text))),
+        Object::Stream(stream) => stream.decoded_data().ok().map(|text| decoded(&text)),
+        _ => None,
+    }
+}
+
+fn decoded(text: &[u8]) -> String {
+    match encoding_rs::Encoding::for_bom(text) {
+        Some((encoding, _)) if [UTF_8, UTF_16BE, UTF_16LE].contains(&encoding) => encoding.decode(text).0.into_owned(),
+        _ => text.iter().map(|byte| byte.checked_sub(0x80).and_then(|at| UPPER.chars().nth(at.into())).unwrap_or(char::from(*byte))).collect(),
+    }
+}
+
+fn compact(text: &str) -> String {
+    text.chars().filter(|character| !character.is_whitespace()).collect()
+}
