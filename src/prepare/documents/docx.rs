@@ -5,7 +5,7 @@
 //! accepted. Pictures are counted, and their descriptions kept. Hidden text is left out, and told of.
 
 use super::archive::{self, Archive};
-use super::markdown::Markdown;
+use super::markdown::{Markdown, Script};
 use super::numbering::Numbering;
 use super::styles::{self, Styles};
 use super::xml::{self, Node, attribute, number};
@@ -94,6 +94,8 @@ struct Story {
     /// Of the run that is open: what it says itself of being hidden, and its style.
     hidden: Option<bool>,
     run_style: String,
+    script: Script,
+    struck: bool,
     /// Within `<w:t>`.
     in_text: bool,
     /// Within an element that is passed over, and how often it is open.
@@ -159,6 +161,8 @@ impl Word {
                     self.hidden |= !text.trim().is_empty();
                 } else {
                     self.begin(story);
+                    story.markdown.script(story.script);
+                    story.markdown.strike(story.struck);
                     story.markdown.text(text);
                 }
             }
@@ -182,7 +186,15 @@ impl Word {
             "pStyle" => story.style = value().unwrap_or_default(),
             "numId" if story.in_properties => story.list = value().map(|id| (id, story.list.take().map_or(0, |list| list.1))),
             "ilvl" if story.in_properties => story.level = number(tag, "w:val"),
-            "r" => (story.hidden, story.run_style) = (None, String::new()),
+            "r" => (story.hidden, story.run_style, story.script, story.struck) = (None, String::new(), Script::Normal, false),
+            "vertAlign" if !story.in_properties => {
+                story.script = match value().as_deref() {
+                    Some("superscript") => Script::Raised,
+                    Some("subscript") => Script::Lowered,
+                    _ => Script::Normal,
+                }
+            }
+            "strike" | "dstrike" if !story.in_properties => story.struck |= styles::is_on(tag),
             // Those of a paragraph are about its mark alone.
             "vanish" if !story.in_properties => story.hidden = Some(styles::is_on(tag)),
             "rStyle" if !story.in_properties => story.run_style = value().unwrap_or_default(),
@@ -240,6 +252,8 @@ impl Word {
             "trPr" => story.in_row_properties = false,
             "t" => story.in_text = false,
             "p" => {
+                story.markdown.script(Script::Normal);
+                story.markdown.strike(false);
                 story.markdown.mark(String::new());
                 story.begun = true;
             }

@@ -1,7 +1,7 @@
 //! DOC and PPT: Word and PowerPoint as they were until 2007. One file with streams in it, read by the crate undoc.
 
 use super::compound::{self, Compound};
-use super::markdown::Markdown;
+use super::markdown::{Markdown, Script};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use undoc::model::RevisionType;
@@ -100,6 +100,8 @@ impl Text<'_> {
             _ => self.markdown.paragraph(),
         }
         self.runs(paragraph);
+        self.markdown.script(Script::Normal);
+        self.markdown.strike(false);
         self.markdown.mark(String::new());
     }
 
@@ -109,6 +111,12 @@ impl Text<'_> {
                 *self.deletions = true;
                 continue;
             }
+            self.markdown.script(match &run.style {
+                style if style.superscript => Script::Raised,
+                style if style.subscript => Script::Lowered,
+                _ => Script::Normal,
+            });
+            self.markdown.strike(run.style.strikethrough);
             self.markdown.text(&run.text);
             if let Some(label) = &run.note {
                 self.markdown.verbatim(&format!("[^{label}]"));

@@ -10,6 +10,8 @@ use super::table::{self, Table};
 
 /// Tables within tables, and lists within lists, beyond which they are no longer told apart.
 const DEPTH: usize = 16;
+/// Stands on both sides of text that is struck out.
+const STRUCK: &str = "~~";
 
 /// What stands between what was written and what comes next. The larger one wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -21,13 +23,37 @@ enum Gap {
     Paragraph,
 }
 
+/// Where text stands on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Script {
+    #[default]
+    Normal,
+    Raised,
+    Lowered,
+}
+
 /// A text, or that of a cell.
 #[derive(Debug, Default)]
 struct Piece {
     text: String,
     gap: Gap,
+    /// Whether what was written last is struck out, and the marks around it are open.
+    struck: bool,
     /// Stands before the next word: `## `, `- `.
     mark: String,
+}
+
+impl Piece {
+    fn unstrike(&mut self) {
+        if std::mem::take(&mut self.struck) {
+            self.text.push_str(STRUCK);
+        }
+    }
+
+    fn finish(mut self) -> String {
+        self.unstrike();
+        self.text
+    }
 }
 
 /// A text that is being written.
@@ -42,6 +68,10 @@ pub(super) struct Markdown {
     lists: Vec<Option<usize>>,
     /// Whether the last paragraph was a line of a list.
     in_lines: bool,
+    script: Script,
+    /// What stands before the next word if that is a number.
+    sign: &'static str,
+    struck: bool,
 }
 
 impl Markdown {
@@ -67,6 +97,9 @@ impl Markdown {
         if text.is_empty() {
             return;
         }
+        if piece.struck && !self.struck || piece.gap >= Gap::Line {
+            piece.unstrike();
+        }
         if !piece.text.is_empty() {
             piece.text.push_str(match piece.gap {
                 Gap::None => "",
@@ -77,7 +110,31 @@ impl Markdown {
         }
         piece.gap = Gap::None;
         piece.text.push_str(&std::mem::take(&mut piece.mark));
+        if self.struck && !std::mem::replace(&mut piece.struck, true) {
+            piece.text.push_str(STRUCK);
+        }
+        // 10⁶ is not 106, but 1ˢᵗ is 1st.
+        let sign = std::mem::take(&mut self.sign);
+        if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
+            piece.text.push_str(sign);
+        }
         piece.text.push_str(text);
+    }
+
+    /// What comes next stands there on its line.
+    pub fn script(&mut self, script: Script) {
+        if std::mem::replace(&mut self.script, script) != script {
+            self.sign = match script {
+                Script::Normal => "",
+                Script::Raised => "^",
+                Script::Lowered => "_",
+            };
+        }
+    }
+
+    /// Whether what comes next is struck out.
+    pub fn strike(&mut self, struck: bool) {
+        self.struck = struck;
     }
 
     /// What comes next stands right behind what was written last.
@@ -188,7 +245,7 @@ impl Markdown {
     pub fn close_cell(&mut self) {
         if let Some(table) = self.tables.last_mut().filter(|table| table.in_cell) {
             self.lists.truncate(table.lists);
-            table.close_cell(self.pieces.pop().map(|piece| piece.text).unwrap_or_default());
+            table.close_cell(self.pieces.pop().map(Piece::finish).unwrap_or_default());
         }
     }
 
@@ -205,6 +262,8 @@ impl Markdown {
         self.close_cell();
         let Some(table) = self.tables.pop() else { return };
         self.gap(Gap::Paragraph);
+        // Its cells have their own marks.
+        let struck = std::mem::take(&mut self.struck);
         if table.arranges() {
             for cell in table.rows.iter().flatten() {
                 self.verbatim(cell);
@@ -213,6 +272,7 @@ impl Markdown {
         } else {
             self.verbatim(&table::written(&table.rows));
         }
+        self.struck = struck;
         self.gap(Gap::Paragraph);
     }
 
@@ -237,7 +297,7 @@ impl Markdown {
             self.too_deep = 0;
             self.close_table();
         }
-        let text = self.pieces.pop().map(|piece| piece.text).unwrap_or_default();
+        let text = self.pieces.pop().map(Piece::finish).unwrap_or_default();
         text.trim_matches('\n').to_owned()
     }
 

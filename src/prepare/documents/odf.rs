@@ -5,11 +5,12 @@
 //! which are in no file: LibreOffice counts when it shows it.
 
 use super::archive::{self, Archive};
-use super::markdown::Markdown;
+use super::markdown::{Markdown, Script};
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 pub(super) const ODT: Reader = Reader { format: "odt", name: NAME, recognises: is_odt, read };
@@ -55,9 +56,13 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     let content = archive.needed("content.xml")?;
     let mut file = File { bodies: vec![Markdown::new()], ..File::default() };
     // Headers and footers are part of the styles of pages. Those of slides only say where something could stand.
-    if let Some(styles) = archive.text("styles.xml")?.filter(|_| content.contains("<office:text")) {
-        file.walk(&styles, &["style:header", "style:footer"])?;
+    if let Some(styles) = archive.text("styles.xml")? {
+        file.learn(&styles)?;
+        if content.contains("<office:text") {
+            file.walk(&styles, &["style:header", "style:footer"])?;
+        }
     }
+    file.learn(&content)?;
     file.walk(&content, &["office:body"])?;
     file.turn_page();
     let mut notes = left_out(&archive, file.pictures);
@@ -85,9 +90,43 @@ struct File {
     title: bool,
     /// What stands before the next word.
     lead: &'static str,
+    /// What styles say of their text, by their names, and those of the spans that are open.
+    styles: HashMap<String, Look>,
+    spans: Vec<Look>,
+}
+
+/// How text looks, as far as it means something: where it stands on its line, and whether it is struck out.
+type Look = (Script, bool);
+
+/// What the properties of a style say: `super 58%`, `-33% 58%`.
+fn look(tag: &BytesStart) -> Look {
+    let position = attribute(tag, "style:text-position").unwrap_or_default();
+    let script = match position.split(' ').next().unwrap_or_default() {
+        "" | "0%" => Script::Normal,
+        low if low == "sub" || low.starts_with('-') => Script::Lowered,
+        _ => Script::Raised,
+    };
+    (script, attribute(tag, "style:text-line-through-style").is_some_and(|style| style != "none"))
 }
 
 impl File {
+    /// Notes how the styles of a part look. Another part may have others of the same names.
+    fn learn(&mut self, text: &str) -> Result<(), Failure> {
+        let mut name = String::new();
+        xml::read(text, |node| {
+            let Node::Open(tag) = node else { return };
+            match tag.name().as_ref() {
+                "style:style" => {
+                    name = attribute(tag, "style:name").unwrap_or_default();
+                    self.styles.remove(&name);
+                }
+                "style:text-properties" => drop(self.styles.insert(name.clone(), look(tag))),
+                _ => {}
+            }
+        })
+        .map_err(|error| verdict::damaged(NAME, error))
+    }
+
     /// Reads what stands within the elements of these names.
     fn walk(&mut self, text: &str, within: &[&str]) -> Result<(), Failure> {
         let mut inside = 0_usize;
@@ -99,8 +138,11 @@ impl File {
             Node::Close(name) => self.close(name),
             Node::Text(text) if self.paragraphs > 0 && self.skipping.is_none() => {
                 let lead = if text.trim().is_empty() { "" } else { std::mem::take(&mut self.lead) };
+                let (script, struck) = self.spans.last().copied().unwrap_or_default();
                 self.write(|body| {
                     body.text(lead);
+                    body.script(script);
+                    body.strike(struck);
                     body.text(text);
                 });
             }
@@ -160,6 +202,12 @@ impl File {
                 let title = std::mem::take(&mut self.title);
                 self.write(|body| if title { body.heading(1) } else { body.paragraph() });
             }
+            "text:span" => {
+                let look = attribute(tag, "text:style-name").and_then(|name| self.styles.get(&name).copied());
+                let (script, struck) = look.unwrap_or_default();
+                let (outer, outer_struck) = self.spans.last().copied().unwrap_or_default();
+                self.spans.push((if script == Script::Normal { outer } else { script }, struck || outer_struck));
+            }
             "text:s" | "text:tab" => self.write(|body| body.text(" ")),
             "text:line-break" => self.write(Markdown::line),
             "text:list" => self.write(|body| body.open_list(None)),
@@ -187,9 +235,12 @@ impl File {
             return;
         }
         match name {
+            "text:span" => drop(self.spans.pop()),
             "text:h" | "text:p" => {
                 self.paragraphs = self.paragraphs.saturating_sub(1);
                 self.write(|body| {
+                    body.script(Script::Normal);
+                    body.strike(false);
                     body.mark(String::new());
                     body.paragraph();
                 });

@@ -4,7 +4,7 @@
 //! in the order of the file; the notes of the speaker and comments follow. Hidden slides are there, and told of.
 
 use super::archive::{self, Archive};
-use super::markdown::Markdown;
+use super::markdown::{Markdown, Script};
 use super::parts::{self, Relation};
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
@@ -91,6 +91,8 @@ struct Slide {
     place: String,
     level: Option<usize>,
     begun: bool,
+    script: Script,
+    struck: bool,
     in_text: bool,
     /// How often the variant for old programs is open.
     fallback: usize,
@@ -106,6 +108,8 @@ impl Slide {
             Node::Text(text) => {
                 if slide.in_text {
                     slide.begin();
+                    slide.markdown.script(slide.script);
+                    slide.markdown.strike(slide.struck);
                     slide.markdown.text(text);
                 }
             }
@@ -127,6 +131,13 @@ impl Slide {
             "ph" => self.place = attribute(tag, "type").unwrap_or_else(|| "body".to_owned()),
             "p" => (self.begun, self.level) = (false, None),
             "pPr" => self.level = number(tag, "lvl"),
+            // A text has its properties before it: those of its run alone.
+            "r" | "fld" => (self.script, self.struck) = (Script::Normal, false),
+            "rPr" => {
+                let above: f64 = attribute(tag, "baseline").and_then(|percent| percent.trim_end_matches('%').parse().ok()).unwrap_or(0.0);
+                self.script = if above > 0.0 { Script::Raised } else if above < 0.0 { Script::Lowered } else { Script::Normal };
+                self.struck = attribute(tag, "strike").is_some_and(|strike| strike != "noStrike");
+            }
             "t" => self.in_text = self.place != "sldNum" && (!self.notes || self.place == "body"),
             "br" => self.markdown.line(),
             "tab" => self.markdown.text(" "),
@@ -152,7 +163,11 @@ impl Slide {
             "Fallback" => self.fallback = self.fallback.saturating_sub(1),
             _ if self.fallback > 0 => {}
             "t" => self.in_text = false,
-            "p" | "sp" => self.markdown.mark(String::new()),
+            "p" | "sp" => {
+                self.markdown.script(Script::Normal);
+                self.markdown.strike(false);
+                self.markdown.mark(String::new());
+            }
             "tc" => self.markdown.close_cell(),
             "tbl" => {
                 self.tables = self.tables.saturating_sub(1);

@@ -4,7 +4,7 @@
 //! pictures and what programs keep for themselves do not. Groups may be nested as deep as the file is long.
 
 use super::codepage::{of_charset, of_number};
-use super::markdown::Markdown;
+use super::markdown::{Markdown, Script};
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, WINDOWS_1252};
@@ -69,8 +69,8 @@ struct Group {
     substitutes: usize,
     in_fonts: bool,
     in_table: bool,
-    /// Whether the next word stands above the line.
-    raised: bool,
+    script: Script,
+    struck: bool,
 }
 
 impl Group {
@@ -111,7 +111,8 @@ impl Page {
             substitutes: 1,
             in_fonts: false,
             in_table: false,
-            raised: false,
+            script: Script::Normal,
+            struck: false,
         };
         Self {
             markdown: Markdown::new(),
@@ -272,11 +273,14 @@ impl Page {
             "fcharset" => drop(number.and_then(of_charset).map(|encoding| self.fonts.insert(self.font, encoding))),
             "plain" => {
                 self.group().encoding = self.standard;
-                (self.group().hidden, self.group().deleted) = (false, false);
+                let group = self.group();
+                (group.hidden, group.deleted, group.script, group.struck) = (false, false, Script::Normal, false);
             }
             "uc" => self.group().substitutes = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1),
-            "super" => self.group().raised = on,
-            "nosupersub" => self.group().raised = false,
+            "super" => self.group().script = if on { Script::Raised } else { Script::Normal },
+            "sub" => self.group().script = if on { Script::Lowered } else { Script::Normal },
+            "nosupersub" => self.group().script = Script::Normal,
+            "strike" | "striked" => self.group().struck = on,
             "v" => self.group().hidden = on,
             "deleted" => self.group().deleted = on,
             "pard" => self.group().in_table = false,
@@ -349,17 +353,15 @@ impl Page {
             self.deletions |= deleted;
             return;
         }
-        let raised = std::mem::take(&mut group.raised);
+        let (script, struck) = (group.script, group.struck);
         if group.in_table {
             self.in_table();
         } else if self.table && !text.trim().is_empty() {
             self.table = false;
             self.markdown.close_table();
         }
-        // Ten to the sixth is not 106.
-        if raised && text.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
-            self.markdown.verbatim("^");
-        }
+        self.markdown.script(script);
+        self.markdown.strike(struck);
         self.markdown.text(text);
     }
 

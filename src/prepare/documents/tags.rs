@@ -1,6 +1,6 @@
 //! The tags of an HTML page, one after another, as Markdown. There is no tree, and nothing that could be too deep.
 
-use super::markdown::Markdown;
+use super::markdown::{Markdown, Script};
 use html5ever::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -153,8 +153,6 @@ pub(super) struct Page {
     preformatted: usize,
     /// Addresses of links that are open, and where their texts begin.
     links: Vec<(Option<String>, usize)>,
-    /// Whether the next text stands above the line.
-    raised: bool,
 }
 
 impl Page {
@@ -167,10 +165,6 @@ impl Page {
         } else if self.preformatted > 0 {
             self.markdown.verbatim(text);
         } else {
-            // 10<sup>6</sup> is not 106, but 1<sup>st</sup> is 1st.
-            if std::mem::take(&mut self.raised) && text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+')) {
-                self.markdown.verbatim("^");
-            }
             self.markdown.text(text);
         }
     }
@@ -225,7 +219,9 @@ impl Page {
                 page.paragraph();
                 self.preformatted += 1;
             }
-            "sup" => self.raised = true,
+            "sup" => page.script(Script::Raised),
+            "sub" => page.script(Script::Lowered),
+            "s" | "strike" | "del" => page.strike(true),
             "button" | "input" => page.text(" "),
             "q" => page.verbatim("\""),
             "img" => {
@@ -276,7 +272,8 @@ impl Page {
                 page.paragraph();
             }
             "q" => page.verbatim("\""),
-            "sup" => self.raised = false,
+            "sup" | "sub" => page.script(Script::Normal),
+            "s" | "strike" | "del" => page.strike(false),
             "a" => {
                 if let Some((Some(address), start)) = self.links.pop() {
                     let text = page.since(start);

@@ -285,6 +285,43 @@ fn what_was_deleted_while_changes_were_tracked_is_left_out_and_told() {
 }
 
 #[test]
+fn raised_lowered_and_struck_text_is_told_apart() {
+    let run = |properties: &str, text: &str| format!("<w:r><w:rPr>{properties}</w:rPr><w:t xml:space=\"preserve\">{text}</w:t></w:r>");
+    let (raised, lowered) = ("<w:vertAlign w:val=\"superscript\"/>", "<w:vertAlign w:val=\"subscript\"/>");
+    let parts = [("", "2"), (raised, "1"), (raised, "0"), ("", " H"), (lowered, "2"), ("", "O 1"), (raised, "st"), ("", " fee ")];
+    let struck = [("<w:strike/>", "1,000 "), ("<w:dstrike/>", "EUR"), ("<w:strike w:val=\"0\"/>", " 500")];
+    let runs: String = parts.iter().chain(&struck).map(|(properties, text)| run(properties, text)).collect();
+    let docx = word(&format!("<w:p>{runs}</w:p>{}", p("end")));
+    let a = |properties: &str, text: &str| format!("<a:r><a:rPr {properties}/><a:t>{text}</a:t></a:r>");
+    let slide = [a("", "2"), a("baseline='30000'", "10"), a("", " H"), a("baseline='-25000'", "2"), a("", "O 1"), a("baseline='30000'", "st")];
+    let slide = slide.concat() + &a("strike='noStrike'", " fee ") + &a("strike='sngStrike'", "1,000 EUR") + "<a:r><a:t> 500</a:t></a:r>";
+    let pptx = archive(&[
+        ("ppt/presentation.xml", r#"<p:presentation><p:sldIdLst><p:sldId r:id="r1"/></p:sldIdLst></p:presentation>"#),
+        ("ppt/_rels/presentation.xml.rels", &relations(&[("r1", "slide", "slides/slide1.xml")])),
+        ("ppt/slides/slide1.xml", &format!("<p:sld><a:p>{slide}</a:p><a:p><a:r><a:t>end</a:t></a:r></a:p></p:sld>")),
+    ]);
+    let style = |name: &str, says: &str| format!("<style:style style:name='{name}'><style:text-properties {says}/></style:style>");
+    let styles = [
+        style("U", "style:text-position='super 58%'"),
+        style("D", "style:text-position='-33% 58%'"),
+        style("S", "style:text-line-through-style='solid'"),
+    ];
+    let span = |name: &str, text: &str| format!("<text:span text:style-name='{name}'>{text}</text:span>");
+    let text = ["2", &span("U", "10"), " H", &span("D", "2"), "O 1", &span("U", "st"), " fee ", &span("S", "1,000 EUR"), " 500"].concat();
+    let body = format!("{}<office:text><text:p>{text}</text:p><text:p>end</text:p></office:text>", styles.concat());
+    let expected = "2^10 H_2O 1st fee ~~1,000 EUR~~ 500\n\nend";
+    assert_eq!(pages(&docx), expected);
+    assert_eq!(pages(&pptx), expected);
+    assert_eq!(pages(&odf("text", &body)), format!("Top\n\n{expected}"));
+    let html = "<html><p>2<sup>10</sup> H<sub>2</sub>O 1<sup>st</sup> fee <del>1,000 EUR</del> 500<p>end";
+    assert_eq!(pages(html.as_bytes()), expected);
+    let rtf = br"{\rtf1 2{\super 10} H{\sub 2}O 1{\super st} fee {\strike 1,000 EUR} 500\par end}";
+    assert_eq!(pages(rtf), expected);
+    let cells = "<html><table><tr><td>A<td>B<tr><td><s>1<p>2</s><td>3</table>";
+    assert_eq!(pages(cells.as_bytes()), "| A | B |\n| --- | --- |\n| ~~1~~ ~~2~~ | 3 |");
+}
+
+#[test]
 fn what_a_small_sheet_repeats_is_bounded() {
     let cell = "<table:table-cell table:number-columns-repeated='16000'><text:p>x</text:p></table:table-cell>";
     let row = |times: u32, cells: &str| format!("<table:table-row table:number-rows-repeated='{times}'>{cells}</table:table-row>");
