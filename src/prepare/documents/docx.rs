@@ -8,6 +8,7 @@ use super::archive::{self, Archive};
 use super::markdown::{Markdown, Script};
 use super::numbering::Numbering;
 use super::styles::{self, Styles};
+use super::symbols;
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
@@ -77,6 +78,8 @@ struct Word {
     /// Notes that the text refers to, in order: `""` or `"e"`, and the note's key.
     anchors: Vec<(&'static str, String)>,
     pictures: usize,
+    /// Signs of symbol fonts of which it is not known what they mean.
+    symbols: usize,
     deletions: bool,
     hidden: bool,
 }
@@ -199,6 +202,7 @@ impl Word {
             "vanish" if !story.in_properties => story.hidden = Some(styles::is_on(tag)),
             "rStyle" if !story.in_properties => story.run_style = value().unwrap_or_default(),
             "tab" | "ptab" | "br" | "cr" | "noBreakHyphen" | "footnoteReference" | "endnoteReference" | "commentReference" | "docPr"
+            | "sym"
                 if self.hides(story) => {}
             "outlineLvl" => {}
             "t" => story.in_text = true,
@@ -223,11 +227,25 @@ impl Word {
                     story.markdown.text(&format!("[image: {}]", description.trim()));
                 }
             }
+            "sym" => match symbols::character(&attribute(tag, "w:font").unwrap_or_default(), &attribute(tag, "w:char").unwrap_or_default())
+            {
+                Some(sign) => {
+                    self.begin(story);
+                    story.markdown.text(sign.encode_utf8(&mut [0; 4]));
+                }
+                None => self.symbols += 1,
+            },
             "blip" | "imagedata" => self.pictures += 1,
             // Of a row it stands among its properties, and of the mark of a paragraph it is empty.
             "del" | "cellDel" => {
                 self.deletions = true;
-                let deleted = if name == "cellDel" { "tc" } else if story.in_row_properties { "tr" } else { "del" };
+                let deleted = if name == "cellDel" {
+                    "tc"
+                } else if story.in_row_properties {
+                    "tr"
+                } else {
+                    "del"
+                };
                 story.skipping = Some((deleted.to_owned(), 1));
             }
             "trPr" => story.in_row_properties = true,
@@ -309,6 +327,9 @@ impl Word {
         let embedded = names.iter().filter(|name| name.starts_with("word/embeddings/") || name.starts_with("word/afchunk")).count();
         if embedded > 0 {
             notes.push(format!("{} left out", verdict::counted(embedded, "embedded file")));
+        }
+        if self.symbols > 0 {
+            notes.push(format!("{} of symbol fonts left out", verdict::counted(self.symbols, "sign")));
         }
         if self.deletions {
             notes.push(verdict::DELETIONS.to_owned());

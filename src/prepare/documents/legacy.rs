@@ -56,7 +56,7 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
 
 fn section(section: &Section, deletions: &mut bool) -> String {
     let mut text = Text { markdown: Markdown::new(), deletions };
-    text.paragraphs(&section.header);
+    text.paragraphs(section.header.as_ref());
     for block in &section.content {
         match block {
             Block::Paragraph(paragraph) => text.paragraph(paragraph),
@@ -64,7 +64,9 @@ fn section(section: &Section, deletions: &mut bool) -> String {
             Block::Note { label, content } => {
                 text.markdown.paragraph();
                 text.markdown.text(&format!("[^{label}]: "));
-                content.iter().for_each(|each| text.runs(each));
+                for each in content {
+                    text.runs(each);
+                }
             }
             Block::PageBreak | Block::SectionBreak | Block::Image { .. } => text.markdown.paragraph(),
         }
@@ -72,9 +74,9 @@ fn section(section: &Section, deletions: &mut bool) -> String {
     if section.notes.as_ref().is_some_and(|notes| notes.iter().any(|note| !note.is_empty())) {
         text.markdown.paragraph();
         text.markdown.text("Notes: ");
-        text.paragraphs(&section.notes);
+        text.paragraphs(section.notes.as_ref());
     }
-    text.paragraphs(&section.footer);
+    text.paragraphs(section.footer.as_ref());
     text.markdown.finish()
 }
 
@@ -86,8 +88,10 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    fn paragraphs(&mut self, paragraphs: &Option<Vec<Paragraph>>) {
-        paragraphs.iter().flatten().for_each(|each| self.paragraph(each));
+    fn paragraphs(&mut self, paragraphs: Option<&Vec<Paragraph>>) {
+        for each in paragraphs.into_iter().flatten() {
+            self.paragraph(each);
+        }
     }
 
     fn paragraph(&mut self, paragraph: &Paragraph) {

@@ -25,6 +25,7 @@ mod pptx;
 mod rtf;
 mod sheet;
 mod styles;
+mod symbols;
 mod table;
 mod tags;
 mod verdict;

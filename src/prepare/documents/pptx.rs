@@ -135,7 +135,13 @@ impl Slide {
             "r" | "fld" => (self.script, self.struck) = (Script::Normal, false),
             "rPr" => {
                 let above: f64 = attribute(tag, "baseline").and_then(|percent| percent.trim_end_matches('%').parse().ok()).unwrap_or(0.0);
-                self.script = if above > 0.0 { Script::Raised } else if above < 0.0 { Script::Lowered } else { Script::Normal };
+                self.script = if above > 0.0 {
+                    Script::Raised
+                } else if above < 0.0 {
+                    Script::Lowered
+                } else {
+                    Script::Normal
+                };
                 self.struck = attribute(tag, "strike").is_some_and(|strike| strike != "noStrike");
             }
             "t" => self.in_text = self.place != "sldNum" && (!self.notes || self.place == "body"),

@@ -135,7 +135,6 @@ fn is_hidden(name: &str, tag: &Tag) -> bool {
 }
 
 /// A page while it is read.
-#[expect(clippy::struct_excessive_bools, reason = "states that have nothing to do with each other")]
 #[derive(Default)]
 pub(super) struct Page {
     pub markdown: Markdown,

@@ -293,7 +293,8 @@ fn raised_lowered_and_struck_text_is_told_apart() {
     let runs: String = parts.iter().chain(&struck).map(|(properties, text)| run(properties, text)).collect();
     let docx = word(&format!("<w:p>{runs}</w:p>{}", p("end")));
     let a = |properties: &str, text: &str| format!("<a:r><a:rPr {properties}/><a:t>{text}</a:t></a:r>");
-    let slide = [a("", "2"), a("baseline='30000'", "10"), a("", " H"), a("baseline='-25000'", "2"), a("", "O 1"), a("baseline='30000'", "st")];
+    let slide =
+        [a("", "2"), a("baseline='30000'", "10"), a("", " H"), a("baseline='-25000'", "2"), a("", "O 1"), a("baseline='30000'", "st")];
     let slide = slide.concat() + &a("strike='noStrike'", " fee ") + &a("strike='sngStrike'", "1,000 EUR") + "<a:r><a:t> 500</a:t></a:r>";
     let pptx = archive(&[
         ("ppt/presentation.xml", r#"<p:presentation><p:sldIdLst><p:sldId r:id="r1"/></p:sldIdLst></p:presentation>"#),
@@ -319,6 +320,16 @@ fn raised_lowered_and_struck_text_is_told_apart() {
     assert_eq!(pages(rtf), expected);
     let cells = "<html><table><tr><td>A<td>B<tr><td><s>1<p>2</s><td>3</table>";
     assert_eq!(pages(cells.as_bytes()), "| A | B |\n| --- | --- |\n| ~~1~~ ~~2~~ | 3 |");
+}
+
+#[test]
+fn signs_of_symbol_fonts_come_out_as_characters_or_are_told() {
+    let sign = |font: &str, code: &str| format!("<w:sym w:font=\"{font}\" w:char=\"{code}\"/>");
+    let signs =
+        [sign("Wingdings", "F0FE"), sign("Wingdings", "A8"), sign("Symbol", "F061"), sign("Symbol", "F057"), sign("Webdings", "F061")];
+    let extract = read(&word(&format!("<w:p><w:r>{}<w:t> end</w:t></w:r></w:p>", signs.concat())), "").1.unwrap();
+    assert_eq!(extract.pages, [Page::Text("☑☐αΩ end".to_owned())]);
+    assert_eq!(extract.notes, ["1 sign of symbol fonts left out"]);
 }
 
 #[test]

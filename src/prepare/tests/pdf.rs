@@ -486,7 +486,8 @@ fn compressed(data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn pages_that_break_off_in_decompression_are_told_and_never_called_blank() {
-    let content: String = (0..40).map(|line| at(50.0, 700.0 - f64::from(line) * 15.0, &format!("line {line} of {}", line * 7919))).collect();
+    let content: String =
+        (0..40).map(|line| at(50.0, 700.0 - f64::from(line) * 15.0, &format!("line {line} of {}", line * 7919))).collect();
     let mut whole = Vec::new();
     flate2::read::ZlibEncoder::new(content.as_bytes(), flate2::Compression::new(9)).read_to_end(&mut whole).unwrap();
     let notes = |data: &[u8]| read(&compressed(data), PdfMode::Auto).unwrap().notes;
@@ -517,10 +518,7 @@ fn values_of_forms_that_cannot_be_seen_are_sent() {
         field("/FT /Ch /T (land) /Opt [[(de) (Germany)] [(fr) (France)]] /V [(de) (fr)]"),
         "<< /FT /Btn /Ff 32768 /T (how) /Parent 28 0 R >>".to_owned(),
     ];
-    assert_eq!(
-        form.text(),
-        "Application of Ann 7\n\nForm fields:\nage: 7\nNäme: Söt€\nagree: checked\nhow: Often\nland: Germany, France"
-    );
+    assert_eq!(form.text(), "Application of Ann 7\n\nForm fields:\nage: 7\nNäme: Söt€\nagree: checked\nhow: Often\nland: Germany, France");
     // What the field draws itself is not said twice.
     form.page = "/Annots [20 0 R]";
     form.objects = vec![

@@ -40,7 +40,7 @@ enum End {
 /// Decompresses it all and keeps nothing.
 fn inflated(data: &[u8], header: bool) -> End {
     let mut inflater = Decompress::new(header);
-    let mut out = [0; 32 << 10];
+    let mut out = [0; 8 << 10];
     loop {
         let (read, written) = (inflater.total_in(), inflater.total_out());
         let rest = usize::try_from(read).ok().and_then(|read| data.get(read..)).unwrap_or_default();

@@ -90,7 +90,9 @@ fn option(widget: &Dict<'_>, chosen: &str) -> Option<String> {
 /// Whether the field draws text on the page.
 fn writes(widget: &Dict<'_>) -> bool {
     let drawing = widget.get::<Dict<'_>>(b"AP").and_then(|drawings| drawings.get::<Stream<'_>>(b"N"));
-    drawing.and_then(|drawing| drawing.decoded_data().ok().map(|data| data.windows(2).any(|two| matches!(two, b"Tj" | b"TJ")))).unwrap_or(false)
+    drawing
+        .and_then(|drawing| drawing.decoded_data().ok().map(|data| data.windows(2).any(|two| matches!(two, b"Tj" | b"TJ"))))
+        .unwrap_or(false)
 }
 
 fn is(dictionary: &Dict<'_>, key: &[u8], name: &str) -> bool {
@@ -121,7 +123,10 @@ fn words(object: &Object<'_>) -> Option<String> {
 fn decoded(text: &[u8]) -> String {
     match encoding_rs::Encoding::for_bom(text) {
         Some((encoding, _)) if [UTF_8, UTF_16BE, UTF_16LE].contains(&encoding) => encoding.decode(text).0.into_owned(),
-        _ => text.iter().map(|byte| byte.checked_sub(0x80).and_then(|at| UPPER.chars().nth(at.into())).unwrap_or(char::from(*byte))).collect(),
+        _ => text
+            .iter()
+            .map(|byte| byte.checked_sub(0x80).and_then(|at| UPPER.chars().nth(at.into())).unwrap_or(char::from(*byte)))
+            .collect(),
     }
 }
 

@@ -1,0 +1,46 @@
+//! Signs that Word writes as numbers of a symbol font.
+
+/// Greek letters in the order of the font Symbol, from `A` and from `a` on.
+const CAPITALS: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
+const SMALL: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
+
+/// The character that a sign of a font means, for those that are in use.
+pub(super) fn character(font: &str, code: &str) -> Option<char> {
+    // Word puts them into the private area of Unicode, or does not.
+    let code = u8::try_from(u16::from_str_radix(code, 16).ok()? & 0x0FFF).ok()?;
+    match (font, code) {
+        ("Symbol", b'A'..=b'Z') => CAPITALS.chars().nth((code - b'A').into()),
+        ("Symbol", b'a'..=b'z') => SMALL.chars().nth((code - b'a').into()),
+        ("Symbol", _) => Some(match code {
+            0xA3 => '≤',
+            0xA5 => '∞',
+            0xAC => '←',
+            0xAE => '→',
+            0xB0 => '°',
+            0xB1 => '±',
+            0xB3 => '≥',
+            0xB4 => '×',
+            0xB7 => '•',
+            0xB8 => '÷',
+            0xB9 => '≠',
+            0xBB => '≈',
+            0xD5 => '∏',
+            0xD6 => '√',
+            0xE5 => '∑',
+            0xF2 => '∫',
+            _ => return None,
+        }),
+        ("Wingdings", _) => Some(match code {
+            0x6F | 0xA8 => '☐',
+            0x78 | 0xFD => '☒',
+            0xA7 => '▪',
+            0xDF => '←',
+            0xE0 => '→',
+            0xFB => '✗',
+            0xFC => '✓',
+            0xFE => '☑',
+            _ => return None,
+        }),
+        _ => None,
+    }
+}
