@@ -96,6 +96,10 @@ fn line_at(text: &str, offset: usize) -> usize {
 fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found {
     let key = &key::key(key::parts(key));
     let Some(default) = expected(defaults, key) else {
+        if defaults_get(defaults, key).is_some() || Config::is_open(&format!("{key}.x")) {
+            let how = format!("{key} is a table: write [{key}] in the settings file, or set its keys one by one, as in {key}.KEY=VALUE");
+            return Err(Problem::new(origin, how));
+        }
         return Err(unknown_key(key, origin, defaults));
     };
     let as_toml = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));

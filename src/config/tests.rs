@@ -107,3 +107,12 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_table_as_a_value_is_told_where_it_is_written() {
+    for table in ["prices", "llm"] {
+        let error = Config::from_layers(&[flag(table, "{}")]).unwrap_err().to_string();
+        assert!(error.contains(&format!("{table} is a table")) && error.contains(&format!("[{table}]")), "{error}");
+        assert!(!error.contains("did you mean"), "{error}");
+    }
+}
