@@ -7,6 +7,8 @@
 //! Not told apart from their more frequent neighbours: ISO-8859-3, -10, -14 and -16, ISO-8859-15 where it has a euro
 //! sign, Cyrillic of old Macs, UTF-16 without a mark that has no space and no line end. UTF-32 needs its mark.
 //!
+//! What is known and not decoded (EBCDIC, code pages of MS-DOS) is told by [`undecodable`], so that callers refuse it.
+//!
 //! Promises: never fails; says which encoding it took and whether characters had to be replaced.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
@@ -48,8 +50,23 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Decoded { text: text.into(), encoding: UTF_8.to_owned(), damaged: false },
         Err(error) if is_nearly_utf8(bytes, error) => utf8(bytes),
-        Err(_) => with(legacy(bytes), bytes),
+        Err(_) => without_controls(with(legacy(bytes), bytes)),
     }
+}
+
+/// What a text is saved in that is known and not decoded, so that it is refused instead of garbled.
+pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
+    if byte_order_mark(bytes).is_some() || utf16_without_mark(bytes).is_some() {
+        return None;
+    }
+    let error = std::str::from_utf8(bytes).err()?;
+    let sample = &bytes[..bytes.len().min(DETECTION_SAMPLE)];
+    if is_ebcdic(sample) {
+        return Some("EBCDIC, as mainframes write it");
+    }
+    let start = Encoding::ascii_valid_up_to(bytes).saturating_sub(2);
+    let sample = &bytes[start..bytes.len().min(start + DETECTION_SAMPLE)];
+    (!is_nearly_utf8(bytes, error) && is_dos(sample, legacy(bytes))).then_some("a code page of MS-DOS (437 or 850)")
 }
 
 /// The encoding of a table without a byte order mark that has these bytes. UTF-8 with damage counts as such as long as more of it
@@ -146,7 +163,7 @@ fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
 fn is_nearly_utf8(bytes: &[u8], error: Utf8Error) -> bool {
     let (sound, broken) = sound_and_broken(bytes);
     // A legacy text has a valid sequence now and then by accident, and nearly never more of them than invalid ones.
-    sound > 8 * broken || (sound > 0 && broken == 1 && error.error_len().is_none())
+    sound > 2 * broken || (sound > 0 && broken == 1 && error.error_len().is_none())
 }
 
 /// How many characters of UTF-8 beyond ASCII there are, and how many places that are none.
@@ -167,6 +184,16 @@ fn utf8(bytes: &[u8]) -> Decoded<'_> {
 fn with<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
     let (text, damaged) = encoding.decode_without_bom_handling(bytes);
     Decoded { text, encoding: encoding.name().to_ascii_lowercase(), damaged }
+}
+
+/// Controls that no text has are bytes without a meaning: they are told of like others.
+fn without_controls(mut decoded: Decoded<'_>) -> Decoded<'_> {
+    let strange = |c| matches!(c, '\u{80}'..='\u{84}' | '\u{86}'..='\u{9F}');
+    if decoded.text.contains(strange) {
+        decoded.text = decoded.text.replace(strange, "\u{FFFD}").into();
+        decoded.damaged = true;
+    }
+    decoded
 }
 
 fn utf32(bytes: &[u8], big_endian: bool) -> Decoded<'_> {
@@ -199,14 +226,45 @@ fn legacy(bytes: &[u8]) -> &'static Encoding {
 /// Whether this is from an old Mac, which the detector does not know: between two small letters it has small letters,
 /// and the guess has signs and capitals there.
 fn is_macintosh(sample: &[u8], guess: &'static Encoding) -> bool {
-    let inside_words = || sample.windows(3).filter(|w| w[0].is_ascii_lowercase() && !w[1].is_ascii() && w[2].is_ascii_lowercase());
     let strange = |encoding: &'static Encoding| {
         let fits = |byte: u8| {
             let (letter, _) = encoding.decode_without_bom_handling(std::slice::from_ref(&byte));
             letter.chars().all(|c| c.is_lowercase() || matches!(c, '\u{2010}'..='\u{2027}'))
         };
-        inside_words().filter(|three| !fits(three[1])).count()
+        inside_words(sample).filter(|byte| !fits(*byte)).count()
     };
-    let all = inside_words().count();
+    let all = inside_words(sample).count();
     guess.is_single_byte() && strange(guess) * 8 > all && strange(MACINTOSH) * 20 <= all
+}
+
+/// The bytes beyond ASCII between two small letters.
+fn inside_words(sample: &[u8]) -> impl Iterator<Item = u8> {
+    sample.windows(3).filter(|w| w[0].is_ascii_lowercase() && !w[1].is_ascii() && w[2].is_ascii_lowercase()).map(|w| w[1])
+}
+
+/// Whether this is in a Western European code page of MS-DOS: inside words it has small letters of these, and the guess has
+/// neither letters there nor what people write between words without a space.
+fn is_dos(sample: &[u8], guess: &'static Encoding) -> bool {
+    let small = |byte: u8| matches!(byte, 0x81..=0x8D | 0x91 | 0x93..=0x98 | 0x9B | 0xA0..=0xA4 | 0xC6 | 0xE1 | 0xE4 | 0xEC);
+    let strange = |byte: u8| {
+        let (letter, _) = guess.decode_without_bom_handling(std::slice::from_ref(&byte));
+        let joins = |c| matches!(c, '\u{A0}' | '\u{AD}' | '–' | '—' | '‘' | '’' | '…');
+        !letter.chars().all(|c| c.is_lowercase() || joins(c))
+    };
+    let all = inside_words(sample).count();
+    guess.is_single_byte()
+        && inside_words(sample).any(|byte| byte < 0xA0)
+        && inside_words(sample).filter(|byte| strange(*byte)).count() * 8 > all
+        && inside_words(sample).filter(|byte| !small(*byte)).count() * 20 <= all
+}
+
+/// Whether this is a text of a mainframe: its spaces are `@`, and nearly all else are letters, digits, stops and line ends
+/// where EBCDIC has them.
+fn is_ebcdic(sample: &[u8]) -> bool {
+    let spaces = sample.iter().filter(|byte| **byte == 0x40).count();
+    let written = |byte: &&u8| {
+        matches!(byte, 0x0D | 0x15 | 0x25 | 0x40 | 0x4B | 0x6B | 0x81..=0x89 | 0x91..=0x99 | 0xA2..=0xA9 | 0xC1..=0xC9 | 0xD1..=0xD9)
+            || matches!(byte, 0xE2..=0xE9 | 0xF0..=0xF9)
+    };
+    spaces * 20 > sample.len() && !sample.contains(&b' ') && sample.iter().filter(written).count() * 10 > sample.len() * 9
 }

@@ -29,7 +29,7 @@ mod wire;
 mod tests;
 
 pub use documents::{Extract, Page, PageImage, READERS, Reader};
-pub use encoding::encoding_of;
+pub use encoding::{encoding_of, undecodable};
 pub use limits::{ImageLimits, Patches};
 pub use memory::peak_memory;
 pub use orders::orders;

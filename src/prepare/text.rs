@@ -14,6 +14,10 @@ const CHUNK: usize = 192;
 
 /// Prepares one text.
 pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared, Failure> {
+    if let Some(what) = encoding::undecodable(bytes) {
+        let message = format!("this text looks like {what}, which is not read: save it as UTF-8, or exclude it");
+        return Err(Failure::new(FailureCode::Undecodable, message));
+    }
     let decoded = encoding::decode(bytes);
     let body = tidy(&decoded.text, settings);
     let words = count_words(&body);

@@ -153,3 +153,28 @@ fn utf32_without_a_mark_is_refused_and_not_misread() {
     let bytes: Vec<u8> = GERMAN.chars().map(u32::from).flat_map(u32::to_le_bytes).collect();
     assert_eq!(run(&bytes).unwrap_err().code, FailureCode::UnsupportedKind);
 }
+
+#[test]
+fn texts_that_cannot_be_decoded_are_refused_with_what_they_look_like() {
+    let dos = b"Sehr geehrte Frau M\x81ller,\r\nIhre Bestellung \x81ber 3 St\x81ck K\x84se, sp\x84ter Gr\x94\xE1e und Sch\x94nes.\r\n";
+    let french =
+        b"Les \x88tres humains naissent libres et \x82gaux en dignit\x82, dou\x82s de fraternit\x82 \x85 l'\x82gard, et diff\x8Arents.";
+    let ebcdic: Vec<u8> = [0xC8, 0x85, 0x93, 0x93, 0x96, 0x40, 0xA3, 0x88, 0x89, 0xA2, 0x40, 0x89, 0xA2, 0x4B, 0x25].repeat(9);
+    for (bytes, what) in [(&dos[..], "MS-DOS"), (french, "MS-DOS"), (&ebcdic, "EBCDIC")] {
+        let failure = run(bytes).unwrap_err();
+        assert_eq!(failure.code, FailureCode::Undecodable);
+        assert!(failure.message.contains(what) && failure.message.contains("UTF-8"), "{}", failure.message);
+    }
+    for fine in [&b"l\x92ami d\x92une \xe9cole"[..], b"der\xA0erste", b"don\x91t"] {
+        assert!(run(fine).is_ok(), "{fine:?}");
+    }
+}
+
+#[test]
+fn an_odd_line_in_a_text_of_utf8_stays_the_only_one_that_suffers() {
+    let text = ["für ä ö\n".as_bytes().repeat(4), b"f\xFCr \xE4 \xF6\n".to_vec()].concat();
+    let read = run(&text).unwrap();
+    assert_eq!(read.facts.format, "utf-8");
+    assert!(read.facts.note.is_some());
+    assert!(body(&text).starts_with("für ä ö\nfür"), "{}", body(&text));
+}

@@ -4,7 +4,7 @@
 //! error and never sent.
 
 use super::SAMPLE;
-use crate::prepare::encoding_of;
+use crate::prepare::{encoding_of, undecodable};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use std::borrow::Cow;
@@ -16,6 +16,8 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
     encoding: &'static Encoding,
+    /// What it seems to be in instead, and cannot be decoded from.
+    undecodable: Option<&'static str>,
 }
 
 impl Text {
@@ -23,7 +25,7 @@ impl Text {
     pub fn of(path: &Path, sample: &[u8]) -> io::Result<Self> {
         let encoding = Encoding::for_bom(sample).map_or_else(|| encoding_of(sample), |(encoding, _)| encoding);
         if encoding != UTF_8 || !sample.is_ascii() {
-            return Ok(Self { encoding });
+            return Ok(Self { encoding, undecodable: undecodable(sample) });
         }
         let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
         loop {
@@ -37,7 +39,7 @@ impl Text {
             file.consume(ascii.saturating_sub(2));
             let mut sample = Vec::new();
             file.take(SAMPLE).read_to_end(&mut sample)?;
-            return Ok(Self { encoding: encoding_of(&sample) });
+            return Ok(Self { encoding: encoding_of(&sample), undecodable: undecodable(&sample) });
         }
     }
 
@@ -58,6 +60,9 @@ impl Text {
     /// What some of these bytes say. The error says what is wrong with them.
     pub fn decode(self, bytes: &[u8]) -> Result<String, String> {
         let name = || self.encoding.name().to_ascii_lowercase();
+        if let Some(what) = self.undecodable.filter(|_| !bytes.is_ascii()) {
+            return Err(format!("the table looks like {what}, which is not read: save it as UTF-8"));
+        }
         let text = match std::str::from_utf8(bytes) {
             // What people write in the encoding of Western Europe never looks like UTF-8; in others it may.
             Ok(text) if text.is_ascii() || self.encoding == UTF_8 || self.encoding == WINDOWS_1252 => return Ok(text.to_owned()),
