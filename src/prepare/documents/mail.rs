@@ -3,10 +3,10 @@
 //! Promises: who wrote to whom, when and about what; the text as its writer meant it to be read; mails that are attached
 //! are there in full, other attachments by name, type and size.
 
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, fenced, html, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fenced, html, verdict};
 use crate::model::Failure;
 use mail_parser::mailbox::mbox::MessageIterator;
-use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::fmt::Write;
 use std::io::Cursor;
 
@@ -100,6 +100,8 @@ pub(super) struct Mail {
     garbled: bool,
     hidden: bool,
     unread: usize,
+    guessed: bool,
+    cut: bool,
 }
 
 impl Mail {
@@ -117,6 +119,12 @@ impl Mail {
         }
         if self.garbled {
             notes.push("some characters were not valid in their encoding".to_owned());
+        }
+        if self.guessed {
+            notes.push("text whose encoding is not declared, or not the one declared, was read in the one that it looks like".to_owned());
+        }
+        if self.cut {
+            notes.push("the mail breaks off before its end: parts of it may be missing".to_owned());
         }
         if self.hidden {
             notes.push(verdict::HIDDEN.to_owned());
@@ -170,12 +178,13 @@ impl Mail {
         self.head("Subject", message.subject().unwrap_or_default());
         let before = self.words;
         for part in message.text_bodies() {
-            self.part(part);
+            self.part(part, message);
         }
         // Some programs write an empty text beside the page that they mean.
         if self.words == before {
-            message.html_bodies().for_each(|part| self.part(part));
+            message.html_bodies().for_each(|part| self.part(part, message));
         }
+        self.cut |= message.parts.iter().any(|part| is_cut(part, &message.raw_message));
         let mut files = Vec::new();
         for part in message.attachments() {
             match &part.body {
@@ -196,14 +205,32 @@ impl Mail {
         self.attached(&files);
     }
 
-    fn part(&mut self, part: &MessagePart) {
-        self.garbled |= part.is_encoding_problem;
+    fn part(&mut self, part: &MessagePart, message: &Message) {
+        let guess = undeclared(part, &message.raw_message).map(encoding::decode);
+        self.guessed |= guess.is_some();
+        self.garbled |= guess.as_ref().map_or(part.is_encoding_problem, |guess| guess.damaged);
+        let as_read = |text| guess.as_ref().map_or(text, |guess| guess.text.as_ref());
         match &part.body {
-            PartType::Text(text) => self.body(&text.replace('\r', "")),
-            PartType::Html(page) => self.page(page),
+            PartType::Text(text) => self.body(&as_read(text).replace('\r', "")),
+            PartType::Html(page) => self.page(as_read(page)),
             _ => {}
         }
     }
+}
+
+/// The bytes of a text beyond ASCII that does not say in which encoding it is, or says that it is ASCII.
+fn undeclared<'m>(part: &MessagePart, raw: &'m [u8]) -> Option<&'m [u8]> {
+    let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
+    let bytes = raw.get(part.offset_body as usize..part.offset_end as usize)?;
+    let undeclared = part.encoding == Encoding::None && charset.is_none_or(|charset| charset.eq_ignore_ascii_case("us-ascii"));
+    (undeclared && !bytes.is_ascii()).then_some(bytes)
+}
+
+/// Whether this consists of parts, and the line that ends the last one is missing.
+fn is_cut(part: &MessagePart, raw: &[u8]) -> bool {
+    let Some(boundary) = part.content_type().and_then(|kind| kind.attribute("boundary")) else { return false };
+    let end = format!("--{boundary}--");
+    matches!(part.body, PartType::Multipart(_)) && !raw.windows(end.len()).any(|window| window == end.as_bytes())
 }
 
 fn kind(part: &MessagePart) -> String {

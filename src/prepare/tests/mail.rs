@@ -143,3 +143,25 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn text_without_a_declared_encoding_is_detected_and_told_of() {
+    let cases: [(&str, &[u8]); 3] = [
+        ("", b"H\xE4llo W\xF6rld"),
+        ("Content-Type: text/plain; charset=us-ascii\r\n", "H\u{e4}llo W\u{f6}rld".as_bytes()),
+        ("", b"Hello"),
+    ];
+    for (head, text) in cases {
+        let mail = [PLAIN.as_bytes(), head.as_bytes(), b"\r\n", text].concat();
+        let extract = read(&mail, "").1.unwrap();
+        assert!(pages(&mail).ends_with(if text.is_ascii() { "Hello" } else { "H\u{e4}llo W\u{f6}rld" }), "{}", pages(&mail));
+        assert_eq!(extract.notes.iter().any(|note| note.contains("declared")), !text.is_ascii());
+    }
+}
+
+#[test]
+fn a_mail_that_breaks_off_is_told_of() {
+    let cut = |mail: &str| read(mail.as_bytes(), "").1.unwrap().notes.iter().any(|note| note.contains("breaks off"));
+    assert!(!cut(&mixed()));
+    assert!(cut(mixed().trim_end().strip_suffix("--b--").unwrap()));
+}
