@@ -45,7 +45,7 @@ struct Status<'s> {
     requests: u64,
     spent: crate::model::Bill,
     /// Requests whose end will never be known, and what they cost at the most.
-    lost: (u64, Money),
+    lost: (u64, Option<Money>),
 }
 
 impl<'s> Status<'s> {
@@ -111,7 +111,7 @@ impl<'s> Status<'s> {
         }
         let in_doubt = if self.at_work.is_some() { "in flight" } else { "in doubt" };
         if !self.doubts.is_empty() {
-            let bound = self.doubt().map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
+            let bound = at_most(self.doubt());
             line(in_doubt, &format!("{} calls, {bound}: sent, and their end is not known", self.doubts.len()));
         }
         for doubt in self.doubts.iter().take(SHOWN) {
@@ -122,8 +122,9 @@ impl<'s> Status<'s> {
             line("", &format!("and {} more; --json lists all", self.doubts.len() - SHOWN));
         }
         line("spent", &format!("{} requests, {}", self.requests, self.spent));
-        if let (lost @ 1.., usd) = self.lost {
-            line("", &format!("and {lost} requests of runs that died, whose end nobody knows: at most {usd}"));
+        if let (lost @ 1.., bound) = self.lost {
+            let bound = at_most(bound);
+            line("", &format!("and {lost} requests of runs that died, whose end nobody knows: {bound}"));
         }
         if let Some(next) = self.next() {
             line("go on", &next);
@@ -171,10 +172,15 @@ impl<'s> Status<'s> {
             "spent_usd": self.spent.exact().map(Money::usd),
             "unpriced_requests": self.spent.unpriced_calls,
             "lost_requests": self.lost.0,
-            "lost_at_most_usd": self.lost.1.usd(),
+            "lost_at_most_usd": self.lost.1.map(Money::usd),
             "next": self.next(),
         })
     }
+}
+
+/// What requests cost whose end is not known.
+pub(super) fn at_most(bound: Option<Money>) -> String {
+    bound.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"))
 }
 
 fn doubt_json(doubt: &Doubt) -> Value {

@@ -210,10 +210,10 @@ impl Archive {
     }
 
     /// Requests of runs that died, which were sent again since or are not needed any more, and what they cost at the most.
-    pub fn lost(&self) -> Result<(u64, Money), StoreError> {
+    pub fn lost(&self) -> Result<(u64, Option<Money>), StoreError> {
         self.read("the ledger", || {
-            let sql = "SELECT count(*), ifnull(sum(at_most_pico_usd), 0) FROM attempts WHERE outcome = 'lost'";
-            self.connection.query_row(sql, (), |row| Ok((row.get(0)?, Money::from_pico(row.get(1)?))))
+            let sql = "SELECT count(*), CASE WHEN count(at_most_pico_usd) = count(*) THEN ifnull(sum(at_most_pico_usd), 0) END FROM attempts WHERE outcome = 'lost'";
+            self.connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get::<_, Option<u64>>(1)?.map(Money::from_pico))))
         })
     }
 

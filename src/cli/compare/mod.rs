@@ -103,7 +103,7 @@ impl Ground {
         let others = inside.chain([self.output.clone()]).filter(|other| other != directory);
         let spent = |other: PathBuf| {
             let Some(archive) = Archive::open(&other)? else { return Ok(Money::ZERO) };
-            Ok(archive.bill(None)?.1.usd + archive.lost()?.1)
+            Ok(archive.bill(None)?.1.usd + archive.lost()?.1.unwrap_or_default())
         };
         others.map(spent).sum::<Result<Money, crate::store::StoreError>>().map_err(Stop::usage)
     }
