@@ -33,11 +33,18 @@ impl FileList {
         Ok(Self { path, _spooled: spooled, separator })
     }
 
-    /// The paths, each once. What cannot be read any more is the end of it.
+    /// The paths, each once.
+    pub fn distinct(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
+        let mut seen = HashSet::new();
+        // As many numbers as names: a list is written by somebody, and not endless.
+        let hash = |path: &Path| blake3::hash(path.as_os_str().as_encoded_bytes()).as_bytes().first_chunk::<8>().copied();
+        self.paths().filter(move |path| seen.insert(hash(path)))
+    }
+
+    /// The paths, as often as they are named. What cannot be read any more is the end of it.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
         let separator = self.separator;
         let mut list = File::open(&self.path).map(BufReader::new).ok();
-        let mut seen = HashSet::new();
         std::iter::from_fn(move || {
             let list = list.as_mut()?;
             loop {
@@ -48,10 +55,8 @@ impl FileList {
                 while matches!(name.last(), Some(b'\n' | b'\r' | 0)) {
                     name.pop();
                 }
-                let path = path(&name);
-                // As many numbers as names: a list is written by somebody, and not endless.
-                if !name.is_empty() && seen.insert(*blake3::hash(path.as_os_str().as_encoded_bytes()).as_bytes().first_chunk::<8>()?) {
-                    return Some(path);
+                if !name.is_empty() {
+                    return Some(path(&name));
                 }
             }
         })

@@ -139,3 +139,33 @@ proptest::proptest! {
         proptest::prop_assert_eq!(names(&[dir.path()], &[]), expected);
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_two_names_are_printed_alike_and_each_leads_back_to_its_file() {
+    let dir = tree(&["bad\\xff.txt", "bad\\xFF.txt", "bad\\x5CxFF.txt", "plain\\x41.txt", "plain\\.txt"]);
+    let raw: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"bad\xFF.txt");
+    std::fs::write(dir.path().join(raw), "y").unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &[]), None, Path::new("/nowhere")).unwrap();
+    let mut seen = std::collections::HashSet::new();
+    for (document, _) in roots.walk() {
+        let Place::File(walked) = &document.place else { panic!("{document:?}") };
+        let Some(Place::File(located)) = roots.locate(&document.name) else { panic!("{}", document.name) };
+        assert_eq!(*walked, located, "{}", document.name);
+        assert!(seen.insert(document.name));
+    }
+    assert_eq!(seen.len(), 6);
+    assert!(seen.contains("bad\\xFF.txt") && seen.contains("plain\\x41.txt") && seen.contains("plain\\.txt"), "{seen:?}");
+}
+
+#[test]
+fn a_path_that_a_list_names_twice_is_one_document_and_counted() {
+    let dir = tree(&["a", "b"]);
+    let (a, b, list) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("list"));
+    std::fs::write(&list, format!("{0}\n{1}\n{0}\n", a.display(), b.display())).unwrap();
+    let settings = InputSettings { files_from: list.to_str().unwrap().to_owned(), ..settings(&[], &[]) };
+    let roots = Roots::open(&settings, None, Path::new("/nowhere")).unwrap();
+    let mut walk = roots.walk();
+    assert_eq!(walk.by_ref().count(), 2);
+    assert_eq!((walk.left_out().repeated, roots.unsorted().count()), (1, 2));
+}

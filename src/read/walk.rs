@@ -137,7 +137,7 @@ impl Roots {
             }
             RootKind::File | RootKind::Spooled { .. } => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
             RootKind::Table(table) => Box::new(table.count()),
-            RootKind::List(list) => Box::new(list.paths().map(|_| ())),
+            RootKind::List(list) => Box::new(list.distinct().map(drop)),
             RootKind::Directory(filter) => {
                 let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(|entry| root.enters(entry));
                 Box::new(walk.filter_map(|entry| match entry {
@@ -179,20 +179,16 @@ impl Roots {
                 RootKind::Directory(filter) => filter,
             };
             let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
-            let plain = root.path.join(relative);
-            let path = match unprintable(relative) {
-                Some(other) if !plain.exists() => root.path.join(other),
-                _ => plain,
-            };
+            let path = root.path.join(unprintable(relative).unwrap_or_else(|| relative.into()));
             filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(Place::File(path))
         })
     }
 
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
-        // Lists and tables may name a document that another input has, too.
-        let listed = |root: &Root| matches!(root.kind, RootKind::List(_) | RootKind::Table(_));
-        let seen = (self.0.len() > 1 && self.0.iter().any(listed)).then(HashSet::new);
+        // Lists and tables may name a document that another input has, too, and lists the same one twice.
+        let listed = |root: &Root| matches!(root.kind, RootKind::List(_)) || (self.0.len() > 1 && matches!(root.kind, RootKind::Table(_)));
+        let seen = self.0.iter().any(listed).then(HashSet::new);
         Walk {
             roots: self.clone(),
             next_root: 0,
@@ -420,10 +416,11 @@ fn real(path: &Path) -> Option<PathBuf> {
 }
 
 /// A path as text from which it can be had back: bytes that are not UTF-8 become `\xHH`, and in such a path a
-/// backslash becomes `\\`.
+/// backslash becomes `\\`. A path that looks like the outcome of this has `\x5C` for its backslashes, so that no two
+/// paths have one name.
 fn printable(path: &OsStr) -> String {
     if let Some(text) = path.to_str() {
-        return with_slashes(text);
+        return if unprintable(text).is_some() { text.replace('\\', "\\x5C") } else { with_slashes(text) };
     }
     let mut out = String::new();
     for chunk in path.as_encoded_bytes().utf8_chunks() {
@@ -436,7 +433,7 @@ fn printable(path: &OsStr) -> String {
     out
 }
 
-/// The path of which [`printable`] made `text`, if it had to change anything: only what is not UTF-8 is changed.
+/// The path of which [`printable`] made `text`, if it had to change anything: what is not UTF-8, or looks like the outcome of a change.
 fn unprintable(text: &str) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -448,7 +445,12 @@ fn unprintable(text: &str) -> Option<PathBuf> {
         rest = &escape[if byte.is_some() { 3 } else { usize::from(escape.starts_with('\\')) }..];
     }
     bytes.extend_from_slice(rest.as_bytes());
-    std::str::from_utf8(&bytes).is_err().then(|| PathBuf::from(os_str(&bytes)))
+    let changed = match std::str::from_utf8(&bytes) {
+        // Shorter each time, so this comes to an end.
+        Ok(shorter) => shorter.len() < text.len() && unprintable(shorter).is_some(),
+        Err(_) => true,
+    };
+    changed.then(|| PathBuf::from(os_str(&bytes)))
 }
 
 fn with_slashes(text: &str) -> String {
