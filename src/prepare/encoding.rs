@@ -261,7 +261,7 @@ fn is_dos(sample: &[u8], guess: &'static Encoding) -> bool {
 /// Whether this is a text of a mainframe: its spaces are `@`, and nearly all else are letters, digits, stops and line ends
 /// where EBCDIC has them.
 fn is_ebcdic(sample: &[u8]) -> bool {
-    let spaces = sample.iter().filter(|byte| **byte == 0x40).count();
+    let spaces = sample.split(|byte| *byte == 0x40).count() - 1;
     let written = |byte: &&u8| {
         matches!(byte, 0x0D | 0x15 | 0x25 | 0x40 | 0x4B | 0x6B | 0x81..=0x89 | 0x91..=0x99 | 0xA2..=0xA9 | 0xC1..=0xC9 | 0xD1..=0xD9)
             || matches!(byte, 0xE2..=0xE9 | 0xF0..=0xF9)

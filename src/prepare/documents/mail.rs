@@ -91,6 +91,7 @@ fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
 
 /// What is written of a mail, or of many.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for a note of its own")]
 pub(super) struct Mail {
     pub text: String,
     /// Words in bodies.
