@@ -5,7 +5,7 @@
 
 use super::{Context, RunError};
 use crate::model::{ResultFile, Row, Totals};
-use crate::store::{JobColumns, StoredRow, ViewReader};
+use crate::store::{JobColumns, StoreError, StoredRow, ViewReader};
 use crate::write::{OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
@@ -93,18 +93,40 @@ impl RowWriter {
     fn follow(&mut self, commits: &Receiver<()>) -> Result<(), RunError> {
         let mut position = 0;
         while commits.recv().is_ok() {
-            position = self.drain(position, false)?;
+            // A run that stops may do so for want of room: what there is belongs to the answers still on their way.
+            let stop = self.context.stop.clone();
+            position = self.drain(position, false, || stop.is_cancelled())?;
         }
         // No more commits: after an early stop some documents have no row, and there is nothing to wait for.
-        self.drain(position, true).map(|_| ())
+        self.drain(position, true, || false).map(|_| ())
     }
 
-    fn drain(&mut self, position: u64, gaps: bool) -> Result<u64, RunError> {
+    fn drain(&mut self, position: u64, gaps: bool, stopped: impl Fn() -> bool) -> Result<u64, RunError> {
         let (results, meter) = (&mut self.results, &self.context.meters.write);
         let _working = meter.working();
-        self.rows.read_from(position, gaps, |row| {
+        let drained = self.rows.read_from(position, gaps, |row| {
+            if stopped() {
+                return Err(Interrupted::At(row.position));
+            }
             meter.done(1);
-            results.push(row)
-        })
+            results.push(row).map_err(Interrupted::By)
+        });
+        match drained {
+            Err(Interrupted::At(position)) | Ok(position) => Ok(position),
+            Err(Interrupted::By(error)) => Err(error),
+        }
+    }
+}
+
+/// Why rows were not read to the last.
+enum Interrupted {
+    /// The run stops; this row would have been next.
+    At(u64),
+    By(RunError),
+}
+
+impl From<StoreError> for Interrupted {
+    fn from(error: StoreError) -> Self {
+        Self::By(error.into())
     }
 }

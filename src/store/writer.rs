@@ -92,10 +92,11 @@ impl Writing {
                 if off { commit_off(&mut store.writer, store.run, &group) } else { commit(&mut store.writer, store.run, &group) };
             if done.as_ref().is_err_and(is_disk_full)
                 && let Some(reserve) = self.reserve.take()
-                && reserve.release().is_ok()
             {
-                // What is in flight is paid for already: the reserve has room for it, but for nothing new.
+                // What is in flight is paid for already: the reserve has room for it, but for nothing new and no results.
                 (self.stop)();
+                // Should the space stay taken, the next commit says so.
+                let _released = reserve.release();
                 full = done.err();
                 refuse_attempts(&mut group);
                 // Nor may a checkpoint take it: the log has all there is.

@@ -20,7 +20,9 @@ impl<W: Write> CsvFile<W> {
             file.write_all(BOM.as_bytes())?;
         }
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
-        writer.write_record(Row::FIRST_COLUMNS.into_iter().chain(columns.iter().map(String::as_str)).chain(Row::LAST_COLUMNS))?;
+        writer
+            .write_record(Row::FIRST_COLUMNS.into_iter().chain(columns.iter().map(String::as_str)).chain(Row::LAST_COLUMNS))
+            .map_err(why)?;
         Ok(Self { writer, columns: columns.to_vec() })
     }
 
@@ -29,12 +31,19 @@ impl<W: Write> CsvFile<W> {
         let answers =
             self.columns.iter().map(|column| row.columns.get(column).or_else(|| row.answers.get(column)).map_or(Cow::Borrowed(""), cell));
         let first = [Cow::Borrowed(index.as_str()), guarded(&row.document), Cow::Borrowed(row.status.as_str())];
-        self.writer.write_record(first.into_iter().chain(answers).chain(last(row)).map(Cow::into_owned))?;
-        Ok(())
+        self.writer.write_record(first.into_iter().chain(answers).chain(last(row)).map(Cow::into_owned)).map_err(why)
     }
 
     pub(super) fn finish(self) -> io::Result<W> {
         self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
+}
+
+/// The file's own error, which says whether the disk is full; as a general one it would not.
+fn why(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 
