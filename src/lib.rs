@@ -9,7 +9,7 @@
 //!  lazy     (tokio)      (CPU)          permits,        writer,       csv json jsonl
 //!                                       retries         group commit
 //!    └─ bounded ─┴─ bounded ─┴─ bounded ──┴── bounded ────┴── bounded ──┘
-//!                                               events + counters ──> report (bars, lines, json, summary)
+//!                                               events + counters ──> report (bars, lines, json, metrics, alerts)
 //! ```
 //!
 //! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::wiring` shows
@@ -23,8 +23,7 @@
 //! | 0 | [`model`]; [`event`], which may use it; `failpoint`, for tests | std, serde |
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
-//! | 3 | [`engine`] | levels 0 to 2 |
-//! | 3 | [`page`] | levels 0 to 2 |
+//! | 3 | [`engine`]; beside it [`page`] | levels 0 to 2 |
 //! | beside 3 | [`report`] | [`event`], [`model`] |
 //! | 4 | [`cli`] | all |
 //!

@@ -2,6 +2,7 @@
 
 use super::args::{SettingsArgs, WhatArgs};
 use super::exit::{Exit, Stop};
+use super::history::{command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
 use super::settings::{self, Flag, Settings, SimulatorSettings};
@@ -22,9 +23,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-
-/// What the history calls the columns that prompts use: they decide which content a row of a table has.
-pub(super) const USED_COLUMNS: &str = "used_columns";
 
 /// Events that may wait for a slow terminal.
 const EVENTS: usize = 256;
@@ -57,8 +55,8 @@ pub(super) enum Server {
 }
 
 /// Where no request is made, any key and address will do.
-const NO_KEY: &str = "none";
-const NO_ADDRESS: &str = "http://127.0.0.1:9";
+pub(super) const NO_KEY: &str = "none";
+pub(super) const NO_ADDRESS: &str = "http://127.0.0.1:9";
 
 /// A run that can begin.
 pub(super) struct Assembled {
@@ -241,31 +239,6 @@ pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, 
     }
 }
 
-/// This command as one could type it again.
-fn command_line() -> String {
-    let quoted = |arg: std::borrow::Cow<'_, str>| {
-        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
-        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
-    };
-    let shown = |arg: &str| {
-        let setting = arg.strip_prefix("--set=").unwrap_or(arg).split_once('=').filter(|(key, _)| !key.contains("://"));
-        let (key, value) = setting.unwrap_or(("", arg));
-        format!("{}{}", arg.strip_suffix(value).unwrap_or_default(), settings::shown(key.trim(), value))
-    };
-    // Settings from the environment decide as well.
-    let mut settings: Vec<String> = std::env::vars_os()
-        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
-        .map(|(name, value)| {
-            let name = name.to_string_lossy();
-            let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
-            format!("{name}={}", quoted(settings::shown(&key, &value.to_string_lossy()).into()))
-        })
-        .collect();
-    settings.sort_unstable();
-    let args = std::env::args_os().skip(1).map(|arg| quoted(shown(&arg.to_string_lossy()).into()));
-    settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
-}
-
 /// What the settings say about the built-in server.
 fn scenario(settings: &SimulatorSettings) -> Result<Scenario, Stop> {
     if settings.scenario.is_empty() {
@@ -285,19 +258,6 @@ pub(super) fn image_limits(account: &Account) -> ImageLimits {
         Provider::Simulated | Provider::Anthropic => ImageLimits::anthropic(!OLDER.iter().any(|part| account.model.contains(part))),
         Provider::OpenAi | Provider::Responses | Provider::Gemini | Provider::Compatible => ImageLimits::openai(),
     }
-}
-
-/// The settings in force, for the run's history.
-fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
-    let entries = config.entries().into_iter().map(|(key, value, _)| {
-        let value = serde_json::to_value(settings::shown_value(&key, value)).unwrap_or_default();
-        (key, value)
-    });
-    let mut entries: serde_json::Map<String, serde_json::Value> = entries.collect();
-    if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
-        entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
-    }
-    serde_json::Value::Object(entries).to_string()
 }
 
 /// What is asked about which documents, as settings.

@@ -1,7 +1,7 @@
 //! `docmill inspect`: what would be sent of a document, without sending it.
 
 use super::args::InspectArgs;
-use super::assemble::image_limits;
+use super::assemble::{NO_ADDRESS, NO_KEY, image_limits};
 use super::exit::{Exit, Stop};
 use super::jobs::load_jobs;
 use super::{print, settings};
@@ -13,11 +13,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
 use std::path::Path;
-
-/// No request is made, so any key will do.
-const NO_KEY: &str = "none";
-/// An address is needed as well, and never used.
-const NO_ADDRESS: &str = "http://127.0.0.1:9";
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, Stop> {
     let flags = args.job.iter().map(|job| ("job.use".to_owned(), toml::Value::String(job.clone()).to_string(), "--job".to_owned()));

@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod exit;
 mod export;
+mod history;
 mod inspect;
 mod jobs;
 mod live;

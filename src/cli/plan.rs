@@ -3,15 +3,16 @@
 use super::args::{PlanArgs, Progress, WhatArgs};
 use super::assemble::{Server, Wishes, assemble, flags, run_failed};
 use super::exit::{Exit, Stop};
-use super::{print, settings};
+use super::history::changes;
+use super::{agreed, print, settings};
 use crate::ask::StopKind;
 use crate::engine::{History, Plan, Prediction, Sample, Survey, predict, survey};
 use crate::insight::Interval;
-use crate::model::{Bill, Money};
+use crate::model::{Bill, LeftOut, Money};
+use crate::report::{duration, say};
 use crate::store::{Archive, Retry, RunRecord};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 /// A pilot that may cost more than this begins only when somebody agrees.
@@ -51,10 +52,11 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), Stop> {
         return Ok(());
     }
     let cost = before.cost();
-    crate::report::complain(&format!("the pilot: {} documents, {} calls, {cost}", before.survey.pending, before.prediction.calls));
+    say(&format!("the pilot: {} documents, {} calls, {cost}", before.survey.pending, before.prediction.calls));
     let dear = before.prediction.cost.is_some_and(|cost| cost.high > ASK_FROM_USD);
-    if dear && !args.yes && !agreed()? {
-        return Err(Stop::usage(format!("nothing was sent: the pilot costs {cost}; --yes agrees to that, or take fewer documents")));
+    let otherwise = format!("nothing was sent: the pilot costs {cost}; --yes agrees to that, or take fewer documents");
+    if dear && !args.yes && !agreed("Begin?", &otherwise)? {
+        return Err(Stop::usage(otherwise));
     }
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let wishes = Wishes { sample: Some(sample), ..Wishes::default() };
@@ -66,18 +68,6 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), Stop> {
         }
         _ => Ok(()),
     }
-}
-
-fn agreed() -> Result<bool, Stop> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    let mut stderr = std::io::stderr().lock();
-    let asked = write!(stderr, "Begin? [y/N] ").and_then(|()| stderr.flush());
-    asked.map_err(Stop::internal)?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(Stop::internal)?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
 /// Everything that there is to say.
@@ -138,8 +128,9 @@ impl Report {
         };
         let up_to_date: u64 = survey.up_to_date.values().sum();
         line("documents", &format!("{}: {up_to_date} up to date, {} to look at", survey.documents, survey.pending));
-        let left = survey.left_out;
-        line("left out", &format!("{} hidden, {} by pattern, {} that are no files", left.hidden, left.patterns, left.special));
+        if survey.left_out != LeftOut::default() {
+            line("left out", &survey.left_out.to_string());
+        }
         if survey.prepared < survey.pending {
             line(
                 "sample",
@@ -161,8 +152,8 @@ impl Report {
         if let Some(changed) = survey.changed.as_ref().filter(|changed| changed.rows > 0) {
             let calls = prediction.because_of_changes;
             line("changed", &format!("{} rows of run {} hold no more: {calls} calls", changed.rows, changed.before.id));
-            for (key, [before, now]) in self.changes(&changed.before) {
-                line("", &format!("{key}: {before} -> {now}"));
+            for (key, change) in self.changes(&changed.before) {
+                line("", &format!("{key}: {} -> {}", change[0], change[1]));
             }
         }
         if prediction.calls == 0 {
@@ -213,32 +204,22 @@ impl Report {
 
     /// Prepared documents that are answered wholly, partly, and not at all.
     fn progress(&self) -> (usize, usize, usize) {
-        let known = |n: usize, all: usize| {
-            if n == all {
-                0
-            } else if n > 0 {
-                1
-            } else {
-                2
-            }
-        };
-        let mut counts = [0; 3];
+        let (mut wholly, mut partly, mut not_at_all) = (0, 0, 0);
         for document in &self.survey.plans {
-            let past = document.calls.iter().filter(|call| call.past.is_some()).count();
-            counts[known(past, document.calls.len())] += 1;
+            match document.calls.iter().filter(|call| call.past.is_some()).count() {
+                all if all == document.calls.len() => wholly += 1,
+                0 => not_at_all += 1,
+                _ => partly += 1,
+            }
         }
-        (counts[0], counts[1], counts[2])
+        (wholly, partly, not_at_all)
     }
 
     /// Settings that differ from those of a run.
-    fn changes(&self, before: &RunRecord) -> Vec<(String, [Value; 2])> {
-        let settings = |text: &str| -> Map<String, Value> { serde_json::from_str(text).unwrap_or_default() };
-        let (before, now) = (settings(&before.settings), settings(&self.plan.settings));
-        let of = |settings: &Map<String, Value>, key: &String| settings.get(key).cloned().unwrap_or_default();
-        let changed = now.keys().filter(|key| before.get(*key) != now.get(*key));
-        let changes: Vec<(String, [Value; 2])> = changed.map(|key| (key.clone(), [of(&before, key), of(&now, key)])).collect();
+    fn changes(&self, before: &RunRecord) -> Map<String, Value> {
+        let changes = changes(&before.settings, &self.plan.settings);
         if changes.is_empty() {
-            return vec![("the job file, or docmill itself".to_owned(), [json!("as it was"), json!("edited")])];
+            return Map::from_iter([("the job file, or docmill itself".to_owned(), json!(["as it was", "edited"]))]);
         }
         changes
     }
@@ -247,7 +228,7 @@ impl Report {
         let (survey, prediction) = (&self.survey, &self.prediction);
         let kinds: Vec<Value> = survey.kinds.iter().map(|((kind, job), n)| json!({ "kind": kind, "job": job, "documents": n })).collect();
         let changed = survey.changed.as_ref().filter(|changed| changed.rows > 0).map(|changed| {
-            let keys: Map<String, Value> = self.changes(&changed.before).into_iter().map(|(key, values)| (key, json!(values))).collect();
+            let keys = self.changes(&changed.before);
             json!({ "run": changed.before.id, "rows": changed.rows, "calls": prediction.because_of_changes, "settings": keys })
         });
         let (done, partly, open) = self.progress();
@@ -280,13 +261,4 @@ impl Report {
 
 fn usd(cost: Interval) -> String {
     if cost.high == 0.0 { "$0".to_owned() } else { format!("{} to {}", Money::from_usd(cost.low), Money::from_usd(cost.high)) }
-}
-
-/// Seconds in words.
-pub(super) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 120.0 => format!("{s:.1} s"),
-        s if s < 7200.0 => format!("{:.1} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
 }

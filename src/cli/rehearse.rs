@@ -3,12 +3,12 @@
 use super::args::RehearseArgs;
 use super::assemble::{Server, Wishes, assemble, flags, run_failed};
 use super::exit::{Exit, Stop};
-use super::plan::{Report, duration, more_than_once};
+use super::plan::{Report, more_than_once};
 use super::{print, settings};
 use crate::ask::StopKind;
 use crate::engine::{History, Plan, Sample};
 use crate::model::{Money, RowStatus, RunFigures};
-use crate::report::Style;
+use crate::report::{Style, duration};
 use crate::simulator::Scenario;
 use crate::store::Archive;
 use serde_json::{Value, json};

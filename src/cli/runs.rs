@@ -2,6 +2,7 @@
 
 use super::args::RunsArgs;
 use super::exit::{Exit, Stop};
+use super::history::{changes, kept};
 use super::regressions::{Past, regressions};
 use super::settings::archive;
 use super::{print, table};
@@ -75,28 +76,13 @@ fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>
         "requests_per_second": figures["requests_per_second"],
         "cost": pace.bill.to_string(),
         "cost_usd": pace.bill.exact().map(crate::model::Money::usd),
-        "changed": changes(run, before),
-        LIVE_CHANGES: settings(run).remove(LIVE_CHANGES).unwrap_or_else(|| json!([])),
+        "changed": before.map_or_else(Map::new, |before| changes(&before.settings, &run.settings)),
+        LIVE_CHANGES: kept(&run.settings).remove(LIVE_CHANGES).unwrap_or_else(|| json!([])),
     })
-}
-
-fn settings(run: &RunRecord) -> Map<String, Value> {
-    serde_json::from_str(&run.settings).unwrap_or_default()
 }
 
 fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-/// Settings that differ from the run before.
-fn changes(run: &RunRecord, before: Option<&RunRecord>) -> Value {
-    let Some(before) = before.map(settings) else { return json!({}) };
-    let now = settings(run);
-    let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let changed = keys.into_iter().filter(|key| *key != LIVE_CHANGES && now.get(*key) != before.get(*key));
-    Value::Object(changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect())
 }
 
 fn cells(line: &Value) -> Vec<String> {

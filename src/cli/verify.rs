@@ -1,8 +1,8 @@
 //! `docmill verify`: store, result files, inputs and bill, each against the others.
 
 use super::args::StoreArgs;
-use super::assemble::USED_COLUMNS;
 use super::exit::{Exit, Stop};
+use super::history::USED_COLUMNS;
 use super::print;
 use super::settings::archive;
 use super::status::at_most;

@@ -15,6 +15,7 @@ use super::pretend::{Foreseen, Pretended, Shared, Task};
 use super::read::{Reader, read};
 use super::register::Register;
 use super::summary::nothing_found;
+use super::wiring::first_error;
 use super::{Context, Plan, RunError};
 use crate::model::{FailureCode, LeftOut, RowStatus};
 use crate::store::{Archive, Catalog, RunRecord, StoreError, StoreHandle};
@@ -162,13 +163,6 @@ fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -
     Begun { stages, found, findings, store, context }
 }
 
-async fn finish(mut stages: JoinSet<Result<(), RunError>>) -> Result<(), RunError> {
-    while let Some(done) = stages.join_next().await {
-        done.map_err(|e| RunError::Internal(format!("a stage was lost: {e}")))??;
-    }
-    Ok(())
-}
-
 /// The documents that have work to do.
 async fn compare(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Result<(Positions, Findings), RunError> {
     let Begun { stages, mut found, findings, store, context } = begin(plan, catalog, places);
@@ -176,8 +170,8 @@ async fn compare(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<
     while let Some(found) = found.recv().await {
         pending.push(found.document.index);
     }
-    drop((store, context));
-    finish(stages).await?;
+    drop(store);
+    first_error(stages, &context).await?;
     let findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok((pending, findings))
 }
@@ -201,7 +195,7 @@ async fn prepare_some(
     // Numbers of documents that the store does not know mean nothing here.
     let register = Arc::new(Register::new(register, i64::MAX / 2, plan.roots.clone(), plan.retry.clone()));
     stages.spawn(read(found, read_in, Reader { settings: plan.read.clone(), register, store, context: context.clone() }));
-    stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context));
+    stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context.clone()));
     let known = Answers {
         reader: reader.map(|reader| Arc::new(Mutex::new(reader))),
         retry: plan.retry.clone(),
@@ -228,7 +222,7 @@ async fn prepare_some(
         }
     }
     drop(done);
-    finish(stages).await?;
+    first_error(stages, &context).await?;
     survey.plans.sort_unstable_by_key(|plan| plan.index);
     survey.compared.sort_unstable_by_key(|plan| plan.index);
     survey.prepared = chosen.len() as u64;

@@ -191,7 +191,7 @@ async fn open_door(
 }
 
 /// Waits for all stages. The first error is told.
-async fn first_error(mut stages: JoinSet<Result<(), RunError>>, context: &Context) -> Result<(), RunError> {
+pub(super) async fn first_error(mut stages: JoinSet<Result<(), RunError>>, context: &Context) -> Result<(), RunError> {
     let mut result = Ok(());
     while let Some(done) = stages.join_next().await {
         let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage was lost: {e}"))));

@@ -93,12 +93,8 @@ pub fn closeness(pairs: &[(f64, f64)]) -> Option<Closeness> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::near;
     use super::*;
-
-    #[track_caller]
-    fn near(value: f64, expected: f64) {
-        assert!((value - expected).abs() < 1e-6, "{value} is not {expected}");
-    }
 
     #[test]
     fn kappa_of_a_table_by_hand() {

@@ -24,3 +24,20 @@ impl Durations {
         random.choice(&self.0).copied().unwrap_or(0.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_was_seen_and_as_often() {
+        let mut random = Rng::with_seed(1);
+        let sample = Durations::new(vec![1.0, 1.0, 1.0, 9.0]);
+        let drawn: Vec<f64> = (0..4000).map(|_| sample.draw(&mut random)).collect();
+        let long = drawn.iter().filter(|seconds| **seconds > 5.0).count();
+        assert!(drawn.iter().all(|seconds| sample.0.contains(seconds)));
+        assert!((800..1200).contains(&long), "{long} of 4000");
+        assert_eq!(sample.another(&mut random).0.len(), 4);
+        assert!(Durations::new(Vec::new()).draw(&mut random).abs() < f64::EPSILON);
+    }
+}

@@ -1,5 +1,7 @@
 //! What a total will be, from a sample of which both the expected and the actual amounts are known.
 
+use super::proportion::Z_95;
+
 /// A range in which something is expected to lie.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
@@ -110,12 +112,11 @@ fn variance(values: &[f64]) -> f64 {
 /// How many standard errors make up half of an interval of 95 %, by degrees of freedom: Student's t.
 pub fn student(freedom: usize) -> f64 {
     const FEW: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
-    const NORMAL: f64 = 1.959_964;
     if let Some(exact) = freedom.checked_sub(1).and_then(|at| FEW.get(at)) {
         return *exact;
     }
     // The expansion of Cornish and Fisher, right to three digits from here on.
-    let (z, f) = (NORMAL, (freedom as f64).max(1.0));
+    let (z, f) = (Z_95, (freedom as f64).max(1.0));
     z + (z.powi(3) + z) / (4.0 * f)
         + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * f * f)
         + (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / (384.0 * f.powi(3))

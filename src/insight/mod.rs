@@ -14,3 +14,10 @@ pub use bottleneck::{Rate, Situation, Tail};
 pub use durations::Durations;
 pub use estimate::{Interval, Observed, ratio_estimate, student};
 pub use schedule::{Admission, Forecast, Load, Machinery, Order, schedule};
+
+/// Figures of other programs are known to six digits.
+#[cfg(test)]
+#[track_caller]
+fn near(value: f64, expected: f64) {
+    assert!((value - expected).abs() < 1e-6, "{value} is not {expected}");
+}

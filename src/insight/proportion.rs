@@ -46,12 +46,8 @@ pub fn mcnemar(only_one: u64, only_other: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::near;
     use super::*;
-
-    #[track_caller]
-    fn near(value: f64, expected: f64) {
-        assert!((value - expected).abs() < 1e-6, "{value} is not {expected}");
-    }
 
     #[test]
     fn intervals_are_those_of_statsmodels() {

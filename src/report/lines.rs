@@ -78,7 +78,7 @@ pub(super) fn eta(s: &Snapshot) -> Option<String> {
 }
 
 /// `3.2 s`, `4 min 10 s`, `2 h 5 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 10.0 => format!("{s:.1} s"),
         s if s < 60.0 => format!("{s:.0} s"),

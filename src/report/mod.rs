@@ -18,7 +18,7 @@ use crate::event::RunEvent;
 pub use alarm::Alarm;
 pub use alert::AlertSettings;
 pub use event_log::EventLog;
-pub use lines::line;
+pub use lines::{duration, line};
 pub use metrics::MetricsServer;
 
 use bars::Bars;

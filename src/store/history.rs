@@ -83,7 +83,7 @@ pub struct Doubt {
 pub struct AnsweredRequest {
     /// Task and axes.
     pub call: String,
-    /// From the turn that it got to its record, in milliseconds.
+    /// From its first byte to the end of its reply, in milliseconds.
     pub ms: u64,
     /// Length of the answer.
     pub output_tokens: u64,

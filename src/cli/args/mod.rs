@@ -1,5 +1,11 @@
 //! The arguments.
 
+mod after;
+mod before;
+
+pub(super) use after::{CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SetArgs, StatusArgs};
+pub(super) use before::{CompareArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
+
 use crate::engine::READ_DOCUMENTS;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -98,47 +104,6 @@ pub(super) struct RunArgs {
     pub metrics: Option<String>,
 }
 
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Sends nothing and writes nothing, unless --pilot is given. Intervals hold with a confidence of 95 %.")]
-pub(super) struct PlanArgs {
-    #[command(flatten)]
-    pub what: WhatArgs,
-    /// Run so many documents first, from all parts of the input; their answers are kept
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub pilot: Option<u64>,
-    /// Begin a pilot that may cost more than $1 without asking
-    #[arg(long)]
-    pub yes: bool,
-    /// As JSON, to stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Nothing goes to the provider, no key is needed, and results are thrown away. Answers are made up: their number is that of a
-run, their length is not.")]
-pub(super) struct RehearseArgs {
-    #[command(flatten)]
-    pub what: WhatArgs,
-    /// Only so many documents, from all parts of the input
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub documents: Option<u64>,
-    /// Milliseconds until a reply [default: as earlier runs have measured it]
-    #[arg(long, value_name = "MS")]
-    pub latency_ms: Option<u64>,
-    /// At most so much more, at random
-    #[arg(long, value_name = "MS", requires = "latency_ms")]
-    pub jitter_ms: Option<u64>,
-    /// So many times as fast: replies and limits; what is told is scaled back
-    #[arg(long, value_name = "K", default_value_t = 1.0)]
-    pub speed: f64,
-    /// As JSON, to stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// What is asked about which documents.
 #[derive(Debug, ClapArgs)]
 pub(super) struct WhatArgs {
@@ -177,21 +142,6 @@ pub(super) enum InDoubt {
     Skip,
 }
 
-#[derive(Debug, ClapArgs)]
-pub(super) struct TuneArgs {
-    #[command(flatten)]
-    pub what: WhatArgs,
-    /// Documents in each round; their answers are kept
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    pub documents: u64,
-    /// Rounds at the most
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub rounds: u64,
-    /// Write what is recommended to the settings file
-    #[arg(long)]
-    pub write: bool,
-}
-
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(super) struct SettingsArgs {
     /// Settings file [default: pipeline.toml in the current directory, if there is one]
@@ -200,23 +150,6 @@ pub(super) struct SettingsArgs {
     /// One setting, such as llm.concurrency=200; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct InspectArgs {
-    /// The document
-    pub file: PathBuf,
-    /// A built-in job, the path of a job file, or auto [default: job.use]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub job: Option<String>,
-    /// Show whole calls, prompts and all
-    #[arg(long)]
-    pub calls: bool,
-    /// Write texts and images to this directory as files
-    #[arg(long, value_name = "DIR")]
-    pub save: Option<PathBuf>,
-    #[command(flatten)]
-    pub settings: SettingsArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -233,156 +166,6 @@ pub(super) struct StoreArgs {
     pub output: Option<String>,
     #[command(flatten)]
     pub settings: SettingsArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct StatusArgs {
-    #[command(flatten)]
-    pub store: StoreArgs,
-    /// As JSON, to stdout; with --watch a line each time
-    #[arg(long)]
-    pub json: bool,
-    /// Follow the run at work until it ends
-    #[arg(long)]
-    pub watch: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct RunsArgs {
-    #[command(flatten)]
-    pub store: StoreArgs,
-    /// As JSON, to stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct SetArgs {
-    /// Such as llm.concurrency=64; several are set one after the other
-    #[arg(required = true, value_name = "KEY=VALUE")]
-    pub settings: Vec<String>,
-    /// The output directory [default: output.dir]
-    #[arg(long, value_name = "DIR")]
-    pub output: Option<String>,
-    /// Settings file [default: pipeline.toml in the current directory, if there is one]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Calls in flight are finished and their answers kept; the row says cancelled. Later runs leave it alone, until `docmill
-requeue` or --retry-failed=cancelled.")]
-pub(super) struct CancelArgs {
-    /// Names, as in the results
-    #[arg(required = true, value_name = "DOCUMENT")]
-    pub documents: Vec<String>,
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Results stay as they are until there are new answers. A run at work has passed the document already: the next one asks.")]
-pub(super) struct RequeueArgs {
-    /// Names, as in the results
-    #[arg(required = true, value_name = "DOCUMENT")]
-    pub documents: Vec<String>,
-    /// All its calls, also those that have an answer, which is paid for again; not only those that failed
-    #[arg(long)]
-    pub all: bool,
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-The page is one file that needs no network. It is made of the run store, which is only read: at any time, also while a run
-is at work. Nothing is sent.")]
-pub(super) struct ReportArgs {
-    #[command(flatten)]
-    pub store: StoreArgs,
-    /// Where the page goes [default: report.html in the output directory]
-    #[arg(long, value_name = "FILE")]
-    pub to: Option<PathBuf>,
-    /// Another run than the newest
-    #[arg(long, value_name = "N")]
-    pub run: Option<i64>,
-    /// The figures of the page as JSON, to stdout, instead of a page
-    #[arg(long, conflicts_with = "to")]
-    pub json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct ExportArgs {
-    /// Only this job's results
-    #[arg(long, value_name = "NAME")]
-    pub job: Option<String>,
-    /// Formats, with commas between: csv, jsonl, json [default: output.formats]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
-    pub format: Vec<ExportFormat>,
-    /// Another directory, or - for stdout (one job and one format)
-    #[arg(long, value_name = "DIR|-")]
-    pub to: Option<String>,
-    /// The newest run as far as it got, also if an earlier one was complete
-    #[arg(long)]
-    pub partial: bool,
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ExportFormat {
-    Csv,
-    Jsonl,
-    Json,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Everything goes to DIR/compare: a run store for each variant, whose answers are kept and paid once; compare.csv, a line for
-each document; compare.json. The user's own results in DIR are neither used nor touched. A measuring run is never answered
-from a store: both runs of --sequential are paid for each time.")]
-#[expect(clippy::struct_excessive_bools, reason = "switches of a command")]
-pub(super) struct CompareArgs {
-    #[command(flatten)]
-    pub what: WhatArgs,
-    /// Run the documents one call after another, and then with the settings as they are: what is it worth to be parallel?
-    #[arg(long, required_unless_present = "variants", conflicts_with_all = ["variants", "field", "labels", "label_column"])]
-    pub sequential: bool,
-    /// A job and settings that make a variant, such as 'material llm.model=gpt-6-luna' or mine.toml. To be repeated
-    #[arg(long = "variant", value_name = "JOB [KEY=VALUE]...", conflicts_with = "job")]
-    pub variants: Vec<String>,
-    /// The column that is compared [default: the one best_... that all variants have]
-    #[arg(long, value_name = "COLUMN")]
-    pub field: Option<String>,
-    /// What is right: a CSV file with columns document and label
-    #[arg(long, value_name = "FILE")]
-    pub labels: Option<PathBuf>,
-    /// The column of FILE that is the label
-    #[arg(long, value_name = "COLUMN", requires = "labels")]
-    pub label_column: Option<String>,
-    /// Do not ask before --sequential spends money
-    #[arg(long)]
-    pub yes: bool,
-    /// Show no progress of the runs
-    #[arg(long, short)]
-    pub quiet: bool,
-    /// As JSON, to stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Dropped are documents that are in no result any more (deleted, or edited since), with their paid answers, and rows made
-with settings or jobs of the past. Answers about documents that are there stay, whatever model gave them.")]
-pub(super) struct PruneArgs {
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub store: StoreArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,7 +1,7 @@
 //! Counters, and what the slots of each stage do. Hot paths pay an atomic addition for the one and a short lock for the other.
 
 mod cpu;
-mod durations;
+mod histogram;
 mod live;
 mod pace;
 mod queues;
@@ -13,7 +13,7 @@ use crate::event::{BudgetUse, RunEvent, Snapshot};
 use crate::insight::Situation;
 use crate::model::{Bill, Call, FailureCode, Hold, Latency, Money, QueueUse, RowStatus, Spent, StageUse, Usage};
 use crate::store::StoreHandle;
-use durations::Durations;
+use histogram::Histogram;
 use live::Live;
 use pace::Pace;
 use queues::Queues;
@@ -51,7 +51,7 @@ pub(super) struct Meters {
     pub ask: StageMeter,
     pub commit: StageMeter,
     pub write: StageMeter,
-    pub commits: Durations,
+    pub commits: Histogram,
     pub queues: Queues,
     pub pace: Pace,
     /// Computing time that was spent before the run.
@@ -94,7 +94,7 @@ impl Meters {
             ask: StageMeter::new("ask", llm.concurrency),
             commit: StageMeter::new("commit", 1),
             write: StageMeter::new("write", 1),
-            commits: Durations::default(),
+            commits: Histogram::default(),
             queues: Queues::default(),
             pace: Pace::default(),
             cpu_before_s: cpu::seconds(),

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 /// How long things took, in steps of a quarter of a doubling: a median without keeping them all.
 #[derive(Debug)]
-pub struct Durations([AtomicU64; 128]);
+pub struct Histogram([AtomicU64; 128]);
 
-impl Default for Durations {
+impl Default for Histogram {
     fn default() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 }
 
-impl Durations {
+impl Histogram {
     /// Counts one, of a microsecond and more.
     pub fn add(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);

@@ -1,0 +1,62 @@
+//! What the store keeps of how a run came about, and what differs between two of them.
+
+use super::settings;
+use crate::config::Config;
+use crate::engine::LIVE_CHANGES;
+use serde_json::{Map, Value, json};
+
+/// What the history calls the columns that prompts use: they decide which content a row of a table has.
+pub(super) const USED_COLUMNS: &str = "used_columns";
+
+/// This command as one could type it again.
+pub(super) fn command_line() -> String {
+    let quoted = |arg: std::borrow::Cow<'_, str>| {
+        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
+        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
+    };
+    let shown = |arg: &str| {
+        let setting = arg.strip_prefix("--set=").unwrap_or(arg).split_once('=').filter(|(key, _)| !key.contains("://"));
+        let (key, value) = setting.unwrap_or(("", arg));
+        format!("{}{}", arg.strip_suffix(value).unwrap_or_default(), settings::shown(key.trim(), value))
+    };
+    // Settings from the environment decide as well.
+    let mut settings: Vec<String> = std::env::vars_os()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
+        .map(|(name, value)| {
+            let name = name.to_string_lossy();
+            let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
+            format!("{name}={}", quoted(settings::shown(&key, &value.to_string_lossy()).into()))
+        })
+        .collect();
+    settings.sort_unstable();
+    let args = std::env::args_os().skip(1).map(|arg| quoted(shown(&arg.to_string_lossy()).into()));
+    settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
+}
+
+/// The settings in force, for the run's history.
+pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
+    let entries = config.entries().into_iter().map(|(key, value, _)| {
+        let value = serde_json::to_value(settings::shown_value(&key, value)).unwrap_or_default();
+        (key, value)
+    });
+    let mut entries: Map<String, Value> = entries.collect();
+    if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
+        entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
+    }
+    Value::Object(entries).to_string()
+}
+
+/// Settings that differ between two runs, each with what it was and what it is. What was changed while a run was at work is told apart.
+pub(super) fn changes(before: &str, now: &str) -> Map<String, Value> {
+    let (before, now) = (kept(before), kept(now));
+    let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let changed = keys.into_iter().filter(|key| *key != LIVE_CHANGES && now.get(*key) != before.get(*key));
+    changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect()
+}
+
+/// Settings as they were kept.
+pub(super) fn kept(settings: &str) -> Map<String, Value> {
+    serde_json::from_str(settings).unwrap_or_default()
+}
