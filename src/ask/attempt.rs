@@ -3,7 +3,7 @@
 use super::dialect::{Extra, Meter};
 use super::ending::Ended;
 use super::fault::{Class, Fault, Pressure};
-use super::governor::{Ending, Need, Ticket};
+use super::governor::{Ending, Need, Refusal, Ticket};
 use super::hedge::{UnderWay, straggles};
 use super::lessons::Lessons;
 use super::pricing::Tier;
@@ -150,7 +150,6 @@ impl Asker {
             cost: cost.filter(|_| !partial),
             standings: &standings,
             refused: result.as_ref().err().and_then(|fault| self.refused(fault, spent.attempts + 1)),
-            meter: result.as_ref().err().and_then(named_meter),
         });
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, seconds };
         self.observer.ended(&this);
@@ -173,8 +172,13 @@ impl Asker {
     }
 
     /// What a refusal means for everybody, and for how long.
-    fn refused(&self, fault: &Fault, attempt: u32) -> Option<(Pressure, Duration)> {
-        (fault.pressure != Pressure::None).then(|| (fault.pressure, fault.wait().unwrap_or_else(|| self.backoff(attempt))))
+    fn refused(&self, fault: &Fault, attempt: u32) -> Option<Refusal> {
+        (fault.pressure != Pressure::None).then(|| Refusal {
+            pressure: fault.pressure,
+            meter: named_meter(fault),
+            wait: fault.wait().unwrap_or_else(|| self.backoff(attempt)),
+            named: fault.wait().is_some(),
+        })
     }
 }
 

@@ -277,8 +277,9 @@ impl Asker {
             );
             return Err(Ended::RunStops(RunStop { kind: StopKind::Parked, message }));
         }
-        // A limit is the account's: everybody waits, at the gate and not here.
-        if matches!(fault.pressure, Pressure::Rate | Pressure::Ramp) || fault.class == Class::BadReply {
+        // A limit is the account's: everybody waits for the time that was named, at the gate and not here.
+        let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
+        if at_the_gate || fault.class == Class::BadReply {
             return Ok(());
         }
         let wait = asked.unwrap_or_else(|| self.backoff(attempt));

@@ -108,3 +108,31 @@ proptest::proptest! {
         }
     }
 }
+
+/// A disk without room.
+struct Full;
+
+impl std::io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_is_known_as_one_in_every_format() {
+    for format in Format::ALL {
+        // What fits into a buffer is written at the end.
+        let rows = |text: &str| {
+            let mut file = RowFile::begin(format, Full, &["a".to_owned()], true)?;
+            file.push(&row(0, [("a".to_owned(), json!(text))].into_iter().collect()), text)?;
+            file.finish().map(drop)
+        };
+        for text in ["short".to_owned(), "long ".repeat(10_000)] {
+            assert_eq!(rows(&text).unwrap_err().kind(), std::io::ErrorKind::StorageFull, "{format:?}");
+        }
+    }
+}

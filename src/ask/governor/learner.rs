@@ -157,6 +157,13 @@ impl Learner {
         Bucket::new(per_second, burst.max(least + SLACK_S * per_second), 0.0, span.ended_at)
     }
 
+    /// What was measured until now says nothing.
+    pub fn forget(&mut self, now: f64) {
+        (self.from, self.from_empty, self.closed, self.older) = (Some(now), false, None, (0.0, 0.0));
+        self.accepted = Amounts::default();
+        self.growth = SLOWEST_GROWTH;
+    }
+
     /// A rate that nothing has spoken against for a while, and that is used to the full, may be too low.
     pub fn grown(&mut self, bucket: &Bucket, now: f64) -> Option<f64> {
         const STEP_S: f64 = 0.5;

@@ -7,8 +7,10 @@ use super::super::dialect::{Meter, Standing};
 use super::super::fault::Pressure;
 use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
+use super::chance::Chance;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
+use super::permit::Refusal;
 use crate::insight::Rate;
 use crate::model::{Hold, Usage};
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,7 @@ pub(super) struct Limits {
     cut_at: f64,
     ramp: Ramp,
     learner: Learner,
+    chance: Chance,
 }
 
 /// What was taken for a request, to be settled when it has ended.
@@ -121,6 +124,7 @@ impl Limits {
             cut_at: f64::MIN,
             ramp: Ramp { share: 1.0, from: now },
             learner: Learner::new(given.slow_start),
+            chance: Chance::new(),
         }
     }
 
@@ -224,6 +228,10 @@ impl Limits {
         }
         self.taken.add(&more, 1.0);
         self.learner.answered(now - taken.at, full);
+        if self.chance.answered(taken.at, now) {
+            self.by_meter[Meter::Requests as usize] = None;
+            self.learner.forget(now);
+        }
         // Learned at once when too low, which costs refusals, and slowly when too high.
         let real = MARGIN * used.input() as f64 / (taken.need.input / self.scale).max(1.0);
         self.scale += (real - self.scale) * if real > self.scale { 1.0 } else { 0.05 };
@@ -263,11 +271,16 @@ impl Limits {
         self.by_meter[meter as usize] = Some(Limit { source: Source::Declared, bucket });
     }
 
-    /// The provider refused a request, and wants nothing for `wait` seconds. `meter` is the limit that it names.
-    pub fn refuse(&mut self, taken: &Taken, pressure: Pressure, meter: Option<Meter>, wait: f64, in_flight: f64, now: f64) {
-        self.opens_at = self.opens_at.max(now + wait);
+    /// The provider refused a request.
+    pub fn refuse(&mut self, taken: &Taken, refusal: &Refusal, in_flight: f64, now: f64) {
+        let (wait, meter) = (refusal.wait.as_secs_f64(), refusal.meter.unwrap_or(Meter::Requests));
+        let by_chance = refusal.pressure == Pressure::Rate && self.chance.takes();
+        // Of chance nobody else needs to know, unless the provider has named the time.
+        if refusal.named || !by_chance {
+            self.opens_at = self.opens_at.max(now + wait);
+        }
         let echo = taken.at <= self.cut_at;
-        if pressure == Pressure::Ramp && !echo {
+        if refusal.pressure == Pressure::Ramp && !echo {
             self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait.max(taken.need.steady_s()) };
             self.learner.shrink(in_flight);
         }
@@ -279,10 +292,12 @@ impl Limits {
                 bucket.lower_to(0.0, now);
                 bucket.resize(bucket.per_second(), (bucket.capacity() / 2.0).max(1.0 + SLACK_S * bucket.per_second()), now);
             }
-        } else if !declared {
-            let meter = meter.unwrap_or(Meter::Requests);
+        } else if !declared && !by_chance {
             let old = self.by_meter[meter as usize].filter(|_| !echo).map(|limit| limit.bucket);
-            let bucket = self.learner.refused(meter, &taken.need, taken.at, wait, now, old.as_ref());
+            let mut bucket = self.learner.refused(meter, &taken.need, taken.at, wait, now, old.as_ref());
+            if meter == Meter::Requests && !echo {
+                bucket.resize(self.chance.refused(bucket.per_second(), now), bucket.capacity(), now);
+            }
             self.by_meter[meter as usize] = Some(Limit { source: Source::Learned, bucket });
         }
         if !echo {

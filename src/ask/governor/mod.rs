@@ -8,6 +8,7 @@
 //! request larger than a budget goes alone; what was reserved is settled when the request has ended, however it ends.
 
 mod bucket;
+mod chance;
 mod change;
 mod learner;
 mod limits;
@@ -21,7 +22,7 @@ mod tests;
 
 pub use change::Standing;
 pub use need::Need;
-pub use permit::{Ending, Permit};
+pub use permit::{Ending, Permit, Refusal};
 pub use quota::{Quota, Reserved};
 
 use super::budget::{Budget, BudgetReached};

@@ -25,10 +25,21 @@ pub struct Ending<'e> {
     pub cost: Option<Money>,
     /// What the headers say.
     pub standings: &'e [Standing],
-    /// What the provider suffers from, if that is why it refused; with the wait before the next request.
-    pub refused: Option<(Pressure, Duration)>,
+    /// What a refusal says, if it is one.
+    pub refused: Option<Refusal>,
+}
+
+/// The provider would not have a request, for reasons that concern others too.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    /// What it suffers from.
+    pub pressure: Pressure,
     /// The limit that it names.
     pub meter: Option<Meter>,
+    /// The wait before the next request.
+    pub wait: Duration,
+    /// Whether the provider has named the wait, and not we.
+    pub named: bool,
 }
 
 /// All requests do not leave at the moment when the gate opens, but within this share of the wait.
@@ -47,12 +58,12 @@ impl Permit<'_> {
         let mut local = governor.local_now();
         let in_flight = local.in_flight as f64;
         let given = local.given;
-        let pressure = ending.refused.map(|(pressure, _)| pressure);
+        let pressure = ending.refused.map(|refusal| refusal.pressure);
         governor.home.with(now, |limits| {
             match ending.refused {
-                Some((pressure @ (Pressure::Rate | Pressure::Ramp), wait)) => {
-                    let wait = wait.as_secs_f64() * (1.0 + SPREAD * fastrand::f64());
-                    limits.refuse(&self.taken, pressure, ending.meter, wait, in_flight, now);
+                Some(refusal) if matches!(refusal.pressure, Pressure::Rate | Pressure::Ramp) => {
+                    let wait = refusal.wait.mul_f64(1.0 + SPREAD * fastrand::f64());
+                    limits.refuse(&self.taken, &Refusal { wait, ..refusal }, in_flight, now);
                 }
                 _ => limits.settle(&self.taken, ending.usage, in_flight >= limits.window(), now),
             }

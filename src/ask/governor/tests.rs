@@ -42,6 +42,10 @@ struct Provider {
     tokens: fn(usize) -> f64,
     /// Until then, in seconds, everything is refused.
     outage: f64,
+    /// This share of requests is refused whatever their pace.
+    chance: f64,
+    /// Whether refusals name a wait.
+    names_wait: bool,
 }
 
 const STEADY: Provider = Provider {
@@ -52,6 +56,8 @@ const STEADY: Provider = Provider {
     change: None,
     tokens: |_| 500.0,
     outage: 0.0,
+    chance: 0.0,
+    names_wait: true,
 };
 
 /// How a run went.
@@ -109,7 +115,7 @@ impl Server {
             {
                 bucket.resize(per_second * times, burst * times, now);
             }
-            let passes = bucket.ready_at(need, now) <= now && now >= self.provider.outage;
+            let passes = bucket.ready_at(need, now) <= now && now >= self.provider.outage && fastrand::f64() >= self.provider.chance;
             if passes {
                 bucket.take(need, now);
                 self.served.set(self.served.get() + 1);
@@ -151,10 +157,13 @@ async fn client(server: Rc<Server>, governor: Rc<Governor>, requests: usize) {
                     permit.end(&Ending { usage: Some(usage), cost: Some(Money::ZERO), standings, ..Ending::default() });
                     return;
                 }
-                let wait = Duration::from_secs_f64(server.provider.retry_after);
-                let meter = Some(server.provider.limit.0);
-                let refused = Some((Pressure::Rate, wait));
-                permit.end(&Ending { cost: Some(Money::ZERO), standings, refused, meter, ..Ending::default() });
+                let named = server.provider.names_wait;
+                let wait = Duration::from_secs_f64(if named { server.provider.retry_after } else { fastrand::f64() });
+                let refused = Some(Refusal { pressure: Pressure::Rate, meter: Some(server.provider.limit.0), wait, named });
+                permit.end(&Ending { cost: Some(Money::ZERO), standings, refused, ..Ending::default() });
+                if !named {
+                    governor.pause(wait).await.unwrap();
+                }
             }
         });
     }
@@ -221,6 +230,21 @@ async fn an_outage_teaches_no_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refusals_by_chance_cost_their_wait_and_not_the_pace() {
+    // No limit at all: 50 at a time, a tenth of a second each.
+    let limit = (Meter::Requests, 1e6, 1e6);
+    for chance in [0.01, 0.05, 0.1] {
+        let provider = Provider { limit, headers: false, chance, names_wait: false, ..STEADY };
+        let came = run(provider, 20_000, 50).await;
+        let ideal = 20_000.0 / 50.0 * (0.11 + chance * 0.01);
+        assert!(came.seconds <= 1.6 * ideal, "{chance}: {came:?} of {ideal}");
+        // A wait that is named holds for everybody.
+        let came = run(Provider { names_wait: true, ..provider }, 2_000, 50).await;
+        assert!(came.seconds <= 1.25 * 2_000.0 * chance + 15.0, "{chance}: {came:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_processes_share_one_limit() {
     for headers in [true, false] {
         fastrand::seed(7);
@@ -240,7 +264,8 @@ async fn nobody_passes_a_closed_gate_before_its_time() {
     let governor = governor(8, false, Budget::default());
     let first = governor.admit(&ticket(0, 10.0)).await.unwrap();
     let start = Instant::now();
-    first.end(&Ending { refused: Some((Pressure::Rate, Duration::from_secs(2))), ..Ending::default() });
+    let refused = Some(Refusal { pressure: Pressure::Rate, meter: None, wait: Duration::from_secs(2), named: true });
+    first.end(&Ending { refused, ..Ending::default() });
     let tickets = [1, 2, 3].map(|document| ticket(document, 10.0));
     let permits = futures::future::join_all(tickets.iter().map(|ticket| governor.admit(ticket))).await;
     assert!(permits.iter().all(Result::is_ok));
