@@ -31,6 +31,13 @@ pub fn limits() {
         let ideal = ((books.fresh as f64 - burst) / per_second).max(0.1);
         show("200 to 60,000 tokens", headers, ideal, &books);
     }
+    for share in [0.01, 0.05] {
+        let by_chance = Terms { requests: None, headers: false, refused_by_chance: share, retry_after: None, ..twenty() };
+        // 50 at a time.
+        let ideal = 5_000.0 / 50.0 * 0.1;
+        let books = measure_many(by_chance, 1, 5_000, |_| 5);
+        println!("limits: {share} refused by chance: {} refused, {:.2} s of {ideal:.2} s", books.refused, books.span().as_secs_f64());
+    }
 }
 
 fn show(what: &str, headers: bool, ideal: f64, books: &account::Books) {
@@ -47,6 +54,10 @@ fn show(what: &str, headers: bool, ideal: f64, books: &account::Books) {
 }
 
 fn measure(terms: Terms, processes: usize, words: impl Fn(usize) -> usize) -> account::Books {
+    measure_many(terms, processes, REQUESTS, words)
+}
+
+fn measure_many(terms: Terms, processes: usize, requests: usize, words: impl Fn(usize) -> usize) -> account::Books {
     let server = AccountServer::start(terms);
     let dir = tempfile::tempdir().unwrap();
     let job = dir.path().join("title.toml");
@@ -55,7 +66,7 @@ fn measure(terms: Terms, processes: usize, words: impl Fn(usize) -> usize) -> ac
         .map(|process| {
             let input = dir.path().join(format!("in{process}"));
             std::fs::create_dir_all(&input).unwrap();
-            for n in 0..REQUESTS / processes {
+            for n in 0..requests / processes {
                 std::fs::write(input.join(format!("{n:04}.txt")), format!("docid:{process}x{n} {}", "word ".repeat(words(n)))).unwrap();
             }
             docmill(&server.url(), dir.path(), &input, &dir.path().join(format!("out{process}")), &job).spawn().unwrap()

@@ -41,11 +41,11 @@ fn main() {
             inputs::rows(1_000_000);
             inputs::crowd(1_000_000);
             inputs::pages();
-            predictions::cost(100);
+            predictions::cost(100..200);
             predictions::time();
         }
-        ["cost"] => predictions::cost(100),
-        ["cost", seeds] => predictions::cost(seeds.parse().unwrap()),
+        ["cost"] => predictions::cost(100..200),
+        ["cost", from, to] => predictions::cost(from.parse().unwrap()..to.parse().unwrap()),
         ["time"] => predictions::time(),
         ["formats"] => formats::formats(),
         ["bottleneck"] => bottleneck::bottleneck(),

@@ -25,8 +25,10 @@ pub struct Terms {
     pub change: Option<(usize, f64)>,
     /// Whether replies tell the limits.
     pub headers: bool,
-    /// The wait that a refusal asks for.
-    pub retry_after: Duration,
+    /// The wait that a refusal asks for, if it names one.
+    pub retry_after: Option<Duration>,
+    /// This share of requests is refused whatever the limits say.
+    pub refused_by_chance: f64,
     /// Until an answer begins, and until it ends.
     pub first_byte: Duration,
     pub latency: Duration,
@@ -45,7 +47,8 @@ impl Default for Terms {
             input_tokens: None,
             change: None,
             headers: true,
-            retry_after: Duration::from_secs(1),
+            retry_after: Some(Duration::from_secs(1)),
+            refused_by_chance: 0.0,
             first_byte: Duration::ZERO,
             latency: Duration::ZERO,
             cache_from: 0,
@@ -122,6 +125,7 @@ struct Account {
     /// Nobody should come before this.
     closed_until: Option<Instant>,
     changed: bool,
+    random: fastrand::Rng,
     books: Books,
 }
 
@@ -141,6 +145,7 @@ impl AccountServer {
             cache: HashMap::new(),
             closed_until: None,
             changed: false,
+            random: fastrand::Rng::with_seed(7),
             books: Books::default(),
         }));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -241,11 +246,12 @@ impl Account {
         let limit = match (&self.requests, &self.input_tokens) {
             (Some(bucket), _) if !bucket.has(1.0) => Some("requests"),
             (_, Some(bucket)) if !bucket.has(uncached) => Some("input tokens"),
+            _ if self.random.f64() < self.terms.refused_by_chance => Some("patience"),
             _ => None,
         };
         if let Some(limit) = limit {
             self.books.refused += 1;
-            self.closed_until = Some(now + self.terms.retry_after);
+            self.closed_until = self.terms.retry_after.map(|wait| now + wait);
             return Verdict::Refused(limit);
         }
         if let Some(bucket) = &mut self.requests {
@@ -323,11 +329,11 @@ async fn serve(State(account): State<Arc<Mutex<Account>>>, uri: Uri, headers: He
             } else {
                 json!({"error": {"message": message, "type": limit, "code": "rate_limit_exceeded"}})
             };
-            let response = response.status(StatusCode::TOO_MANY_REQUESTS).header(header::CONTENT_TYPE, "application/json");
-            return response
-                .header(header::RETRY_AFTER, terms.retry_after.as_secs_f64().to_string())
-                .body(Body::from(body.to_string()))
-                .unwrap();
+            let mut response = response.status(StatusCode::TOO_MANY_REQUESTS).header(header::CONTENT_TYPE, "application/json");
+            if let Some(wait) = terms.retry_after {
+                response = response.header(header::RETRY_AFTER, wait.as_secs_f64().to_string());
+            }
+            return response.body(Body::from(body.to_string())).unwrap();
         }
         Verdict::Served { usage } => usage,
     };
