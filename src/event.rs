@@ -3,7 +3,7 @@
 //! Discrete facts come as they happen; hot facts come as a [`Snapshot`] of the counters a few times a second.
 //! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
 
-use crate::model::{Bill, FailureCode, Hold, Latency, QueueUse, RowStatus, StageUse, Summary};
+use crate::model::{Bill, FailureCode, Hold, Latency, QueueUse, RowStatus, StageUse, Summary, Trace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,6 +46,9 @@ pub enum RunEvent {
         /// What they cost; absent if a price is not known.
         #[serde(skip_serializing_if = "Option::is_none")]
         cost_usd: Option<f64>,
+        /// When it did what, if somebody wants to know. Not part of the line of JSON.
+        #[serde(skip)]
+        trace: Option<Box<Trace>>,
     },
     /// A request did not bring its call's answer, and the call will be tried again. At most some a second are told.
     CallRetried {

@@ -9,7 +9,7 @@
 //!  lazy     (tokio)      (CPU)          permits,        writer,       csv json jsonl
 //!                                       retries         group commit
 //!    └─ bounded ─┴─ bounded ─┴─ bounded ──┴── bounded ────┴── bounded ──┘
-//!                                               events + counters ──> report (bars, lines, json, metrics, alerts)
+//!                                               events + counters ──> report (bars, lines, json, metrics, traces, alerts)
 //! ```
 //!
 //! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::wiring` shows

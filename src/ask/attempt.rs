@@ -7,9 +7,9 @@ use super::governor::{Ending, Need, Refusal, Ticket};
 use super::hedge::{UnderWay, straggles};
 use super::lessons::Lessons;
 use super::pricing::Tier;
-use super::retry::{Asker, Attempt, Ledger, Observer, Question};
+use super::retry::{Asker, Ledger, Observer, Question};
 use super::transport::{Exchange, Live};
-use crate::model::{Call, FailureCode, Moments, Money, Reply, Spent, Usage};
+use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -73,10 +73,10 @@ impl Asker {
         };
         // Whichever of the two has ended has counted itself.
         *spent = if first_spent.attempts > spent.attempts { first_spent } else { second_spent };
-        for id in under_way.others(sent.attempt.id) {
-            let moments = Moments { sent: sent.attempt.moments.sent, first_byte: None, ended: Timestamp::now() };
-            let lost = FailureCode::LostReply;
-            ledger.ended(Attempt { id, failure: Some(lost), usage: Usage::default(), cost: Some(Money::ZERO), moments }).await?;
+        for (id, queued, left) in under_way.others(sent.attempt.id) {
+            let moments = Moments { sent: left, first_byte: None, ended: Timestamp::now() };
+            let (failure, cost) = (Some(FailureCode::LostReply), Some(Money::ZERO));
+            ledger.ended(Attempt { id, queued, failure, status: None, usage: Usage::default(), cost, moments, ..sent.attempt }).await?;
             spent.attempts += 1;
             spent.maybe_billed += 1;
             self.observer.ended(&Spent { attempts: 1, maybe_billed: 1, cost: Some(Money::ZERO), ..Spent::default() });
@@ -113,8 +113,9 @@ impl Asker {
         let other = other.map(|model| Call { model: model.clone(), ..call.clone() });
         let call = other.as_ref().unwrap_or(call);
         // Under the permit, so that the ledger names exactly the calls that were in flight.
-        let id = ledger.sending(spent.attempts + 1, at_most, queued).await?;
-        under_way.sent(id);
+        let number = spent.attempts + 1;
+        let id = ledger.sending(number, at_most, queued).await?;
+        under_way.sent(id, queued);
         let stream = self.stream || question.begun.is_some();
         let (body, shape) = {
             let shape = self.shape.read().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +126,7 @@ impl Asker {
         let (started, sent) = (Instant::now(), Timestamp::now());
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };
         let live = stream.then_some(&watch as &dyn Live);
-        let Exchange { result, standings, first_byte } =
+        let Exchange { result, standings, status, first_byte } =
             self.governor.unless_abandoned(self.transport.send(&call.model, body, live, spent.maybe_billed > 0)).await?;
         let time = started.elapsed();
         let seconds = time.as_secs_f64();
@@ -158,7 +159,7 @@ impl Asker {
         spent.usage += usage;
         spent.seconds += seconds;
         spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        Ok(Sent { result, attempt: Attempt { id, failure: None, usage, cost, moments }, shape })
+        Ok(Sent { result, attempt: Attempt { id, number, queued, failure: None, status, usage, cost, moments }, shape })
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {

@@ -2,8 +2,8 @@
 
 use super::fault::{Class, Fault, RunStop, StopKind};
 use super::governor::{NotAdmitted, Stopped};
-use super::retry::{Answered, Asker, Attempt, LedgerClosed};
-use crate::model::{Call, Failure, Spent};
+use super::retry::{Answered, Asker, LedgerClosed};
+use crate::model::{Attempt, Call, Failure, Spent};
 use std::time::Duration;
 
 /// How a call ended. The last attempt is left to the caller to settle, together with what it brought.

@@ -4,24 +4,25 @@
 //! what comes first counts. The other request may be billed too: it is on the ledger, and counted as that.
 
 use super::governor::Governor;
+use jiff::Timestamp;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// The numbers of requests of one call that have left and not ended.
+/// The requests of one call that have left and not ended: their numbers, and when they lined up and left.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay(Mutex<Vec<i64>>);
+pub(super) struct UnderWay(Mutex<Vec<(i64, Timestamp, Timestamp)>>);
 
 impl UnderWay {
     /// A request leaves.
-    pub fn sent(&self, id: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+    pub fn sent(&self, id: i64, queued: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((id, queued, Timestamp::now()));
     }
 
     /// All of them but the one that has ended.
-    pub fn others(&self, ended: i64) -> Vec<i64> {
+    pub fn others(&self, ended: i64) -> Vec<(i64, Timestamp, Timestamp)> {
         let mut under_way = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        under_way.retain(|id| *id != ended);
+        under_way.retain(|(id, ..)| *id != ended);
         under_way
     }
 }

@@ -32,6 +32,6 @@ pub use ending::{Ended, clock_time};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind};
 pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Quota, Reserved, Standing, Ticket};
 pub use provider::Provider;
-pub use retry::{Answered, Asker, Attempt, Ledger, LedgerClosed, Observer, Question};
+pub use retry::{Answered, Asker, Ledger, LedgerClosed, Observer, Question};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
 pub use transport::{ClientError, Live, Transport};

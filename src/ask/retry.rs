@@ -18,7 +18,7 @@ use super::pricing::Tier;
 use super::provider::Provider;
 use super::settings::{LlmSettings, RetrySettings};
 use super::transport::Transport;
-use crate::model::{Call, Failure, FailureCode, Moments, Money, Spent, Usage};
+use crate::model::{Attempt, Call, Failure, FailureCode, Money, Spent};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -53,21 +53,6 @@ pub trait Ledger: Sync {
 /// The ledger cannot be written any more: nothing may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerClosed;
-
-/// An attempt that has ended.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Attempt {
-    /// Its number in the ledger.
-    pub id: i64,
-    /// Why it brought no answer; `None` if it did.
-    pub failure: Option<FailureCode>,
-    /// What it used.
-    pub usage: Usage,
-    /// What it cost; `None` if the price is not known.
-    pub cost: Option<Money>,
-    /// When.
-    pub moments: Moments,
-}
 
 /// Asks one account.
 pub struct Asker {

@@ -34,6 +34,8 @@ pub struct Exchange {
     pub result: Result<Reply, Fault>,
     /// What its headers say about limits.
     pub standings: Vec<Standing>,
+    /// Its HTTP status, if it began.
+    pub status: Option<u16>,
     /// How long it took until the reply began, if it did.
     pub first_byte: Option<Duration>,
 }
@@ -42,6 +44,7 @@ pub struct Exchange {
 #[derive(Debug)]
 struct Seen {
     standings: Vec<Standing>,
+    status: Option<u16>,
     sent: Instant,
     first_byte: Option<Duration>,
 }
@@ -65,13 +68,13 @@ impl Transport {
     /// it goes over a new connection: one that was kept may be closed just when the request leaves.
     pub async fn send(&self, model: &str, body: Body, live: Option<&dyn Live>, fresh: bool) -> Exchange {
         let client = if fresh { &self.unpooled } else { &self.client };
-        let mut seen = Seen { standings: Vec::new(), sent: Instant::now(), first_byte: None };
+        let mut seen = Seen { standings: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
         let result = match tokio::time::timeout(self.times.total, self.exchange(client, (model, body), live, &mut seen)).await {
             Ok(result) => result,
             Err(_) => Err(timed_out("no complete reply", self.times.total, "llm.timeout_s")),
         };
-        Exchange { result, standings: seen.standings, first_byte: seen.first_byte }
+        Exchange { result, standings: seen.standings, status: seen.status, first_byte: seen.first_byte }
     }
 
     async fn exchange(
@@ -93,6 +96,7 @@ impl Transport {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
         seen.first_byte = Some(seen.sent.elapsed());
+        seen.status = Some(status);
         seen.standings = account.dialect.standings(&HttpReply { status, header: &header, body: b"" });
         let streams = status == 200 && header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         if let Some(live) = live.filter(|_| streams) {
@@ -106,7 +110,7 @@ impl Transport {
             body.extend_from_slice(&chunk);
         }
         match account.dialect.reply(&HttpReply { status, header: &header, body: &body }) {
-            Ok(reply) => Ok(Reply { text: account.scrub(reply.text.into()).into_owned(), ..reply }),
+            Ok(reply) => Ok(scrubbed(reply, account)),
             // Some servers send the key back. It is taken out before the reply is cut anywhere, but not before it is read:
             // a short one may stand in any reply.
             Err(_) => {
@@ -162,10 +166,16 @@ impl Transport {
         let request_id = header("request-id").or_else(|| header("x-request-id"));
         match (reader.finish(header), broken) {
             (Err(cut), Some(fault)) if cut.class == Class::Ambiguous && !complete => Err(Fault { usage: cut.usage, request_id, ..fault }),
-            (Ok(reply), _) => Ok(Reply { text: account.scrub(reply.text.into()).into_owned(), request_id, ..reply }),
+            (Ok(reply), _) => Ok(Reply { request_id, ..scrubbed(reply, account) }),
             (Err(fault), _) => Err(Fault { message: account.scrub(fault.message.into()).into_owned(), request_id, ..fault }),
         }
     }
+}
+
+/// A reply without secrets that the server has sent back. The model's name goes into results and traces as well.
+fn scrubbed(reply: Reply, account: &Account) -> Reply {
+    let [text, model] = [reply.text, reply.model].map(|said| account.scrub(said.into()).into_owned());
+    Reply { text, model, ..reply }
 }
 
 /// A client that keeps so many idle connections.

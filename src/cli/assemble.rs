@@ -81,6 +81,8 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
     let address = simulator.as_ref().map_or_else(|| NO_ADDRESS.to_owned(), Simulator::base_url);
     if let (Server::Rehearsal(_), Some(provider)) = (&wishes.server, provider) {
         settings.llm.base_url = format!("{address}{}", provider.below_the_host());
+        // What was made up is not to be found among what a model has answered.
+        settings.report.traces.clear();
     }
     let prices = super::prices::in_force(config, &settings)?;
     let is_real = matches!(wishes.server, Server::Configured);
@@ -98,6 +100,7 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
     let plan = Plan {
         live,
         tell_each: false,
+        trace: false,
         recipe: recipe(config, &account, &jobs),
         command: command_line(),
         retry: wishes.retry,
@@ -126,6 +129,7 @@ impl Assembled {
     pub async fn run(self, style: Style) -> Result<Outcome, Stop> {
         let Self { mut plan, simulator, report, alerts, doubts } = self;
         plan.tell_each = style == Style::Json || !report.events.is_empty();
+        plan.trace = !report.traces.is_empty();
         let (events, watched) = mpsc::channel(EVENTS);
         if let Some(message) = doubts {
             drop(events.try_send(RunEvent::Warning { message }));
@@ -140,6 +144,8 @@ impl Assembled {
             drop(events.try_send(RunEvent::Warning { message: format!("metrics are at {}", server.url()) }));
             beside.spawn(server.serve());
         }
+        let traces = plan.trace.then(|| watching.trace(&report.traces)).transpose();
+        let traces = traces.map_err(|why| Stop::usage(format!("report.traces: {why}")))?;
         let alarm = watching.alert(&alerts, events.downgrade()).map_err(Stop::usage)?;
         let (watching, mut alarm) = (tokio::task::spawn_blocking(move || watching.watch(watched)), JoinSet::from_iter([alarm.send()]));
         let outcome = engine::run(plan, events).await;
@@ -147,6 +153,11 @@ impl Assembled {
         watching.await.map_err(Stop::internal)?;
         if timeout(Alarm::PATIENCE, alarm.join_next()).await.is_err() {
             complain("alerts that were still on their way are given up");
+        }
+        if let Some(traces) = traces
+            && let Some(lost) = traces.end().await
+        {
+            complain(&lost);
         }
         if let Some(simulator) = simulator {
             simulator.stop().await;

@@ -60,7 +60,11 @@ fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
     if let Some(max_usd) = args.max_usd {
         flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
     }
-    for (key, value, name) in [("report.events", &args.events, "--events"), ("report.metrics", &args.metrics, "--metrics")] {
+    for (key, value, name) in [
+        ("report.events", &args.events, "--events"),
+        ("report.metrics", &args.metrics, "--metrics"),
+        ("report.traces", &args.traces, "--traces"),
+    ] {
         if let Some(value) = value {
             flag(key, toml::Value::String(value.clone()).to_string(), name);
         }

@@ -2,7 +2,7 @@
 
 use super::answers::{Answers, Before};
 use super::breaker::Breaker;
-use super::ledger::{CallLedger, settlement};
+use super::ledger::{CallLedger, Calls, Traced};
 use super::prepare::{Ready, State};
 use super::priming::{Role, roles};
 use super::questions::{Asks, answer};
@@ -12,12 +12,12 @@ use super::{Context, RunError};
 use crate::ask::{Asker, Ended, Question, RunStop};
 use crate::event::RunEvent;
 use crate::job::Job;
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus, Trace};
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -44,6 +44,8 @@ pub(super) struct Desk {
     pub under_way: Arc<UnderWay>,
     /// Whether somebody wants to hear of each document.
     pub tell_each: bool,
+    /// Whether somebody wants to hear when it did what.
+    pub trace: bool,
     pub context: Context,
 }
 
@@ -59,6 +61,8 @@ pub(super) struct Subject<'d> {
     pub job: &'d Job,
     /// Cancelled when somebody has given it up.
     pub cancelled: &'d CancellationToken,
+    /// Where its calls are noted, if it is traced.
+    pub traced: Option<&'d Calls>,
 }
 
 /// How a call is to be sent.
@@ -167,7 +171,9 @@ impl Desk {
         let columns = document.row().map(|row| &row.columns);
         let turn = self.under_way.begin(&document.name);
         let row_name = columns.map(|_| &*document.name);
-        let subject = Subject { id, position: document.index, is_new, row: row_name, job: &job, cancelled: &turn.cancelled };
+        let traced = self.trace.then(Calls::default);
+        let subject =
+            Subject { id, position: document.index, is_new, row: row_name, job: &job, cancelled: &turn.cancelled, traced: traced.as_ref() };
         let row = match state {
             State::Prepared(..) if turn.cancelled.is_cancelled() => {
                 self.rows.without_answer(&document, &job, RowStatus::Failed, cancelled())
@@ -182,7 +188,7 @@ impl Desk {
             },
         };
         drop((held, turn));
-        self.commit(id, row, times).await
+        self.commit(id, row, times, traced).await
     }
 
     /// Asks, or waits for another document that is asking the same if identical calls are shared.
@@ -204,7 +210,8 @@ impl Desk {
     async fn ask_one(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let Asking { key, replaces, earlier, role } = asking;
         let document = subject.id;
-        let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label() };
+        let traced = subject.traced.map(Traced::begin);
+        let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label(), traced };
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
         let cache = !matches!(role, Role::Alone);
         let question = Question { call, document: subject.position, cache, begun, cancelled: Some(subject.cancelled) };
@@ -213,6 +220,7 @@ impl Desk {
                 if self.breaker.succeeded(&call.task) {
                     self.asker.governor().hold_to(None);
                 }
+                let settles = Some(ledger.close(call, Some(&answered.model), None, spent, attempt));
                 let record = CallRecord {
                     status: CallStatus::Ok,
                     answer: Some(answered.value),
@@ -220,10 +228,11 @@ impl Desk {
                     request_id: answered.request_id,
                     ..RowMaker::record(call, &spent, earlier.as_deref())
                 };
-                self.keep(NewAnswer { document, key, call: json(&record)?, settles: Some(settlement(attempt)), replaces }).await?;
+                self.keep(NewAnswer { document, key, call: json(&record)?, settles, replaces }).await?;
                 Ok(record)
             }
             Ended::Failed(failure, spent, attempt) => {
+                let settles = ledger.close(call, None, Some(failure.code), spent, attempt);
                 let declined = matches!(failure.code, FailureCode::Refused | FailureCode::Filtered);
                 let status = if declined { CallStatus::Refused } else { CallStatus::Failed };
                 let code = failure.code.as_str();
@@ -234,7 +243,7 @@ impl Desk {
                     }
                 }
                 let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent, earlier.as_deref()) };
-                let failure = NewFailure { document, key, code, call: json(&record)?, settles: settlement(attempt) };
+                let failure = NewFailure { document, key, code, call: json(&record)?, settles };
                 self.store.save_failure(failure).await.map_err(|gone| self.store_failed(gone))?;
                 Ok(record)
             }
@@ -264,17 +273,23 @@ impl Desk {
     }
 
     /// Hands a row to the store and tells the watchers.
-    async fn commit(&self, document: DocumentId, row: Row, times: DocumentTimes) -> Result<(), RunError> {
+    async fn commit(&self, document: DocumentId, row: Row, times: DocumentTimes, traced: Option<Calls>) -> Result<(), RunError> {
         let (result, status) = (json(&row)?, row.status);
-        let took = Timestamp::now().duration_since(times.ready);
+        let done = Timestamp::now();
+        let took = done.duration_since(times.ready);
         self.context.meters.pace.done(&row, took.try_into().unwrap_or_default());
-        let done = self.tell_each.then(|| RunEvent::DocumentDone {
+        let trace = traced.map(|calls| {
+            let calls = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
+            Box::new(Trace { times, done, failure: row.failure.as_ref().map(|failure| failure.code), calls })
+        });
+        let done = (self.tell_each || trace.is_some()).then(|| RunEvent::DocumentDone {
             document: row.document.clone(),
             job: row.job.clone(),
             status,
             calls: row.calls.len(),
             attempts: row.calls.iter().map(|call| call.attempts).sum(),
             cost_usd: row.calls.iter().map(|call| call.cost_usd).sum::<Option<Money>>().map(Money::usd),
+            trace,
         });
         let new = NewRow {
             document,

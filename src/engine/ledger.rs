@@ -1,10 +1,11 @@
 //! The ledger of one call: its attempts, in the store before their bytes leave.
 
-use crate::ask::{Attempt, Ledger, LedgerClosed};
-use crate::model::{CallKey, DocumentId, Money};
+use crate::ask::{Ledger, LedgerClosed};
+use crate::model::{Attempt, Call, CallKey, CallTrace, DocumentId, FailureCode, Money, Spent};
 use crate::store::{NewAttempt, Settlement, StoreHandle};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 /// Attempts of one call.
 pub(super) struct CallLedger<'d> {
@@ -15,6 +16,55 @@ pub(super) struct CallLedger<'d> {
     pub key: CallKey,
     /// Task and axes.
     pub label: String,
+    /// What has ended, if the document is traced.
+    pub traced: Option<Traced<'d>>,
+}
+
+/// The calls of a document that is traced.
+pub(super) type Calls = Mutex<Vec<CallTrace>>;
+
+/// A call of a document that is traced.
+pub(super) struct Traced<'d> {
+    calls: &'d Calls,
+    begun: Timestamp,
+    attempts: Mutex<Vec<Attempt>>,
+}
+
+impl<'d> Traced<'d> {
+    pub fn begin(calls: &'d Calls) -> Self {
+        Self { calls, begun: Timestamp::now(), attempts: Mutex::default() }
+    }
+
+    fn note(&self, attempt: Attempt) {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last one of a call that was cancelled is told twice.
+        if attempts.iter().all(|known| known.id != attempt.id) {
+            attempts.push(attempt);
+        }
+    }
+}
+
+impl CallLedger<'_> {
+    /// Closes the call, for those who trace it. Gives the end of its last attempt, to be kept together with what it brought.
+    pub fn close(self, call: &Call, answered_by: Option<&str>, failure: Option<FailureCode>, spent: Spent, last: Attempt) -> Settlement {
+        if let Some(traced) = self.traced {
+            traced.note(last);
+            let Traced { calls, begun, attempts } = traced;
+            let trace = CallTrace {
+                task: call.task.to_string(),
+                label: self.label,
+                model: call.model.clone(),
+                answered_by: answered_by.map(ToOwned::to_owned),
+                begun,
+                ended: Timestamp::now(),
+                failure,
+                spent,
+                attempts: attempts.into_inner().unwrap_or_else(PoisonError::into_inner),
+            };
+            calls.lock().unwrap_or_else(PoisonError::into_inner).push(trace);
+        }
+        settlement(last)
+    }
 }
 
 impl Ledger for CallLedger<'_> {
@@ -27,12 +77,15 @@ impl Ledger for CallLedger<'_> {
     }
 
     async fn ended(&self, attempt: Attempt) -> Result<(), LedgerClosed> {
+        if let Some(traced) = &self.traced {
+            traced.note(attempt);
+        }
         self.store.settle(settlement(attempt)).await.map_err(|_| LedgerClosed)
     }
 }
 
 /// The end of an attempt, as the store keeps it.
-pub(super) fn settlement(attempt: Attempt) -> Settlement {
-    let Attempt { id, failure, usage, cost, moments } = attempt;
+fn settlement(attempt: Attempt) -> Settlement {
+    let Attempt { id, failure, usage, cost, moments, .. } = attempt;
     Settlement { attempt: id, outcome: failure.map_or("answered", |code| code.as_str()), usage, cost, moments }
 }

@@ -105,6 +105,8 @@ pub struct Plan {
     pub skip_in_doubt: bool,
     /// Whether watchers want to hear of each document, and not only of those that failed.
     pub tell_each: bool,
+    /// Whether they also want to hear when it did what.
+    pub trace: bool,
     /// Where other settings come from while the run is at work; `None`: they stay as they are.
     pub live: Option<Arc<dyn LiveSettings>>,
     /// Only so many documents; `None` for all.

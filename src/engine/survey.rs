@@ -246,7 +246,7 @@ async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunErr
         State::Prepared(facts, portions) => {
             let (columns, never) = (document.row().map(|row| &row.columns), CancellationToken::new());
             let row = columns.map(|_| &*document.name);
-            let subject = Subject { id, position: document.index, is_new, row, job: &job, cancelled: &never };
+            let subject = Subject { id, position: document.index, is_new, row, job: &job, cancelled: &never, traced: None };
             match Pretended::new(shared).calls(subject, &portions, columns).await? {
                 Ok(calls) => {
                     let had_a_row = !is_new && shared.had_a_row(id).await?;

@@ -319,6 +319,7 @@ fn desk(
         stopped_by,
         under_way,
         tell_each: plan.tell_each,
+        trace: plan.trace,
         context: context.clone(),
     })
 }

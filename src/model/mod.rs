@@ -21,7 +21,7 @@ pub use call::{Call, CallKey, Part};
 pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};
 pub use latency::Latency;
-pub use moments::{DocumentTimes, Moments};
+pub use moments::{Attempt, CallTrace, DocumentTimes, Moments, Trace};
 pub use money::{Bill, Money};
 pub use prepared::{Content, Facts, PageFacts, Picture, Piece, Portion, Prepared, Text};
 pub use reply::{Reply, Spent, Stop, Usage};

@@ -2,7 +2,7 @@
 //!
 //! A watcher sees events and nothing else, and is the only one that writes to the terminal while a run goes on. It
 //! writes to stderr: results never share a stream with progress. Others may look on beside it: a log of events, a page of
-//! metrics, alerts. None of them holds up the run.
+//! metrics, traces, alerts. None of them holds up the run.
 
 mod alarm;
 mod alert;
@@ -12,7 +12,9 @@ mod exposition;
 mod failures;
 mod lines;
 mod metrics;
+mod spans;
 mod summary;
+mod traces;
 
 use crate::event::RunEvent;
 pub use alarm::Alarm;
@@ -20,6 +22,7 @@ pub use alert::AlertSettings;
 pub use event_log::EventLog;
 pub use lines::{duration, line};
 pub use metrics::MetricsServer;
+pub use traces::Traces;
 
 use bars::Bars;
 use failures::Failures;
@@ -39,6 +42,8 @@ pub struct ReportSettings {
     pub events: String,
     /// Address at which metrics are served; empty for none.
     pub metrics: String,
+    /// Collector that traces are sent to; empty for none.
+    pub traces: String,
 }
 
 /// How a run is watched.
@@ -83,6 +88,13 @@ impl Watching {
     /// Serves metrics as well.
     pub fn serve(&mut self, server: &MetricsServer) {
         self.beside.push(Box::new(server.board()));
+    }
+
+    /// Sends traces to the collector at `url` as well; gives those on their way.
+    pub fn trace(&mut self, url: &str) -> Result<Traces, String> {
+        let (tracer, traces) = traces::traces(url)?;
+        self.beside.push(Box::new(tracer));
+        Ok(traces)
     }
 
     /// Looks for what somebody wants to be alerted of, as well; gives who does it.

@@ -40,4 +40,5 @@ mod speed;
 mod stopping;
 mod store_commands;
 mod tables;
+mod traces;
 mod watched;

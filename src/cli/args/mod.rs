@@ -102,6 +102,9 @@ pub(super) struct RunArgs {
     /// Metrics for Prometheus on http://ADDR/metrics; a port alone is on 127.0.0.1 [default: report.metrics]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
+    /// Traces for OpenTelemetry to the collector at URL, by OTLP over HTTP [default: report.traces]
+    #[arg(long, value_name = "URL")]
+    pub traces: Option<String>,
 }
 
 /// What is asked about which documents.

@@ -1,7 +1,8 @@
-//! A model provider, a workspace to run the program in, and files to feed it.
+//! A model provider, a collector of traces, a workspace to run the program in, and files to feed it.
 
 mod account;
 mod answers;
+mod collector;
 mod files;
 mod ledger;
 mod s3;
@@ -11,6 +12,7 @@ mod workspace;
 
 pub use account::{AccountServer, Books, Terms};
 pub use answers::filled;
+pub use collector::{Collector, Export, attributes};
 pub use files::{exif_rotated_jpeg, jpeg, jpeg_cut_off, large_jpeg, numbered_png, png, png_that_claims, unreadable_by_us, utf16le};
 pub use ledger::Ledger;
 pub use s3::{Bucket, SIGN};

@@ -280,6 +280,13 @@ impl Finished {
         self
     }
 
+    /// Fails if stderr holds this.
+    #[track_caller]
+    pub fn says_nothing_of(self, part: &str) -> Self {
+        assert!(!self.stderr.contains(part), "stderr has {part:?}:\n{}", self.stderr);
+        self
+    }
+
     /// A result file as it is.
     #[track_caller]
     pub fn file(&self, job: &str, name: &str) -> String {

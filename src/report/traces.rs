@@ -1,0 +1,189 @@
+//! Traces for OpenTelemetry, to a collector: OTLP over HTTP.
+//!
+//! Each document is a trace of its own, and says which run it belongs to: a trace of a whole run has more spans than any
+//! backend shows. It is made when the document is done, so nothing is held for those under way. What there is no room for,
+//! because the collector is slow or away, is left out and counted; the run never waits.
+
+use super::Watcher;
+use super::spans::Run;
+use crate::event::RunEvent;
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::resource::EnvResourceDetector;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Spans that may wait for the collector: some megabytes. A document of more is left out.
+const WAITING: usize = 8192;
+/// Spans that are sent together, if so many are waiting.
+const TOGETHER: usize = 512;
+/// How long one batch may take with all its repetitions, and how long the last ones when the run is over.
+const PATIENCE: Duration = Duration::from_secs(5);
+const SLOW: &str = "it is too slow";
+
+/// Makes traces of documents.
+pub(super) struct Tracer {
+    run: Run,
+    out: mpsc::Sender<SpanData>,
+    tally: Arc<Tally>,
+    told: bool,
+}
+
+/// Traces on their way.
+#[derive(Debug)]
+pub struct Traces {
+    sending: JoinSet<()>,
+    tally: Arc<Tally>,
+}
+
+/// What has become of spans.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Where they go: the host alone, as an address may hold secrets.
+    host: String,
+    made: AtomicU64,
+    arrived: AtomicU64,
+    /// Why some did not arrive.
+    why: OnceLock<String>,
+}
+
+/// Both sides of traces that go to `url`.
+pub(super) fn traces(url: &str) -> Result<(Tracer, Traces), String> {
+    let (host, exporter) = exporter(url)?;
+    let (out, spans) = mpsc::channel(WAITING);
+    let tally = Arc::new(Tally { host, ..Tally::default() });
+    let mut sending = JoinSet::new();
+    sending.spawn(send(spans, exporter, Arc::clone(&tally)));
+    Ok((Tracer { run: Run::default(), out, tally: Arc::clone(&tally), told: false }, Traces { sending, tally }))
+}
+
+fn exporter(url: &str) -> Result<(String, SpanExporter), String> {
+    let parsed = reqwest::Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    let address = parsed.ok_or("it takes the address of a collector, such as http://127.0.0.1:4318")?;
+    if !address.username().is_empty() || address.password().is_some() {
+        return Err("secrets stand in the environment and not in settings: leave the user out, and set OTEL_EXPORTER_OTLP_HEADERS".into());
+    }
+    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build();
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(client.map_err(|e| e.to_string())?)
+        .with_endpoint(format!("{}/v1/traces", url.trim_end_matches('/')))
+        .with_timeout(PATIENCE)
+        .build();
+    let mut exporter = exporter.map_err(|e| e.to_string())?;
+    let name = std::env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
+    let own = [KeyValue::new("service.name", "docmill"), KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))];
+    let resource = Resource::builder_empty().with_attributes(own).with_detector(Box::new(EnvResourceDetector::new()));
+    let named = name.into_iter().map(|name| KeyValue::new("service.name", name));
+    exporter.set_resource(&resource.with_attributes(named).build());
+    Ok((address.host_str().unwrap_or_default().to_owned(), exporter))
+}
+
+/// Sends what comes. Ends when nobody makes any more and all are sent.
+async fn send(mut spans: mpsc::Receiver<SpanData>, exporter: SpanExporter, tally: Arc<Tally>) {
+    let mut batch = Vec::with_capacity(TOGETHER);
+    while spans.recv_many(&mut batch, TOGETHER).await > 0 {
+        let count = batch.len() as u64;
+        match exporter.export(std::mem::take(&mut batch)).await {
+            Ok(()) => drop(tally.arrived.fetch_add(count, Relaxed)),
+            // The exporter's errors hold neither address nor headers nor what the collector says.
+            Err(error) => {
+                drop(tally.why.set(if let OTelSdkError::InternalFailure(why) = error { why } else { error.to_string() }));
+                // It was tried several times. When the run is over nobody waits for the rest to fail as well.
+                if spans.is_closed() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Watcher for Tracer {
+    fn see(&mut self, event: &RunEvent) {
+        if let Some(run) = Run::of(event) {
+            self.run = run;
+        }
+        let spans = self.run.spans(event);
+        self.tally.made.fetch_add(spans.len() as u64, Relaxed);
+        // All of a document or nothing.
+        match self.out.try_reserve_many(spans.len()) {
+            Ok(room) => room.zip(spans).for_each(|(place, span)| place.send(span)),
+            Err(_) => drop(self.tally.why.set(SLOW.to_owned())),
+        }
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        let why = self.tally.why.get().filter(|_| !self.told)?;
+        self.told = true;
+        Some(format!("traces do not all reach the collector at {}: {why}; the run goes on", self.tally.host))
+    }
+
+    /// What is still on its way is told about when it has had its time.
+    fn end(&mut self) -> Option<String> {
+        None
+    }
+}
+
+impl Traces {
+    /// Waits, not for long, until all are sent. What was lost, if anything was. To be called when nobody makes any more.
+    pub async fn end(mut self) -> Option<String> {
+        let in_time = timeout(PATIENCE, self.sending.join_next()).await.is_ok();
+        let Tally { host, made, arrived, why } = &*self.tally;
+        let made = made.load(Relaxed);
+        let lost = made - arrived.load(Relaxed);
+        let why = why.get().map_or(if in_time { "they were lost" } else { SLOW }, String::as_str);
+        (lost > 0).then(|| format!("{lost} of {made} spans of traces did not reach the collector at {host}: {why}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DocumentTimes, RowStatus, Trace};
+    use jiff::Timestamp;
+
+    fn done(seconds: [i64; 4]) -> RunEvent {
+        let [found, read, ready, done] = seconds.map(|s| Timestamp::from_second(s).unwrap());
+        let trace = Trace { times: DocumentTimes { found, read, ready }, done, failure: None, calls: Vec::new() };
+        RunEvent::DocumentDone {
+            document: "a.txt".into(),
+            job: "text".into(),
+            status: RowStatus::Ok,
+            calls: 0,
+            attempts: 0,
+            cost_usd: None,
+            trace: Some(Box::new(trace)),
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_left_out_as_a_whole_counted_and_told_once() {
+        let (out, mut spans) = mpsc::channel(5);
+        let tally = Arc::new(Tally { host: "collector".into(), ..Tally::default() });
+        let mut tracer = Tracer { run: Run::default(), out, tally: Arc::clone(&tally), told: false };
+        tracer.see(&done([1, 2, 3, 4]));
+        assert_eq!(tracer.trouble(), None);
+        tracer.see(&done([1, 2, 3, 4]));
+        assert_eq!(tracer.trouble().unwrap(), "traces do not all reach the collector at collector: it is too slow; the run goes on");
+        tracer.see(&done([1, 2, 3, 4]));
+        assert_eq!((tracer.trouble(), tally.made.load(Relaxed)), (None, 9));
+        assert_eq!(std::iter::from_fn(|| spans.try_recv().ok()).count(), 3);
+    }
+
+    #[test]
+    fn parts_stay_within_the_whole_when_the_clock_is_set_back() {
+        let spans = Run::default().spans(&done([10, 20, 5, 15]));
+        let (root, parts) = spans.split_first().unwrap();
+        assert_eq!(parts.len(), 2);
+        for part in parts {
+            assert!(root.start_time <= part.start_time && part.start_time <= part.end_time && part.end_time <= root.end_time, "{part:?}");
+        }
+    }
+}
