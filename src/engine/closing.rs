@@ -1,16 +1,34 @@
 //! The end of a run: result files, summaries, history.
 
+use super::breaker::Breaker;
 use super::list::Findings;
 use super::meter::Meters;
 use super::summary::{End, now};
 use super::write::{JobResults, Results};
 use super::{Context, Outcome, Plan, RunError};
-use crate::event::RunEvent;
+use crate::ask::{RunStop, StopKind};
+use crate::event::{RunEvent, Snapshot};
 use crate::job::Job;
 use crate::model::RowStatus;
 use crate::store::{EndedRun, JobColumns, Store, StoreError};
 use crate::write::{Format, ResultFiles};
 use std::collections::BTreeMap;
+
+/// That there are documents which were not to be asked about.
+pub(super) fn sampled(plan: &Plan, seen: &Snapshot) -> Option<RunStop> {
+    let (sample, documents) = (plan.sample?, seen.documents?);
+    let message = format!("{} of {documents} documents were asked for", sample.documents);
+    (sample.documents < documents).then_some(RunStop { kind: StopKind::Sampled, message })
+}
+
+/// Documents that have only shown that something else is wrong are pending again.
+pub(super) fn reopen(breaker: &Breaker, plan: &Plan, store: &Store, written: Results) -> Result<Results, RunError> {
+    let Some(calls) = breaker.tripped() else { return Ok(written) };
+    store.reopen(&calls)?;
+    let mut results = Results::new(columns(plan), plan.output.clone());
+    store.rows(&plan.retry)?.read_from(0, true, |row| results.push(row))?;
+    Ok(results)
+}
 
 /// Completes the result files, if they are not what they should be already.
 pub(super) fn publish(

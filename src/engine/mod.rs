@@ -22,6 +22,7 @@ mod list;
 mod live;
 mod memory;
 mod meter;
+mod opening;
 mod past;
 mod portions;
 mod positions;

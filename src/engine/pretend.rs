@@ -2,10 +2,10 @@
 
 use super::answers::{Answers, Before};
 use super::ask::{Subject, Unfinished};
+use super::opening::endpoint;
 use super::priming::roles;
 use super::questions::{Asks, answer};
 use super::row::RowMaker;
-use super::wiring::endpoint;
 use super::{Plan, RunError};
 use crate::insight::Order;
 use crate::job::{COMBINE, Job, Portions, stand_in};

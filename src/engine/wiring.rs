@@ -16,29 +16,26 @@
 //! | events | 256 events | 256 x 300 B |
 //! | asked | 8 requests of other terminals | 8 x 64 KB |
 
-use super::answers::{Answers, Sharing};
-use super::ask::{Desk, ask};
+use super::ask::ask;
 use super::breaker::Breaker;
-use super::closing::{close, columns, publish};
+use super::closing::{close, columns, publish, reopen, sampled};
 use super::conductor::Conductor;
 use super::list::{Findings, Lister, count, walk};
 use super::live::{Live, leave};
 use super::meter::Meters;
+use super::opening::{Opened, announce, desk, governor, measure_commits, open, open_door};
 use super::prepare::{prepare, workers};
 use super::read::{Reader, read};
 use super::register::Register;
-use super::row::RowMaker;
 use super::summary::{End, nothing_found, now};
 use super::under_way::UnderWay;
 use super::write::{Results, RowWriter};
 use super::{Context, Outcome, Plan, RunError};
-use crate::ask::{Asker, Budget, Governor, RunStop, StopKind, Transport};
-use crate::control::{Asked, Door};
-use crate::event::{RunEvent, Snapshot, VERSION};
-use crate::store::{Catalog, NewRun, OnCommit, RunLock, Store, StoreError, StoreHandle, ViewReader};
+use crate::ask::{RunStop, StopKind};
+use crate::event::RunEvent;
+use crate::store::{Catalog, RunLock, Store};
 use crate::write::{ResultFiles, WriteError};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -173,23 +170,6 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     left.and(outcome)
 }
 
-/// Lets other terminals talk to the run. It does not need them.
-async fn open_door(
-    directory: &Path,
-    (asked, hello, seen): (mpsc::Sender<Asked>, String, Arc<watch::Sender<String>>),
-    finished: &CancellationToken,
-    beside: &mut JoinSet<()>,
-    context: &Context,
-) {
-    match Door::open(directory).await {
-        Ok(door) => drop(beside.spawn(door.serve(asked, hello, seen, finished.clone()))),
-        Err(error) => {
-            let message = format!("other terminals cannot talk to this run (docmill pause, set ...): {error}");
-            context.tell(RunEvent::Warning { message }).await;
-        }
-    }
-}
-
 /// Waits for all stages. The first error is told.
 pub(super) async fn first_error(mut stages: JoinSet<Result<(), RunError>>, context: &Context) -> Result<(), RunError> {
     let mut result = Ok(());
@@ -202,134 +182,4 @@ pub(super) async fn first_error(mut stages: JoinSet<Result<(), RunError>>, conte
         }
     }
     result
-}
-
-/// That there are documents which were not to be asked about.
-fn sampled(plan: &Plan, seen: &Snapshot) -> Option<RunStop> {
-    let (sample, documents) = (plan.sample?, seen.documents?);
-    let message = format!("{} of {documents} documents were asked for", sample.documents);
-    (sample.documents < documents).then_some(RunStop { kind: StopKind::Sampled, message })
-}
-
-/// Documents that have only shown that something else is wrong are pending again.
-fn reopen(breaker: &Breaker, plan: &Plan, store: &Store, written: Results) -> Result<Results, RunError> {
-    let Some(calls) = breaker.tripped() else { return Ok(written) };
-    store.reopen(&calls)?;
-    let mut results = Results::new(columns(plan), plan.output.clone());
-    store.rows(&plan.retry)?.read_from(0, true, |row| results.push(row))?;
-    Ok(results)
-}
-
-/// The store with a run in it, and what is read from it before anything is sent.
-struct Opened {
-    store: Store,
-    rows: ViewReader,
-    catalog: Option<Catalog>,
-    next: (i64, i64),
-    previous: Option<i64>,
-    answers: Answers,
-    budget: Budget,
-}
-
-fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
-    let store = Store::begin_run(&plan.output.dir, &new_run(plan, started))?;
-    let (rows, catalog, next) = (store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
-    let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
-    // The whole ledger is added up only where the sum matters.
-    let before = plan.max_cost.map(|_| store.spent()).transpose()?;
-    let budget = Budget::new(plan.max_cost, before);
-    Ok(Opened { store, rows, catalog, next, previous, answers, budget })
-}
-
-fn new_run(plan: &Plan, started: &str) -> NewRun {
-    NewRun {
-        started: started.to_owned(),
-        settings: plan.settings.clone(),
-        command: plan.command.clone(),
-        recipe: plan.recipe,
-        jobs: columns(plan),
-        share: plan.llm.share_identical_calls,
-    }
-}
-
-fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
-    Ok(Answers {
-        reader: store.answers()?.map(|reader| Arc::new(Mutex::new(reader))),
-        retry: plan.retry.clone(),
-        in_doubt: store.in_doubt()?,
-        skip_in_doubt: plan.skip_in_doubt,
-        sharing: plan.llm.share_identical_calls.then(Sharing::default),
-    })
-}
-
-/// Says what begins; gives the same for those who look later.
-async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) -> String {
-    let started = RunEvent::Started {
-        version: VERSION,
-        run,
-        provider: plan.account.provider.as_str().to_owned(),
-        model: plan.account.model.clone(),
-        jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
-        output: plan.output.dir.display().to_string(),
-    };
-    let hello = serde_json::to_string(&started).unwrap_or_default();
-    context.tell(started).await;
-    if gone {
-        let message =
-            "there are results here and no run store (docmill.db): nothing is known to be answered, everything is asked".to_owned();
-        context.tell(RunEvent::Warning { message }).await;
-    }
-    hello
-}
-
-fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
-    let meters = Arc::clone(meters);
-    Box::new(move |time, records| {
-        meters.commit.worked(time);
-        meters.commits.add(time);
-        meters.commit.done(records as u64);
-    })
-}
-
-/// The provider and not the dialect: what the simulator made up must never pass for a model's answer.
-pub(super) fn endpoint(plan: &Plan) -> String {
-    let provider = plan.account.provider.as_str();
-    if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
-}
-
-fn desk(
-    plan: &Plan,
-    store: StoreHandle,
-    answers: Answers,
-    next_attempt: i64,
-    (governor, breaker, stopped_by, under_way): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>, Arc<UnderWay>),
-    context: &Context,
-) -> Result<Desk, RunError> {
-    let transport = Transport::new(&plan.account, &plan.llm)?;
-    Ok(Desk {
-        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
-        store,
-        answers,
-        breaker,
-        endpoint: endpoint(plan),
-        attempts: next_attempt.into(),
-        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone(), keep: plan.keep_columns.clone() },
-        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
-        prime: plan.llm.prime,
-        stopped_by,
-        under_way,
-        tell_each: plan.tell_each,
-        trace: plan.trace,
-        context: context.clone(),
-    })
-}
-
-fn governor(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Governor {
-    let (account, llm) = (&plan.account, &plan.llm);
-    let slow_start = account.starts_slowly(llm.limits.slow_start);
-    let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), abandon.clone()));
-    match account.limits_file() {
-        Some((directory, name)) => governor.shared(&directory, &name),
-        None => governor,
-    }
 }

@@ -1,0 +1,154 @@
+//! The beginning of a run: the store, what is known in it, and what the stages work with.
+
+use super::answers::{Answers, Sharing};
+use super::ask::Desk;
+use super::breaker::Breaker;
+use super::closing::columns;
+use super::meter::Meters;
+use super::row::RowMaker;
+use super::under_way::UnderWay;
+use super::{Context, Plan, RunError};
+use crate::ask::{Asker, Budget, Governor, RunStop, Transport};
+use crate::control::{Asked, Door};
+use crate::event::{RunEvent, VERSION};
+use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The store with a run in it, and what is read from it before anything is sent.
+pub(super) struct Opened {
+    pub store: Store,
+    pub rows: ViewReader,
+    pub catalog: Option<Catalog>,
+    pub next: (i64, i64),
+    pub previous: Option<i64>,
+    pub answers: Answers,
+    pub budget: Budget,
+}
+
+/// Opens the store and begins a run in it.
+pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
+    let store = Store::begin_run(&plan.output.dir, &new_run(plan, started))?;
+    let (rows, catalog, next) = (store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
+    let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
+    // The whole ledger is added up only where the sum matters.
+    let before = plan.max_cost.map(|_| store.spent()).transpose()?;
+    let budget = Budget::new(plan.max_cost, before);
+    Ok(Opened { store, rows, catalog, next, previous, answers, budget })
+}
+
+fn new_run(plan: &Plan, started: &str) -> NewRun {
+    NewRun {
+        started: started.to_owned(),
+        settings: plan.settings.clone(),
+        command: plan.command.clone(),
+        recipe: plan.recipe,
+        jobs: columns(plan),
+        share: plan.llm.share_identical_calls,
+    }
+}
+
+fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
+    Ok(Answers {
+        reader: store.answers()?.map(|reader| Arc::new(Mutex::new(reader))),
+        retry: plan.retry.clone(),
+        in_doubt: store.in_doubt()?,
+        skip_in_doubt: plan.skip_in_doubt,
+        sharing: plan.llm.share_identical_calls.then(Sharing::default),
+    })
+}
+
+/// Says what begins; gives the same for those who look later.
+pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) -> String {
+    let started = RunEvent::Started {
+        version: VERSION,
+        run,
+        provider: plan.account.provider.as_str().to_owned(),
+        model: plan.account.model.clone(),
+        jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
+        output: plan.output.dir.display().to_string(),
+    };
+    let hello = serde_json::to_string(&started).unwrap_or_default();
+    context.tell(started).await;
+    if gone {
+        let message =
+            "there are results here and no run store (docmill.db): nothing is known to be answered, everything is asked".to_owned();
+        context.tell(RunEvent::Warning { message }).await;
+    }
+    hello
+}
+
+/// Takes the times of commits.
+pub(super) fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
+    let meters = Arc::clone(meters);
+    Box::new(move |time, records| {
+        meters.commit.worked(time);
+        meters.commits.add(time);
+        meters.commit.done(records as u64);
+    })
+}
+
+/// The provider and not the dialect: what the simulator made up must never pass for a model's answer.
+pub(super) fn endpoint(plan: &Plan) -> String {
+    let provider = plan.account.provider.as_str();
+    if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
+}
+
+/// What asks, and what it needs.
+pub(super) fn desk(
+    plan: &Plan,
+    store: StoreHandle,
+    answers: Answers,
+    next_attempt: i64,
+    (governor, breaker, stopped_by, under_way): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>, Arc<UnderWay>),
+    context: &Context,
+) -> Result<Desk, RunError> {
+    let transport = Transport::new(&plan.account, &plan.llm)?;
+    Ok(Desk {
+        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
+        store,
+        answers,
+        breaker,
+        endpoint: endpoint(plan),
+        attempts: next_attempt.into(),
+        rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone(), keep: plan.keep_columns.clone() },
+        effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
+        prime: plan.llm.prime,
+        stopped_by,
+        under_way,
+        tell_each: plan.tell_each,
+        trace: plan.trace,
+        context: context.clone(),
+    })
+}
+
+/// Who may send, by the limits of the account.
+pub(super) fn governor(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Governor {
+    let (account, llm) = (&plan.account, &plan.llm);
+    let slow_start = account.starts_slowly(llm.limits.slow_start);
+    let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), abandon.clone()));
+    match account.limits_file() {
+        Some((directory, name)) => governor.shared(&directory, &name),
+        None => governor,
+    }
+}
+
+/// Lets other terminals talk to the run. It does not need them.
+pub(super) async fn open_door(
+    directory: &Path,
+    (asked, hello, seen): (mpsc::Sender<Asked>, String, Arc<watch::Sender<String>>),
+    finished: &CancellationToken,
+    beside: &mut JoinSet<()>,
+    context: &Context,
+) {
+    match Door::open(directory).await {
+        Ok(door) => drop(beside.spawn(door.serve(asked, hello, seen, finished.clone()))),
+        Err(error) => {
+            let message = format!("other terminals cannot talk to this run (docmill pause, set ...): {error}");
+            context.tell(RunEvent::Warning { message }).await;
+        }
+    }
+}
