@@ -91,7 +91,7 @@ pub struct LimitSettings {
     /// Tokens of both kinds in a minute.
     pub tokens_per_minute: u32,
     /// Seconds' worth of a limit that may be used at once.
-    pub burst_s: u32,
+    pub burst_s: f64,
     /// Whether to begin with a single request and with more after each answer.
     pub slow_start: SlowStart,
 }

@@ -51,6 +51,8 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
     for limit in per_minute {
         *limit = scaled(*limit, speed);
     }
+    // What may be used at once is as much as before, and so a shorter time's worth.
+    limits.burst_s = limits.burst_s.min(1.0) / speed;
     let scenario = Scenario {
         latency_quantiles_ms: quantiles.iter().map(|ms| ms / speed).collect(),
         requests_per_second: f64::from(limits.requests_per_minute) / 60.0,

@@ -2,7 +2,7 @@
 
 use super::super::settings::LimitSettings;
 use super::Governor;
-use super::limits::Given;
+use super::given::Given;
 use crate::model::{Hold, Money};
 
 /// What the governor holds to just now.

@@ -5,9 +5,9 @@
 
 use super::super::dialect::{Meter, Standing};
 use super::super::fault::Pressure;
-use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
 use super::chance::Chance;
+use super::given::Given;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
 use super::permit::Refusal;
@@ -16,42 +16,26 @@ use crate::model::{Hold, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Where a limit is known from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Source {
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) enum Source {
+    /// Settings, as of this time: they hold as long as somebody is at work who has them.
+    Given { at: f64 },
+    /// Headers of replies.
     Declared,
+    /// Refusals.
     Learned,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Limit {
-    source: Source,
-    bucket: Bucket,
-}
-
-/// What the settings say.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Given {
-    /// Limits for a minute, by meter; 0 where there is none.
-    pub per_minute: Amounts,
-    /// Seconds' worth of a limit that may be used at once.
-    pub burst_s: f64,
-    /// Whether to begin with few requests.
-    pub slow_start: bool,
-}
-
-impl Given {
-    /// As the settings have it.
-    pub fn new(limits: &LimitSettings, slow_start: bool) -> Self {
-        let per_minute =
-            [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
-        Self { per_minute: Amounts::from(per_minute.map(f64::from)), burst_s: f64::from(limits.burst_s), slow_start }
-    }
+pub(super) struct Limit {
+    pub source: Source,
+    pub bucket: Bucket,
 }
 
 /// The limits of one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Limits {
-    by_meter: [Option<Limit>; METERS.len()],
+    pub(super) by_meter: [Option<Limit>; METERS.len()],
     /// Everything that was ever taken.
     taken: Amounts,
     /// Nobody sends before this time.
@@ -108,14 +92,8 @@ impl Taken {
 
 impl Limits {
     pub fn new(given: &Given, now: f64) -> Self {
-        let limit = |per_minute: f64| {
-            // A second's worth at once, which is taken off the rest of the minute: no minute has more than it may.
-            let capacity = (per_minute / 60.0 * given.burst_s.min(1.0)).max(1.0);
-            let per_second = (per_minute - capacity.min(per_minute / 2.0)) / 60.0;
-            (per_minute > 0.0).then(|| Limit { source: Source::Declared, bucket: Bucket::new(per_second, capacity, capacity, now) })
-        };
         Self {
-            by_meter: METERS.map(|meter| limit(given.per_minute.of(meter))),
+            by_meter: given.limits(now),
             taken: Amounts::default(),
             opens_at: 0.0,
             next_at: 0.0,
@@ -125,34 +103,6 @@ impl Limits {
             ramp: Ramp { share: 1.0, from: now },
             learner: Learner::new(given.slow_start),
             chance: Chance::new(),
-        }
-    }
-
-    /// Settings hold also where the state comes from another process.
-    pub fn pin(&mut self, given: &Given, now: f64) {
-        let own = Self::new(given, now);
-        for (limit, own) in self.by_meter.iter_mut().zip(own.by_meter) {
-            let Some(own) = own else { continue };
-            match limit {
-                Some(limit) if limit.bucket.per_second() <= own.bucket.per_second() => {}
-                Some(limit) => limit.bucket.resize(own.bucket.per_second(), own.bucket.capacity(), now),
-                None => *limit = Some(own),
-            }
-        }
-    }
-
-    /// Other settings hold from now on. What was used of a limit stays used, so a change gives nothing away.
-    pub fn change(&mut self, old: &Given, new: &Given, now: f64) {
-        for (meter, (limit, own)) in METERS.into_iter().zip(self.by_meter.iter_mut().zip(Self::new(new, now).by_meter)) {
-            if (old.per_minute.of(meter), old.burst_s) == (new.per_minute.of(meter), new.burst_s) {
-                continue;
-            }
-            match (&mut *limit, own) {
-                (Some(limit), Some(own)) => limit.bucket.resize(own.bucket.per_second(), own.bucket.capacity(), now),
-                // One that was learned is none of the settings' business, and one that is given no more is learned again.
-                (_, None) if old.per_minute.of(meter) == 0.0 => {}
-                (_, own) => *limit = own,
-            }
         }
     }
 
@@ -253,7 +203,7 @@ impl Limits {
         let most = (given.burst_s * per_second).max(1.0);
         // So much has been in it, this request included: at least that is what it holds.
         let seen = standing.remaining.map_or(most, |left| left + taken.amounts.of(meter));
-        let known = self.by_meter[meter as usize].filter(|limit| limit.source == Source::Declared).map(|limit| limit.bucket);
+        let known = self.by_meter[meter as usize].filter(|limit| limit.source != Source::Learned).map(|limit| limit.bucket);
         let holds = match known {
             Some(bucket) => seen.max(bucket.capacity() * (per_second / bucket.per_second()).min(1.0)),
             None => seen,
@@ -284,7 +234,7 @@ impl Limits {
             self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait.max(taken.need.steady_s()) };
             self.learner.shrink(in_flight);
         }
-        let declared = self.by_meter.iter().flatten().any(|limit| limit.source == Source::Declared);
+        let declared = self.by_meter.iter().flatten().any(|limit| limit.source != Source::Learned);
         if declared && !echo {
             for limit in self.by_meter.iter_mut().flatten() {
                 // Below what is declared: it is counted over a shorter time than we thought, or others use it too.

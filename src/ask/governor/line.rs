@@ -2,7 +2,7 @@
 
 use super::super::budget::Budget;
 use super::Governor;
-use super::limits::Given;
+use super::given::Given;
 use crate::model::Hold;
 use std::collections::BTreeMap;
 use std::sync::Arc;

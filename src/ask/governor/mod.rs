@@ -10,6 +10,7 @@
 mod bucket;
 mod chance;
 mod change;
+mod given;
 mod learner;
 mod limits;
 mod line;
@@ -29,7 +30,8 @@ use super::budget::{Budget, BudgetReached};
 use super::settings::LimitSettings;
 use crate::insight::Rate;
 use crate::model::{Hold, Money};
-use limits::{Given, Limits, Taken};
+use given::Given;
+use limits::{Limits, Taken};
 use line::{Local, PlaceTimes, Waiter};
 use shared::Home;
 use std::collections::BTreeMap;
@@ -256,7 +258,9 @@ impl Governor {
             return Ok(Turn::AfterOthers);
         }
         let in_flight = local.in_flight as f64;
+        let given = local.given;
         let (turn, why) = self.home.with(now, |limits| {
+            limits.pin(&given, now);
             if in_flight >= limits.window() {
                 return Ok((Turn::AfterOthers, Some(Hold::SlowStart)));
             }
@@ -279,6 +283,13 @@ impl Governor {
             Turn::AfterOthers => {}
         }
         Ok(turn)
+    }
+}
+
+impl Drop for Governor {
+    fn drop(&mut self) {
+        let (given, now) = (self.local().given, self.clock.now());
+        self.home.with(now, |limits| limits.unpin(&given, now));
     }
 }
 

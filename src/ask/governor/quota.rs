@@ -2,7 +2,8 @@
 
 use super::super::dialect::Dialect;
 use super::super::settings::LimitSettings;
-use super::limits::{Given, Limits, Taken};
+use super::given::Given;
+use super::limits::{Limits, Taken};
 use super::need::Need;
 use crate::insight::{Admission, Load};
 use crate::model::Usage;

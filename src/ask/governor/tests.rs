@@ -12,16 +12,17 @@ use tokio::task::LocalSet;
 
 const WIRE: Duration = Duration::from_millis(5);
 
+const NO_LIMITS: LimitSettings = LimitSettings {
+    requests_per_minute: 0,
+    input_tokens_per_minute: 0,
+    output_tokens_per_minute: 0,
+    tokens_per_minute: 0,
+    burst_s: 5.0,
+    slow_start: SlowStart::Auto,
+};
+
 fn governor(concurrency: usize, slow_start: bool, budget: Budget) -> Governor {
-    let limits = LimitSettings {
-        requests_per_minute: 0,
-        input_tokens_per_minute: 0,
-        output_tokens_per_minute: 0,
-        tokens_per_minute: 0,
-        burst_s: 5,
-        slow_start: SlowStart::Auto,
-    };
-    Governor::new(concurrency, &limits, slow_start, budget, (CancellationToken::new(), CancellationToken::new()))
+    Governor::new(concurrency, &NO_LIMITS, slow_start, budget, (CancellationToken::new(), CancellationToken::new()))
 }
 
 fn ticket(document: u64, input: f64) -> Ticket {
@@ -260,6 +261,30 @@ async fn two_processes_share_one_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_process_gives_itself_holds_for_others_until_it_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = |per_minute| {
+        let limits = LimitSettings { requests_per_minute: per_minute, ..NO_LIMITS };
+        let tokens = (CancellationToken::new(), CancellationToken::new());
+        Governor::new(50, &limits, false, Budget::default(), tokens).shared(directory.path(), "account")
+    };
+    let one = process(60);
+    let permit = one.admit(&ticket(0, 1.0)).await.unwrap();
+    let other = process(0);
+    permit.end(&Ending::default());
+    let waits = async |governor: &Governor| {
+        let start = Instant::now();
+        for document in 1..5 {
+            governor.admit(&ticket(document, 1.0)).await.unwrap().end(&Ending::default());
+        }
+        start.elapsed() > Duration::from_secs(3)
+    };
+    assert!(waits(&one).await && waits(&other).await);
+    drop(one);
+    assert!(!waits(&other).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_passes_a_closed_gate_before_its_time() {
     let governor = governor(8, false, Budget::default());
     let first = governor.admit(&ticket(0, 10.0)).await.unwrap();
@@ -295,7 +320,8 @@ async fn earlier_documents_go_first() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_frees_those_who_wait_for_a_place_and_at_the_gate() {
     let stop = CancellationToken::new();
-    let governor = Governor { stop: stop.clone(), ..governor(1, false, Budget::default()) };
+    let mut governor = governor(1, false, Budget::default());
+    governor.stop = stop.clone();
     let permit = governor.admit(&ticket(0, 1.0)).await.unwrap();
     let asked = ticket(1, 1.0);
     let queued = governor.admit(&asked);
@@ -363,14 +389,7 @@ async fn the_cap_is_never_passed_and_used_up_to_one_reservation() {
 #[tokio::test(start_paused = true)]
 async fn limits_that_change_hold_at_once_and_give_nothing_away() {
     let governor = governor(100, false, Budget::default());
-    let per_minute = |requests_per_minute| LimitSettings {
-        requests_per_minute,
-        input_tokens_per_minute: 0,
-        output_tokens_per_minute: 0,
-        tokens_per_minute: 0,
-        burst_s: 5,
-        slow_start: SlowStart::Auto,
-    };
+    let per_minute = |requests_per_minute| LimitSettings { requests_per_minute, ..NO_LIMITS };
     let sent_in = async |seconds| {
         let (end, mut sent) = (Instant::now() + Duration::from_secs(seconds), 0);
         while let Ok(Ok(permit)) = tokio::time::timeout_at(end, governor.admit(&ticket(0, 1.0))).await {
