@@ -144,7 +144,9 @@ impl Asker {
         // What a stream has told before it broke off is not all that is billed.
         let partial = lost || (stream && result.is_err() && usage.input() > 0);
         // What the provider says that it billed counts: a tier may be refused and the request served on another.
-        let cost = self.account.prices.cost(&call.model, tier.map_or(self.tier, Tier::parse), usage).filter(|_| told);
+        let (prices, tier) = (&self.account.prices, tier.map_or(self.tier, Tier::parse));
+        let cost = prices.cost(&call.model, tier, usage).filter(|_| told);
+        let cache_saved_pico = prices.saved_by_cache(&call.model, tier, usage).unwrap_or(0);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
             // A reply that was lost may have been billed like any other.
@@ -152,7 +154,7 @@ impl Asker {
             standings: &standings,
             refused: result.as_ref().err().and_then(|fault| self.refused(fault, spent.attempts + 1)),
         });
-        let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, seconds };
+        let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, cache_saved_pico, seconds };
         self.observer.ended(&this);
         spent.attempts += 1;
         spent.maybe_billed += this.maybe_billed;

@@ -173,17 +173,17 @@ impl Prices {
         rates.into_iter().flatten().filter_map(most).max()
     }
 
-    /// What the prompt cache has saved on a request, and what writing to it has cost more than reading plainly.
-    pub fn cache_effect(&self, model: &str, tier: Tier, usage: Usage) -> Option<(Money, Money)> {
+    /// What the prompt cache has saved on a request, less what writing to it has cost more than reading plainly, in
+    /// trillionths of a dollar.
+    pub fn saved_by_cache(&self, model: &str, tier: Tier, usage: Usage) -> Option<i64> {
         let price = self.find(model)?;
         let rates = price.rates(usage.input());
         let difference = |tokens: u64, usd: Option<f64>| {
             let usd = if tokens == 0 { rates.input } else { usd? };
-            let (plain, really) = (price.micro(rates.input, tier), price.micro(usd, tier));
-            Some((Money::of_tokens(tokens, plain.saturating_sub(really)), Money::of_tokens(tokens, really.saturating_sub(plain))))
+            let pico = |usd| i64::try_from(Money::of_tokens(tokens, price.micro(usd, tier)).pico()).unwrap_or(i64::MAX);
+            Some(pico(rates.input) - pico(usd))
         };
-        let (read, write) = (difference(usage.cache_read, rates.cache_read)?, difference(usage.cache_write, rates.cache_write)?);
-        Some((read.0 + write.0, read.1 + write.1))
+        Some(difference(usage.cache_read, rates.cache_read)? + difference(usage.cache_write, rates.cache_write)?)
     }
 
     /// Known model ids that look like `model`, nearest first.
@@ -312,10 +312,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_cache_saves_and_costs_is_told_apart() {
+    fn what_the_cache_saves_is_less_what_it_costs() {
         let usage = Usage { fresh: 10, cache_read: 1000, cache_write: 2000, output: 5 };
-        let (saved, more) = Prices::embedded().cache_effect("claude-haiku-5-5", Tier::Standard, usage).unwrap();
-        assert_eq!((saved, more), (Money::from_pico(90_000_000), Money::from_pico(50_000_000)));
+        assert_eq!(Prices::embedded().saved_by_cache("claude-haiku-5-5", Tier::Standard, usage), Some(90_000_000 - 50_000_000));
+        assert_eq!(Prices::embedded().saved_by_cache("my-own-model", Tier::Standard, usage), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::args::{SettingsArgs, WhatArgs};
 use super::exit::{Exit, Stop};
-use super::history::{command_line, history};
+use super::history::{DECIDING, command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
 use super::settings::{self, Flag, Settings, SimulatorSettings};
@@ -109,7 +109,7 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         sample: wishes.sample,
         roots,
         keep_columns: keep_columns(config, &settings, &jobs)?,
-        settings: history(config, used),
+        settings: history(config, used, &jobs),
         jobs,
         read: settings.read,
         prepare: settings.prepare,
@@ -191,17 +191,6 @@ fn copy_to(config: &Config, settings: &Settings, roots: &Roots) -> Result<Option
 fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     /// To be raised when rows of the same answers come out differently.
     const ROWS: &str = "docmill rows 1";
-    const DECIDING: [&str; 9] = [
-        "input.keep_columns",
-        "prepare.image.",
-        "prepare.text.",
-        "prepare.pdf.",
-        "prepare.document_",
-        "read.max_file_mb",
-        "llm.provider",
-        "llm.effort",
-        "llm.body",
-    ];
     let mut hash = blake3::Hasher::new();
     hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
     for (key, value, _) in config.entries() {
@@ -292,6 +281,9 @@ pub(super) fn flags(args: &WhatArgs) -> Vec<Flag> {
         if let Some(value) = value {
             flag(key, text(value), name);
         }
+    }
+    if let Some(max_usd) = args.max_usd {
+        flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
     }
     let keep: Vec<String> = args.keep_columns.iter().map(|column| column.trim().to_owned()).collect();
     for (key, values, name) in [("input.rows", &args.rows, "--rows"), ("input.keep_columns", &keep, "--keep-columns")] {

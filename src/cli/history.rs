@@ -2,11 +2,27 @@
 
 use super::settings;
 use crate::config::Config;
-use crate::engine::LIVE_CHANGES;
+use crate::engine::{JobSet, LIVE_CHANGES};
 use serde_json::{Map, Value, json};
 
 /// What the history calls the columns that prompts use: they decide which content a row of a table has.
 pub(super) const USED_COLUMNS: &str = "used_columns";
+
+/// Settings that decide about a row, by what they begin with. The model and the job do too.
+pub(super) const DECIDING: [&str; 9] = [
+    "input.keep_columns",
+    "prepare.image.",
+    "prepare.text.",
+    "prepare.pdf.",
+    "prepare.document_",
+    "read.max_file_mb",
+    "llm.provider",
+    "llm.effort",
+    "llm.body",
+];
+const MODEL: &str = "llm.model";
+/// What the history calls a job that somebody may edit.
+const JOB: &str = "the job file of ";
 
 /// This command as one could type it again.
 pub(super) fn command_line() -> String {
@@ -33,8 +49,8 @@ pub(super) fn command_line() -> String {
     settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
 }
 
-/// The settings in force, for the run's history.
-pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>) -> String {
+/// The settings in force and the jobs, for the run's history.
+pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>, jobs: &JobSet) -> String {
     let entries = config.entries().into_iter().map(|(key, value, _)| {
         let value = serde_json::to_value(settings::shown_value(&key, value)).unwrap_or_default();
         (key, value)
@@ -43,6 +59,7 @@ pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>) -> Str
     if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
         entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
     }
+    entries.extend(jobs.iter().map(|job| (format!("{JOB}{}", job.name), job.digest().to_string()[..12].into())));
     Value::Object(entries).to_string()
 }
 
@@ -53,7 +70,14 @@ pub(super) fn changes(before: &str, now: &str) -> Map<String, Value> {
     keys.sort_unstable();
     keys.dedup();
     let changed = keys.into_iter().filter(|key| *key != LIVE_CHANGES && now.get(*key) != before.get(*key));
+    // Jobs that only one of the two had were not edited.
+    let changed = changed.filter(|key| !key.starts_with(JOB) || (before.contains_key(*key) && now.contains_key(*key)));
     changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect()
+}
+
+/// Whether rows hold no more when this differs.
+pub(super) fn decides(key: &str) -> bool {
+    key == MODEL || key.starts_with(JOB) || DECIDING.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Settings as they were kept.

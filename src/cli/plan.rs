@@ -3,7 +3,7 @@
 use super::args::{PlanArgs, Progress, WhatArgs};
 use super::assemble::{Server, Wishes, assemble, flags, run_failed};
 use super::exit::{Exit, Stop};
-use super::history::changes;
+use super::history::{changes, decides};
 use super::{agreed, print, settings};
 use crate::ask::StopKind;
 use crate::engine::{History, Plan, Prediction, Sample, Survey, predict, survey};
@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// A pilot that may cost more than this begins only when somebody agrees.
-const ASK_FROM_USD: f64 = 1.0;
+pub(super) const ASK_FROM_USD: f64 = 1.0;
 
 pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Stop> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
@@ -179,7 +179,9 @@ impl Report {
     }
 
     fn basis(&self) -> String {
+        let output = self.prediction.output;
         match self.prediction.learned_from {
+            0 | 1 if output.high - output.low < 1.0 => "answers are taken to be half to twice as long as earlier ones".to_owned(),
             0 | 1 => "nothing is known about the answers: --pilot 30 runs 30 documents, keeps their answers, and tells more".to_owned(),
             n => format!("95 %, learned from {n} documents"),
         }
@@ -215,9 +217,10 @@ impl Report {
         (wholly, partly, not_at_all)
     }
 
-    /// Settings that differ from those of a run.
+    /// What differs from a run, and makes its rows hold no more.
     fn changes(&self, before: &RunRecord) -> Map<String, Value> {
-        let changes = changes(&before.settings, &self.plan.settings);
+        let mut changes = changes(&before.settings, &self.plan.settings);
+        changes.retain(|key, _| decides(key));
         if changes.is_empty() {
             return Map::from_iter([("the job file, or docmill itself".to_owned(), json!(["as it was", "edited"]))]);
         }

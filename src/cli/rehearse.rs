@@ -29,8 +29,7 @@ pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, Stop> {
 async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
     let scratch = tempfile::tempdir().map_err(|e| Stop::usage(format!("a temporary directory cannot be made: {e}")))?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
-    let (quantiles, source) = latencies(args).await?;
-    let history = History::of_seconds(quantiles.iter().map(|ms| ms / 1000.0));
+    let (quantiles, source, history) = latencies(args).await?;
 
     // What plan says about the same, from the beginning.
     let wishes = Wishes { sample, server: Server::Nobody, ..Wishes::default() };
@@ -101,22 +100,26 @@ fn scaled(limit: u32, speed: f64) -> u32 {
     if limit == 0 { 0 } else { ((f64::from(limit) * speed).round() as u32).max(1) }
 }
 
-/// How long answers take in milliseconds, as quantiles, and where that is known from.
-async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String), Stop> {
-    if let Some(latency) = args.latency_ms {
-        let (low, more) = (latency as f64, args.jitter_ms.unwrap_or(0) as f64);
-        return Ok((vec![low, low + more], format!("{latency} to {} ms, as given", low + more)));
-    }
+/// How long answers take in milliseconds, as quantiles, where that is known from, and what else is known.
+async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), Stop> {
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let wishes = Wishes { server: Server::Nobody, ..Wishes::default() };
     let plan = assemble(&config, settings, wishes).await?.plan;
-    let measured = History::of(&plan).map_err(run_failed)?.seconds();
-    let Some(last) = measured.len().checked_sub(1) else {
-        let message = "how long answers take is not known: give --latency-ms, or let `docmill plan --pilot 30` find out";
-        return Err(Stop::usage(message));
+    let history = History::of(&plan).map_err(run_failed)?;
+    let (quantiles, source): (Vec<f64>, _) = if let Some(latency) = args.latency_ms {
+        let (low, more) = (latency as f64, args.jitter_ms.unwrap_or(0) as f64);
+        (vec![low, low + more], format!("{latency} to {} ms, as given", low + more))
+    } else {
+        let measured = history.seconds();
+        let Some(last) = measured.len().checked_sub(1) else {
+            let message = "how long answers take is not known: give --latency-ms, or let `docmill plan --pilot 30` find out";
+            return Err(Stop::usage(message));
+        };
+        let quantiles = (0..QUANTILES).filter_map(|n| measured.get(n * last / (QUANTILES - 1))).map(|seconds| seconds * 1000.0);
+        (quantiles.collect(), format!("as {} requests have taken", measured.len()))
     };
-    let quantiles = (0..QUANTILES).filter_map(|n| measured.get(n * last / (QUANTILES - 1))).map(|seconds| seconds * 1000.0);
-    Ok((quantiles.collect(), format!("as {} requests have taken", measured.len())))
+    let seconds: Vec<f64> = quantiles.iter().map(|ms| ms / 1000.0).collect();
+    Ok((quantiles, source, history.with_seconds(&seconds)))
 }
 
 fn told(figures: &RunFigures, report: &Report, speed: f64, source: &str, (ok, cost): (u64, Option<Money>)) -> Value {

@@ -57,9 +57,6 @@ fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
     if args.stream {
         flag("llm.stream", "true".to_owned(), "--stream");
     }
-    if let Some(max_usd) = args.max_usd {
-        flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
-    }
     for (key, value, name) in [
         ("report.events", &args.events, "--events"),
         ("report.metrics", &args.metrics, "--metrics"),

@@ -80,7 +80,7 @@ impl<'s> Status<'s> {
             (Some(Holder { process, doing }), None) if doing.is_empty() => format!("at work (process {process})"),
             (Some(Holder { process, doing }), None) => format!("at work (process {process}): {doing}"),
             (None, None) => "did not end: it was killed, or the machine went down".to_owned(),
-            (_, Some("stopped")) => format!("stopped: {}", self.run.stopped.as_deref().unwrap_or("")),
+            (_, Some(early @ ("stopped" | "sample"))) => format!("{early}: {}", self.run.stopped.as_deref().unwrap_or("")),
             (_, Some(outcome)) => outcome.to_owned(),
         }
     }

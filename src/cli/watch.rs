@@ -7,7 +7,7 @@ use super::print;
 use super::settings::{load, output_flag};
 use crate::control;
 use crate::event::{RunEvent, Snapshot};
-use crate::report::{Style, Watching, line};
+use crate::report::{Recent, Style, Watching, line};
 use serde::Deserialize;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(super) fn watch(args: &StatusArgs) -> Result<(), Stop> {
     let lines = control::watch(directory).map_err(|error| out_of_reach(directory, &error))?;
     let mut bars = (!args.json && std::io::stderr().is_terminal()).then(|| Watching::new(Style::Watch, &settings.report));
     let interval = Duration::from_secs(settings.report.interval_s);
-    let mut said: Option<Instant> = None;
+    let (mut said, mut recent): (Option<Instant>, _) = (None, Recent::default());
     // A connection that breaks is an end like any other: what is left of the run is told then.
     for text in lines.map_while(Result::ok) {
         if args.json {
@@ -49,9 +49,12 @@ pub(super) fn watch(args: &StatusArgs) -> Result<(), Stop> {
                 bars.see(&RunEvent::Started { version, run, provider, model, jobs, output });
             }
             (Ok(Told::Progress(seen)), Some(bars)) => bars.see(&RunEvent::Progress(*seen)),
-            (Ok(Told::Progress(seen)), None) if said.is_none_or(|at| at.elapsed() >= interval) => {
-                said = Some(Instant::now());
-                print(&line(&seen))?;
+            (Ok(Told::Progress(seen)), None) => {
+                recent.see(&seen);
+                if said.is_none_or(|at| at.elapsed() >= interval) {
+                    said = Some(Instant::now());
+                    print(&line(&seen, recent.left(&seen)))?;
+                }
             }
             _ => {}
         }

@@ -85,6 +85,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
     let record = EndedRun {
         ended,
         stopped: end.stop.as_ref().map(|stop| stop.message.clone()),
+        is_sample: end.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Sampled),
         settles_doubts: end.stop.is_none() && !plan.skip_in_doubt,
         summary: json(serde_json::to_string(&summaries))?,
         figures: json(serde_json::to_string(&figures))?,

@@ -10,7 +10,7 @@ use super::survey::{DocumentPlan, Survey};
 use crate::ask::Quota;
 use crate::ask::pricing::Tier;
 use crate::insight::{Durations, Forecast, Interval, Load, Machinery, Observed, Order, ratio_estimate, schedule};
-use crate::model::{Money, Usage};
+use crate::model::{Hold, Money, Usage};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Schedules that are played through for an interval.
@@ -61,6 +61,7 @@ struct Predictor<'p> {
     /// Of each task: the length of its answers, and tokens that the provider counts for one that we estimate.
     lengths: Vec<Option<f64>>,
     counted: Vec<f64>,
+    limits: Quota,
 }
 
 impl<'p> Predictor<'p> {
@@ -83,7 +84,7 @@ impl<'p> Predictor<'p> {
             if estimated == 0 || counted == 0 { 1.0 } else { counted as f64 / estimated as f64 }
         };
         let (lengths, counted) = (tasks.clone().map(length).collect(), tasks.map(counted).collect());
-        Self { plan, survey, history, times, lengths, counted }
+        Self { plan, survey, history, times, lengths, counted, limits: history.limits(plan) }
     }
 
     fn predict(&self) -> Prediction {
@@ -105,10 +106,11 @@ impl<'p> Predictor<'p> {
             known: self.scaled(known),
             waves: calls.div_ceil(self.plan.llm.concurrency as u64),
             because_of_changes: self.scaled(because),
-            input: self.times * open().map(|call| self.counted[call.task] * call.tokens as f64).sum::<f64>(),
+            // The sum of nothing is a negative zero.
+            input: self.times * open().map(|call| self.counted[call.task] * call.tokens as f64).sum::<f64>() + 0.0,
             output: Interval { low: output(|_| 1.0), high: output(|call| call.max_output as f64) },
             cost: self.cost(),
-            learned_from: seen(self.survey).filter(|document| document.calls.iter().any(|call| call.past.is_some())).count(),
+            learned_from: seen(self.survey).filter(|document| document.calls.iter().any(is_paid)).count(),
             seconds: seconds.map(|(wall, _)| wall),
             seconds_per_second: per_second.wall_s,
             bound,
@@ -157,14 +159,16 @@ impl<'p> Predictor<'p> {
             for document in &self.survey.plans {
                 let mut expected = Vec::new();
                 for call in document.calls.iter().filter(of_job).filter(|call| call.past.is_none()) {
-                    match self.lengths[call.task].filter(|_| is_known(call.task)) {
-                        Some(length) => expected.push((call.task, self.price(call, 1.0, length)?)),
-                        None => {
-                            let dearest = Foreseen { order: Order::Alone, ..call.clone() };
-                            bounds.low += self.times * self.price(call, FEWER, 1.0)?;
-                            bounds.high += self.times * MORE * self.price(&dearest, MORE, call.max_output as f64)?;
-                        }
+                    if let Some(length) = self.lengths[call.task].filter(|_| is_known(call.task)) {
+                        expected.push((call.task, self.price(call, 1.0, length)?));
+                        continue;
                     }
+                    // Another prompt, or another model's words: about as long, for all that is known.
+                    let (least, most) = (1.0, call.max_output as f64);
+                    let length = self.lengths[call.task].map_or((least, most), |known| (known / OTHER, (known * OTHER).min(most)));
+                    let dearest = Foreseen { order: Order::Alone, ..call.clone() };
+                    bounds.low += self.times * self.price(call, FEWER, length.0)?;
+                    bounds.high += self.times * MORE * self.price(&dearest, MORE, length.1)?;
                 }
                 if !expected.is_empty() {
                     rest.push(expected);
@@ -199,13 +203,11 @@ impl<'p> Predictor<'p> {
             prepared_per_s: survey.prepared_per_s,
             preflight: plan.llm.preflight,
         };
-        let slowly = plan.account.starts_slowly(plan.llm.limits.slow_start);
-        let account = Quota::new(&plan.llm.limits, slowly, plan.account.dialect);
         let calls = loads.iter().map(Vec::len).sum::<usize>() as f64;
         let played = (loads.len() as f64 * (PLAYED as f64 / calls.max(1.0)).min(self.times)).ceil().max(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "places in the list")]
         let documents = (0..played as usize).filter_map(|n| loads.get((n as f64 / played * loads.len() as f64) as usize).cloned());
-        let forecast = schedule(documents, machinery, account, draw);
+        let forecast = schedule(documents, machinery, self.limits.clone(), draw);
         let longer = (loads.len() as f64 * self.times / played).max(1.0);
         Forecast { wall_s: forecast.wall_s * longer, busy_s: forecast.busy_s * longer, ..forecast }
     }
@@ -226,17 +228,23 @@ impl<'p> Predictor<'p> {
 
     /// How long it would take if only one thing held it back.
     fn bounds(&self, loads: &[Vec<Load>], busy: Option<f64>) -> BTreeMap<String, f64> {
-        let limits = &self.plan.llm.limits;
+        let given = &self.plan.llm.limits;
         let sum = |amount: fn(&Load) -> f64| self.times * loads.iter().flatten().map(amount).sum::<f64>();
-        let a_minute = [
-            ("requests_per_minute", limits.requests_per_minute, sum(|_| 1.0)),
-            ("input_tokens_per_minute", limits.input_tokens_per_minute, sum(|call| call.input)),
-            ("output_tokens_per_minute", limits.output_tokens_per_minute, sum(|call| call.output)),
-            ("tokens_per_minute", limits.tokens_per_minute, sum(|call| call.input.max(call.max_output))),
-        ];
-        let limited = a_minute.into_iter().filter(|(_, limit, _)| *limit > 0);
-        let mut bounds: BTreeMap<String, f64> =
-            limited.map(|(name, limit, amount)| (format!("llm.limits.{name} = {limit}"), 60.0 * amount / f64::from(limit))).collect();
+        let limited = self.limits.rates().into_iter().filter_map(|rate| {
+            let (name, given, amount) = match rate.meter {
+                Hold::Requests => ("requests_per_minute", given.requests_per_minute, sum(|_| 1.0)),
+                Hold::InputTokens => ("input_tokens_per_minute", given.input_tokens_per_minute, sum(|call| call.input)),
+                Hold::OutputTokens => ("output_tokens_per_minute", given.output_tokens_per_minute, sum(|call| call.output)),
+                Hold::Tokens => ("tokens_per_minute", given.tokens_per_minute, sum(|call| call.input.max(call.max_output))),
+                _ => return None,
+            };
+            let per_minute = (60.0 * rate.per_second).round();
+            // Of what the settings give, a second's worth may be used at once.
+            let is_given = given > 0 && f64::from(given) * 0.98 <= per_minute + rate.burst;
+            let name = if is_given { format!("llm.limits.{name} = {given}") } else { format!("the account's {per_minute} {name}") };
+            Some((name, amount / rate.per_second))
+        });
+        let mut bounds: BTreeMap<String, f64> = limited.collect();
         if let Some(busy) = busy {
             // Rounds of a document wait for each other, and further documents for those under way.
             let rounds = |document: &Vec<Load>| {
@@ -257,6 +265,13 @@ impl<'p> Predictor<'p> {
 /// Before anything is known: tokens that a provider counts for one that we estimate, and what repetitions may cost.
 const FEWER: f64 = 0.75;
 const MORE: f64 = 1.3;
+/// So many times as long, or as short, may answers be that were asked for in other words.
+const OTHER: f64 = 2.0;
+
+/// Whether it is known what a call came to.
+fn is_paid(call: &Foreseen) -> bool {
+    call.past.is_some_and(|past| past.cost.is_some())
+}
 
 /// Documents of which something is known.
 fn seen(survey: &Survey) -> impl Iterator<Item = &DocumentPlan> {

@@ -126,7 +126,9 @@ impl Live {
         self.governor.set_concurrency(revised.concurrency);
         self.governor.set_limits(&revised.limits);
         self.governor.set_cap(revised.max_cost, before);
-        self.context.meters.ask.set_slots(revised.concurrency);
+        if !revised.changes.is_empty() {
+            self.context.meters.set_slots(revised.concurrency);
+        }
         self.window.send_replace(revised.documents);
         let mut said: Vec<String> = revised.changes.iter().map(|(key, from, to)| format!("{key}: {from} -> {to}")).collect();
         self.record(revised.changes).await;

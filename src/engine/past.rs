@@ -1,23 +1,31 @@
 //! What requests of earlier runs tell about those to come.
 
 use super::{Plan, RunError};
+use crate::ask::Quota;
 use crate::insight::Durations;
 use crate::store::Archive;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// Requests that are looked at, the newest ones.
 const REQUESTS: u32 = 5000;
 
-/// What the requests of earlier runs took, by task.
+/// What the requests of earlier runs took, by task, and what they have shown of the account's limits.
 #[derive(Debug, Clone, Default)]
-pub struct History(HashMap<String, Vec<(f64, f64)>>);
+pub struct History {
+    requests: HashMap<String, Vec<(f64, f64)>>,
+    /// The file with the limits: directory and name.
+    limits: Option<(PathBuf, String)>,
+}
 
 impl History {
     /// Requests about the same jobs to the same model that the store of a plan has on record.
     pub fn of(plan: &Plan) -> Result<Self, RunError> {
         const SAME: [&str; 4] = ["llm.provider", "llm.model", "llm.base_url", "llm.effort"];
-        let Some(archive) = Archive::open(&plan.output.dir).map_err(RunError::Unusable)? else { return Ok(Self::default()) };
+        let limits = plan.account.limits_file();
+        let mut requests: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
+        let Some(archive) = Archive::open(&plan.output.dir).map_err(RunError::Unusable)? else { return Ok(Self { requests, limits }) };
         let settings = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
         let ours = settings(&plan.settings);
         let mut runs = archive.runs()?;
@@ -27,36 +35,48 @@ impl History {
             jobs && SAME.iter().all(|key| ours.get(*key) == theirs.get(*key))
         });
         let runs: Vec<i64> = runs.iter().map(|run| run.id).collect();
-        let mut requests: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
         for request in archive.answered(&runs, REQUESTS)? {
             // A label is the task and, in brackets, what it is about.
             let task = request.call.split(" (").next().unwrap_or_default().to_owned();
             requests.entry(task).or_default().push((request.ms as f64 / 1000.0, request.output_tokens as f64));
         }
-        Ok(Self(requests))
+        Ok(Self { requests, limits })
     }
 
-    /// One that says of all tasks that answers take so many seconds.
-    pub fn of_seconds(seconds: impl IntoIterator<Item = f64>) -> Self {
-        Self(HashMap::from([(String::new(), seconds.into_iter().map(|s| (s, 0.0)).collect())]))
+    /// The same where all answers take so many seconds, and limits are those of the settings alone.
+    #[must_use]
+    pub fn with_seconds(self, seconds: &[f64]) -> Self {
+        let lengths = self.lengths().into_iter().chain([(String::new(), 0.0)]);
+        let of = |(task, tokens)| (task, seconds.iter().map(|s| (*s, tokens)).collect());
+        Self { requests: lengths.map(of).collect(), limits: None }
+    }
+
+    /// The limits of the account, as the settings have them and as far as they are known besides.
+    pub fn limits(&self, plan: &Plan) -> Quota {
+        let slowly = plan.account.starts_slowly(plan.llm.limits.slow_start);
+        let limits = Quota::new(&plan.llm.limits, slowly, plan.account.dialect);
+        match &self.limits {
+            Some((directory, name)) => limits.with_known(directory, name),
+            None => limits,
+        }
     }
 
     /// Average lengths of answers in tokens.
     pub fn lengths(&self) -> HashMap<String, f64> {
-        let known = self.0.iter().map(|(task, requests)| (task.clone(), mean(requests.iter().map(|(_, tokens)| *tokens))));
+        let known = self.requests.iter().map(|(task, requests)| (task.clone(), mean(requests.iter().map(|(_, tokens)| *tokens))));
         known.filter(|(_, tokens)| *tokens > 0.0).collect()
     }
 
     /// Seconds that answers took, of all tasks, in order.
     pub fn seconds(&self) -> Vec<f64> {
-        let mut all: Vec<f64> = self.0.values().flatten().map(|(seconds, _)| *seconds).collect();
+        let mut all: Vec<f64> = self.requests.values().flatten().map(|(seconds, _)| *seconds).collect();
         all.sort_by(f64::total_cmp);
         all
     }
 
     /// The same of one task, or of all where nothing is known about that one.
     pub fn seconds_of(&self, task: &str) -> Durations {
-        let own = self.0.get(task).map(|requests| requests.iter().map(|(seconds, _)| *seconds).collect());
+        let own = self.requests.get(task).map(|requests| requests.iter().map(|(seconds, _)| *seconds).collect());
         Durations::new(own.unwrap_or_else(|| self.seconds()))
     }
 }

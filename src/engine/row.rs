@@ -80,7 +80,7 @@ impl RowMaker {
 
     /// The record of a call, before it is known how it ended. What earlier runs have spent on it is part of it.
     pub fn record(call: &Call, spent: &Spent, earlier: Option<&CallRecord>) -> CallRecord {
-        let Spent { mut attempts, mut maybe_billed, mut usage, mut cost, mut seconds } = *spent;
+        let Spent { mut attempts, mut maybe_billed, mut usage, mut cost, mut seconds, .. } = *spent;
         if let Some(earlier) = earlier {
             attempts += earlier.attempts;
             maybe_billed += earlier.maybe_billed;

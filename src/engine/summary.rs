@@ -5,7 +5,7 @@ use super::meter::Meters;
 use super::{JobResults, Plan, RunError};
 use crate::ask::pricing::Tier;
 use crate::ask::{Provider, RunStop};
-use crate::model::{LeftOut, RunFigures, Summary};
+use crate::model::{LeftOut, RunFigures, Summary, Usage};
 use crate::write::ResultFiles;
 use std::collections::BTreeMap;
 
@@ -55,8 +55,8 @@ impl End {
         let (wall, seen) = (meters.wall(), meters.snapshot());
         let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
         let stages = meters.stages();
-        let cached = meters.cached();
-        let effect = plan.account.prices.cache_effect(&plan.account.model, Tier::Standard, cached);
+        let (cache_read, cache_saved) = meters.cached();
+        let is_priced = plan.account.prices.cost(&plan.account.model, Tier::Standard, Usage::default()).is_some();
         let busiest =
             stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or_else(String::new, |stage| stage.stage.clone().into_owned());
         RunFigures {
@@ -68,8 +68,8 @@ impl End {
             retries: seen.retries,
             refusals: seen.refusals,
             paused_seconds: meters.paused().as_secs_f64(),
-            cache_hit_rate: cached.cache_read as f64 / (seen.input_tokens as f64).max(1.0),
-            cache_saved_usd: effect.map(|(saved, more)| saved.usd() - more.usd()),
+            cache_hit_rate: cache_read as f64 / (seen.input_tokens as f64).max(1.0),
+            cache_saved_usd: is_priced.then_some(cache_saved),
             concurrency: seen.concurrency,
             waves: seen.requests.div_ceil((seen.concurrency as u64).max(1)),
             wall_seconds,

@@ -74,6 +74,9 @@ pub struct Spent {
     pub usage: Usage,
     /// Money of all replies; `None` when the model's price is not known.
     pub cost: Option<Money>,
+    /// What the provider's prompt cache has saved, less what writing to it has cost more, in trillionths of a dollar; 0 where the
+    /// price is not known.
+    pub cache_saved_pico: i64,
     /// Seconds from sending to the reply, summed over the attempts; waiting for permits is left out.
     pub seconds: f64,
 }

@@ -13,6 +13,8 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 280.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 126.0;
+/// Letters of a label in the place of the amounts; longer ones are pressed together.
+const BESIDE: usize = 8;
 /// Bars of a histogram.
 const BINS: u32 = 30;
 
@@ -79,7 +81,9 @@ fn text(at: (f64, f64), class: &str, text: &str) -> String {
 
 /// A label in the place of the amounts.
 pub fn beside(y: f64, label: &str) -> String {
-    text((LEFT - 5.0, y), "end", label)
+    let fits = label.chars().count() <= BESIDE;
+    let class = if fits { "end" } else { "end\" textLength=\"44\" lengthAdjust=\"spacingAndGlyphs" };
+    text((LEFT - 5.0, y), class, label)
 }
 
 fn line(from: (f64, f64), to: (f64, f64), class: &str) -> String {

@@ -30,6 +30,8 @@ pub struct Report {
     pub figures_of: i64,
     /// Documents that are listed.
     pub documents: u64,
+    /// Whether its rows have been replaced by those of later runs.
+    pub replaced: bool,
     /// Documents without a row.
     pub pending: u64,
     /// Documents by status, best first.
@@ -88,7 +90,7 @@ pub struct RunHead {
     pub started: String,
     /// When it ended.
     pub ended: Option<String>,
-    /// `complete`, `stopped`, `at work` or `did not end`.
+    /// `complete`, `sample`, `stopped`, `at work` or `did not end`.
     pub outcome: &'static str,
     /// Why it stopped.
     pub stopped: Option<String>,
@@ -135,7 +137,9 @@ impl Report {
         let runs = archive.runs()?;
         let Some(run) = runs.iter().rfind(|run| subject.run.is_none_or(|wanted| wanted == run.id)) else { return Ok(None) };
         let newest = runs.last().is_some_and(|last| last.id == run.id);
-        let (view, counts) = documents(archive, &runs, run)?;
+        let (view, mut counts) = documents(archive, &runs, run)?;
+        let documents = run.documents.unwrap_or(0).max(counts.listed);
+        let replaced = replaced(run, documents, &mut counts);
         let of = figures_of(archive, &runs, run)?;
         let figures: Value = parsed(of.figures.as_deref());
         let settings: Value = parsed(Some(&of.settings));
@@ -171,12 +175,12 @@ impl Report {
         failures.sort_by_key(|failure| std::cmp::Reverse(failure.documents));
         let by_status = |status: RowStatus| counts.rows.iter().filter(|((_, s), _)| s == status.as_str()).map(|(_, n)| n).sum();
         let statuses: Vec<(String, u64)> = RowStatus::ALL.iter().map(|status| (status.as_str().to_owned(), by_status(*status))).collect();
-        let documents = run.documents.unwrap_or(0).max(counts.listed);
         Ok(Some(Self {
             made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             version: env!("CARGO_PKG_VERSION"),
             directory: subject.directory.clone(),
             run: head(archive, run, subject.at_work && newest)?,
+            replaced,
             figures_of: of.id,
             documents,
             pending: documents - statuses.iter().map(|(_, n)| n).sum::<u64>().min(documents),
@@ -218,6 +222,25 @@ fn documents(archive: &Archive, runs: &[RunRecord], run: &RunRecord) -> Result<(
     Ok((view, counts))
 }
 
+/// Whether rows of a complete run have been replaced by those of later runs. Then its summary says what became of its documents.
+fn replaced(run: &RunRecord, documents: u64, counts: &mut crate::store::Counts) -> bool {
+    let summary: Value = parsed(run.summary.as_deref());
+    let jobs = summary.as_array().map_or(&[][..], Vec::as_slice);
+    if run.outcome.as_deref() != Some("complete") || jobs.is_empty() || counts.rows.values().sum::<u64>() >= documents {
+        return false;
+    }
+    (counts.rows, counts.codes) = Default::default();
+    for job in jobs {
+        let figures = |key: &str| job[key].as_object().into_iter().flatten().filter_map(|(name, n)| Some((name.clone(), n.as_u64()?)));
+        let name = job["job"].as_str().unwrap_or_default();
+        counts.rows.extend(figures("documents").map(|(status, n)| ((name.to_owned(), status), n)));
+        for (code, n) in figures("failures") {
+            *counts.codes.entry(code).or_default() += n;
+        }
+    }
+    true
+}
+
 /// The run itself, or where it sent nothing the newest before it that has made rows of the same recipe.
 fn figures_of<'r>(archive: &Archive, runs: &'r [RunRecord], run: &'r RunRecord) -> Result<&'r RunRecord, StoreError> {
     for other in runs.iter().rev().filter(|other| other.id <= run.id && other.recipe == run.recipe) {
@@ -236,6 +259,7 @@ fn head(archive: &Archive, run: &RunRecord, at_work: bool) -> Result<RunHead, St
     let model = asked.map_or_else(|| archive.model_of(run.recipe), |model| Ok(Some(model)))?;
     let outcome = match run.outcome.as_deref() {
         Some("complete") => "complete",
+        Some("sample") => "sample",
         Some(_) => "stopped",
         None if at_work => "at work",
         None => "did not end",

@@ -1,7 +1,8 @@
 //! Bars on a terminal, one for each stage; failures are printed above them.
 
 use super::failures::{Failures, plain};
-use super::lines::{eta, waiting};
+use super::lines::waiting;
+use super::recent::Recent;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -17,6 +18,7 @@ pub(super) struct Bars {
     /// What stages do, for those who look at the run of another process.
     stages: Option<ProgressBar>,
     failures: Failures,
+    recent: Recent,
 }
 
 impl Bars {
@@ -25,7 +27,7 @@ impl Bars {
         let bar = |name: &'static str| {
             let bar = all.add(ProgressBar::new(0));
             // The template is a constant; with a broken one the default is still readable.
-            if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos:>7}/{len} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos:>7}/{len} {wide_msg}") {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_prefix(name);
@@ -48,6 +50,7 @@ impl Bars {
             live,
             all,
             failures: Failures::default(),
+            recent: Recent::default(),
         }
     }
 
@@ -64,12 +67,12 @@ impl Bars {
         let waiting = waiting(s).map_or_else(String::new, |text| format!("{text}, "));
         self.ask.set_message(format!(
             "{waiting}{:.1} calls/s, {} in flight, {} retries, {} failed",
-            per_second(s.requests),
+            self.recent.requests_per_second(),
             s.in_flight,
             s.retries,
             s.failed
         ));
-        let left = eta(s).map_or_else(String::new, |eta| format!(", {eta} left"));
+        let left = self.recent.left(s).map_or_else(String::new, |left| format!(", {left} left"));
         self.write.set_message(format!("{} tokens in, {} out, {}{left}", s.input_tokens, s.output_tokens, s.cost));
         if let Some(line) = &self.stages {
             let stages: Vec<String> = s.stages.iter().map(|stage| format!("{} {:.0} %", stage.stage, 100.0 * stage.busy)).collect();
@@ -79,7 +82,7 @@ impl Bars {
         }
         if let Some(answering) = &s.answering {
             self.live.set_message(plain(answering).into_owned());
-        } else if let Some(limit) = &s.limited_by {
+        } else if let Some(limit) = s.limited_by.as_ref().filter(|_| !s.paused) {
             self.live.set_message(format!("{:>8} {limit}", "limit"));
         }
     }
@@ -88,7 +91,10 @@ impl Bars {
 impl Watcher for Bars {
     fn see(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::Progress(snapshot) => self.show(snapshot),
+            RunEvent::Progress(snapshot) => {
+                self.recent.see(snapshot);
+                self.show(snapshot);
+            }
             RunEvent::Started { run, provider, model, jobs, output, .. } => {
                 let line = format!("run {run}: {} with {provider} {model} -> {output}", jobs.join(", "));
                 self.all.suspend(|| say(&line));

@@ -1,6 +1,7 @@
 //! Progress without a terminal: one plain line every few seconds.
 
 use super::failures::Failures;
+use super::recent::Recent;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
 use std::time::{Duration, Instant};
@@ -9,11 +10,12 @@ pub(super) struct Lines {
     interval: Duration,
     last: Instant,
     failures: Failures,
+    recent: Recent,
 }
 
 impl Lines {
     pub fn new(interval: Duration) -> Self {
-        Self { interval, last: Instant::now(), failures: Failures::default() }
+        Self { interval, last: Instant::now(), failures: Failures::default(), recent: Recent::default() }
     }
 }
 
@@ -23,9 +25,12 @@ impl Watcher for Lines {
             RunEvent::Started { run, provider, model, jobs, output, .. } => {
                 say(&format!("run {run}: {} with {provider} {model} -> {output}", jobs.join(", ")));
             }
-            RunEvent::Progress(snapshot) if self.last.elapsed() >= self.interval => {
-                self.last = Instant::now();
-                say(&line(snapshot));
+            RunEvent::Progress(snapshot) => {
+                self.recent.see(snapshot);
+                if self.last.elapsed() >= self.interval {
+                    self.last = Instant::now();
+                    say(&line(snapshot, self.recent.left(snapshot)));
+                }
             }
             RunEvent::UpToDate { documents, failures } => say(&summary::up_to_date(documents, failures)),
             // Nothing to sum up when everything was up to date.
@@ -40,8 +45,8 @@ impl Watcher for Lines {
     }
 }
 
-/// The counters in one line.
-pub fn line(s: &Snapshot) -> String {
+/// The counters in one line, with the time left if that is known.
+pub fn line(s: &Snapshot, left: Option<String>) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(
         "{:.0} s: {}{total} documents done, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}{}",
@@ -56,7 +61,7 @@ pub fn line(s: &Snapshot) -> String {
         s.output_tokens,
         s.cost,
         waiting(s).map_or_else(String::new, |text| format!("; {text}")),
-        eta(s).map_or_else(String::new, |eta| format!("; about {eta} left")),
+        left.map_or_else(String::new, |left| format!("; about {left} left")),
     )
 }
 
@@ -66,15 +71,6 @@ pub(super) fn waiting(s: &Snapshot) -> Option<String> {
         return Some("paused".to_owned());
     }
     (s.waiting_s > 0.0).then(|| format!("waiting {} for the provider's limit", duration(s.waiting_s)))
-}
-
-/// Time left, from the rate so far.
-pub(super) fn eta(s: &Snapshot) -> Option<String> {
-    let left = s.documents?.checked_sub(s.answered + s.up_to_date)?;
-    if s.answered == 0 || left == 0 || s.paused {
-        return None;
-    }
-    Some(duration(s.elapsed_s / s.answered as f64 * left as f64))
 }
 
 /// `3.2 s`, `4 min 10 s`, `2 h 5 min`.

@@ -12,6 +12,7 @@ mod exposition;
 mod failures;
 mod lines;
 mod metrics;
+mod recent;
 mod spans;
 mod summary;
 mod traces;
@@ -22,6 +23,7 @@ pub use alert::AlertSettings;
 pub use event_log::EventLog;
 pub use lines::{duration, line};
 pub use metrics::MetricsServer;
+pub use recent::Recent;
 pub use traces::Traces;
 
 use bars::Bars;

@@ -40,7 +40,7 @@ pub struct RunRecord {
     pub listing: Option<i64>,
     /// Documents, if its walk got to the end.
     pub documents: Option<u64>,
-    /// `complete` or `stopped`; `None` if it died, or is at work.
+    /// `complete`, `stopped`, or `sample` if it was to be only some documents; `None` if it died, or is at work.
     pub outcome: Option<String>,
     /// Why it stopped.
     pub stopped: Option<String>,

@@ -48,6 +48,8 @@ pub struct EndedRun {
     pub ended: String,
     /// Why it ended early, if it did.
     pub stopped: Option<String>,
+    /// Whether that was wanted from the beginning.
+    pub is_sample: bool,
     /// Whether it has sent again, or needs no more, what earlier runs with the same settings left in doubt.
     pub settles_doubts: bool,
     /// Its summaries as JSON.
@@ -203,8 +205,12 @@ impl Store {
 
     /// Records the end of the run, and lets go of listings that no result is made of any more.
     pub fn end_run(&self, end: &EndedRun) -> Result<(), StoreError> {
-        let EndedRun { ended, stopped, settles_doubts, summary, figures } = end;
-        let outcome = if stopped.is_none() { "complete" } else { "stopped" };
+        let EndedRun { ended, stopped, is_sample, settles_doubts, summary, figures } = end;
+        let outcome = match stopped {
+            None => "complete",
+            Some(_) if *is_sample => "sample",
+            Some(_) => "stopped",
+        };
         let sql = "UPDATE runs SET ended = ?1, outcome = ?2, stopped = ?3, summary = ?4, figures = ?5 WHERE id = ?6";
         let done = self.writer.execute(sql, (ended, outcome, stopped, summary, figures, self.run.id));
         done.map_err(|e| self.error("the end of the run cannot be recorded", e))?;

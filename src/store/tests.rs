@@ -236,7 +236,14 @@ fn versions_of_one_name_on_both_sides_of_what_is_read_ahead_are_found_together()
 async fn a_run_that_differs_has_a_listing_of_its_own_that_begins_like_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let store = store_with(dir.path(), &["a", "b", "c"]).await;
-    let end = EndedRun { ended: "later".into(), stopped: None, settles_doubts: true, summary: "[]".into(), figures: "{}".into() };
+    let end = EndedRun {
+        ended: "later".into(),
+        stopped: None,
+        is_sample: false,
+        settles_doubts: true,
+        summary: "[]".into(),
+        figures: "{}".into(),
+    };
     store.end_run(&end).unwrap();
     drop(store);
     let store = begin(dir.path(), 1).unwrap();
@@ -264,7 +271,14 @@ async fn result_files_are_out_of_date_as_soon_as_a_name_or_a_row_in_them_is() {
         let dir = tempfile::tempdir().unwrap();
         let store = store_with(dir.path(), &["a", "b"]).await;
         store.published(&[ResultFile { path: "text/results.csv".into(), size: 1, digest: Digest::of(b"x") }]).unwrap();
-        let end = EndedRun { ended: "later".into(), stopped: None, settles_doubts: true, summary: "[]".into(), figures: "{}".into() };
+        let end = EndedRun {
+            ended: "later".into(),
+            stopped: None,
+            is_sample: false,
+            settles_doubts: true,
+            summary: "[]".into(),
+            figures: "{}".into(),
+        };
         store.end_run(&end).unwrap();
         drop(store);
         // This run dies with its work half done; the next one must know.

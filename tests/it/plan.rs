@@ -91,8 +91,10 @@ fn what_an_edit_invalidates_is_said() {
 
     // One prompt of two: half of the calls are answered already.
     workspace.write("two.toml", job("Sum it up briefly.", 200));
-    let told = plan(&workspace, &["--job", "two.toml"]);
+    let told = plan(&workspace, &["--job", "two.toml", "--set", "llm.concurrency=3"]);
     assert_eq!((&told["changed"]["rows"], &told["calls"], &told["calls_answered"]), (&6.into(), &6.into(), &6.into()));
+    // Only what decides is named.
+    assert_eq!(told["changed"]["settings"].as_object().unwrap().keys().collect::<Vec<_>>(), ["the job file of two"]);
     assert_eq!(told["answered"]["partly"], 6);
     run(&[]);
     assert_eq!(server.ledger().requests(), 18);

@@ -76,6 +76,17 @@ impl Limits {
         }
     }
 
+    /// Takes over what `known` knows about the account, as if nothing was used of it at the time 0.
+    pub fn add_known(&mut self, known: &Self) {
+        for (limit, known) in self.by_meter.iter_mut().zip(known.by_meter) {
+            let known = known.filter(|known| !matches!(known.source, Source::Given { .. }));
+            let lower = |known: &Limit| limit.is_none_or(|own| known.bucket.per_second() < own.bucket.per_second());
+            if let Some(Limit { source, bucket }) = known.filter(lower) {
+                *limit = Some(Limit { source, bucket: Bucket::new(bucket.per_second(), bucket.capacity(), bucket.capacity(), 0.0) });
+            }
+        }
+    }
+
     /// Settings do not hold any more.
     pub fn unpin(&mut self, given: &Given, now: f64) {
         for (limit, own) in self.by_meter.iter_mut().zip(given.limits(now)) {

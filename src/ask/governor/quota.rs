@@ -5,8 +5,11 @@ use super::super::settings::LimitSettings;
 use super::given::Given;
 use super::limits::{Limits, Taken};
 use super::need::Need;
-use crate::insight::{Admission, Load};
+use super::shared::Home;
+use crate::insight::{Admission, Load, Rate};
 use crate::model::Usage;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The limits as settings give them, and as they are kept during a run. Times are seconds from 0.
 #[derive(Debug, Clone)]
@@ -23,6 +26,21 @@ impl Quota {
     /// As a run would begin.
     pub fn new(settings: &LimitSettings, slow_start: bool, dialect: Dialect) -> Self {
         Self { limits: Limits::new(&Given::new(settings, slow_start), 0.0), dialect }
+    }
+
+    /// With what earlier runs on this machine have learned of the account, in the file `name` in `directory`.
+    #[must_use]
+    pub fn with_known(mut self, directory: &Path, name: &str) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        if let Some(known) = Home::known(directory, name, now) {
+            self.limits.add_known(&known);
+        }
+        self
+    }
+
+    /// The limits that are known.
+    pub fn rates(&self) -> Vec<Rate> {
+        self.limits.rates()
     }
 }
 

@@ -49,6 +49,11 @@ impl Home {
         Ok(Self { limits: Mutex::new(limits), file: Some(file) })
     }
 
+    /// What processes on this machine know about an account, without becoming one of them.
+    pub fn known(directory: &Path, name: &str, now: f64) -> Option<Limits> {
+        read(&File::open(directory.join(name)).ok()?, now)
+    }
+
     /// Looks at the limits at the time `now`, and changes them.
     pub fn with<T>(&self, now: f64, change: impl FnOnce(&mut Limits) -> T) -> T {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);

@@ -101,7 +101,7 @@ pub(in crate::cli) struct CompareArgs {
     /// The column of FILE that is the label
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     pub label_column: Option<String>,
-    /// Do not ask before --sequential spends money
+    /// Do not ask before money is spent: any with --sequential, more than $1 with --variant
     #[arg(long)]
     pub yes: bool,
     /// Show no progress of the runs

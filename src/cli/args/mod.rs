@@ -80,9 +80,6 @@ pub(super) struct RunArgs {
     /// Show an answer while it comes: llm.stream
     #[arg(long)]
     pub stream: bool,
-    /// Stop before more than this is spent in the output directory, earlier runs included [default: budget.max_usd]
-    #[arg(long, value_name = "USD")]
-    pub max_usd: Option<f64>,
     /// Try failures again that would end the same way, such as refused or too_long: all, or those of one code.
     /// Others, such as timed_out, are tried again anyway
     #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
@@ -127,6 +124,9 @@ pub(super) struct WhatArgs {
     /// A file with the paths of documents, a line each; - is standard input
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<String>,
+    /// Stop before more than this is spent in the output directory, earlier runs included [default: budget.max_usd]
+    #[arg(long, value_name = "USD")]
+    pub max_usd: Option<f64>,
     /// A built-in job, the path of a job file, or auto [default: job.use]
     #[arg(long, value_name = "NAME|FILE")]
     pub job: Option<String>,

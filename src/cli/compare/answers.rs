@@ -81,7 +81,7 @@ fn of_row(mut row: Row, field: &str) -> Said {
 }
 
 /// The directory of a variant: its name where that can be one, and otherwise something like it with a number of its own.
-fn directory(variant: &str) -> String {
+pub(super) fn directory(variant: &str) -> String {
     const LONGEST: usize = 60;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.".contains(c);
     let name: String = variant.chars().map(|c| if plain(c) { c } else { '_' }).take(LONGEST).collect();

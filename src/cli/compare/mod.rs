@@ -13,7 +13,7 @@ mod speed;
 mod variants;
 
 use super::args::{CompareArgs, Progress};
-use super::assemble::{Assembled, Wishes, assemble, flags};
+use super::assemble::{Assembled, Server, Wishes, assemble, flags};
 use super::exit::{Exit, Stop};
 use super::run::style;
 use super::settings::{self, Settings};
@@ -45,9 +45,9 @@ fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), St
 }
 
 /// A run with further settings.
-async fn prepare(args: &CompareArgs, further: &[String]) -> Result<Assembled, Stop> {
+async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Result<Assembled, Stop> {
     let (config, settings) = load(args, further)?;
-    assemble(&config, settings, Wishes::default()).await
+    assemble(&config, settings, Wishes { server, ..Wishes::default() }).await
 }
 
 /// The directory of comparisons. Nobody else compares there while this value lives.

@@ -5,6 +5,7 @@ use super::speed::{Comparison, Measurement};
 use super::{Ground, Measured, prepare};
 use crate::ask::Provider;
 use crate::cli::args::CompareArgs;
+use crate::cli::assemble::Server;
 use crate::cli::exit::{Exit, Stop};
 use crate::cli::{agreed, print};
 use crate::report::say;
@@ -29,8 +30,8 @@ const PARALLEL: [&str; 1] = ["llm.preflight=false"];
 pub(super) const RUNS: [&str; 2] = ["sequential", "parallel"];
 
 pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
-    let sequential = prepare(args, &SEQUENTIAL.map(ToOwned::to_owned)).await?;
-    let parallel = prepare(args, &PARALLEL.map(ToOwned::to_owned)).await?;
+    let sequential = prepare(args, &SEQUENTIAL.map(ToOwned::to_owned), Server::Configured).await?;
+    let parallel = prepare(args, &PARALLEL.map(ToOwned::to_owned), Server::Configured).await?;
     let ground = Ground::open(&parallel.plan.output.dir, args.quiet)?;
     let concurrency = parallel.plan.llm.concurrency;
     if parallel.plan.account.provider != Provider::Simulated {

@@ -58,7 +58,7 @@ impl Comparison<'_> {
 
     fn pairs_table(&self) -> Vec<String> {
         let mut heads = vec!["pair", "same answer"];
-        heads.extend(if self.numeric { ["mean difference", "correlation"].as_slice() } else { &["kappa"] });
+        heads.extend(if self.numeric { ["mean absolute difference", "correlation"].as_slice() } else { &["kappa"] });
         heads.extend(self.labels.into_iter().flat_map(|_| ["only first right", "only second right", "McNemar p"]));
         let row = |pair: (usize, usize)| {
             let confusion = self.confusion(pair);

@@ -1,13 +1,17 @@
 //! Jobs, models and prompts against each other: each variant in a run store of its own, and then their answers side by side.
 
 use super::agreement::Comparison;
-use super::answers::Answers;
+use super::answers::{Answers, directory};
 use super::labels::Labels;
 use super::{Ground, load, prepare};
+use crate::ask::Provider;
+use crate::cli::agreed;
 use crate::cli::args::CompareArgs;
-use crate::cli::assemble::Assembled;
+use crate::cli::assemble::{Assembled, Server, run_failed};
 use crate::cli::exit::{Exit, Stop};
+use crate::cli::plan::{ASK_FROM_USD, Report};
 use crate::cli::print;
+use crate::engine::History;
 
 /// What columns that hold a recommendation begin with.
 const BEST: &str = "best_";
@@ -26,11 +30,14 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
         if runs.iter().any(|(other, _)| *other == name) {
             return Err(Stop::usage(format!("--variant '{name}' is there twice")));
         }
-        let run = prepare(args, &further).await;
+        let run = prepare(args, &further, Server::Configured).await;
         let run = run.map_err(|stop| Stop { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
         runs.push((name, run));
     }
     let field = field(&runs, args.field.as_deref())?;
+    if !price_is_agreed(args, &ground, &runs).await? {
+        return Ok(Exit::Ok);
+    }
     let mut answers = Vec::new();
     for (name, run) in runs {
         answers.push(Answers::of(&ground, &name, run, &field).await?);
@@ -46,6 +53,29 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
         print(&format!("\n{}\n{}", files[0].display(), files[1].display()))?;
     }
     Ok(if answers.iter().any(|answers| answers.unanswered) { Exit::FailedRows } else { Exit::Ok })
+}
+
+/// Tells what the calls that are not answered yet will cost. Whether that is little, or agreed to.
+async fn price_is_agreed(args: &CompareArgs, ground: &Ground, runs: &[(String, Assembled)]) -> Result<bool, Stop> {
+    let (mut most, mut calls) = (Some(0.0), 0);
+    for (name, run) in runs.iter().filter(|(_, run)| run.plan.account.provider != Provider::Simulated) {
+        let mut plan = prepare(args, &parse(name)?.1, Server::Nobody).await?.plan;
+        plan.output.dir = ground.directory.join(directory(name));
+        let history = History::of(&plan).map_err(run_failed)?;
+        let report = Report::of(plan, &history).await?;
+        calls += report.prediction.calls;
+        most = most.zip(report.prediction.cost).map(|(sum, cost)| sum + cost.high);
+        if report.prediction.calls > 0 {
+            ground.say(&format!(
+                "compare: variant {name} with {}: {} calls, {}",
+                run.plan.account.model,
+                report.prediction.calls,
+                report.cost()
+            ));
+        }
+    }
+    let is_little = calls == 0 || most.is_some_and(|usd| usd <= ASK_FROM_USD);
+    Ok(is_little || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1; --yes agrees to that")?)
 }
 
 /// A variant's name, and its job and settings as settings.

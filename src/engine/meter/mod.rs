@@ -11,7 +11,7 @@ use super::Context;
 use crate::ask::{Fault, Governor, LlmSettings, Observer, Pressure};
 use crate::event::{BudgetUse, RunEvent, Snapshot};
 use crate::insight::Situation;
-use crate::model::{Bill, Call, FailureCode, Hold, Latency, Money, QueueUse, RowStatus, Spent, StageUse, Usage};
+use crate::model::{Bill, Call, FailureCode, Hold, Latency, Money, QueueUse, RowStatus, Spent, StageUse};
 use crate::store::StoreHandle;
 use histogram::Histogram;
 use live::Live;
@@ -19,7 +19,7 @@ use pace::Pace;
 use queues::Queues;
 use stage::StageMeter;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
@@ -72,11 +72,14 @@ pub(super) struct Meters {
     retries: AtomicU64,
     refusals: AtomicU64,
     request_ns: AtomicU64,
+    longest_request_ns: AtomicU64,
+    /// Whether settings were changed while the run was at work.
+    changed: AtomicBool,
     latency: [AtomicU64; Latency::UP_TO_S.len() + 1],
     told: Told,
     paused_ns: AtomicU64,
     cache_read: AtomicU64,
-    cache_write: AtomicU64,
+    cache_saved_pico: AtomicI64,
     live: Mutex<Live>,
     input_tokens: AtomicU64,
     output_tokens: AtomicU64,
@@ -111,11 +114,13 @@ impl Meters {
             retries: zero(),
             refusals: zero(),
             request_ns: zero(),
+            longest_request_ns: zero(),
+            changed: AtomicBool::new(false),
             latency: Default::default(),
             told: Told::default(),
             paused_ns: zero(),
             cache_read: zero(),
-            cache_write: zero(),
+            cache_saved_pico: AtomicI64::new(0),
             live: Mutex::default(),
             input_tokens: zero(),
             output_tokens: zero(),
@@ -169,6 +174,7 @@ impl Meters {
             requests,
             chain_s: self.pace.shortest().as_secs_f64(),
             latency_s: self.request_time().as_secs_f64() / (requests as f64).max(1.0),
+            longest_s: Duration::from_nanos(self.longest_request_ns.load(Relaxed)).as_secs_f64(),
             stages: self.stages(),
             rates: self.governor.get().map(|governor| governor.rates()).unwrap_or_default(),
             cpu_s: cpu::seconds() - self.cpu_before_s,
@@ -176,6 +182,7 @@ impl Meters {
             tail: self.pace.tail(),
             hedge: self.hedge,
             window: self.window,
+            changed: self.changed.load(Relaxed),
         }
     }
 
@@ -188,6 +195,12 @@ impl Meters {
     /// How full the channels are.
     pub fn queues(&self) -> Vec<QueueUse> {
         self.queues.usage()
+    }
+
+    /// Settings are others from now on.
+    pub fn set_slots(&self, concurrency: usize) {
+        self.changed.store(true, Relaxed);
+        self.ask.set_slots(concurrency);
     }
 
     /// Time of all requests so far.
@@ -204,9 +217,9 @@ impl Meters {
         Duration::from_nanos(self.paused_ns.load(Relaxed))
     }
 
-    /// Tokens read from the prompt cache and written to it.
-    pub fn cached(&self) -> Usage {
-        Usage { cache_read: self.cache_read.load(Relaxed), cache_write: self.cache_write.load(Relaxed), ..Usage::default() }
+    /// Tokens read from the prompt cache, and what that has saved in US dollars.
+    pub fn cached(&self) -> (u64, f64) {
+        (self.cache_read.load(Relaxed), self.cache_saved_pico.load(Relaxed) as f64 / 1e12)
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -272,11 +285,13 @@ impl Observer for Context {
         meters.ask.end();
         let time = Duration::try_from_secs_f64(spent.seconds).unwrap_or_default();
         meters.latency[Latency::step(spent.seconds)].fetch_add(1, Relaxed);
-        meters.request_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        meters.request_ns.fetch_add(nanos, Relaxed);
+        meters.longest_request_ns.fetch_max(nanos, Relaxed);
         meters.input_tokens.fetch_add(spent.usage.input(), Relaxed);
         meters.output_tokens.fetch_add(spent.usage.output, Relaxed);
         meters.cache_read.fetch_add(spent.usage.cache_read, Relaxed);
-        meters.cache_write.fetch_add(spent.usage.cache_write, Relaxed);
+        meters.cache_saved_pico.fetch_add(spent.cache_saved_pico, Relaxed);
         match spent.cost {
             Some(cost) => meters.cost_pico.fetch_add(cost.pico(), Relaxed),
             None => meters.unpriced.fetch_add(1, Relaxed),

@@ -24,6 +24,8 @@ pub struct Situation {
     pub chain_s: f64,
     /// Mean time of a request, in seconds.
     pub latency_s: f64,
+    /// Time of the longest one.
+    pub longest_s: f64,
     /// What the slots of each stage did.
     pub stages: Vec<StageUse>,
     /// Limits of the account that are known.
@@ -38,6 +40,8 @@ pub struct Situation {
     pub hedge: bool,
     /// Documents under way at the most, if the settings say so.
     pub window: Option<usize>,
+    /// Whether settings were changed meanwhile: then figures of the whole say nothing about any of them.
+    pub changed: bool,
 }
 
 /// A limit of the account.
@@ -77,9 +81,9 @@ const LEAST_WALL_S: f64 = 0.5;
 type Bounds = Vec<(Limit, f64)>;
 
 impl Situation {
-    /// What holds the run back; `None` if nothing was asked, or it was over at once.
+    /// What holds the run back; `None` if nothing was asked, it was over at once, or settings were changed meanwhile.
     pub fn bottleneck(&self) -> Option<Bottleneck> {
-        if self.wall_s < LEAST_WALL_S || self.requests == 0 {
+        if self.wall_s < LEAST_WALL_S || self.requests == 0 || self.changed {
             return None;
         }
         let bounds = self.bounds();
@@ -176,9 +180,12 @@ impl Situation {
         let (then, after) = largest(&bounds).unwrap_or((limit, before));
         // What is around the binding resource stays: the start, the first document's way, the last one's end.
         let around = (self.wall_s - before).max(0.0);
-        // A straggler comes on top of everything else.
-        let wall = if limit == Limit::Straggler { shorter + around } else { after + around };
-        (wall.max(after), then)
+        // A straggler comes on top of everything else, and with any other setting it stays what it is.
+        if limit == Limit::Straggler {
+            return ((shorter + around).max(after), then);
+        }
+        let wall = (after + around).max(after);
+        if self.longest_s > wall { (self.longest_s.min(self.wall_s), Limit::Straggler) } else { (wall, then) }
     }
 
     fn stage(&self, name: &str) -> Option<&StageUse> {

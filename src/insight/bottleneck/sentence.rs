@@ -17,6 +17,9 @@ pub(super) fn of(found: &Bottleneck, situation: &Situation) -> String {
         let before = situation.wall_s;
         // Writing to a String cannot fail.
         let _infallible = write!(sentence, "; {verb} {key} {from} -> {to}: about {speed_up:.1}x ({before:.1} s -> {after:.1} s)");
+        if found.limit == Limit::Straggler {
+            sentence.push_str(", unless this document takes so long each time");
+        }
         if let Some(then) = found.then {
             let _infallible = write!(sentence, "; then {then} binds");
         }

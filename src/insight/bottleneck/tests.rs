@@ -94,3 +94,10 @@ fn nothing_is_said_of_a_run_without_work() {
 fn numbers_are_those_that_people_choose() {
     assert_eq!([1.0, 9.2, 41.0, 43.2, 128.0, 1001.0].map(round_up), [1, 10, 41, 44, 130, 1100]);
 }
+
+#[test]
+fn no_setting_makes_a_run_shorter_than_its_longest_request() {
+    let found = Situation { longest_s: 6.0, ..run() }.bottleneck().expect("it binds");
+    assert_eq!((found.predicted_s, found.then), (Some(6.0), Some(Limit::Straggler)));
+    assert_eq!(Situation { changed: true, ..run() }.bottleneck(), None);
+}
