@@ -4,6 +4,7 @@
 //! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
 
 use crate::model::{Bill, FailureCode, Hold, Latency, QueueUse, RowStatus, StageUse, Summary, Trace};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -93,6 +94,11 @@ pub enum RunEvent {
         /// What.
         message: String,
     },
+    /// Something that went as it should and is worth a line: what was done on request, where something is found.
+    Note {
+        /// What.
+        message: String,
+    },
     /// Everything was up to date: nothing was sent and nothing written.
     UpToDate {
         /// Documents by status.
@@ -100,13 +106,40 @@ pub enum RunEvent {
         /// Documents by failure code.
         failures: BTreeMap<FailureCode, u64>,
     },
-    /// The run is over.
+    /// The work is over, and watchers may say what is still to be said. For those within the program: it is no line of JSON.
+    #[serde(skip)]
+    Ending,
+    /// The run is over. Nothing follows.
     Finished {
         /// One summary for each job that had documents.
         jobs: Vec<Summary>,
         /// Paths of the result directories.
         results: Vec<String>,
+        /// Why it is not complete, if it is not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stopped: Option<String>,
+        /// The exit code of the run.
+        exit_code: u8,
     },
+    /// The run could not go on. Nothing follows.
+    Failed {
+        /// Why.
+        message: String,
+        /// The exit code of the run.
+        exit_code: u8,
+    },
+}
+
+/// An event as a line of JSON, made at this moment; none if it is not for others.
+pub fn line(event: &impl Serialize, at: Timestamp) -> Option<String> {
+    #[derive(Serialize)]
+    struct Line<'e, E> {
+        at: String,
+        #[serde(flatten)]
+        event: &'e E,
+    }
+    let at = at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    serde_json::to_string(&Line { at, event }).ok()
 }
 
 /// The counters at one moment.
@@ -177,4 +210,23 @@ pub struct BudgetUse {
     pub max_usd: f64,
     /// US dollars that are spent, earlier runs included.
     pub spent_usd: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_when_and_what_and_is_not_made_of_what_is_for_the_program_alone() {
+        let at: Timestamp = "2026-03-01T12:00:00.1239Z".parse().unwrap();
+        let told = RunEvent::Failed { message: "no".into(), exit_code: 2 };
+        let wanted = r#"{"at":"2026-03-01T12:00:00.123Z","event":"failed","message":"no","exit_code":2}"#;
+        assert_eq!(line(&told, at).as_deref(), Some(wanted));
+        assert!(
+            line(&RunEvent::Progress(Snapshot::default()), Timestamp::UNIX_EPOCH)
+                .unwrap()
+                .contains(r#":"1970-01-01T00:00:00.000Z","event":"progress","#)
+        );
+        assert_eq!(line(&RunEvent::Ending, at), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! A run put together of settings, jobs and account. Every command that runs something comes through here.
 
 use super::args::{SettingsArgs, WhatArgs};
-use super::exit::{Exit, Stop};
+use super::exit::Stop;
 use super::history::{DECIDING, command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
@@ -9,23 +9,16 @@ use super::settings::{self, Flag, Settings, SimulatorSettings};
 use crate::ask::pricing::Tier;
 use crate::ask::{Account, Provider};
 use crate::config::Config;
-use crate::engine::{self, JobSet, LiveSettings, Outcome, Plan, RunError, Sample};
-use crate::event::RunEvent;
+use crate::engine::{JobSet, LiveSettings, Plan, Sample};
 use crate::model::{Money, Row};
 use crate::prepare::ImageLimits;
 use crate::read::Roots;
-use crate::report::{Alarm, AlertSettings, EventLog, MetricsServer, ReportSettings, Style, Watching, complain};
+use crate::report::{AlertSettings, ReportSettings};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
 use crate::write::CopyTo;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-
-/// Events that may wait for a slow terminal.
-const EVENTS: usize = 256;
 
 /// What a command wants of its run, beside the settings.
 #[derive(Debug, Clone, Default)]
@@ -62,11 +55,11 @@ pub(super) const NO_ADDRESS: &str = "http://127.0.0.1:9";
 pub(super) struct Assembled {
     pub plan: Plan,
     /// The built-in server, if it is the one that answers.
-    simulator: Option<Simulator>,
-    report: ReportSettings,
-    alerts: Vec<AlertSettings>,
+    pub simulator: Option<Simulator>,
+    pub report: ReportSettings,
+    pub alerts: Vec<AlertSettings>,
     /// What a person should know before it begins.
-    doubts: Option<String>,
+    pub doubts: Option<String>,
 }
 
 /// Puts a run together. Nothing is sent and nothing written.
@@ -122,59 +115,6 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         copy,
     };
     Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, doubts })
-}
-
-impl Assembled {
-    /// Runs it, and shows what happens.
-    pub async fn run(self, style: Style) -> Result<Outcome, Stop> {
-        let Self { mut plan, simulator, report, alerts, doubts } = self;
-        plan.tell_each = style == Style::Json || !report.events.is_empty();
-        plan.trace = !report.traces.is_empty();
-        let (events, watched) = mpsc::channel(EVENTS);
-        if let Some(message) = doubts {
-            drop(events.try_send(RunEvent::Warning { message }));
-        }
-        let (mut watching, mut beside) = (Watching::new(style, &report), JoinSet::new());
-        if !report.events.is_empty() {
-            watching.log(EventLog::open(&report.events).map_err(|why| Stop::usage(format!("report.events: {why}")))?);
-        }
-        if !report.metrics.is_empty() {
-            let server = MetricsServer::bind(&report.metrics).map_err(|why| Stop::usage(format!("report.metrics: {why}")))?;
-            watching.serve(&server);
-            drop(events.try_send(RunEvent::Warning { message: format!("metrics are at {}", server.url()) }));
-            beside.spawn(server.serve());
-        }
-        let traces = plan.trace.then(|| watching.trace(&report.traces)).transpose();
-        let traces = traces.map_err(|why| Stop::usage(format!("report.traces: {why}")))?;
-        let alarm = watching.alert(&alerts, events.downgrade()).map_err(Stop::usage)?;
-        let (watching, mut alarm) = (tokio::task::spawn_blocking(move || watching.watch(watched)), JoinSet::from_iter([alarm.send()]));
-        let outcome = engine::run(plan, events).await;
-        // The watcher ends with the events; only then is the screen ours again.
-        watching.await.map_err(Stop::internal)?;
-        if timeout(Alarm::PATIENCE, alarm.join_next()).await.is_err() {
-            complain("alerts that were still on their way are given up");
-        }
-        if let Some(traces) = traces
-            && let Some(lost) = traces.end().await
-        {
-            complain(&lost);
-        }
-        if let Some(simulator) = simulator {
-            simulator.stop().await;
-        }
-        outcome.map_err(run_failed)
-    }
-}
-
-/// A run that could not go on, as the end of a command.
-pub(super) fn run_failed(error: RunError) -> Stop {
-    match error {
-        full if full.is_disk_full() => {
-            Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
-        }
-        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
-        other => Stop::internal(other),
-    }
 }
 
 /// Where results are copied to, if they are: not to where documents come from.

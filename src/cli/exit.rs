@@ -1,6 +1,7 @@
 //! Exit codes, and errors on their way to one.
 
 use crate::ask::StopKind;
+use crate::engine::Outcome;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -20,6 +21,18 @@ pub enum Exit {
     StoppedEarly = 4,
     /// The provider will not have us: key, model, credit.
     Refused = 5,
+}
+
+impl Exit {
+    /// How a run ended.
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        match &outcome.stop {
+            _ if outcome.not_copied.is_some() => Self::StoppedEarly,
+            Some(stop) => stop.kind.into(),
+            None if outcome.unanswered > 0 => Self::FailedRows,
+            None => Self::Ok,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

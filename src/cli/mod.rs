@@ -2,6 +2,7 @@
 
 mod args;
 mod assemble;
+mod carry_out;
 mod compare;
 mod config;
 mod exit;
@@ -97,6 +98,22 @@ fn print(text: &str) -> Result<(), Stop> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Stop::internal(format!("stdout: {error}"))),
         _ => Ok(()),
     }
+}
+
+/// Whether whoever read stdout has gone. A write would show it too, but a watcher may have nothing to write for long.
+#[cfg(unix)]
+fn nobody_reads() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = std::io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&at_once)).is_ok() && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+#[cfg(not(unix))]
+fn nobody_reads() -> bool {
+    use std::io::ErrorKind::BrokenPipe;
+    std::io::stdout().flush().is_err_and(|error| error.kind() == BrokenPipe)
 }
 
 /// Asks. Where nobody can answer, `otherwise` says what to do instead.

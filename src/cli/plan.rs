@@ -1,7 +1,8 @@
 //! `docmill plan`: what a run would do, cost and take.
 
 use super::args::{PlanArgs, Progress, WhatArgs};
-use super::assemble::{Server, Wishes, assemble, flags, run_failed};
+use super::assemble::{Server, Wishes, assemble, flags};
+use super::carry_out::run_failed;
 use super::exit::{Exit, Stop};
 use super::history::{changes, decides};
 use super::{agreed, print, settings};

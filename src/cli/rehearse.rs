@@ -1,7 +1,8 @@
 //! `docmill rehearse`: the whole job, against the built-in server.
 
 use super::args::RehearseArgs;
-use super::assemble::{Server, Wishes, assemble, flags, run_failed};
+use super::assemble::{Server, Wishes, assemble, flags};
+use super::carry_out::run_failed;
 use super::exit::{Exit, Stop};
 use super::plan::{Report, more_than_once};
 use super::{print, settings};

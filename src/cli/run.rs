@@ -19,9 +19,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
     let outcome = runtime.block_on(async { assemble(&config, settings, wishes).await?.run(style(args.progress, args.quiet)).await })?;
+    let exit = Exit::of(&outcome);
     if let Some(why) = outcome.not_copied {
         let next = "Its results here are whole; once this is put right, the same command copies them again and sends nothing else";
-        return Err(Stop { exit: Exit::StoppedEarly, message: format!("the run is done, and {why}. {next}") });
+        return Err(Stop { exit, message: format!("the run is done, and {why}. {next}") });
     }
     match outcome.stop {
         Some(stop) => {
@@ -32,10 +33,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
             };
             let next = "run the same command again to go on (`docmill status` tells more)";
             let message = format!("{}\n{} documents are done and kept{pending}{doubt}; {next}", stop.message, outcome.done);
-            Err(Stop { exit: stop.kind.into(), message })
+            Err(Stop { exit, message })
         }
-        None if outcome.unanswered > 0 => Ok(Exit::FailedRows),
-        None => Ok(Exit::Ok),
+        None => Ok(exit),
     }
 }
 

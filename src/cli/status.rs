@@ -4,8 +4,11 @@ use super::args::StatusArgs;
 use super::exit::{Exit, Stop};
 use super::print;
 use super::settings::archive;
+use crate::event::line;
 use crate::model::{FailureCode, Money};
 use crate::store::{Archive, Counts, Doubt, Holder, Retry, RunLock, RunRecord};
+use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -17,8 +20,8 @@ const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it l
 const SKIPS: &str = "leaves the calls in doubt alone; without --in-doubt skip it sends them again";
 
 pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
-    if args.watch {
-        super::watch::watch(args)?;
+    if args.watch && !super::watch::watch(args)? {
+        return Ok(Exit::Ok);
     }
     let (settings, archive) = archive(&args.store)?;
     let runs = archive.runs().map_err(Stop::internal)?;
@@ -26,7 +29,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
     let at_work = RunLock::holder(&settings.output.dir);
     let status = Status::gather(&archive, &runs, last, at_work)?;
     if args.json && args.watch {
-        print(&status.json().to_string())?;
+        print(&last_line(status.json()))?;
     } else if args.json {
         let text = serde_json::to_string_pretty(&status.json()).map_err(Stop::internal)?;
         print(&text)?;
@@ -34,6 +37,16 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
         print(status.text().trim_end())?;
     }
     Ok(Exit::Ok)
+}
+
+/// What is left of a run that was watched, as a line like those before it.
+fn last_line(status: Value) -> String {
+    #[derive(Serialize)]
+    #[serde(tag = "event", rename_all = "snake_case")]
+    enum Told {
+        Status(Value),
+    }
+    line(&Told::Status(status), Timestamp::now()).unwrap_or_default()
 }
 
 struct Status<'s> {

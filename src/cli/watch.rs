@@ -3,8 +3,8 @@
 use super::args::StatusArgs;
 use super::exit::Stop;
 use super::live::{at_work, out_of_reach};
-use super::print;
 use super::settings::{load, output_flag};
+use super::{nobody_reads, print};
 use crate::control;
 use crate::event::{RunEvent, Snapshot};
 use crate::report::{Recent, Style, Watching, line};
@@ -29,8 +29,8 @@ enum Told {
     Other,
 }
 
-/// Follows the run at work until it ends.
-pub(super) fn watch(args: &StatusArgs) -> Result<(), Stop> {
+/// Follows the run at work until it ends, or until nobody reads what is told. Whether somebody does.
+pub(super) fn watch(args: &StatusArgs) -> Result<bool, Stop> {
     let (_config, settings) = load(&args.store.settings, output_flag(args.store.output.as_deref()))?;
     let directory = &settings.output.dir;
     at_work(directory)?;
@@ -40,6 +40,9 @@ pub(super) fn watch(args: &StatusArgs) -> Result<(), Stop> {
     let (mut said, mut recent): (Option<Instant>, _) = (None, Recent::default());
     // A connection that breaks is an end like any other: what is left of the run is told then.
     for text in lines.map_while(Result::ok) {
+        if nobody_reads() {
+            return Ok(false);
+        }
         if args.json {
             print(&text)?;
             continue;
@@ -59,5 +62,5 @@ pub(super) fn watch(args: &StatusArgs) -> Result<(), Stop> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(true)
 }

@@ -121,10 +121,9 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
             Err(why) => not_copied = Some(why),
         }
     }
-    context.tell(RunEvent::Finished { jobs: summaries.clone(), results }).await;
     let pending = meters.snapshot().documents.map(|documents| documents.saturating_sub(done));
     let in_doubt = store.in_doubt()?.values().map(Vec::len).sum();
-    Ok(Outcome { summaries, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
+    Ok(Outcome { summaries, results, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
 }
 
 /// Copies finished results to where the settings want them; says where, or why not.

@@ -4,8 +4,9 @@ use super::Context;
 use super::live::Live;
 use crate::ask::{Governor, RunStop, StopKind, clock_time};
 use crate::control::Asked;
-use crate::event::{RunEvent, Snapshot};
+use crate::event::{RunEvent, Snapshot, line};
 use crate::store::{RunLock, StoreWatcher};
+use jiff::Timestamp;
 use std::io::IsTerminal as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Conductor {
                         sample_at = seen.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;
                         self.keep(&seen);
                     }
-                    if self.seen.receiver_count() > 0 && let Ok(line) = serde_json::to_string(&RunEvent::Progress(seen.clone())) {
+                    if self.seen.receiver_count() > 0 && let Some(line) = line(&RunEvent::Progress(seen.clone()), Timestamp::now()) {
                         self.seen.send_replace(line);
                     }
                     // Counters are worth nothing later: watchers who are behind miss some.
@@ -142,7 +143,7 @@ impl Conductor {
             "stopping: calls in flight are finished first, for at most {} s (llm.drain_s); once more to stop at once",
             self.drain.as_secs()
         );
-        self.context.tell(RunEvent::Warning { message }).await;
+        self.context.tell(RunEvent::Note { message }).await;
     }
 }
 

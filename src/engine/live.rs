@@ -109,7 +109,7 @@ impl Live {
             format!("resumed, after {paused:.1} s")
         };
         self.record(vec![("paused".to_owned(), (!pause).into(), pause.into())]).await;
-        self.context.tell(RunEvent::Warning { message: message.clone() }).await;
+        self.context.tell(RunEvent::Note { message: message.clone() }).await;
         message
     }
 
@@ -136,7 +136,7 @@ impl Live {
             said.push(format!("with the next run only: {}", revised.later.join(", ")));
         }
         let said = if said.is_empty() { "nothing has changed".to_owned() } else { said.join("; ") };
-        self.context.tell(RunEvent::Warning { message: format!("settings: {said}") }).await;
+        self.context.tell(RunEvent::Note { message: format!("settings: {said}") }).await;
         Ok(said)
     }
 

@@ -119,6 +119,8 @@ pub struct Plan {
 pub struct Outcome {
     /// One summary for each job that had documents.
     pub summaries: Vec<Summary>,
+    /// Paths of the result directories that are new.
+    pub results: Vec<String>,
     /// Why it ended early, if it did.
     pub stop: Option<RunStop>,
     /// Documents that should have an answer and have none.

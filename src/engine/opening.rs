@@ -10,8 +10,9 @@ use super::under_way::UnderWay;
 use super::{Context, Plan, RunError};
 use crate::ask::{Asker, Budget, Governor, RunStop, Transport};
 use crate::control::{Asked, Door};
-use crate::event::{RunEvent, VERSION};
+use crate::event::{RunEvent, VERSION, line};
 use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
+use jiff::Timestamp;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::{mpsc, watch};
@@ -71,7 +72,7 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
         jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
         output: plan.output.dir.display().to_string(),
     };
-    let hello = serde_json::to_string(&started).unwrap_or_default();
+    let hello = line(&started, Timestamp::now()).unwrap_or_default();
     context.tell(started).await;
     if gone {
         let message =

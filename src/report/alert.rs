@@ -1,5 +1,7 @@
-//! When to tell somebody: conditions on the counters of a run.
+//! When to tell somebody: conditions on the counters of a run, and on how its documents end.
 //!
+//! The failure rate is that of exactly the last `over` documents. A run of fewer is judged once, at its end, by all that it
+//! has, if these are enough to speak of a rate.
 //! An alert fires when its condition comes true, and again only after the value has been below half of its limit meanwhile:
 //! a rate that trembles about the limit is one piece of news, and so is a cost, which never falls.
 
@@ -14,7 +16,7 @@ use std::collections::VecDeque;
 pub struct AlertSettings {
     /// The condition, such as `failure_rate > 0.1`.
     pub when: String,
-    /// For the failure rate: of how many documents, the last ones.
+    /// For the failure rate: of how many documents, the last ones. A run of fewer is judged at its end.
     #[serde(default = "usual")]
     pub over: u64,
     /// Command and arguments.
@@ -28,6 +30,11 @@ pub struct AlertSettings {
 fn usual() -> u64 {
     20
 }
+
+/// Documents that `over` may ask to remember.
+const MOST: u64 = 1_000_000;
+/// Documents that make a rate, where the run has no more.
+const LEAST: usize = 5;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +66,10 @@ pub(super) struct Alert {
     measure: Measure,
     limit: f64,
     fired: bool,
-    /// Documents done and failed, at each change of the last `over` ones.
-    done: VecDeque<(u64, u64)>,
+    /// Which of the last documents have failed.
+    failures: VecDeque<bool>,
+    /// A failure rate that is to be told, and of how many documents it is.
+    due: Option<(f64, usize)>,
     /// Requests that have ended, and since when it is no more.
     ended: (u64, f64),
 }
@@ -69,6 +78,11 @@ impl AlertSettings {
     /// Whether it is sound; the error says what is not.
     pub fn check(&self) -> Result<(), String> {
         Alert::new(self.clone()).map(|_| ())
+    }
+
+    /// Whether it needs to hear of each document.
+    pub fn is_about_each(&self) -> bool {
+        Alert::new(self.clone()).is_ok_and(|alert| alert.measure == Measure::FailureRate)
     }
 }
 
@@ -86,37 +100,63 @@ impl Alert {
         if settings.run.is_empty() == settings.webhook.is_empty() {
             return Err(format!("\"{when}\" takes either a command (run = [\"...\"]) or a webhook"));
         }
-        if settings.over == 0 {
-            return Err(format!("\"{when}\": over must be at least 1"));
+        if !(1..=MOST).contains(&settings.over) {
+            return Err(format!("\"{when}\": over must be from 1 to {MOST}"));
         }
-        Ok(Self { settings, measure, limit, fired: false, done: VecDeque::new(), ended: (0, 0.0) })
+        Ok(Self { settings, measure, limit, fired: false, failures: VecDeque::new(), due: None, ended: (0, 0.0) })
+    }
+
+    /// Hears how a document ended. What there is to tell is told with the next counters, which have it.
+    pub fn hear(&mut self, failed: bool) {
+        if self.measure != Measure::FailureRate {
+            return;
+        }
+        self.failures.push_back(failed);
+        let enough = self.failures.len() as u64;
+        if enough > self.settings.over {
+            self.failures.pop_front();
+        }
+        if enough >= self.settings.over {
+            self.judge_documents();
+        }
+    }
+
+    /// The run has ended: a rate of fewer documents is judged now.
+    pub fn end(&mut self) {
+        let seen = self.failures.len();
+        if self.measure == Measure::FailureRate && seen >= LEAST && (seen as u64) < self.settings.over {
+            self.judge_documents();
+        }
     }
 
     /// Looks at the counters. Whether it fires.
     pub fn look(&mut self, s: &Snapshot, about: &Value) -> Option<Fired> {
-        let value = self.value(s)?;
-        if self.fired {
-            self.fired = value >= self.limit / 2.0;
-            return None;
+        if let Some((rate, of)) = self.due.take() {
+            return Some(self.tell(rate, Some(of), s, about));
         }
-        self.fired = value > self.limit;
-        self.fired.then(|| self.tell(value, s, about))
+        let value = self.value(s)?;
+        self.judge(value).then(|| self.tell(value, None, s, about))
+    }
+
+    fn judge_documents(&mut self) {
+        let seen = self.failures.len();
+        let rate = self.failures.iter().filter(|failed| **failed).count() as f64 / seen as f64;
+        if self.judge(rate) {
+            self.due = Some((rate, seen));
+        }
+    }
+
+    /// Whether this value is news.
+    fn judge(&mut self, value: f64) -> bool {
+        let was = self.fired;
+        self.fired = if was { value >= self.limit / 2.0 } else { value > self.limit };
+        self.fired && !was
     }
 
     fn value(&mut self, s: &Snapshot) -> Option<f64> {
         match self.measure {
-            Measure::FailureRate => {
-                if self.done.back().is_none_or(|(done, _)| *done < s.answered) {
-                    self.done.push_back((s.answered, s.failed));
-                }
-                let from = s.answered.checked_sub(self.settings.over)?;
-                // The newest that is far enough back; those before it are of no more use.
-                while self.done.get(1).is_some_and(|(done, _)| *done <= from) {
-                    self.done.pop_front();
-                }
-                let (done, failed) = self.done.front().copied().filter(|(done, _)| *done <= from).unwrap_or_default();
-                Some((s.failed - failed) as f64 / (s.answered - done) as f64)
-            }
+            // Judged as documents end.
+            Measure::FailureRate => None,
             Measure::BudgetShare => s.budget.map(|budget| budget.spent_usd / budget.max_usd),
             Measure::Stall => {
                 let ended = s.requests.saturating_sub(s.in_flight);
@@ -129,20 +169,32 @@ impl Alert {
         }
     }
 
-    fn tell(&self, value: f64, s: &Snapshot, about: &Value) -> Fired {
+    fn tell(&self, value: f64, of: Option<usize>, s: &Snapshot, about: &Value) -> Fired {
         let value = (value * 1e6).round() / 1e6;
         let name = self.settings.when.split('>').next().unwrap_or_default().trim();
-        let message = format!("docmill run {} in {}: {}, it is {value}", about["run"], about["output"], self.settings.when);
+        let last = of.map_or_else(String::new, |of| format!(" (of the last {of} documents)"));
+        let message = format!("docmill run {} in {}: {}, it is {value}{last}", about["run"], about["output"], self.settings.when);
         let mut facts = json!({
             "alert": self.settings.when, "measure": name, "value": value, "limit": self.limit, "message": message,
             "elapsed_s": s.elapsed_s, "documents": s.documents, "done": s.answered + s.up_to_date, "failed": s.failed,
             "requests": s.requests, "in_flight": s.in_flight, "waiting_s": s.waiting_s, "cost_usd": s.cost.usd,
         });
+        if let Some(of) = of {
+            facts["of_documents"] = of.into();
+        }
         for key in ["run", "jobs", "output", "provider", "model"] {
             facts[key] = about[key].clone();
         }
+        if let Some(output) = about["output"].as_str().and_then(absolute) {
+            facts["output"] = output.into();
+        }
         Fired { run: self.settings.run.clone(), webhook: self.settings.webhook.clone(), facts, message }
     }
+}
+
+/// A path that leads to the same place from anywhere; none if it cannot be written as text.
+fn absolute(path: &str) -> Option<String> {
+    std::path::absolute(path).ok()?.into_os_string().into_string().ok()
 }
 
 /// What facts say about the run itself.
@@ -164,13 +216,45 @@ mod tests {
         seen.into_iter().map(|s| alert.look(&s, &Value::Null).is_some()).collect()
     }
 
+    /// The rates that are told when documents end like this: `x` for one that fails.
+    fn rates(alert: &mut Alert, documents: &str) -> Vec<(f64, u64)> {
+        let mut told = Vec::new();
+        for end in documents.chars() {
+            alert.hear(end == 'x');
+            let fired = alert.look(&Snapshot::default(), &Value::Null);
+            told.extend(fired.map(|fired| (fired.facts["value"].as_f64().unwrap(), fired.facts["of_documents"].as_u64().unwrap())));
+        }
+        told
+    }
+
     #[test]
-    fn the_failure_rate_is_that_of_the_last_documents() {
-        let seen = |answered, failed| Snapshot { answered, failed, ..Snapshot::default() };
-        let mut alert = alert("failure_rate > 0.5", 4);
-        // Too few; half, which is not above; three of four; four of five; none of the last four, which arms it again; four of four.
-        let seen = [seen(3, 3), seen(6, 3), seen(10, 6), seen(11, 7), seen(15, 7), seen(19, 11)];
-        assert_eq!(fires(&mut alert, seen), [false, false, true, false, false, true]);
+    fn the_failure_rate_is_that_of_exactly_the_last_documents() {
+        // Three are too few; half is not above; three of four; none of the last four arms it again; three of four.
+        assert_eq!(rates(&mut alert("failure_rate > 0.5", 4), "xx..xx.x....xxx"), [(0.75, 4), (0.75, 4)]);
+        // However many end between two looks at the counters, and whatever came before.
+        let mut alert = alert("failure_rate > 0.1", 20);
+        for n in 0..41 {
+            alert.hear(n % 5 == 0 && n >= 26);
+        }
+        let fired = alert.look(&Snapshot::default(), &Value::Null).unwrap();
+        assert_eq!((fired.facts["value"].as_f64(), fired.facts["of_documents"].as_u64()), (Some(0.15), Some(20)));
+    }
+
+    #[test]
+    fn a_run_of_fewer_documents_is_judged_at_its_end_by_all_of_them_if_they_make_a_rate() {
+        let at_the_end = |documents: &str| {
+            let mut alert = alert("failure_rate > 0.5", 20);
+            assert_eq!(rates(&mut alert, documents), []);
+            alert.end();
+            alert.look(&Snapshot::default(), &Value::Null).map(|fired| fired.facts["of_documents"].as_u64().unwrap())
+        };
+        assert_eq!(at_the_end("xxxxxxxxxx"), Some(10));
+        assert_eq!((at_the_end("xxxxx"), at_the_end("xxxx"), at_the_end("xx....")), (Some(5), None, None));
+        // What was judged by the last ones is not judged again.
+        let mut alert = alert("failure_rate > 0.5", 5);
+        assert_eq!(rates(&mut alert, "xxx.....xxx"), [(0.6, 5), (0.6, 5)]);
+        alert.end();
+        assert_eq!(alert.look(&Snapshot::default(), &Value::Null), None);
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Watcher for Bars {
                 }
             }
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
-            RunEvent::Finished { jobs, results } => {
+            RunEvent::Finished { jobs, results, .. } => {
                 for bar in [&self.read, &self.prepare, &self.ask, &self.write] {
                     // Where they are: a run that stopped early did not get to the end.
                     bar.abandon();

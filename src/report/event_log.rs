@@ -4,7 +4,8 @@
 //! is left out, and an event `missed` says how many. When nothing can be written any more that is said, and the run goes on.
 
 use super::Watcher;
-use crate::event::RunEvent;
+use crate::event::{RunEvent, line};
+use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ impl EventLog {
     }
 
     fn send(&mut self, event: &RunEvent) -> bool {
-        let (Some(lines), Ok(line)) = (&self.lines, serde_json::to_string(event)) else { return true };
+        let (Some(lines), Some(line)) = (&self.lines, line(event, Timestamp::now())) else { return true };
         match lines.try_send(line) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => false,

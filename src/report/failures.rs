@@ -20,10 +20,11 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
 pub(super) struct Failures(BTreeMap<FailureCode, u64>);
 
 impl Failures {
-    /// What to say about an event, if it is a failure or a warning that should be seen.
+    /// What to say about an event, if it is a failure, a warning or a note.
     pub fn line(&mut self, event: &RunEvent) -> Option<String> {
         match event {
             RunEvent::Warning { message } => Some(format!("warning: {message}")),
+            RunEvent::Note { message } => Some(format!("note: {message}")),
             RunEvent::DocumentFailed { document, status, code, message } => {
                 let count = self.0.entry(*code).or_default();
                 *count += 1;

@@ -35,7 +35,7 @@ impl Watcher for Lines {
             RunEvent::UpToDate { documents, failures } => say(&summary::up_to_date(documents, failures)),
             // Nothing to sum up when everything was up to date.
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
-            RunEvent::Finished { jobs, results } => say(&summary::text(jobs, results)),
+            RunEvent::Finished { jobs, results, .. } => say(&summary::text(jobs, results)),
             other => {
                 if let Some(line) = self.failures.line(other) {
                     say(&line);

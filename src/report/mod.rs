@@ -17,7 +17,7 @@ mod spans;
 mod summary;
 mod traces;
 
-use crate::event::RunEvent;
+use crate::event::{self, RunEvent};
 pub use alarm::Alarm;
 pub use alert::AlertSettings;
 pub use event_log::EventLog;
@@ -28,6 +28,7 @@ pub use traces::Traces;
 
 use bars::Bars;
 use failures::Failures;
+use jiff::Timestamp;
 use lines::Lines;
 use serde::Deserialize;
 use std::io::Write;
@@ -99,8 +100,8 @@ impl Watching {
         Ok(traces)
     }
 
-    /// Looks for what somebody wants to be alerted of, as well; gives who does it.
-    pub fn alert(&mut self, alerts: &[AlertSettings], events: WeakSender<RunEvent>) -> Result<Alarm, String> {
+    /// Looks for what somebody wants to be alerted of, as well; gives the alerts on their way.
+    pub fn alert(&mut self, alerts: &[AlertSettings], events: &WeakSender<RunEvent>) -> Result<Alarm, String> {
         let (alerts, alarm) = alarm::alarm(alerts, events)?;
         self.beside.push(Box::new(alerts));
         Ok(alarm)
@@ -112,7 +113,10 @@ impl Watching {
         for watcher in &mut self.beside {
             watcher.see(event);
         }
-        self.tell(|watcher| watcher.trouble());
+        let troubles: Vec<String> = self.beside.iter_mut().filter_map(|watcher| watcher.trouble()).collect();
+        for message in troubles {
+            self.screen.see(&RunEvent::Warning { message });
+        }
     }
 
     /// Watches a run until it is over. Blocks.
@@ -120,14 +124,8 @@ impl Watching {
         while let Some(event) = events.blocking_recv() {
             self.see(&event);
         }
-        self.tell(|watcher| watcher.end());
-    }
-
-    fn tell(&mut self, ask: impl FnMut(&mut Box<dyn Watcher>) -> Option<String>) {
-        let troubles: Vec<String> = self.beside.iter_mut().filter_map(ask).collect();
-        for message in troubles {
-            self.screen.see(&RunEvent::Warning { message });
-        }
+        // Nothing follows the last event, in no form.
+        self.beside.iter_mut().filter_map(|watcher| watcher.end()).for_each(|message| complain(&message));
     }
 }
 
@@ -145,16 +143,11 @@ trait Watcher: Send {
     }
 }
 
-/// Says a warning when no watcher is there any more.
-fn warn(event: &RunEvent) {
-    Quiet(Failures::default()).see(event);
-}
-
 struct Json;
 
 impl Watcher for Json {
     fn see(&mut self, event: &RunEvent) {
-        if let Ok(line) = serde_json::to_string(event) {
+        if let Some(line) = event::line(event, Timestamp::now()) {
             say(&line);
         }
     }

@@ -31,7 +31,8 @@ const SLOW: &str = "it is too slow";
 /// Makes traces of documents.
 pub(super) struct Tracer {
     run: Run,
-    out: mpsc::Sender<SpanData>,
+    /// Gone when no more are made.
+    out: Option<mpsc::Sender<SpanData>>,
     tally: Arc<Tally>,
     told: bool,
 }
@@ -61,7 +62,7 @@ pub(super) fn traces(url: &str) -> Result<(Tracer, Traces), String> {
     let tally = Arc::new(Tally { host, ..Tally::default() });
     let mut sending = JoinSet::new();
     sending.spawn(send(spans, exporter, Arc::clone(&tally)));
-    Ok((Tracer { run: Run::default(), out, tally: Arc::clone(&tally), told: false }, Traces { sending, tally }))
+    Ok((Tracer { run: Run::default(), out: Some(out), tally: Arc::clone(&tally), told: false }, Traces { sending, tally }))
 }
 
 fn exporter(url: &str) -> Result<(String, SpanExporter), String> {
@@ -110,29 +111,29 @@ impl Watcher for Tracer {
         if let Some(run) = Run::of(event) {
             self.run = run;
         }
+        if matches!(event, RunEvent::Ending) {
+            self.out = None;
+        }
+        let Some(out) = &self.out else { return };
         let spans = self.run.spans(event);
         self.tally.made.fetch_add(spans.len() as u64, Relaxed);
         // All of a document or nothing.
-        match self.out.try_reserve_many(spans.len()) {
+        match out.try_reserve_many(spans.len()) {
             Ok(room) => room.zip(spans).for_each(|(place, span)| place.send(span)),
             Err(_) => drop(self.tally.why.set(SLOW.to_owned())),
         }
     }
 
     fn trouble(&mut self) -> Option<String> {
-        let why = self.tally.why.get().filter(|_| !self.told)?;
+        // Once the work is over, what is lost is counted and told as a whole.
+        let why = self.tally.why.get().filter(|_| !self.told && self.out.is_some())?;
         self.told = true;
         Some(format!("traces do not all reach the collector at {}: {why}; the run goes on", self.tally.host))
-    }
-
-    /// What is still on its way is told about when it has had its time.
-    fn end(&mut self) -> Option<String> {
-        None
     }
 }
 
 impl Traces {
-    /// Waits, not for long, until all are sent. What was lost, if anything was. To be called when nobody makes any more.
+    /// Waits, not for long, until all are sent. What was lost, if anything was. To be called when the work is over.
     pub async fn end(mut self) -> Option<String> {
         let in_time = timeout(PATIENCE, self.sending.join_next()).await.is_ok();
         let Tally { host, made, arrived, why } = &*self.tally;
@@ -167,7 +168,7 @@ mod tests {
     fn what_there_is_no_room_for_is_left_out_as_a_whole_counted_and_told_once() {
         let (out, mut spans) = mpsc::channel(5);
         let tally = Arc::new(Tally { host: "collector".into(), ..Tally::default() });
-        let mut tracer = Tracer { run: Run::default(), out, tally: Arc::clone(&tally), told: false };
+        let mut tracer = Tracer { run: Run::default(), out: Some(out), tally: Arc::clone(&tally), told: false };
         tracer.see(&done([1, 2, 3, 4]));
         assert_eq!(tracer.trouble(), None);
         tracer.see(&done([1, 2, 3, 4]));

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod alerts;
 mod compare;
 mod damage;
 mod defaults;

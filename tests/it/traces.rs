@@ -200,7 +200,7 @@ fn a_collector_that_is_away_slow_or_refuses_changes_nothing_but_a_line_on_stderr
         let (rows, said) = results(Some(&url));
         assert_eq!(rows, wanted, "{url}");
         let line = said.lines().find(|line| line.contains("spans of traces did not reach the collector at 127.0.0.1")).unwrap_or_default();
-        assert!(line.starts_with("docmill: 54 of 54 spans") && line.contains(why), "{said}");
+        assert!(line.starts_with("warning: 54 of 54 spans") && line.contains(why), "{said}");
     }
 }
 

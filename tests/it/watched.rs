@@ -1,15 +1,16 @@
-//! A run can be watched: metrics, a log of events, alerts. None of them holds it up.
+//! A run can be watched: metrics, a log of events, a watcher in another terminal. None of them holds it up.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-fn workspace(server: &ModelServer, documents: usize) -> Workspace {
+pub(crate) fn workspace(server: &ModelServer, documents: usize) -> Workspace {
     let workspace = Workspace::new().against(server);
     workspace.write("echo.toml", ECHO);
     for n in 0..documents {
@@ -19,7 +20,7 @@ fn workspace(server: &ModelServer, documents: usize) -> Workspace {
 }
 
 /// A server that says no to these, and answers the rest once it is let.
-fn gated(open: &Arc<AtomicBool>, refused: &'static [&'static str]) -> ModelServer {
+pub(crate) fn gated(open: &Arc<AtomicBool>, refused: &'static [&'static str]) -> ModelServer {
     let open = Arc::clone(open);
     let is_refused = move |id: &Option<String>| id.as_deref().is_some_and(|id| refused.contains(&id));
     ModelServer::script()
@@ -75,7 +76,7 @@ fn metrics_of_a_run_at_work_are_true_and_well_formed() {
     let server = gated(&open, &["k0", "k1"]);
     let workspace = workspace(&server, 6);
     let run = workspace.start_run(["--job", "echo.toml", "--metrics", "0"]);
-    run.wait_until_it_says("metrics are at http://127.0.0.1:");
+    run.wait_until_it_says("note: metrics are at http://127.0.0.1:");
     let said = run.said();
     let address = said.split_once("metrics are at http://").unwrap().1.split('/').next().unwrap().to_owned();
     let samples = loop {
@@ -121,14 +122,21 @@ fn an_address_that_cannot_be_had_is_an_error_before_anything_is_sent() {
     assert_eq!(server.requests(), 0);
 }
 
-/// Events by name.
-fn events(text: &str) -> BTreeMap<String, Vec<Value>> {
+/// Events by name. Each says when it was told.
+pub(crate) fn events(text: &str) -> BTreeMap<String, Vec<Value>> {
     let mut events = BTreeMap::<String, Vec<Value>>::new();
     for line in text.lines() {
         let event: Value = serde_json::from_str(line).unwrap();
+        let at = event["at"].as_str().unwrap_or_else(|| panic!("{line}"));
+        assert!(at.len() == "2026-03-01T12:00:00.123Z".len() && at.ends_with('Z') && at.parse::<jiff::Timestamp>().is_ok(), "{line}");
         events.entry(event["event"].as_str().unwrap().to_owned()).or_default().push(event);
     }
     events
+}
+
+/// The last event.
+pub(crate) fn last(text: &str) -> Value {
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
 fn check_events(text: &str) {
@@ -138,7 +146,9 @@ fn check_events(text: &str) {
     assert_eq!((count("call_retried"), &events["call_retried"][0]["code"]), (1, &Value::from("server_error")));
     let failed = events["document_done"].iter().find(|event| event["document"] == "00.txt").unwrap();
     assert_eq!((failed["status"].as_str(), failed["calls"].as_u64()), (Some("failed"), Some(1)));
-    assert!(text.lines().next().unwrap().contains("\"started\"") && text.lines().last().unwrap().contains("\"finished\""));
+    assert!(text.lines().next().unwrap().contains("\"started\""));
+    let last = last(text);
+    assert_eq!((&last["event"], &last["exit_code"], last.get("stopped")), (&json!("finished"), &json!(3), None));
 }
 
 #[test]
@@ -156,6 +166,8 @@ fn every_event_is_a_line_in_a_file_on_stdout_or_in_a_fifo() {
     let workspace_of_file = workspace(&to_file, 5);
     workspace_of_file.run(["--job", "echo.toml", "--events", "events.jsonl"]).exits(3);
     check_events(&std::fs::read_to_string(workspace_of_file.path("events.jsonl")).unwrap());
+    let to_stderr = server();
+    check_events(&workspace(&to_stderr, 5).run(["--job", "echo.toml", "--progress", "json"]).exits(3).stderr);
     let to_stdout = server();
     check_events(&workspace(&to_stdout, 5).run(["--job", "echo.toml", "--events", "-"]).exits(3).stdout);
     let to_fifo = server();
@@ -187,80 +199,73 @@ fn a_log_that_cannot_be_written_is_told_and_the_run_goes_on() {
     assert_eq!(run.finish().exits(0).csv("echo").rows.len(), 3);
 }
 
-/// Takes one POST; gives its body.
-fn webhook(listener: &TcpListener) -> Value {
-    let (mut stream, _) = listener.accept().unwrap();
-    let mut text = Vec::new();
-    let mut piece = [0; 1024];
-    loop {
-        let n = stream.read(&mut piece).unwrap();
-        text.extend(&piece[..n]);
-        let seen = String::from_utf8_lossy(&text).into_owned();
-        if let Some((head, body)) = seen.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
-            if body.len() == length.unwrap().parse::<usize>().unwrap() {
-                assert!(head.starts_with("POST /secret HTTP/1.1"), "{head}");
-                stream.write_all(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
-                return serde_json::from_str(body).unwrap();
-            }
-        }
-    }
-}
-
 #[test]
-fn alerts_are_commands_and_webhooks_that_get_the_facts_once_and_their_failures_are_told() {
+fn the_last_event_tells_how_a_run_ended_and_nothing_follows_it() {
+    let log = |workspace: &Workspace, name: &str| std::fs::read_to_string(workspace.path(name)).unwrap();
+    let nobody =
+        Workspace::new().set("llm.provider", "openai-compatible").set("llm.model", "m").set("llm.base_url", "http://127.0.0.1:9/v1");
+    let nobody = nobody.set("llm.retry.base_ms", 1).set("llm.retry.max_attempts", 2);
+    nobody.write("echo.toml", ECHO).doc("a.txt", "docid:k0");
+    nobody.run(["--job", "echo.toml", "--events", "parked"]).exits(4);
+    let parked = last(&log(&nobody, "parked"));
+    assert_eq!((&parked["event"], &parked["exit_code"]), (&json!("finished"), &json!(4)));
+    assert!(!parked["stopped"].as_str().unwrap().is_empty());
+    // An error has its message.
+    let empty = Workspace::new().set("llm.model", "m");
+    let run = empty.run(["--events", "empty", "--progress", "json"]).exits(2);
+    let failed = last(&log(&empty, "empty"));
+    assert_eq!((&failed["event"], &failed["exit_code"]), (&json!("failed"), &json!(2)));
+    assert!(run.stderr.contains(&format!("docmill: {}", failed["message"].as_str().unwrap())), "{}", run.stderr);
+    // What is found out late is told before; a second run in the same directory leaves the log of the first alone.
     let open = Arc::default();
-    let server = gated(&open, &["k0", "k1", "k2"]);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let hook = format!("http://{}/secret", listener.local_addr().unwrap());
-    let workspace = workspace(&server, 6).env("HOOK", &hook);
-    workspace.write(
-        "pipeline.toml",
-        r#"
-        [[alert]]
-        when = "failure_rate > 0.5"
-        over = 3
-        run = ["sh", "-c", "cat >> facts.json; echo $ALERT_VALUE >> value"]
-        [[alert]]
-        when = "stall_s > 0.05"
-        webhook = "env:HOOK"
-        [[alert]]
-        when = "cost_usd > 100"
-        run = ["touch", "never"]
-        [[alert]]
-        when = "failure_rate > 0.4"
-        over = 1
-        run = ["no-such-program"]
-        "#,
-    );
-    let run = workspace.start_run(["--job", "echo.toml"]);
-    let facts = webhook(&listener);
-    assert_eq!((facts["measure"].as_str(), facts["run"].as_i64(), facts["jobs"][0].as_str()), (Some("stall_s"), Some(1), Some("echo")));
-    run.wait_until_it_says("an alert could not be sent: webhook at 127.0.0.1: 500");
-    run.wait_until_it_says("alert sent: docmill run 1 in \"output\": failure_rate > 0.5, it is 1");
-    run.wait_until_it_says("an alert could not be sent: no-such-program: ");
+    let server = gated(&open, &[]);
+    let workspace = workspace(&server, 2);
+    let run = workspace.start_run(["--job", "echo.toml", "--events", "events"]);
+    server.wait_until("it asks", |ledger| ledger.requests() == 2);
+    workspace.run(["--job", "echo.toml", "--events", "events"]).exits(2);
+    workspace.docmill(["cancel", "no-such.txt"]).exits(0);
+    workspace.docmill(["pause"]).exits(0);
+    workspace.docmill(["resume"]).exits(0);
     open.store(true, SeqCst);
-    let run = run.finish().exits(3);
-    assert!(!run.stderr.contains("/secret"), "{}", run.stderr);
-    let facts: Vec<Value> =
-        std::fs::read_to_string(workspace.path("facts.json")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((facts.len(), facts[0]["failed"].as_u64(), facts[0]["alert"].as_str()), (1, Some(3), Some("failure_rate > 0.5")));
-    assert_eq!(std::fs::read_to_string(workspace.path("value")).unwrap(), "1.0\n");
-    assert!(!workspace.path("never").exists());
+    run.finish().exits(0).says(&["note: paused", "note: resumed", "warning: no-such.txt was to be cancelled"]);
+    let events = events(&log(&workspace, "events"));
+    assert_eq!((events["warning"].len(), events["note"].len(), events.get("failed")), (1, 2, None));
+    let finished = last(&log(&workspace, "events"));
+    assert_eq!((&finished["event"], &finished["exit_code"], finished.get("stopped")), (&json!("finished"), &json!(0), None));
+    // A run that was up to date ends in the same way.
+    workspace.run(["--job", "echo.toml", "--events", "again"]).exits(0);
+    assert_eq!(last(&log(&workspace, "again"))["exit_code"], 0);
 }
 
 #[test]
-fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
-    let workspace = Workspace::new();
-    workspace.doc("a.txt", "x");
-    for (alert, why) in [
-        ("when = \"cost > 1\"\nrun = [\"true\"]", "pipeline.toml:2: alert: \"cost > 1\" is no condition"),
-        ("when = \"cost_usd > 1\"", "takes either a command"),
-        ("whne = \"cost_usd > 1\"", "unknown field `whne`"),
-    ] {
-        workspace.write("pipeline.toml", format!("\n[[alert]]\n{alert}\n"));
-        workspace.run([""; 0]).exits(2).says(&[why]);
+fn a_watcher_ends_with_its_reader_and_all_its_lines_are_events() {
+    let open = Arc::default();
+    let server = gated(&open, &[]);
+    let workspace = workspace(&server, 2);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("it asks", |ledger| ledger.requests() == 2);
+    for form in [&["--json"][..], &[]] {
+        let mut watcher = Command::new(assert_cmd::cargo::cargo_bin!("docmill"))
+            .args(["status", "--watch"])
+            .args(form)
+            .current_dir(workspace.path("."))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(watcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty());
+        // The run is held until this is over.
+        assert!(watcher.wait().unwrap().success());
     }
-    workspace.write("pipeline.toml", "alert = [\"x\"]\n");
-    workspace.run([""; 0]).exits(2).says(&["pipeline.toml:1: alert takes a list of tables"]);
+    let watcher = workspace.start(["status", "--watch", "--json"]);
+    while !watcher.heard().contains("\"progress\"") {
+        std::thread::yield_now();
+    }
+    open.store(true, SeqCst);
+    run.finish().exits(0);
+    let told = watcher.finish().exits(0).stdout;
+    let last = last(&told);
+    assert_eq!((events(&told)["status"].len(), &last["event"], &last["outcome"]), (1, &json!("status"), &json!("complete")));
 }

@@ -316,6 +316,6 @@ impl Observer for Context {
 
     fn note(&self, message: &str) {
         // Nobody waits for a slow terminal here; such notes are few.
-        drop(self.events.try_send(RunEvent::Warning { message: message.to_owned() }));
+        drop(self.events.try_send(RunEvent::Note { message: message.to_owned() }));
     }
 }

@@ -1,0 +1,90 @@
+//! A run that was put together, carried out and watched to its last event.
+
+use super::assemble::Assembled;
+use super::exit::{Exit, Stop};
+use crate::engine::{self, Outcome, RunError};
+use crate::event::RunEvent;
+use crate::report::{AlertSettings, EventLog, MetricsServer, Style, Watching};
+use crate::store::LockError;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Events that may wait for a slow terminal.
+const EVENTS: usize = 256;
+
+impl Assembled {
+    /// Runs it, and shows what happens.
+    pub async fn run(self, style: Style) -> Result<Outcome, Stop> {
+        let Self { mut plan, simulator, report, alerts, doubts } = self;
+        plan.tell_each = style == Style::Json || !report.events.is_empty() || alerts.iter().any(AlertSettings::is_about_each);
+        plan.trace = !report.traces.is_empty();
+        let (events, watched) = mpsc::channel(EVENTS);
+        if let Some(message) = doubts {
+            drop(events.try_send(RunEvent::Warning { message }));
+        }
+        let (mut watching, mut beside) = (Watching::new(style, &report), JoinSet::new());
+        if !report.events.is_empty() {
+            watching.log(EventLog::open(&report.events).map_err(|why| Stop::usage(format!("report.events: {why}")))?);
+        }
+        if !report.metrics.is_empty() {
+            let server = MetricsServer::bind(&report.metrics).map_err(|why| Stop::usage(format!("report.metrics: {why}")))?;
+            watching.serve(&server);
+            drop(events.try_send(RunEvent::Note { message: format!("metrics are at {}", server.url()) }));
+            beside.spawn(server.serve());
+        }
+        let traces = plan.trace.then(|| watching.trace(&report.traces)).transpose();
+        let traces = traces.map_err(|why| Stop::usage(format!("report.traces: {why}")))?;
+        let alarm = watching.alert(&alerts, &events.downgrade()).map_err(Stop::usage)?;
+        let watching = tokio::task::spawn_blocking(move || watching.watch(watched));
+        let outcome = engine::run(plan, events.clone()).await;
+        // All that is still to be said is said before the last event, which is then the end of a log.
+        tell(&events, RunEvent::Ending).await;
+        let lost = async { if let Some(traces) = traces { traces.end().await } else { None } };
+        let (late, lost) = tokio::join!(alarm.end(), lost);
+        for message in late.into_iter().chain(lost) {
+            tell(&events, RunEvent::Warning { message }).await;
+        }
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+        // Where another run is at work, the log may be that run's.
+        let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. })));
+        let outcome = outcome.map_err(run_failed);
+        if !is_elsewhere {
+            tell(&events, last(&outcome)).await;
+        }
+        drop(events);
+        // The watcher ends with the events; only then is the screen ours again.
+        watching.await.map_err(Stop::internal)?;
+        outcome
+    }
+}
+
+async fn tell(events: &mpsc::Sender<RunEvent>, event: RunEvent) {
+    // A watcher that is lost is told about at the end.
+    let _nobody_watches = events.send(event).await;
+}
+
+/// How it ended.
+fn last(outcome: &Result<Outcome, Stop>) -> RunEvent {
+    match outcome {
+        Ok(outcome) => RunEvent::Finished {
+            jobs: outcome.summaries.clone(),
+            results: outcome.results.clone(),
+            stopped: outcome.stop.as_ref().map(|stop| stop.message.clone()).or_else(|| outcome.not_copied.clone()),
+            exit_code: Exit::of(outcome) as u8,
+        },
+        Err(stop) => RunEvent::Failed { message: stop.message.clone(), exit_code: stop.exit as u8 },
+    }
+}
+
+/// A run that could not go on, as the end of a command.
+pub(super) fn run_failed(error: RunError) -> Stop {
+    match error {
+        full if full.is_disk_full() => {
+            Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
+        }
+        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
+        other => Stop::internal(other),
+    }
+}
