@@ -3,8 +3,9 @@
 use super::args::{CancelArgs, RequeueArgs, SetArgs, SettingsArgs, StoreArgs};
 use super::exit::{Exit, Stop};
 use super::print;
-use super::settings::{archive, load, output_flag};
-use crate::control::{Answer, Request, call};
+use super::settings::{archive_in, load_for_directory};
+use crate::control::{Answer, CallError, Request, call};
+use crate::report::plain;
 use crate::store::{LockError, RunLock};
 use std::path::Path;
 
@@ -38,7 +39,7 @@ pub(super) fn cancel(args: &CancelArgs) -> Result<Exit, Stop> {
 }
 
 pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, Stop> {
-    let (settings, archive) = archive(&args.store)?;
+    let (settings, archive) = archive_in(&args.store)?;
     let directory = &settings.output.dir;
     let lock = match RunLock::acquire(directory) {
         Err(LockError::Held { .. }) => {
@@ -52,7 +53,7 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, Stop> {
     drop(archive);
     for document in &args.documents {
         // Marking takes the writing side of the store, and closes this one.
-        let (_, archive) = self::archive(&args.store)?;
+        let (_, archive) = archive_in(&args.store)?;
         let Some(row) = archive.row_of(document, recipe).map_err(Stop::internal)? else {
             return Err(Stop::usage(format!("{document}: there is no such document with a row; names are as in the results")));
         };
@@ -60,7 +61,7 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, Stop> {
             return Err(Stop::usage(format!("{document} is {}: nothing of it has failed; --all asks all its calls again", row.status)));
         }
         archive.requeue(document, args.all).map_err(Stop::internal)?;
-        print(&format!("{document}: the next run asks again"))?;
+        print(&format!("{}: the next run asks again", plain(document)))?;
     }
     drop(lock);
     Ok(Exit::Ok)
@@ -71,14 +72,14 @@ fn ask(args: &StoreArgs, request: Request) -> Result<Exit, Stop> {
 }
 
 fn ask_all(args: &StoreArgs, requests: &[Request]) -> Result<Exit, Stop> {
-    let (_config, settings) = load(&args.settings, output_flag(args.output.as_deref()))?;
+    let settings = load_for_directory(args)?;
     requests.iter().try_for_each(|request| tell(&settings.output.dir, request)).map(|()| Exit::Ok)
 }
 
 fn tell(directory: &Path, request: &Request) -> Result<(), Stop> {
     at_work(directory)?;
     match call(directory, request).map_err(|error| out_of_reach(directory, &error))? {
-        Answer::Done(said) => print(&said),
+        Answer::Done(said) => print(&plain(&said)),
         Answer::Refused(why) => Err(Stop::usage(why)),
     }
 }
@@ -86,12 +87,19 @@ fn tell(directory: &Path, request: &Request) -> Result<(), Stop> {
 /// An error if no run is at work in `directory`.
 pub(super) fn at_work(directory: &Path) -> Result<(), Stop> {
     let idle = || Stop::usage(format!("no run is at work in {}; --output names another directory", directory.display()));
-    RunLock::holder(directory).map(|_| ()).ok_or_else(idle)
+    let nobody_can_tell = |error| {
+        let shown = directory.display();
+        Stop::usage(format!("whether a run is at work in {shown} cannot be seen: {error}. Only the user it belongs to can talk to it"))
+    };
+    RunLock::look(directory).map_err(nobody_can_tell)?.map(|_| ()).ok_or_else(idle)
 }
 
 /// Somebody is at work there, and does not answer.
-pub(super) fn out_of_reach(directory: &Path, error: &crate::control::CallError) -> Stop {
+pub(super) fn out_of_reach(directory: &Path, error: &CallError) -> Stop {
     let shown = directory.display();
+    if matches!(error, CallError::NotOurs { .. }) {
+        return Stop::usage(format!("the docmill at work in {shown} cannot be talked to: {error}"));
+    }
     Stop::usage(format!(
         "the docmill at work in {shown} cannot be talked to: {error}. It is just beginning or ending, is no run, or is on another machine"
     ))

@@ -27,7 +27,9 @@ fn is_live(key: &str) -> bool {
 }
 
 impl Source {
-    pub fn new((args, flags): (SettingsArgs, Vec<Flag>), config: &Config, account: &Account, jobs: &JobSet) -> Self {
+    pub fn new((mut args, flags): (SettingsArgs, Vec<Flag>), config: &Config, account: &Account, jobs: &JobSet) -> Self {
+        // A file that the run began with is missed when it is gone: without it everything would be as by default.
+        args.config = settings::file(&args);
         Self { args, flags, now: Mutex::new(config.clone()), account: account.clone(), jobs: jobs.clone() }
     }
 

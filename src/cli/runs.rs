@@ -4,15 +4,16 @@ use super::args::RunsArgs;
 use super::exit::{Exit, Stop};
 use super::history::{changes, kept};
 use super::regressions::{Past, regressions};
-use super::settings::archive;
+use super::settings::archive_in;
 use super::{print, table};
 use crate::engine::LIVE_CHANGES;
-use crate::store::{Pace, RunRecord};
+use crate::store::{Pace, RunLock, RunRecord};
 use serde_json::{Map, Value, json};
 
 pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Stop> {
-    let (_settings, archive) = archive(&args.store)?;
+    let (settings, archive) = archive_in(&args.store)?;
     let runs = archive.runs().map_err(Stop::internal)?;
+    let at_work = RunLock::holder(&settings.output.dir);
     let paces = archive.paces().map_err(Stop::internal)?;
     let mut past = Vec::new();
     let mut lines = Vec::new();
@@ -21,6 +22,10 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Stop> {
         let pace = paces.get(&run.id).copied().unwrap_or_default();
         past.extend(Past::of(run, &figures, pace));
         let mut line = line(run, &figures, pace, at.checked_sub(1).map(|before| &runs[before]));
+        if let (Some(holder), None, true) = (&at_work, &run.outcome, at + 1 == runs.len()) {
+            line["outcome"] = json!("at work");
+            line["at_work"] = json!(holder.process);
+        }
         line["regressions"] = json!(regressions(&past, run.id));
         lines.push(line);
     }

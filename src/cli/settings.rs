@@ -11,7 +11,7 @@ use crate::report::{AlertSettings, ReportSettings};
 use crate::store::{Archive, StoreSettings};
 use crate::write::OutputSettings;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A setting by an argument of its own: key, value, argument.
 pub(super) type Flag = (String, String, String);
@@ -21,11 +21,16 @@ pub(super) const FILE: &str = "pipeline.toml";
 
 /// Loads and checks all layers. `flags` are those with names of their own: key, value, flag.
 pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), Stop> {
+    lay(file(args), args, flags)
+}
+
+/// The settings file: the one that is named, or the one that is there.
+pub(super) fn file(args: &SettingsArgs) -> Option<PathBuf> {
+    args.config.clone().or_else(|| Some(Path::new(FILE).to_owned()).filter(|file| file.exists()))
+}
+
+fn lay(file: Option<PathBuf>, args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), Stop> {
     let mut layers = Vec::new();
-    let file = match &args.config {
-        Some(file) => Some(file.clone()),
-        None => Some(Path::new(FILE).to_owned()).filter(|file| file.exists()),
-    };
     if let Some(file) = file {
         let name = file.display().to_string();
         let text = std::fs::read_to_string(&file).map_err(|e| Stop::usage(format!("settings file {name}: {e}")))?;
@@ -44,9 +49,28 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Set
     Ok((config, settings))
 }
 
+/// The settings of a command that only has to know the output directory. If it is given, a settings file that somebody is
+/// just editing is not in the way.
+pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, Stop> {
+    let flags = || output_flag(args.output.as_deref());
+    let loaded = match load(&args.settings, flags()) {
+        Err(broken) if args.output.is_some() => lay(None, &args.settings, flags()).map_err(|_| broken),
+        loaded => loaded,
+    };
+    loaded.map(|(_config, settings)| settings)
+}
+
+/// The same, and the store there.
+pub(super) fn archive_in(args: &StoreArgs) -> Result<(Settings, Archive), Stop> {
+    archive_of(load_for_directory(args)?)
+}
+
 /// The settings of a command that looks at a store, and the store.
 pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), Stop> {
-    let (_config, settings) = load(&args.settings, output_flag(args.output.as_deref()))?;
+    archive_of(load(&args.settings, output_flag(args.output.as_deref()))?.1)
+}
+
+fn archive_of(settings: Settings) -> Result<(Settings, Archive), Stop> {
     let directory = &settings.output.dir;
     let archive = Archive::open(directory).map_err(Stop::usage)?;
     let nothing = || {

@@ -3,7 +3,7 @@
 use super::args::StatusArgs;
 use super::exit::{Exit, Stop};
 use super::print;
-use super::settings::archive;
+use super::settings::archive_in;
 use crate::event::line;
 use crate::model::{FailureCode, Money};
 use crate::store::{Archive, Counts, Doubt, Holder, Retry, RunLock, RunRecord};
@@ -23,7 +23,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
     if args.watch && !super::watch::watch(args)? {
         return Ok(Exit::Ok);
     }
-    let (settings, archive) = archive(&args.store)?;
+    let (settings, archive) = archive_in(&args.store)?;
     let runs = archive.runs().map_err(Stop::internal)?;
     let Some(last) = runs.last() else { return Err(Stop::usage(format!("{} holds no run", archive.path().display()))) };
     let at_work = RunLock::holder(&settings.output.dir);

@@ -3,7 +3,7 @@
 use super::args::StatusArgs;
 use super::exit::Stop;
 use super::live::{at_work, out_of_reach};
-use super::settings::{load, output_flag};
+use super::settings::load_for_directory;
 use super::{nobody_reads, print};
 use crate::control;
 use crate::event::{RunEvent, Snapshot};
@@ -31,7 +31,7 @@ enum Told {
 
 /// Follows the run at work until it ends, or until nobody reads what is told. Whether somebody does.
 pub(super) fn watch(args: &StatusArgs) -> Result<bool, Stop> {
-    let (_config, settings) = load(&args.store.settings, output_flag(args.store.output.as_deref()))?;
+    let settings = load_for_directory(&args.store)?;
     let directory = &settings.output.dir;
     at_work(directory)?;
     let lines = control::watch(directory).map_err(|error| out_of_reach(directory, &error))?;

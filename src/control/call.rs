@@ -17,6 +17,14 @@ pub enum CallError {
         /// Why the note cannot be read.
         source: io::Error,
     },
+    /// Its note is for its own user alone.
+    #[error("it belongs to another user, who alone can talk to it: {NOTE} in {directory}: {source}")]
+    NotOurs {
+        /// The output directory.
+        directory: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// It does not answer.
     #[error("it does not answer: {0}")]
     Silent(#[from] io::Error),
@@ -43,7 +51,14 @@ pub fn watch(directory: &Path) -> Result<Lines<BufReader<TcpStream>>, CallError>
 }
 
 fn connect(directory: &Path, request: &Request) -> Result<TcpStream, CallError> {
-    let no_note = |source| CallError::NoNote { directory: directory.display().to_string(), source };
+    let no_note = |source: io::Error| {
+        let directory = directory.display().to_string();
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            CallError::NotOurs { directory, source }
+        } else {
+            CallError::NoNote { directory, source }
+        }
+    };
     let note = std::fs::read(directory.join(NOTE)).map_err(no_note)?;
     let Note { port, token } = serde_json::from_slice(&note).map_err(|e| no_note(e.into()))?;
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;

@@ -1,7 +1,7 @@
 //! What is known about a call before it is sent: answered, failed for good, in doubt, or open.
 
 use super::RunError;
-use crate::model::{CallKey, CallRecord, DocumentId, Failure, FailureCode, Money, Usage};
+use crate::model::{CallKey, CallRecord, DocumentId, Failure, FailureCode, Money, Spent, Usage};
 use crate::store::{AnswerReader, Known, Retry};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,6 +16,8 @@ pub(super) struct Answers {
     pub retry: Retry,
     /// Attempts of runs that died, by call.
     pub in_doubt: HashMap<(DocumentId, CallKey), Vec<i64>>,
+    /// What calls came to in runs that ended before they did.
+    pub left_open: HashMap<(DocumentId, CallKey), Spent>,
     /// Whether calls in doubt are left alone.
     pub skip_in_doubt: bool,
     /// Calls being asked, if identical ones are shared.
@@ -36,8 +38,8 @@ pub(super) enum Before {
     InDoubt(Failure),
     /// It is to be sent.
     Open {
-        /// What it came to before, if it failed: that was paid for as well.
-        earlier: Option<Box<CallRecord>>,
+        /// What was sent for it before, if it was: that was paid for as well.
+        earlier: Option<Spent>,
         /// Whether something is on record that an answer would replace: a failure, or an answer that cannot be read.
         replaces: bool,
     },
@@ -55,7 +57,17 @@ impl Answers {
 
     fn judge(&self, document: DocumentId, key: CallKey, known: Option<Known>) -> Before {
         let replaces = known.is_some();
-        let open = |earlier| Before::Open { earlier, replaces };
+        let open = |record: Option<CallRecord>| {
+            let recorded = record.map(|CallRecord { attempts, maybe_billed, usage, cost_usd: cost, seconds, .. }| Spent {
+                attempts,
+                maybe_billed,
+                usage,
+                cost,
+                seconds,
+            });
+            let left = self.left_open.get(&(document, key)).copied();
+            Before::Open { earlier: recorded.into_iter().chain(left).reduce(Spent::and), replaces }
+        };
         match known {
             // A record that cannot be read back is worth no more than none.
             Some(Known::Answer(call)) => serde_json::from_str(&call).map_or_else(|_| open(None), Before::Answered),

@@ -12,7 +12,9 @@ use super::{Context, RunError};
 use crate::ask::{Asker, Ended, Question, RunStop};
 use crate::event::RunEvent;
 use crate::job::Job;
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus, Trace};
+use crate::model::{
+    Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus, Spent, Trace,
+};
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -71,7 +73,7 @@ struct Asking<'r> {
     /// Whether its answer replaces something on record.
     replaces: bool,
     /// What it came to in earlier runs.
-    earlier: Option<Box<CallRecord>>,
+    earlier: Option<Spent>,
     role: &'r Role,
 }
 
@@ -226,7 +228,7 @@ impl Desk {
                     answer: Some(answered.value),
                     model: Some(answered.model),
                     request_id: answered.request_id,
-                    ..RowMaker::record(call, &spent, earlier.as_deref())
+                    ..RowMaker::record(call, &spent, earlier)
                 };
                 self.keep(NewAnswer { document, key, call: json(&record)?, settles, replaces }).await?;
                 Ok(record)
@@ -242,7 +244,7 @@ impl Desk {
                         Err(reason) => self.stop(reason),
                     }
                 }
-                let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent, earlier.as_deref()) };
+                let record = CallRecord { status, failure: Some(failure), ..RowMaker::record(call, &spent, earlier) };
                 let failure = NewFailure { document, key, code, call: json(&record)?, settles };
                 self.store.save_failure(failure).await.map_err(|gone| self.store_failed(gone))?;
                 Ok(record)

@@ -54,7 +54,7 @@ enum Doing {
 impl Conductor {
     /// Runs until `finished`. The first signal stops admission, and calls in flight are finished as far as the time for
     /// it goes; the second ends the process at once, which leaves the calls in flight in doubt and costs nothing that is
-    /// committed.
+    /// committed. A terminal that is closed says so more than once, by its shell and by itself: that never is the second.
     pub async fn conduct(mut self, finished: CancellationToken) {
         let mut ticks = tokio::time::interval(TICK);
         let mut signals = Signals::new();
@@ -93,16 +93,17 @@ impl Conductor {
                     // Whoever asked may have left; what was asked is done all the same.
                     let _left = answer.send(done);
                 }
-                exit_code = signals.next() => {
-                    let Some(exit_code) = exit_code else {
-                        self.reload().await;
-                        continue;
-                    };
-                    if drained_at.is_some() || self.abandon.is_cancelled() {
-                        std::process::exit(exit_code);
+                heard = signals.next() => {
+                    let stopping = drained_at.is_some() || self.abandon.is_cancelled();
+                    match heard {
+                        Heard::Reload => self.reload().await,
+                        Heard::Stop(exit_code) if stopping => std::process::exit(exit_code),
+                        Heard::HungUp if stopping => {}
+                        Heard::Stop(_) | Heard::HungUp => {
+                            drained_at = Some(Instant::now() + self.drain);
+                            self.stop(heard).await;
+                        }
                     }
-                    drained_at = Some(Instant::now() + self.drain);
-                    self.stop().await;
                 }
             }
         }
@@ -135,8 +136,9 @@ impl Conductor {
         }
     }
 
-    async fn stop(&self) {
-        let message = "stopped by a signal".to_owned();
+    async fn stop(&self, heard: Heard) {
+        let why = if matches!(heard, Heard::HungUp) { "its terminal was closed" } else { "stopped by a signal" };
+        let message = why.to_owned();
         let _first_wins = self.stopped_by.set(RunStop { kind: StopKind::Parked, message });
         self.context.stop.cancel();
         let message = format!(
@@ -154,13 +156,29 @@ async fn at(time: Option<Instant>) {
     }
 }
 
+/// What a signal wants.
+#[derive(Debug, Clone, Copy)]
+enum Heard {
+    /// That the run stops. A second time it ends at once, with this exit code.
+    Stop(i32),
+    /// That the run stops, as its terminal is gone.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "terminals say so by a signal only on Unix"))]
+    HungUp,
+    /// That the settings file is read again.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "a signal of Unix"))]
+    Reload,
+}
+
 /// What shells expect of a program that a signal has ended.
 const INTERRUPTED: i32 = 130;
 #[cfg(unix)]
 const TERMINATED: i32 = 143;
 
-/// Ctrl-C and SIGTERM, and SIGHUP where no terminal is there that could hang up. Registered once: between two registrations a signal would be lost.
+/// Ctrl-C, SIGTERM and SIGHUP. Registered once: between two registrations a signal would be lost.
 struct Signals {
+    /// Whether there is a terminal that could hang up.
+    #[cfg(unix)]
+    on_terminal: bool,
     #[cfg(unix)]
     interrupt: Option<tokio::signal::unix::Signal>,
     #[cfg(unix)]
@@ -173,18 +191,19 @@ struct Signals {
 impl Signals {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        // On a terminal it says that the terminal is gone: that ends the program, as it always did.
-        let on_terminal = std::io::stderr().is_terminal() || std::io::stdin().is_terminal();
-        let hang_up = if on_terminal { None } else { signal(SignalKind::hangup()).ok() };
-        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok(), hang_up }
+        let on_terminal = std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal();
+        // Whoever lets it be ignored wants the run to outlive its terminal.
+        let hang_up = if on_terminal && hang_up_is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
+        Self { on_terminal, interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok(), hang_up }
     }
 
-    /// Waits for a signal; gives the exit code of a program that it ends, if it is one that ends programs.
-    async fn next(&mut self) -> Option<i32> {
+    /// Waits for a signal; gives what it wants.
+    async fn next(&mut self) -> Heard {
         tokio::select! {
-            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => Some(INTERRUPTED),
-            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => Some(TERMINATED),
-            Some(Some(())) = async { Some(self.hang_up.as_mut()?.recv().await) } => None,
+            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => Heard::Stop(INTERRUPTED),
+            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => Heard::Stop(TERMINATED),
+            Some(Some(())) = async { Some(self.hang_up.as_mut()?.recv().await) } =>
+                if self.on_terminal { Heard::HungUp } else { Heard::Reload },
             else => std::future::pending().await,
         }
     }
@@ -196,10 +215,19 @@ impl Signals {
         Self {}
     }
 
-    async fn next(&mut self) -> Option<i32> {
+    async fn next(&mut self) -> Heard {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        Some(INTERRUPTED)
+        Heard::Stop(INTERRUPTED)
     }
+}
+
+/// Whether this process was started with SIGHUP ignored, where the system tells.
+#[cfg(unix)]
+fn hang_up_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is the first signal, and so the lowest bit.
+    ignored.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

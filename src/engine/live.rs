@@ -6,7 +6,7 @@ use crate::ask::{Governor, LimitSettings};
 use crate::control::{Answer, Request};
 use crate::event::RunEvent;
 use crate::model::Money;
-use crate::store::{Archive, Store, StoreWatcher};
+use crate::store::{Archive, Store, StoreError, StoreWatcher};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -171,6 +171,12 @@ impl Live {
             let next = if row.run == self.place.1 { "" } else { ", of an earlier run" };
             return Err(format!("{document} is done{next}: {}", row.status));
         }
+        if !self.under_way.holds(&document)
+            && let Some(nearest) = self.unknown(&document).await?
+        {
+            let hint = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+            return Err(format!("{document}: this run has no such document{hint}"));
+        }
         Ok(match self.under_way.cancel(&document) {
             Cancelled::Now => format!("{document}: no further call is sent; those in flight are finished, and their answers kept"),
             Cancelled::Later => format!("{document}: it is not under way yet, and will not be asked about when it comes"),
@@ -195,6 +201,26 @@ impl Live {
         Ok(format!("{document}: this run is past it; the next one asks again"))
     }
 
+    /// If all documents of the run are known by now, and none has this name: the one that is nearest to it, if one is near.
+    async fn unknown(&self, name: &str) -> Result<Option<Option<String>>, String> {
+        /// Names that have less in common are another matter.
+        const NEAR: f64 = 0.8;
+        let (name, run) = (name.to_owned(), self.place.1);
+        let look = move |archive: Archive| {
+            let Some(listing) = archive.whole_listing(run)? else { return Ok(None) };
+            let (mut is_there, mut nearest) = (false, (NEAR, None));
+            archive.documents(listing, |other, _| {
+                is_there |= other == name;
+                let likeness = strsim::jaro_winkler(other, &name);
+                if likeness > nearest.0 {
+                    nearest = (likeness, Some(other.to_owned()));
+                }
+            })?;
+            Ok((!is_there).then_some(nearest.1))
+        };
+        self.look_up(move |archive| look(archive).map_err(|e: StoreError| e.to_string())).await
+    }
+
     /// The row of a document under this run's recipe, if it has one.
     async fn row(&self, document: &str) -> Result<Option<crate::store::RowState>, String> {
         let (name, recipe) = (document.to_owned(), self.place.2);
@@ -209,9 +235,20 @@ impl Live {
 }
 
 /// Leaves to the next run what this one could not do, and tells what came to nothing.
-pub(super) async fn leave(under_way: &UnderWay, store: &Store, context: &Context) -> Result<(), RunError> {
-    for name in under_way.never_came() {
-        let message = format!("{name} was to be cancelled, and no such document has come");
+pub(super) async fn leave(under_way: &UnderWay, stopped: bool, store: &Store, context: &Context) -> Result<(), RunError> {
+    let never_came = under_way.never_came();
+    // A run that got to its end has had all documents there are.
+    let kept = store.keep_cancelled(if stopped { &never_came } else { &[] });
+    for name in never_came {
+        let message = match kept {
+            _ if !stopped => format!("{name} was to be cancelled, and no such document has come"),
+            Ok(()) => format!("{name} was to be cancelled and had not come when the run stopped: the next run does not ask about it"),
+            Err(_) => {
+                format!(
+                    "{name} was to be cancelled and had not come when the run stopped: the next run asks about it; cancel it again then"
+                )
+            }
+        };
         context.tell(RunEvent::Warning { message }).await;
     }
     for (name, all) in under_way.requeued() {

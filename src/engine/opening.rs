@@ -28,6 +28,8 @@ pub(super) struct Opened {
     pub previous: Option<i64>,
     pub answers: Answers,
     pub budget: Budget,
+    /// Documents that somebody has given up in an earlier run.
+    pub cancelled: Vec<String>,
 }
 
 /// Opens the store and begins a run in it.
@@ -37,8 +39,8 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
     // The whole ledger is added up only where the sum matters.
     let before = plan.max_cost.map(|_| store.spent()).transpose()?;
-    let budget = Budget::new(plan.max_cost, before);
-    Ok(Opened { store, rows, catalog, next, previous, answers, budget })
+    let (budget, cancelled) = (Budget::new(plan.max_cost, before), store.cancelled()?);
+    Ok(Opened { store, rows, catalog, next, previous, answers, budget, cancelled })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {
@@ -57,6 +59,7 @@ fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
         reader: store.answers()?.map(|reader| Arc::new(Mutex::new(reader))),
         retry: plan.retry.clone(),
         in_doubt: store.in_doubt()?,
+        left_open: store.left_open()?,
         skip_in_doubt: plan.skip_in_doubt,
         sharing: plan.llm.share_identical_calls.then(Sharing::default),
     })

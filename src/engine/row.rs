@@ -79,15 +79,8 @@ impl RowMaker {
     }
 
     /// The record of a call, before it is known how it ended. What earlier runs have spent on it is part of it.
-    pub fn record(call: &Call, spent: &Spent, earlier: Option<&CallRecord>) -> CallRecord {
-        let Spent { mut attempts, mut maybe_billed, mut usage, mut cost, mut seconds, .. } = *spent;
-        if let Some(earlier) = earlier {
-            attempts += earlier.attempts;
-            maybe_billed += earlier.maybe_billed;
-            usage += earlier.usage;
-            seconds += earlier.seconds;
-            cost = cost.zip(earlier.cost_usd).map(|(now, before)| now + before);
-        }
+    pub fn record(call: &Call, spent: &Spent, earlier: Option<Spent>) -> CallRecord {
+        let Spent { attempts, maybe_billed, usage, cost, seconds, .. } = earlier.map_or(*spent, |earlier| earlier.and(*spent));
         CallRecord {
             task: call.task.to_string(),
             axes: Self::axes(call),

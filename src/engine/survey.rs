@@ -200,6 +200,7 @@ async fn prepare_some(
         reader: reader.map(|reader| Arc::new(Mutex::new(reader))),
         retry: plan.retry.clone(),
         in_doubt: HashMap::new(),
+        left_open: HashMap::new(),
         skip_in_doubt: false,
         sharing: plan.llm.share_identical_calls.then(Sharing::default),
     };

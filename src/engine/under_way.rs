@@ -43,6 +43,11 @@ pub(super) enum Cancelled {
 }
 
 impl UnderWay {
+    /// Nobody yet; these are given up when they come.
+    pub fn without(cancelled: Vec<String>) -> Self {
+        Self(Mutex::new(Documents { cancelled: cancelled.into_iter().collect(), ..Documents::default() }))
+    }
+
     /// A document has its turn.
     pub fn begin(&self, name: &str) -> Turn<'_> {
         let mut documents = self.documents();

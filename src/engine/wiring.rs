@@ -63,7 +63,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
-    let Opened { store, rows, catalog, next, previous, answers, budget } = open(&plan, &started).map_err(RunError::Unusable)?;
+    let Opened { store, rows, catalog, next, previous, answers, budget, cancelled } = open(&plan, &started).map_err(RunError::Unusable)?;
     // Whether anything is known already, be it an answer or a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
 
@@ -92,7 +92,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
     let (governor, samples) = (Arc::new(governor(&plan, budget, &abandon, &context)), handle.watcher());
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
-    let under_way = Arc::new(UnderWay::default());
+    let under_way = Arc::new(UnderWay::without(cancelled));
     let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));
     let live = Live::new(&plan, run, (&governor, &under_way), (window, handle.watcher()), &context);
     let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by), Arc::clone(&under_way));
@@ -162,7 +162,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     };
     let end = End { run, started, stop: stopped_by.get().cloned(), results, findings };
     let outcome = close(end, &plan, &store, &meters, &context).await;
-    let left = leave(&under_way, &store, &context).await;
+    let left = leave(&under_way, stopped_by.get().is_some(), &store, &context).await;
 
     finished.cancel();
     while beside.join_next().await.is_some() {}

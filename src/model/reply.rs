@@ -80,3 +80,20 @@ pub struct Spent {
     /// Seconds from sending to the reply, summed over the attempts; waiting for permits is left out.
     pub seconds: f64,
 }
+
+impl Spent {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut usage = self.usage;
+        usage += other.usage;
+        Self {
+            attempts: self.attempts + other.attempts,
+            maybe_billed: self.maybe_billed + other.maybe_billed,
+            usage,
+            cost: self.cost.zip(other.cost).map(|(one, other)| one + other),
+            cache_saved_pico: self.cache_saved_pico + other.cache_saved_pico,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+}

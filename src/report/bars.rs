@@ -5,7 +5,7 @@ use super::lines::waiting;
 use super::recent::Recent;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub(super) struct Bars {
     all: MultiProgress,
@@ -54,6 +54,15 @@ impl Bars {
         }
     }
 
+    /// Says something above the bars. The terminal may be gone, which is no reason to panic.
+    fn above(&self, text: &str) {
+        if self.all.is_hidden() {
+            say(text);
+        } else if self.all.println(text).is_err() {
+            self.all.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+
     fn show(&self, s: &Snapshot) {
         let total = s.documents.unwrap_or(s.read + s.up_to_date);
         let [read, prepared, answered] = [s.read, s.prepared, s.answered].map(|done| done + s.up_to_date);
@@ -97,10 +106,10 @@ impl Watcher for Bars {
             }
             RunEvent::Started { run, provider, model, jobs, output, .. } => {
                 let line = format!("run {run}: {} with {provider} {model} -> {output}", jobs.join(", "));
-                self.all.suspend(|| say(&line));
+                self.above(&line);
             }
             RunEvent::UpToDate { documents, failures } => {
-                self.all.suspend(|| say(&summary::up_to_date(documents, failures)));
+                self.above(&summary::up_to_date(documents, failures));
                 // Bars of a run that did nothing tell nothing.
                 if let Err(error) = self.all.clear() {
                     say(&format!("the terminal cannot be written: {error}"));
@@ -117,7 +126,7 @@ impl Watcher for Bars {
             }
             other => {
                 if let Some(line) = self.failures.line(other) {
-                    self.all.suspend(|| say(&line));
+                    self.above(&line);
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const SHOWN: u64 = 5;
 
 /// Text from outside on one line, unable to move the cursor or colour the screen.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
     }
@@ -23,8 +23,8 @@ impl Failures {
     /// What to say about an event, if it is a failure, a warning or a note.
     pub fn line(&mut self, event: &RunEvent) -> Option<String> {
         match event {
-            RunEvent::Warning { message } => Some(format!("warning: {message}")),
-            RunEvent::Note { message } => Some(format!("note: {message}")),
+            RunEvent::Warning { message } => Some(told("warning", message)),
+            RunEvent::Note { message } => Some(told("note", message)),
             RunEvent::DocumentFailed { document, status, code, message } => {
                 let count = self.0.entry(*code).or_default();
                 *count += 1;
@@ -38,4 +38,10 @@ impl Failures {
             _ => None,
         }
     }
+}
+
+/// A message of one or more lines.
+fn told(kind: &str, message: &str) -> String {
+    let lines: Vec<_> = message.lines().map(plain).collect();
+    format!("{kind}: {}", lines.join("\n"))
 }

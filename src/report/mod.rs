@@ -21,6 +21,7 @@ use crate::event::{self, RunEvent};
 pub use alarm::Alarm;
 pub use alert::AlertSettings;
 pub use event_log::EventLog;
+pub(crate) use failures::plain;
 pub use lines::{duration, line};
 pub use metrics::MetricsServer;
 pub use recent::Recent;

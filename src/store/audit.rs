@@ -3,7 +3,7 @@
 use super::history::{Archive, newest_complete};
 use super::schema::{StoreError, open};
 use crate::model::{Bill, Digest, Money};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 /// What the books say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,9 @@ impl Archive {
         })
     }
 
-    /// Compares answers with the ledger, and rows with answers.
+    /// Compares answers with the ledger, and rows with answers. An answer counts every request that was made for its call
+    /// up to the run that brought it, whatever became of the runs before. Later ones, of a run that asked again and did
+    /// not get to an answer, are in the ledger alone until one does.
     pub fn bookkeeping(&self) -> Result<Bookkeeping, StoreError> {
         self.read("the ledger", || {
             let answers = self.connection().query_row("SELECT count(*) FROM answers", (), |row| row.get(0))?;
@@ -50,8 +52,9 @@ impl Archive {
             let unsettled = format!(
                 "SELECT d.name || ', ' || json_extract(a.call, '$.task') FROM answers a
                  JOIN runs r ON r.id = a.run AND r.command <> '' LEFT JOIN documents d ON d.id = a.document
-                 LEFT JOIN (SELECT document, call_key, count(*) AS n, sum(pico_usd) AS cost FROM attempts
-                    WHERE outcome IS NOT NULL AND outcome <> 'lost' GROUP BY 1, 2) t
+                 LEFT JOIN (SELECT l.document, l.call_key, count(*) AS n, sum(l.pico_usd) AS cost FROM attempts l
+                    JOIN answers b ON b.document = l.document AND b.call_key = l.call_key AND l.run <= b.run
+                    WHERE l.outcome IS NOT NULL AND l.outcome <> 'lost' GROUP BY 1, 2) t
                     ON t.document = a.document AND t.call_key = a.call_key
                  WHERE json_extract(a.call, '$.shared_from') IS NULL AND
                     (ifnull(t.n, 0) <> json_extract(a.call, '$.attempts')
@@ -67,6 +70,14 @@ impl Archive {
             let list =
                 |sql: &str| -> rusqlite::Result<Vec<String>> { self.connection().prepare(sql)?.query_map((), |row| row.get(0))?.collect() };
             Ok(Bookkeeping { answers, unsettled: list(&unsettled)?, unfounded: list(&unfounded)? })
+        })
+    }
+
+    /// The listing of a run, if all its documents are in it by now.
+    pub fn whole_listing(&self, run: i64) -> Result<Option<i64>, StoreError> {
+        self.read("listings", || {
+            let sql = "SELECT listing FROM runs r WHERE id = ?1 AND documents = (SELECT count(*) FROM listing l WHERE l.run = r.listing)";
+            self.connection().query_row(sql, [run], |row| row.get(0)).optional()
         })
     }
 

@@ -19,7 +19,7 @@ const DAMAGED: &str = "it is damaged; nothing was sent. `docmill verify` says ho
 
 /// Says so if the store at `path` is damaged.
 pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let error = |e: rusqlite::Error| StoreError::new(path, DAMAGED, e);
+    let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, e);
     // Reading the schema also recovers what a killed process has left in the log.
     let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
     match sign(path).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
@@ -56,7 +56,7 @@ const JSON: [(&str, &str); 4] = [("runs", "settings"), ("answers", "call"), ("fa
 /// Checks the whole store, page by page.
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(|e| StoreError::new(path, DAMAGED, e))?;
+        connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(|e| StoreError::unreadable(path, DAMAGED, e))?;
     if verdict != "ok" {
         return Err(StoreError::new(path, DAMAGED, verdict));
     }
@@ -66,7 +66,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         Ok(is_there && connection.prepare(&format!("SELECT 1 FROM {table} WHERE NOT json_valid({column})"))?.exists(())?)
     };
     for (table, column) in JSON {
-        if broken(table, column).map_err(|e: rusqlite::Error| StoreError::new(path, DAMAGED, e))? {
+        if broken(table, column).map_err(|e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, e))? {
             return Err(StoreError::new(path, DAMAGED, format!("there is broken text in {table}")));
         }
     }

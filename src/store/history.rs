@@ -93,7 +93,8 @@ impl Archive {
     /// Opens the store in `directory`; `None` if there is none.
     pub fn open(directory: &Path) -> Result<Option<Self>, StoreError> {
         let path = directory.join(FILE_NAME);
-        if !path.exists() {
+        let is_there = path.try_exists();
+        if !is_there.map_err(|e| StoreError::new(&path, "it cannot be looked for; it belongs to another user, perhaps", e))? {
             return Ok(None);
         }
         let connection = open_to_read(&path)?;

@@ -2,7 +2,7 @@
 
 use super::insert::forget;
 use super::{Archive, Store, StoreError};
-use crate::model::{CallKey, DocumentId, Money};
+use crate::model::{CallKey, DocumentId, Money, Spent, Usage};
 use std::collections::HashMap;
 
 const SPENT: &str = "SELECT ifnull(sum(CASE
@@ -31,6 +31,38 @@ impl Store {
                 doubts.entry((DocumentId(row.get(1)?), CallKey(row.get(2)?))).or_default().push(row.get(0)?);
             }
             Ok(doubts)
+        };
+        read().map_err(|e| self.error("the ledger cannot be read", e))
+    }
+
+    /// What calls have come to, in runs that stopped or died, beyond what is on record of them: such a run ends calls
+    /// that have neither an answer nor a failure, and what was sent for them is in the ledger alone.
+    pub fn left_open(&self) -> Result<HashMap<(DocumentId, CallKey), Spent>, StoreError> {
+        let read = || {
+            let sql = "SELECT t.document, t.call_key, count(*), sum(t.outcome IN ('lost_reply', 'timed_out')), sum(t.fresh_tokens),
+                    sum(t.cache_read_tokens), sum(t.cache_write_tokens), sum(t.output_tokens),
+                    CASE WHEN count(t.pico_usd) = count(*) THEN sum(t.pico_usd) END, sum(t.ended_ms - t.sent_ms)
+                FROM attempts t LEFT JOIN answers a ON a.document = t.document AND a.call_key = t.call_key
+                LEFT JOIN failures f ON f.document = t.document AND f.call_key = t.call_key
+                WHERE t.run IN (SELECT id FROM runs WHERE outcome IS NOT 'complete' AND id <> ?1)
+                    AND t.outcome IS NOT NULL AND t.outcome <> 'lost' AND t.run > max(ifnull(a.run, 0), ifnull(f.run, 0))
+                GROUP BY 1, 2";
+            let mut left = HashMap::new();
+            let mut statement = self.writer.prepare(sql)?;
+            let mut rows = statement.query([self.run.id])?;
+            while let Some(row) = rows.next()? {
+                let tokens = |column| row.get::<_, Option<u64>>(column).map(Option::unwrap_or_default);
+                let spent = Spent {
+                    attempts: row.get(2)?,
+                    maybe_billed: row.get(3)?,
+                    usage: Usage { fresh: tokens(4)?, cache_read: tokens(5)?, cache_write: tokens(6)?, output: tokens(7)? },
+                    cost: row.get::<_, Option<u64>>(8)?.map(Money::from_pico),
+                    // Clocks may be set back.
+                    seconds: row.get::<_, Option<i64>>(9)?.unwrap_or_default().max(0) as f64 / 1000.0,
+                };
+                left.insert((DocumentId(row.get(0)?), CallKey(row.get(1)?)), spent);
+            }
+            Ok(left)
         };
         read().map_err(|e| self.error("the ledger cannot be read", e))
     }

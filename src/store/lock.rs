@@ -58,12 +58,20 @@ const FILE_NAME: &str = ".docmill.lock";
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl RunLock {
-    /// The process that holds the lock of `directory`, if one does.
+    /// The process that holds the lock of `directory`, if one does and it can be seen from here.
     pub fn holder(directory: &Path) -> Option<Holder> {
-        let mut file = File::open(directory.join(FILE_NAME)).ok()?;
+        Self::look(directory).ok().flatten()
+    }
+
+    /// The same; an error if nobody can tell, as the directory or the lock is another user's.
+    pub fn look(directory: &Path) -> io::Result<Option<Holder>> {
+        let mut file = match File::open(directory.join(FILE_NAME)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
         match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Holder::read(&mut file).ok(),
-            _ => None,
+            Err(TryLockError::WouldBlock) => Holder::read(&mut file).map(Some),
+            _ => Ok(None),
         }
     }
 

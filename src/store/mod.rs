@@ -8,9 +8,10 @@
 //! process dies, each call is either not sent, or in doubt and known, or answered.
 //!
 //! Tables, named for people who query them (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`, `attempts`,
-//! `rows`, `listing`, `files`.
+//! `rows`, `listing`, `files`, `samples`; `cancelled` where a run has left something for it.
 
 mod audit;
+mod cancelled;
 mod catalog;
 mod damage;
 mod figures;

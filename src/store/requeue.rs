@@ -5,7 +5,7 @@
 
 use super::catalog::{RowState, row_state};
 use super::schema::open;
-use super::{Archive, Store, StoreError};
+use super::{Archive, Store, StoreError, cancelled};
 use rusqlite::Connection;
 
 /// The mark.
@@ -44,10 +44,12 @@ fn mark(connection: &Connection, name: &str, all: bool) -> rusqlite::Result<()> 
     let transaction = connection.unchecked_transaction()?;
     let rows = format!("UPDATE rows SET codes = ifnull(codes || ',', '') || ?2 WHERE {OF_THIS_NAME} AND instr(ifnull(codes, ''), ?2) = 0");
     transaction.execute(&rows, (name, REQUEUED))?;
+    cancelled::forget(&transaction, name)?;
     transaction.execute(&format!("UPDATE failures SET code = ?2 WHERE {OF_THIS_NAME}"), (name, REQUEUED))?;
     if all {
+        // A call that was asked again and failed has a failure beside its answer: that one knows what both have cost.
         let answers = format!(
-            "INSERT OR REPLACE INTO failures (document, call_key, run, code, call)
+            "INSERT OR IGNORE INTO failures (document, call_key, run, code, call)
              SELECT document, call_key, run, ?2, call FROM answers WHERE {OF_THIS_NAME}"
         );
         transaction.execute(&answers, (name, REQUEUED))?;

@@ -20,6 +20,25 @@ impl StoreError {
         Self { path: path.to_owned(), what: what.into(), source: source.into() }
     }
 
+    /// What it says when a store cannot be read: `damaged` only if it is, as far as SQLite can tell. That a disk is full or
+    /// a file out of reach is no reason to restore a copy over a store that is whole.
+    pub(super) fn unreadable(path: &Path, damaged: &str, source: rusqlite::Error) -> Self {
+        let what = match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::DiskFull) => {
+                "it cannot be read, for an error of the disk or the file system and not of the store; if the disk is full, make room"
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it: wait for that",
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+                "it cannot be opened here: it belongs to another user, or the disk is full; if so, make room"
+            }
+            Some(_) => "it cannot be read",
+            // What it says is not what it should.
+            None => damaged,
+        };
+        Self::new(path, what, source)
+    }
+
     /// Whether the disk is full: everything committed is safe, and with room the work can go on.
     pub fn is_disk_full(&self) -> bool {
         let of_the_system = || self.source.downcast_ref::<io::Error>().is_some_and(is_no_room);
@@ -72,10 +91,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let cannot = |e| StoreError::new(path, "it cannot be opened", e);
     damage::look_for_emptied(path)?;
     let mut connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
-    // The log needs a file beside it that on a read-only medium cannot be made. Where there is no log it is not needed.
+    // The log needs a file beside it that on a read-only medium or a full disk cannot be made. Where there is no log it is not
+    // needed.
     let readable = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));
     let log = path.with_extension("db-wal");
-    if readable.is_err_and(|e| matches!(e.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)))
+    let no_room_beside = [ErrorCode::CannotOpen, ErrorCode::ReadOnly, ErrorCode::SystemIoFailure, ErrorCode::DiskFull];
+    if readable.is_err_and(|e| e.sqlite_error_code().is_some_and(|code| no_room_beside.contains(&code)))
         && std::fs::metadata(&log).map_or(0, |log| log.len()) == 0
     {
         let uri = format!("file:{}?immutable=1", percent_encoded(path));
@@ -99,9 +120,9 @@ fn percent_encoded(path: &Path) -> String {
 fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| {
         let what = "it cannot be read: it is damaged or no run store; nothing was sent. Restore it from a copy, or choose another output directory";
-        StoreError::new(path, what, e)
+        StoreError::unreadable(path, what, e)
     })?;
-    if !is_ours(connection, version).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
+    if !is_ours(connection, version).map_err(|e| StoreError::unreadable(path, "it cannot be read: it is damaged", e))? {
         let what = "it is no run store and is left as it is; choose another output directory";
         return Err(StoreError::new(path, what, "another program has made this database"));
     }

@@ -1,7 +1,7 @@
 //! Stores that are cut short, overwritten, foreign or out of reach, and disks that are full.
 
 use crate::order::ECHO;
-use crate::support::{Finished, ModelServer, Workspace};
+use crate::support::{Finished, ModelServer, Reply, Workspace};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -288,6 +288,48 @@ fn full_disk(occupied: usize) {
     disk.change("size=100m");
     complete(&workspace.run(["--job", "echo.toml"]).exits(0), 200, "with room");
     assert!(server.ledger().calls.iter().all(|call| (call.requests, call.served) == (1, 1)));
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_sound_store_on_a_full_disk_is_read_or_said_to_want_room() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let stuck = Arc::clone(&hangs);
+    let server = ModelServer::script().faults(move |_| if stuck.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok }).start();
+    let workspace = Workspace::new().against(&server);
+    documents(&workspace, 0..3);
+    let Some(disk) = Mount::new(workspace.path("output"), 12) else { return };
+    let fill = || {
+        let filler = std::fs::File::options().create(true).append(true).open(workspace.path("output/filler")).unwrap();
+        while (&filler).write_all(&[b'x'; 512]).is_ok() {}
+    };
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    fill();
+    for command in ["status", "runs", "verify"] {
+        workspace.docmill([command]).exits(0);
+    }
+    // What a killed run has left in the log cannot be read without room for its index.
+    std::fs::remove_file(workspace.path("output/filler")).unwrap();
+    hangs.store(true, Ordering::SeqCst);
+    documents(&workspace, 3..4);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("it asks", |ledger| ledger.requests() == 4);
+    run.signal("KILL");
+    drop(run.end());
+    std::fs::remove_file(workspace.path(STORE).with_extension("db-shm")).unwrap();
+    fill();
+    for command in ["status", "runs", "verify"] {
+        workspace
+            .docmill([command])
+            .exits(2)
+            .says(&["docmill.db: it cannot be", "make room"])
+            .says_nothing_of("estore it")
+            .says_nothing_of("damaged");
+    }
+    disk.change("size=100m");
+    workspace.docmill(["status"]).exits(0);
+    hangs.store(false, Ordering::SeqCst);
+    workspace.run(["--job", "echo.toml"]).exits(0);
     workspace.docmill(["verify"]).exits(0);
 }
 

@@ -27,6 +27,10 @@ fn last_run(workspace: &Workspace) -> Value {
     runs.last().unwrap().clone()
 }
 
+fn status(workspace: &Workspace) -> Value {
+    serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap()
+}
+
 fn statuses(run: &Finished) -> Vec<String> {
     run.csv("echo").rows.iter().map(|row| format!("{} {}", row["status"], row["failure_code"])).collect()
 }
@@ -45,8 +49,8 @@ fn a_paused_run_sends_nothing_and_goes_on_with_another_concurrency() {
     least.store(2, SeqCst);
     server.wait_until("both are answered", |ledger| ledger.calls.iter().map(|call| call.served).sum::<u32>() == 2);
     assert_eq!(workspace.docmill(["set", "llm.concurrency=8"]).exits(0).stdout.trim(), "llm.concurrency: 2 -> 8");
-    let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
-    assert_eq!(status["doing"], "paused; `docmill resume` goes on");
+    assert_eq!(status(&workspace)["doing"], "paused; `docmill resume` goes on");
+    assert_eq!(last_run(&workspace)["outcome"], "at work");
     assert_eq!(server.requests(), 2, "a paused run has sent something");
     least.store(8, SeqCst);
     workspace.docmill(["resume"]).exits(0);
@@ -136,9 +140,15 @@ fn a_document_is_cancelled_before_its_turn_and_one_that_is_done_is_not() {
     server.wait_until("the first is in flight", |ledger| ledger.requests() == 1);
     let asked = server.ledger().calls[0].docid.clone();
     let other = if asked.as_deref() == Some("k0") { "01.txt" } else { "00.txt" };
-    workspace.docmill(["cancel", other, "no-such.txt"]).exits(0);
+    workspace.docmill(["cancel", other]).exits(0);
+    // Once all documents are known, so are names that none of them has.
+    while status(&workspace)["documents"]["listed"] != 2 || status(&workspace)["documents"]["walk_complete"] != true {
+        std::thread::yield_now();
+    }
+    workspace.docmill(["cancel", "001.txt"]).exits(2).says(&["001.txt: this run has no such document; did you mean 00.txt?"]);
+    workspace.docmill(["cancel", "zzz"]).exits(2).says(&["zzz: this run has no such document"]).says_nothing_of("did you mean");
     open.store(true, SeqCst);
-    let run = run.finish().exits(3).says(&["no-such.txt was to be cancelled, and no such document has come"]);
+    let run = run.finish().exits(3).says_nothing_of("was to be cancelled");
     assert_eq!((run.csv("echo").row(other)["failure_code"].as_str(), server.requests()), ("cancelled", 1));
 }
 
@@ -182,6 +192,8 @@ fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
     server.wait_until("four are in flight", |ledger| ledger.requests() == 4);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 0\n");
     workspace.docmill(["reload"]).exits(2).says(&["pipeline.toml:2: llm.concurrency: must be at least 1"]);
+    std::fs::remove_file(workspace.path("pipeline.toml")).unwrap();
+    workspace.docmill(["reload"]).exits(2).says(&["settings file pipeline.toml: No such file"]);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 6\n");
     run.signal("HUP");
     server.wait_until("six are in flight", |ledger| ledger.requests() == 6);
@@ -243,4 +255,114 @@ fn a_call_that_waits_for_its_next_attempt_is_given_up_when_its_document_is_cance
     assert_eq!(statuses(&run), ["failed cancelled"]);
     workspace.run(["--job", "echo.toml"]).exits(3).says(&["up to date"]);
     workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn who_names_the_directory_needs_no_settings_file() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 2);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("both are in flight", |ledger| ledger.requests() == 2);
+    workspace.write("pipeline.toml", "[llm\nconcur");
+    workspace.docmill(["pause"]).exits(2).says(&["pipeline.toml:1"]);
+    for command in ["pause", "resume", "set", "cancel", "status", "runs"] {
+        let more: &[&str] = match command {
+            "set" => &["llm.concurrency=3"],
+            "cancel" => &["00.txt"],
+            _ => &[],
+        };
+        workspace.docmill([command, "--output", "output"].iter().chain(more)).exits(0);
+    }
+    workspace.docmill(["reload", "--output", "output"]).exits(2).says(&["pipeline.toml:1"]);
+    open.store(true, SeqCst);
+    run.finish();
+}
+
+#[test]
+fn a_document_that_was_cancelled_before_its_turn_stays_so_when_the_run_stops_early() {
+    let open = Arc::default();
+    let server = gated(&open);
+    // One at a time, and no room between the stages: the last one is far away.
+    let workspace = ["llm.documents", "llm.concurrency", "read.concurrency", "read.queue", "prepare.queue"]
+        .iter()
+        .fold(workspace(&server, 40), |workspace, key| workspace.set(key, 1));
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the first is in flight", |ledger| ledger.requests() == 1);
+    workspace.docmill(["cancel", "39.txt"]).exits(0);
+    run.signal("INT");
+    run.wait_until_it_says("calls in flight are finished first");
+    open.store(true, SeqCst);
+    let kept = "39.txt was to be cancelled and had not come when the run stopped: the next run does not ask about it";
+    run.finish().exits(4).says(&[kept]);
+    let run = workspace.run(["--job", "echo.toml"]).exits(3);
+    assert_eq!((run.csv("echo").row("39.txt")["failure_code"].as_str(), server.requests()), ("cancelled", 39));
+    workspace.docmill(["requeue", "39.txt"]).exits(0);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!((statuses(&run), server.requests()), (vec!["ok ".to_owned(); 40], 40));
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_name_that_nobody_knows_yet_is_told_at_the_end_and_no_name_moves_the_cursor() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server, 1).env("FAILPOINTS", "read_ms=5000");
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    run.wait_until_there_is("output/.docmill.control");
+    let said = workspace.docmill(["cancel", "a\u{1b}[31m.txt"]).exits(0).stdout;
+    assert!(said.starts_with(r"a\u{1b}[31m.txt: it is not under way yet") && !said.contains('\u{1b}'), "{said:?}");
+    run.finish().exits(0).says(&[r"a\u{1b}[31m.txt was to be cancelled, and no such document has come"]).says_nothing_of("\u{1b}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_whose_terminal_is_closed_finishes_what_is_in_flight() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 3).set("llm.concurrency", 1);
+    let Some(mut terminal) = workspace.start_run_on_a_terminal(&["--job", "echo.toml"]) else { return };
+    server.wait_until("it asks", |ledger| ledger.requests() == 1);
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    // Nobody is told any more; those who look see it.
+    let lock = || std::fs::read_to_string(workspace.path("output/.docmill.lock")).unwrap();
+    let process = lock().lines().next().unwrap().to_owned();
+    let signal = |name: &str| std::process::Command::new("kill").args([name, &process]).status().unwrap();
+    // A shell passes on what the terminal says as well.
+    assert!(signal("-HUP").success());
+    assert!(signal("-HUP").success());
+    open.store(true, SeqCst);
+    while last_run(&workspace)["outcome"] == "at work" {
+        std::thread::yield_now();
+    }
+    let last = last_run(&workspace);
+    assert_eq!((last["outcome"].as_str(), last["stopped"].as_str()), (Some("stopped"), Some("its terminal was closed")));
+    assert_eq!((status(&workspace)["in_doubt"].clone(), status(&workspace)["documents"]["done"].as_u64()), (json!([]), Some(1)));
+    assert_eq!(server.requests(), 1);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(server.requests(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn of_a_run_of_another_user_is_said_that_it_is_another_users() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 1);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("it asks", |ledger| ledger.requests() == 1);
+    let mode = |path: &str, mode| std::fs::set_permissions(workspace.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode("", 0o755);
+    mode("output/.docmill.control", 0o000);
+    let Some(stranger) = workspace.as_a_stranger(&["pause", "--output", "output"]) else { return };
+    stranger.exits(2).says(&["belongs to another user", "Permission denied"]).says_nothing_of("has left no");
+    mode("output", 0o000);
+    for command in ["pause", "status", "runs"] {
+        let stranger = workspace.as_a_stranger(&[command, "--output", "output"]).unwrap().exits(2);
+        stranger.says(&["output", "user", "Permission denied"]).says_nothing_of("no run").says_nothing_of("estore");
+    }
+    mode("output", 0o755);
+    open.store(true, SeqCst);
+    run.finish().exits(0);
 }

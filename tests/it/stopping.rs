@@ -1,7 +1,7 @@
 //! Runs that end early can be continued, and nothing that was paid for is asked again.
 
 use crate::order::ECHO;
-use crate::support::{ModelServer, Reply, Workspace};
+use crate::support::{Ask, Finished, ModelServer, Reply, Workspace};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -158,4 +158,65 @@ fn partial_results_of_a_stopped_run_make_way_for_those_of_the_next_one() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.csv("echo").column("document"), ["a.txt", "b.txt"]);
     assert!(run.summary("echo").get("stopped").is_none());
+}
+
+/// The books agree, and rows count every request: `requests` of them, for one document.
+#[track_caller]
+fn all_requests_are_counted(workspace: &Workspace, run: &Finished, server: &ModelServer) {
+    let attempts: u64 = run.csv("echo").column("attempts").iter().map(|n| n.parse::<u64>().unwrap()).sum();
+    assert_eq!(attempts, server.requests() as u64, "requests that rows count, and requests that came");
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
+    let limit = Arc::new(AtomicBool::new(true));
+    let limited = Arc::clone(&limit);
+    let too_much = |ask: &Ask| Reply::Status(429, ask.dialect.error("rate_limit_error", "too much"), vec![("retry-after", "1000".into())]);
+    let server = ModelServer::script().faults(move |ask| if limited.load(Ordering::SeqCst) { too_much(ask) } else { Reply::Ok }).start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    for _ in 0..2 {
+        workspace.run(["--job", "echo.toml"]).exits(4).says(&["longer than llm.retry.max_wait_s"]);
+        workspace.docmill(["verify"]).exits(0);
+    }
+    limit.store(false, Ordering::SeqCst);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(server.requests(), 3);
+    all_requests_are_counted(&workspace, &run, &server);
+    // Asked again in vain: the answer stays, and counts what it took to get it.
+    workspace.docmill(["requeue", "--all", "a.txt"]).exits(0);
+    limit.store(true, Ordering::SeqCst);
+    workspace.run(["--job", "echo.toml"]).exits(4);
+    workspace.docmill(["verify"]).exits(0);
+    limit.store(false, Ordering::SeqCst);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(server.requests(), 5);
+    all_requests_are_counted(&workspace, &run, &server);
+}
+
+#[test]
+fn requests_before_an_interrupt_or_a_kill_count_for_the_answer_of_the_next_run() {
+    for signal in ["INT", "KILL"] {
+        let busy = Arc::new(AtomicBool::new(true));
+        let is_busy = Arc::clone(&busy);
+        let server = ModelServer::script()
+            .faults(move |ask| if is_busy.load(Ordering::SeqCst) { Reply::error(ask, 529, "overloaded_error", "busy") } else { Reply::Ok })
+            .start();
+        let workspace = Workspace::new().against(&server).set("llm.retry.base_ms", 600_000).set("llm.retry.max_attempts", 100);
+        workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+        let run = workspace.start_run(["--job", "echo.toml", "--events", "events.jsonl"]);
+        while !std::fs::read_to_string(workspace.path("events.jsonl")).unwrap_or_default().contains("call_retried") {
+            std::thread::yield_now();
+        }
+        run.signal(signal);
+        drop(run.end());
+        busy.store(false, Ordering::SeqCst);
+        let run = workspace.run(["--job", "echo.toml"]).exits(0);
+        // What was in flight at a kill is nobody's.
+        if signal == "INT" {
+            all_requests_are_counted(&workspace, &run, &server);
+        }
+        workspace.docmill(["verify"]).exits(0);
+    }
 }

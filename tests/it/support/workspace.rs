@@ -109,19 +109,55 @@ impl Workspace {
         self.start(args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned()))
     }
 
-    fn start_fed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Running {
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("docmill"))
-            .args(args)
+    /// Starts a run with these arguments on a terminal of its own, which ends with the process that is given back. The run
+    /// outlives it, perhaps. `None` where there is nothing to make a terminal with.
+    pub fn start_run_on_a_terminal(&self, args: &[&str]) -> Option<Child> {
+        let quoted = |arg: &str| format!("'{}'", arg.replace('\'', "'\\''"));
+        let program = assert_cmd::cargo::cargo_bin!("docmill").to_str().unwrap();
+        let given = ["run", "docs"].iter().chain(args).map(|arg| quoted(arg)).chain(self.standing.iter().map(|arg| quoted(arg)));
+        let line = format!("exec {} {}", quoted(program), given.collect::<Vec<_>>().join(" "));
+        let mut command = Command::new("script");
+        command.args(["-qfc", &line, "/dev/null"]);
+        let started = self
+            .in_here(&mut command)
+            .env("SHELL", "/bin/sh")
+            .env("TERM", "xterm")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        started.inspect_err(|error| eprintln!("skipped: no terminal can be made here: {error}")).ok()
+    }
+
+    /// Runs the program as a user who has nothing here. `None` where that is not possible.
+    pub fn as_a_stranger(&self, args: &[&str]) -> Option<Finished> {
+        let mut command = Command::new("setpriv");
+        let program = assert_cmd::cargo::cargo_bin!("docmill");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program).args(args);
+        let done = self.in_here(&mut command).stdin(Stdio::null()).output();
+        let done = done.ok().filter(|done| done.status.code().is_some_and(|code| code != 127 && code != 126));
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let Some(done) = done.filter(|done| !String::from_utf8_lossy(&done.stderr).contains("setpriv:")) else {
+            eprintln!("skipped: nobody else can be here");
+            return None;
+        };
+        let code = done.status.code().unwrap();
+        Some(Finished { code, stdout: text(done.stdout), stderr: text(done.stderr), dir: Arc::clone(&self.dir) })
+    }
+
+    /// In this directory, with an environment of its own.
+    fn in_here<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
             .current_dir(self.dir.path())
             .env_clear()
             .envs([("HOME", self.path("home")), ("XDG_RUNTIME_DIR", self.path("home")), ("TMPDIR", std::env::temp_dir())])
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC"), ("COLUMNS", "100")])
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    }
+
+    fn start_fed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Running {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        let mut child = self.in_here(command.args(args)).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Drain::start(child.stdout.take().unwrap());
         let stderr = Drain::start(child.stderr.take().unwrap());
         Running { child, stdout, stderr, ended: false, dir: Arc::clone(&self.dir) }
