@@ -64,6 +64,7 @@ impl Answers {
                 usage,
                 cost,
                 seconds,
+                ..Spent::default()
             });
             let left = self.left_open.get(&(document, key)).copied();
             Before::Open { earlier: recorded.into_iter().chain(left).reduce(Spent::and), replaces }

@@ -45,7 +45,7 @@ impl Store {
                 FROM attempts t LEFT JOIN answers a ON a.document = t.document AND a.call_key = t.call_key
                 LEFT JOIN failures f ON f.document = t.document AND f.call_key = t.call_key
                 WHERE t.run IN (SELECT id FROM runs WHERE outcome IS NOT 'complete' AND id <> ?1)
-                    AND t.outcome IS NOT NULL AND t.outcome <> 'lost' AND t.run > max(ifnull(a.run, 0), ifnull(f.run, 0))
+                    AND t.outcome NOT IN ('answered', 'lost') AND t.run > max(ifnull(a.run, 0), ifnull(f.run, 0))
                 GROUP BY 1, 2";
             let mut left = HashMap::new();
             let mut statement = self.writer.prepare(sql)?;
@@ -59,6 +59,7 @@ impl Store {
                     cost: row.get::<_, Option<u64>>(8)?.map(Money::from_pico),
                     // Clocks may be set back.
                     seconds: row.get::<_, Option<i64>>(9)?.unwrap_or_default().max(0) as f64 / 1000.0,
+                    ..Spent::default()
                 };
                 left.insert((DocumentId(row.get(0)?), CallKey(row.get(1)?)), spent);
             }
