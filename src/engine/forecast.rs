@@ -270,7 +270,7 @@ const OTHER: f64 = 2.0;
 
 /// Whether it is known what a call came to.
 fn is_paid(call: &Foreseen) -> bool {
-    call.past.is_some_and(|past| past.cost.is_some())
+    call.past.is_some_and(|past| past.answered || past.cost.is_some())
 }
 
 /// Documents of which something is known.

@@ -8,6 +8,7 @@ use super::{FILE_NAME, JobColumns, StoreError};
 use crate::model::{Bill, Digest, Money, ResultFile};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A store that is only read.
@@ -93,9 +94,11 @@ impl Archive {
     /// Opens the store in `directory`; `None` if there is none.
     pub fn open(directory: &Path) -> Result<Option<Self>, StoreError> {
         let path = directory.join(FILE_NAME);
-        let is_there = path.try_exists();
-        if !is_there.map_err(|e| StoreError::new(&path, "it cannot be looked for; it belongs to another user, perhaps", e))? {
-            return Ok(None);
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            Err(e) => return Err(StoreError::new(&path, "it cannot be looked for; it belongs to another user, perhaps", e)),
         }
         let connection = open_to_read(&path)?;
         Ok(Some(Self { path, connection }))

@@ -104,6 +104,20 @@ fn two_jobs(server: &ModelServer) -> Workspace {
 const BOTH: [&str; 4] = ["--variant", "one.toml", "--variant", "other.toml"];
 
 #[test]
+fn dear_variants_want_somebody_who_agrees() {
+    let server = ModelServer::script().answer(says).start();
+    let workspace = two_jobs(&server);
+    let price = "prices.test-model={ input = 9000.0, output = 9000.0 }";
+    let dear = [&BOTH[..], &["--set", price]].concat();
+    compare(&workspace, &dear).exits(2).says(&["compare: variant one.toml with test-model: 8 calls, $", "--yes agrees to that"]);
+    assert_eq!(server.requests(), 0);
+    compare(&workspace, &[&dear[..], &["--yes", "-q"]].concat()).exits(0);
+    assert_eq!(server.requests(), 16);
+    // What is answered costs nothing any more.
+    compare(&workspace, &[&dear[..], &["-q"]].concat()).exits(0);
+}
+
+#[test]
 fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_a_count_by_hand() {
     let server = ModelServer::script().answer(says).faults(|ask| if declines(ask) { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = two_jobs(&server);

@@ -75,8 +75,8 @@ async fn price_is_agreed(args: &CompareArgs, ground: &Ground, runs: &[(String, A
             ));
         }
     }
-    let is_little = calls == 0 || most.is_some_and(|usd| usd <= ASK_FROM_USD);
-    Ok(is_little || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1; --yes agrees to that")?)
+    let is_dear = calls > 0 && most.is_some_and(|usd| usd > ASK_FROM_USD);
+    Ok(!is_dear || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1; --yes agrees to that")?)
 }
 
 /// A variant's name, and its job and settings as settings.
