@@ -216,20 +216,19 @@ fn the_last_event_tells_how_a_run_ended_and_nothing_follows_it() {
     let failed = last(&log(&empty, "empty"));
     assert_eq!((&failed["event"], &failed["exit_code"]), (&json!("failed"), &json!(2)));
     assert!(run.stderr.contains(&format!("docmill: {}", failed["message"].as_str().unwrap())), "{}", run.stderr);
-    // What is found out late is told before; a second run in the same directory leaves the log of the first alone.
+    // A second run in the same directory leaves the log of the first alone.
     let open = Arc::default();
     let server = gated(&open, &[]);
     let workspace = workspace(&server, 2);
     let run = workspace.start_run(["--job", "echo.toml", "--events", "events"]);
     server.wait_until("it asks", |ledger| ledger.requests() == 2);
     workspace.run(["--job", "echo.toml", "--events", "events"]).exits(2);
-    workspace.docmill(["cancel", "no-such.txt"]).exits(0);
     workspace.docmill(["pause"]).exits(0);
     workspace.docmill(["resume"]).exits(0);
     open.store(true, SeqCst);
-    run.finish().exits(0).says(&["note: paused", "note: resumed", "warning: no-such.txt was to be cancelled"]);
+    run.finish().exits(0).says(&["note: paused", "note: resumed"]);
     let events = events(&log(&workspace, "events"));
-    assert_eq!((events["warning"].len(), events["note"].len(), events.get("failed")), (1, 2, None));
+    assert_eq!((events["note"].len(), events.get("failed")), (2, None));
     let finished = last(&log(&workspace, "events"));
     assert_eq!((&finished["event"], &finished["exit_code"], finished.get("stopped")), (&json!("finished"), &json!(0), None));
     // A run that was up to date ends in the same way.
