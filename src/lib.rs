@@ -39,6 +39,8 @@
 //! - An attempt is durable before its bytes leave, under its permit: the ledger names exactly the calls in flight.
 //! - Limits are one pure state over times (`ask::governor::limits`), kept in memory or in a file under its lock: that is all it
 //!   takes to share them. A limit that nobody declares is measured between two refusals, when the provider's bucket is empty.
+//! - A cap that settings give is among the shared limits only as long as somebody at work has it (`ask::governor::given`): processes keep to each
+//!   other's, and no later run to one that has ended.
 //! - Whether refusals come of a limit at all is tried out now and then (`ask::governor::chance`): a limit lets no more through when one asks
 //!   faster, chance does. Without that, each refusal by chance would make the pace slower, and nothing would make it faster again.
 //! - What fails in a streak that stops the run is recorded like any failure and taken back at the end: holding verdicts back

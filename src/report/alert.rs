@@ -68,6 +68,8 @@ pub(super) struct Alert {
     fired: bool,
     /// Which of the last documents have failed.
     failures: VecDeque<bool>,
+    /// How many have failed of all that were heard of.
+    failed: u64,
     /// A failure rate that is to be told, and of how many documents it is.
     due: Option<(f64, usize)>,
     /// Requests that have ended, and since when it is no more.
@@ -103,7 +105,7 @@ impl Alert {
         if !(1..=MOST).contains(&settings.over) {
             return Err(format!("\"{when}\": over must be from 1 to {MOST}"));
         }
-        Ok(Self { settings, measure, limit, fired: false, failures: VecDeque::new(), due: None, ended: (0, 0.0) })
+        Ok(Self { settings, measure, limit, fired: false, failures: VecDeque::new(), failed: 0, due: None, ended: (0, 0.0) })
     }
 
     /// Hears how a document ended. What there is to tell is told with the next counters, which have it.
@@ -112,6 +114,7 @@ impl Alert {
             return;
         }
         self.failures.push_back(failed);
+        self.failed += u64::from(failed);
         let enough = self.failures.len() as u64;
         if enough > self.settings.over {
             self.failures.pop_front();
@@ -131,7 +134,8 @@ impl Alert {
 
     /// Looks at the counters. Whether it fires.
     pub fn look(&mut self, s: &Snapshot, about: &Value) -> Option<Fired> {
-        if let Some((rate, of)) = self.due.take() {
+        // Counters may have been read before a document that has been heard of since.
+        if let Some((rate, of)) = self.due.take_if(|_| s.failed >= self.failed) {
             return Some(self.tell(rate, Some(of), s, about));
         }
         let value = self.value(s)?;
@@ -211,6 +215,11 @@ mod tests {
         Alert::new(AlertSettings { when: when.into(), over, run: vec!["true".into()], webhook: String::new() }).unwrap()
     }
 
+    /// Counters that were read after all that was heard of.
+    fn later() -> Snapshot {
+        Snapshot { failed: u64::MAX, ..Snapshot::default() }
+    }
+
     /// Which of these fire.
     fn fires(alert: &mut Alert, seen: impl IntoIterator<Item = Snapshot>) -> Vec<bool> {
         seen.into_iter().map(|s| alert.look(&s, &Value::Null).is_some()).collect()
@@ -221,7 +230,7 @@ mod tests {
         let mut told = Vec::new();
         for end in documents.chars() {
             alert.hear(end == 'x');
-            let fired = alert.look(&Snapshot::default(), &Value::Null);
+            let fired = alert.look(&later(), &Value::Null);
             told.extend(fired.map(|fired| (fired.facts["value"].as_f64().unwrap(), fired.facts["of_documents"].as_u64().unwrap())));
         }
         told
@@ -236,7 +245,8 @@ mod tests {
         for n in 0..41 {
             alert.hear(n % 5 == 0 && n >= 26);
         }
-        let fired = alert.look(&Snapshot::default(), &Value::Null).unwrap();
+        assert_eq!(alert.look(&Snapshot::default(), &Value::Null), None, "the counters are older");
+        let fired = alert.look(&later(), &Value::Null).unwrap();
         assert_eq!((fired.facts["value"].as_f64(), fired.facts["of_documents"].as_u64()), (Some(0.15), Some(20)));
     }
 
@@ -246,7 +256,7 @@ mod tests {
             let mut alert = alert("failure_rate > 0.5", 20);
             assert_eq!(rates(&mut alert, documents), []);
             alert.end();
-            alert.look(&Snapshot::default(), &Value::Null).map(|fired| fired.facts["of_documents"].as_u64().unwrap())
+            alert.look(&later(), &Value::Null).map(|fired| fired.facts["of_documents"].as_u64().unwrap())
         };
         assert_eq!(at_the_end("xxxxxxxxxx"), Some(10));
         assert_eq!((at_the_end("xxxxx"), at_the_end("xxxx"), at_the_end("xx....")), (Some(5), None, None));
@@ -254,7 +264,7 @@ mod tests {
         let mut alert = alert("failure_rate > 0.5", 5);
         assert_eq!(rates(&mut alert, "xxx.....xxx"), [(0.6, 5), (0.6, 5)]);
         alert.end();
-        assert_eq!(alert.look(&Snapshot::default(), &Value::Null), None);
+        assert_eq!(alert.look(&later(), &Value::Null), None);
     }
 
     #[test]

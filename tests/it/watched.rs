@@ -249,12 +249,16 @@ fn a_watcher_ends_with_its_reader_and_all_its_lines_are_events() {
             .args(form)
             .current_dir(workspace.path("."))
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(watcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(!line.is_empty());
+        if line.is_empty() {
+            let mut why = String::new();
+            watcher.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+            panic!("{form:?}: nothing was told: {why}");
+        }
         // The run is held until this is over.
         assert!(watcher.wait().unwrap().success());
     }

@@ -157,7 +157,9 @@ impl Situation {
             Limit::Documents => grown("llm.documents", self.window?, self.documents).map(without_number),
             Limit::Straggler => {
                 let tail = self.tail.as_ref().filter(|tail| !self.hedge && tail.request_s > 0.5 * tail.alone_s)?;
-                let with_hedge = (3.0 * self.latency_s).max(0.5) + self.latency_s;
+                // It is waited for from when it was sent, and that was before the others had ended.
+                let before = (tail.request_s - tail.alone_s).max(0.0);
+                let with_hedge = ((3.0 * self.latency_s).max(0.5) + self.latency_s - before).max(0.0);
                 let change = Change { key: "llm.hedge", from: "false".into(), to: "true".into() };
                 Some((change, with_hedge.min(tail.alone_s)))
             }

@@ -72,8 +72,8 @@ fn a_straggler_is_named() {
     let found = run.bottleneck().expect("it binds");
     assert_eq!(changed(&found), ("llm.hedge", "false", "true"));
     assert!(found.sentence.contains("slow.txt took 8.0 s longer"), "{}", found.sentence);
-    // 2 s for the others, half a second of patience and another answer.
-    assert!((found.predicted_s.expect("predicted") - 2.6).abs() < 0.01);
+    // 2 s for the others, half a second of patience and another answer, less the tenth of a second that it was sent before.
+    assert!((found.predicted_s.expect("predicted") - 2.5).abs() < 0.01);
 }
 
 #[test]
