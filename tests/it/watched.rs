@@ -244,14 +244,9 @@ fn a_watcher_ends_with_its_reader_and_all_its_lines_are_events() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("it asks", |ledger| ledger.requests() == 2);
     for form in [&["--json"][..], &[]] {
-        let mut watcher = Command::new(assert_cmd::cargo::cargo_bin!("docmill"))
-            .args(["status", "--watch"])
-            .args(form)
-            .current_dir(workspace.path("."))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        command.args(["status", "--watch"]).args(form);
+        let mut watcher = workspace.in_here(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(watcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {

@@ -146,7 +146,7 @@ impl Workspace {
     }
 
     /// In this directory, with an environment of its own.
-    fn in_here<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    pub fn in_here<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command
             .current_dir(self.dir.path())
             .env_clear()
