@@ -81,9 +81,8 @@ fn text(at: (f64, f64), class: &str, text: &str) -> String {
 
 /// A label in the place of the amounts.
 pub fn beside(y: f64, label: &str) -> String {
-    let fits = label.chars().count() <= BESIDE;
-    let class = if fits { "end" } else { "end\" textLength=\"44\" lengthAdjust=\"spacingAndGlyphs" };
-    text((LEFT - 5.0, y), class, label)
+    let pressed = if label.chars().count() > BESIDE { " textLength=\"44\" lengthAdjust=\"spacingAndGlyphs\"" } else { "" };
+    format!("<text x=\"{:.1}\" y=\"{y:.1}\" class=\"end\"{pressed}>{}</text>", LEFT - 5.0, escaped(label))
 }
 
 fn line(from: (f64, f64), to: (f64, f64), class: &str) -> String {

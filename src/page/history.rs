@@ -16,7 +16,7 @@ pub struct PastRun {
     pub run: i64,
     /// When it began, in UTC.
     pub started: String,
-    /// `complete`, `stopped` or empty.
+    /// `complete`, `sample`, `stopped` or empty.
     pub outcome: Option<String>,
     /// Its jobs.
     pub jobs: String,
