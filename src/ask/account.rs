@@ -4,6 +4,7 @@ use super::dialect::Dialect;
 use super::pricing::Prices;
 use super::provider::Provider;
 use super::settings::{LlmSettings, SlowStart};
+use super::tier::Tier;
 use super::transport::is_loopback;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -110,6 +111,11 @@ impl Account {
         if let Some(field) = settings.body.keys().find(|field| ours.contains(&field.as_str())) {
             return error("llm.body", format!("{field} is made by docmill: what is asked and paid for hangs on it"));
         }
+        if let Some(field) = settings.body.keys().find(|field| Tier::is_field(field)) {
+            return error("llm.body", format!("{field} decides about the price: set llm.service_tier instead"));
+        }
+        Tier::check(provider.service_tiers(), &settings.service_tier)
+            .map_err(|message| AccountError { key: "llm.service_tier", message })?;
         let key_header = match settings.key_header.as_str() {
             "" => None,
             given => match given.to_ascii_lowercase().parse() {
@@ -141,6 +147,14 @@ impl Account {
             url.query_pairs_mut().extend_pairs(&self.further.query);
         }
         url
+    }
+
+    /// The tier that predictions price: the one asked for only if replies of this provider name the tier that was served.
+    pub fn planned_tier(&self, service_tier: &str) -> Tier {
+        match (self.dialect, Tier::asked(service_tier)) {
+            (Dialect::Gemini | Dialect::Compatible, Tier::Flex | Tier::Batch) => Tier::Standard,
+            (_, asked) => asked,
+        }
     }
 
     /// The address of the server.

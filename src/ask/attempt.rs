@@ -1,12 +1,12 @@
 //! One request of a call, from its turn to its end.
 
+use super::billing::Billed;
 use super::dialect::{Extra, Meter};
 use super::ending::Ended;
 use super::fault::{Class, Fault, Pressure};
 use super::governor::{Ending, Need, Refusal, Ticket};
 use super::hedge::{UnderWay, straggles};
 use super::lessons::Lessons;
-use super::pricing::Tier;
 use super::retry::{Asker, Ledger, Observer, Question};
 use super::transport::{Exchange, Live};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
@@ -98,7 +98,7 @@ impl Asker {
         let output = u64::from(room) + u64::from(call.max_output_tokens);
         let models = [Some(&call.model), self.fallback.as_ref()];
         let prices =
-            models.into_iter().flatten().map(|model| self.account.prices.at_most(model, self.tier, call.most_input_tokens(), output));
+            models.into_iter().flatten().map(|model| self.billing.at_most(&self.account.prices, model, call.most_input_tokens(), output));
         // Whichever of them is asked in the end; unknown if one is.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
@@ -135,18 +135,10 @@ impl Asker {
         if let Ok(reply) = &result {
             self.calibration.learn(&call.model, call.tokens, reply.usage.input());
         }
-        let (usage, lost, tier) = match &result {
-            Ok(reply) => (reply.usage, false, reply.tier.as_deref()),
-            Err(fault) => (fault.usage, fault.class == Class::Ambiguous, None),
-        };
-        // A reply that does not say what it used may have used all that it could.
-        let told = usage.input() > 0 || !matches!(&result, Ok(_) | Err(Fault { class: Class::BadReply, .. }));
-        // What a stream has told before it broke off is not all that is billed.
+        let lost = matches!(&result, Err(fault) if fault.class == Class::Ambiguous);
+        let Billed { usage, cost, cache_saved_pico } = self.billing.bill(&self.account.prices, call, output, &result);
+        // A stream that broke off has not told everything that is billed.
         let partial = lost || (stream && result.is_err() && usage.input() > 0);
-        // What the provider says that it billed counts: a tier may be refused and the request served on another.
-        let (prices, tier) = (&self.account.prices, tier.map_or(self.tier, Tier::parse));
-        let cost = prices.cost(&call.model, tier, usage).filter(|_| told);
-        let cache_saved_pico = prices.saved_by_cache(&call.model, tier, usage).unwrap_or(0);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
             // A reply that was lost may have been billed like any other.

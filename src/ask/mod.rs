@@ -12,6 +12,7 @@ pub mod pricing;
 
 mod account;
 mod attempt;
+mod billing;
 mod budget;
 mod calibration;
 mod ending;
@@ -24,6 +25,7 @@ mod preflight;
 mod provider;
 mod retry;
 mod settings;
+mod tier;
 mod transport;
 
 pub use account::{Account, AccountError};
@@ -34,4 +36,5 @@ pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Quota, Reserved,
 pub use provider::Provider;
 pub use retry::{Answered, Asker, Ledger, LedgerClosed, Observer, Question};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
+pub use tier::Tier;
 pub use transport::{ClientError, Live, Transport};

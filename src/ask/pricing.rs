@@ -1,5 +1,6 @@
 //! What tokens cost: a dated table, priced request by request.
 
+use super::tier::Tier;
 use crate::model::{Money, Usage};
 use serde::Deserialize;
 use std::sync::{Arc, LazyLock};
@@ -46,31 +47,6 @@ struct Tiers {
 impl Default for Tiers {
     fn default() -> Self {
         Self { flex: 1.0, priority: 1.0, batch: 0.5 }
-    }
-}
-
-/// A tier of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
-    /// The usual one.
-    Standard,
-    /// Cheaper, and served when there is room.
-    Flex,
-    /// Dearer and faster.
-    Priority,
-    /// Cheaper, and served within a day.
-    Batch,
-}
-
-impl Tier {
-    /// The tier that a provider, or a setting, calls `name`. What is not known is the usual one.
-    pub fn parse(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "flex" => Self::Flex,
-            "priority" | "fast" => Self::Priority,
-            "batch" => Self::Batch,
-            _ => Self::Standard,
-        }
     }
 }
 

@@ -72,6 +72,16 @@ impl Provider {
         }
     }
 
+    /// Names of its tiers of service.
+    pub(super) fn service_tiers(self) -> &'static [&'static str] {
+        match self {
+            Self::Anthropic | Self::Simulated => &["auto", "standard_only"],
+            Self::OpenAi | Self::Responses => &["auto", "default", "flex", "priority", "scale"],
+            Self::Gemini => &["standard", "flex", "priority"],
+            Self::Compatible => &["auto", "default", "standard", "flex", "priority", "scale", "on_demand", "performance"],
+        }
+    }
+
     pub(super) fn key_variable(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),

@@ -6,6 +6,7 @@
 
 use super::account::Account;
 use super::attempt::Sent;
+use super::billing::Billing;
 use super::calibration::Calibration;
 use super::dialect::Shape;
 use super::ending::{Ended, clock_time};
@@ -14,9 +15,9 @@ use super::governor::Governor;
 use super::judge::judge;
 use super::lessons::Lessons;
 use super::preflight::Preflight;
-use super::pricing::Tier;
 use super::provider::Provider;
 use super::settings::{LlmSettings, RetrySettings};
+use super::tier::Tier;
 use super::transport::Transport;
 use crate::model::{Attempt, Call, Failure, FailureCode, Money, Spent};
 use jiff::Timestamp;
@@ -65,7 +66,7 @@ pub struct Asker {
     pub(super) shape: RwLock<(u32, Shape)>,
     pub(super) stream: bool,
     pub(super) hedge: bool,
-    pub(super) tier: Tier,
+    pub(super) billing: Billing,
     pub(super) fallback: Option<String>,
     /// Until when everybody asks the fallback.
     pub(super) away_until: Mutex<Option<Instant>>,
@@ -145,7 +146,7 @@ impl Asker {
             shape: RwLock::new((0, shape)),
             stream: settings.stream,
             hedge: settings.hedge,
-            tier: Tier::parse(&settings.service_tier),
+            billing: Billing::new(Tier::asked(&settings.service_tier)),
             fallback: Some(settings.fallback.clone()).filter(|model| !model.is_empty()),
             away_until: Mutex::new(None),
             preflight: Preflight::new(settings.preflight),

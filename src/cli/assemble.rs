@@ -6,7 +6,7 @@ use super::history::{DECIDING, command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
 use super::settings::{self, Flag, Settings, SimulatorSettings};
-use crate::ask::pricing::Tier;
+use crate::ask::Tier;
 use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::engine::{JobSet, LiveSettings, Plan, Sample};

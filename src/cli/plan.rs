@@ -6,7 +6,7 @@ use super::carry_out::run_failed;
 use super::exit::{Exit, Stop};
 use super::history::{changes, decides};
 use super::{agreed, print, settings};
-use crate::ask::StopKind;
+use crate::ask::{StopKind, Tier};
 use crate::engine::{History, Plan, Prediction, Sample, Survey, predict, survey};
 use crate::insight::Interval;
 use crate::model::{Bill, LeftOut, Money};
@@ -172,6 +172,10 @@ impl Report {
         let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
         line("tokens", &format!("about {:.0} in, {output} out", prediction.input));
         line("cost", &format!("{} ({})", self.cost(), self.basis()));
+        let tier = &self.plan.llm.service_tier;
+        if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
+            line("tier", &format!("at the usual price: service_tier = \"{tier}\" counts for each reply that names it"));
+        }
         if let Some(budget) = self.budget() {
             line("budget", &budget);
         }

@@ -48,7 +48,7 @@ pub(super) fn in_force(config: &Config, settings: &Settings) -> Result<Prices, S
 /// What a person should know about the prices before money is spent: that there is none, or that they are old.
 pub(super) fn doubts(prices: &Prices, model: &str) -> Option<String> {
     const OLD_DAYS: i64 = 60;
-    if prices.cost(model, crate::ask::pricing::Tier::Standard, crate::model::Usage::default()).is_none() {
+    if prices.cost(model, crate::ask::Tier::Standard, crate::model::Usage::default()).is_none() {
         return Some(format!("the price of {model} is not known, so costs are not either; [prices] in pipeline.toml can tell it"));
     }
     let date: jiff::civil::Date = prices.date().parse().ok()?;

@@ -8,7 +8,6 @@ use super::past::{History, mean};
 use super::pretend::Foreseen;
 use super::survey::{DocumentPlan, Survey};
 use crate::ask::Quota;
-use crate::ask::pricing::Tier;
 use crate::insight::{Durations, Forecast, Interval, Load, Machinery, Observed, Order, ratio_estimate, schedule};
 use crate::model::{Hold, Money, Usage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,7 +134,7 @@ impl<'p> Predictor<'p> {
             Order::Follows => Usage { fresh: all - shared.min(all), cache_read: shared, ..plain },
         };
         let (prices, model) = (&self.plan.account.prices, &self.survey.tasks[call.task].model);
-        let tier = Tier::parse(&self.plan.llm.service_tier);
+        let tier = self.plan.account.planned_tier(&self.plan.llm.service_tier);
         prices.cost(model, tier, usage).or_else(|| prices.cost(model, tier, plain)).map(Money::usd)
     }
 

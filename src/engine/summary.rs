@@ -3,7 +3,7 @@
 use super::list::Findings;
 use super::meter::Meters;
 use super::{JobResults, Plan, RunError};
-use crate::ask::pricing::Tier;
+use crate::ask::Tier;
 use crate::ask::{Provider, RunStop};
 use crate::model::{LeftOut, RunFigures, Summary, Usage};
 use crate::write::ResultFiles;

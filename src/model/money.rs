@@ -16,24 +16,28 @@ impl Money {
     /// No money.
     pub const ZERO: Self = Self(0);
 
-    /// More than any bill.
-    pub const MAX: Self = Self(u64::MAX);
+    /// More than any bill. Databases keep whole numbers up to this one.
+    pub const MAX: Self = Self(i64::MAX as u64);
+
+    const fn bounded(pico: u64) -> Self {
+        if pico > Self::MAX.0 { Self::MAX } else { Self(pico) }
+    }
 
     /// From trillionths of a dollar.
     pub const fn from_pico(pico: u64) -> Self {
-        Self(pico)
+        Self::bounded(pico)
     }
 
     /// `tokens` at a price given in millionths of a dollar per million tokens
     /// (so $0.10 per million tokens is 100,000).
     pub const fn of_tokens(tokens: u64, micro_usd_per_million: u64) -> Self {
-        Self(tokens.saturating_mul(micro_usd_per_million))
+        Self::bounded(tokens.saturating_mul(micro_usd_per_million))
     }
 
     /// From dollars, as result files have them.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "conversion to integers saturates")]
     pub fn from_usd(usd: f64) -> Self {
-        Self((usd * PICO_PER_DOLLAR).round() as u64)
+        Self::bounded((usd * PICO_PER_DOLLAR).round() as u64)
     }
 
     /// For result files and reports; exact to far below a cent.
@@ -50,7 +54,7 @@ impl Money {
 impl Add for Money {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self::bounded(self.0.saturating_add(other.0))
     }
 }
 

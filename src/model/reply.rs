@@ -50,16 +50,16 @@ pub struct Usage {
 impl Usage {
     /// All input tokens, cached or not.
     pub fn input(self) -> u64 {
-        self.fresh + self.cache_read + self.cache_write
+        self.fresh.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
 }
 
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.fresh += other.fresh;
-        self.cache_read += other.cache_read;
-        self.cache_write += other.cache_write;
-        self.output += other.output;
+        self.fresh = self.fresh.saturating_add(other.fresh);
+        self.cache_read = self.cache_read.saturating_add(other.cache_read);
+        self.cache_write = self.cache_write.saturating_add(other.cache_write);
+        self.output = self.output.saturating_add(other.output);
     }
 }
 

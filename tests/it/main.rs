@@ -42,4 +42,5 @@ mod stopping;
 mod store_commands;
 mod tables;
 mod traces;
+mod usage;
 mod watched;

@@ -1,8 +1,9 @@
 //! Anthropic's Messages API, version 2026-10-21.
 
-use super::{Body, Extra, SchemaStyle, body, schema};
+use super::{Body, Extra, SchemaStyle, body, schema, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
+use crate::ask::tier::Tier;
+use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde_json::{Map, Value, json};
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
@@ -61,7 +62,7 @@ fn part(part: &Part) -> Value {
 }
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
-    let usage = usage(&json["usage"]);
+    let usage = usage::read(&json["usage"]);
     let Some(blocks) = json["content"].as_array() else {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no content") });
     };
@@ -86,16 +87,6 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         usage,
         model: json["model"].as_str().unwrap_or_default().to_owned(),
         request_id: None,
-        tier: json["usage"]["service_tier"].as_str().map(ToOwned::to_owned),
+        tier: Tier::in_usage(&json["usage"]),
     })
-}
-
-fn usage(json: &Value) -> Usage {
-    let count = |key: &str| json[key].as_u64().unwrap_or(0);
-    Usage {
-        fresh: count("input_tokens"),
-        cache_read: count("cache_read_input_tokens"),
-        cache_write: count("cache_creation_input_tokens"),
-        output: count("output_tokens"),
-    }
 }

@@ -1,8 +1,9 @@
 //! Google's generateContent.
 
-use super::{Body, Extra, SchemaStyle, body};
+use super::{Body, Extra, SchemaStyle, body, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
+use crate::ask::tier::Tier;
+use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde_json::{Map, Value, json};
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
@@ -45,9 +46,11 @@ fn part(part: &Part) -> Value {
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     // Streams without the parameter for events come as a list.
     let json = json.get(0).unwrap_or(json);
-    let usage = usage(&json["usageMetadata"]);
+    let usage = usage::read(&json["usageMetadata"]);
     let model = json["modelVersion"].as_str().unwrap_or_default().to_owned();
-    let reply = |text: String, stop| Ok(Reply { text, stop, usage, model: model.clone(), request_id: None, tier: None });
+    let reply = |text: String, stop| {
+        Ok(Reply { text, stop, usage, model: model.clone(), request_id: None, tier: Tier::in_usage(&json["usageMetadata"]) })
+    };
     if let Some(why) = json["promptFeedback"]["blockReason"].as_str() {
         return reply(String::new(), Stop::Filtered(why.to_owned()));
     }
@@ -69,16 +72,4 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         }
     };
     reply(text, stop)
-}
-
-/// Thoughts are counted apart, and billed as output; cached tokens are part of the prompt's.
-fn usage(json: &Value) -> Usage {
-    let count = |key: &str| json[key].as_u64().unwrap_or(0);
-    let cache_read = count("cachedContentTokenCount");
-    Usage {
-        fresh: count("promptTokenCount").saturating_sub(cache_read),
-        cache_read,
-        cache_write: 0,
-        output: count("candidatesTokenCount") + count("thoughtsTokenCount"),
-    }
 }

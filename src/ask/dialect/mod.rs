@@ -15,6 +15,7 @@ mod schema;
 mod shape;
 mod sse;
 mod stream;
+mod usage;
 mod wait;
 
 pub use body::Body;

@@ -1,8 +1,8 @@
 //! Chat Completions: OpenAI's own, and as other servers speak it.
 
-use super::{Body, Extra, HttpReply, SchemaStyle, body, errors};
+use super::{Body, Extra, HttpReply, SchemaStyle, body, errors, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
+use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -105,7 +105,7 @@ fn part(part: &Part) -> Value {
 }
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
-    let usage = usage(&json["usage"]);
+    let usage = usage::read(&json["usage"]);
     let bad = |class, message: String| Err(Fault { usage, ..Fault::new(class, FailureCode::BadReply, message) });
     let choice = &json["choices"][0];
     if let Some(error) = choice.get("error").filter(|error| !error.is_null()) {
@@ -134,17 +134,4 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         request_id: None,
         tier: json["service_tier"].as_str().map(ToOwned::to_owned),
     })
-}
-
-/// Unlike Anthropic's, `prompt_tokens` counts the cached tokens too.
-fn usage(json: &Value) -> Usage {
-    let count = |pointer: &str| json.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let cache_read = count("/prompt_tokens_details/cached_tokens");
-    let cache_write = count("/prompt_tokens_details/cache_write_tokens");
-    Usage {
-        fresh: count("/prompt_tokens").saturating_sub(cache_read + cache_write),
-        cache_read,
-        cache_write,
-        output: count("/completion_tokens"),
-    }
 }

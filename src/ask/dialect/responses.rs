@@ -1,9 +1,9 @@
 //! OpenAI's Responses.
 
 use super::openai::EXPLICIT;
-use super::{Body, Extra, SchemaStyle, body};
+use super::{Body, Extra, SchemaStyle, body, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Part, Reply, Stop, Usage};
+use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde_json::{Value, json};
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
@@ -57,7 +57,7 @@ fn part(part: &Part) -> Value {
 }
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
-    let usage = usage(&json["usage"]);
+    let usage = usage::read(&json["usage"]);
     let bad = |class, message: String| Err(Fault { usage, ..Fault::new(class, FailureCode::BadReply, message) });
     let Some(output) = json["output"].as_array() else {
         return bad(Class::Ambiguous, "the reply has no output".to_owned());
@@ -75,13 +75,4 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     };
     let tier = json["service_tier"].as_str().map(ToOwned::to_owned);
     Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None, tier })
-}
-
-/// As with Chat Completions, input tokens count the cached ones too.
-fn usage(json: &Value) -> Usage {
-    let count = |pointer: &str| json.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let cache_read = count("/input_tokens_details/cached_tokens");
-    let cache_write = count("/input_tokens_details/cache_write_tokens");
-    let fresh = count("/input_tokens").saturating_sub(cache_read + cache_write);
-    Usage { fresh, cache_read, cache_write, output: count("/output_tokens") }
 }

@@ -4,7 +4,7 @@
 //! ends before the model has said that it is finished is no reply, whatever is in it.
 
 use super::sse::Events;
-use super::{Dialect, HttpReply, errors};
+use super::{Dialect, HttpReply, errors, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{FailureCode, Reply};
 use serde_json::{Value, json};
@@ -94,8 +94,12 @@ impl StreamReader {
         let whole = &mut self.whole;
         match event["type"].as_str().unwrap_or_default() {
             "message_start" => {
-                *whole = event["message"].clone();
+                *whole = Value::Object(event["message"].as_object().cloned().unwrap_or_default());
                 whole["content"] = json!([{"type": "text", "text": ""}]);
+                // This count is not final. Without a later one the output is unknown.
+                if let Some(usage) = whole["usage"].as_object_mut() {
+                    usage.remove("output_tokens");
+                }
             }
             "content_block_delta" if event["delta"]["type"] == "text_delta" => {
                 append(&mut whole["content"][0]["text"], &event["delta"]["text"], text);
@@ -104,10 +108,7 @@ impl StreamReader {
                 for (name, value) in event["delta"].as_object().into_iter().flatten() {
                     whole[name] = value.clone();
                 }
-                // Counts are totals so far; those that are not told again stay.
-                for (name, value) in event["usage"].as_object().into_iter().flatten() {
-                    whole["usage"][name] = value.clone();
-                }
+                usage::merge(&mut whole["usage"], &event["usage"]);
                 self.done |= event["delta"]["stop_reason"].is_string();
             }
             "message_stop" => self.done = true,
@@ -120,8 +121,9 @@ impl StreamReader {
         if whole["choices"].is_null() {
             *whole = json!({"choices": [{"message": {"content": "", "refusal": null}, "finish_reason": null}], "model": event["model"]});
         }
-        if event["usage"].is_object() {
-            whole["usage"] = event["usage"].clone();
+        // Moonshot and Groq have the usage elsewhere.
+        for usage in [&event["usage"], &event["choices"][0]["usage"], &event["x_groq"]["usage"]] {
+            usage::merge(&mut whole["usage"], usage);
         }
         // The first chunk of some servers has no choice in it.
         let Some(choice) = event["choices"].get(0) else { return };
@@ -154,7 +156,8 @@ impl StreamReader {
 
     fn gemini(&mut self, event: &Value, text: &mut String) {
         let whole = &mut self.whole;
-        for name in ["usageMetadata", "modelVersion", "promptFeedback"] {
+        usage::merge(&mut whole["usageMetadata"], &event["usageMetadata"]);
+        for name in ["modelVersion", "promptFeedback"] {
             if !event[name].is_null() {
                 whole[name] = event[name].clone();
             }

@@ -2,7 +2,6 @@
 
 use super::Ground;
 use super::sequential::RUNS;
-use crate::ask::pricing::Tier;
 use crate::cli::assemble::Assembled;
 use crate::cli::exit::Stop;
 use crate::engine::{Inspected, Plan, Sample, inspect};
@@ -80,7 +79,7 @@ async fn at_most(plan: &Plan, document: &Document) -> Option<Money> {
         _ => None,
     };
     let thinking = if plan.llm.thinking_tokens > 0 { plan.llm.thinking_tokens } else { account.dialect.thinking_tokens() };
-    let tier = Tier::parse(&plan.llm.service_tier);
+    let tier = account.planned_tier(&plan.llm.service_tier);
     let cost = |call: &Call| account.prices.at_most(&call.model, tier, call.tokens, u64::from(call.max_output_tokens + thinking));
     calls.iter().chain(&combining).map(cost).sum()
 }
