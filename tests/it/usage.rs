@@ -78,9 +78,6 @@ fn the_cap_holds_whatever_a_server_says_that_it_used() {
             run(vec![usage.clone(); 60], &[("llm.preflight", "true"), ("llm.concurrency", "8"), ("budget.max_usd", "0.1")]);
         workspace.run(["--job", "echo.toml"]).exits(4);
         assert!((1..60).contains(&server.requests()), "{usage}: {} requests", server.requests());
-        let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
-        let unpriced = status["spent"]["unpriced_requests"].as_u64().or(status["unpriced_requests"].as_u64());
-        assert!(status.to_string().len() > 2 && unpriced.is_some(), "{status}");
         let billed = 100e-6 + 3020.0 * 10e-6;
         assert!(!usage.to_string().contains("3120") || billed * server.requests() as f64 <= 0.1, "{usage}: {} requests", server.requests());
     }
