@@ -129,7 +129,7 @@ impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.unpriced_calls {
             0 => write!(f, "{}", self.usd),
-            n => write!(f, "{} + {n} calls without a known price", self.usd),
+            n => write!(f, "{} + {n} calls of unknown cost", self.usd),
         }
     }
 }
@@ -150,6 +150,6 @@ mod tests {
         assert_eq!(bill.exact(), Some(Money::from_pico(500_000_000)));
         bill.add(None);
         assert_eq!(bill.exact(), None);
-        assert_eq!(bill.to_string(), "$0.000500 + 1 calls without a known price");
+        assert_eq!(bill.to_string(), "$0.000500 + 1 calls of unknown cost");
     }
 }

@@ -73,7 +73,7 @@ pub struct Totals {
     pub output_tokens: u64,
     /// Money, in US dollars, as far as it is known.
     pub usd: f64,
-    /// Requests without a known price.
+    /// Requests of unknown cost.
     pub unpriced: u64,
     /// Time of all requests, in seconds.
     pub seconds: f64,

@@ -130,7 +130,7 @@ fn nothing_is_dropped_but_by_pruning_and_that_asks() {
     assert_eq!(answers(&workspace), 4);
     let asked = workspace.docmill(["prune"]).exits(2).says(&["--yes"]);
     assert!(asked.stdout.contains("2 documents") && asked.stdout.contains("2 answers"), "{}", asked.stdout);
-    assert!(asked.stdout.contains("2 calls without a known price"), "nobody knows what this model costs: {}", asked.stdout);
+    assert!(asked.stdout.contains("2 calls of unknown cost"), "nobody knows what this model costs: {}", asked.stdout);
     assert_eq!(answers(&workspace), 4);
     workspace.docmill(["prune", "--yes"]).exits(0);
     // Both models' answers about the document that is there.
