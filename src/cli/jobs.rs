@@ -66,7 +66,7 @@ pub(super) fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, 
 }
 
 fn job_file(config: &Config, named: &str) -> Result<String, Stop> {
-    std::fs::read_to_string(Path::new(named)).map_err(|error| {
+    crate::read::text_file(Path::new(named)).map_err(|error| {
         let nearest =
             BUILTIN.iter().map(|(name, _)| *name).max_by(|a, b| strsim::jaro_winkler(a, named).total_cmp(&strsim::jaro_winkler(b, named)));
         let near = nearest

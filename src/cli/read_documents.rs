@@ -1,10 +1,10 @@
 //! `docmill read-documents`, which people do not call: the process that reads documents for a run (`engine::isolation`).
 
-use super::args::ReadDocumentsArgs;
+use super::args::{ReadDocumentsArgs, ReadSheetArgs};
 use super::exit::{Exit, Stop};
 use crate::failpoint;
-use crate::prepare::serve;
-use std::io::{BufWriter, stdin, stdout};
+use crate::prepare::{serve, sheet_rows};
+use std::io::{BufWriter, Write as _, stdin, stdout};
 
 /// Libraries recurse over what a file contains; the limit of memory covers the stack too.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -22,6 +22,24 @@ pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, Stop> {
     let ended = serving.map_err(Stop::internal)?.join().map_err(|_| Stop::internal("a reader of documents was lost"))?;
     // Whoever asked is gone when a pipe breaks: there is nobody to tell.
     ended.map_or(Ok(Exit::Internal), |()| Ok(Exit::Ok))
+}
+
+/// `docmill read-sheet`: writes the rows of a sheet to stdout as JSON lines, and the names of all sheets to stderr.
+pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, Stop> {
+    limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(Stop::internal)?;
+    limits::cpu_from_now(args.seconds).map_err(Stop::internal)?;
+    std::panic::set_hook(Box::new(|_| {}));
+    let (file, format, sheet, megabytes) = (args.file.clone(), args.format.clone(), args.sheet.clone(), args.megabytes);
+    let reading = move || {
+        let bytes = std::fs::read(&file).map_err(|e| e.to_string())?;
+        sheet_rows(&bytes, &format, sheet.as_deref(), megabytes, &mut BufWriter::new(stdout()))
+    };
+    let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(reading).map_err(Stop::internal)?;
+    let read = reading.join().map_err(|_| Stop::usage("its reader broke down on it"))?;
+    let names = read.map_err(Stop::usage)?;
+    // Whoever asked is gone when a pipe breaks.
+    let _gone = std::io::stderr().write_all(names.join("\n").as_bytes());
+    Ok(Exit::Ok)
 }
 
 #[cfg(unix)]

@@ -5,7 +5,7 @@ use super::exit::Stop;
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
 use crate::prepare::PrepareSettings;
-use crate::read::{InputSettings, ReadSettings};
+use crate::read::{InputSettings, ReadSettings, text_file};
 use crate::remote::without_queries;
 use crate::report::{AlertSettings, ReportSettings};
 use crate::store::{Archive, StoreSettings};
@@ -33,7 +33,7 @@ fn lay(file: Option<PathBuf>, args: &SettingsArgs, flags: Vec<Flag>) -> Result<(
     let mut layers = Vec::new();
     if let Some(file) = file {
         let name = file.display().to_string();
-        let text = std::fs::read_to_string(&file).map_err(|e| Stop::usage(format!("settings file {name}: {e}")))?;
+        let text = text_file(&file).map_err(|e| Stop::usage(format!("settings file {name}: {e}")))?;
         layers.push(Layer::File { name, text });
     }
     layers.push(Layer::Env(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()));
@@ -189,7 +189,12 @@ impl Settings {
         if !config.get("budget.max_usd").and_then(toml::Value::as_float).is_some_and(|usd| (0.0..=1e6).contains(&usd)) {
             problems.push(config.problem("budget.max_usd", "must be an amount of US dollars from 0 to 1000000"));
         }
-        for (key, choices) in [("llm.limits.slow_start", ["auto", "on", "off"]), ("prepare.pdf.mode", ["auto", "text", "pages"])] {
+        for (key, choices) in [
+            ("llm.limits.slow_start", ["auto", "on", "off"]),
+            ("prepare.pdf.mode", ["auto", "text", "pages"]),
+            ("output.existing", ["ask", "add", "replace"]),
+            ("input.tables", ["ask", "document", "rows"]),
+        ] {
             let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
             if !choices.contains(&value) {
                 problems.push(config.problem(key, format!("there is no \"{value}\"; there are: {}", choices.join(", "))));

@@ -25,7 +25,7 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, Stop> {
 
 /// Reads a scenario file.
 pub(super) fn scenario_file(file: &Path) -> Result<Scenario, Stop> {
-    let text = std::fs::read_to_string(file).map_err(|e| Stop::usage(format!("scenario file {}: {e}", file.display())))?;
+    let text = crate::read::text_file(file).map_err(|e| Stop::usage(format!("scenario file {}: {e}", file.display())))?;
     Scenario::parse(&text).map_err(|e| Stop::usage(format!("scenario file {}: {e}", file.display())))
 }
 

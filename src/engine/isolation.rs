@@ -9,8 +9,8 @@
 use crate::failpoint;
 use crate::model::{Failure, FailureCode};
 use crate::prepare::{Extract, Greeting, ImageLimits, LENGTH_BYTES, PrepareSettings, Reader, frame_length};
+use crate::read::this_program;
 use std::io;
-use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Isolation {
     }
 
     fn start(&self) -> io::Result<Process> {
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(this_program()?);
         command.arg(READ_DOCUMENTS).arg(self.megabytes.to_string()).env_clear().kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         if let Some(failpoints) = failpoint::inherited() {
@@ -154,10 +154,4 @@ async fn send(to: &mut ChildStdin, frame: &[u8]) -> io::Result<()> {
     to.write_all(&frame_length(frame)).await?;
     to.write_all(frame).await?;
     to.flush().await
-}
-
-/// This program, also when another one has taken the place of its file meanwhile.
-fn program() -> io::Result<PathBuf> {
-    let same = PathBuf::from("/proc/self/exe");
-    if cfg!(target_os = "linux") && same.exists() { Ok(same) } else { std::env::current_exe() }
 }

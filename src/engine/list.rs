@@ -6,7 +6,7 @@
 
 use super::{Context, Results, RunError};
 use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
-use crate::read::Roots;
+use crate::read::{Roots, is_table_name};
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -38,6 +38,8 @@ pub(super) struct Found {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Findings {
     pub left_out: LeftOut,
+    /// What people may not expect of what was found.
+    pub note: Option<String>,
     /// Documents that are up to date, by status and by failure code.
     pub up_to_date: BTreeMap<RowStatus, u64>,
     pub codes: BTreeMap<FailureCode, u64>,
@@ -78,6 +80,7 @@ pub(super) fn walk(
     let mut wanted = places.iter().flatten().peekable();
     let mut walk = roots.walk();
     let (mut documents, mut batch, mut bytes) = (0, Vec::with_capacity(BATCH), 0);
+    let (mut tables, mut a_table) = (0_u64, String::new());
     while !context.stop.is_cancelled() {
         let Some((document, failure)) = walk.next() else {
             context.meters.set_documents(documents);
@@ -89,6 +92,12 @@ pub(super) fn walk(
             break;
         };
         documents += 1;
+        if document.row().is_none() && is_table_name(&document.name) {
+            tables += 1;
+            if a_table.is_empty() {
+                a_table.clone_from(&document.name);
+            }
+        }
         if places.is_some() && wanted.next_if(|place| **place == document.index).is_none() {
             continue;
         }
@@ -105,7 +114,12 @@ pub(super) fn walk(
             break;
         }
     }
-    findings.lock().unwrap_or_else(PoisonError::into_inner).left_out = walk.left_out();
+    let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+    findings.left_out = walk.left_out();
+    if tables > 0 {
+        let files = if tables == 1 { "1 table is a document here".to_owned() } else { format!("{tables} tables are documents here") };
+        findings.note = Some(format!("{files}, such as {a_table}; --rows TABLE makes each of its rows one"));
+    }
 }
 
 /// Counts the documents ahead of the walk, so that progress has a total. Blocks.
@@ -145,7 +159,7 @@ impl Lister {
             self.finish(count, &mut sums)?;
         }
         let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
-        *findings = Findings { left_out: findings.left_out, changed: self.changed, ..sums };
+        *findings = Findings { left_out: findings.left_out, note: findings.note.take(), changed: self.changed, ..sums };
         Ok(())
     }
 

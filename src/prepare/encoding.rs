@@ -69,8 +69,8 @@ pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
     (!is_nearly_utf8(bytes, error) && is_dos(sample, legacy(bytes))).then_some("a code page of MS-DOS (437 or 850)")
 }
 
-/// The encoding of a table without a byte order mark that has these bytes. UTF-8 with damage counts as such as long as more of it
-/// is sound: rows are decoded one by one, so damage stays where it is.
+/// The encoding of a table without a byte order mark that has these bytes. UTF-8 with damage counts as such as long as at least
+/// as much of it is sound: rows are decoded one by one, so damage stays where it is.
 pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
     if let Some(encoding) = utf16_without_mark(sample) {
         return encoding;
@@ -79,7 +79,7 @@ pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
         return ISO_2022_JP;
     }
     let (sound, broken) = sound_and_broken(sample);
-    if broken == 0 || sound > broken {
+    if broken == 0 || (sound > 0 && sound >= broken) {
         return encoding_rs::UTF_8;
     }
     let not_utf8 = sample.split_inclusive(|byte| *byte == b'\n').filter(|line| std::str::from_utf8(line).is_err());
@@ -93,7 +93,7 @@ pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
 
 /// UTF-16 without a byte order mark: in one byte order all of it is text of a living script, with more ASCII characters
 /// (a space, a line end) than in the other.
-pub(super) fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
+pub fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(UTF16_SAMPLE)];
     let (pairs, _) = sample.as_chunks::<2>();
     let zeros = sample.split(|byte| *byte == 0).count() - 1;

@@ -28,13 +28,13 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use documents::{Extract, Page, PageImage, READERS, Reader};
-pub use encoding::{encoding_of, undecodable};
+pub use documents::{Extract, Page, PageImage, READERS, Reader, is_workbook, sheet_rows};
+pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
 pub use limits::{ImageLimits, Patches};
 pub use memory::peak_memory;
 pub use orders::orders;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
-pub use sniff::{Sniffed, sniff};
+pub use sniff::{BINARY, Sniffed, sniff};
 pub use split::{counted, split, truncate};
 pub use wire::{Greeting, LENGTH_BYTES, length as frame_length, serve};
 

@@ -51,7 +51,7 @@ pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
     if let Some(name) = known_by_name(bytes, extension) {
         return Sniffed::Unsupported(name);
     }
-    if is_text(bytes) { Sniffed::Text } else { Sniffed::Unsupported("binary data") }
+    if is_text(bytes) { Sniffed::Text } else { Sniffed::Unsupported(BINARY) }
 }
 
 fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
@@ -74,6 +74,8 @@ fn camera_raw(bytes: &[u8], format: ImageFormat, extension: &str) -> bool {
     format == ImageFormat::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))
 }
 
+/// What is said of a file of which nothing else is known.
+pub const BINARY: &str = "binary data";
 const CAMERA_RAW: &str = "camera raw image";
 const ARCHIVE: &str = "compressed archive";
 const EXECUTABLE: &str = "executable";

@@ -2,9 +2,10 @@
 
 use super::filter::{Filter, IGNORE_FILE, is_hidden};
 use super::listing::Listing;
+use super::record::{InputKind, InputRecord, prefix_beside};
 use super::remote::Remote;
+use super::roots::{Root, RootKind, Roots};
 use super::settings::InputSettings;
-use super::walk::{Root, RootKind, Roots};
 use crate::model::{Failure, FailureCode, LeftOut, Place, Stamp};
 use crate::remote::Address;
 use std::path::{Path, PathBuf};
@@ -12,17 +13,26 @@ use std::sync::Arc;
 
 impl Root {
     /// The input at `address`. The error is a sentence that begins with the address.
-    pub fn open_remote(address: Result<Address, String>, settings: &InputSettings, single: bool) -> Result<Self, String> {
+    pub fn open_remote(
+        address: Result<Address, String>,
+        settings: &InputSettings,
+        single: bool,
+        before: &[InputRecord],
+    ) -> Result<Self, String> {
         let remote = Remote::open(address?)?;
         let shown = remote.address.shown.clone();
         let directory = remote.single().is_none();
         let prefix = if directory && single { String::new() } else { shown.clone() };
+        let path = shown.trim_end_matches('/').to_owned();
+        let prefix = if before.is_empty() { prefix } else { prefix_beside(&path, &prefix, before)? };
         let rules = || {
             let ignored = remote.text_of(IGNORE_FILE)?.unwrap_or_default();
             Filter::elsewhere(settings, &ignored)
         };
         let filter = directory.then(rules).transpose()?;
-        Ok(Self { path: PathBuf::from(shown), prefix, kind: RootKind::Remote(Arc::new(remote), filter) })
+        let record = InputRecord::new(if directory { InputKind::Directory } else { InputKind::File }, path, &prefix);
+        let record = InputRecord { rules: settings.rules().filter(|_| directory), ..record };
+        Ok(Self { path: PathBuf::from(shown), prefix, kind: RootKind::Remote(Arc::new(remote), filter), record })
     }
 
     /// Whether both are elsewhere and have documents in common.

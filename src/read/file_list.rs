@@ -1,36 +1,65 @@
 //! A file that lists files: the documents are what it names, in its order.
 
 use super::names::os_str;
+use super::packed::Source;
+use super::path_names::{printable, unprintable};
+use super::record::{InputRecord, name_beside, path_beside};
+use super::text::{SAMPLE, encoding_of_list};
 use crate::model::{Failure, FailureCode};
 use crate::remote::Address;
+use encoding_rs::Encoding;
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
+use std::sync::Arc;
+
+/// What Windows programs put in front of a text, once it is decoded.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A list that is there.
 #[derive(Debug)]
 pub(super) struct FileList {
-    path: PathBuf,
-    /// Keeps what came through standard input for as long as it is needed.
-    _spooled: Option<TempPath>,
+    source: Source,
+    /// The encoding to decode; `None`: the bytes are the paths.
+    encoding: Option<&'static Encoding>,
     /// What ends a name: a line feed, or a zero byte in what `find -print0` wrote.
     separator: u8,
+    /// Inputs of the results that documents are added to.
+    before: Arc<[InputRecord]>,
 }
-
-/// Bytes that are looked at for a zero byte.
-const SAMPLE: u64 = 64 * 1024;
 
 impl FileList {
     /// The list in the file `given`; `-` is standard input.
-    pub fn open(given: &str) -> Result<Self, String> {
-        let (path, spooled) = super::rereadable(given).map_err(|e| format!("file list {given}: {e}"))?;
+    pub fn open(given: &str, before: &[InputRecord]) -> Result<Self, String> {
+        let source = Source::open(given).map_err(|e| format!("file list {given}: {e}"))?;
         let say = |e: io::Error| format!("file list {given}: {e}");
-        let mut sample = Vec::new();
-        File::open(&path).and_then(|file| file.take(SAMPLE).read_to_end(&mut sample)).map_err(say)?;
-        let separator = if sample.contains(&0) { 0 } else { b'\n' };
-        Ok(Self { path, _spooled: spooled, separator })
+        let sample = source.packed.sample(SAMPLE).map_err(say)?;
+        let encoding = encoding_of_list(&sample).map_err(|what| {
+            format!("file list {given}: this looks like {what}, and a list is a text with a path a line: save it as UTF-8")
+        })?;
+        let mut list = Self { source, encoding, separator: b'\n', before: before.into() };
+        let mut decoded = Vec::new();
+        list.read().and_then(|text| text.take(SAMPLE).read_to_end(&mut decoded)).map_err(say)?;
+        list.separator = if decoded.contains(&0) { 0 } else { b'\n' };
+        Ok(list)
+    }
+
+    fn read(&self) -> io::Result<Box<dyn Read + Send>> {
+        let file = self.source.packed.open()?;
+        let Some(encoding) = self.encoding else { return Ok(file) };
+        Ok(Box::new(DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(file)))
+    }
+
+    /// Inputs of the results that documents are added to.
+    pub fn before(&self) -> Arc<[InputRecord]> {
+        Arc::clone(&self.before)
+    }
+
+    /// The file that has this name, if there is one.
+    pub fn path_of(&self, name: &str) -> Option<PathBuf> {
+        let itself = unprintable(name).unwrap_or_else(|| name.into());
+        if itself.exists() { Some(itself) } else { path_beside(name, &self.before) }
     }
 
     /// The paths, each once.
@@ -44,7 +73,7 @@ impl FileList {
     /// The paths, as often as they are named. What cannot be read any more is the end of it.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
         let separator = self.separator;
-        let mut list = File::open(&self.path).map(BufReader::new).ok();
+        let (mut list, mut first) = (self.read().map(BufReader::new).ok(), true);
         std::iter::from_fn(move || {
             let list = list.as_mut()?;
             loop {
@@ -55,12 +84,21 @@ impl FileList {
                 while matches!(name.last(), Some(b'\n' | b'\r' | 0)) {
                     name.pop();
                 }
-                if !name.is_empty() {
-                    return Some(path(&name));
+                let mark: &[u8] = if std::mem::take(&mut first) { BYTE_ORDER_MARK } else { &[] };
+                let name = name.strip_prefix(mark).unwrap_or(&name);
+                if !name.trim_ascii().is_empty() {
+                    return Some(path(name));
                 }
             }
         })
     }
+}
+
+/// What a file of a list is called.
+pub(super) fn name_in_a_list(path: &Path, before: &[InputRecord]) -> String {
+    let real = || std::fs::canonicalize(path).ok().and_then(|real| name_beside(&printable(real.as_os_str()), before));
+    let known = if before.is_empty() { None } else { real() };
+    known.unwrap_or_else(|| printable(path.as_os_str()))
 }
 
 /// Why there is no document at a path that a list names, if there is none.
@@ -74,9 +112,105 @@ pub(super) fn missing(path: &Path) -> Option<Failure> {
     Some(Failure::new(FailureCode::Unreadable, why))
 }
 
+/// The path that a line of a list means: the line itself if there is such a file, or else what programs have put around it. Blanks
+/// are left by editors and columns, quotes by spreadsheets and "copy as path", backslashes by Windows.
+fn path(line: &[u8]) -> PathBuf {
+    let bare = line.trim_ascii();
+    let unquoted = [b'"', b'\''].iter().find_map(|quote| bare.strip_prefix(&[*quote])?.strip_suffix(&[*quote]));
+    let plain = unquoted.unwrap_or(bare);
+    let backslashes = plain.contains(&b'\\') && std::path::MAIN_SEPARATOR == '/';
+    if plain == line && !backslashes {
+        return without_dot(line);
+    }
+    let slashes: Vec<u8> = plain.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
+    let meant = [line, bare, plain, &slashes].into_iter().map(without_dot).find(|path| path.exists());
+    meant.unwrap_or_else(|| without_dot(plain))
+}
+
 /// The path of this name, without the `./` that `find .` writes in front.
-fn path(name: &[u8]) -> PathBuf {
+fn without_dot(name: &[u8]) -> PathBuf {
     let name = os_str(name);
     let path = Path::new(&name);
     path.strip_prefix(".").unwrap_or(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(content: &[u8]) -> Result<Vec<PathBuf>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("list");
+        std::fs::write(&path, content).unwrap();
+        FileList::open(path.to_str().unwrap(), &[]).map(|list| list.paths().collect())
+    }
+
+    fn utf16(text: &str, bytes: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn a_list_is_read_as_any_program_writes_it() {
+        let wanted = Ok(vec![PathBuf::from("in/d0.txt"), PathBuf::from("in/größe 1.txt")]);
+        let text = "in/d0.txt\r\nin/größe 1.txt\r\n";
+        let marked = format!("\u{feff}{text}");
+        let gzip = |bytes: &[u8]| {
+            let mut gzip = flate2::read::GzEncoder::new(bytes, flate2::Compression::fast());
+            let mut packed = Vec::new();
+            gzip.read_to_end(&mut packed).unwrap();
+            packed
+        };
+        for content in [
+            text.as_bytes().to_vec(),
+            marked.as_bytes().to_vec(),
+            utf16(&marked, u16::to_le_bytes),
+            utf16(&marked, u16::to_be_bytes),
+            utf16(text, u16::to_le_bytes),
+            utf16(text, u16::to_be_bytes),
+            text.replace("\r\n", "\0").into_bytes(),
+            text.replace("\r\n", "\0").trim_end_matches('\0').as_bytes().to_vec(),
+            marked.replace("\r\n", "\0").into_bytes(),
+            text.replace("in/", "./in/").replace('\r', "").into_bytes(),
+            text.replace("\r\n", "  \r\n\r\n   \n").into_bytes(),
+            "\"in/d0.txt\"\n'in/größe 1.txt' \n".as_bytes().to_vec(),
+            gzip(text.as_bytes()),
+        ] {
+            assert_eq!(list(&content), wanted, "{:?}", String::from_utf8_lossy(&content));
+        }
+        assert_eq!(list(b"a\0b\0").map(|paths| paths.len()), Ok(2));
+        assert_eq!(list(&utf16("d0.txt", u16::to_le_bytes)), Ok(vec!["d0.txt".into()]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_line_is_the_path_itself_where_there_is_such_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a ", "\"b\"", "c\\d", "plain"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+            let line = dir.path().join(name);
+            assert_eq!(path(line.as_os_str().as_encoded_bytes()), line);
+        }
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        std::fs::write(dir.path().join("sub/e"), "x").unwrap();
+        let windows = format!("{}\\sub\\e", dir.path().display());
+        assert_eq!(path(windows.as_bytes()), dir.path().join("sub/e"));
+        // Bytes that are no UTF-8 are a path as good as any.
+        assert_eq!(path(b"\xFF\xE9"), Path::new(os_str(b"\xFF\xE9")));
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_by_its_name() {
+        let random: Vec<u8> = (0_u32..5000).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        for (content, what) in [
+            (&b"PK\x03\x04\x14\0\0\0\0\0rest"[..], "ZIP archive"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image"),
+            (b"%PDF-1.7\n%\xE2\xE3\n1 0 obj", "a PDF document"),
+            (b"\xFF\xFE\0\0i\0\0\0", "UTF-32"),
+            (b"SQLite format 3\0\x10\0", "SQLite"),
+            (&random, "binary data"),
+        ] {
+            let error = list(content).unwrap_err();
+            assert!(error.contains(what) && error.contains("a path a line"), "{error}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::file::{self, Opened};
 use super::remote::{Remote, tells};
-use super::walk::{Root, Roots};
+use super::roots::{Root, Roots};
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp};
 use std::sync::Arc;
 

@@ -25,12 +25,38 @@ pub struct InputSettings {
     pub files_from: String,
     /// Tables whose rows are documents: CSV, TSV, JSON lines or Parquet; `-` is standard input.
     pub rows: Vec<String>,
+    /// What becomes of tables among the files.
+    pub tables: Tables,
     /// The column that is the text of a row; "" = all of them.
     pub text_column: String,
     /// The column that names a row; "" = its number.
     pub id_column: String,
     /// Columns that are passed on to the results.
     pub keep_columns: Vec<String>,
+}
+
+/// What becomes of a file that is a table and was not named as one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tables {
+    /// Somebody is asked, or the run refused.
+    #[default]
+    Ask,
+    /// It is one document.
+    Document,
+    /// Its rows are documents.
+    Rows,
+}
+
+impl Tables {
+    /// As settings have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Document => "document",
+            Self::Rows => "rows",
+        }
+    }
 }
 
 /// `[read]`: how to read.
@@ -52,5 +78,11 @@ impl InputSettings {
     pub(super) fn columns(&self, used: Option<Vec<String>>) -> Columns {
         let named = |name: &String| Some(name.clone()).filter(|name| !name.is_empty());
         Columns { text: named(&self.text_column), id: named(&self.id_column), keep: self.keep_columns.clone(), used }
+    }
+
+    /// What decides which files of a directory are documents; `None` if it decides otherwise as time goes by.
+    pub(super) fn rules(&self) -> Option<String> {
+        let ages = [&self.newer_than, &self.older_than].iter().any(|time| !time.is_empty());
+        (!ages).then(|| format!("{:?} {:?} {} {}", self.include, self.exclude, self.min_bytes, self.max_bytes))
     }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::read::InputSettings;
+use std::ffi::OsStr;
 
 fn settings(paths: &[&Path], exclude: &[&str]) -> InputSettings {
     InputSettings {

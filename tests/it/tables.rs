@@ -121,7 +121,7 @@ fn a_row_that_cannot_be_read_costs_nothing_but_itself() {
 #[test]
 fn tables_are_read_in_their_encodings_and_from_standard_input() {
     let server = ModelServer::start();
-    let workspace = Workspace::new().against(&server);
+    let workspace = Workspace::new().against(&server).set("output.existing", "replace");
     workspace.write("echo.toml", ECHO);
     let text = "name\tbody\nMüller\tdocid:grüße aus Köln, schöne Straße\n";
     let (latin, _, _) = encoding_rs::WINDOWS_1252.encode(text);
@@ -170,13 +170,13 @@ fn what_a_list_names_and_is_no_file_is_told_and_not_waited_for() {
 #[test]
 fn a_table_that_is_none_is_told_before_anything_is_sent() {
     let workspace = Workspace::new();
-    workspace.write("header.csv", "id,body\n").write("array.json", "[]").write("pretty.json", "{\n  \"body\": 1\n}\n");
+    workspace.write("header.csv", "id,body\n").write("array.json", "[]").write("packed.csv.bz2", b"BZh91AY&SY");
     workspace.write("packed.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0");
     for (table, says) in [
         ("header.csv", "no documents in header.csv: the table has no rows"),
-        ("array.json", "this is a JSON array"),
-        ("pretty.json", "this is JSON over several lines"),
-        ("packed.csv.gz", "unpack it"),
+        ("array.json", "no documents in array.json: the table has no rows"),
+        ("packed.csv.gz", "table packed.csv.gz: it cannot be unpacked"),
+        ("packed.csv.bz2", "this is compressed archive"),
         ("s3://bucket/t.csv", "tables and lists are read from this machine"),
     ] {
         workspace.run_on(["--job", "text", "--rows", table], "").exits(2).says(&[says]);
@@ -201,4 +201,138 @@ fn a_table_may_come_through_a_pipe_of_the_shell_and_columns_may_be_empty() {
     assert_eq!((csv.column("stars"), csv.column("customer")), (vec!["5"], vec![""]));
     let calls = server.ledger().calls;
     assert!(calls.iter().any(|call| call.text.starts_with("docid:a for : <document-")), "{:?}", calls[0].text);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[test]
+fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let csv = (0..40).fold("id,body\n".to_owned(), |table, n| table + &format!("{n},docid:row{n}\n"));
+    let lines: String = (0..40).map(|n| format!("{{\"body\": \"docid:row{n}\"}}\n")).collect();
+    workspace.write("t.csv", &csv).write("my table.tsv", csv.replace(',', "\t")).write("t.jsonl", &lines).write("t.csv.gz", gzip(&csv));
+    workspace.doc("only.csv", &csv);
+    for (given, says) in [
+        ("t.csv", "`docmill run --rows t.csv` makes each row a document; `docmill run t.csv --tables document` sends"),
+        ("my table.tsv", "`docmill run --rows 'my table.tsv'`"),
+        ("t.jsonl", "t.jsonl is a table of 40 rows"),
+        ("t.csv.gz", "t.csv.gz is a table of 40 rows"),
+        ("docs", "docs/only.csv is a table of 40 rows"),
+    ] {
+        workspace.run_on([given, "--job", "echo.toml"], "").exits(2).says(&[says, "Nothing was sent"]);
+        let plan = workspace.start_with(["plan", given, "--job", "echo.toml"]).finish().exits(0);
+        assert!(plan.stdout.contains("a run would ask first"), "{}", plan.stdout);
+    }
+    assert_eq!(server.requests(), 0);
+    let rows = workspace.run_on(["t.csv", "--tables", "rows", "--text-column", "body", "--job", "echo.toml"], "").exits(0);
+    assert_eq!(rows.csv("echo").column("said")[39], "said of docid:row39");
+    workspace.docmill(["verify"]).exits(0);
+    let one = workspace.run_on(["t.csv", "--set", "input.tables=document", "--job", "echo.toml", "--replace"], "").exits(0);
+    assert_eq!(one.csv("echo").column("document"), ["t.csv"]);
+    workspace.run_on(["t.csv", "--tables", "both", "--job", "echo.toml"], "").exits(2).says(&["ask, document, rows"]);
+    // Among other documents a table is one of them, and that is said.
+    workspace.doc("a.txt", "docid:a");
+    let run = workspace.run(["--job", "echo.toml", "--output", "mixed"]).exits(0);
+    run.says(&["1 table is a document here, such as only.csv; --rows TABLE makes each of its rows one"]);
+}
+
+#[test]
+fn packed_tables_are_tables_and_numbers_in_json_keep_their_digits() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let lines = "{\"id\": 12345678901234567890123, \"body\": \"docid:a\", \"score\": NaN}\n{\"id\": 1.10, \"body\": \"docid:\\ud83d\"}\n";
+    workspace.write("t.jsonl.gz", gzip(lines)).write("t.jsonl.zst", zstd::stream::encode_all(lines.as_bytes(), 1).unwrap());
+    workspace.write("array.json", format!("[{}]", lines.trim().replace('\n', ",\n")));
+    for table in ["t.jsonl.gz", "t.jsonl.zst", "array.json"] {
+        let args = ["--rows", table, "--text-column", "body", "--id-column", "id", "--keep-columns", "score", "--replace"];
+        let run = workspace.run_on(args.iter().chain(&["--job", "echo.toml"]), "").exits(0);
+        let csv = run.csv("echo");
+        assert_eq!(csv.column("document"), [format!("{table}#12345678901234567890123"), format!("{table}#1.1")]);
+        assert_eq!(csv.column("score"), ["NaN", ""]);
+    }
+    // What is cut off is told, and what comes before it is kept.
+    let packed = gzip(&(0..20_000).fold("body\n".to_owned(), |table, n| table + &format!("docid:row{n}\n")));
+    workspace.write("cut.csv.gz", &packed[..packed.len() / 2]);
+    let run = workspace.run_on(["--rows", "cut.csv.gz", "--text-column", "body", "--job", "echo.toml", "--output", "cut", "--quiet"], "");
+    run.exits(3);
+    let results = std::fs::read_to_string(workspace.path("cut/echo/results.csv")).unwrap();
+    assert!(results.lines().last().unwrap().contains("what follows it in the table is left out"), "{}", results.lines().last().unwrap());
+}
+
+/// A workbook with these sheets, whose cells are written as text or as numbers.
+fn workbook(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let mut put = |name: &str, text: String| {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
+    };
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let packages = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let all =
+        |each: &dyn Fn(usize, &str) -> String| sheets.iter().enumerate().map(|(at, (name, _))| each(at + 1, name)).collect::<String>();
+    put(
+        "_rels/.rels",
+        format!(
+            "<Relationships xmlns=\"{packages}\"><Relationship Id=\"rId1\" Type=\"{office}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+        ),
+    );
+    let names = all(&|at, name| format!("<sheet name=\"{name}\" sheetId=\"{at}\" r:id=\"rId{at}\"/>"));
+    put("xl/workbook.xml", format!("<workbook xmlns=\"{main}\" xmlns:r=\"{office}\"><sheets>{names}</sheets></workbook>"));
+    let parts = all(&|at, _| format!("<Relationship Id=\"rId{at}\" Type=\"{office}/worksheet\" Target=\"worksheets/sheet{at}.xml\"/>"));
+    put("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"{packages}\">{parts}</Relationships>"));
+    for (at, (_, rows)) in sheets.iter().enumerate() {
+        let cell = |(column, row, value): (u8, usize, &str)| {
+            let place = format!("{}{row}", char::from(b'A' + column));
+            match value.parse::<f64>() {
+                Ok(_) => format!("<c r=\"{place}\"><v>{value}</v></c>"),
+                Err(_) => format!("<c r=\"{place}\" t=\"inlineStr\"><is><t>{value}</t></is></c>"),
+            }
+        };
+        let row = |(at, row): (usize, &&[&str])| {
+            let cells: String = (0_u8..).zip(*row).map(|(column, value)| cell((column, at + 1, value))).collect();
+            format!("<row r=\"{}\">{cells}</row>", at + 1)
+        };
+        let rows: String = rows.iter().enumerate().map(row).collect();
+        put(
+            &format!("xl/worksheets/sheet{}.xml", at + 1),
+            format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>"),
+        );
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn rows_of_a_workbook_are_documents() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let first: &[&[&str]] = &[&["id", "body", "price"], &["a1", "docid:one", "12.50"], &["a2", "docid:two", "0.1"]];
+    let book = workbook(&[("Orders", first), ("Old orders", &[&["id", "body"], &["b1", "docid:old"]])]);
+    workspace.write("book.xlsx", &book).write("renamed.csv", &book);
+    let run = |table: &str, further: &[&str]| {
+        let args = ["--rows", table, "--text-column", "body", "--id-column", "id", "--job", "echo.toml", "--replace"];
+        workspace.run_on(args.iter().chain(further), "")
+    };
+    let orders = run("book.xlsx", &["--keep-columns", "price"]).exits(0);
+    let csv = orders.csv("echo");
+    assert_eq!(csv.column("document"), ["book.xlsx#a1", "book.xlsx#a2"]);
+    assert_eq!((csv.column("said"), csv.column("price")), (vec!["said of docid:one", "said of docid:two"], vec!["12.5", "0.1"]));
+    orders.says(&["book.xlsx: rows of sheet Orders; the others are Old orders: --rows 'book.xlsx#Old orders' takes one of them"]);
+    let old = run("book.xlsx#Old orders", &[]).exits(0).says_nothing_of("the others are");
+    assert_eq!(old.csv("echo").column("document"), ["book.xlsx#Old orders#b1"]);
+    assert_eq!(run("renamed.csv", &[]).exits(0).csv("echo").column("said").len(), 2);
+    workspace.docmill(["verify"]).exits(0);
+    run("book.xlsx#Nothing", &[]).exits(2).says(&["it has no sheet Nothing; it has: Orders, Old orders"]);
+    run("book.xlsx", &["--keep-columns", "weight"]).exits(2).says(&["has no column \"weight\"; it has: id, body, price"]);
+    workspace.write("cut.xlsx", &book[..book.len() / 2]);
+    run("cut.xlsx", &[]).exits(2).says(&["table cut.xlsx"]);
+    workspace.run_on(["book.xlsx", "--job", "echo.toml", "--replace"], "").exits(2).says(&["book.xlsx is a table of 2 rows"]);
 }

@@ -42,6 +42,11 @@ impl Grid {
         true
     }
 
+    /// The rows from the top: what stands in which column. `None`: not all of them fitted.
+    pub fn into_rows(self) -> Option<impl Iterator<Item = Vec<(u32, String)>>> {
+        (!self.full).then(|| self.rows.into_values())
+    }
+
     /// The table, and after how many rows it was cut, if it was.
     pub fn finish(self) -> (String, Option<usize>) {
         let columns: BTreeSet<u32> = self.rows.values().flatten().map(|(column, _)| *column).collect();

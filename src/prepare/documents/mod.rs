@@ -24,12 +24,15 @@ mod pdf;
 mod pptx;
 mod rtf;
 mod sheet;
+mod sheet_rows;
 mod styles;
 mod symbols;
 mod table;
 mod tags;
 mod verdict;
 mod xml;
+
+pub use sheet_rows::{is_workbook, sheet_rows};
 
 use super::{ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced};
 use crate::model::Failure;

@@ -30,9 +30,22 @@ fn is_hidden(tag: &BytesStart) -> bool {
 }
 
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut archive = odf::open(bytes, NAME, settings.document_mb)?;
-    let content = archive.needed("content.xml")?;
     let mut book = Book { left: Grid::MOST, ..Book::default() };
+    let archive = walk(bytes, settings.document_mb, &mut book)?;
+    book.notes.extend(odf::left_out(&archive, book.pictures));
+    verdict::readable(NAME, Extract { pages: vec![Page::Text(book.parts.join("\n\n"))], paged: false, notes: book.notes })
+}
+
+/// All sheets, each as its name and its cells, of so many bytes in all.
+pub(super) fn sheets(bytes: &[u8], megabytes: u64, most: usize) -> Result<Vec<(String, Grid)>, Failure> {
+    let mut book = Book { left: most, kept: Some(Vec::new()), ..Book::default() };
+    walk(bytes, megabytes, &mut book)?;
+    Ok(book.kept.unwrap_or_default())
+}
+
+fn walk<'b>(bytes: &'b [u8], megabytes: u64, book: &mut Book) -> Result<archive::Archive<'b>, Failure> {
+    let mut archive = odf::open(bytes, NAME, megabytes)?;
+    let content = archive.needed("content.xml")?;
     xml::read(&content, |node| match node {
         Node::Open(tag) => book.open(tag),
         Node::Close(name) => book.close(name),
@@ -43,14 +56,15 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         }
     })
     .map_err(|error| verdict::damaged(NAME, error))?;
-    book.notes.extend(odf::left_out(&archive, book.pictures));
-    verdict::readable(NAME, Extract { pages: vec![Page::Text(book.parts.join("\n\n"))], paged: false, notes: book.notes })
+    Ok(archive)
 }
 
 /// A workbook while it is read.
 #[derive(Default)]
 struct Book {
     parts: Vec<String>,
+    /// The sheets themselves, where somebody wants them and not their text.
+    kept: Option<Vec<(String, Grid)>>,
     notes: Vec<String>,
     left: usize,
     pictures: usize,
@@ -182,6 +196,10 @@ impl Book {
     fn close_sheet(&mut self) {
         let Some((name, grid)) = self.sheet.take() else { return };
         self.left = grid.left();
+        if let Some(kept) = &mut self.kept {
+            kept.push((name, grid));
+            return;
+        }
         let (table, cut) = grid.finish();
         self.notes.extend(cut.map(|rows| sheet::cut(&name, rows)));
         self.notes.extend(std::mem::take(&mut self.aside).notes(&name));

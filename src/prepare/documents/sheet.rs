@@ -43,15 +43,30 @@ fn is_xls(bytes: &[u8], extension: &str) -> bool {
     compound::holds(bytes, &STREAMS, matches!(extension, "xls" | "xlt"))
 }
 
+/// Puts the cells of the sheet of that name into the grid. The error says what is wrong with it.
+pub(super) type Fill<'f> = &'f mut dyn FnMut(&str, &mut Grid) -> Result<(), String>;
+
 fn read_xlsx(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    Archive::open(bytes, NAME, settings.document_mb)?.measure()?;
+    let asides = asides(bytes, settings.document_mb);
+    xlsx(bytes, settings.document_mb, |sheets, fill| workbook(bytes, sheets, &asides?, fill))
+}
+
+fn read_xlsb(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    xlsb(bytes, settings.document_mb, |sheets, fill| workbook(bytes, sheets, &HashMap::new(), fill))
+}
+
+fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    xls(bytes, |sheets, fill| workbook(bytes, sheets, &HashMap::new(), fill))
+}
+
+pub(super) fn xlsx<T>(bytes: &[u8], megabytes: u64, with: impl FnOnce(&[Sheet], Fill<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    Archive::open(bytes, NAME, megabytes)?.measure()?;
     let mut book: Xlsx<Bytes> = Xlsx::new(Cursor::new(bytes)).map_err(|error| match error {
         XlsxError::Password => verdict::encrypted(NAME),
         error => verdict::damaged(NAME, error),
     })?;
-    let asides = asides(bytes, settings.document_mb)?;
     let sheets = book.sheets_metadata().to_vec();
-    workbook(bytes, &sheets, &asides, |name, grid| {
+    with(&sheets, &mut |name, grid| {
         let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
         let per_cents: Vec<Option<usize>> = cells.styles().iter().map(per_cent).collect();
         while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(text)? {
@@ -65,14 +80,14 @@ fn read_xlsx(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Resul
     })
 }
 
-fn read_xlsb(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    Archive::open(bytes, NAME, settings.document_mb)?.measure()?;
+pub(super) fn xlsb<T>(bytes: &[u8], megabytes: u64, with: impl FnOnce(&[Sheet], Fill<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    Archive::open(bytes, NAME, megabytes)?.measure()?;
     let mut book: Xlsb<Bytes> = Xlsb::new(Cursor::new(bytes)).map_err(|error| match error {
         XlsbError::Password => verdict::encrypted(NAME),
         error => verdict::damaged(NAME, error),
     })?;
     let sheets = book.sheets_metadata().to_vec();
-    workbook(bytes, &sheets, &HashMap::new(), |name, grid| {
+    with(&sheets, &mut |name, grid| {
         let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
         while let Some(cell) = cells.next_cell().map_err(text)? {
             let value = Data::from(cell.get_value().clone());
@@ -84,14 +99,14 @@ fn read_xlsb(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Resul
     })
 }
 
-fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+pub(super) fn xls<T>(bytes: &[u8], with: impl FnOnce(&[Sheet], Fill<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
     let clean = Compound::open(bytes, NAME)?.only(&STREAMS).map_err(|error| verdict::damaged(NAME, error))?;
     let mut book: Xls<Bytes> = Xls::new(Cursor::new(clean.as_slice())).map_err(|error| match error {
         XlsError::Password => verdict::encrypted(NAME),
         error => verdict::damaged(NAME, error),
     })?;
     let sheets = book.sheets_metadata().to_vec();
-    workbook(bytes, &sheets, &HashMap::new(), |name, grid| {
+    with(&sheets, &mut |name, grid| {
         let range = book.worksheet_range(name).map_err(text)?;
         let (top, left) = range.start().unwrap_or((0, 0));
         for (row, column, value) in range.used_cells() {
@@ -110,12 +125,7 @@ fn text(error: impl Display) -> String {
 }
 
 /// All sheets, one below the other; `fill` puts the cells of the sheet of that name into the grid.
-fn workbook(
-    bytes: &[u8],
-    sheets: &[Sheet],
-    asides: &HashMap<String, Aside>,
-    mut fill: impl FnMut(&str, &mut Grid) -> Result<(), String>,
-) -> Result<Extract, Failure> {
+fn workbook(bytes: &[u8], sheets: &[Sheet], asides: &HashMap<String, Aside>, fill: Fill<'_>) -> Result<Extract, Failure> {
     let (mut parts, mut notes, mut left) = (Vec::new(), Vec::new(), Grid::MOST);
     for sheet in sheets {
         let name = &sheet.name;

@@ -1,26 +1,26 @@
 //! Rows of CSV and its relatives: any delimiter, any encoding, quotes over several lines.
 
-use super::quotes::Watched;
-use super::text::Text;
+use super::quotes::Records;
 use super::{Fields, Rows};
+use crate::read::packed::Packed;
+use crate::read::text::Text;
 use csv::ByteRecord;
 use serde_json::Value;
-use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn rows(path: &Path, text: Text, delimiter: u8) -> Result<Rows, String> {
-    let watched = Watched::new(text.open(path).map_err(|e| e.to_string())?, delimiter);
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(watched);
+pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, String> {
+    let records = Records::new(text.open(file).map_err(|e| e.to_string())?, delimiter);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(records);
     let header = reader.byte_headers().map_err(|e| e.to_string())?.clone();
     let end = reader.position().byte();
-    if let Some(fault) = reader.get_mut().row_ended(end) {
-        return Err(fault);
+    if let Some(fault) = reader.get_mut().fault_before(end) {
+        return Err(fault.what);
     }
     if header.get(0).is_some_and(|name| name.starts_with(b"sep=")) {
         return Err("its first line, sep=, is there for Excel and is no header: remove it".into());
     }
     let names = header.iter().enumerate().map(|(at, name)| column_name(name, at + 1, text)).collect::<Result<Vec<_>, _>>()?;
-    let mut ended = false;
+    let (mut ended, mut lines_taken_out) = (false, 0);
     Ok(Box::new(std::iter::from_fn(move || {
         if ended {
             return None;
@@ -28,10 +28,14 @@ pub(super) fn rows(path: &Path, text: Text, delimiter: u8) -> Result<Rows, Strin
         let mut record = ByteRecord::new();
         let read = reader.read_byte_record(&mut record);
         let end = reader.position().byte();
-        match (read, reader.get_mut().row_ended(end)) {
+        match (read, reader.get_mut().fault_before(end)) {
             (Ok(false), _) => None,
-            (Ok(true), Some(fault)) => Some(Err(fault)),
-            (Ok(true), None) => Some(fields(&names, &record, text)),
+            (Ok(true), Some(fault)) => {
+                // The line in its place counts as one.
+                lines_taken_out += fault.lines.saturating_sub(1);
+                Some(Err(fault.what))
+            }
+            (Ok(true), None) => Some(fields(&names, &record, text, lines_taken_out)),
             (Err(error), _) => {
                 // Where the next row begins nobody can tell now.
                 ended = true;
@@ -50,8 +54,8 @@ fn column_name(name: &[u8], number: usize, text: Text) -> Result<Arc<str>, Strin
     })
 }
 
-fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text) -> Result<Fields, String> {
-    let line = record.position().map_or(0, csv::Position::line);
+fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text, lines_taken_out: u64) -> Result<Fields, String> {
+    let line = record.position().map_or(0, csv::Position::line) + lines_taken_out;
     if record.len() != names.len() {
         return Err(format!("it has {} fields (line {line}), and the table has {} columns", record.len(), names.len()));
     }

@@ -6,30 +6,40 @@
 
 mod csv_rows;
 mod json_rows;
+mod json_text;
 mod parquet_rows;
 mod quotes;
-mod text;
 
+use super::packed::{Packed, Source};
+use super::sheet;
+use super::text::{SAMPLE, Text, not_text};
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp, TableRow};
-use crate::prepare::{Sniffed, sniff};
 use serde_json::{Map, Value};
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
 use std::sync::{Arc, OnceLock};
-use tempfile::TempPath;
-use text::Text;
 
 /// The largest row, in bytes. Some of them are in memory before the budget of reading counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
-/// Of the beginning of a table, by which its form is known.
-const SAMPLE: u64 = 256 * 1024;
 
 /// The names and values of a row, in the order of the table.
 type Fields = Vec<(Arc<str>, Value)>;
 /// Rows, or what is wrong with them and where.
 type Rows = Box<dyn Iterator<Item = Result<Fields, String>> + Send>;
+
+/// Whether files that are called so are tables mostly.
+pub fn is_table_name(name: &str) -> bool {
+    const TABLES: [&str; 7] = ["csv", "tsv", "tab", "psv", "jsonl", "ndjson", "parquet"];
+    let name = name.to_lowercase();
+    let bare = ["gz", "zst"].iter().find_map(|packed| name.strip_suffix(packed)?.strip_suffix('.')).unwrap_or(&name);
+    bare.rsplit_once('.').is_some_and(|(_, extension)| TABLES.contains(&extension))
+}
+
+/// Whether files that are called so are workbooks.
+pub(super) fn is_workbook_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.rsplit_once('.').is_some_and(|(_, extension)| ["xlsx", "xlsm", "xlsb", "xls", "ods"].contains(&extension))
+}
 
 /// Which columns are what.
 #[derive(Debug, Clone, Default)]
@@ -47,11 +57,15 @@ pub(super) struct Columns {
 /// A table that was looked at.
 #[derive(Debug)]
 pub(super) struct Table {
-    path: PathBuf,
-    /// Keeps what came through standard input for as long as it is needed.
-    _spooled: Option<TempPath>,
+    source: Source,
     form: Form,
     columns: Columns,
+    /// The columns of its first rows.
+    names: BTreeSet<Arc<str>>,
+    /// Of a workbook: its sheets, the one that is the table first.
+    sheets: Vec<String>,
+    /// What its file looks like.
+    stamp: Option<String>,
     /// Hashes of name and content of all rows, if anybody asked.
     present: OnceLock<HashSet<u64>>,
 }
@@ -59,8 +73,19 @@ pub(super) struct Table {
 /// How a table is written.
 #[derive(Debug, Clone, Copy)]
 enum Form {
-    Delimited { text: Text, delimiter: u8 },
-    JsonLines { text: Text },
+    Delimited {
+        text: Text,
+        delimiter: u8,
+    },
+    JsonLines {
+        text: Text,
+    },
+    /// An array of objects, or objects over several lines.
+    Json {
+        text: Text,
+    },
+    /// Rows of a workbook as JSON lines.
+    Sheet,
     Parquet,
 }
 
@@ -68,30 +93,43 @@ impl Table {
     /// Looks at the table called `given`; `-` is standard input, which is written to a temporary file first, because a run
     /// looks at its input more than once.
     pub fn open(given: &str, columns: &Columns) -> Result<Self, String> {
-        let (path, spooled) = super::rereadable(given).map_err(|e| format!("table {given}: {e}"))?;
+        let (file, sheet) = sheet::of(given);
+        let source = Source::open(file).map_err(|e| format!("table {given}: {e}"))?;
+        let stamp = stamp_of(source.packed.path());
+        if let Some(rows) = sheet::rows(source.packed.path(), sheet).map_err(|e| format!("table {given}: {e}"))? {
+            let source = Source::temporary(rows.file);
+            let form = Form::Sheet;
+            let mut table = Self {
+                source,
+                form,
+                columns: columns.clone(),
+                names: BTreeSet::new(),
+                present: OnceLock::new(),
+                sheets: rows.sheets,
+                stamp,
+            };
+            table.check(given)?;
+            return Ok(table);
+        }
         let say = |e: io::Error| format!("table {given}: {e}");
-        let mut sample = Vec::new();
-        File::open(&path).and_then(|file| file.take(SAMPLE).read_to_end(&mut sample)).map_err(say)?;
+        let sample = source.packed.sample(SAMPLE).map_err(say)?;
         if sample.is_empty() {
             return Err(format!("table {given} is empty"));
         }
-        let form = Form::of(&sample, &path).map_err(say)?;
-        if !matches!(form, Form::Parquet) {
-            is_text(&sample).map_err(|what| {
-                let wanted = "rows come from CSV, TSV, JSON lines or Parquet that is not packed: unpack it, or save it as one of them";
-                format!("table {given}: this is {what}; {wanted}")
-            })?;
-        }
-        let table = Self { path, _spooled: spooled, form, columns: columns.clone(), present: OnceLock::new() };
+        let form = Form::of(&sample, &source.packed).map_err(|what| format!("table {given}: {what}"))?;
+        let mut table =
+            Self { source, form, columns: columns.clone(), names: BTreeSet::new(), present: OnceLock::new(), sheets: Vec::new(), stamp };
         table.check(given)?;
         Ok(table)
     }
 
     /// Columns that are asked for must be there.
-    fn check(&self, given: &str) -> Result<(), String> {
+    fn check(&mut self, given: &str) -> Result<(), String> {
         let rows = self.rows().map_err(|e| format!("table {given}: {e}"))?;
         // A bad row says nothing about columns. It will have its own failure.
-        let Some(first) = rows.take(100).find_map(Result::ok) else { return Ok(()) };
+        let mut sound = rows.take(100).filter_map(Result::ok);
+        let Some(first) = sound.next() else { return Ok(()) };
+        self.names = sound.chain([first.clone()]).flatten().map(|(name, _)| name).collect();
         let there: Vec<&str> = first.iter().map(|(name, _)| &**name).collect();
         if let Some((at, twice)) = there.iter().enumerate().find(|(at, name)| there[..*at].contains(name)) {
             return Err(format!("table {given}: column {} is called \"{twice}\", as another one is: rename one", at + 1));
@@ -99,18 +137,40 @@ impl Table {
         let Columns { text, id, keep, used } = &self.columns;
         let others = id.iter().chain(keep).chain(used.as_deref().unwrap_or_default());
         // A line of JSON may lack what others have; a text is too important to be missed.
-        let mut asked = text.iter().chain(others.filter(|_| !matches!(self.form, Form::JsonLines { .. })));
+        let is_json = matches!(self.form, Form::JsonLines { .. } | Form::Json { .. });
+        let mut asked = text.iter().chain(others.filter(|_| !is_json));
         match asked.find(|name| !there.contains(&name.as_str())) {
             Some(missing) => Err(format!("table {given} has no column \"{missing}\"; it has: {}", there.join(", "))),
             None => Ok(()),
         }
     }
 
+    /// What tables have in common whose rows are known by their ids: the columns. `None`: its rows have no ids.
+    pub fn known_by_ids(&self) -> Option<String> {
+        let id = self.columns.id.as_ref()?;
+        Some(Digest::of(format!("{id:?} {:?}", self.names).as_bytes()).to_string()[..16].to_owned())
+    }
+
+    /// What its file looks like.
+    pub fn stamp(&self) -> Option<String> {
+        self.stamp.clone()
+    }
+
+    /// Which sheet was taken of a workbook that has more than one.
+    pub fn note(&self, given: &str) -> Option<String> {
+        let [first, others @ ..] = &*self.sheets else { return None };
+        let names = others.join(", ");
+        (!others.is_empty() && sheet::of(given).1.is_none())
+            .then(|| format!("{given}: rows of sheet {first}; the others are {names}: --rows '{given}#{}' takes one of them", others[0]))
+    }
+
     fn rows(&self) -> Result<Rows, String> {
         match self.form {
-            Form::Delimited { text, delimiter } => csv_rows::rows(&self.path, text, delimiter),
-            Form::JsonLines { text } => json_rows::rows(&self.path, text),
-            Form::Parquet => parquet_rows::rows(&self.path),
+            Form::Delimited { text, delimiter } => csv_rows::rows(&self.source.packed, text, delimiter),
+            Form::JsonLines { text } => json_rows::rows(&self.source.packed, text),
+            Form::Json { text } => json_rows::objects(&self.source.packed, text),
+            Form::Sheet => json_rows::rows(&self.source.packed, Text::UTF_8),
+            Form::Parquet => parquet_rows::rows(self.source.packed.path()),
         }
     }
 
@@ -148,6 +208,10 @@ impl Table {
     }
 }
 
+fn stamp_of(path: &std::path::Path) -> Option<String> {
+    super::file::stamp_of(path).map(|stamp| format!("{} {} {}", stamp.size, stamp.modified_ns, stamp.changed_ns))
+}
+
 /// A number for a name and a content.
 fn mark(name: &str, digest: Digest) -> u64 {
     let mut hash = blake3::Hasher::new();
@@ -155,34 +219,24 @@ fn mark(name: &str, digest: Digest) -> u64 {
     hash.finalize().as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
-/// Whether a table may begin so; if not, what it is.
-fn is_text(sample: &[u8]) -> Result<(), &'static str> {
-    match sniff(sample, "") {
-        _ if matches!(sample, [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) => Err("a text in UTF-32"),
-        Sniffed::Image(_) => Err("an image"),
-        Sniffed::Unsupported(name) => Err(name),
-        // These are told by words, which a table may begin with as well.
-        Sniffed::Document(reader) if !["html", "eml", "mbox"].contains(&reader.format) => Err(reader.name),
-        _ if sample.trim_ascii_start().starts_with(b"[") => Err("a JSON array (jq -c '.[]' makes JSON lines of it)"),
-        _ if sample.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii() == b"{" => {
-            Err("JSON over several lines (jq -c . makes JSON lines of it)")
-        }
-        _ => Ok(()),
-    }
-}
-
 impl Form {
-    fn of(sample: &[u8], path: &Path) -> io::Result<Self> {
-        if sample.starts_with(b"PAR1") {
+    fn of(sample: &[u8], file: &Packed) -> Result<Self, String> {
+        if sample.starts_with(b"PAR1") && !file.is_packed() {
             return Ok(Self::Parquet);
         }
-        let text = Text::of(path, sample)?;
+        if let Some(what) = not_text(sample) {
+            return Err(format!("this is {what}; rows come from CSV, TSV, JSON, Parquet or a workbook: save it as one of them"));
+        }
+        let text = Text::of(file, sample).map_err(|e| e.to_string())?;
         let beginning = text.beginning(sample);
         let beginning = beginning.trim_start();
+        if json_text::is_array(beginning) || json_text::is_over_lines(beginning) {
+            return Ok(Self::Json { text });
+        }
         if beginning.starts_with('{') {
             return Ok(Self::JsonLines { text });
         }
-        let by_name = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
+        let by_name = ["tsv", "tab"].contains(&&*file.extension());
         let header = beginning.split(['\n', '\r']).next().unwrap_or_default();
         let outside_quotes = || header.split('"').step_by(2);
         let times = |delimiter: &u8| outside_quotes().flat_map(str::bytes).filter(|byte| byte == delimiter).count();

@@ -2,10 +2,11 @@
 
 use super::{Rows, as_text};
 use jiff::Timestamp;
-use parquet::basic::{Compression, LogicalType, TimeUnit};
+use parquet::basic::{Compression, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
+use parquet::schema::types::TypePtr;
 use serde_json::Value;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,9 +27,7 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
             "it is compressed with {codec}, which docmill does not read: write it with Zstandard, Snappy, GZIP or nothing"
         ));
     }
-    let schema = reader.metadata().file_metadata().schema_descr().root_schema();
-    let counts_nanoseconds: Vec<bool> =
-        schema.get_fields().iter().map(|field| is_in_nanoseconds(field.get_basic_info().logical_type_ref())).collect();
+    let schema = reader.metadata().file_metadata().schema_descr().root_schema_ptr();
     let mut ended = false;
     let mut rows = reader.into_iter();
     Ok(Box::new(std::iter::from_fn(move || {
@@ -38,10 +37,8 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
         // The library panics where it meets types that it does not know, and damage.
         let row = catch_unwind(AssertUnwindSafe(|| {
             let fields = |row: Row| {
-                row.get_column_iter()
-                    .zip(&counts_nanoseconds)
-                    .map(|((name, field), nanoseconds)| (name.as_str().into(), value(field, *nanoseconds)))
-                    .collect()
+                let columns = row.get_column_iter().zip(schema.get_fields());
+                columns.map(|((name, field), kind)| (name.as_str().into(), value(field, Some(kind)))).collect()
             };
             Some(rows.next()?.map(fields).map_err(|e| e.to_string()))
         }));
@@ -51,28 +48,90 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
     })))
 }
 
-fn is_in_nanoseconds(kind: Option<&LogicalType>) -> bool {
-    matches!(kind, Some(LogicalType::Timestamp(timestamp)) if timestamp.unit == TimeUnit::NANOS)
-}
-
-/// A value as people write it. The library has its own way, which panics at times that are no dates, takes nanoseconds for
-/// numbers, and shows digits that a short number does not have.
-fn value(field: &Field, nanoseconds: bool) -> Value {
-    match field {
-        Field::Long(n) if nanoseconds => moment(Timestamp::from_nanosecond(i128::from(*n)), "%F %T%.9f +00:00", *n),
-        Field::TimestampMicros(n) => moment(Timestamp::from_microsecond(*n), "%F %T%.6f +00:00", *n),
-        Field::TimestampMillis(n) => moment(Timestamp::from_millisecond(*n), "%F %T%.3f +00:00", *n),
-        Field::Date(days) => moment(Timestamp::from_second(i64::from(*days) * 86_400), "%F", i64::from(*days)),
+/// A value as people write it. The library has its own way, which panics at times that are no dates, takes times without a zone
+/// for numbers, gives other times a zone that nobody wrote, and shows digits that a short number does not have.
+fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
+    let logical = kind.and_then(|kind| kind.get_basic_info().logical_type_ref());
+    match (field, logical) {
+        (Field::Long(n) | Field::TimestampMicros(n) | Field::TimestampMillis(n), Some(LogicalType::Timestamp(written))) => {
+            moment(*n, written.unit, written.is_adjusted_to_u_t_c)
+        }
+        // Only the oldest form of a timestamp has no zone and does not say so.
+        (Field::TimestampMillis(n), None) => moment(*n, TimeUnit::MILLIS, !kind.is_some_and(|kind| is_int96(kind))),
+        (Field::TimestampMicros(n), None) => moment(*n, TimeUnit::MICROS, true),
+        (Field::Int(n), Some(LogicalType::Time(written))) => time_of_day(i64::from(*n), written.unit),
+        (Field::Long(n), Some(LogicalType::Time(written))) => time_of_day(*n, written.unit),
+        (Field::TimeMillis(n), _) => time_of_day(i64::from(*n), TimeUnit::MILLIS),
+        (Field::TimeMicros(n), _) => time_of_day(*n, TimeUnit::MICROS),
+        (Field::Date(days), _) => {
+            let date = Timestamp::from_second(i64::from(*days) * 86_400);
+            date.map_or_else(|_| (*days).into(), |date| date.strftime("%F").to_string().into())
+        }
+        (Field::Bytes(bytes), Some(LogicalType::Uuid)) if bytes.len() == 16 => uuid(bytes.data()),
+        // Older programs write texts so.
+        (Field::Bytes(bytes), _) => match std::str::from_utf8(bytes.data()) {
+            Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => text.into(),
+            _ => field.to_json_value(),
+        },
+        // The library writes whole numbers with a point behind them.
+        (Field::Decimal(_), _) => as_text(&field.to_json_value()).trim_end_matches('.').into(),
         // What is no number in JSON is null, as it is of longer ones.
-        Field::Float(n) => serde_json::from_str(&n.to_string()).unwrap_or_default(),
-        Field::Group(row) => row.get_column_iter().map(|(name, field)| (name.clone(), value(field, false))).collect(),
-        Field::ListInternal(list) => list.elements().iter().map(|field| value(field, false)).collect(),
-        Field::MapInternal(map) => map.entries().iter().map(|(key, field)| (as_text(&value(key, false)), value(field, false))).collect(),
-        other => other.to_json_value(),
+        (Field::Float(n), _) => serde_json::from_str(&n.to_string()).unwrap_or_default(),
+        (Field::Group(row), _) => {
+            let kinds = kind.map_or(&[][..], |kind| inside(kind));
+            let named = |name: &str| kinds.iter().find(|kind| kind.name() == name);
+            row.get_column_iter().map(|(name, field)| (name.clone(), value(field, named(name)))).collect()
+        }
+        (Field::ListInternal(list), _) => {
+            let element = kind.and_then(|kind| inside(kind).first()).map(|repeated| match inside(repeated) {
+                [element] => element,
+                _ => repeated,
+            });
+            list.elements().iter().map(|field| value(field, element)).collect()
+        }
+        (Field::MapInternal(map), _) => {
+            let pair = kind.and_then(|kind| inside(kind).first()).map_or(&[][..], |pair| inside(pair));
+            map.entries().iter().map(|(key, field)| (as_text(&value(key, pair.first())), value(field, pair.get(1)))).collect()
+        }
+        (other, _) => other.to_json_value(),
     }
 }
 
-/// The moment in this form, or the number if there is no such moment.
-fn moment(time: Result<Timestamp, jiff::Error>, form: &str, number: i64) -> Value {
-    time.map_or_else(|_| number.into(), |time| time.strftime(form).to_string().into())
+/// The kinds of what is inside another one.
+fn inside(kind: &TypePtr) -> &[TypePtr] {
+    if kind.is_group() { kind.get_fields() } else { &[] }
+}
+
+fn is_int96(kind: &TypePtr) -> bool {
+    !kind.is_group() && kind.get_physical_type() == PhysicalType::INT96
+}
+
+/// The moment, with the zone if it is one of UTC, or the number if there is no such moment.
+fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
+    let (time, form) = match unit {
+        TimeUnit::MILLIS => (Timestamp::from_millisecond(number), "%F %T%.3f"),
+        TimeUnit::MICROS => (Timestamp::from_microsecond(number), "%F %T%.6f"),
+        TimeUnit::NANOS => (Timestamp::from_nanosecond(i128::from(number)), "%F %T%.9f"),
+    };
+    let zone = if utc { " +00:00" } else { "" };
+    time.map_or_else(|_| number.into(), |time| format!("{}{zone}", time.strftime(form)).into())
+}
+
+/// The time of day, or the number if no day has it.
+fn time_of_day(number: i64, unit: TimeUnit) -> Value {
+    let (a_second, digits) = match unit {
+        TimeUnit::MILLIS => (1_000, 3),
+        TimeUnit::MICROS => (1_000_000, 6),
+        TimeUnit::NANOS => (1_000_000_000, 9),
+    };
+    let (seconds, part) = (number.div_euclid(a_second), number.rem_euclid(a_second));
+    if !(0..86_400).contains(&seconds) {
+        return number.into();
+    }
+    format!("{:02}:{:02}:{:02}.{part:0digits$}", seconds / 3600, seconds / 60 % 60, seconds % 60).into()
+}
+
+fn uuid(bytes: &[u8]) -> Value {
+    let hyphen = |at: usize| if [4, 6, 8, 10].contains(&at) { "-" } else { "" };
+    bytes.iter().enumerate().map(|(at, byte)| format!("{}{byte:02x}", hyphen(at))).collect::<String>().into()
 }

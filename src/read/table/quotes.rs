@@ -1,23 +1,59 @@
 //! Quotes of a CSV table that are missing, or one too many.
 //!
-//! The reader of rows takes any text, so a quote that nobody closes would silently have all that follows it in one field:
-//! up to the end, or up to the next quote that was to open one.
+//! The reader of rows takes any text, so a quote that nobody closes would silently have all that follows it in one field: up to
+//! the end, or up to the next quote that was to open one. Here such a row is taken out of the stream, up to the end of the line
+//! with the quote, and what follows is read as rows of its own.
+//!
+//! Promises: a fault costs its row and no other; a line that says nothing stands in its place, so rows keep their order; memory
+//! is that of the largest row.
 
 use super::MAX_ROW_BYTES;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-/// Watches what the reader of rows is given.
-pub(super) struct Watched<R> {
+/// Stands for a row that was taken out.
+const PLACEHOLDER: &[u8] = b"!\n";
+/// Bytes that are read at a time.
+const CHUNK: usize = 1 << 16;
+/// Bytes that may be looked at again before a quote has to be closed within [`NEAR`].
+const PATIENCE: u64 = 1 << 28;
+const NEAR: usize = 1 << 16;
+
+/// Gives the reader of rows the records of a table, without those whose quotes are wrong.
+pub(super) struct Records<R> {
     inner: R,
     delimiter: u8,
+    ended: bool,
+    /// What was read and not passed on: whole records up to `whole`, and the beginning of another one.
+    pending: Vec<u8>,
+    whole: usize,
+    scanned: usize,
     at: At,
+    /// The line of the byte that is looked at next, and of the first byte of its record.
     line: u64,
+    record_line: u64,
     /// Where the last quote opened.
-    opened: u64,
-    offset: u64,
-    since_row: u64,
-    faults: VecDeque<(u64, String)>,
+    quote: usize,
+    quote_line: u64,
+    /// Bytes that were passed on, and whole records on their way.
+    passed: u64,
+    ready: Vec<u8>,
+    given: usize,
+    /// The rest of a line that is too long goes nowhere.
+    skipping: bool,
+    again: u64,
+    faults: VecDeque<Fault>,
+}
+
+/// A row that was taken out.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// Where its placeholder begins.
+    at: u64,
+    /// Lines that it had.
+    pub lines: u64,
+    /// What is wrong with it.
+    pub what: String,
 }
 
 /// Where in a row the last byte was.
@@ -30,61 +66,159 @@ enum At {
     Closed,
 }
 
-impl<R> Watched<R> {
+impl<R> Records<R> {
     pub fn new(inner: R, delimiter: u8) -> Self {
-        Self { inner, delimiter, at: At::Start, line: 1, opened: 0, offset: 0, since_row: 0, faults: VecDeque::new() }
-    }
-
-    /// A row has ended before the byte `end`: what is wrong with its quotes.
-    pub fn row_ended(&mut self, end: u64) -> Option<String> {
-        self.since_row = 0;
-        let mut fault = None;
-        while let Some((_, what)) = self.faults.pop_front_if(|(offset, _)| *offset <= end) {
-            fault.get_or_insert(what);
+        Self {
+            inner,
+            delimiter,
+            ended: false,
+            pending: Vec::new(),
+            whole: 0,
+            scanned: 0,
+            at: At::Start,
+            line: 1,
+            record_line: 1,
+            quote: 0,
+            quote_line: 0,
+            passed: 0,
+            ready: Vec::new(),
+            given: 0,
+            skipping: false,
+            again: 0,
+            faults: VecDeque::new(),
         }
-        fault
     }
 
-    /// The same rules as those of the reader of rows, which is as lenient.
-    fn look_at(&mut self, byte: u8) {
-        self.at = match (self.at, byte) {
-            (At::Quoted, b'"') => At::Closed,
-            (At::Quoted, _) | (At::Closed, b'"') => At::Quoted,
-            (_, b'\n' | b'\r') => At::Start,
-            (_, byte) if byte == self.delimiter => At::Start,
-            (At::Start, b'"') => {
-                self.opened = self.line;
-                At::Quoted
+    /// What is wrong with the record that was read last and ends at this byte, if it stands for one that was taken out.
+    pub fn fault_before(&mut self, end: u64) -> Option<Fault> {
+        self.faults.pop_front_if(|fault| fault.at < end)
+    }
+
+    /// Looks at what is pending, by the same rules as those of the reader of rows, which is as lenient.
+    fn scan(&mut self) {
+        while let Some(byte) = self.pending.get(self.scanned).copied() {
+            self.at = match (self.at, byte) {
+                (At::Quoted, b'"') => At::Closed,
+                (At::Quoted, _) | (At::Closed, b'"') => At::Quoted,
+                (_, b'\n' | b'\r') => At::Start,
+                (_, byte) if byte == self.delimiter => At::Start,
+                (At::Start, b'"') => {
+                    (self.quote, self.quote_line) = (self.scanned, self.line);
+                    At::Quoted
+                }
+                // In one line that is sloppy, and clear: `"12" monitor`.
+                (At::Closed, _) if self.line > self.quote_line => {
+                    let what = format!("goes on to line {}, where text follows its end: is a quote missing between them?", self.line);
+                    self.take_out(&what, self.line);
+                    continue;
+                }
+                _ => At::Bare,
+            };
+            self.line += u64::from(byte == b'\n');
+            self.scanned += 1;
+            if self.at == At::Start && matches!(byte, b'\n' | b'\r') {
+                (self.whole, self.record_line) = (self.scanned, self.line);
             }
-            // In one line that is sloppy, and clear: `"12" monitor`.
-            (At::Closed, _) if self.line > self.opened => {
-                let what =
-                    format!("the quote that opens on line {} goes on to line {}, where text follows its end", self.opened, self.line);
-                self.faults.push_back((self.offset, format!("{what}: is a quote missing between them?")));
-                At::Bare
-            }
-            _ => At::Bare,
-        };
-        self.line += u64::from(byte == b'\n');
-        self.offset += 1;
+        }
+    }
+
+    /// Takes the record out whose quote is wrong, up to the end of the line with the quote. Up to line `to` there may be more of it.
+    fn take_out(&mut self, what: &str, to: u64) {
+        let rest = &self.pending[self.quote..];
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(rest.len(), |at| {
+            let two = rest[at..].starts_with(b"\r\n");
+            at + 1 + usize::from(two)
+        });
+        let line = self.quote_line;
+        let what = format!(
+            "the quote that opens on line {line} {what} This row is left out, and what follows line {line} is read as rows of its own: lines {line} to {to} may be affected"
+        );
+        self.again += self.scanned as u64;
+        self.replace(self.quote + end, self.quote_line + 1, what);
+    }
+
+    /// Puts the placeholder in the place of the record that ends before `end`.
+    fn replace(&mut self, end: usize, next_line: u64, what: String) {
+        let at = self.passed + self.whole as u64;
+        self.faults.push_back(Fault { at, lines: next_line - self.record_line, what });
+        let end = end.min(self.pending.len());
+        self.pending.splice(self.whole..end, PLACEHOLDER.iter().copied());
+        self.whole += PLACEHOLDER.len();
+        (self.scanned, self.at) = (self.whole, At::Start);
+        (self.line, self.record_line) = (next_line, next_line);
+    }
+
+    /// A record that is too long: because of its quote, or by itself.
+    fn too_long(&mut self) {
+        let limit = format!("{} MB", MAX_ROW_BYTES / 1_000_000);
+        if self.at == At::Quoted {
+            let what = format!("makes a row longer than {limit}: does anything close the quote on line {}?", self.quote_line);
+            return self.take_out(&what, self.line);
+        }
+        self.replace(self.pending.len(), self.record_line + 1, format!("line {} is longer than {limit}", self.record_line));
+        self.skipping = true;
+    }
+
+    /// How long a record may be.
+    fn most(&self) -> usize {
+        let far = usize::try_from(MAX_ROW_BYTES).unwrap_or(usize::MAX);
+        if self.at == At::Quoted && self.again > PATIENCE { NEAR } else { far }
     }
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Records<R> {
+    /// Makes whole records ready, or finds that there are no more.
+    fn fill(&mut self) -> io::Result<()> {
+        loop {
+            self.scan();
+            if self.whole == 0 && self.pending.len() > self.most() {
+                self.too_long();
+                continue;
+            }
+            if self.whole == 0 && self.ended && self.at == At::Quoted {
+                let last = self.line - u64::from(self.pending.ends_with(b"\n"));
+                self.take_out("is never closed.", last);
+                continue;
+            }
+            if self.whole == 0 && self.ended {
+                self.whole = self.pending.len();
+            }
+            if self.whole > 0 || self.ended {
+                self.ready.clear();
+                self.ready.extend(self.pending.drain(..self.whole));
+                self.passed += self.whole as u64;
+                self.scanned -= self.whole;
+                self.quote = self.quote.saturating_sub(self.whole);
+                (self.whole, self.given) = (0, 0);
+                return Ok(());
+            }
+            self.read_on()?;
+        }
+    }
+
+    fn read_on(&mut self) -> io::Result<()> {
+        let before = self.pending.len();
+        self.pending.resize(before + CHUNK, 0);
+        let read = self.inner.read(&mut self.pending[before..]);
+        self.pending.truncate(before + read.as_ref().copied().unwrap_or(0));
+        self.ended = read? == 0;
+        if self.skipping {
+            let end = self.pending[before..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            self.skipping = end.is_none();
+            self.pending.drain(before..end.map_or(self.pending.len(), |end| before + end + 1));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Records<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        buffer[..read].iter().for_each(|byte| self.look_at(*byte));
-        if read == 0 && self.at == At::Quoted {
-            let what = format!("the quote that opens on line {} is never closed, so all that follows is in no row of its own", self.opened);
-            self.faults.push_back((self.offset, what));
-            self.at = At::Start;
+        if self.given == self.ready.len() {
+            self.fill()?;
         }
-        self.since_row += read as u64;
-        if self.since_row > MAX_ROW_BYTES {
-            let quote =
-                if self.at == At::Quoted { format!(": does anything close the quote on line {}?", self.opened) } else { String::new() };
-            return Err(io::Error::other(format!("it is longer than {} MB{quote}", MAX_ROW_BYTES / 1_000_000)));
-        }
-        Ok(read)
+        let given = self.ready.len().saturating_sub(self.given).min(buffer.len());
+        buffer[..given].copy_from_slice(&self.ready[self.given..self.given + given]);
+        self.given += given;
+        Ok(given)
     }
 }

@@ -77,6 +77,64 @@ fn values_of_parquet_files_are_written_as_people_do() {
     assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", one), ("t#2", other)])));
 }
 
+/// The text of the only row of a Parquet file with one number in it.
+fn of_number(column: &str, number: i64) -> String {
+    let file = parquet(column, |group| {
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&[number], None, None).unwrap();
+        column.close().unwrap();
+    });
+    rows("t", &file, &Columns::default()).unwrap().remove(0).1.unwrap()
+}
+
+#[test]
+fn a_time_has_a_zone_only_where_the_file_gives_it_one() {
+    for (column, number, text) in [
+        ("TIMESTAMP(MILLIS,false)", 1_500_000_000_123, "2017-07-14 02:40:00.123"),
+        ("TIMESTAMP(MICROS,false)", 1_500_000_000_123_456, "2017-07-14 02:40:00.123456"),
+        ("TIMESTAMP(NANOS,false)", 1_500_000_000_123_456_789, "2017-07-14 02:40:00.123456789"),
+        ("TIMESTAMP(MILLIS,true)", 1_500_000_000_123, "2017-07-14 02:40:00.123 +00:00"),
+        ("TIMESTAMP(NANOS,true)", -1, "1969-12-31 23:59:59.999999999 +00:00"),
+        ("TIMESTAMP_MICROS", 0, "1970-01-01 00:00:00.000000 +00:00"),
+        ("TIME(MICROS,false)", 45_296_000_007, "12:34:56.000007"),
+        ("TIME(NANOS,true)", 1, "00:00:00.000000001"),
+        ("DECIMAL(18,4)", -123_456, "-12.3456"),
+        ("DECIMAL(18,0)", 123_456_789_012_345_678, "123456789012345678"),
+    ] {
+        assert_eq!(of_number(&format!("REQUIRED INT64 t ({column});"), number), format!("t: {text}\n"), "{column}");
+    }
+    let file = parquet("REQUIRED BYTE_ARRAY text; REQUIRED BYTE_ARRAY raw;", |group| {
+        for bytes in [&b"caf\xC3\xA9"[..], &b"\x00\xFF"[..]] {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&[ByteArray::from(bytes.to_vec())], None, None).unwrap();
+            column.close().unwrap();
+        }
+    });
+    assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", "text: café\nraw: AP8=\n")])));
+}
+
+#[test]
+fn json_is_read_as_lines_as_an_array_and_over_several_lines() {
+    let wanted = Ok(texts(&[("t#1", "a"), ("t#2", "12345678901234567890123"), ("t#3", "NaN")]));
+    let rows_of = |text: &str| rows("t.json", text.as_bytes(), &text_of("body"));
+    let [one, two, three] = [r#"{"body": "a", "b": "}],"}"#, r#"{"body": 12345678901234567890123}"#, r#"{"body": NaN}"#];
+    for text in [
+        format!("{one}\n\n{two}\r\n{three}"),
+        format!("\u{feff}{one}\n{two}\n{three}\n"),
+        format!("[{one}, {two},{three}]\n"),
+        format!("\u{feff} [\n  {one},\n  {two},\n  {three}\n]"),
+        format!("{one}\n{two}\n{three}").replace("{", "{\n  ").replace("}\n", "\n}\n"),
+    ] {
+        assert_eq!(rows_of(&text), wanted, "{text}");
+    }
+    let read = rows_of(&format!("[{one}, {{\"body\": }}, 5, {one}]")).unwrap();
+    assert_eq!(read.iter().map(|(_, row)| row.is_ok()).collect::<Vec<_>>(), [true, false, false, true]);
+    let read = rows_of(&format!("{one}\n{{\"body\": 1\n{one}\n")).unwrap();
+    assert!(read.len() == 3 && read[1].1.as_ref().is_err_and(|why| why.contains("line 2: this is no JSON object")), "{read:?}");
+    let read = rows_of(&format!("[\n{one},\n{{\"body\": \"cut")).unwrap();
+    assert!(read.len() == 2 && read[1].1.as_ref().is_err_and(|why| why.contains("begins on line 3 does not end")), "{read:?}");
+}
+
 #[test]
 fn a_parquet_file_that_cannot_be_unpacked_is_told_at_once() {
     // Written by pyarrow with compression="brotli".
@@ -132,14 +190,18 @@ fn what_is_wrong_with_a_table_is_said() {
     let read = rows("t.csv", b"a,b\n1,2\n1,2,3\n5,6\n", &text_of("b")).unwrap();
     assert!(read[1].1.as_ref().is_err_and(|why| why.contains("it has 3 fields (line 3), and the table has 2 columns")), "{read:?}");
     assert_eq!(read[2], ("t#3".to_owned(), Ok("6".to_owned())));
-    let endless = format!("a,b\n1,\"{}", "x\n".repeat(9_000_000));
+}
+
+#[test]
+fn a_row_that_is_too_long_costs_itself_alone() {
+    let long = "x".repeat(17_000_000);
+    let endless = format!("a,b\n1,\"{}\n{}", "y".repeat(9_000_000), format!("7,{}\n", "z".repeat(1000)).repeat(10_000));
     let read = rows("t.csv", endless.as_bytes(), &text_of("b")).unwrap();
-    assert!(
-        read.len() == 1 && read[0].1.as_ref().is_err_and(|why| why.contains("does anything close the quote on line 2?")),
-        "{} {:?}",
-        read.len(),
-        read[0].1
-    );
+    assert!(read[0].1.as_ref().is_err_and(|why| why.contains("does anything close the quote on line 2?")), "{:?}", read[0].1);
+    assert!(read.len() == 10_001 && read[1..].iter().all(|(_, row)| row.as_ref().is_ok_and(|row| row.len() == 1000)), "{}", read.len());
+    let read = rows("t.csv", format!("a,b\n1,{long}\n2,z\n3,{long}").as_bytes(), &text_of("b")).unwrap();
+    let fine: Vec<bool> = read.iter().map(|(_, row)| row.is_ok()).collect();
+    assert!(fine == [false, true, false] && read[0].1.as_ref().is_err_and(|why| why.contains("line 2 is longer than 16 MB")), "{fine:?}");
 }
 
 /// What is wrong with the rows of a CSV table, by their numbers.
@@ -163,6 +225,12 @@ fn a_quote_that_nobody_closes_swallows_no_row_unseen() {
         let found = faults(table);
         assert!(matches!(&found[..], [(at, why)] if *at == row && why.contains(what)), "{table:?}: {found:?}");
     }
+    let read = rows("t.csv", b"id,body\n1,a\n2,\"b\n3,c\n4,d,e\n5,\"f\nf\"\n6,\"g\n7,h\n", &text_of("body")).unwrap();
+    let bodies: Vec<Option<&str>> = read.iter().map(|(_, row)| row.as_deref().ok()).collect();
+    assert_eq!(bodies, [Some("a"), None, Some("c"), None, Some("f\nf"), None, Some("h")], "{read:?}");
+    let said = |at: usize| read[at].1.clone().unwrap_err();
+    assert!(said(1).contains("lines 3 to 6 may be affected") && said(5).contains("lines 8 to 9 may be affected"), "{read:?}");
+    assert!(said(3).contains("it has 3 fields (line 5)"), "{}", said(3));
     let header = rows("t.csv", b"id,\"body\n1,a\n", &text_of("body")).unwrap_err();
     assert!(header.contains("the quote that opens on line 1 is never closed"), "{header}");
 }
@@ -178,6 +246,11 @@ fn what_is_in_no_encoding_is_told_and_what_is_in_another_one_is_read() {
     let found = read(b"id,body\n1,gr\xC3\xBC\xC3\x9Fe\n2,caf\xE9\n3,stra\xC3\x9Fe\n");
     assert_eq!((&found[0], &found[2]), (&of("grüße"), &of("straße")));
     assert!(found[1].as_ref().is_err_and(|why| why.contains("t: column \"body\" (line 3): the byte E9 is not UTF-8")), "{found:?}");
+    // As many bad bytes as good ones are still a table of UTF-8 with bad bytes in it.
+    let found = read(b"id,body\n1,gr\xC3\xBCn\n2,caf\xE9\n");
+    assert!(found[0] == of("grün") && found[1].is_err(), "{found:?}");
+    let mixed = [&b"id,body\n"[..], &b"1,caf\xE9 th\xE9\n".repeat(9), b"2,gr\xC3\xBCn caf\xE9\n"].concat();
+    assert!(read(&mixed)[9].as_ref().is_err_and(|why| why.contains("a part of it is UTF-8")), "{:?}", read(&mixed)[9]);
     // A text that is ASCII for a long time, and then is not.
     let ascii = "1,plain\n".repeat(50_000);
     for late in [&b"2,caf\xE9\n"[..], "2,café\n".as_bytes()] {

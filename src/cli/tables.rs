@@ -1,0 +1,39 @@
+//! Tables that were named as documents: `docmill run table.csv`.
+//!
+//! As one document a table is sent in parts, and answered as a whole. That is rarely wanted and always paid for, so somebody
+//! says first which of the two it is.
+
+use super::agreed_to;
+use super::existing::Guard;
+use super::exit::Stop;
+use crate::read::{Roots, Tables};
+
+/// What becomes of tables among the inputs, and what is said of it.
+pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tables, Option<String>), Stop> {
+    if guard == Guard::Off || given != Tables::Ask {
+        return Ok((given, None));
+    }
+    let tables = roots.unnamed_tables();
+    let Some((name, rows)) = tables.first() else { return Ok((given, None)) };
+    let others = if tables.len() > 1 { format!(" (and {} more like it)", tables.len() - 1) } else { String::new() };
+    let what = format!("{name} is a table of {rows}{} rows{others}", if *rows == 100_000 { " or more" } else { "" });
+    let shown = quoted(name);
+    let commands = format!(
+        "`docmill run --rows {shown}` makes each row a document; `docmill run {shown} --tables document` sends the table as one document"
+    );
+    if guard == Guard::Tell {
+        return Ok((given, Some(format!("{what}, and a run would ask first: {commands}"))));
+    }
+    let question = format!("{what}. Make each row a document, send the table as one document, or cancel? [r/d/C]");
+    match agreed_to(&question, &format!("{what}, and would be sent as one document. {commands}. Nothing was sent"))?.as_str() {
+        "r" | "rows" => Ok((Tables::Rows, None)),
+        "d" | "document" => Ok((Tables::Document, None)),
+        _ => Err(Stop::usage("cancelled; nothing was sent")),
+    }
+}
+
+/// A name as one could type it.
+pub(super) fn quoted(name: &str) -> String {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
+    if plain { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,125 @@
+//! A sheet of a workbook as a table: its first row names the columns, each further one is an object of JSON on a line of its own.
+//!
+//! Promises: cells say what people see in them; rows and columns that say nothing are left out; a sheet that is larger than its limit is
+//! refused and not cut.
+
+use super::grid::Grid;
+use super::{ods, sheet, verdict};
+use crate::model::Failure;
+use calamine::{Sheet, SheetType};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+/// Kinds of documents that are workbooks, by what their readers are called.
+const WORKBOOKS: [&str; 4] = ["xlsx", "xlsb", "xls", "ods"];
+/// The part of the memory that cells may take.
+const SHARE: u64 = 4;
+
+/// Whether a document of this format has sheets.
+pub fn is_workbook(format: &str) -> bool {
+    WORKBOOKS.contains(&format)
+}
+
+/// Writes the rows of a sheet of a workbook, the first one if it has no name. The names of all sheets, that one first.
+pub fn sheet_rows(bytes: &[u8], format: &str, name: Option<&str>, megabytes: u64, out: &mut impl Write) -> Result<Vec<String>, String> {
+    let most = usize::try_from(megabytes.saturating_mul(1_000_000) / SHARE).unwrap_or(usize::MAX);
+    let filled = |sheets: &[Sheet], fill: sheet::Fill<'_>| {
+        let tables = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).map(|sheet| sheet.name.clone());
+        let names = ordered(tables.collect(), name).map_err(|why| verdict::damaged("a workbook", why))?;
+        let mut grid = Grid::new(most);
+        fill(&names[0], &mut grid).map_err(|why| verdict::damaged("a workbook", why))?;
+        Ok((names, grid))
+    };
+    let read: Result<(Vec<String>, Grid), Failure> = match format {
+        "xlsx" => sheet::xlsx(bytes, megabytes, filled),
+        "xlsb" => sheet::xlsb(bytes, megabytes, filled),
+        "xls" => sheet::xls(bytes, filled),
+        _ => ods::sheets(bytes, megabytes, most).and_then(|mut sheets| {
+            let names = ordered(sheets.iter().map(|(name, _)| name.clone()).collect(), name);
+            let names = names.map_err(|why| verdict::damaged("a workbook", why))?;
+            let at = sheets.iter().position(|(name, _)| *name == names[0]).unwrap_or(0);
+            Ok((names, sheets.swap_remove(at).1))
+        }),
+    };
+    let (names, grid) = read.map_err(|failure| failure.message)?;
+    let rows =
+        grid.into_rows().ok_or_else(|| format!("sheet {} has more than {} MB of cells: save it as CSV", names[0], most / 1_000_000))?;
+    write(rows.collect(), out)?;
+    Ok(names)
+}
+
+/// The names of the sheets, the wanted one first.
+fn ordered(mut names: Vec<String>, wanted: Option<&str>) -> Result<Vec<String>, String> {
+    let at = match wanted {
+        None if names.is_empty() => return Err("it has no sheet with cells".into()),
+        None => 0,
+        Some(wanted) => {
+            names.iter().position(|name| name == wanted).ok_or_else(|| format!("it has no sheet {wanted}; it has: {}", names.join(", ")))?
+        }
+    };
+    let first = names.remove(at);
+    names.insert(0, first);
+    Ok(names)
+}
+
+fn write(rows: Vec<Vec<(u32, String)>>, out: &mut impl Write) -> Result<(), String> {
+    let columns: BTreeSet<u32> = rows.iter().flatten().map(|(column, _)| *column).collect();
+    let mut rows = rows.into_iter();
+    let header = rows.next().unwrap_or_default();
+    let mut names: Vec<(u32, String)> = Vec::new();
+    for column in columns {
+        let name = header
+            .iter()
+            .find(|(at, _)| *at == column)
+            .map_or_else(|| format!("column_{}", column + 1), |(_, name)| name.trim().to_owned());
+        if names.iter().any(|(_, other)| *other == name) {
+            return Err(format!("column {} is called \"{name}\", as another one is: rename one", column + 1));
+        }
+        names.push((column, name));
+    }
+    let mut line = |row: Vec<(u32, String)>| -> io::Result<()> {
+        let value = |column: u32| row.iter().find(|(at, _)| *at == column).map_or(Value::Null, |(_, value)| value.clone().into());
+        let object: Map<String, Value> = names.iter().map(|(column, name)| (name.clone(), value(*column))).collect();
+        serde_json::to_writer(&mut *out, &object)?;
+        out.write_all(b"\n")
+    };
+    rows.try_for_each(|row| line(row)).and_then(|()| out.flush()).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(cells: &[(u32, u32, &str)]) -> Result<String, String> {
+        let mut grid = Grid::new(10_000);
+        for (row, column, value) in cells {
+            grid.put((*row, *column), || (*value).to_owned());
+        }
+        let mut out = Vec::new();
+        write(grid.into_rows().unwrap().collect(), &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_first_row_names_the_columns_and_what_is_empty_is_left_out() {
+        let cells = [(4, 2, "id"), (4, 4, "text"), (6, 2, "1"), (6, 4, "a \"b\""), (7, 2, "2"), (9, 6, "x"), (9, 4, "c")];
+        let lines = [
+            r#"{"id":"1","text":"a \"b\"","column_7":null}"#,
+            r#"{"id":"2","text":null,"column_7":null}"#,
+            r#"{"id":null,"text":"c","column_7":"x"}"#,
+        ];
+        assert_eq!(written(&cells), Ok(lines.join("\n") + "\n"));
+        assert_eq!(written(&[]), Ok(String::new()));
+        assert!(written(&[(0, 0, "a"), (0, 1, "a")]).unwrap_err().contains("column 2 is called \"a\""));
+    }
+
+    #[test]
+    fn a_sheet_is_chosen_by_its_name() {
+        let names = || vec!["One".to_owned(), "Two".to_owned()];
+        assert_eq!(ordered(names(), None).unwrap(), ["One", "Two"]);
+        assert_eq!(ordered(names(), Some("Two")).unwrap(), ["Two", "One"]);
+        assert!(ordered(names(), Some("Three")).unwrap_err().contains("it has: One, Two"));
+        assert!(ordered(Vec::new(), None).is_err());
+    }
+}

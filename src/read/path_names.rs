@@ -1,0 +1,55 @@
+//! Names of documents made of paths, and back.
+
+use super::names::os_str;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The real path of what may not exist yet: of the part that does, and the rest behind it.
+pub(super) fn real(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let existing = path.ancestors().find_map(|ancestor| Some((ancestor, std::fs::canonicalize(ancestor).ok()?)));
+    existing.and_then(|(ancestor, real)| Some(real.join(path.strip_prefix(ancestor).ok()?)))
+}
+
+/// A path as text from which it can be had back: bytes that are not UTF-8 become `\xHH`, and in such a path a
+/// backslash becomes `\\`. A path that looks like the outcome of this has `\x5C` for its backslashes, so that no two
+/// paths have one name.
+pub(super) fn printable(path: &OsStr) -> String {
+    if let Some(text) = path.to_str() {
+        return if unprintable(text).is_some() { text.replace('\\', "\\x5C") } else { with_slashes(text) };
+    }
+    let mut out = String::new();
+    for chunk in path.as_encoded_bytes().utf8_chunks() {
+        out.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _infallible = write!(out, "\\x{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The path of which [`printable`] made `text`, if it had to change anything: what is not UTF-8, or looks like the outcome of a change.
+pub(super) fn unprintable(text: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        let escape = &rest[at + 1..];
+        let byte = escape.strip_prefix('x').and_then(|hex| u8::from_str_radix(hex.get(..2)?, 16).ok());
+        bytes.push(byte.unwrap_or(b'\\'));
+        rest = &escape[if byte.is_some() { 3 } else { usize::from(escape.starts_with('\\')) }..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    let changed = match std::str::from_utf8(&bytes) {
+        // Shorter each time, so this comes to an end.
+        Ok(shorter) => shorter.len() < text.len() && unprintable(shorter).is_some(),
+        Err(_) => true,
+    };
+    changed.then(|| PathBuf::from(os_str(&bytes)))
+}
+
+pub(super) fn with_slashes(text: &str) -> String {
+    if std::path::MAIN_SEPARATOR == '/' { text.to_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
+}

@@ -1,0 +1,220 @@
+//! Inputs as the run store remembers them: which documents a run could find, and what it called them.
+//!
+//! A later run compares its own inputs with them: whether it looks at everything that the results are about, and what its
+//! documents are called beside those that are there.
+
+use serde::{Deserialize, Serialize};
+
+/// One input of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRecord {
+    /// What it is.
+    pub kind: InputKind,
+    /// Its real path with `/` between parts, or its address.
+    pub path: String,
+    /// What the names of its documents begin with.
+    pub prefix: String,
+    /// The rules of a directory; `None` if they take other files as time goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+    /// Of a table whose rows have ids: its columns, as a digest. Rows of tables that agree in it are known by their ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<String>,
+    /// What the file of a table looked like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<String>,
+}
+
+impl InputRecord {
+    /// One of which no more is known.
+    pub(super) fn new(kind: InputKind, path: String, prefix: &str) -> Self {
+        Self { kind, path, prefix: prefix.to_owned(), rules: None, columns: None, stamp: None }
+    }
+}
+
+/// Whether a row called `new` is another version of the one called `old`, by pairs of what the names of their tables' rows begin with.
+pub fn is_version_of(pairs: &[(String, String)], old: &str, new: &str) -> bool {
+    let id = |name: &str, prefix: &str| name.strip_prefix(prefix).filter(|rest| rest.starts_with('#')).map(str::to_owned);
+    pairs.iter().any(|(before, now)| id(old, before).is_some_and(|id_before| id(new, now) == Some(id_before)))
+}
+
+/// Which rows of `before` may have another version among `now`: pairs of what their names begin with. Tables that have the same columns
+/// and ids in the same column are deliveries of one table.
+pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, String)> {
+    let pairs = now.iter().flat_map(|new| before.iter().map(move |old| (old, new)));
+    let same_table =
+        |(old, new): &(&InputRecord, &InputRecord)| old.columns.is_some() && old.columns == new.columns && old.prefix != new.prefix;
+    pairs.filter(same_table).map(|(old, new)| (old.prefix.clone(), new.prefix.clone())).collect()
+}
+
+/// What an input is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// A document.
+    File,
+    /// A directory, or a prefix in object storage.
+    Directory,
+    /// A table whose rows are documents.
+    Table,
+    /// A list of files.
+    List,
+    /// What came through standard input.
+    Stream,
+}
+
+/// How the inputs of a run relate to those that results are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// The run looks at everything again: what it does not find is gone.
+    All,
+    /// The same, and tables among them were written again since: rows may be gone, or the table may be another one.
+    ChangedTables,
+    /// The run may look at something else.
+    Unknown,
+}
+
+/// How `now` relates to `before`.
+pub fn coverage(now: &[InputRecord], before: &[InputRecord]) -> Coverage {
+    let mut coverage = if before.is_empty() { Coverage::Unknown } else { Coverage::All };
+    for old in before {
+        let same = |new: &&InputRecord| new.kind == old.kind && new.path == old.path;
+        let covered = match old.kind {
+            InputKind::File => now.iter().any(|new| same(&new)),
+            InputKind::Directory => now.iter().any(|new| {
+                let around = new.kind == InputKind::Directory && below(&old.path, &new.path).is_some();
+                around && new.rules.is_some() && new.rules == old.rules
+            }),
+            InputKind::Table => match now.iter().find(same) {
+                Some(new) => {
+                    if new.stamp != old.stamp {
+                        coverage = Coverage::ChangedTables;
+                    }
+                    true
+                }
+                None => false,
+            },
+            InputKind::List | InputKind::Stream => false,
+        };
+        if !covered {
+            return Coverage::Unknown;
+        }
+    }
+    coverage
+}
+
+/// The records of results to which these inputs were added.
+pub fn united(before: &[InputRecord], now: Vec<InputRecord>) -> Vec<InputRecord> {
+    let mut all = before.to_vec();
+    for new in now {
+        match all.iter_mut().find(|old| old.kind == new.kind && old.path == new.path) {
+            Some(old) => *old = new,
+            None => all.push(new),
+        }
+    }
+    all
+}
+
+/// What is left of a path below another one, or the same one.
+fn below<'p>(path: &'p str, above: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(above)?;
+    if rest.is_empty() || above.ends_with('/') { Some(rest) } else { rest.strip_prefix('/') }
+}
+
+fn joined(prefix: &str, rest: &str) -> String {
+    match (prefix.is_empty(), rest.is_empty()) {
+        (true, _) => rest.to_owned(),
+        (false, true) => prefix.to_owned(),
+        (false, false) => format!("{prefix}/{rest}"),
+    }
+}
+
+/// What the input at the real path `path`, which somebody calls `given`, is called beside `before`: a document that is there has its
+/// name, and no other one gets it.
+pub(super) fn prefix_beside(path: &str, given: &str, before: &[InputRecord]) -> Result<String, String> {
+    if let Some(name) = name_beside(path, before) {
+        return Ok(name);
+    }
+    let inside = |old: &&InputRecord| matches!(old.kind, InputKind::File | InputKind::Directory) && below(&old.path, path).is_some();
+    if let Some(old) = before.iter().find(inside) {
+        return Err(format!(
+            "input {given} has {} in it, whose documents are in the results under other names: run over all inputs together, without --add",
+            old.path
+        ));
+    }
+    let taken = |old: &InputRecord| old.prefix == given || (old.prefix.is_empty() && std::path::Path::new(&old.path).join(given).exists());
+    Ok(if before.iter().any(taken) { path.to_owned() } else { given.to_owned() })
+}
+
+/// What the file at a real path is called, if one of these inputs has it.
+pub(super) fn name_beside(path: &str, before: &[InputRecord]) -> Option<String> {
+    let name = |old: &InputRecord| match old.kind {
+        InputKind::Directory => below(path, &old.path).map(|rest| joined(&old.prefix, rest)),
+        InputKind::File | InputKind::Table => (old.path == path).then(|| old.prefix.clone()),
+        InputKind::List | InputKind::Stream => None,
+    };
+    before.iter().find_map(name)
+}
+
+/// Where the file is that has this name, if one of these directories has it.
+pub(super) fn path_beside(name: &str, before: &[InputRecord]) -> Option<std::path::PathBuf> {
+    let directories = before.iter().filter(|old| old.kind == InputKind::Directory);
+    let mut paths = directories.filter_map(|old| {
+        let rest = if old.prefix.is_empty() { name } else { below(name, &old.prefix)? };
+        Some(std::path::Path::new(&old.path).join(rest))
+    });
+    paths.find(|path| path.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: InputKind, path: &str, prefix: &str) -> InputRecord {
+        let rules = (kind == InputKind::Directory).then(|| "all".to_owned());
+        InputRecord { kind, path: path.into(), prefix: prefix.into(), rules, columns: None, stamp: Some("1".into()) }
+    }
+
+    #[test]
+    fn inputs_are_covered_by_the_same_ones_and_by_directories_around_them() {
+        let docs = record(InputKind::Directory, "/w/docs", "");
+        let table = record(InputKind::Table, "/w/t.csv", "t.csv");
+        let edited = InputRecord { stamp: Some("2".into()), ..table.clone() };
+        let narrower = InputRecord { rules: Some("*.pdf".into()), ..docs.clone() };
+        let ageing = InputRecord { rules: None, ..docs.clone() };
+        let all = record(InputKind::Directory, "/w", "");
+        let (part, other) = (record(InputKind::Directory, "/w/docs/part", ""), record(InputKind::Directory, "/w/docs2", ""));
+        let list = record(InputKind::List, "/w/list", "");
+        for (now, before, expected) in [
+            (vec![docs.clone()], vec![docs.clone()], Coverage::All),
+            (vec![all, table.clone()], vec![docs.clone(), table.clone()], Coverage::All),
+            (vec![docs.clone(), edited], vec![docs.clone(), table.clone()], Coverage::ChangedTables),
+            (vec![part], vec![docs.clone()], Coverage::Unknown),
+            (vec![other], vec![docs.clone()], Coverage::Unknown),
+            (vec![narrower], vec![docs.clone()], Coverage::Unknown),
+            (vec![ageing.clone()], vec![ageing], Coverage::Unknown),
+            (vec![docs.clone()], vec![docs.clone(), table.clone()], Coverage::Unknown),
+            (vec![list.clone()], vec![list], Coverage::Unknown),
+            (vec![docs], vec![], Coverage::Unknown),
+        ] {
+            assert_eq!(coverage(&now, &before), expected, "{now:?} {before:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_there_keeps_its_name_and_no_other_gets_it() {
+        let before = [record(InputKind::Directory, "/w/docs", ""), record(InputKind::Directory, "/w/more", "more")];
+        for (path, given, name) in [
+            ("/w/docs", "docs", ""),
+            ("/w/docs/part", "docs/part", "part"),
+            ("/w/docs/part/a.txt", "a.txt", "part/a.txt"),
+            ("/w/more/x", "./more/x", "more/x"),
+            ("/w/else", "else", "else"),
+            ("/v/more", "more", "/v/more"),
+            ("/w/docs2", "docs2", "docs2"),
+        ] {
+            assert_eq!(prefix_beside(path, given, &before).as_deref(), Ok(name), "{path}");
+        }
+        assert!(prefix_beside("/w", ".", &before).unwrap_err().contains("has /w/docs in it"));
+    }
+}

@@ -1,0 +1,229 @@
+//! The inputs of a run: checked, and named.
+
+use super::elsewhere::Elsewhere;
+use super::file_list::FileList;
+use super::filter::{Filter, is_hidden};
+use super::names::{EntryKind, kind_of};
+use super::path_names::{printable, real, unprintable, with_slashes};
+use super::record::{InputKind, InputRecord, prefix_beside};
+use super::remote::Remote;
+use super::settings::{InputSettings, Tables};
+use super::table::{Table, is_table_name, is_workbook_name};
+use super::walk::Walk;
+use crate::model::{Digest, LeftOut, Place, Stamp};
+use crate::remote::Address;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempPath;
+
+/// What came through standard input is called so.
+pub(super) const STDIN: &str = "stdin";
+
+/// What is wrong with `input.paths`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InputError(String);
+
+/// The checked inputs of a run. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Roots(pub(super) Arc<Vec<Root>>);
+
+#[derive(Debug)]
+pub(super) struct Root {
+    pub path: PathBuf,
+    /// What stands before the relative path in names: empty for a single directory.
+    pub prefix: String,
+    pub kind: RootKind,
+    /// As the run store will remember it.
+    pub record: InputRecord,
+}
+
+#[derive(Debug)]
+pub(super) enum RootKind {
+    File,
+    /// What came through standard input, in a file that goes away with it.
+    Spooled {
+        /// Nobody looks at it: it is there to go away.
+        _file: TempPath,
+    },
+    Directory(Filter),
+    /// Its rows are the documents.
+    Table(Table),
+    /// It names the documents.
+    List(FileList),
+    /// It is not on this machine. A single object has no filter.
+    Remote(Arc<Remote>, Option<Filter>),
+}
+
+impl Roots {
+    /// Checks that every input is there and none is there twice. `output` is left out of the walk. Templates use the
+    /// columns `used` of tables; `None`: all of them.
+    pub fn open(settings: &InputSettings, used: Option<Vec<String>>, output: &Path) -> Result<Self, InputError> {
+        Self::open_beside(settings, used, output, &[])
+    }
+
+    /// The same for documents that are added to results, of which `before` are the inputs. Documents that are there have the names
+    /// that they have there.
+    pub fn open_beside(
+        settings: &InputSettings,
+        used: Option<Vec<String>>,
+        output: &Path,
+        before: &[InputRecord],
+    ) -> Result<Self, InputError> {
+        if settings.paths.is_empty() && settings.rows.is_empty() && settings.files_from.is_empty() {
+            return Err(InputError("there is no input: name files or directories, or set input.paths".into()));
+        }
+        let single = before.is_empty() && settings.paths.len() + settings.rows.len() + usize::from(!settings.files_from.is_empty()) == 1;
+        let output = real(output);
+        let mut roots = Vec::new();
+        let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
+        let has_rows = |given: &&String| {
+            settings.tables == Tables::Rows && (is_table_name(given) || is_workbook_name(given)) && Path::new(given).is_file()
+        };
+        for given in settings.paths.iter().filter(|given| !has_rows(given)) {
+            if let Some(address) = Address::parse(given) {
+                let root = Root::open_remote(address, settings, single, before).map_err(|e| InputError(format!("input {e}")))?;
+                if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
+                    let (one, other) = (other.path.display(), root.path.display());
+                    return Err(InputError(format!("inputs {one} and {other} overlap: a document must have one place")));
+                }
+                roots.push(root);
+                continue;
+            }
+            if given == "-" {
+                let file = super::packed::spool(given).map_err(|e| InputError(format!("standard input: {e}")))?;
+                if before.iter().any(|old| old.prefix == STDIN) {
+                    return Err(InputError(
+                        "results have a document from standard input: save this one in a file, so that it has a name".into(),
+                    ));
+                }
+                let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
+                let kind = RootKind::Spooled { _file: file };
+                roots.push(Root { path: PathBuf::from(given), prefix: STDIN.to_owned(), kind, record });
+                continue;
+            }
+            let path = PathBuf::from(given);
+            let real = std::fs::canonicalize(&path)
+                .map_err(|e| InputError(format!("input {given}: {e}; name files or directories, or set input.paths")))?;
+            if output.as_ref() == Some(&real) {
+                return Err(InputError(format!(
+                    "input {given} is the output directory too: results would become documents; choose another --output"
+                )));
+            }
+            if !real.is_dir() && !real.is_file() {
+                return Err(InputError(format!("input {given} is neither a file nor a directory")));
+            }
+            if let Some((_, other)) = canonical.iter().find(|(other, _)| real.starts_with(other) || other.starts_with(&real)) {
+                return Err(InputError(format!("inputs {other} and {given} overlap: a document must have one place")));
+            }
+            let directory = path.is_dir();
+            let shown = printable(real.as_os_str());
+            canonical.push((real, given));
+            let prefix = if directory && single { String::new() } else { with_slashes(given.trim_end_matches('/')) };
+            let prefix = if before.is_empty() { Ok(prefix) } else { prefix_beside(&shown, &prefix, before) }.map_err(InputError)?;
+            let filter = directory.then(|| Filter::new(settings, output.clone())).transpose().map_err(InputError)?;
+            let record = InputRecord::new(if directory { InputKind::Directory } else { InputKind::File }, shown, &prefix);
+            let record = InputRecord { rules: settings.rules().filter(|_| directory), ..record };
+            roots.push(Root { path, prefix, kind: filter.map_or(RootKind::File, RootKind::Directory), record });
+        }
+        let columns = settings.columns(used);
+        for given in settings.paths.iter().filter(has_rows).chain(&settings.rows) {
+            roots.push(Root::open_table(given, Table::open(given, &columns).map_err(InputError)?, before).map_err(InputError)?);
+        }
+        if !settings.files_from.is_empty() {
+            let list = FileList::open(&settings.files_from, before).map_err(InputError)?;
+            let record = InputRecord::new(InputKind::List, settings.files_from.clone(), "");
+            roots.push(Root { path: (&settings.files_from).into(), prefix: String::new(), kind: RootKind::List(list), record });
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+
+    /// The inputs as the run store will remember them.
+    pub fn records(&self) -> Vec<InputRecord> {
+        self.0.iter().map(|root| root.record.clone()).collect()
+    }
+
+    /// Whether any of them is a table.
+    pub fn has_rows(&self) -> bool {
+        self.0.iter().any(|root| matches!(root.kind, RootKind::Table(_)))
+    }
+
+    /// Whether all of them are tables and lists.
+    pub fn are_listed(&self) -> bool {
+        self.0.iter().all(|root| matches!(root.kind, RootKind::Table(_) | RootKind::List(_)))
+    }
+
+    /// Everything that was looked at, for messages.
+    pub fn describe(&self) -> String {
+        self.0.iter().map(|root| root.path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// All documents in no particular order, in constant memory: to count them, or to see whether there is one.
+    /// A directory that cannot be listed counts, as it does in the walk.
+    pub fn unsorted(&self) -> impl Iterator<Item = ()> {
+        self.0.iter().enumerate().flat_map(|(input, root)| match &root.kind {
+            RootKind::Remote(..) => {
+                let mut walk = Elsewhere::of(self, input);
+                Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
+            }
+            RootKind::File | RootKind::Spooled { .. } => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
+            RootKind::Table(table) => Box::new(table.count()),
+            RootKind::List(list) => Box::new(list.distinct().map(drop)),
+            RootKind::Directory(filter) => {
+                let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(|entry| root.enters(entry));
+                Box::new(walk.filter_map(|entry| match entry {
+                    Ok(entry) => {
+                        let relative = entry.path().strip_prefix(&root.path).ok()?;
+                        (kind_of(&entry) == EntryKind::File && filter.takes(&root.path, relative)).then_some(())
+                    }
+                    Err(_) => Some(()),
+                }))
+            }
+        })
+    }
+
+    /// Whether the document called `name` is still there with this content. `stamp` is what its file looked like when it had it.
+    pub fn hold(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
+        let tables =
+            self.0.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
+        let mut tables = tables.filter(|(_, prefix)| name.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('#')));
+        if tables.any(|(table, prefix)| table.holds(prefix, name, digest)) {
+            return true;
+        }
+        self.locate(name).is_some_and(|place| self.still_holds(&place, digest, stamp))
+    }
+
+    /// Where the document called `name` is, or would be; `None` if no input takes a document of this name.
+    pub fn locate(&self, name: &str) -> Option<Place> {
+        self.0.iter().enumerate().find_map(|(input, root)| {
+            let filter = match &root.kind {
+                RootKind::File | RootKind::Spooled { .. } => return (root.prefix == name).then(|| Place::File(root.path.clone())),
+                RootKind::Table(_) => return None,
+                RootKind::List(list) => return list.path_of(name).map(Place::File),
+                RootKind::Remote(remote, filter) => {
+                    let key = root.locate_object(remote, filter.as_ref(), name);
+                    return key.map(|key| Place::Object { input, key, listed: None });
+                }
+                RootKind::Directory(filter) => filter,
+            };
+            let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
+            let path = root.path.join(unprintable(relative).unwrap_or_else(|| relative.into()));
+            filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(Place::File(path))
+        })
+    }
+}
+
+impl Root {
+    /// The input itself, if it is not on this machine.
+    pub fn remote(&self) -> Option<&Arc<Remote>> {
+        if let RootKind::Remote(remote, _) = &self.kind { Some(remote) } else { None }
+    }
+
+    /// Whether the walk takes any notice of an entry.
+    fn enters(&self, entry: &walkdir::DirEntry) -> bool {
+        let RootKind::Directory(filter) = &self.kind else { return false };
+        let relative = entry.path().strip_prefix(&self.path).unwrap_or(entry.path());
+        let passed_by = || entry.file_type().is_dir() && (filter.is_output(entry.path()) || !filter.enters(&self.path, relative));
+        entry.depth() == 0 || !(is_hidden(entry.file_name().as_encoded_bytes()) || passed_by())
+    }
+}
