@@ -64,6 +64,8 @@
 //!   results and paid answers stay until there are new ones (`store::requeue`).
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is
 //!   no reorder buffer and not even an index in memory.
+//! - Each run keeps what its inputs were. A run that looks at all inputs of the results makes new ones; any other one would drop rows
+//!   from view, and needs a word (`cli::existing`). Adding unites two listings in SQLite (`store::unite`): positions stay dense.
 //! - A plan is a run up to the question: the same stages, over a store that is only read and with records that go nowhere; answers that
 //!   follow-up calls are made of are made up (`engine::survey`, `engine::pretend`). So it cannot count otherwise than a run does.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a

@@ -1,18 +1,20 @@
 //! A run put together of settings, jobs and account. Every command that runs something comes through here.
 
 use super::args::{SettingsArgs, WhatArgs};
+use super::existing::{self, Guard, Settled};
 use super::exit::Stop;
-use super::history::{DECIDING, command_line, history};
+use super::history::{self, DECIDING, command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
 use super::settings::{self, Flag, Settings, SimulatorSettings};
+use super::tables;
 use crate::ask::Tier;
 use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::engine::{JobSet, LiveSettings, Plan, Sample};
 use crate::model::{Money, Row};
 use crate::prepare::ImageLimits;
-use crate::read::Roots;
+use crate::read::{InputRecord, Roots, Tables};
 use crate::report::{AlertSettings, ReportSettings};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
@@ -33,6 +35,8 @@ pub(super) struct Wishes {
     pub live: Option<(SettingsArgs, Vec<Flag>)>,
     /// Who answers.
     pub server: Server,
+    /// Whether it looks after results that are there, and tables that are taken for documents.
+    pub guard: Guard,
 }
 
 /// Who answers the calls of a run.
@@ -83,10 +87,22 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
     let account = Account::resolve(&settings.llm, prices, Some(&address), key);
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
     let used = jobs.row_columns();
-    let roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
+    let mut roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
+    let (tables, table_note) = tables::settle(&roots, settings.input.tables, wishes.guard)?;
+    if tables == Tables::Rows && settings.input.tables != tables {
+        settings.input.tables = tables;
+        roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
+    }
     if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
         return Err(Stop::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
     }
+    let recipe = recipe(config, &account, &jobs);
+    let kept = history(config, used.clone(), &jobs);
+    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let open =
+        |before: &[InputRecord]| Roots::open_beside(&settings.input, used.clone(), &settings.output.dir, before).map_err(Stop::usage);
+    let settled = existing::settle(roots, open, (&settings.output, &names, wishes.guard), (recipe, &kept))?;
+    let Settled { roots, beside, records, added_to, note } = settled;
     let copy = copy_to(config, &settings, &roots)?;
     let doubts = super::prices::doubts(&account.prices, &account.model).filter(|_| account.has_limits());
     let live = wishes.live.map(|arguments| Arc::new(Source::new(arguments, config, &account, &jobs)) as Arc<dyn LiveSettings>);
@@ -94,7 +110,9 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         live,
         tell_each: false,
         trace: false,
-        recipe: recipe(config, &account, &jobs),
+        recipe,
+        beside,
+        notes: table_note.into_iter().chain(note).chain(roots.notes()).collect(),
         command: command_line(),
         retry: wishes.retry,
         max_cost: max_cost(config, &settings, &account, &jobs)?,
@@ -102,7 +120,7 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         sample: wishes.sample,
         roots,
         keep_columns: keep_columns(config, &settings, &jobs)?,
-        settings: history(config, used, &jobs),
+        settings: history::with_inputs(&kept, &records, tables, added_to),
         jobs,
         read: settings.read,
         prepare: settings.prepare,
@@ -217,6 +235,7 @@ pub(super) fn flags(args: &WhatArgs) -> Vec<Flag> {
         ("input.files_from", &args.files_from, "--files-from"),
         ("input.text_column", &args.text_column, "--text-column"),
         ("input.id_column", &args.id_column, "--id-column"),
+        ("input.tables", &args.tables, "--tables"),
     ] {
         if let Some(value) = value {
             flag(key, text(value), name);
@@ -226,6 +245,11 @@ pub(super) fn flags(args: &WhatArgs) -> Vec<Flag> {
         flag("budget.max_usd", toml::Value::Float(max_usd).to_string(), "--max-usd");
     }
     let keep: Vec<String> = args.keep_columns.iter().map(|column| column.trim().to_owned()).collect();
+    for (is_given, existing) in [(args.add, "add"), (args.replace, "replace")] {
+        if is_given {
+            flag("output.existing", text(existing), &format!("--{existing}"));
+        }
+    }
     for (key, values, name) in [("input.rows", &args.rows, "--rows"), ("input.keep_columns", &keep, "--keep-columns")] {
         if !values.is_empty() {
             flag(key, list(values), name);

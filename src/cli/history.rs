@@ -1,12 +1,18 @@
 //! What the store keeps of how a run came about, and what differs between two of them.
 
 use super::settings;
+use super::tables::quoted;
 use crate::config::Config;
 use crate::engine::{JobSet, LIVE_CHANGES};
+use crate::read::{InputRecord, Tables};
 use serde_json::{Map, Value, json};
 
 /// What the history calls the columns that prompts use: they decide which content a row of a table has.
 pub(super) const USED_COLUMNS: &str = "used_columns";
+
+/// What the history calls the inputs that results are about, and the run that documents were added to.
+pub(super) const ROOTS: &str = "input.roots";
+pub(super) const ADDED_TO: &str = "input.added_to";
 
 /// Settings that decide about a row, by what they begin with. The model and the job do too.
 pub(super) const DECIDING: [&str; 9] = [
@@ -26,10 +32,6 @@ const JOB: &str = "the job file of ";
 
 /// This command as one could type it again.
 pub(super) fn command_line() -> String {
-    let quoted = |arg: std::borrow::Cow<'_, str>| {
-        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
-        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
-    };
     let shown = |arg: &str| {
         let setting = arg.strip_prefix("--set=").unwrap_or(arg).split_once('=').filter(|(key, _)| !key.contains("://"));
         let (key, value) = setting.unwrap_or(("", arg));
@@ -41,11 +43,11 @@ pub(super) fn command_line() -> String {
         .map(|(name, value)| {
             let name = name.to_string_lossy();
             let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
-            format!("{name}={}", quoted(settings::shown(&key, &value.to_string_lossy()).into()))
+            format!("{name}={}", quoted(&settings::shown(&key, &value.to_string_lossy())))
         })
         .collect();
     settings.sort_unstable();
-    let args = std::env::args_os().skip(1).map(|arg| quoted(shown(&arg.to_string_lossy()).into()));
+    let args = std::env::args_os().skip(1).map(|arg| quoted(&shown(&arg.to_string_lossy())));
     settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
 }
 
@@ -63,13 +65,24 @@ pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>, jobs: 
     Value::Object(entries).to_string()
 }
 
+/// The same with the inputs that the results will be about.
+pub(super) fn with_inputs(history: &str, records: &[InputRecord], tables: Tables, added_to: Option<i64>) -> String {
+    let mut entries = kept(history);
+    // Somebody may have been asked.
+    entries.insert("input.tables".to_owned(), tables.as_str().into());
+    entries.insert(ROOTS.to_owned(), serde_json::to_value(records).unwrap_or_default());
+    entries.extend(added_to.map(|run| (ADDED_TO.to_owned(), run.into())));
+    Value::Object(entries).to_string()
+}
+
 /// Settings that differ between two runs, each with what it was and what it is. What was changed while a run was at work is told apart.
 pub(super) fn changes(before: &str, now: &str) -> Map<String, Value> {
     let (before, now) = (kept(before), kept(now));
     let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let changed = keys.into_iter().filter(|key| *key != LIVE_CHANGES && now.get(*key) != before.get(*key));
+    let changed =
+        keys.into_iter().filter(|key| ![LIVE_CHANGES, ROOTS, ADDED_TO].contains(&key.as_str()) && now.get(*key) != before.get(*key));
     // Jobs that only one of the two had were not edited.
     let changed = changed.filter(|key| !key.starts_with(JOB) || (before.contains_key(*key) && now.contains_key(*key)));
     changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect()

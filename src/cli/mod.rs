@@ -5,6 +5,7 @@ mod assemble;
 mod carry_out;
 mod compare;
 mod config;
+mod existing;
 mod exit;
 mod export;
 mod history;
@@ -25,6 +26,7 @@ mod settings;
 mod simulate;
 mod status;
 mod table;
+mod tables;
 mod tune;
 mod verify;
 mod watch;
@@ -71,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Config(config) => config::config(&config),
         Command::Simulate(simulate) => simulate::simulate(&simulate),
         Command::ReadDocuments(read) => read_documents::read_documents(&read),
+        Command::ReadSheet(read) => read_documents::read_sheet(&read),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -116,13 +119,19 @@ fn nobody_reads() -> bool {
     std::io::stdout().flush().is_err_and(|error| error.kind() == BrokenPipe)
 }
 
-/// Asks. Where nobody can answer, `otherwise` says what to do instead.
+/// Asks for a yes. Where nobody can answer, `otherwise` says what to do instead.
 fn agreed(question: &str, otherwise: &str) -> Result<bool, Stop> {
+    let answer = agreed_to(&format!("{question} [y/N]"), otherwise)?;
+    Ok(matches!(answer.as_str(), "y" | "yes"))
+}
+
+/// Asks. The answer in small letters; where nobody can answer, `otherwise` says what to do instead.
+fn agreed_to(question: &str, otherwise: &str) -> Result<String, Stop> {
     if !std::io::stdin().is_terminal() {
         return Err(Stop::usage(otherwise));
     }
-    crate::report::say(&format!("{question} [y/N]"));
+    crate::report::say(question);
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(Stop::internal)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(answer.trim().to_lowercase())
 }

@@ -3,6 +3,7 @@
 use super::args::{PlanArgs, Progress, WhatArgs};
 use super::assemble::{Server, Wishes, assemble, flags};
 use super::carry_out::run_failed;
+use super::existing::Guard;
 use super::exit::{Exit, Stop};
 use super::history::{changes, decides};
 use super::{agreed, print, settings};
@@ -60,7 +61,7 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), Stop> {
         return Err(Stop::usage(otherwise));
     }
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let wishes = Wishes { sample: Some(sample), ..Wishes::default() };
+    let wishes = Wishes { sample: Some(sample), guard: Guard::Ask, ..Wishes::default() };
     let style = super::run::style(Progress::Auto, true);
     let outcome = assemble(&config, settings, wishes).await?.run(style).await?;
     match outcome.stop {
@@ -83,7 +84,7 @@ impl Report {
     /// Surveys, and predicts. Nothing is sent and nothing written.
     pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, Stop> {
         let (config, settings) = settings::load(&what.settings, flags(what))?;
-        let wishes = Wishes { sample, server: Server::Nobody, retry: Retry::Transient, ..Wishes::default() };
+        let wishes = Wishes { sample, server: Server::Nobody, retry: Retry::Transient, guard: Guard::Tell, ..Wishes::default() };
         let plan = assemble(&config, settings, wishes).await?.plan;
         let history = History::of(&plan).map_err(run_failed)?;
         Self::of(plan, &history).await
@@ -131,6 +132,9 @@ impl Report {
         line("documents", &format!("{}: {up_to_date} up to date, {} to look at", survey.documents, survey.pending));
         if survey.left_out != LeftOut::default() {
             line("left out", &survey.left_out.to_string());
+        }
+        for note in self.plan.notes.iter().chain(&survey.note) {
+            line("note", note);
         }
         if survey.prepared < survey.pending {
             line(
@@ -243,6 +247,7 @@ impl Report {
         json!({
             "documents": survey.documents,
             "left_out": survey.left_out,
+            "notes": self.plan.notes.iter().chain(&survey.note).collect::<Vec<_>>(),
             "up_to_date": survey.up_to_date,
             "pending": survey.pending,
             "prepared": survey.prepared,

@@ -2,6 +2,7 @@
 
 use super::args::{InDoubt, Progress, RunArgs};
 use super::assemble::{Wishes, assemble, flags};
+use super::existing::Guard;
 use super::exit::{Exit, Stop};
 use super::settings;
 use crate::model::FailureCode;
@@ -15,6 +16,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         retry: retry(args.retry_failed.as_deref())?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
         live: Some((args.what.settings.clone(), all_flags(args))),
+        guard: Guard::Ask,
         ..Wishes::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;

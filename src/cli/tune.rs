@@ -6,6 +6,7 @@
 
 use super::args::TuneArgs;
 use super::assemble::{Wishes, assemble, flags};
+use super::existing::Guard;
 use super::exit::{Exit, Stop};
 use super::{print, settings};
 use crate::engine::Sample;
@@ -68,7 +69,7 @@ async fn round(args: &TuneArgs, changes: &[Change], seed: u64) -> Result<RunFigu
     let mut given = args.what.settings.clone();
     given.set.extend(changes.iter().map(|change| format!("{}={}", change.key, change.to)));
     let (config, settings) = settings::load(&given, flags(&args.what))?;
-    let wishes = Wishes { sample: Some(Sample { documents: args.documents, seed }), ..Wishes::default() };
+    let wishes = Wishes { sample: Some(Sample { documents: args.documents, seed }), guard: Guard::Ask, ..Wishes::default() };
     let outcome = assemble(&config, settings, wishes).await?.run(Style::Quiet).await?;
     match outcome.stop {
         Some(stop) if Exit::from(stop.kind) != Exit::Ok => Err(Stop { exit: stop.kind.into(), message: stop.message }),

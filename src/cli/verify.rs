@@ -1,8 +1,9 @@
 //! `docmill verify`: store, result files, inputs and bill, each against the others.
 
 use super::args::StoreArgs;
+use super::existing;
 use super::exit::{Exit, Stop};
-use super::history::USED_COLUMNS;
+use super::history::{ADDED_TO, ROOTS, USED_COLUMNS};
 use super::print;
 use super::settings::archive;
 use super::status::at_most;
@@ -56,8 +57,8 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
     for view in views.values().filter(|_| !at_work) {
         files(&archive, view, &settings.output, &mut receipt)?;
     }
-    if let Some((view, run)) = views.values().next_back().and_then(|view| Some((view, runs.iter().find(|run| run.id == view.run)?))) {
-        inputs(&archive, view, run, &settings.output.dir, &mut receipt)?;
+    if let Some(view) = views.values().next_back() {
+        inputs(&archive, view, &runs, &settings.output.dir, &mut receipt)?;
     }
     if receipt.wrong == 0 {
         print(if at_work { "all that could be checked agrees" } else { "all agrees" })?;
@@ -144,19 +145,25 @@ fn summary(directory: &Path, job: &str, totals: &Totals, receipt: &mut Receipt) 
 }
 
 /// Inputs against the digests that the results were made of.
-fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receipt: &mut Receipt) -> Result<(), Stop> {
-    let Some((input, used)) = inputs_of(run) else {
-        return print(&format!("  note  inputs were not compared: those of run {} came through a pipe", run.id));
-    };
+fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, receipt: &mut Receipt) -> Result<(), Stop> {
     // For inputs in object storage.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Stop::internal)?;
     let _inside = runtime.enter();
-    let roots = match Roots::open(&input, used, output) {
-        Ok(roots) => roots,
-        Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
-    };
+    // Documents may have been added by several runs. The last one knows best.
+    let (mut next, mut all) = (Some(view.run), Vec::new());
+    while let Some(run) = next.and_then(|id| runs.iter().find(|run| run.id == id)) {
+        next = existing::added_to(run).filter(|before| *before < run.id);
+        let before = next.and_then(|id| runs.iter().find(|run| run.id == id)).map(existing::records).unwrap_or_default();
+        let Some((input, used)) = inputs_of(run) else {
+            return print(&format!("  note  inputs were not compared: those of run {} came through a pipe", run.id));
+        };
+        match Roots::open_beside(&input, used, output, &before) {
+            Ok(roots) => all.push(roots),
+            Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
+        }
+    }
     let (mut same, mut gone, mut changed) = (0_u64, 0_u64, Vec::new());
-    let now = |place: &Place| match place {
+    let now = |roots: &Roots, place: &Place| match place {
         Place::File(path) => digest(path),
         Place::Row(row) => Ok(row.digest),
         object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
@@ -164,11 +171,12 @@ fn inputs(archive: &Archive, view: &View, run: &RunRecord, output: &Path, receip
     let each = |name: &str, known: Option<Digest>| {
         // What could not be read has nothing to compare, and may be a pipe that nobody writes to.
         let Some(known) = known else { return };
-        match roots.locate(name).map(|place| now(&place)) {
-            Some(Ok(now)) if now == known => same += 1,
-            Some(Ok(_)) => changed.push(name.to_owned()),
-            None if roots.hold(name, known, None) => same += 1,
-            _ => gone += 1,
+        let found: Vec<_> = all.iter().filter_map(|roots| roots.locate(name).and_then(|place| now(roots, &place).ok())).collect();
+        match found.first() {
+            Some(_) if found.contains(&known) => same += 1,
+            Some(_) => changed.push(name.to_owned()),
+            None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
+            None => gone += 1,
         }
     };
     archive.documents(view.listing, each).map_err(Stop::internal)?;
@@ -185,6 +193,9 @@ pub(super) fn inputs_of(run: &RunRecord) -> Option<(InputSettings, Option<Vec<St
     let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
     let of_input = settings.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix("input.")?, value)));
     let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    for ours in [ROOTS, ADDED_TO] {
+        input.remove(ours.trim_start_matches("input."));
+    }
     let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
     let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
     let gone = is_stream(&input.files_from) || input.rows.iter().chain(&input.paths).any(|given| is_stream(given));

@@ -5,7 +5,7 @@ use super::list::Findings;
 use super::meter::Meters;
 use super::summary::{End, now};
 use super::write::{JobResults, Results};
-use super::{Context, Outcome, Plan, RunError};
+use super::{Beside, Context, Outcome, Plan, RunError};
 use crate::ask::{RunStop, StopKind};
 use crate::event::{RunEvent, Snapshot};
 use crate::job::Job;
@@ -38,6 +38,9 @@ pub(super) fn publish(
     written: Results,
     (complete, previous): (bool, Option<i64>),
 ) -> Result<BTreeMap<String, JobResults>, RunError> {
+    if let (true, Some(beside)) = (complete, &plan.beside) {
+        return publish_beside(plan, store, findings, beside);
+    }
     if let (true, true, 0, Some(previous)) = (complete, findings.changed, findings.made, previous)
         && store.take_over_listing(previous)?
     {
@@ -55,6 +58,28 @@ pub(super) fn publish(
             results.publish(true)?
         }
     };
+    let files: Vec<_> = results.values().flat_map(|job| job.files.clone()).collect();
+    store.published(&files)?;
+    Ok(results)
+}
+
+/// The same for a run that has added documents to others: results are made of all of them.
+fn publish_beside(plan: &Plan, store: &Store, findings: &mut Findings, beside: &Beside) -> Result<BTreeMap<String, JobResults>, RunError> {
+    let own = findings.listing.unwrap_or(store.run());
+    let mut listing = own;
+    if own != beside.listing {
+        store.unite(beside.listing, own, &beside.versions)?;
+        listing = store.run();
+    }
+    if findings.made == 0 && (own == beside.listing || store.take_over_listing(beside.listing)?) {
+        listing = beside.listing;
+        if is_current(plan, store, listing)? {
+            return Ok(BTreeMap::new());
+        }
+    }
+    let mut results = Results::new(columns(plan), plan.output.clone());
+    store.rows_of(listing)?.read_from(0, true, |row| results.push(row))?;
+    let results = results.publish(true)?;
     let files: Vec<_> = results.values().flat_map(|job| job.files.clone()).collect();
     store.published(&files)?;
     Ok(results)
@@ -96,6 +121,9 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         ended => ended?,
     }
     context.tell(RunEvent::Progress(meters.snapshot())).await;
+    if let Some(message) = end.findings.note.clone() {
+        context.tell(RunEvent::Note { message }).await;
+    }
     let kept = &end.findings.up_to_date;
     let (mut unanswered, mut done) = (0, 0);
     if end.results.is_empty() && end.stop.is_none() {

@@ -112,6 +112,19 @@ pub struct Plan {
     pub live: Option<Arc<dyn LiveSettings>>,
     /// Only so many documents; `None` for all.
     pub sample: Option<Sample>,
+    /// The results that this run adds documents to; `None`: its documents are all that the results are about.
+    pub beside: Option<Beside>,
+    /// What people should know before it begins.
+    pub notes: Vec<String>,
+}
+
+/// Results that a run adds documents to.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// The listing of what is in them.
+    pub listing: i64,
+    /// Rows that are versions of each other, by what their names begin with, before and now.
+    pub versions: Vec<(String, String)>,
 }
 
 /// How a run ended.

@@ -77,6 +77,9 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
     };
     let hello = line(&started, Timestamp::now()).unwrap_or_default();
     context.tell(started).await;
+    for message in plan.notes.clone() {
+        context.tell(RunEvent::Note { message }).await;
+    }
     if gone {
         let message =
             "there are results here and no run store (docmill.db): nothing is known to be answered, everything is asked".to_owned();

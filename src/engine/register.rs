@@ -4,8 +4,9 @@
 //! row. One that is known by content alone was renamed, if the file of the old name is gone or holds something else now;
 //! if it is still there, this is a copy, and a document of its own.
 
+use super::Beside;
 use crate::model::{Digest, Document, DocumentId, Stamp};
-use crate::read::Roots;
+use crate::read::{Roots, is_version_of};
 use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -19,6 +20,8 @@ pub(super) struct Register {
     next: AtomicI64,
     roots: Roots,
     retry: Retry,
+    /// Where documents are added to others: those are not looked at, and so none of them is gone.
+    beside: Option<Beside>,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,12 @@ pub(super) struct Identity {
 impl Register {
     pub fn new(catalog: Option<Catalog>, next: i64, roots: Roots, retry: Retry) -> Self {
         let known = catalog.map(|catalog| Mutex::new(Known { catalog, renamed: HashSet::new() }));
-        Self { known, next: AtomicI64::new(next), roots, retry }
+        Self { known, next: AtomicI64::new(next), roots, retry, beside: None }
+    }
+
+    /// The same for a run that adds documents to others.
+    pub fn beside(self, beside: Option<Beside>) -> Self {
+        Self { beside, ..self }
     }
 
     /// Where documents are.
@@ -79,7 +87,7 @@ impl Register {
         }
         if let (Some(digest), Some(known)) = (digest, &self.known) {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((id, before)) = self.renamed_from(&mut known, digest)? {
+            if let Some((id, before)) = self.renamed_from(&mut known, digest, &document.name)? {
                 let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
                 let row_is_old = !looks_the_same(before);
                 return Ok(Identity { id, record: record(id), kept, is_new: false, renamed: true, row_is_old });
@@ -90,10 +98,13 @@ impl Register {
     }
 
     /// A document of this content whose name is free now, and what it looked like.
-    fn renamed_from(&self, known: &mut Known, digest: Digest) -> Result<Option<(DocumentId, Option<Stamp>)>, StoreError> {
+    fn renamed_from(&self, known: &mut Known, digest: Digest, now: &str) -> Result<Option<(DocumentId, Option<Stamp>)>, StoreError> {
         let candidates = known.catalog.with_content(digest)?;
-        let gone =
-            |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| !known.renamed.contains(id) && !self.roots.hold(name, digest, *stamp);
+        let replaced = |name: &str, stamp| match &self.beside {
+            Some(beside) => is_version_of(&beside.versions, name, now),
+            None => !self.roots.hold(name, digest, stamp),
+        };
+        let gone = |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| !known.renamed.contains(id) && replaced(name, *stamp);
         let found = candidates.iter().find(|candidate| gone(candidate)).map(|(id, _, stamp)| (*id, *stamp));
         known.renamed.extend(found.map(|(id, _)| id));
         Ok(found)

@@ -44,6 +44,8 @@ pub struct Survey {
     pub documents: u64,
     /// Files passed over.
     pub left_out: LeftOut,
+    /// What people may not expect of what was found.
+    pub note: Option<String>,
     /// Documents that are up to date, by status.
     pub up_to_date: BTreeMap<RowStatus, u64>,
     /// Documents that are not.
@@ -105,6 +107,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
     let mut survey = Survey {
         documents: looked_at,
         left_out: findings.left_out,
+        note: findings.note,
         up_to_date: findings.up_to_date,
         pending: pending.len(),
         changed,
@@ -193,7 +196,7 @@ async fn prepare_some(
     let (read_in, read_out) = mpsc::channel(plan.read.queue);
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
     // Numbers of documents that the store does not know mean nothing here.
-    let register = Arc::new(Register::new(register, i64::MAX / 2, plan.roots.clone(), plan.retry.clone()));
+    let register = Arc::new(Register::new(register, i64::MAX / 2, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone()));
     stages.spawn(read(found, read_in, Reader { settings: plan.read.clone(), register, store, context: context.clone() }));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context.clone()));
     let known = Answers {

@@ -84,7 +84,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let stop = context.stop.clone();
     let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters), Box::new(move || stop.cancel()))?;
     let register = catalog.as_ref().map(Catalog::another).transpose()?;
-    let register = Arc::new(Register::new(register, next.0, plan.roots.clone(), plan.retry.clone()));
+    let register = Arc::new(Register::new(register, next.0, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone()));
     let reader = Reader { settings: plan.read.clone(), register, store: handle.clone(), context: context.clone() };
     let compare = catalog.is_some();
     let lister =

@@ -28,6 +28,7 @@ mod run;
 mod schema;
 mod settings;
 mod timeline;
+mod unite;
 mod view;
 mod writer;
 
@@ -43,6 +44,7 @@ pub use run::{EndedRun, JobColumns, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;
 pub use timeline::{Pace, Request};
+pub use unite::Kept;
 pub use view::{StoredRow, View, ViewReader};
 pub use writer::{OnCommit, StoreWriter};
 

@@ -16,7 +16,7 @@ pub use copy::{CopyError, CopyTo};
 pub use files::{ResultFiles, WriteError};
 pub use hashed::Hashed;
 pub use row_file::RowFile;
-pub use settings::{Format, OutputSettings};
+pub use settings::{Existing, Format, OutputSettings};
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,21 @@ pub struct OutputSettings {
     pub csv_bom: bool,
     /// Address in object storage that finished results are copied to; empty: none.
     pub copy_to: String,
+    /// What becomes of results that a run would drop from view.
+    pub existing: Existing,
+}
+
+/// What becomes of results of documents that a run does not look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Existing {
+    /// Somebody is asked, or the run refused.
+    #[default]
+    Ask,
+    /// They stay, and documents of the run are added.
+    Add,
+    /// They go.
+    Replace,
 }
 
 /// A form of result file.

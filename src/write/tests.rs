@@ -26,6 +26,7 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
         formats: vec![Format::Csv, Format::Jsonl, Format::Json],
         csv_bom: false,
         copy_to: String::new(),
+        existing: crate::write::Existing::Ask,
     };
     let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
     let mut files = ResultFiles::create(&settings, "test", &columns).unwrap();

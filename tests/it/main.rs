@@ -19,6 +19,7 @@ mod damage;
 mod defaults;
 mod documents;
 mod draining;
+mod existing;
 mod hostile;
 mod inputs;
 mod jobs;

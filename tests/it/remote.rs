@@ -115,7 +115,7 @@ fn a_key_that_no_path_can_have_is_a_row_and_keeps_no_other_object_back() {
             assert!(!odd || row["failure_message"].contains("rename it"), "{row:?}");
         }
         assert_eq!(finished.summary("echo")["whole_run"]["left_out"]["hidden"], 1);
-        let exclude = ["--set", r#"input.exclude=["/*", "**//*"]"#];
+        let exclude = ["--set", r#"input.exclude=["/*", "**//*"]"#, "--replace"];
         assert_eq!(run(&workspace, "s3://test/in", &exclude).exits(0).csv("echo").rows.len(), 6);
         assert_eq!(server.requests(), 6);
     }

@@ -7,6 +7,7 @@ pub(super) use after::{CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportAr
 pub(super) use before::{CompareArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
 
 use crate::engine::READ_DOCUMENTS;
+use crate::read::READ_SHEET;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -67,6 +68,9 @@ pub(super) enum Command {
     /// Read documents for another docmill
     #[command(hide = true, name = READ_DOCUMENTS)]
     ReadDocuments(ReadDocumentsArgs),
+    /// Read a sheet for another docmill
+    #[command(hide = true, name = READ_SHEET)]
+    ReadSheet(ReadSheetArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -109,9 +113,12 @@ pub(super) struct RunArgs {
 pub(super) struct WhatArgs {
     /// Files, directories, s3://BUCKET/PREFIX (gs, az), https://HOST/FILE [default: input.paths]
     pub input: Vec<String>,
-    /// A table whose rows are documents: CSV, TSV, JSON lines or Parquet; - is standard input. May be repeated
+    /// A table whose rows are documents: CSV, TSV, JSON, Parquet, BOOK.xlsx#SHEET; .gz and .zst too; - is standard input. May be repeated
     #[arg(long, value_name = "TABLE")]
     pub rows: Vec<String>,
+    /// What a table among INPUT is: one document, or rows that are documents [default: input.tables]
+    #[arg(long, value_name = "document|rows")]
+    pub tables: Option<String>,
     /// The column that is the text of a row [default: all columns]
     #[arg(long, value_name = "COLUMN")]
     pub text_column: Option<String>,
@@ -133,6 +140,12 @@ pub(super) struct WhatArgs {
     /// Where results go [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
+    /// Keep results of other documents, and add these [default: output.existing]
+    #[arg(long, conflicts_with = "replace")]
+    pub add: bool,
+    /// Let results of other documents go
+    #[arg(long)]
+    pub replace: bool,
     #[command(flatten)]
     pub settings: SettingsArgs,
 }
@@ -159,6 +172,20 @@ pub(super) struct SettingsArgs {
 pub(super) struct ReadDocumentsArgs {
     /// Memory that it may take, in megabytes
     pub megabytes: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ReadSheetArgs {
+    /// Memory that it may take, in megabytes
+    pub megabytes: u64,
+    /// Computing time that it may take
+    pub seconds: u64,
+    /// What its reader is called
+    pub format: String,
+    /// The workbook
+    pub file: PathBuf,
+    /// The sheet
+    pub sheet: Option<String>,
 }
 
 /// Which run store.

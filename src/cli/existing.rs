@@ -1,0 +1,180 @@
+//! Results that are there: whether a run would drop any of them from view, and what becomes of them then.
+//!
+//! A run over everything that the results are about brings them up to date: what it does not find is gone. Any other run
+//! leaves rows out, so it begins only when somebody says whether it adds to the results or replaces them.
+
+use super::agreed_to;
+use super::exit::Stop;
+use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
+use crate::engine::Beside;
+use crate::read::{Coverage, InputRecord, Roots, coverage, united, versions};
+use crate::store::{Archive, Kept, RunRecord, View};
+use crate::write::{Existing, Format, OutputSettings, ResultFiles};
+use std::collections::BTreeMap;
+
+/// Whether a command looks after results that are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// It writes none.
+    #[default]
+    Off,
+    /// It only tells what a run would ask.
+    Tell,
+    /// It asks, or refuses where nobody can answer.
+    Ask,
+}
+
+/// What a run does with them.
+pub(super) struct Settled {
+    pub roots: Roots,
+    pub beside: Option<Beside>,
+    /// The inputs that the results will be about.
+    pub records: Vec<InputRecord>,
+    /// The run that documents are added to.
+    pub added_to: Option<i64>,
+    pub note: Option<String>,
+}
+
+/// What there is.
+struct Before {
+    archive: Archive,
+    /// Views by job, of jobs with result files.
+    views: BTreeMap<String, View>,
+    runs: Vec<RunRecord>,
+}
+
+impl Before {
+    /// Results of these jobs; `None` if there are none. A store that cannot be read is told of by the run itself.
+    fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, Stop> {
+        let Ok(Some(archive)) = Archive::open(&output.dir) else { return Ok(None) };
+        let mut views = BTreeMap::new();
+        for job in jobs.iter().filter(|job| ResultFiles::exist(output, job)) {
+            views.extend(archive.view(Some(job), false).map_err(Stop::internal)?.map(|view| ((*job).to_owned(), view)));
+        }
+        let runs = archive.runs().map_err(Stop::internal)?;
+        Ok((!views.is_empty()).then_some(Self { archive, views, runs }))
+    }
+
+    fn run(&self, view: &View) -> Option<&RunRecord> {
+        self.runs.iter().find(|run| run.id == view.run)
+    }
+
+    /// The inputs that a view is about.
+    fn records(&self, view: &View) -> Vec<InputRecord> {
+        self.run(view).map(records).unwrap_or_default()
+    }
+
+    /// Rows by job that a run would leave out, where it leaves out any.
+    fn lost(&self, plain: &Roots, named: &Roots) -> Result<BTreeMap<String, Kept>, Stop> {
+        let mut lost = BTreeMap::new();
+        for (job, view) in &self.views {
+            let how = coverage(&plain.records(), &self.records(view));
+            if how == Coverage::All {
+                continue;
+            }
+            let names = named.walk().map(|(document, _)| document.name);
+            let kept = self.archive.kept(view, names).map_err(Stop::internal)?.get(job).copied().unwrap_or_default();
+            let gone = kept.rows - kept.kept.min(kept.rows);
+            // Of a table that was written again, some rows may be gone. When most of them are, it is another one.
+            let few = how == Coverage::ChangedTables && gone * 2 <= kept.rows;
+            if gone > 0 && !few {
+                lost.insert(job.clone(), kept);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// The view that documents can be added to. The error says why there is none.
+    fn to_add_to(&self, recipe: i64, settings: &str) -> Result<&View, String> {
+        let Some(view) = self.views.values().max_by_key(|view| view.run) else { return Err("there are no results".into()) };
+        if self.views.values().any(|view| !view.complete) {
+            return Err(format!("run {} did not get to its end: run the same command again first", view.run));
+        }
+        if self.views.values().all(|view| view.recipe == recipe) {
+            return Ok(view);
+        }
+        let before = self.run(view).map(|run| run.settings.as_str()).unwrap_or_default();
+        let keys: Vec<String> = changes(before, settings).into_iter().map(|(key, _)| key).filter(|key| decides(key)).collect();
+        let keys = if keys.is_empty() { "the job".to_owned() } else { keys.join(", ") };
+        Err(format!(
+            "the results were made with other settings ({keys}), and rows of one file are made alike: run over all inputs together"
+        ))
+    }
+}
+
+/// The inputs that the results of a run are about.
+pub(super) fn records(run: &RunRecord) -> Vec<InputRecord> {
+    kept(&run.settings).remove(ROOTS).and_then(|records| serde_json::from_value(records).ok()).unwrap_or_default()
+}
+
+/// The run that a run added documents to.
+pub(super) fn added_to(run: &RunRecord) -> Option<i64> {
+    kept(&run.settings).get(ADDED_TO).and_then(serde_json::Value::as_i64)
+}
+
+/// Decides what becomes of results that are there. `open` opens the inputs beside those of the results; `settings` are those of the
+/// run, as the history keeps them.
+pub(super) fn settle(
+    plain: Roots,
+    open: impl Fn(&[InputRecord]) -> Result<Roots, Stop>,
+    (output, jobs, guard): (&OutputSettings, &[&str], Guard),
+    (recipe, settings): (i64, &str),
+) -> Result<Settled, Stop> {
+    let alone = |roots: Roots, note| Settled { records: roots.records(), roots, beside: None, added_to: None, note };
+    if guard == Guard::Off || output.existing == Existing::Replace {
+        return Ok(alone(plain, None));
+    }
+    let Some(before) = Before::look(output, jobs)? else { return Ok(alone(plain, None)) };
+    let view = before.to_add_to(recipe, settings);
+    let add = |view: &View| {
+        let (roots, there) = (open(&before.records(view))?, before.records(view));
+        let beside = Beside { listing: view.listing, versions: versions(&there, &roots.records()) };
+        let note = (!beside.versions.is_empty()).then(|| {
+            let tables: Vec<String> = beside.versions.iter().map(|(old, new)| format!("{new} with {old}")).collect();
+            format!("rows with the same id are versions of one row, and the new one counts: {}", tables.join(", "))
+        });
+        Ok(Settled { records: united(&there, roots.records()), roots, beside: Some(beside), added_to: Some(view.run), note })
+    };
+    let everything = before.views.values().all(|view| coverage(&plain.records(), &before.records(view)) == Coverage::All);
+    if output.existing == Existing::Add {
+        return match view {
+            // What cannot be named beside the results may have all of them in it.
+            Ok(view) => add(view).or_else(|why| if everything { Ok(alone(plain, None)) } else { Err(why) }),
+            Err(_) if everything => Ok(alone(plain, None)),
+            Err(why) => Err(Stop::usage(format!("--add: {why}; --replace makes new results"))),
+        };
+    }
+    if everything {
+        return Ok(alone(plain, None));
+    }
+    let named = view.as_ref().ok().and_then(|view| open(&before.records(view)).ok());
+    let lost = before.lost(&plain, named.as_ref().unwrap_or(&plain))?;
+    let Some(what) = told(output, &lost, plain.unsorted().count()) else { return Ok(alone(plain, None)) };
+    let choices = match &view {
+        Ok(_) => "--add keeps them beside the new ones".to_owned(),
+        Err(why) => format!("--add is not possible: {why}"),
+    };
+    let otherwise =
+        format!("{what}. {choices}; --replace lets them go (paid answers stay in the run store); --output names another directory");
+    if guard == Guard::Tell {
+        return Ok(alone(plain, Some(format!("a run would ask first: {otherwise}"))));
+    }
+    let question = if view.is_ok() { "Add to them, replace them, or cancel? [a/r/C]" } else { "Replace them? [r/C]" };
+    match agreed_to(&format!("{what}. {question}"), &format!("{otherwise}. Nothing was sent"))?.as_str() {
+        "a" | "add" if view.is_ok() => add(view.map_err(Stop::usage)?),
+        "r" | "replace" => Ok(alone(plain, None)),
+        _ => Err(Stop::usage("cancelled; nothing was sent")),
+    }
+}
+
+/// What would be lost from view, in words.
+fn told(output: &OutputSettings, lost: &BTreeMap<String, Kept>, documents: usize) -> Option<String> {
+    let of_job = |(job, kept): (&String, &Kept)| {
+        let there = Format::ALL.iter().map(|format| output.dir.join(job).join(format.file_name())).find(|path| path.exists());
+        let file = there.unwrap_or_else(|| output.dir.join(job)).display().to_string();
+        let Kept { rows, kept } = *kept;
+        format!("{file} has {rows} rows; this run would leave {kept} of them")
+    };
+    let all: Vec<String> = lost.iter().map(of_job).collect();
+    (!all.is_empty()).then(|| format!("{} (it looks at {documents} documents)", all.join("; ")))
+}
