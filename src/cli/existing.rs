@@ -173,8 +173,9 @@ fn told(output: &OutputSettings, lost: &BTreeMap<String, Kept>, documents: usize
         let there = Format::ALL.iter().map(|format| output.dir.join(job).join(format.file_name())).find(|path| path.exists());
         let file = there.unwrap_or_else(|| output.dir.join(job)).display().to_string();
         let Kept { rows, kept } = *kept;
-        format!("{file} has {rows} rows; this run would leave {kept} of them")
+        format!("{file} has {rows} {}; this run would leave {kept} of them", if rows == 1 { "row" } else { "rows" })
     };
     let all: Vec<String> = lost.iter().map(of_job).collect();
-    (!all.is_empty()).then(|| format!("{} (it looks at {documents} documents)", all.join("; ")))
+    (!all.is_empty())
+        .then(|| format!("{} (it looks at {documents} {})", all.join("; "), if documents == 1 { "document" } else { "documents" }))
 }

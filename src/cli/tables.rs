@@ -16,7 +16,8 @@ pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tabl
     let tables = roots.unnamed_tables();
     let Some((name, rows)) = tables.first() else { return Ok((given, None)) };
     let others = if tables.len() > 1 { format!(" (and {} more like it)", tables.len() - 1) } else { String::new() };
-    let what = format!("{name} is a table of {rows}{} rows{others}", if *rows == 100_000 { " or more" } else { "" });
+    let called = if name == "-" { "standard input" } else { name };
+    let what = format!("{called} is a table of {rows}{} rows{others}", if *rows == 100_000 { " or more" } else { "" });
     let shown = quoted(name);
     let commands = format!(
         "`docmill run --rows {shown}` makes each row a document; `docmill run {shown} --tables document` sends the table as one document"

@@ -98,8 +98,8 @@ impl Roots {
                     ));
                 }
                 let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
-                let kind = RootKind::Spooled { _file: file };
-                roots.push(Root { path: PathBuf::from(given), prefix: STDIN.to_owned(), kind, record });
+                let (path, kind) = (file.to_path_buf(), RootKind::Spooled { _file: file });
+                roots.push(Root { path, prefix: STDIN.to_owned(), kind, record });
                 continue;
             }
             let path = PathBuf::from(given);

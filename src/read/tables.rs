@@ -5,36 +5,40 @@ use super::record::{InputKind, InputRecord, prefix_beside};
 use super::roots::{Root, RootKind, Roots, STDIN};
 use super::table::{Columns, Table, is_table_name, is_workbook_name};
 use crate::model::Place;
+use std::path::Path;
 
 /// A table of so many rows that was named is more than a document.
 const FEW: usize = 2;
+/// The same of one without a name.
+const SEVERAL: usize = 5;
 /// The same of one that was only found in a directory.
 const MANY: usize = 20;
 /// Rows that are counted.
 const COUNTED: usize = 100_000;
 
 impl Roots {
-    /// Files that are whole inputs, or the only document, and look like tables of several rows: what they are called, and how many rows
-    /// they have, up to a limit.
+    /// Inputs, or the only document, that are tables of several rows and were not named as such: what they are called, and how many
+    /// rows they have, up to a limit.
     pub fn unnamed_tables(&self) -> Vec<(String, usize)> {
         let only = || if self.unsorted().take(2).count() == 1 { self.walk().next() } else { None };
+        let named = |path: &Path| path.to_str().filter(|name| is_table_name(name) || is_workbook_name(name)).map(ToOwned::to_owned);
         let of_root = |root: &Root| match &root.kind {
-            RootKind::File => Some((root.path.clone(), FEW)),
+            RootKind::File => Some((named(&root.path)?, FEW)),
             RootKind::Directory(_) if self.0.len() == 1 => match only()?.0.place {
-                Place::File(path) => Some((path, MANY)),
+                Place::File(path) => Some((named(&path)?, MANY)),
                 _ => None,
             },
+            RootKind::Spooled { .. } => Some((root.path.to_str()?.to_owned(), SEVERAL)),
             _ => None,
         };
-        let looked_at = self
-            .0
-            .iter()
-            .filter_map(of_root)
-            .filter(|(path, _)| path.to_str().is_some_and(|name| is_table_name(name) || is_workbook_name(name)));
-        let counted = looked_at.filter_map(|(path, least)| {
-            let given = path.to_str()?.to_owned();
-            let rows = Table::open(&given, &Columns::default()).ok()?.count().take(COUNTED).count();
-            (rows >= least).then_some((with_slashes(&given), rows))
+        let counted = self.0.iter().filter_map(|root| {
+            let (given, least) = of_root(root)?;
+            let table = Table::open(&given, &Columns::default()).ok()?;
+            let is_stream = matches!(root.kind, RootKind::Spooled { .. });
+            // What has no name must look like a table.
+            let rows = table.count().take(COUNTED).count();
+            let is_table = rows >= least && (!is_stream || table.is_regular());
+            is_table.then(|| (if is_stream { "-".to_owned() } else { with_slashes(&given) }, rows))
         });
         counted.collect()
     }

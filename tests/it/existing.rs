@@ -36,10 +36,10 @@ fn a_run_over_another_input_is_refused_before_anything_is_sent() {
     workspace.write("list.txt", "docs/b.txt\n").write("t.csv", "id,body\n1,docid:x\n2,docid:y\n");
     workspace.write("narrow.toml", "[input]\npaths = [\"docs\"]\nexclude = [\"part/**\"]\n");
     let refused = [
-        (&["more"][..], "would leave 0 of them (it looks at 1 documents)"),
-        (&["docs/part"], "would leave 1 of them (it looks at 1 documents)"),
+        (&["more"][..], "would leave 0 of them (it looks at 1 document)"),
+        (&["docs/part"], "would leave 1 of them (it looks at 1 document)"),
         (&["docs/a.txt", "docs/b.txt"], "would leave 2 of them (it looks at 2 documents)"),
-        (&["--files-from", "list.txt"], "would leave 1 of them (it looks at 1 documents)"),
+        (&["--files-from", "list.txt"], "would leave 1 of them (it looks at 1 document)"),
         (&["--rows", "t.csv"], "would leave 0 of them (it looks at 2 documents)"),
         (&["--config", "narrow.toml"], "would leave 2 of them (it looks at 2 documents)"),
         (&["docs", "--set", "input.newer_than=1d", "--set", "input.min_bytes=17"], "would leave 1 of them"),
@@ -189,7 +189,7 @@ fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
     running.signal("INT");
     running.finish().exits(4);
     run(&workspace, &["more", "--add"]).exits(2).says(&["--add: run 1 did not get to its end: run the same command again first"]);
-    run(&workspace, &["more"]).exits(2).says(&["has 1 rows; this run would leave 0 of them", "did not get to its end"]);
+    run(&workspace, &["more"]).exits(2).says(&["has 1 row; this run would leave 0 of them", "did not get to its end"]);
     run(&workspace, &["more", "--replace"]).exits(0);
     let other = ["docs/a.txt", "--set", "prepare.text.clean=true"];
     let why = "the results were made with other settings (prepare.text.clean)";

@@ -229,7 +229,11 @@ fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() 
         let plan = workspace.start_with(["plan", given, "--job", "echo.toml"]).finish().exits(0);
         assert!(plan.stdout.contains("a run would ask first"), "{}", plan.stdout);
     }
+    workspace.run_on(["-", "--job", "echo.toml"], &csv).exits(2).says(&["standard input is a table of 40 rows", "`docmill run --rows -`"]);
     assert_eq!(server.requests(), 0);
+    let prose = "docid:prose, and more of it.\nA second line, a third comma, and so on.\nOne\ntwo\nthree\nfour, five\nsix\n";
+    workspace.run_on(["-", "--job", "echo.toml", "--output", "piped"], prose).exits(0);
+    assert!(std::fs::read_to_string(workspace.path("piped/echo/results.csv")).unwrap().contains("0,stdin,ok,said of docid:prose"));
     let rows = workspace.run_on(["t.csv", "--tables", "rows", "--text-column", "body", "--job", "echo.toml"], "").exits(0);
     assert_eq!(rows.csv("echo").column("said")[39], "said of docid:row39");
     workspace.docmill(["verify"]).exits(0);

@@ -145,6 +145,12 @@ impl Table {
         }
     }
 
+    /// Whether its first rows are alike and have several columns, as in no other text.
+    pub fn is_regular(&self) -> bool {
+        let sound = || self.rows().is_ok_and(|rows| rows.take(100).all(|row| row.is_ok()));
+        (self.names.len() > 1 || !matches!(self.form, Form::Delimited { .. })) && sound()
+    }
+
     /// What tables have in common whose rows are known by their ids: the columns. `None`: its rows have no ids.
     pub fn known_by_ids(&self) -> Option<String> {
         let id = self.columns.id.as_ref()?;
