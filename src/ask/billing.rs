@@ -117,7 +117,15 @@ mod tests {
     fn reply(fresh: u64, output: u64, tier: Option<&str>) -> Result<Reply, Fault> {
         let usage = Usage { fresh, output, ..Usage::default() };
         let tier = tier.map(ToOwned::to_owned);
-        Ok(Reply { text: "{}".into(), stop: Stop::Complete, usage, model: String::new(), request_id: None, tier })
+        Ok(Reply {
+            text: "{}".into(),
+            stop: Stop::Complete,
+            usage,
+            model: String::new(),
+            request_id: None,
+            tier,
+            repaired: std::collections::BTreeSet::new(),
+        })
     }
 
     /// What a reply costs when `asked` was asked for, in millionths of a dollar. Input costs $2, output $10 for a million tokens.

@@ -74,6 +74,17 @@ impl Fault {
         Self { class, code, message: message.into(), usage: Usage::default(), request_id: None, status: None, pressure: Pressure::None }
     }
 
+    /// The same fault inside a reply that is billed. A failure that was paid for is a bad reply: it is not repeated like a free one.
+    #[must_use]
+    pub fn billed(self, usage: Usage) -> Self {
+        let paid = usage.output > 0 || usage.input() > 0;
+        let class = match self.class {
+            Class::Refused { .. } if paid && self.pressure == Pressure::None => Class::BadReply,
+            class => class,
+        };
+        Self { class, usage, ..self }
+    }
+
     /// The wait that the provider asks for.
     pub fn wait(&self) -> Option<Duration> {
         match self.class {

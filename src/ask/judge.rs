@@ -2,12 +2,11 @@
 
 use super::fault::{Class, Fault};
 use super::retry::Answered;
-use crate::model::{Call, FailureCode, Part, Reply, Stop};
-use serde_json::Value;
+use crate::model::{Call, Checked, FailureCode, Part, Reply, Stop, Unfit};
 
 /// A reply is an answer only if the model has read the whole prompt (where `call` is given, to look at that), finished, did not
 /// decline, and said what was asked for.
-pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> Result<Value, String>) -> Result<Answered, Fault> {
+pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> Result<Checked, Unfit>) -> Result<Answered, Fault> {
     let fault = |class, code, message: String| {
         Err(Fault { usage: reply.usage, request_id: reply.request_id.clone(), ..Fault::new(class, code, message) })
     };
@@ -30,18 +29,29 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
                 format!("the answer was cut after {} tokens; raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
             );
         }
-        Stop::Complete if reply.text.trim().is_empty() => {
+        Stop::Complete | Stop::Unknown(_) if reply.text.trim().is_empty() => {
             return fault(
                 Class::BadReply,
                 FailureCode::NoAnswer,
                 format!("the model used {} tokens and answered nothing", reply.usage.output),
             );
         }
-        Stop::Complete => {}
+        Stop::Complete | Stop::Unknown(_) => {}
     }
-    match check(&reply.text) {
-        Ok(value) => Ok(Answered { value, model: reply.model, request_id: reply.request_id }),
-        Err(why) => fault(Class::BadReply, FailureCode::InvalidAnswer, why),
+    match (check(&reply.text), &reply.stop) {
+        (Ok(Checked { value, mut repaired }), _) => {
+            repaired.extend(reply.repaired);
+            Ok(Answered { value, repaired, model: reply.model, request_id: reply.request_id })
+        }
+        (Err(Unfit::OnlyThoughts), _) => {
+            let message = format!("the model used {} tokens and answered nothing behind its thoughts", reply.usage.output);
+            fault(Class::BadReply, FailureCode::NoAnswer, message)
+        }
+        (Err(Unfit::Cut(_)), Stop::Unknown(word)) => {
+            let message = format!("the model stopped with {word} after {} tokens, in the middle of its answer", reply.usage.output);
+            fault(Class::BadReply, FailureCode::Truncated, message)
+        }
+        (Err(Unfit::Cut(why) | Unfit::Invalid(why)), _) => fault(Class::BadReply, FailureCode::InvalidAnswer, why),
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Lessons {
     pub fallback: bool,
     /// Replies that were lost.
     lost: u32,
+    /// A paid reply was no answer for a reason that only the provider knows.
+    bad: bool,
 }
 
 impl Lessons {
@@ -47,7 +49,8 @@ impl Lessons {
                 );
                 self.note.replace(note).is_none()
             }
-            (Class::BadReply, _) => true,
+            // It was paid for, and may come again: once more, and not for ever.
+            (Class::BadReply, _) => !std::mem::replace(&mut self.bad, true),
         }
     }
 }

@@ -19,9 +19,10 @@ use super::provider::Provider;
 use super::settings::{LlmSettings, RetrySettings};
 use super::tier::Tier;
 use super::transport::Transport;
-use crate::model::{Attempt, Call, Failure, FailureCode, Money, Spent};
+use crate::model::{Attempt, Call, Checked, Failure, FailureCode, Money, Repair, Spent, Unfit};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -106,6 +107,8 @@ impl Question<'_> {
 pub struct Answered {
     /// The answer.
     pub value: Value,
+    /// What had to be put right in the reply.
+    pub repaired: BTreeSet<Repair>,
     /// The model that gave it.
     pub model: String,
     /// The provider's name for the request.
@@ -168,7 +171,7 @@ impl Asker {
 
     /// Asks until there is an answer that `check` accepts, or no hope for one. `check` turns the text of a reply into
     /// the answer, or says what is wrong with it.
-    pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Value, String>) -> Ended {
+    pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Checked, Unfit>) -> Ended {
         let alone = self.preflight.enter(&question.call.task).await;
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
@@ -184,7 +187,7 @@ impl Asker {
         &self,
         question: Question<'_>,
         ledger: &impl Ledger,
-        check: impl Fn(&str) -> Result<Value, String>,
+        check: impl Fn(&str) -> Result<Checked, Unfit>,
     ) -> Result<Ended, Ended> {
         let call = question.call;
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
@@ -265,7 +268,7 @@ impl Asker {
         }
         // A limit is the account's: everybody waits for the time that was named, at the gate and not here.
         let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
-        if at_the_gate || fault.class == Class::BadReply {
+        if at_the_gate || (fault.class == Class::BadReply && fault.code != FailureCode::ServerError) {
             return Ok(());
         }
         let wait = asked.unwrap_or_else(|| self.backoff(attempt));

@@ -98,8 +98,7 @@ impl Transport {
         seen.first_byte = Some(seen.sent.elapsed());
         seen.status = Some(status);
         seen.standings = account.dialect.standings(&HttpReply { status, header: &header, body: b"" });
-        let streams = status == 200 && header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
-        if let Some(live) = live.filter(|_| streams) {
+        if let Some(live) = live.filter(|_| (200..=299).contains(&status)) {
             return self.follow(response, live, &header, seen).await;
         }
         let mut body = Vec::with_capacity(response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(MAX_REPLY));
@@ -109,13 +108,19 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        match account.dialect.reply(&HttpReply { status, header: &header, body: &body }) {
+        self.meaning(&HttpReply { status, header: &header, body: &body })
+    }
+
+    /// The meaning of a reply that is there whole, without secrets.
+    fn meaning(&self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
+        let account = &self.account;
+        match account.dialect.reply(http) {
             Ok(reply) => Ok(scrubbed(reply, account)),
             // Some servers send the key back. It is taken out before the reply is cut anywhere, but not before it is read:
             // a short one may stand in any reply.
             Err(_) => {
-                let body = account.scrub(String::from_utf8_lossy(&body));
-                let reply = account.dialect.reply(&HttpReply { status, header: &header, body: body.as_bytes() });
+                let body = account.scrub(String::from_utf8_lossy(http.body));
+                let reply = account.dialect.reply(&HttpReply { body: body.as_bytes(), ..*http });
                 reply.map_err(|fault| Fault { message: account.scrub(fault.message.into()).into_owned(), ..fault })
             }
         }
@@ -161,6 +166,15 @@ impl Transport {
                 Err(silence) => break Some(silence),
             }
         };
+        if let Some(body) = reader.body() {
+            let status = seen.status.unwrap_or(200);
+            return match (self.meaning(&HttpReply { status, header, body }), broken) {
+                (Err(cut), Some(fault)) if cut.class == Class::Ambiguous => {
+                    Err(Fault { usage: cut.usage, request_id: cut.request_id, ..fault })
+                }
+                (result, _) => result,
+            };
+        }
         // What the model had finished is whole, however the connection ended.
         let complete = reader.done();
         let request_id = header("request-id").or_else(|| header("x-request-id"));

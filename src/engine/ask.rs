@@ -228,6 +228,7 @@ impl Desk {
                     answer: Some(answered.value),
                     model: Some(answered.model),
                     request_id: answered.request_id,
+                    repaired: answered.repaired,
                     ..RowMaker::record(call, &spent, earlier)
                 };
                 self.keep(NewAnswer { document, key, call: json(&record)?, settles, replaces }).await?;

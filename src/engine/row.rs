@@ -3,6 +3,7 @@
 use crate::job::Job;
 use crate::model::{Call, CallRecord, CallStatus, Document, Facts, Failure, Money, Row, RowStatus, Spent};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Makes rows; knows what all rows of a run share.
 #[derive(Debug, Clone)]
@@ -90,6 +91,7 @@ impl RowMaker {
             failure: None,
             model: None,
             request_id: None,
+            repaired: BTreeSet::new(),
             shared_from: None,
             attempts,
             maybe_billed,

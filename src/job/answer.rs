@@ -1,6 +1,11 @@
 //! From the text of a reply to a validated answer.
 
-use serde_json::Value;
+use super::extract::{self, Item};
+use super::fit;
+use crate::model::{Checked, Repair, Unfit};
+use crate::repair;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What an answer must look like.
@@ -19,6 +24,8 @@ impl std::fmt::Debug for Shape {
 
 /// More errors than this help nobody, least of all the model that is asked again.
 const MAX_ERRORS: usize = 5;
+/// How often an answer may be wrapped: in a list, an object, a string.
+const DEPTH: usize = 4;
 
 impl Shape {
     pub fn new(schema: Value) -> Result<Self, String> {
@@ -36,126 +43,145 @@ impl Shape {
         self.schema["properties"][field]["type"].as_str()
     }
 
-    /// The answer in `text`, or what is wrong with it in words that a model understands.
+    /// The answer in `text`, or why there is none.
     ///
-    /// A fence around the JSON and the letter case of enum values are put right silently: providers promise
-    /// neither, and neither changes what was answered.
-    pub fn read(&self, text: &str) -> Result<Value, String> {
-        let mut value = parse(text)?;
-        settle(&mut value, &self.schema);
+    /// What is around an answer is dropped: thoughts, fences, prose, earlier objects. What is certain is put right (see
+    /// [`Repair`]), and then the schema decides. Of several objects the last one counts. An object that has all fields and
+    /// does not fit is an answer too, and a wrong one: no earlier object takes its place.
+    pub fn read(&self, text: &str) -> Result<Checked, Unfit> {
+        self.read_inside(text, DEPTH)
+    }
+
+    fn read_inside(&self, text: &str, depth: usize) -> Result<Checked, Unfit> {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let whole = |text: &str| serde_json::from_str::<Value>(text);
+        // Nearly all answers end here.
+        match whole(text).or_else(|error| extract::unfenced(text).and_then(|inner| whole(inner).ok()).ok_or(error)) {
+            Ok(Value::String(inner)) if depth > 0 => {
+                self.read_inside(&inner, depth - 1).map(|checked| noted(checked, Repair::DoubleEncoded))
+            }
+            Ok(value) => self.fit(value, depth).map_err(Unfit::Invalid),
+            Err(_) if text.starts_with("{\\\"") && depth > 0 => {
+                let error = Unfit::Invalid("the answer is not JSON: its quotation marks are escaped".into());
+                let string = repair::parse(&format!("\"{text}\"")).map_err(|_| error.clone())?.value;
+                let inner = string.as_str().ok_or(error)?;
+                self.read_inside(inner, depth - 1).map(|checked| noted(checked, Repair::DoubleEncoded))
+            }
+            Err(error) => self.find(extract::without_channels(text), depth, &error),
+        }
+    }
+
+    /// The answer somewhere in a text.
+    fn find(&self, text: &str, depth: usize, error: &serde_json::Error) -> Result<Checked, Unfit> {
+        let scan = extract::scan(text);
+        if scan.open || (scan.from > 0 && text[scan.from..].trim().is_empty()) {
+            return Err(Unfit::OnlyThoughts);
+        }
+        let mut unfit = None;
+        for item in scan.items.into_iter().rev() {
+            let (start, parsed) = match item {
+                Item::Value { start, parsed } => (start, parsed),
+                Item::Broken { cut: true } => return Err(Unfit::Cut(format!("the answer is not JSON: it breaks off: {error}"))),
+                Item::Broken { cut: false } => break,
+            };
+            let end = start + parsed.end;
+            let claims = self.claims(&parsed.value, depth);
+            match self.fit(parsed.value, depth) {
+                Ok(mut checked) => {
+                    checked.repaired.extend(parsed.repaired);
+                    let is_alone = !extract::is_prose(&text[scan.from..start]) && !extract::is_prose(&text[end..]);
+                    return Ok(if is_alone { checked } else { noted(checked, Repair::SurroundingText) });
+                }
+                Err(why) if claims => return Err(Unfit::Invalid(why)),
+                Err(why) => unfit = unfit.or(Some(why)),
+            }
+        }
+        Err(Unfit::Invalid(unfit.unwrap_or_else(|| format!("the answer is not JSON: {error}"))))
+    }
+
+    /// Whether a value is meant as a whole answer, right or wrong.
+    fn claims(&self, value: &Value, depth: usize) -> bool {
+        let inside = |value: &Value| depth > 0 && self.claims(value, depth - 1);
+        match value {
+            value if fit::is_schema(value, &self.schema) => false,
+            Value::Object(fields) => {
+                fit::has_all_fields(fields, &self.schema) || fit::wrapped(fields, &self.schema).into_iter().any(inside)
+            }
+            Value::Array(items) => items.iter().any(inside),
+            Value::String(text) => repair::parse(text).is_ok_and(|parsed| inside(&parsed.value)),
+            _ => false,
+        }
+    }
+
+    /// The answer that a value is, or has in it, or what is wrong with it.
+    fn fit(&self, value: Value, depth: usize) -> Result<Checked, String> {
+        if fit::is_schema(&value, &self.schema) {
+            return Err("this repeats the schema; it wants an object that follows it".into());
+        }
+        let inner = match &value {
+            _ if depth == 0 => None,
+            Value::Array(items) => items
+                .split_first()
+                .filter(|(first, others)| others.iter().all(|other| other == *first))
+                .map(|(first, _)| self.fit(first.clone(), depth - 1).map(|checked| noted(checked, Repair::ListOfOne))),
+            Value::Object(fields) => self.unwrapped(fields, depth),
+            Value::String(text) => Some(match self.read_inside(text, depth - 1) {
+                Ok(checked) => Ok(noted(checked, Repair::DoubleEncoded)),
+                Err(Unfit::OnlyThoughts) => Err("there is no answer behind the thoughts".into()),
+                Err(Unfit::Cut(why) | Unfit::Invalid(why)) => Err(why),
+            }),
+            _ => None,
+        };
+        if let Some(inner) = inner {
+            return inner;
+        }
+        let mut repaired = BTreeSet::new();
+        let unknown = |key: &str| self.schema["properties"].get(key).is_none();
+        let beside = value.as_object().into_iter().flatten().filter(|(key, value)| value.is_object() && unknown(key));
+        let beside: Vec<Value> = beside.map(|(_, value)| value.clone()).collect();
+        let value = fit::conform(value, &self.schema, &mut repaired);
+        self.validate(&value)?;
+        // What would be dropped may be the answer, and this one a draft.
+        if beside.iter().any(|extra| *extra != value && self.validator.is_valid(extra)) {
+            return Err("there are two answers, one inside the other".into());
+        }
+        Ok(Checked { value, repaired })
+    }
+
+    /// The answer that stands in an object under a name for answers. `None` if there is no such name, or nothing that is meant
+    /// as an answer under it.
+    fn unwrapped(&self, fields: &Map<String, Value>, depth: usize) -> Option<Result<Checked, String>> {
+        let mut inner = fit::wrapped(fields, &self.schema).into_iter().map(|value| self.fit(value.clone(), depth - 1)).collect::<Vec<_>>();
+        let fitting: Vec<&Checked> = inner.iter().flatten().collect();
+        if fitting.windows(2).any(|two| two[0].value != two[1].value) {
+            return Some(Err("there are two answers beside each other".into()));
+        }
+        let at = inner.iter().position(Result::is_ok).or_else(|| inner.len().checked_sub(1))?;
+        let extra = fields.len() > inner.len();
+        Some(inner.swap_remove(at).map(|checked| {
+            let checked = noted(checked, Repair::Wrapped);
+            if extra { noted(checked, Repair::ExtraKey) } else { checked }
+        }))
+    }
+
+    fn validate(&self, value: &Value) -> Result<(), String> {
         let errors: Vec<String> = self
             .validator
-            .iter_errors(&value)
+            .iter_errors(value)
             .take(MAX_ERRORS)
             .map(|e| match e.instance_path().as_str() {
                 "" => e.to_string(),
                 path => format!("{path}: {e}"),
             })
             .collect();
-        if errors.is_empty() { Ok(value) } else { Err(errors.join("; ")) }
+        if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
 }
 
-/// The JSON in an answer: all of it, or what a fence holds, or the first whole object in the prose around it. What is cut
-/// short is never completed: whether it was, the stop reason has said before.
-fn parse(text: &str) -> Result<Value, String> {
-    let text = thought_out(text.trim_start_matches('\u{feff}').trim());
-    serde_json::from_str(text)
-        .or_else(|error| unfenced(text).and_then(|inner| serde_json::from_str(inner).ok()).ok_or(error))
-        .or_else(|error| first_object(text).ok_or(error))
-        .map_err(|e| format!("the answer is not JSON: {e}"))
-}
-
-/// What stands behind the thinking that some models say aloud first.
-fn thought_out(text: &str) -> &str {
-    text.strip_prefix("<think>").and_then(|rest| rest.split_once("</think>")).map_or(text, |(_, answer)| answer.trim())
-}
-
-fn first_object(text: &str) -> Option<Value> {
-    text.match_indices('{').find_map(|(at, _)| serde_json::Deserializer::from_str(&text[at..]).into_iter().next()?.ok())
-}
-
-/// The inside of a Markdown code fence that is the whole text.
-fn unfenced(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix("```")?.strip_suffix("```")?;
-    let (_language, body) = inner.split_once('\n')?;
-    Some(body.trim())
-}
-
-/// Gives enum values the letter case of the schema, and whole numbers the form of an integer.
-fn settle(value: &mut Value, schema: &Value) {
-    match value {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                settle(field, &schema["properties"][name]);
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                settle(item, &schema["items"]);
-            }
-        }
-        Value::String(text) => {
-            let choices = schema["enum"].as_array().into_iter().flatten();
-            if let Some(choice) = choices.filter_map(Value::as_str).find(|c| c.eq_ignore_ascii_case(text.trim())) {
-                choice.clone_into(text);
-            }
-        }
-        Value::Number(number) if schema["type"] == "integer" => {
-            // serde_json keeps 8 and 8.0 apart; JSON does not.
-            #[expect(clippy::cast_possible_truncation, reason = "whole and in range by the guard")]
-            if let Some(float) = number.as_f64().filter(|f| !number.is_i64() && f.fract() == 0.0 && f.abs() < 1e15) {
-                *value = Value::from(float as i64);
-            }
-        }
-        _ => {}
-    }
+fn noted(mut checked: Checked, repair: Repair) -> Checked {
+    checked.repaired.insert(repair);
+    checked
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn shape() -> Shape {
-        Shape::new(json!({
-            "type": "object", "required": ["best", "score"], "additionalProperties": false,
-            "properties": {
-                "best": {"type": "string", "enum": ["metal", "Wood"]},
-                "score": {"type": "integer", "minimum": 1, "maximum": 10}}
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn fences_and_letter_case_are_put_right() {
-        let expected = json!({"best": "Wood", "score": 8});
-        for text in [
-            r#"{"best":"Wood","score":8}"#,
-            r#"{"best":"WOOD","score":8.0}"#,
-            "```json\n{\"best\":\"wood\",\"score\":8}\n```",
-            "\u{feff} {\"best\":\"Wood\",\"score\":8}\n",
-            "Certainly! Here it is: {\"best\":\"Wood\",\"score\":8} I hope that { helps }.",
-            "As {x} asked:\n```json\n{\"best\":\"wood\",\"score\":8}\n```\nDone.",
-            "<think>\n{\"best\":\"metal\",\"score\":1}? No.</think>\n{\"best\":\"Wood\",\"score\":8}",
-        ] {
-            assert_eq!(shape().read(text).as_ref(), Ok(&expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        for (text, part) in [
-            ("Sure! Metal.", "not JSON"),
-            (r#"{"best":"metal","score":8"#, "not JSON"),
-            (r#"{"best":"metal"}"#, "score"),
-            (r#"{"best":"metal","score":11}"#, "/score"),
-            (r#"{"best":"clay","score":1}"#, "/best"),
-            (r#"{"best":"metal","score":"8"}"#, "/score"),
-            (r#"{"best":"metal","score":8,"x":1}"#, "x"),
-        ] {
-            let error = shape().read(text).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use super::combine::Combine;
 use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Task, Variant, columns, field};
-use crate::model::Digest;
+use crate::model::{Checked, Digest, Unfit};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use toml::Table;
@@ -193,8 +193,8 @@ impl Task {
 
 impl Job {
     /// Checks the text of a reply to one of this job's calls. The error is worded for the model that is asked again.
-    pub fn read_answer(&self, task: &str, text: &str) -> Result<Value, String> {
+    pub fn read_answer(&self, task: &str, text: &str) -> Result<Checked, Unfit> {
         let shape = self.tasks.iter().find(|t| t.is(task)).map(|t| &t.shape).or_else(|| self.combine.shape());
-        shape.ok_or_else(|| format!("this job has no task {task}"))?.read(text)
+        shape.ok_or_else(|| Unfit::Invalid(format!("this job has no task {task}")))?.read(text)
     }
 }

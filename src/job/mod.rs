@@ -5,15 +5,17 @@
 //! and never opens a file: it is given texts and gives back calls, verdicts and columns.
 //!
 //! In the order of the work: `file` (the TOML as written) -> `field` (answer fields and their JSON schema) ->
-//! `load` (checks, templates) -> `plan` (document to calls) -> `answer` (reply to value) -> `long` (answers about parts to
+//! `load` (checks, templates) -> `plan` (document to calls) -> `answer` (reply to value, by `extract` and `fit`) -> `long` (answers about parts to
 //! one) -> `combine` and `vote` (answers to one result) -> `columns` (result to CSV columns).
 
 mod answer;
 mod builtin;
 mod columns;
 mod combine;
+mod extract;
 mod field;
 mod file;
+mod fit;
 mod load;
 mod long;
 mod plan;

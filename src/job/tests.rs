@@ -21,6 +21,7 @@ fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecor
         answer,
         model: None,
         request_id: None,
+        repaired: std::collections::BTreeSet::default(),
         shared_from: None,
         attempts: 1,
         maybe_billed: 0,

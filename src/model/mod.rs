@@ -5,6 +5,7 @@
 
 mod bottleneck;
 mod call;
+mod checked;
 mod document;
 mod failure;
 mod latency;
@@ -18,6 +19,7 @@ mod summary;
 
 pub use bottleneck::{Bottleneck, Change, Limit};
 pub use call::{Call, CallKey, Part};
+pub use checked::{Checked, Repair, Unfit};
 pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};
 pub use latency::Latency;

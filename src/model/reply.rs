@@ -1,7 +1,8 @@
 //! What a model sent back.
 
-use super::Money;
+use super::{Money, Repair};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
 /// A reply that was read completely. Whether it is an answer is decided by looking at `stop` first.
@@ -19,6 +20,8 @@ pub struct Reply {
     pub request_id: Option<String>,
     /// The tier of service that was billed, as the provider states it.
     pub tier: Option<String>,
+    /// What had to be put right to read the reply.
+    pub repaired: BTreeSet<Repair>,
 }
 
 /// Why a model stopped.
@@ -32,6 +35,8 @@ pub enum Stop {
     Refused(String),
     /// A content filter withheld the answer.
     Filtered(String),
+    /// For a reason in a word that is not known; there is a text.
+    Unknown(String),
 }
 
 /// Tokens of one or more requests, in disjoint buckets: they add up to what the provider counts.

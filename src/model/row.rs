@@ -1,8 +1,9 @@
 //! A document's one and only terminal result.
 
-use super::{Facts, Failure, Money, Usage};
+use super::{Facts, Failure, Money, Repair, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// A document's one and only terminal result, as it stands in `results.jsonl`.
 ///
@@ -43,12 +44,13 @@ impl Row {
     /// Columns of `results.csv` before the answers.
     pub const FIRST_COLUMNS: [&str; 3] = ["index", "document", "status"];
     /// Columns of `results.csv` after the answers.
-    pub const LAST_COLUMNS: [&str; 12] = [
+    pub const LAST_COLUMNS: [&str; 13] = [
         "provider",
         "model",
         "failure_code",
         "failure_message",
         "input_note",
+        "repaired",
         "calls",
         "attempts",
         "input_tokens",
@@ -75,6 +77,12 @@ impl Row {
         let cut = facts.sent_tokens.map(|sent| format!("cut to the first {sent} tokens"));
         let notes: Vec<String> = facts.note.clone().into_iter().chain(cut).collect();
         (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
+    /// What had to be put right in the replies, each once, with commas between.
+    pub fn repaired(&self) -> String {
+        let repairs: BTreeSet<Repair> = self.calls.iter().flat_map(|call| call.repaired.iter().copied()).collect();
+        repairs.into_iter().map(Repair::as_str).collect::<Vec<_>>().join(",")
     }
 
     /// All failure codes of the row and its calls, each once, with commas between.
@@ -144,6 +152,9 @@ pub struct CallRecord {
     /// The provider's name for the last request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// What had to be put right in the model's reply to get the answer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub repaired: BTreeSet<Repair>,
     /// The document whose equal call was answered and paid, where identical calls are shared; of a row that was changed, itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_from: Option<String>,

@@ -47,7 +47,7 @@ fn why(error: csv::Error) -> io::Error {
     }
 }
 
-fn last(row: &Row) -> [Cow<'_, str>; 12] {
+fn last(row: &Row) -> [Cow<'_, str>; 13] {
     let mut totals = Totals::default();
     totals.add(row);
     let number = |n: u64| Cow::Owned(n.to_string());
@@ -57,6 +57,7 @@ fn last(row: &Row) -> [Cow<'_, str>; 12] {
         Cow::Borrowed(row.failure.as_ref().map_or("", |f| f.code.as_str())),
         row.failure.as_ref().map_or(Cow::Borrowed(""), |f| guarded(&f.message)),
         Cow::Owned(row.note().map_or_else(String::new, |note| guarded(&note).into_owned())),
+        Cow::Owned(row.repaired()),
         number(totals.calls),
         number(totals.attempts),
         number(totals.tokens.input()),

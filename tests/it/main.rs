@@ -34,6 +34,7 @@ mod poison;
 mod providers;
 mod read_only;
 mod remote;
+mod replies;
 mod report;
 mod resume;
 mod sample_run;

@@ -29,9 +29,10 @@ fn compatible(server: &ModelServer) -> Workspace {
 
 /// What no current model takes, or what bulk work has no use for.
 fn assert_nothing_unwanted(ask: &Ask) {
-    for field in ["temperature", "top_p", "top_k", "tools", "tool_choice", "n", "stream", "thinking"] {
+    for field in ["temperature", "top_p", "top_k", "tools", "tool_choice", "n", "thinking"] {
         assert!(ask.body.get(field).is_none(), "the body has {field}: {}", ask.body[field]);
     }
+    assert_eq!(ask.body["stream"], false);
     assert_eq!(ask.header("content-type"), Some("application/json"));
     assert!(ask.header("user-agent").unwrap().starts_with("docmill/"));
     assert!(ask.header("content-length").is_some(), "the body is sent without its length");

@@ -5,12 +5,13 @@ use serde_json::Value;
 use std::path::Path;
 
 const MATERIALS: [&str; 6] = ["metal", "polymer", "ceramic", "composite", "elastomer", "wood"];
-const LAST: [&str; 12] = [
+const LAST: [&str; 13] = [
     "provider",
     "model",
     "failure_code",
     "failure_message",
     "input_note",
+    "repaired",
     "calls",
     "attempts",
     "input_tokens",

@@ -1,10 +1,11 @@
 //! Anthropic's Messages API, version 2026-10-21.
 
-use super::{Body, Extra, SchemaStyle, body, schema, usage};
+use super::{Body, Extra, SchemaStyle, body, content, finish, schema, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
-use crate::model::{Call, FailureCode, Part, Reply, Stop};
+use crate::model::{Call, FailureCode, Part, Reply};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let (mut content, mut system): (Vec<Value>, Vec<Value>) = (call.parts.iter().map(part).collect(), Vec::new());
@@ -38,9 +39,8 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if !system.is_empty() {
         body["system"] = Value::Array(system);
     }
-    if extra.stream {
-        body["stream"] = json!(true);
-    }
+    // Said in any case: some servers stream unless they are told not to.
+    body["stream"] = json!(extra.stream);
     for (field, value) in &extra.shape.body {
         body[field] = value.clone();
     }
@@ -63,24 +63,14 @@ fn part(part: &Part) -> Value {
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
-    let Some(blocks) = json["content"].as_array() else {
+    if !matches!(json["content"], Value::Array(_) | Value::String(_)) {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no content") });
-    };
+    }
     // Thinking blocks may come first: blocks are chosen by type, never by position.
-    let text: String = blocks.iter().filter(|b| b["type"] == "text").filter_map(|b| b["text"].as_str()).collect();
-    let stop = match json["stop_reason"].as_str() {
-        Some("max_tokens") => Stop::Truncated,
-        Some("model_context_window_exceeded") => {
-            let message = "the document and its answer do not fit into the model's context";
-            return Err(Fault { usage, ..Fault::new(Class::Permanent, FailureCode::TooLong, message) });
-        }
-        Some("refusal") => {
-            let details = &json["stop_details"];
-            let why = details["explanation"].as_str().or_else(|| details["category"].as_str());
-            Stop::Refused(why.unwrap_or("no reason given").to_owned())
-        }
-        _ => Stop::Complete,
-    };
+    let text = content::text(&json["content"]);
+    let details = &json["stop_details"];
+    let why = details["explanation"].as_str().or_else(|| details["category"].as_str());
+    let stop = finish::stop(json["stop_reason"].as_str(), why, &text, usage)?;
     Ok(Reply {
         text,
         stop,
@@ -88,5 +78,6 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         model: json["model"].as_str().unwrap_or_default().to_owned(),
         request_id: None,
         tier: Tier::in_usage(&json["usage"]),
+        repaired: BTreeSet::new(),
     })
 }

@@ -1,10 +1,11 @@
 //! Google's generateContent.
 
-use super::{Body, Extra, SchemaStyle, body, usage};
+use super::{Body, Extra, SchemaStyle, body, content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
 use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let mut parts: Vec<Value> = call.parts.iter().map(part).collect();
@@ -44,32 +45,18 @@ fn part(part: &Part) -> Value {
 }
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
-    // Streams without the parameter for events come as a list.
-    let json = json.get(0).unwrap_or(json);
     let usage = usage::read(&json["usageMetadata"]);
+    let tier = Tier::in_usage(&json["usageMetadata"]);
     let model = json["modelVersion"].as_str().unwrap_or_default().to_owned();
-    let reply = |text: String, stop| {
-        Ok(Reply { text, stop, usage, model: model.clone(), request_id: None, tier: Tier::in_usage(&json["usageMetadata"]) })
-    };
+    let reply =
+        |text, stop| Ok(Reply { text, stop, usage, model: model.clone(), request_id: None, tier: tier.clone(), repaired: BTreeSet::new() });
     if let Some(why) = json["promptFeedback"]["blockReason"].as_str() {
         return reply(String::new(), Stop::Filtered(why.to_owned()));
     }
     let Some(candidate) = json["candidates"].get(0) else {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no candidates") });
     };
-    let parts = candidate["content"]["parts"].as_array().into_iter().flatten();
-    let text: String = parts.filter(|part| part["thought"] != true).filter_map(|part| part["text"].as_str()).collect();
-    let stop = match candidate["finishReason"].as_str().unwrap_or("STOP") {
-        "STOP" | "FINISH_REASON_UNSPECIFIED" => Stop::Complete,
-        "MAX_TOKENS" => Stop::Truncated,
-        why @ ("SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" | "MODEL_ARMOR" | "JAILBREAK") => {
-            Stop::Filtered(why.to_owned())
-        }
-        why if why.starts_with("IMAGE_") => Stop::Filtered(why.to_owned()),
-        why => {
-            let message = format!("the model stopped with {why}");
-            return Err(Fault { usage, ..Fault::new(Class::BadReply, FailureCode::BadReply, message) });
-        }
-    };
+    let text = content::text(&candidate["content"]["parts"]);
+    let stop = finish::stop(candidate["finishReason"].as_str(), candidate["finishMessage"].as_str(), &text, usage)?;
     reply(text, stop)
 }

@@ -6,7 +6,10 @@
 
 mod anthropic;
 mod body;
+mod content;
+mod decode;
 mod errors;
+mod finish;
 mod gemini;
 mod limits;
 mod openai;
@@ -24,7 +27,8 @@ pub use shape::{SchemaStyle, Shape};
 pub use stream::StreamReader;
 
 use super::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Reply};
+use crate::model::{Call, FailureCode, Reply, Usage};
+use decode::Decoded;
 use serde_json::Value;
 
 /// A wire format.
@@ -135,19 +139,47 @@ impl Dialect {
         }
     }
 
-    /// The meaning of a reply.
-    pub fn reply(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
-        let id_header = if self == Self::Anthropic { "request-id" } else { "x-request-id" };
-        let request_id = (http.header)(id_header);
-        let json: Option<Value> = serde_json::from_slice(http.body).ok();
-        let result = match (http.status, json) {
-            (200..=299, Some(json)) if json.get("error").is_none_or(Value::is_null) => self.read(&json),
-            (200..=299, None) => {
+    /// What a reply was billed for, whatever else it says.
+    fn usage(self, json: &Value) -> Usage {
+        self.read(json).map_or_else(|fault| fault.usage, |reply| reply.usage)
+    }
+
+    /// A reply whose status is a success.
+    fn whole(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
+        match decode::decode(http.body) {
+            Decoded::Json(json, repaired) => {
+                if json.get("error").is_some_and(|error| !error.is_null()) {
+                    return Err(errors::sort(http, Some(&json)).billed(self.usage(&json)));
+                }
+                self.read(&json).map(|reply| Reply { repaired, ..reply })
+            }
+            // A stream that was not asked for is read all the same.
+            Decoded::Events => {
+                let mut reader = self.stream();
+                reader.push(http.body);
+                reader.finish(http.header)
+            }
+            Decoded::Values(values) => {
+                let mut reader = self.stream();
+                reader.take_all(values);
+                reader.finish(http.header)
+            }
+            Decoded::Unreadable => {
                 let message = format!("the reply is not JSON: {}", excerpt(http.body));
                 // Somebody answered something, and nobody can say what it cost.
                 Err(Fault::new(Class::Ambiguous, FailureCode::BadReply, message))
             }
-            (_, json) => Err(errors::sort(http, json.as_ref())),
+        }
+    }
+
+    /// The meaning of a reply.
+    pub fn reply(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
+        let id_header = if self == Self::Anthropic { "request-id" } else { "x-request-id" };
+        let request_id = (http.header)(id_header);
+        let result = if (200..=299).contains(&http.status) {
+            self.whole(http)
+        } else {
+            Err(errors::sort(http, decode::first_value(http.body).as_ref()))
         };
         match result {
             Ok(reply) => Ok(Reply { request_id, ..reply }),

@@ -1,10 +1,11 @@
 //! Chat Completions: OpenAI's own, and as other servers speak it.
 
-use super::{Body, Extra, HttpReply, SchemaStyle, body, errors, usage};
+use super::{Body, Extra, HttpReply, SchemaStyle, body, content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// How the cache is used: where we say, and nowhere else.
 pub(super) const EXPLICIT: &str = "explicit";
@@ -70,7 +71,8 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
         reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
         // Left to itself, the provider would write every prompt to its cache, at a price.
         prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": EXPLICIT})),
-        stream: extra.stream.then_some(true).filter(|_| ours("stream")),
+        // Said in any case: some servers stream unless they are told not to.
+        stream: Some(extra.stream).filter(|_| ours("stream")),
         stream_options: (extra.stream && shape.stream_usage && ours("stream_options")).then(|| json!({"include_usage": true})),
         further: &shape.body,
     };
@@ -106,32 +108,31 @@ fn part(part: &Part) -> Value {
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
-    let bad = |class, message: String| Err(Fault { usage, ..Fault::new(class, FailureCode::BadReply, message) });
     let choice = &json["choices"][0];
     if let Some(error) = choice.get("error").filter(|error| !error.is_null()) {
         let fault = errors::sort(&HttpReply { status: 200, header: &|_| None, body: b"" }, Some(&json!({"error": error})));
-        return Err(Fault { usage, ..fault });
+        return Err(fault.billed(usage));
     }
-    if choice["finish_reason"] == "error" {
-        return bad(Class::BadReply, "the provider failed while it answered".to_owned());
-    }
-    if !choice["message"].is_object() {
-        return bad(Class::Ambiguous, "the reply has no message".to_owned());
-    }
-    let message = &choice["message"];
-    let stop = match (message["refusal"].as_str(), choice["finish_reason"].as_str()) {
-        (Some(why), _) => Stop::Refused(why.to_owned()),
-        (None, Some("length")) => Stop::Truncated,
-        (None, Some("content_filter")) => Stop::Filtered("content_filter".to_owned()),
-        _ => Stop::Complete,
+    // A stream that was put together nowhere has a delta, and old completions have a text.
+    let message = ["message", "delta"].iter().map(|name| &choice[name]).find(|message| message.is_object());
+    let text = match message {
+        Some(message) => content::text(&message["content"]),
+        None => choice["text"].as_str().unwrap_or_default().to_owned(),
     };
-    let text = message["content"].as_str().unwrap_or_default().to_owned();
+    if message.is_none() && !choice["text"].is_string() {
+        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no message") });
+    }
+    let stop = match message.and_then(content::refusal) {
+        Some(why) => Stop::Refused(why.to_owned()),
+        None => finish::stop(choice["finish_reason"].as_str(), None, &text, usage)?,
+    };
     Ok(Reply {
         text,
         stop,
         usage,
         model: json["model"].as_str().unwrap_or_default().to_owned(),
         request_id: None,
+        repaired: BTreeSet::new(),
         tier: json["service_tier"].as_str().map(ToOwned::to_owned),
     })
 }

@@ -1,10 +1,11 @@
 //! OpenAI's Responses.
 
 use super::openai::EXPLICIT;
-use super::{Body, Extra, SchemaStyle, body, usage};
+use super::{Body, Extra, SchemaStyle, body, content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
@@ -37,9 +38,8 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if shape.cache {
         body["prompt_cache_options"] = json!({"mode": EXPLICIT});
     }
-    if extra.stream {
-        body["stream"] = json!(true);
-    }
+    // Said in any case: some servers stream unless they are told not to.
+    body["stream"] = json!(extra.stream);
     for (field, value) in &shape.body {
         body[field] = value.clone();
     }
@@ -58,21 +58,27 @@ fn part(part: &Part) -> Value {
 
 pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
-    let bad = |class, message: String| Err(Fault { usage, ..Fault::new(class, FailureCode::BadReply, message) });
     let Some(output) = json["output"].as_array() else {
-        return bad(Class::Ambiguous, "the reply has no output".to_owned());
+        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no output") });
     };
-    // Reasoning stands beside the message: pieces are chosen by type, never by position.
-    let pieces = || output.iter().filter(|item| item["type"] == "message").filter_map(|item| item["content"].as_array()).flatten();
-    let text = pieces().filter(|piece| piece["type"] == "output_text").filter_map(|piece| piece["text"].as_str()).collect();
-    let refusal = pieces().find(|piece| piece["type"] == "refusal").map(|piece| piece["refusal"].as_str().unwrap_or_default());
-    let stop = match (refusal, json["status"].as_str().unwrap_or("completed"), json["incomplete_details"]["reason"].as_str()) {
-        (Some(why), ..) => Stop::Refused(why.to_owned()),
-        (None, "completed", _) => Stop::Complete,
-        (None, "incomplete", Some("content_filter")) => Stop::Filtered("content_filter".to_owned()),
-        (None, "incomplete", Some("max_output_tokens" | "max_tokens")) => Stop::Truncated,
-        (None, status, why) => return bad(Class::BadReply, format!("the answer is {status}: {}", why.unwrap_or("no reason given"))),
+    // Reasoning stands beside the message: pieces are chosen by type, never by position. Commentary comes before the answer.
+    let message = |item: &&Value| item["type"] == "message" && item["phase"] != "commentary";
+    let messages = || output.iter().filter(message);
+    let text: String = messages().map(|item| content::text(&item["content"])).collect();
+    let why = json["incomplete_details"]["reason"].as_str();
+    let status = json["status"].as_str();
+    let stop = match messages().find_map(content::refusal) {
+        Some(why) => Stop::Refused(why.to_owned()),
+        None => finish::stop(why.filter(|_| status == Some("incomplete")).or(status), None, &text, usage)?,
     };
     let tier = json["service_tier"].as_str().map(ToOwned::to_owned);
-    Ok(Reply { text, stop, usage, model: json["model"].as_str().unwrap_or_default().to_owned(), request_id: None, tier })
+    Ok(Reply {
+        text,
+        stop,
+        usage,
+        model: json["model"].as_str().unwrap_or_default().to_owned(),
+        request_id: None,
+        tier,
+        repaired: BTreeSet::new(),
+    })
 }

@@ -1,39 +1,80 @@
 //! Replies that come piece by piece.
 //!
 //! The pieces are put together to what the same reply would be in one piece, and that is read as always. A stream that
-//! ends before the model has said that it is finished is no reply, whatever is in it.
+//! ends before the model has said that it is finished is no reply, whatever is in it. Whether it is a stream at all is told by
+//! its content: some servers reply in one piece to those who ask for a stream.
 
 use super::sse::Events;
-use super::{Dialect, HttpReply, errors, usage};
+use super::{Dialect, HttpReply, content, decode, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{FailureCode, Reply};
+use crate::model::{FailureCode, Repair, Reply};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Puts one reply together.
 #[derive(Debug)]
 pub struct StreamReader {
     dialect: Dialect,
+    /// What came until it is known to be events, and all of it if it is none.
+    body: Vec<u8>,
+    is_events: Option<bool>,
     events: Events,
     whole: Value,
+    /// Messages that Responses has told before the end.
+    items: Vec<Value>,
+    repaired: BTreeSet<Repair>,
     /// An error in the middle of it.
     error: Option<Value>,
     started: bool,
     done: bool,
+    /// An event held the whole reply.
+    in_one_piece: bool,
 }
 
 impl Dialect {
     /// A reader for one reply.
     pub fn stream(self) -> StreamReader {
-        StreamReader { dialect: self, events: Events::default(), whole: json!({}), error: None, started: false, done: false }
+        StreamReader {
+            dialect: self,
+            body: Vec::new(),
+            is_events: None,
+            events: Events::default(),
+            whole: json!({}),
+            items: Vec::new(),
+            repaired: BTreeSet::new(),
+            error: None,
+            started: false,
+            done: false,
+            in_one_piece: false,
+        }
     }
 }
 
 impl StreamReader {
     /// Takes the next bytes; gives the text of the answer that is new.
     pub fn push(&mut self, bytes: &[u8]) -> String {
+        if self.is_events == Some(true) {
+            return self.event_bytes(bytes);
+        }
+        self.body.extend_from_slice(bytes);
+        self.is_events = self.is_events.or_else(|| decode::is_events(&self.body));
+        self.started |= self.is_events == Some(false);
+        if self.is_events != Some(true) {
+            return String::new();
+        }
+        let body = std::mem::take(&mut self.body);
+        self.event_bytes(decode::beginning(&body))
+    }
+
+    fn event_bytes(&mut self, bytes: &[u8]) -> String {
         let mut events = Vec::new();
         self.events.push(bytes, |data| events.push(data.to_owned()));
         self.take(&events)
+    }
+
+    /// The whole body, if what came is no stream of events.
+    pub fn body(&self) -> Option<&[u8]> {
+        (self.is_events != Some(true)).then_some(&self.body)
     }
 
     /// Whether the answer has begun: from now on others can use what it has left in the provider's prompt cache.
@@ -54,10 +95,9 @@ impl StreamReader {
         if let Some(error) = &self.error {
             // As if it had come instead of the reply; but some of it may have been billed.
             let fault = errors::sort(&HttpReply { status: 200, header, body: b"" }, Some(error));
-            let usage = self.dialect.read(&self.whole).map_or_else(|fault| fault.usage, |reply| reply.usage);
-            return Err(Fault { usage, ..fault });
+            return Err(fault.billed(self.dialect.usage(&self.whole)));
         }
-        let reply = self.dialect.read(&self.whole);
+        let reply = self.dialect.read(&self.whole).map(|reply| Reply { repaired: self.repaired, ..reply });
         if self.done {
             return reply;
         }
@@ -69,25 +109,62 @@ impl StreamReader {
     fn take(&mut self, events: &[String]) -> String {
         let mut text = String::new();
         for data in events {
-            if data.trim() == "[DONE]" {
+            if data.trim().trim_matches(['"', '[', ']']) == "DONE" {
                 self.done = true;
                 continue;
             }
-            // What is no JSON is something that we do not know, such as a comment of a gateway.
-            let Ok(event) = serde_json::from_str::<Value>(data) else { continue };
-            self.started = true;
-            if event["type"] == "error" || event.get("error").is_some_and(|error| !error.is_null()) {
-                self.error = Some(event);
-                continue;
-            }
-            match self.dialect {
-                Dialect::Anthropic => self.anthropic(&event, &mut text),
-                Dialect::OpenAi | Dialect::Compatible => self.openai(&event, &mut text),
-                Dialect::Responses => self.responses(&event, &mut text),
-                Dialect::Gemini => self.gemini(&event, &mut text),
+            match serde_json::from_str(data) {
+                Ok(event) => self.event(event, &mut text),
+                // Some servers leave out the empty line between two events. What is no JSON is something that we do not know, such
+                // as a comment of a gateway.
+                Err(_) => {
+                    let mut repaired = BTreeSet::new();
+                    for event in decode::values(data, &mut repaired) {
+                        self.event(event, &mut text);
+                    }
+                    self.repaired.extend(repaired.into_iter().filter(|repair| *repair == Repair::LoneSurrogate));
+                }
             }
         }
         text
+    }
+
+    /// Takes a stream that is there as a list.
+    pub(super) fn take_all(&mut self, values: Vec<Value>) {
+        self.is_events = Some(true);
+        let mut text = String::new();
+        values.into_iter().for_each(|event| self.event(event, &mut text));
+    }
+
+    fn event(&mut self, event: Value, text: &mut String) {
+        self.started = true;
+        if event["type"] == "error" || event.get("error").is_some_and(|error| !error.is_null()) {
+            self.error = Some(event);
+            return;
+        }
+        // A reply in one piece, sent as an event.
+        let is_whole = match self.dialect {
+            Dialect::Anthropic => event["type"] == "message",
+            Dialect::OpenAi | Dialect::Compatible => {
+                let choice = &event["choices"][0];
+                choice["message"].is_object() && !choice["delta"].is_object()
+            }
+            Dialect::Responses => event["output"].is_array() && event["type"].is_null(),
+            Dialect::Gemini => false,
+        };
+        if is_whole || self.in_one_piece {
+            if is_whole {
+                self.whole = event;
+            }
+            (self.in_one_piece, self.done) = (true, true);
+            return;
+        }
+        match self.dialect {
+            Dialect::Anthropic => self.anthropic(&event, text),
+            Dialect::OpenAi | Dialect::Compatible => self.openai(&event, text),
+            Dialect::Responses => self.responses(&event, text),
+            Dialect::Gemini => self.gemini(&event, text),
+        }
     }
 
     fn anthropic(&mut self, event: &Value, text: &mut String) {
@@ -100,6 +177,11 @@ impl StreamReader {
                 if let Some(usage) = whole["usage"].as_object_mut() {
                     usage.remove("output_tokens");
                 }
+            }
+            // Nothing has begun.
+            _ if whole["content"].is_null() => {}
+            "content_block_start" if event["content_block"]["type"] == "text" => {
+                append(&mut whole["content"][0]["text"], &event["content_block"]["text"], text);
             }
             "content_block_delta" if event["delta"]["type"] == "text_delta" => {
                 append(&mut whole["content"][0]["text"], &event["delta"]["text"], text);
@@ -135,7 +217,7 @@ impl StreamReader {
         if choice["error"].is_object() {
             reply["error"] = choice["error"].clone();
         }
-        if choice["finish_reason"].as_str().is_some_and(|reason| !reason.is_empty()) {
+        if choice["finish_reason"].as_str().is_some_and(|reason| !finish::is_open(reason)) {
             reply["finish_reason"] = choice["finish_reason"].clone();
             self.done = true;
         }
@@ -144,12 +226,19 @@ impl StreamReader {
     fn responses(&mut self, event: &Value, text: &mut String) {
         match event["type"].as_str().unwrap_or_default() {
             "response.output_text.delta" => text.push_str(event["delta"].as_str().unwrap_or_default()),
-            // The last event holds the whole reply.
-            "response.completed" | "response.incomplete" => {
-                self.whole = event["response"].clone();
+            "response.output_item.done" => self.items.push(event["item"].clone()),
+            // The last event holds the whole reply; some servers leave out what they have told before.
+            "response.completed" | "response.incomplete" | "response.cancelled" | "response.done" => {
+                self.whole = Value::Object(event["response"].as_object().cloned().unwrap_or_default());
+                if self.whole["output"].as_array().is_none_or(Vec::is_empty) {
+                    self.whole["output"] = Value::Array(std::mem::take(&mut self.items));
+                }
                 self.done = true;
             }
-            "response.failed" => self.error = Some(event["response"].clone()),
+            "response.failed" => {
+                self.whole = event["response"].clone();
+                self.error = Some(event["response"].clone());
+            }
             _ => {}
         }
     }
@@ -177,11 +266,15 @@ impl StreamReader {
     }
 }
 
+/// Adds text of the answer, which may come as a string or as a list of parts.
 fn append(to: &mut Value, more: &Value, text: &mut String) {
-    let Some(more) = more.as_str() else { return };
-    text.push_str(more);
+    if more.is_null() {
+        return;
+    }
+    let more = content::text(more);
+    text.push_str(&more);
     match to {
-        Value::String(to) => to.push_str(more),
-        to => *to = Value::String(more.to_owned()),
+        Value::String(to) => to.push_str(&more),
+        to => *to = Value::String(more),
     }
 }

@@ -1,3 +1,4 @@
+mod forms;
 mod recorded;
 mod streams;
 

@@ -1,0 +1,80 @@
+//! The text of a message: a string, or a list of parts of which some are thoughts.
+
+use serde_json::Value;
+
+/// Types of parts that belong to the answer. Parts of other types are thoughts, references or calls of tools.
+const TEXT: [&str; 2] = ["text", "output_text"];
+
+/// The text of a content. Thoughts are left out.
+pub(super) fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().map(part).collect(),
+        Value::Object(fields) if fields.get("type").and_then(Value::as_str).is_some_and(|kind| TEXT.contains(&kind)) => part(content),
+        // Some gateways parse the answer on their own account.
+        Value::Object(_) => content.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn part(part: &Value) -> String {
+    let is_answer = match part.get("type") {
+        Some(kind) => kind.as_str().is_some_and(|kind| TEXT.contains(&kind)),
+        None => part.get("thought") != Some(&Value::Bool(true)),
+    };
+    match part {
+        Value::String(text) => text.clone(),
+        // The text may be wrapped once more.
+        Value::Object(fields) if is_answer => match fields.get("text") {
+            Some(Value::String(text)) => text.clone(),
+            Some(wrapped) => wrapped["value"].as_str().unwrap_or_default().to_owned(),
+            None => String::new(),
+        },
+        _ => String::new(),
+    }
+}
+
+/// Why the model declined, if a message says so: in a field, or in a part of its content. Some servers send the field empty.
+pub(super) fn refusal(message: &Value) -> Option<&str> {
+    let in_parts = || {
+        let part = message["content"].as_array()?.iter().find(|part| part["type"] == "refusal")?;
+        Some(part["refusal"].as_str().unwrap_or("no reason given"))
+    };
+    message["refusal"].as_str().filter(|why| !why.trim().is_empty()).or_else(in_parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn thoughts_are_no_text_in_any_form_of_content() {
+        for content in [
+            json!("{}"),
+            json!([{"type": "text", "text": "{}"}]),
+            json!([{"type": "thinking", "thinking": [{"type": "text", "text": "{\"a\":1}"}]}, {"type": "text", "text": "{}"}]),
+            json!([{"type": "reasoning", "text": "hm"}, {"type": "output_text", "text": "{", "annotations": []}, {"type": "text", "text": "}"}]),
+            json!([{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": {"value": "{}"}}]),
+            json!([{"text": "hm", "thought": true}, {"text": "{}"}]),
+            json!(["{", "}"]),
+            json!({"type": "text", "text": "{}"}),
+            json!({}),
+        ] {
+            assert_eq!(text(&content), "{}", "{content}");
+        }
+        for nothing in [json!(null), json!([]), json!([{"type": "thinking", "thinking": "{}"}]), json!([null, 7])] {
+            assert_eq!(text(&nothing), "", "{nothing}");
+        }
+        assert_eq!(text(&json!({"type": "invoice", "n": 1})), r#"{"type":"invoice","n":1}"#);
+    }
+
+    #[test]
+    fn only_a_refusal_with_words_is_one() {
+        for none in [json!({}), json!({"refusal": null}), json!({"refusal": ""}), json!({"refusal": " "}), json!({"refusal": false})] {
+            assert_eq!(refusal(&none), None, "{none}");
+        }
+        assert_eq!(refusal(&json!({"refusal": "no"})), Some("no"));
+        assert_eq!(refusal(&json!({"content": [{"type": "refusal", "refusal": "no"}]})), Some("no"));
+    }
+}

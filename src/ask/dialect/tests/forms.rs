@@ -1,0 +1,207 @@
+//! Replies in the forms in which servers send them, beside the one that their references promise.
+
+use super::read;
+use crate::ask::dialect::Dialect::{self, Anthropic, Compatible, Gemini, Responses};
+use crate::ask::fault::Class;
+use crate::model::{FailureCode, Repair, Reply, Stop, Usage};
+use serde_json::{Value, json};
+
+const ANSWER: &str = r#"{"a":"ä€"}"#;
+
+fn chat(message: &Value, finish: &Value) -> Value {
+    json!({"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5}})
+}
+
+fn chunks(texts: &[&str], finish: &str) -> Vec<Value> {
+    let chunk =
+        |delta: Value, finish: Value| json!({"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+    let mut chunks: Vec<Value> = texts.iter().map(|text| chunk(json!({"content": text}), Value::Null)).collect();
+    let mut last = chunk(json!({}), finish.into());
+    last["usage"] = json!({"prompt_tokens": 10, "completion_tokens": 5});
+    chunks.push(last);
+    chunks
+}
+
+fn events(events: &[Value]) -> String {
+    events.iter().map(|event| format!("data: {event}\n\n")).collect()
+}
+
+fn gemini(parts: &Value, finish: &str) -> Value {
+    json!({"candidates": [{"content": {"parts": parts}, "finishReason": finish}], "modelVersion": "m",
+        "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5}})
+}
+
+/// Read as a reply to a request without a stream, and as one to a request with one, cut at every place.
+fn both(dialect: Dialect, body: &str) -> Reply {
+    let plain = read(dialect, 200, &[], body).unwrap_or_else(|fault| panic!("{body}: {fault:?}"));
+    for cut in 0..body.len() {
+        let mut reader = dialect.stream();
+        reader.push(&body.as_bytes()[..cut]);
+        reader.push(&body.as_bytes()[cut..]);
+        let reply = match reader.body() {
+            Some(whole) => read(dialect, 200, &[], std::str::from_utf8(whole).unwrap()),
+            None => reader.finish(&|_| None),
+        };
+        assert_eq!(reply.as_ref(), Ok(&plain), "{body} cut at {cut}");
+    }
+    plain
+}
+
+#[test]
+fn an_answer_is_read_in_every_form_in_which_it_comes() {
+    let whole = chat(&json!({"role": "assistant", "content": ANSWER, "refusal": ""}), &json!("stop"));
+    let [first, second] = [&ANSWER[..5], &ANSWER[5..]];
+    let parts = json!([{"type": "thinking", "thinking": [{"type": "text", "text": "{}"}]}, {"type": "text", "text": ANSWER}]);
+    let mut listed = chunks(&[second], "stop");
+    listed
+        .insert(0, json!({"choices": [{"delta": {"content": [{"type": "thinking", "thinking": "{}"}, {"type": "text", "text": first}]}}]}));
+    let stream = events(&chunks(&[first, second], "stop"));
+    let commentary = json!({"type": "message", "phase": "commentary", "content": [{"type": "output_text", "text": "{}"}]});
+    let message = json!({"type": "message", "phase": "final_answer", "content": [{"type": "output_text", "text": ANSWER}]});
+    let response = |output: Value| json!({"object": "response", "status": "completed", "error": null, "output": output, "model": "m", "usage": {"input_tokens": 10, "output_tokens": 5}});
+    let item = |item: &Value| json!({"type": "response.output_item.done", "item": item});
+    let completed = |output: Value| json!({"type": "response.completed", "response": response(output)});
+    let anthropic = json!({"type": "message", "content": [{"type": "thinking", "thinking": "{}"}, {"type": "text", "text": ANSWER}],
+        "model": "m", "stop_reason": "end_turn", "usage": {"input_tokens": 10, "output_tokens": 5}});
+    let forms: Vec<(Dialect, String, &[Repair])> = vec![
+        (Compatible, whole.to_string(), &[]),
+        (Compatible, format!("\n\n \n{whole:#}\r\n"), &[]),
+        (Compatible, format!("\u{feff}{whole}"), &[Repair::ReplyForm]),
+        (Compatible, format!("{whole}\n\ndata: [DONE]\n\n"), &[Repair::ReplyForm]),
+        (Compatible, chat(&json!({"content": parts, "reasoning_content": "{}"}), &json!("stop")).to_string(), &[]),
+        (Compatible, chat(&json!({"content": {"a": "ä€"}}), &Value::Null).to_string(), &[]),
+        (Compatible, chat(&json!({"content": ANSWER}), &json!("glorp")).to_string(), &[]),
+        (Compatible, json!({"choices": [{"text": ANSWER}], "model": "m", "usage": whole["usage"]}).to_string(), &[]),
+        // Streams that nobody asked for, or of which the marks between events are not as they should be.
+        (Compatible, format!("{stream}data: [DONE]\n\n"), &[]),
+        (Compatible, stream.clone(), &[]),
+        (Compatible, format!("\u{feff}{stream}"), &[]),
+        (Compatible, format!(": hi\n\nid: 7\n{stream}"), &[]),
+        (Compatible, stream.replace("\n\n", "\n"), &[]),
+        (Compatible, stream.replace("\n\n", "\r\n\r\n"), &[]),
+        (Compatible, stream.replace("data: ", ""), &[]),
+        (Compatible, events(&listed), &[]),
+        // A reply in one piece where a stream was asked for, and in a stream of one event.
+        (Compatible, format!("data: {whole}\n\ndata: [DONE]\n\n"), &[]),
+        (Compatible, format!("[{whole}]"), &[]),
+        (Responses, response(json!([{"type": "reasoning", "summary": []}, commentary, message])).to_string(), &[]),
+        (Responses, events(&[item(&commentary), item(&message), completed(json!([]))]), &[]),
+        (Responses, events(&[item(&message), completed(json!([commentary, message]))]), &[]),
+        (Responses, events(&[response(json!([message]))]), &[]),
+        (Anthropic, anthropic.to_string(), &[]),
+        (Anthropic, events(&[anthropic]), &[]),
+        (Gemini, gemini(&json!([{"text": "{}", "thought": true}, {"text": ANSWER}]), "STOP").to_string(), &[]),
+        (
+            Gemini,
+            json!([{"candidates": [{"content": {"parts": [{"text": first}]}}]}, gemini(&json!([{"text": second}]), "STOP")]).to_string(),
+            &[],
+        ),
+    ];
+    for (dialect, body, repairs) in forms {
+        let reply = both(dialect, &body);
+        assert_eq!((reply.text.as_str(), reply.usage.input(), reply.usage.output), (ANSWER, 10, 5), "{body}");
+        assert!(matches!(reply.stop, Stop::Complete | Stop::Unknown(_)), "{body}");
+        assert_eq!(reply.repaired, repairs.iter().copied().collect(), "{body}");
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_a_character_and_not_the_answer() {
+    let whole = chat(&json!({"content": "{\"a\":\"?\"}"}), &json!("stop")).to_string().replace('?', "\\ud83d");
+    let stream = events(&chunks(&["{\"a\":\"?", "\"}"], "stop")).replace('?', "\\ud83d");
+    for body in [whole, stream] {
+        let reply = both(Compatible, &body);
+        assert_eq!(
+            (reply.text.as_str(), reply.repaired),
+            ("{\"a\":\"\u{fffd}\"}", [Repair::LoneSurrogate].into_iter().collect()),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn thoughts_alone_are_no_answer() {
+    let thoughts = json!([{"type": "message", "phase": "commentary", "content": [{"type": "output_text", "text": "{}"}]}]);
+    for (dialect, body) in [
+        (Compatible, chat(&json!({"content": null, "reasoning_content": "{}"}), &json!("stop"))),
+        (Compatible, chat(&json!({"content": "", "reasoning": "{}"}), &json!("stop"))),
+        (Compatible, chat(&json!({"content": [{"type": "thinking", "thinking": "{}"}]}), &json!("stop"))),
+        (Responses, json!({"status": "completed", "output": thoughts})),
+        (Anthropic, json!({"content": [{"type": "thinking", "thinking": "{}"}], "stop_reason": "end_turn"})),
+        (Gemini, gemini(&json!([{"text": "{}", "thought": true}]), "STOP")),
+    ] {
+        assert_eq!(read(dialect, 200, &[], &body.to_string()).map(|reply| reply.text), Ok(String::new()), "{body}");
+    }
+}
+
+#[test]
+fn one_word_means_the_same_in_every_dialect() {
+    let reply = |dialect: Dialect, word: &str| {
+        let body = match dialect {
+            Anthropic => json!({"content": [{"type": "text", "text": "{}"}], "stop_reason": word, "usage": {"input_tokens": 3}}),
+            Responses => json!({"status": "incomplete", "incomplete_details": {"reason": word}, "usage": {"input_tokens": 3},
+                "output": [{"type": "message", "content": [{"type": "output_text", "text": "{}"}]}]}),
+            Gemini => gemini(&json!([{"text": "{}"}]), word),
+            _ => chat(&json!({"content": "{}"}), &json!(word)),
+        };
+        read(dialect, 200, &[], &body.to_string()).map(|reply| reply.stop)
+    };
+    for dialect in [Anthropic, Dialect::OpenAi, Compatible, Responses, Gemini] {
+        for word in ["length", "MAX_TOKENS", "max_output_tokens", "model_length"] {
+            assert_eq!(reply(dialect, word), Ok(Stop::Truncated), "{dialect:?} {word}");
+        }
+        assert_eq!(reply(dialect, "content-filter"), Ok(Stop::Filtered("content-filter".into())), "{dialect:?}");
+        let fault = reply(dialect, "model_context_window_exceeded").unwrap_err();
+        assert_eq!((fault.class, fault.code), (Class::Permanent, FailureCode::TooLong));
+        let fault = reply(dialect, "MALFORMED_RESPONSE").unwrap_err();
+        assert_eq!((fault.class, fault.code, fault.usage.input() > 0), (Class::BadReply, FailureCode::BadReply, true));
+    }
+}
+
+#[test]
+fn a_failure_that_was_billed_is_a_bad_reply_and_a_free_one_is_not() {
+    let failed =
+        |usage: Value| json!({"status": "failed", "error": {"code": "server_error", "message": "m"}, "output": [], "usage": usage});
+    let free = read(Responses, 200, &[], &failed(Value::Null).to_string()).unwrap_err();
+    assert_eq!((free.class, free.usage), (Class::Refused { retry_after: None }, Usage::default()));
+    let paid = read(Responses, 200, &[], &failed(json!({"input_tokens": 10, "output_tokens": 2})).to_string()).unwrap_err();
+    assert_eq!((paid.class, paid.code, paid.usage.input()), (Class::BadReply, FailureCode::ServerError, 10));
+    let upstream = json!({"choices": [{"error": {"code": 502, "message": "m"}, "finish_reason": "error"}], "usage": {"prompt_tokens": 10}});
+    assert_eq!(read(Compatible, 200, &[], &upstream.to_string()).unwrap_err().class, Class::BadReply);
+}
+
+#[test]
+fn events_of_any_form_are_read_without_a_panic() {
+    let pieces = [
+        json!({"type": "message_start", "message": "x"}),
+        json!({"type": "message_start", "message": {"usage": 7, "content": 7}}),
+        json!({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "x"}}),
+        json!({"type": "content_block_start", "content_block": {"type": "text", "text": {"x": 1}}}),
+        json!({"type": "message_delta", "delta": 7, "usage": {"x": []}}),
+        json!({"type": "message", "content": []}),
+        json!({"choices": [{"message": {}}]}),
+        json!({"choices": {"x": 1}}),
+        json!({"choices": [{"delta": {"content": [[]]}}]}),
+        json!({"choices": [7], "usage": {}}),
+        json!({"type": "response.completed", "response": 7}),
+        json!({"type": "response.failed"}),
+        json!({"output": [], "choices": 7}),
+        json!({"candidates": [{"content": {"parts": [7, {"text": 7}]}}]}),
+        json!({"candidates": [7]}),
+        json!({"promptFeedback": 7, "usageMetadata": 7}),
+        json!([]),
+        json!(7),
+        json!({"error": 7}),
+    ];
+    let mut random = fastrand::Rng::with_seed(11);
+    for dialect in [Anthropic, Compatible, Responses, Gemini] {
+        for _ in 0..3000 {
+            let some: Vec<Value> = (0..random.usize(1..5)).map(|_| pieces[random.usize(..pieces.len())].clone()).collect();
+            for body in [events(&some), Value::from(some).to_string()] {
+                // Whether it is a fault does not matter here.
+                drop(read(dialect, 200, &[], &body));
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Gives a value the form of a schema, where that changes nothing of what was answered.
+
+use crate::model::Repair;
+use serde_json::{Map, Number, Value};
+use std::collections::BTreeSet;
+
+/// Names under which models wrap an answer.
+const WRAPPERS: [&str; 24] = [
+    "answer",
+    "answers",
+    "finalanswer",
+    "result",
+    "results",
+    "finalresult",
+    "response",
+    "finalresponse",
+    "output",
+    "outputs",
+    "structuredoutput",
+    "data",
+    "json",
+    "object",
+    "value",
+    "content",
+    "properties",
+    "parameters",
+    "arguments",
+    "args",
+    "payload",
+    "body",
+    "return",
+    "root",
+];
+
+/// A name as people would compare it.
+fn folded(name: &str) -> String {
+    name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '-').flat_map(char::to_lowercase).collect()
+}
+
+/// The values that stand in `fields` under a name for answers, if there is nothing of the answer beside them.
+pub(super) fn wrapped<'v>(fields: &'v Map<String, Value>, schema: &Value) -> Vec<&'v Value> {
+    if fields.keys().any(|key| is_field(key, schema)) {
+        return Vec::new();
+    }
+    fields.iter().filter(|(key, _)| WRAPPERS.contains(&folded(key).as_str())).map(|(_, value)| value).collect()
+}
+
+fn is_field(key: &str, schema: &Value) -> bool {
+    let fields = schema["properties"].as_object();
+    fields.is_some_and(|fields| fields.contains_key(key) || fields.keys().any(|field| folded(field) == folded(key)))
+}
+
+/// Whether an object has all fields of the answer, under names that may be spelt otherwise.
+pub(super) fn has_all_fields(fields: &Map<String, Value>, schema: &Value) -> bool {
+    let names: BTreeSet<String> = fields.keys().map(|key| folded(key)).collect();
+    let mut required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).peekable();
+    required.peek().is_some() && required.all(|name| names.contains(&folded(name)))
+}
+
+/// Whether a value repeats the schema instead of following it.
+pub(super) fn is_schema(value: &Value, schema: &Value) -> bool {
+    let Some(fields) = value.as_object() else { return false };
+    let ours = |key: &str| schema["properties"].get(key).is_some();
+    let declares = |value: &Value| value["type"].is_string() || value["enum"].is_array() || value["$ref"].is_string();
+    let properties = |value: &Value| value["properties"].as_object().is_some_and(|fields| fields.values().any(declares));
+    let echoes = |(key, field): (&String, &Value)| {
+        let form = &schema["properties"][key];
+        field.is_object() && (field == form || (form["properties"].get("properties").is_none() && declares(field) && properties(field)))
+    };
+    value == schema
+        || ["$schema", "$defs", "$ref"].iter().any(|key| fields.contains_key(*key) && !ours(key))
+        || (!ours("properties") && properties(value))
+        || fields.iter().any(echoes)
+}
+
+/// Gives `value` the form of `schema` as far as that is certain.
+pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
+    match (schema["type"].as_str().unwrap_or_default(), value) {
+        ("object", Value::Object(fields)) => object(fields, schema, repaired),
+        ("array", Value::Array(items)) => Value::Array(items.into_iter().map(|item| conform(item, &schema["items"], repaired)).collect()),
+        (kind @ ("object" | "array"), Value::String(text)) => match serde_json::from_str(&text) {
+            Ok(value @ (Value::Object(_) | Value::Array(_))) if value.is_object() == (kind == "object") => {
+                repaired.insert(Repair::DoubleEncoded);
+                conform(value, schema, repaired)
+            }
+            _ => Value::String(text),
+        },
+        (kind @ ("integer" | "number"), Value::String(text)) => match serde_json::from_str::<Number>(text.trim()) {
+            Ok(number) => {
+                repaired.insert(Repair::Type);
+                numeric(number, kind)
+            }
+            Err(_) => Value::String(text),
+        },
+        (kind @ ("integer" | "number"), Value::Number(number)) => numeric(number, kind),
+        ("boolean", Value::String(text)) => {
+            let truth = [("true", true), ("false", false)].into_iter().find(|(word, _)| text.trim().eq_ignore_ascii_case(word));
+            truth.map_or(Value::String(text), |(_, truth)| {
+                repaired.insert(Repair::Type);
+                Value::Bool(truth)
+            })
+        }
+        // What a fraction looked like is lost; a whole number has one form.
+        ("string", Value::Number(number)) if !number.is_f64() => {
+            repaired.insert(Repair::Type);
+            conform(Value::String(number.to_string()), schema, repaired)
+        }
+        ("string", Value::String(text)) => match choice(&text, schema) {
+            Some(choice) => {
+                repaired.insert(Repair::EnumSpelling);
+                Value::String(choice.to_owned())
+            }
+            None => Value::String(text),
+        },
+        (_, value) => value,
+    }
+}
+
+fn object(fields: Map<String, Value>, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
+    let Some(properties) = schema["properties"].as_object() else { return Value::Object(fields) };
+    let known = |key: &str| properties.contains_key(key);
+    // Other spellings of the fields that are missing, each with the only field that it can be.
+    let renamed: Vec<(String, String)> = properties
+        .keys()
+        .filter(|name| !fields.contains_key(*name))
+        .filter_map(|name| {
+            let mut spelt = fields.keys().filter(|key| !known(key) && folded(key) == folded(name));
+            let only = spelt.next().filter(|_| spelt.next().is_none())?;
+            let other = properties.keys().any(|other| other != name && folded(other) == folded(name));
+            (!other).then(|| (only.clone(), name.clone()))
+        })
+        .collect();
+    let mut out = Map::new();
+    for (key, value) in fields {
+        let name = renamed.iter().find(|(spelt, _)| *spelt == key).map(|(_, name)| name);
+        if name.is_some() {
+            repaired.insert(Repair::KeyName);
+        } else if !known(&key) && schema["additionalProperties"] == false {
+            repaired.insert(Repair::ExtraKey);
+            continue;
+        }
+        let name = name.cloned().unwrap_or(key);
+        let value = conform(value, &schema["properties"][&name], repaired);
+        out.insert(name, value);
+    }
+    Value::Object(out)
+}
+
+/// serde_json keeps 8 and 8.0 apart; JSON does not.
+fn numeric(number: Number, kind: &str) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and in range by the guard")]
+    match number.as_f64() {
+        Some(float) if kind == "integer" && number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => Value::from(float as i64),
+        _ => Value::Number(number),
+    }
+}
+
+/// The enum value that `text` means, if it is none itself: blanks around it and its letter case may differ. A capital inside of
+/// a word is part of its meaning (`mW` is not `MW`).
+fn choice<'s>(text: &str, schema: &'s Value) -> Option<&'s str> {
+    let choices = || schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if choices().any(|choice| choice == text) {
+        return None;
+    }
+    let text = text.trim();
+    let exact = choices().find(|choice| *choice == text);
+    let inner_capital = |text: &str| text.chars().zip(text.chars().skip(1)).any(|(one, next)| one.is_lowercase() && next.is_uppercase());
+    exact.or_else(|| {
+        let mut alike = choices().filter(|choice| choice.to_lowercase() == text.to_lowercase());
+        let only = alike.next().filter(|_| alike.next().is_none())?;
+        (!inner_capital(text) && !inner_capital(only)).then_some(only)
+    })
+}
