@@ -26,7 +26,7 @@ pub struct Parsed {
 pub struct Broken {
     /// Where the text stops to make sense; its length if it breaks off.
     pub at: usize,
-    /// Whether it had begun like an object or a list of objects, and is not just a brace in prose.
+    /// Whether it had begun like an object or a list of objects, or is too deep, and is not just a brace in prose.
     pub structure: bool,
 }
 
@@ -96,7 +96,10 @@ impl Reader<'_> {
     fn value(&mut self, depth: usize) -> Option<Value> {
         self.blank()?;
         match self.peek()? {
-            _ if depth > MAX_DEPTH => None,
+            _ if depth > MAX_DEPTH => {
+                self.structure = true;
+                None
+            }
             '{' => self.object(depth),
             '[' => self.list(depth),
             c if QUOTES.iter().any(|(open, _)| *open == c) => self.string().map(Value::String),

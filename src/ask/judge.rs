@@ -29,29 +29,31 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
                 format!("the answer was cut after {} tokens; raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
             );
         }
-        Stop::Complete | Stop::Unknown(_) if reply.text.trim().is_empty() => {
+        Stop::Complete if reply.text.trim().is_empty() => {
             return fault(
                 Class::BadReply,
                 FailureCode::NoAnswer,
                 format!("the model used {} tokens and answered nothing", reply.usage.output),
             );
         }
-        Stop::Complete | Stop::Unknown(_) => {}
+        Stop::Complete => {}
     }
-    match (check(&reply.text), &reply.stop) {
-        (Ok(Checked { value, mut repaired }), _) => {
+    match check(&reply.text) {
+        Ok(Checked { value, mut repaired }) => {
             repaired.extend(reply.repaired);
             Ok(Answered { value, repaired, model: reply.model, request_id: reply.request_id })
         }
-        (Err(Unfit::OnlyThoughts), _) => {
+        Err(Unfit::OnlyThoughts) => {
             let message = format!("the model used {} tokens and answered nothing behind its thoughts", reply.usage.output);
             fault(Class::BadReply, FailureCode::NoAnswer, message)
         }
-        (Err(Unfit::Cut(_)), Stop::Unknown(word)) => {
-            let message = format!("the model stopped with {word} after {} tokens, in the middle of its answer", reply.usage.output);
+        // Not every server says that a limit was reached.
+        Err(Unfit::Cut(why)) => {
+            let used = reply.usage.output;
+            let message = format!("the answer breaks off after {used} tokens; raise max_output_tokens or llm.thinking_tokens: {why}");
             fault(Class::BadReply, FailureCode::Truncated, message)
         }
-        (Err(Unfit::Cut(why) | Unfit::Invalid(why)), _) => fault(Class::BadReply, FailureCode::InvalidAnswer, why),
+        Err(Unfit::Invalid(why)) => fault(Class::BadReply, FailureCode::InvalidAnswer, why),
     }
 }
 

@@ -81,7 +81,7 @@ impl Shape {
         for item in scan.items.into_iter().rev() {
             let (start, parsed) = match item {
                 Item::Value { start, parsed } => (start, parsed),
-                Item::Broken { cut: true } => return Err(Unfit::Cut(format!("the answer is not JSON: it breaks off: {error}"))),
+                Item::Broken { cut: true } => return Err(Unfit::Cut(error.to_string())),
                 Item::Broken { cut: false } => break,
             };
             let end = start + parsed.end;

@@ -108,7 +108,7 @@ pub(super) fn without_channels(text: &str) -> &str {
 pub(super) fn scan(text: &str) -> Scan {
     let mut scan = Scan::default();
     // Each failure may have looked at all of the rest: hostile texts must not make that quadratic.
-    let mut work = 64 * text.len() + 65_536;
+    let mut work = 16 * text.len() + 65_536;
     let (mut at, mut ruin) = (0, 0..0);
     while let Some(next) = text[at..].find(['{', '[', '"', '<', '◁', '`', '~']) {
         at += next;
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn hostile_texts_take_no_quadratic_time() {
         for piece in ["{\"a\":", "[{", "{", "{\"a\":[1,", "{/*", "{\"a\":\"", "<", "[[[[", "{'a':'", "{\"a\":{x}"] {
-            let text = piece.repeat(200_000);
+            let text = piece.repeat(50_000);
             assert!(scan(&text).items.iter().all(|item| matches!(item, Item::Broken { .. })), "{piece}");
         }
     }

@@ -35,8 +35,6 @@ pub enum Stop {
     Refused(String),
     /// A content filter withheld the answer.
     Filtered(String),
-    /// For a reason in a word that is not known; there is a text.
-    Unknown(String),
 }
 
 /// Tokens of one or more requests, in disjoint buckets: they add up to what the provider counts.

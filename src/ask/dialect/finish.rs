@@ -50,8 +50,8 @@ const TABLE: [(Meaning, &[&str], &[&str]); 6] = [
     (Meaning::Refused, &[], &["refus"]),
     (
         Meaning::Filtered,
-        &["recitation", "language", "spii", "jailbreak", "modelarmor", "errortoxic"],
-        &["filter", "safety", "sensitive", "moderation", "prohibited", "block", "guardrail", "toxic", "image", "policy", "risk"],
+        &["imageother", "language", "spii", "jailbreak", "modelarmor", "errortoxic"],
+        &["filter", "recitation", "safety", "sensitive", "moderation", "prohibited", "block", "guardrail", "toxic", "policy", "risk"],
     ),
     (
         Meaning::Failed,
@@ -110,7 +110,7 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
             fault(Class::Permanent, FailureCode::TooLong, message.to_owned())
         }
         // A word that nobody knows is no reason to throw an answer away.
-        None if !text.trim().is_empty() => Ok(Stop::Unknown(word.to_owned())),
+        None if !text.trim().is_empty() => Ok(Stop::Complete),
         Some(Meaning::Failed) | None => {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             fault(Class::BadReply, FailureCode::BadReply, format!("the model stopped with {word}{why}"))
@@ -160,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_word_counts_only_where_there_is_no_text() {
+    fn an_unknown_word_matters_only_without_a_text() {
         let end = |word, text| stop(Some(word), None, text, Usage::default());
-        assert_eq!(end("glorp", "{}"), Ok(Stop::Unknown("glorp".into())));
+        assert_eq!(end("glorp", "{}"), Ok(Stop::Complete));
         assert_eq!(end("glorp", " \n").unwrap_err().class, Class::BadReply);
         for open in ["", "null", "None"] {
             assert_eq!(end(open, "{}"), Ok(Stop::Complete));
