@@ -9,7 +9,6 @@ use super::record::{InputKind, InputRecord, prefix_beside};
 use super::remote::Remote;
 use super::settings::{InputSettings, Tables};
 use super::table::{Table, is_table_name, is_workbook_name};
-use super::walk::Walk;
 use crate::model::{Digest, LeftOut, Place, Stamp};
 use crate::remote::Address;
 use std::path::{Path, PathBuf};

@@ -41,7 +41,7 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
     }
     let mut answers = Vec::new();
     for (name, run) in runs {
-        answers.push(Answers::of(&ground, &name, run, &field).await?);
+        answers.push(Box::pin(Answers::of(&ground, &name, run, &field)).await?);
     }
 
     let comparison = Comparison::of(&field, &answers, labels.as_ref());

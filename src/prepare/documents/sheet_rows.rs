@@ -78,13 +78,13 @@ fn write(rows: Vec<Vec<(u32, String)>>, out: &mut impl Write) -> Result<(), Stri
         }
         names.push((column, name));
     }
-    let mut line = |row: Vec<(u32, String)>| -> io::Result<()> {
+    let line = |row: Vec<(u32, String)>| -> io::Result<()> {
         let value = |column: u32| row.iter().find(|(at, _)| *at == column).map_or(Value::Null, |(_, value)| value.clone().into());
         let object: Map<String, Value> = names.iter().map(|(column, name)| (name.clone(), value(*column))).collect();
         serde_json::to_writer(&mut *out, &object)?;
         out.write_all(b"\n")
     };
-    rows.try_for_each(|row| line(row)).and_then(|()| out.flush()).map_err(|e| e.to_string())
+    rows.try_for_each(line).and_then(|()| out.flush()).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
             moment(*n, written.unit, written.is_adjusted_to_u_t_c)
         }
         // Only the oldest form of a timestamp has no zone and does not say so.
-        (Field::TimestampMillis(n), None) => moment(*n, TimeUnit::MILLIS, !kind.is_some_and(|kind| is_int96(kind))),
+        (Field::TimestampMillis(n), None) => moment(*n, TimeUnit::MILLIS, !kind.is_some_and(is_int96)),
         (Field::TimestampMicros(n), None) => moment(*n, TimeUnit::MICROS, true),
         (Field::Int(n), Some(LogicalType::Time(written))) => time_of_day(i64::from(*n), written.unit),
         (Field::Long(n), Some(LogicalType::Time(written))) => time_of_day(*n, written.unit),
