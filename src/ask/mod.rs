@@ -25,6 +25,7 @@ mod preflight;
 mod provider;
 mod retry;
 mod settings;
+mod thinking;
 mod tier;
 mod transport;
 
@@ -36,5 +37,6 @@ pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Quota, Reserved,
 pub use provider::Provider;
 pub use retry::{Answered, Asker, Ledger, LedgerClosed, Observer, Question};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
+pub use thinking::usual_thinking;
 pub use tier::Tier;
 pub use transport::{ClientError, Live, Transport};

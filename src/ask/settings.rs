@@ -1,6 +1,7 @@
 //! The `[llm]` section.
 
 use super::dialect::Dialect;
+use crate::model::Hold;
 use serde::Deserialize;
 
 /// `[llm]`: which model, how to reach it, how many calls at a time.
@@ -94,6 +95,20 @@ pub struct LimitSettings {
     pub burst_s: f64,
     /// Whether to begin with a single request and with more after each answer.
     pub slow_start: SlowStart,
+}
+
+impl LimitSettings {
+    /// The limit of a minute that the settings give for what `meter` counts, if they do.
+    pub fn of(&self, meter: Hold) -> Option<u32> {
+        let given = match meter {
+            Hold::Requests => self.requests_per_minute,
+            Hold::InputTokens => self.input_tokens_per_minute,
+            Hold::OutputTokens => self.output_tokens_per_minute,
+            Hold::Tokens => self.tokens_per_minute,
+            _ => 0,
+        };
+        Some(given).filter(|given| *given > 0)
+    }
 }
 
 /// When a run begins with a single request.

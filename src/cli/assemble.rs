@@ -82,8 +82,16 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         settings.report.traces.clear();
     }
     let prices = super::prices::in_force(config, &settings)?;
-    let is_real = matches!(wishes.server, Server::Configured);
-    let key = |name: &str| if is_real { std::env::var(name).ok() } else { Some(NO_KEY.to_owned()) };
+    let told_limits = match (&wishes.server, provider) {
+        (Server::Configured | Server::Nobody, Some(Provider::Simulated)) => scenario(&settings.simulator)?.limits(),
+        _ => Vec::new(),
+    };
+    let key = |name: &str| match wishes.server {
+        Server::Configured => std::env::var(name).ok(),
+        // What is known of an account is known by its key.
+        Server::Nobody => Some(std::env::var(name).unwrap_or_else(|_| NO_KEY.to_owned())),
+        Server::Rehearsal(_) => Some(NO_KEY.to_owned()),
+    };
     let account = Account::resolve(&settings.llm, prices, Some(&address), key);
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
     let used = jobs.row_columns();
@@ -127,6 +135,8 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         images: image_limits(&account),
         longest: account.prices.longest(&account.model),
         llm: settings.llm,
+        told_limits,
+        more_answers: None,
         account,
         store: settings.store,
         output: settings.output,

@@ -8,7 +8,7 @@ use super::exit::{Exit, Stop};
 use super::history::{changes, decides};
 use super::{agreed, print, settings};
 use crate::ask::{StopKind, Tier};
-use crate::engine::{History, Plan, Prediction, Sample, Survey, predict, survey};
+use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Survey, predict, survey};
 use crate::insight::Interval;
 use crate::model::{Bill, LeftOut, Money};
 use crate::report::{duration, say};
@@ -136,7 +136,11 @@ impl Report {
         for note in self.plan.notes.iter().chain(&survey.note) {
             line("note", note);
         }
-        if survey.prepared < survey.pending {
+        if survey.repeated > 0 {
+            let n = survey.repeated;
+            line("repeated", &format!("{n} documents have the content of another one and share its answers (llm.share_identical_calls)"));
+        }
+        if survey.prepared < survey.pending - survey.repeated {
             line(
                 "sample",
                 &format!(
@@ -180,10 +184,22 @@ impl Report {
         if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
             line("tier", &format!("at the usual price: service_tier = \"{tier}\" counts for each reply that names it"));
         }
+        if let Some(most) = prediction.at_most.filter(|most| *most > 0.0) {
+            line("", &format!("at most {} if every answer uses its whole limit and nothing is repeated", Money::from_usd(most)));
+        }
         if let Some(budget) = self.budget() {
             line("budget", &budget);
         }
         line("time", &self.time());
+        if let Some(IfLimited { requests_per_minute: n, seconds }) = prediction.if_limited {
+            let least = duration(seconds);
+            line(
+                "",
+                &format!(
+                    "unless the account's limits are lower: none is known yet (a pilot or llm.limits tells); {n} requests a minute would make it {least}"
+                ),
+            );
+        }
         out
     }
 
@@ -191,7 +207,7 @@ impl Report {
         let output = self.prediction.output;
         match self.prediction.learned_from {
             0 | 1 if output.high - output.low < 1.0 => "answers are taken to be half to twice as long as earlier ones".to_owned(),
-            0 | 1 => "nothing is known about the answers: --pilot 30 runs 30 documents, keeps their answers, and tells more".to_owned(),
+            0 | 1 => "90 %, from the form of the answers; --pilot 30 runs 30 documents, keeps their answers, and narrows it".to_owned(),
             n => format!("95 %, learned from {n} documents"),
         }
     }
@@ -261,7 +277,11 @@ impl Report {
             "waves": prediction.waves,
             "input_tokens": prediction.input.round(),
             "output_tokens": prediction.output,
+            "repeated": survey.repeated,
             "cost_usd": prediction.cost,
+            "cost_at_most_usd": prediction.at_most,
+            "limits_unknown": prediction.limits_unknown,
+            "if_limited": prediction.if_limited,
             "learned_from_documents": prediction.learned_from,
             "budget": self.budget(),
             "seconds": prediction.seconds,

@@ -94,6 +94,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
 fn apart(plan: &mut Plan, directory: &Path) {
     directory.clone_into(&mut plan.output.dir);
     (plan.copy, plan.max_cost) = (None, None);
+    plan.told_limits.clear();
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "conversion to integers saturates")]

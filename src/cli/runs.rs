@@ -1,6 +1,7 @@
 //! `docmill runs`.
 
 use super::args::RunsArgs;
+use super::compare::{Spent, spent_in};
 use super::exit::{Exit, Stop};
 use super::history::{changes, kept};
 use super::regressions::{Past, regressions};
@@ -29,7 +30,9 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Stop> {
         line["regressions"] = json!(regressions(&past, run.id));
         lines.push(line);
     }
+    let comparisons = spent_in(&settings.output.dir).map_err(Stop::internal)?;
     if args.json {
+        lines.extend(comparisons.iter().map(Spent::json));
         let text = serde_json::to_string_pretty(&lines).map_err(Stop::internal)?;
         print(&text)?;
         return Ok(Exit::Ok);
@@ -49,6 +52,10 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Stop> {
         for change in line[LIVE_CHANGES].as_array().into_iter().flatten() {
             print(&format!("     after {} s {}: {} -> {}", change["at_s"], text_of(&change["key"]), change["from"], change["to"]))?;
         }
+    }
+    for spent in &comparisons {
+        let directory = spent.directory.display();
+        print(&format!("comparison {}: {} runs, {} requests, {} ({directory})", spent.name, spent.runs, spent.requests, spent.bill))?;
     }
     Ok(Exit::Ok)
 }

@@ -75,7 +75,10 @@ fn archive_of(settings: Settings) -> Result<(Settings, Archive), Stop> {
     let archive = Archive::open(directory).map_err(Stop::usage)?;
     let nothing = || {
         let shown = directory.display();
-        Stop::usage(format!("there is no run store in {shown}: `docmill run` makes one; --output names another directory"))
+        let compared = super::compare::spent_in(directory).unwrap_or_default();
+        let compared = compared.iter().map(|spent| format!("\n  comparison {}: {} requests, {}", spent.name, spent.requests, spent.bill));
+        let compared = compared.collect::<String>();
+        Stop::usage(format!("there is no run store in {shown}: `docmill run` makes one; --output names another directory{compared}"))
     };
     archive.ok_or_else(nothing).map(|archive| (settings, archive))
 }

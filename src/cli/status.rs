@@ -1,6 +1,7 @@
 //! `docmill status`.
 
 use super::args::StatusArgs;
+use super::compare::{Spent, spent_in};
 use super::exit::{Exit, Stop};
 use super::print;
 use super::settings::archive_in;
@@ -27,7 +28,8 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
     let runs = archive.runs().map_err(Stop::internal)?;
     let Some(last) = runs.last() else { return Err(Stop::usage(format!("{} holds no run", archive.path().display()))) };
     let at_work = RunLock::holder(&settings.output.dir);
-    let status = Status::gather(&archive, &runs, last, at_work)?;
+    let comparisons = spent_in(&settings.output.dir).map_err(Stop::internal)?;
+    let status = Status { comparisons, ..Status::gather(&archive, &runs, last, at_work)? };
     if args.json && args.watch {
         print(&last_line(status.json()))?;
     } else if args.json {
@@ -59,6 +61,8 @@ struct Status<'s> {
     spent: crate::model::Bill,
     /// Requests whose end will never be known, and what they cost at the most.
     lost: (u64, Option<Money>),
+    /// What comparisons have spent below this directory.
+    comparisons: Vec<Spent>,
 }
 
 impl<'s> Status<'s> {
@@ -72,7 +76,17 @@ impl<'s> Status<'s> {
         let doubts = archive.in_doubt().map_err(Stop::internal)?;
         let (requests, spent) = archive.bill(None).map_err(Stop::internal)?;
         let lost = archive.lost().map_err(Stop::internal)?;
-        Ok(Self { store: archive.path().display().to_string(), run, at_work, counts, doubts, requests, spent, lost })
+        Ok(Self {
+            store: archive.path().display().to_string(),
+            run,
+            at_work,
+            counts,
+            doubts,
+            requests,
+            spent,
+            lost,
+            comparisons: Vec::new(),
+        })
     }
 
     fn rows(&self) -> u64 {
@@ -139,6 +153,9 @@ impl<'s> Status<'s> {
             let bound = at_most(bound);
             line("", &format!("and {lost} requests of runs that died, whose end nobody knows: {bound}"));
         }
+        for Spent { name, requests, bill, .. } in &self.comparisons {
+            line("", &format!("comparison {name}: {requests} requests, {bill}"));
+        }
         if let Some(next) = self.next() {
             line("go on", &next);
             if !self.doubts.is_empty() && self.at_work.is_none() {
@@ -186,6 +203,7 @@ impl<'s> Status<'s> {
             "unpriced_requests": self.spent.unpriced_calls,
             "lost_requests": self.lost.0,
             "lost_at_most_usd": self.lost.1.map(Money::usd),
+            "comparisons": self.comparisons.iter().map(Spent::json).collect::<Vec<_>>(),
             "next": self.next(),
         })
     }

@@ -2,8 +2,9 @@
 
 use super::RunError;
 use crate::model::{CallKey, CallRecord, DocumentId, Failure, FailureCode, Money, Spent, Usage};
-use crate::store::{AnswerReader, Known, Retry};
+use crate::store::{AnswerReader, Archive, Known, Retry, StoreError};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
@@ -12,6 +13,8 @@ use tokio::task::spawn_blocking;
 pub(super) struct Answers {
     /// `None` if there is nothing to find.
     pub reader: Option<Arc<Mutex<AnswerReader>>>,
+    /// The same of another output directory, if its answers are used as well.
+    pub elsewhere: Option<Arc<Mutex<AnswerReader>>>,
     /// Failures that are to be tried again.
     pub retry: Retry,
     /// Attempts of runs that died, by call.
@@ -106,6 +109,20 @@ impl Answers {
         Some(lock.lock_owned().await)
     }
 
+    /// The answer that another output directory has to the same call about the document called `name`. Nothing is spent on it
+    /// here; its record says what it cost there.
+    pub async fn elsewhere(&self, key: CallKey, name: &str) -> Result<Option<CallRecord>, RunError> {
+        let Some(reader) = self.elsewhere.clone() else { return Ok(None) };
+        let owned = name.to_owned();
+        let look_up = move || reader.lock().unwrap_or_else(PoisonError::into_inner).of_any_version(&owned, key);
+        let found = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))??;
+        let record = found.and_then(|call| serde_json::from_str::<CallRecord>(&call).ok());
+        Ok(record.map(|record| {
+            let payer = record.shared_from.clone().unwrap_or_else(|| name.to_owned());
+            CallRecord { attempts: 0, maybe_billed: 0, shared_from: Some(payer), ..record }
+        }))
+    }
+
     /// An answer to the same call that cost nothing here: another document's if identical calls are shared, and that of an
     /// earlier version of the row called `row`, of which other columns may have changed.
     pub async fn shared(&self, key: CallKey, row: Option<&str>) -> Result<Option<CallRecord>, RunError> {
@@ -127,6 +144,12 @@ impl Answers {
             Some(CallRecord { cost_usd: Some(Money::ZERO), shared_from: Some(payer), ..free })
         }))
     }
+}
+
+/// A reader of the answers in another output directory.
+pub(super) fn answers_in(directory: Option<&Path>) -> Result<Option<Arc<Mutex<AnswerReader>>>, StoreError> {
+    let Some(archive) = directory.map(Archive::open).transpose()?.flatten() else { return Ok(None) };
+    Ok(Some(Arc::new(Mutex::new(archive.answers()?))))
 }
 
 async fn look_up(reader: Arc<Mutex<AnswerReader>>, document: DocumentId, keys: Vec<CallKey>) -> Result<Vec<Option<Known>>, RunError> {

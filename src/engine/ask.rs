@@ -55,6 +55,8 @@ pub(super) struct Desk {
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'d> {
     pub id: DocumentId,
+    /// Its name.
+    pub name: &'d str,
     /// Its place in input order.
     pub position: u64,
     pub is_new: bool,
@@ -174,8 +176,16 @@ impl Desk {
         let turn = self.under_way.begin(&document.name);
         let row_name = columns.map(|_| &*document.name);
         let traced = self.trace.then(Calls::default);
-        let subject =
-            Subject { id, position: document.index, is_new, row: row_name, job: &job, cancelled: &turn.cancelled, traced: traced.as_ref() };
+        let subject = Subject {
+            id,
+            name: &document.name,
+            position: document.index,
+            is_new,
+            row: row_name,
+            job: &job,
+            cancelled: &turn.cancelled,
+            traced: traced.as_ref(),
+        };
         let row = match state {
             State::Prepared(..) if turn.cancelled.is_cancelled() => {
                 self.rows.without_answer(&document, &job, RowStatus::Failed, cancelled())
@@ -197,7 +207,11 @@ impl Desk {
     async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
-        if let Some(record) = self.answers.shared(key, subject.row).await? {
+        let shared = match self.answers.shared(key, subject.row).await? {
+            None => self.answers.elsewhere(key, subject.name).await?,
+            shared => shared,
+        };
+        if let Some(record) = shared {
             self.context.meters.reused.fetch_add(1, Relaxed);
             let record = RowMaker::known(call, record);
             self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces }).await?;

@@ -8,7 +8,7 @@ use super::past::{History, mean};
 use super::pretend::Foreseen;
 use super::survey::{DocumentPlan, Survey};
 use crate::ask::Quota;
-use crate::insight::{Durations, Forecast, Interval, Load, Machinery, Observed, Order, ratio_estimate, schedule};
+use crate::insight::{Durations, Forecast, Interval, Length, Load, Machinery, Observed, Order, ratio_estimate, schedule};
 use crate::model::{Hold, Money, Usage};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,16 +34,31 @@ pub struct Prediction {
     pub output: Interval,
     /// US dollars; `None` if a price is not known.
     pub cost: Option<Interval>,
+    /// US dollars if every answer is as long as it may be; `None` if a price is not known.
+    pub at_most: Option<f64>,
     /// Documents whose answers the figures are learned from.
     pub learned_from: usize,
     /// Seconds; `None` if nothing is known about how long answers take.
     pub seconds: Option<Interval>,
     /// Seconds for each second that an answer takes.
     pub seconds_per_second: f64,
+    /// The account may have limits, and none of them is known.
+    pub limits_unknown: bool,
+    /// The time if the account had a limit that would be felt.
+    pub if_limited: Option<IfLimited>,
     /// What bounds the time: a setting, or a stage.
     pub bound: String,
     /// The time that it would take if this was all that bounds it, by what it is.
     pub bounds: BTreeMap<String, f64>,
+}
+
+/// What a limit would mean, where none is known.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct IfLimited {
+    /// Requests a minute.
+    pub requests_per_minute: f64,
+    /// Seconds that the run would take at least.
+    pub seconds: f64,
 }
 
 /// What a survey comes to.
@@ -65,7 +80,7 @@ struct Predictor<'p> {
 
 impl<'p> Predictor<'p> {
     fn new(plan: &'p Plan, survey: &'p Survey, history: &'p History) -> Self {
-        let times = survey.pending as f64 / (survey.prepared as f64).max(1.0);
+        let times = (survey.pending - survey.repeated) as f64 / (survey.prepared as f64).max(1.0);
         let known = history.lengths();
         let tasks = 0..survey.tasks.len();
         let past = |task: usize| {
@@ -89,26 +104,32 @@ impl<'p> Predictor<'p> {
     fn predict(&self) -> Prediction {
         let open = || self.survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
         let calls = self.scaled(open().count() as u64);
-        let known = self.survey.plans.iter().flat_map(|document| &document.calls).filter(|call| call.past.is_some()).count() as u64;
+        let known = self.survey.plans.iter().flat_map(|document| &document.calls).filter(|call| call.past.is_some()).count() as f64;
+        let each =
+            self.survey.plans.iter().map(|document| document.calls.len()).sum::<usize>() as f64 / (self.survey.prepared as f64).max(1.0);
+        let known = self.times * known + each * self.survey.repeated as f64;
         let changed = self.survey.plans.iter().filter(|document| document.had_a_row);
         let because = changed.flat_map(|document| &document.calls).filter(|call| call.past.is_none()).count() as u64;
-        let output = |known: fn(&Foreseen) -> f64| -> f64 {
-            self.times * open().map(|call| self.lengths[call.task].unwrap_or_else(|| known(call))).sum::<f64>()
-        };
+        let output = |end: fn(&Length) -> f64| -> f64 { self.times * open().map(|call| end(&self.length(call))).sum::<f64>() };
         let loads: Vec<Vec<Load>> = self.survey.plans.iter().map(|document| self.loads(document)).collect();
         let seconds = (!self.history.seconds().is_empty()).then(|| self.seconds(&loads));
         let per_second = self.play(&loads, |_| 1.0);
         let bounds = self.bounds(&loads, seconds.as_ref().map(|(_, busy)| *busy));
         let bound = bounds.iter().max_by(|one, other| one.1.total_cmp(other.1)).map(|(name, _)| name.clone()).unwrap_or_default();
+        let limits_unknown = self.plan.account.has_limits() && self.limits.rates().is_empty();
+        let wall = seconds.map_or(per_second.wall_s, |(wall, _)| wall.middle());
         Prediction {
+            limits_unknown,
+            if_limited: limits_unknown.then(|| felt(calls as f64, wall)).flatten(),
             calls,
-            known: self.scaled(known),
+            known: known.round() as u64,
             waves: calls.div_ceil(self.plan.llm.concurrency as u64),
             because_of_changes: self.scaled(because),
             // The sum of nothing is a negative zero.
             input: self.times * open().map(|call| self.counted[call.task] * call.tokens as f64).sum::<f64>() + 0.0,
-            output: Interval { low: output(|_| 1.0), high: output(|call| call.max_output as f64) },
+            output: Interval { low: output(|length| length.low), high: output(|length| length.high) },
             cost: self.cost(),
+            at_most: self.at_most(),
             learned_from: seen(self.survey).filter(|document| document.calls.iter().any(is_paid)).count(),
             seconds: seconds.map(|(wall, _)| wall),
             seconds_per_second: per_second.wall_s,
@@ -138,6 +159,22 @@ impl<'p> Predictor<'p> {
         prices.cost(model, tier, usage).or_else(|| prices.cost(model, tier, plain)).map(Money::usd)
     }
 
+    /// How long the answer to a call is.
+    fn length(&self, call: &Foreseen) -> Length {
+        self.lengths[call.task].map_or(call.length, |known| Length::new(known, known, known)).at_most(call.max_output as f64)
+    }
+
+    /// What all that is open costs if answers are as long as they may be.
+    fn at_most(&self) -> Option<f64> {
+        let open = self.survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
+        let (prices, tier) = (&self.plan.account.prices, self.plan.account.planned_tier(&self.plan.llm.service_tier));
+        let most = |call: &Foreseen| {
+            let input = (self.counted[call.task].max(1.0) * call.tokens as f64).round() as u64;
+            prices.at_most(&self.survey.tasks[call.task].model, tier, input, call.max_output).map(Money::usd)
+        };
+        open.map(most).sum::<Option<f64>>().map(|sum| self.times * sum)
+    }
+
     /// The cost of all that is open; `None` if a price is not known.
     fn cost(&self) -> Option<Interval> {
         let mut sum = Interval { low: 0.0, high: 0.0 };
@@ -154,7 +191,7 @@ impl<'p> Predictor<'p> {
             }
             sample.retain(|document| !document.is_empty());
             let is_known = |task: usize| sample.len() > 1 && sample.iter().flatten().any(|one| one.task == task && one.expected > 0.0);
-            let (mut rest, mut bounds) = (Vec::new(), Interval { low: 0.0, high: 0.0 });
+            let (mut rest, mut guessed) = (Vec::new(), Guessed::default());
             for document in &self.survey.plans {
                 let mut expected = Vec::new();
                 for call in document.calls.iter().filter(of_job).filter(|call| call.past.is_none()) {
@@ -162,12 +199,7 @@ impl<'p> Predictor<'p> {
                         expected.push((call.task, self.price(call, 1.0, length)?));
                         continue;
                     }
-                    // Another prompt, or another model's words: about as long, for all that is known.
-                    let (least, most) = (1.0, call.max_output as f64);
-                    let length = self.lengths[call.task].map_or((least, most), |known| (known / OTHER, (known * OTHER).min(most)));
-                    let dearest = Foreseen { order: Order::Alone, ..call.clone() };
-                    bounds.low += self.times * self.price(call, FEWER, length.0)?;
-                    bounds.high += self.times * MORE * self.price(&dearest, MORE, length.1)?;
+                    guessed.add(self.guess(call)?, self.times);
                 }
                 if !expected.is_empty() {
                     rest.push(expected);
@@ -175,9 +207,25 @@ impl<'p> Predictor<'p> {
             }
             let learned = ratio_estimate(&sample, &rest, self.times).unwrap_or(Interval { low: 0.0, high: 0.0 });
             sum = sum.and(learned);
-            (sum.low, sum.high) = (sum.low + bounds.low, sum.high + bounds.high);
+            let guessed = guessed.interval();
+            (sum.low, sum.high) = (sum.low + guessed.low, sum.high + guessed.high);
         }
         Some(sum)
+    }
+
+    /// What a call costs of which nothing was learned: likely, and how far each of the things that are not known may be off.
+    fn guess(&self, call: &Foreseen) -> Option<Guessed> {
+        // Another prompt, or another model's words: about as long, for all that is known.
+        let known = |known: f64| Length::new(known / OTHER, known, known * OTHER).at_most(call.max_output as f64);
+        let length = self.lengths[call.task].map_or(call.length, known).at_most(call.max_output as f64);
+        let likely = self.price(call, 1.0, length.likely)?;
+        let uncached = self.price(&Foreseen { order: Order::Alone, ..call.clone() }, 1.0, length.likely)?;
+        Some(Guessed {
+            likely,
+            input: [likely - self.price(call, FEWER, length.likely)?, self.price(call, MORE, length.likely)? - likely],
+            output: [likely - self.price(call, 1.0, length.low)?, self.price(call, 1.0, length.high)? - likely],
+            uncached: (uncached - likely).max(0.0),
+        })
     }
 
     /// The open calls of a document.
@@ -187,7 +235,8 @@ impl<'p> Predictor<'p> {
             round: call.round,
             order: call.order,
             input: self.counted[call.task] * call.tokens as f64,
-            output: self.lengths[call.task].unwrap_or(call.max_output as f64 / 4.0),
+            cached: if call.order == Order::Follows { self.counted[call.task] * call.shared as f64 } else { 0.0 },
+            output: self.length(call).likely,
             max_output: call.max_output as f64,
         };
         document.calls.iter().filter(|call| call.past.is_none()).map(load).collect()
@@ -227,16 +276,16 @@ impl<'p> Predictor<'p> {
 
     /// How long it would take if only one thing held it back.
     fn bounds(&self, loads: &[Vec<Load>], busy: Option<f64>) -> BTreeMap<String, f64> {
-        let given = &self.plan.llm.limits;
-        let sum = |amount: fn(&Load) -> f64| self.times * loads.iter().flatten().map(amount).sum::<f64>();
         let limited = self.limits.rates().into_iter().filter_map(|rate| {
-            let (name, given, amount) = match rate.meter {
-                Hold::Requests => ("requests_per_minute", given.requests_per_minute, sum(|_| 1.0)),
-                Hold::InputTokens => ("input_tokens_per_minute", given.input_tokens_per_minute, sum(|call| call.input)),
-                Hold::OutputTokens => ("output_tokens_per_minute", given.output_tokens_per_minute, sum(|call| call.output)),
-                Hold::Tokens => ("tokens_per_minute", given.tokens_per_minute, sum(|call| call.input.max(call.max_output))),
+            let name = match rate.meter {
+                Hold::Requests => "requests_per_minute",
+                Hold::InputTokens => "input_tokens_per_minute",
+                Hold::OutputTokens => "output_tokens_per_minute",
+                Hold::Tokens => "tokens_per_minute",
                 _ => return None,
             };
+            let given = self.plan.llm.limits.of(rate.meter).unwrap_or(0);
+            let amount = self.times * loads.iter().flatten().map(|call| self.limits.counted(rate.meter, call)).sum::<f64>();
             let per_minute = (60.0 * rate.per_second).round();
             // Of what the settings give, a second's worth may be used at once.
             let is_given = given > 0 && f64::from(given) * 0.98 <= per_minute + rate.burst;
@@ -261,9 +310,47 @@ impl<'p> Predictor<'p> {
     }
 }
 
+/// The cost of calls of which nothing was learned, and how far it may be off in either direction.
+#[derive(Debug, Clone, Copy, Default)]
+struct Guessed {
+    likely: f64,
+    /// Because the provider counts other tokens than we do.
+    input: [f64; 2],
+    /// Because answers are shorter or longer.
+    output: [f64; 2],
+    /// Because nothing comes from the prompt cache.
+    uncached: f64,
+}
+
+impl Guessed {
+    /// Adds a call that stands for so many. All calls are off in the same direction.
+    fn add(&mut self, other: Self, times: f64) {
+        self.likely += times * other.likely;
+        self.uncached += times * other.uncached;
+        for (mine, other) in self.input.iter_mut().chain(&mut self.output).zip(other.input.into_iter().chain(other.output)) {
+            *mine += times * other;
+        }
+    }
+
+    /// The range that holds in nine of ten cases.
+    fn interval(self) -> Interval {
+        let above = self.input[1].hypot(self.output[1]).hypot(self.uncached).hypot(REPEATED * self.likely);
+        Interval { low: (self.likely - self.input[0].hypot(self.output[0])).max(0.0), high: self.likely + above }
+    }
+}
+
+/// A limit below the pace of the run: a round number, and the time that it would make.
+fn felt(calls: f64, seconds: f64) -> Option<IfLimited> {
+    let half = 0.5 * calls / seconds.max(f64::MIN_POSITIVE) * 60.0;
+    let magnitude = 10_f64.powf(half.log10().floor());
+    let round = [5.0, 2.0, 1.0].into_iter().map(|digit| digit * magnitude).find(|round| *round <= half)?;
+    (round >= 1.0).then(|| IfLimited { requests_per_minute: round, seconds: 60.0 * calls / round })
+}
+
 /// Before anything is known: tokens that a provider counts for one that we estimate, and what repetitions may cost.
-const FEWER: f64 = 0.75;
+const FEWER: f64 = 0.8;
 const MORE: f64 = 1.3;
+const REPEATED: f64 = 0.05;
 /// So many times as long, or as short, may answers be that were asked for in other words.
 const OTHER: f64 = 2.0;
 

@@ -28,6 +28,8 @@ pub(super) struct Walked {
 pub(super) struct Found {
     pub document: Document,
     pub failure: Option<Failure>,
+    /// What the file system says about it, if that was looked up.
+    pub stamp: Option<Stamp>,
     /// What is known under its name.
     pub versions: Vec<Version>,
     /// When.
@@ -176,7 +178,7 @@ impl Lister {
                 continue;
             }
             self.differs_from(document.index)?;
-            if found.blocking_send(Found { document, failure, versions, at: Timestamp::now() }).is_err() {
+            if found.blocking_send(Found { document, failure, stamp, versions, at: Timestamp::now() }).is_err() {
                 return Ok(false);
             }
         }

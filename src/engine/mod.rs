@@ -14,6 +14,7 @@ mod ask;
 mod breaker;
 mod closing;
 mod conductor;
+mod contents;
 mod forecast;
 mod inspect;
 mod isolation;
@@ -41,7 +42,7 @@ mod under_way;
 mod wiring;
 mod write;
 
-pub use forecast::{Prediction, predict};
+pub use forecast::{IfLimited, Prediction, predict};
 pub use inspect::{Inspected, inspect};
 pub use isolation::READ_DOCUMENTS;
 pub use live::{LIVE_CHANGES, LiveSettings, Revised};
@@ -55,12 +56,13 @@ pub use write::{JobResults, Results};
 
 use crate::ask::{Account, ClientError, LlmSettings, RunStop};
 use crate::event::RunEvent;
-use crate::model::{Money, Summary};
+use crate::model::{AccountLimit, Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{ReadSettings, Roots};
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
 use crate::write::{CopyTo, OutputSettings, WriteError};
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +88,10 @@ pub struct Plan {
     pub llm: LlmSettings,
     /// Who is asked.
     pub account: Account,
+    /// Limits of the account that are known before it is asked anything.
+    pub told_limits: Vec<AccountLimit>,
+    /// Another output directory whose answers are used as well.
+    pub more_answers: Option<PathBuf>,
     /// How results are kept.
     pub store: StoreSettings,
     /// Where results go.

@@ -1,6 +1,6 @@
 //! The beginning of a run: the store, what is known in it, and what the stages work with.
 
-use super::answers::{Answers, Sharing};
+use super::answers::{Answers, Sharing, answers_in};
 use super::ask::Desk;
 use super::breaker::Breaker;
 use super::closing::columns;
@@ -57,6 +57,7 @@ fn new_run(plan: &Plan, started: &str) -> NewRun {
 fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
     Ok(Answers {
         reader: store.answers()?.map(|reader| Arc::new(Mutex::new(reader))),
+        elsewhere: answers_in(plan.more_answers.as_deref())?,
         retry: plan.retry.clone(),
         in_doubt: store.in_doubt()?,
         left_open: store.left_open()?,

@@ -3,6 +3,7 @@
 use super::{Plan, RunError};
 use crate::ask::Quota;
 use crate::insight::Durations;
+use crate::model::AccountLimit;
 use crate::store::Archive;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -17,30 +18,37 @@ pub struct History {
     requests: HashMap<String, Vec<(f64, f64)>>,
     /// The file with the limits: directory and name.
     limits: Option<(PathBuf, String)>,
+    /// Limits that the newest of these runs has found.
+    told: Vec<AccountLimit>,
 }
 
 impl History {
     /// Requests about the same jobs to the same model that the store of a plan has on record.
     pub fn of(plan: &Plan) -> Result<Self, RunError> {
         const SAME: [&str; 4] = ["llm.provider", "llm.model", "llm.base_url", "llm.effort"];
-        let limits = plan.account.limits_file();
-        let mut requests: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
-        let Some(archive) = Archive::open(&plan.output.dir).map_err(RunError::Unusable)? else { return Ok(Self { requests, limits }) };
-        let settings = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
-        let ours = settings(&plan.settings);
-        let mut runs = archive.runs()?;
-        runs.retain(|run| {
-            let theirs = settings(&run.settings);
-            let jobs = run.jobs.iter().any(|job| plan.jobs.get(&job.name).is_some());
-            jobs && SAME.iter().all(|key| ours.get(*key) == theirs.get(*key))
-        });
-        let runs: Vec<i64> = runs.iter().map(|run| run.id).collect();
-        for request in archive.answered(&runs, REQUESTS)? {
-            // A label is the task and, in brackets, what it is about.
-            let task = request.call.split(" (").next().unwrap_or_default().to_owned();
-            requests.entry(task).or_default().push((request.ms as f64 / 1000.0, request.output_tokens as f64));
+        let mut history = Self { limits: plan.account.limits_file(), ..Self::default() };
+        for directory in [Some(&plan.output.dir), plan.more_answers.as_ref()].into_iter().flatten() {
+            let Some(archive) = Archive::open(directory).map_err(RunError::Unusable)? else { continue };
+            let settings = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
+            let ours = settings(&plan.settings);
+            let mut runs = archive.runs()?;
+            runs.retain(|run| {
+                let theirs = settings(&run.settings);
+                let jobs = run.jobs.iter().any(|job| plan.jobs.get(&job.name).is_some());
+                jobs && SAME.iter().all(|key| ours.get(*key) == theirs.get(*key))
+            });
+            if history.told.is_empty() {
+                let told = runs.iter().rev().filter_map(|run| run.figures.as_deref()).map(limits_in);
+                history.told = told.into_iter().find(|told| !told.is_empty()).unwrap_or_default();
+            }
+            let runs: Vec<i64> = runs.iter().map(|run| run.id).collect();
+            for request in archive.answered(&runs, REQUESTS)? {
+                // A label is the task and, in brackets, what it is about.
+                let task = request.call.split(" (").next().unwrap_or_default().to_owned();
+                history.requests.entry(task).or_default().push((request.ms as f64 / 1000.0, request.output_tokens as f64));
+            }
         }
-        Ok(Self { requests, limits })
+        Ok(history)
     }
 
     /// The same where all answers take so many seconds, and limits are those of the settings alone.
@@ -48,17 +56,20 @@ impl History {
     pub fn with_seconds(self, seconds: &[f64]) -> Self {
         let lengths = self.lengths().into_iter().chain([(String::new(), 0.0)]);
         let of = |(task, tokens)| (task, seconds.iter().map(|s| (*s, tokens)).collect());
-        Self { requests: lengths.map(of).collect(), limits: None }
+        Self { requests: lengths.map(of).collect(), ..Self::default() }
     }
 
     /// The limits of the account, as the settings have them and as far as they are known besides.
     pub fn limits(&self, plan: &Plan) -> Quota {
         let slowly = plan.account.starts_slowly(plan.llm.limits.slow_start);
         let limits = Quota::new(&plan.llm.limits, slowly, plan.account.dialect);
-        match &self.limits {
+        let limits = match &self.limits {
             Some((directory, name)) => limits.with_known(directory, name),
             None => limits,
-        }
+        };
+        // What was found within the hour counts more than what an earlier run has found.
+        let told = if limits.rates().iter().any(|rate| plan.llm.limits.of(rate.meter).is_none()) { &[][..] } else { &self.told };
+        limits.with_told(&plan.told_limits, &plan.llm.limits).with_told(told, &plan.llm.limits)
     }
 
     /// Average lengths of answers in tokens.
@@ -79,6 +90,12 @@ impl History {
         let own = self.requests.get(task).map(|requests| requests.iter().map(|(seconds, _)| *seconds).collect());
         Durations::new(own.unwrap_or_else(|| self.seconds()))
     }
+}
+
+/// The limits of an account in the figures of a run.
+fn limits_in(figures: &str) -> Vec<AccountLimit> {
+    let figures: Value = serde_json::from_str(figures).unwrap_or_default();
+    figures["limits"].as_array().into_iter().flatten().filter_map(|limit| serde_json::from_value(limit.clone()).ok()).collect()
 }
 
 /// The average; 0 of nothing.

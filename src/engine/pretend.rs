@@ -7,9 +7,10 @@ use super::priming::roles;
 use super::questions::{Asks, answer};
 use super::row::RowMaker;
 use super::{Plan, RunError};
-use crate::insight::Order;
+use crate::ask::usual_thinking;
+use crate::insight::{AnswerForm, Length, Order};
 use crate::job::{COMBINE, Job, Portions, stand_in};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Money, Spent, Usage};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Money, Part, Spent, Usage};
 use crate::store::Catalog;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -40,6 +41,8 @@ pub struct Foreseen {
     pub tokens: u64,
     /// How many of them other calls on the document begin with.
     pub shared: u64,
+    /// Output tokens, before there are answers that show how many.
+    pub length: Length,
     /// Output tokens at the most.
     pub max_output: u64,
     /// What it came to, if the store knows; then it is not sent.
@@ -72,6 +75,8 @@ pub(super) struct Shared {
     /// Lengths of answers in tokens, by task.
     lengths: HashMap<String, f64>,
     tasks: Mutex<Vec<Task>>,
+    /// What is known of answers before there is one, by task.
+    forms: Mutex<HashMap<usize, AnswerForm>>,
     /// Calls that were foreseen already, where identical ones are paid once.
     seen: Mutex<HashSet<CallKey>>,
 }
@@ -89,6 +94,7 @@ impl Shared {
             room: plan.llm.room_to_think(plan.account.dialect),
             lengths,
             tasks: Mutex::default(),
+            forms: Mutex::default(),
             seen: Mutex::default(),
         }
     }
@@ -104,6 +110,32 @@ impl Shared {
             tasks.push(task);
             tasks.len() - 1
         })
+    }
+
+    /// How long an answer is likely to be, and the thinking before it.
+    fn expected(&self, task: usize, call: &Call) -> (Length, Length) {
+        /// Of what a call asks, so much is looked at from either end.
+        const LOOKED_AT: usize = 2000;
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let form = *forms.entry(task).or_insert_with(|| {
+            let asked: Vec<&str> = call
+                .parts
+                .iter()
+                .skip(call.shared)
+                .filter_map(|part| if let Part::Text(text) = part { Some(&**text) } else { None })
+                .collect();
+            let asked = asked.join("\n");
+            let (head, tail) = (asked.floor_char_boundary(LOOKED_AT), asked.ceil_char_boundary(asked.len().saturating_sub(LOOKED_AT)));
+            AnswerForm::new(&call.schema, &format!("{} {}", &asked[..head], &asked[tail.max(head)..]))
+        });
+        drop(forms);
+        let most = f64::from(self.room) + f64::from(call.max_output_tokens);
+        let thinking = usual_thinking(
+            &call.model,
+            call.effort.as_deref().unwrap_or_default(),
+            if self.room > 0 { self.room } else { call.max_output_tokens },
+        );
+        (form.length(call.document_tokens() as f64).at_most(f64::from(call.max_output_tokens)), thinking.at_most(most))
     }
 
     /// Whether a document had a row before settings or jobs were changed.
@@ -147,9 +179,9 @@ impl<'s> Pretended<'s> {
         }
     }
 
-    fn made_up(&self, call: &Call) -> CallRecord {
+    fn made_up(&self, call: &Call, expected: Length) -> CallRecord {
         const BYTES_PER_TOKEN: f64 = 4.0;
-        let tokens = self.shared.lengths.get(&*call.task).copied().unwrap_or(f64::from(call.max_output_tokens) / 4.0);
+        let tokens = self.shared.lengths.get(&*call.task).copied().unwrap_or(expected.likely);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of answers")]
         let answer = stand_in(&call.schema, (tokens * BYTES_PER_TOKEN) as usize);
         CallRecord { status: CallStatus::Ok, answer: Some(answer), ..RowMaker::record(call, &Spent::default(), None) }
@@ -176,6 +208,8 @@ impl Asks for Pretended<'_> {
         let is_first = self.calls.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         let mut records = Vec::with_capacity(calls.len());
         for (((call, key), before), role) in calls.iter().zip(keys).zip(before).zip(roles) {
+            let task = shared.task(subject.job, call);
+            let (expected, thinking) = shared.expected(task, call);
             let (record, past) = match before {
                 Before::Answered(record) | Before::Failed(record) => {
                     let record = RowMaker::known(call, record);
@@ -185,18 +219,25 @@ impl Asks for Pretended<'_> {
                     let past = Past { answered, usage: record.usage, cost: record.cost_usd.filter(|_| paid) };
                     (record, Some(past))
                 }
-                Before::InDoubt(_) | Before::Open { .. } => {
-                    let free = Past { answered: false, usage: Usage::default(), cost: None };
-                    (self.made_up(call), shared.is_shared(key, subject.row).await?.then_some(free))
-                }
+                Before::InDoubt(_) | Before::Open { .. } => match shared.answers.elsewhere(key, subject.name).await? {
+                    Some(record) => {
+                        let past = Past { answered: record.status == CallStatus::Ok, usage: record.usage, cost: record.cost_usd };
+                        (RowMaker::known(call, record), Some(past))
+                    }
+                    None => {
+                        let free = Past { answered: false, usage: Usage::default(), cost: None };
+                        (self.made_up(call, expected), shared.is_shared(key, subject.row).await?.then_some(free))
+                    }
+                },
             };
             let mut foreseen = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             foreseen.push(Foreseen {
-                task: shared.task(subject.job, call),
+                task,
                 round: if is_first { 0 } else { 1 + u8::from(&*call.task == COMBINE) },
                 order: if shared.prime { role.order() } else { Order::Alone },
                 tokens: call.tokens,
                 shared: call.shared_tokens(),
+                length: expected.and(thinking),
                 max_output: u64::from(shared.room) + u64::from(call.max_output_tokens),
                 past,
             });

@@ -114,7 +114,7 @@ impl Reader {
 
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
-        let open_one = move |Found { mut document, failure, versions, at }: Found| {
+        let open_one = move |Found { mut document, failure, versions, at, .. }: Found| {
             failpoint::linger("read_ms");
             let (opened, stamp) =
                 failure.map_or_else(|| register.roots().open_document(&mut document.place, max_bytes), |failure| (Err(failure), None));

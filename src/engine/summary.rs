@@ -5,7 +5,8 @@ use super::meter::Meters;
 use super::{JobResults, Plan, RunError};
 use crate::ask::Tier;
 use crate::ask::{Provider, RunStop};
-use crate::model::{LeftOut, RunFigures, Summary, Usage};
+use crate::insight::Rate;
+use crate::model::{AccountLimit, LeftOut, RunFigures, Summary, Usage};
 use crate::write::ResultFiles;
 use std::collections::BTreeMap;
 
@@ -54,7 +55,7 @@ impl End {
     pub fn figures(&self, plan: &Plan, meters: &Meters) -> RunFigures {
         let (wall, seen) = (meters.wall(), meters.snapshot());
         let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
-        let stages = meters.stages();
+        let (stages, situation) = (meters.stages(), meters.situation());
         let (cache_read, cache_saved) = meters.cached();
         let is_priced = plan.account.prices.cost(&plan.account.model, Tier::Standard, Usage::default()).is_some();
         let busiest =
@@ -78,12 +79,19 @@ impl End {
             requests_per_second: seen.requests as f64 / wall_seconds,
             commit_ms: meters.commits.median_ms(),
             prices_of: plan.account.prices.date().to_owned(),
-            bottleneck: meters.situation().bottleneck(),
+            bottleneck: situation.bottleneck(),
             busiest_stage: busiest,
+            limits: limits(plan, &situation.rates),
             stages,
             queues: meters.queues(),
         }
     }
+}
+
+/// Limits that the account has shown, without those that the settings give.
+fn limits(plan: &Plan, rates: &[Rate]) -> Vec<AccountLimit> {
+    let shown = rates.iter().filter(|rate| plan.llm.limits.of(rate.meter).is_none());
+    shown.map(|rate| AccountLimit { meter: rate.meter, per_minute: 60.0 * rate.per_second, at_once: rate.burst }).collect()
 }
 
 /// Why there is nothing to do.

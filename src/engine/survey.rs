@@ -4,8 +4,9 @@
 //! and of what is done a sample as well, since the difference between what was estimated and what was billed is what estimates
 //! learn from.
 
-use super::answers::{Answers, Sharing};
+use super::answers::{Answers, Sharing, answers_in};
 use super::ask::Subject;
+use super::contents::Contents;
 use super::list::{Findings, Found, Lister, walk};
 use super::meter::Meters;
 use super::past::History;
@@ -50,7 +51,9 @@ pub struct Survey {
     pub up_to_date: BTreeMap<RowStatus, u64>,
     /// Documents that are not.
     pub pending: u64,
-    /// How many of those were prepared; all, unless there are very many.
+    /// How many of those have the content of another document, whose answers they share; counted only if not all are prepared.
+    pub repeated: u64,
+    /// How many of the others were prepared; all, unless there are very many.
     pub prepared: u64,
     /// Of the prepared ones, what could be: by kind and job.
     pub kinds: BTreeMap<(String, String), u64>,
@@ -99,7 +102,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
     let places = plan.places();
     let archive = Archive::open(&plan.output.dir).map_err(RunError::Unusable)?;
     let catalog = |recipe| archive.as_ref().map(|archive| archive.catalog(recipe)).transpose().map_err(RunError::Unusable);
-    let (pending, findings) = compare(plan, catalog(Some(plan.recipe))?, places.clone()).await?;
+    let (pending, contents, findings) = compare(plan, catalog(Some(plan.recipe))?, places.clone()).await?;
     let changed = archive.as_ref().map(|archive| changed(archive, plan.recipe)).transpose()?.flatten();
     let before = changed.as_ref().map(|changed| catalog(Some(changed.before.recipe))).transpose()?.flatten();
     let looked_at = places.as_ref().map_or(total, |places| places.len() as u64);
@@ -113,7 +116,15 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         changed,
         ..Survey::default()
     };
-    let (chosen, compared) = (pending.some(PREPARED), up_to_date.some(COMPARED));
+    let mut asked = pending;
+    if plan.llm.share_identical_calls && asked.len() > PREPARED {
+        let answered = archive.as_ref().map(|archive| archive.answered_contents(plan.recipe)).transpose()?.unwrap_or_default();
+        let roots = plan.roots.clone();
+        let first = tokio::task::spawn_blocking(move || contents.first(&answered, &roots)).await;
+        asked = first.map_err(|e| RunError::Internal(format!("the count of contents was lost: {e}")))?;
+        survey.repeated = survey.pending - asked.len();
+    }
+    let (chosen, compared) = (asked.some(PREPARED), up_to_date.some(COMPARED));
     prepare_some(plan, (archive.as_ref(), before, history), (&chosen, &compared), &mut survey).await?;
     Ok(survey)
 }
@@ -144,7 +155,7 @@ fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found) = mpsc::channel(plan.read.queue);
     let (store, nowhere) = StoreHandle::to_nowhere();
-    let compare = catalog.is_some();
+    let compare = catalog.is_some() || plan.llm.share_identical_calls;
     let (retry, changed) = (plan.retry.clone(), false);
     let lister = Lister { run: 0, catalog, previous: None, retry, store: store.clone(), context: context.clone(), changed };
     let mut stages = JoinSet::new();
@@ -166,17 +177,24 @@ fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -
     Begun { stages, found, findings, store, context }
 }
 
-/// The documents that have work to do.
-async fn compare(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Result<(Positions, Findings), RunError> {
+/// The documents that have work to do, and their contents if identical calls are shared.
+async fn compare(
+    plan: &Arc<Plan>,
+    catalog: Option<Catalog>,
+    places: Option<Vec<u64>>,
+) -> Result<(Positions, Contents, Findings), RunError> {
     let Begun { stages, mut found, findings, store, context } = begin(plan, catalog, places);
-    let mut pending = Positions::default();
+    let (mut pending, mut contents) = (Positions::default(), Contents::default());
     while let Some(found) = found.recv().await {
         pending.push(found.document.index);
+        if plan.llm.share_identical_calls {
+            contents.add(&found);
+        }
     }
     drop(store);
     first_error(stages, &context).await?;
     let findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok((pending, findings))
+    Ok((pending, contents, findings))
 }
 
 /// Reads and prepares the documents at these places, and foresees their calls.
@@ -201,6 +219,7 @@ async fn prepare_some(
     stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context.clone()));
     let known = Answers {
         reader: reader.map(|reader| Arc::new(Mutex::new(reader))),
+        elsewhere: answers_in(plan.more_answers.as_deref()).map_err(RunError::Unusable)?,
         retry: plan.retry.clone(),
         in_doubt: HashMap::new(),
         left_open: HashMap::new(),
@@ -250,7 +269,8 @@ async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunErr
         State::Prepared(facts, portions) => {
             let (columns, never) = (document.row().map(|row| &row.columns), CancellationToken::new());
             let row = columns.map(|_| &*document.name);
-            let subject = Subject { id, position: document.index, is_new, row, job: &job, cancelled: &never, traced: None };
+            let name = &document.name;
+            let subject = Subject { id, name, position: document.index, is_new, row, job: &job, cancelled: &never, traced: None };
             match Pretended::new(shared).calls(subject, &portions, columns).await? {
                 Ok(calls) => {
                     let had_a_row = !is_new && shared.had_a_row(id).await?;

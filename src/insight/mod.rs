@@ -5,6 +5,7 @@ mod bottleneck;
 pub mod distribution;
 mod durations;
 mod estimate;
+mod prior;
 pub mod proportion;
 pub mod regression;
 mod schedule;
@@ -13,6 +14,7 @@ pub mod speed_up;
 pub use bottleneck::{Rate, Situation, Tail};
 pub use durations::Durations;
 pub use estimate::{Interval, Observed, ratio_estimate, student};
+pub use prior::{AnswerForm, Length};
 pub use schedule::{Admission, Forecast, Load, Machinery, Order, schedule};
 
 /// Figures of other programs are known to six digits.

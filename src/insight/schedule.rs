@@ -29,6 +29,8 @@ pub struct Load {
     pub order: Order,
     /// Input tokens.
     pub input: f64,
+    /// Those of them that the provider reads from its prompt cache.
+    pub cached: f64,
     /// Output tokens.
     pub output: f64,
     /// Output tokens at the most.
@@ -282,7 +284,7 @@ mod tests {
         }
     }
 
-    const CALL: Load = Load { task: 0, round: 0, order: Order::Alone, input: 1.0, output: 1.0, max_output: 1.0 };
+    const CALL: Load = Load { task: 0, round: 0, order: Order::Alone, input: 1.0, cached: 0.0, output: 1.0, max_output: 1.0 };
     const WIDE: Machinery = Machinery { concurrency: 10, documents: 1000, prepared_per_s: f64::INFINITY, preflight: false };
 
     fn seconds(documents: Vec<Vec<Load>>, machinery: Machinery, account: Open) -> f64 {

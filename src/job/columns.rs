@@ -57,6 +57,14 @@ pub(super) fn chosen(columns: &[Column], wanted: Option<Vec<String>>) -> Result<
 }
 
 impl Job {
+    /// The schema of what stands in a column; `None` if that is not asked of a model in this form.
+    pub fn form_of(&self, column: &str) -> Option<&Value> {
+        let column = self.columns.iter().find(|own| own.name == column)?;
+        let task = || self.tasks.iter().find(|task| task.id == column.task).map(|task| &task.shape);
+        let shape = if *column.task == *COMBINE { self.combine.shape() } else { task() };
+        shape.map(|shape| &shape.schema["properties"][&column.field]).filter(|form| form.is_object())
+    }
+
     /// The answers of one document by column. `records` hold every call, the aggregation included; `counted` is the
     /// result of an aggregation without a model.
     pub fn answers(&self, records: &[CallRecord], counted: &Map<String, Value>) -> Map<String, Value> {

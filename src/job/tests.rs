@@ -1,4 +1,5 @@
 use super::*;
+use crate::insight::AnswerForm;
 use crate::model::{CallRecord, CallStatus, Content, Failure, FailureCode, Part, Piece, Portion, Text, Usage};
 use serde_json::{Map, Value, json};
 
@@ -161,4 +162,60 @@ fn votes_fill_the_same_columns_as_a_model() {
     );
     assert_eq!(answers["wood_suitability"], 3);
     assert!(!answers.contains_key("ceramic_suitability"));
+}
+
+/// Answers as people and models write them, by job, task and the length of the document in tokens.
+fn plausible() -> Vec<(&'static str, &'static str, f64, Value)> {
+    let assess = json!({"suitability": 8, "strengths": ["High stiffness and fatigue strength for the thin bracket arms",
+        "Easily machined and tapped at the four mounting holes", "Well proven, inexpensive sheet and billet stock"],
+        "concerns": ["Heavier than moulded alternatives", "Needs coating against corrosion outdoors", "Sharp inner corners raise stress"],
+        "recommended": true});
+    let combined = json!({"best_material": "metal", "runner_up": "composite", "rationale": "Metal meets the loads at the mounting holes \
+        with the widest margin and can be machined and welded cheaply. Composite would save weight, but its holes need inserts and its cost \
+        is higher for such a small bracket.", "confidence": "high"});
+    let single = json!({"best_material": "polymer", "runner_up": "metal", "rationale": "The ribs and the snap fit point to injection \
+        moulding, for which a glass-filled polymer is ideal. Metal would be stronger but heavier and dearer in this shape.",
+        "confidence": "medium", "strengths": ["Moulded in one shot", "Light", "No corrosion"], "concerns": ["Creep under load",
+        "UV ageing", "Limited above 120 degrees"], "metal_suitability": 6, "polymer_suitability": 9, "ceramic_suitability": 2,
+        "composite_suitability": 5, "elastomer_suitability": 3, "wood_suitability": 1});
+    let summary = json!({"summary": "The council approved a new tram line between the harbour and the university, to open in 2029. \
+        Supporters expect shorter journeys and fewer cars, while shop owners fear three years of building work. The state pays 60 per cent."});
+    let keywords =
+        json!({"keywords": ["tram line", "city council", "public transport", "harbour district", "construction works", "funding"]});
+    let questions = json!({"questions": ["When will the new tram line open?", "Who pays for most of the construction?",
+        "Why are shop owners worried about the project?"]});
+    let translation = json!({"translation": "El ayuntamiento aprobó una nueva línea de tranvía entre el puerto y la universidad, que se \
+        inaugurará en 2029. Los partidarios esperan viajes más cortos y menos coches, mientras que los comerciantes temen tres años de obras."});
+    vec![
+        ("material", "assess", 0.0, assess.clone()),
+        ("material", "combine", 0.0, combined.clone()),
+        ("material-conditions", "assess", 0.0, assess),
+        ("material-conditions", "combine", 0.0, combined),
+        ("material-single", "recommend", 0.0, single),
+        ("text", "summary", 600.0, summary),
+        ("text", "sentiment", 600.0, json!({"sentiment": "neutral", "score": 0.15})),
+        ("text", "keywords", 600.0, keywords),
+        ("text", "questions", 600.0, questions),
+        ("text", "translation", 52.0, translation),
+        ("text", "category", 600.0, json!({"category": "politics"})),
+    ]
+}
+
+#[test]
+fn lengths_of_answers_to_built_in_jobs_are_foreseen() {
+    let encoder = tiktoken::get_encoding("o200k_base").unwrap();
+    for (name, task, document, answer) in plausible() {
+        let job = Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap();
+        let form = match job.tasks.iter().find(|own| *own.id == *task) {
+            Some(task) => AnswerForm::new(&task.shape.schema, task.variants[0].prompt.asks()),
+            None => AnswerForm::new(&job.combine.shape().unwrap().schema, ""),
+        };
+        let length = form.length(document);
+        // Compact, and as many models write it.
+        for text in [answer.to_string(), serde_json::to_string_pretty(&answer).unwrap()] {
+            let tokens = encoder.count(&text) as f64;
+            assert!((length.low..=length.high).contains(&tokens), "{name} {task}: {tokens} tokens, foreseen {length:?}");
+        }
+        assert!(length.high < 8.0 * length.low + 20.0, "{name} {task}: {length:?} says nothing");
+    }
 }

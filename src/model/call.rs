@@ -32,6 +32,9 @@ pub struct Call {
     pub shared: usize,
 }
 
+/// The rule of thumb for text that nobody has counted.
+const BYTES_PER_TOKEN: u64 = 4;
+
 /// A piece of a user message.
 #[derive(Debug, Clone)]
 pub enum Part {
@@ -90,12 +93,17 @@ impl Call {
 
     /// Input tokens of the beginning that it shares with other calls on its document, estimated.
     pub fn shared_tokens(&self) -> u64 {
-        const BYTES_PER_TOKEN: u64 = 4;
         let own = self.parts.iter().skip(self.shared).map(|part| match part {
             Part::Text(text) => text.len() as u64 / BYTES_PER_TOKEN,
             Part::Picture(picture) => picture.tokens,
         });
         self.tokens.saturating_sub(own.sum())
+    }
+
+    /// Tokens of the texts that it shares with other calls on its document, estimated: those of the document.
+    pub fn document_tokens(&self) -> u64 {
+        let texts = self.parts.iter().take(self.shared).map(|part| if let Part::Text(text) = part { text.len() as u64 } else { 0 });
+        texts.sum::<u64>() / BYTES_PER_TOKEN
     }
 
     /// For messages: `assess (material=metal)`.

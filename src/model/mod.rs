@@ -29,4 +29,4 @@ pub use prepared::{Content, Facts, PageFacts, Picture, Piece, Portion, Prepared,
 pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use stage::{Hold, QueueUse, StageUse};
-pub use summary::{LeftOut, ResultFile, RunFigures, Summary, Totals};
+pub use summary::{AccountLimit, LeftOut, ResultFile, RunFigures, Summary, Totals};

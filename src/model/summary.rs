@@ -1,7 +1,7 @@
 //! What a run came to.
 
-use super::{Bill, Bottleneck, CallStatus, Digest, FailureCode, QueueUse, Row, RowStatus, StageUse, Usage};
-use serde::Serialize;
+use super::{Bill, Bottleneck, CallStatus, Digest, FailureCode, Hold, QueueUse, Row, RowStatus, StageUse, Usage};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Add;
@@ -141,6 +141,9 @@ pub struct RunFigures {
     pub commit_ms: f64,
     /// Date of the price table.
     pub prices_of: String,
+    /// Limits of the account that replies have told or refusals have shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<AccountLimit>,
     /// All stages, in order.
     pub stages: Vec<StageUse>,
     /// All channels between them, in order.
@@ -150,6 +153,17 @@ pub struct RunFigures {
     pub bottleneck: Option<Bottleneck>,
     /// The stage that was busiest.
     pub busiest_stage: String,
+}
+
+/// A limit of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AccountLimit {
+    /// What it counts.
+    pub meter: Hold,
+    /// How much a minute allows.
+    pub per_minute: f64,
+    /// How much may be used at once.
+    pub at_once: f64,
 }
 
 /// Files that the walk passed over, by reason.

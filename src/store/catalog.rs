@@ -194,6 +194,52 @@ impl Catalog {
     }
 }
 
+/// Contents that have all their answers.
+#[derive(Debug, Default)]
+pub struct AnsweredContents {
+    /// First bytes of their digests, sorted.
+    contents: Vec<u64>,
+    /// Sizes of their files, sorted; `None` if not all are known.
+    sizes: Option<Vec<u64>>,
+}
+
+impl AnsweredContents {
+    /// Whether this content, as [`Digest::short`], is one of them.
+    pub fn has(&self, content: u64) -> bool {
+        self.contents.binary_search(&content).is_ok()
+    }
+
+    /// Whether one of them may have this size in bytes.
+    pub fn may_have_size(&self, size: u64) -> bool {
+        !self.contents.is_empty() && self.sizes.as_ref().is_none_or(|sizes| sizes.binary_search(&size).is_ok())
+    }
+}
+
+impl super::Archive {
+    /// Contents of documents whose rows of this recipe have all their answers.
+    pub fn answered_contents(&self, recipe: i64) -> Result<AnsweredContents, StoreError> {
+        self.read("rows", || {
+            let sql = "SELECT DISTINCT d.digest, d.stamp FROM rows r JOIN documents d ON d.id = r.document
+                WHERE r.recipe = ?1 AND r.status = 'ok'";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query([recipe])?;
+            let (mut contents, mut sizes) = (Vec::new(), Some(Vec::new()));
+            while let Some(row) = rows.next()? {
+                let Ok(digest) = row.get_ref(0)?.as_blob()?.try_into() else { continue };
+                contents.push(Digest(digest).short());
+                let size = stamp(row.get_ref(1)?.as_blob()?).map(|stamp| stamp.size);
+                sizes = sizes.zip(size).map(|(mut sizes, size)| {
+                    sizes.push(size);
+                    sizes
+                });
+            }
+            contents.sort_unstable();
+            sizes.iter_mut().for_each(|sizes| sizes.sort_unstable());
+            Ok(AnsweredContents { contents, sizes })
+        })
+    }
+}
+
 fn version(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, Version)> {
     let digest = row.get_ref(1)?.as_blob()?.try_into().ok().map(Digest);
     let version = Version { id: DocumentId(row.get(2)?), digest, stamp: stamp(row.get_ref(3)?.as_blob()?), row: row_state(row, 4)? };

@@ -33,7 +33,7 @@ mod view;
 mod writer;
 
 pub use audit::{Bookkeeping, Excess};
-pub use catalog::{Catalog, Retry, RowState, Version};
+pub use catalog::{AnsweredContents, Catalog, Retry, RowState, Version};
 pub use figures::{AttemptRecord, DocumentPath, ResultRecord};
 pub use handle::{StoreHandle, StoreWatcher, WriterGone};
 pub use history::{AnsweredRequest, Archive, Counts, Doubt, RunRecord};

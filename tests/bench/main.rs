@@ -4,6 +4,7 @@
 //! figures. The server is another process and not the simulator. Nothing here fails: it prints, a person reads.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot be taken should say so at once")]
 
+mod accounts;
 mod bare;
 mod bottleneck;
 mod child;
@@ -43,9 +44,12 @@ fn main() {
             inputs::pages();
             predictions::cost(100..200);
             predictions::time();
+            accounts::accounts(100..200);
         }
         ["cost"] => predictions::cost(100..200),
         ["cost", from, to] => predictions::cost(from.parse().unwrap()..to.parse().unwrap()),
+        ["accounts"] => accounts::accounts(100..200),
+        ["accounts", from, to] => accounts::accounts(from.parse().unwrap()..to.parse().unwrap()),
         ["time"] => predictions::time(),
         ["formats"] => formats::formats(),
         ["bottleneck"] => bottleneck::bottleneck(),

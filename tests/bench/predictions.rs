@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Two analyses of each document, and one call that combines them.
-const JOB: &str = r#"
+pub const JOB: &str = r#"
 name = "two"
 input = "any"
 system = "You are an editor."
@@ -31,7 +31,7 @@ verdict = "string"
 "#;
 
 /// A job whose calls stand for themselves.
-const SINGLE: &str = r#"
+pub const SINGLE: &str = r#"
 name = "one"
 input = "any"
 system = "You are an editor."
@@ -42,10 +42,10 @@ prompt = "Give this document a title."
 title = "string"
 "#;
 
-const PRICES: Prices = Prices { input: 1.0, cache_read: 0.1, cache_write: 1.25, output: 5.0 };
+pub const PRICES: Prices = Prices { input: 1.0, cache_read: 0.1, cache_write: 1.25, output: 5.0 };
 
 /// Writes texts of very different lengths.
-fn texts(directory: &Path, count: usize, seed: u64) {
+pub fn texts(directory: &Path, count: usize, seed: u64) {
     std::fs::create_dir_all(directory).unwrap();
     let mut random = fastrand::Rng::with_seed(seed);
     for n in 0..count {

@@ -277,3 +277,69 @@ fn a_run_that_is_slower_than_those_before_it_is_pointed_out() {
     assert_eq!(counts, [0, 0, 0, 0, 0, 2]);
     assert_eq!((&runs[5]["requests"], &runs[5]["median_request_ms"]), (&json!(40), &json!(300.0)));
 }
+
+#[test]
+fn labels_are_looked_at_before_anything_is_sent() {
+    let server = ModelServer::script().answer(says).start();
+    let workspace = two_jobs(&server);
+    let with = |name: &str, labels: &str, more: &[&str]| {
+        workspace.write(name, labels);
+        compare(&workspace, &[&["--variant", "one.toml", "--labels", name], more].concat())
+    };
+    for (labels, message) in [
+        ("document,label\nphoto-1.jpg,wood\nphoto-2.jpg,wood\n", "none of its names is that of a document: photo-1.jpg, photo-2.jpg"),
+        ("document,label\n0.txt,\"metal\n1.txt,wood\n", "opened in line 2 is never closed"),
+        ("document,label\n0.txt,metal,wood\n", "line 2 has 3 fields for 2 columns"),
+        (
+            "document,label\n0.txt,steel\n1.txt,oak\n",
+            "no variant can answer \"oak\" (1 times), \"steel\" (1 times); best_material can be: metal, wood",
+        ),
+    ] {
+        with("bad.csv", labels, &[]).exits(2).says(&[message]);
+    }
+    assert_eq!(server.requests(), 0);
+    let labels = "document,label\nsome/where/0.txt,metal\n1.txt,metal\n2.txt,oak\nnobody.txt,wood\n";
+    let run = with("labels.csv", labels, &["--documents", "4", "--json"]).exits(0);
+    run.says(&[
+        "3 documents have a label, 1 of them by the end of their path, 5 have none",
+        "1 names are of no document: nobody.txt",
+        "no variant can answer \"oak\"",
+    ]);
+    assert_eq!(
+        (server.requests(), &json_of(&run)["documents"], &json_of(&run)["labels"]["unknown"]),
+        (4, &json!(4), &json!(["nobody.txt"]))
+    );
+}
+
+#[test]
+fn answers_of_the_main_store_are_used_and_what_is_spent_is_shown() {
+    let server = ModelServer::script().answer(says).start();
+    let workspace = two_jobs(&server);
+    workspace.run(["--job", "one.toml"]).exits(0);
+    assert_eq!(server.requests(), 8);
+    let price = "prices.test-model={ input = 10.0, output = 10.0 }";
+    let found = json_of(&compare(&workspace, &[&BOTH[..], &["--json", "--set", price, "--yes"]].concat()).exits(0));
+    assert_eq!((server.requests(), &found["compared"]), (16, &json!(8)));
+    let variants = found["variants"].as_array().unwrap();
+    assert_eq!((&variants[0]["calls"], &variants[1]["calls"]), (&json!(8), &json!(8)));
+    workspace.docmill(["verify", "--output", "output/compare/one.toml"]).exits(0);
+
+    let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
+    let requests: Vec<(&Value, &Value)> =
+        status["comparisons"].as_array().unwrap().iter().map(|spent| (&spent["comparison"], &spent["requests"])).collect();
+    assert_eq!(requests, [(&json!("one.toml"), &json!(0)), (&json!("other.toml"), &json!(8))]);
+    assert!(workspace.docmill(["status"]).exits(0).stdout.contains("comparison other.toml: 8 requests, $"));
+    let runs = workspace.docmill(["runs"]).exits(0).stdout;
+    assert!(runs.contains("comparison other.toml: 1 runs, 8 requests, $"), "{runs}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_noticed_before_a_price_is_told() {
+    let server = ModelServer::start();
+    let workspace = two_jobs(&server);
+    workspace.write("output/compare/other.toml", "a file in the way");
+    let price = "prices.test-model={ input = 9000.0, output = 9000.0 }";
+    let refused = compare(&workspace, &[&BOTH[..], &["--set", price]].concat()).exits(2).says(&["other.toml: this is not a directory"]);
+    assert!(!refused.stderr.contains('$'), "{}", refused.stderr);
+    assert_eq!(server.requests(), 0);
+}

@@ -172,3 +172,94 @@ fn the_bill_lies_in_the_interval() {
     }
     assert!(missed.len() <= 1, "{missed:?}");
 }
+
+#[test]
+fn contents_that_are_there_twice_are_counted_over_the_whole_input() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server).set("llm.share_identical_calls", "true");
+    workspace.write(
+        "one.toml",
+        "name = \"one\"\ninput = \"text\"\n[[task]]\nid = \"title\"\nprompt = \"A title.\"\n[task.answer]\ntitle = \"string\"\n",
+    );
+    // More than a plan prepares. Every text is there four times, far from each other.
+    let rows: String = (0..2800).map(|n| format!("text number {}\n", n % 700)).collect();
+    workspace.write("rows.csv", format!("body\n{rows}"));
+    let counted = |args: &[&str]| -> Value {
+        let told = workspace.start_with([&["plan", "--json", "--job", "one.toml"], args].concat()).finish().exits(0);
+        serde_json::from_str(&told.stdout).unwrap()
+    };
+    let told = counted(&["--rows", "rows.csv", "--text-column", "body"]);
+    assert_eq!((&told["calls"], &told["repeated"], &told["pending"]), (&700.into(), &2100.into(), &2800.into()));
+    // Files: of those with the size of another one only the content tells.
+    for n in 0..2100 {
+        workspace.doc(format!("{n:04}.txt"), format!("text {:04} {}", n % 300, "x".repeat(n % 3)));
+    }
+    let told = counted(&["docs"]);
+    assert_eq!((&told["calls"], &told["repeated"]), (&300.into(), &1800.into()));
+    assert_eq!(server.ledger().requests(), 0);
+    let alone = counted(&["docs", "--set", "llm.share_identical_calls=false"]);
+    assert_eq!((&alone["calls"], &alone["repeated"]), (&2100.into(), &0.into()));
+}
+
+#[test]
+fn limits_of_the_account_make_a_plan_longer_wherever_they_are_known_from() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    workspace.write("scenario.toml", "requests_per_second = 0.5\n");
+    workspace.write("tokens.toml", "input_tokens_per_minute = 600\nburst_s = 1\n");
+    let seconds = |args: &[&str]| plan(&workspace, args)["seconds_per_second_of_latency"].as_f64().unwrap();
+    let open = seconds(&["--set", "llm.provider=simulated", "--set", "llm.base_url="]);
+    assert!(open < 30.0, "{open}");
+    let simulated = |scenario: &str| {
+        let scenario = format!("simulator.scenario={scenario}");
+        seconds(&["--set", "llm.provider=simulated", "--set", "llm.base_url=", "--set", &scenario])
+    };
+    // 36 calls, one in two seconds; and some thousands of tokens at ten a second.
+    assert!((60.0..90.0).contains(&simulated("scenario.toml")), "{}", simulated("scenario.toml"));
+    assert!(simulated("tokens.toml") > 200.0);
+    let given = seconds(&["--set", "llm.limits.requests_per_minute=30"]);
+    assert!((60.0..90.0).contains(&given), "{given}");
+}
+
+#[test]
+fn a_plan_without_limits_says_what_one_would_mean() {
+    let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-test").set("llm.provider", "openai").set("llm.model", "gpt-6-luna");
+    for n in 0..40 {
+        workspace.doc(format!("{n}.txt"), format!("a text of number {n}"));
+    }
+    let told = plan(&workspace, &[]);
+    assert_eq!(told["limits_unknown"], true);
+    let (limit, seconds) = (told["if_limited"]["requests_per_minute"].as_f64().unwrap(), told["if_limited"]["seconds"].as_f64().unwrap());
+    assert!((limit * seconds / 60.0 - 240.0).abs() < 1e-6 && seconds > 2.0 * told["seconds_per_second_of_latency"].as_f64().unwrap());
+    let text = workspace.start_with(["plan", "docs"]).finish().exits(0).stdout;
+    assert!(text.contains("unless the account's limits are lower") && text.contains("requests a minute would make it"), "{text}");
+    let told = plan(&workspace, &["--set", "llm.limits.requests_per_minute=100"]);
+    assert_eq!((&told["limits_unknown"], &told["if_limited"]), (&false.into(), &Value::Null));
+    // Before there is any answer the range is worth having, and what answers may cost at the most stands apart.
+    let (low, high) = (told["cost_usd"]["low"].as_f64().unwrap(), told["cost_usd"]["high"].as_f64().unwrap());
+    let most = told["cost_at_most_usd"].as_f64().unwrap();
+    assert!(low > 0.0 && high < 10.0 * low && most > high, "{low} to {high}, at most {most}");
+}
+
+#[test]
+fn a_plan_knows_the_limits_that_an_earlier_run_was_told() {
+    let scenario =
+        Scenario { requests_per_second: 40.0, latency_ms: 5, retry_after_s: 0.0, models: vec!["m".to_owned()], ..Scenario::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let simulator = runtime.block_on(Simulator::start(scenario, 0)).unwrap();
+    for key in [None, Some("sk-of-an-account")] {
+        let mut workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.model", "m");
+        workspace = workspace.set("llm.base_url", format!("{}/v1", simulator.base_url()));
+        if let Some(key) = key {
+            workspace = workspace.env("MY_KEY", key).set("llm.api_key_env", "MY_KEY");
+        }
+        for n in 0..20 {
+            workspace.doc(format!("{n:02}.txt"), format!("docid:d{n} a text"));
+        }
+        let told = plan(&workspace, &["--pilot", "2", "--yes"]);
+        assert_eq!(told["bound_by"], "the account's 2400 requests_per_minute", "{told}");
+        assert_eq!(told["limits_unknown"], false);
+        // 108 calls at 40 a second.
+        assert!((1.8..3.5).contains(&told["seconds"]["low"].as_f64().unwrap()), "{told}");
+    }
+}

@@ -76,12 +76,14 @@ impl Limits {
         }
     }
 
-    /// Takes over what `known` knows about the account, as if nothing was used of it at the time 0.
+    /// Takes over what `known` knows about the account, as if nothing was used of it at the time 0. What refusals have taught
+    /// counts as declared: a forecast refuses nobody, so a learned limit would grow without end.
     pub fn add_known(&mut self, known: &Self) {
         for (limit, known) in self.by_meter.iter_mut().zip(known.by_meter) {
             let known = known.filter(|known| !matches!(known.source, Source::Given { .. }));
             let lower = |known: &Limit| limit.is_none_or(|own| known.bucket.per_second() < own.bucket.per_second());
-            if let Some(Limit { source, bucket }) = known.filter(lower) {
+            if let Some(Limit { bucket, .. }) = known.filter(lower) {
+                let source = Source::Declared;
                 *limit = Some(Limit { source, bucket: Bucket::new(bucket.per_second(), bucket.capacity(), bucket.capacity(), 0.0) });
             }
         }

@@ -287,7 +287,7 @@ impl Limits {
 }
 
 /// What a request waits for when this limit is in its way.
-fn hold(meter: Meter) -> Hold {
+pub(super) fn hold(meter: Meter) -> Hold {
     match meter {
         Meter::Requests => Hold::Requests,
         Meter::InputTokens => Hold::InputTokens,

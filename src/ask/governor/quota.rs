@@ -2,12 +2,14 @@
 
 use super::super::dialect::Dialect;
 use super::super::settings::LimitSettings;
+use super::bucket::Bucket;
 use super::given::Given;
-use super::limits::{Limits, Taken};
-use super::need::Need;
+use super::learner::SLACK_S;
+use super::limits::{Limit, Limits, Source, Taken, hold};
+use super::need::{METERS, Need};
 use super::shared::Home;
 use crate::insight::{Admission, Load, Rate};
-use crate::model::Usage;
+use crate::model::{AccountLimit, Hold, Usage};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,6 +40,32 @@ impl Quota {
         self
     }
 
+    /// With limits that are known otherwise, unless a lower one is known already.
+    #[must_use]
+    pub fn with_told(mut self, told: &[AccountLimit], settings: &LimitSettings) -> Self {
+        for limit in told.iter().filter(|limit| limit.per_minute > 0.0 && limit.per_minute.is_finite()) {
+            let Some(meter) = METERS.into_iter().find(|meter| hold(*meter) == limit.meter) else { continue };
+            let per_second = limit.per_minute / 60.0;
+            // The governor uses no more of it at once.
+            let capacity = limit.at_once.min(settings.burst_s * per_second).max(1.0 + SLACK_S * per_second);
+            let known = &mut self.limits.by_meter[meter as usize];
+            if known.is_none_or(|known| per_second < known.bucket.per_second()) {
+                *known = Some(Limit { source: Source::Declared, bucket: Bucket::new(per_second, capacity, capacity, 0.0) });
+            }
+        }
+        self
+    }
+
+    /// What a call counts in the end, on this meter.
+    pub fn counted(&self, meter: Hold, call: &Load) -> f64 {
+        let amounts = self.need(call).settled(call.input - call.cached, call.output);
+        METERS.into_iter().find(|own| hold(*own) == meter).map_or(0.0, |own| amounts.of(own))
+    }
+
+    fn need(&self, call: &Load) -> Need {
+        Need { input: call.input, output: call.output, max_output: call.max_output, dialect: self.dialect }
+    }
+
     /// The limits that are known.
     pub fn rates(&self) -> Vec<Rate> {
         self.limits.rates()
@@ -48,13 +76,13 @@ impl Admission for Quota {
     type Taken = Reserved;
 
     fn try_take(&mut self, call: &Load, now: f64) -> Result<Reserved, f64> {
-        let need = Need { input: call.input, output: call.output, max_output: call.max_output, dialect: self.dialect };
-        self.limits.try_take(&need, now).map(Reserved)
+        self.limits.try_take(&self.need(call), now).map(Reserved)
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
     fn ended(&mut self, call: &Load, Reserved(taken): Reserved, in_flight: usize, now: f64) {
-        let usage = Usage { fresh: call.input as u64, output: call.output as u64, ..Usage::default() };
+        let (cached, output) = (call.cached as u64, call.output as u64);
+        let usage = Usage { fresh: (call.input as u64).saturating_sub(cached), cache_read: cached, output, ..Usage::default() };
         let full = in_flight as f64 >= self.limits.window();
         self.limits.settle(&taken, Some(usage), full, now);
     }

@@ -80,8 +80,8 @@ pub(in crate::cli) struct InspectArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Everything goes to DIR/compare: a run store for each variant, whose answers are kept and paid once; compare.csv, a line for
-each document; compare.json. The user's own results in DIR are neither used nor touched. A measuring run is never answered
-from a store: both runs of --sequential are paid for each time.")]
+each document; compare.json. The user's own results in DIR are not touched; what is answered in DIR is not asked again. A
+measuring run is never answered from a store: both runs of --sequential are paid for each time.")]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command")]
 pub(in crate::cli) struct CompareArgs {
     #[command(flatten)]
@@ -92,6 +92,9 @@ pub(in crate::cli) struct CompareArgs {
     /// A job and settings that make a variant, such as 'material llm.model=gpt-6-luna' or mine.toml. To be repeated
     #[arg(long = "variant", value_name = "JOB [KEY=VALUE]...", conflicts_with = "job")]
     pub variants: Vec<String>,
+    /// Only so many documents, from all parts of the input
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub documents: Option<u64>,
     /// The column that is compared [default: the one best_... that all variants have]
     #[arg(long, value_name = "COLUMN")]
     pub field: Option<String>,

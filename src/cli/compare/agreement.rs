@@ -7,7 +7,7 @@ use crate::insight::distribution::quantile;
 use crate::insight::proportion::{Share, mcnemar};
 use crate::write::{cell, guarded};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Names that are told before the rest is only counted.
 const NAMED: usize = 5;
@@ -117,8 +117,7 @@ impl<'a> Comparison<'a> {
     /// Labels of what is no document, and documents without a label.
     pub fn unlabelled(&self) -> Option<(Vec<&str>, Vec<&str>)> {
         let labels = self.labels?;
-        let known: HashSet<&str> = self.documents.iter().map(|(document, _)| *document).collect();
-        let unknown = labels.by_document.keys().map(String::as_str).filter(|name| !known.contains(name)).collect();
+        let unknown = labels.unknown.iter().map(String::as_str).collect();
         let missing = self.documents.iter().map(|(name, _)| *name).filter(|name| !labels.by_document.contains_key(*name)).collect();
         Some((unknown, missing))
     }
@@ -183,7 +182,7 @@ impl<'a> Comparison<'a> {
             json!({
                 "file": labels.file,
                 "column": labels.column,
-                "labels": labels.by_document.len(),
+                "labels": labels.by_document.len() + unknown.len(),
                 "repeated": labels.repeated,
                 "unknown": unknown,
                 "documents_without": missing.len(),

@@ -2,7 +2,7 @@
 
 use crate::cli::exit::Stop;
 use crate::prepare::encoding_of;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 /// Labels by document.
@@ -16,6 +16,20 @@ pub(super) struct Labels {
     pub by_document: BTreeMap<String, String>,
     /// Lines that say again what was said before.
     pub repeated: u64,
+    /// Names that are no document's, once the documents are known.
+    pub unknown: Vec<String>,
+}
+
+/// How labels and documents go together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Matched {
+    /// Documents with a label, and those of them that only the end of a path matches.
+    pub documents: u64,
+    pub by_end: u64,
+    /// Documents without one.
+    pub without: u64,
+    /// The name of some document.
+    pub example: String,
 }
 
 impl Labels {
@@ -30,6 +44,9 @@ impl Labels {
     fn parse(name: &str, text: &str, column: Option<&str>) -> Result<Self, String> {
         let head = text.lines().next().unwrap_or_default();
         let delimiter = *b",;\t".iter().max_by_key(|mark| head.bytes().filter(|byte| byte == *mark).count()).unwrap_or(&b',');
+        if let Some(line) = unclosed_quote(text) {
+            return Err(format!("the quote that is opened in line {line} is never closed: write \"\" for a quote inside a value"));
+        }
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
         let heads: Vec<String> = reader.headers().map_err(|e| e.to_string())?.iter().map(ToOwned::to_owned).collect();
         let place = |wanted: &str| heads.iter().position(|head| head.eq_ignore_ascii_case(wanted));
@@ -47,6 +64,12 @@ impl Labels {
         for record in reader.records() {
             let record = record.map_err(|e| e.to_string())?;
             let line = record.position().map_or(0, csv::Position::line);
+            if record.iter().skip(heads.len()).any(|field| !field.is_empty()) {
+                let (fields, columns) = (record.len(), heads.len());
+                return Err(format!(
+                    "line {line} has {fields} fields for {columns} columns: put a value with the separator in it into quotes"
+                ));
+            }
             let (Some(document), Some(label)) = (record.get(document), record.get(label).filter(|label| !label.is_empty())) else {
                 continue;
             };
@@ -63,6 +86,84 @@ impl Labels {
         }
         if labels.by_document.is_empty() { Err("there is no label in it".to_owned()) } else { Ok(labels) }
     }
+
+    /// Gives the labels to documents: by name, and otherwise by the end of the path if that is of one document alone.
+    pub fn give(&mut self, documents: impl Iterator<Item = String>) -> Matched {
+        let mut matched = Matched::default();
+        let mut by_last: HashMap<String, Vec<&String>> = HashMap::new();
+        for name in self.by_document.keys() {
+            by_last.entry(last_part(&path(name)).to_owned()).or_default().push(name);
+        }
+        // The documents that a label may be of, and whether one of them has exactly its name.
+        let mut found: BTreeMap<&String, (bool, Vec<String>)> = BTreeMap::new();
+        for document in documents {
+            if matched.example.is_empty() {
+                matched.example.clone_from(&document);
+            }
+            matched.without += 1;
+            let own = path(&document);
+            for name in by_last.get(last_part(&own)).into_iter().flatten() {
+                let (exactly, candidates) = found.entry(name).or_default();
+                let given = path(name);
+                if given == own {
+                    (*exactly, *candidates) = (true, vec![document.clone()]);
+                } else if !*exactly && candidates.len() < 2 && (is_end(&own, &given) || is_end(&given, &own)) {
+                    candidates.push(document.clone());
+                }
+            }
+        }
+        let mut given: BTreeMap<String, String> = BTreeMap::new();
+        // Exact names first: what they name is not open to others.
+        let (exact, by_end): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, (exactly, _))| *exactly);
+        for (name, (exactly, candidates)) in exact.into_iter().chain(by_end) {
+            if let ([document], Some(label)) = (&candidates[..], self.by_document.get(name))
+                && !given.contains_key(document)
+            {
+                given.insert(document.clone(), label.clone());
+                matched.by_end += u64::from(!exactly);
+                matched.documents += 1;
+                self.unknown.push(name.clone());
+            }
+        }
+        let used: HashSet<String> = std::mem::take(&mut self.unknown).into_iter().collect();
+        self.unknown = self.by_document.keys().filter(|name| !used.contains(*name)).cloned().collect();
+        self.by_document = given;
+        matched.without -= matched.documents;
+        matched
+    }
+}
+
+/// A name as it is compared.
+fn path(name: &str) -> String {
+    let name = name.replace('\\', "/");
+    name.trim_start_matches("./").trim_start_matches('/').to_owned()
+}
+
+/// What stands behind the last separator; that of a row stands before its number.
+fn last_part(path: &str) -> &str {
+    path.rsplit(['/', '#']).next().unwrap_or(path)
+}
+
+/// Whether `path` ends with `end`, from a separator on.
+fn is_end(path: &str, end: &str) -> bool {
+    path.strip_suffix(end).is_some_and(|before| before.ends_with(['/', '#']))
+}
+
+/// The line of a quote that is opened and never closed. A quote opens only at the beginning of a field.
+fn unclosed_quote(text: &str) -> Option<usize> {
+    let (mut line, mut open, mut at_start) = (1, None, true);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, open) {
+            ('"', Some(_)) if chars.next_if_eq(&'"').is_some() => {}
+            ('"', Some(_)) => open = None,
+            ('"', None) if at_start => open = Some(line),
+            _ => {}
+        }
+        line += usize::from(c == '\n');
+        at_start = open.is_none() && (matches!(c, ',' | ';' | '\t' | '\n') || (at_start && c.is_whitespace()));
+    }
+    open
 }
 
 /// Text without what makes no difference: case, and spaces around and between words. Numbers are as short as can be.
@@ -117,6 +218,38 @@ mod tests {
             assert!(found.contains(error), "{found}");
         }
         assert_eq!(parse("document,a,b\nx,1,2\n", Some("b")).unwrap()[0].1, "2");
+    }
+
+    #[test]
+    fn labels_find_their_documents_by_name_or_by_the_end_of_the_path() {
+        let names = ["a.jpg", "old/b.jpg", "new/b.jpg", "deep/down/c.jpg", "t.csv#17", "e.jpg"];
+        let mut labels =
+            Labels::parse("l.csv", "file,label\nphotos/a.jpg,1\nb.jpg,2\ndown\\c.jpg,3\n17,4\n./e.jpg,5\nnobody.jpg,6\n", None).unwrap();
+        let matched = labels.give(names.iter().map(|name| (*name).to_owned()));
+        assert_eq!(matched, Matched { documents: 4, by_end: 3, without: 2, example: "a.jpg".to_owned() });
+        // One that could be of two documents is of neither.
+        assert_eq!(labels.unknown, ["b.jpg", "nobody.jpg"]);
+        let given: Vec<(&str, &str)> = labels.by_document.iter().map(|(name, label)| (name.as_str(), label.as_str())).collect();
+        assert_eq!(given, [("a.jpg", "1"), ("deep/down/c.jpg", "3"), ("e.jpg", "5"), ("t.csv#17", "4")]);
+        let mut both = Labels::parse("l.csv", "file,label\nx/a.jpg,1\na.jpg,2\n", None).unwrap();
+        both.give(["a.jpg".to_owned()].into_iter());
+        assert_eq!((both.by_document["a.jpg"].as_str(), &both.unknown[..]), ("2", &["x/a.jpg".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_file_that_is_broken_is_refused_with_the_line() {
+        for (text, error) in [
+            ("document,label\na.jpg,\"metal\nb.jpg,wood\n", "opened in line 2 is never closed"),
+            ("document,label\na.jpg,metal, shiny\n", "line 2 has 3 fields for 2 columns"),
+        ] {
+            assert!(parse(text, None).unwrap_err().contains(error), "{text}");
+        }
+        // Quotes inside of values, and empty fields at the end, as spreadsheets write them.
+        for text in
+            ["document,label\na.jpg,6\" pipe\n", "document,label\n\"a \"\"b\"\".jpg\",wood,\n", "document,label\n\"a\nb.jpg\",wood\n"]
+        {
+            assert_eq!(parse(text, None).unwrap().len(), 1, "{text}");
+        }
     }
 
     #[test]

@@ -17,10 +17,12 @@ use super::assemble::{Assembled, Server, Wishes, assemble, flags};
 use super::exit::{Exit, Stop};
 use super::run::style;
 use super::settings::{self, Settings};
+use crate::ask::StopKind;
 use crate::config::Config;
-use crate::model::Money;
-use crate::store::{Archive, RunLock, View};
-use serde_json::{Map, Value};
+use crate::engine::Sample;
+use crate::model::{Bill, Money};
+use crate::store::{Archive, RunLock, StoreError, View};
+use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +49,50 @@ fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), St
 /// A run with further settings.
 async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Result<Assembled, Stop> {
     let (config, settings) = load(args, further)?;
-    assemble(&config, settings, Wishes { server, ..Wishes::default() }).await
+    let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
+    assemble(&config, settings, Wishes { server, sample, ..Wishes::default() }).await
+}
+
+/// What the runs of a comparison in one directory have sent and spent.
+pub(super) struct Spent {
+    /// Its name below the directory of comparisons.
+    pub name: String,
+    pub directory: PathBuf,
+    pub runs: usize,
+    pub requests: u64,
+    pub bill: Bill,
+    /// What requests may have cost whose end is not known.
+    pub lost: Money,
+}
+
+impl Spent {
+    pub fn json(&self) -> Value {
+        json!({
+            "run": null,
+            "comparison": self.name,
+            "directory": self.directory.display().to_string(),
+            "runs": self.runs,
+            "requests": self.requests,
+            "cost": self.bill.to_string(),
+            "cost_usd": self.bill.exact().map(Money::usd),
+        })
+    }
+}
+
+/// What comparisons have spent in an output directory, by the names of their directories.
+pub(super) fn spent_in(output: &Path) -> Result<Vec<Spent>, StoreError> {
+    let entries = std::fs::read_dir(output.join(DIRECTORY)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut directories: Vec<PathBuf> = entries.collect();
+    directories.sort_unstable();
+    let mut all = Vec::new();
+    for directory in directories {
+        let Some(archive) = Archive::open(&directory)? else { continue };
+        let (requests, bill) = archive.bill(None)?;
+        let name = directory.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let (runs, lost) = (archive.runs()?.len(), archive.lost()?.1.unwrap_or_default());
+        all.push(Spent { name, directory, runs, requests, bill, lost });
+    }
+    Ok(all)
 }
 
 /// The directory of comparisons. Nobody else compares there while this value lives.
@@ -77,6 +122,18 @@ impl Ground {
         Ok(Self { output: output.to_owned(), directory, quiet, _lock: lock })
     }
 
+    /// Whether a run can work in this directory: to be asked before anybody is told a price.
+    fn check(&self, name: &str) -> Result<(), Stop> {
+        let directory = self.directory.join(name);
+        let unusable = |why: String| Stop::usage(format!("{}: {why}; move it away, or name another --output", directory.display()));
+        Archive::open(&directory).map_err(|e| unusable(e.to_string()))?;
+        match std::fs::metadata(&directory) {
+            Ok(found) if !found.is_dir() => Err(unusable("this is not a directory".to_owned())),
+            Ok(_) => tempfile::tempfile_in(&directory).map(drop).map_err(|e| unusable(format!("it cannot be written to: {e}"))),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Runs to the end in a directory of its own.
     async fn run(&self, name: &str, title: &str, mut run: Assembled) -> Result<Measured, Stop> {
         let directory = self.directory.join(name);
@@ -87,25 +144,24 @@ impl Ground {
         run.plan.copy = None;
         self.say(&format!("compare: {title}"));
         let outcome = run.run(style(Progress::Auto, self.quiet)).await?;
-        if let Some(stop) = outcome.stop {
+        let sampled = outcome.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Sampled);
+        if let Some(stop) = outcome.stop.filter(|_| !sampled) {
             let message = format!("{title}: {}\nthere is no comparison yet; what is done is in {}", stop.message, directory.display());
             return Err(Stop { exit: stop.kind.into(), message });
         }
         let gone = || Stop::internal(format!("{}: the run store is gone", directory.display()));
         let archive = Archive::open(&directory).map_err(Stop::internal)?.ok_or_else(gone)?;
-        let view = archive.view(None, false).map_err(Stop::internal)?.ok_or_else(gone)?;
+        let view = archive.view(None, sampled).map_err(Stop::internal)?.ok_or_else(gone)?;
         Ok(Measured { archive, view, unanswered: outcome.unanswered > 0 })
     }
 
     /// What is spent in the output directory, but for the runs in `directory`.
     fn spent_elsewhere(&self, directory: &Path) -> Result<Money, Stop> {
-        let inside = std::fs::read_dir(&self.directory).into_iter().flatten().flatten().map(|entry| entry.path());
-        let others = inside.chain([self.output.clone()]).filter(|other| other != directory);
-        let spent = |other: PathBuf| {
-            let Some(archive) = Archive::open(&other)? else { return Ok(Money::ZERO) };
-            Ok(archive.bill(None)?.1.usd + archive.lost()?.1.unwrap_or_default())
-        };
-        others.map(spent).sum::<Result<Money, crate::store::StoreError>>().map_err(Stop::usage)
+        let inside = spent_in(&self.output).map_err(Stop::usage)?;
+        let others = inside.iter().filter(|other| other.directory != directory).map(|other| other.bill.usd + other.lost).sum::<Money>();
+        let Some(own) = Archive::open(&self.output).map_err(Stop::usage)?.filter(|_| self.output != directory) else { return Ok(others) };
+        let own = || Ok::<_, StoreError>(own.bill(None)?.1.usd + own.lost()?.1.unwrap_or_default());
+        Ok(others + own().map_err(Stop::usage)?)
     }
 
     /// Writes a file of the comparison; it is there whole or not at all.

@@ -17,7 +17,11 @@ const SAMPLE: Sample = Sample { documents: 50, seed: 0 };
 /// A sentence about what asking twice about all documents costs.
 pub(super) async fn price(ground: &Ground, run: &Assembled) -> Result<String, Stop> {
     let plan = &run.plan;
-    let documents = plan.roots.unsorted().count() as u64;
+    let all = plan.roots.unsorted().count() as u64;
+    if all == 0 {
+        return Err(Stop::usage(format!("no documents in {}", plan.roots.describe())));
+    }
+    let documents = plan.sample.map_or(all, |sample| sample.documents.min(all));
     let about = format!("{documents} documents are asked about twice, with {}: ", plan.account.model);
     for directory in [ground.output.clone()].into_iter().chain(RUNS.map(|name| ground.directory.join(name))) {
         if let Some((rows, bill)) = spent(&directory, plan.recipe).map_err(Stop::usage)?
@@ -27,7 +31,7 @@ pub(super) async fn price(ground: &Ground, run: &Assembled) -> Result<String, St
             return Ok(format!("{about}about {total}, as {rows} of them have cost {usd} in {}", directory.display()));
         }
     }
-    let places = SAMPLE.places(documents);
+    let places = SAMPLE.places(all);
     let (mut looked_at, mut most) = (0, Some(Money::ZERO));
     for (document, _) in plan.roots.walk() {
         if places.as_ref().is_none_or(|places| places.binary_search(&document.index).is_ok()) {

@@ -34,6 +34,10 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
     let parallel = prepare(args, &PARALLEL.map(ToOwned::to_owned), Server::Configured).await?;
     let ground = Ground::open(&parallel.plan.output.dir, args.quiet)?;
     let concurrency = parallel.plan.llm.concurrency;
+    for name in RUNS {
+        ground.check(name)?;
+        leavings(&ground.directory.join(name))?;
+    }
     if parallel.plan.account.provider != Provider::Simulated {
         say(&price(&ground, &parallel).await?);
         if !args.yes && !agreed("Begin?", "nobody can be asked here: --yes begins")? {
@@ -63,15 +67,22 @@ fn measure(run: &Measured) -> Result<Measurement, Stop> {
     Ok(measurement)
 }
 
-/// Makes room for a measuring run, which must not find answers. What is not of a run is left alone.
+/// Makes room for a measuring run, which must not find answers.
 fn empty(directory: &Path) -> Result<(), Stop> {
+    let failed = |e: std::io::Error| Stop::internal(format!("{}: {e}", directory.display()));
+    let remove = |path: &PathBuf| if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    leavings(directory)?.iter().try_for_each(remove).map_err(failed)
+}
+
+/// What an earlier run has left there, in the order in which it goes. What is not of a run is left alone.
+fn leavings(directory: &Path) -> Result<Vec<PathBuf>, Stop> {
     let failed = |e: std::io::Error| Stop::internal(format!("{}: {e}", directory.display()));
     let entries = std::fs::read_dir(directory).into_iter().flatten().map(|entry| entry.map(|entry| entry.path()));
     let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     // A run that has died early leaves its lock and nothing else.
     let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     if entries.iter().all(|path| is_hidden(path)) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let store = directory.join(crate::store::FILE_NAME);
     if !entries.contains(&store) {
@@ -80,6 +91,5 @@ fn empty(directory: &Path) -> Result<(), Stop> {
     }
     // The store goes last: it is what tells the next attempt that all of this may go.
     entries.sort_unstable_by_key(|path| *path == store);
-    let remove = |path: &PathBuf| if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-    entries.iter().try_for_each(remove).map_err(failed)
+    Ok(entries)
 }

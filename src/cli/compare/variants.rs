@@ -1,8 +1,8 @@
 //! Jobs, models and prompts against each other: each variant in a run store of its own, and then their answers side by side.
 
-use super::agreement::Comparison;
+use super::agreement::{Comparison, some};
 use super::answers::{Answers, directory};
-use super::labels::Labels;
+use super::labels::{Labels, Matched, normalised};
 use super::{Ground, load, prepare};
 use crate::ask::Provider;
 use crate::cli::agreed;
@@ -13,12 +13,16 @@ use crate::cli::exit::{Exit, Stop};
 use crate::cli::plan::{ASK_FROM_USD, Report};
 use crate::cli::print;
 use crate::engine::History;
+use crate::read::Roots;
+use crate::write::cell;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What columns that hold a recommendation begin with.
 const BEST: &str = "best_";
 
 pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
-    let labels = args.labels.as_deref().map(|file| Labels::read(file, args.label_column.as_deref())).transpose()?;
+    let mut labels = args.labels.as_deref().map(|file| Labels::read(file, args.label_column.as_deref())).transpose()?;
     if args.variants.len() < 2 && labels.is_none() {
         return Err(Stop::usage("there is nothing to compare it with: name another --variant, or --labels"));
     }
@@ -32,10 +36,16 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
             return Err(Stop::usage(format!("--variant '{name}' is there twice")));
         }
         let run = prepare(args, &further, Server::Configured).await;
-        let run = run.map_err(|stop| Stop { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
+        let mut run = run.map_err(|stop| Stop { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
+        ground.check(&directory(&name))?;
+        run.plan.more_answers = Some(ground.output.clone());
         runs.push((name, run));
     }
     let field = field(&runs, args.field.as_deref())?;
+    if let (Some(labels), Some((_, run))) = (&mut labels, runs.first()) {
+        match_labels(labels, &run.plan.roots, &ground)?;
+        check_values(labels, &runs, &field, &ground)?;
+    }
     if !price_is_agreed(args, &ground, &runs).await? {
         return Ok(Exit::Ok);
     }
@@ -56,12 +66,72 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
     Ok(if answers.iter().any(|answers| answers.unanswered) { Exit::FailedRows } else { Exit::Ok })
 }
 
+/// Gives the labels to the documents of the input, and tells how many fit.
+fn match_labels(labels: &mut Labels, roots: &Roots, ground: &Ground) -> Result<(), Stop> {
+    let Matched { documents, by_end, without, example } = labels.give(roots.walk().map(|(document, _)| document.name));
+    let (file, unknown): (_, Vec<&str>) = (&labels.file, labels.unknown.iter().map(String::as_str).collect());
+    if documents == 0 {
+        return Err(Stop::usage(format!(
+            "labels {file}: none of its names is that of a document: {}; documents are called like {example}. Nothing was sent",
+            some(&unknown)
+        )));
+    }
+    let ends = if by_end > 0 { format!(", {by_end} of them by the end of their path") } else { String::new() };
+    ground.say(&format!("compare: labels {file}: {documents} documents have a label{ends}, {without} have none"));
+    if !unknown.is_empty() {
+        ground.say(&format!("compare: labels {file}: {} names are of no document: {}", unknown.len(), some(&unknown)));
+    }
+    Ok(())
+}
+
+/// Points out labels that no variant can give.
+fn check_values(labels: &Labels, runs: &[(String, Assembled)], field: &str, ground: &Ground) -> Result<(), Stop> {
+    let forms: Vec<Option<&Value>> = runs.iter().flat_map(|(_, run)| run.plan.jobs.iter()).map(|job| job.form_of(field)).collect();
+    let can = |label: &str| forms.iter().any(|form| form.is_none_or(|form| can_be(form, label)));
+    let mut values: BTreeMap<String, u64> = BTreeMap::new();
+    for label in labels.by_document.values().filter(|label| !can(label)) {
+        *values.entry(normalised(label)).or_default() += 1;
+    }
+    if values.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = values.iter().map(|(value, n)| format!("\"{value}\" ({n} times)")).collect();
+    let named = some(&named.iter().map(String::as_str).collect::<Vec<_>>());
+    let choices = forms.iter().flatten().find_map(|form| form["enum"].as_array());
+    let choices =
+        choices.map_or_else(String::new, |all| format!("; {field} can be: {}", all.iter().map(cell).collect::<Vec<_>>().join(", ")));
+    let message = format!("labels {}: no variant can answer {named}{choices}", labels.file);
+    if values.values().sum::<u64>() == labels.by_document.len() as u64 {
+        return Err(Stop::usage(format!("{message}. Nothing was sent: is --label-column or --field the right one?")));
+    }
+    ground.say(&format!("compare: {message}"));
+    Ok(())
+}
+
+/// Whether an answer of this form can be equal to a label.
+fn can_be(form: &Value, label: &str) -> bool {
+    let label = normalised(label);
+    if let Some(choices) = form["enum"].as_array() {
+        return choices.iter().any(|choice| normalised(&cell(choice)) == label);
+    }
+    match form["type"].as_str() {
+        Some("boolean") => ["true", "false"].contains(&label.as_str()),
+        Some(kind @ ("integer" | "number")) => label.parse::<f64>().is_ok_and(|number| {
+            let bound = |key: &str| form[key].as_f64();
+            let whole = kind == "number" || number.fract() == 0.0;
+            whole && bound("minimum").is_none_or(|least| number >= least) && bound("maximum").is_none_or(|most| number <= most)
+        }),
+        _ => true,
+    }
+}
+
 /// Tells what the calls that are not answered yet will cost. Whether that is little, or agreed to.
 async fn price_is_agreed(args: &CompareArgs, ground: &Ground, runs: &[(String, Assembled)]) -> Result<bool, Stop> {
     let (mut most, mut calls) = (Some(0.0), 0);
     for (name, run) in runs.iter().filter(|(_, run)| run.plan.account.provider != Provider::Simulated) {
         let mut plan = prepare(args, &parse(name)?.1, Server::Nobody).await?.plan;
         plan.output.dir = ground.directory.join(directory(name));
+        plan.more_answers = Some(ground.output.clone());
         let history = History::of(&plan).map_err(run_failed)?;
         let report = Report::of(plan, &history).await?;
         calls += report.prediction.calls;
@@ -137,6 +207,24 @@ mod tests {
         assert!(pick(["best_a best_b", "best_b best_a"], None).unwrap_err().contains("all have: best_a, best_b"));
         assert!(pick(["a b", "b a"], Some("c")).unwrap_err().contains("--field c: not all variants have it; all have: a, b"));
         assert!(pick(["a b", "c"], None).unwrap_err().contains("one: a, b\n  two: c"));
+    }
+
+    #[test]
+    fn a_label_that_no_answer_can_be_equal_to_is_found() {
+        let form = |form: &str| serde_json::from_str::<Value>(form).unwrap();
+        for (schema, label, can) in [
+            (r#"{"type": "string", "enum": ["metal", "wood"]}"#, " Metal", true),
+            (r#"{"type": "string", "enum": ["metal", "wood"]}"#, "steel", false),
+            (r#"{"type": "integer", "minimum": 1, "maximum": 10}"#, "10.0", true),
+            (r#"{"type": "integer", "minimum": 1, "maximum": 10}"#, "11", false),
+            (r#"{"type": "integer"}"#, "many", false),
+            (r#"{"type": "number"}"#, "1.5", true),
+            (r#"{"type": "boolean"}"#, "TRUE", true),
+            (r#"{"type": "boolean"}"#, "yes", false),
+            (r#"{"type": "string"}"#, "anything", true),
+        ] {
+            assert_eq!(can_be(&form(schema), label), can, "{schema} {label}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod terms;
 pub use faults::{FaultKind, Faults, Poison};
 pub use terms::{CacheTerms, Change, Prices, RetryAfter};
 
+use crate::model::{AccountLimit, Hold};
 use serde::Deserialize;
 use serde::de::Error as _;
 
@@ -120,6 +121,20 @@ impl Scenario {
             Some(problem) => Err(toml::de::Error::custom(problem)),
             None => Ok(scenario),
         }
+    }
+
+    /// The limits that a client of Anthropic's dialect meets.
+    pub fn limits(&self) -> Vec<AccountLimit> {
+        let per_second = self.requests_per_second;
+        let burst = if self.burst > 0 { f64::from(self.burst) } else { per_second.max(1.0) };
+        let of_tokens = |meter, per_minute: u64| (meter, per_minute as f64, per_minute as f64 / 60.0 * self.burst_s);
+        let limits = [
+            (Hold::Requests, 60.0 * per_second, burst),
+            of_tokens(Hold::InputTokens, self.input_tokens_per_minute),
+            of_tokens(Hold::OutputTokens, self.output_tokens_per_minute),
+        ];
+        let there = limits.into_iter().filter(|(_, per_minute, _)| *per_minute > 0.0);
+        there.map(|(meter, per_minute, at_once)| AccountLimit { meter, per_minute, at_once }).collect()
     }
 
     /// The first impossible value, in words.

@@ -1,0 +1,78 @@
+//! Documents of the same content. With `llm.share_identical_calls` only the first of them is asked about.
+//!
+//! A sample cannot tell how many there are, so a plan counts them over the whole input: 16 bytes of memory for each
+//! document. A file is read only if another document has its size.
+
+use super::list::Found;
+use super::positions::Positions;
+use crate::model::{Digest, Place};
+use crate::read::Roots;
+use crate::store::AnsweredContents;
+
+/// The contents of documents, as far as they are known, and their places.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// Content and place.
+    known: Vec<(u64, u64)>,
+    /// Size and place of files that nobody has read yet.
+    unread: Vec<(u64, u64)>,
+}
+
+impl Contents {
+    /// Adds a document that has work to do.
+    pub fn add(&mut self, found: &Found) {
+        let place = found.document.index;
+        let before = found.versions.iter().find(|version| found.stamp.is_some() && version.stamp == found.stamp);
+        let content = match (&found.document.place, before.and_then(|version| version.digest)) {
+            (Place::Row(row), _) => Some(row.digest.short()),
+            (_, Some(digest)) => Some(digest.short()),
+            // The entity tag of an object tells its content; one without is taken to be like no other.
+            (Place::Object { key, listed, .. }, None) => {
+                let tag = listed.filter(|stamp| stamp.changed_ns != 0).map(|stamp| format!("{} {}", stamp.size, stamp.changed_ns));
+                Some(Digest::of(tag.as_deref().unwrap_or(key).as_bytes()).short())
+            }
+            (Place::File(_), None) => None,
+        };
+        match content {
+            Some(content) => self.known.push((content, place)),
+            None => self.unread.push((found.stamp.map_or(0, |stamp| stamp.size), place)),
+        }
+    }
+
+    /// The first document of each content that has no answers yet. Blocks.
+    pub fn first(mut self, answered: &AnsweredContents, roots: &Roots) -> Positions {
+        let mut first = Vec::new();
+        self.unread.sort_unstable();
+        let mut to_read = Vec::new();
+        for same_size in self.unread.chunk_by(|one, other| one.0 == other.0) {
+            let places = same_size.iter().map(|(_, place)| *place);
+            if same_size.len() > 1 || answered.may_have_size(same_size[0].0) { to_read.extend(places) } else { first.extend(places) }
+        }
+        to_read.sort_unstable();
+        let mut wanted = to_read.iter().peekable();
+        let mut walk = roots.walk();
+        while let (Some(_), Some((document, _))) = (wanted.peek(), walk.next()) {
+            if wanted.next_if(|place| **place == document.index).is_some() {
+                match content_of(&document.place) {
+                    Some(content) => self.known.push((content, document.index)),
+                    None => first.push(document.index),
+                }
+            }
+        }
+        self.known.sort_unstable();
+        self.known.dedup_by_key(|(content, _)| *content);
+        first.extend(self.known.iter().filter(|(content, _)| !answered.has(*content)).map(|(_, place)| *place));
+        first.sort_unstable();
+        let mut positions = Positions::default();
+        first.into_iter().for_each(|place| positions.push(place));
+        positions
+    }
+}
+
+/// The content of a file; `None` if it cannot be read.
+fn content_of(place: &Place) -> Option<u64> {
+    let Place::File(path) = place else { return None };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(std::fs::File::open(path).ok()?).ok()?;
+    Some(Digest(*hasher.finalize().as_bytes()).short())
+}
