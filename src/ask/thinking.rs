@@ -50,9 +50,9 @@ pub fn usual_thinking(model: &str, effort: &str, room: u32) -> Length {
     let length = match effort.to_ascii_lowercase().as_str() {
         "none" | "minimal" | "disabled" => Length::default(),
         _ if holds(&SILENT) || !holds(&THINKING) => Length::default(),
-        "low" => Length::new(0.0, 60.0, 400.0),
-        "" | "medium" | "auto" => Length::new(10.0, 220.0, 1200.0),
-        "high" => Length::new(100.0, 700.0, 3500.0),
+        "low" => Length::new(5.0, 60.0, 300.0),
+        "" | "medium" | "auto" => Length::new(30.0, 200.0, 800.0),
+        "high" => Length::new(100.0, 600.0, 2500.0),
         _ => Length::new(200.0, 1500.0, 10_000.0),
     };
     length.at_most(f64::from(room))

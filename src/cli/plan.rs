@@ -10,7 +10,7 @@ use super::{agreed, print, settings};
 use crate::ask::{StopKind, Tier};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Survey, predict, survey};
 use crate::insight::Interval;
-use crate::model::{Bill, LeftOut, Money};
+use crate::model::{AccountLimit, Bill, LeftOut, Money};
 use crate::report::{duration, say};
 use crate::store::{Archive, Retry, RunRecord};
 use serde_json::{Map, Value, json};
@@ -190,6 +190,10 @@ impl Report {
         if let Some(budget) = self.budget() {
             line("budget", &budget);
         }
+        if !prediction.limits.is_empty() {
+            let shown = |limit: &AccountLimit| format!("{:.0} {} a minute", limit.per_minute, limit.meter.counts());
+            line("limits", &prediction.limits.iter().map(shown).collect::<Vec<_>>().join(", "));
+        }
         line("time", &self.time());
         if let Some(IfLimited { requests_per_minute: n, seconds }) = prediction.if_limited {
             let least = duration(seconds);
@@ -280,6 +284,7 @@ impl Report {
             "repeated": survey.repeated,
             "cost_usd": prediction.cost,
             "cost_at_most_usd": prediction.at_most,
+            "limits": prediction.limits,
             "limits_unknown": prediction.limits_unknown,
             "if_limited": prediction.if_limited,
             "learned_from_documents": prediction.learned_from,

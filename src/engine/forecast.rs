@@ -9,7 +9,7 @@ use super::pretend::Foreseen;
 use super::survey::{DocumentPlan, Survey};
 use crate::ask::Quota;
 use crate::insight::{Durations, Forecast, Interval, Length, Load, Machinery, Observed, Order, ratio_estimate, schedule};
-use crate::model::{Hold, Money, Usage};
+use crate::model::{AccountLimit, Hold, Money, Usage};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Schedules that are played through for an interval.
@@ -42,6 +42,8 @@ pub struct Prediction {
     pub seconds: Option<Interval>,
     /// Seconds for each second that an answer takes.
     pub seconds_per_second: f64,
+    /// Limits of the account that are known, those of the settings included.
+    pub limits: Vec<AccountLimit>,
     /// The account may have limits, and none of them is known.
     pub limits_unknown: bool,
     /// The time if the account had a limit that would be felt.
@@ -116,9 +118,14 @@ impl<'p> Predictor<'p> {
         let per_second = self.play(&loads, |_| 1.0);
         let bounds = self.bounds(&loads, seconds.as_ref().map(|(_, busy)| *busy));
         let bound = bounds.iter().max_by(|one, other| one.1.total_cmp(other.1)).map(|(name, _)| name.clone()).unwrap_or_default();
-        let limits_unknown = self.plan.account.has_limits() && self.limits.rates().is_empty();
+        let limits = self.limits.rates();
+        let limits_unknown = self.plan.account.has_limits() && limits.is_empty();
         let wall = seconds.map_or(per_second.wall_s, |(wall, _)| wall.middle());
         Prediction {
+            limits: limits
+                .iter()
+                .map(|rate| AccountLimit { meter: rate.meter, per_minute: 60.0 * rate.per_second, at_once: rate.burst })
+                .collect(),
             limits_unknown,
             if_limited: limits_unknown.then(|| felt(calls as f64, wall)).flatten(),
             calls,

@@ -216,6 +216,6 @@ fn lengths_of_answers_to_built_in_jobs_are_foreseen() {
             let tokens = encoder.count(&text) as f64;
             assert!((length.low..=length.high).contains(&tokens), "{name} {task}: {tokens} tokens, foreseen {length:?}");
         }
-        assert!(length.high < 8.0 * length.low + 20.0, "{name} {task}: {length:?} says nothing");
+        assert!(length.high < 8.0 * length.low + 25.0, "{name} {task}: {length:?} says nothing");
     }
 }

@@ -53,6 +53,16 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// What a limit of this kind counts, in words.
+    pub fn counts(self) -> &'static str {
+        match self {
+            Self::InputTokens => "input tokens",
+            Self::OutputTokens => "output tokens",
+            Self::Tokens => "tokens",
+            _ => "requests",
+        }
+    }
+
     /// Every reason, in the order of their discriminants.
     pub const ALL: [Self; 11] = [
         Self::Ledger,

@@ -31,7 +31,7 @@ score = { type = "integer", min = 1, max = 10 }
 "#;
 
 /// Accounts that are tried at the same time: they mostly wait.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 /// Documents, and those of the pilot.
 const DOCUMENTS: usize = 150;
 const PILOT: &str = "30";
@@ -54,10 +54,10 @@ impl Account {
         let (job, calls) = [(("one", SINGLE), 1.0), (("two", JOB), 3.0), (("aspects", ASPECTS), 3.0)][random.usize(..3)];
         let (shares, copies) = (random.bool(), if random.bool() { 0.6 * random.f64() } else { 0.0 });
         let cached = random.bool();
-        let latency_ms = random.u64(60..250);
+        let latency_ms = random.u64(200..700);
         let distinct = if shares { 1.0 - copies } else { 1.0 };
         // So that the rest takes some seconds if this limit binds.
-        let per_s = 120.0 * distinct * calls / (3.0 + 3.0 * random.f64());
+        let per_s = 120.0 * distinct * calls / (10.0 + 8.0 * random.f64());
         let reserved = if provider == "openai" { 3000.0 } else { 1200.0 };
         let mut scenario = Scenario {
             seed,
@@ -72,12 +72,16 @@ impl Account {
             ..Scenario::default()
         };
         let mut settings =
-            vec![format!("llm.model={model}"), format!("llm.share_identical_calls={shares}"), "llm.limits.burst_s=0.5".to_owned()];
-        settings.push(format!("llm.concurrency={}", random.usize(8..48)));
+            vec![format!("llm.model={model}"), format!("llm.share_identical_calls={shares}"), "llm.limits.burst_s=1".to_owned()];
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits")]
         let whole = |limit: f64| limit as u64;
+        let wide = random.u64(16..48);
         let tokens = whole(60.0 * per_s * reserved);
         let kind = random.usize(..8);
+        // Without a limit it is the concurrency that makes it take as long.
+        let answer_s = (latency_ms + scenario.jitter_ms / 2) as f64 / 1000.0;
+        let concurrency = if kind == 0 { whole(per_s * answer_s).max(2) } else { wide };
+        settings.push(format!("llm.concurrency={concurrency}"));
         let kind = match kind {
             0 => "no limit",
             1 | 2 => {
@@ -135,6 +139,8 @@ struct Played {
     planned_s: f64,
     took_s: f64,
     bound: String,
+    /// Whether the plan says that it knows of no limit.
+    unknown: bool,
 }
 
 async fn play(account: &Account, seed: u64) -> Played {
@@ -153,7 +159,7 @@ async fn play(account: &Account, seed: u64) -> Played {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
         command.args(args).args(["docs", "--job", "job.toml"]).current_dir(&directory).env("XDG_RUNTIME_DIR", directory.join("runtime"));
         command.env("ANTHROPIC_API_KEY", "key-for-a-bench").env("OPENAI_API_KEY", "key-for-a-bench").stderr(Stdio::null());
-        settings.iter().for_each(|set| drop(command.args(["--set", set])));
+        command.args(settings.iter().flat_map(|set| ["--set", set]));
         command.output().unwrap().stdout
     };
     let (docmill, planned) = tokio::task::spawn_blocking(move || {
@@ -175,6 +181,7 @@ async fn play(account: &Account, seed: u64) -> Played {
         cost,
         planned_s: f64::midpoint(number(&planned["seconds"]["low"]), number(&planned["seconds"]["high"])),
         took_s: number(&summary["whole_run"]["wall_seconds"]),
+        unknown: planned["limits_unknown"] == true,
         bound: planned["bound_by"].as_str().unwrap_or_default().to_owned(),
     }
 }
@@ -195,9 +202,10 @@ pub fn accounts(seeds: Range<u64>) {
                     let account = Account::new(seed);
                     let one = runtime.block_on(play(&account, seed));
                     let (held, off) = ((one.low..=one.high).contains(&one.cost), one.planned_s / one.took_s - 1.0);
+                    let kind = format!("{}{}", account.kind, if one.unknown { ", no limit known" } else { "" });
                     println!(
                         "accounts: seed {seed} ({}): {}${:.4} in {:.4} to {:.4}; {}{:.1} s and it was {:.1} s: {:+.0} %; {} binds",
-                        account.kind,
+                        kind,
                         if held { "" } else { "BILL MISSED " },
                         one.cost,
                         one.low,

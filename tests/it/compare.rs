@@ -300,7 +300,7 @@ fn labels_are_looked_at_before_anything_is_sent() {
     assert_eq!(server.requests(), 0);
     let labels = "document,label\nsome/where/0.txt,metal\n1.txt,metal\n2.txt,oak\nnobody.txt,wood\n";
     let run = with("labels.csv", labels, &["--documents", "4", "--json"]).exits(0);
-    run.says(&[
+    let run = run.says(&[
         "3 documents have a label, 1 of them by the end of their path, 5 have none",
         "1 names are of no document: nobody.txt",
         "no variant can answer \"oak\"",
