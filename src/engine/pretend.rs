@@ -14,6 +14,8 @@ use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, M
 use crate::store::Catalog;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 
@@ -157,12 +159,14 @@ impl Shared {
 /// Pretends to ask about one document.
 pub(super) struct Pretended<'s> {
     shared: &'s Shared,
+    /// How many of its calls are of rounds before this one.
+    earlier_rounds: AtomicUsize,
     calls: Mutex<Vec<Foreseen>>,
 }
 
 impl<'s> Pretended<'s> {
     pub fn new(shared: &'s Shared) -> Self {
-        Self { shared, calls: Mutex::default() }
+        Self { shared, earlier_rounds: AtomicUsize::new(0), calls: Mutex::default() }
     }
 
     /// All calls of a document, or why there can be none.
@@ -177,6 +181,16 @@ impl<'s> Pretended<'s> {
             Err(Unfinished::Unasked(failure)) => Ok(Err(failure)),
             Err(Unfinished::Error(error)) => Err(error),
         }
+    }
+
+    /// Whether calls of earlier rounds have made-up answers, of which keys of later calls say nothing; and if so, whether this is a
+    /// copy of a document that is asked about, so that later calls are shared as well.
+    fn made_up_so_far(&self) -> Option<bool> {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = self.earlier_rounds.load(Relaxed);
+        let made_up = calls.iter().take(earlier).filter(|call| call.past.is_none_or(|past| !past.answered && past.cost.is_none()));
+        let (all, open) = made_up.fold((0, 0), |(all, open), call| (all + 1, open + usize::from(call.past.is_none())));
+        (all > 0).then_some(open == 0)
     }
 
     fn made_up(&self, call: &Call, expected: Length) -> CallRecord {
@@ -205,7 +219,8 @@ impl Asks for Pretended<'_> {
         let is_asked = before.iter().any(|before| matches!(before, Before::Open { .. }));
         let all_open: Vec<Before> = calls.iter().map(|_| Before::Open { earlier: None, replaces: false }).collect();
         let roles = roles(&calls, if is_asked { &before } else { &all_open }, &shared.prices);
-        let is_first = self.calls.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let earlier = self.calls.lock().unwrap_or_else(PoisonError::into_inner).len();
+        self.earlier_rounds.store(earlier, Relaxed);
         let mut records = Vec::with_capacity(calls.len());
         for (((call, key), before), role) in calls.iter().zip(keys).zip(before).zip(roles) {
             let task = shared.task(subject.job, call);
@@ -226,14 +241,18 @@ impl Asks for Pretended<'_> {
                     }
                     None => {
                         let free = Past { answered: false, usage: Usage::default(), cost: None };
-                        (self.made_up(call, expected), shared.is_shared(key, subject.row).await?.then_some(free))
+                        let is_shared = match self.made_up_so_far() {
+                            None => shared.is_shared(key, subject.row).await?,
+                            Some(is_copy) => is_copy,
+                        };
+                        (self.made_up(call, expected), is_shared.then_some(free))
                     }
                 },
             };
             let mut foreseen = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             foreseen.push(Foreseen {
                 task,
-                round: if is_first { 0 } else { 1 + u8::from(&*call.task == COMBINE) },
+                round: if earlier == 0 { 0 } else { 1 + u8::from(&*call.task == COMBINE) },
                 order: if shared.prime { role.order() } else { Order::Alone },
                 tokens: call.tokens,
                 shared: call.shared_tokens(),

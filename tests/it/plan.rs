@@ -268,3 +268,19 @@ fn a_plan_knows_the_limits_that_an_earlier_run_was_told() {
         assert!((1.6..3.5).contains(&told["seconds"]["low"].as_f64().unwrap()), "{told}");
     }
 }
+
+#[test]
+fn calls_that_combine_made_up_answers_are_not_taken_for_identical() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server).set("llm.share_identical_calls", "true");
+    let job = "name = \"both\"\ninput = \"text\"\n[[task]]\nid = \"title\"\nprompt = \"A title.\"\n[task.answer]\ntitle = \"string\"\n\
+        [combine]\nmethod = \"model\"\nprompt = \"From {{ answers }} a verdict.\"\n[combine.answer]\nverdict = \"string\"\n";
+    workspace.write("both.toml", job);
+    for (name, text) in [("a", "one"), ("b", "two"), ("c", "three"), ("copy", "two")] {
+        workspace.doc(format!("{name}.txt"), format!("docid:{text} text"));
+    }
+    let told = plan(&workspace, &["--job", "both.toml"]);
+    assert_eq!((&told["calls"], &told["calls_answered"]), (&6.into(), &2.into()));
+    workspace.run(["--job", "both.toml"]).exits(0);
+    assert_eq!(server.ledger().requests(), 6);
+}
