@@ -182,10 +182,12 @@ impl Reader<'_> {
     fn text(&self, schema: &Value, name: &str, in_list: bool) -> Length {
         let name = name.to_lowercase();
         let said = description(schema);
-        let asked =
-            spoken_length(&said).or_else(|| spoken_length(self.prompt).filter(|_| self.alone || (in_list && self.prompt.contains("each"))));
+        let of_prompt = || if in_list { each(self.prompt) } else { spoken_length(self.prompt).filter(|_| self.alone) };
+        let asked = spoken_length(&said).or_else(of_prompt);
         let known = || NAMES.iter().find(|(names, _)| names.iter().any(|known| ends_with(&name, known)));
-        let length = asked.or_else(|| known().map(|(_, length)| *length)).unwrap_or(if in_list { ITEM } else { TEXT });
+        // Items of lists may be a word each.
+        let known = || known().map(|(_, length)| if in_list { Length { low: 0.6 * length.low, ..*length } } else { *length });
+        let length = asked.or_else(known).unwrap_or(if in_list { ITEM } else { TEXT });
         match schema["maxLength"].as_f64() {
             Some(most) => length.at_most((most / 3.0).max(1.0)),
             None => length,
@@ -230,13 +232,13 @@ fn texts(schema: &Value) -> usize {
 
 /// Braces, fences and what else stands around `depth` objects.
 fn overhead(depth: f64) -> Length {
-    Length::new(2.0, 3.0 + depth, 12.0)
+    Length::new(1.0, 3.0 + depth, 12.0)
 }
 
 /// The name of a field with its marks: compact, or with a line of its own.
 fn key(name: &str) -> Length {
     let parts = name.split(|c: char| !c.is_alphanumeric()).map(|part| (part.len() as f64 / 7.0).ceil()).sum::<f64>().max(1.0);
-    Length::new(parts + 1.5, parts + 2.5, parts + 5.0)
+    Length::new(parts + 1.0, parts + 2.5, parts + 5.0)
 }
 
 fn words(text: &str) -> Vec<&str> {
@@ -291,6 +293,12 @@ fn range_before(words: &[&str], at: usize) -> Option<Length> {
     Some(if is_bound { Length::new(0.3 * most, 0.65 * most, most) } else { Length::new(0.9 * most, most, 1.15 * most) })
 }
 
+/// The length that a prompt asks for of each item: "three concerns, each in at most fifteen words".
+fn each(prompt: &str) -> Option<Length> {
+    const NEAR: usize = 50;
+    prompt.match_indices("each").find_map(|(at, _)| spoken_length(&prompt[at..].chars().take(NEAR).collect::<String>()))
+}
+
 /// The length that a text asks for: "two to three sentences", "at most fifteen words".
 fn spoken_length(text: &str) -> Option<Length> {
     let words = words(text);
@@ -317,7 +325,7 @@ mod tests {
     #[test]
     fn values_of_fixed_forms_take_few_tokens() {
         let choice = form(json!({"category": {"type": "string", "enum": ["metal", "wood", "polymer"]}}), "Choose one.").length(5000.0);
-        assert!(choice.high < 20.0 && choice.low > 3.0, "{choice:?}");
+        assert!(choice.high < 22.0 && choice.low > 3.0, "{choice:?}");
         let numbers = form(json!({"stars": {"type": "integer"}, "sure": {"type": "boolean"}}), "How many stars?").length(5000.0);
         assert!(numbers.high < 32.0, "{numbers:?}");
     }
