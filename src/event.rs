@@ -3,7 +3,7 @@
 //! Discrete facts come as they happen; hot facts come as a [`Snapshot`] of the counters a few times a second.
 //! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
 
-use crate::model::{Bill, FailureCode, Hold, Latency, QueueUse, RowStatus, StageUse, Summary, Trace};
+use crate::model::{Bill, FailureCode, Hold, Latency, QueueUse, RowStatus, StageUse, Summary, Tally, Trace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -100,12 +100,7 @@ pub enum RunEvent {
         message: String,
     },
     /// Everything was up to date: nothing was sent and nothing written.
-    UpToDate {
-        /// Documents by status.
-        documents: BTreeMap<RowStatus, u64>,
-        /// Documents by failure code.
-        failures: BTreeMap<FailureCode, u64>,
-    },
+    UpToDate(Tally),
     /// The work is over, and watchers may say what is still to be said. For those within the program: it is no line of JSON.
     #[serde(skip)]
     Ending,

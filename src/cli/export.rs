@@ -52,7 +52,7 @@ fn to_files(archive: &Archive, views: &[(String, View)], output: &OutputSettings
             archive.published_by(view.run, &made.files).map_err(Stop::internal)?;
         }
         let partial = if view.complete { "" } else { " (that run did not get to its end)" };
-        print(&format!("{job}: {} rows of run {}{partial}", made.totals.rows(), view.run))?;
+        print(&format!("{job}: {} rows of run {}{partial}", made.totals.tally.rows(), view.run))?;
         for file in &made.files {
             print(&format!("  {}", output.dir.join(&file.path).display()))?;
         }

@@ -26,11 +26,11 @@ pub(super) fn set(args: &SetArgs) -> Result<Exit, Stop> {
     let store = StoreArgs { output: args.output.clone(), settings };
     let parse = |setting: &String| {
         let (key, value) = setting.split_once('=')?;
-        Some(Request::Set { key: key.trim().to_owned(), value: value.trim().to_owned() })
+        Some((key.trim().to_owned(), value.trim().to_owned()))
     };
     let wrong = |setting: &String| Stop::usage(format!("{setting}: write KEY=VALUE, such as llm.concurrency=64"));
-    let requests = args.settings.iter().map(|setting| parse(setting).ok_or_else(|| wrong(setting))).collect::<Result<Vec<_>, _>>()?;
-    ask_all(&store, &requests)
+    let settings = args.settings.iter().map(|setting| parse(setting).ok_or_else(|| wrong(setting))).collect::<Result<Vec<_>, _>>()?;
+    ask(&store, Request::Set { settings })
 }
 
 pub(super) fn cancel(args: &CancelArgs) -> Result<Exit, Stop> {

@@ -60,12 +60,12 @@ impl Source {
 }
 
 impl LiveSettings for Source {
-    fn set(&self, key: &str, value: &str) -> Result<Revised, String> {
-        let flag = (key.to_owned(), value.to_owned(), "docmill set".to_owned());
+    fn set(&self, settings: &[(String, String)]) -> Result<Revised, String> {
+        let flags = settings.iter().map(|(key, value)| (key.clone(), value.clone(), "docmill set".to_owned())).collect();
         let now = self.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (wanted, problems) = now.with(&Layer::Flags(vec![flag])).map_err(|e| e.to_string())?;
+        let (wanted, problems) = now.with(&Layer::Flags(flags)).map_err(|e| e.to_string())?;
         Settings::from_config(&wanted, problems).map_err(|e| e.to_string())?;
-        if !is_live(key) {
+        if let Some((key, _)) = settings.iter().find(|(key, _)| !is_live(key)) {
             let live = "llm.concurrency, llm.documents, llm.limits.* (not slow_start) and budget.max_usd";
             return Err(format!("{key} is decided when a run begins; while it is at work {live} can change"));
         }

@@ -4,26 +4,34 @@ use super::args::PruneArgs;
 use super::exit::{Exit, Stop};
 use super::settings::archive;
 use super::{agreed, print};
-use crate::store::{Excess, RunLock};
+use crate::store::{Excess, Group, RunLock};
 
 pub(super) fn prune(args: &PruneArgs) -> Result<Exit, Stop> {
     let (settings, archive) = archive(&args.store)?;
     let _lock = RunLock::acquire(&settings.output.dir).map_err(Stop::usage)?;
-    let excess = archive.excess().map_err(Stop::internal)?;
-    if excess == Excess::default() {
-        print("nothing to drop: everything in the store is part of results")?;
+    let Excess { obsolete, elsewhere, rows } = archive.excess(args.all).map_err(Stop::internal)?;
+    let group = |Group { documents, answers, paid }: Group| format!("{documents} documents {{}}, with {answers} answers that cost {paid}");
+    let nothing = obsolete.documents == 0 && rows == 0 && !(args.all && elsewhere.documents > 0);
+    if nothing {
+        print("nothing to drop: everything in the store is part of results, or waits for the next run")?;
+    } else {
+        let what = group(obsolete).replace("{}", "that are in no result any more (edited, renamed or deleted since)");
+        print(&format!("to drop: {what}, and {rows} rows of the past"))?;
+    }
+    if elsewhere.documents > 0 {
+        let what = group(elsewhere).replace("{}", "that were not part of the last run, which had other inputs");
+        let (head, next) = if args.all { ("to drop, too", "") } else { ("kept", "; --all drops them, too") };
+        print(&format!("{head}: {what}{next}"))?;
+    }
+    if nothing {
         return Ok(Exit::Ok);
     }
-    let Excess { documents, answers, paid, rows } = excess;
-    print(&format!(
-        "to drop: {documents} documents that are in no result any more, with {answers} answers that cost {paid}, and {rows} rows of the past"
-    ))?;
     let question = "These answers would have to be paid again. Drop them?";
     if !args.yes && !agreed(question, "nobody can be asked here: --yes drops it")? {
         print("nothing was dropped")?;
         return Ok(Exit::Ok);
     }
-    archive.prune().map_err(Stop::internal)?;
+    archive.prune(args.all).map_err(Stop::internal)?;
     print("dropped")?;
     Ok(Exit::Ok)
 }

@@ -6,8 +6,8 @@ use super::exit::{Exit, Stop};
 use super::print;
 use super::settings::archive_in;
 use crate::event::line;
-use crate::model::{FailureCode, Money};
-use crate::store::{Archive, Counts, Doubt, Holder, Retry, RunLock, RunRecord};
+use crate::model::{Money, Tally};
+use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,7 +55,10 @@ struct Status<'s> {
     store: String,
     run: &'s RunRecord,
     at_work: Option<Holder>,
-    counts: Counts,
+    counted: RunCounts,
+    /// Requests of the run at work that are under way.
+    in_flight: Vec<Doubt>,
+    /// Requests of dead runs whose end is not known.
     doubts: Vec<Doubt>,
     requests: u64,
     spent: crate::model::Bill,
@@ -67,20 +70,18 @@ struct Status<'s> {
 
 impl<'s> Status<'s> {
     fn gather(archive: &Archive, runs: &[RunRecord], run: &'s RunRecord, at_work: Option<Holder>) -> Result<Self, Stop> {
-        let mut counts = archive.counts(run.listing.unwrap_or(run.id), run.recipe).map_err(Stop::internal)?;
-        if run.listing.is_none() && counts.listed == 0 {
-            // It died before it had a listing of its own: everything was as in the run before.
-            let before = runs.iter().rev().find_map(|run| run.listing);
-            counts = before.map_or(Ok(counts), |listing| archive.counts(listing, run.recipe)).map_err(Stop::internal)?;
-        }
-        let doubts = archive.in_doubt().map_err(Stop::internal)?;
+        let counted = archive.run_counts(runs, run).map_err(Stop::internal)?;
+        let unsettled = archive.in_doubt().map_err(Stop::internal)?;
+        let is_at_work = at_work.is_some() && run.outcome.is_none();
+        let (in_flight, doubts) = unsettled.into_iter().partition(|doubt| is_at_work && doubt.run == run.id);
         let (requests, spent) = archive.bill(None).map_err(Stop::internal)?;
         let lost = archive.lost().map_err(Stop::internal)?;
         Ok(Self {
             store: archive.path().display().to_string(),
             run,
             at_work,
-            counts,
+            counted,
+            in_flight,
             doubts,
             requests,
             spent,
@@ -89,17 +90,8 @@ impl<'s> Status<'s> {
         })
     }
 
-    fn rows(&self) -> u64 {
-        self.counts.rows.values().sum()
-    }
-
-    fn pending(&self) -> u64 {
-        self.run.documents.unwrap_or(self.counts.listed).max(self.counts.listed) - self.rows()
-    }
-
-    /// What the calls in doubt cost at the most; `None` if a price is not known.
-    fn doubt(&self) -> Option<Money> {
-        self.doubts.iter().map(|doubt| doubt.at_most).sum()
+    fn tally(&self) -> Tally {
+        self.counted.counts.all()
     }
 
     fn how_it_ended(&self) -> String {
@@ -121,25 +113,35 @@ impl<'s> Status<'s> {
         let run = self.run;
         line("store", &self.store);
         line("run", &format!("{}, started {}, {}", run.id, run.started, self.how_it_ended()));
-        let more = if run.documents.is_none() { ", and perhaps more: the inputs were not listed to their end" } else { "" };
-        line("documents", &format!("{} done, {} pending{more}", self.rows(), self.pending()));
-        for ((job, status), n) in &self.counts.rows {
-            line("", &format!("{job}: {n} {status}"));
+        let more = if self.counted.counted { "" } else { ", and perhaps more: the inputs were not listed to their end" };
+        let tally = self.tally();
+        line("documents", &format!("{} done, {} pending{more}", tally.rows(), self.counted.pending()));
+        for (job, tally) in &self.counted.counts.jobs {
+            for (status, n) in &tally.documents {
+                line("", &format!("{job}: {n} {}", status.as_str()));
+            }
         }
-        for (code, n) in &self.counts.codes {
-            let again = if Retry::Transient.takes(code) {
+        for (code, n) in &tally.failures {
+            let again = if Retry::Transient.takes(code.as_str()) {
                 "the next run tries again".to_owned()
-            } else if FailureCode::parse(code) == Some(FailureCode::UnsupportedKind) {
-                "no job of the run takes these".to_owned()
             } else {
                 format!("tried again only with --retry-failed={code}, or when the document changes")
             };
             line("failed", &format!("{n} {code}: {again}"));
         }
-        let in_doubt = if self.at_work.is_some() { "in flight" } else { "in doubt" };
+        for (code, n) in &tally.skips {
+            line("skipped", &format!("{n} {code}: no job of the run takes these"));
+        }
+        if self.counted.counts.requeued > 0 {
+            line("requeued", &format!("{} documents: the next run asks again", self.counted.counts.requeued));
+        }
+        if !self.in_flight.is_empty() {
+            let calls = self.in_flight.len();
+            line("in flight", &format!("{calls} calls, {}: sent, and their replies are awaited", at_most(sum(&self.in_flight))));
+        }
         if !self.doubts.is_empty() {
-            let bound = at_most(self.doubt());
-            line(in_doubt, &format!("{} calls, {bound}: sent, and their end is not known", self.doubts.len()));
+            let bound = at_most(sum(&self.doubts));
+            line("in doubt", &format!("{} calls, {bound}: sent, and their end is not known", self.doubts.len()));
         }
         for doubt in self.doubts.iter().take(SHOWN) {
             let bound = doubt.at_most.map_or_else(String::new, |usd| format!(", at most {usd}"));
@@ -168,17 +170,18 @@ impl<'s> Status<'s> {
 
     /// The command that goes on, if there is anything to go on with.
     fn next(&self) -> Option<String> {
-        let again = self.counts.codes.keys().any(|code| Retry::Transient.takes(code));
-        let done = self.run.outcome.as_deref() == Some("complete") && self.pending() == 0 && !again;
+        let again = self.counted.counts.again > 0;
+        let done = self.run.outcome.as_deref() == Some("complete") && self.counted.pending() == 0 && !again;
         (!done && self.at_work.is_none() && !self.run.command.is_empty()).then(|| self.run.command.clone())
     }
 
     fn json(&self) -> Value {
         let mut rows = serde_json::Map::new();
-        for ((job, status), n) in &self.counts.rows {
-            rows.entry(job.clone()).or_insert_with(|| json!({}))[status] = json!(n);
+        for (job, tally) in &self.counted.counts.jobs {
+            rows.insert(job.clone(), json!(tally.documents));
         }
-        let doubts: Vec<Value> = self.doubts.iter().map(doubt_json).collect();
+        let tally = self.tally();
+        let list = |doubts: &[Doubt]| doubts.iter().map(doubt_json).collect::<Vec<Value>>();
         json!({
             "store": self.store,
             "run": self.run.id,
@@ -189,15 +192,18 @@ impl<'s> Status<'s> {
             "at_work": self.at_work.as_ref().map(|holder| &holder.process),
             "doing": self.at_work.as_ref().map(|holder| &holder.doing).filter(|doing| !doing.is_empty()),
             "documents": {
-                "listed": self.counts.listed,
+                "listed": self.counted.counts.listed,
                 "walk_complete": self.run.documents.is_some(),
-                "done": self.rows(),
-                "pending": self.pending(),
+                "done": tally.rows(),
+                "pending": self.counted.pending(),
                 "rows": rows,
-                "codes": self.counts.codes,
+                "failures": tally.failures,
+                "skips": tally.skips,
+                "requeued": self.counted.counts.requeued,
             },
-            "in_doubt": doubts,
-            "in_doubt_at_most_usd": self.doubt().map(Money::usd),
+            "in_flight": list(&self.in_flight),
+            "in_doubt": list(&self.doubts),
+            "in_doubt_at_most_usd": sum(&self.doubts).map(Money::usd),
             "requests": self.requests,
             "spent_usd": self.spent.exact().map(Money::usd),
             "unpriced_requests": self.spent.unpriced_calls,
@@ -207,6 +213,11 @@ impl<'s> Status<'s> {
             "next": self.next(),
         })
     }
+}
+
+/// What requests cost at the most; `None` if a price is not known.
+fn sum(doubts: &[Doubt]) -> Option<Money> {
+    doubts.iter().map(|doubt| doubt.at_most).sum()
 }
 
 /// What requests cost whose end is not known.

@@ -7,11 +7,11 @@ use super::history::{ADDED_TO, ROOTS, USED_COLUMNS};
 use super::print;
 use super::settings::archive;
 use super::status::at_most;
-use crate::model::{Digest, Place, ResultFile, Row, Totals};
+use crate::model::{Digest, Place, Row, Totals};
 use crate::read::{InputSettings, Roots, is_stream};
 use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
 use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
 use std::path::Path;
@@ -19,7 +19,10 @@ use std::path::Path;
 /// What was found, line by line.
 #[derive(Default)]
 struct Receipt {
+    /// Contradictions.
     wrong: u64,
+    /// Results that a run which did not get to its end has left behind.
+    older: u64,
 }
 
 impl Receipt {
@@ -30,6 +33,11 @@ impl Receipt {
     fn wrong(&mut self, text: &str) -> Result<(), Stop> {
         self.wrong += 1;
         print(&format!("  WRONG {text}"))
+    }
+
+    fn older(&mut self, text: &str) -> Result<(), Stop> {
+        self.older += 1;
+        print(&format!("  older {text}"))
     }
 
     fn say(&mut self, right: bool, text: &str) -> Result<(), Stop> {
@@ -43,28 +51,30 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
     let mut receipt = Receipt::default();
     store(&archive, &mut receipt)?;
     books(&archive, &mut receipt)?;
-    let mut views: BTreeMap<i64, View> = BTreeMap::new();
     let runs = archive.runs().map_err(Stop::internal)?;
-    for job in runs.iter().flat_map(|run| &run.jobs) {
-        if let Some(view) = archive.view(Some(&job.name), false).map_err(Stop::internal)? {
-            views.insert(view.run, view);
-        }
-    }
+    let names: BTreeSet<&str> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.as_str()).collect();
     let at_work = RunLock::holder(&settings.output.dir).is_some();
     if at_work {
         print("  note  result files were not compared: a run is at work, and they follow the store when it ends")?;
     }
-    for view in views.values().filter(|_| !at_work) {
-        files(&archive, view, &settings.output, &mut receipt)?;
+    for name in names.iter().filter(|_| !at_work) {
+        files(&Published { archive: &archive, runs: &runs, job: name, output: &settings.output }, &mut receipt)?;
     }
-    if let Some(view) = views.values().next_back() {
-        inputs(&archive, view, &runs, &settings.output.dir, &mut receipt)?;
+    let views = names.iter().filter_map(|name| archive.view(Some(name), false).transpose()).collect::<Result<Vec<_>, _>>();
+    if let Some(view) = views.map_err(Stop::internal)?.into_iter().max_by_key(|view| view.run) {
+        inputs(&archive, &view, &runs, &settings.output.dir, &mut receipt)?;
     }
-    if receipt.wrong == 0 {
-        print(if at_work { "all that could be checked agrees" } else { "all agrees" })?;
-        return Ok(Exit::Ok);
+    match receipt {
+        Receipt { wrong: 0, older: 0 } => {
+            print(if at_work { "all that could be checked agrees" } else { "all agrees" })?;
+            Ok(Exit::Ok)
+        }
+        Receipt { wrong: 0, .. } => {
+            let message = "nothing is wrong: results are older than the store; run again to bring them up to date";
+            Err(Stop { exit: Exit::StoppedEarly, message: message.to_owned() })
+        }
+        Receipt { wrong, .. } => Err(Stop { exit: Exit::FailedRows, message: format!("{wrong} things do not agree, see above") }),
     }
-    Err(Stop { exit: Exit::FailedRows, message: format!("{} things do not agree, see above", receipt.wrong) })
 }
 
 fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), Stop> {
@@ -92,56 +102,98 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Makes every published file again, to nowhere, and compares digests.
-fn files(archive: &Archive, view: &View, output: &OutputSettings, receipt: &mut Receipt) -> Result<(), Stop> {
-    let published = archive.published().map_err(Stop::internal)?;
-    for job in &view.jobs {
-        let mut totals = Totals::default();
-        for format in Format::ALL {
-            let path = format!("{}/{}", job.name, format.file_name());
-            let Some(known) = published.iter().find(|file| file.path == path) else { continue };
-            let mut file = RowFile::begin(format, Hashed::new(io::sink()), &job.columns, ResultFiles::has_bom(output, &job.name))
-                .map_err(Stop::internal)?;
-            totals = Totals::default();
-            let each = |row: crate::store::StoredRow<'_>| -> Result<(), crate::engine::RunError> {
-                if row.job == job.name {
-                    let internal = |e: &dyn std::fmt::Display| crate::engine::RunError::Internal(e.to_string());
-                    let parsed = Row::read(row.position, row.document, row.text).map_err(|e| internal(&e))?;
-                    file.push(&parsed, &Row::line(row.position, row.document, row.text)).map_err(|e| internal(&e))?;
-                    totals.add(&parsed);
-                }
-                Ok(())
-            };
-            archive.rows(view).map_err(Stop::internal)?.read_from(0, true, each).map_err(Stop::internal)?;
-            let (_, _, made) = file.finish().map_err(Stop::internal)?.finish();
-            compare(&output.dir, known, made, &totals, receipt)?;
-        }
-        summary(&output.dir, &job.name, &totals, receipt)?;
-    }
-    Ok(())
+/// The results of a job, and what they are compared with.
+struct Published<'a> {
+    archive: &'a Archive,
+    runs: &'a [RunRecord],
+    job: &'a str,
+    output: &'a OutputSettings,
 }
 
-fn compare(directory: &Path, known: &ResultFile, made: Digest, totals: &Totals, receipt: &mut Receipt) -> Result<(), Stop> {
-    let path = directory.join(&known.path);
-    let shown = path.display();
-    match digest(&path) {
-        Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again")),
-        Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {} rows, BLAKE3 {}", totals.rows(), on_disk)),
-        Ok(on_disk) if on_disk == known.digest => {
-            receipt.wrong(&format!("{shown} is as it was published and not what the store holds; `docmill export` brings it up to date"))
-        }
-        Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` makes it again")),
+impl Published<'_> {
+    /// Runs of this job after run `run` that did not get to their end, the newest first: they may have changed rows, and results follow
+    /// with the next run that does.
+    fn unfinished_after(&self, run: i64) -> Option<&RunRecord> {
+        let of_job = |run: &&RunRecord| run.jobs.iter().any(|job| job.name == self.job);
+        self.runs.iter().rev().filter(of_job).find(|later| later.id > run && later.outcome.as_deref() != Some("complete"))
     }
+
+    /// A result file made again, to nowhere: its digest, and sums over its rows.
+    fn made(&self, view: &View, format: Format) -> Result<(Digest, Totals), Stop> {
+        let columns = view.jobs.iter().find(|job| job.name == self.job).map_or(&[][..], |job| &job.columns);
+        let has_bom = ResultFiles::has_bom(self.output, self.job);
+        let mut file = RowFile::begin(format, Hashed::new(io::sink()), columns, has_bom).map_err(Stop::internal)?;
+        let mut totals = Totals::default();
+        let each = |row: crate::store::StoredRow<'_>| -> Result<(), crate::engine::RunError> {
+            if row.job == self.job {
+                let internal = |e: &dyn std::fmt::Display| crate::engine::RunError::Internal(e.to_string());
+                let parsed = Row::read(row.position, row.document, row.text).map_err(|e| internal(&e))?;
+                file.push(&parsed, &Row::line(row.position, row.document, row.text)).map_err(|e| internal(&e))?;
+                totals.add(&parsed);
+            }
+            Ok(())
+        };
+        self.archive.rows(view).map_err(Stop::internal)?.read_from(0, true, each).map_err(Stop::internal)?;
+        Ok((file.finish().map_err(Stop::internal)?.finish().2, totals))
+    }
+
+    fn view(&self, partial: bool) -> Result<Option<View>, Stop> {
+        self.archive.view(Some(self.job), partial).map_err(Stop::internal)
+    }
+}
+
+/// Makes every published file of a job again, and compares digests.
+fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), Stop> {
+    let Some(view) = published.view(false)? else { return Ok(()) };
+    let known = published.archive.published().map_err(Stop::internal)?;
+    let mut totals = None;
+    for format in Format::ALL {
+        let path = format!("{}/{}", published.job, format.file_name());
+        let Some((known, run)) = known.iter().find(|(file, _)| file.path == path) else { continue };
+        let (made, sums) = published.made(&view, format)?;
+        let path = published.output.dir.join(&known.path);
+        let shown = path.display();
+        let unfinished = published.unfinished_after(*run).filter(|_| *run > 0);
+        match digest(&path) {
+            Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again"))?,
+            Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {} rows, BLAKE3 {on_disk}", sums.tally.rows()))?,
+            Ok(on_disk) if on_disk == known.digest && (*run == 0 || unfinished.is_some()) => {
+                receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"))?;
+            }
+            Ok(on_disk) if on_disk == known.digest => {
+                receipt.wrong(&format!(
+                    "{shown} is as it was published and not what the store holds; `docmill export` brings it up to date"
+                ))?;
+            }
+            // A run that died after it had put the file there and before it could record that.
+            Ok(on_disk) if is_of_the_newest(published, format, on_disk)? => {
+                receipt.older(&format!("{shown} is of a run that did not end; run again to bring all results up to date"))?;
+            }
+            Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` makes it again"))?,
+        }
+        totals = Some(sums);
+    }
+    totals.map_or(Ok(()), |totals| summary(published, &totals, receipt))
+}
+
+/// Whether a file holds what a run has made that did not get to its end.
+fn is_of_the_newest(published: &Published<'_>, format: Format, on_disk: Digest) -> Result<bool, Stop> {
+    let Some(view) = published.view(true)?.filter(|view| !view.complete) else { return Ok(false) };
+    Ok(published.made(&view, format)?.0 == on_disk)
 }
 
 /// Sums in `summary.json` against those of the rows.
-fn summary(directory: &Path, job: &str, totals: &Totals, receipt: &mut Receipt) -> Result<(), Stop> {
-    let path = directory.join(job).join("summary.json");
+fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) -> Result<(), Stop> {
+    let path = published.output.dir.join(published.job).join("summary.json");
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
     let read: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let expected = serde_json::to_value(totals).map_err(Stop::internal)?;
     let same = ["documents", "calls", "attempts", "tokens", "cost"].iter().all(|key| read.get(key) == expected.get(key));
-    receipt.say(same, &format!("{}: {} calls, {} attempts, {}", path.display(), totals.calls, totals.attempts, totals.cost))
+    let shown = path.display();
+    if !same && read["run"].as_i64().is_some_and(|run| published.unfinished_after(run).is_some()) {
+        return receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"));
+    }
+    receipt.say(same, &format!("{shown}: {} calls, {} attempts, {}", totals.calls, totals.attempts, totals.cost))
 }
 
 /// Inputs against the digests that the results were made of.
@@ -162,7 +214,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
         }
     }
-    let (mut same, mut gone, mut changed) = (0_u64, 0_u64, Vec::new());
+    let (mut same, mut gone, mut changed, mut newer) = (0_u64, 0_u64, Vec::new(), 0_u64);
     let now = |roots: &Roots, place: &Place| match place {
         Place::File(path) => digest(path),
         Place::Row(row) => Ok(row.digest),
@@ -174,12 +226,19 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
         let found: Vec<_> = all.iter().filter_map(|roots| roots.locate(name).and_then(|place| now(roots, &place).ok())).collect();
         match found.first() {
             Some(_) if found.contains(&known) => same += 1,
+            // A later run has met it, and did not get to its end.
+            Some(now) if archive.knows(name, *now).unwrap_or(false) => newer += 1,
             Some(_) => changed.push(name.to_owned()),
             None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
             None => gone += 1,
         }
     };
     archive.documents(view.listing, each).map_err(Stop::internal)?;
+    if newer > 0 {
+        receipt.older(&format!(
+            "{newer} inputs have changed since, and a later run has met them; run again to bring the results up to date"
+        ))?;
+    }
     let text = format!("{same} inputs are as they were, {} changed, {gone} gone", changed.len());
     if gone == 0 && changed.is_empty() {
         return Receipt::right(&text);

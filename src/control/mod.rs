@@ -26,12 +26,10 @@ pub enum Request {
     Pause,
     /// To go on.
     Resume,
-    /// Another value of a setting.
+    /// Other values of settings: all of them, or none if one cannot be.
     Set {
-        /// The key.
-        key: String,
-        /// The value, as one would type it.
-        value: String,
+        /// Keys, and their values as one would type them.
+        settings: Vec<(String, String)>,
     },
     /// To read the settings file again.
     Reload,

@@ -199,8 +199,9 @@ impl Desk {
                 Err(Unfinished::Error(error)) => return Err(error),
             },
         };
+        let given_up = turn.cancelled.is_cancelled();
         drop((held, turn));
-        self.commit(id, row, times, traced).await
+        self.commit(id, row, given_up, (times, traced)).await
     }
 
     /// Asks, or waits for another document that is asking the same if identical calls are shared.
@@ -231,7 +232,10 @@ impl Desk {
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
         let cache = !matches!(role, Role::Alone);
         let question = Question { call, document: subject.position, cache, begun, cancelled: Some(subject.cancelled) };
-        match self.asker.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await {
+        let under_way = self.context.meters.call();
+        let ended = self.asker.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await;
+        drop(under_way);
+        match ended {
             Ended::Answered(answered, spent, attempt) => {
                 if self.breaker.succeeded(&call.task) {
                     self.asker.governor().hold_to(None);
@@ -290,7 +294,13 @@ impl Desk {
     }
 
     /// Hands a row to the store and tells the watchers.
-    async fn commit(&self, document: DocumentId, row: Row, times: DocumentTimes, traced: Option<Calls>) -> Result<(), RunError> {
+    async fn commit(
+        &self,
+        document: DocumentId,
+        row: Row,
+        given_up: bool,
+        (times, traced): (DocumentTimes, Option<Calls>),
+    ) -> Result<(), RunError> {
         let (result, status) = (json(&row)?, row.status);
         let done = Timestamp::now();
         let took = done.duration_since(times.ready);
@@ -316,6 +326,7 @@ impl Desk {
             failure_code: row.failure.as_ref().map(|f| f.code.as_str()),
             result,
             times,
+            given_up: given_up.then(|| row.document.clone()),
         };
         if let Err(gone) = self.store.save_row(new).await {
             self.store_failed(gone);

@@ -9,7 +9,6 @@ use super::{Beside, Context, Outcome, Plan, RunError};
 use crate::ask::{RunStop, StopKind};
 use crate::event::{RunEvent, Snapshot};
 use crate::job::Job;
-use crate::model::RowStatus;
 use crate::store::{EndedRun, JobColumns, Store, StoreError};
 use crate::write::{Format, ResultFiles};
 use std::collections::BTreeMap;
@@ -127,19 +126,16 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
     let kept = &end.findings.up_to_date;
     let (mut unanswered, mut done) = (0, 0);
     if end.results.is_empty() && end.stop.is_none() {
-        let bad = [RowStatus::Partial, RowStatus::Failed, RowStatus::Refused];
-        unanswered = bad.iter().filter_map(|status| kept.get(status)).sum();
-        done = kept.values().sum();
-        let event = RunEvent::UpToDate { documents: kept.clone(), failures: end.findings.codes.clone() };
-        context.tell(event).await;
+        (unanswered, done) = (kept.unanswered(), kept.rows());
+        context.tell(RunEvent::UpToDate(kept.clone())).await;
     }
     if end.results.is_empty() && end.stop.is_some() {
         // The disk was full: what is done is in the store and not in the results.
         done = store.done()?;
     }
     for summary in &summaries {
-        unanswered += summary.totals.unanswered();
-        done += summary.totals.rows();
+        unanswered += summary.totals.tally.unanswered();
+        done += summary.totals.tally.rows();
     }
     let (mut results, mut not_copied) = (end.directories(plan), None);
     if end.stop.is_none() {

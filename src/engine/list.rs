@@ -5,11 +5,10 @@
 //! the run has a listing of its own.
 
 use super::{Context, Results, RunError};
-use crate::model::{Document, DocumentId, Failure, FailureCode, LeftOut, RowStatus, Stamp};
+use crate::model::{Document, DocumentId, Failure, LeftOut, RowStatus, Stamp, Tally};
 use crate::read::{Roots, is_table_name};
-use crate::store::{Catalog, Retry, RowState, StoreHandle, Version};
+use crate::store::{Catalog, Retry, RowState, StoreHandle, Version, own_code};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -42,9 +41,8 @@ pub(super) struct Findings {
     pub left_out: LeftOut,
     /// What people may not expect of what was found.
     pub note: Option<String>,
-    /// Documents that are up to date, by status and by failure code.
-    pub up_to_date: BTreeMap<RowStatus, u64>,
-    pub codes: BTreeMap<FailureCode, u64>,
+    /// Documents that are up to date.
+    pub up_to_date: Tally,
     /// Whether anything differs from the run before, as far as one can tell without reading it.
     pub changed: bool,
     /// Rows made by this run.
@@ -57,11 +55,8 @@ impl Findings {
     /// What was read again turned out to be as in run `previous`, and `written` holds its rows.
     pub fn unchanged(&mut self, previous: i64, written: &Results) {
         (self.changed, self.listing) = (false, Some(previous));
-        (self.up_to_date, self.codes) = (BTreeMap::new(), BTreeMap::new());
-        for totals in written.totals() {
-            totals.documents.iter().for_each(|(status, n)| *self.up_to_date.entry(*status).or_default() += n);
-            totals.failures.iter().for_each(|(code, n)| *self.codes.entry(*code).or_default() += n);
-        }
+        self.up_to_date = Tally::default();
+        written.totals().for_each(|totals| self.up_to_date += &totals.tally);
     }
 }
 
@@ -204,10 +199,7 @@ impl Lister {
     ) -> Result<(), RunError> {
         self.context.meters.up_to_date.fetch_add(1, Relaxed);
         if let Some(status) = RowStatus::ALL.into_iter().find(|status| status.as_str() == row.status) {
-            *sums.up_to_date.entry(status).or_default() += 1;
-        }
-        for code in row.codes.iter().flat_map(|codes| codes.split(',')).filter_map(FailureCode::parse) {
-            *sums.codes.entry(code).or_default() += 1;
+            sums.up_to_date.add(status, own_code(row.codes.as_deref()), 1);
         }
         if !self.changed {
             let listed = match (&mut self.catalog, self.previous) {

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 /// Where settings come from while a run is at work. They are checked as at its beginning.
 pub trait LiveSettings: fmt::Debug + Send + Sync {
-    /// With another value of one key. The error says why not.
-    fn set(&self, key: &str, value: &str) -> Result<Revised, String>;
+    /// With other values of some keys: all of them, or none. The error says why not.
+    fn set(&self, settings: &[(String, String)]) -> Result<Revised, String>;
 
     /// As the settings file has them now.
     fn reload(&self) -> Result<Revised, String>;
@@ -86,7 +86,7 @@ impl Live {
         let done = match request {
             Request::Pause => Ok(self.pause(true).await),
             Request::Resume => Ok(self.pause(false).await),
-            Request::Set { key, value } => self.revise(move |settings| settings.set(&key, &value)).await,
+            Request::Set { settings: wanted } => self.revise(move |settings| settings.set(&wanted)).await,
             Request::Reload => self.revise(|settings| settings.reload()).await,
             Request::Cancel { document } => self.cancel(document).await,
             Request::Requeue { document, all } => self.requeue(document, all).await,
@@ -127,7 +127,7 @@ impl Live {
         self.governor.set_limits(&revised.limits);
         self.governor.set_cap(revised.max_cost, before);
         if !revised.changes.is_empty() {
-            self.context.meters.set_slots(revised.concurrency);
+            self.context.meters.settings_changed(revised.concurrency);
         }
         self.window.send_replace(revised.documents);
         let mut said: Vec<String> = revised.changes.iter().map(|(key, from, to)| format!("{key}: {from} -> {to}")).collect();
@@ -177,6 +177,8 @@ impl Live {
             let hint = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
             return Err(format!("{document}: this run has no such document{hint}"));
         }
+        // First what survives a kill.
+        self.store.cancel(document.clone()).await.map_err(|gone| gone.to_string())?;
         Ok(match self.under_way.cancel(&document) {
             Cancelled::Now => format!("{document}: no further call is sent; those in flight are finished, and their answers kept"),
             Cancelled::Later => format!("{document}: it is not under way yet, and will not be asked about when it comes"),
@@ -236,20 +238,16 @@ impl Live {
 
 /// Leaves to the next run what this one could not do, and tells what came to nothing.
 pub(super) async fn leave(under_way: &UnderWay, stopped: bool, store: &Store, context: &Context) -> Result<(), RunError> {
-    let never_came = under_way.never_came();
-    // A run that got to its end has had all documents there are.
-    let kept = store.keep_cancelled(if stopped { &never_came } else { &[] });
-    for name in never_came {
-        let message = match kept {
-            _ if !stopped => format!("{name} was to be cancelled, and no such document has come"),
-            Ok(()) => format!("{name} was to be cancelled and had not come when the run stopped: the next run does not ask about it"),
-            Err(_) => {
-                format!(
-                    "{name} was to be cancelled and had not come when the run stopped: the next run asks about it; cancel it again then"
-                )
-            }
+    for name in under_way.never_came() {
+        let message = if stopped {
+            format!("{name} was to be cancelled and had not come when the run stopped: the next run does not ask about it")
+        } else {
+            format!("{name} was to be cancelled, and no such document has come")
         };
         context.tell(RunEvent::Warning { message }).await;
+    }
+    if !stopped {
+        store.forget_cancelled()?;
     }
     for (name, all) in under_way.requeued() {
         store.requeue(&name, all)?;

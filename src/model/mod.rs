@@ -16,6 +16,7 @@ mod reply;
 mod row;
 mod stage;
 mod summary;
+mod tally;
 
 pub use bottleneck::{Bottleneck, Change, Limit};
 pub use call::{Call, CallKey, Part};
@@ -30,3 +31,4 @@ pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use stage::{Hold, QueueUse, StageUse};
 pub use summary::{AccountLimit, LeftOut, ResultFile, RunFigures, Summary, Totals};
+pub use tally::{Tally, codes};

@@ -85,12 +85,14 @@ impl Row {
         repairs.into_iter().map(Repair::as_str).collect::<Vec<_>>().join(",")
     }
 
-    /// All failure codes of the row and its calls, each once, with commas between.
+    /// All failure codes of the row and its calls, each once, with commas between: the row's own first.
     pub fn codes(&self) -> Option<String> {
-        let calls = self.calls.iter().filter_map(|call| call.failure.as_ref());
-        let mut codes: Vec<&str> = self.failure.iter().chain(calls).map(|failure| failure.code.as_str()).collect();
-        codes.sort_unstable();
-        codes.dedup();
+        let own = self.failure.as_ref().map(|failure| failure.code.as_str());
+        let of_calls = self.calls.iter().filter_map(|call| call.failure.as_ref()).map(|failure| failure.code.as_str());
+        let mut others: Vec<&str> = of_calls.filter(|code| Some(*code) != own).collect();
+        others.sort_unstable();
+        others.dedup();
+        let codes: Vec<&str> = own.into_iter().chain(others).collect();
         (!codes.is_empty()).then(|| codes.join(","))
     }
 }

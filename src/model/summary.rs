@@ -1,18 +1,16 @@
 //! What a run came to.
 
-use super::{Bill, Bottleneck, CallStatus, Digest, FailureCode, Hold, QueueUse, Row, RowStatus, StageUse, Usage};
+use super::{Bill, Bottleneck, CallStatus, Digest, Hold, QueueUse, Row, StageUse, Tally, Usage};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Add;
 
 /// Sums over rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
-    /// Documents by status.
-    pub documents: BTreeMap<RowStatus, u64>,
-    /// Documents by failure code.
-    pub failures: BTreeMap<FailureCode, u64>,
+    /// Documents by what became of them.
+    #[serde(flatten)]
+    pub tally: Tally,
     /// Documents of which a note says that not all of it was sent, or how it was read.
     #[serde(skip_serializing_if = "is_zero")]
     pub noted: u64,
@@ -35,11 +33,8 @@ pub struct Totals {
 impl Totals {
     /// Adds a row.
     pub fn add(&mut self, row: &Row) {
-        *self.documents.entry(row.status).or_default() += 1;
+        self.tally.add(row.status, row.failure.as_ref().map(|failure| failure.code), 1);
         self.noted += u64::from(row.note().is_some());
-        if let Some(failure) = &row.failure {
-            *self.failures.entry(failure.code).or_default() += 1;
-        }
         for call in &row.calls {
             self.calls += 1;
             self.failed_calls += u64::from(call.status != CallStatus::Ok);
@@ -49,21 +44,6 @@ impl Totals {
             self.cost.add(call.cost_usd);
             self.call_seconds += call.seconds;
         }
-    }
-
-    /// Documents with any status.
-    pub fn rows(&self) -> u64 {
-        self.documents.values().sum()
-    }
-
-    /// Documents with this status.
-    pub fn count(&self, status: RowStatus) -> u64 {
-        self.documents.get(&status).copied().unwrap_or(0)
-    }
-
-    /// Documents whose answers are not all there and should be.
-    pub fn unanswered(&self) -> u64 {
-        self.count(RowStatus::Partial) + self.count(RowStatus::Failed) + self.count(RowStatus::Refused)
     }
 }
 

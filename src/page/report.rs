@@ -7,10 +7,11 @@ use super::distribution::Spread;
 use super::history::{PastRun, past_runs};
 use super::slowest::{SHOWN, SlowDocument, clock_below};
 use super::stages::stages;
-use crate::model::RowStatus;
-use crate::store::{Archive, RunRecord, StoreError};
+use crate::model::{FailureCode, RowStatus, Tally};
+use crate::store::{Archive, Counts, RunCounts, RunRecord, StoreError};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Documents that stand as examples of a failure.
 const EXAMPLES: u32 = 3;
@@ -56,8 +57,10 @@ pub struct Report {
     pub turn: Option<Spread>,
     /// Requests by task.
     pub tasks: Vec<TaskUse>,
-    /// Documents by failure code, with examples: name and message.
+    /// Documents without a whole answer by failure code, with examples: name and message.
     pub failures: Vec<Failures>,
+    /// The same of skipped documents.
+    pub skips: Vec<Failures>,
     /// The documents that took longest.
     pub slowest: Vec<SlowDocument>,
     /// What `docmill compare` has found.
@@ -137,9 +140,11 @@ impl Report {
         let runs = archive.runs()?;
         let Some(run) = runs.iter().rfind(|run| subject.run.is_none_or(|wanted| wanted == run.id)) else { return Ok(None) };
         let newest = runs.last().is_some_and(|last| last.id == run.id);
-        let (view, mut counts) = documents(archive, &runs, run)?;
-        let documents = run.documents.unwrap_or(0).max(counts.listed);
-        let replaced = replaced(run, documents, &mut counts);
+        let RunCounts { view, documents, counts, .. } = archive.run_counts(&runs, run)?;
+        let (tally, replaced) = match replaced(run, documents, &counts) {
+            Some(tally) => (tally, true),
+            None => (counts.all(), false),
+        };
         let of = figures_of(archive, &runs, run)?;
         let figures: Value = parsed(of.figures.as_deref());
         let settings: Value = parsed(Some(&of.settings));
@@ -168,13 +173,16 @@ impl Report {
         let concurrency = settings["llm.concurrency"].as_u64();
         let wall_seconds = figures["wall_seconds"].as_f64().unwrap_or((to - from) as f64 / 1000.0);
         let bill = archive.bill(None)?.1;
-        let failures = counts.codes.iter().map(|(code, n)| {
-            Ok(Failures { code: code.clone(), documents: *n, examples: archive.failure_examples(view.0, view.1, code, EXAMPLES)? })
-        });
-        let mut failures = failures.collect::<Result<Vec<_>, StoreError>>()?;
-        failures.sort_by_key(|failure| std::cmp::Reverse(failure.documents));
-        let by_status = |status: RowStatus| counts.rows.iter().filter(|((_, s), _)| s == status.as_str()).map(|(_, n)| n).sum();
-        let statuses: Vec<(String, u64)> = RowStatus::ALL.iter().map(|status| (status.as_str().to_owned(), by_status(*status))).collect();
+        let with_examples = |codes: &BTreeMap<FailureCode, u64>| {
+            let failures = codes.iter().map(|(code, n)| {
+                let examples = archive.failure_examples(view.0, view.1, code.as_str(), EXAMPLES)?;
+                Ok(Failures { code: code.to_string(), documents: *n, examples })
+            });
+            let mut failures = failures.collect::<Result<Vec<_>, StoreError>>()?;
+            failures.sort_by_key(|failure| std::cmp::Reverse(failure.documents));
+            Ok::<_, StoreError>(failures)
+        };
+        let statuses = RowStatus::ALL.iter().map(|status| (status.as_str().to_owned(), tally.count(*status))).collect();
         Ok(Some(Self {
             made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             version: env!("CARGO_PKG_VERSION"),
@@ -183,7 +191,7 @@ impl Report {
             replaced,
             figures_of: of.id,
             documents,
-            pending: documents - statuses.iter().map(|(_, n)| n).sum::<u64>().min(documents),
+            pending: documents.saturating_sub(tally.rows()),
             statuses,
             wall_seconds,
             concurrency,
@@ -193,7 +201,8 @@ impl Report {
             latency: activity.latency.spread(),
             turn: activity.turn.spread(),
             tasks: activity.tasks(),
-            failures,
+            failures: with_examples(&tally.failures)?,
+            skips: with_examples(&tally.skips)?,
             clock: clock_below(longest),
             slowest,
             comparison: subject.comparison.cloned(),
@@ -208,37 +217,30 @@ impl Report {
     }
 }
 
-/// Listing and recipe of the rows of a run, and its documents by what became of them.
-fn documents(archive: &Archive, runs: &[RunRecord], run: &RunRecord) -> Result<((i64, i64), crate::store::Counts), StoreError> {
-    let view = (run.listing.unwrap_or(run.id), run.recipe);
-    let counts = archive.counts(view.0, view.1)?;
-    if run.listing.is_none() && counts.listed == 0 {
-        // It has no listing of its own yet, or died before it had one: everything is as in the run before.
-        let before = runs.iter().rev().filter(|other| other.id < run.id).find_map(|run| run.listing);
-        if let Some(listing) = before {
-            return Ok(((listing, run.recipe), archive.counts(listing, run.recipe)?));
-        }
-    }
-    Ok((view, counts))
-}
-
-/// Whether rows of a complete run have been replaced by those of later runs. Then its summary says what became of its documents.
-fn replaced(run: &RunRecord, documents: u64, counts: &mut crate::store::Counts) -> bool {
+/// If rows of a complete run have been replaced by those of later runs: what became of its documents, as its summary says.
+fn replaced(run: &RunRecord, documents: u64, counts: &Counts) -> Option<Tally> {
     let summary: Value = parsed(run.summary.as_deref());
     let jobs = summary.as_array().map_or(&[][..], Vec::as_slice);
-    if run.outcome.as_deref() != Some("complete") || jobs.is_empty() || counts.rows.values().sum::<u64>() >= documents {
-        return false;
+    if run.outcome.as_deref() != Some("complete") || jobs.is_empty() || counts.all().rows() >= documents {
+        return None;
     }
-    (counts.rows, counts.codes) = Default::default();
+    let mut tally = Tally::default();
     for job in jobs {
-        let figures = |key: &str| job[key].as_object().into_iter().flatten().filter_map(|(name, n)| Some((name.clone(), n.as_u64()?)));
-        let name = job["job"].as_str().unwrap_or_default();
-        counts.rows.extend(figures("documents").map(|(status, n)| ((name.to_owned(), status), n)));
-        for (code, n) in figures("failures") {
-            *counts.codes.entry(code).or_default() += n;
+        let n = |key: &str, name: &str| job[key][name].as_u64().filter(|n| *n > 0);
+        for status in RowStatus::ALL {
+            if let Some(n) = n("documents", status.as_str()) {
+                *tally.documents.entry(status).or_default() += n;
+            }
+        }
+        for code in FailureCode::ALL {
+            for (key, codes) in [("failures", &mut tally.failures), ("skips", &mut tally.skips)] {
+                if let Some(n) = n(key, code.as_str()) {
+                    *codes.entry(*code).or_default() += n;
+                }
+            }
         }
     }
-    true
+    Some(tally)
 }
 
 /// The run itself, or where it sent nothing the newest before it that has made rows of the same recipe.

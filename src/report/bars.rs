@@ -108,8 +108,8 @@ impl Watcher for Bars {
                 let line = format!("run {run}: {} with {provider} {model} -> {output}", jobs.join(", "));
                 self.above(&line);
             }
-            RunEvent::UpToDate { documents, failures } => {
-                self.above(&summary::up_to_date(documents, failures));
+            RunEvent::UpToDate(tally) => {
+                self.above(&summary::up_to_date(tally));
                 // Bars of a run that did nothing tell nothing.
                 if let Err(error) = self.all.clear() {
                     say(&format!("the terminal cannot be written: {error}"));

@@ -32,7 +32,7 @@ impl Watcher for Lines {
                     say(&line(snapshot, self.recent.left(snapshot)));
                 }
             }
-            RunEvent::UpToDate { documents, failures } => say(&summary::up_to_date(documents, failures)),
+            RunEvent::UpToDate(tally) => say(&summary::up_to_date(tally)),
             // Nothing to sum up when everything was up to date.
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
             RunEvent::Finished { jobs, results, .. } => say(&summary::text(jobs, results)),

@@ -1,8 +1,7 @@
 //! The final summary, in words.
 
 use super::lines::duration;
-use crate::model::{FailureCode, LeftOut, RowStatus, Summary};
-use std::collections::BTreeMap;
+use crate::model::{LeftOut, Summary, Tally, codes};
 use std::fmt::Write as _;
 
 /// What the run came to, a block for each job and one for all.
@@ -10,14 +9,10 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     let mut out = String::new();
     for summary in jobs {
         let totals = &summary.totals;
-        let counts: Vec<String> =
-            RowStatus::ALL.iter().filter(|s| totals.count(**s) > 0).map(|s| format!("{} {}", totals.count(*s), s.as_str())).collect();
+        let tally = &totals.tally;
         let mark = if summary.simulated { " (simulated answers)" } else { "" };
-        line(&mut out, &summary.job, &format!("{} documents: {}{mark}", totals.rows(), counts.join(", ")));
-        if !totals.failures.is_empty() {
-            let codes: Vec<String> = totals.failures.iter().map(|(code, n)| format!("{n} {code}")).collect();
-            line(&mut out, "", &format!("failures: {}", codes.join(", ")));
-        }
+        line(&mut out, &summary.job, &format!("{} documents: {}{mark}", tally.rows(), tally.statuses()));
+        reasons(&mut out, tally, "");
         if totals.noted > 0 {
             line(&mut out, "", &format!("{} with a note on how they were read (column input_note)", totals.noted));
         }
@@ -78,16 +73,22 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
 }
 
 /// That there was nothing to do.
-pub(super) fn up_to_date(documents: &BTreeMap<RowStatus, u64>, failures: &BTreeMap<FailureCode, u64>) -> String {
-    let counts: Vec<String> = documents.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
-    let total: u64 = documents.values().sum();
+pub(super) fn up_to_date(tally: &Tally) -> String {
     let mut out = String::new();
-    line(&mut out, "up to date", &format!("{total} documents: {}; nothing was sent, results are as they were", counts.join(", ")));
-    if !failures.is_empty() {
-        let codes: Vec<String> = failures.iter().map(|(code, n)| format!("{n} {code}")).collect();
-        line(&mut out, "", &format!("failures: {} (--retry-failed asks again)", codes.join(", ")));
-    }
+    let counts = format!("{} documents: {}; nothing was sent, results are as they were", tally.rows(), tally.statuses());
+    line(&mut out, "up to date", &counts);
+    reasons(&mut out, tally, " (--retry-failed asks again)");
     out.trim_end().to_owned()
+}
+
+/// Why documents have no answer, or not the whole answer.
+fn reasons(out: &mut String, tally: &Tally, next: &str) {
+    if !tally.failures.is_empty() {
+        line(out, "", &format!("failures: {}{next}", codes(&tally.failures)));
+    }
+    if !tally.skips.is_empty() {
+        line(out, "", &format!("skipped: {}", codes(&tally.skips)));
+    }
 }
 
 fn line(out: &mut String, head: &str, text: &str) {

@@ -1,9 +1,9 @@
-//! Does the store agree with itself, and what in it is of no use any more?
+//! Does the store agree with itself?
 
-use super::history::{Archive, newest_complete};
-use super::schema::{StoreError, open};
-use crate::model::{Bill, Digest, Money};
-use rusqlite::{Connection, OptionalExtension as _};
+use super::history::Archive;
+use super::schema::StoreError;
+use crate::model::Digest;
+use rusqlite::OptionalExtension as _;
 
 /// What the books say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,19 +14,6 @@ pub struct Bookkeeping {
     pub unsettled: Vec<String>,
     /// Rows that state an answer which is not there: the documents.
     pub unfounded: Vec<String>,
-}
-
-/// What no result is made of any more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Excess {
-    /// Documents that are in no listing.
-    pub documents: u64,
-    /// Their answers.
-    pub answers: u64,
-    /// What these cost.
-    pub paid: Bill,
-    /// Rows of these documents, and rows of recipes of the past.
-    pub rows: u64,
 }
 
 /// Wrong entries that are named before the rest is only counted.
@@ -94,66 +81,10 @@ impl Archive {
         })
     }
 
-    /// What pruning would drop.
-    pub fn excess(&self) -> Result<Excess, StoreError> {
-        self.read("it", || {
-            let connection = self.connection();
-            let (documents, rows) = criteria(connection)?;
-            let one = |sql: String| connection.query_row(&sql, (), |row| row.get::<_, u64>(0));
-            let answers = format!("FROM answers WHERE document IN (SELECT id FROM documents WHERE {documents})");
-            let paid = format!(
-                "SELECT ifnull(sum(json_extract(call, '$.cost_usd')), 0.0), count(*) - count(json_extract(call, '$.cost_usd')) {answers}"
-            );
-            let paid =
-                connection.query_row(&paid, (), |row| Ok(Bill { usd: Money::from_usd(row.get(0)?), unpriced_calls: row.get(1)? }))?;
-            Ok(Excess {
-                documents: one(format!("SELECT count(*) FROM documents WHERE {documents}"))?,
-                answers: one(format!("SELECT count(*) {answers}"))?,
-                paid,
-                rows: one(format!("SELECT count(*) FROM rows WHERE {rows}"))?,
-            })
+    /// Whether the store knows a content under this name.
+    pub fn knows(&self, name: &str, content: Digest) -> Result<bool, StoreError> {
+        self.read("documents", || {
+            self.connection().prepare_cached("SELECT 1 FROM documents WHERE name = ?1 AND digest = ?2")?.exists((name, &content.0[..]))
         })
     }
-
-    /// Drops what [`Archive::excess`] has found. The ledger stays whole. Whoever calls this holds the lock.
-    pub fn prune(self) -> Result<(), StoreError> {
-        let path = self.path().to_owned();
-        drop(self);
-        let connection = open(&path)?;
-        let prune = || {
-            let (documents, rows) = criteria(&connection)?;
-            connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE;
-                 UPDATE attempts SET outcome = 'lost' WHERE outcome IS NULL
-                    AND (document IN (SELECT id FROM documents WHERE {documents})
-                        OR run NOT IN (SELECT id FROM runs WHERE recipe IN (SELECT recipe FROM runs ORDER BY id DESC LIMIT 1)));
-                 DELETE FROM rows WHERE {rows};
-                 DELETE FROM answers WHERE document IN (SELECT id FROM documents WHERE {documents});
-                 DELETE FROM failures WHERE document IN (SELECT id FROM documents WHERE {documents});
-                 DELETE FROM documents WHERE {documents};
-                 COMMIT;
-                 VACUUM;"
-            ))
-        };
-        prune().map_err(|e| StoreError::new(&path, "it cannot be pruned", e))
-    }
-}
-
-/// Conditions for documents and rows that no result is made of any more.
-fn criteria(connection: &Connection) -> rusqlite::Result<(String, String)> {
-    let mut kept = newest_complete(connection)?.into_values().filter_map(|(_, listing)| listing).collect::<Vec<i64>>();
-    // A run that was not finished counts too: its answers are waiting for the next one.
-    kept.extend(
-        connection.prepare("SELECT DISTINCT run FROM listing")?.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?,
-    );
-    let recipes = "SELECT recipe FROM runs WHERE id IN (SELECT max(r.id) FROM runs r, json_each(r.jobs) j
-        GROUP BY json_extract(j.value, '$.name'), r.outcome)";
-    let kept: Vec<String> = kept.iter().map(i64::to_string).collect();
-    // A call in doubt keeps its document, so that its name can be told.
-    let documents = format!(
-        "id NOT IN (SELECT document FROM listing WHERE run IN ({}) UNION SELECT document FROM attempts WHERE outcome IS NULL)",
-        kept.join(", ")
-    );
-    let rows = format!("recipe NOT IN ({recipes}) OR document IN (SELECT id FROM documents WHERE {documents})");
-    Ok((documents, rows))
 }

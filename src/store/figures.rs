@@ -135,14 +135,12 @@ impl Archive {
         })
     }
 
-    /// The first few documents of a listing in whose row this failure code stands: names and messages.
+    /// The first few documents of a listing whose row has this failure code: names and messages.
     pub fn failure_examples(&self, listing: i64, recipe: i64, code: &str, few: u32) -> Result<Vec<(String, String)>, StoreError> {
         self.read("rows", || {
-            let sql = "SELECT d.name, ifnull(CASE WHEN r.failure_code = ?3 THEN json_extract(r.result, '$.failure.message') ELSE
-                    (SELECT json_extract(c.value, '$.failure.message') FROM json_each(r.result, '$.calls') c
-                     WHERE json_extract(c.value, '$.failure.code') = ?3 LIMIT 1) END, '')
+            let sql = "SELECT d.name, ifnull(json_extract(r.result, '$.failure.message'), '')
                 FROM listing l JOIN rows r ON r.recipe = ?2 AND r.document = l.document JOIN documents d ON d.id = l.document
-                WHERE l.run = ?1 AND instr(',' || r.codes || ',', ',' || ?3 || ',') ORDER BY l.position LIMIT ?4";
+                WHERE l.run = ?1 AND instr(r.codes || ',', ?3 || ',') = 1 ORDER BY l.position LIMIT ?4";
             let mut statement = self.connection().prepare_cached(sql)?;
             statement.query_map((listing, recipe, code, few), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })

@@ -18,6 +18,7 @@ pub(super) enum Command {
     Row(NewRow),
     Sample { elapsed_ms: i64, sample: String },
     Settings(String),
+    Cancelled(String, oneshot::Sender<()>),
 }
 
 /// The way to the writing thread. Cheap to clone; the thread ends when all are gone.
@@ -40,7 +41,7 @@ impl StoreHandle {
         let (commands, mut taken) = mpsc::channel(QUEUE);
         let take = async move {
             while let Some(command) = taken.recv().await {
-                if let Command::Attempt(_, done) | Command::Answer(_, done) = command {
+                if let Command::Attempt(_, done) | Command::Answer(_, done) | Command::Cancelled(_, done) = command {
                     // Whoever no longer waits does not care.
                     let _gone = done.send(());
                 }
@@ -134,6 +135,15 @@ impl StoreWatcher {
             // A store that has failed says so itself.
             let _gone = commands.send(Command::Settings(settings)).await;
         }
+    }
+
+    /// Somebody has given up a document. Returns once that is durable.
+    pub async fn cancel(&self, document: String) -> Result<(), WriterGone> {
+        let (done, durable) = oneshot::channel();
+        let commands = self.0.upgrade().ok_or(WriterGone)?;
+        commands.send(Command::Cancelled(document, done)).await.map_err(|_| WriterGone)?;
+        drop(commands);
+        durable.await.map_err(|_| WriterGone)
     }
 
     /// Records that wait to be written, and how many can.

@@ -51,17 +51,6 @@ pub struct RunRecord {
     pub figures: Option<String>,
 }
 
-/// Documents of a run by what became of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Documents that were looked at.
-    pub listed: u64,
-    /// Those that have a row, by job and status.
-    pub rows: BTreeMap<(String, String), u64>,
-    /// Documents by failure code; one with several codes counts for each.
-    pub codes: BTreeMap<String, u64>,
-}
-
 /// A request that left and of which nobody knows the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
@@ -162,28 +151,6 @@ impl Archive {
         })
     }
 
-    /// Documents of a listing under a recipe, by what became of them.
-    pub fn counts(&self, listing: i64, recipe: i64) -> Result<Counts, StoreError> {
-        self.read("rows", || {
-            let mut counts = Counts::default();
-            let sql = "SELECT r.job, r.status, r.codes, count(*) FROM listing l
-                LEFT JOIN rows r ON r.recipe = ?2 AND r.document = l.document WHERE l.run = ?1 GROUP BY 1, 2, 3";
-            let mut statement = self.connection.prepare(sql)?;
-            let mut rows = statement.query((listing, recipe))?;
-            while let Some(row) = rows.next()? {
-                let n: u64 = row.get(3)?;
-                counts.listed += n;
-                if let (Some(job), Some(status)) = (row.get(0)?, row.get(1)?) {
-                    *counts.rows.entry((job, status)).or_default() += n;
-                }
-                for code in row.get::<_, Option<String>>(2)?.iter().flat_map(|codes| codes.split(',')) {
-                    *counts.codes.entry(code.to_owned()).or_default() += n;
-                }
-            }
-            Ok(counts)
-        })
-    }
-
     /// Requests that were never settled, oldest first.
     pub fn in_doubt(&self) -> Result<Vec<Doubt>, StoreError> {
         self.read("the ledger", || {
@@ -221,11 +188,13 @@ impl Archive {
         })
     }
 
-    /// Result files as they were published last.
-    pub fn published(&self) -> Result<Vec<ResultFile>, StoreError> {
+    /// Result files as they were published last, each with the run that it was made of; 0 if a row or a name in it is another since.
+    pub fn published(&self) -> Result<Vec<(ResultFile, i64)>, StoreError> {
         self.read("result files", || {
-            let file = |row: &rusqlite::Row<'_>| Ok(ResultFile { path: row.get(0)?, size: row.get(1)?, digest: Digest(row.get(2)?) });
-            self.connection.prepare("SELECT path, size, digest FROM files ORDER BY path")?.query_map((), file)?.collect()
+            let file = |row: &rusqlite::Row<'_>| {
+                Ok((ResultFile { path: row.get(0)?, size: row.get(1)?, digest: Digest(row.get(2)?) }, row.get(3)?))
+            };
+            self.connection.prepare("SELECT path, size, digest, run FROM files ORDER BY path")?.query_map((), file)?.collect()
         })
     }
 

@@ -1,5 +1,6 @@
 //! The statements of the writing thread. All of them run inside its transaction.
 
+use super::cancelled;
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
@@ -122,6 +123,9 @@ pub(super) fn failure(t: &Transaction<'_>, run: Run, failure: &NewFailure) -> Re
 }
 
 pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
+    if let Some(name) = &row.given_up {
+        cancelled::forget(t, name)?;
+    }
     if run.may_replace_rows {
         forget(t, run, row.document)?;
     }

@@ -112,4 +112,6 @@ pub struct NewRow {
     pub result: String,
     /// When it was found, read and prepared.
     pub times: DocumentTimes,
+    /// The document's name, if somebody has given it up: the row says what became of that.
+    pub given_up: Option<String>,
 }

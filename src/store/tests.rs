@@ -53,6 +53,7 @@ fn row(document: i64, codes: Option<&str>) -> NewRow {
         codes: codes.map(ToOwned::to_owned),
         result: format!("{{\"n\":{document}}}"),
         times: DocumentTimes::default(),
+        given_up: None,
     }
 }
 

@@ -4,7 +4,7 @@ use super::handle::{Command, StoreHandle};
 use super::insert::{self, Run};
 use super::reserve::Reserve;
 use super::schema::is_disk_full;
-use super::{Store, StoreError, StoreSettings};
+use super::{Store, StoreError, StoreSettings, cancelled};
 use crate::failpoint;
 use rusqlite::{Connection, Transaction};
 use std::sync::mpsc::SyncSender;
@@ -105,7 +105,7 @@ impl Writing {
             }
             done.map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
             for command in group.drain(..) {
-                if let Command::Answer(_, done) | Command::Attempt(_, done) = command {
+                if let Command::Answer(_, done) | Command::Attempt(_, done) | Command::Cancelled(_, done) = command {
                     // Whoever stopped waiting has the record in the store all the same.
                     let _gone = done.send(());
                 }
@@ -166,6 +166,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Answer(answer, _) => insert::answer(t, run, answer)?,
         Command::Failure(failure) => insert::failure(t, run, failure)?,
         Command::Row(row) => insert::row(t, run, row)?,
+        Command::Cancelled(document, _) => cancelled::cancel(t, document)?,
         Command::Settings(settings) => insert::settings(t, run, settings)?,
         Command::Sample { elapsed_ms, sample } => insert::sample(t, run, *elapsed_ms, sample)?,
     }

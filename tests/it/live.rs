@@ -81,6 +81,8 @@ fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
     ] {
         workspace.docmill(["set", setting]).exits(2).says(&[why]);
     }
+    // Of several all are set, or none.
+    workspace.docmill(["set", "llm.concurrency=3", "llm.model=other"]).exits(2).says(&["llm.model is decided when a run begins"]);
     workspace.docmill(["cancel", "00.txt", "--output", "elsewhere"]).exits(2).says(&["no run is at work in elsewhere"]);
     open.store(true, SeqCst);
     run.finish().exits(0);
@@ -365,4 +367,25 @@ fn of_a_run_of_another_user_is_said_that_it_is_another_users() {
     mode("output", 0o755);
     open.store(true, SeqCst);
     run.finish().exits(0);
+}
+
+#[test]
+fn a_cancelled_document_stays_cancelled_if_the_run_is_killed_before_its_turn() {
+    let open = Arc::default();
+    let server = gated(&open);
+    let workspace = workspace(&server, 3).set("llm.concurrency", 1);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("one is in flight", |ledger| ledger.requests() == 1);
+    let first = server.ledger().calls[0].docid.clone().unwrap();
+    let given_up: Vec<String> = (0..3).map(|n| format!("k{n}")).filter(|docid| *docid != first).collect();
+    for docid in &given_up {
+        workspace.docmill(["cancel", &format!("{}.txt", docid.replace('k', "0"))]).exits(0);
+    }
+    run.signal("KILL");
+    drop(run.end());
+    open.store(true, SeqCst);
+    let run = workspace.run(["--job", "echo.toml"]).exits(3);
+    assert_eq!(statuses(&run).iter().filter(|status| *status == "failed cancelled").count(), 2);
+    assert!(given_up.iter().all(|docid| server.ledger().of(docid).is_empty()), "a document that was given up was asked about");
+    workspace.run(["--job", "echo.toml", "--retry-failed=cancelled"]).exits(0);
 }

@@ -15,6 +15,7 @@ mod support;
 
 mod alerts;
 mod compare;
+mod counts;
 mod damage;
 mod defaults;
 mod documents;

@@ -1,5 +1,6 @@
 //! `docmill plan` and `docmill rehearse`: what they say against what a run does.
 
+use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Workspace};
 use docmill::simulator::{Faults, Prices, Scenario, Simulator};
 use serde_json::Value;
@@ -136,6 +137,28 @@ fn a_rehearsal_leaves_nothing_and_asks_nobody() {
     let args = ["rehearse", "docs", "--json", "--latency-ms", "1", "--set", "llm.provider=gemini"];
     let told: Value = serde_json::from_str(&bare.docmill(args).exits(0).stdout).unwrap();
     assert!(told["ok"] == 1 && told["cost_usd"].as_f64().unwrap() > 0.0, "{told}");
+}
+
+#[test]
+fn a_rehearsal_at_another_speed_tells_the_same() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server).set("llm.limits.requests_per_minute", 240);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..10 {
+        workspace.doc(format!("{n}.txt"), format!("docid:{n}"));
+    }
+    let rehearse = |speed: &str| -> Value {
+        let args = ["rehearse", "docs", "--json", "--job", "echo.toml", "--latency-ms", "300", "--speed", speed];
+        serde_json::from_str(&workspace.start_with(args).finish().exits(0).stdout).unwrap()
+    };
+    let (usual, fast) = (rehearse("1"), rehearse("20"));
+    for figure in ["documents", "ok", "requests", "refusals", "retries", "cost_usd", "planned_seconds", "bound_by"] {
+        assert_eq!(usual[figure], fast[figure], "{figure}: {usual} {fast}");
+    }
+    // What the limit lets through in a second beyond the first four takes its time, at any speed.
+    for told in [&usual, &fast] {
+        assert!(told["wall_seconds"].as_f64().unwrap() > 1.5, "{told}");
+    }
 }
 
 /// The same as the measurement `cost`, with fewer seeds and documents.

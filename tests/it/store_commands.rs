@@ -5,6 +5,7 @@ use crate::support::{ModelServer, Reply, Workspace};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 fn done(server: &ModelServer) -> Workspace {
     let workspace = Workspace::new().against(server);
@@ -292,4 +293,107 @@ fn what_a_dead_run_left_in_doubt_is_counted_when_it_was_sent_again_and_settled_w
     let status = workspace.docmill(["status"]).exits(0).stdout;
     assert!(!status.contains("in doubt"), "{status}");
     assert!(status.contains("and 2 requests of runs that died, whose end nobody knows: at most $0.000018"), "{status}");
+}
+
+/// Waits until the run at work has committed so many answers.
+fn wait_for_answers(workspace: &Workspace, wanted: usize) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while answers(workspace) < wanted {
+        assert!(Instant::now() < deadline, "waited in vain for {wanted} answers");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
+    let (stuck, ill) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
+    let (hangs, fails) = (Arc::clone(&stuck), Arc::clone(&ill));
+    let server = ModelServer::script()
+        .faults(move |ask| match ask.docid.as_deref() {
+            Some("late") if hangs.load(Ordering::SeqCst) => Reply::Hang,
+            Some("flaky") if fails.load(Ordering::SeqCst) => Reply::error(ask, 500, "api_error", "an internal error"),
+            _ => Reply::Ok,
+        })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.drain_s", 0).set("llm.retry.max_attempts", 1);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:flaky");
+    workspace.run(["--job", "echo.toml"]).exits(3);
+    // One that failed gets another row, an edited one has another content, and one is new.
+    ill.store(false, Ordering::SeqCst);
+    workspace.doc("a.txt", "docid:a2").doc("late.txt", "docid:late");
+    for (end, outcome) in [("KILL", "did not end"), ("TERM", "stopped")] {
+        let asked = || server.ledger().of("late").iter().map(|call| call.requests).sum::<u32>();
+        let before = asked();
+        let run = workspace.start_run(["--job", "echo.toml"]);
+        server.wait_until("the late one hangs", |ledger| ledger.of("late").iter().map(|call| call.requests).sum::<u32>() > before);
+        wait_for_answers(&workspace, 3);
+        let told = workspace.docmill(["status"]).exits(0).stdout;
+        assert!(told.contains("in flight  1 calls") && told.contains("their replies are awaited"), "{told}");
+        assert!(!told.contains("in doubt") && !told.contains("end is not known"), "a call of the run at work is not in doubt: {told}");
+        run.signal(end);
+        drop(run.end());
+        let told = workspace.docmill(["status"]).exits(0).stdout;
+        assert!(told.contains(outcome) && told.contains("in doubt  1 calls") && !told.contains("in flight"), "{told}");
+        let receipt = workspace.docmill(["verify"]).exits(4);
+        assert!(!receipt.stdout.contains("WRONG"), "{outcome}: {}", receipt.stdout);
+        let older = "results are older than the store; run again to bring them up to date";
+        assert!(receipt.stdout.contains("older") && receipt.stderr.contains(older), "{outcome}: {}{}", receipt.stdout, receipt.stderr);
+    }
+    // A file that was tampered with is wrong all the same.
+    let path = workspace.path("output/echo/results.csv");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, whole.replace("said of", "never said of")).unwrap();
+    assert!(workspace.docmill(["verify"]).exits(3).stdout.contains("WRONG"));
+    stuck.store(false, Ordering::SeqCst);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn pruning_after_a_kill_drops_what_was_edited_and_keeps_what_the_next_run_needs() {
+    let hang = |docid: &Option<String>| docid.as_deref().is_some_and(|id| id.starts_with("hang"));
+    let server = ModelServer::script().faults(move |ask| if hang(&ask.docid) { Reply::Hang } else { Reply::Ok }).start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a1").doc("b.txt", "docid:b");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    for edit in 2..5 {
+        workspace.doc("a.txt", format!("docid:a{edit}")).doc("z.txt", format!("docid:hang{edit}"));
+        let run = workspace.start_run(["--job", "echo.toml"]);
+        server.wait_until("it hangs", |ledger| ledger.of(&format!("hang{edit}")).len() == 1);
+        wait_for_answers(&workspace, edit + 1);
+        run.signal("KILL");
+        drop(run.end());
+    }
+    // The results stand for the first content, the next run needs the last one; those between are of no use.
+    assert_eq!(answers(&workspace), 5);
+    let asked = workspace.docmill(["prune"]).exits(2).stdout;
+    assert!(asked.contains("to drop: 2 documents") && asked.contains("with 2 answers"), "{asked}");
+    workspace.docmill(["prune", "--yes"]).exits(0);
+    assert_eq!(answers(&workspace), 3);
+    assert!(!workspace.docmill(["verify"]).exits(4).stdout.contains("WRONG"));
+    workspace.doc("z.txt", "docid:z");
+    let requests = server.requests();
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(server.requests(), requests + 1, "an answer was thrown away that the run needs");
+}
+
+#[test]
+fn documents_that_were_only_not_part_of_the_last_run_are_named_apart_and_kept() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("gone.txt", "docid:gone").doc("kept.txt", "docid:kept").doc("sub/part.txt", "docid:part");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    // The same inputs without one, then only a part of them.
+    std::fs::remove_file(workspace.path("docs/gone.txt")).unwrap();
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    workspace.start_with(["prune", "--yes"]).finish().exits(0);
+    assert_eq!(answers(&workspace), 2, "what was deleted is obsolete");
+    workspace.run(["--job", "echo.toml", "--set", "input.include=[\"sub/*\"]"]).exits(0);
+    let told = workspace.docmill(["prune", "--yes"]).exits(0).stdout;
+    assert!(told.contains("kept: 1 documents that were not part of the last run") && told.contains("--all"), "{told}");
+    assert_eq!(answers(&workspace), 2);
+    let asked = workspace.docmill(["prune", "--all"]).exits(2).stdout;
+    assert!(asked.contains("to drop, too: 1 documents"), "{asked}");
+    workspace.docmill(["prune", "--all", "--yes"]).exits(0);
+    assert_eq!(answers(&workspace), 1);
 }

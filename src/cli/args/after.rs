@@ -27,7 +27,7 @@ pub(in crate::cli) struct RunsArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct SetArgs {
-    /// Such as llm.concurrency=64; several are set one after the other
+    /// Such as llm.concurrency=64; of several all are set, or none
     #[arg(required = true, value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
     /// The output directory [default: output.dir]
@@ -109,9 +109,13 @@ pub(in crate::cli) enum ExportFormat {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Dropped are documents that are in no result any more (deleted, or edited since), with their paid answers, and rows made
-with settings or jobs of the past. Answers about documents that are there stay, whatever model gave them.")]
+Dropped are documents that are in no result any more (edited, renamed or deleted since), with their paid answers, and rows
+made with settings or jobs of the past. Answers about documents that are there stay, whatever model gave them, and so do
+those about documents that only were not part of the last run: it had other inputs.")]
 pub(in crate::cli) struct PruneArgs {
+    /// Also drop documents that were not part of the last run because it had other inputs
+    #[arg(long)]
+    pub all: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,

@@ -66,7 +66,7 @@ impl Answers {
 
     /// What documents cost that were asked about; `None` if not all prices are known.
     pub fn cost_per_document(&self) -> Option<f64> {
-        let asked = self.totals.rows() - self.totals.count(RowStatus::Skipped);
+        let asked = self.totals.tally.rows() - self.totals.tally.count(RowStatus::Skipped);
         self.totals.cost.exact().map(|cost| cost.usd() / (asked as f64).max(1.0))
     }
 }

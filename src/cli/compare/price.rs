@@ -61,7 +61,7 @@ fn spent(directory: &Path, recipe: i64) -> Result<Option<(u64, Bill)>, StoreErro
         }
         Ok::<(), StoreError>(())
     })?;
-    Ok(Some((totals.rows(), totals.cost)).filter(|(rows, _)| *rows > 0))
+    Ok(Some((totals.tally.rows(), totals.cost)).filter(|(rows, _)| *rows > 0))
 }
 
 /// What the calls about a document cost if all answers are as long as they may be; nothing if it cannot be asked about.

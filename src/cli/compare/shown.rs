@@ -43,11 +43,11 @@ impl Comparison<'_> {
         let mut heads = vec!["variant", "documents", "not ok", "calls", "cost", "cost each", "median time", "95 % within"];
         heads.extend(self.labels.map(|_| "accuracy"));
         let row = |(at, answers): (usize, &Answers)| {
-            let asked = answers.totals.rows() - answers.totals.count(RowStatus::Skipped);
+            let asked = answers.totals.tally.rows() - answers.totals.tally.count(RowStatus::Skipped);
             let seconds = |share| quantile(&answers.seconds, share).map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.2} s"));
             let each = answers.cost_per_document().map_or_else(|| "-".to_owned(), |usd| Money::from_usd(usd).to_string());
             let cost = answers.totals.cost.exact().map_or_else(|| "unknown".to_owned(), |cost| cost.to_string());
-            let mut row = vec![answers.variant.clone(), asked.to_string(), answers.totals.unanswered().to_string()];
+            let mut row = vec![answers.variant.clone(), asked.to_string(), answers.totals.tally.unanswered().to_string()];
             row.extend([answers.totals.calls.to_string(), cost, each, seconds(0.5), seconds(0.95)]);
             row.extend(self.against_labels(at).map(|confusion| share(confusion.agreed())));
             row

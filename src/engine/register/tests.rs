@@ -67,8 +67,16 @@ impl World {
             if kept.is_none() {
                 let codes = digest.is_none().then(|| "unreadable".to_owned());
                 let (status, result) = (if digest.is_some() { "ok" } else { "failed" }, "{}".to_owned());
-                let row =
-                    NewRow { document: id, job: "text".into(), status, failure_code: None, codes, result, times: DocumentTimes::default() };
+                let row = NewRow {
+                    document: id,
+                    job: "text".into(),
+                    status,
+                    failure_code: None,
+                    codes,
+                    result,
+                    times: DocumentTimes::default(),
+                    given_up: None,
+                };
                 runtime.block_on(handle.save_row(row)).unwrap();
             }
             fates.insert(document.name, (id.0, is_new, kept.is_some()));
