@@ -129,7 +129,7 @@ impl Asker {
         let Exchange { result, standings, status, first_byte } =
             self.governor.unless_abandoned(self.transport.send(&call.model, body, live, spent.maybe_billed > 0)).await?;
         let time = started.elapsed();
-        let seconds = time.as_secs_f64();
+        let seconds = self.governor.passed(time).as_secs_f64();
         let moments = Moments { sent, first_byte: first_byte.map(|time| after(sent, time)), ended: after(sent, time) };
 
         if let Ok(reply) = &result {

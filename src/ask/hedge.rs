@@ -34,12 +34,13 @@ pub(super) async fn straggles(governor: &Governor) {
     /// An answer is not called slow before.
     const LEAST: Duration = Duration::from_millis(500);
     let mut waited = Duration::ZERO;
+    let least = governor.on_the_wall(LEAST);
     loop {
-        let limit = (governor.usual_answer() * LONG).max(LEAST);
+        let limit = governor.on_the_wall(governor.usual_answer() * LONG).max(least);
         if waited >= limit && governor.nobody_waits() {
             return;
         }
-        let step = limit.saturating_sub(waited).max(LEAST / 5);
+        let step = limit.saturating_sub(waited).max(least / 5);
         tokio::time::sleep(step).await;
         waited += step;
     }

@@ -125,6 +125,7 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         retry: wishes.retry,
         max_cost: max_cost(config, &settings, &account, &jobs)?,
         skip_in_doubt: wishes.skip_in_doubt,
+        speed: 1.0,
         sample: wishes.sample,
         roots,
         keep_columns: keep_columns(config, &settings, &jobs)?,

@@ -40,21 +40,12 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
     let report = Report::of(plan, &history).await?;
 
     let (config, mut settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let speed = args.speed;
     let limits = &mut settings.llm.limits;
-    let per_minute = [
-        &mut limits.requests_per_minute,
-        &mut limits.input_tokens_per_minute,
-        &mut limits.output_tokens_per_minute,
-        &mut limits.tokens_per_minute,
-    ];
-    for limit in per_minute {
-        *limit = scaled(*limit, speed);
-    }
-    // What may be used at once is as much as before, and so a shorter time's worth.
-    limits.burst_s = limits.burst_s.min(1.0) / speed;
+    // No more at once than the server lets through.
+    limits.burst_s = limits.burst_s.min(1.0);
     let scenario = Scenario {
-        latency_quantiles_ms: quantiles.iter().map(|ms| ms / speed).collect(),
+        speed: args.speed,
+        latency_quantiles_ms: quantiles,
         requests_per_second: f64::from(limits.requests_per_minute) / 60.0,
         input_tokens_per_minute: limits.input_tokens_per_minute.into(),
         output_tokens_per_minute: limits.output_tokens_per_minute.into(),
@@ -65,6 +56,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
     let wishes = Wishes { server: Server::Rehearsal(Box::new(scenario)), ..wishes };
     let mut assembled = assemble(&config, settings, wishes).await?;
     apart(&mut assembled.plan, scratch.path());
+    assembled.plan.speed = args.speed;
     let limits_file = assembled.plan.account.limits_file();
     let outcome = assembled.run(Style::Lines).await;
     // Limits that were learned from the simulator are of no use to anybody.
@@ -80,8 +72,8 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
     };
     let archive = Archive::open(scratch.path()).map_err(Stop::internal)?;
     let (_, bill) = archive.ok_or_else(|| Stop::internal("the rehearsal has left no store"))?.bill(None).map_err(Stop::internal)?;
-    let ok: u64 = outcome.summaries.iter().map(|summary| summary.totals.count(RowStatus::Ok)).sum();
-    let value = told(figures, &report, speed, &source, (ok, bill.exact()));
+    let ok: u64 = outcome.summaries.iter().map(|summary| summary.totals.tally.count(RowStatus::Ok)).sum();
+    let value = told(figures, &report, args.speed, &source, (ok, bill.exact()));
     print(&if args.json {
         serde_json::to_string_pretty(&value).map_err(Stop::internal)?
     } else {
@@ -95,11 +87,6 @@ fn apart(plan: &mut Plan, directory: &Path) {
     directory.clone_into(&mut plan.output.dir);
     (plan.copy, plan.max_cost) = (None, None);
     plan.told_limits.clear();
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "conversion to integers saturates")]
-fn scaled(limit: u32, speed: f64) -> u32 {
-    if limit == 0 { 0 } else { ((f64::from(limit) * speed).round() as u32).max(1) }
 }
 
 /// How long answers take in milliseconds, as quantiles, where that is known from, and what else is known.
@@ -130,11 +117,11 @@ fn told(figures: &RunFigures, report: &Report, speed: f64, source: &str, (ok, co
         "ok": ok,
         "latency": source,
         "speed": speed,
-        "wall_seconds": figures.wall_seconds * speed,
+        "wall_seconds": figures.wall_seconds,
         "planned_seconds": report.prediction.seconds,
         "bound_by": report.prediction.bound,
         "requests": figures.requests,
-        "requests_per_second": figures.requests_per_second / speed,
+        "requests_per_second": figures.requests_per_second,
         "refusals": figures.refusals,
         "retries": figures.retries,
         "peak_memory_mb": peak_memory_mb(),
@@ -155,7 +142,7 @@ fn text(value: &Value, report: &Report, bill: &str) -> String {
     let scaled = if (speed - 1.0).abs() < f64::EPSILON {
         String::new()
     } else {
-        format!(", run {speed} times as fast and scaled back: what this machine itself takes is scaled as well")
+        format!(", run {speed} times as fast: times are those of the account, and what this machine itself takes counts {speed} times")
     };
     format!(
         "  rehearsal  {} documents, {} ok; answers take {}{scaled}\n       time  {}{planned}\n   requests  {}, {:.1} a second; {} refused, {} repeated\n     memory  {memory}\n       cost  {bill}, at the lengths of made-up answers; plan says {}",

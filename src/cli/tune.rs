@@ -53,15 +53,46 @@ pub(super) fn tune(args: &TuneArgs) -> Result<Exit, Stop> {
     let Some(best) = best else {
         return Err(Stop::usage("nothing was sent: all documents have their answers, so there is nothing to try settings with"));
     };
-    // The first that is nearly as good: who gains nothing by more should not have more.
     let chosen = rounds.iter().find(|round| round.speed() * BETTER >= best.speed()).unwrap_or(best);
-    print(&shown(&rounds, chosen))?;
-    if args.write && !chosen.changes.is_empty() {
+    let recommended = recommended(chosen);
+    print(&shown(&rounds, &recommended))?;
+    if args.write && !recommended.is_empty() {
         let file = args.what.settings.config.clone().unwrap_or_else(|| PathBuf::from(settings::FILE));
-        write(&file, &chosen.changes)?;
+        write(&file, &recommended)?;
         print(&format!("written to {}", file.display()))?;
     }
     Ok(Exit::Ok)
+}
+
+/// The changes of a round, less what its own measurement shows to be of no use: where a limit binds, so many requests at a time as reach
+/// it are enough.
+fn recommended(chosen: &Round) -> Vec<Change> {
+    let enough = chosen.figures.bottleneck.as_ref().and_then(|found| found.enough);
+    let needed = |change: &Change| {
+        let (from, to) = (change.from.parse::<u64>().ok()?, change.to.parse::<u64>().ok()?);
+        let to = to.min(enough?.max(from));
+        Some(Change { to: to.to_string(), ..change.clone() }).filter(|_| to > from)
+    };
+    let is_capped = |change: &Change| change.key == "llm.concurrency" && enough.is_some();
+    chosen.changes.iter().filter_map(|change| if is_capped(change) { needed(change) } else { Some(change.clone()) }).collect()
+}
+
+/// What became of the advice of a round, if it was not simply taken.
+fn outcome_of_advice(rounds: &[Round], at: usize) -> Option<String> {
+    let found = rounds[at].figures.bottleneck.as_ref()?;
+    found.change.as_ref()?;
+    if let Some(next) = rounds.get(at + 1) {
+        let is_better = next.speed() > BETTER * rounds[at].speed();
+        return (!is_better).then(|| format!("tried in round {}: no faster", at + 2));
+    }
+    let best_before = rounds[..at].iter().map(Round::speed).fold(0.0, f64::max);
+    Some(if !may_change(found.limit) {
+        "not tried: it belongs to the account, or may cost money".to_owned()
+    } else if rounds[at].speed() <= BETTER * best_before {
+        "not tried: this round was no faster than those before".to_owned()
+    } else {
+        "not tried: that was the last round (--rounds)".to_owned()
+    })
 }
 
 /// A run of a few documents.
@@ -89,7 +120,7 @@ fn take(changes: &mut Vec<Change>, change: Change) {
     }
 }
 
-fn shown(rounds: &[Round], chosen: &Round) -> String {
+fn shown(rounds: &[Round], recommended: &[Change]) -> String {
     let mut lines = Vec::new();
     for (n, round) in rounds.iter().enumerate() {
         let Round { changes, figures } = round;
@@ -98,15 +129,16 @@ fn shown(rounds: &[Round], chosen: &Round) -> String {
         let RunFigures { requests, requests_per_second, wall_seconds, .. } = figures;
         lines.push(format!("round {}: {changes}: {requests} requests in {wall_seconds:.1} s, {requests_per_second:.1}/s", n + 1));
         if let Some(found) = &figures.bottleneck {
-            lines.push(format!("         {}", found.sentence));
+            let outcome = outcome_of_advice(rounds, n).map_or_else(String::new, |outcome| format!(" ({outcome})"));
+            lines.push(format!("         {}{outcome}", found.sentence));
         }
     }
     lines.push(String::new());
-    if chosen.changes.is_empty() {
+    if recommended.is_empty() {
         lines.push("recommended: leave the settings as they are".to_owned());
     } else {
         lines.push("recommended (--write puts them into the settings file):".to_owned());
-        lines.extend(chosen.changes.iter().map(|change| format!("    {} = {}    # was {}", change.key, change.to, change.from)));
+        lines.extend(recommended.iter().map(|change| format!("    {} = {}    # was {}", change.key, change.to, change.from)));
     }
     lines.push("Answers are kept: `docmill run` goes on from there.".to_owned());
     lines.join("\n")
@@ -168,5 +200,56 @@ mod tests {
         std::fs::write(&file, "[llm\n").expect("written");
         let error = write(&file, &[change("llm.concurrency", "32")]).expect_err("it is no TOML");
         assert!(error.message.contains("nothing was changed"), "{}", error.message);
+    }
+}
+
+#[cfg(test)]
+mod advice {
+    use super::*;
+    use crate::model::{Bottleneck, Hold};
+
+    fn change(to: &str) -> Change {
+        Change { key: "llm.concurrency", from: "8".into(), to: to.into() }
+    }
+
+    /// A round with this concurrency, and what was found in it.
+    fn round(to: &str, speed: f64, limit: Limit, advised: Option<Change>, enough: Option<u64>) -> Round {
+        let bottleneck = Bottleneck {
+            limit,
+            share: 0.9,
+            change: advised,
+            predicted_s: None,
+            speed_up: None,
+            then: None,
+            enough,
+            sentence: "a sentence".into(),
+        };
+        let changes = if to.is_empty() { Vec::new() } else { vec![change(to)] };
+        let figures = RunFigures { requests_per_second: speed, bottleneck: Some(bottleneck), ..RunFigures::default() };
+        Round { changes, figures }
+    }
+
+    #[test]
+    fn no_more_requests_at_a_time_are_recommended_than_the_sentence_says_would_do() {
+        let limited = Limit::Held(Hold::Requests);
+        for (enough, recommends) in [(Some(4), vec![]), (Some(8), vec![]), (Some(12), vec![change("12")]), (None, vec![change("64")])] {
+            assert_eq!(recommended(&round("64", 9.0, limited, None, enough)), recommends, "{enough:?}");
+        }
+        assert_eq!(recommended(&round("", 9.0, limited, None, Some(4))), vec![]);
+    }
+
+    #[test]
+    fn advice_that_is_not_recommended_says_why() {
+        let concurrency = |to, speed, advised| round(to, speed, Limit::Concurrency, Some(change(advised)), None);
+        let rounds = [concurrency("", 1.0, "64"), concurrency("64", 1.05, "128")];
+        let text = shown(&rounds, &[]);
+        for part in ["a sentence (tried in round 2: no faster)", "not tried: this round was no faster", "leave the settings as they are"] {
+            assert!(text.contains(part), "no {part:?} in\n{text}");
+        }
+        let rounds = [concurrency("", 1.0, "64"), concurrency("64", 8.0, "128")];
+        let text = shown(&rounds, &recommended(&rounds[1]));
+        assert!(!text.contains("no faster") && text.contains("that was the last round") && text.contains("llm.concurrency = 64"), "{text}");
+        let limit = round("", 1.0, Limit::Held(Hold::Requests), Some(change("64")), Some(4));
+        assert!(shown(&[limit], &[]).contains("belongs to the account"));
     }
 }

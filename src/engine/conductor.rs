@@ -70,7 +70,7 @@ impl Conductor {
                     }
                     said = self.tell_others(waiting, said);
                     let waiting_s = waiting.unwrap_or_default().as_secs_f64();
-                    self.context.meters.queues.look();
+                    self.context.meters.look();
                     let seen = Snapshot { waiting_s, ..self.context.meters.snapshot() };
                     if seen.elapsed_s >= sample_at {
                         sample_at = seen.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;

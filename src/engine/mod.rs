@@ -116,6 +116,9 @@ pub struct Plan {
     pub trace: bool,
     /// Where other settings come from while the run is at work; `None`: they stay as they are.
     pub live: Option<Arc<dyn LiveSettings>>,
+    /// How many times as fast as on the wall the account's time passes: 1, but in a rehearsal. All times that are told are the
+    /// account's.
+    pub speed: f64,
     /// Only so many documents; `None` for all.
     pub sample: Option<Sample>,
     /// The results that this run adds documents to; `None`: its documents are all that the results are about.

@@ -138,9 +138,10 @@ pub(super) fn governor(plan: &Plan, budget: Budget, abandon: &CancellationToken,
     let (account, llm) = (&plan.account, &plan.llm);
     let slow_start = account.starts_slowly(llm.limits.slow_start);
     let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), abandon.clone()));
-    match account.limits_file() {
+    // What others know of the account is in another time than a rehearsal's.
+    match account.limits_file().filter(|_| (plan.speed - 1.0).abs() < f64::EPSILON) {
         Some((directory, name)) => governor.shared(&directory, &name),
-        None => governor,
+        None => governor.at_speed(plan.speed),
     }
 }
 

@@ -11,7 +11,7 @@ use super::list::{Findings, Found, Lister, walk};
 use super::meter::Meters;
 use super::past::History;
 use super::positions::Positions;
-use super::prepare::{Ready, State, prepare, workers};
+use super::prepare::{Ready, State, prepare};
 use super::pretend::{Foreseen, Pretended, Shared, Task};
 use super::read::{Reader, read};
 use super::register::Register;
@@ -111,7 +111,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         documents: looked_at,
         left_out: findings.left_out,
         note: findings.note,
-        up_to_date: findings.up_to_date,
+        up_to_date: findings.up_to_date.documents,
         pending: pending.len(),
         changed,
         ..Survey::default()
@@ -133,7 +133,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
 fn changed(archive: &Archive, recipe: i64) -> Result<Option<Changed>, StoreError> {
     let before = archive.runs()?.into_iter().rfind(|run| run.listing.is_some()).filter(|before| before.recipe != recipe);
     let Some(before) = before else { return Ok(None) };
-    let rows = |recipe| Ok::<u64, StoreError>(archive.counts(before.listing.unwrap_or(before.id), recipe)?.rows.values().sum());
+    let rows = |recipe| Ok::<u64, StoreError>(archive.counts(before.listing.unwrap_or(before.id), recipe)?.all().rows());
     Ok(Some(Changed { rows: rows(before.recipe)?.saturating_sub(rows(recipe)?), before }))
 }
 
@@ -148,7 +148,7 @@ struct Begun {
 
 /// Walks, and compares with what the store knows.
 fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Begun {
-    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), &plan.llm));
+    let meters = Arc::new(Meters::new(plan));
     let (events, _nobody_watches) = mpsc::channel(1);
     let context = Context { events, meters, stop: CancellationToken::new() };
     let findings = Arc::new(Mutex::new(Findings::default()));

@@ -24,7 +24,7 @@ use super::list::{Findings, Lister, count, walk};
 use super::live::{Live, leave};
 use super::meter::Meters;
 use super::opening::{Opened, announce, desk, governor, measure_commits, open, open_door};
-use super::prepare::{prepare, workers};
+use super::prepare::prepare;
 use super::read::{Reader, read};
 use super::register::Register;
 use super::summary::{End, nothing_found, now};
@@ -67,7 +67,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     // Whether anything is known already, be it an answer or a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
 
-    let meters = Arc::new(Meters::new(plan.read.concurrency, workers(&plan.prepare), &plan.llm));
+    let meters = Arc::new(Meters::new(&plan));
     let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
     // Whatever way this function is left, nobody goes on working.
     let _stop_at_the_end = context.stop.clone().drop_guard();

@@ -11,7 +11,7 @@ pub mod regression;
 mod schedule;
 pub mod speed_up;
 
-pub use bottleneck::{Rate, Situation, Tail};
+pub use bottleneck::{Known, Rate, Situation, Tail};
 pub use durations::Durations;
 pub use estimate::{Interval, Observed, ratio_estimate, student};
 pub use prior::{AnswerForm, Length};

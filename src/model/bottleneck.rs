@@ -18,10 +18,12 @@ pub enum Limit {
     Concurrency,
     /// `llm.documents`.
     Documents,
-    /// A limit of the account, or another reason why requests were kept back.
+    /// A limit, or another reason why requests were kept back.
     Held(Hold),
     /// One document at the end.
     Straggler,
+    /// The server, which was away, or silent for all requests at once.
+    Server,
     /// Commits to the run store.
     Commits,
     /// Writing results.
@@ -56,6 +58,9 @@ pub struct Bottleneck {
     pub speed_up: Option<f64>,
     /// What binds then.
     pub then: Option<Limit>,
+    /// Requests at a time that would do as much, where more of them change nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enough: Option<u64>,
     /// All of this, for people.
     pub sentence: String,
 }
@@ -69,6 +74,7 @@ impl fmt::Display for Limit {
             Self::Concurrency => "llm.concurrency",
             Self::Documents => "llm.documents",
             Self::Straggler => "one slow document",
+            Self::Server => "the server",
             Self::Commits => "commits to the run store",
             Self::Writing => "writing results",
             Self::Latency => "the model's latency",
@@ -81,13 +87,13 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ledger => "the ledger",
-            Self::Requests => "requests_per_minute",
-            Self::InputTokens => "input_tokens_per_minute",
-            Self::OutputTokens => "output_tokens_per_minute",
-            Self::Tokens => "tokens_per_minute",
-            Self::Refusal => "refusals by the provider",
-            Self::Overload => "the provider's overload",
-            Self::SlowStart => "finding out what the account allows",
+            Self::Requests => "the limit of requests a minute",
+            Self::InputTokens => "the limit of input tokens a minute",
+            Self::OutputTokens => "the limit of output tokens a minute",
+            Self::Tokens => "the limit of tokens a minute",
+            Self::Refusal => "refusals by the server",
+            Self::Overload => "the server's overload",
+            Self::SlowStart => "slow start (llm.limits.slow_start)",
             Self::Suspicion => "call after call that failed",
             Self::Budget => "what is left of the budget",
             Self::Pause => "the pause that was asked for",

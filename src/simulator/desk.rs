@@ -18,7 +18,6 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
-use tokio::time::Instant;
 
 pub(super) const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
@@ -96,7 +95,7 @@ impl Desk<'_> {
     /// Limits first: what they turn away is no attempt, or the outcome would depend on the time.
     fn decide(&self, ask: &Ask<'_>, visit: &mut Visit) -> Plan {
         let scenario = &self.shared.scenario;
-        let now = Instant::now();
+        let now = self.shared.pace.now();
         visit.identify(ask.hash, ask.docid(), now);
         let (input, written) = self.shared.cache.look(ask, now);
         let (passage, standings) = self.shared.limits.admit(&self.dialect.charge(ask, input), now);

@@ -37,6 +37,7 @@ mod gemini;
 mod ledger;
 mod limits;
 mod openai;
+mod pace;
 mod payload;
 mod picture;
 mod scenario;

@@ -40,7 +40,7 @@ impl Tab {
     fn sent(&mut self, tokens: u64) {
         self.tokens.output += tokens;
         if self.metered && tokens > 0 {
-            self.shared.limits.produced(tokens, Instant::now());
+            self.shared.limits.produced(tokens, self.shared.pace.now());
         }
     }
 
@@ -74,7 +74,8 @@ impl Payload {
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         let Some(next) = self.steps.front() else { return Poll::Ready(None) };
-        let due = self.due.unwrap_or_else(Instant::now) + next.after;
+        let after = self.tab.as_ref().map_or(next.after, |tab| tab.shared.pace.on_the_wall(next.after));
+        let due = self.due.unwrap_or_else(Instant::now) + after;
         if !next.after.is_zero() {
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
             ready!(sleep.as_mut().poll(cx));

@@ -8,6 +8,7 @@ use super::desk::{Desk, JSON};
 use super::dialect::{Dialect, Problem};
 use super::ledger::{Ledger, Outcome};
 use super::limits::Limits;
+use super::pace::Pace;
 use super::payload::{Broken, Payload, Tab};
 use super::scenario::Scenario;
 use super::script::Script;
@@ -18,7 +19,6 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::time::Instant;
 
 const MAX_REQUEST: usize = 32 * 1024 * 1024;
 
@@ -44,17 +44,19 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) cache: Cache,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) pace: Pace,
     next_id: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(scenario: Scenario) -> Self {
         let models = if scenario.models.is_empty() { KNOWN_MODELS.map(str::to_owned).to_vec() } else { scenario.models.clone() };
-        let now = Instant::now();
+        let pace = Pace::new(scenario.speed);
+        let now = pace.now();
         let limits = Limits::new(&scenario, now);
         let cache = Cache::new(&scenario.cache);
         let ledger = Arc::new(Ledger::new(Rates::of(&scenario.prices), now));
-        Self { scenario, models, limits, cache, ledger, next_id: AtomicU64::new(1) }
+        Self { scenario, models, limits, cache, ledger, pace, next_id: AtomicU64::new(1) }
     }
 
     /// Whether the key is right.
@@ -120,7 +122,7 @@ fn list_models(models: &[String], dialect: Dialect) -> Value {
 }
 
 async fn call(shared: Arc<Shared>, dialect: Dialect, request: Request<Incoming>, reset: &AtomicBool) -> Result<Response<Payload>, Broken> {
-    let mut visit = shared.ledger.arrive(Instant::now());
+    let mut visit = shared.ledger.arrive(shared.pace.now());
     let id = format!("req_sim_{:08}", shared.next_id.fetch_add(1, Ordering::Relaxed));
     let (head, body) = request.into_parts();
     let desk = Desk { shared: &shared, dialect, id: &id };
@@ -131,7 +133,7 @@ async fn call(shared: Arc<Shared>, dialect: Dialect, request: Request<Incoming>,
     };
     drop(head);
     if !plan.delay.is_zero() {
-        tokio::time::sleep(plan.delay).await;
+        tokio::time::sleep(shared.pace.on_the_wall(plan.delay)).await;
     }
     match plan.outcome {
         Outcome::Reset => {
@@ -146,7 +148,7 @@ async fn call(shared: Arc<Shared>, dialect: Dialect, request: Request<Incoming>,
         _ => {}
     }
     if plan.tokens.input() > 0 {
-        shared.cache.begin(&plan.written, Instant::now());
+        shared.cache.begin(&plan.written, shared.pace.now());
     }
     let metered = dialect.meters_output();
     let tab = Tab { shared, visit, outcome: plan.outcome, tokens: plan.tokens, metered, _seat: plan.seat };

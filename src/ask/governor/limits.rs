@@ -11,7 +11,7 @@ use super::given::Given;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
 use super::permit::Refusal;
-use crate::insight::Rate;
+use crate::insight::{Known, Rate};
 use crate::model::{Hold, Usage};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,21 @@ pub(super) enum Source {
 pub(super) struct Limit {
     pub source: Source,
     pub bucket: Bucket,
+}
+
+impl Limit {
+    /// Where it is known from, if the settings state `set` for a minute; 0 if they state nothing.
+    fn known(&self, set: f64) -> Known {
+        // What the provider tells may be more than the settings allow: then these decide.
+        let decides = set > 0.0 && (matches!(self.source, Source::Given { .. }) || set <= 60.0 * self.bucket.per_second() + 1e-6);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
+        match self.source {
+            _ if decides => Known::Set(set as u32),
+            Source::Learned => Known::Measured,
+            Source::Given { .. } => Known::SetElsewhere,
+            Source::Declared => Known::Told,
+        }
+    }
 }
 
 /// The limits of one account.
@@ -155,9 +170,10 @@ impl Limits {
     }
 
     /// The limits that are known, and what was used of them.
-    pub fn rates(&self) -> Vec<Rate> {
+    pub fn rates(&self, given: &Given) -> Vec<Rate> {
         let rate = |(meter, limit): (Meter, Limit)| Rate {
             meter: hold(meter),
+            known: limit.known(given.per_minute.of(meter)),
             per_second: limit.bucket.per_second(),
             burst: limit.bucket.capacity(),
             used: self.taken.of(meter),

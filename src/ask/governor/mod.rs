@@ -10,6 +10,7 @@
 mod bucket;
 mod chance;
 mod change;
+mod clock;
 mod given;
 mod learner;
 mod limits;
@@ -30,6 +31,7 @@ use super::budget::{Budget, BudgetReached};
 use super::settings::LimitSettings;
 use crate::insight::Rate;
 use crate::model::{Hold, Money};
+use clock::Clock;
 use given::Given;
 use limits::{Limits, Taken};
 use line::{Local, PlaceTimes, Waiter};
@@ -37,7 +39,7 @@ use shared::Home;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -76,23 +78,6 @@ pub enum NotAdmitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 
-/// Seconds since 1970 that never go back while the process lives: processes can compare theirs.
-#[derive(Debug)]
-struct Clock {
-    base: f64,
-    started: Instant,
-}
-
-impl Clock {
-    fn now(&self) -> f64 {
-        self.base + self.started.elapsed().as_secs_f64()
-    }
-
-    fn instant(&self, at: f64) -> Instant {
-        self.started + Duration::try_from_secs_f64(at - self.base).unwrap_or_default()
-    }
-}
-
 /// Turns that come sooner than this are the usual pace, and not a wait worth telling of.
 const PACE_S: f64 = 1.0;
 
@@ -107,8 +92,7 @@ impl Governor {
         (stop, abandon): (CancellationToken, CancellationToken),
     ) -> Self {
         let given = Given::new(limits, slow_start);
-        let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let clock = Clock { base, started: Instant::now() };
+        let clock = Clock::new();
         let local = Local {
             waiting: BTreeMap::new(),
             arrivals: 0,
@@ -127,6 +111,23 @@ impl Governor {
         };
         let home = Home::own(Limits::new(&given, clock.now()));
         Self { home, clock, local: Mutex::new(local), stop, abandon }
+    }
+
+    /// Lets time pass so many times as fast: for rehearsals against a server whose time does, too.
+    #[must_use]
+    pub fn at_speed(mut self, speed: f64) -> Self {
+        self.clock.speed = speed;
+        self
+    }
+
+    /// What passes of the account's time while `time` passes on the wall.
+    pub fn passed(&self, time: Duration) -> Duration {
+        time.mul_f64(self.clock.speed)
+    }
+
+    /// How long a time of the account takes on the wall.
+    pub fn on_the_wall(&self, time: Duration) -> Duration {
+        time.div_f64(self.clock.speed)
     }
 
     /// Shares the limits with all processes that use the file `name` in `directory`. Where that is not possible, this
@@ -177,7 +178,7 @@ impl Governor {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Stopped),
-            () = tokio::time::sleep(time) => Ok(()),
+            () = tokio::time::sleep(self.on_the_wall(time)) => Ok(()),
         }
     }
 
@@ -186,6 +187,11 @@ impl Governor {
         let mut local = self.local();
         local.suspicion = most;
         local.call_next();
+    }
+
+    /// How many wait for their turn.
+    pub fn in_line(&self) -> usize {
+        self.local().waiting.len()
     }
 
     /// Whether everybody who wants to send is under way.
@@ -211,12 +217,14 @@ impl Governor {
     /// somebody waited, by reason.
     pub fn held(&self) -> (f64, Vec<(Hold, f64)>) {
         let local = self.local_now();
-        (local.times.admitted, Hold::ALL.into_iter().zip(local.times.held).collect())
+        let seconds = |times: f64| times / self.clock.speed;
+        (seconds(local.times.admitted), Hold::ALL.into_iter().zip(local.times.held.map(seconds)).collect())
     }
 
     /// The limits of the account that are known, and what was used of them.
     pub fn rates(&self) -> Vec<Rate> {
-        self.home.with(self.clock.now(), |limits| limits.rates())
+        let given = self.local().given;
+        self.home.with(self.clock.now(), |limits| limits.rates(&given))
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {

@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone)]
 pub struct Quota {
     limits: Limits,
+    given: Given,
     dialect: Dialect,
 }
 
@@ -27,7 +28,8 @@ pub struct Reserved(Taken);
 impl Quota {
     /// As a run would begin.
     pub fn new(settings: &LimitSettings, slow_start: bool, dialect: Dialect) -> Self {
-        Self { limits: Limits::new(&Given::new(settings, slow_start), 0.0), dialect }
+        let given = Given::new(settings, slow_start);
+        Self { limits: Limits::new(&given, 0.0), given, dialect }
     }
 
     /// With what earlier runs on this machine have learned of the account, in the file `name` in `directory`.
@@ -68,7 +70,7 @@ impl Quota {
 
     /// The limits that are known.
     pub fn rates(&self) -> Vec<Rate> {
-        self.limits.rates()
+        self.limits.rates(&self.given)
     }
 }
 

@@ -26,8 +26,13 @@ impl Histogram {
 
     /// The middle one, in milliseconds; 0 if there is none.
     pub fn median_ms(&self) -> f64 {
+        self.quartile_ms(2)
+    }
+
+    /// The one that so many quarters of them are below, in milliseconds; 0 if there is none.
+    pub fn quartile_ms(&self, quarters: u64) -> f64 {
         let counts = self.0.each_ref().map(|count| count.load(Relaxed));
-        let mut below = counts.iter().sum::<u64>() / 2;
+        let mut below = counts.iter().sum::<u64>() * quarters / 4;
         for (at, count) in counts.iter().enumerate() {
             if *count > below {
                 // The middle of the step.

@@ -3,20 +3,26 @@
 mod cpu;
 mod histogram;
 mod live;
+mod lone;
+mod medium;
 mod pace;
 mod queues;
+mod silence;
 mod stage;
 
-use super::Context;
-use crate::ask::{Fault, Governor, LlmSettings, Observer, Pressure};
+use super::prepare::workers;
+use super::{Context, Plan};
+use crate::ask::{Fault, Governor, Observer, Pressure};
 use crate::event::{BudgetUse, RunEvent, Snapshot};
-use crate::insight::Situation;
-use crate::model::{Bill, Call, FailureCode, Hold, Latency, Money, QueueUse, RowStatus, Spent, StageUse};
+use crate::insight::{Rate, Situation};
+use crate::model::{Bill, Call, FailureCode, Hold, Latency, Limit, Money, QueueUse, RowStatus, Spent, StageUse};
 use crate::store::StoreHandle;
 use histogram::Histogram;
 use live::Live;
+use lone::Lone;
 use pace::Pace;
 use queues::Queues;
+use silence::{Calls, Silence};
 use stage::StageMeter;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -46,6 +52,8 @@ impl Told {
 #[derive(Debug)]
 pub(super) struct Meters {
     started: Instant,
+    /// How many times as fast as on the wall time passes.
+    speed: f64,
     pub read: StageMeter,
     pub prepare: StageMeter,
     pub ask: StageMeter,
@@ -54,6 +62,15 @@ pub(super) struct Meters {
     pub commits: Histogram,
     pub queues: Queues,
     pub pace: Pace,
+    /// How long requests took.
+    request_times: Histogram,
+    lone: Lone,
+    silence: Silence,
+    /// Calls that are under way, and those that have ended.
+    calls: AtomicU64,
+    calls_ended: AtomicU64,
+    /// Whether the run store is on a disk.
+    on_disk: bool,
     /// Computing time that was spent before the run.
     cpu_before_s: f64,
     hedge: bool,
@@ -61,6 +78,8 @@ pub(super) struct Meters {
     window: Option<usize>,
     /// Who keeps requests back, and for how long.
     pub governor: OnceLock<Arc<Governor>>,
+    /// What others had used of the account before.
+    used_before: OnceLock<Vec<Rate>>,
     /// Documents that there are, plus one; 0 while they are being counted.
     documents: AtomicU64,
     pub answered: AtomicU64,
@@ -88,22 +107,31 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub fn new(readers: usize, workers: usize, llm: &LlmSettings) -> Self {
+    pub fn new(plan: &Plan) -> Self {
+        let llm = &plan.llm;
         let zero = || AtomicU64::new(0);
         Self {
             started: Instant::now(),
-            read: StageMeter::new("read", readers),
-            prepare: StageMeter::new("prepare", workers),
+            speed: plan.speed,
+            read: StageMeter::new("read", plan.read.concurrency),
+            prepare: StageMeter::new("prepare", workers(&plan.prepare)),
             ask: StageMeter::new("ask", llm.concurrency),
             commit: StageMeter::new("commit", 1),
             write: StageMeter::new("write", 1),
             commits: Histogram::default(),
             queues: Queues::default(),
-            pace: Pace::default(),
+            pace: Pace::new(plan.speed),
+            request_times: Histogram::default(),
+            lone: Lone::default(),
+            silence: Silence::default(),
+            calls: zero(),
+            calls_ended: zero(),
+            on_disk: !medium::is_memory(&plan.output.dir),
             cpu_before_s: cpu::seconds(),
             hedge: llm.hedge,
             window: Some(llm.documents).filter(|window| *window > 0),
             governor: OnceLock::new(),
+            used_before: OnceLock::new(),
             documents: zero(),
             answered: zero(),
             rows: Default::default(),
@@ -136,7 +164,7 @@ impl Meters {
         (found, read, ready): (&Sender<A>, &Sender<B>, &Sender<C>),
         store: &StoreHandle,
     ) {
-        let _only_once = self.governor.set(Arc::clone(governor));
+        let _only_once = (self.used_before.set(governor.rates()), self.governor.set(Arc::clone(governor)));
         self.queues.watch("found", found);
         self.queues.watch("read", read);
         self.queues.watch("ready", ready);
@@ -148,7 +176,7 @@ impl Meters {
     }
 
     pub fn wall(&self) -> Duration {
-        self.started.elapsed()
+        self.started.elapsed().mul_f64(self.speed)
     }
 
     pub fn stages(&self) -> Vec<StageUse> {
@@ -172,13 +200,18 @@ impl Meters {
             wall_s: self.wall().as_secs_f64(),
             documents: self.answered.load(Relaxed),
             requests,
-            chain_s: self.pace.shortest().as_secs_f64(),
+            retries: self.retries.load(Relaxed),
+            chain_s: self.pace.shortest(),
             latency_s: self.request_time().as_secs_f64() / (requests as f64).max(1.0),
+            lone_s: self.lone.seconds(),
+            silent_s: self.silence.seconds(self.request_times.quartile_ms(3) / 1000.0),
             longest_s: Duration::from_nanos(self.longest_request_ns.load(Relaxed)).as_secs_f64(),
             stages: self.stages(),
-            rates: self.governor.get().map(|governor| governor.rates()).unwrap_or_default(),
-            cpu_s: cpu::seconds() - self.cpu_before_s,
+            rates: self.rates(),
+            cpu_s: (cpu::seconds() - self.cpu_before_s) * self.speed,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            commit_ms: self.commits.median_ms(),
+            on_disk: self.on_disk,
             tail: self.pace.tail(),
             hedge: self.hedge,
             window: self.window,
@@ -186,8 +219,42 @@ impl Meters {
         }
     }
 
+    /// The limits that are known, and what was used of them since the run began.
+    fn rates(&self) -> Vec<Rate> {
+        let before = self.used_before.get().map_or(&[][..], Vec::as_slice);
+        let used_before = |meter: Hold| before.iter().find(|rate| rate.meter == meter).map_or(0.0, |rate| rate.used);
+        let rates = self.governor.get().map(|governor| governor.rates()).unwrap_or_default();
+        rates.into_iter().map(|rate| Rate { used: (rate.used - used_before(rate.meter)).max(0.0), ..rate }).collect()
+    }
+
+    /// A call is under way until this is dropped.
+    pub fn call(&self) -> UnderWay<'_> {
+        self.calls.fetch_add(1, Relaxed);
+        UnderWay(self)
+    }
+
+    /// Looks at what cannot be counted where it happens.
+    pub fn look(&self) {
+        self.queues.look();
+        let Some(governor) = self.governor.get() else { return };
+        let standing = governor.standing();
+        let calls = Calls {
+            ended: self.calls_ended.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
+            waiting: self.calls.load(Relaxed).saturating_sub(governor.in_line() as u64),
+            held: standing.paused || standing.why == Some(Hold::Budget) || governor.closed_for().is_some(),
+        };
+        self.silence.look(self.wall().as_secs_f64(), calls);
+    }
+
     /// What holds the run back so far, in a few words. While it is at work nobody knows who will be the last.
     fn limited_by(&self) -> Option<String> {
+        if let Some(governor) = self.governor.get()
+            && governor.closed_for().is_some()
+        {
+            // What held it back before is not what does now.
+            return governor.standing().why.map(|why| format!("{} (now)", Limit::Held(why)));
+        }
         let found = Situation { tail: None, ..self.situation() }.bottleneck()?;
         Some(format!("{} ({:.0} % of the time)", found.limit, 100.0 * found.share))
     }
@@ -197,8 +264,8 @@ impl Meters {
         self.queues.usage()
     }
 
-    /// Settings are others from now on.
-    pub fn set_slots(&self, concurrency: usize) {
+    /// Settings were changed; this is the concurrency from now on.
+    pub fn settings_changed(&self, concurrency: usize) {
         self.changed.store(true, Relaxed);
         self.ask.set_slots(concurrency);
     }
@@ -210,7 +277,7 @@ impl Meters {
 
     /// Adds time during which the provider wanted nothing.
     pub fn pause(&self, time: Duration) {
-        self.paused_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.paused_ns.fetch_add(u64::try_from(time.mul_f64(self.speed).as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
     pub fn paused(&self) -> Duration {
@@ -271,20 +338,34 @@ impl Meters {
     }
 }
 
+/// A call that is under way.
+#[derive(Debug)]
+pub(super) struct UnderWay<'m>(&'m Meters);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Relaxed);
+        self.0.calls_ended.fetch_add(1, Relaxed);
+    }
+}
+
 impl Observer for Context {
     fn sent(&self) {
-        self.meters.requests.fetch_add(1, Relaxed);
-        self.meters.in_flight.fetch_add(1, Relaxed);
+        let sent = self.meters.requests.fetch_add(1, Relaxed);
+        let before = self.meters.in_flight.fetch_add(1, Relaxed);
+        self.meters.lone.sent(sent, before);
         self.meters.ask.begin();
     }
 
     fn ended(&self, spent: &Spent) {
         let meters = &self.meters;
         meters.in_flight.fetch_sub(1, Relaxed);
+        meters.lone.ended(meters.requests.load(Relaxed), spent);
         meters.ask.done(1);
         meters.ask.end();
         let time = Duration::try_from_secs_f64(spent.seconds).unwrap_or_default();
         meters.latency[Latency::step(spent.seconds)].fetch_add(1, Relaxed);
+        meters.request_times.add(time);
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         meters.request_ns.fetch_add(nanos, Relaxed);
         meters.longest_request_ns.fetch_max(nanos, Relaxed);

@@ -4,12 +4,20 @@
 //! a limit divided by its rate, computing time divided by cores. The largest of these times is what binds. A run takes
 //! that, and what is around it: the start, and the slowest document at the end. So the effect of a setting is predicted by
 //! changing its time and looking what binds then.
+//!
+//! A resource is named only if it accounts for most of the run by measurement, and a setting only if it decides something in this
+//! run. Otherwise nothing is said.
 
+mod bounds;
+mod change;
 mod sentence;
+#[cfg(test)]
+mod situations;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Bottleneck, Change, Hold, Limit, StageUse};
+use crate::model::{Bottleneck, Hold, Limit, StageUse};
+use bounds::Bounds;
 
 /// What a run did, as far as its speed goes.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,12 +28,18 @@ pub struct Situation {
     pub documents: u64,
     /// Requests sent.
     pub requests: u64,
-    /// The shortest time from a prepared document to its row, in seconds: no setting makes a run shorter.
+    /// Requests that repeated an earlier one.
+    pub retries: u64,
+    /// The shortest time that requests about a document took one after another, in seconds: no setting makes a run shorter.
     pub chain_s: f64,
     /// Mean time of a request, in seconds.
     pub latency_s: f64,
+    /// Mean time of requests that had the server to themselves, in seconds; 0 if there was none.
+    pub lone_s: f64,
     /// Time of the longest one.
     pub longest_s: f64,
+    /// Seconds without any reply while calls were waiting for one, or to be repeated.
+    pub silent_s: f64,
     /// What the slots of each stage did.
     pub stages: Vec<StageUse>,
     /// Limits of the account that are known.
@@ -34,6 +48,10 @@ pub struct Situation {
     pub cpu_s: f64,
     /// Cores of this machine.
     pub cores: usize,
+    /// Median time of a commit, in milliseconds.
+    pub commit_ms: f64,
+    /// Whether the run store is on a disk, and not in memory.
+    pub on_disk: bool,
     /// What went on when almost everything was done.
     pub tail: Option<Tail>,
     /// Whether stragglers are asked for once more.
@@ -49,6 +67,8 @@ pub struct Situation {
 pub struct Rate {
     /// Which one.
     pub meter: Hold,
+    /// Where it is known from.
+    pub known: Known,
     /// What flows in.
     pub per_second: f64,
     /// What may be used at once.
@@ -57,8 +77,21 @@ pub struct Rate {
     pub used: f64,
 }
 
+/// Where a limit is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// The settings state it, for a minute.
+    Set(u32),
+    /// The settings of another run at work on this account state it.
+    SetElsewhere,
+    /// Headers of replies state it.
+    Told,
+    /// Refusals have shown it.
+    Measured,
+}
+
 /// The end of a run that one document had to itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tail {
     /// The document that was the last.
     pub document: String,
@@ -66,28 +99,37 @@ pub struct Tail {
     pub alone_s: f64,
     /// Seconds of its longest request.
     pub request_s: f64,
+    /// Seconds of all its requests, one after another.
+    pub work_s: f64,
+    /// Whether requests about it were repeated.
+    pub retried: bool,
+    /// Seconds of the longest request about any other document.
+    pub others_s: f64,
+    /// How many times as long as that of the others its longest answer was; 0 if that is not known.
+    pub answer_ratio: f64,
 }
 
-/// No setting is advised to grow by more than this at once: what is true now need not be true far from here.
-const STEP: f64 = 8.0;
+/// A resource that accounts for less of the run than this is not what holds it back.
+const MOST: f64 = 0.5;
+/// The same for what comes on top of everything else: a document at the end, a server that was away.
+const ON_TOP: f64 = 0.2;
 /// An effect smaller than this is not worth a change.
 const WORTH: f64 = 1.1;
-/// A document at the end that takes less than this share of the run is no straggler.
-const TAIL: f64 = 0.2;
 /// Runs of less work than this say nothing.
 const LEAST_WALL_S: f64 = 0.5;
 
-/// The least time that each resource takes, in seconds.
-type Bounds = Vec<(Limit, f64)>;
-
 impl Situation {
-    /// What holds the run back; `None` if nothing was asked, it was over at once, or settings were changed meanwhile.
+    /// What holds the run back; `None` if nothing does by measurement, or settings were changed meanwhile.
     pub fn bottleneck(&self) -> Option<Bottleneck> {
         if self.wall_s < LEAST_WALL_S || self.requests == 0 || self.changed {
             return None;
         }
         let bounds = self.bounds();
-        let (limit, seconds) = largest(&bounds)?;
+        let (limit, seconds) = bounds.measured()?;
+        let least = if matches!(limit, Limit::Straggler | Limit::Server) { ON_TOP } else { MOST };
+        if seconds < least * self.wall_s {
+            return None;
+        }
         let change = self.change(limit, seconds, &bounds);
         let (after, then) = match &change {
             Some((_, shorter)) => self.after(limit, *shorter, &bounds),
@@ -102,84 +144,17 @@ impl Situation {
             predicted_s: helps.then_some(after),
             speed_up: helps.then_some(speed_up),
             then: Some(then).filter(|then| helps && *then != limit),
+            enough: self.rate_of(limit).map(|_| self.would_do()),
             sentence: String::new(),
         };
         found.sentence = sentence::of(&found, self);
         Some(found)
     }
 
-    fn bounds(&self) -> Bounds {
-        let share = |name: &str, of: fn(&StageUse) -> f64| self.stage(name).map_or(0.0, of);
-        let seconds = |name: &str| share(name, |stage| stage.busy) * self.wall_s;
-        // A permit is taken while its attempt is written to the ledger.
-        let ledger = share("ask", |ask| ask.held.get(&Hold::Ledger).copied().unwrap_or(0.0)) * self.wall_s;
-        let cores = if self.cores == 0 { 0.0 } else { self.cpu_s / self.cores as f64 };
-        let mut bounds = vec![
-            (Limit::Concurrency, seconds("ask") + ledger),
-            (Limit::Reading, seconds("read")),
-            (Limit::Preparation, seconds("prepare")),
-            (Limit::Cores, cores.min(self.wall_s)),
-            (Limit::Commits, seconds("commit")),
-            (Limit::Writing, seconds("write")),
-            (Limit::Latency, self.chain_s),
-            (Limit::Documents, if self.window.is_some() { share("ask", |ask| ask.blocked) * self.wall_s } else { 0.0 }),
-        ];
-        let tail = self.tail.as_ref().map_or(0.0, |tail| tail.alone_s);
-        bounds.push((Limit::Straggler, if tail >= TAIL * self.wall_s { tail } else { 0.0 }));
-        let held = self.stage("ask").map(|ask| &ask.held).into_iter().flatten().filter(|(hold, _)| **hold != Hold::Ledger);
-        bounds.extend(held.map(|(hold, share)| {
-            let rate = self.rates.iter().find(|rate| rate.meter == *hold);
-            // A limit of which all was used binds for as long as that took to flow in.
-            let flowed = rate.map(|rate| ((rate.used - rate.burst) / rate.per_second).clamp(0.0, self.wall_s));
-            (Limit::Held(*hold), flowed.unwrap_or(share * self.wall_s))
-        }));
-        bounds
-    }
-
-    /// The setting that relieves a limit, and what its time becomes.
-    fn change(&self, limit: Limit, seconds: f64, bounds: &Bounds) -> Option<(Change, f64)> {
-        let others = bounds.iter().filter(|(other, _)| *other != limit).map(|(_, seconds)| *seconds).fold(0.0, f64::max);
-        // Just so much that the next limit binds.
-        let enough = (seconds / others.max(f64::MIN_POSITIVE)).min(STEP);
-        let grown = |key: &'static str, from: usize, most: u64| {
-            let to = round_up(from as f64 * enough).min(most);
-            let change = Change { key, from: from.to_string(), to: to.to_string() };
-            (to > from as u64).then(|| (change, seconds * from as f64 / to as f64, to))
-        };
-        let without_number = |(change, shorter, _)| (change, shorter);
-        let slots = |name: &str| self.stage(name).map_or(1, |stage| stage.slots);
-        match limit {
-            // Requests come in waves: the last one takes as long as a full one.
-            Limit::Concurrency => grown("llm.concurrency", slots("ask"), self.requests)
-                .map(|(change, shorter, to)| (change, shorter.max(self.requests.div_ceil(to) as f64 * self.latency_s))),
-            Limit::Reading => grown("read.concurrency", slots("read"), self.documents).map(without_number),
-            Limit::Preparation => grown("prepare.workers", slots("prepare"), self.cores as u64).map(without_number),
-            Limit::Documents => grown("llm.documents", self.window?, self.documents).map(without_number),
-            Limit::Straggler => {
-                let tail = self.tail.as_ref().filter(|tail| !self.hedge && tail.request_s > 0.5 * tail.alone_s)?;
-                // It is waited for from when it was sent, and that was before the others had ended.
-                let before = (tail.request_s - tail.alone_s).max(0.0);
-                let with_hedge = ((3.0 * self.latency_s).max(0.5) + self.latency_s - before).max(0.0);
-                let change = Change { key: "llm.hedge", from: "false".into(), to: "true".into() };
-                Some((change, with_hedge.min(tail.alone_s)))
-            }
-            Limit::Held(hold) => {
-                let rate = self.rates.iter().find(|rate| rate.meter == hold)?;
-                let minute = 60.0 * rate.per_second + rate.burst;
-                let to = round_up(minute * enough.min(2.0));
-                let times = to as f64 / minute;
-                let flows = (rate.used - rate.burst * times).max(0.0) / (rate.per_second * times);
-                Some((Change { key: hold.key()?, from: format!("{minute:.0}"), to: to.to_string() }, flows))
-            }
-            Limit::Cores | Limit::Commits | Limit::Writing | Limit::Latency => None,
-        }
-    }
-
     /// How long the run takes when the time of `limit` is only `shorter`, and what binds then.
     fn after(&self, limit: Limit, shorter: f64, bounds: &Bounds) -> (f64, Limit) {
-        let before = largest(bounds).map_or(0.0, |(_, seconds)| seconds);
-        let bounds: Bounds = bounds.iter().map(|(other, seconds)| (*other, if *other == limit { shorter } else { *seconds })).collect();
-        let (then, after) = largest(&bounds).unwrap_or((limit, before));
+        let before = bounds.measured().map_or(0.0, |(_, seconds)| seconds);
+        let (then, after) = bounds.with(limit, shorter).largest().unwrap_or((limit, before));
         // What is around the binding resource stays: the start, the first document's way, the last one's end.
         let around = (self.wall_s - before).max(0.0);
         // A straggler comes on top of everything else, and with any other setting it stays what it is.
@@ -193,16 +168,43 @@ impl Situation {
     fn stage(&self, name: &str) -> Option<&StageUse> {
         self.stages.iter().find(|stage| stage.stage == name)
     }
-}
 
-fn largest(bounds: &Bounds) -> Option<(Limit, f64)> {
-    bounds.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1))
-}
+    fn slots(&self, stage: &str) -> usize {
+        self.stage(stage).map_or(1, |stage| stage.slots)
+    }
 
-/// Up to two digits that people would choose.
-fn round_up(number: f64) -> u64 {
-    let unit = 10_f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of slots")]
-    let rounded = ((number / unit - 1e-9).ceil() * unit) as u64;
-    rounded
+    fn rate(&self, hold: Hold) -> Option<&Rate> {
+        self.rates.iter().find(|rate| rate.meter == hold)
+    }
+
+    fn rate_of(&self, limit: Limit) -> Option<&Rate> {
+        if let Limit::Held(hold) = limit { self.rate(hold) } else { None }
+    }
+
+    /// Requests at a time that would have done as much in the same time.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of requests")]
+    fn would_do(&self) -> u64 {
+        (self.requests as f64 / self.wall_s * self.latency_s).ceil().max(1.0) as u64
+    }
+
+    /// Whether the server takes longer the more requests it has: then more of them only wait there.
+    fn is_crowded(&self) -> bool {
+        /// How many times as long.
+        const LONGER: f64 = 1.8;
+        self.lone_s > 0.0 && self.latency_s >= LONGER * self.lone_s
+    }
+
+    /// Whether the server has kept requests back for a part of the time that counts.
+    fn is_kept_back(&self) -> bool {
+        /// Share of the time.
+        const COUNTS: f64 = 0.05;
+        let of_the_server = |hold: &Hold| {
+            matches!(
+                hold,
+                Hold::Requests | Hold::InputTokens | Hold::OutputTokens | Hold::Tokens | Hold::Refusal | Hold::Overload | Hold::SlowStart
+            )
+        };
+        let held = self.stage("ask").map(|ask| &ask.held).into_iter().flatten();
+        held.filter(|(hold, _)| of_the_server(hold)).map(|(_, share)| share).sum::<f64>() >= COUNTS
+    }
 }

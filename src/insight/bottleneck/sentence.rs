@@ -1,6 +1,6 @@
 //! One sentence about what holds a run back.
 
-use super::Situation;
+use super::{Known, Rate, Situation};
 use crate::model::{Bottleneck, Limit};
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ pub(super) fn of(found: &Bottleneck, situation: &Situation) -> String {
     let mut sentence = format!("{}: {}", found.limit, why(found, situation));
     if let (Some(change), Some(after), Some(speed_up)) = (&found.change, found.predicted_s, found.speed_up) {
         let verb = match found.limit {
-            Limit::Held(_) => "if the account allows it, raise",
+            Limit::Held(_) => "if the server allows it, raise",
             Limit::Straggler => "set",
             _ => "raise",
         };
@@ -29,33 +29,59 @@ pub(super) fn of(found: &Bottleneck, situation: &Situation) -> String {
 
 fn why(found: &Bottleneck, situation: &Situation) -> String {
     let percent = 100.0 * found.share;
-    let slots = |name: &str| situation.stage(name).map_or(0, |stage| stage.slots);
+    let slots = |name: &str| situation.slots(name);
     match found.limit {
-        Limit::Concurrency => format!("all {} requests at a time were in flight {percent:.0} % of the time", slots("ask")),
+        Limit::Concurrency => {
+            let all = format!("all {} requests at a time were in flight {percent:.0} % of the time", slots("ask"));
+            if situation.is_crowded() {
+                let (latency, lone) = (situation.latency_s, situation.lone_s);
+                return format!(
+                    "{all}, and the server took {latency:.1} s for each, {lone:.1} s for one alone: more would only wait there"
+                );
+            }
+            all
+        }
         Limit::Reading => format!("its {} readers were busy {percent:.0} % of the time", slots("read")),
         Limit::Preparation if slots("prepare") >= situation.cores => {
-            format!("it kept all {} cores busy {percent:.0} % of the time; more cores, or smaller images, would help", situation.cores)
+            format!("it kept all {} cores busy {percent:.0} % of the time", situation.cores)
         }
         Limit::Preparation => format!("its {} workers were busy {percent:.0} % of the time", slots("prepare")),
-        Limit::Cores => format!("all {} were busy {percent:.0} % of the time", situation.cores),
+        Limit::Cores => format!("all {} were busy, {percent:.0} % of the time on average", situation.cores),
         Limit::Documents => format!("documents under way had no place for others {percent:.0} % of the time"),
-        Limit::Commits => format!("they took {percent:.0} % of the time; a faster disk would help"),
+        Limit::Commits => {
+            // A commit that takes less than this does not wait for a disk.
+            const DISK_MS: f64 = 2.0;
+            let disk = if situation.on_disk && situation.commit_ms >= DISK_MS { "; a faster disk would help" } else { "" };
+            format!("they took {percent:.0} % of the time{disk}")
+        }
         Limit::Writing => format!("it took {percent:.0} % of the time"),
         Limit::Latency => format!(
-            "one document takes at least {:.1} s, and there were too few of them to keep more requests in flight; no setting changes that",
+            "one document takes at least {:.1} s, and there were too few of them to keep more requests in flight",
             situation.chain_s
         ),
+        Limit::Server => {
+            let repeated = if situation.retries > 0 { format!(", {} requests were repeated", situation.retries) } else { String::new() };
+            format!("no reply came for {:.1} s in all while calls waited for one, {percent:.0} % of the time{repeated}", situation.silent_s)
+        }
         Limit::Straggler => {
             let (document, alone) = situation.tail.as_ref().map_or(("", 0.0), |tail| (tail.document.as_str(), tail.alone_s));
             format!("{document} took {alone:.1} s longer than all others, {percent:.0} % of the run")
         }
-        Limit::Held(hold) => match situation.rates.iter().find(|rate| rate.meter == hold) {
-            Some(rate) => {
-                let minute = 60.0 * rate.per_second + rate.burst;
-                let needed = (situation.requests as f64 / situation.wall_s * situation.latency_s).ceil().max(1.0);
-                format!("the account's {minute:.0} were used {percent:.0} %; more requests at a time change nothing, {needed:.0} would do")
-            }
+        Limit::Held(hold) => match situation.rate(hold) {
+            Some(rate) => limited(*rate, percent, situation.would_do()),
             None => format!("requests were kept back {percent:.0} % of the time"),
         },
     }
+}
+
+/// Which limit it was, and where it is known from.
+fn limited(rate: Rate, percent: f64, would_do: u64) -> String {
+    let minute = 60.0 * rate.per_second;
+    let which = match (rate.known, rate.meter.key()) {
+        (Known::Set(set), Some(key)) => format!("{key} = {set} was used {percent:.0} %"),
+        (Known::Measured, _) => format!("the server refuses more than about {minute:.0}, by its refusals so far"),
+        (Known::SetElsewhere, _) => format!("the {minute:.0} that another run with the same key is set to were used {percent:.0} %"),
+        _ => format!("the {minute:.0} that the server tells were used {percent:.0} %"),
+    };
+    format!("{which}; more requests at a time change nothing, {would_do} would do")
 }

@@ -1,12 +1,13 @@
+use super::change::round_up;
 use super::*;
 use std::collections::BTreeMap;
 
-fn stage(stage: &'static str, slots: usize, busy: f64) -> StageUse {
+pub(super) fn stage(stage: &'static str, slots: usize, busy: f64) -> StageUse {
     StageUse { stage: stage.into(), done: 100, slots, busy, waiting: 1.0 - busy, blocked: 0.0, held: BTreeMap::new() }
 }
 
 /// A run of 10 s in which requests were in flight for 9.5 s with all permits, and nothing else took 1 s.
-fn run() -> Situation {
+pub(super) fn run() -> Situation {
     Situation {
         wall_s: 10.0,
         documents: 100,
@@ -46,10 +47,10 @@ fn too_few_requests_at_a_time_are_raised_until_the_next_limit_binds() {
 fn a_limit_of_the_account_is_named_with_what_would_do() {
     let mut run = run();
     run.stages[2] = StageUse { held: BTreeMap::from([(Hold::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
-    run.rates = vec![Rate { meter: Hold::Requests, per_second: 100.0, burst: 10.0, used: 990.0 }];
+    run.rates = vec![Rate { meter: Hold::Requests, known: Known::Set(6000), per_second: 100.0, burst: 10.0, used: 990.0 }];
     let found = run.bottleneck().expect("it binds");
     assert_eq!(found.limit, Limit::Held(Hold::Requests));
-    assert_eq!(changed(&found), ("llm.limits.requests_per_minute", "6010", "13000"));
+    assert_eq!(changed(&found), ("llm.limits.requests_per_minute", "6000", "12000"));
     assert!(found.sentence.contains("10 would do"), "{}", found.sentence);
 }
 
@@ -68,7 +69,7 @@ fn slow_preparation_gets_the_cores_that_there_are_and_no_more() {
 fn a_straggler_is_named() {
     let mut run = run();
     run.stages[2] = stage("ask", 32, 0.2);
-    run.tail = Some(Tail { document: "slow.txt".into(), alone_s: 8.0, request_s: 8.1 });
+    run.tail = Some(Tail { document: "slow.txt".into(), alone_s: 8.0, request_s: 8.1, work_s: 8.1, others_s: 0.2, ..Tail::default() });
     let found = run.bottleneck().expect("it binds");
     assert_eq!(changed(&found), ("llm.hedge", "false", "true"));
     assert!(found.sentence.contains("slow.txt took 8.0 s longer"), "{}", found.sentence);

@@ -76,6 +76,9 @@ pub struct Scenario {
     pub slow_ms: u64,
     /// Between the bytes of a reply with the fault `drip`, in milliseconds. Default 1000.
     pub drip_ms: u64,
+    /// How many times as fast as the clock on the wall all times are. Default 1. For rehearsals: no key of a scenario file.
+    #[serde(skip)]
+    pub speed: f64,
     /// What goes wrong on purpose. The first entry whose marker occurs is used.
     pub poison: Vec<Poison>,
 }
@@ -108,6 +111,7 @@ impl Default for Scenario {
             slow_marker: String::new(),
             slow_ms: 0,
             drip_ms: 1000,
+            speed: 1.0,
             poison: Vec::new(),
         }
     }

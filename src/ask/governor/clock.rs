@@ -1,0 +1,73 @@
+//! The account's time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+/// Seconds since 1970 that never go back while the process lives: processes can compare theirs.
+#[derive(Debug)]
+pub(super) struct Clock {
+    base: f64,
+    started: Instant,
+    /// How many times as fast as the one on the wall: 1, but in a rehearsal.
+    pub speed: f64,
+}
+
+impl Clock {
+    pub fn new() -> Self {
+        let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Self { base, started: Instant::now(), speed: 1.0 }
+    }
+
+    pub fn now(&self) -> f64 {
+        self.base + self.speed * self.started.elapsed().as_secs_f64()
+    }
+
+    pub fn instant(&self, at: f64) -> Instant {
+        self.started + Duration::try_from_secs_f64((at - self.base) / self.speed).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::dialect::Dialect;
+    use super::super::super::settings::{LimitSettings, SlowStart};
+    use super::super::{Budget, Ending, Governor, Need, Ticket};
+    use super::*;
+    use tokio_util::sync::CancellationToken;
+
+    /// When each request leaves, in seconds of the account.
+    async fn departures(speed: f64) -> Vec<f64> {
+        let limits = LimitSettings {
+            requests_per_minute: 60,
+            input_tokens_per_minute: 0,
+            output_tokens_per_minute: 0,
+            tokens_per_minute: 0,
+            burst_s: 1.0,
+            slow_start: SlowStart::Off,
+        };
+        let tokens = (CancellationToken::new(), CancellationToken::new());
+        let governor = Governor::new(8, &limits, false, Budget::new(None, None), tokens).at_speed(speed);
+        let started = Instant::now();
+        let mut times = Vec::new();
+        for document in 0..30 {
+            let need = Need { input: 10.0, output: 5.0, max_output: 10.0, dialect: Dialect::Anthropic };
+            let permit = governor.admit(&Ticket { document, need, at_most: None }).await.expect("it is admitted");
+            times.push(governor.passed(started.elapsed()).as_secs_f64());
+            permit.end(&Ending::default());
+            governor.pause(Duration::from_millis(100)).await.expect("nobody stops it");
+        }
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_any_speed_requests_leave_at_the_same_times_of_the_account() {
+        let usual = departures(1.0).await;
+        assert!(*usual.last().expect("some") > 25.0, "{usual:?}");
+        for speed in [0.5, 20.0, 400.0] {
+            for (time, other) in usual.iter().zip(departures(speed).await) {
+                // Timers are kept to the millisecond.
+                assert!((time - other).abs() < 0.002 * 30.0 * f64::max(speed, 1.0), "{speed}: {time} {other}");
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Time in which the server said nothing to anybody who waited for it.
+//!
+//! It is looked at now and then. A stretch lasts while calls wait for a reply, or to be repeated, and none of them ends. One call alone
+//! that waits for its reply is a slow request and no silence.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Stretches of silence, summed up by length.
+#[derive(Debug, Default)]
+pub struct Silence(Mutex<Stretches>);
+
+#[derive(Debug)]
+struct Stretches {
+    /// When it was looked last, in seconds.
+    at: f64,
+    /// Calls that had ended by then.
+    ended: u64,
+    /// How long it has been silent.
+    now: f64,
+    /// Sums of stretches from `LEAST_S` on, in steps of half a doubling.
+    sums: [f64; 40],
+}
+
+impl Default for Stretches {
+    fn default() -> Self {
+        Self { at: 0.0, ended: 0, now: 0.0, sums: [0.0; 40] }
+    }
+}
+
+/// What is seen of the calls at a time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Calls {
+    /// Those that have ended.
+    pub ended: u64,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// Calls that wait for a reply, or to be repeated.
+    pub waiting: u64,
+    /// Whether something else than the server keeps all of them back.
+    pub held: bool,
+}
+
+/// No shorter stretch is worth mentioning.
+const LEAST_S: f64 = 1.0;
+/// Nor one that is shorter than so many usual requests.
+const USUAL: f64 = 3.0;
+
+impl Silence {
+    /// Looks at the calls at the time `at`.
+    pub fn look(&self, at: f64, calls: Calls) {
+        let mut stretches = self.stretches();
+        let passed = at - std::mem::replace(&mut stretches.at, at);
+        let went_on = std::mem::replace(&mut stretches.ended, calls.ended) == calls.ended;
+        let waits = calls.waiting > 1 || (calls.waiting == 1 && calls.in_flight == 0);
+        if waits && went_on && !calls.held {
+            stretches.now += passed;
+        } else {
+            stretches.close();
+        }
+    }
+
+    /// Seconds of silence so far, where requests usually take `usual_s`.
+    pub fn seconds(&self, usual_s: f64) -> f64 {
+        let stretches = self.stretches();
+        let least = LEAST_S.max(USUAL * usual_s);
+        let over = stretches.sums.iter().enumerate().filter(|(step, _)| LEAST_S * f64::exp2((step + 1) as f64 / 2.0) > least);
+        over.map(|(_, sum)| sum).sum::<f64>() + if stretches.now >= least { stretches.now } else { 0.0 }
+    }
+
+    fn stretches(&self) -> MutexGuard<'_, Stretches> {
+        // Sums have no half-written state that a panic elsewhere could leave behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stretches {
+    fn close(&mut self) {
+        let length = std::mem::take(&mut self.now);
+        if length >= LEAST_S {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of steps")]
+            let step = (2.0 * (length / LEAST_S).log2()) as usize;
+            self.sums[step.min(self.sums.len() - 1)] += length;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is seen of the calls at a tick; there are ten in a second.
+    type Seen = fn(u64) -> Calls;
+
+    const BUSY: Seen = |tick| Calls { ended: 1000 + tick, in_flight: 8, waiting: 8, held: false };
+
+    fn watch(silence: &Silence, tick: &mut u64, ticks: u64, seen: Seen) {
+        for _ in 0..ticks {
+            *tick += 1;
+            silence.look(*tick as f64 / 10.0, seen(*tick));
+        }
+    }
+
+    #[test]
+    fn only_time_in_which_several_wait_and_nobody_is_answered_is_silence() {
+        let table: [(&str, Seen, bool); 8] = [
+            ("all wait", |_| Calls { ended: 7, in_flight: 8, waiting: 8, held: false }, true),
+            ("all are to be repeated", |_| Calls { ended: 7, in_flight: 0, waiting: 8, held: false }, true),
+            ("the only one is to be repeated", |_| Calls { ended: 7, in_flight: 0, waiting: 1, held: false }, true),
+            ("one slow request", |_| Calls { ended: 7, in_flight: 1, waiting: 1, held: false }, false),
+            ("one ends each second", |tick| Calls { ended: tick / 10, in_flight: 8, waiting: 8, held: false }, false),
+            ("a limit holds all back", |_| Calls { ended: 7, in_flight: 0, waiting: 8, held: true }, false),
+            ("nobody asks", |_| Calls { ended: 7, ..Calls::default() }, false),
+            ("all stand in line", |_| Calls { ended: 7, in_flight: 0, waiting: 0, held: false }, false),
+        ];
+        for (name, seen, is_silent) in table {
+            let (silence, mut tick) = (Silence::default(), 0);
+            watch(&silence, &mut tick, 10, BUSY);
+            watch(&silence, &mut tick, 200, seen);
+            let seconds = silence.seconds(0.5);
+            assert_eq!(seconds > 15.0, is_silent, "{name}: {seconds}");
+            watch(&silence, &mut tick, 10, BUSY);
+            assert!((silence.seconds(0.5) - seconds).abs() < 1.5, "{name}: it stays when it is over");
+        }
+    }
+
+    #[test]
+    fn where_requests_take_long_a_long_wait_is_no_silence() {
+        let (silence, mut tick) = (Silence::default(), 0);
+        watch(&silence, &mut tick, 200, |_| Calls { ended: 7, in_flight: 8, waiting: 8, held: false });
+        assert!(silence.seconds(1.0) > 15.0);
+        assert!(silence.seconds(20.0).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,105 @@
+//! The least time that each resource takes for the work of a run, in seconds.
+
+use super::{ON_TOP, Situation};
+use crate::model::{Hold, Limit, StageUse};
+
+/// A least time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bound {
+    limit: Limit,
+    seconds: f64,
+    /// Whether the run was seen to wait for it. One that was not may still bind when others are relieved.
+    seen: bool,
+}
+
+/// The least times of all resources.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bounds(Vec<Bound>);
+
+/// Where the cores are as busy as this, what they work on is not short of slots.
+const BUSY_CORES: f64 = 0.8;
+
+impl Bounds {
+    /// The largest of those that the run has waited for.
+    pub fn measured(&self) -> Option<(Limit, f64)> {
+        largest(self.0.iter().filter(|bound| bound.seen))
+    }
+
+    /// The largest of all.
+    pub fn largest(&self) -> Option<(Limit, f64)> {
+        largest(self.0.iter())
+    }
+
+    /// The largest of all others.
+    pub fn beside(&self, limit: Limit) -> f64 {
+        largest(self.0.iter().filter(|bound| bound.limit != limit)).map_or(0.0, |(_, seconds)| seconds)
+    }
+
+    /// The same with another time for one of them.
+    pub fn with(&self, limit: Limit, seconds: f64) -> Self {
+        let changed = |bound: &Bound| Bound { seconds: if bound.limit == limit { seconds } else { bound.seconds }, ..*bound };
+        Self(self.0.iter().map(changed).collect())
+    }
+}
+
+fn largest<'b>(bounds: impl Iterator<Item = &'b Bound>) -> Option<(Limit, f64)> {
+    bounds.map(|bound| (bound.limit, bound.seconds)).max_by(|one, other| one.1.total_cmp(&other.1))
+}
+
+impl Situation {
+    pub(super) fn bounds(&self) -> Bounds {
+        let share = |name: &str, of: fn(&StageUse) -> f64| self.stage(name).map_or(0.0, of);
+        let seconds = |name: &str| share(name, |stage| stage.busy) * self.wall_s;
+        let held = |hold: Hold| share_of(self, hold) * self.wall_s;
+        let cores = if self.cores == 0 { 0.0 } else { (self.cpu_s / self.cores as f64).min(self.wall_s) };
+        // Slots that wait for a processor look busy.
+        let by_slots = |seconds: f64| if cores >= BUSY_CORES * seconds { seconds.min(cores) } else { seconds };
+        // Requests that waited for a server which was away show nothing about how many there may be.
+        let answering = |seconds: f64| (seconds - self.silent_s).max(0.0);
+        let window = if self.window.is_some() { share("ask", |ask| ask.blocked) * self.wall_s } else { 0.0 };
+        let tail = self.straggler_s();
+        let mut bounds = vec![
+            // A permit is taken while its attempt is written to the ledger.
+            (Limit::Concurrency, answering(seconds("ask") + held(Hold::Ledger))),
+            (Limit::Documents, answering(window)),
+            (Limit::Reading, by_slots(seconds("read"))),
+            (Limit::Preparation, seconds("prepare")),
+            (Limit::Cores, cores),
+            (Limit::Commits, seconds("commit")),
+            (Limit::Writing, seconds("write")),
+            (Limit::Latency, answering(self.chain_s)),
+            (Limit::Server, self.silent_s),
+            (Limit::Straggler, if tail >= ON_TOP * self.wall_s { tail } else { 0.0 }),
+        ]
+        .into_iter()
+        .map(|(limit, seconds)| Bound { limit, seconds, seen: true })
+        .collect::<Vec<_>>();
+        for hold in Hold::ALL.into_iter().filter(|hold| *hold != Hold::Ledger) {
+            let rate = self.rate(hold);
+            // A limit of which all was used binds for as long as that took to flow in.
+            let flowed = rate.map(|rate| ((rate.used - rate.burst) / rate.per_second).clamp(0.0, self.wall_s));
+            // These hold back until others have been answered.
+            let until_answered = matches!(hold, Hold::SlowStart | Hold::Overload | Hold::Suspicion);
+            let waited = if until_answered { answering(held(hold)) } else { held(hold) };
+            bounds.push(Bound { limit: Limit::Held(hold), seconds: flowed.unwrap_or(waited), seen: held(hold) > 0.0 });
+        }
+        Bounds(bounds)
+    }
+
+    /// For how long one document was asked about alone because it takes longer than the others. 0 if the server was slow with all
+    /// of them, or the document waited for something else.
+    fn straggler_s(&self) -> f64 {
+        /// A request is slow that takes so many times as long as the longest one about any other document.
+        const SLOWER: f64 = 2.0;
+        let Some(tail) = &self.tail else { return 0.0 };
+        let one_slow_request = tail.request_s >= SLOWER * tail.others_s;
+        let many_requests = tail.request_s <= 0.5 * tail.alone_s;
+        let at_work = tail.work_s >= 0.8 * tail.alone_s;
+        if !tail.retried && at_work && (one_slow_request || many_requests) { tail.alone_s } else { 0.0 }
+    }
+}
+
+/// The share of the time during which places were empty for this reason.
+fn share_of(situation: &Situation, hold: Hold) -> f64 {
+    situation.stage("ask").and_then(|ask| ask.held.get(&hold)).copied().unwrap_or(0.0)
+}
