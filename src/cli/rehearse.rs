@@ -47,6 +47,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
         speed: args.speed,
         latency_quantiles_ms: quantiles,
         requests_per_second: f64::from(limits.requests_per_minute) / 60.0,
+        burst: burst(limits.requests_per_minute, args.speed),
         input_tokens_per_minute: limits.input_tokens_per_minute.into(),
         output_tokens_per_minute: limits.output_tokens_per_minute.into(),
         tokens_per_minute: limits.tokens_per_minute.into(),
@@ -87,6 +88,14 @@ fn apart(plan: &mut Plan, directory: &Path) {
     directory.clone_into(&mut plan.output.dir);
     (plan.copy, plan.max_cost) = (None, None);
     plan.told_limits.clear();
+}
+
+/// How many requests the server lets through at once: a second's worth, and those that this machine has delayed on their way. What it
+/// delays is no time of the account, and must not look like a pace that is too fast.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of requests")]
+fn burst(per_minute: u32, speed: f64) -> u32 {
+    const DELAY_S: f64 = 0.25;
+    (f64::from(per_minute) / 60.0 * (1.0 + DELAY_S * speed)).ceil() as u32
 }
 
 /// How long answers take in milliseconds, as quantiles, where that is known from, and what else is known.
