@@ -388,7 +388,7 @@ fn documents_that_were_only_not_part_of_the_last_run_are_named_apart_and_kept() 
     workspace.run(["--job", "echo.toml"]).exits(0);
     workspace.start_with(["prune", "--yes"]).finish().exits(0);
     assert_eq!(answers(&workspace), 2, "what was deleted is obsolete");
-    workspace.run(["--job", "echo.toml", "--set", "input.include=[\"sub/*\"]"]).exits(0);
+    workspace.run(["--job", "echo.toml", "--replace", "--set", "input.include=[\"sub/*\"]"]).exits(0);
     let told = workspace.docmill(["prune", "--yes"]).exits(0).stdout;
     assert!(told.contains("kept: 1 documents that were not part of the last run") && told.contains("--all"), "{told}");
     assert_eq!(answers(&workspace), 2);
