@@ -20,7 +20,7 @@
 //!
 //! | level | modules | may use |
 //! |---|---|---|
-//! | 0 | [`model`]; [`event`] and [`repair`], which may use it; `failpoint`, for tests | std, serde, jiff (as a type) |
+//! | 0 | [`model`]; [`event`] and [`repair`], which may use it; [`manual`]; `failpoint`, for tests | std, serde, jiff (as a type) |
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`]; beside it [`page`] | levels 0 to 2 |
@@ -80,6 +80,7 @@ pub mod event;
 mod failpoint;
 pub mod insight;
 pub mod job;
+pub mod manual;
 pub mod model;
 pub mod page;
 pub mod prepare;

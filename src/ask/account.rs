@@ -1,5 +1,6 @@
 //! Provider, address, key and model: the thing that has limits and sends bills.
 
+use super::address::Address;
 use super::dialect::Dialect;
 use super::pricing::Prices;
 use super::provider::Provider;
@@ -11,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Settings that do not make an account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +34,8 @@ pub struct Account {
     pub dialect: Dialect,
     /// The address of the server, without a slash at the end.
     pub base_url: String,
+    /// Whether the server is asked below `/v1`, which the address does not name.
+    below_v1: Arc<AtomicBool>,
     server: reqwest::Url,
     /// The model that is asked unless a task names its own.
     pub model: String,
@@ -80,10 +85,9 @@ impl Account {
             },
             (given, ..) => given.to_owned(),
         };
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        let server = reqwest::Url::parse(&base_url);
-        let Some(server) = server.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
-            // What it is instead may hold a secret.
+        let Address { base: base_url, query } =
+            Address::read(&base_url, provider.dialect()).map_err(|message| AccountError { key: "llm.base_url", message })?;
+        let Ok(server) = reqwest::Url::parse(&base_url) else {
             return error("llm.base_url", "this is not an address such as https://host/v1".to_owned());
         };
         let variable = match settings.api_key_env.as_str() {
@@ -123,11 +127,14 @@ impl Account {
                 Err(_) => return error("llm.key_header", format!("\"{given}\" is no name of a header")),
             },
         };
-        let further = Further::resolve(settings, &environment)?;
+        let mut further = Further::resolve(settings, &environment)?;
+        let in_address = query.into_iter().filter(|(name, _)| !settings.query.contains_key(name));
+        further.query.extend(in_address);
         Ok(Self {
             provider,
             dialect: provider.dialect(),
             base_url,
+            below_v1: Arc::default(),
             server,
             key_header,
             further,
@@ -140,7 +147,8 @@ impl Account {
 
     /// Where calls to a model go.
     pub fn endpoint(&self, model: &str, stream: bool) -> reqwest::Url {
-        let text = format!("{}{}", self.base_url, self.dialect.path(model, stream));
+        let version = if self.is_below_v1() { "/v1" } else { "" };
+        let text = format!("{}{version}{}", self.base_url, self.dialect.path(model, stream));
         // The address was checked, and what is added to it is made of letters that addresses may have.
         let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
         if !self.further.query.is_empty() {
@@ -155,6 +163,18 @@ impl Account {
             (Dialect::Gemini | Dialect::Compatible, Tier::Flex | Tier::Batch) => Tier::Standard,
             (_, asked) => asked,
         }
+    }
+
+    /// Whether the server is asked below `/v1`, which the address does not name.
+    pub(super) fn is_below_v1(&self) -> bool {
+        self.below_v1.load(Relaxed)
+    }
+
+    /// Asks below `/v1` from now on, where nearly all servers that speak the formats of OpenAI are. Whether this is new; `None` if
+    /// the address names a path of its own.
+    pub(super) fn go_below_v1(&self) -> Option<bool> {
+        let openai = matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible | Dialect::Responses);
+        (openai && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
     }
 
     /// The address of the server.

@@ -4,6 +4,7 @@ use super::billing::Billed;
 use super::dialect::{Extra, Meter};
 use super::ending::Ended;
 use super::fault::{Class, Fault, Pressure};
+use super::forms::SentAs;
 use super::governor::{Ending, Need, Refusal, Ticket};
 use super::hedge::{UnderWay, straggles};
 use super::lessons::Lessons;
@@ -11,7 +12,6 @@ use super::retry::{Asker, Ledger, Observer, Question};
 use super::transport::{Exchange, Live};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Sent {
     pub result: Result<Reply, Fault>,
     pub attempt: Attempt,
-    /// How often the form of requests had been changed before.
-    pub shape: u32,
+    /// The form that it had.
+    pub sent_as: SentAs,
 }
 
 /// Passes on what is seen of an answer while it comes.
@@ -117,11 +117,10 @@ impl Asker {
         let id = ledger.sending(number, at_most, queued).await?;
         under_way.sent(id, queued);
         let stream = self.stream || question.begun.is_some();
-        let (body, shape) = {
-            let shape = self.shape.read().unwrap_or_else(PoisonError::into_inner);
-            let extra = Extra { room, note: lessons.note.as_deref(), stream, cache: question.cache, shape: &shape.1 };
-            (self.account.dialect.request(call, &extra), shape.0)
-        };
+        let shape = self.forms.shape(call);
+        let extra = Extra { room, note: lessons.note.as_deref(), stream, cache: question.cache, shape: &shape };
+        let body = self.account.dialect.request(call, &extra);
+        let sent_as = SentAs { model: call.model.clone(), features: shape.features(call, &extra), below_v1: self.account.is_below_v1() };
         self.observer.sent();
         let (started, sent) = (Instant::now(), Timestamp::now());
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };
@@ -153,7 +152,7 @@ impl Asker {
         spent.usage += usage;
         spent.seconds += seconds;
         spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        Ok(Sent { result, attempt: Attempt { id, number, queued, failure: None, status, usage, cost, moments }, shape })
+        Ok(Sent { result, attempt: Attempt { id, number, queued, failure: None, status, usage, cost, moments }, sent_as })
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {

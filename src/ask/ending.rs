@@ -57,7 +57,8 @@ impl Asker {
             return Ended::RunStops(RunStop { kind: StopKind::Parked, message });
         }
         let request = fault.request_id.as_ref().map_or_else(String::new, |id| format!(" [request {id}]"));
-        let message = format!("{}, attempt {} of {}: {}{request}", call.label(), spent.attempts, self.retry.max_attempts, fault.message);
+        let most = self.retry.max_attempts.max(spent.attempts);
+        let message = format!("{}, attempt {} of {most}: {}{request}", call.label(), spent.attempts, fault.message);
         Ended::Failed(Failure::new(fault.code, message), spent, attempt)
     }
 
@@ -66,6 +67,8 @@ impl Asker {
         let about_key = matches!(fault.status, Some(401 | 403)) || fault.message.to_ascii_lowercase().contains("api key");
         let hint = if fault.status.is_some_and(|status| (300..400).contains(&status)) {
             String::from("Is llm.base_url right?")
+        } else if about_key && self.forms.another_has_answered(&call.model) {
+            format!("Other models answer with this key: may it use \"{}\"?", call.model)
         } else if about_key {
             self.account.key_hint()
         } else if fault.status == Some(404) {

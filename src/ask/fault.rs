@@ -1,5 +1,6 @@
 //! What can go wrong with an attempt, sorted by what to do about it.
 
+use super::dialect::Complaint;
 use crate::model::{FailureCode, Usage};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub enum Class {
     BadReply,
     /// Asking again gives the same: this call has failed.
     Permanent,
+    /// The provider lets this request not in, and gives no reason that tells a bad key from a document that it does not like:
+    /// permanent if the model has answered before in this run, and fatal for the run otherwise.
+    Denied,
     /// No call of this run can succeed.
     RunFatal(StopKind),
 }
@@ -66,12 +70,23 @@ pub struct Fault {
     pub status: Option<u16>,
     /// What the provider suffers from, if that is why it refused.
     pub pressure: Pressure,
+    /// What it says about the form of the request.
+    pub complaint: Option<Box<Complaint>>,
 }
 
 impl Fault {
     /// A fault without usage.
     pub fn new(class: Class, code: FailureCode, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), usage: Usage::default(), request_id: None, status: None, pressure: Pressure::None }
+        Self {
+            class,
+            code,
+            message: message.into(),
+            usage: Usage::default(),
+            request_id: None,
+            status: None,
+            pressure: Pressure::None,
+            complaint: None,
+        }
     }
 
     /// The same fault inside a reply that is billed. A failure that was paid for is a bad reply: it is not repeated like a free one.

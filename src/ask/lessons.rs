@@ -13,6 +13,8 @@ pub(super) struct Lessons {
     pub note: Option<String>,
     /// The other model is asked.
     pub fallback: bool,
+    /// Attempts that were refused for the form of the request alone.
+    pub reshaped: u32,
     /// Replies that were lost.
     lost: u32,
     /// A paid reply was no answer for a reason that only the provider knows.
@@ -33,7 +35,7 @@ impl Lessons {
             return true;
         }
         match (&fault.class, fault.code) {
-            (Class::Permanent | Class::RunFatal(_), _) => false,
+            (Class::Permanent | Class::Denied | Class::RunFatal(_), _) => false,
             (Class::NotSent | Class::Refused { .. }, _) => true,
             (Class::Ambiguous, _) => {
                 self.lost += 1;

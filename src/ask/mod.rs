@@ -11,12 +11,14 @@ pub mod dialect;
 pub mod pricing;
 
 mod account;
+mod address;
 mod attempt;
 mod billing;
 mod budget;
 mod calibration;
 mod ending;
 mod fault;
+mod forms;
 mod governor;
 mod hedge;
 mod judge;

@@ -8,9 +8,9 @@ use super::account::Account;
 use super::attempt::Sent;
 use super::billing::Billing;
 use super::calibration::Calibration;
-use super::dialect::Shape;
 use super::ending::{Ended, clock_time};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind};
+use super::forms::{Correction, Forms, SentAs};
 use super::governor::Governor;
 use super::judge::judge;
 use super::lessons::Lessons;
@@ -23,7 +23,7 @@ use crate::model::{Attempt, Call, Checked, Failure, FailureCode, Money, Repair, 
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -63,8 +63,8 @@ pub struct Asker {
     pub(super) transport: Transport,
     pub(super) retry: RetrySettings,
     pub(super) thinking_tokens: u32,
-    /// How requests look, and how often that was changed.
-    pub(super) shape: RwLock<(u32, Shape)>,
+    /// How requests look.
+    pub(super) forms: Forms,
     pub(super) stream: bool,
     pub(super) hedge: bool,
     pub(super) billing: Billing,
@@ -118,6 +118,8 @@ pub struct Answered {
 /// How long calls begin with the other model.
 const FOR_GOOD: Duration = Duration::from_hours(24 * 365);
 const FOR_A_WHILE: Duration = Duration::from_mins(1);
+/// Forms that one call may be sent in. There are fewer parts of a form that can be given up.
+const MOST_FORMS: u32 = 16;
 /// The longest wait that we choose ourselves.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
@@ -137,7 +139,7 @@ impl Asker {
             let (field, tier) = account.dialect.service_tier(&settings.service_tier);
             body.insert(field.to_owned(), tier.into());
         }
-        let shape = Shape::new(account.dialect, &account.model, body);
+        let forms = Forms::new(account.dialect, body);
         // The simulator counts letters and not tokens.
         let check_prompt_cut = settings.check_prompt_cut && account.provider != Provider::Simulated;
         Self {
@@ -146,7 +148,7 @@ impl Asker {
             transport,
             retry: settings.retry.clone(),
             thinking_tokens,
-            shape: RwLock::new((0, shape)),
+            forms,
             stream: settings.stream,
             hedge: settings.hedge,
             billing: Billing::new(Tier::asked(&settings.service_tier)),
@@ -194,25 +196,31 @@ impl Asker {
         let mut lessons = Lessons::default();
         let mut last = None;
         loop {
-            let Sent { result, mut attempt, shape } = match self.attempt_hedged(question, ledger, &lessons, &mut spent).await {
+            let Sent { result, mut attempt, sent_as } = match self.attempt_hedged(question, ledger, &lessons, &mut spent).await {
                 Err(Ended::Cancelled) => return Ok(cancelled(call, spent, last)),
                 sent => sent?,
             };
+            if let Some(note) = result.is_ok().then(|| self.forms.worked(&sent_as)).flatten() {
+                self.observer.note(&note);
+            }
             let fault = match result.and_then(|reply| judge(reply, Some(call).filter(|_| self.check_prompt_cut), &check)) {
                 Ok(mut answered) => {
                     self.account.scrub_value(&mut answered.value);
                     return Ok(Ended::Answered(answered, spent, attempt));
                 }
-                Err(fault) => Fault { message: self.account.scrub(fault.message.into()).into_owned(), ..fault },
+                Err(fault) => self.blamed(Fault { message: self.account.scrub(fault.message.into()).into_owned(), ..fault }, &sent_as),
             };
             attempt.failure = Some(fault.code);
             last = Some(attempt);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
             let before = lessons.fallback;
-            let over = if spent.attempts < self.retry.max_attempts && self.reshape(&fault, shape) {
+            // The form is nobody's fault: such attempts are not counted.
+            let counted = spent.attempts - lessons.reshaped;
+            let over = if lessons.reshaped < MOST_FORMS && self.reshape(&fault, &sent_as) {
+                lessons.reshaped += 1;
                 ledger.ended(attempt).await?;
                 continue;
-            } else if lessons.learn(&fault, spent.attempts, &self.retry, other_model) {
+            } else if lessons.learn(&fault, counted, &self.retry, other_model) {
                 None
             } else if let Class::RunFatal(kind) = fault.class {
                 Some(Ended::RunStops(RunStop { kind, message: self.explain(call, &fault) }))
@@ -239,19 +247,36 @@ impl Asker {
         }
     }
 
-    /// Changes the form of requests if that is what was refused. Whether it has changed since.
-    fn reshape(&self, fault: &Fault, sent_with: u32) -> bool {
-        if fault.class != Class::Permanent || fault.code != FailureCode::Rejected {
-            return false;
-        }
-        let mut shape = self.shape.write().unwrap_or_else(PoisonError::into_inner);
-        if shape.0 > sent_with {
+    /// Changes the form of requests if that is what was refused. Whether the call is to be repeated in another form.
+    fn reshape(&self, fault: &Fault, sent_as: &SentAs) -> bool {
+        if matches!(fault.status, Some(404 | 405)) && !sent_as.below_v1 && !self.forms.has_answered(&sent_as.model) {
+            match self.account.go_below_v1() {
+                Some(true) => self.observer.note(&format!("{0}/v1 is asked, because {0} says: {1}", self.account.base_url, fault.message)),
+                Some(false) => {}
+                None => return self.correct_form(fault, sent_as),
+            }
             return true;
         }
-        let Some(said) = shape.1.correct(fault) else { return false };
-        shape.0 += 1;
-        self.observer.note(&format!("{said}, because the server says: {}", fault.message));
-        true
+        self.correct_form(fault, sent_as)
+    }
+
+    fn correct_form(&self, fault: &Fault, sent_as: &SentAs) -> bool {
+        let correction = fault.complaint.as_ref().map(|complaint| self.forms.correct(sent_as, complaint));
+        if let Some(Correction::Now(said)) = &correction {
+            self.observer.note(&format!("{}: {said}, because the server says: {}", sent_as.model, fault.message));
+        }
+        !matches!(correction, None | Some(Correction::None))
+    }
+
+    /// A fault of which it is known whose it is: a model that has answered before lets us in, so it is the document that it
+    /// does not want.
+    fn blamed(&self, fault: Fault, sent_as: &SentAs) -> Fault {
+        let class = match fault.class {
+            Class::Denied if self.forms.has_answered(&sent_as.model) => Class::Permanent,
+            Class::Denied => Class::RunFatal(StopKind::Refused),
+            class => class,
+        };
+        Fault { class, ..fault }
     }
 
     async fn wait(&self, fault: &Fault, attempt: u32) -> Result<(), Ended> {

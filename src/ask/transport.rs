@@ -86,6 +86,7 @@ impl Transport {
     ) -> Result<Reply, Fault> {
         let account = &self.account;
         let request = client.post(account.endpoint(model, live.is_some())).headers(self.headers.clone());
+        let asked = body.clone();
         let sending = request.body(into_reqwest(body)).send();
         let fault = |error| fault(&error, account);
         let mut response = match live {
@@ -99,7 +100,7 @@ impl Transport {
         seen.status = Some(status);
         seen.standings = account.dialect.standings(&HttpReply { status, header: &header, body: b"" });
         if let Some(live) = live.filter(|_| (200..=299).contains(&status)) {
-            return self.follow(response, live, &header, seen).await;
+            return self.follow(response, (live, &asked), &header, seen).await;
         }
         let mut body = Vec::with_capacity(response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(MAX_REPLY));
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
@@ -108,18 +109,18 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        self.meaning(&HttpReply { status, header: &header, body: &body })
+        self.meaning(&HttpReply { status, header: &header, body: &body }, &asked)
     }
 
     /// The meaning of a reply that is there whole, without secrets.
-    fn meaning(&self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
+    fn meaning(&self, http: &HttpReply<'_>, asked: &Body) -> Result<Reply, Fault> {
         let account = &self.account;
         match account.dialect.reply(http) {
             Ok(reply) => Ok(scrubbed(reply, account)),
             // Some servers send the key back. It is taken out before the reply is cut anywhere, but not before it is read:
             // a short one may stand in any reply.
             Err(_) => {
-                let body = account.scrub(String::from_utf8_lossy(http.body));
+                let body = asked.without_echo(account.scrub(String::from_utf8_lossy(http.body)));
                 let reply = account.dialect.reply(&HttpReply { body: body.as_bytes(), ..*http });
                 reply.map_err(|fault| Fault { message: account.scrub(fault.message.into()).into_owned(), ..fault })
             }
@@ -130,7 +131,7 @@ impl Transport {
     async fn follow(
         &self,
         mut response: reqwest::Response,
-        live: &dyn Live,
+        (live, asked): (&dyn Live, &Body),
         header: &(dyn Fn(&str) -> Option<String> + Sync),
         seen: &mut Seen,
     ) -> Result<Reply, Fault> {
@@ -168,7 +169,7 @@ impl Transport {
         };
         if let Some(body) = reader.body() {
             let status = seen.status.unwrap_or(200);
-            return match (self.meaning(&HttpReply { status, header, body }), broken) {
+            return match (self.meaning(&HttpReply { status, header, body }, asked), broken) {
                 (Err(cut), Some(fault)) if cut.class == Class::Ambiguous => {
                     Err(Fault { usage: cut.usage, request_id: cut.request_id, ..fault })
                 }

@@ -40,6 +40,9 @@ use std::process::ExitCode;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
+    if let Some(page) = manual_page() {
+        return print(page).map_or_else(|stop| stop.exit.into(), |()| Exit::Ok.into());
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -82,6 +85,13 @@ pub fn main() -> ExitCode {
             stop.exit.into()
         }
     }
+}
+
+/// The page of the manual that is asked for: `docmill help failures`. Topics stand beside the names of commands.
+fn manual_page() -> Option<&'static str> {
+    let mut words = std::env::args_os().skip(1);
+    let (command, topic) = (words.next()?, words.next()?);
+    crate::manual::page(topic.to_str()?).filter(|_| command == "help" && words.next().is_none())
 }
 
 /// A decoder that panics on a hostile file fails that document; its message is in the row and not on the screen.

@@ -9,7 +9,7 @@ use super::questions::{Asks, answer};
 use super::row::RowMaker;
 use super::under_way::UnderWay;
 use super::{Context, RunError};
-use crate::ask::{Asker, Ended, Question, RunStop};
+use crate::ask::{Asker, Ended, Question, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::job::Job;
 use crate::model::{
@@ -253,12 +253,13 @@ impl Desk {
                 Ok(record)
             }
             Ended::Failed(failure, spent, attempt) => {
+                let http_status = attempt.status;
                 let settles = ledger.close(call, None, Some(failure.code), spent, attempt);
                 let declined = matches!(failure.code, FailureCode::Refused | FailureCode::Filtered);
                 let status = if declined { CallStatus::Refused } else { CallStatus::Failed };
                 let code = failure.code.as_str();
                 if failure.code != FailureCode::Cancelled {
-                    match self.breaker.failed(&call.task, &failure, (document, key)) {
+                    match self.breaker.failed(&call.task, &failure, http_status, (document, key)) {
                         Ok(suspicion) => self.asker.governor().hold_to(suspicion),
                         Err(reason) => self.stop(reason),
                     }
@@ -268,7 +269,10 @@ impl Desk {
                 self.store.save_failure(failure).await.map_err(|gone| self.store_failed(gone))?;
                 Ok(record)
             }
-            Ended::RunStops(reason) => {
+            Ended::RunStops(mut reason) => {
+                if reason.kind == StopKind::Refused {
+                    reason.message = format!("{} (asked about {})", reason.message, subject.name);
+                }
                 self.stop(reason);
                 Err(Unfinished::Stopping)
             }

@@ -29,9 +29,13 @@ struct Streak {
     /// Whether a call of this task ever succeeded in this run.
     proven: bool,
     code: Option<FailureCode>,
+    /// Whether all calls of the streak were turned away at the door, as with a bad key.
+    turned_away: bool,
     calls: Vec<(DocumentId, CallKey)>,
 }
 
+/// Statuses by which servers, and firewalls before them, let nobody in.
+const DOOR: [u16; 4] = [401, 403, 406, 451];
 /// Where nothing has succeeded yet, so many are enough.
 const UNPROVEN: usize = 5;
 /// Fewer documents than this could be bad by chance.
@@ -61,8 +65,14 @@ impl Breaker {
         suspicious
     }
 
-    /// A call of this task has failed. `Ok` says how many requests may still be under way; `Err` stops the run.
-    pub fn failed(&self, task: &Arc<str>, failure: &Failure, call: (DocumentId, CallKey)) -> Result<Option<usize>, RunStop> {
+    /// A call of this task has failed, with this HTTP status if there was a reply. `Ok` says how many requests may still be under way; `Err` stops the run.
+    pub fn failed(
+        &self,
+        task: &Arc<str>,
+        failure: &Failure,
+        status: Option<u16>,
+        call: (DocumentId, CallKey),
+    ) -> Result<Option<usize>, RunStop> {
         if self.limit == 0 {
             return Ok(None);
         }
@@ -76,6 +86,8 @@ impl Breaker {
         if streak.code.replace(failure.code) != Some(failure.code) {
             streak.calls.clear();
         }
+        let turned_away = status.is_some_and(|status| DOOR.contains(&status));
+        streak.turned_away = turned_away && (streak.turned_away || streak.calls.is_empty());
         streak.calls.push(call);
         let count = streak.calls.len();
         let enough = if streak.proven { self.limit } else { self.limit.min(UNPROVEN) };
@@ -89,19 +101,21 @@ impl Breaker {
     }
 
     /// At the end of a run in a store without any answer: if all calls of a task were rejected, about more than two
-    /// documents, that is no fault of theirs either, however few they are.
+    /// documents, that is no fault of theirs either, however few they are. Turned away at the door, not even one is to blame.
     pub fn nothing_succeeded(&self) -> Option<RunStop> {
         let mut tasks = self.tasks();
         if self.limit == 0 || tasks.tripped.is_some() {
             return None;
         }
-        let rejected =
-            |streak: &&mut Streak| !streak.proven && streak.code == Some(FailureCode::Rejected) && streak.documents() > DOCUMENTS;
-        let (task, calls) = tasks.streaks.iter_mut().find_map(|(task, streak)| {
+        let rejected = |streak: &&mut Streak| {
+            let enough = streak.code == Some(FailureCode::Rejected) && streak.documents() > DOCUMENTS;
+            !streak.proven && !streak.calls.is_empty() && (enough || streak.turned_away)
+        };
+        let (task, calls, code) = tasks.streaks.iter_mut().find_map(|(task, streak)| {
             let streak = Some(streak).filter(rejected)?;
-            Some((Arc::clone(task), std::mem::take(&mut streak.calls)))
+            Some((Arc::clone(task), std::mem::take(&mut streak.calls), streak.code))
         })?;
-        let failure = Failure::new(FailureCode::Rejected, "see the failures above");
+        let failure = Failure::new(code.unwrap_or(FailureCode::Rejected), "see the failures above");
         let stop = stop(&task, &failure, &calls);
         tasks.tripped = Some(calls);
         Some(stop)
@@ -140,7 +154,7 @@ mod tests {
     use super::*;
 
     fn fail(breaker: &Breaker, code: FailureCode, document: i64) -> Result<Option<usize>, RunStop> {
-        breaker.failed(&"t".into(), &Failure::new(code, "no"), (DocumentId(document), CallKey([0; 32])))
+        breaker.failed(&"t".into(), &Failure::new(code, "no"), None, (DocumentId(document), CallKey([0; 32])))
     }
 
     #[test]
@@ -182,6 +196,22 @@ mod tests {
             fail(&breaker, FailureCode::Rejected, document).unwrap();
         }
         assert!(breaker.nothing_succeeded().is_none());
+    }
+
+    #[test]
+    fn one_document_that_is_turned_away_at_the_door_proves_nothing_about_itself() {
+        let away = |breaker: &Breaker, document| {
+            let failure = Failure::new(FailureCode::Filtered, "HTTP 403");
+            breaker.failed(&"t".into(), &failure, Some(403), (DocumentId(document), CallKey([0; 32])))
+        };
+        let breaker = Breaker::new(20);
+        away(&breaker, 1).unwrap();
+        assert_eq!((breaker.nothing_succeeded().unwrap().kind, breaker.tripped().unwrap().len()), (StopKind::Refused, 1));
+        let breaker = Breaker::new(20);
+        away(&breaker, 1).unwrap();
+        breaker.succeeded(&"t".into());
+        away(&breaker, 2).unwrap();
+        assert!(breaker.nothing_succeeded().is_none(), "it is the document that the firewall does not like");
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 21] = [
+const LEVELS: [(&str, u32); 22] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
+    ("manual", 0),
     ("config", 1),
     ("job", 1),
     ("prepare", 1),

@@ -34,6 +34,7 @@ mod plan;
 mod poison;
 mod providers;
 mod read_only;
+mod refusals;
 mod remote;
 mod replies;
 mod report;

@@ -9,39 +9,39 @@ use std::collections::BTreeSet;
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let (mut content, mut system): (Vec<Value>, Vec<Value>) = (call.parts.iter().map(part).collect(), Vec::new());
-    if !call.system.is_empty() {
-        system.push(text(&call.system));
-    }
-    if extra.cache && extra.shape.cache {
+    let shape = extra.shape;
+    system.extend(shape.system(call).map(text));
+    if extra.cache && shape.cache && shape.blocks {
         // Everything up to the mark is kept: the end of what calls have in common.
         let last = content[..call.shared.min(call.parts.len())].last_mut().or(system.last_mut());
         if let Some(last) = last {
             last["cache_control"] = json!({"type": "ephemeral"});
         }
     }
-    let instruction = extra.shape.instruction(&call.schema);
+    let instruction = shape.instruction(&call.schema);
+    content.splice(..0, shape.merged(call).map(text));
     content.extend(instruction.as_deref().into_iter().chain(extra.note).map(text));
     let mut output = Map::new();
-    if extra.shape.schema == SchemaStyle::Native {
+    if shape.schema == SchemaStyle::Native {
         output.insert("format".into(), json!({"type": "json_schema", "schema": schema::for_anthropic(&call.schema)}));
     }
-    if let Some(effort) = call.effort.as_ref().filter(|_| extra.shape.effort) {
+    if let Some(effort) = call.effort.as_ref().filter(|_| shape.effort) {
         output.insert("effort".into(), json!(&**effort));
     }
     let mut body = json!({
         "model": call.model,
         "max_tokens": call.max_output_tokens.saturating_add(extra.room),
-        "messages": [{"role": "user", "content": content}],
+        "messages": [{"role": "user", "content": body::one_text(content, shape.blocks)}],
     });
     if !output.is_empty() {
         body["output_config"] = Value::Object(output);
     }
     if !system.is_empty() {
-        body["system"] = Value::Array(system);
+        body["system"] = body::one_text(system, shape.blocks);
     }
     // Said in any case: some servers stream unless they are told not to.
     body["stream"] = json!(extra.stream);
-    for (field, value) in &extra.shape.body {
+    for (field, value) in &*shape.body {
         body[field] = value.clone();
     }
     Body::new(&body, &call.parts)

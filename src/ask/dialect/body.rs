@@ -3,6 +3,9 @@
 use crate::model::{Part, Picture};
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A JSON body in pieces. Six calls on one image share the image's base64 bytes; only the frame around them is their own.
@@ -39,10 +42,56 @@ impl Body {
         self.len() == 0
     }
 
+    /// `error` without what it repeats of the request: a document's own words must not decide what its failure means.
+    pub fn without_echo<'e>(&self, error: Cow<'e, str>) -> Cow<'e, str> {
+        // Images stand between the pieces of the frame.
+        let frame: Vec<&str> = self.pieces.iter().step_by(2).filter_map(|piece| std::str::from_utf8(piece).ok()).collect();
+        let mut out = String::new();
+        let (mut from, mut at) = (0, 0);
+        while at + SAMPLE <= error.len().min(LOOKED_AT) {
+            let sample = error.get(at..at + SAMPLE);
+            let run =
+                sample.and_then(|sample| frame.iter().find_map(|text| text.find(sample).map(|found| common(&error, at, text, found))));
+            match run.filter(|run| run.len() >= ECHO && run.start >= from) {
+                Some(run) => {
+                    out.push_str(&error[from..run.start]);
+                    out.push_str("[...]");
+                    (from, at) = (run.end, run.end);
+                }
+                None => at += SAMPLE,
+            }
+        }
+        out.push_str(&error[from..]);
+        let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        if from == 0 || (is_json(&error) && !is_json(&out)) { error } else { Cow::Owned(out) }
+    }
+
     /// The pieces in order.
     pub fn into_pieces(self) -> Vec<Bytes> {
         self.pieces
     }
+}
+
+/// A repetition of so many bytes is no chance.
+const ECHO: usize = 24;
+/// So many bytes of an error are looked for in the request at a time: two of them stand in every repetition.
+const SAMPLE: usize = ECHO / 2;
+/// So much of an error is looked at.
+const LOOKED_AT: usize = 2048;
+
+/// What two texts have in common around a place that is the same in both: where it stands in the first.
+fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
+    let before = one[..at].bytes().rev().zip(other[..found].bytes().rev()).take_while(|(a, b)| a == b).count();
+    let after = one[at..].bytes().zip(other[found..].bytes()).take_while(|(a, b)| a == b).count();
+    let (mut start, mut end) = (one.ceil_char_boundary(at - before), one.floor_char_boundary(at + after));
+    // What a backslash begins stays whole.
+    if one[..start].ends_with('\\') {
+        start += one[start..].chars().next().map_or(0, char::len_utf8);
+    }
+    if one[start..end].ends_with('\\') {
+        end -= 1;
+    }
+    start..end
 }
 
 /// What stands for an image's data until the body is framed. It holds the hash of the image, so no prompt contains
@@ -51,10 +100,42 @@ pub(super) fn placeholder(picture: &Picture) -> String {
     format!("docmill-image-{}", picture.digest)
 }
 
+/// Blocks as they are, or one text where they may not stand and hold nothing else.
+pub(super) fn one_text(blocks: Vec<Value>, may_stand: bool) -> Value {
+    let texts: Option<Vec<&str>> = blocks.iter().map(|block| block["text"].as_str()).collect();
+    match texts.filter(|_| !may_stand) {
+        Some(texts) => Value::String(texts.join("\n\n")),
+        None => Value::Array(blocks),
+    }
+}
+
 fn pictures(parts: &[Part]) -> impl Iterator<Item = &Arc<Picture>> {
     parts.iter().filter_map(|part| if let Part::Picture(picture) = part { Some(picture) } else { None })
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_error_repeats_of_the_request_is_left_out() {
+        let document = "We met the rate limit, and \"our account\" is suspended.\nThe prompt is too long für alle.";
+        let body = Body::new(&json!({"messages": [{"role": "user", "content": document}]}), &[]);
+        for error in [
+            json!({"error": {"message": format!("cannot read: {document} (400)"), "code": 400}}).to_string(),
+            json!({"error": {"message": format!("cannot read: {} ...", &document[3..60])}}).to_string(),
+            format!("cannot read {}", &document[..26]),
+        ] {
+            let left = body.without_echo(Cow::Borrowed(&error));
+            assert!(!left.contains("rate limit") && !left.contains("suspended") && left.contains("cannot read"), "{left}");
+            assert_eq!(serde_json::from_str::<Value>(&error).is_ok(), serde_json::from_str::<Value>(&left).is_ok(), "{left}");
+        }
+        let own = r#"{"error":{"message":"the prompt is too long","type":"invalid_request_error"}}"#;
+        assert_eq!(body.without_echo(Cow::Borrowed(own)), own);
+    }
 }

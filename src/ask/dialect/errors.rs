@@ -2,12 +2,15 @@
 //!
 //! The provider's own code decides before the HTTP status, and the wording of a message only where nothing else can.
 
-use super::{HttpReply, excerpt, wait};
+use super::complaint::Complaint;
+use super::said::{Said, has};
+use super::{HttpReply, wait};
 use crate::ask::fault::{Class, Fault, Pressure, StopKind};
 use crate::model::FailureCode;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,22 +19,32 @@ struct Table {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 struct Row {
     means: Meaning,
-    #[serde(default)]
     codes: Vec<String>,
-    #[serde(default)]
     statuses: Vec<u16>,
-    #[serde(default)]
     phrases: Vec<String>,
+    /// Only if the body is a page for people.
+    page: bool,
+    /// Not if the server names a wait.
+    unless_wait: bool,
 }
 
+impl Default for Row {
+    fn default() -> Self {
+        let (codes, statuses, phrases) = (Vec::new(), Vec::new(), Vec::new());
+        Self { means: Meaning::Rejected, codes, statuses, phrases, page: false, unless_wait: false }
+    }
+}
+
+/// What an error means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Meaning {
+pub(super) enum Meaning {
     Credit,
     Key,
+    Denied,
     Model,
     Later,
     Limit,
@@ -46,100 +59,106 @@ enum Meaning {
     InvalidAnswer,
 }
 
-static TABLE: LazyLock<Vec<Row>> =
-    LazyLock::new(|| toml::from_str::<Table>(include_str!("errors.toml")).map(|table| table.error).unwrap_or_default());
+static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let mut rows = toml::from_str::<Table>(include_str!("errors.toml")).map(|table| table.error).unwrap_or_default();
+    rows.iter_mut().for_each(|row| row.codes.iter_mut().for_each(|code| *code = folded(code)));
+    rows
+});
+
+/// A code without its spelling: `InsufficientBalance` is `insufficient_balance`.
+fn folded(code: &str) -> String {
+    code.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
 
 impl Row {
-    fn fits(&self, said: &Said) -> bool {
-        let message = || said.message.to_ascii_lowercase();
-        (self.codes.is_empty() || self.codes.iter().any(|code| said.codes.contains(code)))
+    fn fits(&self, said: &Said, codes: &[String], waits: bool) -> bool {
+        (self.codes.is_empty() || self.codes.iter().any(|code| codes.contains(code)))
             && (self.statuses.is_empty() || self.statuses.contains(&said.status))
-            && (self.phrases.is_empty() || self.phrases.iter().any(|phrase| message().contains(phrase.as_str())))
+            && (self.phrases.is_empty() || self.phrases.iter().any(|phrase| has(&said.wording, phrase)))
+            && (!self.page || said.page)
+            && !(self.unless_wait && waits)
     }
 }
 
-/// An error as it was told.
-struct Said {
-    status: u16,
-    /// Codes, types and states, the most precise one first.
-    codes: Vec<String>,
-    message: String,
-}
-
-impl Said {
-    fn read(status: u16, json: Option<&Value>, body: &[u8]) -> Self {
-        // Google wraps errors of streams in a list of one.
-        let json = json.map(|json| json.get(0).unwrap_or(json));
-        let error = json.and_then(|json| json.get("error")).filter(|error| !error.is_null());
-        // Old vLLM has the fields at the top.
-        let error = error.or_else(|| json.filter(|json| json["object"] == "error"));
-        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-        let field = |name: &str| error.and_then(|error| text(error.get(name)?));
-        let mut codes = Vec::new();
-        codes.extend(error.and_then(|error| text(error.pointer("/details/error_code")?)));
-        let details = error.and_then(|error| error["details"].as_array()).into_iter().flatten();
-        for detail in details {
-            codes.extend(text(&detail["reason"]));
-            codes.extend(detail["violations"].as_array().into_iter().flatten().filter_map(|violation| text(&violation["quotaId"])));
-        }
-        codes.extend(error.and_then(|error| text(error.pointer("/innererror/code")?)));
-        codes.extend(["code", "type", "status"].iter().filter_map(|name| field(name)));
-        let message = field("message").or_else(|| error.and_then(text)).map_or_else(|| excerpt(body), shortened);
-        // Some gateways report a failure inside a 200; the inner code then stands for the status.
-        let inner = error.and_then(|error| error.get("code")).and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        let status = inner.filter(|_| status == 200).unwrap_or(status);
-        codes.retain(|code| !code.is_empty());
-        Self { status, codes, message }
-    }
-
-    /// Whether a limit for a day is meant. Without a wait there is nothing to wait for.
-    fn is_daily(&self) -> bool {
-        self.codes.iter().any(|code| code.contains("PerDay")) || self.message.to_ascii_lowercase().contains("per day")
+fn meaning(said: &Said, retry_after: Option<Duration>) -> Meaning {
+    let codes: Vec<String> = said.codes.iter().map(|code| folded(code)).collect();
+    let row = TABLE.iter().find(|row| row.fits(said, &codes, retry_after.is_some()));
+    match row.map_or(Meaning::Rejected, |row| row.means) {
+        Meaning::Limit if said.is_daily() && retry_after.is_none() => Meaning::Later,
+        // A failure inside a 200 that nothing is known about came after work was begun.
+        Meaning::Rejected if said.status == 200 => Meaning::Server,
+        // An unknown status of the server's side, unless it says that it never will.
+        Meaning::Rejected if said.status >= 500 && !matches!(said.status, 501 | 505) => Meaning::Server,
+        other => other,
     }
 }
 
-/// Nobody reads more, and it is kept with every row.
-fn shortened(mut message: String) -> String {
-    const LIMIT: usize = 1000;
-    if message.len() > LIMIT {
-        message.truncate(message.floor_char_boundary(LIMIT));
-        message.push('…');
+/// Whether a reply with a status of success is an error all the same.
+pub(super) fn is_error(json: &Value) -> bool {
+    let told = match &json["error"] {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    let answers = ["choices", "content", "output", "candidates", "promptFeedback", "usage", "usageMetadata"];
+    let answered = json.is_array() || answers.iter().any(|name| !json[*name].is_null());
+    let failed = ["detail", "errors", "message", "base_resp"].iter().any(|name| !json[*name].is_null());
+    told || json["object"] == "error" || json["type"] == "error" || (!answered && failed)
+}
+
+/// A body with a status of success that is no JSON.
+pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
+    // Some firewalls refuse politely.
+    let mut said = Said::read(http.status, None, http.body);
+    said.status = 400;
+    if said.page && meaning(&said, None) == Meaning::Filtered {
+        return sort(http, None);
     }
-    message
+    let message = format!("the reply is not JSON: {}", super::excerpt(http.body));
+    // Somebody answered something, and nobody can say what it cost.
+    Fault::new(Class::Ambiguous, FailureCode::BadReply, message)
 }
 
 /// Sorts an error.
 pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
+    // Google wraps errors of streams in a list of one.
+    let json = json.map(|json| json.get(0).unwrap_or(json));
     let mut said = Said::read(http.status, json, http.body);
-    let retry_after = wait::asked(http.header, json.map(|json| json.get(0).unwrap_or(json)), &said.message);
-    let meaning = TABLE.iter().find(|row| row.fits(&said)).map_or(Meaning::Rejected, |row| row.means);
-    let meaning = match meaning {
-        Meaning::Limit if said.is_daily() && retry_after.is_none() => Meaning::Later,
-        // A failure inside a 200 that nothing is known about came after work was begun.
-        Meaning::Rejected if http.status == 200 && said.status == 200 => Meaning::Server,
-        other => other,
-    };
+    if let Some(kind) = (http.header)("x-amzn-errortype") {
+        said.codes.push(kind.split(':').next().unwrap_or_default().to_owned());
+    }
+    if said.page && (200..300).contains(&said.status) {
+        said.status = 400;
+    }
+    let retry_after = wait::asked(http.header, json, &said.message);
+    let meaning = meaning(&said, retry_after);
     if let Some(target) = (http.header)("location").filter(|_| (300..400).contains(&http.status)) {
         said.message = format!("the server sends us on to {target}; {}", said.message);
     }
     let (mut class, code, pressure) = explain(meaning, retry_after);
+    let complaint = Complaint::of(&said, meaning).map(Box::new);
     // The provider's own word counts more than our table, except where a person must act.
-    match ((http.header)("x-should-retry").as_deref(), &class) {
-        (Some("false"), Class::Refused { .. } | Class::BadReply) => class = Class::Permanent,
-        (Some("true"), Class::Permanent) => class = Class::Refused { retry_after },
+    let retry = (http.header)("x-should-retry").and_then(|word| word.parse().ok()).or(said.retryable);
+    match (retry, &class, meaning) {
+        (Some(false), Class::Refused { .. } | Class::BadReply, _) => class = Class::Permanent,
+        (Some(true), Class::Permanent, Meaning::Rejected) => class = Class::Refused { retry_after },
         _ => {}
     }
-    let message = match said.codes.first() {
-        Some(reason) => format!("HTTP {} {reason}: {}", said.status, said.message),
-        None => format!("HTTP {}: {}", said.status, said.message),
+    let code = if meaning == Meaning::Rejected && class != Class::Permanent { FailureCode::ServerError } else { code };
+    let status = if said.status == said.outer { said.status.to_string() } else { format!("{} ({} inside)", said.outer, said.status) };
+    let message = match said.codes.iter().find(|code| !code.contains(' ')) {
+        Some(reason) => format!("HTTP {status} {reason}: {}", said.message),
+        None => format!("HTTP {status}: {}", said.message),
     };
-    Fault { status: Some(said.status), pressure, ..Fault::new(class, code, message) }
+    Fault { status: Some(said.status), pressure, complaint, ..Fault::new(class, code, message) }
 }
 
-fn explain(meaning: Meaning, retry_after: Option<std::time::Duration>) -> (Class, FailureCode, Pressure) {
+fn explain(meaning: Meaning, retry_after: Option<Duration>) -> (Class, FailureCode, Pressure) {
     let refused = Class::Refused { retry_after };
     match meaning {
         Meaning::Credit | Meaning::Key | Meaning::Model => (Class::RunFatal(StopKind::Refused), FailureCode::Rejected, Pressure::None),
+        Meaning::Denied => (Class::Denied, FailureCode::Rejected, Pressure::None),
         Meaning::Later => (Class::RunFatal(StopKind::Parked), FailureCode::RateLimited, Pressure::None),
         Meaning::Limit => (refused, FailureCode::RateLimited, Pressure::Rate),
         Meaning::Ramp => (refused, FailureCode::RateLimited, Pressure::Ramp),

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
-    let mut parts: Vec<Value> = call.parts.iter().map(part).collect();
+    let merged = extra.shape.merged(call).map(|text| json!({"text": text}));
+    let mut parts: Vec<Value> = merged.into_iter().chain(call.parts.iter().map(part)).collect();
     let instruction = extra.shape.instruction(&call.schema);
     parts.extend(instruction.as_deref().into_iter().chain(extra.note).map(|text| json!({"text": text})));
     let mut config = Map::new();
@@ -23,10 +24,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
         config.insert("thinkingConfig".into(), json!({"thinkingLevel": effort.to_uppercase()}));
     }
     let mut body = json!({"contents": [{"role": "user", "parts": parts}]});
-    if !call.system.is_empty() {
-        body["systemInstruction"] = json!({"parts": [{"text": &*call.system}]});
+    if let Some(system) = extra.shape.system(call) {
+        body["systemInstruction"] = json!({"parts": [{"text": system}]});
     }
-    for (field, value) in &extra.shape.body {
+    for (field, value) in &*extra.shape.body {
         match (field.as_str(), value) {
             // Ours and theirs side by side.
             ("generationConfig", Value::Object(further)) => config.extend(further.clone()),

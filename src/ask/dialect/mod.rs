@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod body;
+mod complaint;
 mod content;
 mod decode;
 mod errors;
@@ -14,6 +15,7 @@ mod gemini;
 mod limits;
 mod openai;
 mod responses;
+mod said;
 mod schema;
 mod shape;
 mod sse;
@@ -22,12 +24,13 @@ mod usage;
 mod wait;
 
 pub use body::Body;
+pub use complaint::Complaint;
 pub use limits::{Meter, Standing};
-pub use shape::{SchemaStyle, Shape};
+pub use shape::{Feature, LimitName, Role, SchemaStyle, Shape};
 pub use stream::StreamReader;
 
-use super::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Reply, Usage};
+use super::fault::Fault;
+use crate::model::{Call, Reply, Usage};
 use decode::Decoded;
 use serde_json::Value;
 
@@ -148,7 +151,7 @@ impl Dialect {
     fn whole(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
         match decode::decode(http.body) {
             Decoded::Json(json, repaired) => {
-                if json.get("error").is_some_and(|error| !error.is_null()) {
+                if errors::is_error(&json) {
                     return Err(errors::sort(http, Some(&json)).billed(self.usage(&json)));
                 }
                 self.read(&json).map(|reply| Reply { repaired, ..reply })
@@ -164,11 +167,7 @@ impl Dialect {
                 reader.take_all(values);
                 reader.finish(http.header)
             }
-            Decoded::Unreadable => {
-                let message = format!("the reply is not JSON: {}", excerpt(http.body));
-                // Somebody answered something, and nobody can say what it cost.
-                Err(Fault::new(Class::Ambiguous, FailureCode::BadReply, message))
-            }
+            Decoded::Unreadable => Err(errors::unreadable(http)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Chat Completions: OpenAI's own, and as other servers speak it.
 
-use super::{Body, Extra, HttpReply, SchemaStyle, body, content, errors, finish, usage};
+use super::{Body, Extra, HttpReply, LimitName, Role, SchemaStyle, body, content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, Part, Reply, Stop};
 use serde::Serialize;
@@ -21,6 +21,8 @@ struct Request<'a> {
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,8 +52,8 @@ struct JsonSchema<'a> {
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
     let limit = call.max_output_tokens.saturating_add(extra.room);
-    let system_role = if shape.developer { "developer" } else { "system" };
-    let system = (!call.system.is_empty()).then(|| json!({"role": system_role, "content": &*call.system}));
+    let system_role = if shape.role == Role::Developer { "developer" } else { "system" };
+    let system = shape.system(call).map(|system| json!({"role": system_role, "content": system}));
     let user = json!({"role": "user", "content": content(call, extra)});
     let response_format = match shape.schema {
         SchemaStyle::Native => Some(ResponseFormat {
@@ -62,12 +64,14 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
         SchemaStyle::Prompt => None,
     };
     let ours = |name: &str| !shape.body.contains_key(name);
+    let limit = |name: LimitName| Some(limit).filter(|_| shape.limit == name && ours(name.as_str()));
     let body = Request {
         model: &call.model,
         messages: system.into_iter().chain([user]).collect(),
         response_format: response_format.filter(|_| ours("response_format")),
-        max_completion_tokens: Some(limit).filter(|_| shape.completion_tokens && ours("max_completion_tokens")),
-        max_tokens: Some(limit).filter(|_| !shape.completion_tokens && ours("max_tokens")),
+        max_completion_tokens: limit(LimitName::MaxCompletionTokens),
+        max_tokens: limit(LimitName::MaxTokens),
+        max_output_tokens: limit(LimitName::MaxOutputTokens),
         reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
         // Left to itself, the provider would write every prompt to its cache, at a price.
         prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": EXPLICIT})),
@@ -81,27 +85,30 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
 
 /// A plain string where there is neither an image nor a mark: chat templates of text-only models know nothing else.
 fn content(call: &Call, extra: &Extra<'_>) -> Value {
-    let instruction = extra.shape.instruction(&call.schema);
+    let shape = extra.shape;
+    let instruction = shape.instruction(&call.schema);
     let more = || instruction.as_deref().into_iter().chain(extra.note);
-    let marked = (extra.cache && extra.shape.cache).then(|| call.shared.checked_sub(1)).flatten();
+    let marked = (extra.cache && shape.cache && shape.blocks).then(|| call.shared.checked_sub(1)).flatten();
     let texts: Vec<&str> = call.parts.iter().filter_map(|p| if let Part::Text(text) = p { Some(&**text) } else { None }).collect();
     if texts.len() == call.parts.len() && marked.is_none() {
-        return json!(texts.into_iter().chain(more()).collect::<Vec<_>>().join("\n\n"));
+        return json!(shape.merged(call).into_iter().chain(texts).chain(more()).collect::<Vec<_>>().join("\n\n"));
     }
-    let mut content: Vec<Value> = call.parts.iter().map(part).collect();
+    let mut content: Vec<Value> = call.parts.iter().map(|part| block(part, shape.detail)).collect();
     if let Some(last) = marked.and_then(|at| content.get_mut(at)) {
         last["prompt_cache_breakpoint"] = json!({"mode": EXPLICIT});
     }
-    content.extend(more().map(|text| json!({"type": "text", "text": text})));
-    Value::Array(content)
+    let text = |text| json!({"type": "text", "text": text});
+    let merged = shape.merged(call).map(text);
+    Value::Array(merged.into_iter().chain(content).chain(more().map(text)).collect())
 }
 
-fn part(part: &Part) -> Value {
+fn block(part: &Part, detail: bool) -> Value {
     match part {
         Part::Text(text) => json!({"type": "text", "text": &**text}),
         Part::Picture(picture) => {
             let url = format!("data:{};base64,{}", picture.media_type, body::placeholder(picture));
-            json!({"type": "image_url", "image_url": {"url": url, "detail": "high"}})
+            let image = if detail { json!({"url": url, "detail": "high"}) } else { json!({"url": url}) };
+            json!({"type": "image_url", "image_url": image})
         }
     }
 }

@@ -9,21 +9,25 @@ use std::collections::BTreeSet;
 
 pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
-    let mut content: Vec<Value> = call.parts.iter().map(part).collect();
+    let mut content: Vec<Value> = call.parts.iter().map(|part| block(part, shape.detail)).collect();
     if let Some(at) = call.shared.checked_sub(1).filter(|_| extra.cache && shape.cache) {
         content[at]["prompt_cache_breakpoint"] = json!({"mode": EXPLICIT});
     }
     let instruction = shape.instruction(&call.schema);
-    content.extend(instruction.as_deref().into_iter().chain(extra.note).map(|text| json!({"type": "input_text", "text": text})));
+    let text = |text| json!({"type": "input_text", "text": text});
+    let merged = shape.merged(call).map(text);
+    let content = merged.into_iter().chain(content).chain(instruction.as_deref().into_iter().chain(extra.note).map(text)).collect();
     let mut body = json!({
         "model": call.model,
-        "input": [{"role": "user", "content": content}],
-        "max_output_tokens": call.max_output_tokens.saturating_add(extra.room),
-        // By default the provider would keep every document.
-        "store": false,
+        "input": [{"role": "user", "content": body::one_text(content, shape.blocks)}],
     });
-    if !call.system.is_empty() {
-        body["instructions"] = json!(&*call.system);
+    body[shape.limit.as_str()] = json!(call.max_output_tokens.saturating_add(extra.room));
+    if shape.store {
+        // By default the provider would keep every document.
+        body["store"] = json!(false);
+    }
+    if let Some(system) = shape.system(call) {
+        body["instructions"] = json!(system);
     }
     match shape.schema {
         SchemaStyle::Native => {
@@ -40,18 +44,22 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     }
     // Said in any case: some servers stream unless they are told not to.
     body["stream"] = json!(extra.stream);
-    for (field, value) in &shape.body {
+    for (field, value) in &*shape.body {
         body[field] = value.clone();
     }
     Body::new(&body, &call.parts)
 }
 
-fn part(part: &Part) -> Value {
+fn block(part: &Part, detail: bool) -> Value {
     match part {
         Part::Text(text) => json!({"type": "input_text", "text": &**text}),
         Part::Picture(picture) => {
             let url = format!("data:{};base64,{}", picture.media_type, body::placeholder(picture));
-            json!({"type": "input_image", "image_url": url, "detail": "high"})
+            let mut image = json!({"type": "input_image", "image_url": url});
+            if detail {
+                image["detail"] = json!("high");
+            }
+            image
         }
     }
 }

@@ -1,21 +1,23 @@
-//! How requests to one account differ from the usual form of its dialect.
+//! How requests differ from the usual form of their dialect.
 //!
-//! Servers that speak the same dialect differ in what they take. What the settings do not say is learned from the first
-//! refusals: a field that a server names as unknown is left out or called otherwise from then on.
+//! Servers that speak the same dialect differ in what they take, and so do models of one server. What the settings do not say is
+//! learned from refusals: a feature that a server names as unknown is left out, or said otherwise, from then on.
 
-use super::Dialect;
-use crate::ask::fault::{Class, Fault};
-use crate::model::FailureCode;
+use super::complaint::{Complaint, FormPart};
+use super::{Dialect, Extra};
+use crate::model::{Call, Part};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
-/// The form of requests to one account.
+/// The form of requests to one model.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "parts of the form that have nothing to do with each other")]
 pub struct Shape {
-    /// The limit for the answer is called `max_completion_tokens` and not `max_tokens`.
-    pub completion_tokens: bool,
-    /// Instructions have the role `developer` and not `system`.
-    pub developer: bool,
+    dialect: Dialect,
+    /// The name of the token limit.
+    pub limit: LimitName,
+    /// Where the instructions stand.
+    pub role: Role,
     /// How the form of the answer is said.
     pub schema: SchemaStyle,
     /// Whether it is said how hard to think.
@@ -24,12 +26,53 @@ pub struct Shape {
     pub cache: bool,
     /// Whether streams are asked for their usage.
     pub stream_usage: bool,
+    /// Whether the server is told to keep nothing.
+    pub store: bool,
+    /// Whether the detail of images is named.
+    pub detail: bool,
+    /// Whether content that is text alone may stand in blocks.
+    pub blocks: bool,
     /// Further fields, which win over ours.
-    pub body: Map<String, Value>,
+    pub body: Arc<Map<String, Value>>,
+}
+
+/// The name of the token limit. Only the formats of OpenAI have more than one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LimitName {
+    /// `max_tokens`.
+    MaxTokens,
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+    /// `max_output_tokens`.
+    MaxOutputTokens,
+}
+
+impl LimitName {
+    const ALL: [Self; 3] = [Self::MaxTokens, Self::MaxCompletionTokens, Self::MaxOutputTokens];
+
+    /// The field.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxOutputTokens => "max_output_tokens",
+        }
+    }
+}
+
+/// Where the instructions stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// In a place of their own: the role `developer`, or a field.
+    Developer,
+    /// In a place of their own: the role `system`, or a field.
+    System,
+    /// At the beginning of the user's message.
+    User,
 }
 
 /// How the form of the answer is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SchemaStyle {
     /// In the dialect's own field.
     Native,
@@ -39,83 +82,192 @@ pub enum SchemaStyle {
     Prompt,
 }
 
-/// Words by which a server says that it does not know something.
-const UNKNOWN: [&str; 10] = [
-    "unsupported",
-    "not support",
-    "unknown",
-    "unrecognized",
-    "unexpected",
-    "not permitted",
-    "not allowed",
-    "does not exist",
-    "invalid",
-    "extra",
-];
+/// A part of the form that a request has made use of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Feature {
+    /// The token limit under this name.
+    Limit(LimitName),
+    /// Instructions in this place.
+    Role(Role),
+    /// The schema of this task, said so.
+    Schema(SchemaStyle, Arc<str>),
+    /// How hard to think.
+    Effort,
+    /// Fields about the prompt cache.
+    Cache,
+    /// The usage of streams.
+    StreamUsage,
+    /// That nothing is to be kept.
+    Store,
+    /// The detail of images.
+    Detail,
+    /// Text in blocks.
+    Blocks,
+    /// A field of the settings.
+    Further(String),
+}
 
-/// A part of the form that is either so or so.
-type Flag = fn(&mut Shape) -> &mut bool;
+impl Feature {
+    /// Whether a complaint is about it.
+    pub fn is_meant(&self, complaint: &Complaint) -> bool {
+        let about = |part| complaint.is_about(part);
+        match self {
+            Self::Limit(name) => complaint.names(name.as_str()),
+            // Another tier has another price: that is not for us to change.
+            Self::Further(field) => !is_tier(field) && complaint.names(&field.to_lowercase()),
+            Self::Role(_) => about(FormPart::Role),
+            Self::Schema(..) => about(FormPart::Schema),
+            Self::Effort => about(FormPart::Effort),
+            Self::Cache => about(FormPart::Cache),
+            Self::StreamUsage => about(FormPart::StreamUsage),
+            Self::Store => about(FormPart::Store),
+            Self::Detail => about(FormPart::Detail),
+            Self::Blocks => about(FormPart::Blocks),
+        }
+    }
+}
 
-/// Names by which a refusal speaks of a part of the form; how that part is from then on, and in words.
-const FLAGS: [(&[&str], Flag, bool, &str); 6] = [
-    (&["max_completion_tokens"], |shape| &mut shape.completion_tokens, false, "the token limit is called max_tokens"),
-    (&["max_tokens"], |shape| &mut shape.completion_tokens, true, "the token limit is called max_completion_tokens"),
-    (&["effort", "reasoning", "thinkinglevel"], |shape| &mut shape.effort, false, "llm.effort is left out"),
-    (&["prompt_cache", "cache_control"], |shape| &mut shape.cache, false, "the prompt cache is not used"),
-    (&["stream_options"], |shape| &mut shape.stream_usage, false, "streams are not asked for their usage"),
-    (&["developer"], |shape| &mut shape.developer, false, "instructions have the role system"),
-];
+fn is_tier(field: &str) -> bool {
+    field.to_ascii_lowercase().replace('_', "").contains("servicetier")
+}
 
 impl Shape {
     /// The usual form, with further fields from the settings.
     pub fn new(dialect: Dialect, model: &str, body: Map<String, Value>) -> Self {
         let openai = matches!(dialect, Dialect::OpenAi | Dialect::Responses);
         Self {
-            completion_tokens: openai,
-            developer: openai,
+            dialect,
+            limit: match dialect {
+                Dialect::OpenAi => LimitName::MaxCompletionTokens,
+                Dialect::Responses => LimitName::MaxOutputTokens,
+                Dialect::Compatible | Dialect::Anthropic | Dialect::Gemini => LimitName::MaxTokens,
+            },
+            role: if dialect == Dialect::OpenAi { Role::Developer } else { Role::System },
             schema: SchemaStyle::Native,
             effort: true,
             // Older models refuse these fields.
             cache: dialect == Dialect::Anthropic || (openai && ["gpt-5.6", "gpt-6"].iter().any(|new| model.starts_with(new))),
             stream_usage: true,
-            body,
+            store: true,
+            detail: true,
+            blocks: true,
+            body: Arc::new(body),
         }
     }
 
-    /// Changes the form so that a request refused like this may be taken, and says what was changed. `None` if there is
-    /// nothing in it that the refusal speaks of.
-    pub fn correct(&mut self, fault: &Fault) -> Option<String> {
-        let about_form = fault.class == Class::Permanent && fault.code == FailureCode::Rejected;
-        let message = fault.message.to_ascii_lowercase();
-        if !about_form || !UNKNOWN.iter().any(|word| message.contains(word)) {
+    /// The parts of the form that a request makes use of, in the order in which they are given up.
+    pub fn features(&self, call: &Call, extra: &Extra<'_>) -> Vec<Feature> {
+        let (dialect, chat) = (self.dialect, self.is_chat());
+        let openai = chat || dialect == Dialect::Responses;
+        let text_alone = call.parts.iter().all(|part| matches!(part, Part::Text(_)));
+        let blocks = if chat { extra.cache && self.cache && call.shared > 0 } else { dialect != Dialect::Gemini };
+        let used = [
+            (openai, Feature::Limit(self.limit)),
+            (chat && extra.stream && self.stream_usage, Feature::StreamUsage),
+            (self.cache && (openai || (dialect == Dialect::Anthropic && extra.cache)), Feature::Cache),
+            (dialect == Dialect::Responses && self.store, Feature::Store),
+            (openai && !text_alone && self.detail, Feature::Detail),
+            (call.effort.is_some() && self.effort, Feature::Effort),
+            (true, Feature::Schema(self.schema, Arc::clone(&call.task))),
+            (!call.system.is_empty() && self.role != Role::User, Feature::Role(self.role)),
+            (text_alone && blocks && self.blocks, Feature::Blocks),
+        ];
+        let further = self.body.keys().map(|field| Feature::Further(field.clone()));
+        further.chain(used.into_iter().filter_map(|(used, feature)| used.then_some(feature))).collect()
+    }
+
+    /// Gives up a feature that a complaint is about, and says what is done instead. `refused` says which features are no way out.
+    /// `None` if the complaint is about something else, or nothing is left to try.
+    pub fn give_up(&mut self, feature: &Feature, complaint: &Complaint, refused: impl Fn(&Feature) -> bool) -> Option<String> {
+        if !feature.is_meant(complaint) {
             return None;
         }
-        let names = |field: &str| message.contains(field);
-        // Another tier has another price: that is not for us to change.
-        let free = |field: &&String| !field.to_ascii_lowercase().replace('_', "").contains("servicetier");
-        if let Some(field) = self.body.keys().filter(free).find(|field| names(&field.to_ascii_lowercase())).cloned() {
-            self.body.remove(&field);
-            return Some(format!("{field} (llm.body) is left out"));
-        }
-        for (fields, flag, wanted, said) in FLAGS {
-            if fields.iter().any(|field| names(field)) && *flag(self) != wanted {
-                *flag(self) = wanted;
-                return Some(said.to_owned());
+        let said = match feature {
+            Feature::Limit(name) => {
+                let free = |other: &&LimitName| **other != *name && !refused(&Feature::Limit(**other));
+                let others = || LimitName::ALL.iter().filter(free);
+                let named = others().find(|other| complaint.mentions(other.as_str()));
+                // A name of another format is tried only if the server asks for it.
+                self.limit = *named.or_else(|| others().find(|other| **other != LimitName::MaxOutputTokens))?;
+                return Some(format!("the token limit is called {}", self.limit.as_str()));
+            }
+            Feature::Role(role) => {
+                let only_user =
+                    complaint.mentions("must alternate") || complaint.mentions("only user*") || complaint.mentions("start with a user");
+                let other = match role {
+                    Role::Developer => Role::System,
+                    _ if self.is_chat() && complaint.mentions("developer") => Role::Developer,
+                    _ => Role::User,
+                };
+                self.role = if only_user || refused(&Feature::Role(other)) { Role::User } else { other };
+                match self.role {
+                    Role::Developer => "instructions have the role developer",
+                    Role::System => "instructions have the role system",
+                    Role::User => "instructions stand at the beginning of the user's message",
+                }
+            }
+            Feature::Schema(SchemaStyle::Prompt, _) => return None,
+            Feature::Schema(style, _) => {
+                let whole_field =
+                    complaint.names("response_format") && !complaint.mentions("json_schema") && !complaint.mentions("schema*");
+                let json_mode = *style == SchemaStyle::Native && self.dialect != Dialect::Anthropic && !whole_field;
+                self.schema = if json_mode { SchemaStyle::Json } else { SchemaStyle::Prompt };
+                if json_mode { "the schema is told in the prompt" } else { "the schema is told in the prompt alone" }
+            }
+            Feature::Effort => {
+                self.effort = false;
+                "llm.effort is left out"
+            }
+            Feature::Cache => {
+                self.cache = false;
+                "the prompt cache is not used"
+            }
+            Feature::StreamUsage => {
+                self.stream_usage = false;
+                "streams are not asked for their usage"
+            }
+            Feature::Store => {
+                self.store = false;
+                "store = false is left out: the server may keep what it is sent"
+            }
+            Feature::Detail => {
+                self.detail = false;
+                "the detail of images is left out"
+            }
+            Feature::Blocks => {
+                self.blocks = false;
+                "content is sent as one text"
+            }
+            Feature::Further(field) => {
+                Arc::make_mut(&mut self.body).shift_remove(field)?;
+                return Some(format!("{field} (llm.body) is left out"));
+            }
+        };
+        Some(said.to_owned())
+    }
+
+    fn is_chat(&self) -> bool {
+        matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible)
+    }
+
+    /// Takes up a feature again. `usual` is the form to begin with.
+    pub fn take_up(&mut self, feature: &Feature, usual: &Self) {
+        match feature {
+            Feature::Limit(name) => self.limit = *name,
+            Feature::Role(role) => self.role = *role,
+            Feature::Schema(style, _) => self.schema = *style,
+            Feature::Effort => self.effort = true,
+            Feature::Cache => self.cache = true,
+            Feature::StreamUsage => self.stream_usage = true,
+            Feature::Store => self.store = true,
+            Feature::Detail => self.detail = true,
+            Feature::Blocks => self.blocks = true,
+            Feature::Further(field) => {
+                if let Some(value) = usual.body.get(field) {
+                    Arc::make_mut(&mut self.body).insert(field.clone(), value.clone());
+                }
             }
         }
-        if ["response_format", "json_schema", "json_object", "output_config.format", "responsejsonschema", "structured output"]
-            .iter()
-            .any(|f| names(f))
-        {
-            let (next, said) = match self.schema {
-                SchemaStyle::Native => (SchemaStyle::Json, "the schema is told in the prompt"),
-                SchemaStyle::Json => (SchemaStyle::Prompt, "the schema is told in the prompt alone"),
-                SchemaStyle::Prompt => return None,
-            };
-            self.schema = next;
-            return Some(said.to_owned());
-        }
-        None
     }
 
     /// What the prompt has to say about the form of the answer.
@@ -123,41 +275,14 @@ impl Shape {
         (self.schema != SchemaStyle::Native)
             .then(|| format!("Answer with one JSON object and nothing else. It must satisfy this JSON schema:\n{schema}"))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(message: &str) -> Fault {
-        Fault::new(Class::Permanent, FailureCode::Rejected, message)
+    /// The instructions, if they have a place of their own.
+    pub(super) fn system<'c>(&self, call: &'c Call) -> Option<&'c str> {
+        Some(&*call.system).filter(|system| !system.is_empty() && self.role != Role::User)
     }
 
-    #[test]
-    fn what_a_server_does_not_know_is_left_out_once() {
-        let body = [("temperature".to_owned(), Value::from(0.2))].into_iter().collect();
-        let mut shape = Shape::new(Dialect::OpenAi, "gpt-6-luna", body);
-        for (message, changed) in [
-            ("Unsupported parameter: 'temperature' is not supported with this model", Some("temperature")),
-            ("Unsupported parameter: 'temperature' is not supported with this model", None),
-            ("Unknown field max_completion_tokens", Some("max_tokens")),
-            ("extra fields not permitted: prompt_cache_options", Some("prompt cache")),
-            ("response_format json_schema is not supported", Some("in the prompt")),
-            ("response_format is not supported", Some("prompt alone")),
-            ("response_format is not supported", None),
-            ("Invalid role: developer", Some("role system")),
-            ("the image could not be decoded", None),
-        ] {
-            let said = shape.correct(&refusal(message));
-            assert_eq!(said.is_some(), changed.is_some(), "{message}: {said:?}");
-            assert!(said.is_none_or(|said| said.contains(changed.unwrap_or_default())));
-        }
-    }
-
-    #[test]
-    fn the_two_names_of_the_token_limit_do_not_go_round_in_circles() {
-        let mut shape = Shape::new(Dialect::Compatible, "m", Map::new());
-        assert!(shape.correct(&refusal("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")).is_some());
-        assert!(shape.completion_tokens);
+    /// The instructions, if they stand at the beginning of the user's message.
+    pub(super) fn merged<'c>(&self, call: &'c Call) -> Option<&'c str> {
+        Some(&*call.system).filter(|system| !system.is_empty() && self.role == Role::User)
     }
 }

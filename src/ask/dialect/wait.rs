@@ -25,10 +25,14 @@ fn in_headers(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
     })
 }
 
-/// Google's form: one of the details of the error is a `RetryInfo`.
+/// A field of the body, or Google's form: one of the details of the error is a `RetryInfo`.
 fn in_details(json: &Value) -> Option<Duration> {
-    let details = json.pointer("/error/details")?.as_array()?;
-    details.iter().find_map(|detail| duration(detail["retryDelay"].as_str()?))
+    const FIELDS: [(&str, f64); 5] =
+        [("retry_after_ms", 0.001), ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retry_after_s", 1.0)];
+    let field = |object: &Value| FIELDS.iter().find_map(|(name, unit)| Duration::try_from_secs_f64(object[*name].as_f64()? * unit).ok());
+    let details = json.pointer("/error/details").and_then(Value::as_array).into_iter().flatten();
+    let mut delays = details.filter_map(|detail| duration(detail["retryDelay"].as_str()?));
+    delays.next().or_else(|| [json, &json["error"], &json["error"]["metadata"]].into_iter().find_map(field))
 }
 
 /// "Please try again in 20s", "retry after 1.5 seconds", "Try again in 3m12.5s.": where nothing else says it.

@@ -3,8 +3,8 @@ mod recorded;
 mod streams;
 
 use super::*;
-use crate::ask::fault::StopKind;
-use crate::model::{Part, Picture, Stop, Usage};
+use crate::ask::fault::{Class, StopKind};
+use crate::model::{FailureCode, Part, Picture, Stop, Usage};
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;

@@ -1,0 +1,269 @@
+//! What a run has learned about the form of requests, for each model.
+
+use super::dialect::{Complaint, Dialect, Feature, SchemaStyle, Shape};
+use crate::model::Call;
+use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The forms of all models of a run.
+///
+/// A feature is given up once and for all, when the server complains about it before any request that made use of it was
+/// answered. So documents cannot change the form of others, and requests in flight cannot make it change to and fro.
+#[derive(Debug)]
+pub(super) struct Forms {
+    dialect: Dialect,
+    body: Map<String, Value>,
+    models: Mutex<HashMap<String, Learned>>,
+}
+
+#[derive(Debug)]
+struct Learned {
+    usual: Shape,
+    shape: Shape,
+    /// How the schemas of tasks are said: one schema may be too much for a server and another not.
+    schemas: HashMap<Arc<str>, SchemaStyle>,
+    worked: HashSet<Feature>,
+    refused: HashSet<Feature>,
+    answered: bool,
+}
+
+/// How a request was sent.
+#[derive(Debug, Clone)]
+pub(super) struct SentAs {
+    pub model: String,
+    pub features: Vec<Feature>,
+    /// Whether it went below `/v1` although the address does not name that.
+    pub below_v1: bool,
+}
+
+/// What a complaint changes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Correction {
+    /// Nothing: the request would be the same again.
+    None,
+    /// The form has been changed since the request was sent.
+    Since,
+    /// The form is changed so from now on.
+    Now(String),
+}
+
+impl Forms {
+    pub fn new(dialect: Dialect, body: Map<String, Value>) -> Self {
+        Self { dialect, body, models: Mutex::default() }
+    }
+
+    fn models(&self) -> MutexGuard<'_, HashMap<String, Learned>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learned<T>(&self, model: &str, with: impl FnOnce(&mut Learned) -> T) -> T {
+        let mut models = self.models();
+        if let Some(learned) = models.get_mut(model) {
+            return with(learned);
+        }
+        let usual = Shape::new(self.dialect, model, self.body.clone());
+        let learned = Learned {
+            shape: usual.clone(),
+            usual,
+            schemas: HashMap::new(),
+            worked: HashSet::new(),
+            refused: HashSet::new(),
+            answered: false,
+        };
+        with(models.entry(model.to_owned()).or_insert(learned))
+    }
+
+    /// The form of a request for a call.
+    pub fn shape(&self, call: &Call) -> Shape {
+        self.learned(&call.model, |learned| {
+            let schema = learned.schemas.get(&call.task).copied().unwrap_or(learned.usual.schema);
+            let mut shape = learned.shape.clone();
+            shape.schema = schema;
+            shape
+        })
+    }
+
+    /// A request was answered: its form works. Says which features are taken up again: the server had refused them for one
+    /// document, and takes them all the same.
+    pub fn worked(&self, sent: &SentAs) -> Option<String> {
+        self.learned(&sent.model, |learned| {
+            learned.answered = true;
+            let mut again = false;
+            for feature in &sent.features {
+                if learned.refused.remove(feature) {
+                    let usual = learned.usual.clone();
+                    learned.shape.take_up(feature, &usual);
+                    if let Feature::Schema(style, task) = feature {
+                        learned.schemas.insert(Arc::clone(task), *style);
+                    }
+                    again = true;
+                }
+                if !learned.worked.contains(feature) {
+                    learned.worked.insert(feature.clone());
+                }
+            }
+            again.then(|| format!("{} takes requests in their former form all the same", sent.model))
+        })
+    }
+
+    /// Changes the form if that is what was refused.
+    pub fn correct(&self, sent: &SentAs, complaint: &Complaint) -> Correction {
+        self.learned(&sent.model, |learned| {
+            for feature in sent.features.iter().filter(|feature| feature.is_meant(complaint)) {
+                if learned.worked.contains(feature) {
+                    continue;
+                }
+                if learned.refused.contains(feature) {
+                    return Correction::Since;
+                }
+                let mut shape = learned.shape.clone();
+                if let Some(said) = shape.give_up(feature, complaint, |other| learned.refused.contains(other)) {
+                    if let Feature::Schema(_, task) = feature {
+                        learned.schemas.insert(Arc::clone(task), shape.schema);
+                    }
+                    learned.shape = shape;
+                    learned.refused.insert(feature.clone());
+                    return Correction::Now(said);
+                }
+            }
+            Correction::None
+        })
+    }
+
+    /// Whether a model has answered in this run.
+    pub fn has_answered(&self, model: &str) -> bool {
+        self.models().get(model).is_some_and(|learned| learned.answered)
+    }
+
+    /// Whether any other model has answered in this run.
+    pub fn another_has_answered(&self, model: &str) -> bool {
+        self.models().iter().any(|(name, learned)| name != model && learned.answered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dialect::{Extra, HttpReply, LimitName, Role};
+    use super::*;
+    use crate::model::Part;
+    use serde_json::json;
+
+    fn call(model: &str, task: &str) -> Call {
+        Call {
+            task: task.into(),
+            axes: Vec::new(),
+            model: model.into(),
+            system: "be brief".into(),
+            parts: vec![Part::Text("a".into())],
+            schema: Arc::new(json!({"type": "object"})),
+            max_output_tokens: 100,
+            effort: None,
+            tokens: 0,
+            place: None,
+            shared: 0,
+        }
+    }
+
+    fn sent(forms: &Forms, call: &Call) -> SentAs {
+        let shape = forms.shape(call);
+        let extra = Extra { room: 0, note: None, stream: false, cache: false, shape: &shape };
+        SentAs { model: call.model.clone(), features: shape.features(call, &extra), below_v1: false }
+    }
+
+    fn complain(forms: &Forms, sent: &SentAs, message: &str) -> Correction {
+        let body = json!({"error": {"message": message, "type": "invalid_request_error"}}).to_string();
+        let reply = HttpReply { status: 400, header: &|_| None, body: body.as_bytes() };
+        let fault = Dialect::Compatible.reply(&reply).unwrap_err();
+        fault.complaint.map_or(Correction::None, |complaint| forms.correct(sent, &complaint))
+    }
+
+    const LIMIT: &str = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+    const SCHEMA: &str = "The provided JSON schema contains features not supported by xgrammar.";
+
+    fn forms() -> Forms {
+        Forms::new(Dialect::Compatible, [("temperature".to_owned(), json!(0.5))].into_iter().collect())
+    }
+
+    #[test]
+    fn models_have_forms_of_their_own_and_tasks_have_schemas_of_their_own() {
+        let (forms, a, b) = (forms(), call("a", "t"), call("b", "t"));
+        assert!(matches!(complain(&forms, &sent(&forms, &a), LIMIT), Correction::Now(_)));
+        assert_eq!([forms.shape(&a).limit, forms.shape(&b).limit], [LimitName::MaxCompletionTokens, LimitName::MaxTokens]);
+        assert!(matches!(complain(&forms, &sent(&forms, &a), SCHEMA), Correction::Now(_)));
+        let styles = [&a, &call("a", "other"), &b].map(|call| forms.shape(call).schema);
+        assert_eq!(styles, [SchemaStyle::Json, SchemaStyle::Native, SchemaStyle::Native]);
+    }
+
+    #[test]
+    fn requests_in_flight_change_a_form_once_and_those_that_are_answered_keep_it() {
+        let (forms, call) = (forms(), call("m", "t"));
+        let in_flight: Vec<SentAs> = (0..32).map(|_| sent(&forms, &call)).collect();
+        let corrections: Vec<Correction> = in_flight.iter().map(|sent| complain(&forms, sent, SCHEMA)).collect();
+        assert!(matches!(corrections[0], Correction::Now(_)) && corrections[1..].iter().all(|c| *c == Correction::Since));
+        // One of them is answered all the same: it was that document, and it changes nothing any more.
+        assert!(forms.worked(&in_flight[0]).is_some());
+        assert_eq!(forms.shape(&call).schema, SchemaStyle::Native);
+        assert_eq!(complain(&forms, &sent(&forms, &call), SCHEMA), Correction::None);
+        assert!(forms.worked(&in_flight[1]).is_none());
+        assert_eq!(complain(&forms, &sent(&forms, &call), LIMIT), Correction::None, "the name of the limit has worked as well");
+    }
+
+    #[test]
+    fn each_feature_is_given_up_at_most_once() {
+        let (forms, call) = (forms(), call("m", "t"));
+        let messages = [
+            "Unsupported parameter: 'temperature' is not supported with this model.",
+            LIMIT,
+            "Unknown field max_completion_tokens",
+            "response_format json_schema is not supported",
+            "Unknown parameter: 'response_format'",
+            "Unknown parameter: 'response_format'",
+            "System role not supported",
+            "Only user and assistant roles are supported!",
+            "max_tokens and max_completion_tokens are not supported",
+        ];
+        let changed: Vec<bool> =
+            messages.iter().map(|message| matches!(complain(&forms, &sent(&forms, &call), message), Correction::Now(_))).collect();
+        assert_eq!(changed, [true, true, false, true, true, false, true, false, false]);
+        let shape = forms.shape(&call);
+        assert_eq!((shape.limit, shape.schema, shape.role), (LimitName::MaxCompletionTokens, SchemaStyle::Prompt, Role::User));
+        assert!(shape.body.is_empty());
+    }
+
+    #[test]
+    fn errors_about_a_document_change_no_form() {
+        let (forms, call) = (forms(), call("m", "t"));
+        let usual = forms.shape(&call);
+        for message in [
+            "Invalid request: response_format grammar sampler failed on this prompt",
+            "input length and `max_tokens` exceed context limit: 199000 + 20000 > 200000, decrease input length or `max_tokens` and try again",
+            "max_tokens is too large: 200000. This model supports at most 16384 completion tokens.",
+            "response_format: the content filter does not allow this document",
+            "temperature of the steel in your document is not supported by our policy",
+            "Failed to advance FSM: token 13 is not allowed by the grammar",
+            "messages[1].content: string too long",
+            "the system prompt and this document exceed the length that is supported",
+        ] {
+            assert_eq!(complain(&forms, &sent(&forms, &call), message), Correction::None, "{message}");
+        }
+        assert_eq!(forms.shape(&call), usual);
+    }
+
+    #[test]
+    fn instructions_without_a_role_stand_first_in_the_message() {
+        for dialect in [Dialect::OpenAi, Dialect::Compatible, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini] {
+            let call = call("m", "t");
+            let mut shape = Shape::new(dialect, "m", Map::new());
+            shape.role = Role::User;
+            let extra = Extra { room: 0, note: None, stream: false, cache: false, shape: &shape };
+            let body: Vec<u8> = dialect.request(&call, &extra).into_pieces().concat();
+            let text = String::from_utf8(body).unwrap();
+            let (instructions, document) = (text.find("be brief").unwrap(), text.find("\"a\"").or_else(|| text.find("\\n\\na")).unwrap());
+            assert!(instructions < document && text.matches("be brief").count() == 1, "{text}");
+            for place in ["\"system\"", "\"developer\"", "instructions", "systemInstruction"] {
+                assert!(!text.contains(place), "{text}");
+            }
+        }
+    }
+}
