@@ -64,7 +64,9 @@ impl Contents {
         first.extend(self.known.iter().filter(|(content, _)| !answered.has(*content)).map(|(_, place)| *place));
         first.sort_unstable();
         let mut positions = Positions::default();
-        first.into_iter().for_each(|place| positions.push(place));
+        for place in first {
+            positions.push(place);
+        }
         positions
     }
 }

@@ -129,7 +129,7 @@ impl<'p> Predictor<'p> {
             limits_unknown,
             if_limited: limits_unknown.then(|| felt(calls as f64, wall)).flatten(),
             calls,
-            known: known.round() as u64,
+            known: whole(known),
             waves: calls.div_ceil(self.plan.llm.concurrency as u64),
             because_of_changes: self.scaled(because),
             // The sum of nothing is a negative zero.
@@ -145,17 +145,14 @@ impl<'p> Predictor<'p> {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
     fn scaled(&self, n: u64) -> u64 {
-        (n as f64 * self.times).round() as u64
+        whole(n as f64 * self.times)
     }
 
     /// What a call costs with so many tokens for each that was estimated, and an answer of this length.
     fn price(&self, call: &Foreseen, scale: f64, output: f64) -> Option<f64> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
-        let tokens = |amount: f64| amount.round() as u64;
-        let (all, shared) = (tokens(scale * call.tokens as f64), tokens(scale * call.shared as f64));
-        let plain = Usage { fresh: all, output: tokens(output), ..Usage::default() };
+        let (all, shared) = (whole(scale * call.tokens as f64), whole(scale * call.shared as f64));
+        let plain = Usage { fresh: all, output: whole(output), ..Usage::default() };
         let usage = match call.order {
             Order::Alone => plain,
             Order::Leads => Usage { fresh: all - shared.min(all), cache_write: shared, ..plain },
@@ -176,7 +173,7 @@ impl<'p> Predictor<'p> {
         let open = self.survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
         let (prices, tier) = (&self.plan.account.prices, self.plan.account.planned_tier(&self.plan.llm.service_tier));
         let most = |call: &Foreseen| {
-            let input = (self.counted[call.task].max(1.0) * call.tokens as f64).round() as u64;
+            let input = whole(self.counted[call.task].max(1.0) * call.tokens as f64);
             prices.at_most(&self.survey.tasks[call.task].model, tier, input, call.max_output).map(Money::usd)
         };
         open.map(most).sum::<Option<f64>>().map(|sum| self.times * sum)
@@ -360,6 +357,11 @@ const MORE: f64 = 1.3;
 const REPEATED: f64 = 0.05;
 /// So many times as long, or as short, may answers be that were asked for in other words.
 const OTHER: f64 = 2.0;
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts and amounts of tokens")]
+fn whole(amount: f64) -> u64 {
+    amount.round() as u64
+}
 
 /// Whether it is known what a call came to.
 fn is_paid(call: &Foreseen) -> bool {

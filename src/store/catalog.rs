@@ -234,7 +234,9 @@ impl super::Archive {
                 });
             }
             contents.sort_unstable();
-            sizes.iter_mut().for_each(|sizes| sizes.sort_unstable());
+            if let Some(sizes) = &mut sizes {
+                sizes.sort_unstable();
+            }
             Ok(AnsweredContents { contents, sizes })
         })
     }

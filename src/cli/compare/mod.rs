@@ -50,7 +50,7 @@ fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), St
 async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Result<Assembled, Stop> {
     let (config, settings) = load(args, further)?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
-    assemble(&config, settings, Wishes { server, sample, ..Wishes::default() }).await
+    assemble(&config, settings, Wishes { sample, server, ..Wishes::default() }).await
 }
 
 /// What the runs of a comparison in one directory have sent and spent.
