@@ -80,7 +80,7 @@ fn all_three_files_hold_the_same_rows() {
     assert!(text.starts_with("index,document,status,n,provider,model,failure_code,"), "{text}");
     assert!(
         text.contains(
-            "\r\n0,0.txt,ok,7,simulated,m,,,,0,0,0,0,0,0,0.000\r\n1,1.txt,failed,,simulated,m,empty,\"nothing, \"\"really\"\"\nnothing\","
+            "\r\n0,0.txt,ok,7,simulated,m,,,,,0,0,0,0,0,0,0.000\r\n1,1.txt,failed,,simulated,m,empty,\"nothing, \"\"really\"\"\nnothing\","
         ),
         "{text}"
     );

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 22] = [
+const LEVELS: [(&str, u32); 23] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
     ("manual", 0),
+    ("repair", 0),
     ("config", 1),
     ("job", 1),
     ("prepare", 1),
@@ -30,8 +31,8 @@ const LEVELS: [(&str, u32); 22] = [
     ("lib", 5),
 ];
 
-/// Who may use what beside the rule of levels: events speak in nouns.
-const BESIDE: [(&str, &str); 1] = [("event", "model")];
+/// Who may use what beside the rule of levels: events and repairs speak in nouns.
+const BESIDE: [(&str, &str); 2] = [("event", "model"), ("repair", "model")];
 
 /// Who may use less than the rule of levels grants.
 const ONLY: [(&str, &[&str]); 1] = [("report", &["event", "model"])];
