@@ -17,6 +17,17 @@ pub(super) fn text(content: &Value) -> String {
     }
 }
 
+/// The answer in a message. Some servers ask for the form of an answer by a tool of their own, and pass on its call.
+pub(super) fn answer(message: &Value) -> String {
+    let text = text(&message["content"]);
+    let call = message["tool_calls"].as_array().filter(|calls| calls.len() == 1).map(|calls| &calls[0]["function"]["arguments"]);
+    match call {
+        Some(Value::String(arguments)) if text.trim().is_empty() => arguments.clone(),
+        Some(arguments @ Value::Object(_)) if text.trim().is_empty() => arguments.to_string(),
+        _ => text,
+    }
+}
+
 fn part(part: &Value) -> String {
     let is_answer = match part.get("type") {
         Some(kind) => kind.as_str().is_some_and(|kind| TEXT.contains(&kind)),

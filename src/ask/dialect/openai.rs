@@ -123,7 +123,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     // A stream that was put together nowhere has a delta, and old completions have a text.
     let message = ["message", "delta"].iter().map(|name| &choice[name]).find(|message| message.is_object());
     let text = match message {
-        Some(message) => content::text(&message["content"]),
+        Some(message) => content::answer(message),
         None => choice["text"].as_str().unwrap_or_default().to_owned(),
     };
     if message.is_none() && !choice["text"].is_string() {

@@ -72,6 +72,12 @@ fn an_answer_is_read_in_every_form_in_which_it_comes() {
         (Compatible, chat(&json!({"content": parts, "reasoning_content": "{}"}), &json!("stop")).to_string(), &[]),
         (Compatible, chat(&json!({"content": {"a": "ä€"}}), &Value::Null).to_string(), &[]),
         (Compatible, chat(&json!({"content": ANSWER}), &json!("glorp")).to_string(), &[]),
+        (
+            Compatible,
+            chat(&json!({"content": null, "tool_calls": [{"function": {"name": "json", "arguments": ANSWER}}]}), &json!("tool_calls"))
+                .to_string(),
+            &[],
+        ),
         (Compatible, json!({"choices": [{"text": ANSWER}], "model": "m", "usage": whole["usage"]}).to_string(), &[]),
         // Streams that nobody asked for, or of which the marks between events are not as they should be.
         (Compatible, format!("{stream}data: [DONE]\n\n"), &[]),
