@@ -113,7 +113,9 @@ proptest! {
         if let Ok(read) = serde_json::from_str::<Value>(&text) {
             prop_assert_eq!(parse(&text).unwrap().value, read);
         } else if let Ok(parsed) = parse(&text) {
-            prop_assert!(!parsed.repaired.is_empty() || !text[parsed.end..].trim().is_empty());
+            // A byte order mark counts as a blank.
+            let plain = serde_json::from_str::<Value>(&text.replace('\u{feff}', " ")).is_ok();
+            prop_assert!(plain || !parsed.repaired.is_empty() || !text[parsed.end..].trim().is_empty());
         }
     }
 }

@@ -200,7 +200,7 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
 fn however_many_calls_are_under_way_few_more_are_sent_when_all_fail() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(30))
-        .faults(|ask| Reply::error(ask, 400, "invalid_request_error", "schema is too complex"))
+        .faults(|ask| Reply::error(ask, 400, "invalid_request_error", "the image is broken"))
         .start();
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 64);
     workspace.write("echo.toml", ECHO);
