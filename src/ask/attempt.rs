@@ -1,7 +1,7 @@
 //! One request of a call, from its turn to its end.
 
 use super::billing::Billed;
-use super::dialect::{Extra, Meter};
+use super::dialect::{Dialect, Extra, Meter};
 use super::ending::Ended;
 use super::fault::{Class, Fault, Pressure};
 use super::forms::SentAs;
@@ -131,9 +131,6 @@ impl Asker {
         let seconds = self.governor.passed(time).as_secs_f64();
         let moments = Moments { sent, first_byte: first_byte.map(|time| after(sent, time)), ended: after(sent, time) };
 
-        if let Ok(reply) = &result {
-            self.calibration.learn(&call.model, call.tokens, reply.usage.input());
-        }
         let lost = matches!(&result, Err(fault) if fault.class == Class::Ambiguous);
         let Billed { usage, cost, cache_saved_pico } = self.billing.bill(&self.account.prices, call, output, &result);
         // A stream that broke off has not told everything that is billed.
@@ -157,7 +154,8 @@ impl Asker {
 
     fn need(&self, call: &Call, max_output: u64) -> Need {
         Need {
-            input: self.calibration.expected(&call.model, call.tokens),
+            input: call.tokens as f64,
+            images: call.image_tokens().min(call.tokens) as f64,
             // Until answers have shown how long they are.
             output: f64::from(call.max_output_tokens) / 2.0,
             max_output: max_output as f64,
@@ -169,7 +167,7 @@ impl Asker {
     fn refused(&self, fault: &Fault, attempt: u32) -> Option<Refusal> {
         (fault.pressure != Pressure::None).then(|| Refusal {
             pressure: fault.pressure,
-            meter: named_meter(fault),
+            meter: named_meter(&fault.message, self.account.dialect),
             wait: fault.wait().unwrap_or_else(|| self.backoff(attempt)),
             named: fault.wait().is_some(),
         })
@@ -177,10 +175,38 @@ impl Asker {
 }
 
 /// The limit that a refusal names.
-fn named_meter(fault: &Fault) -> Option<Meter> {
-    fault.message.to_ascii_lowercase().contains("token").then_some(Meter::InputTokens)
+fn named_meter(message: &str, dialect: Dialect) -> Option<Meter> {
+    let message = message.to_ascii_lowercase();
+    let names = |word| message.contains(word);
+    match dialect {
+        _ if !names("token") => (names("requests per") || names("request limit")).then_some(Meter::Requests),
+        Dialect::OpenAi | Dialect::Responses | Dialect::Compatible => Some(Meter::Tokens),
+        Dialect::Anthropic if names("output token") => Some(Meter::OutputTokens),
+        Dialect::Anthropic | Dialect::Gemini => Some(Meter::InputTokens),
+    }
 }
 
 fn after(moment: Timestamp, time: Duration) -> Timestamp {
     SignedDuration::try_from(time).map_or(moment, |time| moment.saturating_add(time).unwrap_or(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_limit_that_its_provider_counts() {
+        let cases = [
+            (Dialect::Anthropic, "exceed the rate limit of 30,000 input tokens per minute", Some(Meter::InputTokens)),
+            (Dialect::Anthropic, "exceed the rate limit of 8,000 output tokens per minute", Some(Meter::OutputTokens)),
+            (Dialect::Anthropic, "This request would exceed your organization's rate limit.", None),
+            (Dialect::OpenAi, "Rate limit reached for m on tokens per min (TPM): Limit 200000", Some(Meter::Tokens)),
+            (Dialect::OpenAi, "Rate limit reached for m on requests per min (RPM): Limit 3", Some(Meter::Requests)),
+            (Dialect::Gemini, "Quota exceeded: GenerateContentInputTokensPerModelPerMinute", Some(Meter::InputTokens)),
+            (Dialect::Compatible, "slow down", None),
+        ];
+        for (dialect, message, meter) in cases {
+            assert_eq!(named_meter(message, dialect), meter, "{message}");
+        }
+    }
 }

@@ -2,8 +2,7 @@
 //!
 //! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. `retry` is the only
 //! place that repeats a request, repairs of invalid answers included, so a call never makes more requests than
-//! its budget of attempts. Wire formats are pure functions in `dialect`; money is in `pricing`; `calibration`
-//! learns what estimates of tokens are worth.
+//! its budget of attempts. Wire formats are pure functions in `dialect`; money is in `pricing`.
 //!
 //! Nothing here knows a job: whether an answer is right is decided by a function that the caller gives.
 
@@ -15,7 +14,6 @@ mod address;
 mod attempt;
 mod billing;
 mod budget;
-mod calibration;
 mod ending;
 mod fault;
 mod forms;

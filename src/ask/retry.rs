@@ -7,7 +7,6 @@
 use super::account::Account;
 use super::attempt::Sent;
 use super::billing::Billing;
-use super::calibration::Calibration;
 use super::ending::{Ended, clock_time};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind};
 use super::forms::{Correction, Forms, SentAs};
@@ -73,7 +72,6 @@ pub struct Asker {
     pub(super) away_until: Mutex<Option<Instant>>,
     pub(super) preflight: Preflight,
     pub(super) check_prompt_cut: bool,
-    pub(super) calibration: Calibration,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -156,7 +154,6 @@ impl Asker {
             away_until: Mutex::new(None),
             preflight: Preflight::new(settings.preflight),
             check_prompt_cut,
-            calibration: Calibration::default(),
             observer,
         }
     }

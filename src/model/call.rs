@@ -91,6 +91,15 @@ impl Call {
         (self.system.len() + schema + WRAPPING) as u64 + parts.sum::<u64>()
     }
 
+    /// Input tokens that its images are estimated to take.
+    pub fn image_tokens(&self) -> u64 {
+        let images = self.parts.iter().map(|part| match part {
+            Part::Text(_) => 0,
+            Part::Picture(picture) => picture.tokens,
+        });
+        images.sum()
+    }
+
     /// Input tokens of the beginning that it shares with other calls on its document, estimated.
     pub fn shared_tokens(&self) -> u64 {
         let own = self.parts.iter().skip(self.shared).map(|part| match part {

@@ -80,11 +80,17 @@ fn openai(http: &HttpReply<'_>) -> Vec<Standing> {
         let standing = Standing { meter, per_minute, remaining, reset };
         standing.is_per_minute().then_some(standing)
     };
-    let all = [("requests", Meter::Requests), ("tokens", Meter::Tokens), ("project-tokens", Meter::Tokens)];
-    all.into_iter().filter_map(|(what, meter)| read(what, meter)).collect()
+    let tokens = read("tokens", Meter::Tokens).into_iter().chain(read("project-tokens", Meter::Tokens)).reduce(Standing::stricter);
+    read("requests", Meter::Requests).into_iter().chain(tokens).collect()
 }
 
 impl Standing {
+    /// Both limits as one.
+    fn stricter(self, other: Self) -> Self {
+        let remaining = [self.remaining, other.remaining].into_iter().flatten().reduce(f64::min);
+        Self { per_minute: self.per_minute.min(other.per_minute), remaining, reset: self.reset.max(other.reset), ..self }
+    }
+
     /// Some servers send the limit of a day under the same name: then what is missing takes much longer to come back.
     fn is_per_minute(&self) -> bool {
         let (Some(remaining), Some(reset)) = (self.remaining, self.reset) else { return true };
@@ -136,6 +142,10 @@ mod tests {
         ];
         let seen = standings(Dialect::OpenAi, &headers);
         assert_eq!(seen.iter().map(|s| (s.meter, s.per_minute)).collect::<Vec<_>>(), [(Meter::Requests, 5000.0), (Meter::Tokens, 4e6)]);
+        // A limit of the project is one more of the same kind.
+        let project = [("x-ratelimit-limit-project-tokens", "1000000"), ("x-ratelimit-remaining-project-tokens", "999000")];
+        let seen = standings(Dialect::OpenAi, &[&headers[..], &project[..]].concat());
+        assert_eq!(seen.iter().map(|s| (s.per_minute, s.remaining)).collect::<Vec<_>>(), [(5000.0, Some(4999.0)), (1e6, Some(999_000.0))]);
     }
 
     #[test]

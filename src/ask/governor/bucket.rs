@@ -52,6 +52,11 @@ impl Bucket {
         self.set_level(self.level(now).min(level), now);
     }
 
+    /// There is at least `level` in it, or all that it holds.
+    pub fn raise_to(&mut self, level: f64, now: f64) {
+        self.set_level(self.level(now).max(level), now);
+    }
+
     /// From now on it refills at this rate and holds this much.
     pub fn resize(&mut self, per_second: f64, capacity: f64, now: f64) {
         let level = self.level(now);

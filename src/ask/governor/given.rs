@@ -70,8 +70,8 @@ impl Limits {
                         known.bucket.resize(own_rate, own.bucket.capacity(), now);
                     }
                 }
-                Source::Declared | Source::Learned if rate <= given.per_minute.of(meter) / 60.0 => {}
-                Source::Declared | Source::Learned => known.bucket.resize(own_rate, own.bucket.capacity(), now),
+                Source::Declared { .. } | Source::Learned if rate <= given.per_minute.of(meter) / 60.0 => {}
+                Source::Declared { .. } | Source::Learned => known.bucket.resize(own_rate, own.bucket.capacity(), now),
             }
         }
     }
@@ -83,7 +83,7 @@ impl Limits {
             let known = known.filter(|known| !matches!(known.source, Source::Given { .. }));
             let lower = |known: &Limit| limit.is_none_or(|own| known.bucket.per_second() < own.bucket.per_second());
             if let Some(Limit { bucket, .. }) = known.filter(lower) {
-                let source = Source::Declared;
+                let source = Source::Declared { holds: bucket.capacity() };
                 *limit = Some(Limit { source, bucket: Bucket::new(bucket.per_second(), bucket.capacity(), bucket.capacity(), 0.0) });
             }
         }

@@ -7,7 +7,7 @@
 
 use super::super::dialect::Meter;
 use super::bucket::Bucket;
-use super::need::{Amounts, Need};
+use super::need::Amounts;
 use serde::{Deserialize, Serialize};
 
 /// What refusals have taught.
@@ -21,7 +21,7 @@ pub(super) struct Learner {
     from: Option<f64>,
     /// Whether the bucket was empty then.
     from_empty: bool,
-    /// What was sent since and not refused.
+    /// What was sent since and not refused; corrected when replies tell what was counted.
     accepted: Amounts,
     /// The span before, which late refusals still belong to.
     closed: Option<Span>,
@@ -96,14 +96,23 @@ impl Learner {
         self.answer_s / (2.0 * self.window)
     }
 
-    pub fn sent(&mut self, need: &Need, now: f64) {
+    pub fn sent(&mut self, amounts: &Amounts, now: f64) {
         self.from.get_or_insert(now);
-        self.accepted.add(&need.amounts(), 1.0);
-        self.largest.raise(&need.amounts());
+        self.accepted.add(amounts, 1.0);
     }
 
-    /// An answer came after `seconds`; `full` says whether as many requests were in flight as may be.
-    pub fn answered(&mut self, seconds: f64, full: bool) {
+    /// The provider has counted this for a request, so much more than was reserved when it was sent.
+    pub fn counted(&mut self, counted: &Amounts, more: &Amounts, sent_at: f64) {
+        self.largest.raise(counted);
+        match &mut self.closed {
+            Some(span) if sent_at <= span.ended_at => span.accepted.add(more, 1.0),
+            _ => self.accepted.add(more, 1.0),
+        }
+    }
+
+    /// An answer came; `full` says whether as many requests were in flight as may be.
+    pub fn answered(&mut self, sent_at: f64, now: f64, full: bool) {
+        let seconds = now - sent_at;
         self.answer_s = if self.answer_s == 0.0 { seconds } else { 0.8 * self.answer_s + 0.2 * seconds };
         if self.window < SECOND_WINDOW {
             self.window = SECOND_WINDOW;
@@ -118,11 +127,12 @@ impl Learner {
     }
 
     /// A request sent at `sent_at` was refused for `meter`; the provider wants `wait` seconds. What the limit seems to be.
-    pub fn refused(&mut self, meter: Meter, need: &Need, sent_at: f64, wait: f64, now: f64, old: Option<&Bucket>) -> Bucket {
+    pub fn refused(&mut self, meter: Meter, amounts: &Amounts, sent_at: f64, wait: f64, now: f64, old: Option<&Bucket>) -> Bucket {
+        self.largest.raise(amounts);
         match &mut self.closed {
-            Some(span) if sent_at <= span.ended_at => span.accepted.add(&need.amounts(), -1.0),
+            Some(span) if sent_at <= span.ended_at => span.accepted.add(amounts, -1.0),
             _ => {
-                self.accepted.add(&need.amounts(), -1.0);
+                self.accepted.add(amounts, -1.0);
                 self.older = match self.closed.filter(|span| span.from_empty) {
                     Some(span) if span.says_nothing(meter) => self.older,
                     Some(span) => merge(self.older, (span.accepted.of(meter), span.seconds), self.largest.of(meter)),
@@ -142,7 +152,9 @@ impl Learner {
         // A first span began with a full bucket, and the wait is the time that it takes to fill again.
         let seconds = if span.from_empty { span.seconds } else { span.seconds + wait };
         let (all, in_seconds) = merge(self.older, (accepted, seconds), least);
-        let measured = all.max(1.0) / in_seconds.max(1e-3);
+        // After the wait there is enough for this request. A provider that counts late may have named too short a wait.
+        let promised = amounts.of(meter) / (span.seconds + wait).max(1.0);
+        let measured = (all.max(1.0) / in_seconds.max(1e-3)).max(if meter == Meter::Requests { 0.0 } else { promised / 4.0 });
         let per_second = if span.says_nothing(meter) {
             // A rate that grows quickly finds out.
             self.growth = FASTEST_GROWTH;

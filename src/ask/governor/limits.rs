@@ -3,11 +3,13 @@
 //! Limits come from the settings, from the headers of replies, and where there is neither, from refusals. A pure state
 //! over times that the caller gives (in seconds), so that it can be kept in memory or be shared by processes.
 
-use super::super::dialect::{Meter, Standing};
+use super::super::dialect::Meter;
 use super::super::fault::Pressure;
 use super::bucket::Bucket;
+use super::calibration::Calibration;
 use super::chance::Chance;
 use super::given::Given;
+use super::headers::UNSEEN_S;
 use super::learner::{Learner, SLACK_S};
 use super::need::{Amounts, METERS, Need};
 use super::permit::Refusal;
@@ -20,8 +22,8 @@ use serde::{Deserialize, Serialize};
 pub(super) enum Source {
     /// Settings, as of this time: they hold as long as somebody is at work who has them.
     Given { at: f64 },
-    /// Headers of replies.
-    Declared,
+    /// Headers of replies. The provider's bucket has been seen to hold this much.
+    Declared { holds: f64 },
     /// Refusals.
     Learned,
 }
@@ -42,7 +44,15 @@ impl Limit {
             _ if decides => Known::Set(set as u32),
             Source::Learned => Known::Measured,
             Source::Given { .. } => Known::SetElsewhere,
-            Source::Declared => Known::Told,
+            Source::Declared { .. } => Known::Told,
+        }
+    }
+
+    /// What the provider's bucket holds.
+    pub fn holds(&self) -> f64 {
+        match self.source {
+            Source::Declared { holds } => holds,
+            Source::Given { .. } | Source::Learned => self.bucket.capacity(),
         }
     }
 }
@@ -51,18 +61,21 @@ impl Limit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Limits {
     pub(super) by_meter: [Option<Limit>; METERS.len()],
-    /// Everything that was ever taken.
-    taken: Amounts,
+    /// Everything that was ever used, as far as it is known.
+    used: Amounts,
+    /// Everything that was ever reserved, never corrected.
+    pub(super) sent: Amounts,
     /// Nobody sends before this time.
     opens_at: f64,
     /// The next request does not leave before this time: bursts are spread.
     next_at: f64,
-    /// Input tokens that the provider counts for one that we estimate.
-    scale: f64,
+    calibration: Calibration,
     /// Output tokens of an answer, on average; 0 as long as there was none.
     output: f64,
     /// Requests sent before this time have had their refusal counted.
     cut_at: f64,
+    /// Until then headers are not believed that there is more left than we count: the provider has refused all the same.
+    pub(super) doubted_until: f64,
     ramp: Ramp,
     learner: Learner,
     chance: Chance,
@@ -71,11 +84,12 @@ pub(super) struct Limits {
 /// What was taken for a request, to be settled when it has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Taken {
+    /// As it was estimated.
     need: Need,
-    amounts: Amounts,
-    at: f64,
-    /// Everything that was ever taken, this included.
-    total: Amounts,
+    pub(super) amounts: Amounts,
+    pub(super) at: f64,
+    /// Everything that was ever reserved, this included.
+    pub(super) sent: Amounts,
 }
 
 /// A share of the limits that is used after growing too fast, and how it comes back.
@@ -92,12 +106,10 @@ impl Ramp {
     }
 }
 
-/// Before anything is known, a provider is expected to count more than we do.
-const FIRST_SCALE: f64 = 1.3;
-/// No two documents are alike.
-const MARGIN: f64 = 1.01;
-/// A learned rate is not exceeded by more than this while what has gathered is used up.
+/// A rate is not exceeded by more than this while what has gathered is used up.
 const PEAK: f64 = 4.0;
+/// Seconds for which a refusal counts for more than headers that tell of plenty.
+const DOUBT_S: f64 = 600.0;
 
 impl Taken {
     pub fn sent_at(&self) -> f64 {
@@ -109,12 +121,14 @@ impl Limits {
     pub fn new(given: &Given, now: f64) -> Self {
         Self {
             by_meter: given.limits(now),
-            taken: Amounts::default(),
+            used: Amounts::default(),
+            sent: Amounts::default(),
             opens_at: 0.0,
             next_at: 0.0,
-            scale: FIRST_SCALE,
+            calibration: Calibration::default(),
             output: 0.0,
             cut_at: f64::MIN,
+            doubted_until: 0.0,
             ramp: Ramp { share: 1.0, from: now },
             learner: Learner::new(given.slow_start),
             chance: Chance::new(),
@@ -138,23 +152,23 @@ impl Limits {
 
     /// Takes what a request needs, or says when to ask again.
     pub fn try_take(&mut self, need: &Need, now: f64) -> Result<Taken, f64> {
-        let need = self.calibrated(need);
-        let amounts = need.amounts();
+        let amounts = self.calibrated(need).amounts();
         let ready = self.limits().map(|(meter, limit)| limit.bucket.ready_at(amounts.of(meter), now));
         let at = ready.fold(self.opens_at.max(self.next_at), f64::max);
         if at > now {
             return Err(at);
         }
         self.grow(&amounts, now);
-        self.spread(now);
+        self.spread(&amounts, now);
         for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
             if let Some(limit) = limit {
                 limit.bucket.take(amounts.of(meter), now);
             }
         }
-        self.taken.add(&amounts, 1.0);
-        self.learner.sent(&need, now);
-        Ok(Taken { need, amounts, at: now, total: self.taken })
+        self.used.add(&amounts, 1.0);
+        self.sent.add(&amounts, 1.0);
+        self.learner.sent(&amounts, now);
+        Ok(Taken { need: *need, amounts, at: now, sent: self.sent })
     }
 
     /// What a request waits for that may not be sent now.
@@ -176,7 +190,7 @@ impl Limits {
             known: limit.known(given.per_minute.of(meter)),
             per_second: limit.bucket.per_second(),
             burst: limit.bucket.capacity(),
-            used: self.taken.of(meter),
+            used: self.used.of(meter),
         };
         self.limits().map(rate).collect()
     }
@@ -185,56 +199,24 @@ impl Limits {
     /// known; `full` says whether as many were in flight as may be.
     pub fn settle(&mut self, taken: &Taken, used: Option<Usage>, full: bool, now: f64) {
         let Some(used) = used.filter(|used| used.input() > 0) else { return };
-        let mut more = taken.need.settled((used.fresh + used.cache_write) as f64, used.output as f64);
+        let (counted, need) = (taken.need.settled(used), &taken.need);
+        let mut more = counted;
         more.add(&taken.amounts, -1.0);
         for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
             if let Some(limit) = limit {
                 limit.bucket.take(more.of(meter), now);
             }
         }
-        self.taken.add(&more, 1.0);
-        self.learner.answered(now - taken.at, full);
+        self.used.add(&more, 1.0);
+        self.learner.answered(taken.at, now, full);
+        self.learner.counted(&counted, &more, taken.at);
         if self.chance.answered(taken.at, now) {
             self.by_meter[Meter::Requests as usize] = None;
             self.learner.forget(now);
         }
-        // Learned at once when too low, which costs refusals, and slowly when too high.
-        let real = MARGIN * used.input() as f64 / (taken.need.input / self.scale).max(1.0);
-        self.scale += (real - self.scale) * if real > self.scale { 1.0 } else { 0.05 };
+        self.calibration.learn(need.input - need.images, need.images, counted.of(Meter::InputTokens));
         let output = used.output as f64;
         self.output = if self.output == 0.0 { output } else { self.output + 0.1 * (output - self.output) };
-    }
-
-    /// What the headers of a reply say.
-    pub fn observe(&mut self, taken: &Taken, standing: &Standing, given: &Given, now: f64) {
-        let meter = standing.meter;
-        let limit = match given.per_minute.of(meter) {
-            own if own > 0.0 => own.min(standing.per_minute),
-            _ => standing.per_minute,
-        };
-        let per_second = limit * self.ramp.share(now) / 60.0;
-        if !per_second.is_finite() || per_second <= 0.0 {
-            return;
-        }
-        let most = (given.burst_s * per_second).max(1.0);
-        // So much has been in it, this request included: at least that is what it holds.
-        let seen = standing.remaining.map_or(most, |left| left + taken.amounts.of(meter));
-        let known = self.by_meter[meter as usize].filter(|limit| limit.source != Source::Learned).map(|limit| limit.bucket);
-        let holds = match known {
-            Some(bucket) => seen.max(bucket.capacity() * (per_second / bucket.per_second()).min(1.0)),
-            None => seen,
-        };
-        let capacity = holds.max(1.0 + SLACK_S * per_second).min(most.max(1.0 + SLACK_S * per_second));
-        let mut bucket = known.unwrap_or_else(|| Bucket::new(per_second, capacity, capacity, now));
-        bucket.resize(per_second, capacity, now);
-        if let Some(left) = standing.remaining {
-            // It was counted some time between sending and answering. What was sent since then is not in it, and what
-            // flowed in since then neither.
-            let since = self.taken.of(meter) - taken.total.of(meter);
-            let flowed = per_second * (now - taken.at);
-            bucket.lower_to(left - (since - flowed).max(0.0), now);
-        }
-        self.by_meter[meter as usize] = Some(Limit { source: Source::Declared, bucket });
     }
 
     /// The provider refused a request.
@@ -250,17 +232,27 @@ impl Limits {
             self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait.max(taken.need.steady_s()) };
             self.learner.shrink(in_flight);
         }
-        let declared = self.by_meter.iter().flatten().any(|limit| limit.source != Source::Learned);
+        let is_declared = |limit: &Limit| limit.source != Source::Learned;
+        // A limit that the refusal names and that no header tells of is another one.
+        let declared = match refusal.meter {
+            Some(meter) => self.by_meter[meter as usize].is_some_and(|limit| is_declared(&limit)),
+            None => self.by_meter.iter().flatten().any(is_declared),
+        };
         if declared && !echo {
-            for limit in self.by_meter.iter_mut().flatten() {
+            self.doubted_until = now + DOUBT_S;
+            for limit in self.by_meter.iter_mut().flatten().filter(|limit| is_declared(limit)) {
                 // Below what is declared: it is counted over a shorter time than we thought, or others use it too.
-                let bucket = &mut limit.bucket;
-                bucket.lower_to(0.0, now);
-                bucket.resize(bucket.per_second(), (bucket.capacity() / 2.0).max(1.0 + SLACK_S * bucket.per_second()), now);
+                let per_second = limit.bucket.per_second();
+                let capacity = (limit.bucket.capacity().min(UNSEEN_S * per_second) / 2.0).max(1.0 + SLACK_S * per_second);
+                if let Source::Declared { holds } = &mut limit.source {
+                    *holds = holds.min(capacity);
+                }
+                limit.bucket.lower_to(0.0, now);
+                limit.bucket.resize(per_second, capacity, now);
             }
         } else if !declared && !by_chance {
             let old = self.by_meter[meter as usize].filter(|_| !echo).map(|limit| limit.bucket);
-            let mut bucket = self.learner.refused(meter, &taken.need, taken.at, wait, now, old.as_ref());
+            let mut bucket = self.learner.refused(meter, &taken.amounts, taken.at, wait, now, old.as_ref());
             if meter == Meter::Requests && !echo {
                 bucket.resize(self.chance.refused(bucket.per_second(), now), bucket.capacity(), now);
             }
@@ -277,7 +269,7 @@ impl Limits {
 
     fn calibrated(&self, need: &Need) -> Need {
         let output = if self.output > 0.0 { self.output.min(need.max_output) } else { need.output };
-        Need { input: need.input * self.scale, output, ..*need }
+        Need { input: self.calibration.expected(need.input - need.images, need.images), output, ..*need }
     }
 
     fn grow(&mut self, amounts: &Amounts, now: f64) {
@@ -291,14 +283,25 @@ impl Limits {
         }
     }
 
-    fn spread(&mut self, now: f64) {
+    fn spread(&mut self, amounts: &Amounts, now: f64) {
+        let declared = self.limits().filter(|(_, limit)| matches!(limit.source, Source::Declared { .. }));
+        let peak = |limit: &Limit| PEAK * limit.bucket.per_second();
         let learned = self.by_meter[Meter::Requests as usize].filter(|limit| limit.source == Source::Learned);
-        let spacing = match learned {
-            Some(limit) => 1.0 / (PEAK * limit.bucket.per_second()),
-            None if self.by_meter.iter().all(Option::is_none) => self.learner.spacing(),
-            None => return,
+        let next_at = if let Some(spacing) = declared.map(|(meter, limit)| amounts.of(meter) / peak(&limit)).reduce(f64::max) {
+            // Timers are late: what they miss is made up for.
+            self.next_at.max(now - SLACK_S) + spacing
+        } else if let Some(limit) = learned {
+            now + 1.0 / peak(&limit)
+        } else if self.by_meter.iter().all(Option::is_none) {
+            now + self.learner.spacing()
+        } else {
+            return;
         };
-        self.next_at = now + spacing;
+        self.next_at = next_at;
+    }
+
+    pub(super) fn ramp_share(&self, now: f64) -> f64 {
+        self.ramp.share(now)
     }
 }
 

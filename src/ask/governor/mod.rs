@@ -8,15 +8,21 @@
 //! request larger than a budget goes alone; what was reserved is settled when the request has ended, however it ends.
 
 mod bucket;
+mod calibration;
 mod chance;
 mod change;
 mod clock;
 mod given;
+mod headers;
 mod learner;
 mod limits;
 mod line;
 mod need;
 mod permit;
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod provider;
 mod quota;
 mod shared;
 #[cfg(test)]
@@ -209,7 +215,10 @@ impl Governor {
     pub fn closed_for(&self) -> Option<Duration> {
         let now = self.clock.now();
         let opens_at = self.home.with(now, |limits| limits.opens_at());
-        let turn_at = Some(self.local().turn_at).filter(|at| *at > now + PACE_S).unwrap_or(0.0);
+        let turn_at = {
+            let local = self.local();
+            Some(local.turn_at).filter(|at| !local.waiting.is_empty() && *at > now + PACE_S).unwrap_or(0.0)
+        };
         Duration::try_from_secs_f64(opens_at.max(turn_at) - now).ok().filter(|wait| !wait.is_zero())
     }
 
@@ -288,7 +297,8 @@ impl Governor {
                 local.turn_at = 0.0;
             }
             Turn::At(time) => local.turn_at = time,
-            Turn::AfterOthers => {}
+            // It is a place that is missing, and not the provider's limit.
+            Turn::AfterOthers => local.turn_at = 0.0,
         }
         Ok(turn)
     }

@@ -1,6 +1,7 @@
 //! What a request takes out of the budgets of its account.
 
 use super::super::dialect::{Dialect, Meter};
+use crate::model::Usage;
 use serde::{Deserialize, Serialize};
 
 /// One number for each [`Meter`].
@@ -40,6 +41,8 @@ impl Amounts {
 pub struct Need {
     /// Input tokens, estimated.
     pub input: f64,
+    /// How many of them are images.
+    pub images: f64,
     /// Output tokens that are expected.
     pub output: f64,
     /// Output tokens at the most.
@@ -54,7 +57,9 @@ impl Need {
         let tokens = match self.dialect {
             // Counts the larger one of what the prompt seems to be and of what may be answered.
             Dialect::OpenAi | Dialect::Responses => self.input.max(self.max_output),
-            _ => self.input + self.max_output,
+            Dialect::Compatible => self.input + self.max_output,
+            // Output counts when it is there: its limit reserves nothing.
+            Dialect::Anthropic | Dialect::Gemini => self.input + self.output,
         };
         Amounts([1.0, self.input, self.output, tokens])
     }
@@ -67,9 +72,15 @@ impl Need {
         }
     }
 
-    /// The same when it is known what was used. Where the provider does not correct its count, neither do we.
-    pub(super) fn settled(&self, uncached: f64, output: f64) -> Amounts {
-        let Amounts([requests, _, _, tokens]) = self.amounts();
-        Amounts([requests, uncached, output, tokens])
+    /// The same when it is known what was used. Providers that reserve the limit of an answer are not expected to give back
+    /// the rest; if they do, their headers tell.
+    pub(super) fn settled(&self, used: Usage) -> Amounts {
+        let cached = match self.dialect {
+            // What comes from the cache is free.
+            Dialect::Anthropic => 0.0,
+            _ => used.cache_read as f64,
+        };
+        let input = used.fresh as f64 + used.cache_write as f64 + cached;
+        Self { input, output: used.output as f64, ..*self }.amounts()
     }
 }

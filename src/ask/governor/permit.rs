@@ -57,7 +57,8 @@ impl Permit<'_> {
         let now = governor.clock.now();
         let mut local = governor.local_now();
         let in_flight = local.in_flight as f64;
-        let given = local.given;
+        // Processes share the pace of a slow start, so none of them fills its window alone.
+        let (given, others_fill_it) = (local.given, governor.home.is_shared() && !local.waiting.is_empty());
         let pressure = ending.refused.map(|refusal| refusal.pressure);
         governor.home.with(now, |limits| {
             match ending.refused {
@@ -65,7 +66,7 @@ impl Permit<'_> {
                     let wait = refusal.wait.mul_f64(1.0 + SPREAD * fastrand::f64());
                     limits.refuse(&self.taken, &Refusal { wait, ..refusal }, in_flight, now);
                 }
-                _ => limits.settle(&self.taken, ending.usage, in_flight >= limits.window(), now),
+                _ => limits.settle(&self.taken, ending.usage, in_flight >= limits.window() || others_fill_it, now),
             }
             for standing in ending.standings {
                 limits.observe(&self.taken, standing, &given, now);

@@ -52,7 +52,8 @@ impl Quota {
             let capacity = limit.at_once.min(settings.burst_s * per_second).max(1.0 + SLACK_S * per_second);
             let known = &mut self.limits.by_meter[meter as usize];
             if known.is_none_or(|known| per_second < known.bucket.per_second()) {
-                *known = Some(Limit { source: Source::Declared, bucket: Bucket::new(per_second, capacity, capacity, 0.0) });
+                *known =
+                    Some(Limit { source: Source::Declared { holds: capacity }, bucket: Bucket::new(per_second, capacity, capacity, 0.0) });
             }
         }
         self
@@ -60,12 +61,14 @@ impl Quota {
 
     /// What a call counts in the end, on this meter.
     pub fn counted(&self, meter: Hold, call: &Load) -> f64 {
-        let amounts = self.need(call).settled(call.input - call.cached, call.output);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
+        let [fresh, cache_read, output] = [call.input - call.cached, call.cached, call.output].map(|amount| amount.round() as u64);
+        let amounts = self.need(call).settled(Usage { fresh, cache_read, output, ..Usage::default() });
         METERS.into_iter().find(|own| hold(*own) == meter).map_or(0.0, |own| amounts.of(own))
     }
 
     fn need(&self, call: &Load) -> Need {
-        Need { input: call.input, output: call.output, max_output: call.max_output, dialect: self.dialect }
+        Need { input: call.input, images: 0.0, output: call.output, max_output: call.max_output, dialect: self.dialect }
     }
 
     /// The limits that are known.

@@ -26,7 +26,7 @@ struct Saved {
     limits: Limits,
 }
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// What was learned longer ago than this, in seconds, is not relied on.
 const STALE_S: f64 = 3600.0;
 
@@ -47,6 +47,11 @@ impl Home {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.create(true).read(true).write(true).truncate(false).open(directory.join(name))?;
         Ok(Self { limits: Mutex::new(limits), file: Some(file) })
+    }
+
+    /// Whether other processes may use the same limits.
+    pub fn is_shared(&self) -> bool {
+        self.file.is_some()
     }
 
     /// What processes on this machine know about an account, without becoming one of them.

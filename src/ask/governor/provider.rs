@@ -1,0 +1,166 @@
+//! A model provider in virtual time, after what providers document: it reserves by an estimate of its own when a request
+//! comes, corrects that when it replies, and refuses while a bucket holds too little. Shares no code with the governor.
+
+use super::super::dialect::{Dialect, Meter, Standing};
+use fastrand::Rng;
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One call, as it really is.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    pub text: f64,
+    pub images: f64,
+    /// The share of its input that comes from the prompt cache.
+    pub cached: f64,
+    pub output: f64,
+    pub max_output: f64,
+    pub latency: f64,
+    /// The provider's own estimate of its input, as a share of the truth.
+    pub guess: f64,
+}
+
+/// What a provider does.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    pub dialect: Dialect,
+    /// Meter, tokens or requests a second, and how much a full bucket holds.
+    pub limits: Vec<(Meter, f64, f64)>,
+    /// To what remaining tokens are rounded down, and whether they are as of the reply; `None` without headers.
+    pub headers: Option<(f64, bool)>,
+    /// Whether a joint limit gets back what a reply did not use.
+    pub corrects: bool,
+    /// Whether cached input counts; it never does at Anthropic.
+    pub cached_counts: bool,
+    pub refused_count: bool,
+    pub names_meter: bool,
+}
+
+struct Budget {
+    meter: Meter,
+    per_second: f64,
+    capacity: f64,
+    level: f64,
+    at: f64,
+    charged: f64,
+}
+
+pub struct Provider {
+    pub terms: Terms,
+    budgets: RefCell<Vec<Budget>>,
+    started: Instant,
+    pub refused: Cell<usize>,
+    pub last: Cell<f64>,
+}
+
+/// A reply, or a refusal with the wait and the limit that it names.
+pub struct Outcome {
+    pub refused: Option<(Duration, Option<Meter>)>,
+    pub headers: Vec<Standing>,
+}
+
+impl Work {
+    pub fn input(&self) -> f64 {
+        self.text + self.images
+    }
+}
+
+impl Terms {
+    fn counted(&self, work: &Work) -> f64 {
+        let free = if self.dialect == Dialect::Anthropic || !self.cached_counts { work.cached } else { 0.0 };
+        work.input() * (1.0 - free)
+    }
+
+    /// What a limit is charged when a request arrives, and what it has been charged when the reply has left.
+    pub fn charge(&self, meter: Meter, work: &Work) -> (f64, f64) {
+        let (input, guess) = (self.counted(work), self.counted(work) * work.guess);
+        match meter {
+            Meter::Requests => (1.0, 1.0),
+            Meter::InputTokens => (guess, input),
+            Meter::OutputTokens => (0.0, work.output),
+            Meter::Tokens => {
+                let reserved = match self.dialect {
+                    Dialect::OpenAi | Dialect::Responses => guess.max(work.max_output),
+                    _ => guess + work.max_output,
+                };
+                (reserved, if self.corrects { input + work.output } else { reserved })
+            }
+        }
+    }
+}
+
+impl Provider {
+    pub fn new(terms: Terms) -> Self {
+        let budget = |&(meter, per_second, capacity)| Budget { meter, per_second, capacity, level: capacity, at: 0.0, charged: 0.0 };
+        let budgets = RefCell::new(terms.limits.iter().map(budget).collect());
+        Self { terms, budgets, started: Instant::now(), refused: Cell::new(0), last: Cell::new(0.0) }
+    }
+
+    fn headers(&self, budgets: &[Budget]) -> Vec<Standing> {
+        let Some((rounding, _)) = self.terms.headers else { return Vec::new() };
+        let standing = |budget: &Budget| {
+            let unit = if budget.meter == Meter::Requests { 1.0 } else { rounding };
+            let remaining = (budget.level.max(0.0) / unit).floor() * unit;
+            Standing { meter: budget.meter, per_minute: budget.per_second * 60.0, remaining: Some(remaining), reset: None }
+        };
+        budgets.iter().map(standing).collect()
+    }
+
+    /// Serves a request, or refuses it.
+    pub async fn send(&self, work: &Work) -> Outcome {
+        const WIRE: Duration = Duration::from_millis(5);
+        tokio::time::sleep(WIRE).await;
+        let mut headers;
+        let refused = {
+            let mut budgets = self.budgets.borrow_mut();
+            let now = self.started.elapsed().as_secs_f64();
+            let mut refused: Option<(Duration, Option<Meter>)> = None;
+            for budget in budgets.iter_mut() {
+                budget.level = (budget.level + (now - budget.at) * budget.per_second).min(budget.capacity);
+                budget.at = now;
+                let missing = self.terms.charge(budget.meter, work).0.min(budget.capacity) - budget.level;
+                if missing > 1e-6 {
+                    let wait = Duration::from_secs_f64((missing / budget.per_second).ceil());
+                    let meter = self.terms.names_meter.then_some(budget.meter);
+                    refused = refused.filter(|(longer, _)| *longer >= wait).or(Some((wait, meter)));
+                }
+            }
+            for budget in budgets.iter_mut() {
+                let counts = refused.is_none() || (self.terms.refused_count && budget.meter == Meter::Requests);
+                let charge = if counts { self.terms.charge(budget.meter, work).0 } else { 0.0 };
+                budget.level -= charge;
+                budget.charged += charge;
+            }
+            headers = self.headers(&budgets);
+            if refused.is_some() {
+                self.refused.set(self.refused.get() + 1);
+            } else {
+                self.last.set(now);
+            }
+            refused
+        };
+        if refused.is_none() {
+            tokio::time::sleep(Duration::from_secs_f64(work.latency)).await;
+            let mut budgets = self.budgets.borrow_mut();
+            let now = self.started.elapsed().as_secs_f64();
+            for budget in budgets.iter_mut() {
+                budget.level = (budget.level + (now - budget.at) * budget.per_second).min(budget.capacity);
+                budget.at = now;
+                let (reserved, real) = self.terms.charge(budget.meter, work);
+                budget.level = (budget.level + reserved - real).min(budget.capacity);
+                budget.charged += real - reserved;
+            }
+            if self.terms.headers.is_some_and(|(_, at_reply)| at_reply) {
+                headers = self.headers(&budgets);
+            }
+        }
+        tokio::time::sleep(WIRE).await;
+        Outcome { refused, headers }
+    }
+}
+
+/// `mean` times a factor between `1/spread` and `spread`.
+pub fn about(mean: f64, spread: f64, random: &mut Rng) -> f64 {
+    mean * spread.powf(2.0 * random.f64() - 1.0)
+}
