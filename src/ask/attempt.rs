@@ -21,7 +21,7 @@ pub(super) struct Sent {
     pub result: Result<Reply, Fault>,
     pub attempt: Attempt,
     /// The form that it had.
-    pub sent_as: SentAs,
+    pub form: SentAs,
 }
 
 /// Passes on what is seen of an answer while it comes.
@@ -149,7 +149,7 @@ impl Asker {
         spent.usage += usage;
         spent.seconds += seconds;
         spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        Ok(Sent { result, attempt: Attempt { id, number, queued, failure: None, status, usage, cost, moments }, sent_as })
+        Ok(Sent { result, attempt: Attempt { id, number, queued, failure: None, status, usage, cost, moments }, form: sent_as })
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {

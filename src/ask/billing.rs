@@ -114,6 +114,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for what an attempt brings")]
     fn reply(fresh: u64, output: u64, tier: Option<&str>) -> Result<Reply, Fault> {
         let usage = Usage { fresh, output, ..Usage::default() };
         let tier = tier.map(ToOwned::to_owned);

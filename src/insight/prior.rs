@@ -318,6 +318,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "fields are written where they are passed")]
     fn form(fields: Value, prompt: &str) -> AnswerForm {
         AnswerForm::new(&json!({"type": "object", "properties": fields}), prompt)
     }

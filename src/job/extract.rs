@@ -236,7 +236,7 @@ mod tests {
             "<|/think|>",
             "<think/>",
         ] {
-            assert_eq!(mark(close).map(|(mark, length)| (mark, length)), Some((Mark::Close, close.len())), "{close}");
+            assert_eq!(mark(close), Some((Mark::Close, close.len())), "{close}");
         }
         for none in ["<b>", "[1]", "[analysis]", "[]", "<", "<thin", "< 3 and > 2", "<answer>", "<|message|>", "[thought]"] {
             assert_eq!(mark(none), None, "{none}");

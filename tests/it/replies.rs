@@ -21,8 +21,11 @@ fn stream(texts: &[&str]) -> String {
     events.map(|event| format!("data: {event}\n\n")).chain(["data: [DONE]\n\n".to_owned()]).collect()
 }
 
+/// A reply, under the name of the document that gets it.
+type Named = (&'static str, fn() -> Reply);
+
 /// One document for each of these replies, asked of a compatible server.
-fn workspace(replies: &'static [(&'static str, fn() -> Reply)]) -> (Workspace, ModelServer) {
+fn workspace(replies: &'static [Named]) -> (Workspace, ModelServer) {
     let reply = move |ask: &Ask| {
         let name = ask.docid.as_deref().unwrap();
         replies.iter().find(|(known, _)| *known == name).map_or(Reply::Ok, |(_, reply)| reply())
@@ -42,7 +45,7 @@ fn said(content: &str) -> Reply {
 
 #[test]
 fn an_answer_that_a_free_repair_makes_right_is_asked_for_once_and_its_row_says_what_was_repaired() {
-    const REPLIES: &[(&str, fn() -> Reply)] = &[
+    const REPLIES: &[Named] = &[
         ("a-plain", || said(GOOD)),
         ("b-list", || said(&format!("[{GOOD}]"))),
         ("c-comma", || said(r#"{"said":"fine",}"#)),
@@ -89,7 +92,7 @@ fn an_answer_that_a_free_repair_makes_right_is_asked_for_once_and_its_row_says_w
 
 #[test]
 fn a_paid_reply_that_is_no_answer_is_asked_for_twice_at_most() {
-    const REPLIES: &[(&str, fn() -> Reply)] = &[
+    const REPLIES: &[Named] = &[
         ("a-other", || Reply::Status(200, chat(&"".into(), "OTHER"), Vec::new())),
         ("b-error", || Reply::Status(200, chat(&"{\"sai".into(), "error"), Vec::new())),
         ("c-failed", || {

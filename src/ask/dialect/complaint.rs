@@ -44,7 +44,8 @@ struct Words {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Part {
-    part: FormPart,
+    #[serde(rename = "part")]
+    about: FormPart,
     names: Vec<String>,
     #[serde(default)]
     phrases: Vec<String>,
@@ -83,10 +84,10 @@ impl Complaint {
             sentences.extend(said.fields.iter().cloned());
         }
         let strong = WORDS.part.iter().filter(|part| any(&said.wording, &part.phrases) && !is_sampling(&said.wording));
-        let parts: Vec<FormPart> = strong.map(|part| part.part).collect();
+        let parts: Vec<FormPart> = strong.map(|part| part.about).collect();
         // A server that failed may fail for other reasons: it has to say more.
         if meaning == Meaning::Server && parts.is_empty() {
-            sentences.retain(|sentence| WORDS.part.iter().any(|part| part.part == FormPart::Schema && any(sentence, &part.names)));
+            sentences.retain(|sentence| WORDS.part.iter().any(|part| part.about == FormPart::Schema && any(sentence, &part.names)));
         }
         let complains = !sentences.is_empty() || !parts.is_empty();
         complains.then(|| Self { sentences, parts, wording: said.wording.clone() })
@@ -94,7 +95,7 @@ impl Complaint {
 
     /// Whether it is about a part of the form.
     pub(super) fn is_about(&self, part: FormPart) -> bool {
-        let named = || WORDS.part.iter().filter(|row| row.part == part).flat_map(|row| &row.names).any(|name| self.names(name));
+        let named = || WORDS.part.iter().filter(|row| row.about == part).flat_map(|row| &row.names).any(|name| self.names(name));
         self.parts.contains(&part) || named()
     }
 

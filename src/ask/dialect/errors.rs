@@ -61,7 +61,9 @@ pub(super) enum Meaning {
 
 static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let mut rows = toml::from_str::<Table>(include_str!("errors.toml")).map(|table| table.error).unwrap_or_default();
-    rows.iter_mut().for_each(|row| row.codes.iter_mut().for_each(|code| *code = folded(code)));
+    for code in rows.iter_mut().flat_map(|row| &mut row.codes) {
+        *code = folded(code);
+    }
     rows
 });
 

@@ -133,7 +133,9 @@ impl StreamReader {
     pub(super) fn take_all(&mut self, values: Vec<Value>) {
         self.is_events = Some(true);
         let mut text = String::new();
-        values.into_iter().for_each(|event| self.event(event, &mut text));
+        for event in values {
+            self.event(event, &mut text);
+        }
     }
 
     fn event(&mut self, event: Value, text: &mut String) {

@@ -23,6 +23,7 @@ pub struct Work {
 
 /// What a provider does.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "habits of providers that have nothing to do with each other")]
 pub struct Terms {
     pub dialect: Dialect,
     /// Meter, tokens or requests a second, and how much a full bucket holds.

@@ -123,7 +123,7 @@ fn json_is_read_as_lines_as_an_array_and_over_several_lines() {
         format!("\u{feff}{one}\n{two}\n{three}\n"),
         format!("[{one}, {two},{three}]\n"),
         format!("\u{feff} [\n  {one},\n  {two},\n  {three}\n]"),
-        format!("{one}\n{two}\n{three}").replace("{", "{\n  ").replace("}\n", "\n}\n"),
+        format!("{one}\n{two}\n{three}").replace('{', "{\n  ").replace("}\n", "\n}\n"),
     ] {
         assert_eq!(rows_of(&text), wanted, "{text}");
     }

@@ -87,7 +87,8 @@ fn every_wording_is_sorted_rightly() {
             fault.complaint.iter().flat_map(|complaint| PARTS.into_iter().filter(|part| complaint.is_about(*part))).collect();
         let form_is_right = about.first() == wording.form.as_ref();
         if outcome != wording.outcome || !form_is_right {
-            let _ = writeln!(wrong, "{outcome} {about:?}, not {} {:?}: {} {}", wording.outcome, wording.form, wording.status, wording.body);
+            let _infallible =
+                writeln!(wrong, "{outcome} {about:?}, not {} {:?}: {} {}", wording.outcome, wording.form, wording.status, wording.body);
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
@@ -164,7 +165,7 @@ fn tables() -> String {
         let short: String = said.chars().take(90).collect();
         let more = if short.len() < said.len() { "…" } else { "" };
         let (section, does) = does(&fault, wording.form);
-        let _ = writeln!(sections[section], "| {} | {} | {short}{more} | {does} |", wording.provider, wording.status);
+        let _infallible = writeln!(sections[section], "| {} | {} | {short}{more} | {does} |", wording.provider, wording.status);
     }
     let sections = HEADINGS.iter().zip(sections);
     let sections =
