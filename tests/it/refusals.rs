@@ -3,6 +3,7 @@
 use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Reply, Workspace};
 use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 const FIREWALL: &str = "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head><body>blocked</body></html>";
@@ -20,6 +21,12 @@ fn documents(server: &ModelServer, count: usize) -> Workspace {
 fn serving(faults: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> ModelServer {
     let answering = ModelServer::script().answer(|_| json!({"said": "something"}));
     answering.latency(|_| Duration::from_millis(5)).faults(faults).start()
+}
+
+/// The fourth request gets this reply: three have been answered before.
+fn fourth(reply: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> impl Fn(&Ask) -> Reply + Send + Sync + 'static {
+    let requests = AtomicUsize::new(0);
+    move |ask| if requests.fetch_add(1, SeqCst) == 3 { reply(ask) } else { Reply::Ok }
 }
 
 fn is(ask: &Ask, document: &str) -> bool {
@@ -47,8 +54,7 @@ fn one_document_that_is_refused_with_words_about_a_field_changes_no_form() {
         "json_schema: token 13 is not allowed in this state",
         "Unsupported parameter: 'max_tokens' is not supported with this model",
     ] {
-        let fault = move |ask: &Ask| if is(ask, "3") { Reply::error(ask, 400, "invalid_request_error", message) } else { Reply::Ok };
-        let server = serving(fault);
+        let server = serving(fourth(move |ask| Reply::error(ask, 400, "invalid_request_error", message)));
         let workspace = documents(&server, 8).set("llm.concurrency", 1);
         let run = workspace.run(["--job", "echo.toml"]).exits(3);
         assert_eq!((run.csv("echo").rows.len(), server.requests()), (8, 8), "{message}");
@@ -90,17 +96,12 @@ fn where_every_document_is_turned_away_the_run_stops_and_they_stay_pending() {
 
 #[test]
 fn a_denied_document_fails_once_the_model_has_answered_and_a_bad_key_still_stops_the_run() {
-    let denied = |ask: &Ask| match ask.docid.as_deref() {
-        Some("3") => Reply::Status(403, json!({"message": "Forbidden"}), Vec::new()),
-        _ => Reply::Ok,
-    };
-    let server = serving(denied);
+    let server = serving(fourth(|_| Reply::Status(403, json!({"message": "Forbidden"}), Vec::new())));
     let run = documents(&server, 8).set("llm.concurrency", 1).run(["--job", "echo.toml"]).exits(3);
-    assert_eq!(run.csv("echo").rows[3]["failure_code"], "rejected");
-    let revoked = |ask: &Ask| if is(ask, "3") { Reply::error(ask, 401, "invalid_api_key", "revoked") } else { Reply::Ok };
-    let server = serving(revoked);
-    documents(&server, 8).set("llm.concurrency", 1).run(["--job", "echo.toml"]).exits(5).says(&["revoked", "03.txt"]);
-    assert!(server.ledger().asks.last().is_some_and(|last| is(last, "3")), "nothing is sent after the key was refused");
+    assert_eq!(run.csv("echo").column("failure_code").iter().filter(|code| **code == "rejected").count(), 1);
+    let server = serving(fourth(|ask| Reply::error(ask, 401, "invalid_api_key", "revoked")));
+    documents(&server, 8).set("llm.concurrency", 1).run(["--job", "echo.toml"]).exits(5).says(&["revoked", ".txt"]);
+    assert_eq!(server.requests(), 4, "nothing is sent after the key was refused");
 }
 
 #[test]
