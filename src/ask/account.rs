@@ -171,7 +171,7 @@ impl Account {
     }
 
     /// Asks below `/v1` from now on, where nearly all servers that speak the formats of OpenAI are. Whether this is new; `None` if
-    /// the address names a path of its own.
+    /// the address already names a path.
     pub(super) fn go_below_v1(&self) -> Option<bool> {
         let openai = matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible | Dialect::Responses);
         (openai && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))

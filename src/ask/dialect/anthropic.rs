@@ -39,7 +39,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if !system.is_empty() {
         body["system"] = body::one_text(system, shape.blocks);
     }
-    // Said in any case: some servers stream unless they are told not to.
+    // Always sent: some servers stream unless a request says no.
     body["stream"] = json!(extra.stream);
     for (field, value) in &*shape.body {
         body[field] = value.clone();

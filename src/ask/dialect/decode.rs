@@ -45,7 +45,7 @@ pub(super) fn is_events(body: &[u8]) -> Option<bool> {
     (!FIELDS.iter().any(|field| may_become(field)) && !may_become(b"\xef\xbb\xbf")).then_some(false)
 }
 
-/// The values that a text consists of, up to where it is none any more.
+/// The JSON values at the beginning of a text, up to the first thing that is not JSON.
 pub(super) fn values(text: &str, repaired: &mut BTreeSet<Repair>) -> Vec<Value> {
     let mut values = Vec::new();
     let mut rest = text.trim_start();

@@ -75,7 +75,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
         reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
         // Left to itself, the provider would write every prompt to its cache, at a price.
         prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": EXPLICIT})),
-        // Said in any case: some servers stream unless they are told not to.
+        // Always sent: some servers stream unless a request says no.
         stream: Some(extra.stream).filter(|_| ours("stream")),
         stream_options: (extra.stream && shape.stream_usage && ours("stream_options")).then(|| json!({"include_usage": true})),
         further: &shape.body,
