@@ -44,15 +44,16 @@ struct Before {
 }
 
 impl Before {
-    /// Results of these jobs; `None` if there are none. A store that cannot be read is told of by the run itself.
+    /// What there is of these jobs; `None` without a store. The run itself reports a store that cannot be read.
     fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, Stop> {
         let Ok(Some(archive)) = Archive::open(&output.dir) else { return Ok(None) };
         let mut views = BTreeMap::new();
         for job in jobs.iter().filter(|job| ResultFiles::exist(output, job)) {
             views.extend(archive.view(Some(job), false).map_err(Stop::internal)?.map(|view| ((*job).to_owned(), view)));
         }
-        let runs = archive.runs().map_err(Stop::internal)?;
-        Ok((!views.is_empty()).then_some(Self { archive, views, runs }))
+        let mut runs = archive.runs().map_err(Stop::internal)?;
+        runs.retain(|run| run.jobs.iter().any(|job| jobs.contains(&job.name.as_str())));
+        Ok(Some(Self { archive, views, runs }))
     }
 
     fn run(&self, view: &View) -> Option<&RunRecord> {
@@ -84,8 +85,25 @@ impl Before {
         Ok(lost)
     }
 
-    /// The view that documents can be added to. The error says why there is none.
-    fn to_add_to(&self, recipe: i64, settings: &str) -> Result<&View, String> {
+    /// Checks that the newest run got to its end, or that a run over `now` goes on with it. Otherwise its documents would be
+    /// neither in the results nor pending.
+    fn check_newest(&self, now: &[InputRecord]) -> Result<(), String> {
+        let is_open = |run: &&RunRecord| !matches!(run.outcome.as_deref(), Some("complete" | "sample"));
+        let Some(run) = self.runs.last().filter(is_open) else { return Ok(()) };
+        let there: Vec<InputRecord> = self.views.values().flat_map(|view| self.records(view)).collect();
+        let goes_on = |old: &InputRecord| {
+            let same = |new: &InputRecord| new.kind == old.kind && new.path == old.path;
+            there.iter().chain(now).any(same) || coverage(now, std::slice::from_ref(old)) == Coverage::All
+        };
+        if records(run).iter().all(goes_on) {
+            return Ok(());
+        }
+        Err(format!("run {} did not get to its end, and its documents would be left out: run the same command again first", run.id))
+    }
+
+    /// The view that a run over `now` can add documents to. The error says why there is none.
+    fn to_add_to(&self, now: &[InputRecord], recipe: i64, settings: &str) -> Result<&View, String> {
+        self.check_newest(now)?;
         let Some(view) = self.views.values().max_by_key(|view| view.run) else { return Err("there are no results".into()) };
         if self.views.values().any(|view| !view.complete) {
             return Err(format!("run {} did not get to its end: run the same command again first", view.run));
@@ -125,7 +143,11 @@ pub(super) fn settle(
         return Ok(alone(plain, None));
     }
     let Some(before) = Before::look(output, jobs)? else { return Ok(alone(plain, None)) };
-    let view = before.to_add_to(recipe, settings);
+    if before.views.is_empty() {
+        let newest = if output.existing == Existing::Add { before.check_newest(&plain.records()) } else { Ok(()) };
+        return newest.map(|()| alone(plain, None)).map_err(|why| Stop::usage(format!("--add: {why}; --replace makes new results")));
+    }
+    let view = before.to_add_to(&plain.records(), recipe, settings);
     let add = |view: &View| {
         let (roots, there) = (open(&before.records(view))?, before.records(view));
         let beside = Beside { listing: view.listing, versions: versions(&there, &roots.records()) };

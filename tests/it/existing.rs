@@ -199,6 +199,33 @@ fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
 }
 
 #[test]
+fn a_delivery_that_was_killed_is_not_left_out_by_the_next_one() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let days = ["day1.csv", "day2.csv", "day3.csv"];
+    for (day, name) in days.iter().enumerate() {
+        workspace.write(name, (0..5).fold("id,body\n".to_owned(), |table, n| table + &format!("{day}{n},docid:{day}-{n}\n")));
+    }
+    let add = |name: &'static str| ["--rows", name, "--id-column", "id", "--text-column", "body", "--add"];
+    let kill = |name: &'static str| {
+        let dying = workspace.clone().env("FAILPOINTS", "committed=1");
+        assert!(dying.start_with(["run"].iter().chain(&ECHOES).chain(&add(name)).copied()).end().is_err());
+    };
+    for (day, name) in days.iter().enumerate() {
+        kill(name);
+        let other = days[(day + 1) % 3];
+        let message = "did not get to its end, and its documents would be left out: run the same command again first";
+        run(&workspace, &add(other)).exits(2).says(&["--add: run", message]);
+        // The same command goes on.
+        assert_eq!(documents(&run(&workspace, &add(name)).exits(0)).len(), 5 * (day + 1));
+    }
+    assert_eq!(
+        documents(&run(&workspace, &["--rows", "day1.csv", "--id-column", "id", "--text-column", "body", "--replace"]).exits(0)).len(),
+        5
+    );
+}
+
+#[test]
 fn a_run_that_adds_may_be_killed_and_goes_on() {
     for place in ["commit", "committed", "publish"] {
         let server = ModelServer::start();
