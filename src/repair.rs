@@ -40,6 +40,11 @@ pub fn parse(text: &str) -> Result<Parsed, Broken> {
     }
 }
 
+/// Blanks of any script, and byte order marks: between values they mean nothing.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,
@@ -77,7 +82,7 @@ impl Reader<'_> {
     /// Skips blanks and comments.
     fn blank(&mut self) -> Option<()> {
         loop {
-            self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\n', '\r', '\u{feff}', '\u{a0}']).len();
+            self.at += self.rest().len() - self.rest().trim_start_matches(is_blank).len();
             let length = match self.rest() {
                 rest if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
                 rest if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
