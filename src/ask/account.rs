@@ -4,6 +4,7 @@ use super::address::Address;
 use super::dialect::Dialect;
 use super::pricing::Prices;
 use super::provider::Provider;
+use super::images::media_resolution;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
 use super::transport::is_loopback;
@@ -45,6 +46,8 @@ pub struct Account {
     key_variable: Option<String>,
     key_header: Option<HeaderName>,
     further: Further,
+    /// Gemini's mediaResolution, if requests name one.
+    pub(super) media_resolution: Option<String>,
 }
 
 /// Headers and query of every request, as the settings name them.
@@ -142,6 +145,7 @@ impl Account {
             prices,
             key: key.map(SecretString::from),
             key_variable: variable.map(ToOwned::to_owned),
+            media_resolution: media_resolution(settings),
         })
     }
 

@@ -96,12 +96,13 @@ impl Asker {
         let call = question.call;
         let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
-        let models = [Some(&call.model), self.fallback.as_ref()];
-        let prices =
-            models.into_iter().flatten().map(|model| self.billing.at_most(&self.account.prices, model, call.most_input_tokens(), output));
+        let other = self.fallback.as_ref().map(|model| self.account.asked_of(model, call));
+        let calls = [Some(call), other.as_ref()].into_iter().flatten();
+        let prices = calls.map(|call| self.billing.at_most(&self.account.prices, &call.model, call.most_input_tokens(), output));
         // Whichever of them is asked in the end; unknown if one is.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
-        let ticket = Ticket { document: question.document, need: self.need(call, output), at_most };
+        let asked = || other.as_ref().filter(|_| lessons.fallback || self.is_away()).unwrap_or(call);
+        let ticket = Ticket { document: question.document, need: self.need(asked(), output), at_most };
         let queued = Timestamp::now();
         let permit = tokio::select! {
             biased;
@@ -109,9 +110,7 @@ impl Asker {
             permit = self.governor.admit(&ticket) => permit?,
         };
         // Another call may have found out meanwhile that the model is gone.
-        let other = self.fallback.as_ref().filter(|_| lessons.fallback || self.is_away());
-        let other = other.map(|model| Call { model: model.clone(), ..call.clone() });
-        let call = other.as_ref().unwrap_or(call);
+        let call = asked();
         // Under the permit, so that the ledger names exactly the calls that were in flight.
         let number = spent.attempts + 1;
         let id = ledger.sending(number, at_most, queued).await?;

@@ -19,6 +19,7 @@ mod fault;
 mod forms;
 mod governor;
 mod hedge;
+mod images;
 mod judge;
 mod lessons;
 mod preflight;

@@ -13,7 +13,6 @@ use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::engine::{JobSet, LiveSettings, Plan, Sample};
 use crate::model::{Money, Row};
-use crate::prepare::ImageLimits;
 use crate::read::{InputRecord, Roots, Tables};
 use crate::report::{AlertSettings, ReportSettings};
 use crate::simulator::{Scenario, Simulator};
@@ -133,7 +132,7 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         jobs,
         read: settings.read,
         prepare: settings.prepare,
-        images: image_limits(&account),
+        images: account.images(&account.model),
         longest: account.prices.longest(&account.model),
         llm: settings.llm,
         told_limits,
@@ -218,15 +217,6 @@ fn scenario(settings: &SimulatorSettings) -> Result<Scenario, Stop> {
 
 async fn start_simulator(scenario: Scenario) -> Result<Simulator, Stop> {
     Simulator::start(scenario, 0).await.map_err(|e| Stop::internal(format!("the simulator cannot start: {e}")))
-}
-
-pub(super) fn image_limits(account: &Account) -> ImageLimits {
-    /// Parts of the ids of models before the high-resolution tier.
-    const OLDER: [&str; 6] = ["claude-3", "-4-0", "-4-1", "-4-5", "-4-6", "-4-2025"];
-    match account.provider {
-        Provider::Simulated | Provider::Anthropic => ImageLimits::anthropic(!OLDER.iter().any(|part| account.model.contains(part))),
-        Provider::OpenAi | Provider::Responses | Provider::Gemini | Provider::Compatible => ImageLimits::openai(),
-    }
 }
 
 /// What is asked about which documents, as settings.

@@ -1,7 +1,7 @@
 //! `docmill inspect`: what would be sent of a document, without sending it.
 
 use super::args::InspectArgs;
-use super::assemble::{NO_ADDRESS, NO_KEY, image_limits};
+use super::assemble::{NO_ADDRESS, NO_KEY};
 use super::exit::{Exit, Stop};
 use super::jobs::load_jobs;
 use super::{print, settings};
@@ -27,9 +27,9 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, Stop> {
     }
     let bytes = std::fs::read(&args.file).map_err(|e| Stop::usage(format!("{}: {e}", args.file.display())))?;
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let (limits, longest) = (image_limits(&account), account.prices.longest(&account.model));
+    let (limits, longest) = (account.images(&account.model), account.prices.longest(&account.model));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
-    let inspected = inspect_bytes(&bytes, &extension, &jobs, (&settings.prepare, &limits), (&account.model, longest));
+    let inspected = inspect_bytes(&bytes, &extension, &jobs, (&settings.prepare, &limits), (&account, longest));
     match runtime.block_on(inspected) {
         Ok(inspected) => {
             if let Some(directory) = &args.save {
@@ -48,6 +48,12 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
     let mut line = |key: &str, value: &str| writeln!(text, "{key:<12}{value}").unwrap_or_default();
     let tokens: u64 = asked.iter().map(|call| call.tokens).sum();
     line("job", &format!("{}: {} calls, about {tokens} input tokens, to {}", job.name, asked.len(), account.model));
+    let pictures = portions.sets.iter().flatten().flat_map(|portion| &portion.content.0);
+    let images: Vec<u64> = pictures.filter_map(|piece| if let Piece::Picture(image) = piece { Some(image.tokens) } else { None }).collect();
+    if !images.is_empty() {
+        let (each, rule) = (images.iter().sum::<u64>() / images.len() as u64, account.image_rule(&account.model));
+        line("images", &format!("about {each} tokens each, by the rule of: {rule}"));
+    }
     if let Some(note) = &facts.note {
         line("note", note);
     }

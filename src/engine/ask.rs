@@ -9,7 +9,7 @@ use super::questions::{Asks, answer};
 use super::row::RowMaker;
 use super::under_way::UnderWay;
 use super::{Context, RunError};
-use crate::ask::{Asker, Ended, Question, RunStop, StopKind};
+use crate::ask::{Account, Asker, Ended, Question, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::job::Job;
 use crate::model::{
@@ -132,8 +132,8 @@ pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, mut window:
 }
 
 impl Asks for Desk {
-    fn model(&self) -> &str {
-        &self.asker.account().model
+    fn account(&self) -> &Account {
+        self.asker.account()
     }
 
     fn effort(&self) -> Option<&Arc<str>> {

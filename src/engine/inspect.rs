@@ -3,6 +3,7 @@
 use super::isolation::Isolation;
 use super::portions::divide;
 use super::route::JobSet;
+use crate::ask::Account;
 use crate::job::{Job, Portions};
 use crate::model::{Call, Facts, Failure, Prepared};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, orders, prepare, prepare_extract, sniff};
@@ -21,13 +22,13 @@ pub struct Inspected {
     pub calls: Vec<Call>,
 }
 
-/// Prepares the bytes of a file with this extension, and makes the calls that `model` would get.
+/// Prepares the bytes of a file with this extension, and makes the calls that the models of an account would get.
 pub async fn inspect(
     bytes: &[u8],
     extension: &str,
     jobs: &JobSet,
     (settings, limits): (&PrepareSettings, &ImageLimits),
-    (model, longest): (&str, Option<u64>),
+    (account, longest): (&Account, Option<u64>),
 ) -> Result<Inspected, Failure> {
     let sniffed = sniff(bytes, extension);
     let (job, taken) = jobs.route(bytes, sniffed, extension, settings.pdf.mode);
@@ -44,6 +45,7 @@ pub async fn inspect(
     let Prepared { content, mut facts } = prepared;
     facts.orders = orders(&content);
     let portions = divide(&content, &mut facts, &job, longest)?;
-    let calls = job.calls(&portions, None, model, None)?;
+    let mut calls = job.calls(&portions, None, &account.model, None)?;
+    calls.iter_mut().for_each(|call| account.count_images(call));
     Ok(Inspected { facts, job, portions, calls })
 }

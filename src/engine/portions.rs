@@ -95,7 +95,7 @@ async fn merge_one(
         if let Some(failed) = failed {
             return Ok((calls, CallRecord { part: None, ..failed }));
         }
-        match subject.job.merge(&group, limit, desk.model(), desk.effort()) {
+        match subject.job.merge(&group, limit, &desk.account().model, desk.effort()) {
             None => return Ok((calls, CallRecord { part: None, ..last.clone() })),
             Some(Merged::Done(answer)) => return Ok((calls, CallRecord { part: None, answer: Some(answer), ..first.clone() })),
             Some(Merged::Ask(questions)) => {

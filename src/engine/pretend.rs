@@ -7,7 +7,7 @@ use super::priming::roles;
 use super::questions::{Asks, answer};
 use super::row::RowMaker;
 use super::{Plan, RunError};
-use crate::ask::usual_thinking;
+use crate::ask::{Account, usual_thinking};
 use crate::insight::{AnswerForm, Length, Order};
 use crate::job::{COMBINE, Job, Portions, stand_in};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Money, Part, Spent, Usage};
@@ -68,10 +68,9 @@ pub(super) struct Shared {
     /// Documents with their rows of the run before, if that had another recipe.
     before: Option<Arc<Mutex<Catalog>>>,
     endpoint: String,
-    model: String,
+    account: Account,
     effort: Option<Arc<str>>,
     prime: bool,
-    prices: crate::ask::pricing::Prices,
     /// Room to think.
     room: u32,
     /// Lengths of answers in tokens, by task.
@@ -89,10 +88,9 @@ impl Shared {
             answers,
             before: before.map(|catalog| Arc::new(Mutex::new(catalog))),
             endpoint: endpoint(plan),
-            model: plan.account.model.clone(),
+            account: plan.account.clone(),
             effort: Some(plan.llm.effort.as_str()).filter(|effort| !effort.is_empty()).map(Arc::from),
             prime: plan.llm.prime,
-            prices: plan.account.prices.clone(),
             room: plan.llm.room_to_think(plan.account.dialect),
             lengths,
             tasks: Mutex::default(),
@@ -203,8 +201,8 @@ impl<'s> Pretended<'s> {
 }
 
 impl Asks for Pretended<'_> {
-    fn model(&self) -> &str {
-        &self.shared.model
+    fn account(&self) -> &Account {
+        &self.shared.account
     }
 
     fn effort(&self) -> Option<&Arc<str>> {
@@ -218,7 +216,7 @@ impl Asks for Pretended<'_> {
         // Those that are answered had a role when they were asked.
         let is_asked = before.iter().any(|before| matches!(before, Before::Open { .. }));
         let all_open: Vec<Before> = calls.iter().map(|_| Before::Open { earlier: None, replaces: false }).collect();
-        let roles = roles(&calls, if is_asked { &before } else { &all_open }, &shared.prices);
+        let roles = roles(&calls, if is_asked { &before } else { &all_open }, &shared.account.prices);
         let earlier = self.calls.lock().unwrap_or_else(PoisonError::into_inner).len();
         self.earlier_rounds.store(earlier, Relaxed);
         let mut records = Vec::with_capacity(calls.len());

@@ -7,6 +7,7 @@ use super::RunError;
 use super::ask::{Subject, Unfinished};
 use super::portions::merge;
 use super::row::Answered;
+use crate::ask::Account;
 use crate::job::{Combined, Portions};
 use crate::model::{Call, CallRecord};
 use serde_json::{Map, Value};
@@ -14,8 +15,8 @@ use std::sync::Arc;
 
 /// Whoever gives answers.
 pub(super) trait Asks: Sync {
-    /// The model that is asked unless a task names its own.
-    fn model(&self) -> &str;
+    /// Who is asked, and which model unless a task names its own.
+    fn account(&self) -> &Account;
 
     /// How hard it should think.
     fn effort(&self) -> Option<&Arc<str>>;
@@ -31,8 +32,9 @@ pub(super) async fn answer(
     portions: &Portions,
     row: Option<&Map<String, Value>>,
 ) -> Result<Answered, Unfinished> {
-    let (job, model, effort) = (subject.job, desk.model(), desk.effort());
-    let calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
+    let (job, model, effort) = (subject.job, &desk.account().model, desk.effort());
+    let mut calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
+    calls.iter_mut().for_each(|call| desk.account().count_images(call));
     let mut calls = desk.ask_all(subject, calls).await?;
     let in_parts = calls.iter().any(|call| call.part.is_some());
     let mut answers = None;

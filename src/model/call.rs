@@ -79,14 +79,14 @@ impl Call {
         CallKey(*hash.finalize().as_bytes())
     }
 
-    /// Input tokens that no model exceeds: none cuts text into pieces smaller than a byte, and three times the estimate
-    /// for pictures covers all that are known. What the provider wraps around a prompt is included.
+    /// Input tokens that no model exceeds: none cuts text into pieces smaller than a byte, and pictures have bounds of their own.
+    /// What the provider wraps around a prompt is included.
     pub fn most_input_tokens(&self) -> u64 {
         const WRAPPING: usize = 1000;
         let schema = self.schema.to_string().len();
         let parts = self.parts.iter().map(|part| match part {
             Part::Text(text) => text.len() as u64,
-            Part::Picture(picture) => 3 * picture.tokens,
+            Part::Picture(picture) => picture.most_tokens,
         });
         (self.system.len() + schema + WRAPPING) as u64 + parts.sum::<u64>()
     }

@@ -83,6 +83,8 @@ pub struct Picture {
     pub height: u32,
     /// Tokens that it is estimated to cost as input.
     pub tokens: u64,
+    /// Tokens that the bill for it does not exceed.
+    pub most_tokens: u64,
 }
 
 /// A text as it is sent.

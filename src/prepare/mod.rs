@@ -7,6 +7,7 @@
 //! Never: reads files, waits, looks at a clock, starts threads, enlarges a picture.
 
 mod chunks;
+mod count;
 mod decode;
 mod documents;
 mod encode;
@@ -18,6 +19,7 @@ mod memory;
 mod orders;
 mod pages;
 mod picture;
+mod rules;
 mod settings;
 mod sniff;
 mod split;
@@ -28,11 +30,13 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use count::Count;
 pub use documents::{Extract, Page, PageImage, READERS, Reader, is_workbook, sheet_rows};
 pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
-pub use limits::{ImageLimits, Patches};
+pub use limits::ImageLimits;
 pub use memory::peak_memory;
 pub use orders::orders;
+pub use rules::Viewer;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{BINARY, Sniffed, sniff};
 pub use split::{counted, split, truncate};

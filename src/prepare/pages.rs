@@ -81,5 +81,6 @@ fn add_page(running: &mut String, number: Option<u32>, body: &str) {
 
 fn picture(image: PageImage, limits: &ImageLimits) -> Picture {
     let PageImage { base64, digest, width, height } = image;
-    Picture { media_type: "image/jpeg", base64: base64.into(), digest, width, height, tokens: limits.tokens(width, height) }
+    let (tokens, most_tokens) = (limits.tokens(width, height), limits.most_tokens(width, height));
+    Picture { media_type: "image/jpeg", base64: base64.into(), digest, width, height, tokens, most_tokens }
 }

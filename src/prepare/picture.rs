@@ -53,18 +53,19 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         pages: Vec::new(),
         note: frames_note(format, frames),
     };
-    let picture = picture(&file, sent_format, sent_size, facts.tokens);
+    let picture = picture(&file, sent_format, sent_size, &limits);
     Ok(Prepared { content: Content(vec![Piece::Picture(Arc::new(picture))]), facts })
 }
 
-fn picture(file: &[u8], format: ImageFormat, (width, height): (u32, u32), tokens: u64) -> Picture {
+fn picture(file: &[u8], format: ImageFormat, (width, height): (u32, u32), limits: &ImageLimits) -> Picture {
     Picture {
         media_type: format.to_mime_type(),
         base64: STANDARD.encode(file).into(),
         digest: blake3::hash(file).to_hex().to_string(),
         width,
         height,
-        tokens,
+        tokens: limits.tokens(width, height),
+        most_tokens: limits.most_tokens(width, height),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `docmill plan` and `docmill rehearse`: what they say against what a run does.
 
 use crate::order::ECHO;
-use crate::support::{Finished, ModelServer, Workspace};
+use crate::support::{Finished, ModelServer, Workspace, large_jpeg};
 use docmill::simulator::{Faults, Prices, Scenario, Simulator};
 use serde_json::Value;
 
@@ -306,4 +306,23 @@ fn calls_that_combine_made_up_answers_are_not_taken_for_identical() {
     assert_eq!((&told["calls"], &told["calls_answered"]), (&6.into(), &2.into()));
     workspace.run(["--job", "both.toml"]).exits(0);
     assert_eq!(server.ledger().requests(), 6);
+}
+
+#[test]
+fn images_count_against_limits_of_tokens_by_the_rule_of_their_model() {
+    let workspace = Workspace::new().set("llm.provider", "openai").env("OPENAI_API_KEY", "none");
+    workspace.doc("part.jpg", large_jpeg(1));
+    // An image of 1000 x 1000 pixels, asked about once.
+    for (model, image) in [("gpt-4o", 765.0), ("gpt-4o-mini", 25_501.0), ("gpt-5-mini", 1659.0), ("gpt-6-luna", 1024.0)] {
+        let set = |setting: &str| ["--set".to_owned(), setting.to_owned()];
+        let settings = [set(&format!("llm.model={model}")), set("llm.limits.tokens_per_minute=6000")].concat();
+        let settings: Vec<&str> = settings.iter().map(String::as_str).chain(["--job", "material-single"]).collect();
+        let told = plan(&workspace, &settings);
+        let (input, bound) = (told["input_tokens"].as_f64().unwrap(), &told["bounds_seconds"]["llm.limits.tokens_per_minute = 6000"]);
+        assert_eq!(told["calls"], 1, "{told}");
+        // Beside the image there are only a prompt and the form of an answer.
+        assert!((image + 50.0..image + 2000.0).contains(&input), "{model}: {input}");
+        // A hundred tokens a second. OpenAI counts the prompt, or the longest answer if that is more.
+        assert!(bound.as_f64().unwrap() >= 0.99 * input / 100.0, "{model}: {bound} for {input} tokens");
+    }
 }

@@ -72,7 +72,7 @@ async fn at_most(plan: &Plan, document: &Document) -> Option<Money> {
     let read = tokio::task::spawn_blocking(move || roots.open_document(&mut place, max_bytes).0?.read(max_bytes)).await;
     let Ok(Ok(bytes)) = read else { return Some(Money::ZERO) };
     let (account, model) = (&plan.account, plan.account.model.as_str());
-    let inspected = inspect(&bytes, &document.extension(), &plan.jobs, (&plan.prepare, &plan.images), (model, plan.longest)).await;
+    let inspected = inspect(&bytes, &document.extension(), &plan.jobs, (&plan.prepare, &plan.images), (account, plan.longest)).await;
     let Ok(Inspected { job, calls, facts, .. }) = inspected else { return Some(Money::ZERO) };
     if !job.accepts(facts.kind) {
         return Some(Money::ZERO);

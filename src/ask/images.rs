@@ -1,0 +1,165 @@
+//! How the models of an account count images.
+
+use super::account::Account;
+use super::dialect::Dialect;
+use super::settings::LlmSettings;
+use crate::model::{Call, Part};
+use crate::prepare::{ImageLimits, Viewer};
+use std::sync::Arc;
+
+/// Gemini's mediaResolution, if the settings add it to requests.
+pub(super) fn media_resolution(settings: &LlmSettings) -> Option<String> {
+    let named = settings.body.get("generationConfig")?.get("mediaResolution")?;
+    named.as_str().map(ToOwned::to_owned)
+}
+
+impl Account {
+    fn viewer<'a>(&'a self, model: &'a str) -> Viewer<'a> {
+        let format = match self.dialect {
+            Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "gemini",
+            Dialect::OpenAi | Dialect::Responses | Dialect::Compatible => "openai",
+        };
+        Viewer { format, model, resolution: self.media_resolution.as_deref() }
+    }
+
+    /// What a model of this account makes of images.
+    pub fn images(&self, model: &str) -> ImageLimits {
+        ImageLimits::of(self.viewer(model))
+    }
+
+    /// The name of the rule by which a model counts images.
+    pub fn image_rule(&self, model: &str) -> &'static str {
+        self.viewer(model).rule_name()
+    }
+
+    /// Counts the images of a call as its own model does. They were prepared and counted for the account's model.
+    pub fn count_images(&self, call: &mut Call) {
+        if call.model != self.model {
+            self.recount(call);
+        }
+    }
+
+    /// The same call to another model.
+    pub(super) fn asked_of(&self, model: &str, call: &Call) -> Call {
+        let mut call = Call { model: model.to_owned(), ..call.clone() };
+        self.recount(&mut call);
+        call
+    }
+
+    fn recount(&self, call: &mut Call) {
+        let (limits, before) = (self.images(&call.model), call.image_tokens());
+        for part in &mut call.parts {
+            if let Part::Picture(picture) = part {
+                let (width, height) = (picture.width, picture.height);
+                let own = Arc::make_mut(picture);
+                (own.tokens, own.most_tokens) = (limits.tokens(width, height), limits.most_tokens(width, height));
+            }
+        }
+        call.tokens = call.tokens.saturating_sub(before) + call.image_tokens();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::pricing::Prices;
+    use crate::model::Picture;
+    use serde_json::json;
+
+    /// The embedded settings with these.
+    fn settings(provider: &str, model: &str, body: &str) -> LlmSettings {
+        let mut all: toml::Table = toml::from_str(include_str!("../../pipeline.toml")).unwrap();
+        let llm = all["llm"].as_table_mut().unwrap();
+        for (key, value) in [("provider", provider), ("model", model), ("base_url", "http://127.0.0.1:9"), ("api_key_env", "KEY")] {
+            llm.insert(key.into(), value.into());
+        }
+        llm.insert("body".into(), toml::from_str::<toml::Table>(body).unwrap().into());
+        all.remove("llm").unwrap().try_into().unwrap()
+    }
+
+    fn account(provider: &str, model: &str, body: &str) -> Account {
+        let settings = settings(provider, model, body);
+        Account::resolve(&settings, Prices::embedded(), Some("http://127.0.0.1:9"), |_| Some("key".into())).unwrap()
+    }
+
+    fn call(account: &Account, model: &str, (width, height): (u32, u32)) -> Call {
+        let limits = account.images(&account.model);
+        let picture = Picture {
+            media_type: "image/jpeg",
+            base64: "".into(),
+            digest: String::new(),
+            width,
+            height,
+            tokens: limits.tokens(width, height),
+            most_tokens: limits.most_tokens(width, height),
+        };
+        Call {
+            task: "t".into(),
+            axes: Vec::new(),
+            model: model.into(),
+            system: "".into(),
+            tokens: 100 + picture.tokens,
+            parts: vec![Part::Picture(Arc::new(picture)), Part::Text("look".into())],
+            schema: json!({}).into(),
+            max_output_tokens: 100,
+            effort: None,
+            place: None,
+            shared: 1,
+        }
+    }
+
+    #[test]
+    fn a_task_or_a_fallback_with_another_model_counts_images_as_that_model_does() {
+        let account = account("openai", "gpt-6-luna", "");
+        let mut own = call(&account, "gpt-6-luna", (1024, 1024));
+        account.count_images(&mut own);
+        assert_eq!((own.tokens, own.image_tokens()), (1124, 1024));
+        let mut task = call(&account, "gpt-4o-mini", (1024, 1024));
+        account.count_images(&mut task);
+        assert_eq!((task.tokens, task.image_tokens()), (25_601, 25_501));
+        assert!(task.most_input_tokens() >= 3 * 25_501);
+        let back = account.asked_of("gpt-6-luna", &task);
+        assert_eq!((back.tokens, back.image_tokens()), (1124, 1024));
+        assert_eq!(back.key("e"), own.key("e"), "estimates are no part of what is asked");
+    }
+
+    #[test]
+    fn the_resolution_that_settings_give_to_gemini_counts() {
+        let tokens = |body| account("gemini", "gemini-3.8-flash", body).images("gemini-3.8-flash").tokens(1000, 1000);
+        assert_eq!(tokens(""), 1120);
+        assert_eq!(tokens("generationConfig = { mediaResolution = \"MEDIA_RESOLUTION_LOW\" }"), 280);
+    }
+
+    #[test]
+    fn every_model_with_a_price_has_an_image_rule_of_its_own() {
+        for line in Prices::embedded().lines(&[]) {
+            let provider = ["claude", "gemini", "simulated"].iter().position(|family| line[0].starts_with(family));
+            let provider = provider.map_or("openai", |at| ["anthropic", "gemini", "simulated"][at]);
+            let account = account(provider, &line[0], "");
+            assert_ne!(account.image_rule(&line[0]), "unknown model", "{}", line[0]);
+        }
+    }
+
+    #[test]
+    fn the_reserved_input_covers_what_each_model_bills_for_the_images_that_are_sent() {
+        let models = [
+            ("openai", "gpt-4o-mini"),
+            ("openai", "gpt-4o"),
+            ("openai", "gpt-5.4-nano"),
+            ("openai", "my-deployment"),
+            ("anthropic", "claude-haiku-5-5"),
+            ("gemini", "gemini-2.5-flash"),
+            ("openai-compatible", "x-ai/grok-4"),
+        ];
+        for (provider, model) in models {
+            let account = account(provider, model, "");
+            for size in [(10, 10), (512, 512), (1024, 1024), (4000, 3000), (300, 9000)] {
+                let sent = account.images(model).fit(size.0, size.1);
+                let call = call(&account, model, sent);
+                let billed = account.images(if model == "my-deployment" { "gpt-4o-mini" } else { model }).tokens(sent.0, sent.1);
+                assert!(call.most_input_tokens() >= billed, "{model}: {} reserved for {billed}", call.most_input_tokens());
+            }
+        }
+    }
+}
