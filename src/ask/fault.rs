@@ -118,3 +118,7 @@ pub struct RunStop {
     /// Why, and what to do next.
     pub message: String,
 }
+/// Whether a status is one by which servers, and firewalls before them, let nobody in.
+pub fn is_turned_away(status: u16) -> bool {
+    matches!(status, 401 | 403 | 406 | 451)
+}

@@ -232,6 +232,27 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_refuses_one_word_keeps_the_rest_of_the_form() {
+        for dialect in [Dialect::Compatible, Dialect::OpenAi, Dialect::Responses] {
+            let (forms, call) = (Forms::new(dialect, Map::new()), call("m", "t"));
+            for message in ["Unknown parameter: 'strict'", "Unknown parameter: 'stream'"] {
+                assert!(matches!(complain(&forms, &sent(&forms, &call), message), Correction::Now(_)), "{message}");
+            }
+            let shape = forms.shape(&call);
+            let body = |stream| {
+                let extra = Extra { room: 0, note: None, stream, cache: false, shape: &shape };
+                String::from_utf8(dialect.request(&call, &extra).into_pieces().concat()).unwrap()
+            };
+            assert!(body(false).contains("json_schema") && !body(false).contains("strict") && !body(false).contains("\"stream\""));
+            assert!(body(true).contains("\"stream\":true"), "a stream that is wanted is asked for");
+        }
+        let (forms, call) = (Forms::new(Dialect::Compatible, Map::new()), call("m", "t"));
+        let before = forms.shape(&call);
+        assert!(!matches!(complain(&forms, &sent(&forms, &call), "Unknown parameter: 'stream_options'"), Correction::Now(_)));
+        assert_eq!(forms.shape(&call), before);
+    }
+
+    #[test]
     fn errors_about_a_document_change_no_form() {
         let (forms, call) = (forms(), call("m", "t"));
         let usual = forms.shape(&call);

@@ -33,7 +33,7 @@ mod transport;
 pub use account::{Account, AccountError};
 pub use budget::{Budget, BudgetReached};
 pub use ending::{Ended, clock_time};
-pub use fault::{Class, Fault, Pressure, RunStop, StopKind};
+pub use fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
 pub use governor::{Ending, Governor, Need, NotAdmitted, Permit, Quota, Reserved, Standing, Ticket};
 pub use provider::Provider;
 pub use retry::{Answered, Asker, Ledger, LedgerClosed, Observer, Question};

@@ -98,6 +98,22 @@ impl Prices {
         Ok(Self(Arc::new(Table { date: self.0.date.clone(), models })))
     }
 
+    /// The same where models of a family cost so many times as much.
+    #[must_use]
+    pub fn dearer(&self, family: &str, times: f64) -> Self {
+        let mut models = self.0.models.clone();
+        for model in models.iter_mut().filter(|model| model.id.starts_with(family)) {
+            for rates in [&mut model.rates].into_iter().chain(model.long.as_mut().map(|long| &mut long.rates)) {
+                rates.input *= times;
+                rates.output *= times;
+                for cached in [&mut rates.cache_read, &mut rates.cache_write].into_iter().flatten() {
+                    *cached *= times;
+                }
+            }
+        }
+        Self(Arc::new(Table { date: self.0.date.clone(), models }))
+    }
+
     /// When the prices were read, as `YYYY-MM-DD`.
     pub fn date(&self) -> &str {
         &self.0.date
@@ -285,6 +301,17 @@ mod tests {
         // Reading from the cache became cheaper on 7 October 2026.
         let read = prices.cost("claude-sonnet-5-5", Tier::Standard, usage(0, 1000, 0)).unwrap();
         assert_eq!(read, Money::from_pico(100_000_000));
+    }
+
+    #[test]
+    fn a_family_that_is_dearer_is_so_in_every_part_and_others_are_not() {
+        let (usual, dearer) = (Prices::embedded(), Prices::embedded().dearer("claude-", 1.1));
+        let usage = Usage { fresh: 100_000, cache_read: 100_000, cache_write: 100_000, output: 100_000 };
+        let cost = |prices: &Prices, model| prices.cost(model, Tier::Standard, usage).unwrap().pico();
+        for model in ["claude-haiku-5-5", "claude-opus-5-5"] {
+            assert_eq!(cost(&dearer, model) * 10, cost(&usual, model) * 11, "{model}");
+        }
+        assert_eq!(cost(&dearer, "gpt-6-luna"), cost(&usual, "gpt-6-luna"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::account::Account;
 use super::attempt::Sent;
 use super::billing::Billing;
 use super::ending::{Ended, clock_time};
-use super::fault::{Class, Fault, Pressure, RunStop, StopKind};
+use super::fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
 use super::forms::{Correction, Forms, SentAs};
 use super::governor::Governor;
 use super::judge::judge;
@@ -175,7 +175,8 @@ impl Asker {
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
             (Some(alone), Ended::Answered(..)) => alone.landed(None),
-            (Some(alone), Ended::Failed(failure, ..)) => alone.landed(Some(failure.code)),
+            // What is turned away at the door says nothing about the form of requests.
+            (Some(alone), Ended::Failed(failure, _, last)) if !last.status.is_some_and(is_turned_away) => alone.landed(Some(failure.code)),
             _ => {}
         }
         ended

@@ -179,7 +179,7 @@ impl Transport {
         // What the model had finished is whole, however the connection ended.
         let complete = reader.done();
         let request_id = header("request-id").or_else(|| header("x-request-id"));
-        match (reader.finish(header), broken) {
+        match (reader.finish(header, Some(asked)), broken) {
             (Err(cut), Some(fault)) if cut.class == Class::Ambiguous && !complete => Err(Fault { usage: cut.usage, request_id, ..fault }),
             (Ok(reply), _) => Ok(Reply { request_id, ..scrubbed(reply, account) }),
             (Err(fault), _) => Err(Fault { message: account.scrub(fault.message.into()).into_owned(), request_id, ..fault }),

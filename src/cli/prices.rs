@@ -42,7 +42,11 @@ pub(super) fn prices(args: &PricesArgs) -> Result<Exit, Stop> {
 
 /// The table, with prices from the settings.
 pub(super) fn in_force(config: &Config, settings: &Settings) -> Result<Prices, Stop> {
-    Prices::embedded().with(&settings.prices).map_err(|message| Stop::usage(config.problem("prices", message)))
+    // What Anthropic adds for inference in the United States alone. Prices from the settings are taken as they are.
+    const US_ONLY: f64 = 1.1;
+    let in_us = settings.llm.provider == "anthropic" && settings.llm.body.get("inference_geo").and_then(toml::Value::as_str) == Some("us");
+    let published = if in_us { Prices::embedded().dearer("claude-", US_ONLY) } else { Prices::embedded() };
+    published.with(&settings.prices).map_err(|message| Stop::usage(config.problem("prices", message)))
 }
 
 /// What a person should know about the prices before money is spent: that there is none, or that they are old.

@@ -4,7 +4,7 @@
 //! of them share: the settings, the prompt, the provider. Then the run stops, and the documents of this streak stay
 //! pending: they have shown nothing about themselves.
 
-use crate::ask::{RunStop, StopKind};
+use crate::ask::{RunStop, StopKind, is_turned_away};
 use crate::model::{CallKey, DocumentId, Failure, FailureCode};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +34,6 @@ struct Streak {
     calls: Vec<(DocumentId, CallKey)>,
 }
 
-/// Statuses by which servers, and firewalls before them, let nobody in.
-const DOOR: [u16; 4] = [401, 403, 406, 451];
 /// Where nothing has succeeded yet, so many are enough.
 const UNPROVEN: usize = 5;
 /// Fewer documents than this could be bad by chance.
@@ -86,11 +84,15 @@ impl Breaker {
         if streak.code.replace(failure.code) != Some(failure.code) {
             streak.calls.clear();
         }
-        let turned_away = status.is_some_and(|status| DOOR.contains(&status));
+        let turned_away = status.is_some_and(is_turned_away);
         streak.turned_away = turned_away && (streak.turned_away || streak.calls.is_empty());
         streak.calls.push(call);
         let count = streak.calls.len();
-        let enough = if streak.proven { self.limit } else { self.limit.min(UNPROVEN) };
+        let enough = match (streak.proven, streak.turned_away) {
+            (true, _) => self.limit,
+            (false, false) => self.limit.min(UNPROVEN),
+            (false, true) => DOCUMENTS,
+        };
         if count < enough || streak.documents() < DOCUMENTS {
             return Ok((count >= SUSPICIOUS).then(|| self.limit.saturating_sub(count).max(1)));
         }
@@ -207,6 +209,9 @@ mod tests {
         let breaker = Breaker::new(20);
         away(&breaker, 1).unwrap();
         assert_eq!((breaker.nothing_succeeded().unwrap().kind, breaker.tripped().unwrap().len()), (StopKind::Refused, 1));
+        let breaker = Breaker::new(20);
+        away(&breaker, 1).unwrap();
+        assert_eq!(away(&breaker, 2).unwrap_err().kind, StopKind::Refused, "two documents are enough where nothing has succeeded");
         let breaker = Breaker::new(20);
         away(&breaker, 1).unwrap();
         breaker.succeeded(&"t".into());

@@ -152,3 +152,17 @@ fn prices_are_told_and_ones_own_win() {
     workspace.write("pipeline.toml", "[prices]\nm = { input = \"much\" }\n");
     workspace.docmill(["prices"]).exits(2).says(&["pipeline.toml:2", "m: "]);
 }
+
+#[test]
+fn inference_in_the_united_states_is_priced_as_anthropic_prices_it() {
+    let price = |settings: &[&str]| {
+        let workspace = crate::support::Workspace::new();
+        let shown = workspace.docmill([&["prices", "claude-haiku-4-5", "--json"], settings].concat()).exits(0).stdout;
+        serde_json::from_str::<Value>(&shown).unwrap()["usd_per_million_tokens"][0]["input"].as_str().unwrap().parse::<f64>().unwrap()
+    };
+    let geo = ["--set", "llm.provider=anthropic", "--set", "llm.body.inference_geo=us"];
+    let own = ["--set", "prices.claude-haiku-4-5={ input = 7.0, output = 7.0 }"];
+    assert!((price(&[]) - 1.0).abs() < 1e-9 && (price(&geo) - 1.1).abs() < 1e-9);
+    assert!((price(&[&geo[..], &own].concat()) - 7.0).abs() < 1e-9, "prices of one's own are taken as they are");
+    assert!((price(&["--set", "llm.body.inference_geo=us"]) - 1.0).abs() < 1e-9, "only Anthropic knows the field");
+}

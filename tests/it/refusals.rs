@@ -85,9 +85,9 @@ fn where_every_document_is_turned_away_the_run_stops_and_they_stay_pending() {
     ] {
         let fault = reply.clone();
         let server = serving(move |_| fault.clone());
-        let workspace = documents(&server, count).set("llm.concurrency", 1);
+        let workspace = documents(&server, count).set("llm.preflight", true);
         workspace.run(["--job", "echo.toml"]).exits(5).says(&[".txt"]);
-        assert!(server.requests() <= 5, "{}", server.requests());
+        assert!(server.requests() <= 2, "{}", server.requests());
         let mended = serving(|_| Reply::Ok);
         let run = workspace.against(&mended).run(["--job", "echo.toml"]).exits(0);
         assert_eq!(run.csv("echo").rows.len(), count);

@@ -39,8 +39,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if !system.is_empty() {
         body["system"] = body::one_text(system, shape.blocks);
     }
-    // Always sent: some servers stream unless a request says no.
-    body["stream"] = json!(extra.stream);
+    // Some servers stream unless a request says no.
+    if extra.stream || extra.shape.no_stream {
+        body["stream"] = json!(extra.stream);
+    }
     for (field, value) in &*shape.body {
         body[field] = value.clone();
     }

@@ -79,10 +79,13 @@ const SAMPLE: usize = ECHO / 2;
 /// So much of an error is looked at.
 const LOOKED_AT: usize = 2048;
 
-/// What two texts have in common around a place that is the same in both: where it stands in the first.
+/// What two texts have in common around a place that is the same in both: where it stands in the first. Within one JSON string: what
+/// goes on behind its end would not be JSON any more without it.
 fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
-    let before = one[..at].bytes().rev().zip(other[..found].bytes().rev()).take_while(|(a, b)| a == b).count();
-    let after = one[at..].bytes().zip(other[found..].bytes()).take_while(|(a, b)| a == b).count();
+    let (first, second) = (one.as_bytes(), other.as_bytes());
+    let same = |(a, b): &(usize, usize)| first[*a] == second[*b] && !is_end_of_string(first, *a);
+    let before = (0..at).rev().zip((0..found).rev()).take_while(same).count();
+    let after = (at..first.len()).zip(found..second.len()).take_while(same).count();
     let (mut start, mut end) = (one.ceil_char_boundary(at - before), one.floor_char_boundary(at + after));
     // What a backslash begins stays whole.
     if one[..start].ends_with('\\') {
@@ -92,6 +95,11 @@ fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
         end -= 1;
     }
     start..end
+}
+
+/// Whether a quote begins or ends a string: no backslash makes it a part of one.
+fn is_end_of_string(text: &[u8], at: usize) -> bool {
+    text[at] == b'"' && text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }
 
 /// What stands for an image's data until the body is framed. It holds the hash of the image, so no prompt contains
@@ -129,6 +137,8 @@ mod tests {
         for error in [
             json!({"error": {"message": format!("cannot read: {document} (400)"), "code": 400}}).to_string(),
             json!({"error": {"message": format!("cannot read: {} ...", &document[3..60])}}).to_string(),
+            json!({"error": {"message": format!("cannot read: {document}")}}).to_string(),
+            json!({"error": {"why": "cannot read", "message": document}}).to_string(),
             format!("cannot read {}", &document[..26]),
         ] {
             let left = body.without_echo(Cow::Borrowed(&error));

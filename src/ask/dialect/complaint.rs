@@ -28,6 +28,10 @@ pub enum FormPart {
     Schema,
     /// The role of the instructions.
     Role,
+    /// That the schema is strict.
+    Strict,
+    /// That no stream is wanted.
+    NoStream,
     /// Content in blocks.
     Blocks,
 }

@@ -16,6 +16,15 @@ use std::time::Duration;
 #[serde(deny_unknown_fields)]
 struct Table {
     error: Vec<Row>,
+    hint: Vec<Hint>,
+}
+
+/// What a person can do about an error.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hint {
+    phrases: Vec<String>,
+    says: String,
 }
 
 #[derive(Deserialize)]
@@ -59,12 +68,12 @@ pub(super) enum Meaning {
     InvalidAnswer,
 }
 
-static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    let mut rows = toml::from_str::<Table>(include_str!("errors.toml")).map(|table| table.error).unwrap_or_default();
-    for code in rows.iter_mut().flat_map(|row| &mut row.codes) {
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = toml::from_str(include_str!("errors.toml")).unwrap_or(Table { error: Vec::new(), hint: Vec::new() });
+    for code in table.error.iter_mut().flat_map(|row| &mut row.codes) {
         *code = folded(code);
     }
-    rows
+    table
 });
 
 /// A code without its spelling: `InsufficientBalance` is `insufficient_balance`.
@@ -84,7 +93,7 @@ impl Row {
 
 fn meaning(said: &Said, retry_after: Option<Duration>) -> Meaning {
     let codes: Vec<String> = said.codes.iter().map(|code| folded(code)).collect();
-    let row = TABLE.iter().find(|row| row.fits(said, &codes, retry_after.is_some()));
+    let row = TABLE.error.iter().find(|row| row.fits(said, &codes, retry_after.is_some()));
     match row.map_or(Meaning::Rejected, |row| row.means) {
         Meaning::Limit if said.is_daily() && retry_after.is_none() => Meaning::Later,
         // A failure inside a 200 that nothing is known about came after work was begun.
@@ -149,9 +158,11 @@ pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
     }
     let code = if meaning == Meaning::Rejected && class != Class::Permanent { FailureCode::ServerError } else { code };
     let status = if said.status == said.outer { said.status.to_string() } else { format!("{} ({} inside)", said.outer, said.status) };
+    let hint = TABLE.hint.iter().find(|hint| hint.phrases.iter().any(|phrase| has(&said.wording, phrase)));
+    let hint = hint.map_or_else(String::new, |hint| format!(". {}", hint.says));
     let message = match said.codes.iter().find(|code| !code.contains(' ')) {
-        Some(reason) => format!("HTTP {status} {reason}: {}", said.message),
-        None => format!("HTTP {status}: {}", said.message),
+        Some(reason) => format!("HTTP {status} {reason}: {}{hint}", said.message),
+        None => format!("HTTP {status}: {}{hint}", said.message),
     };
     Fault { status: Some(said.status), pressure, complaint, ..Fault::new(class, code, message) }
 }

@@ -118,6 +118,23 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
     }
 }
 
+/// The table for people: words, parts of words, and what docmill does.
+#[cfg(test)]
+pub(super) fn described() -> impl Iterator<Item = [String; 3]> {
+    let listed = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    TABLE.iter().map(move |(meaning, words, parts)| {
+        let does = match meaning {
+            Meaning::Complete => "takes the answer, if it fits its schema",
+            Meaning::Truncated => "asks again with more room; at last: row `truncated`",
+            Meaning::TooLong => "row `too_long`",
+            Meaning::Filtered => "row `filtered`",
+            Meaning::Refused => "row `refused`",
+            Meaning::Failed => "asks again; at last: row `bad_reply`",
+        };
+        [listed(words), listed(parts), does.to_owned()]
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ mod decode;
 mod errors;
 mod finish;
 mod gemini;
+mod halves;
 mod limits;
 mod openai;
 mod responses;
@@ -160,12 +161,12 @@ impl Dialect {
             Decoded::Events => {
                 let mut reader = self.stream();
                 reader.push(http.body);
-                reader.finish(http.header)
+                reader.finish(http.header, None)
             }
             Decoded::Values(values) => {
                 let mut reader = self.stream();
                 reader.take_all(values);
-                reader.finish(http.header)
+                reader.finish(http.header, None)
             }
             Decoded::Unreadable => Err(errors::unreadable(http)),
         }

@@ -45,7 +45,8 @@ struct ResponseFormat<'a> {
 #[derive(Serialize)]
 struct JsonSchema<'a> {
     name: &'static str,
-    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
     schema: &'a Value,
 }
 
@@ -58,7 +59,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let response_format = match shape.schema {
         SchemaStyle::Native => Some(ResponseFormat {
             r#type: "json_schema",
-            json_schema: Some(JsonSchema { name: "answer", strict: true, schema: &call.schema }),
+            json_schema: Some(JsonSchema { name: "answer", strict: shape.strict.then_some(true), schema: &call.schema }),
         }),
         SchemaStyle::Json => Some(ResponseFormat { r#type: "json_object", json_schema: None }),
         SchemaStyle::Prompt => None,
@@ -75,8 +76,8 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
         reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
         // Left to itself, the provider would write every prompt to its cache, at a price.
         prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": EXPLICIT})),
-        // Always sent: some servers stream unless a request says no.
-        stream: Some(extra.stream).filter(|_| ours("stream")),
+        // Some servers stream unless a request says no.
+        stream: Some(extra.stream).filter(|stream| *stream || shape.no_stream),
         stream_options: (extra.stream && shape.stream_usage && ours("stream_options")).then(|| json!({"include_usage": true})),
         further: &shape.body,
     };

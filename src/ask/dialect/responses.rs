@@ -31,7 +31,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     }
     match shape.schema {
         SchemaStyle::Native => {
-            body["text"] = json!({"format": {"type": "json_schema", "name": "answer", "strict": true, "schema": &*call.schema}});
+            body["text"] = json!({"format": {"type": "json_schema", "name": "answer", "schema": &*call.schema}});
+            if shape.strict {
+                body["text"]["format"]["strict"] = json!(true);
+            }
         }
         SchemaStyle::Json => body["text"] = json!({"format": {"type": "json_object"}}),
         SchemaStyle::Prompt => {}
@@ -42,8 +45,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if shape.cache {
         body["prompt_cache_options"] = json!({"mode": EXPLICIT});
     }
-    // Always sent: some servers stream unless a request says no.
-    body["stream"] = json!(extra.stream);
+    // Some servers stream unless a request says no.
+    if extra.stream || shape.no_stream {
+        body["stream"] = json!(extra.stream);
+    }
     for (field, value) in &*shape.body {
         body[field] = value.clone();
     }

@@ -30,6 +30,10 @@ pub struct Shape {
     pub store: bool,
     /// Whether the detail of images is named.
     pub detail: bool,
+    /// Whether the schema of the answer is called strict.
+    pub strict: bool,
+    /// Whether it is said that no stream is wanted.
+    pub no_stream: bool,
     /// Whether content that is text alone may stand in blocks.
     pub blocks: bool,
     /// Further fields, which win over ours.
@@ -101,6 +105,10 @@ pub enum Feature {
     Store,
     /// The detail of images.
     Detail,
+    /// That the schema is strict.
+    Strict,
+    /// That no stream is wanted.
+    NoStream,
     /// Text in blocks.
     Blocks,
     /// A field of the settings.
@@ -122,6 +130,8 @@ impl Feature {
             Self::StreamUsage => about(FormPart::StreamUsage),
             Self::Store => about(FormPart::Store),
             Self::Detail => about(FormPart::Detail),
+            Self::Strict => about(FormPart::Strict),
+            Self::NoStream => about(FormPart::NoStream),
             Self::Blocks => about(FormPart::Blocks),
         }
     }
@@ -150,6 +160,8 @@ impl Shape {
             stream_usage: true,
             store: true,
             detail: true,
+            strict: true,
+            no_stream: true,
             blocks: true,
             body: Arc::new(body),
         }
@@ -164,10 +176,12 @@ impl Shape {
         let used = [
             (openai, Feature::Limit(self.limit)),
             (chat && extra.stream && self.stream_usage, Feature::StreamUsage),
+            (dialect != Dialect::Gemini && !extra.stream && self.no_stream, Feature::NoStream),
             (self.cache && (openai || (dialect == Dialect::Anthropic && extra.cache)), Feature::Cache),
             (dialect == Dialect::Responses && self.store, Feature::Store),
             (openai && !text_alone && self.detail, Feature::Detail),
             (call.effort.is_some() && self.effort, Feature::Effort),
+            (openai && self.schema == SchemaStyle::Native && self.strict, Feature::Strict),
             (true, Feature::Schema(self.schema, Arc::clone(&call.task))),
             (!call.system.is_empty() && self.role != Role::User, Feature::Role(self.role)),
             (text_alone && blocks && self.blocks, Feature::Blocks),
@@ -234,6 +248,14 @@ impl Shape {
                 self.detail = false;
                 "the detail of images is left out"
             }
+            Feature::Strict => {
+                self.strict = false;
+                "the schema is not called strict"
+            }
+            Feature::NoStream => {
+                self.no_stream = false;
+                "stream = false is left out"
+            }
             Feature::Blocks => {
                 self.blocks = false;
                 "content is sent as one text"
@@ -261,6 +283,8 @@ impl Shape {
             Feature::StreamUsage => self.stream_usage = true,
             Feature::Store => self.store = true,
             Feature::Detail => self.detail = true,
+            Feature::Strict => self.strict = true,
+            Feature::NoStream => self.no_stream = true,
             Feature::Blocks => self.blocks = true,
             Feature::Further(field) => {
                 if let Some(value) = usual.body.get(field) {

@@ -5,7 +5,7 @@
 //! its content: some servers reply in one piece to those who ask for a stream.
 
 use super::sse::Events;
-use super::{Dialect, HttpReply, content, decode, errors, finish, usage};
+use super::{Body, Dialect, HttpReply, content, decode, errors, finish, halves, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{FailureCode, Repair, Reply};
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ pub struct StreamReader {
     done: bool,
     /// An event held the whole reply.
     in_one_piece: bool,
+    /// An event ended or began with half a character.
+    has_halves: bool,
 }
 
 impl Dialect {
@@ -46,6 +48,7 @@ impl Dialect {
             started: false,
             done: false,
             in_one_piece: false,
+            has_halves: false,
         }
     }
 }
@@ -87,11 +90,19 @@ impl StreamReader {
         self.done
     }
 
-    /// The reply, when no more bytes come.
-    pub fn finish(mut self, header: &dyn Fn(&str) -> Option<String>) -> Result<Reply, Fault> {
+    /// The reply, when no more bytes come. What an error repeats of the request `asked` is left out: a document's own words must not
+    /// decide what its failure means.
+    pub fn finish(mut self, header: &dyn Fn(&str) -> Option<String>, asked: Option<&Body>) -> Result<Reply, Fault> {
         let mut events = Vec::new();
         self.events.finish(|data| events.push(data.to_owned()));
         self.take(&events);
+        if self.has_halves && halves::join_all(&mut self.whole) {
+            self.repaired.insert(Repair::LoneSurrogate);
+        }
+        if let Some(asked) = asked {
+            let in_choice = self.whole.pointer_mut("/choices/0/error");
+            self.error.iter_mut().chain(in_choice).for_each(|error| leave_out_echo(error, asked));
+        }
         if let Some(error) = &self.error {
             // As if it had come instead of the reply; but some of it may have been billed.
             let fault = errors::sort(&HttpReply { status: 200, header, body: b"" }, Some(error));
@@ -113,6 +124,9 @@ impl StreamReader {
                 self.done = true;
                 continue;
             }
+            let marked = halves::marked(data);
+            self.has_halves |= marked.is_some();
+            let data = marked.as_deref().unwrap_or(data);
             match serde_json::from_str(data) {
                 Ok(event) => self.event(event, &mut text),
                 // Some servers leave out the empty line between two events. What is no JSON is something that we do not know, such
@@ -126,7 +140,7 @@ impl StreamReader {
                 }
             }
         }
-        text
+        if self.has_halves { halves::joined(&text).0 } else { text }
     }
 
     /// Takes a stream that is there as a list.
@@ -213,6 +227,9 @@ impl StreamReader {
         let Some(choice) = event["choices"].get(0) else { return };
         let reply = &mut whole["choices"][0];
         append(&mut reply["message"]["content"], &choice["delta"]["content"], text);
+        for call in choice["delta"]["tool_calls"].as_array().into_iter().flatten() {
+            tool_call(&mut reply["message"]["tool_calls"], call);
+        }
         if choice["delta"]["refusal"].is_string() {
             append(&mut reply["message"]["refusal"], &choice["delta"]["refusal"], &mut String::new());
         }
@@ -265,6 +282,34 @@ impl StreamReader {
             whole["candidates"][0]["finishReason"] = candidate["finishReason"].clone();
             self.done = true;
         }
+    }
+}
+
+/// Adds a piece of the call of a tool. A piece without a number or with a known one belongs to the call before it.
+fn tool_call(calls: &mut Value, piece: &Value) {
+    if !calls.is_array() {
+        *calls = json!([]);
+    }
+    let Some(calls) = calls.as_array_mut() else { return };
+    let number = piece["index"].as_u64().and_then(|number| usize::try_from(number).ok());
+    let is_other = calls.last().is_none_or(|last| piece["id"].is_string() && !last["id"].is_null() && piece["id"] != last["id"]);
+    if is_other || number.is_some_and(|number| number >= calls.len()) {
+        calls.push(json!({"id": piece["id"], "function": {"arguments": ""}}));
+    }
+    let at = number.filter(|number| *number < calls.len() && !is_other).unwrap_or(calls.len() - 1);
+    match (&mut calls[at]["function"]["arguments"], &piece["function"]["arguments"]) {
+        (Value::String(all), Value::String(more)) => all.push_str(more),
+        (all, whole @ Value::Object(_)) => *all = whole.clone(),
+        _ => {}
+    }
+}
+
+/// An error without what it repeats of the request.
+fn leave_out_echo(error: &mut Value, asked: &Body) {
+    let text = error.to_string();
+    // What is left is JSON.
+    if let Ok(left) = serde_json::from_str(&asked.without_echo(text.into())) {
+        *error = left;
     }
 }
 

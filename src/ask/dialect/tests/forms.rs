@@ -41,7 +41,7 @@ fn both(dialect: Dialect, body: &str) -> Reply {
         reader.push(&body.as_bytes()[cut..]);
         let reply = match reader.body() {
             Some(whole) => read(dialect, 200, &[], std::str::from_utf8(whole).unwrap()),
-            None => reader.finish(&|_| None),
+            None => reader.finish(&|_| None, None),
         };
         assert_eq!(reply.as_ref(), Ok(&plain), "{body} cut at {cut}");
     }

@@ -3,6 +3,7 @@
 use super::read;
 use crate::ask::dialect::Dialect;
 use crate::ask::dialect::complaint::FormPart;
+use crate::ask::dialect::finish;
 use crate::ask::fault::{Class, Fault, Pressure, StopKind};
 use crate::model::FailureCode;
 use serde::Deserialize;
@@ -44,16 +45,18 @@ fn wordings() -> Vec<Wording> {
     toml::from_str::<Wordings>(include_str!("../wordings.toml")).unwrap().wording
 }
 
-const PARTS: [FormPart; 9] = [
+const PARTS: [FormPart; 11] = [
     FormPart::Limit,
     FormPart::StreamUsage,
     FormPart::Cache,
     FormPart::Store,
     FormPart::Detail,
     FormPart::Effort,
+    FormPart::Strict,
     FormPart::Schema,
     FormPart::Role,
     FormPart::Blocks,
+    FormPart::NoStream,
 ];
 
 #[test]
@@ -95,6 +98,24 @@ fn every_wording_is_sorted_rightly() {
 }
 
 #[test]
+fn images_that_a_model_does_not_take_are_said_to_be_the_reason() {
+    for (status, said) in [
+        (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+        (400, "google/gemma-3-1b-it is not a multimodal model"),
+        (404, "No endpoints found that support image input"),
+        (400, "Invalid content type. image_url is only supported by certain models."),
+        (422, "Failed to deserialize the JSON body: messages[0]: unknown variant `image_url`, expected `text`"),
+        (400, "This model does not support image inputs"),
+    ] {
+        let body = serde_json::json!({"error": {"message": said}}).to_string();
+        let fault = read(Dialect::Compatible, status, &[], &body).unwrap_err();
+        assert!(fault.message.contains("takes no images") && fault.message.contains("llm.model"), "{}", fault.message);
+    }
+    let other = r#"{"error":{"message":"could not process image"}}"#;
+    assert!(!read(Dialect::Compatible, 400, &[], other).unwrap_err().message.contains("takes no images"));
+}
+
+#[test]
 fn a_body_of_any_bytes_is_sorted_by_its_status() {
     let mut random = fastrand::Rng::with_seed(1);
     for n in 0..1000 {
@@ -123,6 +144,8 @@ fn does(fault: &Fault, form: Option<FormPart>) -> (usize, String) {
             FormPart::Schema => "with the schema in the prompt",
             FormPart::Role => "with the instructions in another place",
             FormPart::Blocks => "with the content as one text",
+            FormPart::Strict => "without `strict`",
+            FormPart::NoStream => "without `stream`",
         };
         return (0, format!("sends it {other}"));
     }
@@ -170,8 +193,15 @@ fn tables() -> String {
     let sections = HEADINGS.iter().zip(sections);
     let sections =
         sections.map(|(heading, rows)| format!("## {heading}\n\n| provider | status | wording | docmill |\n|---|---|---|---|\n{rows}"));
-    sections.collect::<Vec<_>>().join("\n")
+    let ends: String = finish::described().map(|row| format!("| {} |\n", row.join(" | "))).collect();
+    let ends = format!("{ENDS}| is one of these words | or has one of these parts | docmill |\n|---|---|---|\n{ends}");
+    sections.chain([ends]).collect::<Vec<_>>().join("\n")
 }
+
+/// What stands above the table of finish reasons.
+const ENDS: &str = "## How an answer ends\n\nA reply with status 200 says why the model stopped (`finish_reason`, `stop_reason`, `finishReason` or \
+    `status`). docmill reads the\nreason without regard to case, `-`, `_` and blanks; the first row that fits holds. `ERROR_LIMIT` is a token \
+    limit. A reason that is\nnot listed matters only if there is no text: then docmill asks again; at last: row `bad_reply`.\n\n";
 
 /// `DOCMILL_UPDATE_MANUAL=1` writes the page anew.
 #[test]

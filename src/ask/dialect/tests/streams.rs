@@ -1,8 +1,9 @@
 //! Streams, cut and re-cut everywhere.
 
-use crate::ask::dialect::Dialect;
-use crate::ask::fault::{Class, Fault};
-use crate::model::{FailureCode, Reply, Stop, Usage};
+use crate::ask::dialect::{Body, Dialect};
+use crate::ask::fault::{Class, Fault, Pressure};
+use crate::model::{FailureCode, Repair, Reply, Stop, Usage};
+use serde_json::json;
 
 const ANTHROPIC: &str = r#"event: message_start
 data: {"type":"message_start","message":{"id":"msg_1","role":"assistant","model":"claude-haiku-5-5","content":[],"stop_reason":null,"usage":{"input_tokens":42,"cache_read_input_tokens":7,"cache_creation_input_tokens":0,"output_tokens":1}}}
@@ -63,7 +64,7 @@ const STREAMS: [(Dialect, &str, &str); 4] = [
 fn read<'b>(dialect: Dialect, chunks: impl IntoIterator<Item = &'b [u8]>) -> (String, Result<Reply, Fault>) {
     let mut reader = dialect.stream();
     let text = chunks.into_iter().map(|chunk| reader.push(chunk)).collect();
-    (text, reader.finish(&|_| None))
+    (text, reader.finish(&|_| None, None))
 }
 
 #[test]
@@ -113,4 +114,68 @@ fn an_error_in_the_middle_is_like_one_at_the_beginning_but_may_be_billed() {
     assert_eq!((fault.code, fault.usage.input()), (FailureCode::Overloaded, 49));
     let stream = "data: {\"error\":{\"code\":429,\"message\":\"slow\"}}\n\n";
     assert_eq!(read(Dialect::Compatible, [stream.as_bytes()]).1.unwrap_err().code, FailureCode::RateLimited);
+}
+
+#[test]
+fn what_an_error_in_a_stream_repeats_of_the_document_decides_nothing() {
+    let document = "We met the rate limit, and our account is suspended. The prompt is too long.";
+    let asked = Body::new(&json!({"messages": [{"role": "user", "content": document}]}), &[]);
+    let message = format!("the grammar failed after: {document}");
+    let begin = "data: {\"choices\":[{\"delta\":{\"content\":\"{\"}}]}\n\n";
+    let in_choice = json!({"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": message}}]});
+    for error in [json!({"error": {"message": message, "code": 500}}), in_choice, json!({"error": {"message": message}})] {
+        let mut reader = Dialect::Compatible.stream();
+        reader.push(format!("{begin}data: {error}\n\n").as_bytes());
+        let fault = reader.finish(&|_| None, Some(&asked)).unwrap_err();
+        assert!(!fault.message.contains("suspended") && fault.message.contains("the grammar failed"), "{}", fault.message);
+        assert_eq!((&fault.code, fault.pressure), (&FailureCode::ServerError, Pressure::None), "{error}");
+    }
+}
+
+#[test]
+fn a_character_that_two_events_share_is_one() {
+    let openai = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let anthropic =
+        |text: &str| format!("data: {{\"type\":\"content_block_delta\",\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n");
+    let gemini = |text: &str| format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n");
+    let stream = |pieces: [&str; 3], dialect| {
+        let (begin, end, event): (_, _, &dyn Fn(&str) -> String) = match dialect {
+            Dialect::Anthropic => {
+                let end = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n";
+                ("data: {\"type\":\"message_start\",\"message\":{\"content\":[]}}\n\n", end, &anthropic)
+            }
+            Dialect::Gemini => ("", "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n", &gemini),
+            _ => ("", "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", &openai),
+        };
+        let stream = format!("{begin}{}{end}", pieces.map(event).concat());
+        read(dialect, [stream.as_bytes()]).1.unwrap()
+    };
+    for dialect in [Dialect::Compatible, Dialect::Anthropic, Dialect::Gemini] {
+        let reply = stream(["a\\ud83d", "\\ude00b", "\\ud83d\\ude00"], dialect);
+        assert_eq!((reply.text.as_str(), reply.repaired.len()), ("a😀b😀", 0), "{dialect:?}");
+        let reply = stream(["a\\ud83d", "b", "\\ude00"], dialect);
+        assert_eq!(reply.text, "a\u{fffd}b\u{fffd}");
+        assert!(reply.repaired.contains(&Repair::LoneSurrogate), "{dialect:?}");
+    }
+}
+
+#[test]
+fn the_call_of_a_tool_is_an_answer_in_a_stream_as_well() {
+    let event = |delta: &serde_json::Value, finish: &serde_json::Value| {
+        format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
+    };
+    let piece = |id: Option<&str>, index: Option<u64>, arguments: &str| {
+        json!({"tool_calls": [{"index": index, "id": id, "function": {"name": "json", "arguments": arguments}}]})
+    };
+    let end = event(&json!({}), &json!("tool_calls"));
+    let text = |pieces: &[serde_json::Value]| {
+        let pieces: String = pieces.iter().map(|delta| event(delta, &json!(null))).collect();
+        read(Dialect::Compatible, [format!("{pieces}{end}").as_bytes()]).1.unwrap().text
+    };
+    assert_eq!(text(&[piece(Some("a"), Some(0), "{\"a\""), piece(None, Some(0), ":1}")]), "{\"a\":1}");
+    assert_eq!(text(&[piece(Some("a"), None, "{\"a\":"), piece(Some("a"), None, "1}")]), "{\"a\":1}");
+    assert_eq!(text(&[json!({"tool_calls": [{"function": {"arguments": {"a": 1}}}]})]), "{\"a\":1}");
+    // Of two calls nobody knows which is the answer, and a text is one.
+    assert_eq!(text(&[piece(Some("a"), Some(0), "{}"), piece(Some("b"), Some(1), "{}")]), "");
+    assert_eq!(text(&[piece(Some("a"), Some(0), "{}"), json!({"content": "{\"b\":2}"})]), "{\"b\":2}");
 }
