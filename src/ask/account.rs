@@ -2,9 +2,9 @@
 
 use super::address::Address;
 use super::dialect::Dialect;
+use super::images::media_resolution;
 use super::pricing::Prices;
 use super::provider::Provider;
-use super::images::media_resolution;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
 use super::transport::is_loopback;

@@ -46,6 +46,8 @@ pub async fn inspect(
     facts.orders = orders(&content);
     let portions = divide(&content, &mut facts, &job, longest)?;
     let mut calls = job.calls(&portions, None, &account.model, None)?;
-    calls.iter_mut().for_each(|call| account.count_images(call));
+    for call in &mut calls {
+        account.count_images(call);
+    }
     Ok(Inspected { facts, job, portions, calls })
 }

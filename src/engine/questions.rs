@@ -34,7 +34,9 @@ pub(super) async fn answer(
 ) -> Result<Answered, Unfinished> {
     let (job, model, effort) = (subject.job, &desk.account().model, desk.effort());
     let mut calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
-    calls.iter_mut().for_each(|call| desk.account().count_images(call));
+    for call in &mut calls {
+        desk.account().count_images(call);
+    }
     let mut calls = desk.ask_all(subject, calls).await?;
     let in_parts = calls.iter().any(|call| call.part.is_some());
     let mut answers = None;

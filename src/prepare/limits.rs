@@ -77,8 +77,7 @@ impl ImageLimits {
             return largest(width, height, |w, h| w.max(h) <= self.max_edge && self.count.keeps(w, h));
         }
         let (width, height) = within_edge(width, height, self.max_edge);
-        let (width, height) =
-            if self.count.limits_area() { (width, height) } else { within_budget(width, height, PATCH, USEFUL_PATCHES) };
+        let (width, height) = if self.count.limits_area() { (width, height) } else { within_budget(width, height, PATCH, USEFUL_PATCHES) };
         self.count.shrunk(width, height)
     }
 
@@ -164,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_named_resolution_counts_where_the_model_has_resolutions() {
-        let tokens = |model, resolution| ImageLimits::of(Viewer { format: "gemini", model, resolution: Some(resolution) }).tokens(1000, 1000);
+        let tokens =
+            |model, resolution| ImageLimits::of(Viewer { format: "gemini", model, resolution: Some(resolution) }).tokens(1000, 1000);
         assert_eq!(tokens("gemini-3.8-flash", "MEDIA_RESOLUTION_LOW"), 280);
         assert_eq!(tokens("gemini-3.8-flash", "MEDIA_RESOLUTION_ULTRA_HIGH"), 2240);
         assert_eq!(tokens("gemini-3.8-flash", "something new"), 1120);

@@ -167,7 +167,15 @@ mod tests {
         let label = |n: u32| text::piece(&format!("[page {n}{FOLLOWS}")).unwrap();
         let image = |tokens: u64| {
             let base64 = bytes::Bytes::new();
-            Piece::Picture(Arc::new(Picture { media_type: "image/jpeg", base64, digest: String::new(), width: 1, height: 1, tokens, most_tokens: tokens }))
+            Piece::Picture(Arc::new(Picture {
+                media_type: "image/jpeg",
+                base64,
+                digest: String::new(),
+                width: 1,
+                height: 1,
+                tokens,
+                most_tokens: tokens,
+            }))
         };
         let document = Content(vec![label(1), image(500), label(2), image(50), label(3), image(500), text::piece("the end").unwrap()]);
         for limit in [3, 80, 120, 600] {

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 /// Puts one reply together.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what has been seen of the stream, each by itself")]
 pub struct StreamReader {
     dialect: Dialect,
     /// What came until it is known to be events, and all of it if it is none.

@@ -33,7 +33,15 @@ fn call(parts: Vec<Part>) -> Call {
 
 fn picture() -> Part {
     let base64 = Bytes::from_static(b"QUJD");
-    Part::Picture(Arc::new(Picture { media_type: "image/png", base64, digest: "d".repeat(64), width: 1, height: 1, tokens: 1, most_tokens: 3 }))
+    Part::Picture(Arc::new(Picture {
+        media_type: "image/png",
+        base64,
+        digest: "d".repeat(64),
+        width: 1,
+        height: 1,
+        tokens: 1,
+        most_tokens: 3,
+    }))
 }
 
 fn extra(dialect: Dialect, room: u32, note: Option<&str>) -> Extra<'_> {

@@ -164,9 +164,7 @@ fn the_call_of_a_tool_is_an_answer_in_a_stream_as_well() {
     let event = |delta: &serde_json::Value, finish: &serde_json::Value| {
         format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
     };
-    let piece = |id: Option<&str>, index: Option<u64>, arguments: &str| {
-        json!({"tool_calls": [{"index": index, "id": id, "function": {"name": "json", "arguments": arguments}}]})
-    };
+    let piece = |id: Option<&str>, index: Option<u64>, arguments: &str| json!({"tool_calls": [{"index": index, "id": id, "function": {"name": "json", "arguments": arguments}}]});
     let end = event(&json!({}), &json!("tool_calls"));
     let text = |pieces: &[serde_json::Value]| {
         let pieces: String = pieces.iter().map(|delta| event(delta, &json!(null))).collect();
