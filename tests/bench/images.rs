@@ -56,8 +56,13 @@ fn plain(photo: &[u8]) -> Vec<u8> {
 
 /// Twelve megapixels with shapes and sensor noise, as JPEG.
 pub fn photo() -> Vec<u8> {
-    let mut random = fastrand::Rng::with_seed(3);
-    let image = RgbImage::from_fn(4000, 3000, |x, y| {
+    photo_of(4000, 3000, 3)
+}
+
+/// The same of another size, and with other noise.
+pub fn photo_of(width: u32, height: u32, seed: u64) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let image = RgbImage::from_fn(width, height, |x, y| {
         let shade = ((f64::from(x) / 97.0).sin() * 50.0 + (f64::from(y) / 53.0).cos() * 40.0 + 128.0).clamp(0.0, 230.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
         let base = shade as u8;

@@ -10,6 +10,7 @@ mod bottleneck;
 mod child;
 mod corpus;
 mod durability;
+mod far_limits;
 mod formats;
 mod images;
 mod inputs;
@@ -37,6 +38,7 @@ fn main() {
             straggler::straggler(100_000);
             million::million(1_000_000);
             limits::limits();
+            far_limits::far_limits();
             bottleneck::bottleneck();
             formats::formats();
             inputs::rows(1_000_000);
@@ -54,6 +56,7 @@ fn main() {
         ["formats"] => formats::formats(),
         ["bottleneck"] => bottleneck::bottleneck(),
         ["limits"] => limits::limits(),
+        ["far-limits"] => far_limits::far_limits(),
         ["corpus", directories @ ..] => corpus::corpus(directories),
         ["rows"] => inputs::rows(1_000_000),
         ["rows", rows] => inputs::rows(rows.parse().unwrap()),
