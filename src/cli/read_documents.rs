@@ -3,7 +3,7 @@
 use super::args::{ReadDocumentsArgs, ReadSheetArgs};
 use super::exit::{Exit, Stop};
 use crate::failpoint;
-use crate::prepare::{serve, sheet_rows};
+use crate::prepare::{SheetChoice, serve, sheet_rows};
 use std::io::{BufWriter, Write as _, stdin, stdout};
 
 /// Libraries recurse over what a file contains; the limit of memory covers the stack too.
@@ -29,10 +29,11 @@ pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, Stop> {
     limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(Stop::internal)?;
     limits::cpu_from_now(args.seconds).map_err(Stop::internal)?;
     std::panic::set_hook(Box::new(|_| {}));
-    let (file, format, sheet, megabytes) = (args.file.clone(), args.format.clone(), args.sheet.clone(), args.megabytes);
+    let (file, format, megabytes) = (args.file.clone(), args.format.clone(), args.megabytes);
+    let wanted = SheetChoice { name: args.sheet.clone(), id_column: args.id_column.clone() };
     let reading = move || {
         let bytes = std::fs::read(&file).map_err(|e| e.to_string())?;
-        sheet_rows(&bytes, &format, sheet.as_deref(), megabytes, &mut BufWriter::new(stdout()))
+        sheet_rows(&bytes, &format, &wanted, megabytes, &mut BufWriter::new(stdout()))
     };
     let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(reading).map_err(Stop::internal)?;
     let read = reading.join().map_err(|_| Stop::usage("its reader broke down on it"))?;

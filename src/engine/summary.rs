@@ -103,12 +103,7 @@ pub(super) fn nothing_found(plan: &Plan) -> String {
         some => format!("{some} ([input], .docmillignore)"),
     };
     let looked_for = if plan.roots.are_listed() {
-        if plan.roots.has_rows() {
-            "the table has no rows (the first line of a CSV table names its columns)"
-        } else {
-            "the list names nothing"
-        }
-        .to_owned()
+        plan.roots.without_rows().unwrap_or("the list names nothing").to_owned()
     } else {
         format!("looked for images, texts, and documents (PDF, Office, web, mail ...); left out: {left_out}")
     };

@@ -31,7 +31,7 @@ mod wire;
 mod tests;
 
 pub use count::Count;
-pub use documents::{Extract, Page, PageImage, READERS, Reader, is_workbook, sheet_rows};
+pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, is_workbook, sheet_rows};
 pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
 pub use limits::ImageLimits;
 pub use memory::peak_memory;

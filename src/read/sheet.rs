@@ -31,8 +31,9 @@ pub(super) fn of(given: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The rows of a sheet of the workbook at `path`, the first one if it has no name; `None`: it is no workbook.
-pub(super) fn rows(path: &Path, sheet: Option<&str>) -> Result<Option<Rows>, String> {
+/// The rows of a sheet of the workbook at `path`, the first one if it has no name; `None`: it is no workbook. Rows are told apart by
+/// `id_column`.
+pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) -> Result<Option<Rows>, String> {
     let say = |e: io::Error| e.to_string();
     let mut bytes = Vec::new();
     let mut file = File::open(path).map_err(say)?;
@@ -51,6 +52,7 @@ pub(super) fn rows(path: &Path, sheet: Option<&str>) -> Result<Option<Rows>, Str
     let rows = NamedTempFile::new().map_err(say)?;
     let mut command = Command::new(this_program().map_err(say)?);
     command.args([READ_SHEET, &MEGABYTES.to_string(), &SECONDS.to_string(), reader.format]).arg(path).args(sheet);
+    command.args(id_column.map(|column| format!("--id-column={column}")));
     command.env_clear().stdin(Stdio::null()).stdout(rows.reopen().map_err(say)?).stderr(Stdio::piped());
     let done = command.output().map_err(say)?;
     let said = String::from_utf8_lossy(&done.stderr);

@@ -43,6 +43,11 @@ impl Roots {
         counted.collect()
     }
 
+    /// Why a table among the inputs has no rows; `None` without a table.
+    pub fn without_rows(&self) -> Option<&'static str> {
+        self.0.iter().find_map(|root| if let RootKind::Table(table) = &root.kind { Some(table.without_rows()) } else { None })
+    }
+
     /// What people may not expect of the inputs.
     pub fn notes(&self) -> Vec<String> {
         let of_root = |root: &Root| if let RootKind::Table(table) = &root.kind { table.note(&root.path.to_string_lossy()) } else { None };

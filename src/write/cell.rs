@@ -18,7 +18,8 @@ pub fn cell(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// Text with a `'` in front if a spreadsheet would take it for a formula. Text that is a plain number is left alone.
+/// Text with a `'` in front if a spreadsheet would take it for a formula. Text that is a plain number, or a word for one, is left
+/// alone: it can refer to nothing and call nothing.
 /// Text that begins with `'` gets one too, so the rule can be undone: take one `'` away from the front.
 /// NUL characters, which no reader of CSV takes, are dropped.
 pub fn guarded(text: &str) -> Cow<'_, str> {
@@ -28,6 +29,8 @@ pub fn guarded(text: &str) -> Cow<'_, str> {
 }
 
 fn is_number(text: &str) -> bool {
-    // `inf`, `nan` and the like are numbers to Rust and text to everyone else.
-    text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E')) && text.parse::<f64>().is_ok()
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_word = ["inf", "infinity", "nan"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
+    is_word || (is_plain && text.parse::<f64>().is_ok())
 }

@@ -55,7 +55,15 @@ fn spreadsheets_find_no_formula_and_numbers_stay_numbers() {
         ("plain", "plain"),
         ("", ""),
         ("a\0b", "ab"),
-        ("-inf", "'-inf"),
+        ("-inf", "-inf"),
+        ("-Infinity", "-Infinity"),
+        ("+INFINITY", "+INFINITY"),
+        ("-NaN", "-NaN"),
+        ("-Infinity+A1", "'-Infinity+A1"),
+        ("-infinity()", "'-infinity()"),
+        ("=Infinity", "'=Infinity"),
+        ("--1", "'--1"),
+        ("-1+1", "'-1+1"),
     ] {
         assert_eq!(guarded(text), expected, "{text}");
     }

@@ -187,6 +187,9 @@ pub(super) struct ReadSheetArgs {
     pub file: PathBuf,
     /// The sheet
     pub sheet: Option<String>,
+    /// The column that tells its rows apart
+    #[arg(long)]
+    pub id_column: Option<String>,
 }
 
 /// Which run store.

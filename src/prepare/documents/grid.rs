@@ -14,6 +14,8 @@ pub(super) struct Grid {
     rows: BTreeMap<u32, Vec<(u32, String)>>,
     left: usize,
     full: bool,
+    /// Columns with numbers that may stand for others.
+    inexact: BTreeSet<u32>,
 }
 
 impl Grid {
@@ -22,7 +24,7 @@ impl Grid {
 
     /// An empty one that takes so many bytes.
     pub fn new(left: usize) -> Self {
-        Self { rows: BTreeMap::new(), left, full: false }
+        Self { rows: BTreeMap::new(), left, full: false, inexact: BTreeSet::new() }
     }
 
     /// Puts a value at (row, column). False when nothing more fits.
@@ -40,6 +42,23 @@ impl Grid {
         self.left -= cost;
         self.rows.entry(row).or_default().push((column, value.to_owned()));
         true
+    }
+
+    /// Notes whether a column has numbers that may stand for others.
+    pub fn note(&mut self, column: u32, is_inexact: bool) {
+        if is_inexact {
+            self.inexact.insert(column);
+        }
+    }
+
+    /// Whether a column has numbers that may stand for others.
+    pub fn is_inexact(&self, column: u32) -> bool {
+        self.inexact.contains(&column)
+    }
+
+    /// What stands in the first row, and in which columns.
+    pub fn header(&self) -> &[(u32, String)] {
+        self.rows.values().next().map_or(&[], Vec::as_slice)
     }
 
     /// The rows from the top: what stands in which column. `None`: not all of them fitted.

@@ -32,7 +32,7 @@ mod tags;
 mod verdict;
 mod xml;
 
-pub use sheet_rows::{is_workbook, sheet_rows};
+pub use sheet_rows::{SheetChoice, is_workbook, sheet_rows};
 
 use super::{ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced};
 use crate::model::Failure;

@@ -29,6 +29,14 @@ fn is_hidden(tag: &BytesStart) -> bool {
     matches!(attribute(tag, "table:visibility").as_deref(), Some("collapse" | "filter"))
 }
 
+/// Whether a cell may show a whole number, such as an id, with fewer digits than it has: `1.23456789012345E+15`.
+fn hides_digits(text: &str, value: f64) -> bool {
+    /// Spreadsheet programs show 15 digits.
+    const SHOWN: f64 = 1e15;
+    // In some languages a comma stands before the fraction.
+    value.fract() == 0.0 && value.abs() >= SHOWN && text.replace(',', ".").parse::<f64>().is_ok()
+}
+
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut book = Book { left: Grid::MOST, ..Book::default() };
     let archive = walk(bytes, settings.document_mb, &mut book)?;
@@ -158,6 +166,8 @@ impl Book {
     fn close_cell(&mut self) {
         let text = Some(self.text.trim().to_owned()).filter(|text| !text.is_empty());
         // A number without a text was written by a program that leaves showing it to others.
+        let text = text.filter(|text| !self.plain.is_some_and(|plain| hides_digits(text, plain)));
+        let is_inexact = self.plain.is_some_and(sheet::is_inexact);
         let mut value = self.date.take().or(text).or_else(|| self.plain.map(sheet::number)).unwrap_or_default();
         self.aside.unsolved += usize::from(self.unsolved && value.is_empty());
         if !self.comment.is_empty() {
@@ -167,6 +177,9 @@ impl Book {
         }
         if !value.is_empty() {
             self.cells.push((self.column, self.columns, value));
+        }
+        if let Some((_, grid)) = &mut self.sheet {
+            grid.note(self.column, is_inexact);
         }
         self.column = self.column.saturating_add(self.columns);
     }

@@ -71,8 +71,7 @@ pub(super) fn xlsx<T>(bytes: &[u8], megabytes: u64, with: impl FnOnce(&[Sheet], 
         let per_cents: Vec<Option<usize>> = cells.styles().iter().map(per_cent).collect();
         while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(text)? {
             let value = Data::from(cell.get_value().clone());
-            let per_cent = per_cents.get(style).copied().flatten();
-            if !grid.put(cell.get_position(), || shown(&value, per_cent)) {
+            if !put(grid, cell.get_position(), &value, per_cents.get(style).copied().flatten()) {
                 break;
             }
         }
@@ -90,8 +89,7 @@ pub(super) fn xlsb<T>(bytes: &[u8], megabytes: u64, with: impl FnOnce(&[Sheet], 
     with(&sheets, &mut |name, grid| {
         let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
         while let Some(cell) = cells.next_cell().map_err(text)? {
-            let value = Data::from(cell.get_value().clone());
-            if !grid.put(cell.get_position(), || shown(&value, None)) {
+            if !put(grid, cell.get_position(), &Data::from(cell.get_value().clone()), None) {
                 break;
             }
         }
@@ -112,12 +110,20 @@ pub(super) fn xls<T>(bytes: &[u8], with: impl FnOnce(&[Sheet], Fill<'_>) -> Resu
         for (row, column, value) in range.used_cells() {
             let far = |start: u32, steps: usize| start.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX));
             let position = (far(top, row), far(left, column));
-            if !grid.put(position, || shown(value, None)) {
+            if !put(grid, position, value, None) {
                 break;
             }
         }
         Ok(())
     })
+}
+
+/// Puts a cell into the grid. False when nothing more fits.
+fn put(grid: &mut Grid, position: (u32, u32), value: &Data, per_cent: Option<usize>) -> bool {
+    if let Data::Float(number) = value {
+        grid.note(position.1, is_inexact(*number));
+    }
+    grid.put(position, || shown(value, per_cent))
 }
 
 fn text(error: impl Display) -> String {
@@ -193,10 +199,31 @@ fn shown(value: &Data, per_cent: Option<usize>) -> String {
     }
 }
 
-/// A number without the digits that are an accident of binary fractions: 0.3 and not 0.30000000000000004.
+/// A number with all the digits that tell it from others, but without those that are an accident of binary fractions.
+///
+/// Two ids of 16 digits must not become one, so whole numbers stand as they are. Of a fraction the shortest digits stand that
+/// make the same number again, unless rounding to 15 digits, as spreadsheet programs do, saves at least [`NOISE`] of them: 0.3 and
+/// not 0.30000000000000004.
 pub(super) fn number(value: f64) -> String {
     let rounded = format!("{value:.14e}").parse().unwrap_or(value);
-    if rounded != 0.0 && !(1e-9..1e21).contains(&rounded.abs()) { format!("{rounded:e}") } else { format!("{rounded}") }
+    let is_noise = value.fract() != 0.0 && digits(rounded) + NOISE <= digits(value);
+    let value = if is_noise { rounded } else { value };
+    if value != 0.0 && !(1e-9..1e21).contains(&value.abs()) { format!("{value:e}") } else { format!("{value}") }
+}
+
+/// So many digits fewer are no chance.
+const NOISE: usize = 4;
+
+/// The significant digits of a number.
+fn digits(value: f64) -> usize {
+    format!("{value:e}").split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count()
+}
+
+/// Whether a workbook may hold this number for another one, as it has no room for all digits.
+pub(super) fn is_inexact(value: f64) -> bool {
+    /// From here on not every whole number has a double of its own.
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    value.fract() == 0.0 && value.abs() >= LARGEST
 }
 
 /// How many digits a format shows behind the point of a per cent.
@@ -315,4 +342,33 @@ fn left_out(bytes: &[u8]) -> Vec<String> {
         notes.push("macros left out".to_owned());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_the_digits_that_tell_them_from_others() {
+        for (value, written) in [
+            (1_234_567_890_123_450.0, "1234567890123450"),
+            (1_234_567_890_123_453.0, "1234567890123453"),
+            (9_007_199_254_740_991.0, "9007199254740991"),
+            (-9_007_199_254_740_993.0, "-9007199254740992"),
+            (1e22, "1e22"),
+            (0.1 + 0.2, "0.3"),
+            (0.1 + 0.7, "0.8"),
+            (100.1 * 3.0, "300.3"),
+            (1_234_567_890.1 + 0.2, "1234567890.3"),
+            (1.0 / 3.0, "0.3333333333333333"),
+            (std::f64::consts::PI, "3.141592653589793"),
+            (1_234_567_890_123.456, "1234567890123.456"),
+            (123_456_789.123_456_78, "123456789.12345678"),
+            (2.5e-10, "2.5e-10"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(number(value), written);
+        }
+        assert!(is_inexact(1e17) && !is_inexact(9_007_199_254_740_991.0) && !is_inexact(0.5));
+    }
 }

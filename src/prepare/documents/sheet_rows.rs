@@ -1,7 +1,7 @@
 //! A sheet of a workbook as a table: its first row names the columns, each further one is an object of JSON on a line of its own.
 //!
-//! Promises: cells say what people see in them; rows and columns that say nothing are left out; a sheet that is larger than its limit is
-//! refused and not cut.
+//! Promises: cells say what people see in them, and numbers have all their digits; rows and columns that say nothing are left out; a sheet
+//! that is larger than its limit is refused and not cut; so is one whose ids are numbers that a workbook does not tell apart.
 
 use super::grid::Grid;
 use super::{ods, sheet, verdict};
@@ -21,28 +21,50 @@ pub fn is_workbook(format: &str) -> bool {
     WORKBOOKS.contains(&format)
 }
 
-/// Writes the rows of a sheet of a workbook, the first one if it has no name. The names of all sheets, that one first.
-pub fn sheet_rows(bytes: &[u8], format: &str, name: Option<&str>, megabytes: u64, out: &mut impl Write) -> Result<Vec<String>, String> {
+/// Which sheet is wanted, and as what.
+#[derive(Debug, Clone, Default)]
+pub struct SheetChoice {
+    /// Its name; the first one if it has none.
+    pub name: Option<String>,
+    /// The column that tells rows apart.
+    pub id_column: Option<String>,
+}
+
+/// Writes the rows of a sheet of a workbook. The names of all sheets, that one first.
+pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u64, out: &mut impl Write) -> Result<Vec<String>, String> {
+    let name = wanted.name.as_deref();
     let most = usize::try_from(megabytes.saturating_mul(1_000_000) / SHARE).unwrap_or(usize::MAX);
     let filled = |sheets: &[Sheet], fill: sheet::Fill<'_>| {
         let tables = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).map(|sheet| sheet.name.clone());
-        let names = ordered(tables.collect(), name).map_err(|why| verdict::damaged("a workbook", why))?;
+        let names = match ordered(tables.collect(), name) {
+            Ok(names) => names,
+            // The workbook is whole: this is no verdict on it.
+            Err(why) => return Ok(Err(why)),
+        };
         let mut grid = Grid::new(most);
         fill(&names[0], &mut grid).map_err(|why| verdict::damaged("a workbook", why))?;
-        Ok((names, grid))
+        Ok(Ok((names, grid)))
     };
-    let read: Result<(Vec<String>, Grid), Failure> = match format {
+    let read: Result<Result<(Vec<String>, Grid), String>, Failure> = match format {
         "xlsx" => sheet::xlsx(bytes, megabytes, filled),
         "xlsb" => sheet::xlsb(bytes, megabytes, filled),
         "xls" => sheet::xls(bytes, filled),
-        _ => ods::sheets(bytes, megabytes, most).and_then(|mut sheets| {
-            let names = ordered(sheets.iter().map(|(name, _)| name.clone()).collect(), name);
-            let names = names.map_err(|why| verdict::damaged("a workbook", why))?;
+        _ => ods::sheets(bytes, megabytes, most).map(|mut sheets| {
+            let names = ordered(sheets.iter().map(|(name, _)| name.clone()).collect(), name)?;
             let at = sheets.iter().position(|(name, _)| *name == names[0]).unwrap_or(0);
             Ok((names, sheets.swap_remove(at).1))
         }),
     };
-    let (names, grid) = read.map_err(|failure| failure.message)?;
+    let (names, grid) = read.map_err(|failure| failure.message)??;
+    let is_id = |(_, name): &&(u32, String)| wanted.id_column.as_deref() == Some(name.trim());
+    if let Some((column, id)) = grid.header().iter().find(is_id)
+        && grid.is_inexact(*column)
+    {
+        return Err(format!(
+            "column \"{}\" has whole numbers above 2^53, of which a workbook keeps the first digits only, so they do not tell rows apart: make the column text, or save the sheet as CSV from the program that has the numbers",
+            id.trim()
+        ));
+    }
     let rows =
         grid.into_rows().ok_or_else(|| format!("sheet {} has more than {} MB of cells: save it as CSV", names[0], most / 1_000_000))?;
     write(rows.collect(), out)?;

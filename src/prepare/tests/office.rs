@@ -204,6 +204,49 @@ fn ods() -> Vec<u8> {
     )
 }
 
+/// The rows of an OpenDocument sheet whose cells have these numbers, and show them otherwise.
+fn ods_of_numbers(numbers: &[(&str, &str)]) -> Vec<u8> {
+    let cell = |(value, shown): &(&str, &str)| {
+        format!("<table:table-row><table:table-cell office:value=\"{value}\"><text:p>{shown}</text:p></table:table-cell></table:table-row>")
+    };
+    let (head, cells) =
+        ("<table:table-row><table:table-cell><text:p>id</text:p></table:table-cell></table:table-row>", numbers.iter().map(cell));
+    let cells: String = cells.collect();
+    odf("spreadsheet", &format!("<office:spreadsheet><table:table table:name=\"S\">{head}{cells}</table:table></office:spreadsheet>"))
+}
+
+#[test]
+fn ids_of_sixteen_digits_stay_apart_and_longer_ones_are_refused() {
+    let rows = |bytes: &[u8], format: &str, id: &str| {
+        let (wanted, mut out) = (SheetChoice { id_column: Some(id.into()), ..SheetChoice::default() }, Vec::new());
+        sheet_rows(bytes, format, &wanted, 1000, &mut out).map(|_| String::from_utf8(out).unwrap())
+    };
+    let book = |ids: [&str; 2]| {
+        let [one, two] = ids;
+        let head = r#"<row r="1"><c r="A1" t="inlineStr"><is><t>id</t></is></c></row>"#;
+        xlsx(&format!(r#"{head}<row r="2"><c r="A2"><v>{one}</v></c></row><row r="3"><c r="A3"><v>{two}</v></c></row>"#))
+    };
+    let apart = Ok("{\"id\":\"1234567890123450\"}\n{\"id\":\"1234567890123453\"}\n".to_owned());
+    assert_eq!(rows(&book(["1234567890123450", "1234567890123453"]), "xlsx", "id"), apart);
+    let shown = [("1234567890123450", "1.23456789012345E+15"), ("1234567890123453", "1,23456789012345E+15")];
+    assert_eq!(rows(&ods_of_numbers(&shown), "ods", "id"), apart);
+    assert_eq!(
+        rows(&ods_of_numbers(&[("1234", "1,234"), ("0.5", "0.50 EUR")]), "ods", "id"),
+        Ok("{\"id\":\"1,234\"}\n{\"id\":\"0.50 EUR\"}\n".into())
+    );
+    let long = ["1234567890123456780", "1234567890123456781"];
+    for (bytes, format) in [(book(long), "xlsx"), (ods_of_numbers(&long.map(|id| (id, "1.23456789012345E+18"))), "ods")] {
+        assert!(rows(&bytes, format, "id").unwrap_err().starts_with("column \"id\" has whole numbers above 2^53"), "{format}");
+        // As anything else than ids they are numbers like others.
+        assert!(rows(&bytes, format, "other").unwrap().contains("1234567890123456800"), "{format}");
+    }
+    let missing = SheetChoice { name: Some("None".into()), ..SheetChoice::default() };
+    for (bytes, format) in [(xlsx(ROWS), "xlsx"), (ods(), "ods")] {
+        let why = sheet_rows(&bytes, format, &missing, 1000, &mut Vec::new()).unwrap_err();
+        assert!(why.starts_with("it has no sheet None; it has: Data"), "{why}");
+    }
+}
+
 #[test]
 fn office_documents_come_out_as_people_see_them() {
     let odp = odf(

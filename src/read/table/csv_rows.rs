@@ -13,6 +13,7 @@ pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, Str
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(records);
     let header = reader.byte_headers().map_err(|e| e.to_string())?.clone();
     let end = reader.position().byte();
+    reader.get_mut().line_before(end);
     if let Some(fault) = reader.get_mut().fault_before(end) {
         return Err(fault.what);
     }
@@ -20,7 +21,7 @@ pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, Str
         return Err("its first line, sep=, is there for Excel and is no header: remove it".into());
     }
     let names = header.iter().enumerate().map(|(at, name)| column_name(name, at + 1, text)).collect::<Result<Vec<_>, _>>()?;
-    let (mut ended, mut lines_taken_out) = (false, 0);
+    let mut ended = false;
     Ok(Box::new(std::iter::from_fn(move || {
         if ended {
             return None;
@@ -28,14 +29,11 @@ pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, Str
         let mut record = ByteRecord::new();
         let read = reader.read_byte_record(&mut record);
         let end = reader.position().byte();
+        let line = reader.get_mut().line_before(end);
         match (read, reader.get_mut().fault_before(end)) {
             (Ok(false), _) => None,
-            (Ok(true), Some(fault)) => {
-                // The line in its place counts as one.
-                lines_taken_out += fault.lines.saturating_sub(1);
-                Some(Err(fault.what))
-            }
-            (Ok(true), None) => Some(fields(&names, &record, text, lines_taken_out)),
+            (Ok(true), Some(fault)) => Some(Err(fault.what)),
+            (Ok(true), None) => Some(fields(&names, &record, text, line)),
             (Err(error), _) => {
                 // Where the next row begins nobody can tell now.
                 ended = true;
@@ -54,8 +52,7 @@ fn column_name(name: &[u8], number: usize, text: Text) -> Result<Arc<str>, Strin
     })
 }
 
-fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text, lines_taken_out: u64) -> Result<Fields, String> {
-    let line = record.position().map_or(0, csv::Position::line) + lines_taken_out;
+fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text, line: u64) -> Result<Fields, String> {
     if record.len() != names.len() {
         return Err(format!("it has {} fields (line {line}), and the table has {} columns", record.len(), names.len()));
     }

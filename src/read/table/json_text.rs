@@ -47,10 +47,13 @@ pub(super) fn is_array(beginning: &str) -> bool {
 
 /// Whether its first object is whole and does not end on its first line.
 pub(super) fn is_over_lines(beginning: &str) -> bool {
-    let Some(first_line) = beginning.find('\n').filter(|_| beginning.starts_with('{')) else { return false };
-    let repaired = repaired(beginning);
-    let mut objects = serde_json::Deserializer::from_str(&repaired).into_iter::<serde_json::Map<_, serde_json::Value>>();
-    matches!(objects.next(), Some(Ok(_))) && objects.byte_offset() > first_line
+    let Some(first_line) = beginning.lines().next().filter(|_| beginning.starts_with('{')) else { return false };
+    let is_whole = |json: &str| {
+        let repaired = repaired(json);
+        let mut objects = serde_json::Deserializer::from_str(&repaired).into_iter::<serde_json::Map<_, serde_json::Value>>();
+        matches!(objects.next(), Some(Ok(_)))
+    };
+    is_whole(beginning) && !is_whole(first_line)
 }
 
 /// Goes through a string that begins at `start`; where it ends.
@@ -123,6 +126,19 @@ fn digits(number: &str) -> (String, i64) {
 mod tests {
     use super::*;
     use serde_json::Value;
+
+    #[test]
+    fn an_object_on_the_first_line_is_a_row_whatever_is_put_right_in_it() {
+        for first in
+            [r#"{"v": NaN}"#, "{\"v\": \"a\tb\"}", r#"{"id": 12345678901234567890123}"#, r#"{"v": "\ud83d"}"#, "{}", r#"{"v": "cut"#]
+        {
+            assert!(!is_over_lines(&format!("{first}\n{{\"v\": 2}}\n{{\"v\": \"cut\n")), "{first}");
+            assert!(!is_over_lines(&format!("{first}\r\n{{\"v\": 2}}\r\n")), "{first}");
+        }
+        for over_lines in ["{\n\"v\": 1}", "{\"v\": NaN,\n\"w\": 2}\n{", "{\"v\": \"two\nlines\"}"] {
+            assert!(is_over_lines(over_lines), "{over_lines}");
+        }
+    }
 
     #[test]
     fn nothing_is_lost_of_what_programs_write() {

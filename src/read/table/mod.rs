@@ -96,7 +96,7 @@ impl Table {
         let (file, sheet) = sheet::of(given);
         let source = Source::open(file).map_err(|e| format!("table {given}: {e}"))?;
         let stamp = stamp_of(source.packed.path());
-        if let Some(rows) = sheet::rows(source.packed.path(), sheet).map_err(|e| format!("table {given}: {e}"))? {
+        if let Some(rows) = sheet::rows(source.packed.path(), sheet, columns.id.as_deref()).map_err(|e| format!("table {given}: {e}"))? {
             let source = Source::temporary(rows.file);
             let form = Form::Sheet;
             let mut table = Self {
@@ -201,6 +201,16 @@ impl Table {
     /// How many rows there are, as an iterator that need not be followed to its end.
     pub fn count(&self) -> impl Iterator<Item = ()> {
         self.rows().into_iter().flatten().map(|_| ())
+    }
+
+    /// What it means that there are none.
+    pub fn without_rows(&self) -> &'static str {
+        match self.form {
+            Form::Delimited { .. } => "the table has no rows (its first line names the columns)",
+            Form::Sheet => "the sheet has no rows (its first row names the columns)",
+            Form::JsonLines { .. } | Form::Json { .. } => "there are no objects in it",
+            Form::Parquet => "the table has no rows",
+        }
     }
 
     /// Whether a row called `name` has this content. The first question reads the whole table.

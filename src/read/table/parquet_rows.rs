@@ -75,7 +75,9 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
         },
         // The library writes whole numbers with a point behind them.
         (Field::Decimal(_), _) => as_text(&field.to_json_value()).trim_end_matches('.').into(),
-        // What is no number in JSON is null, as it is of longer ones.
+        (Field::Float(n), _) if !n.is_finite() => not_finite(f64::from(*n)),
+        (Field::Double(n), _) if !n.is_finite() => not_finite(*n),
+        // Its own digits, and not those of a double.
         (Field::Float(n), _) => serde_json::from_str(&n.to_string()).unwrap_or_default(),
         (Field::Group(row), _) => {
             let kinds = kind.map_or(&[][..], |kind| inside(kind));
@@ -95,6 +97,18 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
         }
         (other, _) => other.to_json_value(),
     }
+}
+
+/// What is no number in JSON, in the words that programs write into JSON nevertheless.
+fn not_finite(number: f64) -> Value {
+    let word = if number.is_nan() {
+        "NaN"
+    } else if number > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    };
+    word.into()
 }
 
 /// The kinds of what is inside another one.

@@ -4,8 +4,8 @@
 //! the end, or up to the next quote that was to open one. Here such a row is taken out of the stream, up to the end of the line
 //! with the quote, and what follows is read as rows of its own.
 //!
-//! Promises: a fault costs its row and no other; a line that says nothing stands in its place, so rows keep their order; memory
-//! is that of the largest row.
+//! Promises: a fault costs its row and no other; a line that says nothing stands in its place, so rows keep their order; it is known on
+//! which line of the table each row begins, whatever ends lines; memory is that of the largest row.
 
 use super::MAX_ROW_BYTES;
 use std::collections::VecDeque;
@@ -32,6 +32,8 @@ pub(super) struct Records<R> {
     /// The line of the byte that is looked at next, and of the first byte of its record.
     line: u64,
     record_line: u64,
+    /// Whether the last byte was a `\r`, which a `\n` may follow that ends the same line.
+    after_return: bool,
     /// Where the last quote opened.
     quote: usize,
     quote_line: u64,
@@ -43,6 +45,8 @@ pub(super) struct Records<R> {
     skipping: bool,
     again: u64,
     faults: VecDeque<Fault>,
+    /// Where records begin that were passed on, and on which line.
+    lines: VecDeque<(u64, u64)>,
 }
 
 /// A row that was taken out.
@@ -50,8 +54,6 @@ pub(super) struct Records<R> {
 pub(super) struct Fault {
     /// Where its placeholder begins.
     at: u64,
-    /// Lines that it had.
-    pub lines: u64,
     /// What is wrong with it.
     pub what: String,
 }
@@ -78,6 +80,7 @@ impl<R> Records<R> {
             at: At::Start,
             line: 1,
             record_line: 1,
+            after_return: false,
             quote: 0,
             quote_line: 0,
             passed: 0,
@@ -86,7 +89,18 @@ impl<R> Records<R> {
             skipping: false,
             again: 0,
             faults: VecDeque::new(),
+            lines: VecDeque::new(),
         }
+    }
+
+    /// The line on which the record begins that was read last and ends at this byte.
+    pub fn line_before(&mut self, end: u64) -> u64 {
+        let mut line = 0;
+        // Of empty lines before it nothing is passed on.
+        while let Some((_, begin)) = self.lines.pop_front_if(|(at, _)| *at < end) {
+            line = begin;
+        }
+        line
     }
 
     /// What is wrong with the record that was read last and ends at this byte, if it stands for one that was taken out.
@@ -114,12 +128,22 @@ impl<R> Records<R> {
                 }
                 _ => At::Bare,
             };
-            self.line += u64::from(byte == b'\n');
+            let is_second = byte == b'\n' && self.after_return;
+            self.line += u64::from(matches!(byte, b'\n' | b'\r') && !is_second);
+            self.after_return = byte == b'\r';
             self.scanned += 1;
             if self.at == At::Start && matches!(byte, b'\n' | b'\r') {
+                if !is_second {
+                    self.record_passes();
+                }
                 (self.whole, self.record_line) = (self.scanned, self.line);
             }
         }
+    }
+
+    /// Notes where the record is that ends here.
+    fn record_passes(&mut self) {
+        self.lines.push_back((self.passed + self.whole as u64, self.record_line));
     }
 
     /// Takes the record out whose quote is wrong, up to the end of the line with the quote. Up to line `to` there may be more of it.
@@ -140,8 +164,10 @@ impl<R> Records<R> {
     /// Puts the placeholder in the place of the record that ends before `end`.
     fn replace(&mut self, end: usize, next_line: u64, what: String) {
         let at = self.passed + self.whole as u64;
-        self.faults.push_back(Fault { at, lines: next_line - self.record_line, what });
+        self.record_passes();
+        self.faults.push_back(Fault { at, what });
         let end = end.min(self.pending.len());
+        self.after_return = self.pending[..end].ends_with(b"\r");
         self.pending.splice(self.whole..end, PLACEHOLDER.iter().copied());
         self.whole += PLACEHOLDER.len();
         (self.scanned, self.at) = (self.whole, At::Start);
@@ -176,11 +202,12 @@ impl<R: Read> Records<R> {
                 continue;
             }
             if self.whole == 0 && self.ended && self.at == At::Quoted {
-                let last = self.line - u64::from(self.pending.ends_with(b"\n"));
+                let last = self.line - u64::from(self.pending.ends_with(b"\n") || self.pending.ends_with(b"\r"));
                 self.take_out("is never closed.", last);
                 continue;
             }
             if self.whole == 0 && self.ended {
+                self.record_passes();
                 self.whole = self.pending.len();
             }
             if self.whole > 0 || self.ended {
@@ -205,6 +232,7 @@ impl<R: Read> Records<R> {
         if self.skipping {
             let end = self.pending[before..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             self.skipping = end.is_none();
+            self.after_return = end.is_some_and(|end| self.pending[before + end] == b'\r');
             self.pending.drain(before..end.map_or(self.pending.len(), |end| before + end + 1));
         }
         Ok(())

@@ -1,7 +1,7 @@
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
@@ -61,7 +61,8 @@ fn parquet(columns: &str, fill: impl FnOnce(&mut SerializedRowGroupWriter<'_, &m
 
 #[test]
 fn values_of_parquet_files_are_written_as_people_do() {
-    let columns = "REQUIRED INT64 n (TIMESTAMP(NANOS,true)); REQUIRED INT64 u (TIMESTAMP(MICROS,true)); REQUIRED FLOAT f;";
+    let columns =
+        "REQUIRED INT64 n (TIMESTAMP(NANOS,true)); REQUIRED INT64 u (TIMESTAMP(MICROS,true)); REQUIRED FLOAT f; REQUIRED DOUBLE d;";
     let file = parquet(columns, |group| {
         for times in [[1_500_000_000_000_000_001, -1], [1_500_000_000_000_000, i64::MAX]] {
             let mut column = group.next_column().unwrap().unwrap();
@@ -71,9 +72,12 @@ fn values_of_parquet_files_are_written_as_people_do() {
         let mut column = group.next_column().unwrap().unwrap();
         column.typed::<FloatType>().write_batch(&[0.1, f32::NAN], None, None).unwrap();
         column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<DoubleType>().write_batch(&[f64::INFINITY, f64::NEG_INFINITY], None, None).unwrap();
+        column.close().unwrap();
     });
-    let one = "n: 2017-07-14 02:40:00.000000001 +00:00\nu: 2017-07-14 02:40:00.000000 +00:00\nf: 0.1\n";
-    let other = "n: 1969-12-31 23:59:59.999999999 +00:00\nu: 9223372036854775807\n";
+    let one = "n: 2017-07-14 02:40:00.000000001 +00:00\nu: 2017-07-14 02:40:00.000000 +00:00\nf: 0.1\nd: Infinity\n";
+    let other = "n: 1969-12-31 23:59:59.999999999 +00:00\nu: 9223372036854775807\nf: NaN\nd: -Infinity\n";
     assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", one), ("t#2", other)])));
 }
 
@@ -233,6 +237,28 @@ fn a_quote_that_nobody_closes_swallows_no_row_unseen() {
     assert!(said(3).contains("it has 3 fields (line 5)"), "{}", said(3));
     let header = rows("t.csv", b"id,\"body\n1,a\n", &text_of("body")).unwrap_err();
     assert!(header.contains("the quote that opens on line 1 is never closed"), "{header}");
+}
+
+#[test]
+fn a_row_is_named_by_its_line_whatever_ends_lines() {
+    // An empty line, two lines of a field, a quote that is not closed, and three rows with one field too many.
+    let table = "id,body\n\n1,a,x\n2,\"b\nb\"\n3,c,x\n4,\"d\n5,e,x\n\n6,f,x";
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for line_end in ["\n", "\r\n", "\r"] {
+        let text = table.replace('\n', line_end);
+        for bytes in [text.clone().into_bytes(), wide(&format!("\u{feff}{text}"))] {
+            let read = rows("t.csv", &bytes, &text_of("body")).unwrap();
+            let said: Vec<&str> = read.iter().filter_map(|(_, row)| row.as_ref().err().map(String::as_str)).collect();
+            assert_eq!(said.len(), 5, "{line_end:?}: {read:?}");
+            for (line, said) in ["(line 3)", "(line 6)", "opens on line 7 ", "(line 8)", "(line 10)"].iter().zip(&said) {
+                assert!(said.contains(line), "{line_end:?}: {said}");
+            }
+        }
+    }
+    // The same where what is passed on at a time ends between rows.
+    let many = "1,a\r\n".repeat(100_000);
+    let read = rows("t.csv", format!("id,body\r\n{many}2,b,x\r\n").as_bytes(), &text_of("body")).unwrap();
+    assert!(read[100_000].1.as_ref().is_err_and(|why| why.contains("(line 100002)")), "{:?}", read[100_000]);
 }
 
 #[test]
