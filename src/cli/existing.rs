@@ -7,7 +7,7 @@ use super::agreed_to;
 use super::exit::Stop;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
-use crate::read::{Coverage, InputRecord, Roots, coverage, united, versions};
+use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, united, versions};
 use crate::store::{Archive, Kept, RunRecord, View};
 use crate::write::{Existing, Format, OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
@@ -38,18 +38,21 @@ pub(super) struct Settled {
 /// What there is.
 struct Before {
     archive: Archive,
-    /// Views by job, of jobs with result files.
+    /// Views by job, of jobs with results.
     views: BTreeMap<String, View>,
     runs: Vec<RunRecord>,
 }
 
 impl Before {
-    /// What there is of these jobs; `None` without a store. The run itself reports a store that cannot be read.
+    /// What there is of these jobs; `None` without a store. The run itself reports a store that cannot be read. Documents are also
+    /// added to results of which the files are gone: the store still has them.
     fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, Stop> {
         let Ok(Some(archive)) = Archive::open(&output.dir) else { return Ok(None) };
-        let mut views = BTreeMap::new();
-        for job in jobs.iter().filter(|job| ResultFiles::exist(output, job)) {
-            views.extend(archive.view(Some(job), false).map_err(Stop::internal)?.map(|view| ((*job).to_owned(), view)));
+        let (mut views, adds) = (BTreeMap::new(), output.existing == Existing::Add);
+        for job in jobs {
+            let view = archive.view(Some(job), false).map_err(Stop::internal)?;
+            let counts = |view: &View| ResultFiles::exist(output, job) || (adds && view.complete);
+            views.extend(view.filter(counts).map(|view| ((*job).to_owned(), view)));
         }
         let mut runs = archive.runs().map_err(Stop::internal)?;
         runs.retain(|run| run.jobs.iter().any(|job| jobs.contains(&job.name.as_str())));
@@ -73,8 +76,10 @@ impl Before {
             if how == Coverage::All {
                 continue;
             }
-            let names = named.walk().map(|(document, _)| document.name);
-            let kept = self.archive.kept(view, names).map_err(Stop::internal)?.get(job).copied().unwrap_or_default();
+            let (names, before) = (named.walk().map(|(document, _)| document.name), self.records(view));
+            // The same file may have another name, as it is looked at from elsewhere.
+            let still_there = |name: &str| file_of(name, &before).is_some_and(|path| named.take(&path));
+            let kept = self.archive.kept(view, names, still_there).map_err(Stop::internal)?.get(job).copied().unwrap_or_default();
             let gone = kept.rows - kept.kept.min(kept.rows);
             // Of a table that was written again, some rows may be gone. When most of them are, it is another one.
             let few = how == Coverage::ChangedTables && gone * 2 <= kept.rows;
@@ -150,7 +155,7 @@ pub(super) fn settle(
     let view = before.to_add_to(&plain.records(), recipe, settings);
     let add = |view: &View| {
         let (roots, there) = (open(&before.records(view))?, before.records(view));
-        let beside = Beside { listing: view.listing, versions: versions(&there, &roots.records()) };
+        let beside = Beside { listing: view.listing, versions: versions(&there, &roots.records()), records: there.clone() };
         let note = (!beside.versions.is_empty()).then(|| {
             let tables: Vec<String> = beside.versions.iter().map(|(old, new)| format!("{new} with {old}")).collect();
             format!("rows with the same id are versions of one row, and the new one counts: {}", tables.join(", "))

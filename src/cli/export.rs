@@ -1,13 +1,15 @@
 //! `docmill export`.
 
 use super::args::{ExportArgs, ExportFormat};
+use super::existing::{added_to, records};
 use super::exit::{Exit, Stop};
-use super::print;
 use super::settings::archive;
+use super::{agreed, print};
 use crate::engine::{Results, RunError};
 use crate::model::Row;
-use crate::store::{Archive, JobColumns, RunLock, View};
-use crate::write::{Format, OutputSettings, RowFile};
+use crate::read::versions;
+use crate::store::{Archive, JobColumns, RunLock, RunRecord, View, ViewReader};
+use crate::write::{Format, OutputSettings, ResultFiles, RowFile};
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write as _};
 
@@ -17,9 +19,10 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, Stop> {
     if !args.format.is_empty() {
         output.formats = args.format.iter().map(|format| Format::from(*format)).collect();
     }
+    let runs = archive.runs().map_err(Stop::internal)?;
     let jobs = match &args.job {
         Some(job) => BTreeSet::from([job.clone()]),
-        None => archive.runs().map_err(Stop::internal)?.into_iter().flat_map(|run| run.jobs).map(|job| job.name).collect(),
+        None => runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.clone()).collect(),
     };
     let mut views = Vec::new();
     for job in jobs {
@@ -28,27 +31,71 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, Stop> {
         views.push((job, view));
     }
     match args.to.as_deref() {
-        Some("-") => to_stdout(&archive, &views, &output),
+        Some("-") => to_stdout(&Source { archive, runs }, &views, &output),
         Some(directory) => {
             output.dir = directory.into();
-            to_files(&archive, &views, &output, false)
+            to_files(&Source { archive, runs }, &views, &output, None)
         }
         None => {
             let _lock = RunLock::acquire(&output.dir).map_err(Stop::usage)?;
-            to_files(&archive, &views, &output, true)
+            to_files(&Source { archive, runs }, &views, &output, Some(args.yes))
         }
     }
 }
 
-fn to_files(archive: &Archive, views: &[(String, View)], output: &OutputSettings, own: bool) -> Result<Exit, Stop> {
+/// What results are made of.
+struct Source {
+    archive: Archive,
+    runs: Vec<RunRecord>,
+}
+
+impl Source {
+    /// The rows of a view. A run that has only added documents to others, and did not get to its end, has those others too.
+    fn rows(&self, view: &View) -> Result<ViewReader, Stop> {
+        let run = |id: i64| self.runs.iter().find(|run| run.id == id);
+        let added = run(view.run).filter(|_| !view.complete).and_then(|own| Some((own, run(added_to(own)?)?)));
+        let rows = match added {
+            Some((own, there)) => {
+                let versions = versions(&records(there), &records(own));
+                self.archive.rows_beside(view, there.listing.unwrap_or(there.id), &versions)
+            }
+            None => self.archive.rows(view),
+        };
+        rows.map_err(Stop::internal)
+    }
+
+    /// Asks whether `rows` rows may take the place of more that are there.
+    fn check(&self, (job, view): (&str, &View), rows: u64, output: &OutputSettings) -> Result<(), Stop> {
+        let whole = self.archive.view(Some(job), false).map_err(Stop::internal)?.filter(|whole| whole.complete && !view.complete);
+        let Some(whole) = whole.filter(|_| ResultFiles::exist(output, job)) else { return Ok(()) };
+        let kept = self.archive.kept(&whole, std::iter::empty(), |_| false).map_err(Stop::internal)?;
+        let there = kept.get(job).map_or(0, |kept| kept.rows);
+        let what = format!(
+            "the results of {job} have {there} rows of run {}; run {}, which did not get to its end, has {rows}",
+            whole.run, view.run
+        );
+        let otherwise = format!("{what}. --to DIR writes these elsewhere; --yes puts them in the place of the others");
+        if rows >= there || agreed(&format!("{what}. Put these in the place of the others?"), &otherwise)? {
+            return Ok(());
+        }
+        Err(Stop::usage(format!("cancelled; the results of {job} are as they were")))
+    }
+}
+
+/// Writes result files. `in_place` they are those of the run store itself, and it says whether they may have fewer rows than before.
+fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, in_place: Option<bool>) -> Result<Exit, Stop> {
+    let archive = &source.archive;
     for (job, view) in views {
         let columns: Vec<JobColumns> = view.jobs.iter().filter(|j| j.name == *job).cloned().collect();
         let mut results = Results::new(columns, output.clone());
-        let rows = archive.rows(view).map_err(Stop::internal)?;
+        let rows = source.rows(view)?;
         rows.read_from(0, true, |row| if row.job == job { results.push(row) } else { Ok(()) }).map_err(failed)?;
+        if in_place == Some(false) {
+            source.check((job, view), results.totals().map(|totals| totals.tally.rows()).sum(), output)?;
+        }
         let results = results.publish(true).map_err(failed)?;
         let Some(made) = results.get(job) else { continue };
-        if own {
+        if in_place.is_some() {
             archive.published_by(view.run, &made.files).map_err(Stop::internal)?;
         }
         let partial = if view.complete { "" } else { " (that run did not get to its end)" };
@@ -60,16 +107,17 @@ fn to_files(archive: &Archive, views: &[(String, View)], output: &OutputSettings
     Ok(Exit::Ok)
 }
 
-fn to_stdout(archive: &Archive, views: &[(String, View)], output: &OutputSettings) -> Result<Exit, Stop> {
+fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings) -> Result<Exit, Stop> {
     let ([(job, view)], [format]) = (views, output.formats.as_slice()) else {
         return Err(Stop::usage("--to - takes one job and one format: say which with --job and --format"));
     };
     let columns = view.jobs.iter().find(|j| j.name == *job).map_or(&[][..], |job| &job.columns);
     let stdout = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let rows = source.rows(view)?;
     let write = || -> Result<(), RunError> {
         let stream = |e| RunError::Output { directory: "stdout".into(), source: e };
         let mut file = RowFile::begin(*format, stdout, columns, output.csv_bom).map_err(stream)?;
-        archive.rows(view)?.read_from(0, true, |row| {
+        rows.read_from(0, true, |row| {
             if row.job != job {
                 return Ok(());
             }

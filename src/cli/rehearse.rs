@@ -5,7 +5,7 @@ use super::assemble::{Server, Wishes, assemble, flags};
 use super::carry_out::run_failed;
 use super::exit::{Exit, Stop};
 use super::plan::{Report, more_than_once};
-use super::{print, settings};
+use super::{print, settings, tables};
 use crate::ask::StopKind;
 use crate::engine::{History, Plan, Sample};
 use crate::model::{Money, RowStatus, RunFigures};
@@ -28,6 +28,8 @@ pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, Stop> {
 }
 
 async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
+    let (_config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
+    let args = &RehearseArgs { what: tables::answered(&args.what, &settings)?, ..args.clone() };
     let scratch = tempfile::tempdir().map_err(|e| Stop::usage(format!("a temporary directory cannot be made: {e}")))?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
     let (quantiles, source, history) = latencies(args).await?;

@@ -4,8 +4,10 @@
 //! says first which of the two it is.
 
 use super::agreed_to;
+use super::args::WhatArgs;
 use super::existing::Guard;
 use super::exit::Stop;
+use super::settings::Settings;
 use crate::read::{Roots, Tables};
 
 /// What becomes of tables among the inputs, and what is said of it.
@@ -19,9 +21,7 @@ pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tabl
     let called = if name == "-" { "standard input" } else { name };
     let what = format!("{called} is a table of {rows}{} rows{others}", if *rows == 100_000 { " or more" } else { "" });
     let shown = quoted(name);
-    let commands = format!(
-        "`docmill run --rows {shown}` makes each row a document; `docmill run {shown} --tables document` sends the table as one document"
-    );
+    let commands = format!("`--rows {shown}` makes each row a document; `{shown} --tables document` sends the table as one document");
     if guard == Guard::Tell {
         return Ok((given, Some(format!("{what}, and a run would ask first: {commands}"))));
     }
@@ -31,6 +31,15 @@ pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tabl
         "d" | "document" => Ok((Tables::Document, None)),
         _ => Err(Stop::usage("cancelled; nothing was sent")),
     }
+}
+
+/// The arguments of a command that puts several runs together, which would ask each time, with what is answered to the question.
+pub(super) fn answered(what: &WhatArgs, settings: &Settings) -> Result<WhatArgs, Stop> {
+    // Mistakes in the inputs are reported where the runs are put together.
+    let Ok(roots) = Roots::open(&settings.input, Some(Vec::new()), &settings.output.dir) else { return Ok(what.clone()) };
+    let (tables, _) = settle(&roots, settings.input.tables, Guard::Ask)?;
+    let answer = Some(tables.as_str().to_owned()).filter(|_| tables != settings.input.tables);
+    Ok(WhatArgs { tables: answer.or_else(|| what.tables.clone()), ..what.clone() })
 }
 
 /// A name as one could type it.

@@ -8,7 +8,7 @@ use super::print;
 use super::settings::archive;
 use super::status::at_most;
 use crate::model::{Digest, Place, Row, Totals};
-use crate::read::{InputSettings, Roots, is_stream};
+use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
 use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
 use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
 use std::collections::BTreeSet;
@@ -111,11 +111,11 @@ struct Published<'a> {
 }
 
 impl Published<'_> {
-    /// Runs of this job after run `run` that did not get to their end, the newest first: they may have changed rows, and results follow
-    /// with the next run that does.
-    fn unfinished_after(&self, run: i64) -> Option<&RunRecord> {
+    /// The newest run of this job from run `run` on that did not get to its end: it may have changed rows, and results follow with the
+    /// next run that does.
+    fn unfinished_from(&self, run: i64) -> Option<&RunRecord> {
         let of_job = |run: &&RunRecord| run.jobs.iter().any(|job| job.name == self.job);
-        self.runs.iter().rev().filter(of_job).find(|later| later.id > run && later.outcome.as_deref() != Some("complete"))
+        self.runs.iter().rev().filter(of_job).find(|later| later.id >= run && later.outcome.as_deref() != Some("complete"))
     }
 
     /// A result file made again, to nowhere: its digest, and sums over its rows.
@@ -146,6 +146,11 @@ impl Published<'_> {
 fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), Stop> {
     let Some(view) = published.view(false)? else { return Ok(()) };
     let known = published.archive.published().map_err(Stop::internal)?;
+    // A pilot was to be only some documents.
+    if let Some(run) = published.unfinished_from(view.run).filter(|run| run.outcome.as_deref() != Some("sample")) {
+        let what = if view.complete { format!("results are those of run {}", view.run) } else { "results are not whole".to_owned() };
+        receipt.older(&format!("{}: run {} did not get to its end, and {what}; run the same command again", published.job, run.id))?;
+    }
     let mut totals = None;
     for format in Format::ALL {
         let path = format!("{}/{}", published.job, format.file_name());
@@ -153,7 +158,7 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), Stop> {
         let (made, sums) = published.made(&view, format)?;
         let path = published.output.dir.join(&known.path);
         let shown = path.display();
-        let unfinished = published.unfinished_after(*run).filter(|_| *run > 0);
+        let unfinished = published.unfinished_from(*run).filter(|_| *run > 0);
         match digest(&path) {
             Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again"))?,
             Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {} rows, BLAKE3 {on_disk}", sums.tally.rows()))?,
@@ -190,7 +195,7 @@ fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) ->
     let expected = serde_json::to_value(totals).map_err(Stop::internal)?;
     let same = ["documents", "calls", "attempts", "tokens", "cost"].iter().all(|key| read.get(key) == expected.get(key));
     let shown = path.display();
-    if !same && read["run"].as_i64().is_some_and(|run| published.unfinished_after(run).is_some()) {
+    if !same && read["run"].as_i64().is_some_and(|run| published.unfinished_from(run).is_some()) {
         return receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"));
     }
     receipt.say(same, &format!("{shown}: {} calls, {} attempts, {}", totals.calls, totals.attempts, totals.cost))
@@ -214,7 +219,9 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
         }
     }
-    let (mut same, mut gone, mut changed, mut newer) = (0_u64, 0_u64, Vec::new(), 0_u64);
+    let (mut same, mut gone, mut changed, mut newer, mut delivered) = (0_u64, 0_u64, Vec::new(), 0_u64, 0_u64);
+    let deliveries = deliveries(view, runs, &all);
+    let is_delivered = |name: &str| deliveries.iter().any(|table| name.strip_prefix(table).is_some_and(|rest| rest.starts_with('#')));
     let now = |roots: &Roots, place: &Place| match place {
         Place::File(path) => digest(path),
         Place::Row(row) => Ok(row.digest),
@@ -230,10 +237,14 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             Some(now) if archive.knows(name, *now).unwrap_or(false) => newer += 1,
             Some(_) => changed.push(name.to_owned()),
             None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
+            None if is_delivered(name) => delivered += 1,
             None => gone += 1,
         }
     };
     archive.documents(view.listing, each).map_err(Stop::internal)?;
+    if delivered > 0 {
+        print(&format!("  note  {delivered} rows are of deliveries whose files have others in them now"))?;
+    }
     if newer > 0 {
         receipt.older(&format!(
             "{newer} inputs have changed since, and a later run has met them; run again to bring the results up to date"
@@ -245,6 +256,15 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     }
     receipt.wrong(&format!("{text}; `docmill run` brings the results up to date"))?;
     changed.iter().take(10).try_for_each(|name| print(&format!("        {name}")))
+}
+
+/// What the names of rows begin with in tables that were added, and whose files are as they were delivered last. Rows that they do not
+/// have are of earlier deliveries.
+fn deliveries(view: &View, runs: &[RunRecord], now: &[Roots]) -> Vec<String> {
+    let there = runs.iter().find(|run| run.id == view.run && existing::added_to(run).is_some()).map(existing::records).unwrap_or_default();
+    let now: Vec<InputRecord> = now.iter().flat_map(Roots::records).collect();
+    let is_as_delivered = |old: &InputRecord| now.iter().any(|new| new.kind == old.kind && new.path == old.path && new.stamp == old.stamp);
+    there.into_iter().filter(|old| old.kind == InputKind::Table && is_as_delivered(old)).map(|old| old.prefix).collect()
 }
 
 /// The inputs of a run, and the columns of tables that its prompts used; `None` if they came through standard input.

@@ -38,7 +38,7 @@ pub(super) fn publish(
     (complete, previous): (bool, Option<i64>),
 ) -> Result<BTreeMap<String, JobResults>, RunError> {
     if let (true, Some(beside)) = (complete, &plan.beside) {
-        return publish_beside(plan, store, findings, beside);
+        return publish_beside(plan, store, findings, beside, &written);
     }
     if let (true, true, 0, Some(previous)) = (complete, findings.changed, findings.made, previous)
         && store.take_over_listing(previous)?
@@ -63,11 +63,20 @@ pub(super) fn publish(
 }
 
 /// The same for a run that has added documents to others: results are made of all of them.
-fn publish_beside(plan: &Plan, store: &Store, findings: &mut Findings, beside: &Beside) -> Result<BTreeMap<String, JobResults>, RunError> {
+fn publish_beside(
+    plan: &Plan,
+    store: &Store,
+    findings: &mut Findings,
+    beside: &Beside,
+    written: &Results,
+) -> Result<BTreeMap<String, JobResults>, RunError> {
     let own = findings.listing.unwrap_or(store.run());
     let mut listing = own;
+    if own == store.run() {
+        findings.count(written);
+    }
     if own != beside.listing {
-        store.unite(beside.listing, own, &beside.versions)?;
+        store.unite((beside.listing, own), &beside.versions, |name, was_read| plan.roots.has_lost(name, was_read, &beside.records))?;
         listing = store.run();
     }
     if findings.made == 0 && (own == beside.listing || store.take_over_listing(beside.listing)?) {

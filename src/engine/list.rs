@@ -55,6 +55,11 @@ impl Findings {
     /// What was read again turned out to be as in run `previous`, and `written` holds its rows.
     pub fn unchanged(&mut self, previous: i64, written: &Results) {
         (self.changed, self.listing) = (false, Some(previous));
+        self.count(written);
+    }
+
+    /// All documents of the run are up to date, and `written` holds their rows.
+    pub fn count(&mut self, written: &Results) {
         self.up_to_date = Tally::default();
         written.totals().for_each(|totals| self.up_to_date += &totals.tally);
     }

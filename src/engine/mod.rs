@@ -58,7 +58,7 @@ use crate::ask::{Account, ClientError, LlmSettings, RunStop};
 use crate::event::RunEvent;
 use crate::model::{AccountLimit, Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
-use crate::read::{ReadSettings, Roots};
+use crate::read::{InputRecord, ReadSettings, Roots};
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
 use crate::write::{CopyTo, OutputSettings, WriteError};
 use std::io::ErrorKind;
@@ -132,6 +132,8 @@ pub struct Plan {
 pub struct Beside {
     /// The listing of what is in them.
     pub listing: i64,
+    /// The inputs that they are about.
+    pub records: Vec<InputRecord>,
     /// Rows that are versions of each other, by what their names begin with, before and now.
     pub versions: Vec<(String, String)>,
 }

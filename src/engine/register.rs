@@ -2,7 +2,8 @@
 //!
 //! A document is a name and a content. One that is known under both keeps its number, and with it its answers and its
 //! row. One that is known by content alone was renamed, if the file of the old name is gone or holds something else now;
-//! if it is still there, this is a copy, and a document of its own.
+//! if it is still there, this is a copy, and a document of its own. A row that a later delivery of its table repeats is the same
+//! document, and keeps its name.
 
 use super::Beside;
 use crate::model::{Digest, Document, DocumentId, Stamp};
@@ -27,7 +28,7 @@ pub(super) struct Register {
 #[derive(Debug)]
 struct Known {
     catalog: Catalog,
-    /// Documents that were found under a new name in this run.
+    /// Documents that were found under another name in this run.
     renamed: HashSet<DocumentId>,
 }
 
@@ -72,7 +73,8 @@ impl Register {
         digest: Option<Digest>,
         stamp: Option<Stamp>,
     ) -> Result<Identity, StoreError> {
-        let record = |id| Some(DocumentRecord { id, name: document.name.clone(), digest, stamp });
+        let record_as = |id, name: &str| Some(DocumentRecord { id, name: name.to_owned(), digest, stamp });
+        let record = |id| record_as(id, &document.name);
         // Of a row of a table, more may have changed than can reach a model: then its results are made again.
         let looks_the_same = |known: Option<Stamp>| document.row().is_none() || known == stamp;
         if let Some(same) = versions.iter().find(|version| version.digest == digest) {
@@ -87,26 +89,28 @@ impl Register {
         }
         if let (Some(digest), Some(known)) = (digest, &self.known) {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((id, before)) = self.renamed_from(&mut known, digest, &document.name)? {
+            if let Some((id, name, before)) = self.known_as(&mut known, digest, &document.name)? {
                 let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
-                let row_is_old = !looks_the_same(before);
-                return Ok(Identity { id, record: record(id), kept, is_new: false, renamed: true, row_is_old });
+                let (renamed, row_is_old) = (self.beside.is_none(), !looks_the_same(before));
+                let record = if renamed { record(id) } else { record_as(id, &name).filter(|_| before != stamp) };
+                return Ok(Identity { id, record, kept, is_new: false, renamed, row_is_old });
             }
         }
         let id = DocumentId(self.next.fetch_add(1, Relaxed));
         Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, row_is_old: false })
     }
 
-    /// A document of this content whose name is free now, and what it looked like.
-    fn renamed_from(&self, known: &mut Known, digest: Digest, now: &str) -> Result<Option<(DocumentId, Option<Stamp>)>, StoreError> {
+    /// A document of this content whose name is free now, or of which the one called `now` is another delivery: its name, and what it
+    /// looked like.
+    fn known_as(&self, known: &mut Known, digest: Digest, now: &str) -> Result<Option<(DocumentId, String, Option<Stamp>)>, StoreError> {
         let candidates = known.catalog.with_content(digest)?;
         let replaced = |name: &str, stamp| match &self.beside {
             Some(beside) => is_version_of(&beside.versions, name, now),
             None => !self.roots.hold(name, digest, stamp),
         };
         let gone = |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| !known.renamed.contains(id) && replaced(name, *stamp);
-        let found = candidates.iter().find(|candidate| gone(candidate)).map(|(id, _, stamp)| (*id, *stamp));
-        known.renamed.extend(found.map(|(id, _)| id));
+        let found = candidates.into_iter().find(gone);
+        known.renamed.extend(found.iter().map(|(id, _, _)| *id));
         Ok(found)
     }
 }

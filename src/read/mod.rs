@@ -24,7 +24,7 @@ mod walk;
 
 pub use file::Opened;
 pub use packed::is_stream;
-pub use record::{Coverage, InputKind, InputRecord, coverage, is_version_of, united, versions};
+pub use record::{Coverage, InputKind, InputRecord, coverage, file_of, is_version_of, united, versions};
 pub use remote::Remote;
 pub use roots::{InputError, Roots};
 pub use settings::{InputSettings, ReadSettings, Tables};

@@ -3,7 +3,10 @@
 //! A later run compares its own inputs with them: whether it looks at everything that the results are about, and what its
 //! documents are called beside those that are there.
 
+use super::path_names::{printable, unprintable};
+use crate::remote::Address;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// One input of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +26,22 @@ pub struct InputRecord {
     /// What the file of a table looked like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
+    /// Of a list: the directory from which its paths lead on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
 }
 
 impl InputRecord {
     /// One of which no more is known.
     pub(super) fn new(kind: InputKind, path: String, prefix: &str) -> Self {
-        Self { kind, path, prefix: prefix.to_owned(), rules: None, columns: None, stamp: None }
+        Self { kind, path, prefix: prefix.to_owned(), rules: None, columns: None, stamp: None, base: None }
+    }
+
+    /// That of the list in the file `given`.
+    pub(super) fn of_list(given: &str) -> Self {
+        let shown = |path: PathBuf| printable(path.as_os_str());
+        let path = std::fs::canonicalize(given).map_or_else(|_| given.to_owned(), shown);
+        Self { base: std::env::current_dir().ok().map(shown), ..Self::new(InputKind::List, path, "") }
     }
 }
 
@@ -142,7 +155,7 @@ pub(super) fn prefix_beside(path: &str, given: &str, before: &[InputRecord]) -> 
             old.path
         ));
     }
-    let taken = |old: &InputRecord| old.prefix == given || (old.prefix.is_empty() && std::path::Path::new(&old.path).join(given).exists());
+    let taken = |old: &InputRecord| old.prefix == given || (old.prefix.is_empty() && Path::new(&old.path).join(given).exists());
     Ok(if before.iter().any(taken) { path.to_owned() } else { given.to_owned() })
 }
 
@@ -156,12 +169,41 @@ pub(super) fn name_beside(path: &str, before: &[InputRecord]) -> Option<String> 
     before.iter().find_map(name)
 }
 
+/// The real path of the file that has this name among documents of these inputs, if it is there.
+pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
+    let named = |old: &InputRecord| match old.kind {
+        InputKind::File => (old.prefix == name).then(|| PathBuf::from(&old.path)),
+        InputKind::List => old.base.as_ref().map(|base| Path::new(base).join(of_name(name))),
+        InputKind::Directory | InputKind::Table | InputKind::Stream => None,
+    };
+    let mut paths = before.iter().filter_map(named).chain(path_beside(name, before));
+    paths.find_map(|path| std::fs::canonicalize(path).ok())
+}
+
+/// Whether one of these inputs may have a document of this name: it has the file, or cannot be asked.
+pub(super) fn may_be_there(name: &str, before: &[InputRecord]) -> bool {
+    before.iter().any(|old| match old.kind {
+        InputKind::File => old.prefix == name && Path::new(&old.path).exists(),
+        InputKind::Table | InputKind::Stream => name.strip_prefix(&old.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('#')),
+        InputKind::List => old.base.as_ref().is_none_or(|base| Path::new(base).join(of_name(name)).exists()),
+        InputKind::Directory => {
+            let rest = if old.prefix.is_empty() { Some(name) } else { below(name, &old.prefix) };
+            rest.is_some_and(|rest| Address::parse(&old.path).is_some() || Path::new(&old.path).join(of_name(rest)).exists())
+        }
+    })
+}
+
+/// What a file is really called whose name is shown so.
+fn of_name(name: &str) -> PathBuf {
+    unprintable(name).unwrap_or_else(|| name.into())
+}
+
 /// Where the file is that has this name, if one of these directories has it.
-pub(super) fn path_beside(name: &str, before: &[InputRecord]) -> Option<std::path::PathBuf> {
+pub(super) fn path_beside(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     let directories = before.iter().filter(|old| old.kind == InputKind::Directory);
     let mut paths = directories.filter_map(|old| {
         let rest = if old.prefix.is_empty() { name } else { below(name, &old.prefix)? };
-        Some(std::path::Path::new(&old.path).join(rest))
+        Some(Path::new(&old.path).join(rest))
     });
     paths.find(|path| path.exists())
 }
@@ -172,7 +214,7 @@ mod tests {
 
     fn record(kind: InputKind, path: &str, prefix: &str) -> InputRecord {
         let rules = (kind == InputKind::Directory).then(|| "all".to_owned());
-        InputRecord { kind, path: path.into(), prefix: prefix.into(), rules, columns: None, stamp: Some("1".into()) }
+        InputRecord { rules, stamp: Some("1".into()), ..InputRecord::new(kind, path.into(), prefix) }
     }
 
     #[test]

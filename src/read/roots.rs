@@ -5,10 +5,10 @@ use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, kind_of};
 use super::path_names::{printable, real, unprintable, with_slashes};
-use super::record::{InputKind, InputRecord, prefix_beside};
+use super::record::{InputKind, InputRecord, may_be_there, prefix_beside};
 use super::remote::Remote;
 use super::settings::{InputSettings, Tables};
-use super::table::{Table, is_table_name, is_workbook_name};
+use super::table::{Table, UNNAMED, is_table_name, is_workbook_name};
 use crate::model::{Digest, LeftOut, Place, Stamp};
 use crate::remote::Address;
 use std::path::{Path, PathBuf};
@@ -131,7 +131,7 @@ impl Roots {
         }
         if !settings.files_from.is_empty() {
             let list = FileList::open(&settings.files_from, before).map_err(InputError)?;
-            let record = InputRecord::new(InputKind::List, settings.files_from.clone(), "");
+            let record = InputRecord::of_list(&settings.files_from);
             roots.push(Root { path: (&settings.files_from).into(), prefix: String::new(), kind: RootKind::List(list), record });
         }
         Ok(Self(Arc::new(roots)))
@@ -192,6 +192,31 @@ impl Roots {
         self.locate(name).is_some_and(|place| self.still_holds(&place, digest, stamp))
     }
 
+    /// Whether a document of results about the inputs `before` that is not among these is gone: a file that is not there any more, or a
+    /// row without an id that could not be read, in a table that is read again.
+    pub fn has_lost(&self, name: &str, was_read: bool, before: &[InputRecord]) -> bool {
+        let is_row = |root: &Root| {
+            let id = || name.strip_prefix(&root.prefix).and_then(|rest| rest.strip_prefix('#'));
+            !was_read && matches!(root.kind, RootKind::Table(_)) && id().is_some_and(|id| id.starts_with(UNNAMED))
+        };
+        let is_file = || matches!(self.locate(name), Some(Place::File(path)) if is_missing(&path));
+        self.0.iter().any(is_row) || (is_file() && !may_be_there(name, before))
+    }
+
+    /// Whether the file at this real path is one of the documents. What lists name does not count.
+    pub fn take(&self, path: &Path) -> bool {
+        let shown = printable(path.as_os_str());
+        self.0.iter().any(|root| match &root.kind {
+            RootKind::File => root.record.path == shown,
+            RootKind::Directory(filter) => {
+                let Ok(directory) = std::fs::canonicalize(&root.path) else { return false };
+                let is_seen = |relative: &Path| !relative.iter().any(|part| is_hidden(part.as_encoded_bytes()));
+                path.strip_prefix(&directory).is_ok_and(|relative| is_seen(relative) && filter.takes(&directory, relative))
+            }
+            RootKind::Spooled { .. } | RootKind::Table(_) | RootKind::List(_) | RootKind::Remote(..) => false,
+        })
+    }
+
     /// Where the document called `name` is, or would be; `None` if no input takes a document of this name.
     pub fn locate(&self, name: &str) -> Option<Place> {
         self.0.iter().enumerate().find_map(|(input, root)| {
@@ -210,6 +235,11 @@ impl Roots {
             filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(Place::File(path))
         })
     }
+}
+
+fn is_missing(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    std::fs::symlink_metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
 impl Root {

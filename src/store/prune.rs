@@ -140,11 +140,23 @@ fn same_inputs(connection: &Connection, complete: &BTreeSet<i64>) -> rusqlite::R
     Ok(runs.iter().filter(|(_, inputs)| theirs.contains(&inputs)).map(|(run, _)| *run).chain([0]).collect())
 }
 
-/// The settings that decide which documents there are.
+/// The settings that decide which documents there are. Inputs are the same however they are called and wherever the run was started,
+/// and a table is the same one after it was edited.
 fn inputs(settings: &str) -> Map<String, Value> {
     const OTHERS: [&str; 4] = ["input.keep_columns", "input.text_column", "input.used_columns", "input.added_to"];
+    const CALLED: [&str; 3] = ["input.paths", "input.rows", "input.files_from"];
+    const ROOTS: &str = "input.roots";
     let settings: Map<String, Value> = serde_json::from_str(settings).unwrap_or_default();
-    settings.into_iter().filter(|(key, _)| key.starts_with("input.") && !OTHERS.contains(&key.as_str())).collect()
+    let mut inputs: Map<String, Value> =
+        settings.into_iter().filter(|(key, _)| key.starts_with("input.") && !OTHERS.contains(&key.as_str())).collect();
+    if let Some(Value::Array(roots)) = inputs.get_mut(ROOTS) {
+        for root in &mut *roots {
+            *root = ["kind", "path", "rules"].map(|key| root[key].clone()).into_iter().collect();
+        }
+        roots.sort_by_key(Value::to_string);
+        inputs.retain(|key, _| !CALLED.contains(&key.as_str()));
+    }
+    inputs
 }
 
 fn list(numbers: &BTreeSet<i64>) -> String {

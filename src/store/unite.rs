@@ -1,11 +1,12 @@
 //! Documents of several runs in one listing: what `--add` makes of results that are there and of those of the run.
 //!
 //! The order: documents that were there keep their places, new versions take the places of old ones, and documents that are
-//! new follow in the order of their inputs. Everything happens inside SQLite, so memory does not grow with the documents.
+//! new follow in the order of their inputs. What was there and is gone loses its place. Everything happens inside SQLite, so memory does
+//! not grow with the documents.
 
-use super::{Archive, Store, StoreError, View};
+use super::{Archive, Store, StoreError, View, ViewReader};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of results, and how many of them are of documents that a run has among its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,98 +18,174 @@ pub struct Kept {
 }
 
 impl Archive {
-    /// The rows of a view by job, and how many of them are of documents with these names.
-    pub fn kept(&self, view: &View, names: impl Iterator<Item = String>) -> Result<BTreeMap<String, Kept>, StoreError> {
+    /// The rows of a view by job, and how many of them are of documents with these names, or of other ones that are `still_there`.
+    pub fn kept(
+        &self,
+        view: &View,
+        names: impl Iterator<Item = String>,
+        still_there: impl Fn(&str) -> bool,
+    ) -> Result<BTreeMap<String, Kept>, StoreError> {
         self.read("rows", || {
             let connection = self.connection();
             connection.execute_batch("DROP TABLE IF EXISTS temp.shown; CREATE TEMP TABLE shown (name TEXT, job TEXT)")?;
             let sql = "INSERT INTO temp.shown SELECT d.name, r.job FROM listing l JOIN documents d ON d.id = l.document
                 JOIN rows r ON r.recipe = ?2 AND r.document = l.document WHERE l.run = ?1";
             connection.execute(sql, (view.listing, view.recipe))?;
-            connection.execute_batch("CREATE INDEX temp.shown_by_name ON shown (name, job)")?;
-            let mut kept = BTreeMap::new();
-            let mut counted = connection.prepare("SELECT job, count(*) FROM temp.shown GROUP BY job")?;
-            let mut rows = counted.query(())?;
-            while let Some(row) = rows.next()? {
-                kept.insert(row.get(0)?, Kept { rows: row.get(1)?, kept: 0 });
-            }
-            let mut job_of = connection.prepare("SELECT job FROM temp.shown WHERE name = ?1")?;
+            connection.execute_batch("CREATE INDEX temp.shown_by_name ON shown (name)")?;
+            let by_job = "SELECT job, count(*) FROM temp.shown GROUP BY job";
+            let counted = || -> rusqlite::Result<BTreeMap<String, u64>> {
+                connection.prepare(by_job)?.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            };
+            let rows = counted()?;
+            let mut met = connection.prepare("DELETE FROM temp.shown WHERE name = ?1")?;
             for name in names {
-                let mut rows = job_of.query([name])?;
-                while let Some(row) = rows.next()? {
-                    if let Some(kept) = kept.get_mut(row.get_ref(0)?.as_str()?) {
-                        kept.kept += 1;
-                    }
+                met.execute([name])?;
+            }
+            let mut gone = counted()?;
+            let mut others = connection.prepare("SELECT name, job FROM temp.shown")?;
+            let mut others = others.query(())?;
+            while let Some(row) = others.next()? {
+                if still_there(row.get_ref(0)?.as_str()?) {
+                    gone.entry(row.get(1)?).and_modify(|gone| *gone -= 1);
                 }
             }
-            Ok(kept)
+            let kept = |(job, rows): (String, u64)| {
+                let kept = rows - gone.get(&job).copied().unwrap_or(0);
+                (job, Kept { rows, kept })
+            };
+            Ok(rows.into_iter().map(kept).collect())
         })
+    }
+
+    /// A reader of the rows of a view whose run added documents to those of the listing `before`, and did not get to its end: rows that
+    /// were there, and those that it has made.
+    pub fn rows_beside(&self, view: &View, before: i64, versions: &[(String, String)]) -> Result<ViewReader, StoreError> {
+        let reader = self.rows(view)?;
+        let of = (before, view.listing, Some(view.recipe));
+        merge(reader.connection(), view.run, of, versions, |_, _| false)
+            .map_err(|e| StoreError::new(self.path(), "listings cannot be united", e))?;
+        Ok(reader.of_united(view.run))
     }
 }
 
 impl Store {
-    /// Gives this run a listing of everything in the listings `before` and `own`. `versions` are pairs of what the names of rows begin
-    /// with that are versions of each other, before and now.
-    pub fn unite(&self, before: i64, own: i64, versions: &[(String, String)]) -> Result<(), StoreError> {
-        unite(&self.writer, self.run(), (before, own), versions).map_err(|e| self.error("listings cannot be united", e))
+    /// Gives this run a listing of everything in the listings `before` and `own`, but for what is gone: `is_gone` gets the name of a
+    /// document that is not among the run's own, and whether it could be read. `versions` are pairs of what the names of rows begin with
+    /// that are versions of each other, before and now.
+    pub fn unite(
+        &self,
+        (before, own): (i64, i64),
+        versions: &[(String, String)],
+        is_gone: impl Fn(&str, bool) -> bool,
+    ) -> Result<(), StoreError> {
+        let united = merge(&self.writer, self.run(), (before, own, None), versions, is_gone).and_then(|()| list(&self.writer, self.run()));
+        united.map_err(|e| self.error("listings cannot be united", e))
     }
 }
 
-fn unite(connection: &Connection, run: i64, (before, own): (i64, i64), versions: &[(String, String)]) -> rusqlite::Result<()> {
+/// Fills the temporary table `united`, for run `run`. With a recipe, documents of `own` count that have a row of it.
+fn merge(
+    connection: &Connection,
+    run: i64,
+    (before, own, recipe): (i64, i64, Option<i64>),
+    versions: &[(String, String)],
+    is_gone: impl Fn(&str, bool) -> bool,
+) -> rusqlite::Result<()> {
     connection.execute_batch(
-        "DROP TABLE IF EXISTS temp.own; CREATE TEMP TABLE own (position INTEGER PRIMARY KEY, document INTEGER, name TEXT);
-         DROP TABLE IF EXISTS temp.there; CREATE TEMP TABLE there (position INTEGER PRIMARY KEY, document INTEGER, name TEXT);
-         DROP TABLE IF EXISTS temp.places; CREATE TEMP TABLE places (own INTEGER, there INTEGER, PRIMARY KEY (own, there)) WITHOUT ROWID;",
+        "DROP TABLE IF EXISTS temp.own; CREATE TEMP TABLE own (position INTEGER PRIMARY KEY, document INTEGER, name TEXT, tables INTEGER, id TEXT);
+         DROP TABLE IF EXISTS temp.there;
+         CREATE TEMP TABLE there (position INTEGER PRIMARY KEY, document INTEGER, name TEXT, was_read INTEGER);
+         DROP TABLE IF EXISTS temp.places; CREATE TEMP TABLE places (own INTEGER, there INTEGER, PRIMARY KEY (own, there)) WITHOUT ROWID;
+         DROP TABLE IF EXISTS temp.united; CREATE TEMP TABLE united (run INTEGER, position INTEGER PRIMARY KEY, document INTEGER);",
     )?;
-    let named = "SELECT l.position, l.document, d.name FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1";
-    connection.execute(&format!("INSERT INTO temp.own {named}"), [own])?;
-    connection.execute(&format!("INSERT INTO temp.there {named}"), [before])?;
+    let listed = "FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1";
+    let done = "(?2 IS NULL OR EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = l.document))";
+    connection.execute(
+        &format!("INSERT INTO temp.own (position, document, name) SELECT l.position, l.document, d.name {listed} AND {done}"),
+        (own, recipe),
+    )?;
+    connection
+        .execute(&format!("INSERT INTO temp.there SELECT l.position, l.document, d.name, length(d.digest) > 0 {listed}"), [before])?;
     connection.execute_batch(
         "CREATE INDEX temp.there_by_document ON there (document); CREATE INDEX temp.there_by_name ON there (name);
          INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o JOIN temp.there t ON t.document = o.document;
          INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o JOIN temp.there t ON t.name = o.name;",
     )?;
+    // A row that is as it was in an earlier delivery has its name from there, so any of the deliveries may have named it.
+    let mut deliveries: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (old, new) in versions {
-        let sql = "INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o
-            JOIN temp.there t ON t.name = ?1 || substr(o.name, length(?2) + 1) WHERE substr(o.name, 1, length(?2) + 1) = ?2 || '#'";
-        connection.execute(sql, (old, new))?;
+        deliveries.entry(new).or_insert_with(|| BTreeSet::from([new.as_str()])).insert(old);
     }
+    for (at, tables) in (0_i64..).zip(deliveries.values()) {
+        let of_table = "UPDATE temp.own SET tables = ?1, id = substr(name, length(?2) + 1)
+            WHERE tables IS NULL AND substr(name, 1, length(?2) + 1) = ?2 || '#'";
+        tables.iter().try_for_each(|table| connection.execute(of_table, (at, table)).map(drop))?;
+        let places = "INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o
+            JOIN temp.there t ON t.name = ?2 || o.id WHERE o.tables = ?1";
+        tables.iter().try_for_each(|table| connection.execute(places, (at, table)).map(drop))?;
+    }
+    drop_gone(connection, is_gone)?;
     // Of several versions of one document the last one counts; of several places it takes the first.
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute("DELETE FROM listing WHERE run = ?1", [run])?;
-    let sql = "INSERT INTO listing SELECT ?1, row_number() OVER (ORDER BY part, place) - 1, document FROM (
+    let sql = "INSERT INTO temp.united SELECT ?1, row_number() OVER (ORDER BY part, place) - 1, document FROM (
             SELECT 0 AS part, min(p.there) AS place, o.document AS document
                 FROM (SELECT there, max(own) AS own FROM temp.places GROUP BY there) p JOIN temp.own o ON o.position = p.own GROUP BY p.own
             UNION ALL SELECT 0, t.position, t.document FROM temp.there t WHERE t.position NOT IN (SELECT there FROM temp.places)
             UNION ALL SELECT 1, o.position, o.document FROM temp.own o WHERE o.position NOT IN (SELECT own FROM temp.places))";
-    let documents = transaction.execute(sql, [run])?;
+    connection.execute(sql, [run])?;
+    connection.execute_batch("DROP TABLE temp.own; DROP TABLE temp.there; DROP TABLE temp.places;")
+}
+
+/// Takes out what was there and is gone.
+fn drop_gone(connection: &Connection, is_gone: impl Fn(&str, bool) -> bool) -> rusqlite::Result<()> {
+    let mut gone = Vec::new();
+    let mut others =
+        connection.prepare("SELECT position, name, was_read FROM temp.there WHERE position NOT IN (SELECT there FROM temp.places)")?;
+    let mut rows = others.query(())?;
+    while let Some(row) = rows.next()? {
+        if is_gone(row.get_ref(1)?.as_str()?, row.get(2)?) {
+            gone.push(row.get::<_, i64>(0)?);
+        }
+    }
+    let mut drop_one = connection.prepare("DELETE FROM temp.there WHERE position = ?1")?;
+    gone.into_iter().try_for_each(|position| drop_one.execute([position]).map(drop))
+}
+
+/// Makes what was united the listing of the run.
+fn list(connection: &Connection, run: i64) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute("DELETE FROM listing WHERE run = ?1", [run])?;
+    let documents = transaction.execute("INSERT INTO listing SELECT run, position, document FROM temp.united", ())?;
     transaction.execute("UPDATE runs SET listing = ?1, documents = ?2 WHERE id = ?1", (run, documents))?;
     transaction.commit()?;
-    connection.execute_batch("DROP TABLE temp.own; DROP TABLE temp.there; DROP TABLE temp.places;")
+    connection.execute_batch("DROP TABLE temp.united")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What becomes of two listings of names, in which a number tells one document from another.
+    /// What becomes of two listings of names, in which a number tells one document from another. What could not be read, or is called
+    /// gone, is gone.
     fn united(before: &[&str], own: &[&str], versions: &[(&str, &str)]) -> Vec<String> {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(
-                "CREATE TABLE documents (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE runs (id INTEGER PRIMARY KEY, listing, documents);
+                "CREATE TABLE documents (id INTEGER PRIMARY KEY, name TEXT, digest BLOB); CREATE TABLE runs (id INTEGER PRIMARY KEY, listing, documents);
+                 CREATE TABLE rows (recipe, document);
                  CREATE TABLE listing (run, position, document, PRIMARY KEY (run, position)); INSERT INTO runs (id) VALUES (1), (2);",
             )
             .unwrap();
         for (run, names) in [(1, before), (2, own)] {
             for (position, named) in names.iter().enumerate() {
                 let (name, id) = named.split_once(' ').unwrap();
-                connection.execute("INSERT OR REPLACE INTO documents VALUES (?1, ?2)", (id, name)).unwrap();
+                let digest: &[u8] = if name.contains("unread") { &[] } else { &[1; 32] };
+                connection.execute("INSERT OR REPLACE INTO documents VALUES (?1, ?2, ?3)", (id, name, digest)).unwrap();
                 connection.execute("INSERT INTO listing VALUES (?1, ?2, ?3)", (run, position, id)).unwrap();
             }
         }
         let versions: Vec<(String, String)> = versions.iter().map(|(old, new)| ((*old).into(), (*new).into())).collect();
-        unite(&connection, 2, (1, 2), &versions).unwrap();
+        merge(&connection, 2, (1, 2, None), &versions, |name, was_read| !was_read || name.contains("gone")).unwrap();
+        list(&connection, 2).unwrap();
         let sql =
             "SELECT l.position, d.name || ' ' || d.id FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = 2 ORDER BY 1";
         let mut statement = connection.prepare(sql).unwrap();
@@ -140,5 +217,15 @@ mod tests {
         assert_eq!(united(&["one.csv#x 1", "a 2", "two.csv#x 3"], &["three.csv#x 4"], twice), ["three.csv#x 4", "a 2"]);
         let both = &[("one.csv", "two.csv"), ("one.csv", "three.csv")];
         assert_eq!(united(&["one.csv#x 1", "a 2"], &["two.csv#x 3", "three.csv#x 4"], both), ["three.csv#x 4", "a 2"]);
+        // A row that is as it was in the first delivery again, and has its name from there.
+        assert_eq!(united(&["two.csv#x 3", "a 2"], &["one.csv#x 1"], twice), ["one.csv#x 1", "a 2"]);
+    }
+
+    #[test]
+    fn what_is_gone_has_no_place_unless_it_is_met_again() {
+        assert_eq!(
+            united(&["a 1", "gone 2", "unread 3", "gone-too 4", "b 5"], &["c 6", "gone-too 4"], &[]),
+            ["a 1", "gone-too 4", "b 5", "c 6"]
+        );
     }
 }

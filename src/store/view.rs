@@ -40,6 +40,8 @@ pub struct ViewReader {
     connection: Connection,
     listing: i64,
     recipe: i64,
+    /// The table of listings.
+    listings: &'static str,
     /// While a run is at work: its number, and which older rows it makes anew.
     at_work: Option<(i64, Retry)>,
 }
@@ -47,12 +49,28 @@ pub struct ViewReader {
 impl ViewReader {
     /// A reader of the rows of a run that is at work.
     pub(super) fn follow(path: &Path, run: i64, recipe: i64, retry: Retry) -> Result<Self, StoreError> {
-        Ok(Self { path: path.to_owned(), connection: connect(path)?, listing: run, recipe, at_work: Some((run, retry)) })
+        Ok(Self {
+            path: path.to_owned(),
+            connection: connect(path)?,
+            listing: run,
+            recipe,
+            listings: "listing",
+            at_work: Some((run, retry)),
+        })
     }
 
     /// A reader of the rows of a listing under a recipe.
     pub(super) fn of(path: &Path, listing: i64, recipe: i64) -> Result<Self, StoreError> {
-        Ok(Self { path: path.to_owned(), connection: open_to_read(path)?, listing, recipe, at_work: None })
+        Ok(Self { path: path.to_owned(), connection: open_to_read(path)?, listing, recipe, listings: "listing", at_work: None })
+    }
+
+    /// The same of a listing that this connection alone has, in its temporary table `united`.
+    pub(super) fn of_united(self, listing: i64) -> Self {
+        Self { listing, listings: "temp.united", ..self }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Gives `each` the rows from `position` on, until one is missing or, if `gaps` are allowed, to the end. Returns
@@ -65,11 +83,14 @@ impl ViewReader {
     ) -> Result<u64, E> {
         let error = |e| StoreError::new(&self.path, "rows cannot be read", e);
         let mut next = position;
-        let sql = "SELECT l.position, d.name, r.job, r.result, r.run, r.codes
-            FROM listing l JOIN documents d ON d.id = l.document
+        let sql = format!(
+            "SELECT l.position, d.name, r.job, r.result, r.run, r.codes
+            FROM {} l JOIN documents d ON d.id = l.document
             LEFT JOIN rows r ON r.recipe = ?2 AND r.document = l.document
-            WHERE l.run = ?1 AND l.position >= ?3 ORDER BY l.position";
-        let mut statement = self.connection.prepare_cached(sql).map_err(error)?;
+            WHERE l.run = ?1 AND l.position >= ?3 ORDER BY l.position",
+            self.listings
+        );
+        let mut statement = self.connection.prepare_cached(&sql).map_err(error)?;
         let mut rows = statement.query((self.listing, self.recipe, position)).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
             let at: u64 = row.get(0).map_err(error)?;

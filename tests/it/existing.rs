@@ -3,6 +3,8 @@
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Workspace};
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const ECHOES: [&str; 2] = ["--job", "echo.toml"];
 
@@ -154,7 +156,7 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
     // One that is new, one that is changed, one that is as it was, and one that says what another row says.
     write("day2.csv", &[(9, "same"), (2, "b2"), (1, "a")]);
     deliver("day2.csv", "ask").exits(2).says(&["has 5 rows; this run would leave 0 of them (it looks at 3 documents)"]);
-    let there = ["day2.csv#1 a", "day2.csv#2 b2", "day1.csv#3 c", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same"];
+    let there = ["day1.csv#1 a", "day2.csv#2 b2", "day1.csv#3 c", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same"];
     let run =
         deliver("day2.csv", "add").says(&["rows with the same id are versions of one row, and the new one counts: day2.csv with day1.csv"]);
     assert_eq!(result(run), there);
@@ -162,9 +164,16 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
     // The same file with the next delivery in it.
     write("day2.csv", &[(3, "c3"), (10, "d")]);
     let there =
-        ["day2.csv#1 a", "day2.csv#2 b2", "day2.csv#3 c3", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same", "day2.csv#10 d"];
+        ["day1.csv#1 a", "day2.csv#2 b2", "day2.csv#3 c3", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same", "day2.csv#10 d"];
     assert_eq!(result(deliver("day2.csv", "add")), there);
     assert_eq!(server.requests(), 9);
+    deliver("day2.csv", "add").exits(0).says(&["up to date  2 documents: 2 ok; nothing was sent"]);
+    // A row that is as it was before is one row, with the name and the answers that it had then.
+    write("day3.csv", &[(2, "b"), (10, "d")]);
+    let there = ["day1.csv#1 a", "day1.csv#2 b", "day2.csv#3 c3", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same", "day2.csv#10 d"];
+    assert_eq!(result(deliver("day3.csv", "add")), there);
+    assert_eq!(server.requests(), 9);
+    workspace.docmill(["verify"]).exits(0);
     // Another table may have the same ids; what tells tables apart are their columns.
     workspace.write("other.csv", "id,price,body\n1,2,docid:o1\n2,3,docid:o2\n");
     let both = result(deliver("other.csv", "add"));
@@ -223,6 +232,154 @@ fn a_delivery_that_was_killed_is_not_left_out_by_the_next_one() {
         documents(&run(&workspace, &["--rows", "day1.csv", "--id-column", "id", "--text-column", "body", "--replace"]).exits(0)).len(),
         5
     );
+}
+
+/// Ends this command by a signal, once so many of its documents are done.
+fn stop(workspace: &Workspace, args: &[&str], done: usize) {
+    let running = workspace.start_with(["run"].iter().chain(&ECHOES).chain(args).copied());
+    let done = format!("{done} done");
+    while !workspace.docmill(["status"]).stdout.contains(&done) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    running.signal("TERM");
+    running.finish().exits(4);
+}
+
+#[test]
+fn a_delivery_that_was_stopped_is_told_and_is_exported_with_what_was_there() {
+    let held = Arc::new(AtomicBool::new(true));
+    let hold = Arc::clone(&held);
+    let server = ModelServer::script().hold(move |ask, _| ask.text.contains("docid:slow") && hold.load(Relaxed)).start();
+    let workspace = echoing(&server).set("llm.drain_s", 0);
+    workspace.write("day1.csv", "id,body\n1,docid:a\n2,docid:b\n3,docid:c\n");
+    workspace.write("day2.csv", "id,body\n2,docid:b2\n4,docid:d\n3,docid:slow\n");
+    let add = |name: &'static str| ["--rows", name, "--id-column", "id", "--text-column", "body", "--add"];
+    run(&workspace, &add("day1.csv")).exits(0);
+    workspace.docmill(["verify"]).exits(0);
+    stop(&workspace, &add("day2.csv"), 2);
+    let says = "echo: run 2 did not get to its end, and results are those of run 1; run the same command again";
+    assert!(workspace.docmill(["verify"]).exits(4).stdout.contains(says));
+    // Rows of the new delivery take their places, and nothing is lost.
+    let exported = workspace.docmill(["export", "--partial"]).exits(0);
+    assert_eq!(documents(&exported), ["day1.csv#1", "day2.csv#2", "day1.csv#3", "day2.csv#4"]);
+    assert_eq!(exported.csv("echo").column("said"), ["a", "b2", "c", "d"].map(|said| format!("said of docid:{said}")));
+    workspace.docmill(["verify"]).exits(4);
+    held.store(false, Relaxed);
+    // The store has what the files had.
+    for name in ["csv", "json", "jsonl"] {
+        std::fs::remove_file(workspace.path(format!("output/echo/results.{name}"))).unwrap();
+    }
+    let whole = run(&workspace, &add("day2.csv")).exits(0);
+    assert_eq!(documents(&whole), ["day1.csv#1", "day2.csv#2", "day2.csv#3", "day2.csv#4"]);
+    workspace.docmill(["verify"]).exits(0);
+    assert_eq!(server.requests(), 7);
+}
+
+#[test]
+fn results_with_fewer_rows_take_the_place_of_others_only_when_somebody_agrees() {
+    let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:more-slow")).start();
+    let workspace = echoing(&server).set("llm.drain_s", 0);
+    text(&workspace, &["docs/a.txt", "docs/b.txt", "docs/c.txt", "more/d.txt", "more/slow.txt"]);
+    run(&workspace, &["docs"]).exits(0);
+    stop(&workspace, &["more", "--replace"], 1);
+    let what = "the results of echo have 3 rows of run 1; run 2, which did not get to its end, has 1";
+    workspace.docmill(["export", "--partial"]).exits(2).says(&[what, "--to DIR", "--yes"]);
+    assert_eq!(documents(&workspace.docmill(["status"])), ["a.txt", "b.txt", "c.txt"]);
+    workspace.docmill(["export", "--partial", "--to", "elsewhere"]).exits(0);
+    assert_eq!(documents(&workspace.docmill(["export", "--partial", "--yes"]).exits(0)), ["d.txt"]);
+    workspace.docmill(["verify"]).exits(4);
+    assert_eq!(documents(&workspace.docmill(["export"]).exits(0)), ["a.txt", "b.txt", "c.txt"]);
+}
+
+#[test]
+fn a_row_that_could_not_be_read_goes_when_its_table_is_delivered_again() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let add = |name: &'static str| ["--rows", name, "--id-column", "id", "--text-column", "body", "--add"];
+    workspace.write("one.csv", "id,body\n1,docid:a\n").write("two.csv", "id,body\n2,docid:b,x\n3,docid:c\n");
+    run(&workspace, &add("one.csv")).exits(0);
+    assert_eq!(documents(&run(&workspace, &add("two.csv")).exits(3)), ["one.csv#1", "two.csv#(row 1)", "two.csv#3"]);
+    // Of another delivery nobody knows whether it has that row.
+    workspace.write("three.csv", "id,body\n4,docid:d\n");
+    assert_eq!(documents(&run(&workspace, &add("three.csv"))), ["one.csv#1", "two.csv#(row 1)", "two.csv#3", "three.csv#4"]);
+    workspace.write("two.csv", "id,body\n2,docid:b\n3,docid:c\n");
+    assert_eq!(documents(&run(&workspace, &add("two.csv")).exits(0)), ["one.csv#1", "two.csv#3", "three.csv#4", "two.csv#2"]);
+    assert!(workspace.docmill(["prune", "--yes"]).exits(0).stdout.contains("to drop: 1 documents"));
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    text(&workspace, &["docs/a.txt", "more/b.txt", "more/part/c.txt", "more/part/d.txt"]);
+    run(&workspace, &["docs"]).exits(0);
+    run(&workspace, &["more", "--add"]).exits(0);
+    run(&workspace, &["more/part", "--add"]).exits(0).says(&["up to date  2 documents: 2 ok; nothing was sent"]);
+    std::fs::remove_file(workspace.path("more/part/c.txt")).unwrap();
+    std::fs::remove_file(workspace.path("docs/a.txt")).unwrap();
+    // What is not looked at stays.
+    assert_eq!(documents(&run(&workspace, &["more/part", "--add"]).exits(0)), ["a.txt", "more/b.txt", "more/part/d.txt"]);
+    // Patterns leave documents out, and do not make them go.
+    let narrow = ["more", "--add", "--set", "input.exclude=[\"part/**\"]"];
+    assert_eq!(documents(&run(&workspace, &narrow).exits(0)), ["a.txt", "more/b.txt", "more/part/d.txt"]);
+    workspace.write("t.csv", "id,body\n1,docid:r1\n2,docid:r2\n");
+    run(&workspace, &["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
+    text(&workspace, &["docs/e.txt"]);
+    let there = ["more/b.txt", "more/part/d.txt", "t.csv#1", "t.csv#2", "e.txt"];
+    assert_eq!(documents(&run(&workspace, &["docs", "--add"]).exits(0)), there);
+    workspace.docmill(["verify"]).exits(0);
+    // The file of a delivery may have the next one in it.
+    workspace.write("t.csv", "id,body\n2,docid:r2\n3,docid:r3\n");
+    run(&workspace, &["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
+    assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("note  1 rows are of deliveries whose files have others in them now"));
+}
+
+#[test]
+fn an_input_is_the_same_from_wherever_it_is_looked_at() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    text(&workspace, &["docs/a.txt", "more/b.txt", "more/c.txt", "more/d.txt"]);
+    workspace.write("more/list.txt", "c.txt\n");
+    run(&workspace, &["docs"]).exits(0);
+    let from_there = |args: &[&str]| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        let further = ["--add", "--output", "../output", "--job", "../echo.toml", "--set", "llm.provider=openai-compatible"];
+        command.arg("run").args(args).args(further).args(["--set", &format!("llm.base_url={}/v1", server.url())]);
+        command.args(["--set", "llm.model=test-model", "--set", "llm.preflight=false"]);
+        let done = workspace.in_here(&mut command).current_dir(workspace.path("more")).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    from_there(&["b.txt"]);
+    from_there(&["--files-from", "list.txt"]);
+    assert_eq!(documents(&workspace.docmill(["status"])), ["a.txt", "b.txt", "c.txt"]);
+    run(&workspace, &["docs", "more", "--set", "input.exclude=[\"c.txt\"]"]).exits(2).says(&["has 3 rows; this run would leave 2 of them"]);
+    let whole = run(&workspace, &["docs", "more"]).exits(0);
+    assert_eq!(documents(&whole), ["docs/a.txt", "more/b.txt", "more/c.txt", "more/d.txt", "more/list.txt"]);
+    assert_eq!(server.requests(), 5);
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn somebody_at_a_terminal_is_asked_what_becomes_of_results() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    text(&workspace, &["docs/a.txt", "more/b.txt", "other/c.txt"]);
+    run(&workspace, &["docs"]).exits(0);
+    let answered = |input: &str, answer: &str| workspace.run_on_a_terminal(&["run", input, "--job", "echo.toml"], answer);
+    let rows = || documents(&workspace.docmill(["status"]));
+    for answer in ["\n", "c\n", "whatever\n"] {
+        let Some((code, said)) = answered("more", answer) else { return };
+        assert_eq!((code, rows()), (2, vec!["a.txt".to_owned()]), "{said}");
+        let question =
+            "results.csv has 1 row; this run would leave 0 of them (it looks at 1 document). Add to them, replace them, or cancel? [a/r/C]";
+        assert!(said.contains(question) && said.contains("cancelled; nothing was sent"), "{said}");
+    }
+    let (code, said) = answered("more", "a\n").unwrap();
+    assert_eq!((code, rows()), (0, vec!["a.txt".to_owned(), "more/b.txt".to_owned()]), "{said}");
+    let (code, said) = answered("other", "r\n").unwrap();
+    assert_eq!((code, rows()), (0, vec!["c.txt".to_owned()]), "{said}");
+    assert_eq!(server.requests(), 3);
 }
 
 #[test]

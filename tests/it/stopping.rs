@@ -178,7 +178,7 @@ fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
     for _ in 0..2 {
         workspace.run(["--job", "echo.toml"]).exits(4).says(&["longer than llm.retry.max_wait_s"]);
-        workspace.docmill(["verify"]).exits(0);
+        workspace.docmill(["verify"]).exits(4).says(&["nothing is wrong"]);
     }
     limit.store(false, Ordering::SeqCst);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
@@ -188,7 +188,7 @@ fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
     workspace.docmill(["requeue", "--all", "a.txt"]).exits(0);
     limit.store(true, Ordering::SeqCst);
     workspace.run(["--job", "echo.toml"]).exits(4);
-    workspace.docmill(["verify"]).exits(0);
+    workspace.docmill(["verify"]).exits(4).says(&["nothing is wrong"]);
     limit.store(false, Ordering::SeqCst);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(server.requests(), 5);

@@ -219,8 +219,8 @@ fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() 
     workspace.write("t.csv", &csv).write("my table.tsv", csv.replace(',', "\t")).write("t.jsonl", &lines).write("t.csv.gz", gzip(&csv));
     workspace.doc("only.csv", &csv);
     for (given, says) in [
-        ("t.csv", "`docmill run --rows t.csv` makes each row a document; `docmill run t.csv --tables document` sends"),
-        ("my table.tsv", "`docmill run --rows 'my table.tsv'`"),
+        ("t.csv", "`--rows t.csv` makes each row a document; `t.csv --tables document` sends"),
+        ("my table.tsv", "`--rows 'my table.tsv'`"),
         ("t.jsonl", "t.jsonl is a table of 40 rows"),
         ("t.csv.gz", "t.csv.gz is a table of 40 rows"),
         ("docs", "docs/only.csv is a table of 40 rows"),
@@ -229,8 +229,20 @@ fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() 
         let plan = workspace.start_with(["plan", given, "--job", "echo.toml"]).finish().exits(0);
         assert!(plan.stdout.contains("a run would ask first"), "{}", plan.stdout);
     }
-    workspace.run_on(["-", "--job", "echo.toml"], &csv).exits(2).says(&["standard input is a table of 40 rows", "`docmill run --rows -`"]);
+    workspace.run_on(["-", "--job", "echo.toml"], &csv).exits(2).says(&["standard input is a table of 40 rows", "`--rows -`"]);
+    // So do commands that put several runs together.
+    let compared = ["compare", "t.csv", "--yes"];
+    workspace
+        .start_with(compared.into_iter().chain(["--sequential", "--job", "echo.toml"]))
+        .finish()
+        .exits(2)
+        .says(&["t.csv is a table of 40 rows"]);
+    let variants = ["--variant", "echo.toml", "--variant", "echo.toml llm.effort=low"];
+    workspace.start_with(compared.into_iter().chain(variants)).finish().exits(2).says(&["t.csv is a table of 40 rows"]);
+    let rehearsed = ["rehearse", "t.csv", "--job", "echo.toml", "--latency-ms", "1"];
+    workspace.start_with(rehearsed).finish().exits(2).says(&["t.csv is a table of 40 rows"]);
     assert_eq!(server.requests(), 0);
+    workspace.start_with(rehearsed.into_iter().chain(["--tables", "rows", "--documents", "3"])).finish().exits(0);
     let prose = "docid:prose, and more of it.\nA second line, a third comma, and so on.\nOne\ntwo\nthree\nfour, five\nsix\n";
     workspace.run_on(["-", "--job", "echo.toml", "--output", "piped"], prose).exits(0);
     assert!(std::fs::read_to_string(workspace.path("piped/echo/results.csv")).unwrap().contains("0,stdin,ok,said of docid:prose"));

@@ -96,6 +96,9 @@ pub(in crate::cli) struct ExportArgs {
     /// The newest run as far as it got, also if an earlier one was complete
     #[arg(long)]
     pub partial: bool,
+    /// Let results with fewer rows take the place of those that are there
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     pub store: StoreArgs,
 }

@@ -21,7 +21,7 @@ pub(in crate::cli) struct PlanArgs {
     pub json: bool,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Nothing goes to the provider, no key is needed, and results are thrown away. Answers are made up: their number is that of a
 run, their length is not.")]
@@ -77,7 +77,7 @@ pub(in crate::cli) struct InspectArgs {
     pub settings: SettingsArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Everything goes to DIR/compare: a run store for each variant, whose answers are kept and paid once; compare.csv, a line for
 each document; compare.json. The user's own results in DIR are not touched; what is answered in DIR is not asked again. A

@@ -110,7 +110,7 @@ pub(super) struct RunArgs {
 }
 
 /// What is asked about which documents.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(super) struct WhatArgs {
     /// Files, directories, s3://BUCKET/PREFIX (gs, az), https://HOST/FILE [default: input.paths]
     pub input: Vec<String>,

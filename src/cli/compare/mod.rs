@@ -17,6 +17,7 @@ use super::assemble::{Assembled, Server, Wishes, assemble, flags};
 use super::exit::{Exit, Stop};
 use super::run::style;
 use super::settings::{self, Settings};
+use super::tables;
 use crate::ask::StopKind;
 use crate::config::Config;
 use crate::engine::Sample;
@@ -36,7 +37,10 @@ pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
         return Err(Stop::usage("standard input can be read once, and a comparison reads its input several times: put it in a file"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
-    if args.sequential { runtime.block_on(sequential::compare(args)) } else { runtime.block_on(variants::compare(args)) }
+    runtime.block_on(async {
+        let args = &CompareArgs { what: tables::answered(&args.what, &settings)?, ..args.clone() };
+        if args.sequential { Box::pin(sequential::compare(args)).await } else { Box::pin(variants::compare(args)).await }
+    })
 }
 
 /// The settings of the command with further ones on top.

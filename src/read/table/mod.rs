@@ -22,6 +22,9 @@ use std::sync::{Arc, OnceLock};
 /// The largest row, in bytes. Some of them are in memory before the budget of reading counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
 
+/// What stands before the number of a row that is called by it, as it has no id.
+pub(super) const UNNAMED: &str = "(row ";
+
 /// The names and values of a row, in the order of the table.
 type Fields = Vec<(Arc<str>, Value)>;
 /// Rows, or what is wrong with them and where.
@@ -268,7 +271,7 @@ impl Columns {
         // Numbers never repeat.
         let Some(column) = &self.id else { return number.to_string() };
         let id = fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_text(value)).unwrap_or_default();
-        let id = if id.is_empty() { format!("(row {number})") } else { id };
+        let id = if id.is_empty() { format!("{UNNAMED}{number})") } else { id };
         let hash = |name: &str| mark(name, Digest([0; 32]));
         let mut name = id.clone();
         // A name that is made up may be another row's id.

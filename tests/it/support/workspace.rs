@@ -129,6 +129,22 @@ impl Workspace {
         started.inspect_err(|error| eprintln!("skipped: no terminal can be made here: {error}")).ok()
     }
 
+    /// Runs the program with these arguments and the settings for all runs on a terminal of its own, where somebody types: its exit
+    /// code, and what the terminal shows. `None` where there is nothing to make a terminal with.
+    pub fn run_on_a_terminal(&self, args: &[&str], typed: &str) -> Option<(i32, String)> {
+        let quoted = |arg: &str| format!("'{}'", arg.replace('\'', "'\\''"));
+        let program = assert_cmd::cargo::cargo_bin!("docmill").to_str().unwrap();
+        let given = args.iter().map(|arg| quoted(arg)).chain(self.standing.iter().map(|arg| quoted(arg)));
+        let line = format!("exec {} {}", quoted(program), given.collect::<Vec<_>>().join(" "));
+        let mut command = Command::new("script");
+        command.args(["-qefc", &line, "/dev/null"]);
+        self.write("typed", typed);
+        let stdin = std::fs::File::open(self.path("typed")).unwrap();
+        let done = self.in_here(&mut command).env("SHELL", "/bin/sh").env("TERM", "xterm").env("COLUMNS", "400").stdin(stdin).output();
+        let done = done.inspect_err(|error| eprintln!("skipped: no terminal can be made here: {error}")).ok()?;
+        Some((done.status.code().unwrap(), String::from_utf8_lossy(&done.stdout).replace('\r', "")))
+    }
+
     /// Runs the program as a user who has nothing here. `None` where that is not possible.
     pub fn as_a_stranger(&self, args: &[&str]) -> Option<Finished> {
         let mut command = Command::new("setpriv");
