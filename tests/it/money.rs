@@ -1,8 +1,8 @@
 //! What is spent, what is saved, and what is never spent.
 
 use crate::limits::workspace;
-use crate::support::{AccountServer, Terms, large_jpeg};
-use serde_json::Value;
+use crate::support::{AccountServer, ModelServer, Reply, Terms, Workspace, jpeg, large_jpeg};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const CACHING: Terms = Terms {
@@ -139,7 +139,7 @@ fn every_row_costs_what_the_provider_bills_for_it() {
 
 #[test]
 fn prices_are_told_and_ones_own_win() {
-    let workspace = crate::support::Workspace::new();
+    let workspace = Workspace::new();
     workspace
         .write("pipeline.toml", "[prices]\n\"gpt-6.1-sol\" = { input = 1.5, output = 2 }\n\"my/model\" = { input = 1, output = 2.5 }\n");
     let told = workspace.docmill(["prices", "gpt-6.1-sol", "my/model"]).exits(0).stdout;
@@ -156,7 +156,7 @@ fn prices_are_told_and_ones_own_win() {
 #[test]
 fn inference_in_the_united_states_is_priced_as_anthropic_prices_it() {
     let price = |settings: &[&str]| {
-        let workspace = crate::support::Workspace::new();
+        let workspace = Workspace::new();
         let shown = workspace.docmill([&["prices", "claude-haiku-4-5", "--json"], settings].concat()).exits(0).stdout;
         serde_json::from_str::<Value>(&shown).unwrap()["usd_per_million_tokens"][0]["input"].as_str().unwrap().parse::<f64>().unwrap()
     };
@@ -165,4 +165,26 @@ fn inference_in_the_united_states_is_priced_as_anthropic_prices_it() {
     assert!((price(&[]) - 1.0).abs() < 1e-9 && (price(&geo) - 1.1).abs() < 1e-9);
     assert!((price(&[&geo[..], &own].concat()) - 7.0).abs() < 1e-9, "prices of one's own are taken as they are");
     assert!((price(&["--set", "llm.body.inference_geo=us"]) - 1.0).abs() < 1e-9, "only Anthropic knows the field");
+}
+
+#[test]
+fn the_cap_on_money_holds_for_images_that_are_billed_in_tens_of_thousands_of_tokens() {
+    const LOOK: &str = "name = \"look\"\ninput = \"image\"\nsystem = \"s\"\n[[task]]\nid = \"look\"\nprompt = \"What is it?\"\n\
+        max_output_tokens = 100\n[task.answer]\nseen = \"string\"\n";
+    for model in ["gpt-4o-mini", "my-deployment"] {
+        // What gpt-4o-mini bills for an image of one tile, and a prompt.
+        let reply = json!({"model": model, "choices": [{"message": {"content": "{\"seen\":\"a thing\"}"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 2833 + 5667 + 100, "completion_tokens": 10}});
+        let faults = move |_: &crate::support::Ask| Reply::Status(200, reply.clone(), Vec::new());
+        let server = ModelServer::script().faults(faults).latency(|_| Duration::from_millis(300)).start();
+        let workspace = Workspace::new().against(&server).set("llm.model", model).set("llm.concurrency", 12).set("llm.thinking_tokens", 1);
+        workspace.write("pipeline.toml", format!("[prices]\n{model} = {{ input = 30.0, output = 30.0 }}\n"));
+        workspace.write("look.toml", LOOK);
+        for n in 0..12 {
+            workspace.doc(format!("{n:02}.jpg"), jpeg(n));
+        }
+        workspace.run(["--job", "look.toml", "--max-usd", "2"]).exits(4).says(&["budget.max_usd"]);
+        let bill = server.requests() as f64 * 8610.0 * 30.0 / 1e6;
+        assert!((0.5..=2.0).contains(&bill), "{model}: ${bill}");
+    }
 }
