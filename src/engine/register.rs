@@ -21,7 +21,7 @@ pub(super) struct Register {
     next: AtomicI64,
     roots: Roots,
     retry: Retry,
-    /// Where documents are added to others: those are not looked at, and so none of them is gone.
+    /// Where documents are added to others: of those that are not looked at none is gone.
     beside: Option<Beside>,
 }
 
@@ -91,7 +91,7 @@ impl Register {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((id, name, before)) = self.known_as(&mut known, digest, &document.name)? {
                 let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
-                let (renamed, row_is_old) = (self.beside.is_none(), !looks_the_same(before));
+                let (renamed, row_is_old) = (!self.is_repeated(&name, &document.name), !looks_the_same(before));
                 let record = if renamed { record(id) } else { record_as(id, &name).filter(|_| before != stamp) };
                 return Ok(Identity { id, record, kept, is_new: false, renamed, row_is_old });
             }
@@ -100,12 +100,17 @@ impl Register {
         Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, row_is_old: false })
     }
 
+    /// Whether a row called `now` is in another delivery of the table that had the one called `name`.
+    fn is_repeated(&self, name: &str, now: &str) -> bool {
+        self.beside.as_ref().is_some_and(|beside| is_version_of(&beside.versions, name, now))
+    }
+
     /// A document of this content whose name is free now, or of which the one called `now` is another delivery: its name, and what it
     /// looked like.
     fn known_as(&self, known: &mut Known, digest: Digest, now: &str) -> Result<Option<(DocumentId, String, Option<Stamp>)>, StoreError> {
         let candidates = known.catalog.with_content(digest)?;
         let replaced = |name: &str, stamp| match &self.beside {
-            Some(beside) => is_version_of(&beside.versions, name, now),
+            Some(beside) => self.is_repeated(name, now) || self.roots.has_lost(name, true, &beside.records),
             None => !self.roots.hold(name, digest, stamp),
         };
         let gone = |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| !known.renamed.contains(id) && replaced(name, *stamp);

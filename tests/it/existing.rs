@@ -318,6 +318,12 @@ fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
     run(&workspace, &["more/part", "--add"]).exits(0).says(&["up to date  2 documents: 2 ok; nothing was sent"]);
     std::fs::remove_file(workspace.path("more/part/c.txt")).unwrap();
     std::fs::remove_file(workspace.path("docs/a.txt")).unwrap();
+    // One that is called otherwise now is the same document.
+    std::fs::rename(workspace.path("more/b.txt"), workspace.path("more/bee.txt")).unwrap();
+    assert_eq!(documents(&run(&workspace, &["more", "--add"]).exits(0)), ["a.txt", "more/bee.txt", "more/part/d.txt"]);
+    std::fs::rename(workspace.path("more/bee.txt"), workspace.path("more/b.txt")).unwrap();
+    assert_eq!(documents(&run(&workspace, &["more", "--add"]).exits(0)), ["a.txt", "more/b.txt", "more/part/d.txt"]);
+    assert_eq!(server.requests(), 4);
     // What is not looked at stays.
     assert_eq!(documents(&run(&workspace, &["more/part", "--add"]).exits(0)), ["a.txt", "more/b.txt", "more/part/d.txt"]);
     // Patterns leave documents out, and do not make them go.
@@ -333,6 +339,29 @@ fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
     workspace.write("t.csv", "id,body\n2,docid:r2\n3,docid:r3\n");
     run(&workspace, &["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
     assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("note  1 rows are of deliveries whose files have others in them now"));
+}
+
+#[test]
+fn what_is_gone_from_inputs_is_pruned_however_they_are_called() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let dropped = || {
+        let told = workspace.docmill(["prune", "--yes"]).exits(0).stdout;
+        assert!(told.contains("to drop: 1 documents that are in no result any more (edited, renamed or deleted since)"), "{told}");
+        assert!(!told.contains("--all"), "{told}");
+    };
+    text(&workspace, &["docs/a.txt", "docs/b.txt"]);
+    run(&workspace, &["docs"]).exits(0);
+    std::fs::remove_file(workspace.path("docs/b.txt")).unwrap();
+    run(&workspace, &[workspace.path("docs").to_str().unwrap()]).exits(0);
+    dropped();
+    let table = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body"];
+    workspace.write("t.csv", "id,body\n1,docid:r1\n2,docid:r2\n3,docid:r3\n");
+    run(&workspace, &[&table[..], &["--replace"]].concat()).exits(0);
+    workspace.docmill(["prune", "--all", "--yes"]).exits(0);
+    workspace.write("t.csv", "id,body\n1,docid:r1\n3,docid:r3\n");
+    run(&workspace, &table).exits(0);
+    dropped();
 }
 
 #[test]
