@@ -4,7 +4,6 @@
 //! documents are called beside those that are there.
 
 use super::path_names::{printable, unprintable};
-use crate::remote::Address;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -134,7 +133,7 @@ fn below<'p>(path: &'p str, above: &str) -> Option<&'p str> {
     if rest.is_empty() || above.ends_with('/') { Some(rest) } else { rest.strip_prefix('/') }
 }
 
-fn joined(prefix: &str, rest: &str) -> String {
+pub(super) fn joined(prefix: &str, rest: &str) -> String {
     match (prefix.is_empty(), rest.is_empty()) {
         (true, _) => rest.to_owned(),
         (false, true) => prefix.to_owned(),
@@ -180,17 +179,37 @@ pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     paths.find_map(|path| std::fs::canonicalize(path).ok())
 }
 
-/// Whether one of these inputs may have a document of this name: it has the file, or cannot be asked.
-pub(super) fn may_be_there(name: &str, before: &[InputRecord]) -> bool {
-    before.iter().any(|old| match old.kind {
-        InputKind::File => old.prefix == name && Path::new(&old.path).exists(),
-        InputKind::Table | InputKind::Stream => name.strip_prefix(&old.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('#')),
-        InputKind::List => old.base.as_ref().is_none_or(|base| Path::new(base).join(of_name(name)).exists()),
-        InputKind::Directory => {
-            let rest = if old.prefix.is_empty() { Some(name) } else { below(name, &old.prefix) };
-            rest.is_some_and(|rest| Address::parse(&old.path).is_some() || Path::new(&old.path).join(of_name(rest)).exists())
-        }
-    })
+/// The path of the document of this name that one of these inputs has, or had; `None` if it is, or may be, no file of a directory. Of
+/// directories whose documents may be called so, the one with the longest name has it.
+pub(super) fn path_of(name: &str, before: &[InputRecord]) -> Option<String> {
+    let mut found: Option<(usize, String)> = None;
+    for old in before {
+        let path = match old.kind {
+            InputKind::File => (old.prefix == name).then(|| old.path.clone()),
+            InputKind::Table | InputKind::Stream => {
+                let is_row = name.strip_prefix(&old.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'));
+                if is_row {
+                    return None;
+                }
+                None
+            }
+            InputKind::List => {
+                if old.base.as_ref().is_none_or(|base| Path::new(base).join(of_name(name)).exists()) {
+                    return None;
+                }
+                None
+            }
+            InputKind::Directory => rest_of(name, &old.prefix).map(|rest| joined(&old.path, rest)),
+        };
+        let is_longer = found.as_ref().is_none_or(|(length, _)| *length < old.prefix.len());
+        found = path.filter(|_| is_longer).map(|path| (old.prefix.len(), path)).or(found);
+    }
+    found.map(|(_, path)| path)
+}
+
+/// What follows the prefix in the name of a document of a directory.
+pub(super) fn rest_of<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+    if prefix.is_empty() { Some(name) } else { below(name, prefix) }
 }
 
 /// What a file is really called whose name is shown so.

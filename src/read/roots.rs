@@ -5,7 +5,7 @@ use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, kind_of};
 use super::path_names::{printable, real, unprintable, with_slashes};
-use super::record::{InputKind, InputRecord, may_be_there, prefix_beside};
+use super::record::{InputKind, InputRecord, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
 use super::settings::{InputSettings, Tables};
 use super::table::{Table, UNNAMED, is_table_name, is_workbook_name};
@@ -199,8 +199,13 @@ impl Roots {
             let id = || name.strip_prefix(&root.prefix).and_then(|rest| rest.strip_prefix('#'));
             !was_read && matches!(root.kind, RootKind::Table(_)) && id().is_some_and(|id| id.starts_with(UNNAMED))
         };
-        let is_file = || matches!(self.locate(name), Some(Place::File(path)) if is_missing(&path));
-        self.0.iter().any(is_row) || (is_file() && !may_be_there(name, before))
+        let is_file = |root: &Root, path: &str| {
+            let RootKind::Directory(filter) = &root.kind else { return false };
+            let Some(rest) = rest_of(name, &root.prefix) else { return false };
+            let relative = unprintable(rest).unwrap_or_else(|| rest.into());
+            joined(&root.record.path, rest) == path && filter.takes(&root.path, &relative) && is_missing(&root.path.join(relative))
+        };
+        self.0.iter().any(is_row) || path_of(name, before).is_some_and(|path| self.0.iter().any(|root| is_file(root, &path)))
     }
 
     /// Whether the file at this real path is one of the documents. What lists name does not count.

@@ -332,8 +332,11 @@ fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
     workspace.write("t.csv", "id,body\n1,docid:r1\n2,docid:r2\n");
     run(&workspace, &["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
     text(&workspace, &["docs/e.txt"]);
+    std::fs::remove_file(workspace.path("more/part/d.txt")).unwrap();
     let there = ["more/b.txt", "more/part/d.txt", "t.csv#1", "t.csv#2", "e.txt"];
     assert_eq!(documents(&run(&workspace, &["docs", "--add"]).exits(0)), there);
+    let there = ["more/b.txt", "t.csv#1", "t.csv#2", "e.txt"];
+    assert_eq!(documents(&run(&workspace, &["more", "--add"]).exits(0)), there);
     workspace.docmill(["verify"]).exits(0);
     // The file of a delivery may have the next one in it.
     workspace.write("t.csv", "id,body\n2,docid:r2\n3,docid:r3\n");
