@@ -8,7 +8,6 @@
 use super::super::dialect::Standing;
 use super::bucket::Bucket;
 use super::given::Given;
-use super::learner::SLACK_S;
 use super::limits::{Limit, Limits, Source, Taken};
 
 /// Seconds' worth that a bucket is believed to hold when headers do not tell what is left, or after a refusal.
@@ -45,7 +44,7 @@ impl Limits {
         let seen = standing.remaining.map_or(UNSEEN_S * per_second, |left| (left + taken.amounts.of(meter)).min(60.0 * per_second));
         let before = known.map(|limit| (limit, limit.holds() * (per_second / limit.bucket.per_second()).min(1.0)));
         let holds = before.map_or(seen, |(_, before)| if doubted { before } else { before.max(seen) });
-        let least = 1.0 + SLACK_S * per_second;
+        let least = self.learner.largest(meter);
         let capacity = holds.min(given.burst_s * per_second).max(least);
         // The rest is left alone, for estimates that are wrong and for others.
         let reserve = (holds - capacity).max(0.0);

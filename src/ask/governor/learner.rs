@@ -3,7 +3,8 @@
 //! Until the first refusal it is a slow start: few requests in flight, one more with each that is accepted, and spread
 //! over the time that an answer takes, so that the first refusal comes before many others are on their way. A refusal
 //! says that the provider's bucket is empty just now. So what was accepted between two of them is what flowed in
-//! meanwhile, and that is the rate. Refusals of requests that were on their way already say nothing new.
+//! meanwhile, and that is the rate, unless the bucket may have been full for a while: then the rate doubles each second
+//! until it is refused. Refusals of requests that were on their way already say nothing new.
 
 use super::super::dialect::Meter;
 use super::bucket::Bucket;
@@ -21,6 +22,8 @@ pub(super) struct Learner {
     from: Option<f64>,
     /// Whether the bucket was empty then.
     from_empty: bool,
+    /// Until when nobody sent afterwards.
+    opened_at: f64,
     /// What was sent since and not refused; corrected when replies tell what was counted.
     accepted: Amounts,
     /// The span before, which late refusals still belong to.
@@ -32,6 +35,8 @@ pub(super) struct Learner {
     /// When the rate was last raised, and by what share a second it grows.
     raised_at: f64,
     growth: f64,
+    /// Up to here it doubles each second: nothing speaks against so much yet. 0 if something does.
+    unrefuted: f64,
 }
 
 /// What went through between two times.
@@ -39,6 +44,8 @@ pub(super) struct Learner {
 struct Span {
     seconds: f64,
     from_empty: bool,
+    /// When requests were let out again after it began.
+    opened_at: f64,
     accepted: Amounts,
     ended_at: f64,
 }
@@ -49,12 +56,37 @@ impl Span {
     fn says_nothing(&self, meter: Meter) -> bool {
         meter == Meter::Requests && self.accepted.of(meter) < 0.5
     }
+
+    /// Seconds for which requests were let out one by one, after those that went at once when the wait was over.
+    fn paced_s(&self) -> f64 {
+        (self.ended_at - self.opened_at).max(0.0)
+    }
+
+    /// What would have gathered in `bucket` while nobody sent.
+    fn gathered(&self, bucket: &Bucket) -> f64 {
+        bucket.per_second() * (self.seconds - self.paced_s()).max(0.0)
+    }
+
+    /// Whether it was refused what `bucket` let out at once. Then the provider's bucket holds less, and what flowed into it
+    /// while it was full is in no measurement: the rate may be any.
+    fn too_much_at_once(&self, bucket: &Bucket) -> bool {
+        self.gathered(bucket) > bucket.capacity() && bucket.per_second() * self.paced_s() < bucket.capacity() / 2.0
+    }
+
+    /// The rate at which requests were accepted one by one.
+    fn paced(&self, meter: Meter, bucket: &Bucket) -> f64 {
+        (self.accepted.of(meter) - self.gathered(bucket).min(bucket.capacity())) / self.paced_s().max(1e-3)
+    }
 }
 
+/// So many times the largest request tell a rate; fewer tell little.
+const ENOUGH: f64 = 8.0;
 /// Requests in flight after the first answer, when it did not declare a limit.
 const SECOND_WINDOW: f64 = 8.0;
 /// What was measured is approached from below.
 const CAUTION: f64 = 0.99;
+/// As much of what was accepted at once may go at once next time.
+const LESS: f64 = 0.95;
 /// The first span tells little: nobody knows how long the bucket had been full. Rather too high, which the next refusal
 /// corrects soon, than too low.
 const COURAGE: f64 = 1.25;
@@ -72,12 +104,14 @@ impl Learner {
             answer_s: 0.0,
             from: None,
             from_empty: false,
+            opened_at: 0.0,
             accepted: Amounts::default(),
             closed: None,
             largest: Amounts::default(),
             older: (0.0, 0.0),
             raised_at: 0.0,
             growth: SLOWEST_GROWTH,
+            unrefuted: 0.0,
         }
     }
 
@@ -91,6 +125,11 @@ impl Learner {
         self.answer_s
     }
 
+    /// The largest request so far: no bucket is smaller.
+    pub fn largest(&self, meter: Meter) -> f64 {
+        self.largest.of(meter).max(1.0)
+    }
+
     /// Seconds between two requests, as long as no limit is known.
     pub fn spacing(&self) -> f64 {
         self.answer_s / (2.0 * self.window)
@@ -98,16 +137,19 @@ impl Learner {
 
     pub fn sent(&mut self, amounts: &Amounts, now: f64) {
         self.from.get_or_insert(now);
-        self.accepted.add(amounts, 1.0);
+        self.accepted.add(&amounts.when_sent(), 1.0);
     }
 
     /// The provider has counted this for a request, so much more than was reserved when it was sent.
     pub fn counted(&mut self, counted: &Amounts, more: &Amounts, sent_at: f64) {
         self.largest.raise(counted);
         match &mut self.closed {
-            Some(span) if sent_at <= span.ended_at => span.accepted.add(more, 1.0),
-            _ => self.accepted.add(more, 1.0),
+            Some(span) if sent_at <= span.ended_at => span.accepted.add(&more.when_sent(), 1.0),
+            _ => self.accepted.add(&more.when_sent(), 1.0),
         }
+        // Output counts when it is there.
+        self.accepted.add(counted, 1.0);
+        self.accepted.add(&counted.when_sent(), -1.0);
     }
 
     /// An answer came; `full` says whether as many requests were in flight as may be.
@@ -129,49 +171,70 @@ impl Learner {
     /// A request sent at `sent_at` was refused for `meter`; the provider wants `wait` seconds. What the limit seems to be.
     pub fn refused(&mut self, meter: Meter, amounts: &Amounts, sent_at: f64, wait: f64, now: f64, old: Option<&Bucket>) -> Bucket {
         self.largest.raise(amounts);
-        match &mut self.closed {
-            Some(span) if sent_at <= span.ended_at => span.accepted.add(amounts, -1.0),
-            _ => {
-                self.accepted.add(amounts, -1.0);
-                self.older = match self.closed.filter(|span| span.from_empty) {
-                    Some(span) if span.says_nothing(meter) => self.older,
-                    Some(span) => merge(self.older, (span.accepted.of(meter), span.seconds), self.largest.of(meter)),
-                    None => (0.0, 0.0),
-                };
-                let seconds = now - self.from.unwrap_or(now);
-                self.closed =
-                    Some(Span { seconds, from_empty: self.from_empty, accepted: std::mem::take(&mut self.accepted), ended_at: now });
-                (self.from, self.from_empty) = (Some(now), true);
-                self.growth = SLOWEST_GROWTH;
-            }
+        let new = self.closed.is_none_or(|span| sent_at > span.ended_at);
+        if new {
+            self.close(meter, now);
         }
+        if let Some(span) = &mut self.closed {
+            span.accepted.add(&amounts.when_sent(), -1.0);
+        }
+        self.opened_at = self.opened_at.max(now + wait);
         self.raised_at = now;
         let least = self.largest.of(meter).max(1.0);
         let Some(span) = self.closed else { return Bucket::new(least / wait.max(1.0), least, 0.0, now) };
         let accepted = span.accepted.of(meter);
+        if span.says_nothing(meter) {
+            // A rate that grows quickly finds out.
+            self.growth = FASTEST_GROWTH;
+            let (per_second, capacity) = old.map_or((least, least), |old| (old.per_second(), old.capacity()));
+            return Bucket::new(per_second, capacity, 0.0, span.ended_at);
+        }
         // A first span began with a full bucket, and the wait is the time that it takes to fill again.
         let seconds = if span.from_empty { span.seconds } else { span.seconds + wait };
         let (all, in_seconds) = merge(self.older, (accepted, seconds), least);
         // After the wait there is enough for this request. A provider that counts late may have named too short a wait.
         let promised = amounts.of(meter) / (span.seconds + wait).max(1.0);
         let measured = (all.max(1.0) / in_seconds.max(1e-3)).max(if meter == Meter::Requests { 0.0 } else { promised / 4.0 });
-        let per_second = if span.says_nothing(meter) {
-            // A rate that grows quickly finds out.
-            self.growth = FASTEST_GROWTH;
-            old.map_or(least, Bucket::per_second)
-        } else {
-            measured * if span.from_empty { CAUTION } else { COURAGE }
+        let Some(old) = old.filter(|_| span.from_empty) else {
+            // Waits are told in whole seconds: it may be as much as if this one had been a second shorter.
+            self.unrefuted = if span.from_empty { 0.0 } else { accepted / (seconds - 1.0).max(1e-3) };
+            let per_second = measured * if span.from_empty { CAUTION } else { COURAGE };
+            let burst = accepted - per_second * span.seconds;
+            return Bucket::new(per_second, burst.max(least + SLACK_S * per_second), 0.0, span.ended_at);
         };
-        let burst = match old {
-            Some(old) => old.capacity().min(per_second * wait.max(1.0)),
-            None => accepted - per_second * span.seconds,
+        if new {
+            self.unrefuted = if span.too_much_at_once(&old) { f64::MAX } else { 0.0 };
+        }
+        let quick = self.unrefuted > 0.0;
+        // A few requests of unlike sizes do not tell that it is much less than was known.
+        let few = meter != Meter::Requests && accepted < ENOUGH * least;
+        let known = if few { old.per_second() / if new { 2.0 } else { 1.0 } } else { 0.0 };
+        let measured = if quick { measured } else { measured.max(span.paced(meter, &old)) };
+        let per_second = (CAUTION * measured).max(known);
+        let burst = old.capacity().min(old.per_second() * wait.max(1.0));
+        let (burst, least) = if quick { (burst.min(LESS * accepted), least) } else { (burst, least + SLACK_S * per_second) };
+        Bucket::new(per_second, burst.max(least), 0.0, span.ended_at)
+    }
+
+    /// The provider's bucket is empty: another span begins.
+    fn close(&mut self, meter: Meter, now: f64) {
+        self.older = match self.closed.filter(|span| span.from_empty) {
+            Some(span) if span.says_nothing(meter) => self.older,
+            Some(span) => merge(self.older, (span.accepted.of(meter), span.seconds), self.largest.of(meter)),
+            None => (0.0, 0.0),
         };
-        Bucket::new(per_second, burst.max(least + SLACK_S * per_second), 0.0, span.ended_at)
+        let seconds = now - self.from.unwrap_or(now);
+        let accepted = std::mem::take(&mut self.accepted);
+        let (from_empty, opened_at) = (self.from_empty, self.opened_at);
+        self.closed = Some(Span { seconds, from_empty, opened_at, accepted, ended_at: now });
+        (self.from, self.from_empty) = (Some(now), true);
+        self.growth = SLOWEST_GROWTH;
     }
 
     /// What was measured until now says nothing.
     pub fn forget(&mut self, now: f64) {
         (self.from, self.from_empty, self.closed, self.older) = (Some(now), false, None, (0.0, 0.0));
+        self.unrefuted = 0.0;
         self.accepted = Amounts::default();
         self.growth = SLOWEST_GROWTH;
     }
@@ -184,6 +247,9 @@ impl Learner {
             return None;
         }
         self.raised_at = now;
+        if bucket.per_second() < self.unrefuted {
+            return Some((bucket.per_second() * (1.0 + since.min(1.0))).min(self.unrefuted));
+        }
         let per_second = bucket.per_second() * (1.0 + self.growth * since.min(1.0));
         self.growth = (self.growth * f64::exp2(since / GROWTH_DOUBLES_S)).min(FASTEST_GROWTH);
         Some(per_second)
@@ -193,10 +259,13 @@ impl Learner {
 /// Adds what was accepted in so many seconds to what was before, unless it alone says something, and something else: a
 /// request may be refused although there is something left, only not enough, so short spans say little.
 fn merge(older: (f64, f64), (accepted, seconds): (f64, f64), largest: f64) -> (f64, f64) {
-    const ENOUGH: f64 = 8.0;
     let alone = accepted >= ENOUGH * largest;
-    let same = (0.7..1.4).contains(&(accepted * older.1 / (seconds * older.0).max(1e-9)));
-    if alone && !same { (accepted, seconds) } else { (older.0 + accepted, older.1 + seconds) }
+    if alone && !agree(older, (accepted, seconds)) { (accepted, seconds) } else { (older.0 + accepted, older.1 + seconds) }
+}
+
+/// Whether two spans say the same about a rate.
+fn agree(one: (f64, f64), other: (f64, f64)) -> bool {
+    (0.7..1.4).contains(&(other.0 * one.1 / (other.1 * one.0).max(1e-9)))
 }
 
 /// Timers are not exact: a bucket that holds less than this many seconds' worth would flow over between two looks at it.

@@ -74,10 +74,14 @@ pub(super) struct Limits {
     output: f64,
     /// Requests sent before this time have had their refusal counted.
     cut_at: f64,
+    /// Requests that were ever sent before that time.
+    cut_sent: f64,
+    /// How many times in a row the first request after a wait was refused.
+    in_vain: u32,
     /// Until then headers are not believed that there is more left than we count: the provider has refused all the same.
     pub(super) doubted_until: f64,
     ramp: Ramp,
-    learner: Learner,
+    pub(super) learner: Learner,
     chance: Chance,
 }
 
@@ -128,6 +132,8 @@ impl Limits {
             calibration: Calibration::default(),
             output: 0.0,
             cut_at: f64::MIN,
+            cut_sent: 0.0,
+            in_vain: 0,
             doubted_until: 0.0,
             ramp: Ramp { share: 1.0, from: now },
             learner: Learner::new(given.slow_start),
@@ -199,6 +205,9 @@ impl Limits {
     /// known; `full` says whether as many were in flight as may be.
     pub fn settle(&mut self, taken: &Taken, used: Option<Usage>, full: bool, now: f64) {
         let Some(used) = used.filter(|used| used.input() > 0) else { return };
+        if taken.at > self.cut_at {
+            self.in_vain = 0;
+        }
         let (counted, need) = (taken.need.settled(used), &taken.need);
         let mut more = counted;
         more.add(&taken.amounts, -1.0);
@@ -221,13 +230,23 @@ impl Limits {
 
     /// The provider refused a request.
     pub fn refuse(&mut self, taken: &Taken, refusal: &Refusal, in_flight: f64, now: f64) {
-        let (wait, meter) = (refusal.wait.as_secs_f64(), refusal.meter.unwrap_or(Meter::Requests));
+        let echo = taken.at <= self.cut_at;
+        // Where refused requests count, those who come at the named time each time are never served.
+        let first = taken.sent.of(Meter::Requests) - self.cut_sent < 1.5;
+        self.in_vain = if echo {
+            self.in_vain
+        } else if first {
+            self.in_vain + 1
+        } else {
+            0
+        };
+        let longer = f64::from(1_u32 << self.in_vain.saturating_sub(1).min(6));
+        let (wait, meter) = (refusal.wait.as_secs_f64() * longer, refusal.meter.unwrap_or(Meter::Requests));
         let by_chance = refusal.pressure == Pressure::Rate && self.chance.takes();
         // Of chance nobody else needs to know, unless the provider has named the time.
         if refusal.named || !by_chance {
             self.opens_at = self.opens_at.max(now + wait);
         }
-        let echo = taken.at <= self.cut_at;
         if refusal.pressure == Pressure::Ramp && !echo {
             self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait.max(taken.need.steady_s()) };
             self.learner.shrink(in_flight);
@@ -238,28 +257,36 @@ impl Limits {
             Some(meter) => self.by_meter[meter as usize].is_some_and(|limit| is_declared(&limit)),
             None => self.by_meter.iter().flatten().any(is_declared),
         };
+        // Output counts when it is there: that of the requests under way is still to come.
+        let coming = |meter| if meter == Meter::OutputTokens { in_flight * taken.amounts.of(meter) } else { 0.0 };
         if declared && !echo {
-            self.doubted_until = now + DOUBT_S;
-            for limit in self.by_meter.iter_mut().flatten().filter(|limit| is_declared(limit)) {
+            let doubted = std::mem::replace(&mut self.doubted_until, now + DOUBT_S) > now;
+            for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+                let Some(limit) = limit.as_mut().filter(|limit| is_declared(limit)) else { continue };
+                if refusal.meter.is_some_and(|named| named != meter) {
+                    continue;
+                }
                 // Below what is declared: it is counted over a shorter time than we thought, or others use it too.
                 let per_second = limit.bucket.per_second();
-                let capacity = (limit.bucket.capacity().min(UNSEEN_S * per_second) / 2.0).max(1.0 + SLACK_S * per_second);
+                let less = if doubted { limit.bucket.capacity() / 4.0 } else { limit.bucket.capacity().min(UNSEEN_S * per_second) / 2.0 };
+                let capacity = less.max(self.learner.largest(meter));
                 if let Source::Declared { holds } = &mut limit.source {
                     *holds = holds.min(capacity);
                 }
-                limit.bucket.lower_to(0.0, now);
+                limit.bucket.lower_to(-coming(meter), now);
                 limit.bucket.resize(per_second, capacity, now);
             }
         } else if !declared && !by_chance {
-            let old = self.by_meter[meter as usize].filter(|_| !echo).map(|limit| limit.bucket);
+            let old = self.by_meter[meter as usize].map(|limit| limit.bucket);
             let mut bucket = self.learner.refused(meter, &taken.amounts, taken.at, wait, now, old.as_ref());
+            bucket.take(coming(meter), now);
             if meter == Meter::Requests && !echo {
                 bucket.resize(self.chance.refused(bucket.per_second(), now), bucket.capacity(), now);
             }
             self.by_meter[meter as usize] = Some(Limit { source: Source::Learned, bucket });
         }
         if !echo {
-            self.cut_at = now;
+            (self.cut_at, self.cut_sent) = (now, self.sent.of(Meter::Requests));
         }
     }
 

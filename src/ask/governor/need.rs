@@ -21,6 +21,13 @@ impl Amounts {
         self.0[meter as usize]
     }
 
+    /// What counts when a request is sent: all but its output.
+    pub fn when_sent(&self) -> Self {
+        let mut amounts = *self;
+        amounts.0[Meter::OutputTokens as usize] = 0.0;
+        amounts
+    }
+
     /// The larger one of each.
     pub fn raise(&mut self, other: &Self) {
         for (mine, other) in self.0.iter_mut().zip(other.0) {
