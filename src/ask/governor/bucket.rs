@@ -42,6 +42,11 @@ impl Bucket {
         if missing <= GRAIN { now } else { now + missing / self.per_second }
     }
 
+    /// Since when it is full, or when it will be.
+    pub fn full_at(&self) -> f64 {
+        self.at + (self.capacity - self.level) / self.per_second
+    }
+
     /// Takes out `amount`; puts back, if it is negative.
     pub fn take(&mut self, amount: f64, now: f64) {
         self.set_level(self.level(now) - amount, now);

@@ -203,13 +203,13 @@ impl Learner {
             return Bucket::new(per_second, burst.max(least + SLACK_S * per_second), 0.0, span.ended_at);
         };
         if new {
-            self.unrefuted = if span.too_much_at_once(&old) { f64::MAX } else { 0.0 };
+            self.unrefuted = if span.too_much_at_once(old) { f64::MAX } else { 0.0 };
         }
         let quick = self.unrefuted > 0.0;
         // A few requests of unlike sizes do not tell that it is much less than was known.
         let few = meter != Meter::Requests && accepted < ENOUGH * least;
         let known = if few { old.per_second() / if new { 2.0 } else { 1.0 } } else { 0.0 };
-        let measured = if quick { measured } else { measured.max(span.paced(meter, &old)) };
+        let measured = if quick { measured } else { measured.max(span.paced(meter, old)) };
         let per_second = (CAUTION * measured).max(known);
         let burst = old.capacity().min(old.per_second() * wait.max(1.0));
         let (burst, least) = if quick { (burst.min(LESS * accepted), least) } else { (burst, least + SLACK_S * per_second) };
@@ -229,6 +229,11 @@ impl Learner {
         self.closed = Some(Span { seconds, from_empty, opened_at, accepted, ended_at: now });
         (self.from, self.from_empty) = (Some(now), true);
         self.growth = SLOWEST_GROWTH;
+    }
+
+    /// The provider's bucket has become full while nobody wanted to send: another first span begins.
+    pub fn rested(&mut self, now: f64) {
+        (self.from, self.from_empty, self.accepted) = (Some(now), false, Amounts::default());
     }
 
     /// What was measured until now says nothing.

@@ -112,6 +112,8 @@ impl Ramp {
 
 /// A rate is not exceeded by more than this while what has gathered is used up.
 const PEAK: f64 = 4.0;
+/// Seconds for which nobody wanted to send until what is measured begins again.
+const IDLE_S: f64 = 1.0;
 /// Seconds for which a refusal counts for more than headers that tell of plenty.
 const DOUBT_S: f64 = 600.0;
 
@@ -163,6 +165,14 @@ impl Limits {
         let at = ready.fold(self.opens_at.max(self.next_at), f64::max);
         if at > now {
             return Err(at);
+        }
+        let learned = self.limits().filter(|(_, limit)| limit.source == Source::Learned);
+        if learned
+            .map(|(_, limit)| limit.bucket.full_at().max(self.opens_at))
+            .reduce(f64::max)
+            .is_some_and(|full_at| now - full_at > IDLE_S)
+        {
+            self.learner.rested(now);
         }
         self.grow(&amounts, now);
         self.spread(&amounts, now);
