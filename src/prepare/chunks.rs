@@ -53,7 +53,28 @@ fn ranges(text: &str, limit: u64) -> Vec<Range<usize>> {
             ranges.extend(inner.map(|part| chunk.start + part.start..chunk.start + part.end));
         }
     }
-    ranges
+    ranges.into_iter().flat_map(|range| within(text, range, limit)).collect()
+}
+
+/// A chunk in pieces that fit. The splitter takes it that a longer text never has fewer tokens than its beginning; words of rare
+/// letters have.
+fn within(text: &str, chunk: Range<usize>, limit: u64) -> Vec<Range<usize>> {
+    let (mut pieces, mut from) = (Vec::new(), chunk.start);
+    while tokens::exact(&text[from..chunk.end]) > limit {
+        let first = text[from..].chars().next().map_or(1, char::len_utf8);
+        let mut end = chunk.end;
+        while tokens::exact(&text[from..end]) > limit && end > from + first {
+            let half = text.floor_char_boundary(from.midpoint(end)).max(from + first);
+            end = text[from + first..half].rfind(char::is_whitespace).map_or(half, |at| from + first + at);
+        }
+        if end == chunk.end {
+            break;
+        }
+        pieces.push(from..end);
+        from = end;
+    }
+    pieces.push(from..chunk.end);
+    pieces
 }
 
 /// Chunks as they fit.
@@ -166,6 +187,17 @@ mod tests {
         assert_eq!(parts.iter().map(|part| part.matches("value of").count()).sum::<usize>(), 60);
         // A head that would fill the parts is not repeated.
         assert_eq!(chunks(&text, 20).concat(), text);
+    }
+
+    #[test]
+    fn words_whose_beginning_has_more_tokens_than_they_have_fit_as_well() {
+        for (text, limit) in [("äuädägä.ueä.a# a a.ä.äbbdäää.", 9), ("äääääääää.ä", 3), ("漢字。", 1)] {
+            let parts = chunks(text, limit);
+            assert_eq!(parts.concat(), text);
+            for part in parts {
+                assert!(tokens::exact(&part) <= limit || part.chars().count() == 1, "{limit}: {part}");
+            }
+        }
     }
 
     #[test]
