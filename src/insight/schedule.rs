@@ -122,6 +122,8 @@ struct Play<A: Admission> {
     /// Tasks whose first call is under way, with those that wait for it; `None` once it has ended.
     scouts: HashMap<usize, Option<Vec<(usize, Load)>>>,
     forecast: Forecast,
+    /// When the next turn of the first in line is due. One is enough: more would ask the account again and again.
+    turn_at: f64,
 }
 
 /// Plays the calls of all documents through. `draw` says how long a call of a task takes.
@@ -143,6 +145,7 @@ pub fn schedule<A: Admission>(
         under_way: HashMap::new(),
         scouts: HashMap::new(),
         forecast: Forecast::default(),
+        turn_at: f64::INFINITY,
     };
     let mut coming = documents.into_iter().filter(|calls| !calls.is_empty()).enumerate().peekable();
     let mut ready: VecDeque<(usize, Vec<Load>)> = VecDeque::new();
@@ -151,7 +154,9 @@ pub fn schedule<A: Admission>(
         play.now = time;
         match event {
             Event::Ended { slot } => play.ended(slot),
-            Event::Turn => {}
+            // An earlier one took its place.
+            Event::Turn if time < play.turn_at => continue,
+            Event::Turn => play.turn_at = f64::INFINITY,
             Event::Prepared => {
                 ready.extend(coming.next());
                 // No further ahead than documents may be under way: the stages before wait as well.
@@ -227,7 +232,11 @@ impl<A: Admission> Play<A> {
                 }
                 Err(at) => {
                     // A little later: fractions must not keep the clock where it is.
-                    self.events.push(Reverse((Time(at.max(self.now) + 1e-6), Event::Turn)));
+                    let at = at.max(self.now) + 1e-6;
+                    if at < self.turn_at {
+                        self.turn_at = at;
+                        self.events.push(Reverse((Time(at), Event::Turn)));
+                    }
                     return;
                 }
             }
@@ -265,6 +274,28 @@ mod tests {
 
     /// An account without limits, or with so many calls a second.
     struct Open(Option<f64>, f64);
+
+    /// The same, and it counts how often it is asked.
+    struct Asked<'c>(Open, &'c std::cell::Cell<usize>);
+
+    impl Admission for Asked<'_> {
+        type Taken = ();
+        fn try_take(&mut self, call: &Load, now: f64) -> Result<(), f64> {
+            self.1.set(self.1.get() + 1);
+            self.0.try_take(call, now)
+        }
+        fn ended(&mut self, _: &Load, (): (), _: usize, _: f64) {}
+        fn window(&self) -> f64 {
+            f64::MAX
+        }
+    }
+
+    #[test]
+    fn a_limited_account_is_asked_a_few_times_for_each_call() {
+        let asked = std::cell::Cell::new(0);
+        schedule(vec![vec![CALL]; 1000], WIDE, Asked(Open(Some(5.0), 0.0), &asked), |_| 1.0);
+        assert!(asked.get() < 5000, "{}", asked.get());
+    }
 
     impl Admission for Open {
         type Taken = ();
