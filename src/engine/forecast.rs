@@ -4,6 +4,7 @@
 //! any, cost lies between bounds that are far apart, and time is not known.
 
 use super::Plan;
+use super::counted::Counted;
 use super::past::{History, mean};
 use super::pretend::Foreseen;
 use super::survey::{DocumentPlan, Survey};
@@ -74,9 +75,9 @@ struct Predictor<'p> {
     history: &'p History,
     /// How many documents each prepared one stands for.
     times: f64,
-    /// Of each task: the length of its answers, and tokens that the provider counts for one that we estimate.
+    /// By task: the length of its answers, and what the provider counts of its input.
     lengths: Vec<Option<f64>>,
-    counted: Vec<f64>,
+    counted: Vec<Counted>,
     limits: Quota,
 }
 
@@ -94,11 +95,7 @@ impl<'p> Predictor<'p> {
             let lengths: Vec<f64> = past(task).filter_map(|call| call.past).map(|past| past.usage.output as f64).collect();
             if lengths.is_empty() { known.get(&survey.tasks[task].task).copied() } else { Some(mean(lengths)) }
         };
-        let counted = |task: usize| {
-            let estimated: u64 = past(task).map(|call| call.tokens).sum();
-            let counted: u64 = past(task).filter_map(|call| call.past).map(|past| past.usage.input()).sum();
-            if estimated == 0 || counted == 0 { 1.0 } else { counted as f64 / estimated as f64 }
-        };
+        let counted = |task: usize| Counted::learned(past(task).filter_map(|call| Some((call, call.past?.usage.input()))));
         let (lengths, counted) = (tasks.clone().map(length).collect(), tasks.map(counted).collect());
         Self { plan, survey, history, times, lengths, counted, limits: history.limits(plan) }
     }
@@ -133,7 +130,7 @@ impl<'p> Predictor<'p> {
             waves: calls.div_ceil(self.plan.llm.concurrency as u64),
             because_of_changes: self.scaled(because),
             // The sum of nothing is a negative zero.
-            input: self.times * open().map(|call| self.counted[call.task] * call.tokens as f64).sum::<f64>() + 0.0,
+            input: self.times * open().map(|call| self.counted[call.task].tokens(call)).sum::<f64>() + 0.0,
             output: Interval { low: output(|length| length.low), high: output(|length| length.high) },
             cost: self.cost(),
             at_most: self.at_most(),
@@ -149,9 +146,10 @@ impl<'p> Predictor<'p> {
         whole(n as f64 * self.times)
     }
 
-    /// What a call costs with so many tokens for each that was estimated, and an answer of this length.
+    /// What a call costs with so many tokens for each that is expected, and an answer of this length.
     fn price(&self, call: &Foreseen, scale: f64, output: f64) -> Option<f64> {
-        let (all, shared) = (whole(scale * call.tokens as f64), whole(scale * call.shared as f64));
+        let counted = self.counted[call.task];
+        let (all, shared) = (whole(scale * counted.tokens(call)), whole(scale * counted.shared(call)));
         let plain = Usage { fresh: all, output: whole(output), ..Usage::default() };
         let usage = match call.order {
             Order::Alone => plain,
@@ -173,7 +171,7 @@ impl<'p> Predictor<'p> {
         let open = self.survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
         let (prices, tier) = (&self.plan.account.prices, self.plan.account.planned_tier(&self.plan.llm.service_tier));
         let most = |call: &Foreseen| {
-            let input = whole(self.counted[call.task].max(1.0) * call.tokens as f64);
+            let input = whole(self.counted[call.task].at_least_estimated().tokens(call));
             prices.at_most(&self.survey.tasks[call.task].model, tier, input, call.max_output).map(Money::usd)
         };
         open.map(most).sum::<Option<f64>>().map(|sum| self.times * sum)
@@ -238,8 +236,8 @@ impl<'p> Predictor<'p> {
             task: call.task,
             round: call.round,
             order: call.order,
-            input: self.counted[call.task] * call.tokens as f64,
-            cached: if call.order == Order::Follows { self.counted[call.task] * call.shared as f64 } else { 0.0 },
+            input: self.counted[call.task].tokens(call),
+            cached: if call.order == Order::Follows { self.counted[call.task].shared(call) } else { 0.0 },
             output: self.length(call).likely,
             max_output: call.max_output as f64,
         };

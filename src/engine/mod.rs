@@ -15,6 +15,7 @@ mod breaker;
 mod closing;
 mod conductor;
 mod contents;
+mod counted;
 mod forecast;
 mod inspect;
 mod isolation;

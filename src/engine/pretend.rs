@@ -41,6 +41,8 @@ pub struct Foreseen {
     pub order: Order,
     /// Input tokens, estimated.
     pub tokens: u64,
+    /// How many of them are images.
+    pub images: u64,
     /// How many of them other calls on the document begin with.
     pub shared: u64,
     /// Output tokens, before there are answers that show how many.
@@ -253,6 +255,7 @@ impl Asks for Pretended<'_> {
                 round: if earlier == 0 { 0 } else { 1 + u8::from(&*call.task == COMBINE) },
                 order: if shared.prime { role.order() } else { Order::Alone },
                 tokens: call.tokens,
+                images: call.image_tokens(),
                 shared: call.shared_tokens(),
                 length: expected.and(thinking),
                 max_output: u64::from(shared.room) + u64::from(call.max_output_tokens),

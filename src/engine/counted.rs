@@ -1,0 +1,92 @@
+//! The tokens that a provider counts for each token that docmill estimates.
+//!
+//! Models split text in their own way, so text has a ratio that past calls teach. Images are counted by published rules. One
+//! ratio for both would be wrong for a document whose share of image tokens differs from that of the past calls.
+
+use super::pretend::Foreseen;
+
+/// Ratios of counted to estimated input tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Counted {
+    text: f64,
+    images: f64,
+}
+
+/// Ratios of text that are plausible while images are counted by their rule. Outside, the rule is not the provider's.
+const PLAUSIBLE: std::ops::Range<f64> = 0.4..2.5;
+
+impl Counted {
+    /// Learns from calls and the input tokens that the provider counted for them. Without any, both ratios are 1.
+    pub(super) fn learned<'c>(past: impl Iterator<Item = (&'c Foreseen, u64)>) -> Self {
+        let (mut text, mut images, mut counted) = (0, 0, 0);
+        for (call, tokens) in past {
+            text += call.tokens - call.images.min(call.tokens);
+            images += call.images;
+            counted += tokens;
+        }
+        if counted == 0 || text + images == 0 {
+            return Self { text: 1.0, images: 1.0 };
+        }
+        let of_text = (counted as f64 - images as f64) / text as f64;
+        if images == 0 || PLAUSIBLE.contains(&of_text) {
+            return Self { text: of_text, images: 1.0 };
+        }
+        let of_both = counted as f64 / (text + images) as f64;
+        Self { text: of_both, images: of_both }
+    }
+
+    /// Input tokens that the provider is expected to count for a call.
+    pub(super) fn tokens(self, call: &Foreseen) -> f64 {
+        let images = call.images.min(call.tokens);
+        self.text * (call.tokens - images) as f64 + self.images * images as f64
+    }
+
+    /// Those that other calls on the document begin with.
+    pub(super) fn shared(self, call: &Foreseen) -> f64 {
+        let share = call.shared as f64 / call.tokens.max(1) as f64;
+        share * self.tokens(call)
+    }
+
+    /// No less than estimated.
+    pub(super) fn at_least_estimated(self) -> Self {
+        Self { text: self.text.max(1.0), images: self.images.max(1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pretend::Foreseen;
+    use super::*;
+    use crate::insight::{Length, Order};
+
+    fn call(text: u64, images: u64) -> Foreseen {
+        let length = Length::new(1.0, 1.0, 1.0);
+        Foreseen { task: 0, round: 0, order: Order::Alone, tokens: text + images, images, shared: 0, length, max_output: 1, past: None }
+    }
+
+    fn tokens(past: &[(u64, u64, u64)], text: u64, images: u64) -> u64 {
+        let calls: Vec<_> = past.iter().map(|(text, images, counted)| (call(*text, *images), *counted)).collect();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tokens")]
+        let expected = Counted::learned(calls.iter().map(|(call, counted)| (call, *counted))).tokens(&call(text, images)).round() as u64;
+        expected
+    }
+
+    #[test]
+    fn a_ratio_of_text_says_nothing_about_images() {
+        // The provider counts 0.6 tokens of text for each estimated one, and images by their rule.
+        let pilot = [(300, 50, 230), (400, 60, 300), (500, 40, 340)];
+        assert_eq!(tokens(&pilot, 300, 1500), 180 + 1500);
+        assert_eq!(tokens(&pilot, 300, 0), 180);
+    }
+
+    #[test]
+    fn images_that_follow_another_rule_share_the_ratio() {
+        assert_eq!(tokens(&[(100, 100, 1000)], 100, 300), 2000);
+        assert_eq!(tokens(&[(100, 1000, 300)], 100, 1000), 300);
+    }
+
+    #[test]
+    fn nothing_learned_leaves_estimates_alone() {
+        assert_eq!((tokens(&[], 70, 30), tokens(&[(0, 0, 5)], 70, 30), tokens(&[(100, 0, 130)], 100, 0)), (100, 100, 130));
+    }
+}
