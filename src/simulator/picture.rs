@@ -40,7 +40,7 @@ pub(super) fn look(data: &str) -> Option<Picture> {
         return Some(Picture { media_type: "image/gif", size: side(6).zip(side(8)) });
     }
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        return Some(Picture { media_type: "image/webp", size: None });
+        return Some(Picture { media_type: "image/webp", size: webp_size(&bytes) });
     }
     None
 }
@@ -49,6 +49,20 @@ pub(super) fn look(data: &str) -> Option<Picture> {
 fn number(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
     let bytes = bytes.get(at..at + length)?;
     Some(bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+}
+
+/// The size of a lossy, a lossless or an extended WebP file, from its first chunk.
+fn webp_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let little = |at: usize, length: usize| -> Option<u32> {
+        let bytes = bytes.get(at..at + length)?;
+        Some(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+    };
+    match bytes.get(12..16)? {
+        b"VP8 " => Some((little(26, 2)? & 0x3FFF, little(28, 2)? & 0x3FFF)),
+        b"VP8L" => little(21, 4).map(|bits| ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)),
+        b"VP8X" => Some((little(24, 3)? + 1, little(27, 3)? + 1)),
+        _ => None,
+    }
 }
 
 /// Follows the segments to the frame header.
@@ -73,5 +87,29 @@ impl Picture {
         let Some((width, height)) = self.size else { return FLAT_TOKENS };
         let patches = u64::from(width.div_ceil(side)) * u64::from(height.div_ceil(side));
         patches.clamp(1, most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{DynamicImage, ImageFormat};
+
+    fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+        look(&STANDARD.encode(bytes)).unwrap().size
+    }
+
+    #[test]
+    fn sizes_are_read_from_the_heads_of_all_formats() {
+        for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::WebP] {
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            DynamicImage::new_rgb8(300, 17).write_to(&mut bytes, format).unwrap();
+            assert_eq!(size(bytes.get_ref()), Some((300, 17)), "{format:?}");
+        }
+        // Heads as the WebP container specification describes them.
+        let lossy = [b"RIFF\0\0\0\0WEBPVP8 \0\0\0\0\0\0\0\x9d\x01\x2a".as_slice(), &[0x2C, 0x41, 0x11, 0x00]].concat();
+        let extended = [b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0".as_slice(), &[0x2B, 0x01, 0x00, 0x10, 0x00, 0x00]].concat();
+        assert_eq!((size(&lossy), size(&extended)), (Some((300, 17)), Some((300, 17))));
+        assert_eq!(size(b"RIFF\0\0\0\0WEBP"), None);
     }
 }
