@@ -76,12 +76,13 @@ impl Situation {
         .collect::<Vec<_>>();
         for hold in Hold::ALL.into_iter().filter(|hold| *hold != Hold::Ledger) {
             let rate = self.rate(hold);
-            // A limit of which all was used binds for as long as that took to flow in.
+            // A limit of which all was used binds for as long as that took to flow in, and for as long as places were empty
+            // because of it: an earlier run may have left nothing to begin with.
             let flowed = rate.map(|rate| ((rate.used - rate.burst) / rate.per_second).clamp(0.0, self.wall_s));
             // These hold back until others have been answered.
             let until_answered = matches!(hold, Hold::SlowStart | Hold::Overload | Hold::Suspicion);
             let waited = if until_answered { answering(held(hold)) } else { held(hold) };
-            bounds.push(Bound { limit: Limit::Held(hold), seconds: flowed.unwrap_or(waited), seen: held(hold) > 0.0 });
+            bounds.push(Bound { limit: Limit::Held(hold), seconds: flowed.map_or(waited, |flowed| flowed.max(waited)), seen: held(hold) > 0.0 });
         }
         Bounds(bounds)
     }

@@ -55,6 +55,14 @@ fn a_limit_of_the_account_is_named_with_what_would_do() {
 }
 
 #[test]
+fn a_limit_that_an_earlier_run_has_used_up_is_named_as_well() {
+    let mut run = run();
+    run.stages[2] = StageUse { held: BTreeMap::from([(Hold::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
+    run.rates = vec![Rate { meter: Hold::Requests, known: Known::Told, per_second: 100.0, burst: 3000.0, used: 990.0 }];
+    assert_eq!(run.bottleneck().expect("it binds").limit, Limit::Held(Hold::Requests));
+}
+
+#[test]
 fn slow_preparation_gets_the_cores_that_there_are_and_no_more() {
     let mut run = run();
     (run.stages[1], run.stages[2]) = (stage("prepare", 1, 0.97), stage("ask", 32, 0.2));
