@@ -33,15 +33,16 @@ mod watch;
 
 pub use exit::{Exit, Stop};
 
+use crate::manual::Page;
 use args::{Args, Command};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     if let Some(page) = manual_page() {
-        return print(page).map_or_else(|stop| stop.exit.into(), |()| Exit::Ok.into());
+        return print(&page).map_or_else(|stop| stop.exit.into(), |()| Exit::Ok.into());
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -87,11 +88,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The page of the manual that is asked for: `docmill help failures`. Topics stand beside the names of commands.
-fn manual_page() -> Option<&'static str> {
+/// The page of the manual for `docmill help TOPIC`. If a command has the same name, its options come first.
+fn manual_page() -> Option<String> {
     let mut words = std::env::args_os().skip(1);
     let (command, topic) = (words.next()?, words.next()?);
-    crate::manual::page(topic.to_str()?).filter(|_| command == "help" && words.next().is_none())
+    let page = Page::find(topic.to_str()?).filter(|_| command == "help" && words.next().is_none())?;
+    let mut args = Args::command();
+    args.build();
+    let options = args.find_subcommand_mut(page.topic).map(|command| format!("{}\n", command.render_long_help()));
+    Some(options.unwrap_or_default() + page.text.trim_end())
 }
 
 /// A decoder that panics on a hostile file fails that document; its message is in the row and not on the screen.

@@ -157,11 +157,18 @@ fn the_names_that_people_depend_on_are_still_there() {
 }
 
 #[test]
-fn the_readme_names_every_key() {
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap_or_default();
-    if readme.is_empty() {
-        return;
-    }
-    let missing: Vec<String> = defaults().into_iter().map(|(key, _)| key).filter(|key| !readme.contains(&format!("`{key}`"))).collect();
-    assert!(missing.is_empty(), "README.md does not name: {}", missing.join(", "));
+fn the_page_about_settings_has_every_key_with_its_default_and_no_other() {
+    let page = std::fs::read_to_string(repository("src/manual/settings.md")).unwrap();
+    let mut expected: Vec<String> = defaults().into_iter().map(|(key, value)| format!("| `{key}` | `{value}` |")).collect();
+    let pipeline = std::fs::read_to_string(repository("pipeline.toml")).unwrap();
+    // Sections without a key take any keys.
+    let sections = pipeline.lines().filter_map(|line| Some(line.strip_prefix('[')?.strip_suffix(']')?.to_owned()));
+    let keys: Vec<String> = defaults().into_iter().map(|(key, _)| key).collect();
+    let is_open = |section: &String| !keys.iter().any(|key| key.starts_with(&format!("{section}.")));
+    expected.extend(sections.filter(is_open).map(|section| format!("| `{section}` | `{{}}` |")));
+    let missing: Vec<&String> = expected.iter().filter(|row| !page.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "settings.md lacks: {missing:?}");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let stale: Vec<&&str> = rows.iter().filter(|row| !expected.iter().any(|known| row.starts_with(known.as_str()))).collect();
+    assert!(stale.is_empty(), "pipeline.toml has no such keys or other defaults: {stale:?}");
 }

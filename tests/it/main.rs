@@ -28,6 +28,7 @@ mod kills;
 mod layers;
 mod limits;
 mod live;
+mod manual;
 mod money;
 mod order;
 mod plan;

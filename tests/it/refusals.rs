@@ -118,10 +118,3 @@ fn the_address_is_understood_as_people_copy_it() {
     workspace.run(["--job", "echo.toml"]).exits(2).says(&["llm.base_url", "llm.query.api-key"]).says_nothing_of("s3cret");
     assert_eq!(server.requests(), 9);
 }
-
-#[test]
-fn the_manual_prints_its_page_about_failures() {
-    let workspace = Workspace::new();
-    let shown = workspace.docmill(["help", "failures"]).exits(0);
-    assert!(shown.stdout.contains("| provider | status | wording | docmill |"));
-}

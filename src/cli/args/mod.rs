@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// make for documents and models: runs a language-model job over a directory and writes ordered, typed results.
 #[derive(Debug, Parser)]
 #[command(name = "docmill", version, max_term_width = 100)]
-#[command(after_help = "Pages of the manual: docmill help failures (errors of providers, and what is done about them)")]
+#[command(after_help = crate::manual::topics())]
 pub(super) struct Args {
     #[command(subcommand)]
     pub command: Command,

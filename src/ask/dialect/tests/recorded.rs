@@ -199,9 +199,9 @@ fn tables() -> String {
 }
 
 /// What stands above the table of finish reasons.
-const ENDS: &str = "## How an answer ends\n\nA reply with status 200 says why the model stopped (`finish_reason`, `stop_reason`, `finishReason` or \
-    `status`). docmill reads the\nreason without regard to case, `-`, `_` and blanks; the first row that fits holds. `ERROR_LIMIT` is a token \
-    limit. A reason that is\nnot listed matters only if there is no text: then docmill asks again; at last: row `bad_reply`.\n\n";
+const ENDS: &str = "## How an answer ends\n\nA response with status 200 names the reason why the model stopped (`finish_reason`, `stop_reason`,\n\
+    `finishReason` or `status`). docmill ignores case, `-`, `_` and blanks in it, and applies the first\nrow that matches. `ERROR_LIMIT` \
+    is a token limit. An unknown reason matters only if there is no\ntext. docmill then asks again; if that fails: row `bad_reply`.\n\n";
 
 /// `DOCMILL_UPDATE_MANUAL=1` writes the page anew.
 #[test]
