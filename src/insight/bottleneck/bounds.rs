@@ -82,7 +82,11 @@ impl Situation {
             // These hold back until others have been answered.
             let until_answered = matches!(hold, Hold::SlowStart | Hold::Overload | Hold::Suspicion);
             let waited = if until_answered { answering(held(hold)) } else { held(hold) };
-            bounds.push(Bound { limit: Limit::Held(hold), seconds: flowed.map_or(waited, |flowed| flowed.max(waited)), seen: held(hold) > 0.0 });
+            bounds.push(Bound {
+                limit: Limit::Held(hold),
+                seconds: flowed.map_or(waited, |flowed| flowed.max(waited)),
+                seen: held(hold) > 0.0,
+            });
         }
         Bounds(bounds)
     }
