@@ -6,12 +6,13 @@ use super::ending::Ended;
 use super::fault::{Class, Fault, Pressure};
 use super::forms::SentAs;
 use super::governor::{Ending, Need, Refusal, Ticket};
-use super::hedge::{UnderWay, straggles};
+use super::hedge::{Left, UnderWay, straggles};
 use super::lessons::Lessons;
 use super::retry::{Asker, Ledger, Observer, Question};
 use super::transport::{Exchange, Live};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
 use jiff::{SignedDuration, Timestamp};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Sent {
     pub result: Result<Reply, Fault>,
     pub attempt: Attempt,
+    /// What it came to.
+    pub spent: Spent,
     /// The form that it had.
     pub form: SentAs,
 }
@@ -44,7 +47,7 @@ impl Live for Watch<'_> {
 }
 
 impl Asker {
-    /// One request, or two at the end of a run, of which the first to end counts.
+    /// One request, or two at the end of a run, of which the first reply counts.
     pub(super) async fn attempt_hedged(
         &self,
         question: Question<'_>,
@@ -53,44 +56,71 @@ impl Asker {
         spent: &mut Spent,
     ) -> Result<Sent, Ended> {
         let under_way = UnderWay::default();
-        let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
-        let (mut first_spent, mut second_spent) = (*spent, *spent);
-        let sent = {
-            let first = self.attempt(question, ledger, lessons, &mut first_spent, &under_way);
-            tokio::pin!(first);
-            tokio::select! {
-                biased;
-                sent = &mut first => sent?,
-                () = straggles(&self.governor), if may_hedge => {
-                    self.observer.note(&format!("{} takes long and is asked for once more (llm.hedge)", question.call.label()));
-                    tokio::select! {
-                        biased;
-                        sent = &mut first => sent?,
-                        sent = self.attempt(Question { cancelled: None, ..question }, ledger, lessons, &mut second_spent, &under_way) => sent?,
-                    }
-                }
-            }
-        };
-        // Whichever of the two has ended has counted itself.
-        *spent = if first_spent.attempts > spent.attempts { first_spent } else { second_spent };
-        for (id, queued, left) in under_way.others(sent.attempt.id) {
+        let before = *spent;
+        let (sent, failed) = self.race(question, ledger, lessons, &before, &under_way).await?;
+        *spent = spent.and(sent.spent);
+        if let Some(Sent { result, attempt, spent: other, .. }) = failed {
+            let failure = result.err().map_or(FailureCode::LostReply, |fault| fault.code);
+            ledger.ended(Attempt { failure: Some(failure), ..attempt }).await?;
+            *spent = spent.and(other);
+        }
+        for Left { id, number, queued, sent: left } in under_way.give_up() {
             let moments = Moments { sent: left, first_byte: None, ended: Timestamp::now() };
             let (failure, cost) = (Some(FailureCode::LostReply), Some(Money::ZERO));
-            ledger.ended(Attempt { id, queued, failure, status: None, usage: Usage::default(), cost, moments, ..sent.attempt }).await?;
-            spent.attempts += 1;
-            spent.maybe_billed += 1;
-            self.observer.ended(&Spent { attempts: 1, maybe_billed: 1, cost: Some(Money::ZERO), ..Spent::default() });
+            let usage = Usage::default();
+            ledger.ended(Attempt { id, number, queued, failure, status: None, usage, cost, moments }).await?;
+            let lost = Spent { attempts: 1, maybe_billed: 1, cost: Some(Money::ZERO), ..Spent::default() };
+            *spent = spent.and(lost);
+            self.observer.ended(&lost);
         }
         Ok(sent)
     }
 
-    /// One request. The permit is given back as soon as the reply is there.
+    /// The request that counts, and another one if it has failed. What is left of the other one is `under_way`.
+    async fn race(
+        &self,
+        question: Question<'_>,
+        ledger: &impl Ledger,
+        lessons: &Lessons,
+        spent: &Spent,
+        under_way: &UnderWay,
+    ) -> Result<(Sent, Option<Sent>), Ended> {
+        let mut first = pin!(self.attempt(question, ledger, lessons, spent, under_way));
+        let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
+        tokio::select! {
+            biased;
+            sent = &mut first => return Ok((sent?, None)),
+            () = straggles(&self.governor, under_way), if may_hedge => {}
+        }
+        let mut second = pin!(self.attempt(Question { cancelled: None, ..question }, ledger, lessons, spent, under_way));
+        let (sent, mut other) = tokio::select! {
+            biased;
+            sent = &mut first => (sent?, second),
+            sent = &mut second => match sent {
+                Ok(sent) => (sent, first),
+                // The run is stopping, or there is no money for two: the first one goes on.
+                Err(_) => return Ok((first.await?, None)),
+            },
+        };
+        let ended = match under_way.recorded(other.as_mut()).await {
+            // The other one may still bring what this one has not.
+            None if sent.result.is_err() && under_way.count() > 0 => Some(other.await),
+            ended => ended,
+        };
+        Ok(match ended {
+            Some(Ok(other)) if sent.result.is_err() => (other, Some(sent)),
+            Some(Ok(other)) => (sent, Some(other)),
+            _ => (sent, None),
+        })
+    }
+
+    /// One request. The permit is given back as soon as the reply is there. `spent` is what went before it.
     async fn attempt(
         &self,
         question: Question<'_>,
         ledger: &impl Ledger,
         lessons: &Lessons,
-        spent: &mut Spent,
+        spent: &Spent,
         under_way: &UnderWay,
     ) -> Result<Sent, Ended> {
         let call = question.call;
@@ -112,9 +142,12 @@ impl Asker {
         // Another call may have found out meanwhile that the model is gone.
         let call = asked();
         // Under the permit, so that the ledger names exactly the calls that were in flight.
-        let number = spent.attempts + 1;
-        let id = ledger.sending(number, at_most, queued).await?;
-        under_way.sent(id, queued);
+        let twin = under_way.count();
+        let number = spent.attempts + 1 + twin;
+        let id = under_way.record(number, queued, ledger.sending(number, at_most, queued)).await?;
+        if twin > 0 {
+            self.observer.note(&format!("{} takes long and is asked for once more (llm.hedge)", question.call.label()));
+        }
         let stream = self.stream || question.begun.is_some();
         let shape = self.forms.shape(call);
         let extra = Extra { room, note: lessons.note.as_deref(), stream, cache: question.cache, shape: &shape };
@@ -139,16 +172,13 @@ impl Asker {
             // A reply that was lost may have been billed like any other.
             cost: cost.filter(|_| !partial),
             standings: &standings,
-            refused: result.as_ref().err().and_then(|fault| self.refused(fault, spent.attempts + 1)),
+            refused: result.as_ref().err().and_then(|fault| self.refused(fault, number)),
         });
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, cache_saved_pico, seconds };
         self.observer.ended(&this);
-        spent.attempts += 1;
-        spent.maybe_billed += this.maybe_billed;
-        spent.usage += usage;
-        spent.seconds += seconds;
-        spent.cost = spent.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        Ok(Sent { result, attempt: Attempt { id, number, queued, failure: None, status, usage, cost, moments }, form: sent_as })
+        under_way.ended(id);
+        let attempt = Attempt { id, number, queued, failure: None, status, usage, cost, moments };
+        Ok(Sent { result, attempt, spent: this, form: sent_as })
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {

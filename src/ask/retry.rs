@@ -194,7 +194,7 @@ impl Asker {
         let mut lessons = Lessons::default();
         let mut last = None;
         loop {
-            let Sent { result, mut attempt, form: sent_as } = match self.attempt_hedged(question, ledger, &lessons, &mut spent).await {
+            let Sent { result, mut attempt, form: sent_as, .. } = match self.attempt_hedged(question, ledger, &lessons, &mut spent).await {
                 Err(Ended::Cancelled) => return Ok(cancelled(call, spent, last)),
                 sent => sent?,
             };

@@ -335,9 +335,28 @@ fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["is asked for once more (llm.hedge)"]);
     let rows = run.csv("echo").rows;
     assert_eq!((server.requests(), rows[7]["status"].as_str(), rows[7]["attempts"].as_str()), (21, "ok", "2"));
+    // Whoever counts calls by their first attempts counts this one once.
+    let store = rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap();
+    let firsts: u32 = store.query_row("SELECT count(*) FROM attempts WHERE attempt = 1", (), |row| row.get(0)).unwrap();
+    assert_eq!(firsts, 20);
     workspace.docmill(["verify"]).exits(0);
     let status = workspace.docmill(["status"]).exits(0).stdout;
     assert!(!status.contains("in doubt"), "{status}");
+}
+
+#[test]
+fn a_second_request_that_fails_leaves_the_first_one_alone() {
+    let server = ModelServer::script()
+        .hold(|ask, ledger| ask.attempt == 1 && ask.docid.as_deref() == Some("a") && ledger.of("a")[0].requests < 2)
+        .latency(|ask| Duration::from_millis(if ask.attempt == 1 { 100 } else { 0 }))
+        .faults(|ask| if ask.attempt == 2 { Reply::error(ask, 500, "api_error", "it broke") } else { Reply::Ok })
+        .start();
+    let workspace = Workspace::new().against(&server).set("llm.hedge", true);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    let rows = run.csv("echo").rows;
+    assert_eq!((server.requests(), rows[0]["status"].as_str(), rows[0]["attempts"].as_str()), (2, "ok", "2"));
+    workspace.docmill(["verify"]).exits(0);
 }
 
 #[test]
