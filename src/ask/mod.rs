@@ -22,6 +22,7 @@ mod hedge;
 mod images;
 mod judge;
 mod lessons;
+mod patience;
 mod preflight;
 mod provider;
 mod retry;

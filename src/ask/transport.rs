@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::dialect::{Body, HttpReply, Standing};
 use super::fault::{Class, Fault, StopKind};
+use super::patience::within;
 use super::settings::LlmSettings;
 use crate::model::{FailureCode, Reply};
 use bytes::Bytes;
@@ -70,10 +71,8 @@ impl Transport {
         let client = if fresh { &self.unpooled } else { &self.client };
         let mut seen = Seen { standings: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
-        let result = match tokio::time::timeout(self.times.total, self.exchange(client, (model, body), live, &mut seen)).await {
-            Ok(result) => result,
-            Err(_) => Err(timed_out("no complete reply", self.times.total, "llm.timeout_s")),
-        };
+        let exchange = self.exchange(client, (model, body), live, &mut seen);
+        let result = in_time(exchange, self.times.total, "no complete reply", "llm.timeout_s").await.flatten();
         Exchange { result, standings: seen.standings, status: seen.status, first_byte: seen.first_byte }
     }
 
@@ -91,7 +90,7 @@ impl Transport {
         let fault = |error| fault(&error, account);
         let mut response = match live {
             // Only a stream has a first byte long before its last one.
-            Some(_) => within(sending, self.times.first_byte, "no reply", "llm.first_byte_s").await?.map_err(fault)?,
+            Some(_) => in_time(sending, self.times.first_byte, "no reply", "llm.first_byte_s").await?.map_err(fault)?,
             None => sending.await.map_err(fault)?,
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -137,27 +136,31 @@ impl Transport {
     ) -> Result<Reply, Fault> {
         let account = &self.account;
         let mut reader = account.dialect.stream();
-        let (mut read, begin) = (0, Instant::now());
+        let mut read = 0;
         let broken = loop {
-            // Comments that keep the connection alive are no beginning.
             let (limit, setting) = if reader.started() {
                 (self.times.silence, "llm.silence_s")
             } else {
-                (self.times.first_byte.saturating_sub(begin.elapsed()), "llm.first_byte_s")
+                (self.times.first_byte, "llm.first_byte_s")
             };
-            match within(response.chunk(), limit, "the reply stopped coming", setting).await {
-                Ok(Ok(Some(chunk))) => {
+            let next = async {
+                while let Some(chunk) = response.chunk().await? {
                     read += chunk.len();
-                    if read > MAX_REPLY {
-                        return Err(too_large());
-                    }
                     let text = reader.push(&chunk);
-                    if reader.started() {
-                        live.begun();
-                    } else {
-                        // Headers and signs of life are no beginning.
-                        seen.first_byte = Some(seen.sent.elapsed());
+                    if read > MAX_REPLY {
+                        break;
                     }
+                    if reader.started() {
+                        return Ok(Some(text));
+                    }
+                    // Headers and comments that keep the connection alive are no beginning.
+                    seen.first_byte = Some(seen.sent.elapsed());
+                }
+                Ok(None)
+            };
+            match in_time(next, limit, "the reply stopped coming", setting).await {
+                Ok(Ok(Some(text))) => {
+                    live.begun();
                     if !text.is_empty() {
                         live.said(&account.scrub(text.into()));
                     }
@@ -167,6 +170,9 @@ impl Transport {
                 Err(silence) => break Some(silence),
             }
         };
+        if read > MAX_REPLY {
+            return Err(too_large());
+        }
         if let Some(body) = reader.body() {
             let status = seen.status.unwrap_or(200);
             return match (self.meaning(&HttpReply { status, header, body }, asked), broken) {
@@ -276,13 +282,11 @@ fn own_roots(file: &str) -> Result<Vec<reqwest::Certificate>, ClientError> {
     }
 }
 
-async fn within<T>(step: impl Future<Output = T>, limit: Duration, what: &str, setting: &str) -> Result<T, Fault> {
-    tokio::time::timeout(limit, step).await.map_err(|_| timed_out(what, limit, setting))
-}
-
-fn timed_out(what: &str, limit: Duration, setting: &str) -> Fault {
-    let message = format!("{what} within {} s ({setting})", limit.as_secs_f64());
-    Fault::new(Class::Ambiguous, FailureCode::TimedOut, message)
+async fn in_time<T>(step: impl Future<Output = T>, limit: Duration, what: &str, setting: &str) -> Result<T, Fault> {
+    within(limit, step).await.ok_or_else(|| {
+        let message = format!("{what} within {} s ({setting})", limit.as_secs_f64());
+        Fault::new(Class::Ambiguous, FailureCode::TimedOut, message)
+    })
 }
 
 fn too_large() -> Fault {

@@ -4,7 +4,7 @@ use crate::order::ECHO;
 use crate::support::{Ask, Finished, ModelServer, Reply, Workspace};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn after_an_interrupt_the_exit_code_is_4_and_the_next_run_asks_only_for_what_is_missing() {
@@ -219,4 +219,29 @@ fn requests_before_an_interrupt_or_a_kill_count_for_the_answer_of_the_next_run()
         }
         workspace.docmill(["verify"]).exits(0);
     }
+}
+
+#[test]
+fn replies_that_came_while_the_process_was_stopped_are_read_and_not_asked_for_again() {
+    const TIMEOUT_S: u64 = 2;
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().hold(move |_, _| !gate.load(Ordering::SeqCst)).start();
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 8).set("llm.timeout_s", TIMEOUT_S);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..8 {
+        workspace.doc(format!("{n}.txt"), format!("docid:s{n}"));
+    }
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("8 calls are in flight", |ledger| ledger.requests() == 8);
+    run.signal("STOP");
+    let stopped = Instant::now();
+    open.store(true, Ordering::SeqCst);
+    server.wait_until("all are answered, and the time for it is over", |ledger| {
+        let served: u32 = ledger.calls.iter().map(|call| call.served).sum();
+        served == 8 && stopped.elapsed() > Duration::from_secs(TIMEOUT_S + 1)
+    });
+    run.signal("CONT");
+    run.finish().exits(0);
+    assert_eq!(server.requests(), 8);
 }
