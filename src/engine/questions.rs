@@ -3,10 +3,9 @@
 //!
 //! Whoever answers is another matter: a model in a run, nobody in a plan.
 
-use super::RunError;
 use super::ask::{Subject, Unfinished};
 use super::portions::merge;
-use super::row::Answered;
+use super::row::{Answered, RowMaker};
 use crate::ask::Account;
 use crate::job::{Combined, Portions};
 use crate::model::{Call, CallRecord};
@@ -46,11 +45,14 @@ pub(super) async fn answer(
         answers = Some(merged);
     }
     let counted = match job.combine(answers.as_deref().unwrap_or(&calls), model, effort) {
-        Err(failure) => return Err(RunError::Internal(failure.to_string()).into()),
-        Ok(Combined::Nothing) => Map::new(),
-        Ok(Combined::Done(result)) => result,
-        Ok(Combined::Ask(call)) => {
-            let combining = desk.ask_all(subject, vec![*call]).await?;
+        Combined::Nothing => Map::new(),
+        Combined::Done(result) => result,
+        combined @ (Combined::Ask(_) | Combined::Unrenderable(..)) => {
+            let combining = match combined {
+                Combined::Unrenderable(call, failure) => vec![RowMaker::unasked(&call, failure)],
+                Combined::Ask(call) => desk.ask_all(subject, vec![*call]).await?,
+                Combined::Nothing | Combined::Done(_) => Vec::new(),
+            };
             if let Some(answers) = &mut answers {
                 answers.extend(combining.iter().cloned());
             }

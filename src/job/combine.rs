@@ -5,7 +5,7 @@ use super::file::{CombineFile, Method};
 use super::load::COMBINE;
 use super::plan::{Template, about_tokens};
 use super::vote::{self, Ballot};
-use super::{Job, Task, field};
+use super::{Job, Task, field, stand_in};
 use crate::model::{Call, CallRecord, CallStatus, Failure, FailureCode, Part};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ pub enum Combined {
     Nothing,
     /// One more question to a model.
     Ask(Box<Call>),
+    /// A question whose prompt cannot be made of these answers.
+    Unrenderable(Box<Call>, Failure),
     /// The result.
     Done(Map<String, Value>),
 }
@@ -53,6 +55,7 @@ impl Combine {
                 if !template.mentions("answers") {
                     return Err("method \"model\" needs a prompt with {{ answers }} in it".into());
                 }
+                try_out(&template, tasks).map_err(|e| format!("prompt: {e}"))?;
                 let shape = Shape::new(field::object_schema(&file.answer, params)?)?;
                 Ok(Self::Model {
                     template: Box::new(template),
@@ -164,48 +167,96 @@ impl Combine {
 impl Job {
     /// What follows from `records`, the calls of [`Job::calls`] with their answers.
     /// With no answer at all there is nothing to combine.
-    pub fn combine(&self, records: &[CallRecord], model: &str, effort: Option<&Arc<str>>) -> Result<Combined, Failure> {
+    pub fn combine(&self, records: &[CallRecord], model: &str, effort: Option<&Arc<str>>) -> Combined {
         let missing: Vec<String> = records.iter().filter(|r| r.status != CallStatus::Ok).map(missing_label).collect();
         if missing.len() == records.len() {
-            return Ok(Combined::Nothing);
+            return Combined::Nothing;
         }
         match &self.combine {
-            Combine::None => Ok(Combined::Nothing),
-            Combine::Count(count) => Ok(Combined::Done(count.result(records, &missing))),
+            Combine::None => Combined::Nothing,
+            Combine::Count(count) => Combined::Done(count.result(records, &missing)),
             Combine::Model { template, max_output_tokens, model: own_model, shape } => {
-                let answers: Vec<Value> = records.iter().filter_map(for_template).collect();
-                let prompt = template
-                    .render([("answers", Value::Array(answers)), ("missing", json!(missing))])
-                    .map_err(|e| Failure::new(FailureCode::Internal, format!("combine: the prompt could not be rendered: {e}")))?;
-                Ok(Combined::Ask(Box::new(Call {
-                    tokens: about_tokens(self.system.len() + prompt.len() + shape.bytes),
+                let answers = records.iter().filter_map(|record| Some(for_template(&record.axes, &record.task, record.answer.as_ref()?)));
+                let prompt = template.render([("answers", answers.collect()), ("missing", json!(missing))]);
+                let text = prompt.as_deref().unwrap_or_default();
+                let call = Box::new(Call {
+                    tokens: about_tokens(self.system.len() + text.len() + shape.bytes),
                     shared: 0,
                     place: None,
                     task: COMBINE.into(),
                     axes: Vec::new(),
                     model: own_model.clone().unwrap_or_else(|| model.to_owned()),
                     system: Arc::clone(&self.system),
-                    parts: vec![Part::Text(prompt.into())],
+                    parts: vec![Part::Text(text.into())],
                     schema: Arc::clone(&shape.schema),
                     max_output_tokens: *max_output_tokens,
                     effort: effort.cloned(),
-                })))
+                });
+                match prompt {
+                    Ok(_) => Combined::Ask(call),
+                    Err(why) => {
+                        let message = format!("{COMBINE}: the prompt cannot be made of these answers: {why}. Correct combine.prompt in the job file");
+                        Combined::Unrenderable(call, Failure::new(FailureCode::Unrenderable, message))
+                    }
+                }
             }
         }
     }
 }
 
+/// Renders a prompt with made-up answers of all tasks, so that a name that they do not have is found before anything is sent.
+fn try_out(template: &Template, tasks: &[Task]) -> Result<(), String> {
+    let variants = tasks.iter().flat_map(|task| task.variants.iter().map(move |variant| (task, variant)));
+    let (answers, labels): (Vec<Value>, Vec<String>) = variants
+        .map(|(task, variant)| {
+            let axes: Map<String, Value> = variant.axes.iter().map(|(axis, value)| (axis.clone(), json!(value))).collect();
+            let answer = sample(&task.shape.schema);
+            (for_template(&axes, &task.id, &answer), label(&axes, &task.id, FailureCode::Internal.as_str()))
+        })
+        .unzip();
+    for missing in [json!([]), json!(labels)] {
+        template.try_out([("answers", json!(answers)), ("missing", missing)])?;
+    }
+    Ok(())
+}
+
+/// A made-up answer. Its lists are long: how many items there are is for the answers to show.
+fn sample(schema: &Value) -> Value {
+    const BYTES: usize = 1000;
+    let mut schema = schema.clone();
+    lengthen(&mut schema);
+    stand_in(&schema, BYTES)
+}
+
+fn lengthen(schema: &mut Value) {
+    const LONG: u64 = 16;
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("type").is_some_and(|of| of == "array") {
+                let most = fields.get("maxItems").and_then(Value::as_u64).unwrap_or(LONG);
+                fields.insert("minItems".into(), json!(most.min(LONG)));
+            }
+            fields.values_mut().for_each(lengthen);
+        }
+        Value::Array(items) => items.iter_mut().for_each(lengthen),
+        _ => {}
+    }
+}
+
 /// An answer as the template of the aggregation sees it: axes and answer fields side by side.
-fn for_template(record: &CallRecord) -> Option<Value> {
-    let mut fields = record.axes.clone();
-    fields.insert("task".into(), json!(record.task));
-    fields.insert("answer".into(), record.answer.clone()?);
-    Some(Value::Object(fields))
+fn for_template(axes: &Map<String, Value>, task: &str, answer: &Value) -> Value {
+    let mut fields = axes.clone();
+    fields.insert("task".into(), json!(task));
+    fields.insert("answer".into(), answer.clone());
+    Value::Object(fields)
 }
 
 fn missing_label(record: &CallRecord) -> String {
-    let axes: Vec<&str> = record.axes.values().filter_map(Value::as_str).collect();
-    let name = if axes.is_empty() { record.task.clone() } else { axes.join(" ") };
-    let why = record.failure.as_ref().map_or("failed", |f| f.code.as_str());
+    label(&record.axes, &record.task, record.failure.as_ref().map_or("failed", |f| f.code.as_str()))
+}
+
+fn label(axes: &Map<String, Value>, task: &str, why: &str) -> String {
+    let values: Vec<&str> = axes.values().filter_map(Value::as_str).collect();
+    let name = if values.is_empty() { task.to_owned() } else { values.join(" ") };
     format!("{name} ({why})")
 }

@@ -69,12 +69,25 @@ impl Template {
         self.variables().is_ok_and(|v| v.contains(name))
     }
 
+    /// Renders it with made-up values. An error is one that other values would not avoid: what they come to in a calculation,
+    /// say, is for the real ones to show.
+    pub fn try_out(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<(), String> {
+        use minijinja::ErrorKind::{BadSerialization, CannotUnpack, InvalidOperation};
+        match self.rendered(more) {
+            Err(e) if !matches!(e.kind(), BadSerialization | CannotUnpack | InvalidOperation) => Err(e.to_string()),
+            _ => Ok(()),
+        }
+    }
+
     /// The text with `more` filled in. Values are data: braces in them are never read as template.
     pub fn render(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<String, String> {
+        self.rendered(more).map_err(|e| e.to_string())
+    }
+
+    fn rendered(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<String, minijinja::Error> {
         let mut values = self.values.clone();
         values.extend(more.into_iter().map(|(k, v)| (k.to_owned(), v)));
-        let template = self.environment.get_template("prompt").map_err(|e| e.to_string())?;
-        template.render(minijinja::value::Serde(&values)).map_err(|e| e.to_string())
+        self.environment.get_template("prompt")?.render(minijinja::value::Serde(&values))
     }
 }
 

@@ -141,11 +141,66 @@ fn the_aggregation_is_told_what_is_missing() {
         record("assess", &[("material", "metal")], Some(json!({"suitability": 9, "strengths": ["{{ x }}"]}))),
         record("assess", &[("material", "wood")], None),
     ];
-    let Combined::Ask(call) = job.combine(&records, "m", None).unwrap() else { panic!("a call expected") };
+    let Combined::Ask(call) = job.combine(&records, "m", None) else { panic!("a call expected") };
     let Part::Text(prompt) = &call.parts[0] else { panic!("text expected") };
     assert!(prompt.contains(r#""suitability": 9"#), "{prompt}");
     assert!(prompt.contains("{{ x }}") && prompt.contains("wood (refused)"), "{prompt}");
-    assert!(matches!(job.combine(&records[1..], "m", None).unwrap(), Combined::Nothing));
+    assert!(matches!(job.combine(&records[1..], "m", None), Combined::Nothing));
+}
+
+const COMBINING: &str = r#"
+name = "mean"
+input = "text"
+[[task]]
+id = "rate"
+prompt = "Rate it."
+over = { reader = ["young", "old"] }
+[task.answer]
+stars = { type = "integer", min = 0, max = 5 }
+words = { type = "array", items = "string" }
+[[task]]
+id = "sum"
+prompt = "Sum it up."
+[task.answer]
+summary = "string"
+[combine]
+method = "model"
+prompt = "PROMPT {{ answers }}"
+[combine.answer]
+verdict = "string"
+"#;
+
+#[test]
+fn an_aggregation_that_no_answers_can_fill_is_found_when_the_job_is_loaded() {
+    for (prompt, part) in [
+        ("{% for a in answers %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", "combine: prompt: undefined value"),
+        ("{% for a in answers if a.task == 'rate' %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", ""),
+        ("{% for a in answers if a.task == 'rate' %}{{ a.answer.star }}{% endfor %}", "undefined value"),
+        ("{% if missing %}{{ missing[0].name }}{% endif %}", "undefined value"),
+        ("{{ answers[2].answer.summary }}", ""),
+        ("{{ answers[3].answer.summary }}", "undefined value"),
+        ("{{ answers | mean }}", "mean"),
+        // For the answers of a document to show.
+        ("{{ answers[0].answer.words[3] }} {{ 10 // answers[0].answer.stars }}", ""),
+    ] {
+        match load(&COMBINING.replace("PROMPT", prompt)) {
+            Ok(_) => assert!(part.is_empty(), "{prompt} was taken"),
+            Err(error) => assert!(!part.is_empty() && error.to_string().contains(part), "{prompt}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn what_only_answers_can_show_about_a_prompt_is_a_failure_of_its_call() {
+    let job = load(&COMBINING.replace("PROMPT", "{{ 10 // answers[0].answer.stars }} {{ answers[0].answer.words[1] }}")).unwrap();
+    let combined = |stars: i64, words: &[&str]| {
+        job.combine(&[record("rate", &[("reader", "young")], Some(json!({"stars": stars, "words": words})))], "m", None)
+    };
+    assert!(matches!(combined(1, &["a", "b"]), Combined::Ask(_)));
+    for broken in [combined(0, &["a", "b"]), combined(1, &["a"])] {
+        let Combined::Unrenderable(call, failure) = broken else { panic!("a failure expected: {broken:?}") };
+        assert_eq!((&*call.task, failure.code), ("combine", FailureCode::Unrenderable));
+    }
 }
 
 #[test]
@@ -154,7 +209,7 @@ fn votes_fill_the_same_columns_as_a_model() {
     let answer = |n: i64, yes: bool| Some(json!({"suitability": n, "recommended": yes, "strengths": [], "concerns": []}));
     let records =
         [record("assess", &[("material", "metal")], answer(9, true)), record("assess", &[("material", "wood")], answer(3, false))];
-    let Combined::Done(result) = job.combine(&records, "m", None).unwrap() else { panic!("a result expected") };
+    let Combined::Done(result) = job.combine(&records, "m", None) else { panic!("a result expected") };
     let answers: Map<String, Value> = job.answers(&records, &result);
     assert_eq!(
         (&answers["best_material"], &answers["runner_up"], &answers["confidence"]),

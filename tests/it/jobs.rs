@@ -88,6 +88,59 @@ fn a_broken_job_file_is_refused_before_anything_is_sent() {
     }
 }
 
+/// Asks for a number, and combines the answers by this prompt.
+fn combining(prompt: &str) -> String {
+    format!(
+        r#"
+        name = "combining"
+        input = "text"
+        [[task]]
+        id = "rate"
+        prompt = "Rate it."
+        [task.answer]
+        stars = "integer"
+        [combine]
+        method = "model"
+        prompt = "{prompt} {{{{ answers }}}}"
+        [combine.answer]
+        verdict = "string"
+        "#
+    )
+}
+
+#[test]
+fn an_aggregation_that_cannot_be_asked_for_is_refused_before_anything_is_sent() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.doc("a.txt", "docid:a").write("own.toml", combining("{% for a in answers %}{{ a.material }}{% endfor %}"));
+    for command in ["run", "plan"] {
+        let ended = workspace.docmill([command, "docs", "--job", "own.toml"]).exits(2);
+        ended.says(&["own.toml", "combine: prompt: undefined value"]);
+    }
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn an_aggregation_that_one_documents_answers_cannot_fill_fails_for_that_document_alone() {
+    let stars = |ask: &Ask| if ask.docid.as_deref() == Some("b") { 0 } else { 2 };
+    let server = ModelServer::script()
+        .answer(move |ask| if ask.schema["properties"].get("stars").is_some() { json!({"stars": stars(ask)}) } else { filled(ask) })
+        .start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("own.toml", combining("{{ 10 // answers[0].answer.stars }}"));
+    for name in ["a", "b", "c"] {
+        workspace.doc(format!("{name}.txt"), format!("docid:{name}"));
+    }
+    let run = workspace.run(["--job", "own.toml"]).exits(3);
+    let csv = run.csv("combining");
+    assert_eq!(csv.column("status"), ["ok", "partial", "ok"]);
+    assert_eq!(csv.column("stars"), ["2", "0", "2"]);
+    assert_eq!(csv.row("b.txt")["failure_code"], "unrenderable");
+    assert_eq!(server.requests(), 5);
+    workspace.docmill(["verify"]).exits(0);
+    workspace.run(["--job", "own.toml"]).exits(3).says(&["up to date"]);
+}
+
 #[test]
 fn parameters_of_a_job_reach_its_prompts_and_its_schema() {
     let server = ModelServer::start();

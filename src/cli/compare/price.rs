@@ -79,8 +79,9 @@ async fn at_most(plan: &Plan, document: &Document) -> Option<Money> {
     }
     let answered: Vec<CallRecord> = calls.iter().filter_map(longest_answer).collect();
     let combining = match job.combine(&answered, model, None) {
-        Ok(Combined::Ask(call)) => Some(*call),
-        _ => None,
+        // These answers are made up, so a prompt that cannot be made of them says nothing.
+        Combined::Ask(call) | Combined::Unrenderable(call, _) => Some(*call),
+        Combined::Nothing | Combined::Done(_) => None,
     };
     let thinking = if plan.llm.thinking_tokens > 0 { plan.llm.thinking_tokens } else { account.dialect.thinking_tokens() };
     let tier = account.planned_tier(&plan.llm.service_tier);
