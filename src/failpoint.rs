@@ -33,6 +33,11 @@ pub(crate) fn stall(place: &str) -> std::io::Result<()> {
     }
 }
 
+/// Reaching `place` with what the environment names there (`place=NAME`) is a panic.
+pub(crate) fn panic_over(place: &str, name: &str) {
+    assert!(setting(place).is_none_or(|wanted| wanted != name), "failpoint {place}={name}");
+}
+
 /// The value of `place` in the environment.
 #[cfg(feature = "failpoints")]
 pub(crate) fn setting(place: &str) -> Option<String> {

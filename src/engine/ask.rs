@@ -11,13 +11,17 @@ use super::under_way::UnderWay;
 use super::{Context, RunError};
 use crate::ask::{Account, Asker, Ended, Question, RunStop, StopKind};
 use crate::event::RunEvent;
+use crate::failpoint;
 use crate::job::Job;
 use crate::model::{
-    Call, CallKey, CallRecord, CallStatus, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus, Spent, Trace,
+    Call, CallKey, CallRecord, CallStatus, Document, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus, Spent, Trace,
 };
+use crate::prepare::panic_text;
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
+use futures::FutureExt as _;
 use futures::future::join_all;
 use jiff::Timestamp;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::mpsc::Receiver;
@@ -169,39 +173,56 @@ impl Asks for Desk {
 }
 
 impl Desk {
-    /// Takes one document to its row.
+    /// Takes one document to its row. A panic on the way is the row's failure: other documents go on.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held, times } = ready;
-        let columns = document.row().map(|row| &row.columns);
         let turn = self.under_way.begin(&document.name);
-        let row_name = columns.map(|_| &*document.name);
         let traced = self.trace.then(Calls::default);
         let subject = Subject {
             id,
             name: &document.name,
             position: document.index,
             is_new,
-            row: row_name,
+            row: document.row().map(|_| &*document.name),
             job: &job,
             cancelled: &turn.cancelled,
             traced: traced.as_ref(),
         };
-        let row = match state {
-            State::Prepared(..) if turn.cancelled.is_cancelled() => {
-                self.rows.without_answer(&document, &job, RowStatus::Failed, cancelled())
+        // What a panic leaves half-changed ends with the document: calls and their answers, which are in the store by then.
+        let row = match AssertUnwindSafe(self.row(subject, &document, state)).catch_unwind().await {
+            Ok(row) => row?,
+            Err(panic) => {
+                let message = format!("{}: docmill broke down on this document: {}", document.name, panic_text(&*panic));
+                Some(self.rows.without_answer(&document, &job, RowStatus::Failed, Failure::new(FailureCode::Internal, message)))
             }
-            State::Failed(failure) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
-            State::Skipped(failure) => self.rows.without_answer(&document, &job, RowStatus::Skipped, failure),
-            State::Prepared(facts, portions) => match answer(self, subject, &portions, columns).await {
-                Ok(answered) => self.rows.with_answers(&document, &job, facts, answered),
-                Err(Unfinished::Unasked(failure)) => self.rows.without_answer(&document, &job, RowStatus::Failed, failure),
-                Err(Unfinished::Stopping) => return Ok(()),
-                Err(Unfinished::Error(error)) => return Err(error),
-            },
         };
         let given_up = turn.cancelled.is_cancelled();
         drop((held, turn));
-        self.commit(id, row, given_up, (times, traced)).await
+        match row {
+            Some(row) => self.commit(id, row, given_up, (times, traced)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The row of a document; `None` if it stays pending.
+    async fn row(&self, subject: Subject<'_>, document: &Document, state: State) -> Result<Option<Row>, RunError> {
+        let without = |status, failure| self.rows.without_answer(document, subject.job, status, failure);
+        Ok(Some(match state {
+            State::Prepared(..) if subject.cancelled.is_cancelled() => without(RowStatus::Failed, cancelled()),
+            State::Failed(failure) => without(RowStatus::Failed, failure),
+            State::Skipped(failure) => without(RowStatus::Skipped, failure),
+            State::Prepared(facts, portions) => {
+                let columns = document.row().map(|row| &row.columns);
+                let answered = answer(self, subject, &portions, columns).await;
+                failpoint::panic_over("answered", &document.name);
+                match answered {
+                    Ok(answered) => self.rows.with_answers(document, subject.job, facts, answered),
+                    Err(Unfinished::Unasked(failure)) => without(RowStatus::Failed, failure),
+                    Err(Unfinished::Stopping) => return Ok(None),
+                    Err(Unfinished::Error(error)) => return Err(error),
+                }
+            }
+        }))
     }
 
     /// Asks, or waits for another document that is asking the same if identical calls are shared.

@@ -1,7 +1,9 @@
 //! One bad document never stops a run, never costs a good one, and never goes without its row.
 
+use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Table, Workspace, dice, jpeg, jpeg_cut_off, png, png_that_claims, unreadable_by_us};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a document has to end as: the job, the status, the failure code.
 type Fate = (&'static str, &'static str, &'static str);
@@ -155,4 +157,29 @@ fn junk(seed: u8) -> Vec<u8> {
         .map(|n| u8::try_from(dice(u64::from(seed), "junk", n) % 256).unwrap())
         .map(|byte| if byte == 0xFF { 0 } else { byte })
         .collect()
+}
+
+#[test]
+fn a_panic_over_one_document_is_its_failure_and_others_are_finished() {
+    // The last one is in flight while the program breaks down on another.
+    let server = ModelServer::script()
+        .hold(|ask, ledger| ask.docid.as_deref() == Some("c") && ledger.of("b").first().is_none_or(|call| call.served == 0))
+        .latency(|ask| Duration::from_millis(if ask.docid.as_deref() == Some("c") { 200 } else { 0 }))
+        .start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    for name in ["a", "b", "c"] {
+        workspace.doc(format!("{name}.txt"), format!("docid:{name}"));
+    }
+    let breaks_down = workspace.clone().env("FAILPOINTS", "answered=b.txt");
+    let run = breaks_down.run(["--job", "echo.toml"]).exits(3);
+    let csv = run.csv("echo");
+    assert_eq!(csv.column("status"), ["ok", "failed", "ok"]);
+    let row = csv.row("b.txt");
+    assert_eq!((row["failure_code"].as_str(), row["failure_message"].contains("docmill broke down")), ("internal", true), "{row:?}");
+    // It may end otherwise, so it is tried again. Its answer is there.
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").column("said"), ["said of docid:a", "said of docid:b", "said of docid:c"]);
+    assert_eq!(server.requests(), 3);
+    workspace.docmill(["verify"]).exits(0);
 }
