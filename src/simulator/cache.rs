@@ -2,7 +2,8 @@
 //!
 //! Promises: a prefix can be read only from the moment that the first byte of a reply to a request which wrote it has
 //! left, plus `readable_after_ms`; whoever comes before writes it, and pays for that, as well. Prefixes are compared
-//! at the marks of the requests only. Never forgets a prefix; never looks at the clock.
+//! at the marks of the requests only. Like a provider's, it forgets a prefix that was not used for some time (`ttl_s`),
+//! and the least recently used ones when there are too many. Never looks at the clock.
 
 use super::ask::{Ask, Mark, PrefixHash};
 use super::bill::Tokens;
@@ -18,22 +19,64 @@ pub(super) struct Cache {
     enabled: bool,
     min_tokens: u64,
     delay: Duration,
-    /// When a prefix can be read.
-    readable: Mutex<HashMap<PrefixHash, Instant>>,
+    ttl: Duration,
+    prefixes: Mutex<Prefixes>,
+}
+
+/// Prefixes of a generation: when there are so many, or after `ttl`, the next one begins, and the one before is forgotten.
+const GENERATION: usize = 1 << 15;
+
+#[derive(Debug, Clone, Copy)]
+struct Prefix {
+    readable: Instant,
+    used: Instant,
+}
+
+/// Two generations: one that is used moves to the younger.
+#[derive(Debug)]
+struct Prefixes {
+    began: Option<Instant>,
+    young: HashMap<PrefixHash, Prefix>,
+    old: HashMap<PrefixHash, Prefix>,
+}
+
+impl Prefixes {
+    fn put(&mut self, hash: PrefixHash, prefix: Prefix, ttl: Duration) {
+        let began = *self.began.get_or_insert(prefix.used);
+        let is_new = !self.young.contains_key(&hash);
+        if is_new && (self.young.len() == GENERATION || prefix.used.saturating_duration_since(began) >= ttl) {
+            self.old = std::mem::take(&mut self.young);
+            self.began = Some(prefix.used);
+        }
+        self.old.remove(&hash);
+        self.young.insert(hash, prefix);
+    }
+
+    fn get(&self, hash: &PrefixHash, now: Instant, ttl: Duration) -> Option<Prefix> {
+        let known = self.young.get(hash).or_else(|| self.old.get(hash))?;
+        Some(*known).filter(|known| now.saturating_duration_since(known.used) < ttl)
+    }
 }
 
 impl Cache {
     pub(super) fn new(terms: &CacheTerms) -> Self {
         let delay = Duration::from_millis(terms.readable_after_ms);
-        Self { enabled: terms.enabled, min_tokens: terms.min_tokens, delay, readable: Mutex::default() }
+        let prefixes = Mutex::new(Prefixes { began: None, young: HashMap::new(), old: HashMap::new() });
+        Self { enabled: terms.enabled, min_tokens: terms.min_tokens, delay, ttl: Duration::from_secs(terms.ttl_s), prefixes }
     }
 
     /// Where the input of a request comes from if it arrives now, and what it writes.
     pub(super) fn look(&self, ask: &Ask<'_>, now: Instant) -> (Tokens, Vec<PrefixHash>) {
         let long_enough = |mark: &&Mark| self.enabled && mark.tokens >= self.min_tokens;
         let marks: Vec<&Mark> = ask.marks.iter().filter(long_enough).collect();
-        let readable = self.readable.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = marks.iter().rposition(|mark| readable.get(&mark.prefix).is_some_and(|from| *from <= now));
+        let mut prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        let readable = |mark: &&Mark| prefixes.get(&mark.prefix, now, self.ttl).filter(|prefix| prefix.readable <= now);
+        let found = marks.iter().enumerate().rev().find_map(|(at, mark)| Some((at, readable(mark)?)));
+        if let Some((at, prefix)) = found {
+            prefixes.put(marks[at].prefix, Prefix { used: now, ..prefix }, self.ttl);
+        }
+        drop(prefixes);
+        let known = found.map(|(at, _)| at);
         let cache_read = known.map_or(0, |at| marks[at].tokens);
         let end = marks.last().map_or(0, |mark| mark.tokens);
         let written = marks[known.map_or(0, |at| at + 1)..].iter().map(|mark| mark.prefix).collect();
@@ -46,9 +89,17 @@ impl Cache {
         if written.is_empty() {
             return;
         }
-        let mut readable = self.readable.lock().unwrap_or_else(PoisonError::into_inner);
-        for prefix in written {
-            readable.entry(*prefix).or_insert(now + self.delay);
+        let mut prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        for hash in written {
+            let readable = prefixes.get(hash, now, self.ttl).map_or(now + self.delay, |known| known.readable);
+            prefixes.put(*hash, Prefix { readable, used: now }, self.ttl);
         }
+    }
+
+    /// How many prefixes are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        let prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        prefixes.young.len() + prefixes.old.len()
     }
 }

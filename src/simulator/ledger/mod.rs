@@ -3,19 +3,23 @@
 //! Promises: every model request is counted once on arrival and once by its outcome, so that
 //! `requests` = `served` + `invalid` + `cut` + `refused` + `garbled` + `rate_limited` + `errors` + `resets` +
 //! `hangs` + `abandoned` + those still in work. An outcome is counted before the last byte of its reply leaves. The
-//! bill of all is the sum of the bills of the calls, and of the documents. Never forgets a call, so it grows with the
-//! number of different calls (about 200 bytes each) and of served requests (16 bytes each); never holds its lock while
-//! waiting.
+//! bill of all is the sum of the bills of the calls, and of the documents, as long as none is forgotten. It does not grow
+//! with the number of requests: totals are kept for all, and details for the latest calls (65,536, of about 250 bytes). What
+//! looks at earlier requests of the same call (`duplicates`, `early_resends`, the number of an attempt) is exact for these.
+//! Never holds its lock while waiting.
 
+mod calls;
+mod rate;
 mod totals;
 mod visit;
 
 pub use totals::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
 pub(super) use visit::Visit;
 
-use super::ask::CallHash;
 use super::bill::{Rates, Tokens};
-use std::collections::{BTreeMap, HashMap};
+use calls::Calls;
+use rate::ServedTimes;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,29 +41,17 @@ pub(super) enum Outcome {
 /// Billed requests and their tokens.
 type Bill = (u64, Tokens);
 
-#[derive(Debug, Default)]
-struct Entry {
-    requests: u32,
-    attempts: u32,
-    faults: u32,
-    served: u32,
-    docid: Option<Box<str>>,
-    /// Until when its last 429 told to wait.
-    closed_until: Option<Instant>,
-    bill: Bill,
-}
-
 #[derive(Debug)]
 struct Book {
     started: Instant,
     totals: LedgerTotals,
     bill: Bill,
     in_flight: u64,
-    calls: HashMap<CallHash, Entry>,
+    calls: Calls,
     /// Until when the last 429 told to wait.
     closed_until: Option<Instant>,
-    /// When the served requests came to the limits, from the start, in the order of their replies.
-    served_at: Vec<Duration>,
+    /// When requests came to the limits.
+    times: ServedTimes,
 }
 
 /// The book and its lock.
@@ -77,9 +69,9 @@ impl Ledger {
             totals: LedgerTotals::default(),
             bill: Bill::default(),
             in_flight: 0,
-            calls: HashMap::new(),
+            calls: Calls::default(),
             closed_until: None,
-            served_at: Vec::new(),
+            times: ServedTimes::default(),
         };
         Self { rates, book: Mutex::new(book) }
     }
@@ -91,16 +83,17 @@ impl Ledger {
 
     pub(super) fn totals(&self) -> LedgerTotals {
         let book = self.book();
-        let (mut served_at, bill, totals) = (book.served_at.clone(), book.bill, book.totals.clone());
+        let (times, bill, totals, forgotten) = (book.times.clone(), book.bill, book.totals.clone(), book.calls.forgotten());
         drop(book);
-        served_at.sort_unstable();
-        let seconds = |at: Option<&Duration>| at.map_or(0.0, |at| at.as_micros() as f64 / 1e6);
+        let (first, last) = times.span().unwrap_or_default();
+        let seconds = |at: Duration| at.as_micros() as f64 / 1e6;
         let bill = self.bill(bill);
         LedgerTotals {
             billed: bill.billed,
-            first_served_s: seconds(served_at.first()),
-            last_served_s: seconds(served_at.last()),
-            served_in_a_second_max: most_in_a_second(&served_at),
+            first_served_s: seconds(first),
+            last_served_s: seconds(last),
+            served_in_a_second_max: times.most_in_a_second(),
+            forgotten_calls: forgotten,
             input_tokens: bill.fresh_tokens + bill.cache_read_tokens + bill.cache_write_tokens,
             fresh_tokens: bill.fresh_tokens,
             cache_read_tokens: bill.cache_read_tokens,
@@ -143,7 +136,7 @@ impl Ledger {
     /// Sorted by docid, calls without one first.
     pub(super) fn documents(&self) -> Vec<DocumentTotals> {
         let mut documents: BTreeMap<Option<String>, (DocumentTotals, Bill)> = BTreeMap::new();
-        for entry in self.book().calls.values() {
+        for (_, entry) in self.book().calls.iter() {
             let (document, bill) = documents.entry(entry.docid.as_deref().map(str::to_owned)).or_default();
             document.calls += 1;
             document.requests += entry.requests;
@@ -164,17 +157,4 @@ impl Ledger {
         drop(book);
         Visit { ledger: Arc::clone(self), call: None, at: now, ended: false }
     }
-}
-
-/// The most of these times, which are sorted, that lie within one second, its end excluded.
-fn most_in_a_second(times: &[Duration]) -> u64 {
-    let mut first = 0;
-    let mut most = 0;
-    for (last, time) in times.iter().enumerate() {
-        while times[first] + Duration::from_secs(1) <= *time {
-            first += 1;
-        }
-        most = most.max(last - first + 1);
-    }
-    most as u64
 }

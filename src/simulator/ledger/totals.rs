@@ -41,6 +41,10 @@ pub struct LedgerTotals {
     pub in_flight_max: u64,
     /// Calls that were served (as in `served`) more than once.
     pub duplicates: u64,
+    /// Calls whose details are dropped: they are not among the calls and documents, and a request for one counts as its
+    /// first.
+    #[serde(default)]
+    pub forgotten_calls: u64,
     /// When the first of the `served` requests reached the limits, in seconds from the start of the simulator.
     pub first_served_s: f64,
     /// When the last of them did.

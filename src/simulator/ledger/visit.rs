@@ -1,6 +1,6 @@
 //! One request while it is here.
 
-use super::{Ledger, Outcome};
+use super::{Book, Ledger, Outcome};
 use crate::simulator::ask::CallHash;
 use crate::simulator::bill::Tokens;
 use std::sync::Arc;
@@ -23,7 +23,9 @@ impl Visit {
         self.call = Some(call);
         self.at = now;
         let mut book = self.ledger.book();
-        let entry = book.calls.entry(call).or_default();
+        let at = now.saturating_duration_since(book.started);
+        book.times.come(at);
+        let entry = book.calls.entry(call);
         entry.requests += 1;
         if entry.docid.is_none() {
             entry.docid = docid.map(Into::into);
@@ -39,7 +41,7 @@ impl Visit {
         let early = book.closed_until.is_some_and(|until| self.at < until);
         book.totals.early += u64::from(early);
         book.closed_until = until;
-        if let Some(entry) = self.call.and_then(|call| book.calls.get_mut(&call)) {
+        if let Some(entry) = book.calls.get(self.call) {
             entry.closed_until = until;
         }
     }
@@ -47,7 +49,7 @@ impl Visit {
     /// Notes that the limits let it pass: the number of this attempt (from 1) and the random faults so far.
     pub(in crate::simulator) fn admit(&mut self) -> (u32, u32) {
         let mut book = self.ledger.book();
-        let Some(entry) = self.call.and_then(|call| book.calls.get_mut(&call)) else { return (1, 0) };
+        let Some(entry) = book.calls.get(self.call) else { return (1, 0) };
         entry.attempts += 1;
         (entry.attempts, entry.faults)
     }
@@ -55,7 +57,7 @@ impl Visit {
     /// Notes a random fault.
     pub(in crate::simulator) fn fault(&mut self) {
         let mut book = self.ledger.book();
-        if let Some(entry) = self.call.and_then(|call| book.calls.get_mut(&call)) {
+        if let Some(entry) = book.calls.get(self.call) {
             entry.faults += 1;
         }
     }
@@ -65,13 +67,13 @@ impl Visit {
         self.ended = true;
         let mut book = self.ledger.book();
         let book = &mut *book;
-        let mut entry = self.call.and_then(|call| book.calls.get_mut(&call));
-        if outcome == Outcome::Served {
-            book.served_at.push(self.at.saturating_duration_since(book.started));
-            if let Some(entry) = &mut entry {
-                entry.served += 1;
-                book.totals.duplicates += u64::from(entry.served == 2);
-            }
+        self.leave(book, outcome == Outcome::Served);
+        let mut entry = book.calls.get(self.call);
+        if outcome == Outcome::Served
+            && let Some(entry) = &mut entry
+        {
+            entry.served += 1;
+            book.totals.duplicates += u64::from(entry.served == 2);
         }
         let totals = &mut book.totals;
         let (count, billed) = match outcome {
@@ -97,12 +99,21 @@ impl Visit {
     }
 }
 
+impl Visit {
+    fn leave(&self, book: &mut Book, served: bool) {
+        if self.call.is_some() {
+            book.times.leave(self.at.saturating_duration_since(book.started), served);
+        }
+    }
+}
+
 impl Drop for Visit {
     fn drop(&mut self) {
         let mut book = self.ledger.book();
         book.in_flight -= 1;
         if !self.ended {
             book.totals.abandoned += 1;
+            self.leave(&mut book, false);
         }
     }
 }

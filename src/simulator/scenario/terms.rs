@@ -39,7 +39,7 @@ pub struct Change {
     pub burst_s: Option<f64>,
 }
 
-/// The prompt cache. Entries never expire.
+/// The prompt cache. Of about 65,000 prefixes, those used last are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheTerms {
@@ -50,11 +50,13 @@ pub struct CacheTerms {
     /// From the first byte of the first reply until others can read what its request has written, in milliseconds.
     /// Default 0.
     pub readable_after_ms: u64,
+    /// Prefixes that are not used for so long are forgotten, in seconds. Default 300, as with providers.
+    pub ttl_s: u64,
 }
 
 impl Default for CacheTerms {
     fn default() -> Self {
-        Self { enabled: false, min_tokens: 512, readable_after_ms: 0 }
+        Self { enabled: false, min_tokens: 512, readable_after_ms: 0, ttl_s: 300 }
     }
 }
 

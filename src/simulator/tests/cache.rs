@@ -1,9 +1,12 @@
 //! The prompt cache, as the usage tells it.
 
 use super::{anthropic, bounded_schema, openai, plain_schema, start, to_anthropic, to_openai};
-use crate::simulator::Simulator;
+use crate::simulator::ask::{AskBuilder, Delivery, Form};
+use crate::simulator::cache::Cache;
+use crate::simulator::{CacheTerms, Simulator};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::Instant;
 
 const CACHE: &str = "[cache]\nenabled = true\nmin_tokens = 100\n";
 
@@ -90,6 +93,41 @@ async fn it_can_be_read_from_the_first_byte_on_and_whoever_comes_before_writes_t
     let seen = tokio::join!(after(0), after(0), after(900), after(1400), after(1600));
     let written = (2, 0, 504);
     assert_eq!(seen, (written, written, written, written, (2, 504, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prefix_that_is_not_used_for_some_time_is_forgotten() {
+    let simulator = start(&format!("{CACHE}ttl_s = 60")).await;
+    let mut seen = Vec::new();
+    for pause in [0, 50, 50, 50, 61] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        seen.push(split(&simulator, &shared("Steel?")).await);
+    }
+    let (written, read) = ((2, 0, 504), (2, 504, 0));
+    assert_eq!(seen, [written, read, read, read, written], "each use keeps it for longer");
+}
+
+#[test]
+fn the_prefixes_used_last_are_kept() {
+    let cache = Cache::new(&CacheTerms { enabled: true, min_tokens: 1, ..CacheTerms::default() });
+    let now = Instant::now();
+    let ask = |n: u64| {
+        let mut ask = AskBuilder::new(n, "m", Form::Text, &[]);
+        ask.text("user", "page");
+        ask.mark();
+        ask.finish(u64::MAX, Delivery::default())
+    };
+    let read = |n: u64| {
+        let (tokens, written) = cache.look(&ask(n), now);
+        cache.begin(&written, now);
+        tokens.cache_read
+    };
+    assert_eq!(read(0), 0);
+    for n in 1..200_000 {
+        assert_eq!((read(n), read(0)), (0, 1), "{n}");
+    }
+    assert_eq!((read(1), read(199_999)), (0, 1));
+    assert!(cache.kept() <= 1 << 16, "{}", cache.kept());
 }
 
 #[tokio::test]

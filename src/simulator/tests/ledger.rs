@@ -76,3 +76,28 @@ async fn bills_can_be_asked_for_by_document() {
     assert_eq!(documents.iter().map(|document| document.bill.cost_usd).sum::<Money>(), totals.cost_usd);
     assert_eq!(calls.iter().map(|call| call.bill.cost_usd).sum::<Money>(), totals.cost_usd);
 }
+
+/// Call number `n` is served.
+fn serve_nth(ledger: &Arc<Ledger>, n: u64, at: Instant) {
+    let mut call = [0; 32];
+    call[..8].copy_from_slice(&n.to_le_bytes());
+    let mut visit = ledger.arrive(at);
+    visit.identify(call, None, at);
+    visit.end(Outcome::Served, Tokens { fresh: 3, ..Tokens::default() });
+}
+
+#[test]
+fn details_are_kept_of_the_latest_calls_and_all_are_counted() {
+    let start = Instant::now();
+    let ledger = Arc::new(Ledger::new(Rates::of(&Prices::default()), start));
+    // A thousand a second.
+    for n in 0..200_000 {
+        serve_nth(&ledger, n, start + Duration::from_millis(n));
+    }
+    let totals = ledger.totals();
+    assert_eq!((totals.served, totals.billed, totals.fresh_tokens, totals.duplicates), (200_000, 200_000, 600_000, 0));
+    assert_eq!((totals.served_in_a_second_max, totals.last_served_s.to_bits()), (1000, 199.999_f64.to_bits()));
+    assert_eq!((ledger.calls().len(), totals.forgotten_calls), (1 << 16, 200_000 - (1 << 16)));
+    serve_nth(&ledger, 199_999, start + Duration::from_mins(10));
+    assert_eq!(ledger.totals().duplicates, 1);
+}
