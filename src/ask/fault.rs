@@ -34,6 +34,8 @@ pub enum StopKind {
     Refused,
     /// It may work later: nobody answers, or a very long wait is asked for.
     Parked,
+    /// A signal has asked for it.
+    Signalled,
     /// All that was asked for is done.
     Sampled,
 }

@@ -2,15 +2,20 @@
 
 use super::assemble::Assembled;
 use super::exit::{Exit, Stop};
-use crate::engine::{self, Outcome, RunError};
+use crate::ask::StopKind;
+use crate::engine::{self, Heard, Outcome, RunError, Signals};
 use crate::event::RunEvent;
 use crate::report::{AlertSettings, EventLog, MetricsServer, Style, Watching};
 use crate::store::LockError;
+use std::pin::pin;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Events that may wait for a slow terminal.
 const EVENTS: usize = 256;
+/// How long the last words may take after a run that was stopped: more than alerts, traces and a log get.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 impl Assembled {
     /// Runs it, and shows what happens.
@@ -37,26 +42,52 @@ impl Assembled {
         let alarm = watching.alert(&alerts, &events.downgrade()).map_err(Stop::usage)?;
         let watching = tokio::task::spawn_blocking(move || watching.watch(watched));
         let outcome = engine::run(plan, events.clone()).await;
-        // All that is still to be said is said before the last event, which is then the end of a log.
-        tell(&events, RunEvent::Ending).await;
-        let lost = async { if let Some(traces) = traces { traces.end().await } else { None } };
-        let (late, lost) = tokio::join!(alarm.end(), lost);
-        for message in late.into_iter().chain(lost) {
-            tell(&events, RunEvent::Warning { message }).await;
-        }
-        if let Some(simulator) = simulator {
-            simulator.stop().await;
-        }
         // Where another run is at work, the log may be that run's.
         let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. })));
         let outcome = outcome.map_err(run_failed);
-        if !is_elsewhere {
-            tell(&events, last(&outcome)).await;
+        let last = Some(last(&outcome)).filter(|_| !is_elsewhere);
+        let telling = async {
+            // All that is still to be said is said before the last event, which is then the end of a log.
+            tell(&events, RunEvent::Ending).await;
+            let lost = async { if let Some(traces) = traces { traces.end().await } else { None } };
+            let (late, lost) = tokio::join!(alarm.end(), lost);
+            for message in late.into_iter().chain(lost) {
+                tell(&events, RunEvent::Warning { message }).await;
+            }
+            if let Some(simulator) = simulator {
+                simulator.stop().await;
+            }
+            if let Some(last) = last {
+                tell(&events, last).await;
+            }
+            drop(events);
+            // The watcher ends with the events; only then is the screen ours again.
+            watching.await
+        };
+        tokio::select! {
+            biased;
+            watched = telling => watched.map_err(Stop::internal)?,
+            // What is written to a pipe that is not read never ends, and neither would the program.
+            exit_code = nobody_reads(&outcome) => std::process::exit(exit_code),
         }
-        drop(events);
-        // The watcher ends with the events; only then is the screen ours again.
-        watching.await.map_err(Stop::internal)?;
         outcome
+    }
+}
+
+/// Waits until the last words of a run are not to be waited for any longer: for some time if a signal has stopped it, and
+/// otherwise until one comes. Gives the exit code.
+async fn nobody_reads(outcome: &Result<Outcome, Stop>) -> i32 {
+    let mut signals = Signals::new();
+    let stop = outcome.as_ref().ok().and_then(|outcome| outcome.stop.as_ref());
+    let signalled = stop.is_some_and(|stop| stop.kind == StopKind::Signalled);
+    let mut patience = pin!(tokio::time::sleep(PATIENCE));
+    loop {
+        tokio::select! {
+            () = &mut patience, if signalled => return Exit::StoppedEarly as i32,
+            heard = signals.next() => if let Heard::Stop(exit_code) = heard {
+                return exit_code;
+            },
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What can be asked of a run at work: to pause, to hold to other settings, to give up or repeat a document.
 
+use super::conductor::Notice;
 use super::under_way::{Cancelled, REMEMBERED, UnderWay};
 use super::{Context, Plan, RunError};
 use crate::ask::{Governor, LimitSettings};
-use crate::control::{Answer, Request};
+use crate::control::{Answer, Asked, Request};
 use crate::event::RunEvent;
 use crate::model::Money;
 use crate::store::{Archive, Store, StoreError, StoreWatcher};
@@ -12,7 +13,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 /// Where settings come from while a run is at work. They are checked as at its beginning.
 pub trait LiveSettings: fmt::Debug + Send + Sync {
@@ -81,8 +83,38 @@ impl Live {
         }
     }
 
+    /// Does what is asked, and reads the settings file again when told to, until the run has finished.
+    pub async fn serve(
+        mut self,
+        mut asked: mpsc::Receiver<Asked>,
+        mut reloads: mpsc::Receiver<()>,
+        (notice, finished): (Arc<Notice>, CancellationToken),
+    ) {
+        loop {
+            tokio::select! {
+                biased;
+                () = finished.cancelled() => return,
+                Some(()) = reloads.recv() => self.reload().await,
+                Some(Asked { request, answer }) = asked.recv() => {
+                    let done = self.answer(request).await;
+                    // A client that looks after the answer finds it so.
+                    notice.update();
+                    // The client may have left; what was asked is done all the same.
+                    let _left = answer.send(done);
+                }
+            }
+        }
+    }
+
+    /// SIGHUP: the settings file is read again.
+    async fn reload(&mut self) {
+        if let Err(why) = self.revise(|settings| settings.reload()).await {
+            self.context.tell(RunEvent::Warning { message: format!("settings stay as they are: {why}") }).await;
+        }
+    }
+
     /// Does one thing.
-    pub async fn answer(&mut self, request: Request) -> Answer {
+    async fn answer(&mut self, request: Request) -> Answer {
         let done = match request {
             Request::Pause => Ok(self.pause(true).await),
             Request::Resume => Ok(self.pause(false).await),
@@ -114,7 +146,7 @@ impl Live {
     }
 
     /// Holds to other settings.
-    pub async fn revise(
+    async fn revise(
         &mut self,
         revise: impl FnOnce(&dyn LiveSettings) -> Result<Revised, String> + Send + 'static,
     ) -> Result<String, String> {

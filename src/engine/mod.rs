@@ -37,6 +37,7 @@ mod register;
 mod route;
 mod row;
 mod sample;
+mod signals;
 mod summary;
 mod survey;
 mod under_way;
@@ -51,6 +52,7 @@ pub use past::History;
 pub use pretend::{Foreseen, Past, Task};
 pub use route::JobSet;
 pub use sample::Sample;
+pub use signals::{Heard, Signals};
 pub use survey::{Changed, DocumentPlan, Survey, survey};
 pub use wiring::run;
 pub use write::{JobResults, Results};
@@ -216,11 +218,18 @@ struct Context {
     meters: Arc<meter::Meters>,
     /// Cancelled when no further work is to be taken on; what is under way is finished.
     stop: CancellationToken,
+    /// Cancelled when what is under way has had the time that it gets.
+    abandon: CancellationToken,
 }
 
 impl Context {
-    /// Tells the watchers. That nobody watches is no reason to stop.
+    /// Tells the watchers. That nobody watches is no reason to stop. When the run has to end, a watcher that takes
+    /// nothing (stderr is a pipe that is not read, say) holds it up no longer.
     async fn tell(&self, event: RunEvent) {
-        let _nobody_watches = self.events.send(event).await;
+        tokio::select! {
+            biased;
+            _nobody_watches = self.events.send(event) => {}
+            () = self.abandon.cancelled() => {}
+        }
     }
 }

@@ -134,10 +134,10 @@ pub(super) fn desk(
 }
 
 /// Who may send, by the limits of the account.
-pub(super) fn governor(plan: &Plan, budget: Budget, abandon: &CancellationToken, context: &Context) -> Governor {
+pub(super) fn governor(plan: &Plan, budget: Budget, context: &Context) -> Governor {
     let (account, llm) = (&plan.account, &plan.llm);
     let slow_start = account.starts_slowly(llm.limits.slow_start);
-    let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), abandon.clone()));
+    let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), context.abandon.clone()));
     // What others know of the account is in another time than a rehearsal's.
     match account.limits_file().filter(|_| (plan.speed - 1.0).abs() < f64::EPSILON) {
         Some((directory, name)) => governor.shared(&directory, &name),

@@ -19,7 +19,7 @@
 use super::ask::ask;
 use super::breaker::Breaker;
 use super::closing::{close, columns, publish, reopen, sampled};
-use super::conductor::Conductor;
+use super::conductor::{Conductor, Notice};
 use super::list::{Findings, Lister, count, walk};
 use super::live::{Live, leave};
 use super::meter::Meters;
@@ -68,10 +68,11 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let (run, first) = (store.run(), answers.reader.is_none());
 
     let meters = Arc::new(Meters::new(&plan));
-    let context = Context { events, meters: Arc::clone(&meters), stop: CancellationToken::new() };
+    let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+    let context = Context { events, meters: Arc::clone(&meters), stop, abandon };
     // Whatever way this function is left, nobody goes on working.
     let _stop_at_the_end = context.stop.clone().drop_guard();
-    let (stopped_by, abandon) = (Arc::new(OnceLock::new()), CancellationToken::new());
+    let stopped_by = Arc::new(OnceLock::new());
     let findings = Arc::new(Mutex::new(Findings::default()));
     let hello = announce(&plan, run, gone, &context).await;
 
@@ -90,7 +91,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
-    let (governor, samples) = (Arc::new(governor(&plan, budget, &abandon, &context)), handle.watcher());
+    let (governor, samples) = (Arc::new(governor(&plan, budget, &context)), handle.watcher());
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
     let under_way = Arc::new(UnderWay::without(cancelled));
     let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));
@@ -105,11 +106,10 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let conductor = Conductor {
         context: context.clone(),
         stopped_by: Arc::clone(&stopped_by),
-        abandon,
         drain,
+        notice: Arc::new(Notice::new(&governor, &lock)),
         governor,
         samples,
-        lock: Arc::clone(&lock),
         live,
         asked,
         seen: Arc::clone(&seen),

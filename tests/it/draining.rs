@@ -3,8 +3,11 @@
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
 use serde_json::Value;
+use std::io::Write as _;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 fn workspace(server: &ModelServer, documents: usize) -> Workspace {
     let workspace = Workspace::new().against(server).set("llm.concurrency", 64);
@@ -47,6 +50,58 @@ fn calls_that_do_not_finish_in_time_are_in_doubt() {
         assert!(run.csv("echo").column("status").iter().all(|status| *status == "ok"));
         assert_eq!(server.ledger().requests(), 10);
         workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date"]);
+        workspace.docmill(["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn a_straggler_is_not_given_up_for_a_second_request_that_the_drain_refuses() {
+    let server = ModelServer::script().latency(|_| Duration::from_millis(1500)).start();
+    let workspace = workspace(&server, 1).set("llm.hedge", true);
+    let run = workspace.start_run(["--job", "echo.toml"]);
+    server.wait_until("the call is in flight", |ledger| ledger.requests() == 1);
+    run.signal("INT");
+    let run = run.finish().exits(4);
+    assert_eq!(run.csv("echo").column("status"), ["ok"]);
+    assert_eq!(server.requests(), 1);
+    workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date"]);
+}
+
+/// Sends a signal by its name; whether there still is somebody to hear it.
+fn signal(name: &str, child: &Child) -> bool {
+    Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap().success()
+}
+
+#[test]
+fn signals_are_heard_while_nobody_reads_what_the_run_says() {
+    const FULL: usize = 1 << 16;
+    for (signals, code) in [(1, 4), (usize::MAX, 143)] {
+        let server = ModelServer::start();
+        let workspace = workspace(&server, 1000).set("llm.drain_s", if code == 4 { 1 } else { 60 });
+        // Nobody reads from the pipe, and there is no room for a single line.
+        let (_reader, mut stderr) = std::io::pipe().unwrap();
+        stderr.write_all(&[b'\n'; FULL]).unwrap();
+        let mut child = workspace.spawn_run(&["--job", "echo.toml", "--progress", "json"], stderr.into());
+        server.wait_until("the run stands still", |ledger| {
+            ledger.asks.last().is_some_and(|ask| ask.arrived.elapsed() > Duration::from_secs(1))
+        });
+        assert!(server.requests() < 1000, "what was said fitted somewhere");
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let mut sent = 0;
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("{signals} signals do not end it: {}", child.wait().unwrap());
+            }
+            // Two that come together are one for the system.
+            sent += usize::from(sent < signals && signal("TERM", &child));
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(status.code(), Some(code), "{signals} signals");
+        workspace.run(["--job", "echo.toml"]).exits(0);
         workspace.docmill(["verify"]).exits(0);
     }
 }

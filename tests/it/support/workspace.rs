@@ -71,6 +71,13 @@ impl Workspace {
             .set("llm.preflight", false)
     }
 
+    /// Starts `docmill run docs` with further arguments; what it says goes there.
+    pub fn spawn_run(&self, args: &[&str], stderr: Stdio) -> Child {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        command.args(["run", "docs"]).args(args).args(&self.standing);
+        self.in_here(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap()
+    }
+
     /// Runs `docmill run docs` with further arguments.
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
         self.start_run(args).finish()
