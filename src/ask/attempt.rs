@@ -92,10 +92,11 @@ impl Asker {
             sent = &mut first => return Ok((sent?, None)),
             () = straggles(&self.governor, under_way), if may_hedge => {}
         }
-        let mut second = pin!(self.attempt(Question { cancelled: None, ..question }, ledger, lessons, spent, under_way));
+        // Rare, so its room is not kept for each call.
+        let mut second = Box::pin(self.attempt(Question { cancelled: None, ..question }, ledger, lessons, spent, under_way));
         let (sent, mut other) = tokio::select! {
             biased;
-            sent = &mut first => (sent?, second),
+            sent = &mut first => (sent?, second.as_mut()),
             sent = &mut second => match sent {
                 Ok(sent) => (sent, first),
                 // The run is stopping, or there is no money for two: the first one goes on.

@@ -71,7 +71,7 @@ impl Transport {
         let client = if fresh { &self.unpooled } else { &self.client };
         let mut seen = Seen { standings: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
-        let exchange = self.exchange(client, (model, body), live, &mut seen);
+        let exchange = Box::pin(self.exchange(client, (model, body), live, &mut seen));
         let result = in_time(exchange, self.times.total, "no complete reply", "llm.timeout_s").await.flatten();
         Exchange { result, standings: seen.standings, status: seen.status, first_byte: seen.first_byte }
     }
@@ -138,11 +138,8 @@ impl Transport {
         let mut reader = account.dialect.stream();
         let mut read = 0;
         let broken = loop {
-            let (limit, setting) = if reader.started() {
-                (self.times.silence, "llm.silence_s")
-            } else {
-                (self.times.first_byte, "llm.first_byte_s")
-            };
+            let (limit, setting) =
+                if reader.started() { (self.times.silence, "llm.silence_s") } else { (self.times.first_byte, "llm.first_byte_s") };
             let next = async {
                 while let Some(chunk) = response.chunk().await? {
                     read += chunk.len();

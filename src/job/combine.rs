@@ -195,7 +195,8 @@ impl Job {
                 match prompt {
                     Ok(_) => Combined::Ask(call),
                     Err(why) => {
-                        let message = format!("{COMBINE}: the prompt cannot be made of these answers: {why}. Correct combine.prompt in the job file");
+                        let message =
+                            format!("{COMBINE}: the prompt cannot be made of these answers: {why}. Correct combine.prompt in the job file");
                         Combined::Unrenderable(call, Failure::new(FailureCode::Unrenderable, message))
                     }
                 }

@@ -80,7 +80,7 @@ fn signals_are_heard_while_nobody_reads_what_the_run_says() {
         let workspace = workspace(&server, 1000).set("llm.drain_s", if code == 4 { 1 } else { 60 });
         // Nobody reads from the pipe, and there is no room for a single line.
         let (_reader, mut stderr) = std::io::pipe().unwrap();
-        stderr.write_all(&[b'\n'; FULL]).unwrap();
+        stderr.write_all("\n".repeat(FULL).as_bytes()).unwrap();
         let mut child = workspace.spawn_run(&["--job", "echo.toml", "--progress", "json"], stderr.into());
         server.wait_until("the run stands still", |ledger| {
             ledger.asks.last().is_some_and(|ask| ask.arrived.elapsed() > Duration::from_secs(1))
