@@ -86,9 +86,9 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         _ => Vec::new(),
     };
     let key = |name: &str| match wishes.server {
-        Server::Configured => std::env::var(name).ok(),
+        Server::Configured => key_in_environment(name),
         // What is known of an account is known by its key.
-        Server::Nobody => Some(std::env::var(name).unwrap_or_else(|_| NO_KEY.to_owned())),
+        Server::Nobody => Some(key_in_environment(name).unwrap_or_else(|| NO_KEY.to_owned())),
         Server::Rehearsal(_) => Some(NO_KEY.to_owned()),
     };
     let account = Account::resolve(&settings.llm, prices, Some(&address), key);
@@ -143,6 +143,11 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         copy,
     };
     Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, doubts })
+}
+
+/// The value of an environment variable that holds an API key. An empty one counts as unset.
+pub(super) fn key_in_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|key| !key.trim().is_empty())
 }
 
 /// Where results are copied to, if they are: not to where documents come from.

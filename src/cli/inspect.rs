@@ -1,7 +1,7 @@
 //! `docmill inspect`: what would be sent of a document, without sending it.
 
 use super::args::InspectArgs;
-use super::assemble::{NO_ADDRESS, NO_KEY};
+use super::assemble::{NO_ADDRESS, NO_KEY, key_in_environment};
 use super::exit::{Exit, Stop};
 use super::jobs::load_jobs;
 use super::{print, settings};
@@ -19,7 +19,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, Stop> {
     let (config, settings) = settings::load(&args.settings, flags.collect())?;
     let jobs = load_jobs(&config, &settings)?;
     let prices = super::prices::in_force(&config, &settings)?;
-    let key = |name: &str| std::env::var(name).ok().or_else(|| Some(NO_KEY.to_owned()));
+    let key = |name: &str| key_in_environment(name).or_else(|| Some(NO_KEY.to_owned()));
     let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
     let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
     if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {

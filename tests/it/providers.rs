@@ -252,6 +252,10 @@ fn a_missing_key_is_told_by_the_name_of_its_variable() {
         let workspace = Workspace::new().set("llm.provider", provider).set("llm.base_url", server.url());
         workspace.doc("a.txt", "docid:a");
         workspace.run([""; 0]).exits(2).says(&[variable]);
+        // An empty variable counts as unset: a plan needs no key.
+        let workspace = workspace.env(variable, "");
+        workspace.run([""; 0]).exits(2).says(&[variable]);
+        workspace.start_with(["plan", "docs"]).finish().exits(0);
         assert_eq!(server.ledger().requests(), 0);
     }
     let server = ModelServer::start();
