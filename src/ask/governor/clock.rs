@@ -1,5 +1,6 @@
 //! The account's time.
 
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
@@ -13,9 +14,13 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// All clocks of a process agree.
     pub fn new() -> Self {
-        let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        Self { base, started: Instant::now(), speed: 1.0 }
+        static FIRST: OnceLock<(f64, Instant)> = OnceLock::new();
+        let epoch_s = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let (base, first) = FIRST.get_or_init(|| (epoch_s(), Instant::now()));
+        let started = Instant::now();
+        Self { base: base + started.saturating_duration_since(*first).as_secs_f64(), started, speed: 1.0 }
     }
 
     pub fn now(&self) -> f64 {
