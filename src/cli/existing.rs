@@ -7,7 +7,7 @@ use super::agreed_to;
 use super::exit::Stop;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
-use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, united, versions};
+use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, read_otherwise, standing_apart, united, versions};
 use crate::store::{Archive, Kept, RunRecord, View};
 use crate::write::{Existing, Format, OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
@@ -113,15 +113,27 @@ impl Before {
         if self.views.values().any(|view| !view.complete) {
             return Err(format!("run {} did not get to its end: run the same command again first", view.run));
         }
-        if self.views.values().all(|view| view.recipe == recipe) {
+        let there: Vec<InputRecord> = self.views.values().flat_map(|view| self.records(view)).collect();
+        let columns: Vec<String> = read_otherwise(&there, now).into_iter().map(str::to_owned).collect();
+        if columns.is_empty() && self.views.values().all(|view| view.recipe == recipe) {
             return Ok(view);
         }
         let before = self.run(view).map(|run| run.settings.as_str()).unwrap_or_default();
-        let keys: Vec<String> = changes(before, settings).into_iter().map(|(key, _)| key).filter(|key| decides(key)).collect();
+        let changed = changes(before, settings).into_iter().map(|(key, _)| key).filter(|key| decides(key) && !columns.contains(key));
+        let keys: Vec<String> = columns.iter().cloned().chain(changed).collect();
         let keys = if keys.is_empty() { "the job".to_owned() } else { keys.join(", ") };
-        Err(format!(
-            "the results were made with other settings ({keys}), and rows of one file are made alike: run over all inputs together"
-        ))
+        Err(format!("the results were made with other settings ({keys}), and rows of one file are made alike: {}", made_anew(&there)))
+    }
+}
+
+/// How results about these inputs are made anew. A run over several deliveries at once would have each of their rows, and not only the
+/// newest versions.
+fn made_anew(there: &[InputRecord]) -> &'static str {
+    let mut tables = there.iter().filter(|record| record.columns.is_some());
+    match (tables.next(), tables.next()) {
+        (Some(first), None) if !first.has_earlier => "run over all inputs together",
+        (None, _) => "run over all inputs together",
+        _ => "to make them anew, run over the first delivery with --replace, and over each later one with --add",
     }
 }
 
@@ -156,10 +168,15 @@ pub(super) fn settle(
     let add = |view: &View| {
         let (roots, there) = (open(&before.records(view))?, before.records(view));
         let beside = Beside { listing: view.listing, versions: versions(&there, &roots.records()), records: there.clone() };
-        let note = (!beside.versions.is_empty()).then(|| {
-            let tables: Vec<String> = beside.versions.iter().map(|(old, new)| format!("{new} with {old}")).collect();
-            format!("rows with the same id are versions of one row, and the new one counts: {}", tables.join(", "))
+        let versions: Vec<String> = beside.versions.iter().map(|(old, new)| format!("{new} with {old}")).collect();
+        let same = (!versions.is_empty())
+            .then(|| format!("rows with the same id are versions of one row, and the new one counts: {}", versions.join(", ")));
+        let apart = standing_apart(&there, &roots.records());
+        let apart = apart.into_iter().map(|(new, old)| {
+            format!("table {new} has other columns than {old}: its rows stand beside those that are there and replace none of them")
         });
+        let notes: Vec<String> = same.into_iter().chain(apart).collect();
+        let note = (!notes.is_empty()).then(|| notes.join("; "));
         Ok(Settled { records: united(&there, roots.records()), roots, beside: Some(beside), added_to: Some(view.run), note })
     };
     let everything = before.views.values().all(|view| coverage(&plain.records(), &before.records(view)) == Coverage::All);

@@ -133,7 +133,7 @@ impl Report {
         if survey.left_out != LeftOut::default() {
             line("left out", &survey.left_out.to_string());
         }
-        for note in self.plan.notes.iter().chain(&survey.note) {
+        for note in self.plan.notes.iter().chain(&survey.notes) {
             line("note", note);
         }
         if survey.repeated > 0 {
@@ -185,7 +185,9 @@ impl Report {
             line("tier", &format!("at the usual price: service_tier = \"{tier}\" counts for each reply that names it"));
         }
         if let Some(most) = prediction.at_most.filter(|most| *most > 0.0) {
-            line("", &format!("at most {} if every answer uses its whole limit and nothing is repeated", Money::from_usd(most)));
+            let room = self.plan.llm.room_to_think(self.plan.account.dialect);
+            let room = if room > 0 { format!(" (with {room} tokens of room to think, llm.thinking_tokens)") } else { String::new() };
+            line("", &format!("at most {} if every answer uses its whole limit{room} and nothing is repeated", Money::from_usd(most)));
         }
         if let Some(budget) = self.budget() {
             line("budget", &budget);
@@ -267,7 +269,7 @@ impl Report {
         json!({
             "documents": survey.documents,
             "left_out": survey.left_out,
-            "notes": self.plan.notes.iter().chain(&survey.note).collect::<Vec<_>>(),
+            "notes": self.plan.notes.iter().chain(&survey.notes).collect::<Vec<_>>(),
             "up_to_date": survey.up_to_date,
             "pending": survey.pending,
             "prepared": survey.prepared,

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// Runs with fewer requests tell too little.
 const LEAST_REQUESTS: u64 = 30;
+/// Runs of about the same size: one sent at most so many times as many requests as the other.
+const ALIKE: u64 = 4;
 /// A share of failures that is higher by less than this is not worth a word.
 const LEAST_FAILURES: f64 = 0.01;
 
@@ -33,6 +35,12 @@ impl Past {
         enough.then(|| Self { id: run.id, kind, requests_per_second: figures["requests_per_second"].as_f64(), pace })
     }
 
+    /// Whether the two sent about as many requests. Beginning and end of a run take time as well, and count more in a small one.
+    fn is_of_the_size_of(&self, other: &Self) -> bool {
+        let (one, another) = (self.pace.requests, other.pace.requests);
+        one.max(another) <= ALIKE * one.min(another)
+    }
+
     fn failures(&self) -> Share {
         Share { of: self.pace.failed, n: self.pace.requests }
     }
@@ -55,7 +63,8 @@ pub(super) fn regressions(past: &[Past], run: i64) -> Vec<Value> {
         found.push(json!({"measure": measure, "now": now, "median": median, "runs": runs, "text": text}));
     };
     if let Some(rate) = now.requests_per_second
-        && let Some(worse) = regression(&of(&|past| past.requests_per_second), rate, Worse::Lower, 0.0)
+        && let Some(worse) =
+            regression(&of(&|past| past.requests_per_second.filter(|_| now.is_of_the_size_of(past))), rate, Worse::Lower, 0.0)
     {
         let median = worse.median;
         say("requests_per_second", rate, worse, &|runs, change| {
@@ -149,6 +158,13 @@ mod tests {
         assert!(texts(&past).is_empty(), "{:?}", texts(&past));
         past.push(run(9, 7.5, 212.0, 0.5, 1));
         assert_eq!(texts(&past), ["38 % slower than runs 3 to 7 (7.5 requests/s, median 12.1)"]);
+        // One that sent a tenth of the requests takes its time to begin and to end.
+        let mut small = run(10, 3.0, 212.0, 0.5, 0);
+        small.pace =
+            Pace { requests: 10, failed: 0, documents: 1, bill: Bill { usd: Money::from_usd(0.05), unpriced_calls: 0 }, ..small.pace };
+        past.push(small);
+        assert!(texts(&past).is_empty(), "{:?}", texts(&past));
+        past.pop();
         // One that is not in the list has nothing to be compared.
         assert!(regressions(&past, 10).is_empty());
         assert_eq!(these(&[1, 3, 4]), "runs 1, 3, 4");

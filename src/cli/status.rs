@@ -2,11 +2,12 @@
 
 use super::args::StatusArgs;
 use super::compare::{Spent, spent_in};
+use super::existing;
 use super::exit::{Exit, Stop};
 use super::print;
 use super::settings::archive_in;
 use crate::event::line;
-use crate::model::{Money, Tally};
+use crate::model::{Money, Tally, counted};
 use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -133,7 +134,13 @@ impl<'s> Status<'s> {
             line("skipped", &format!("{n} {code}: no job of the run takes these"));
         }
         if self.counted.counts.requeued > 0 {
-            line("requeued", &format!("{} documents: the next run asks again", self.counted.counts.requeued));
+            // A delivery that was added has its own documents alone, and the results have others.
+            let reach = if existing::added_to(self.run).is_some() {
+                " if its inputs have them (of earlier deliveries, add a table that has these rows)"
+            } else {
+                ""
+            };
+            line("requeued", &format!("{}: the next run asks again{reach}", counted(self.counted.counts.requeued, "document")));
         }
         if !self.in_flight.is_empty() {
             let calls = self.in_flight.len();

@@ -70,10 +70,19 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
             Ok(Exit::Ok)
         }
         Receipt { wrong: 0, .. } => {
-            let message = "nothing is wrong: results are older than the store; run again to bring them up to date";
-            Err(Stop { exit: Exit::StoppedEarly, message: message.to_owned() })
+            let is_published = !archive.published().map_err(Stop::internal)?.is_empty();
+            let results = if is_published { "results are older than the store" } else { "there are no whole results yet" };
+            let message = format!("nothing is wrong: {results}; run again to bring them up to date");
+            Err(Stop { exit: Exit::StoppedEarly, message })
         }
-        Receipt { wrong, .. } => Err(Stop { exit: Exit::FailedRows, message: format!("{wrong} things do not agree, see above") }),
+        Receipt { wrong, .. } => Err(Stop {
+            exit: Exit::FailedRows,
+            message: if wrong == 1 {
+                "one thing does not agree, see above".to_owned()
+            } else {
+                format!("{wrong} things do not agree, see above")
+            },
+        }),
     }
 }
 
@@ -254,7 +263,9 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     if gone == 0 && changed.is_empty() {
         return Receipt::right(&text);
     }
-    receipt.wrong(&format!("{text}; `docmill run` brings the results up to date"))?;
+    // A file of rows may hold the next delivery.
+    let otherwise = if all.iter().any(Roots::has_rows) { ", or `docmill run --add` if a table has the next delivery in it" } else { "" };
+    receipt.wrong(&format!("{text}; `docmill run` brings the results up to date{otherwise}"))?;
     changed.iter().take(10).try_for_each(|name| print(&format!("        {name}")))
 }
 

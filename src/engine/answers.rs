@@ -45,6 +45,8 @@ pub(super) enum Before {
         earlier: Option<Spent>,
         /// Whether something is on record that an answer would replace: a failure, or an answer that cannot be read.
         replaces: bool,
+        /// Whether somebody wants it to be asked again: then no other answer will do.
+        again: bool,
     },
 }
 
@@ -59,7 +61,7 @@ impl Answers {
     }
 
     fn judge(&self, document: DocumentId, key: CallKey, known: Option<Known>) -> Before {
-        let replaces = known.is_some();
+        let (replaces, again) = (known.is_some(), known.as_ref().is_some_and(Known::is_requeued));
         let open = |record: Option<CallRecord>| {
             let recorded = record.map(|CallRecord { attempts, maybe_billed, usage, cost_usd: cost, seconds, .. }| Spent {
                 attempts,
@@ -70,7 +72,7 @@ impl Answers {
                 ..Spent::default()
             });
             let left = self.left_open.get(&(document, key)).copied();
-            Before::Open { earlier: recorded.into_iter().chain(left).reduce(Spent::and), replaces }
+            Before::Open { earlier: recorded.into_iter().chain(left).reduce(Spent::and), replaces, again }
         };
         match known {
             // A record that cannot be read back is worth no more than none.

@@ -78,6 +78,8 @@ struct Asking<'r> {
     key: CallKey,
     /// Whether its answer replaces something on record.
     replaces: bool,
+    /// Whether somebody wants it to be asked again.
+    again: bool,
     /// What it came to in earlier runs.
     earlier: Option<Spent>,
     role: &'r Role,
@@ -156,7 +158,7 @@ impl Asks for Desk {
                 }
                 Before::Failed(record) => Ok(RowMaker::known(call, record)),
                 Before::InDoubt(failure) => Ok(RowMaker::unasked(call, failure)),
-                Before::Open { earlier, replaces } => {
+                Before::Open { earlier, replaces, again } => {
                     let _others_go_when_this_ends = match &role {
                         Role::Leads(begun) => Some(begun.clone().drop_guard()),
                         _ => None,
@@ -164,7 +166,7 @@ impl Asks for Desk {
                     if let Role::Follows(begun) = &role {
                         begun.cancelled().await;
                     }
-                    self.ask_once(subject, call, Asking { key, replaces, earlier, role: &role }).await
+                    self.ask_once(subject, call, Asking { key, replaces, again, earlier, role: &role }).await
                 }
             }
         });
@@ -230,6 +232,8 @@ impl Desk {
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
         let shared = match self.answers.shared(key, subject.row).await? {
+            // Its own answer is among those that are found.
+            _ if asking.again => None,
             None => self.answers.elsewhere(key, subject.name).await?,
             shared => shared,
         };
@@ -246,7 +250,7 @@ impl Desk {
     }
 
     async fn ask_one(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
-        let Asking { key, replaces, earlier, role } = asking;
+        let Asking { key, replaces, earlier, role, .. } = asking;
         let document = subject.id;
         let traced = subject.traced.map(Traced::begin);
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label(), traced };

@@ -9,7 +9,8 @@ use super::{Beside, Context, Outcome, Plan, RunError};
 use crate::ask::{RunStop, StopKind};
 use crate::event::{RunEvent, Snapshot};
 use crate::job::Job;
-use crate::store::{EndedRun, JobColumns, Store, StoreError};
+use crate::model::counted;
+use crate::store::{EndedRun, JobColumns, Placed, Store, StoreError};
 use crate::write::{Format, ResultFiles};
 use std::collections::BTreeMap;
 
@@ -62,6 +63,24 @@ pub(super) fn publish(
     Ok(results)
 }
 
+/// Says what became of the rows of tables that were added.
+fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
+    let Placed { replaced, unchanged, new, example, example_there } = placed;
+    let tables = plan.roots.records().into_iter().filter(|input| input.columns.is_some());
+    let names: Vec<String> = tables.map(|input| input.prefix).collect();
+    let rows = replaced + unchanged + new;
+    if names.is_empty() || names.len() < plan.roots.records().len() || rows == 0 {
+        return;
+    }
+    let tables = format!("{} {}", if names.len() == 1 { "table" } else { "tables" }, names.join(", "));
+    findings.notes.push(format!("{tables}: {}: {replaced} replaced, {unchanged} unchanged, {new} new", counted(rows, "row")));
+    if let (true, Some(example), Some(there)) = (*new == rows, example, example_there) {
+        findings.warnings.push(format!(
+            "{tables}: no row has an id that was known: {example} is new, and so are all others (the results have {there}). If these rows are versions of others, check --id-column and how ids are written"
+        ));
+    }
+}
+
 /// The same for a run that has added documents to others: results are made of all of them.
 fn publish_beside(
     plan: &Plan,
@@ -75,10 +94,16 @@ fn publish_beside(
     if own == store.run() {
         findings.count(written);
     }
+    let mut placed = Placed { unchanged: findings.up_to_date.rows(), ..Placed::default() };
     if own != beside.listing {
-        store.unite((beside.listing, own), &beside.versions, |name, was_read| plan.roots.has_lost(name, was_read, &beside.records))?;
+        let is_gone = |name: &str, was_read| plan.roots.has_lost(name, was_read, &beside.records);
+        let tables = plan.roots.records().into_iter().map(|input| input.prefix).chain(beside.versions.iter().map(|(old, _)| old.clone()));
+        let tables: Vec<String> = tables.collect();
+        let is_row = |name: &str| tables.iter().any(|table| name.strip_prefix(&**table).is_some_and(|id| id.starts_with('#')));
+        placed = store.unite((beside.listing, own), &beside.versions, is_gone, is_row)?;
         listing = store.run();
     }
+    tell_placed(plan, &placed, findings);
     if findings.made == 0 && (own == beside.listing || store.take_over_listing(beside.listing)?) {
         listing = beside.listing;
         if is_current(plan, store, listing)? {
@@ -129,8 +154,11 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         ended => ended?,
     }
     context.tell(RunEvent::Progress(meters.snapshot())).await;
-    if let Some(message) = end.findings.note.clone() {
+    for message in end.findings.notes.clone() {
         context.tell(RunEvent::Note { message }).await;
+    }
+    for message in end.findings.warnings.clone() {
+        context.tell(RunEvent::Warning { message }).await;
     }
     let kept = &end.findings.up_to_date;
     let (mut unanswered, mut done) = (0, 0);

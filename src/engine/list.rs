@@ -40,7 +40,9 @@ pub(super) struct Found {
 pub(super) struct Findings {
     pub left_out: LeftOut,
     /// What people may not expect of what was found.
-    pub note: Option<String>,
+    pub notes: Vec<String>,
+    /// What is probably not as it should be.
+    pub warnings: Vec<String>,
     /// Documents that are up to date.
     pub up_to_date: Tally,
     /// Whether anything differs from the run before, as far as one can tell without reading it.
@@ -120,8 +122,9 @@ pub(super) fn walk(
     findings.left_out = walk.left_out();
     if tables > 0 {
         let files = if tables == 1 { "1 table is a document here".to_owned() } else { format!("{tables} tables are documents here") };
-        findings.note = Some(format!("{files}, such as {a_table}; --rows TABLE makes each of its rows one"));
+        findings.notes.push(format!("{files}, such as {a_table}; --rows TABLE makes each of its rows one"));
     }
+    findings.warnings.extend(roots.repeated_ids());
 }
 
 /// Counts the documents ahead of the walk, so that progress has a total. Blocks.
@@ -161,7 +164,8 @@ impl Lister {
             self.finish(count, &mut sums)?;
         }
         let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
-        *findings = Findings { left_out: findings.left_out, note: findings.note.take(), changed: self.changed, ..sums };
+        let found = std::mem::take(&mut *findings);
+        *findings = Findings { left_out: found.left_out, notes: found.notes, warnings: found.warnings, changed: self.changed, ..sums };
         Ok(())
     }
 

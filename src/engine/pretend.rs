@@ -217,7 +217,7 @@ impl Asks for Pretended<'_> {
         let before = shared.answers.look_up(subject.id, subject.is_new, &keys).await?;
         // Those that are answered had a role when they were asked.
         let is_asked = before.iter().any(|before| matches!(before, Before::Open { .. }));
-        let all_open: Vec<Before> = calls.iter().map(|_| Before::Open { earlier: None, replaces: false }).collect();
+        let all_open: Vec<Before> = calls.iter().map(|_| Before::Open { earlier: None, replaces: false, again: false }).collect();
         let roles = roles(&calls, if is_asked { &before } else { &all_open }, &shared.account.prices);
         let earlier = self.calls.lock().unwrap_or_else(PoisonError::into_inner).len();
         self.earlier_rounds.store(earlier, Relaxed);

@@ -84,12 +84,15 @@ mod tests {
 
     fn shown(calls: &[Call], answered: &[usize]) -> String {
         let failure = crate::model::Failure::new(crate::model::FailureCode::InDoubt, "");
-        let before: Vec<Before> =
-            (0..calls.len())
-                .map(|at| {
-                    if answered.contains(&at) { Before::InDoubt(failure.clone()) } else { Before::Open { earlier: None, replaces: false } }
-                })
-                .collect();
+        let before: Vec<Before> = (0..calls.len())
+            .map(|at| {
+                if answered.contains(&at) {
+                    Before::InDoubt(failure.clone())
+                } else {
+                    Before::Open { earlier: None, replaces: false, again: false }
+                }
+            })
+            .collect();
         let role = |role: Role| match role {
             Role::Alone => '-',
             Role::Leads(_) => '1',

@@ -46,7 +46,7 @@ pub struct Survey {
     /// Files passed over.
     pub left_out: LeftOut,
     /// What people may not expect of what was found.
-    pub note: Option<String>,
+    pub notes: Vec<String>,
     /// Documents that are up to date, by status.
     pub up_to_date: BTreeMap<RowStatus, u64>,
     /// Documents that are not.
@@ -110,7 +110,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
     let mut survey = Survey {
         documents: looked_at,
         left_out: findings.left_out,
-        note: findings.note,
+        notes: findings.notes.into_iter().chain(findings.warnings).collect(),
         up_to_date: findings.up_to_date.documents,
         pending: pending.len(),
         changed,

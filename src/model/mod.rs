@@ -31,4 +31,4 @@ pub use reply::{Reply, Spent, Stop, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use stage::{Hold, QueueUse, StageUse};
 pub use summary::{AccountLimit, LeftOut, ResultFile, RunFigures, Summary, Totals};
-pub use tally::{Tally, codes};
+pub use tally::{Tally, codes, counted};

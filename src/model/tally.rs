@@ -52,6 +52,11 @@ impl Tally {
     }
 }
 
+/// `1 row`, `2 rows`.
+pub fn counted(n: u64, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
 /// `2 empty, 1 refused`.
 pub fn codes(counts: &BTreeMap<FailureCode, u64>) -> String {
     counts.iter().map(|(code, n)| format!("{n} {code}")).collect::<Vec<_>>().join(", ")

@@ -24,7 +24,9 @@ mod walk;
 
 pub use file::Opened;
 pub use packed::is_stream;
-pub use record::{Coverage, InputKind, InputRecord, coverage, file_of, is_version_of, united, versions};
+pub use record::{
+    Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, is_version_of, read_otherwise, standing_apart, united, versions,
+};
 pub use remote::Remote;
 pub use roots::{InputError, Roots};
 pub use settings::{InputSettings, ReadSettings, Tables};

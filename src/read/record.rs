@@ -25,15 +25,40 @@ pub struct InputRecord {
     /// What the file of a table looked like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
+    /// Of a table: what its rows were read by; `None` if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_by: Option<RowColumns>,
+    /// Of a table: whether results have rows of earlier deliveries in the same file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_earlier: bool,
     /// Of a list: the directory from which its paths lead on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
 }
 
+/// The columns that make documents of the rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowColumns {
+    /// What names a row; `None`: its number.
+    pub id: Option<String>,
+    /// Its text; `None`: all columns.
+    pub text: Option<String>,
+}
+
 impl InputRecord {
     /// One of which no more is known.
     pub(super) fn new(kind: InputKind, path: String, prefix: &str) -> Self {
-        Self { kind, path, prefix: prefix.to_owned(), rules: None, columns: None, stamp: None, base: None }
+        Self {
+            kind,
+            path,
+            prefix: prefix.to_owned(),
+            rules: None,
+            columns: None,
+            stamp: None,
+            read_by: None,
+            has_earlier: false,
+            base: None,
+        }
     }
 
     /// That of the list in the file `given`.
@@ -57,6 +82,34 @@ pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, Str
     let same_table =
         |(old, new): &(&InputRecord, &InputRecord)| old.columns.is_some() && old.columns == new.columns && old.prefix != new.prefix;
     pairs.filter(same_table).map(|(old, new)| (old.prefix.clone(), new.prefix.clone())).collect()
+}
+
+/// Tables of `now` that have other columns than each table of `before`, although rows of both have ids: none of their rows is a
+/// version of another one. Pairs of what their rows' names begin with.
+pub fn standing_apart(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, String)> {
+    let with_ids = |record: &&InputRecord| record.columns.is_some();
+    let apart = |new: &InputRecord| {
+        let same = before.iter().any(|old| old.columns == new.columns || old.prefix == new.prefix);
+        before.iter().filter(|_| !same).rfind(with_ids).map(|old| (new.prefix.clone(), old.prefix.clone()))
+    };
+    now.iter().filter(with_ids).filter_map(apart).collect()
+}
+
+/// Settings that tell how rows are read and in which tables of `now` differ from those of `before`.
+pub fn read_otherwise(before: &[InputRecord], now: &[InputRecord]) -> Vec<&'static str> {
+    let pairs = || {
+        now.iter()
+            .filter_map(|new| new.read_by.as_ref())
+            .flat_map(|new| before.iter().filter_map(move |old| Some((old.read_by.as_ref()?, new))))
+    };
+    let mut keys = Vec::new();
+    if pairs().any(|(old, new)| old.id != new.id) {
+        keys.push("input.id_column");
+    }
+    if pairs().any(|(old, new)| old.text != new.text) {
+        keys.push("input.text_column");
+    }
+    keys
 }
 
 /// What an input is.
@@ -98,6 +151,8 @@ pub fn coverage(now: &[InputRecord], before: &[InputRecord]) -> Coverage {
                 around && new.rules.is_some() && new.rules == old.rules
             }),
             InputKind::Table => match now.iter().find(same) {
+                // The file has the last delivery alone.
+                Some(_) if old.has_earlier => false,
                 Some(new) => {
                     if new.stamp != old.stamp {
                         coverage = Coverage::ChangedTables;
@@ -120,7 +175,10 @@ pub fn united(before: &[InputRecord], now: Vec<InputRecord>) -> Vec<InputRecord>
     let mut all = before.to_vec();
     for new in now {
         match all.iter_mut().find(|old| old.kind == new.kind && old.path == new.path) {
-            Some(old) => *old = new,
+            Some(old) => {
+                let has_earlier = old.has_earlier || (old.kind == InputKind::Table && old.stamp != new.stamp);
+                *old = InputRecord { has_earlier, ..new };
+            }
             None => all.push(new),
         }
     }

@@ -48,6 +48,13 @@ impl Roots {
         self.0.iter().find_map(|root| if let RootKind::Table(table) = &root.kind { Some(table.without_rows()) } else { None })
     }
 
+    /// Ids of tables that occurred more than once, as far as rows were looked at.
+    pub fn repeated_ids(&self) -> Vec<String> {
+        let of_root =
+            |root: &Root| if let RootKind::Table(table) = &root.kind { table.repeated_ids(&root.path.to_string_lossy()) } else { None };
+        self.0.iter().filter_map(of_root).collect()
+    }
+
     /// What people may not expect of the inputs.
     pub fn notes(&self) -> Vec<String> {
         let of_root = |root: &Root| if let RootKind::Table(table) = &root.kind { table.note(&root.path.to_string_lossy()) } else { None };
@@ -64,7 +71,7 @@ impl Root {
             if is_stream { String::new() } else { std::fs::canonicalize(given).map_or(prefix.clone(), |real| printable(real.as_os_str())) };
         let prefix = if before.is_empty() || is_stream { prefix } else { prefix_beside(&path, &prefix, before)? };
         let record = InputRecord::new(if is_stream { InputKind::Stream } else { InputKind::Table }, path, &prefix);
-        let record = InputRecord { columns: table.known_by_ids(), stamp: table.stamp(), ..record };
+        let record = InputRecord { columns: table.known_by_ids(), stamp: table.stamp(), read_by: Some(table.read_by()), ..record };
         let same = |old: &&InputRecord| old.prefix == record.prefix && matches!(old.kind, InputKind::Table | InputKind::Stream);
         let unclear =
             |old: &InputRecord| (old.stamp != record.stamp || is_stream) && (record.columns.is_none() || old.columns != record.columns);

@@ -1,7 +1,7 @@
 //! The final summary, in words.
 
 use super::lines::duration;
-use crate::model::{LeftOut, Summary, Tally, codes};
+use crate::model::{LeftOut, Summary, Tally, codes, counted};
 use std::fmt::Write as _;
 
 /// What the run came to, a block for each job and one for all.
@@ -11,7 +11,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         let totals = &summary.totals;
         let tally = &totals.tally;
         let mark = if summary.simulated { " (simulated answers)" } else { "" };
-        line(&mut out, &summary.job, &format!("{} documents: {}{mark}", tally.rows(), tally.statuses()));
+        line(&mut out, &summary.job, &format!("{}: {}{mark}", counted(tally.rows(), "document"), tally.statuses()));
         reasons(&mut out, tally, "");
         if totals.noted > 0 {
             line(&mut out, "", &format!("{} with a note on how they were read (column input_note)", totals.noted));
@@ -21,8 +21,8 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
             &mut out,
             "",
             &format!(
-                "{} calls, {} tokens in ({} cached), {} out, cost {}",
-                totals.calls,
+                "{}, {} tokens in ({} cached), {} out, cost {}",
+                counted(totals.calls, "call"),
                 tokens.input(),
                 tokens.cache_read,
                 tokens.output,
@@ -35,18 +35,26 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     }
     if let Some(summary) = jobs.first() {
         let run = &summary.whole_run;
-        let mut reused = if run.calls_reused > 0 { format!(", {} answers reused", run.calls_reused) } else { String::new() };
+        let mut reused = if run.calls_reused > 0 { format!(", {} reused", counted(run.calls_reused, "answer")) } else { String::new() };
         if run.up_to_date > 0 {
             // Writing to a String cannot fail.
-            let _infallible = write!(reused, ", {} documents up to date", run.up_to_date);
+            let _infallible = write!(reused, ", {} up to date", counted(run.up_to_date, "document"));
         }
         let speed = match run.requests {
             0 => String::new(),
+            // Where little was sent, most of the time went into reading and writing.
+            _ if run.speed_up < 1.0 => format!(", {:.1} requests/s", run.requests_per_second),
             _ => format!(", {:.1} requests/s, {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
         };
         let sent = match run.requests {
             0 => "nothing was sent".to_owned(),
-            _ => format!("{} requests in {} waves of {}, {} retries", run.requests, run.waves, run.concurrency, run.retries),
+            _ => format!(
+                "{} in {} of {}, {} retries",
+                counted(run.requests, "request"),
+                counted(run.waves, "wave"),
+                run.concurrency,
+                run.retries
+            ),
         };
         if run.refusals > 0 {
             let _infallible =
@@ -75,7 +83,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
 /// That there was nothing to do.
 pub(super) fn up_to_date(tally: &Tally) -> String {
     let mut out = String::new();
-    let counts = format!("{} documents: {}; nothing was sent, results are as they were", tally.rows(), tally.statuses());
+    let counts = format!("{}: {}; nothing was sent, results are as they were", counted(tally.rows(), "document"), tally.statuses());
     line(&mut out, "up to date", &counts);
     reasons(&mut out, tally, " (--retry-failed asks again)");
     out.trim_end().to_owned()

@@ -69,6 +69,8 @@ pub struct Catalog {
     /// `None`: rows do not matter.
     recipe: Option<i64>,
     ahead: VecDeque<(String, Version)>,
+    /// How many entries are read ahead next: few after a jump, and more with each time that the walk goes on from there.
+    chunk: u32,
     /// The last pair of name and digest that was read ahead, and whether there is more behind it.
     read_to: (String, Vec<u8>),
     more: bool,
@@ -84,8 +86,10 @@ struct Listing {
     next: u64,
 }
 
-/// How many entries are read ahead.
+/// How many entries are read ahead at most.
 const CHUNK: u32 = 1024;
+/// The same after a jump. Rows of a table come in any order: then each of them is one.
+const FEW: u32 = 4;
 
 impl Catalog {
     pub(super) fn open(path: &Path, recipe: Option<i64>) -> Result<Self, StoreError> {
@@ -94,11 +98,18 @@ impl Catalog {
             connection: open_to_read(path)?,
             recipe,
             ahead: VecDeque::new(),
+            chunk: FEW,
             read_to: Default::default(),
             more: true,
             last_asked: String::new(),
             listing: Listing::default(),
         })
+    }
+
+    /// How many entries are read ahead just now.
+    #[cfg(test)]
+    pub(super) fn ahead(&self) -> usize {
+        self.ahead.len()
     }
 
     /// A second one on the same store.
@@ -114,7 +125,7 @@ impl Catalog {
             // A jump: read on from there and not through all that lies between.
             self.ahead.clear();
             self.read_to = (name.to_owned(), Vec::new());
-            self.more = true;
+            (self.more, self.chunk) = (true, FEW);
             self.read_ahead(true)?;
         }
         name.clone_into(&mut self.last_asked);
@@ -136,15 +147,16 @@ impl Catalog {
         let sql = format!(
             "SELECT d.name, d.digest, d.id, d.stamp, r.run, r.job, r.status, r.codes FROM documents d
              LEFT JOIN rows r ON r.recipe = ?1 AND r.document = d.id
-             WHERE (d.name, d.digest) {compare} (?2, ?3) ORDER BY d.name, d.digest LIMIT {CHUNK}"
+             WHERE (d.name, d.digest) {compare} (?2, ?3) ORDER BY d.name, d.digest LIMIT ?4"
         );
         let (name, digest) = &self.read_to;
         let read = || {
             let mut statement = self.connection.prepare_cached(&sql)?;
-            statement.query_map((self.recipe, name, digest), version)?.collect::<rusqlite::Result<Vec<_>>>()
+            statement.query_map((self.recipe, name, digest, self.chunk), version)?.collect::<rusqlite::Result<Vec<_>>>()
         };
         let chunk = read().map_err(|e| StoreError::new(&self.path, "documents cannot be read", e))?;
-        self.more = chunk.len() == CHUNK as usize;
+        self.more = chunk.len() == self.chunk as usize;
+        self.chunk = (self.chunk * 4).min(CHUNK);
         if let Some((name, last)) = chunk.last() {
             self.read_to = (name.clone(), last.digest.map_or_else(Vec::new, |digest| digest.0.to_vec()));
         }

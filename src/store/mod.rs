@@ -48,7 +48,7 @@ pub use run::{EndedRun, JobColumns, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;
 pub use timeline::{Pace, Request};
-pub use unite::Kept;
+pub use unite::{Kept, Placed};
 pub use view::{StoredRow, View, ViewReader};
 pub use writer::{OnCommit, StoreWriter};
 

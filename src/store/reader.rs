@@ -22,7 +22,8 @@ pub enum Known {
 }
 
 impl Known {
-    fn is_requeued(&self) -> bool {
+    /// Whether somebody wants the call to be sent again.
+    pub fn is_requeued(&self) -> bool {
         matches!(self, Self::Failure { code, .. } if code == REQUEUED)
     }
 }

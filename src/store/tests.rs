@@ -213,6 +213,20 @@ async fn the_catalog_finds_versions_in_order_out_of_order_and_far_ahead() {
     assert_eq!(catalog.listed(1, 3000).unwrap(), None);
 }
 
+#[tokio::test]
+async fn a_look_up_out_of_order_reads_few_entries_and_those_in_order_read_many_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..3000).map(|n| format!("{n:04}.txt")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut catalog = store_with(dir.path(), &names).await.catalog().unwrap().unwrap();
+    for jump in (0..3000).map(|n| n * 1001 % 3000) {
+        assert_eq!(catalog.versions(names[jump]).unwrap().len(), 1);
+        assert!(catalog.ahead() <= 4, "{} entries for {jump}", catalog.ahead());
+    }
+    let most = names.iter().map(|name| catalog.versions(name).map(|_| catalog.ahead()).unwrap()).max();
+    assert_eq!(most, Some(1024));
+}
+
 #[test]
 fn versions_of_one_name_on_both_sides_of_what_is_read_ahead_are_found_together() {
     let dir = tempfile::tempdir().unwrap();

@@ -17,6 +17,21 @@ pub struct Kept {
     pub kept: u64,
 }
 
+/// What became of the rows of tables that were added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// Rows with another content than those whose places they took.
+    pub replaced: u64,
+    /// Rows that are as they were.
+    pub unchanged: u64,
+    /// Rows that have no earlier version.
+    pub new: u64,
+    /// The first row that was added.
+    pub example: Option<String>,
+    /// The first row that was there.
+    pub example_there: Option<String>,
+}
+
 impl Archive {
     /// The rows of a view by job, and how many of them are of documents with these names, or of other ones that are `still_there`.
     pub fn kept(
@@ -71,15 +86,21 @@ impl Archive {
 impl Store {
     /// Gives this run a listing of everything in the listings `before` and `own`, but for what is gone: `is_gone` gets the name of a
     /// document that is not among the run's own, and whether it could be read. `versions` are pairs of what the names of rows begin with
-    /// that are versions of each other, before and now.
+    /// that are versions of each other, before and now. Says what became of documents whose names are those of rows.
     pub fn unite(
         &self,
         (before, own): (i64, i64),
         versions: &[(String, String)],
         is_gone: impl Fn(&str, bool) -> bool,
-    ) -> Result<(), StoreError> {
-        let united = merge(&self.writer, self.run(), (before, own, None), versions, is_gone).and_then(|()| list(&self.writer, self.run()));
-        united.map_err(|e| self.error("listings cannot be united", e))
+        is_row: impl Fn(&str) -> bool,
+    ) -> Result<Placed, StoreError> {
+        let unite = || {
+            merge(&self.writer, self.run(), (before, own, None), versions, is_gone)?;
+            let placed = placed(&self.writer, (self.run(), self.run.recipe), is_row)?;
+            list(&self.writer, self.run())?;
+            Ok(placed)
+        };
+        unite().map_err(|e| self.error("listings cannot be united", e))
     }
 }
 
@@ -131,8 +152,37 @@ fn merge(
                 FROM (SELECT there, max(own) AS own FROM temp.places GROUP BY there) p JOIN temp.own o ON o.position = p.own GROUP BY p.own
             UNION ALL SELECT 0, t.position, t.document FROM temp.there t WHERE t.position NOT IN (SELECT there FROM temp.places)
             UNION ALL SELECT 1, o.position, o.document FROM temp.own o WHERE o.position NOT IN (SELECT own FROM temp.places))";
-    connection.execute(sql, [run])?;
-    connection.execute_batch("DROP TABLE temp.own; DROP TABLE temp.there; DROP TABLE temp.places;")
+    connection.execute(sql, [run]).map(drop)
+}
+
+/// What became of rows among the documents of `own`, once they are merged. A row of which only columns differ that no model sees is the
+/// same document, and made by this run.
+fn placed(connection: &Connection, (run, recipe): (i64, i64), is_row: impl Fn(&str) -> bool) -> rusqlite::Result<Placed> {
+    let sql = "SELECT o.name, count(p.there), ifnull(max(t.document = o.document), 0)
+            AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = o.document AND r.run = ?1)
+        FROM temp.own o LEFT JOIN temp.places p ON p.own = o.position LEFT JOIN temp.there t ON t.position = p.there
+        GROUP BY o.position";
+    let mut placed = Placed::default();
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query((run, recipe))?;
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(0)?.as_str()?;
+        if !is_row(name) {
+            continue;
+        }
+        placed.example.get_or_insert_with(|| name.to_owned());
+        match (row.get::<_, u64>(1)?, row.get(2)?) {
+            (0, _) => placed.new += 1,
+            (_, true) => placed.unchanged += 1,
+            (_, false) => placed.replaced += 1,
+        }
+    }
+    let mut there = connection.prepare("SELECT name FROM temp.there ORDER BY position")?;
+    let mut there = there.query(())?;
+    while let (None, Some(row)) = (&placed.example_there, there.next()?) {
+        placed.example_there = Some(row.get(0)?).filter(|name: &String| is_row(name));
+    }
+    Ok(placed)
 }
 
 /// Takes out what was there and is gone.
@@ -157,7 +207,7 @@ fn list(connection: &Connection, run: i64) -> rusqlite::Result<()> {
     let documents = transaction.execute("INSERT INTO listing SELECT run, position, document FROM temp.united", ())?;
     transaction.execute("UPDATE runs SET listing = ?1, documents = ?2 WHERE id = ?1", (run, documents))?;
     transaction.commit()?;
-    connection.execute_batch("DROP TABLE temp.united")
+    connection.execute_batch("DROP TABLE temp.own; DROP TABLE temp.there; DROP TABLE temp.places; DROP TABLE temp.united")
 }
 
 #[cfg(test)]

@@ -187,6 +187,100 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
 }
 
 #[test]
+fn a_file_that_was_overwritten_and_added_is_not_taken_for_all_of_the_results() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let table = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body"];
+    let add = [&table[..], &["--add"]].concat();
+    let delivery = |ids: std::ops::Range<u32>| ids.fold("id,body\n".to_owned(), |rows, id| rows + &format!("{id},docid:row{id}\n"));
+    workspace.write("t.csv", delivery(0..10));
+    run(&workspace, &table).exits(0);
+    workspace.write("t.csv", delivery(8..12));
+    let refusal = "rows; this run would leave";
+    run(&workspace, &table).exits(2).says(&["has 10 rows; this run would leave 2 of them"]);
+    let added = run(&workspace, &add).exits(0).says(&["table t.csv: 4 rows: 0 replaced, 2 unchanged, 2 new"]);
+    assert_eq!(documents(&added).len(), 12);
+    run(&workspace, &table).exits(2).says(&["has 12 rows; this run would leave 4 of them"]);
+    // Also if the file holds most of the rows, and when it was added again since.
+    workspace.write("t.csv", delivery(1..12));
+    run(&workspace, &add).exits(0);
+    run(&workspace, &table).exits(2).says(&[refusal]);
+    // With all rows in it, the file is the results again.
+    workspace.write("t.csv", delivery(0..12));
+    assert_eq!(documents(&run(&workspace, &table).exits(0)).len(), 12);
+    assert_eq!(server.requests(), 12);
+    let why = workspace.write("t.csv", delivery(9..10)).docmill(["verify"]).exits(3);
+    assert!(why.stdout.contains("`docmill run` brings the results up to date, or"), "{}", why.stdout);
+}
+
+#[test]
+fn a_row_that_is_to_be_asked_again_is_asked_again_and_keeps_its_bill() {
+    for share in [false, true] {
+        let server = ModelServer::start();
+        let workspace = echoing(&server).set("llm.share_identical_calls", share);
+        workspace.write("t.csv", "id,body\n1,docid:a\n2,docid:b\n");
+        let table = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body"];
+        run(&workspace, &table).exits(0);
+        workspace.docmill(["requeue", "--all", "t.csv#1"]).exits(0);
+        let again = run(&workspace, &table).exits(0);
+        assert_eq!((server.requests(), again.csv("echo").column("attempts")), (3, vec!["2", "1"]), "share {share}");
+        workspace.docmill(["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn rows_that_are_read_by_other_columns_are_not_added() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    for day in ["day1.csv", "day2.csv"] {
+        workspace.write(day, format!("id,body,other\n1,docid:{day}1,docid:x\n2,docid:{day}2,docid:y\n"));
+    }
+    let add = |columns: &[&str]| run(&workspace, &[&["--rows", "day2.csv", "--add"], columns].concat());
+    run(&workspace, &["--rows", "day1.csv", "--id-column", "id", "--text-column", "body"]).exits(0);
+    for (columns, key) in [
+        (&["--id-column", "id", "--text-column", "other"][..], "input.text_column"),
+        (&["--id-column", "id"], "input.text_column"),
+        (&["--id-column", "other", "--text-column", "body"], "input.id_column"),
+        (&["--text-column", "body"], "input.id_column"),
+        (&[], "input.id_column, input.text_column"),
+    ] {
+        let says = format!("--add: the results were made with other settings ({key}), and rows of one file are made alike");
+        add(columns).exits(2).says(&[&says]);
+    }
+    assert_eq!(server.requests(), 2);
+    add(&["--id-column", "id", "--text-column", "body"]).exits(0).says(&["table day2.csv: 2 rows: 2 replaced, 0 unchanged, 0 new"]);
+    // A run over all deliveries at once would have rows twice, so that is not what a refusal advises.
+    let other = ["--rows", "day2.csv", "--id-column", "id", "--text-column", "body", "--add", "--set", "prepare.text.clean=true"];
+    run(&workspace, &other).exits(2).says(&["run over the first delivery with --replace, and over each later one with --add"]);
+}
+
+#[test]
+fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let add = |name: &str| run(&workspace, &["--rows", name, "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
+    workspace.write("one.csv", "id,body\n1,docid:a\n2,docid:b\n3,docid:c\n");
+    add("one.csv");
+    workspace
+        .write("two.jsonl", "{\"id\":2.0,\"body\":\"docid:b2\"}\n{\"id\":\" 3 \",\"body\":\"docid:c\"}\n{\"id\":4,\"body\":\"docid:d\"}\n");
+    let two = add("two.jsonl").says(&["table two.jsonl: 3 rows: 2 replaced, 0 unchanged, 1 new"]);
+    assert_eq!(documents(&two), ["one.csv#1", "two.jsonl#2", "one.csv#3", "two.jsonl#4"]);
+    add("two.jsonl").says(&["table two.jsonl: 3 rows: 0 replaced, 3 unchanged, 0 new"]);
+    // None is known, and columns that nobody else has.
+    workspace.write("three.csv", "id,body\nA-1,docid:e\nA-2,docid:f\n");
+    add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has an id that was known: three.csv#A-1 is new"]);
+    workspace.write("four.csv", "id,body,more\n1,docid:a4,x\n");
+    add("four.csv")
+        .says(&["table four.csv has other columns than three.csv: its rows stand beside", "1 row: 0 replaced, 0 unchanged, 1 new"]);
+    // Repeated ids.
+    workspace.write("five.csv", "id,body\n1,docid:a5\n1,docid:a6\n2,docid:b5\n1,docid:a7\n");
+    let says = "table five.csv: 2 rows have an id that an earlier row has (1): each row is asked about, the second is called 1~2";
+    let five = add("five.csv").says(&[says]);
+    assert_eq!(documents(&five)[..2], ["five.csv#1", "five.csv#2"]);
+    assert_eq!(server.requests(), 12);
+}
+
+#[test]
 fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
     let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:docs-b")).start();
     let workspace = echoing(&server).set("llm.drain_s", 0);

@@ -21,7 +21,7 @@ const FILTERS: [(&str, &str); 13] = [
     (r#"("busiest_stage": ?)"[a-z]+""#, r#"$1"[stage]""#),
     (r#"("docmill_version": ?)"[\d.]+""#, r#"$1"[version]""#),
     (r"busiest stage: .*", "busiest stage: [stages]"),
-    (r"\d+(\.\d+)? m?s wall time, [\d.]+ requests/s, [\d.]+x", "[time] wall time, [n] requests/s, [n]x"),
+    (r"\d+(\.\d+)? m?s wall time, [\d.]+ requests/s(, [\d.]+x faster than one after another)?", "[time] wall time, [n] requests/s"),
     (r"(?m),\d+\.\d{3}(\r?)$", ",[seconds]$1"),
     (r"/tmp/[^ /]+", "[workspace]"),
 ];

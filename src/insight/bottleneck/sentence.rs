@@ -51,7 +51,9 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
         Limit::Commits => {
             // A commit that takes less than this does not wait for a disk.
             const DISK_MS: f64 = 2.0;
-            let disk = if situation.on_disk && situation.commit_ms >= DISK_MS { "; a faster disk would help" } else { "" };
+            // Nor does one whose thread waits for a processor.
+            let is_busy = situation.cpu_s > 0.5 * situation.cores as f64 * situation.wall_s;
+            let disk = if situation.on_disk && situation.commit_ms >= DISK_MS && !is_busy { "; a faster disk would help" } else { "" };
             format!("they took {percent:.0} % of the time{disk}")
         }
         Limit::Writing => format!("it took {percent:.0} % of the time"),

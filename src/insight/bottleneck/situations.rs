@@ -224,6 +224,14 @@ fn cases() -> Vec<Case> {
             &[],
         ),
         case(
+            "commits that wait for a processor",
+            Situation { on_disk: true, commit_ms: 12.0, cpu_s: 24.0, ..stage_at(3, "commit", 1, 0.9) },
+            Some(Limit::Commits),
+            None,
+            "they took 90 %",
+            &["disk"],
+        ),
+        case(
             "commits to memory",
             Situation { on_disk: false, commit_ms: 12.0, ..stage_at(3, "commit", 1, 0.9) },
             Some(Limit::Commits),

@@ -11,13 +11,14 @@ mod parquet_rows;
 mod quotes;
 
 use super::packed::{Packed, Source};
+use super::record::RowColumns;
 use super::sheet;
 use super::text::{SAMPLE, Text, not_text};
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp, TableRow};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The largest row, in bytes. Some of them are in memory before the budget of reading counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
@@ -71,7 +72,21 @@ pub(super) struct Table {
     stamp: Option<String>,
     /// Hashes of name and content of all rows, if anybody asked.
     present: OnceLock<HashSet<u64>>,
+    /// Ids that occur more than once.
+    repeats: Arc<Mutex<Repeats>>,
 }
+
+/// Ids that occur more than once in a table.
+#[derive(Debug, Default)]
+struct Repeats {
+    /// Rows whose id an earlier row has.
+    rows: u64,
+    /// The first of their ids.
+    examples: Vec<String>,
+}
+
+/// Examples that are shown.
+const EXAMPLES: usize = 3;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +123,7 @@ impl Table {
                 columns: columns.clone(),
                 names: BTreeSet::new(),
                 present: OnceLock::new(),
+                repeats: Arc::default(),
                 sheets: rows.sheets,
                 stamp,
             };
@@ -120,8 +136,16 @@ impl Table {
             return Err(format!("table {given} is empty"));
         }
         let form = Form::of(&sample, &source.packed).map_err(|what| format!("table {given}: {what}"))?;
-        let mut table =
-            Self { source, form, columns: columns.clone(), names: BTreeSet::new(), present: OnceLock::new(), sheets: Vec::new(), stamp };
+        let mut table = Self {
+            source,
+            form,
+            columns: columns.clone(),
+            names: BTreeSet::new(),
+            present: OnceLock::new(),
+            repeats: Arc::default(),
+            sheets: Vec::new(),
+            stamp,
+        };
         table.check(given)?;
         Ok(table)
     }
@@ -160,6 +184,22 @@ impl Table {
         Some(Digest::of(format!("{id:?} {:?}", self.names).as_bytes()).to_string()[..16].to_owned())
     }
 
+    /// The columns that make documents of its rows.
+    pub fn read_by(&self) -> RowColumns {
+        RowColumns { id: self.columns.id.clone(), text: self.columns.text.clone() }
+    }
+
+    /// Which ids occur more than once, in words, as far as rows were looked at.
+    pub fn repeated_ids(&self, given: &str) -> Option<String> {
+        let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, example) = (repeats.rows, repeats.examples.first()?);
+        let (have, count) = if rows == 1 { ("row has", "1") } else { ("rows have", &*rows.to_string()) };
+        Some(format!(
+            "table {given}: {count} {have} an id that an earlier row has ({}): each row is asked about, the second is called {example}~2, and a later delivery with --add replaces only the first",
+            repeats.examples.join(", ")
+        ))
+    }
+
     /// What its file looks like.
     pub fn stamp(&self) -> Option<String> {
         self.stamp.clone()
@@ -187,14 +227,19 @@ impl Table {
     pub fn documents(&self, prefix: &str) -> impl Iterator<Item = (String, Place, Option<Failure>)> + Send + use<> {
         let rows = self.rows().unwrap_or_else(|e| Box::new(std::iter::once(Err(e))));
         let (columns, prefix) = (self.columns.clone(), prefix.to_owned());
-        let mut seen = HashMap::new();
+        let (mut seen, mut repeated, repeats) = (HashMap::new(), 0, Arc::clone(&self.repeats));
         rows.zip(1_u64..).map(move |(row, number)| match row {
             Ok(fields) => {
-                let name = format!("{prefix}#{}", columns.id_of(&fields, number, &mut seen));
+                let (id, name) = columns.id_of(&fields, number, &mut seen);
+                if id != name {
+                    repeated += 1;
+                    repeats.lock().unwrap_or_else(PoisonError::into_inner).note(repeated, id);
+                }
+                let name = format!("{prefix}#{name}");
                 (name, Place::Row(Box::new(columns.row(fields))), None)
             }
             Err(what) => {
-                let name = format!("{prefix}#{}", columns.id_of(&Vec::new(), number, &mut seen));
+                let name = format!("{prefix}#{}", columns.id_of(&Vec::new(), number, &mut seen).1);
                 let failure = Failure::new(FailureCode::Undecodable, format!("this row cannot be read: {prefix}: {what}"));
                 (name, Place::Row(Box::new(columns.row(Vec::new()))), Some(failure))
             }
@@ -224,6 +269,16 @@ impl Table {
                 .collect()
         };
         self.present.get_or_init(all).contains(&mark(name, digest))
+    }
+}
+
+impl Repeats {
+    /// Notes the `number`th row with an id that an earlier row has. A table is read more than once.
+    fn note(&mut self, number: u64, id: String) {
+        self.rows = self.rows.max(number);
+        if self.examples.len() < EXAMPLES && !self.examples.contains(&id) {
+            self.examples.push(id);
+        }
     }
 }
 
@@ -266,11 +321,11 @@ impl Form {
 }
 
 impl Columns {
-    /// What a row is called. An id that was there before gets a number behind it.
-    fn id_of(&self, fields: &Fields, number: u64, seen: &mut HashMap<u64, u32>) -> String {
+    /// The id of a row, and what the row is called. An id that was there before gets a number behind it.
+    fn id_of(&self, fields: &Fields, number: u64, seen: &mut HashMap<u64, u32>) -> (String, String) {
         // Numbers never repeat.
-        let Some(column) = &self.id else { return number.to_string() };
-        let id = fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_text(value)).unwrap_or_default();
+        let Some(column) = &self.id else { return (number.to_string(), number.to_string()) };
+        let id = fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_id(value)).unwrap_or_default();
         let id = if id.is_empty() { format!("{UNNAMED}{number})") } else { id };
         let hash = |name: &str| mark(name, Digest([0; 32]));
         let mut name = id.clone();
@@ -281,7 +336,7 @@ impl Columns {
             name = format!("{id}~{times}");
         }
         seen.insert(hash(&name), 1);
-        name
+        (id, name)
     }
 
     fn row(&self, fields: Fields) -> TableRow {
@@ -316,6 +371,13 @@ impl Columns {
 fn stamp(size: u64, hash: &[u8; 32]) -> Stamp {
     let (parts, _) = hash.as_chunks::<8>();
     Stamp { size, modified_ns: i64::from_le_bytes(parts[0]), changed_ns: i64::from_le_bytes(parts[1]) }
+}
+
+/// A value as an id. Programs that know no empty integer write a column of integers as `3.0`, and others put blanks around them.
+fn as_id(value: &Value) -> String {
+    let text = as_text(value);
+    let whole = text.split_once('.').filter(|(_, fraction)| value.is_number() && fraction.bytes().all(|digit| digit == b'0'));
+    whole.map_or_else(|| text.trim(), |(whole, _)| whole).to_owned()
 }
 
 fn as_text(value: &Value) -> String {
