@@ -1,11 +1,10 @@
 //! The account's time.
 
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Seconds since 1970 that never go back while the process lives: processes can compare theirs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Clock {
     base: f64,
     started: Instant,
@@ -14,13 +13,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// All clocks of a process agree.
     pub fn new() -> Self {
-        static FIRST: OnceLock<(f64, Instant)> = OnceLock::new();
-        let epoch_s = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let (base, first) = FIRST.get_or_init(|| (epoch_s(), Instant::now()));
-        let started = Instant::now();
-        Self { base: base + started.saturating_duration_since(*first).as_secs_f64(), started, speed: 1.0 }
+        let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Self { base, started: Instant::now(), speed: 1.0 }
     }
 
     pub fn now(&self) -> f64 {

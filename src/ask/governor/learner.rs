@@ -22,7 +22,7 @@ pub(super) struct Learner {
     from: Option<f64>,
     /// Whether the bucket was empty then.
     from_empty: bool,
-    /// Until when nobody sent afterwards.
+    /// When the governor may send again after that.
     opened_at: f64,
     /// What was sent since and not refused; corrected when replies tell what was counted.
     accepted: Amounts,
@@ -62,7 +62,7 @@ impl Span {
         (self.ended_at - self.opened_at).max(0.0)
     }
 
-    /// What would have gathered in `bucket` while nobody sent.
+    /// The tokens that `bucket` would have gained during the wait.
     fn gathered(&self, bucket: &Bucket) -> f64 {
         bucket.per_second() * (self.seconds - self.paced_s()).max(0.0)
     }
@@ -196,7 +196,7 @@ impl Learner {
         let promised = amounts.of(meter) / (span.seconds + wait).max(1.0);
         let measured = (all.max(1.0) / in_seconds.max(1e-3)).max(if meter == Meter::Requests { 0.0 } else { promised / 4.0 });
         let Some(old) = old.filter(|_| span.from_empty) else {
-            // Waits are told in whole seconds: it may be as much as if this one had been a second shorter.
+            // Providers round waits up to whole seconds, so the rate may be as high as a wait one second shorter implies.
             self.unrefuted = if span.from_empty { 0.0 } else { accepted / (seconds - 1.0).max(1e-3) };
             let per_second = measured * if span.from_empty { CAUTION } else { COURAGE };
             let burst = accepted - per_second * span.seconds;
@@ -231,7 +231,7 @@ impl Learner {
         self.growth = SLOWEST_GROWTH;
     }
 
-    /// The provider's bucket has become full while nobody wanted to send: another first span begins.
+    /// Starts a new first span: the provider's bucket has filled during an idle time.
     pub fn rested(&mut self, now: f64) {
         (self.from, self.from_empty, self.accepted) = (Some(now), false, Amounts::default());
     }

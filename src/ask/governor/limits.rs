@@ -112,7 +112,9 @@ impl Ramp {
 
 /// A rate is not exceeded by more than this while what has gathered is used up.
 const PEAK: f64 = 4.0;
-/// Seconds for which nobody wanted to send until what is measured begins again.
+/// A wait grows to this many seconds, unless the provider names a longer one.
+const LONGEST_S: f64 = 60.0;
+/// Seconds without a request after which the learner starts a new measurement.
 const IDLE_S: f64 = 1.0;
 /// Seconds for which a refusal counts for more than headers that tell of plenty.
 const DOUBT_S: f64 = 600.0;
@@ -241,7 +243,8 @@ impl Limits {
     /// The provider refused a request.
     pub fn refuse(&mut self, taken: &Taken, refusal: &Refusal, in_flight: f64, now: f64) {
         let echo = taken.at <= self.cut_at;
-        // Where refused requests count, those who come at the named time each time are never served.
+        // Some providers count refused requests too. There, a request that returns at the named time is refused again and
+        // again, so the wait grows.
         let first = taken.sent.of(Meter::Requests) - self.cut_sent < 1.5;
         self.in_vain = if echo {
             self.in_vain
@@ -251,7 +254,8 @@ impl Limits {
             0
         };
         let longer = f64::from(1_u32 << self.in_vain.saturating_sub(1).min(6));
-        let (wait, meter) = (refusal.wait.as_secs_f64() * longer, refusal.meter.unwrap_or(Meter::Requests));
+        let named = refusal.wait.as_secs_f64();
+        let (wait, meter) = ((named * longer).min(named.max(LONGEST_S)), refusal.meter.unwrap_or(Meter::Requests));
         let by_chance = refusal.pressure == Pressure::Rate && self.chance.takes();
         // Of chance nobody else needs to know, unless the provider has named the time.
         if refusal.named || !by_chance {

@@ -93,7 +93,7 @@ impl Account {
             let per_second = full_speed * mean / near;
             // A minute's worth, or so little that the run uses it up.
             let burst_s = (about(0.1, 4.0, random) * near * work.len() as f64 / full_speed).min(60.0);
-            // Providers that declare limits count them over a second at the least. (Of those who do not, nobody knows.)
+            // Providers that declare limits document windows of one second or more. Other servers may use any.
             let least = if terms.headers.is_some() { per_second } else { 0.0 };
             let capacity = (per_second * if random.f64() < 0.3 { 60.0 } else { burst_s }).max(4.0 * largest).max(least);
             terms.limits.push((meter, per_second, capacity));
@@ -128,10 +128,13 @@ impl Account {
     async fn run(self: &Rc<Self>) -> Came {
         let provider = Rc::new(Provider::new(self.terms.clone()));
         let directory = tempfile::tempdir().unwrap();
+        // The real time between their starts must not decide how it goes.
+        let clock = Clock::new();
         let governors: Vec<_> = (0..self.processes)
             .map(|_| {
                 let stops = (CancellationToken::new(), CancellationToken::new());
-                let governor = Governor::new(self.concurrency, &LIMITS, self.slow_start, Budget::default(), stops);
+                let mut governor = Governor::new(self.concurrency, &LIMITS, self.slow_start, Budget::default(), stops);
+                governor.clock = clock.clone();
                 Rc::new(if self.processes > 1 { governor.shared(directory.path(), "account") } else { governor })
             })
             .collect();
@@ -140,7 +143,7 @@ impl Account {
             let (account, provider, governor) = (Rc::clone(self), Rc::clone(&provider), Rc::clone(&governors[number % self.processes]));
             tasks.spawn_local(async move { while account.request(number, &provider, &governor).await {} });
         }
-        // Whoever takes that long is wrong, and may take for ever.
+        // A run that takes this long has failed, and it may never end.
         let in_time = tokio::time::timeout(Duration::from_secs_f64(20.0 * self.ideal() + 600.0), tasks).await.is_ok();
         let slowest = self.work.iter().map(|work| work.latency).fold(0.0, f64::max);
         let places = self.concurrency * self.processes;

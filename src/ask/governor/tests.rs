@@ -251,7 +251,12 @@ async fn two_processes_share_one_limit() {
         fastrand::seed(7);
         let directory = tempfile::tempdir().unwrap();
         let server = Rc::new(Server::new(Provider { headers, ..STEADY }));
-        let process = || Rc::new(governor(50, true, Budget::default()).shared(directory.path(), "account"));
+        let clock = Clock::new();
+        let process = || {
+            let mut governor = governor(50, true, Budget::default());
+            governor.clock = clock.clone();
+            Rc::new(governor.shared(directory.path(), "account"))
+        };
         let (one, other) = (client(Rc::clone(&server), process(), 200), client(Rc::clone(&server), process(), 200));
         tokio::join!(one, other);
         let (refused, seconds) = (server.refused.get(), server.span.get());
@@ -282,6 +287,24 @@ async fn what_one_process_gives_itself_holds_for_others_until_it_ends() {
     assert!(waits(&one).await && waits(&other).await);
     drop(one);
     assert!(!waits(&other).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_refused_after_each_wait_waits_longer_up_to_a_minute() {
+    let governor = governor(8, false, Budget::default());
+    let mut waits = Vec::new();
+    let mut start = Instant::now();
+    for named in [1, 1, 1, 1, 1, 1, 1, 1, 1, 90] {
+        let permit = governor.admit(&ticket(0, 10.0)).await.unwrap();
+        waits.push(start.elapsed().as_secs_f64().round());
+        start = Instant::now();
+        let refused = Some(Refusal { pressure: Pressure::Rate, meter: None, wait: Duration::from_secs(named), named: true });
+        permit.end(&Ending { refused, ..Ending::default() });
+    }
+    governor.admit(&ticket(0, 10.0)).await.unwrap().end(&Ending::default());
+    waits.push(start.elapsed().as_secs_f64().round());
+    assert_eq!(&waits[..6], [0.0, 1.0, 2.0, 4.0, 8.0, 16.0]);
+    assert!(waits[6..10].iter().all(|wait| (30.0..62.0).contains(wait)) && (90.0..93.0).contains(&waits[10]), "{waits:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,20 +115,7 @@ impl Table {
         let source = Source::open(file).map_err(|e| format!("table {given}: {e}"))?;
         let stamp = stamp_of(source.packed.path());
         if let Some(rows) = sheet::rows(source.packed.path(), sheet, columns.id.as_deref()).map_err(|e| format!("table {given}: {e}"))? {
-            let source = Source::temporary(rows.file);
-            let form = Form::Sheet;
-            let mut table = Self {
-                source,
-                form,
-                columns: columns.clone(),
-                names: BTreeSet::new(),
-                present: OnceLock::new(),
-                repeats: Arc::default(),
-                sheets: rows.sheets,
-                stamp,
-            };
-            table.check(given)?;
-            return Ok(table);
+            return Self::checked(given, Source::temporary(rows.file), Form::Sheet, columns, rows.sheets, stamp);
         }
         let say = |e: io::Error| format!("table {given}: {e}");
         let sample = source.packed.sample(SAMPLE).map_err(say)?;
@@ -136,6 +123,18 @@ impl Table {
             return Err(format!("table {given} is empty"));
         }
         let form = Form::of(&sample, &source.packed).map_err(|what| format!("table {given}: {what}"))?;
+        Self::checked(given, source, form, columns, Vec::new(), stamp)
+    }
+
+    /// The table, once its columns are found.
+    fn checked(
+        given: &str,
+        source: Source,
+        form: Form,
+        columns: &Columns,
+        sheets: Vec<String>,
+        stamp: Option<String>,
+    ) -> Result<Self, String> {
         let mut table = Self {
             source,
             form,
@@ -143,7 +142,7 @@ impl Table {
             names: BTreeSet::new(),
             present: OnceLock::new(),
             repeats: Arc::default(),
-            sheets: Vec::new(),
+            sheets,
             stamp,
         };
         table.check(given)?;
