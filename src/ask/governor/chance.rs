@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Whether refusals come by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Chance {
-    /// Refusals since the last trial, and how many lead to the next one: twice as many each time.
+    /// Refusals since the last trial, and how many lead to the next one.
     refusals: u32,
     next: u32,
     trial: Option<Trial>,
@@ -29,12 +29,14 @@ struct Trial {
 }
 
 /// Refusals before the first trial.
-const FIRST: u32 = 4;
+const FIRST: u32 = 6;
+/// So many more refusals before each further trial.
+const MORE: u32 = 2;
 /// How much faster than was learned.
-const FASTER: f64 = 3.0;
+const FASTER: f64 = 5.0;
 /// A trial is won with so many answers more than a limit could have let through, and lost with so many refusals.
-const WON: f64 = 8.0;
-const LOST: u32 = 4;
+const WON: f64 = 5.0;
+const LOST: u32 = 2;
 /// A larger share of refusals than this is no chance. Of so many recent requests.
 const TOO_MANY: f64 = 0.25;
 const RECENT: f64 = 32.0;
@@ -77,7 +79,7 @@ impl Chance {
             if trial.refusals < LOST {
                 return trial.per_second * FASTER;
             }
-            (self.trial, self.refusals, self.next) = (None, 0, self.next.saturating_mul(2));
+            (self.trial, self.refusals, self.next) = (None, 0, self.next.saturating_add(MORE));
         } else if self.refusals >= self.next {
             self.trial = Some(Trial { from: now, per_second, answered: 0.0, refusals: 0 });
             return per_second * FASTER;
@@ -92,7 +94,8 @@ mod tests {
 
     fn on_trial() -> Chance {
         let mut chance = Chance::new();
-        assert_eq!([0; 4].map(|_| chance.refused(10.0, 100.0) > 29.0), [false, false, false, true]);
+        assert!((1..FIRST).all(|_| chance.refused(10.0, 100.0) < 11.0));
+        assert!(chance.refused(10.0, 100.0) > 49.0);
         chance
     }
 
@@ -101,10 +104,10 @@ mod tests {
         let mut chance = on_trial();
         // Ten a second, which were gathering for five seconds.
         assert!((0..50).all(|_| !chance.answered(105.0, 105.0)));
-        assert_eq!([0; 4].map(|_| chance.refused(10.0, 105.0) > 29.0), [true, true, true, false]);
-        // It takes twice as many refusals now until it is tried again.
-        assert!((0..7).all(|_| chance.refused(10.0, 110.0) < 11.0));
-        assert!(chance.refused(10.0, 110.0) > 29.0);
+        assert_eq!([0; 2].map(|_| chance.refused(10.0, 105.0) > 49.0), [true, false]);
+        // The next trial needs more refusals.
+        assert!((1..FIRST + MORE).all(|_| chance.refused(10.0, 110.0) < 11.0));
+        assert!(chance.refused(10.0, 110.0) > 49.0);
     }
 
     #[test]
@@ -112,7 +115,7 @@ mod tests {
         let mut chance = on_trial();
         // What was sent before says nothing.
         assert!(!chance.takes() && (0..100).all(|_| !chance.answered(99.0, 101.0)));
-        assert_eq!((0..100).position(|_| chance.answered(101.0, 101.0)), Some(17));
+        assert_eq!((0..100).position(|_| chance.answered(101.0, 101.0)), Some(14));
         // One in ten for as long as you like.
         assert!((0..1000).all(|n| if n % 10 == 0 { chance.takes() } else { !chance.answered(102.0, 102.0) }));
         assert!((0..100).any(|_| !chance.takes()));

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Learner {
     /// Requests in flight at the most, as long as no limit is known.
     window: f64,
+    /// When the window last grew while requests waited for it.
+    widened_at: f64,
     /// Seconds from sending to an answer, on average.
     answer_s: f64,
     /// Begin of what is being counted: the first request, or the last time that the provider's bucket was empty.
@@ -101,6 +103,7 @@ impl Learner {
     pub fn new(slow_start: bool) -> Self {
         Self {
             window: if slow_start { 1.0 } else { f64::MAX },
+            widened_at: 0.0,
             answer_s: 0.0,
             from: None,
             from_empty: false,
@@ -120,6 +123,31 @@ impl Learner {
         self.window
     }
 
+    /// Admits a request while `in_flight` others are on their way, or returns the time of the next
+    /// attempt, if time alone can bring it.
+    ///
+    /// After the first answer the window grows with time. Providers refuse within a fraction of a
+    /// second, so the governor need not wait for whole answers to learn that a limit is near.
+    pub fn admits(&mut self, in_flight: f64, now: f64) -> Result<(), Option<f64>> {
+        if in_flight < self.window {
+            return Ok(());
+        }
+        if self.window < SECOND_WINDOW {
+            return Err(None);
+        }
+        let wider_at = self.widened_at + self.widening_s() / self.window;
+        if wider_at > now {
+            return Err(Some(wider_at));
+        }
+        (self.window, self.widened_at) = (self.window + 1.0, now);
+        Ok(())
+    }
+
+    /// Seconds in which the window grows by the factor e.
+    fn widening_s(&self) -> f64 {
+        (self.answer_s / 4.0).clamp(0.15, 0.5)
+    }
+
     /// Seconds that an answer takes, on average; 0 as long as there was none.
     pub fn answer_s(&self) -> f64 {
         self.answer_s
@@ -132,7 +160,7 @@ impl Learner {
 
     /// Seconds between two requests, as long as no limit is known.
     pub fn spacing(&self) -> f64 {
-        self.answer_s / (2.0 * self.window)
+        (self.answer_s / 2.0).min(self.widening_s()) / self.window
     }
 
     pub fn sent(&mut self, amounts: &Amounts, now: f64) {
@@ -157,7 +185,7 @@ impl Learner {
         let seconds = now - sent_at;
         self.answer_s = if self.answer_s == 0.0 { seconds } else { 0.8 * self.answer_s + 0.2 * seconds };
         if self.window < SECOND_WINDOW {
-            self.window = SECOND_WINDOW;
+            (self.window, self.widened_at) = (SECOND_WINDOW, now);
         } else if full {
             self.window += 1.0;
         }

@@ -160,6 +160,12 @@ impl Limits {
         if self.by_meter.iter().any(Option::is_some) { f64::MAX } else { self.learner.window() }
     }
 
+    /// Admits a request to the window of those in flight, or returns the time of the next attempt,
+    /// if time alone can bring it.
+    pub fn admits(&mut self, in_flight: f64, now: f64) -> Result<(), Option<f64>> {
+        if self.by_meter.iter().any(Option::is_some) { Ok(()) } else { self.learner.admits(in_flight, now) }
+    }
+
     /// Takes what a request needs, or says when to ask again.
     pub fn try_take(&mut self, need: &Need, now: f64) -> Result<Taken, f64> {
         let amounts = self.calibrated(need).amounts();

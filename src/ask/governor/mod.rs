@@ -278,8 +278,8 @@ impl Governor {
         let given = local.given;
         let (turn, why) = self.home.with(now, |limits| {
             limits.pin(&given, now);
-            if in_flight >= limits.window() {
-                return Ok((Turn::AfterOthers, Some(Hold::SlowStart)));
+            if let Err(wider_at) = limits.admits(in_flight, now) {
+                return Ok((wider_at.map_or(Turn::AfterOthers, Turn::At), Some(Hold::SlowStart)));
             }
             if !local.budget.reserve(ticket.at_most).map_err(NotAdmitted::OverBudget)? {
                 return Ok((Turn::AfterOthers, Some(Hold::Budget)));

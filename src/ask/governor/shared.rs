@@ -26,7 +26,7 @@ struct Saved {
     limits: Limits,
 }
 
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// What was learned longer ago than this, in seconds, is not relied on.
 const STALE_S: f64 = 3600.0;
 

@@ -193,9 +193,9 @@ async fn a_declared_limit_is_used_to_the_full_and_never_exceeded() {
 async fn a_limit_that_nobody_declares_is_found_with_few_refusals() {
     for (answer, more) in [(0.02, 0.0), (0.1, 0.0), (0.2, 0.0), (0.5, 1.5)] {
         let came = run(Provider { answer, headers: false, ..STEADY }, 400, 50).await;
-        assert!(came.refused <= 14, "{answer}: {came:?}");
+        assert!(came.refused <= 10, "{answer}: {came:?}");
         // Where answers take long, the slow start takes long.
-        assert!(came.seconds <= 1.06 * 19.0 + more, "{answer}: {came:?}");
+        assert!(came.seconds <= 1.05 * 19.0 + more, "{answer}: {came:?}");
     }
 }
 
@@ -238,7 +238,7 @@ async fn refusals_by_chance_cost_their_wait_and_not_the_pace() {
         let provider = Provider { limit, headers: false, chance, names_wait: false, ..STEADY };
         let came = run(provider, 20_000, 50).await;
         let ideal = 20_000.0 / 50.0 * (0.11 + chance * 0.01);
-        assert!(came.seconds <= 1.65 * ideal, "{chance}: {came:?} of {ideal}");
+        assert!(came.seconds <= 1.75 * ideal, "{chance}: {came:?} of {ideal}");
         // A wait that is named holds for everybody.
         let came = run(Provider { names_wait: true, ..provider }, 2_000, 50).await;
         assert!(came.seconds <= 1.25 * 2_000.0 * chance + 15.0, "{chance}: {came:?}");
@@ -260,7 +260,7 @@ async fn two_processes_share_one_limit() {
         let (one, other) = (client(Rc::clone(&server), process(), 200), client(Rc::clone(&server), process(), 200));
         tokio::join!(one, other);
         let (refused, seconds) = (server.refused.get(), server.span.get());
-        assert!(refused <= if headers { 0 } else { 14 }, "{headers}: {refused} refused");
+        assert!(refused <= if headers { 0 } else { 10 }, "{headers}: {refused} refused");
         assert!(seconds <= 1.05 * 19.0, "{headers}: {seconds}");
     }
 }
