@@ -3,7 +3,7 @@
 //! Discrete facts come as they happen; hot facts come as a [`Snapshot`] of the counters a few times a second.
 //! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
 
-use crate::model::{Bill, FailureCode, Hold, Latency, QueueUse, RowStatus, StageUse, Summary, Tally, Trace};
+use crate::model::{Bill, FailureCode, Latency, QueueUse, RowStatus, StageUse, Summary, Tally, Trace, WaitReason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -172,7 +172,7 @@ pub struct Snapshot {
     /// Whether somebody has said that nothing is to be sent for now.
     pub paused: bool,
     /// What the next request waits for, beside a free place; absent if for nothing else.
-    pub holding: Option<Hold>,
+    pub holding: Option<WaitReason>,
     /// How long requests took.
     pub latency: Latency,
     /// What holds the run back so far, and for how much of its time; unknown at its beginning.

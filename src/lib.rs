@@ -12,9 +12,9 @@
 //!                                               events + counters ──> report (bars, lines, json, metrics, traces, alerts)
 //! ```
 //!
-//! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::wiring` shows
+//! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::pipeline` shows
 //! every stage and channel; then [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`],
-//! [`mod@write`]. [`report`] watches, [`page`] shows afterwards what happened; through [`control`] other terminals talk to a run.
+//! [`mod@write`]. [`progress`] watches, [`html_report`] shows afterwards what happened; through [`control`] other terminals talk to a run.
 //!
 //! Modules may use those below them, and never those above or beside:
 //!
@@ -23,8 +23,8 @@
 //! | 0 | [`model`]; [`event`] and [`repair`], which may use it; [`manual`]; `failpoint`, for tests | std, serde, jiff (as a type) |
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
-//! | 3 | [`engine`]; beside it [`page`] | levels 0 to 2 |
-//! | beside 3 | [`report`] | [`event`], [`model`] |
+//! | 3 | [`engine`]; beside it [`html_report`] | levels 0 to 2 |
+//! | beside 3 | [`progress`] | [`event`], [`model`] |
 //! | 4 | [`cli`] | all |
 //!
 //! Decisions that the code took and that are not obvious from the outside:
@@ -78,16 +78,16 @@ pub mod control;
 pub mod engine;
 pub mod event;
 mod failpoint;
+pub mod html_report;
 pub mod insight;
 pub mod job;
 pub mod manual;
 pub mod model;
-pub mod page;
 pub mod prepare;
+pub mod progress;
 pub mod read;
 pub mod remote;
 pub mod repair;
-pub mod report;
 pub mod simulator;
 pub mod store;
 pub mod write;

@@ -1,15 +1,15 @@
 //! One request of a call, from its turn to its end.
 
 use super::billing::Billed;
-use super::dialect::{Dialect, Extra, Meter};
-use super::ending::Ended;
+use super::dialect::{Dialect, Extra, LimitKind};
 use super::fault::{Class, Fault, Pressure};
 use super::forms::SentAs;
 use super::governor::{Ending, Need, Refusal, Ticket};
-use super::hedge::{Left, UnderWay, straggles};
-use super::lessons::Lessons;
-use super::retry::{Asker, Ledger, Observer, Question};
-use super::transport::{Exchange, Live};
+use super::hedge::{InFlight, Left, straggles};
+use super::outcome::CallOutcome;
+use super::retry::{Ledger, LlmClient, Observer, Question};
+use super::retry_state::RetryState;
+use super::transport::{Exchange, StreamObserver};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
 use jiff::{SignedDuration, Timestamp};
 use std::pin::pin;
@@ -34,7 +34,7 @@ struct Watch<'w> {
     call: &'w Call,
 }
 
-impl Live for Watch<'_> {
+impl StreamObserver for Watch<'_> {
     fn begun(&self) {
         if let Some(begun) = self.begun {
             begun.cancel();
@@ -46,18 +46,18 @@ impl Live for Watch<'_> {
     }
 }
 
-impl Asker {
+impl LlmClient {
     /// One request, or two at the end of a run, of which the first reply counts.
     pub(super) async fn attempt_hedged(
         &self,
         question: Question<'_>,
         ledger: &impl Ledger,
-        lessons: &Lessons,
+        retry_state: &RetryState,
         spent: &mut Spent,
-    ) -> Result<Sent, Ended> {
-        let under_way = UnderWay::default();
+    ) -> Result<Sent, CallOutcome> {
+        let under_way = InFlight::default();
         let before = *spent;
-        let (sent, failed) = self.race(question, ledger, lessons, &before, &under_way).await?;
+        let (sent, failed) = self.race(question, ledger, retry_state, &before, &under_way).await?;
         *spent = spent.and(sent.spent);
         if let Some(Sent { result, attempt, spent: other, .. }) = failed {
             let failure = result.err().map_or(FailureCode::LostReply, |fault| fault.code);
@@ -81,11 +81,11 @@ impl Asker {
         &self,
         question: Question<'_>,
         ledger: &impl Ledger,
-        lessons: &Lessons,
+        retry_state: &RetryState,
         spent: &Spent,
-        under_way: &UnderWay,
-    ) -> Result<(Sent, Option<Sent>), Ended> {
-        let mut first = pin!(self.attempt(question, ledger, lessons, spent, under_way));
+        under_way: &InFlight,
+    ) -> Result<(Sent, Option<Sent>), CallOutcome> {
+        let mut first = pin!(self.attempt(question, ledger, retry_state, spent, under_way));
         let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
         tokio::select! {
             biased;
@@ -93,7 +93,7 @@ impl Asker {
             () = straggles(&self.governor, under_way), if may_hedge => {}
         }
         // Rare, so its room is not kept for each call.
-        let mut second = Box::pin(self.attempt(Question { cancelled: None, ..question }, ledger, lessons, spent, under_way));
+        let mut second = Box::pin(self.attempt(Question { cancelled: None, ..question }, ledger, retry_state, spent, under_way));
         let (sent, mut other) = tokio::select! {
             biased;
             sent = &mut first => (sent?, second.as_mut()),
@@ -120,24 +120,24 @@ impl Asker {
         &self,
         question: Question<'_>,
         ledger: &impl Ledger,
-        lessons: &Lessons,
+        retry_state: &RetryState,
         spent: &Spent,
-        under_way: &UnderWay,
-    ) -> Result<Sent, Ended> {
+        under_way: &InFlight,
+    ) -> Result<Sent, CallOutcome> {
         let call = question.call;
-        let room = if lessons.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
+        let room = if retry_state.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
         let other = self.fallback.as_ref().map(|model| self.account.asked_of(model, call));
         let calls = [Some(call), other.as_ref()].into_iter().flatten();
         let prices = calls.map(|call| self.billing.at_most(&self.account.prices, &call.model, call.most_input_tokens(), output));
         // Whichever of them is asked in the end; unknown if one is.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
-        let asked = || other.as_ref().filter(|_| lessons.fallback || self.is_away()).unwrap_or(call);
+        let asked = || other.as_ref().filter(|_| retry_state.fallback || self.is_away()).unwrap_or(call);
         let ticket = Ticket { document: question.document, need: self.need(asked(), output), at_most };
         let queued = Timestamp::now();
         let permit = tokio::select! {
             biased;
-            () = question.cancelled() => return Err(Ended::Cancelled),
+            () = question.cancelled() => return Err(CallOutcome::Cancelled),
             permit = self.governor.admit(&ticket) => permit?,
         };
         // Another call may have found out meanwhile that the model is gone.
@@ -151,14 +151,14 @@ impl Asker {
         }
         let stream = self.stream || question.begun.is_some();
         let shape = self.forms.shape(call);
-        let extra = Extra { room, note: lessons.note.as_deref(), stream, cache: question.cache, shape: &shape };
+        let extra = Extra { room, note: retry_state.note.as_deref(), stream, cache: question.cache, shape: &shape };
         let body = self.account.dialect.request(call, &extra);
         let sent_as = SentAs { model: call.model.clone(), features: shape.features(call, &extra), below_v1: self.account.is_below_v1() };
         self.observer.sent();
         let (started, sent) = (Instant::now(), Timestamp::now());
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };
-        let live = stream.then_some(&watch as &dyn Live);
-        let Exchange { result, standings, status, first_byte } =
+        let live = stream.then_some(&watch as &dyn StreamObserver);
+        let Exchange { result, rate_limits, status, first_byte } =
             self.governor.unless_abandoned(self.transport.send(&call.model, body, live, spent.maybe_billed > 0)).await?;
         let time = started.elapsed();
         let seconds = self.governor.passed(time).as_secs_f64();
@@ -172,7 +172,7 @@ impl Asker {
             usage: Some(usage).filter(|usage| usage.input() > 0),
             // A reply that was lost may have been billed like any other.
             cost: cost.filter(|_| !partial),
-            standings: &standings,
+            rate_limits: &rate_limits,
             refused: result.as_ref().err().and_then(|fault| self.refused(fault, number)),
         });
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, cache_saved_pico, seconds };
@@ -205,14 +205,14 @@ impl Asker {
 }
 
 /// The limit that a refusal names.
-fn named_meter(message: &str, dialect: Dialect) -> Option<Meter> {
+fn named_meter(message: &str, dialect: Dialect) -> Option<LimitKind> {
     let message = message.to_ascii_lowercase();
     let names = |word| message.contains(word);
     match dialect {
-        _ if !names("token") => (names("requests per") || names("request limit")).then_some(Meter::Requests),
-        Dialect::OpenAi | Dialect::Responses | Dialect::Compatible => Some(Meter::Tokens),
-        Dialect::Anthropic if names("output token") => Some(Meter::OutputTokens),
-        Dialect::Anthropic | Dialect::Gemini => Some(Meter::InputTokens),
+        _ if !names("token") => (names("requests per") || names("request limit")).then_some(LimitKind::Requests),
+        Dialect::OpenAi | Dialect::Responses | Dialect::Compatible => Some(LimitKind::Tokens),
+        Dialect::Anthropic if names("output token") => Some(LimitKind::OutputTokens),
+        Dialect::Anthropic | Dialect::Gemini => Some(LimitKind::InputTokens),
     }
 }
 
@@ -227,12 +227,12 @@ mod tests {
     #[test]
     fn a_refusal_names_the_limit_that_its_provider_counts() {
         let cases = [
-            (Dialect::Anthropic, "exceed the rate limit of 30,000 input tokens per minute", Some(Meter::InputTokens)),
-            (Dialect::Anthropic, "exceed the rate limit of 8,000 output tokens per minute", Some(Meter::OutputTokens)),
+            (Dialect::Anthropic, "exceed the rate limit of 30,000 input tokens per minute", Some(LimitKind::InputTokens)),
+            (Dialect::Anthropic, "exceed the rate limit of 8,000 output tokens per minute", Some(LimitKind::OutputTokens)),
             (Dialect::Anthropic, "This request would exceed your organization's rate limit.", None),
-            (Dialect::OpenAi, "Rate limit reached for m on tokens per min (TPM): Limit 200000", Some(Meter::Tokens)),
-            (Dialect::OpenAi, "Rate limit reached for m on requests per min (RPM): Limit 3", Some(Meter::Requests)),
-            (Dialect::Gemini, "Quota exceeded: GenerateContentInputTokensPerModelPerMinute", Some(Meter::InputTokens)),
+            (Dialect::OpenAi, "Rate limit reached for m on tokens per min (TPM): Limit 200000", Some(LimitKind::Tokens)),
+            (Dialect::OpenAi, "Rate limit reached for m on requests per min (RPM): Limit 3", Some(LimitKind::Requests)),
+            (Dialect::Gemini, "Quota exceeded: GenerateContentInputTokensPerModelPerMinute", Some(LimitKind::InputTokens)),
             (Dialect::Compatible, "slow down", None),
         ];
         for (dialect, message, meter) in cases {

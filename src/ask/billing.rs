@@ -95,7 +95,7 @@ impl Billing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FailureCode, Stop};
+    use crate::model::{FailureCode, FinishReason};
     use serde_json::json;
 
     fn call() -> Call {
@@ -115,12 +115,12 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands for what an attempt brings")]
-    fn reply(fresh: u64, output: u64, tier: Option<&str>) -> Result<Reply, Fault> {
-        let usage = Usage { fresh, output, ..Usage::default() };
+    fn reply(uncached_input: u64, output: u64, tier: Option<&str>) -> Result<Reply, Fault> {
+        let usage = Usage { uncached_input, output, ..Usage::default() };
         let tier = tier.map(ToOwned::to_owned);
         Ok(Reply {
             text: "{}".into(),
-            stop: Stop::Complete,
+            stop: FinishReason::Complete,
             usage,
             model: String::new(),
             request_id: None,

@@ -146,7 +146,7 @@ impl Forms {
 mod tests {
     use super::super::dialect::{Extra, HttpReply, LimitName, Role};
     use super::*;
-    use crate::model::Part;
+    use crate::model::MessagePart;
     use serde_json::json;
 
     fn call(model: &str, task: &str) -> Call {
@@ -155,7 +155,7 @@ mod tests {
             axes: Vec::new(),
             model: model.into(),
             system: "be brief".into(),
-            parts: vec![Part::Text("a".into())],
+            parts: vec![MessagePart::Text("a".into())],
             schema: Arc::new(json!({"type": "object"})),
             max_output_tokens: 100,
             effort: None,

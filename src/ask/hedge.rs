@@ -29,14 +29,14 @@ pub(super) struct Left {
 
 /// The requests of one call that are in flight.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay {
+pub(super) struct InFlight {
     left: Mutex<Vec<Left>>,
     leaves: Notify,
     /// A request is being written to the ledger: it is there, perhaps, and its number is not known yet.
     recording: AtomicBool,
 }
 
-impl UnderWay {
+impl InFlight {
     fn left(&self) -> MutexGuard<'_, Vec<Left>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,7 +85,7 @@ impl UnderWay {
 }
 
 /// Waits until a request has taken much longer than others do since it left, and no request waits for its turn.
-pub(super) async fn straggles(governor: &Governor, under_way: &UnderWay) {
+pub(super) async fn straggles(governor: &Governor, under_way: &InFlight) {
     /// How many times the usual.
     const LONG: u32 = 3;
     /// An answer is not called slow before.
@@ -132,7 +132,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_is_slow_by_the_time_since_it_left_and_not_since_it_lined_up() {
-        let (governor, under_way) = (governor(), UnderWay::default());
+        let (governor, under_way) = (governor(), InFlight::default());
         let mut straggles = pin!(straggles(&governor, &under_way));
         assert!(timeout(Duration::from_mins(1), &mut straggles).await.is_err(), "it has not left yet");
         under_way.record(1, Timestamp::now(), ready(Ok::<_, ()>(7))).await.unwrap();
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_being_recorded_is_dropped_only_with_its_number() {
-        let under_way = UnderWay::default();
+        let under_way = InFlight::default();
         let (number, recorded) = oneshot::channel();
         let mut request = pin!(async {
             under_way.record(2, Timestamp::UNIX_EPOCH, recorded).await.unwrap();
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_still_waits_for_its_turn_is_dropped_at_once() {
-        let under_way = UnderWay::default();
+        let under_way = InFlight::default();
         assert_eq!(under_way.recorded(pin!(pending::<()>())).await, None);
         assert_eq!(under_way.count(), 0);
     }

@@ -3,7 +3,7 @@
 use super::account::Account;
 use super::dialect::Dialect;
 use super::settings::LlmSettings;
-use crate::model::{Call, Part};
+use crate::model::{Call, MessagePart};
 use crate::prepare::{ImageLimits, Viewer};
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl Account {
     fn recount(&self, call: &mut Call) {
         let (limits, before) = (self.images(&call.model), call.image_tokens());
         for part in &mut call.parts {
-            if let Part::Picture(picture) = part {
+            if let MessagePart::Picture(picture) = part {
                 let (width, height) = (picture.width, picture.height);
                 let own = Arc::make_mut(picture);
                 (own.tokens, own.most_tokens) = (limits.tokens(width, height), limits.most_tokens(width, height));
@@ -100,7 +100,7 @@ mod tests {
             model: model.into(),
             system: "".into(),
             tokens: 100 + picture.tokens,
-            parts: vec![Part::Picture(Arc::new(picture)), Part::Text("look".into())],
+            parts: vec![MessagePart::Picture(Arc::new(picture)), MessagePart::Text("look".into())],
             schema: json!({}).into(),
             max_output_tokens: 100,
             effort: None,

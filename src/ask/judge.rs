@@ -2,7 +2,7 @@
 
 use super::fault::{Class, Fault};
 use super::retry::Answered;
-use crate::model::{Call, Checked, FailureCode, Part, Reply, Stop, Unfit};
+use crate::model::{Call, Checked, FailureCode, FinishReason, MessagePart, Reply, Unfit};
 
 /// A reply is an answer only if the model has read the whole prompt (where `call` is given, to look at that), finished, did not
 /// decline, and said what was asked for.
@@ -20,23 +20,23 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
         return fault(Class::Permanent, FailureCode::PromptCut, message);
     }
     match &reply.stop {
-        Stop::Refused(why) => return fault(Class::Permanent, FailureCode::Refused, format!("the model declined: {why}")),
-        Stop::Filtered(why) => return fault(Class::Permanent, FailureCode::Filtered, format!("the answer was filtered: {why}")),
-        Stop::Truncated => {
+        FinishReason::Refused(why) => return fault(Class::Permanent, FailureCode::Refused, format!("the model declined: {why}")),
+        FinishReason::Filtered(why) => return fault(Class::Permanent, FailureCode::Filtered, format!("the answer was filtered: {why}")),
+        FinishReason::Truncated => {
             return fault(
                 Class::BadReply,
                 FailureCode::Truncated,
                 format!("the answer was cut after {} tokens; raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
             );
         }
-        Stop::Complete if reply.text.trim().is_empty() => {
+        FinishReason::Complete if reply.text.trim().is_empty() => {
             return fault(
                 Class::BadReply,
                 FailureCode::NoAnswer,
                 format!("the model used {} tokens and answered nothing", reply.usage.output),
             );
         }
-        Stop::Complete => {}
+        FinishReason::Complete => {}
     }
     match check(&reply.text) {
         Ok(Checked { value, mut repaired }) => {
@@ -63,7 +63,7 @@ const LEAST_CUT: u64 = 1000;
 /// The tokens that a prompt must have had, if the server cannot have read all of it. No vocabulary in use needs less than half
 /// of the tokens that ours does; what images come to is less certain.
 fn was_cut(call: &Call, counted: u64) -> Option<u64> {
-    let text_alone = call.parts.iter().all(|part| matches!(part, Part::Text(_)));
+    let text_alone = call.parts.iter().all(|part| matches!(part, MessagePart::Text(_)));
     let cut = text_alone && call.tokens >= LEAST_CUT && counted > 0 && counted * 2 < call.tokens;
     cut.then_some(call.tokens)
 }

@@ -142,7 +142,7 @@ impl Prices {
             (_, None) => None,
         };
         let parts = [
-            part(usage.fresh, Some(rates.input))?,
+            part(usage.uncached_input, Some(rates.input))?,
             part(usage.cache_read, rates.cache_read)?,
             part(usage.cache_write, rates.cache_write)?,
             part(usage.output, Some(rates.output))?,
@@ -242,8 +242,8 @@ impl Price {
 mod tests {
     use super::*;
 
-    fn usage(fresh: u64, cache_read: u64, output: u64) -> Usage {
-        Usage { fresh, cache_read, cache_write: 0, output }
+    fn usage(uncached_input: u64, cache_read: u64, output: u64) -> Usage {
+        Usage { uncached_input, cache_read, cache_write: 0, output }
     }
 
     #[test]
@@ -274,8 +274,8 @@ mod tests {
         for line in prices.lines(&[]) {
             for tier in [Tier::Standard, Tier::Flex, Tier::Priority] {
                 for _ in 0..50 {
-                    let [fresh, cache_read, cache_write, output] = [0; 4].map(|_: u64| random.u64(0..200_000));
-                    let usage = Usage { fresh, cache_read, cache_write, output };
+                    let [uncached_input, cache_read, cache_write, output] = [0; 4].map(|_: u64| random.u64(0..200_000));
+                    let usage = Usage { uncached_input, cache_read, cache_write, output };
                     let most = prices.at_most(&line[0], tier, usage.input(), output).unwrap();
                     assert!(prices.cost(&line[0], tier, usage).is_none_or(|cost| cost <= most), "{} {usage:?}", line[0]);
                 }
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn a_family_that_is_dearer_is_so_in_every_part_and_others_are_not() {
         let (usual, dearer) = (Prices::embedded(), Prices::embedded().dearer("claude-", 1.1));
-        let usage = Usage { fresh: 100_000, cache_read: 100_000, cache_write: 100_000, output: 100_000 };
+        let usage = Usage { uncached_input: 100_000, cache_read: 100_000, cache_write: 100_000, output: 100_000 };
         let cost = |prices: &Prices, model| prices.cost(model, Tier::Standard, usage).unwrap().pico();
         for model in ["claude-haiku-5-5", "claude-opus-5-5"] {
             assert_eq!(cost(&dearer, model) * 10, cost(&usual, model) * 11, "{model}");
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_the_cache_saves_is_less_what_it_costs() {
-        let usage = Usage { fresh: 10, cache_read: 1000, cache_write: 2000, output: 5 };
+        let usage = Usage { uncached_input: 10, cache_read: 1000, cache_write: 2000, output: 5 };
         assert_eq!(Prices::embedded().saved_by_cache("claude-haiku-5-5", Tier::Standard, usage), Some(90_000_000 - 50_000_000));
         assert_eq!(Prices::embedded().saved_by_cache("my-own-model", Tier::Standard, usage), None);
     }

@@ -7,14 +7,14 @@
 use super::account::Account;
 use super::attempt::Sent;
 use super::billing::Billing;
-use super::ending::{Ended, clock_time};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
 use super::forms::{Correction, Forms, SentAs};
 use super::governor::Governor;
 use super::judge::judge;
-use super::lessons::Lessons;
+use super::outcome::{CallOutcome, clock_time};
 use super::preflight::Preflight;
 use super::provider::Provider;
+use super::retry_state::RetryState;
 use super::settings::{LlmSettings, RetrySettings};
 use super::tier::Tier;
 use super::transport::Transport;
@@ -56,7 +56,7 @@ pub trait Ledger: Sync {
 pub struct LedgerClosed;
 
 /// Asks one account.
-pub struct Asker {
+pub struct LlmClient {
     pub(super) account: Account,
     pub(super) governor: Arc<Governor>,
     pub(super) transport: Transport,
@@ -121,7 +121,7 @@ const MOST_FORMS: u32 = 16;
 /// The longest wait that we choose ourselves.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
-impl Asker {
+impl LlmClient {
     /// Everything that a call needs on its way.
     pub fn new(
         account: Account,
@@ -170,13 +170,15 @@ impl Asker {
 
     /// Asks until there is an answer that `check` accepts, or no hope for one. `check` turns the text of a reply into
     /// the answer, or says what is wrong with it.
-    pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Checked, Unfit>) -> Ended {
+    pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Checked, Unfit>) -> CallOutcome {
         let alone = self.preflight.enter(&question.call.task).await;
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
-            (Some(alone), Ended::Answered(..)) => alone.landed(None),
+            (Some(alone), CallOutcome::Answered(..)) => alone.landed(None),
             // What is turned away at the door says nothing about the form of requests.
-            (Some(alone), Ended::Failed(failure, _, last)) if !last.status.is_some_and(is_turned_away) => alone.landed(Some(failure.code)),
+            (Some(alone), CallOutcome::Failed(failure, _, last)) if !last.status.is_some_and(is_turned_away) => {
+                alone.landed(Some(failure.code))
+            }
             _ => {}
         }
         ended
@@ -188,51 +190,52 @@ impl Asker {
         question: Question<'_>,
         ledger: &impl Ledger,
         check: impl Fn(&str) -> Result<Checked, Unfit>,
-    ) -> Result<Ended, Ended> {
+    ) -> Result<CallOutcome, CallOutcome> {
         let call = question.call;
         let mut spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
-        let mut lessons = Lessons::default();
+        let mut retry_state = RetryState::default();
         let mut last = None;
         loop {
-            let Sent { result, mut attempt, form: sent_as, .. } = match self.attempt_hedged(question, ledger, &lessons, &mut spent).await {
-                Err(Ended::Cancelled) => return Ok(cancelled(call, spent, last)),
-                sent => sent?,
-            };
+            let Sent { result, mut attempt, form: sent_as, .. } =
+                match self.attempt_hedged(question, ledger, &retry_state, &mut spent).await {
+                    Err(CallOutcome::Cancelled) => return Ok(cancelled(call, spent, last)),
+                    sent => sent?,
+                };
             if let Some(note) = result.is_ok().then(|| self.forms.worked(&sent_as)).flatten() {
                 self.observer.note(&note);
             }
             let fault = match result.and_then(|reply| judge(reply, Some(call).filter(|_| self.check_prompt_cut), &check)) {
                 Ok(mut answered) => {
                     self.account.scrub_value(&mut answered.value);
-                    return Ok(Ended::Answered(answered, spent, attempt));
+                    return Ok(CallOutcome::Answered(answered, spent, attempt));
                 }
                 Err(fault) => self.blamed(Fault { message: self.account.scrub(fault.message.into()).into_owned(), ..fault }, &sent_as),
             };
             attempt.failure = Some(fault.code);
             last = Some(attempt);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
-            let before = lessons.fallback;
+            let before = retry_state.fallback;
             // The form is nobody's fault: such attempts are not counted.
-            let counted = spent.attempts - lessons.reshaped;
-            let over = if lessons.reshaped < MOST_FORMS && self.reshape(&fault, &sent_as) {
-                lessons.reshaped += 1;
+            let counted = spent.attempts - retry_state.reshaped;
+            let over = if retry_state.reshaped < MOST_FORMS && self.reshape(&fault, &sent_as) {
+                retry_state.reshaped += 1;
                 ledger.ended(attempt).await?;
                 continue;
-            } else if lessons.learn(&fault, counted, &self.retry, other_model) {
+            } else if retry_state.learn(&fault, counted, &self.retry, other_model) {
                 None
             } else if let Class::RunFatal(kind) = fault.class {
-                Some(Ended::RunStops(RunStop { kind, message: self.explain(call, &fault) }))
+                Some(CallOutcome::RunStops(RunStop { kind, message: self.explain(call, &fault) }))
             } else {
                 Some(self.give_up(call, &fault, spent, attempt))
             };
-            if let Some(failed @ Ended::Failed(..)) = over {
+            if let Some(failed @ CallOutcome::Failed(..)) = over {
                 return Ok(failed);
             }
             ledger.ended(attempt).await?;
             if let Some(ended) = over {
                 return Ok(ended);
             }
-            if lessons.fallback && !before {
+            if retry_state.fallback && !before {
                 self.fall_back(call, &fault);
                 continue;
             }
@@ -277,7 +280,7 @@ impl Asker {
         Fault { class, ..fault }
     }
 
-    async fn wait(&self, fault: &Fault, attempt: u32) -> Result<(), Ended> {
+    async fn wait(&self, fault: &Fault, attempt: u32) -> Result<(), CallOutcome> {
         let asked = fault.wait();
         if let Some(asked) = asked.filter(|asked| *asked > Duration::from_secs(self.retry.max_wait_s)) {
             let message = format!(
@@ -287,7 +290,7 @@ impl Asker {
                 self.retry.max_wait_s,
                 fault.message
             );
-            return Err(Ended::RunStops(RunStop { kind: StopKind::Parked, message }));
+            return Err(CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message }));
         }
         // A limit is the account's: everybody waits for the time that was named, at the gate and not here.
         let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
@@ -295,7 +298,7 @@ impl Asker {
             return Ok(());
         }
         let wait = asked.unwrap_or_else(|| self.backoff(attempt));
-        self.governor.pause(wait).await.map_err(Ended::from)
+        self.governor.pause(wait).await.map_err(CallOutcome::from)
     }
 
     /// A random share of a bound that doubles each time, so that those who failed together do not return together.
@@ -322,8 +325,8 @@ impl Asker {
 }
 
 /// The end of a call that somebody has cancelled: what was sent for it before is on record.
-fn cancelled(call: &Call, spent: Spent, last: Option<Attempt>) -> Ended {
-    let Some(last) = last else { return Ended::Cancelled };
+fn cancelled(call: &Call, spent: Spent, last: Option<Attempt>) -> CallOutcome {
+    let Some(last) = last else { return CallOutcome::Cancelled };
     let message = format!("{}: cancelled after {} attempts", call.label(), spent.attempts);
-    Ended::Failed(Failure::new(FailureCode::Cancelled, message), spent, last)
+    CallOutcome::Failed(Failure::new(FailureCode::Cancelled, message), spent, last)
 }

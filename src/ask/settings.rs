@@ -1,7 +1,7 @@
 //! The `[llm]` section.
 
 use super::dialect::Dialect;
-use crate::model::Hold;
+use crate::model::WaitReason;
 use serde::Deserialize;
 
 /// `[llm]`: which model, how to reach it, how many calls at a time.
@@ -99,12 +99,12 @@ pub struct LimitSettings {
 
 impl LimitSettings {
     /// The limit of a minute that the settings give for what `meter` counts, if they do.
-    pub fn of(&self, meter: Hold) -> Option<u32> {
+    pub fn of(&self, meter: WaitReason) -> Option<u32> {
         let given = match meter {
-            Hold::Requests => self.requests_per_minute,
-            Hold::InputTokens => self.input_tokens_per_minute,
-            Hold::OutputTokens => self.output_tokens_per_minute,
-            Hold::Tokens => self.tokens_per_minute,
+            WaitReason::Requests => self.requests_per_minute,
+            WaitReason::InputTokens => self.input_tokens_per_minute,
+            WaitReason::OutputTokens => self.output_tokens_per_minute,
+            WaitReason::Tokens => self.tokens_per_minute,
             _ => 0,
         };
         Some(given).filter(|given| *given > 0)
@@ -144,5 +144,5 @@ pub struct RetrySettings {
     /// Longest wait that is obeyed, in seconds.
     pub max_wait_s: u64,
     /// Calls of one task that may fail in a row with one code before the run stops; 0 for any number.
-    pub max_systematic: usize,
+    pub max_consecutive_failures: usize,
 }

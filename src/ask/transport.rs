@@ -1,7 +1,7 @@
 //! One HTTP request and its reply. Never repeats anything: that is `retry`'s business alone.
 
 use super::account::Account;
-use super::dialect::{Body, HttpReply, Standing};
+use super::dialect::{Body, HttpReply, RateLimitHeader};
 use super::fault::{Class, Fault, StopKind};
 use super::patience::within;
 use super::settings::LlmSettings;
@@ -34,7 +34,7 @@ pub struct Exchange {
     /// The reply, or why there is none.
     pub result: Result<Reply, Fault>,
     /// What its headers say about limits.
-    pub standings: Vec<Standing>,
+    pub rate_limits: Vec<RateLimitHeader>,
     /// Its HTTP status, if it began.
     pub status: Option<u16>,
     /// How long it took until the reply began, if it did.
@@ -44,7 +44,7 @@ pub struct Exchange {
 /// What is seen of a reply before it is whole.
 #[derive(Debug)]
 struct Seen {
-    standings: Vec<Standing>,
+    rate_limits: Vec<RateLimitHeader>,
     status: Option<u16>,
     sent: Instant,
     first_byte: Option<Duration>,
@@ -67,20 +67,20 @@ impl Transport {
 
     /// Sends one request to `model` and reads its reply to the end. With `live` the reply comes piece by piece. With `fresh`
     /// it goes over a new connection: one that was kept may be closed just when the request leaves.
-    pub async fn send(&self, model: &str, body: Body, live: Option<&dyn Live>, fresh: bool) -> Exchange {
-        let client = if fresh { &self.unpooled } else { &self.client };
-        let mut seen = Seen { standings: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
+    pub async fn send(&self, model: &str, body: Body, live: Option<&dyn StreamObserver>, unpooled: bool) -> Exchange {
+        let client = if unpooled { &self.unpooled } else { &self.client };
+        let mut seen = Seen { rate_limits: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
         // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
         let exchange = Box::pin(self.exchange(client, (model, body), live, &mut seen));
         let result = in_time(exchange, self.times.total, "no complete reply", "llm.timeout_s").await.flatten();
-        Exchange { result, standings: seen.standings, status: seen.status, first_byte: seen.first_byte }
+        Exchange { result, rate_limits: seen.rate_limits, status: seen.status, first_byte: seen.first_byte }
     }
 
     async fn exchange(
         &self,
         client: &reqwest::Client,
         (model, body): (&str, Body),
-        live: Option<&dyn Live>,
+        live: Option<&dyn StreamObserver>,
         seen: &mut Seen,
     ) -> Result<Reply, Fault> {
         let account = &self.account;
@@ -97,7 +97,7 @@ impl Transport {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
         seen.first_byte = Some(seen.sent.elapsed());
         seen.status = Some(status);
-        seen.standings = account.dialect.standings(&HttpReply { status, header: &header, body: b"" });
+        seen.rate_limits = account.dialect.rate_limits(&HttpReply { status, header: &header, body: b"" });
         if let Some(live) = live.filter(|_| (200..=299).contains(&status)) {
             return self.follow(response, (live, &asked), &header, seen).await;
         }
@@ -130,7 +130,7 @@ impl Transport {
     async fn follow(
         &self,
         mut response: reqwest::Response,
-        (live, asked): (&dyn Live, &Body),
+        (live, asked): (&dyn StreamObserver, &Body),
         header: &(dyn Fn(&str) -> Option<String> + Sync),
         seen: &mut Seen,
     ) -> Result<Reply, Fault> {
@@ -221,7 +221,7 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
 }
 
 /// Watches a reply that comes piece by piece.
-pub trait Live: Send + Sync {
+pub trait StreamObserver: Send + Sync {
     /// The answer has begun.
     fn begun(&self);
     /// More of it has come.

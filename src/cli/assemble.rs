@@ -2,7 +2,7 @@
 
 use super::args::{SettingsArgs, WhatArgs};
 use super::existing::{self, Guard, Settled};
-use super::exit::Stop;
+use super::exit::CliError;
 use super::history::{self, DECIDING, command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
@@ -13,8 +13,8 @@ use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::engine::{JobSet, LiveSettings, Plan, Sample};
 use crate::model::{Money, Row};
+use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputRecord, Roots, Tables};
-use crate::report::{AlertSettings, ReportSettings};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
 use crate::write::CopyTo;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// What a command wants of its run, beside the settings.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wishes {
+pub(super) struct RunOptions {
     /// Which failures of earlier runs are tried again.
     pub retry: Retry,
     /// Whether calls that a dead run has left in doubt are not sent again.
@@ -66,66 +66,66 @@ pub(super) struct Assembled {
 }
 
 /// Puts a run together. Nothing is sent and nothing written.
-pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wishes) -> Result<Assembled, Stop> {
+pub(super) async fn assemble(config: &Config, mut settings: Settings, options: RunOptions) -> Result<Assembled, CliError> {
     let jobs = load_jobs(config, &settings)?;
     let provider = Provider::parse(&settings.llm.provider).ok();
-    let simulator = match (&wishes.server, provider) {
+    let simulator = match (&options.server, provider) {
         (Server::Rehearsal(scenario), _) => Some(start_simulator((**scenario).clone()).await?),
         (Server::Configured, Some(Provider::Simulated)) => Some(start_simulator(scenario(&settings.simulator)?).await?),
         _ => None,
     };
     let address = simulator.as_ref().map_or_else(|| NO_ADDRESS.to_owned(), Simulator::base_url);
-    if let (Server::Rehearsal(_), Some(provider)) = (&wishes.server, provider) {
+    if let (Server::Rehearsal(_), Some(provider)) = (&options.server, provider) {
         settings.llm.base_url = format!("{address}{}", provider.below_the_host());
         // What was made up is not to be found among what a model has answered.
         settings.report.traces.clear();
     }
     let prices = super::prices::in_force(config, &settings)?;
-    let told_limits = match (&wishes.server, provider) {
+    let declared_limits = match (&options.server, provider) {
         (Server::Configured | Server::Nobody, Some(Provider::Simulated)) => scenario(&settings.simulator)?.limits(),
         _ => Vec::new(),
     };
-    let key = |name: &str| match wishes.server {
+    let key = |name: &str| match options.server {
         Server::Configured => key_in_environment(name),
         // What is known of an account is known by its key.
         Server::Nobody => Some(key_in_environment(name).unwrap_or_else(|| NO_KEY.to_owned())),
         Server::Rehearsal(_) => Some(NO_KEY.to_owned()),
     };
     let account = Account::resolve(&settings.llm, prices, Some(&address), key);
-    let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
+    let account = account.map_err(|e| CliError::usage(config.problem(e.key, e.message)))?;
     let used = jobs.row_columns();
-    let mut roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
-    let (tables, table_note) = tables::settle(&roots, settings.input.tables, wishes.guard)?;
+    let mut roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(CliError::usage)?;
+    let (tables, table_note) = tables::settle(&roots, settings.input.tables, options.guard)?;
     if tables == Tables::Rows && settings.input.tables != tables {
         settings.input.tables = tables;
-        roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(Stop::usage)?;
+        roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(CliError::usage)?;
     }
     if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
-        return Err(Stop::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
+        return Err(CliError::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
     }
     let recipe = recipe(config, &account, &jobs);
     let kept = history(config, used.clone(), &jobs);
     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
     let open =
-        |before: &[InputRecord]| Roots::open_beside(&settings.input, used.clone(), &settings.output.dir, before).map_err(Stop::usage);
-    let settled = existing::settle(roots, open, (&settings.output, &names, wishes.guard), (recipe, &kept))?;
+        |before: &[InputRecord]| Roots::open_beside(&settings.input, used.clone(), &settings.output.dir, before).map_err(CliError::usage);
+    let settled = existing::settle(roots, open, (&settings.output, &names, options.guard), (recipe, &kept))?;
     let Settled { roots, beside, records, added_to, note } = settled;
     let copy = copy_to(config, &settings, &roots)?;
     let doubts = super::prices::doubts(&account.prices, &account.model).filter(|_| account.has_limits());
-    let live = wishes.live.map(|arguments| Arc::new(Source::new(arguments, config, &account, &jobs)) as Arc<dyn LiveSettings>);
+    let live = options.live.map(|arguments| Arc::new(Source::new(arguments, config, &account, &jobs)) as Arc<dyn LiveSettings>);
     let plan = Plan {
         live,
-        tell_each: false,
+        report_each: false,
         trace: false,
         recipe,
         beside,
         notes: table_note.into_iter().chain(note).chain(roots.notes()).collect(),
         command: command_line(),
-        retry: wishes.retry,
+        retry: options.retry,
         max_cost: max_cost(config, &settings, &account, &jobs)?,
-        skip_in_doubt: wishes.skip_in_doubt,
+        skip_in_doubt: options.skip_in_doubt,
         speed: 1.0,
-        sample: wishes.sample,
+        sample: options.sample,
         roots,
         keep_columns: keep_columns(config, &settings, &jobs)?,
         settings: history::with_inputs(&kept, &records, tables, added_to),
@@ -135,7 +135,7 @@ pub(super) async fn assemble(config: &Config, mut settings: Settings, wishes: Wi
         images: account.images(&account.model),
         longest: account.prices.longest(&account.model),
         llm: settings.llm,
-        told_limits,
+        declared_limits,
         more_answers: None,
         account,
         store: settings.store,
@@ -151,8 +151,8 @@ pub(super) fn key_in_environment(name: &str) -> Option<String> {
 }
 
 /// Where results are copied to, if they are: not to where documents come from.
-fn copy_to(config: &Config, settings: &Settings, roots: &Roots) -> Result<Option<CopyTo>, Stop> {
-    let wrong = |why: String| Stop::usage(config.problem("output.copy_to", why));
+fn copy_to(config: &Config, settings: &Settings, roots: &Roots) -> Result<Option<CopyTo>, CliError> {
+    let wrong = |why: String| CliError::usage(config.problem("output.copy_to", why));
     let copy = CopyTo::open(&settings.output).map_err(wrong)?;
     match copy.as_ref().and_then(|copy| roots.input_around(&copy.address)) {
         Some(input) => Err(wrong(format!("results would become documents of input {input}; choose an address that is not below it"))),
@@ -178,7 +178,7 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
 }
 
 /// Columns that results have as they are must not stand there already.
-fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, Stop> {
+fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, CliError> {
     let keep = &settings.input.keep_columns;
     let taken = |name: &String| {
         Row::FIRST_COLUMNS.iter().chain(&Row::LAST_COLUMNS).any(|other| other == name)
@@ -186,19 +186,19 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
     };
     let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
     match twice {
-        Some((_, name)) => Err(Stop::usage(config.problem("input.keep_columns", format!("results have a column \"{name}\" already")))),
+        Some((_, name)) => Err(CliError::usage(config.problem("input.keep_columns", format!("results have a column \"{name}\" already")))),
         None => Ok(keep.clone()),
     }
 }
 
 /// The cap on money. It holds only where everything has a price.
-pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, Stop> {
+pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, CliError> {
     let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
     let limit =
         settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
     if let (Some(field), true) = (limit, cap.is_some()) {
         let message = format!("llm.body.{field} takes the length of answers out of docmill's hands, so no cap on money can be held");
-        return Err(Stop::usage(config.problem("budget.max_usd", message)));
+        return Err(CliError::usage(config.problem("budget.max_usd", message)));
     }
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
     let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
@@ -206,22 +206,22 @@ pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, 
         Some(model) if cap.is_some() => {
             let message =
                 format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
-            Err(Stop::usage(config.problem("budget.max_usd", message)))
+            Err(CliError::usage(config.problem("budget.max_usd", message)))
         }
         _ => Ok(cap),
     }
 }
 
 /// What the settings say about the built-in server.
-fn scenario(settings: &SimulatorSettings) -> Result<Scenario, Stop> {
+fn scenario(settings: &SimulatorSettings) -> Result<Scenario, CliError> {
     if settings.scenario.is_empty() {
         return Ok(Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() });
     }
     super::simulate::scenario_file(Path::new(&settings.scenario))
 }
 
-async fn start_simulator(scenario: Scenario) -> Result<Simulator, Stop> {
-    Simulator::start(scenario, 0).await.map_err(|e| Stop::internal(format!("the simulator cannot start: {e}")))
+async fn start_simulator(scenario: Scenario) -> Result<Simulator, CliError> {
+    Simulator::start(scenario, 0).await.map_err(|e| CliError::internal(format!("the simulator cannot start: {e}")))
 }
 
 /// What is asked about which documents, as settings.

@@ -1,11 +1,11 @@
 //! `docmill config`.
 
 use super::args::{ConfigArgs, ConfigCommand};
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::{load, shown_value};
 
-pub(super) fn config(args: &ConfigArgs) -> Result<Exit, Stop> {
+pub(super) fn config(args: &ConfigArgs) -> Result<Exit, CliError> {
     let ConfigCommand::Show(args) = &args.command;
     let (config, _checked) = load(args, Vec::new())?;
     for (key, value, origin) in config.entries() {

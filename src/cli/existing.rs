@@ -4,7 +4,7 @@
 //! leaves rows out, so it begins only when somebody says whether it adds to the results or replaces them.
 
 use super::agreed_to;
-use super::exit::Stop;
+use super::exit::CliError;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
 use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, read_otherwise, standing_apart, united, versions};
@@ -46,15 +46,15 @@ struct Before {
 impl Before {
     /// What there is of these jobs; `None` without a store. The run itself reports a store that cannot be read. Documents are also
     /// added to results of which the files are gone: the store still has them.
-    fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, Stop> {
+    fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, CliError> {
         let Ok(Some(archive)) = Archive::open(&output.dir) else { return Ok(None) };
         let (mut views, adds) = (BTreeMap::new(), output.existing == Existing::Add);
         for job in jobs {
-            let view = archive.view(Some(job), false).map_err(Stop::internal)?;
+            let view = archive.view(Some(job), false).map_err(CliError::internal)?;
             let counts = |view: &View| ResultFiles::exist(output, job) || (adds && view.complete);
             views.extend(view.filter(counts).map(|view| ((*job).to_owned(), view)));
         }
-        let mut runs = archive.runs().map_err(Stop::internal)?;
+        let mut runs = archive.runs().map_err(CliError::internal)?;
         runs.retain(|run| run.jobs.iter().any(|job| jobs.contains(&job.name.as_str())));
         Ok(Some(Self { archive, views, runs }))
     }
@@ -69,7 +69,7 @@ impl Before {
     }
 
     /// Rows by job that a run would leave out, where it leaves out any.
-    fn lost(&self, plain: &Roots, named: &Roots) -> Result<BTreeMap<String, Kept>, Stop> {
+    fn lost(&self, plain: &Roots, named: &Roots) -> Result<BTreeMap<String, Kept>, CliError> {
         let mut lost = BTreeMap::new();
         for (job, view) in &self.views {
             let how = coverage(&plain.records(), &self.records(view));
@@ -79,7 +79,7 @@ impl Before {
             let (names, before) = (named.walk().map(|(document, _)| document.name), self.records(view));
             // The same file may have another name, as it is looked at from elsewhere.
             let still_there = |name: &str| file_of(name, &before).is_some_and(|path| named.take(&path));
-            let kept = self.archive.kept(view, names, still_there).map_err(Stop::internal)?.get(job).copied().unwrap_or_default();
+            let kept = self.archive.kept(view, names, still_there).map_err(CliError::internal)?.get(job).copied().unwrap_or_default();
             let gone = kept.rows - kept.kept.min(kept.rows);
             // Of a table that was written again, some rows may be gone. When most of them are, it is another one.
             let few = how == Coverage::ChangedTables && gone * 2 <= kept.rows;
@@ -151,10 +151,10 @@ pub(super) fn added_to(run: &RunRecord) -> Option<i64> {
 /// run, as the history keeps them.
 pub(super) fn settle(
     plain: Roots,
-    open: impl Fn(&[InputRecord]) -> Result<Roots, Stop>,
+    open: impl Fn(&[InputRecord]) -> Result<Roots, CliError>,
     (output, jobs, guard): (&OutputSettings, &[&str], Guard),
     (recipe, settings): (i64, &str),
-) -> Result<Settled, Stop> {
+) -> Result<Settled, CliError> {
     let alone = |roots: Roots, note| Settled { records: roots.records(), roots, beside: None, added_to: None, note };
     if guard == Guard::Off || output.existing == Existing::Replace {
         return Ok(alone(plain, None));
@@ -162,7 +162,7 @@ pub(super) fn settle(
     let Some(before) = Before::look(output, jobs)? else { return Ok(alone(plain, None)) };
     if before.views.is_empty() {
         let newest = if output.existing == Existing::Add { before.check_newest(&plain.records()) } else { Ok(()) };
-        return newest.map(|()| alone(plain, None)).map_err(|why| Stop::usage(format!("--add: {why}; --replace makes new results")));
+        return newest.map(|()| alone(plain, None)).map_err(|why| CliError::usage(format!("--add: {why}; --replace makes new results")));
     }
     let view = before.to_add_to(&plain.records(), recipe, settings);
     let add = |view: &View| {
@@ -185,7 +185,7 @@ pub(super) fn settle(
             // What cannot be named beside the results may have all of them in it.
             Ok(view) => add(view).or_else(|why| if everything { Ok(alone(plain, None)) } else { Err(why) }),
             Err(_) if everything => Ok(alone(plain, None)),
-            Err(why) => Err(Stop::usage(format!("--add: {why}; --replace makes new results"))),
+            Err(why) => Err(CliError::usage(format!("--add: {why}; --replace makes new results"))),
         };
     }
     if everything {
@@ -205,9 +205,9 @@ pub(super) fn settle(
     }
     let question = if view.is_ok() { "Add to them, replace them, or cancel? [a/r/C]" } else { "Replace them? [r/C]" };
     match agreed_to(&format!("{what}. {question}"), &format!("{otherwise}. Nothing was sent"))?.as_str() {
-        "a" | "add" if view.is_ok() => add(view.map_err(Stop::usage)?),
+        "a" | "add" if view.is_ok() => add(view.map_err(CliError::usage)?),
         "r" | "replace" => Ok(alone(plain, None)),
-        _ => Err(Stop::usage("cancelled; nothing was sent")),
+        _ => Err(CliError::usage("cancelled; nothing was sent")),
     }
 }
 

@@ -53,14 +53,14 @@ impl From<StopKind> for Exit {
 
 /// An error that ends a command.
 #[derive(Debug)]
-pub struct Stop {
+pub struct CliError {
     /// The exit code.
     pub exit: Exit,
     /// Who, what, why, and what next.
     pub message: String,
 }
 
-impl Stop {
+impl CliError {
     /// Arguments, settings, job file or input are wrong.
     pub fn usage(message: impl Display) -> Self {
         Self { exit: Exit::Usage, message: message.to_string() }

@@ -2,7 +2,7 @@
 
 use super::args::{ExportArgs, ExportFormat};
 use super::existing::{added_to, records};
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::settings::archive;
 use super::{agreed, print};
 use crate::engine::{Results, RunError};
@@ -13,21 +13,21 @@ use crate::write::{Format, OutputSettings, ResultFiles, RowFile};
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write as _};
 
-pub(super) fn export(args: &ExportArgs) -> Result<Exit, Stop> {
+pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
     let mut output = settings.output;
     if !args.format.is_empty() {
         output.formats = args.format.iter().map(|format| Format::from(*format)).collect();
     }
-    let runs = archive.runs().map_err(Stop::internal)?;
+    let runs = archive.runs().map_err(CliError::internal)?;
     let jobs = match &args.job {
         Some(job) => BTreeSet::from([job.clone()]),
         None => runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.clone()).collect(),
     };
     let mut views = Vec::new();
     for job in jobs {
-        let view = archive.view(Some(&job), args.partial).map_err(Stop::internal)?;
-        let view = view.ok_or_else(|| Stop::usage(format!("no run in {} has the job {job}", archive.path().display())))?;
+        let view = archive.view(Some(&job), args.partial).map_err(CliError::internal)?;
+        let view = view.ok_or_else(|| CliError::usage(format!("no run in {} has the job {job}", archive.path().display())))?;
         views.push((job, view));
     }
     match args.to.as_deref() {
@@ -37,7 +37,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, Stop> {
             to_files(&Source { archive, runs }, &views, &output, None)
         }
         None => {
-            let _lock = RunLock::acquire(&output.dir).map_err(Stop::usage)?;
+            let _lock = RunLock::acquire(&output.dir).map_err(CliError::usage)?;
             to_files(&Source { archive, runs }, &views, &output, Some(args.yes))
         }
     }
@@ -51,7 +51,7 @@ struct Source {
 
 impl Source {
     /// The rows of a view. A run that has only added documents to others, and did not get to its end, has those others too.
-    fn rows(&self, view: &View) -> Result<ViewReader, Stop> {
+    fn rows(&self, view: &View) -> Result<ViewReader, CliError> {
         let run = |id: i64| self.runs.iter().find(|run| run.id == id);
         let added = run(view.run).filter(|_| !view.complete).and_then(|own| Some((own, run(added_to(own)?)?)));
         let rows = match added {
@@ -61,14 +61,14 @@ impl Source {
             }
             None => self.archive.rows(view),
         };
-        rows.map_err(Stop::internal)
+        rows.map_err(CliError::internal)
     }
 
     /// Asks whether `rows` rows may take the place of more that are there.
-    fn check(&self, (job, view): (&str, &View), rows: u64, output: &OutputSettings) -> Result<(), Stop> {
-        let whole = self.archive.view(Some(job), false).map_err(Stop::internal)?.filter(|whole| whole.complete && !view.complete);
+    fn check(&self, (job, view): (&str, &View), rows: u64, output: &OutputSettings) -> Result<(), CliError> {
+        let whole = self.archive.view(Some(job), false).map_err(CliError::internal)?.filter(|whole| whole.complete && !view.complete);
         let Some(whole) = whole.filter(|_| ResultFiles::exist(output, job)) else { return Ok(()) };
-        let kept = self.archive.kept(&whole, std::iter::empty(), |_| false).map_err(Stop::internal)?;
+        let kept = self.archive.kept(&whole, std::iter::empty(), |_| false).map_err(CliError::internal)?;
         let there = kept.get(job).map_or(0, |kept| kept.rows);
         let what = format!(
             "the results of {job} have {there} rows of run {}; run {}, which did not get to its end, has {rows}",
@@ -78,12 +78,12 @@ impl Source {
         if rows >= there || agreed(&format!("{what}. Put these in the place of the others?"), &otherwise)? {
             return Ok(());
         }
-        Err(Stop::usage(format!("cancelled; the results of {job} are as they were")))
+        Err(CliError::usage(format!("cancelled; the results of {job} are as they were")))
     }
 }
 
 /// Writes result files. `in_place` they are those of the run store itself, and it says whether they may have fewer rows than before.
-fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, in_place: Option<bool>) -> Result<Exit, Stop> {
+fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, in_place: Option<bool>) -> Result<Exit, CliError> {
     let archive = &source.archive;
     for (job, view) in views {
         let columns: Vec<JobColumns> = view.jobs.iter().filter(|j| j.name == *job).cloned().collect();
@@ -96,7 +96,7 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
         let results = results.publish(true).map_err(failed)?;
         let Some(made) = results.get(job) else { continue };
         if in_place.is_some() {
-            archive.published_by(view.run, &made.files).map_err(Stop::internal)?;
+            archive.published_by(view.run, &made.files).map_err(CliError::internal)?;
         }
         let partial = if view.complete { "" } else { " (that run did not get to its end)" };
         print(&format!("{job}: {} rows of run {}{partial}", made.totals.tally.rows(), view.run))?;
@@ -107,9 +107,9 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
     Ok(Exit::Ok)
 }
 
-fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings) -> Result<Exit, Stop> {
+fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings) -> Result<Exit, CliError> {
     let ([(job, view)], [format]) = (views, output.formats.as_slice()) else {
-        return Err(Stop::usage("--to - takes one job and one format: say which with --job and --format"));
+        return Err(CliError::usage("--to - takes one job and one format: say which with --job and --format"));
     };
     let columns = view.jobs.iter().find(|j| j.name == *job).map_or(&[][..], |job| &job.columns);
     let stdout = BufWriter::with_capacity(1 << 16, io::stdout().lock());
@@ -133,8 +133,8 @@ fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings)
     }
 }
 
-fn failed(error: RunError) -> Stop {
-    Stop::internal(error)
+fn failed(error: RunError) -> CliError {
+    CliError::internal(error)
 }
 
 impl From<ExportFormat> for Format {

@@ -2,33 +2,33 @@
 
 use super::args::InspectArgs;
 use super::assemble::{NO_ADDRESS, NO_KEY, key_in_environment};
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::jobs::load_jobs;
 use super::{print, settings};
 use crate::ask::Account;
 use crate::engine::{Inspected, inspect as inspect_bytes};
-use crate::model::{Facts, Piece};
+use crate::model::{ContentBlock, Facts};
 use crate::remote::Address;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
 use std::path::Path;
 
-pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, Stop> {
+pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let flags = args.job.iter().map(|job| ("job.use".to_owned(), toml::Value::String(job.clone()).to_string(), "--job".to_owned()));
     let (config, settings) = settings::load(&args.settings, flags.collect())?;
     let jobs = load_jobs(&config, &settings)?;
     let prices = super::prices::in_force(&config, &settings)?;
     let key = |name: &str| key_in_environment(name).or_else(|| Some(NO_KEY.to_owned()));
     let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
-    let account = account.map_err(|e| Stop::usage(config.problem(e.key, e.message)))?;
+    let account = account.map_err(|e| CliError::usage(config.problem(e.key, e.message)))?;
     if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {
-        return Err(Stop::usage(format!("{}: inspect reads files of this machine: copy it here first", args.file.display())));
+        return Err(CliError::usage(format!("{}: inspect reads files of this machine: copy it here first", args.file.display())));
     }
-    let bytes = std::fs::read(&args.file).map_err(|e| Stop::usage(format!("{}: {e}", args.file.display())))?;
+    let bytes = std::fs::read(&args.file).map_err(|e| CliError::usage(format!("{}: {e}", args.file.display())))?;
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (limits, longest) = (account.images(&account.model), account.prices.longest(&account.model));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let inspected = inspect_bytes(&bytes, &extension, &jobs, (&settings.prepare, &limits), (&account, longest));
     match runtime.block_on(inspected) {
         Ok(inspected) => {
@@ -38,18 +38,19 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, Stop> {
             print(&shown(&inspected, &account, args.calls))?;
             Ok(Exit::Ok)
         }
-        Err(failure) => Err(Stop { exit: Exit::FailedRows, message: format!("{}: {failure}", args.file.display()) }),
+        Err(failure) => Err(CliError { exit: Exit::FailedRows, message: format!("{}: {failure}", args.file.display()) }),
     }
 }
 
 fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
-    let Inspected { facts, job, portions, calls: asked } = inspected;
+    let Inspected { facts, job, chunks, calls: asked } = inspected;
     let mut text = head(facts);
     let mut line = |key: &str, value: &str| writeln!(text, "{key:<12}{value}").unwrap_or_default();
     let tokens: u64 = asked.iter().map(|call| call.tokens).sum();
     line("job", &format!("{}: {} calls, about {tokens} input tokens, to {}", job.name, asked.len(), account.model));
-    let pictures = portions.sets.iter().flatten().flat_map(|portion| &portion.content.0);
-    let images: Vec<u64> = pictures.filter_map(|piece| if let Piece::Picture(image) = piece { Some(image.tokens) } else { None }).collect();
+    let pictures = chunks.sets.iter().flatten().flat_map(|portion| &portion.content.0);
+    let images: Vec<u64> =
+        pictures.filter_map(|piece| if let ContentBlock::Picture(image) = piece { Some(image.tokens) } else { None }).collect();
     if !images.is_empty() {
         let (each, rule) = (images.iter().sum::<u64>() / images.len() as u64, account.image_rule(&account.model));
         line("images", &format!("about {each} tokens each, by the rule of: {rule}"));
@@ -67,7 +68,7 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
         }
         return text;
     }
-    let widest = portions.sets.iter().max_by_key(|set| set.len()).map_or(&[][..], |set| &set[..]);
+    let widest = chunks.sets.iter().max_by_key(|set| set.len()).map_or(&[][..], |set| &set[..]);
     for portion in widest {
         let place = portion
             .place
@@ -76,8 +77,8 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
         for piece in &portion.content.0 {
             text.push('\n');
             text.push_str(&match piece {
-                Piece::Text(body) => body.body.to_string(),
-                Piece::Picture(picture) => image(picture),
+                ContentBlock::Text(body) => body.body.to_string(),
+                ContentBlock::Picture(picture) => image(picture),
             });
         }
     }
@@ -88,10 +89,10 @@ fn image(picture: &crate::model::Picture) -> String {
     format!("(image: {}, {} x {}, {} bytes in base64)", picture.media_type, picture.width, picture.height, picture.base64.len())
 }
 
-fn shown_part(part: &crate::model::Part) -> String {
+fn shown_part(part: &crate::model::MessagePart) -> String {
     match part {
-        crate::model::Part::Text(text) => text.to_string(),
-        crate::model::Part::Picture(picture) => image(picture),
+        crate::model::MessagePart::Text(text) => text.to_string(),
+        crate::model::MessagePart::Picture(picture) => image(picture),
     }
 }
 
@@ -117,16 +118,16 @@ fn head(facts: &Facts) -> String {
 }
 
 /// Texts and images as files, in their order.
-fn save(inspected: &Inspected, directory: &Path) -> Result<(), Stop> {
-    let say = |e: std::io::Error| Stop::usage(format!("{}: {e}", directory.display()));
+fn save(inspected: &Inspected, directory: &Path) -> Result<(), CliError> {
+    let say = |e: std::io::Error| CliError::usage(format!("{}: {e}", directory.display()));
     std::fs::create_dir_all(directory).map_err(say)?;
-    let pieces = inspected.portions.sets.iter().max_by_key(|set| set.len()).into_iter().flatten().flat_map(|portion| &portion.content.0);
+    let pieces = inspected.chunks.sets.iter().max_by_key(|set| set.len()).into_iter().flatten().flat_map(|portion| &portion.content.0);
     for (n, piece) in pieces.enumerate() {
         match piece {
-            Piece::Text(text) => std::fs::write(directory.join(format!("{:03}.txt", n + 1)), &*text.body).map_err(say)?,
-            Piece::Picture(picture) => {
+            ContentBlock::Text(text) => std::fs::write(directory.join(format!("{:03}.txt", n + 1)), &*text.body).map_err(say)?,
+            ContentBlock::Picture(picture) => {
                 let extension = picture.media_type.strip_prefix("image/").unwrap_or("image").replace("jpeg", "jpg");
-                let file = STANDARD.decode(&picture.base64).map_err(Stop::internal)?;
+                let file = STANDARD.decode(&picture.base64).map_err(CliError::internal)?;
                 std::fs::write(directory.join(format!("{:03}.{extension}", n + 1)), file).map_err(say)?;
             }
         }

@@ -1,44 +1,44 @@
 //! Commands for a run at work in an output directory, from another terminal.
 
 use super::args::{CancelArgs, RequeueArgs, SetArgs, SettingsArgs, StoreArgs};
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::{archive_in, load_for_directory};
 use crate::control::{Answer, CallError, Request, call};
-use crate::report::plain;
+use crate::progress::plain;
 use crate::store::{LockError, RunLock};
 use std::path::Path;
 
-pub(super) fn pause(args: &StoreArgs) -> Result<Exit, Stop> {
+pub(super) fn pause(args: &StoreArgs) -> Result<Exit, CliError> {
     ask(args, Request::Pause)
 }
 
-pub(super) fn resume(args: &StoreArgs) -> Result<Exit, Stop> {
+pub(super) fn resume(args: &StoreArgs) -> Result<Exit, CliError> {
     ask(args, Request::Resume)
 }
 
-pub(super) fn reload(args: &StoreArgs) -> Result<Exit, Stop> {
+pub(super) fn reload(args: &StoreArgs) -> Result<Exit, CliError> {
     ask(args, Request::Reload)
 }
 
-pub(super) fn set(args: &SetArgs) -> Result<Exit, Stop> {
+pub(super) fn set(args: &SetArgs) -> Result<Exit, CliError> {
     let settings = SettingsArgs { config: args.config.clone(), set: Vec::new() };
     let store = StoreArgs { output: args.output.clone(), settings };
     let parse = |setting: &String| {
         let (key, value) = setting.split_once('=')?;
         Some((key.trim().to_owned(), value.trim().to_owned()))
     };
-    let wrong = |setting: &String| Stop::usage(format!("{setting}: write KEY=VALUE, such as llm.concurrency=64"));
+    let wrong = |setting: &String| CliError::usage(format!("{setting}: write KEY=VALUE, such as llm.concurrency=64"));
     let settings = args.settings.iter().map(|setting| parse(setting).ok_or_else(|| wrong(setting))).collect::<Result<Vec<_>, _>>()?;
     ask(&store, Request::Set { settings })
 }
 
-pub(super) fn cancel(args: &CancelArgs) -> Result<Exit, Stop> {
+pub(super) fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
     let requests: Vec<Request> = args.documents.iter().map(|document| Request::Cancel { document: document.clone() }).collect();
     ask_all(&args.store, &requests)
 }
 
-pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, Stop> {
+pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive_in(&args.store)?;
     let directory = &settings.output.dir;
     let lock = match RunLock::acquire(directory) {
@@ -46,61 +46,61 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, Stop> {
             let request = |document: &String| Request::Requeue { document: document.clone(), all: args.all };
             return args.documents.iter().map(request).try_for_each(|request| tell(directory, &request)).map(|()| Exit::Ok);
         }
-        lock => lock.map_err(Stop::usage)?,
+        lock => lock.map_err(CliError::usage)?,
     };
-    let runs = archive.runs().map_err(Stop::internal)?;
+    let runs = archive.runs().map_err(CliError::internal)?;
     let recipe = runs.last().map_or(0, |run| run.recipe);
     drop(archive);
     for document in &args.documents {
         // Marking takes the writing side of the store, and closes this one.
         let (_, archive) = archive_in(&args.store)?;
-        let Some(row) = archive.row_of(document, recipe).map_err(Stop::internal)? else {
-            return Err(Stop::usage(format!("{document}: there is no such document with a row; names are as in the results")));
+        let Some(row) = archive.row_of(document, recipe).map_err(CliError::internal)? else {
+            return Err(CliError::usage(format!("{document}: there is no such document with a row; names are as in the results")));
         };
         if !args.all && row.codes.is_none() {
-            return Err(Stop::usage(format!("{document} is {}: nothing of it has failed; --all asks all its calls again", row.status)));
+            return Err(CliError::usage(format!("{document} is {}: nothing of it has failed; --all asks all its calls again", row.status)));
         }
-        archive.requeue(document, args.all).map_err(Stop::internal)?;
+        archive.requeue(document, args.all).map_err(CliError::internal)?;
         print(&format!("{}: the next run asks again", plain(document)))?;
     }
     drop(lock);
     Ok(Exit::Ok)
 }
 
-fn ask(args: &StoreArgs, request: Request) -> Result<Exit, Stop> {
+fn ask(args: &StoreArgs, request: Request) -> Result<Exit, CliError> {
     ask_all(args, &[request])
 }
 
-fn ask_all(args: &StoreArgs, requests: &[Request]) -> Result<Exit, Stop> {
+fn ask_all(args: &StoreArgs, requests: &[Request]) -> Result<Exit, CliError> {
     let settings = load_for_directory(args)?;
     requests.iter().try_for_each(|request| tell(&settings.output.dir, request)).map(|()| Exit::Ok)
 }
 
-fn tell(directory: &Path, request: &Request) -> Result<(), Stop> {
+fn tell(directory: &Path, request: &Request) -> Result<(), CliError> {
     at_work(directory)?;
     match call(directory, request).map_err(|error| out_of_reach(directory, &error))? {
         Answer::Done(said) => print(&plain(&said)),
-        Answer::Refused(why) => Err(Stop::usage(why)),
+        Answer::Refused(why) => Err(CliError::usage(why)),
     }
 }
 
 /// An error if no run is at work in `directory`.
-pub(super) fn at_work(directory: &Path) -> Result<(), Stop> {
-    let idle = || Stop::usage(format!("no run is at work in {}; --output names another directory", directory.display()));
+pub(super) fn at_work(directory: &Path) -> Result<(), CliError> {
+    let idle = || CliError::usage(format!("no run is at work in {}; --output names another directory", directory.display()));
     let nobody_can_tell = |error| {
         let shown = directory.display();
-        Stop::usage(format!("whether a run is at work in {shown} cannot be seen: {error}. Only the user it belongs to can talk to it"))
+        CliError::usage(format!("whether a run is at work in {shown} cannot be seen: {error}. Only the user it belongs to can talk to it"))
     };
     RunLock::look(directory).map_err(nobody_can_tell)?.map(|_| ()).ok_or_else(idle)
 }
 
 /// Somebody is at work there, and does not answer.
-pub(super) fn out_of_reach(directory: &Path, error: &CallError) -> Stop {
+pub(super) fn out_of_reach(directory: &Path, error: &CallError) -> CliError {
     let shown = directory.display();
     if matches!(error, CallError::NotOurs { .. }) {
-        return Stop::usage(format!("the docmill at work in {shown} cannot be talked to: {error}"));
+        return CliError::usage(format!("the docmill at work in {shown} cannot be talked to: {error}"));
     }
-    Stop::usage(format!(
+    CliError::usage(format!(
         "the docmill at work in {shown} cannot be talked to: {error}. It is just beginning or ending, is no run, or is on another machine"
     ))
 }

@@ -2,7 +2,6 @@
 
 mod args;
 mod assemble;
-mod carry_out;
 mod compare;
 mod config;
 mod existing;
@@ -24,6 +23,7 @@ mod run;
 mod runs;
 mod settings;
 mod simulate;
+mod start_run;
 mod status;
 mod table;
 mod tables;
@@ -31,7 +31,7 @@ mod tune;
 mod verify;
 mod watch;
 
-pub use exit::{Exit, Stop};
+pub use exit::{CliError, Exit};
 
 use crate::manual::Page;
 use args::{Args, Command};
@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(stop) => {
-            crate::report::complain(&stop.message);
+            crate::progress::complain(&stop.message);
             stop.exit.into()
         }
     }
@@ -110,10 +110,10 @@ fn quiet_decoders() {
 }
 
 /// Writes data to stdout. A reader that went away, such as `head`, is no error; a full disk is.
-fn print(text: &str) -> Result<(), Stop> {
+fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Stop::internal(format!("stdout: {error}"))),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::internal(format!("stdout: {error}"))),
         _ => Ok(()),
     }
 }
@@ -135,18 +135,18 @@ fn nobody_reads() -> bool {
 }
 
 /// Asks for a yes. Where nobody can answer, `otherwise` says what to do instead.
-fn agreed(question: &str, otherwise: &str) -> Result<bool, Stop> {
+fn agreed(question: &str, otherwise: &str) -> Result<bool, CliError> {
     let answer = agreed_to(&format!("{question} [y/N]"), otherwise)?;
     Ok(matches!(answer.as_str(), "y" | "yes"))
 }
 
 /// Asks. The answer in small letters; where nobody can answer, `otherwise` says what to do instead.
-fn agreed_to(question: &str, otherwise: &str) -> Result<String, Stop> {
+fn agreed_to(question: &str, otherwise: &str) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
-        return Err(Stop::usage(otherwise));
+        return Err(CliError::usage(otherwise));
     }
-    crate::report::say(question);
+    crate::progress::say(question);
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(Stop::internal)?;
+    std::io::stdin().read_line(&mut answer).map_err(CliError::internal)?;
     Ok(answer.trim().to_lowercase())
 }

@@ -1,17 +1,17 @@
 //! `docmill plan`: what a run would do, cost and take.
 
 use super::args::{PlanArgs, Progress, WhatArgs};
-use super::assemble::{Server, Wishes, assemble, flags};
-use super::carry_out::run_failed;
+use super::assemble::{RunOptions, Server, assemble, flags};
 use super::existing::Guard;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::history::{changes, decides};
+use super::start_run::run_failed;
 use super::{agreed, print, settings};
 use crate::ask::{StopKind, Tier};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Survey, predict, survey};
 use crate::insight::Interval;
 use crate::model::{AccountLimit, Bill, LeftOut, Money};
-use crate::report::{duration, say};
+use crate::progress::{duration, say};
 use crate::store::{Archive, Retry, RunRecord};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -20,8 +20,8 @@ use std::sync::Arc;
 /// A pilot that may cost more than this begins only when somebody agrees.
 pub(super) const ASK_FROM_USD: f64 = 1.0;
 
-pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Stop> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+pub(super) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     runtime.block_on(async {
         if let Some(documents) = args.pilot {
             more_than_once(&args.what)?;
@@ -29,7 +29,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Stop> {
         }
         let report = Report::make(&args.what, None).await?;
         if args.json {
-            let text = serde_json::to_string_pretty(&report.json()).map_err(Stop::internal)?;
+            let text = serde_json::to_string_pretty(&report.json()).map_err(CliError::internal)?;
             print(&text)?;
         } else {
             print(report.text().trim_end())?;
@@ -39,16 +39,18 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Stop> {
 }
 
 /// Inputs that are read more than once cannot be standard input.
-pub(super) fn more_than_once(what: &WhatArgs) -> Result<(), Stop> {
+pub(super) fn more_than_once(what: &WhatArgs) -> Result<(), CliError> {
     let names = what.input.iter().chain(&what.rows).chain(&what.files_from);
     if names.into_iter().any(|name| name == "-") {
-        return Err(Stop::usage("standard input can be read only once, and this needs it more often: save it in a file, and name that"));
+        return Err(CliError::usage(
+            "standard input can be read only once, and this needs it more often: save it in a file, and name that",
+        ));
     }
     Ok(())
 }
 
 /// Runs a few documents, when their price is agreed to.
-async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), Stop> {
+async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
     let before = Report::make(&args.what, Some(sample)).await?;
     if before.prediction.calls == 0 {
         return Ok(());
@@ -58,15 +60,15 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), Stop> {
     let dear = before.prediction.cost.is_some_and(|cost| cost.high > ASK_FROM_USD);
     let otherwise = format!("nothing was sent: the pilot costs {cost}; --yes agrees to that, or take fewer documents");
     if dear && !args.yes && !agreed("Begin?", &otherwise)? {
-        return Err(Stop::usage(otherwise));
+        return Err(CliError::usage(otherwise));
     }
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let wishes = Wishes { sample: Some(sample), guard: Guard::Ask, ..Wishes::default() };
+    let options = RunOptions { sample: Some(sample), guard: Guard::Ask, ..RunOptions::default() };
     let style = super::run::style(Progress::Auto, true);
-    let outcome = assemble(&config, settings, wishes).await?.run(style).await?;
+    let outcome = assemble(&config, settings, options).await?.run(style).await?;
     match outcome.stop {
         Some(stop) if stop.kind != StopKind::Sampled => {
-            Err(Stop { exit: stop.kind.into(), message: format!("the pilot: {}", stop.message) })
+            Err(CliError { exit: stop.kind.into(), message: format!("the pilot: {}", stop.message) })
         }
         _ => Ok(()),
     }
@@ -82,25 +84,25 @@ pub(super) struct Report {
 
 impl Report {
     /// Surveys, and predicts. Nothing is sent and nothing written.
-    pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, Stop> {
+    pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, CliError> {
         let (config, settings) = settings::load(&what.settings, flags(what))?;
-        let wishes = Wishes { sample, server: Server::Nobody, retry: Retry::Transient, guard: Guard::Tell, ..Wishes::default() };
-        let plan = assemble(&config, settings, wishes).await?.plan;
+        let options = RunOptions { sample, server: Server::Nobody, retry: Retry::Transient, guard: Guard::Tell, ..RunOptions::default() };
+        let plan = assemble(&config, settings, options).await?.plan;
         let history = History::of(&plan).map_err(run_failed)?;
         Self::of(plan, &history).await
     }
 
     /// The same of a plan.
-    pub async fn of(plan: Plan, history: &History) -> Result<Self, Stop> {
+    pub async fn of(plan: Plan, history: &History) -> Result<Self, CliError> {
         let plan = Arc::new(plan);
         let survey = tokio::select! {
             survey = survey(&plan, history) => survey.map_err(run_failed)?,
             // After a pilot nobody else listens.
-            _ = tokio::signal::ctrl_c() => return Err(Stop { exit: Exit::StoppedEarly, message: "stopped by a signal; nothing was sent".into() }),
+            _ = tokio::signal::ctrl_c() => return Err(CliError { exit: Exit::StoppedEarly, message: "stopped by a signal; nothing was sent".into() }),
         };
-        let archive = Archive::open(&plan.output.dir).map_err(Stop::usage)?;
+        let archive = Archive::open(&plan.output.dir).map_err(CliError::usage)?;
         let spent =
-            archive.map(|archive| archive.bill(None)).transpose().map_err(Stop::internal)?.map_or(Bill::default(), |(_, bill)| bill);
+            archive.map(|archive| archive.bill(None)).transpose().map_err(CliError::internal)?.map_or(Bill::default(), |(_, bill)| bill);
         let prediction = predict(&plan, &survey, history);
         Ok(Self { plan, survey, prediction, spent })
     }

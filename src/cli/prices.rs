@@ -1,7 +1,7 @@
 //! `docmill prices`.
 
 use super::args::PricesArgs;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::{self, Settings};
 use crate::ask::pricing::Prices;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 const HEADINGS: [&str; 6] = ["model", "input", "cache_read", "cache_write", "output", "remarks"];
 
-pub(super) fn prices(args: &PricesArgs) -> Result<Exit, Stop> {
+pub(super) fn prices(args: &PricesArgs) -> Result<Exit, CliError> {
     let (config, settings) = settings::load(&args.settings, Vec::new())?;
     let prices = in_force(&config, &settings)?;
     let lines = prices.lines(&args.models);
@@ -20,7 +20,7 @@ pub(super) fn prices(args: &PricesArgs) -> Result<Exit, Stop> {
             near => format!("; close ids: {}", near.join(", ")),
         };
         let how = format!("[prices.\"{unknown}\"] in pipeline.toml can tell it");
-        return Err(Stop::usage(format!("the price of {unknown} is not known{near}; {how}")));
+        return Err(CliError::usage(format!("the price of {unknown} is not known{near}; {how}")));
     }
     if args.json {
         let model = |line: &[String; 6]| HEADINGS.iter().zip(line).map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
@@ -41,12 +41,12 @@ pub(super) fn prices(args: &PricesArgs) -> Result<Exit, Stop> {
 }
 
 /// The table, with prices from the settings.
-pub(super) fn in_force(config: &Config, settings: &Settings) -> Result<Prices, Stop> {
+pub(super) fn in_force(config: &Config, settings: &Settings) -> Result<Prices, CliError> {
     // What Anthropic adds for inference in the United States alone. Prices from the settings are taken as they are.
     const US_ONLY: f64 = 1.1;
     let in_us = settings.llm.provider == "anthropic" && settings.llm.body.get("inference_geo").and_then(toml::Value::as_str) == Some("us");
     let published = if in_us { Prices::embedded().dearer("claude-", US_ONLY) } else { Prices::embedded() };
-    published.with(&settings.prices).map_err(|message| Stop::usage(config.problem("prices", message)))
+    published.with(&settings.prices).map_err(|message| CliError::usage(config.problem("prices", message)))
 }
 
 /// What a person should know about the prices before money is spent: that there is none, or that they are old.

@@ -1,15 +1,15 @@
 //! `docmill prune`.
 
 use super::args::PruneArgs;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::settings::archive;
 use super::{agreed, print};
 use crate::store::{Excess, Group, RunLock};
 
-pub(super) fn prune(args: &PruneArgs) -> Result<Exit, Stop> {
+pub(super) fn prune(args: &PruneArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
-    let _lock = RunLock::acquire(&settings.output.dir).map_err(Stop::usage)?;
-    let Excess { obsolete, elsewhere, rows } = archive.excess(args.all).map_err(Stop::internal)?;
+    let _lock = RunLock::acquire(&settings.output.dir).map_err(CliError::usage)?;
+    let Excess { obsolete, elsewhere, rows } = archive.excess(args.all).map_err(CliError::internal)?;
     let group = |Group { documents, answers, paid }: Group| format!("{documents} documents {{}}, with {answers} answers that cost {paid}");
     let nothing = obsolete.documents == 0 && rows == 0 && !(args.all && elsewhere.documents > 0);
     if nothing {
@@ -31,7 +31,7 @@ pub(super) fn prune(args: &PruneArgs) -> Result<Exit, Stop> {
         print("nothing was dropped")?;
         return Ok(Exit::Ok);
     }
-    archive.prune(args.all).map_err(Stop::internal)?;
+    archive.prune(args.all).map_err(CliError::internal)?;
     print("dropped")?;
     Ok(Exit::Ok)
 }

@@ -1,7 +1,7 @@
 //! `docmill read-documents`, which people do not call: the process that reads documents for a run (`engine::isolation`).
 
 use super::args::{ReadDocumentsArgs, ReadSheetArgs};
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use crate::failpoint;
 use crate::prepare::{SheetChoice, serve, sheet_rows};
 use std::io::{BufWriter, Write as _, stdin, stdout};
@@ -9,8 +9,8 @@ use std::io::{BufWriter, Write as _, stdin, stdout};
 /// Libraries recurse over what a file contains; the limit of memory covers the stack too.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, Stop> {
-    limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(Stop::internal)?;
+pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, CliError> {
+    limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(CliError::internal)?;
     std::panic::set_hook(Box::new(|_| {}));
     let serving = || {
         serve(stdin().lock(), BufWriter::new(stdout()), |settings| {
@@ -19,15 +19,15 @@ pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, Stop> {
         })
     };
     let serving = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(serving);
-    let ended = serving.map_err(Stop::internal)?.join().map_err(|_| Stop::internal("a reader of documents was lost"))?;
+    let ended = serving.map_err(CliError::internal)?.join().map_err(|_| CliError::internal("a reader of documents was lost"))?;
     // Whoever asked is gone when a pipe breaks: there is nobody to tell.
     ended.map_or(Ok(Exit::Internal), |()| Ok(Exit::Ok))
 }
 
 /// `docmill read-sheet`: writes the rows of a sheet to stdout as JSON lines, and the names of all sheets to stderr.
-pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, Stop> {
-    limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(Stop::internal)?;
-    limits::cpu_from_now(args.seconds).map_err(Stop::internal)?;
+pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, CliError> {
+    limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(CliError::internal)?;
+    limits::cpu_from_now(args.seconds).map_err(CliError::internal)?;
     std::panic::set_hook(Box::new(|_| {}));
     let (file, format, megabytes) = (args.file.clone(), args.format.clone(), args.megabytes);
     let wanted = SheetChoice { name: args.sheet.clone(), id_column: args.id_column.clone() };
@@ -35,9 +35,9 @@ pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, Stop> {
         let bytes = std::fs::read(&file).map_err(|e| e.to_string())?;
         sheet_rows(&bytes, &format, &wanted, megabytes, &mut BufWriter::new(stdout()))
     };
-    let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(reading).map_err(Stop::internal)?;
-    let read = reading.join().map_err(|_| Stop::usage("its reader broke down on it"))?;
-    let names = read.map_err(Stop::usage)?;
+    let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(reading).map_err(CliError::internal)?;
+    let read = reading.join().map_err(|_| CliError::usage("its reader broke down on it"))?;
+    let names = read.map_err(CliError::usage)?;
     // Whoever asked is gone when a pipe breaks.
     let _gone = std::io::stderr().write_all(names.join("\n").as_bytes());
     Ok(Exit::Ok)

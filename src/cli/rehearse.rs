@@ -1,15 +1,15 @@
 //! `docmill rehearse`: the whole job, against the built-in server.
 
 use super::args::RehearseArgs;
-use super::assemble::{Server, Wishes, assemble, flags};
-use super::carry_out::run_failed;
-use super::exit::{Exit, Stop};
+use super::assemble::{RunOptions, Server, assemble, flags};
+use super::exit::{CliError, Exit};
 use super::plan::{Report, more_than_once};
+use super::start_run::run_failed;
 use super::{print, settings, tables};
 use crate::ask::StopKind;
 use crate::engine::{History, Plan, Sample};
 use crate::model::{Money, RowStatus, RunFigures};
-use crate::report::{Style, duration};
+use crate::progress::{Style, duration};
 use crate::simulator::Scenario;
 use crate::store::Archive;
 use serde_json::{Value, json};
@@ -18,26 +18,26 @@ use std::path::Path;
 /// Quantiles of a measured distribution that the simulator is told.
 const QUANTILES: usize = 101;
 
-pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, Stop> {
+pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
     if !(0.001..=1000.0).contains(&args.speed) {
-        return Err(Stop::usage(format!("--speed {}: must be a number from 0.001 to 1000", args.speed)));
+        return Err(CliError::usage(format!("--speed {}: must be a number from 0.001 to 1000", args.speed)));
     }
     more_than_once(&args.what)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     runtime.block_on(rehearsed(args))
 }
 
-async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
+async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
     let (_config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let args = &RehearseArgs { what: tables::answered(&args.what, &settings)?, ..args.clone() };
-    let scratch = tempfile::tempdir().map_err(|e| Stop::usage(format!("a temporary directory cannot be made: {e}")))?;
+    let scratch = tempfile::tempdir().map_err(|e| CliError::usage(format!("a temporary directory cannot be made: {e}")))?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
     let (quantiles, source, history) = latencies(args).await?;
 
     // What plan says about the same, from the beginning.
-    let wishes = Wishes { sample, server: Server::Nobody, ..Wishes::default() };
+    let options = RunOptions { sample, server: Server::Nobody, ..RunOptions::default() };
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let mut plan = assemble(&config, settings, wishes.clone()).await?.plan;
+    let mut plan = assemble(&config, settings, options.clone()).await?.plan;
     apart(&mut plan, scratch.path());
     let report = Report::of(plan, &history).await?;
 
@@ -56,8 +56,8 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
         models: report.survey.tasks.iter().map(|task| task.model.clone()).chain([settings.llm.fallback.clone()]).collect(),
         ..Scenario::default()
     };
-    let wishes = Wishes { server: Server::Rehearsal(Box::new(scenario)), ..wishes };
-    let mut assembled = assemble(&config, settings, wishes).await?;
+    let options = RunOptions { server: Server::Rehearsal(Box::new(scenario)), ..options };
+    let mut assembled = assemble(&config, settings, options).await?;
     apart(&mut assembled.plan, scratch.path());
     assembled.plan.speed = args.speed;
     let limits_file = assembled.plan.account.limits_file();
@@ -68,17 +68,17 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
     }
     let outcome = outcome?;
     if let Some(stop) = outcome.stop.filter(|stop| stop.kind != StopKind::Sampled) {
-        return Err(Stop { exit: stop.kind.into(), message: format!("the rehearsal: {}", stop.message) });
+        return Err(CliError { exit: stop.kind.into(), message: format!("the rehearsal: {}", stop.message) });
     }
     let Some(figures) = outcome.summaries.first().map(|summary| &summary.whole_run) else {
-        return Err(Stop::internal("the rehearsal came to no result"));
+        return Err(CliError::internal("the rehearsal came to no result"));
     };
-    let archive = Archive::open(scratch.path()).map_err(Stop::internal)?;
-    let (_, bill) = archive.ok_or_else(|| Stop::internal("the rehearsal has left no store"))?.bill(None).map_err(Stop::internal)?;
+    let archive = Archive::open(scratch.path()).map_err(CliError::internal)?;
+    let (_, bill) = archive.ok_or_else(|| CliError::internal("the rehearsal has left no store"))?.bill(None).map_err(CliError::internal)?;
     let ok: u64 = outcome.summaries.iter().map(|summary| summary.totals.tally.count(RowStatus::Ok)).sum();
     let value = told(figures, &report, args.speed, &source, (ok, bill.exact()));
     print(&if args.json {
-        serde_json::to_string_pretty(&value).map_err(Stop::internal)?
+        serde_json::to_string_pretty(&value).map_err(CliError::internal)?
     } else {
         text(&value, &report, &bill.to_string())
     })?;
@@ -89,7 +89,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, Stop> {
 fn apart(plan: &mut Plan, directory: &Path) {
     directory.clone_into(&mut plan.output.dir);
     (plan.copy, plan.max_cost) = (None, None);
-    plan.told_limits.clear();
+    plan.declared_limits.clear();
 }
 
 /// How many requests the server lets through at once: a second's worth, and those that this machine has delayed on their way. What it
@@ -101,10 +101,10 @@ fn burst(per_minute: u32, speed: f64) -> u32 {
 }
 
 /// How long answers take in milliseconds, as quantiles, where that is known from, and what else is known.
-async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), Stop> {
+async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), CliError> {
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let wishes = Wishes { server: Server::Nobody, ..Wishes::default() };
-    let plan = assemble(&config, settings, wishes).await?.plan;
+    let options = RunOptions { server: Server::Nobody, ..RunOptions::default() };
+    let plan = assemble(&config, settings, options).await?.plan;
     let history = History::of(&plan).map_err(run_failed)?;
     let (quantiles, source): (Vec<f64>, _) = if let Some(latency) = args.latency_ms {
         let (low, more) = (latency as f64, args.jitter_ms.unwrap_or(0) as f64);
@@ -113,7 +113,7 @@ async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), S
         let measured = history.seconds();
         let Some(last) = measured.len().checked_sub(1) else {
             let message = "how long answers take is not known: give --latency-ms, or let `docmill plan --pilot 30` find out";
-            return Err(Stop::usage(message));
+            return Err(CliError::usage(message));
         };
         let quantiles = (0..QUANTILES).filter_map(|n| measured.get(n * last / (QUANTILES - 1))).map(|seconds| seconds * 1000.0);
         (quantiles.collect(), format!("as {} requests have taken", measured.len()))

@@ -1,17 +1,17 @@
 //! `docmill report`.
 
 use super::args::ReportArgs;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive;
-use crate::page::{self, FILE_NAME, PageError, Report, Subject, Thumbnails};
+use crate::html_report::{self, FILE_NAME, PageError, Report, Subject, Thumbnails};
 use crate::read::{InputSettings, Roots};
 use crate::store::{Archive, RunLock};
 use serde_json::Value;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-pub(super) fn report(args: &ReportArgs) -> Result<Exit, Stop> {
+pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
     let directory = &settings.output.dir;
     let comparison = comparison(directory)?;
@@ -21,38 +21,38 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, Stop> {
         at_work: RunLock::holder(directory).is_some(),
         comparison: comparison.as_ref(),
     };
-    let report = Report::gather(&archive, &subject).map_err(Stop::internal)?.ok_or_else(|| {
+    let report = Report::gather(&archive, &subject).map_err(CliError::internal)?.ok_or_else(|| {
         let store = archive.path().display();
-        Stop::usage(args.run.map_or_else(
+        CliError::usage(args.run.map_or_else(
             || format!("{store} holds no run yet: `docmill run` makes one"),
             |run| format!("{store} holds no run {run}: `docmill runs` lists those that there are"),
         ))
     })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&report).map_err(Stop::internal)?)?;
+        print(&serde_json::to_string_pretty(&report).map_err(CliError::internal)?)?;
         return Ok(Exit::Ok);
     }
     let roots = local_inputs(&archive, report.run.id, directory)?;
     let thumbnails = roots.map_or(Ok(Thumbnails::default()), |roots| Thumbnails::make(&archive, report.view, &roots, &settings.prepare));
     let to = args.to.clone().unwrap_or_else(|| directory.join(FILE_NAME));
-    write(&archive, &report, &thumbnails.map_err(Stop::internal)?, &to)?;
+    write(&archive, &report, &thumbnails.map_err(CliError::internal)?, &to)?;
     print(&format!("{}", to.display()))?;
     Ok(Exit::Ok)
 }
 
 /// Writes the page: it is there whole or not at all.
-fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, to: &Path) -> Result<(), Stop> {
+fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, to: &Path) -> Result<(), CliError> {
     let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: PageError| match error {
-        PageError::Io(error) => Stop::usage(format!("report {}: {error}; --to FILE names another place", to.display())),
-        other => Stop::internal(format!("report {}: {other}", to.display())),
+        PageError::Io(error) => CliError::usage(format!("report {}: {error}; --to FILE names another place", to.display())),
+        other => CliError::internal(format!("report {}: {other}", to.display())),
     };
     let write = || -> Result<(), PageError> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
         let mut file = BufWriter::with_capacity(1 << 16, builder.prefix(".docmill-report-").tempfile_in(directory)?);
-        page::write(archive, report, thumbnails, &mut file)?;
+        html_report::write(archive, report, thumbnails, &mut file)?;
         file.flush()?;
         let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.persist(to).map_err(|e| e.error)?;
@@ -62,18 +62,18 @@ fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, to: &Path)
 }
 
 /// What `docmill compare` has found, if it was asked.
-fn comparison(directory: &Path) -> Result<Option<Value>, Stop> {
+fn comparison(directory: &Path) -> Result<Option<Value>, CliError> {
     let path = directory.join("compare").join("compare.json");
     match std::fs::read(&path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Stop::usage(format!("{}: {error}", path.display()))),
+        Err(error) => Err(CliError::usage(format!("{}: {error}", path.display()))),
     }
 }
 
 /// The inputs of a run, if they are files on this machine and all of them are there.
-fn local_inputs(archive: &Archive, run: i64, output: &Path) -> Result<Option<Roots>, Stop> {
-    let runs = archive.runs().map_err(Stop::internal)?;
+fn local_inputs(archive: &Archive, run: i64, output: &Path) -> Result<Option<Roots>, CliError> {
+    let runs = archive.runs().map_err(CliError::internal)?;
     let Some(run) = runs.iter().find(|other| other.id == run) else { return Ok(None) };
     let Some((input, used)) = super::verify::inputs_of(run) else { return Ok(None) };
     let InputSettings { paths, rows, files_from, .. } = &input;

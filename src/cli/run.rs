@@ -1,30 +1,30 @@
 //! `docmill run`.
 
 use super::args::{InDoubt, Progress, RunArgs};
-use super::assemble::{Wishes, assemble, flags};
+use super::assemble::{RunOptions, assemble, flags};
 use super::existing::Guard;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::settings;
 use crate::model::FailureCode;
-use crate::report::Style;
+use crate::progress::Style;
 use crate::store::Retry;
 use std::io::IsTerminal as _;
 
-pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
+pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let (config, settings) = settings::load(&args.what.settings, all_flags(args))?;
-    let wishes = Wishes {
+    let options = RunOptions {
         retry: retry(args.retry_failed.as_deref())?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
         live: Some((args.what.settings.clone(), all_flags(args))),
         guard: Guard::Ask,
-        ..Wishes::default()
+        ..RunOptions::default()
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
-    let outcome = runtime.block_on(async { assemble(&config, settings, wishes).await?.run(style(args.progress, args.quiet)).await })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let outcome = runtime.block_on(async { assemble(&config, settings, options).await?.run(style(args.progress, args.quiet)).await })?;
     let exit = Exit::of(&outcome);
     if let Some(why) = outcome.not_copied {
         let next = "Its results here are whole; once this is put right, the same command copies them again and sends nothing else";
-        return Err(Stop { exit, message: format!("the run is done, and {why}. {next}") });
+        return Err(CliError { exit, message: format!("the run is done, and {why}. {next}") });
     }
     match outcome.stop {
         Some(stop) => {
@@ -35,19 +35,19 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
             };
             let next = "run the same command again to go on (`docmill status` tells more)";
             let message = format!("{}\n{} documents are done and kept{pending}{doubt}; {next}", stop.message, outcome.done);
-            Err(Stop { exit, message })
+            Err(CliError { exit, message })
         }
         None => Ok(exit),
     }
 }
 
-fn retry(asked: Option<&str>) -> Result<Retry, Stop> {
+fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
     match asked {
         None => Ok(Retry::Transient),
         Some("all") => Ok(Retry::All),
         Some(code) => FailureCode::parse(code).map(Retry::Also).ok_or_else(|| {
             let known: Vec<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
-            Stop::usage(format!("--retry-failed={code}: there is no such code; there are: {}", known.join(", ")))
+            CliError::usage(format!("--retry-failed={code}: there is no such code; there are: {}", known.join(", ")))
         }),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::RunsArgs;
 use super::compare::{Spent, spent_in};
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::history::{changes, kept};
 use super::regressions::{Past, regressions};
 use super::settings::archive_in;
@@ -11,11 +11,11 @@ use crate::engine::LIVE_CHANGES;
 use crate::store::{Pace, RunLock, RunRecord};
 use serde_json::{Map, Value, json};
 
-pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Stop> {
+pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive_in(&args.store)?;
-    let runs = archive.runs().map_err(Stop::internal)?;
+    let runs = archive.runs().map_err(CliError::internal)?;
     let at_work = RunLock::holder(&settings.output.dir);
-    let paces = archive.paces().map_err(Stop::internal)?;
+    let paces = archive.paces().map_err(CliError::internal)?;
     let mut past = Vec::new();
     let mut lines = Vec::new();
     for (at, run) in runs.iter().enumerate() {
@@ -30,10 +30,10 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Stop> {
         line["regressions"] = json!(regressions(&past, run.id));
         lines.push(line);
     }
-    let comparisons = spent_in(&settings.output.dir).map_err(Stop::internal)?;
+    let comparisons = spent_in(&settings.output.dir).map_err(CliError::internal)?;
     if args.json {
         lines.extend(comparisons.iter().map(Spent::json));
-        let text = serde_json::to_string_pretty(&lines).map_err(Stop::internal)?;
+        let text = serde_json::to_string_pretty(&lines).map_err(CliError::internal)?;
         print(&text)?;
         return Ok(Exit::Ok);
     }

@@ -1,13 +1,13 @@
 //! From files, environment and flags to checked settings.
 
 use super::args::{SettingsArgs, StoreArgs};
-use super::exit::Stop;
+use super::exit::CliError;
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
 use crate::prepare::PrepareSettings;
+use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputSettings, ReadSettings, text_file};
 use crate::remote::without_queries;
-use crate::report::{AlertSettings, ReportSettings};
 use crate::store::{Archive, StoreSettings};
 use crate::write::OutputSettings;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub(super) type Flag = (String, String, String);
 pub(super) const FILE: &str = "pipeline.toml";
 
 /// Loads and checks all layers. `flags` are those with names of their own: key, value, flag.
-pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), Stop> {
+pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), CliError> {
     lay(file(args), args, flags)
 }
 
@@ -29,29 +29,29 @@ pub(super) fn file(args: &SettingsArgs) -> Option<PathBuf> {
     args.config.clone().or_else(|| Some(Path::new(FILE).to_owned()).filter(|file| file.exists()))
 }
 
-fn lay(file: Option<PathBuf>, args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), Stop> {
+fn lay(file: Option<PathBuf>, args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), CliError> {
     let mut layers = Vec::new();
     if let Some(file) = file {
         let name = file.display().to_string();
-        let text = text_file(&file).map_err(|e| Stop::usage(format!("settings file {name}: {e}")))?;
+        let text = text_file(&file).map_err(|e| CliError::usage(format!("settings file {name}: {e}")))?;
         layers.push(Layer::File { name, text });
     }
     layers.push(Layer::Env(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()));
     let mut all = flags;
     for set in &args.set {
         let (key, value) =
-            set.split_once('=').ok_or_else(|| Stop::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
+            set.split_once('=').ok_or_else(|| CliError::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
         all.push((key.trim().to_owned(), value.to_owned(), "--set".to_owned()));
     }
     layers.push(Layer::Flags(all));
-    let (config, problems) = Config::lay(&layers).map_err(Stop::usage)?;
-    let settings = Settings::from_config(&config, problems).map_err(Stop::usage)?;
+    let (config, problems) = Config::lay(&layers).map_err(CliError::usage)?;
+    let settings = Settings::from_config(&config, problems).map_err(CliError::usage)?;
     Ok((config, settings))
 }
 
 /// The settings of a command that only has to know the output directory. If it is given, a settings file that somebody is
 /// just editing is not in the way.
-pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, Stop> {
+pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, CliError> {
     let flags = || output_flag(args.output.as_deref());
     let loaded = match load(&args.settings, flags()) {
         Err(broken) if args.output.is_some() => lay(None, &args.settings, flags()).map_err(|_| broken),
@@ -61,24 +61,24 @@ pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, Stop> {
 }
 
 /// The same, and the store there.
-pub(super) fn archive_in(args: &StoreArgs) -> Result<(Settings, Archive), Stop> {
+pub(super) fn archive_in(args: &StoreArgs) -> Result<(Settings, Archive), CliError> {
     archive_of(load_for_directory(args)?)
 }
 
 /// The settings of a command that looks at a store, and the store.
-pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), Stop> {
+pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), CliError> {
     archive_of(load(&args.settings, output_flag(args.output.as_deref()))?.1)
 }
 
-fn archive_of(settings: Settings) -> Result<(Settings, Archive), Stop> {
+fn archive_of(settings: Settings) -> Result<(Settings, Archive), CliError> {
     let directory = &settings.output.dir;
-    let archive = Archive::open(directory).map_err(Stop::usage)?;
+    let archive = Archive::open(directory).map_err(CliError::usage)?;
     let nothing = || {
         let shown = directory.display();
         let compared = super::compare::spent_in(directory).unwrap_or_default();
         let compared = compared.iter().map(|spent| format!("\n  comparison {}: {} requests, {}", spent.name, spent.requests, spent.bill));
         let compared = compared.collect::<String>();
-        Stop::usage(format!("there is no run store in {shown}: `docmill run` makes one; --output names another directory{compared}"))
+        CliError::usage(format!("there is no run store in {shown}: `docmill run` makes one; --output names another directory{compared}"))
     };
     archive.ok_or_else(nothing).map(|archive| (settings, archive))
 }

@@ -1,22 +1,22 @@
 //! `docmill simulate`.
 
 use super::args::SimulateArgs;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::print;
 use crate::simulator::{Scenario, Simulator};
 use std::path::Path;
 
-pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, Stop> {
+pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     let scenario = scenario(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     runtime.block_on(async {
         let simulator = Simulator::start(scenario, args.port).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::InvalidInput => Stop::usage(format!("scenario: {error}")),
-            _ => Stop::usage(format!("port {}: {error}", args.port)),
+            std::io::ErrorKind::InvalidInput => CliError::usage(format!("scenario: {error}")),
+            _ => CliError::usage(format!("port {}: {error}", args.port)),
         })?;
         print(&format!("listening on {0} (OpenAI clients: {0}/v1), model simulated-small; Ctrl-C ends it", simulator.base_url()))?;
-        tokio::signal::ctrl_c().await.map_err(Stop::internal)?;
-        let ledger = serde_json::to_string_pretty(&simulator.ledger()).map_err(Stop::internal)?;
+        tokio::signal::ctrl_c().await.map_err(CliError::internal)?;
+        let ledger = serde_json::to_string_pretty(&simulator.ledger()).map_err(CliError::internal)?;
         print(&ledger)?;
         simulator.stop().await;
         Ok(Exit::Ok)
@@ -24,12 +24,12 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, Stop> {
 }
 
 /// Reads a scenario file.
-pub(super) fn scenario_file(file: &Path) -> Result<Scenario, Stop> {
-    let text = crate::read::text_file(file).map_err(|e| Stop::usage(format!("scenario file {}: {e}", file.display())))?;
-    Scenario::parse(&text).map_err(|e| Stop::usage(format!("scenario file {}: {e}", file.display())))
+pub(super) fn scenario_file(file: &Path) -> Result<Scenario, CliError> {
+    let text = crate::read::text_file(file).map_err(|e| CliError::usage(format!("scenario file {}: {e}", file.display())))?;
+    Scenario::parse(&text).map_err(|e| CliError::usage(format!("scenario file {}: {e}", file.display())))
 }
 
-fn scenario(args: &SimulateArgs) -> Result<Scenario, Stop> {
+fn scenario(args: &SimulateArgs) -> Result<Scenario, CliError> {
     let mut scenario = args.scenario.as_deref().map(scenario_file).transpose()?.unwrap_or_default();
     let Scenario { seed, latency_ms, jitter_ms, requests_per_second, retry_after_s, concurrency, require_key, .. } = &mut scenario;
     set(seed, args.seed.as_ref());
@@ -40,7 +40,7 @@ fn scenario(args: &SimulateArgs) -> Result<Scenario, Stop> {
     set(concurrency, args.concurrency.as_ref());
     set(require_key, args.require_key.as_ref());
     for fault in &args.faults {
-        let wrong = || Stop::usage(format!("--fault {fault}: write KIND=SHARE, such as server_error=0.05"));
+        let wrong = || CliError::usage(format!("--fault {fault}: write KIND=SHARE, such as server_error=0.05"));
         let (kind, share) = fault.split_once('=').ok_or_else(wrong)?;
         let share: f64 = share.parse().map_err(|_| wrong())?;
         let faults = &mut scenario.faults;

@@ -3,7 +3,7 @@
 use super::args::StatusArgs;
 use super::compare::{Spent, spent_in};
 use super::existing;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive_in;
 use crate::event::line;
@@ -21,20 +21,20 @@ const SHOWN: usize = 20;
 const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it leaves them alone";
 const SKIPS: &str = "leaves the calls in doubt alone; without --in-doubt skip it sends them again";
 
-pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
+pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     if args.watch && !super::watch::watch(args)? {
         return Ok(Exit::Ok);
     }
     let (settings, archive) = archive_in(&args.store)?;
-    let runs = archive.runs().map_err(Stop::internal)?;
-    let Some(last) = runs.last() else { return Err(Stop::usage(format!("{} holds no run", archive.path().display()))) };
+    let runs = archive.runs().map_err(CliError::internal)?;
+    let Some(last) = runs.last() else { return Err(CliError::usage(format!("{} holds no run", archive.path().display()))) };
     let at_work = RunLock::holder(&settings.output.dir);
-    let comparisons = spent_in(&settings.output.dir).map_err(Stop::internal)?;
+    let comparisons = spent_in(&settings.output.dir).map_err(CliError::internal)?;
     let status = Status { comparisons, ..Status::gather(&archive, &runs, last, at_work)? };
     if args.json && args.watch {
         print(&last_line(status.json()))?;
     } else if args.json {
-        let text = serde_json::to_string_pretty(&status.json()).map_err(Stop::internal)?;
+        let text = serde_json::to_string_pretty(&status.json()).map_err(CliError::internal)?;
         print(&text)?;
     } else {
         print(status.text().trim_end())?;
@@ -46,10 +46,10 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Stop> {
 fn last_line(status: Value) -> String {
     #[derive(Serialize)]
     #[serde(tag = "event", rename_all = "snake_case")]
-    enum Told {
+    enum Line {
         Status(Value),
     }
-    line(&Told::Status(status), Timestamp::now()).unwrap_or_default()
+    line(&Line::Status(status), Timestamp::now()).unwrap_or_default()
 }
 
 struct Status<'s> {
@@ -70,13 +70,13 @@ struct Status<'s> {
 }
 
 impl<'s> Status<'s> {
-    fn gather(archive: &Archive, runs: &[RunRecord], run: &'s RunRecord, at_work: Option<Holder>) -> Result<Self, Stop> {
-        let counted = archive.run_counts(runs, run).map_err(Stop::internal)?;
-        let unsettled = archive.in_doubt().map_err(Stop::internal)?;
+    fn gather(archive: &Archive, runs: &[RunRecord], run: &'s RunRecord, at_work: Option<Holder>) -> Result<Self, CliError> {
+        let counted = archive.run_counts(runs, run).map_err(CliError::internal)?;
+        let unsettled = archive.in_doubt().map_err(CliError::internal)?;
         let is_at_work = at_work.is_some() && run.outcome.is_none();
         let (in_flight, doubts) = unsettled.into_iter().partition(|doubt| is_at_work && doubt.run == run.id);
-        let (requests, spent) = archive.bill(None).map_err(Stop::internal)?;
-        let lost = archive.lost().map_err(Stop::internal)?;
+        let (requests, spent) = archive.bill(None).map_err(CliError::internal)?;
+        let lost = archive.lost().map_err(CliError::internal)?;
         Ok(Self {
             store: archive.path().display().to_string(),
             run,

@@ -6,12 +6,12 @@
 use super::agreed_to;
 use super::args::WhatArgs;
 use super::existing::Guard;
-use super::exit::Stop;
+use super::exit::CliError;
 use super::settings::Settings;
 use crate::read::{Roots, Tables};
 
 /// What becomes of tables among the inputs, and what is said of it.
-pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tables, Option<String>), Stop> {
+pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tables, Option<String>), CliError> {
     if guard == Guard::Off || given != Tables::Ask {
         return Ok((given, None));
     }
@@ -29,12 +29,12 @@ pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tabl
     match agreed_to(&question, &format!("{what}, and would be sent as one document. {commands}. Nothing was sent"))?.as_str() {
         "r" | "rows" => Ok((Tables::Rows, None)),
         "d" | "document" => Ok((Tables::Document, None)),
-        _ => Err(Stop::usage("cancelled; nothing was sent")),
+        _ => Err(CliError::usage("cancelled; nothing was sent")),
     }
 }
 
 /// The arguments of a command that puts several runs together, which would ask each time, with what is answered to the question.
-pub(super) fn answered(what: &WhatArgs, settings: &Settings) -> Result<WhatArgs, Stop> {
+pub(super) fn answered(what: &WhatArgs, settings: &Settings) -> Result<WhatArgs, CliError> {
     // Mistakes in the inputs are reported where the runs are put together.
     let Ok(roots) = Roots::open(&settings.input, Some(Vec::new()), &settings.output.dir) else { return Ok(what.clone()) };
     let (tables, _) = settle(&roots, settings.input.tables, Guard::Ask)?;

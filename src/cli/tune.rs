@@ -5,13 +5,13 @@
 //! nothing is that costs money.
 
 use super::args::TuneArgs;
-use super::assemble::{Wishes, assemble, flags};
+use super::assemble::{RunOptions, assemble, flags};
 use super::existing::Guard;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::{print, settings};
 use crate::engine::Sample;
 use crate::model::{Change, Limit, RunFigures};
-use crate::report::Style;
+use crate::progress::Style;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
 
@@ -31,8 +31,8 @@ impl Round {
     }
 }
 
-pub(super) fn tune(args: &TuneArgs) -> Result<Exit, Stop> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+pub(super) fn tune(args: &TuneArgs) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let mut rounds: Vec<Round> = Vec::new();
     let mut changes: Vec<Change> = Vec::new();
     for seed in 0..args.rounds {
@@ -51,7 +51,7 @@ pub(super) fn tune(args: &TuneArgs) -> Result<Exit, Stop> {
     }
     let best = rounds.iter().max_by(|one, other| one.speed().total_cmp(&other.speed()));
     let Some(best) = best else {
-        return Err(Stop::usage("nothing was sent: all documents have their answers, so there is nothing to try settings with"));
+        return Err(CliError::usage("nothing was sent: all documents have their answers, so there is nothing to try settings with"));
     };
     let chosen = rounds.iter().find(|round| round.speed() * BETTER >= best.speed()).unwrap_or(best);
     let recommended = recommended(chosen);
@@ -96,14 +96,14 @@ fn outcome_of_advice(rounds: &[Round], at: usize) -> Option<String> {
 }
 
 /// A run of a few documents.
-async fn round(args: &TuneArgs, changes: &[Change], seed: u64) -> Result<RunFigures, Stop> {
+async fn round(args: &TuneArgs, changes: &[Change], seed: u64) -> Result<RunFigures, CliError> {
     let mut given = args.what.settings.clone();
     given.set.extend(changes.iter().map(|change| format!("{}={}", change.key, change.to)));
     let (config, settings) = settings::load(&given, flags(&args.what))?;
-    let wishes = Wishes { sample: Some(Sample { documents: args.documents, seed }), guard: Guard::Ask, ..Wishes::default() };
-    let outcome = assemble(&config, settings, wishes).await?.run(Style::Quiet).await?;
+    let options = RunOptions { sample: Some(Sample { documents: args.documents, seed }), guard: Guard::Ask, ..RunOptions::default() };
+    let outcome = assemble(&config, settings, options).await?.run(Style::Quiet).await?;
     match outcome.stop {
-        Some(stop) if Exit::from(stop.kind) != Exit::Ok => Err(Stop { exit: stop.kind.into(), message: stop.message }),
+        Some(stop) if Exit::from(stop.kind) != Exit::Ok => Err(CliError { exit: stop.kind.into(), message: stop.message }),
         _ => Ok(outcome.summaries.into_iter().next().map(|summary| summary.whole_run).unwrap_or_default()),
     }
 }
@@ -145,8 +145,8 @@ fn shown(rounds: &[Round], recommended: &[Change]) -> String {
 }
 
 /// Changes settings in a file and leaves everything else in it as it is.
-fn write(file: &Path, changes: &[Change]) -> Result<(), Stop> {
-    let wrong = |why: &dyn std::fmt::Display| Stop::usage(format!("{}: {why}; nothing was changed in it", file.display()));
+fn write(file: &Path, changes: &[Change]) -> Result<(), CliError> {
+    let wrong = |why: &dyn std::fmt::Display| CliError::usage(format!("{}: {why}; nothing was changed in it", file.display()));
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         read => read.map_err(|e| wrong(&e))?,
@@ -206,7 +206,7 @@ mod tests {
 #[cfg(test)]
 mod advice {
     use super::*;
-    use crate::model::{Bottleneck, Hold};
+    use crate::model::{Bottleneck, WaitReason};
 
     fn change(to: &str) -> Change {
         Change { key: "llm.concurrency", from: "8".into(), to: to.into() }
@@ -231,7 +231,7 @@ mod advice {
 
     #[test]
     fn no_more_requests_at_a_time_are_recommended_than_the_sentence_says_would_do() {
-        let limited = Limit::Held(Hold::Requests);
+        let limited = Limit::Held(WaitReason::Requests);
         for (enough, recommends) in [(Some(4), vec![]), (Some(8), vec![]), (Some(12), vec![change("12")]), (None, vec![change("64")])] {
             assert_eq!(recommended(&round("64", 9.0, limited, None, enough)), recommends, "{enough:?}");
         }
@@ -249,7 +249,7 @@ mod advice {
         let rounds = [concurrency("", 1.0, "64"), concurrency("64", 8.0, "128")];
         let text = shown(&rounds, &recommended(&rounds[1]));
         assert!(!text.contains("no faster") && text.contains("that was the last round") && text.contains("llm.concurrency = 64"), "{text}");
-        let limit = round("", 1.0, Limit::Held(Hold::Requests), Some(change("64")), Some(4));
+        let limit = round("", 1.0, Limit::Held(WaitReason::Requests), Some(change("64")), Some(4));
         assert!(shown(&[limit], &[]).contains("belongs to the account"));
     }
 }

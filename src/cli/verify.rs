@@ -2,7 +2,7 @@
 
 use super::args::StoreArgs;
 use super::existing;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use super::history::{ADDED_TO, ROOTS, USED_COLUMNS};
 use super::print;
 use super::settings::archive;
@@ -26,32 +26,32 @@ struct Receipt {
 }
 
 impl Receipt {
-    fn right(text: &str) -> Result<(), Stop> {
+    fn right(text: &str) -> Result<(), CliError> {
         print(&format!("  ok    {text}"))
     }
 
-    fn wrong(&mut self, text: &str) -> Result<(), Stop> {
+    fn wrong(&mut self, text: &str) -> Result<(), CliError> {
         self.wrong += 1;
         print(&format!("  WRONG {text}"))
     }
 
-    fn older(&mut self, text: &str) -> Result<(), Stop> {
+    fn older(&mut self, text: &str) -> Result<(), CliError> {
         self.older += 1;
         print(&format!("  older {text}"))
     }
 
-    fn say(&mut self, right: bool, text: &str) -> Result<(), Stop> {
+    fn say(&mut self, right: bool, text: &str) -> Result<(), CliError> {
         if right { Self::right(text) } else { self.wrong(text) }
     }
 }
 
-pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
+pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(args)?;
     print(&format!("{}", archive.path().display()))?;
     let mut receipt = Receipt::default();
     store(&archive, &mut receipt)?;
     books(&archive, &mut receipt)?;
-    let runs = archive.runs().map_err(Stop::internal)?;
+    let runs = archive.runs().map_err(CliError::internal)?;
     let names: BTreeSet<&str> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.as_str()).collect();
     let at_work = RunLock::holder(&settings.output.dir).is_some();
     if at_work {
@@ -61,7 +61,7 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
         files(&Published { archive: &archive, runs: &runs, job: name, output: &settings.output }, &mut receipt)?;
     }
     let views = names.iter().filter_map(|name| archive.view(Some(name), false).transpose()).collect::<Result<Vec<_>, _>>();
-    if let Some(view) = views.map_err(Stop::internal)?.into_iter().max_by_key(|view| view.run) {
+    if let Some(view) = views.map_err(CliError::internal)?.into_iter().max_by_key(|view| view.run) {
         inputs(&archive, &view, &runs, &settings.output.dir, &mut receipt)?;
     }
     match receipt {
@@ -70,12 +70,12 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
             Ok(Exit::Ok)
         }
         Receipt { wrong: 0, .. } => {
-            let is_published = !archive.published().map_err(Stop::internal)?.is_empty();
+            let is_published = !archive.published().map_err(CliError::internal)?.is_empty();
             let results = if is_published { "results are older than the store" } else { "there are no whole results yet" };
             let message = format!("nothing is wrong: {results}; run again to bring them up to date");
-            Err(Stop { exit: Exit::StoppedEarly, message })
+            Err(CliError { exit: Exit::StoppedEarly, message })
         }
-        Receipt { wrong, .. } => Err(Stop {
+        Receipt { wrong, .. } => Err(CliError {
             exit: Exit::FailedRows,
             message: if wrong == 1 {
                 "one thing does not agree, see above".to_owned()
@@ -86,24 +86,24 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, Stop> {
     }
 }
 
-fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), Stop> {
-    let damages = archive.damages().map_err(Stop::internal)?;
+fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
+    let damages = archive.damages().map_err(CliError::internal)?;
     receipt.say(damages.is_empty(), if damages.is_empty() { "the store is whole" } else { "the store is damaged:" })?;
     damages.iter().try_for_each(|damage| print(&format!("        {damage}")))
 }
 
-fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), Stop> {
-    let Bookkeeping { answers, unsettled, unfounded } = archive.bookkeeping().map_err(Stop::internal)?;
-    let (requests, bill) = archive.bill(None).map_err(Stop::internal)?;
+fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
+    let Bookkeeping { answers, unsettled, unfounded } = archive.bookkeeping().map_err(CliError::internal)?;
+    let (requests, bill) = archive.bill(None).map_err(CliError::internal)?;
     let text = format!("{answers} answers and their attempts in the ledger: {requests} requests, {bill}");
     receipt.say(unsettled.is_empty(), &text)?;
     unsettled.iter().try_for_each(|call| print(&format!("        {call}")))?;
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
     unfounded.iter().try_for_each(|document| print(&format!("        {document}")))?;
-    if let (lost @ 1.., bound) = archive.lost().map_err(Stop::internal)? {
+    if let (lost @ 1.., bound) = archive.lost().map_err(CliError::internal)? {
         print(&format!("  note  and {lost} requests of runs that died, whose end nobody knows: {}", at_most(bound)))?;
     }
-    let doubts = archive.in_doubt().map_err(Stop::internal)?;
+    let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {
         let bound = at_most(doubts.iter().map(|doubt| doubt.at_most).sum());
         print(&format!("  note  {} requests in doubt, {bound}: `docmill status` lists them", doubts.len()))?;
@@ -128,10 +128,10 @@ impl Published<'_> {
     }
 
     /// A result file made again, to nowhere: its digest, and sums over its rows.
-    fn made(&self, view: &View, format: Format) -> Result<(Digest, Totals), Stop> {
+    fn made(&self, view: &View, format: Format) -> Result<(Digest, Totals), CliError> {
         let columns = view.jobs.iter().find(|job| job.name == self.job).map_or(&[][..], |job| &job.columns);
         let has_bom = ResultFiles::has_bom(self.output, self.job);
-        let mut file = RowFile::begin(format, Hashed::new(io::sink()), columns, has_bom).map_err(Stop::internal)?;
+        let mut file = RowFile::begin(format, Hashed::new(io::sink()), columns, has_bom).map_err(CliError::internal)?;
         let mut totals = Totals::default();
         let each = |row: crate::store::StoredRow<'_>| -> Result<(), crate::engine::RunError> {
             if row.job == self.job {
@@ -142,19 +142,19 @@ impl Published<'_> {
             }
             Ok(())
         };
-        self.archive.rows(view).map_err(Stop::internal)?.read_from(0, true, each).map_err(Stop::internal)?;
-        Ok((file.finish().map_err(Stop::internal)?.finish().2, totals))
+        self.archive.rows(view).map_err(CliError::internal)?.read_from(0, true, each).map_err(CliError::internal)?;
+        Ok((file.finish().map_err(CliError::internal)?.finish().2, totals))
     }
 
-    fn view(&self, partial: bool) -> Result<Option<View>, Stop> {
-        self.archive.view(Some(self.job), partial).map_err(Stop::internal)
+    fn view(&self, partial: bool) -> Result<Option<View>, CliError> {
+        self.archive.view(Some(self.job), partial).map_err(CliError::internal)
     }
 }
 
 /// Makes every published file of a job again, and compares digests.
-fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), Stop> {
+fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliError> {
     let Some(view) = published.view(false)? else { return Ok(()) };
-    let known = published.archive.published().map_err(Stop::internal)?;
+    let known = published.archive.published().map_err(CliError::internal)?;
     // A pilot was to be only some documents.
     if let Some(run) = published.unfinished_from(view.run).filter(|run| run.outcome.as_deref() != Some("sample")) {
         let what = if view.complete { format!("results are those of run {}", view.run) } else { "results are not whole".to_owned() };
@@ -191,17 +191,17 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), Stop> {
 }
 
 /// Whether a file holds what a run has made that did not get to its end.
-fn is_of_the_newest(published: &Published<'_>, format: Format, on_disk: Digest) -> Result<bool, Stop> {
+fn is_of_the_newest(published: &Published<'_>, format: Format, on_disk: Digest) -> Result<bool, CliError> {
     let Some(view) = published.view(true)?.filter(|view| !view.complete) else { return Ok(false) };
     Ok(published.made(&view, format)?.0 == on_disk)
 }
 
 /// Sums in `summary.json` against those of the rows.
-fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) -> Result<(), Stop> {
+fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) -> Result<(), CliError> {
     let path = published.output.dir.join(published.job).join("summary.json");
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
     let read: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let expected = serde_json::to_value(totals).map_err(Stop::internal)?;
+    let expected = serde_json::to_value(totals).map_err(CliError::internal)?;
     let same = ["documents", "calls", "attempts", "tokens", "cost"].iter().all(|key| read.get(key) == expected.get(key));
     let shown = path.display();
     if !same && read["run"].as_i64().is_some_and(|run| published.unfinished_from(run).is_some()) {
@@ -211,9 +211,9 @@ fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) ->
 }
 
 /// Inputs against the digests that the results were made of.
-fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, receipt: &mut Receipt) -> Result<(), Stop> {
+fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, receipt: &mut Receipt) -> Result<(), CliError> {
     // For inputs in object storage.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Stop::internal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
     let _inside = runtime.enter();
     // Documents may have been added by several runs. The last one knows best.
     let (mut next, mut all) = (Some(view.run), Vec::new());
@@ -250,7 +250,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             None => gone += 1,
         }
     };
-    archive.documents(view.listing, each).map_err(Stop::internal)?;
+    archive.documents(view.listing, each).map_err(CliError::internal)?;
     if delivered > 0 {
         print(&format!("  note  {delivered} rows are of deliveries whose files have others in them now"))?;
     }

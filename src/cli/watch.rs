@@ -1,13 +1,13 @@
 //! `docmill status --watch`.
 
 use super::args::StatusArgs;
-use super::exit::Stop;
+use super::exit::CliError;
 use super::live::{at_work, out_of_reach};
 use super::settings::load_for_directory;
 use super::{nobody_reads, print};
 use crate::control;
 use crate::event::{RunEvent, Snapshot};
-use crate::report::{Recent, Style, Watching, line};
+use crate::progress::{Recent, Style, Watching, line};
 use serde::Deserialize;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// What is of interest of what a run tells. It may be of another version: what is not known is passed over.
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum Told {
+enum Line {
     Started {
         version: u32,
         run: i64,
@@ -30,7 +30,7 @@ enum Told {
 }
 
 /// Follows the run at work until it ends, or until nobody reads what is told. Whether somebody does.
-pub(super) fn watch(args: &StatusArgs) -> Result<bool, Stop> {
+pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
     let settings = load_for_directory(&args.store)?;
     let directory = &settings.output.dir;
     at_work(directory)?;
@@ -48,11 +48,11 @@ pub(super) fn watch(args: &StatusArgs) -> Result<bool, Stop> {
             continue;
         }
         match (serde_json::from_str(&text), &mut bars) {
-            (Ok(Told::Started { version, run, provider, model, jobs, output }), Some(bars)) => {
+            (Ok(Line::Started { version, run, provider, model, jobs, output }), Some(bars)) => {
                 bars.see(&RunEvent::Started { version, run, provider, model, jobs, output });
             }
-            (Ok(Told::Progress(seen)), Some(bars)) => bars.see(&RunEvent::Progress(*seen)),
-            (Ok(Told::Progress(seen)), None) => {
+            (Ok(Line::Progress(seen)), Some(bars)) => bars.see(&RunEvent::Progress(*seen)),
+            (Ok(Line::Progress(seen)), None) => {
                 recent.see(&seen);
                 if said.is_none_or(|at| at.elapsed() >= interval) {
                     said = Some(Instant::now());

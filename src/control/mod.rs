@@ -6,10 +6,10 @@
 //! the one that holds the lock of the directory.
 
 mod call;
-mod door;
+mod server;
 
 pub use call::{CallError, call, watch};
-pub use door::{Asked, Door};
+pub use server::{Asked, ControlServer};
 
 use serde::{Deserialize, Serialize};
 

@@ -15,8 +15,8 @@ async fn run() -> Run {
     let directory = tempfile::tempdir().unwrap();
     let (finished, mut tasks) = (CancellationToken::new(), JoinSet::new());
     let (asked_in, mut asked) = mpsc::channel::<Asked>(1);
-    let door = Door::open(directory.path()).await.unwrap();
-    tasks.spawn(door.serve(asked_in, "hello".to_owned(), Arc::new(seen::Sender::new(String::new())), finished.clone()));
+    let server = ControlServer::open(directory.path()).await.unwrap();
+    tasks.spawn(server.serve(asked_in, "hello".to_owned(), Arc::new(seen::Sender::new(String::new())), finished.clone()));
     tasks.spawn(async move {
         while let Some(Asked { request, answer }) = asked.recv().await {
             let said = match request {

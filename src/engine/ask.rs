@@ -1,15 +1,15 @@
 //! Stage 3: the calls of each document, and its row.
 
+use super::active::ActiveDocuments;
 use super::answers::{Answers, Before};
 use super::breaker::Breaker;
 use super::ledger::{CallLedger, Calls, Traced};
 use super::prepare::{Ready, State};
 use super::priming::{Role, roles};
-use super::questions::{Asks, answer};
+use super::questions::{Answerer, answer};
 use super::row::RowMaker;
-use super::under_way::UnderWay;
 use super::{Context, RunError};
-use crate::ask::{Account, Asker, Ended, Question, RunStop, StopKind};
+use crate::ask::{Account, CallOutcome, LlmClient, Question, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::failpoint;
 use crate::job::Job;
@@ -30,8 +30,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Everything that the calls of a document need, shared by all documents.
-pub(super) struct Desk {
-    pub asker: Asker,
+pub(super) struct DocumentProcessor {
+    pub client: LlmClient,
     pub store: StoreHandle,
     /// What is known about calls before they are sent.
     pub answers: Answers,
@@ -47,9 +47,9 @@ pub(super) struct Desk {
     /// The first reason to stop the whole run.
     pub stopped_by: Arc<OnceLock<RunStop>>,
     /// Documents that are under way.
-    pub under_way: Arc<UnderWay>,
+    pub active: Arc<ActiveDocuments>,
     /// Whether somebody wants to hear of each document.
-    pub tell_each: bool,
+    pub report_each: bool,
     /// Whether somebody wants to hear when it did what.
     pub trace: bool,
     pub context: Context,
@@ -109,37 +109,41 @@ impl From<RunError> for Unfinished {
     }
 }
 
-/// Asks the model about documents, at most `window` at the same time.
-pub(super) async fn ask(mut ready: Receiver<Ready>, desk: Arc<Desk>, mut window: watch::Receiver<usize>) -> Result<(), RunError> {
-    let mut under_way = JoinSet::new();
-    let meter = &desk.context.meters.ask;
+/// Answerer the model about documents, at most `window` at the same time.
+pub(super) async fn ask(
+    mut ready: Receiver<Ready>,
+    processor: Arc<DocumentProcessor>,
+    mut window: watch::Receiver<usize>,
+) -> Result<(), RunError> {
+    let mut active = JoinSet::new();
+    let meter = &processor.context.meters.ask;
     loop {
         let documents = *window.borrow_and_update();
         // Idle permits then wait for documents that are stuck, and not for new ones.
-        meter.set_full(under_way.len() >= documents);
+        meter.set_full(active.len() >= documents);
         tokio::select! {
-            Some(done) = under_way.join_next() => {
+            Some(done) = active.join_next() => {
                 done.map_err(|e| RunError::Internal(format!("a document's task was lost: {e}")))??;
             }
-            next = ready.recv(), if under_way.len() < documents => match next {
+            next = ready.recv(), if active.len() < documents => match next {
                 Some(next) => {
-                    let desk = Arc::clone(&desk);
-                    under_way.spawn(async move { desk.serve(next).await });
+                    let processor = Arc::clone(&processor);
+                    active.spawn(async move { processor.serve(next).await });
                 }
                 None => break,
             },
             Ok(()) = window.changed() => {}
         }
     }
-    while let Some(done) = under_way.join_next().await {
+    while let Some(done) = active.join_next().await {
         done.map_err(|e| RunError::Internal(format!("a document's task was lost: {e}")))??;
     }
     Ok(())
 }
 
-impl Asks for Desk {
+impl Answerer for DocumentProcessor {
     fn account(&self) -> &Account {
-        self.asker.account()
+        self.client.account()
     }
 
     fn effort(&self) -> Option<&Arc<str>> {
@@ -149,7 +153,7 @@ impl Asks for Desk {
     async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
-        let roles = if self.prime { roles(&calls, &before, &self.asker.account().prices) } else { vec![Role::Alone; calls.len()] };
+        let roles = if self.prime { roles(&calls, &before, &self.client.account().prices) } else { vec![Role::Alone; calls.len()] };
         let asking = calls.iter().zip(keys).zip(before.into_iter().zip(roles)).map(|((call, key), (before, role))| async move {
             match before {
                 Before::Answered(record) => {
@@ -174,11 +178,11 @@ impl Asks for Desk {
     }
 }
 
-impl Desk {
+impl DocumentProcessor {
     /// Takes one document to its row. A panic on the way is the row's failure: other documents go on.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held, times } = ready;
-        let turn = self.under_way.begin(&document.name);
+        let turn = self.active.begin(&document.name);
         let traced = self.trace.then(Calls::default);
         let subject = Subject {
             id,
@@ -213,9 +217,9 @@ impl Desk {
             State::Prepared(..) if subject.cancelled.is_cancelled() => without(RowStatus::Failed, cancelled()),
             State::Failed(failure) => without(RowStatus::Failed, failure),
             State::Skipped(failure) => without(RowStatus::Skipped, failure),
-            State::Prepared(facts, portions) => {
+            State::Prepared(facts, chunks) => {
                 let columns = document.row().map(|row| &row.columns);
-                let answered = answer(self, subject, &portions, columns).await;
+                let answered = answer(self, subject, &chunks, columns).await;
                 failpoint::panic_over("answered", &document.name);
                 match answered {
                     Ok(answered) => self.rows.with_answers(document, subject.job, facts, answered),
@@ -227,7 +231,7 @@ impl Desk {
         }))
     }
 
-    /// Asks, or waits for another document that is asking the same if identical calls are shared.
+    /// Answerer, or waits for another document that is asking the same if identical calls are shared.
     async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
@@ -257,13 +261,13 @@ impl Desk {
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
         let cache = !matches!(role, Role::Alone);
         let question = Question { call, document: subject.position, cache, begun, cancelled: Some(subject.cancelled) };
-        let under_way = self.context.meters.call();
-        let ended = self.asker.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await;
-        drop(under_way);
+        let active = self.context.meters.call();
+        let ended = self.client.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await;
+        drop(active);
         match ended {
-            Ended::Answered(answered, spent, attempt) => {
+            CallOutcome::Answered(answered, spent, attempt) => {
                 if self.breaker.succeeded(&call.task) {
-                    self.asker.governor().hold_to(None);
+                    self.client.governor().hold_to(None);
                 }
                 let settles = Some(ledger.close(call, Some(&answered.model), None, spent, attempt));
                 let record = CallRecord {
@@ -277,7 +281,7 @@ impl Desk {
                 self.keep(NewAnswer { document, key, call: json(&record)?, settles, replaces }).await?;
                 Ok(record)
             }
-            Ended::Failed(failure, spent, attempt) => {
+            CallOutcome::Failed(failure, spent, attempt) => {
                 let http_status = attempt.status;
                 let settles = ledger.close(call, None, Some(failure.code), spent, attempt);
                 let declined = matches!(failure.code, FailureCode::Refused | FailureCode::Filtered);
@@ -285,7 +289,7 @@ impl Desk {
                 let code = failure.code.as_str();
                 if failure.code != FailureCode::Cancelled {
                     match self.breaker.failed(&call.task, &failure, http_status, (document, key)) {
-                        Ok(suspicion) => self.asker.governor().hold_to(suspicion),
+                        Ok(suspicion) => self.client.governor().hold_to(suspicion),
                         Err(reason) => self.stop(reason),
                     }
                 }
@@ -294,15 +298,15 @@ impl Desk {
                 self.store.save_failure(failure).await.map_err(|gone| self.store_failed(gone))?;
                 Ok(record)
             }
-            Ended::RunStops(mut reason) => {
+            CallOutcome::RunStops(mut reason) => {
                 if reason.kind == StopKind::Refused {
                     reason.message = format!("{} (asked about {})", reason.message, subject.name);
                 }
                 self.stop(reason);
                 Err(Unfinished::Stopping)
             }
-            Ended::Cancelled => Ok(RowMaker::unasked(call, cancelled())),
-            Ended::Stopped => Err(Unfinished::Stopping),
+            CallOutcome::Cancelled => Ok(RowMaker::unasked(call, cancelled())),
+            CallOutcome::Stopped => Err(Unfinished::Stopping),
         }
     }
 
@@ -338,7 +342,7 @@ impl Desk {
             let calls = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
             Box::new(Trace { times, done, failure: row.failure.as_ref().map(|failure| failure.code), calls })
         });
-        let done = (self.tell_each || trace.is_some()).then(|| RunEvent::DocumentDone {
+        let done = (self.report_each || trace.is_some()).then(|| RunEvent::DocumentDone {
             document: row.document.clone(),
             job: row.job.clone(),
             status,

@@ -143,7 +143,7 @@ fn stop(task: &str, failure: &Failure, calls: &[(DocumentId, CallKey)]) -> RunSt
     let kind = if failure.code.is_transient() { StopKind::Parked } else { StopKind::Refused };
     let message = format!(
         "the last {} calls of task {task} all failed with {}, so it is not the documents; the last one said: {}. They stay pending. \
-         Mend the cause and run the same command again; if these documents are really at fault, --set llm.retry.max_systematic=0 goes on",
+         Mend the cause and run the same command again; if these documents are really at fault, --set llm.retry.max_consecutive_failures=0 goes on",
         calls.len(),
         failure.code,
         failure.message.trim_end_matches('.')

@@ -1,8 +1,8 @@
 //! Listens to signals and to other terminals, and reports the counters while the stages work.
 
 use super::Context;
-use super::live::Live;
-use super::signals::{Heard, Signals};
+use super::runtime_control::RuntimeControl;
+use super::signals::{Signal, Signals};
 use crate::ask::{Governor, RunStop, StopKind, clock_time};
 use crate::control::Asked;
 use crate::event::{RunEvent, Snapshot, line};
@@ -36,7 +36,7 @@ pub(super) struct Conductor {
     /// Tells other processes what is being waited for.
     pub notice: Arc<Notice>,
     /// Does what other terminals ask.
-    pub live: Live,
+    pub live: RuntimeControl,
     /// What they ask.
     pub asked: mpsc::Receiver<Asked>,
     /// The counters, for those who watch from there.
@@ -89,10 +89,10 @@ impl Conductor {
                     let stopping = drained_at.is_some() || context.abandon.is_cancelled();
                     match heard {
                         // One that is waiting already reads the same file.
-                        Heard::Reload => drop(reload.try_send(())),
-                        Heard::Stop(exit_code) if stopping => std::process::exit(exit_code),
-                        Heard::HungUp if stopping => {}
-                        Heard::Stop(_) | Heard::HungUp => {
+                        Signal::Reload => drop(reload.try_send(())),
+                        Signal::Stop(exit_code) if stopping => std::process::exit(exit_code),
+                        Signal::HungUp if stopping => {}
+                        Signal::Stop(_) | Signal::HungUp => {
                             drained_at = Some(Instant::now() + drain);
                             let message = stop(heard, &stopped_by, &context, drain);
                             telling.set(context.tell(RunEvent::Note { message }).fuse());
@@ -105,8 +105,8 @@ impl Conductor {
 }
 
 /// Stops admission. What is said about it.
-fn stop(heard: Heard, stopped_by: &OnceLock<RunStop>, context: &Context, drain: Duration) -> String {
-    let why = if matches!(heard, Heard::HungUp) { "its terminal was closed" } else { "stopped by a signal" };
+fn stop(heard: Signal, stopped_by: &OnceLock<RunStop>, context: &Context, drain: Duration) -> String {
+    let why = if matches!(heard, Signal::HungUp) { "its terminal was closed" } else { "stopped by a signal" };
     let _first_wins = stopped_by.set(RunStop { kind: StopKind::Signalled, message: why.to_owned() });
     context.stop.cancel();
     let most = drain.as_secs();
@@ -145,7 +145,7 @@ impl Notice {
     pub fn update(&self) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let (doing, note) = match self.governor.closed_for() {
-            _ if self.governor.standing().paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
+            _ if self.governor.status().paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
             Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
             Some(_) => return,
             None => (Doing::Nothing, String::new()),

@@ -3,7 +3,7 @@
 //! Models split text in their own way, so text has a ratio that past calls teach. Images are counted by published rules. One
 //! ratio for both would be wrong for a document whose share of image tokens differs from that of the past calls.
 
-use super::pretend::Foreseen;
+use super::dry_run::Foreseen;
 
 /// Ratios of counted to estimated input tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +55,7 @@ impl Counted {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pretend::Foreseen;
+    use super::super::dry_run::Foreseen;
     use super::*;
     use crate::insight::{Length, Order};
 

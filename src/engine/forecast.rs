@@ -5,12 +5,12 @@
 
 use super::Plan;
 use super::counted::Counted;
+use super::dry_run::Foreseen;
 use super::past::{History, mean};
-use super::pretend::Foreseen;
 use super::survey::{DocumentPlan, Survey};
 use crate::ask::Quota;
 use crate::insight::{Durations, Forecast, Interval, Length, Load, Machinery, Observed, Order, ratio_estimate, schedule};
-use crate::model::{AccountLimit, Hold, Money, Usage};
+use crate::model::{AccountLimit, Money, Usage, WaitReason};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Schedules that are played through for an interval.
@@ -150,11 +150,11 @@ impl<'p> Predictor<'p> {
     fn price(&self, call: &Foreseen, scale: f64, output: f64) -> Option<f64> {
         let counted = self.counted[call.task];
         let (all, shared) = (whole(scale * counted.tokens(call)), whole(scale * counted.shared(call)));
-        let plain = Usage { fresh: all, output: whole(output), ..Usage::default() };
+        let plain = Usage { uncached_input: all, output: whole(output), ..Usage::default() };
         let usage = match call.order {
             Order::Alone => plain,
-            Order::Leads => Usage { fresh: all - shared.min(all), cache_write: shared, ..plain },
-            Order::Follows => Usage { fresh: all - shared.min(all), cache_read: shared, ..plain },
+            Order::Leads => Usage { uncached_input: all - shared.min(all), cache_write: shared, ..plain },
+            Order::Follows => Usage { uncached_input: all - shared.min(all), cache_read: shared, ..plain },
         };
         let (prices, model) = (&self.plan.account.prices, &self.survey.tasks[call.task].model);
         let tier = self.plan.account.planned_tier(&self.plan.llm.service_tier);
@@ -280,10 +280,10 @@ impl<'p> Predictor<'p> {
     fn bounds(&self, loads: &[Vec<Load>], busy: Option<f64>) -> BTreeMap<String, f64> {
         let limited = self.limits.rates().into_iter().filter_map(|rate| {
             let name = match rate.meter {
-                Hold::Requests => "requests_per_minute",
-                Hold::InputTokens => "input_tokens_per_minute",
-                Hold::OutputTokens => "output_tokens_per_minute",
-                Hold::Tokens => "tokens_per_minute",
+                WaitReason::Requests => "requests_per_minute",
+                WaitReason::InputTokens => "input_tokens_per_minute",
+                WaitReason::OutputTokens => "output_tokens_per_minute",
+                WaitReason::Tokens => "tokens_per_minute",
                 _ => return None,
             };
             let given = self.plan.llm.limits.of(rate.meter).unwrap_or(0);

@@ -1,10 +1,10 @@
 //! One document, as a run would prepare it, and no further.
 
+use super::chunks::divide;
 use super::isolation::Isolation;
-use super::portions::divide;
 use super::route::JobSet;
 use crate::ask::Account;
-use crate::job::{Job, Portions};
+use crate::job::{Chunks, Job};
 use crate::model::{Call, Facts, Failure, Prepared};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, orders, prepare, prepare_extract, sniff};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct Inspected {
     /// The job that would take it.
     pub job: Arc<Job>,
     /// What would be sent of it.
-    pub portions: Portions,
+    pub chunks: Chunks,
     /// What would be asked about it at first; merging and combining come later.
     pub calls: Vec<Call>,
 }
@@ -44,10 +44,10 @@ pub async fn inspect(
     };
     let Prepared { content, mut facts } = prepared;
     facts.orders = orders(&content);
-    let portions = divide(&content, &mut facts, &job, longest)?;
-    let mut calls = job.calls(&portions, None, &account.model, None)?;
+    let chunks = divide(&content, &mut facts, &job, longest)?;
+    let mut calls = job.calls(&chunks, None, &account.model, None)?;
     for call in &mut calls {
         account.count_images(call);
     }
-    Ok(Inspected { facts, job, portions, calls })
+    Ok(Inspected { facts, job, chunks, calls })
 }

@@ -1,60 +1,60 @@
 //! The pipeline at work: stages, the channels between them, and the one owner of a run's state.
 //!
-//! `wiring` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
+//! `pipeline` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
 //! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
 //! `isolation` reads documents in processes of their own, `portions` divides those that are too long, `inspect` prepares one and asks
-//! nothing. `questions` is what is asked about one, in its order. `survey` goes through the first stages to see what a run would do, `pretend`
+//! nothing. `questions` is what is asked about one, in its order. `survey` goes through the first stages to see what a run would do, `dry_run`
 //! foresees its calls, and `forecast` says, with what is known from the `past`, what they would cost and take. `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
 //! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and to
 //! other terminals (`live` does what they ask, `under_way` knows who can be cancelled), and reports the counters. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
 
+mod active;
 mod answers;
 mod ask;
 mod breaker;
+mod chunks;
 mod closing;
 mod conductor;
 mod contents;
 mod counted;
+mod dry_run;
 mod forecast;
 mod inspect;
 mod isolation;
 mod ledger;
 mod list;
-mod live;
 mod memory;
 mod meter;
 mod opening;
 mod past;
-mod portions;
+mod pipeline;
 mod positions;
 mod prepare;
-mod pretend;
 mod priming;
 mod questions;
 mod read;
 mod register;
 mod route;
 mod row;
+mod runtime_control;
 mod sample;
 mod signals;
 mod summary;
 mod survey;
-mod under_way;
-mod wiring;
 mod write;
 
+pub use dry_run::{Foreseen, Past, Task};
 pub use forecast::{IfLimited, Prediction, predict};
 pub use inspect::{Inspected, inspect};
 pub use isolation::READ_DOCUMENTS;
-pub use live::{LIVE_CHANGES, LiveSettings, Revised};
 pub use past::History;
-pub use pretend::{Foreseen, Past, Task};
+pub use pipeline::run;
 pub use route::JobSet;
+pub use runtime_control::{LIVE_CHANGES, LiveSettings, Revised};
 pub use sample::Sample;
-pub use signals::{Heard, Signals};
+pub use signals::{Signal, Signals};
 pub use survey::{Changed, DocumentPlan, Survey, survey};
-pub use wiring::run;
 pub use write::{JobResults, Results};
 
 use crate::ask::{Account, ClientError, LlmSettings, RunStop};
@@ -92,7 +92,7 @@ pub struct Plan {
     /// Who is asked.
     pub account: Account,
     /// Limits of the account that are known before it is asked anything.
-    pub told_limits: Vec<AccountLimit>,
+    pub declared_limits: Vec<AccountLimit>,
     /// Another output directory whose answers are used as well.
     pub more_answers: Option<PathBuf>,
     /// How results are kept.
@@ -114,7 +114,7 @@ pub struct Plan {
     /// Whether calls that a dead run has left in doubt are not sent again.
     pub skip_in_doubt: bool,
     /// Whether watchers want to hear of each document, and not only of those that failed.
-    pub tell_each: bool,
+    pub report_each: bool,
     /// Whether they also want to hear when it did what.
     pub trace: bool,
     /// Where other settings come from while the run is at work; `None`: they stay as they are.

@@ -1,15 +1,15 @@
 //! The beginning of a run: the store, what is known in it, and what the stages work with.
 
+use super::active::ActiveDocuments;
 use super::answers::{Answers, Sharing, answers_in};
-use super::ask::Desk;
+use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
 use super::closing::columns;
 use super::meter::Meters;
 use super::row::RowMaker;
-use super::under_way::UnderWay;
 use super::{Context, Plan, RunError};
-use crate::ask::{Asker, Budget, Governor, RunStop, Transport};
-use crate::control::{Asked, Door};
+use crate::ask::{Budget, Governor, LlmClient, RunStop, Transport};
+use crate::control::{Asked, ControlServer};
 use crate::event::{RunEvent, VERSION, line};
 use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
 use jiff::Timestamp;
@@ -106,17 +106,17 @@ pub(super) fn endpoint(plan: &Plan) -> String {
 }
 
 /// What asks, and what it needs.
-pub(super) fn desk(
+pub(super) fn processor(
     plan: &Plan,
     store: StoreHandle,
     answers: Answers,
     next_attempt: i64,
-    (governor, breaker, stopped_by, under_way): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>, Arc<UnderWay>),
+    (governor, breaker, stopped_by, active): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>, Arc<ActiveDocuments>),
     context: &Context,
-) -> Result<Desk, RunError> {
+) -> Result<DocumentProcessor, RunError> {
     let transport = Transport::new(&plan.account, &plan.llm)?;
-    Ok(Desk {
-        asker: Asker::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
+    Ok(DocumentProcessor {
+        client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
         store,
         answers,
         breaker,
@@ -126,8 +126,8 @@ pub(super) fn desk(
         effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
         prime: plan.llm.prime,
         stopped_by,
-        under_way,
-        tell_each: plan.tell_each,
+        active,
+        report_each: plan.report_each,
         trace: plan.trace,
         context: context.clone(),
     })
@@ -146,14 +146,14 @@ pub(super) fn governor(plan: &Plan, budget: Budget, context: &Context) -> Govern
 }
 
 /// Lets other terminals talk to the run. It does not need them.
-pub(super) async fn open_door(
+pub(super) async fn open_control_server(
     directory: &Path,
     (asked, hello, seen): (mpsc::Sender<Asked>, String, Arc<watch::Sender<String>>),
     finished: &CancellationToken,
     beside: &mut JoinSet<()>,
     context: &Context,
 ) {
-    match Door::open(directory).await {
+    match ControlServer::open(directory).await {
         Ok(door) => drop(beside.spawn(door.serve(asked, hello, seen, finished.clone()))),
         Err(error) => {
             let message = format!("other terminals cannot talk to this run (docmill pause, set ...): {error}");

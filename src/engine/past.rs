@@ -69,7 +69,7 @@ impl History {
         };
         // What was found within the hour counts more than what an earlier run has found.
         let told = if limits.rates().iter().any(|rate| plan.llm.limits.of(rate.meter).is_none()) { &[][..] } else { &self.told };
-        limits.with_told(&plan.told_limits, &plan.llm.limits).with_told(told, &plan.llm.limits)
+        limits.with_told(&plan.declared_limits, &plan.llm.limits).with_told(told, &plan.llm.limits)
     }
 
     /// Average lengths of answers in tokens.

@@ -3,13 +3,13 @@
 //! The pool's own queue has no bound, so only as many groups are handed to it as there are workers, and one more. Every
 //! document comes back: if its work is lost, that is its failure.
 
+use super::chunks::divide;
 use super::isolation::Isolation;
 use super::memory::{Budget, Held};
-use super::portions::divide;
 use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
 use crate::failpoint;
-use crate::job::{Job, Portions};
+use crate::job::{Chunks, Job};
 use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
     Extract, ImageLimits, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
@@ -39,7 +39,7 @@ pub(super) struct Ready {
 /// Whether there is anything to ask.
 #[derive(Debug)]
 pub(super) enum State {
-    Prepared(Facts, Portions),
+    Prepared(Facts, Chunks),
     Failed(Failure),
     Skipped(Failure),
 }
@@ -184,7 +184,7 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
         .zip(states)
         .map(|(Unprepared { document, id, is_new, job, mut held, times }, state)| {
             if let Some(held) = &mut held {
-                held.shrink_to(if let State::Prepared(_, portions) = &state { bytes(portions) } else { 0 });
+                held.shrink_to(if let State::Prepared(_, chunks) = &state { bytes(chunks) } else { 0 });
             }
             Ready { document, id, is_new, job, state, held, times: DocumentTimes { ready, ..times } }
         })
@@ -192,8 +192,8 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
 }
 
 /// Bytes that are kept until the last answer.
-fn bytes(portions: &Portions) -> u64 {
-    portions.sets.iter().flatten().map(|portion| portion.content.bytes() as u64).sum()
+fn bytes(chunks: &Chunks) -> u64 {
+    chunks.sets.iter().flatten().map(|chunk| chunk.content.bytes() as u64).sum()
 }
 
 /// What is in a file, as another process reads it.
@@ -220,10 +220,10 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
                 Work::Extract(extract, reader, size) => prepare_extract(extract, reader, size, settings, images),
             };
             let Prepared { content, mut facts } = prepared?;
-            if job.flag_orders {
+            if job.flag_prompt_injection {
                 facts.orders = orders(&content);
             }
-            divide(&content, &mut facts, job, shared.longest).map(|portions| State::Prepared(facts, portions))
+            divide(&content, &mut facts, job, shared.longest).map(|chunks| State::Prepared(facts, chunks))
         };
         let all = work.into_iter().zip(&jobs);
         let states =

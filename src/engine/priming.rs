@@ -63,7 +63,7 @@ fn begin_alike(one: &Call, other: &Call) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Part;
+    use crate::model::MessagePart;
     use serde_json::json;
 
     fn call(task: &str, field: &str, tokens: u64) -> Call {
@@ -72,7 +72,7 @@ mod tests {
             axes: Vec::new(),
             model: "claude-haiku-5-5".into(),
             system: "s".into(),
-            parts: vec![Part::Text("document".into()), Part::Text(task.into())],
+            parts: vec![MessagePart::Text("document".into()), MessagePart::Text(task.into())],
             schema: Arc::new(json!({"properties": {field: {}}})),
             max_output_tokens: 1,
             effort: None,

@@ -4,16 +4,16 @@
 //! Whoever answers is another matter: a model in a run, nobody in a plan.
 
 use super::ask::{Subject, Unfinished};
-use super::portions::merge;
+use super::chunks::merge;
 use super::row::{Answered, RowMaker};
 use crate::ask::Account;
-use crate::job::{Combined, Portions};
+use crate::job::{Chunks, Combined};
 use crate::model::{Call, CallRecord};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Whoever gives answers.
-pub(super) trait Asks: Sync {
+pub(super) trait Answerer: Sync {
     /// Who is asked, and which model unless a task names its own.
     fn account(&self) -> &Account;
 
@@ -26,21 +26,21 @@ pub(super) trait Asks: Sync {
 
 /// All calls of a document: about it, merging, combining.
 pub(super) async fn answer(
-    desk: &impl Asks,
+    processor: &impl Answerer,
     subject: Subject<'_>,
-    portions: &Portions,
+    chunks: &Chunks,
     row: Option<&Map<String, Value>>,
 ) -> Result<Answered, Unfinished> {
-    let (job, model, effort) = (subject.job, &desk.account().model, desk.effort());
-    let mut calls = job.calls(portions, row, model, effort).map_err(Unfinished::Unasked)?;
+    let (job, model, effort) = (subject.job, &processor.account().model, processor.effort());
+    let mut calls = job.calls(chunks, row, model, effort).map_err(Unfinished::Unasked)?;
     for call in &mut calls {
-        desk.account().count_images(call);
+        processor.account().count_images(call);
     }
-    let mut calls = desk.ask_all(subject, calls).await?;
+    let mut calls = processor.ask_all(subject, calls).await?;
     let in_parts = calls.iter().any(|call| call.part.is_some());
     let mut answers = None;
     if in_parts {
-        let (merging, merged) = merge(desk, subject, portions, &calls).await?;
+        let (merging, merged) = merge(processor, subject, chunks, &calls).await?;
         calls.extend(merging);
         answers = Some(merged);
     }
@@ -50,7 +50,7 @@ pub(super) async fn answer(
         combined @ (Combined::Ask(_) | Combined::Unrenderable(..)) => {
             let combining = match combined {
                 Combined::Unrenderable(call, failure) => vec![RowMaker::unasked(&call, failure)],
-                Combined::Ask(call) => desk.ask_all(subject, vec![*call]).await?,
+                Combined::Ask(call) => processor.ask_all(subject, vec![*call]).await?,
                 Combined::Nothing | Combined::Done(_) => Vec::new(),
             };
             if let Some(answers) = &mut answers {

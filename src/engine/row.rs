@@ -58,8 +58,8 @@ impl RowMaker {
         let answers = answers.as_deref().unwrap_or(&calls);
         let (status, failure) = verdict(answers);
         let mut answers = job.answers(answers, &counted);
-        if job.flag_orders {
-            answers.insert(Job::ORDERS_COLUMN.to_owned(), Value::Bool(!facts.orders.is_empty()));
+        if job.flag_prompt_injection {
+            answers.insert(Job::PROMPT_INJECTION_COLUMN.to_owned(), Value::Bool(!facts.orders.is_empty()));
         }
         Row { answers, failure, input: Some(facts), calls, ..self.row(document, job, status) }
     }

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 /// What a signal wants.
 #[derive(Debug, Clone, Copy)]
-pub enum Heard {
+pub enum Signal {
     /// That the run stops. A second time it ends at once, with this exit code.
     Stop(i32),
     /// That the run stops, as its terminal is gone.
@@ -52,12 +52,12 @@ impl Signals {
     }
 
     /// Waits for a signal; gives what it wants.
-    pub async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> Signal {
         tokio::select! {
-            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => Heard::Stop(INTERRUPTED),
-            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => Heard::Stop(TERMINATED),
+            Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => Signal::Stop(INTERRUPTED),
+            Some(Some(())) = async { Some(self.terminate.as_mut()?.recv().await) } => Signal::Stop(TERMINATED),
             Some(Some(())) = async { Some(self.hang_up.as_mut()?.recv().await) } =>
-                if self.on_terminal { Heard::HungUp } else { Heard::Reload },
+                if self.on_terminal { Signal::HungUp } else { Signal::Reload },
             else => std::future::pending().await,
         }
     }
@@ -71,11 +71,11 @@ impl Signals {
     }
 
     /// Waits for a signal; gives what it wants.
-    pub async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        Heard::Stop(INTERRUPTED)
+        Signal::Stop(INTERRUPTED)
     }
 }
 

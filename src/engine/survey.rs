@@ -7,16 +7,16 @@
 use super::answers::{Answers, Sharing, answers_in};
 use super::ask::Subject;
 use super::contents::Contents;
+use super::dry_run::{DryRun, Foreseen, Shared, Task};
 use super::list::{Findings, Found, Lister, walk};
 use super::meter::Meters;
 use super::past::History;
+use super::pipeline::first_error;
 use super::positions::Positions;
 use super::prepare::{Ready, State, prepare};
-use super::pretend::{Foreseen, Pretended, Shared, Task};
 use super::read::{Reader, read};
 use super::register::Register;
 use super::summary::nothing_found;
-use super::wiring::first_error;
 use super::{Context, Plan, RunError};
 use crate::model::{FailureCode, LeftOut, RowStatus};
 use crate::store::{Archive, Catalog, RunRecord, StoreError, StoreHandle};
@@ -266,12 +266,12 @@ async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunErr
     let outcome = match state {
         State::Failed(failure) => Outcome::Failed(failure.code),
         State::Skipped(failure) => Outcome::Skipped(failure.message),
-        State::Prepared(facts, portions) => {
+        State::Prepared(facts, chunks) => {
             let (columns, never) = (document.row().map(|row| &row.columns), CancellationToken::new());
             let row = columns.map(|_| &*document.name);
             let name = &document.name;
             let subject = Subject { id, name, position: document.index, is_new, row, job: &job, cancelled: &never, traced: None };
-            match Pretended::new(shared).calls(subject, &portions, columns).await? {
+            match DryRun::new(shared).calls(subject, &chunks, columns).await? {
                 Ok(calls) => {
                     let had_a_row = !is_new && shared.had_a_row(id).await?;
                     Outcome::Calls { kind: facts.format, job: job.name.clone(), calls, had_a_row }

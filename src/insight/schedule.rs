@@ -100,7 +100,7 @@ impl Ord for Time {
 }
 
 /// A document under way.
-struct UnderWay {
+struct InFlight {
     calls: Vec<Load>,
     round: u8,
     /// Calls of this round that have not ended.
@@ -118,7 +118,7 @@ struct Play<A: Admission> {
     arrivals: u64,
     in_flight: Vec<Option<(usize, Load, A::Taken)>>,
     free: Vec<usize>,
-    under_way: HashMap<usize, UnderWay>,
+    under_way: HashMap<usize, InFlight>,
     /// Tasks whose first call is under way, with those that wait for it; `None` once it has ended.
     scouts: HashMap<usize, Option<Vec<(usize, Load)>>>,
     forecast: Forecast,
@@ -169,7 +169,7 @@ pub fn schedule<A: Admission>(
         while play.under_way.len() < machinery.documents.max(1)
             && let Some((place, calls)) = ready.pop_front()
         {
-            play.under_way.insert(place, UnderWay { calls, round: 0, open: 0, followers: Vec::new() });
+            play.under_way.insert(place, InFlight { calls, round: 0, open: 0, followers: Vec::new() });
             play.next_round(place, 0);
         }
         play.send(&mut draw);

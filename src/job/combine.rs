@@ -6,7 +6,7 @@ use super::load::COMBINE;
 use super::plan::{Template, about_tokens};
 use super::vote::{self, Ballot};
 use super::{Job, Task, field, stand_in};
-use crate::model::{Call, CallRecord, CallStatus, Failure, FailureCode, Part};
+use crate::model::{Call, CallRecord, CallStatus, Failure, FailureCode, MessagePart};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -187,7 +187,7 @@ impl Job {
                     axes: Vec::new(),
                     model: own_model.clone().unwrap_or_else(|| model.to_owned()),
                     system: Arc::clone(&self.system),
-                    parts: vec![Part::Text(text.into())],
+                    parts: vec![MessagePart::Text(text.into())],
                     schema: Arc::clone(&shape.schema),
                     max_output_tokens: *max_output_tokens,
                     effort: effort.cloned(),

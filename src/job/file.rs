@@ -47,7 +47,7 @@ pub(super) struct JobFile {
     pub tasks: Vec<TaskFile>,
     /// Whether rows say whose document tries to give orders.
     #[serde(default)]
-    pub flag_orders: bool,
+    pub flag_prompt_injection: bool,
     #[serde(default)]
     pub long: LongFile,
     #[serde(default)]

@@ -58,11 +58,14 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     let combine = Combine::new(combine, &tasks, &file.params, values).map_err(|e| format!("combine: {e}"))?;
     let columns = columns::columns(&tasks, &combine)?;
     let mut csv_columns = columns::chosen(&columns, file.columns)?;
-    if file.flag_orders {
-        if csv_columns.iter().any(|column| column == Job::ORDERS_COLUMN) {
-            return Err(format!("an answer is called `{}`, as is the column of flag_orders; rename it", Job::ORDERS_COLUMN));
+    if file.flag_prompt_injection {
+        if csv_columns.iter().any(|column| column == Job::PROMPT_INJECTION_COLUMN) {
+            return Err(format!(
+                "an answer is called `{}`, as is the column of flag_prompt_injection; rename it",
+                Job::PROMPT_INJECTION_COLUMN
+            ));
         }
-        csv_columns.insert(0, Job::ORDERS_COLUMN.to_owned());
+        csv_columns.insert(0, Job::PROMPT_INJECTION_COLUMN.to_owned());
     }
     Ok(Job {
         name: file.name,
@@ -70,7 +73,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
         input: file.input,
         system: system.into(),
         tasks,
-        flag_orders: file.flag_orders,
+        flag_prompt_injection: file.flag_prompt_injection,
         long: file.long,
         combine,
         columns,

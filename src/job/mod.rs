@@ -27,7 +27,7 @@ pub use combine::Combined;
 pub use file::{InputKind, LongMethod, Merge, Method};
 pub use load::COMBINE;
 pub use long::{LongRule, Merged};
-pub use plan::{Portions, RowColumns};
+pub use plan::{Chunks, RowColumns};
 pub use stand_in::stand_in;
 
 use crate::model::{Digest, Kind};
@@ -56,7 +56,7 @@ pub struct Job {
     system: Arc<str>,
     tasks: Vec<Task>,
     /// Whether its rows say whose document tries to give orders.
-    pub flag_orders: bool,
+    pub flag_prompt_injection: bool,
     long: file::LongFile,
     combine: combine::Combine,
     columns: Vec<Column>,
@@ -115,7 +115,7 @@ impl Job {
     }
 
     /// The column that says whose document tries to give orders.
-    pub const ORDERS_COLUMN: &str = "gives_orders";
+    pub const PROMPT_INJECTION_COLUMN: &str = "prompt_injection";
 
     /// Names of its columns, as they stand in `results.csv`.
     pub fn csv_columns(&self) -> &[String] {

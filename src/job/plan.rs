@@ -1,7 +1,7 @@
 //! From a prepared document to calls.
 
 use super::{Job, Task, Variant};
-use crate::model::{Call, Content, Failure, FailureCode, Part, Piece, Portion};
+use crate::model::{Call, Chunk, Content, ContentBlock, Failure, FailureCode, MessagePart};
 use minijinja::{Environment, UndefinedBehavior, escape_formatter};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -129,9 +129,9 @@ impl Prompt {
 
 /// What the calls of each task are about.
 #[derive(Debug, Clone)]
-pub struct Portions {
+pub struct Chunks {
     /// Divisions of the document. Most have one, and that one portion.
-    pub sets: Vec<Vec<Portion>>,
+    pub sets: Vec<Vec<Chunk>>,
     /// Which of them is that of each task.
     pub of_task: Vec<usize>,
 }
@@ -175,23 +175,23 @@ impl Job {
     /// The calls for one document, in the job file's order; what merges and combines their answers comes later. `row` are the columns of a row.
     pub fn calls(
         &self,
-        portions: &Portions,
+        chunks: &Chunks,
         row: Option<&Map<String, Value>>,
         model: &str,
         effort: Option<&Arc<str>>,
     ) -> Result<Vec<Call>, Failure> {
-        let shared: Vec<Vec<Vec<Part>>> = portions.sets.iter().map(|set| set.iter().map(shared_parts).collect()).collect();
+        let shared: Vec<Vec<Vec<MessagePart>>> = chunks.sets.iter().map(|set| set.iter().map(shared_parts).collect()).collect();
         let mut calls = Vec::new();
-        for (task, &set) in self.tasks.iter().zip(&portions.of_task) {
-            for (portion, shared) in portions.sets[set].iter().zip(&shared[set]) {
+        for (task, &set) in self.tasks.iter().zip(&chunks.of_task) {
+            for (chunk, shared) in chunks.sets[set].iter().zip(&shared[set]) {
                 for variant in &task.variants {
-                    let parts = variant.parts(portion, shared, row).map_err(|e| {
+                    let parts = variant.parts(chunk, shared, row).map_err(|e| {
                         Failure::new(FailureCode::Unrenderable, format!("task {}: the prompt cannot be made: {e}", task.id))
                     })?;
-                    let tokens = portion.content.tokens() + wording(&self.system, &parts, &portion.content, task.shape.bytes);
+                    let tokens = chunk.content.tokens() + wording(&self.system, &parts, &chunk.content, task.shape.bytes);
                     // The document stands first, unless the prompt has it somewhere in its middle.
                     let shared = parts.len().saturating_sub(1);
-                    calls.push(Call { tokens, shared, place: portion.place, ..self.call(task, variant, parts, model, effort) });
+                    calls.push(Call { tokens, shared, place: chunk.place, ..self.call(task, variant, parts, model, effort) });
                 }
             }
         }
@@ -201,7 +201,7 @@ impl Job {
         Ok(calls)
     }
 
-    fn call(&self, task: &Task, variant: &Variant, parts: Vec<Part>, model: &str, effort: Option<&Arc<str>>) -> Call {
+    fn call(&self, task: &Task, variant: &Variant, parts: Vec<MessagePart>, model: &str, effort: Option<&Arc<str>>) -> Call {
         Call {
             task: Arc::clone(&task.id),
             axes: variant.axes.clone(),
@@ -219,9 +219,9 @@ impl Job {
 }
 
 /// About how many tokens there are around the document.
-fn wording(system: &str, parts: &[Part], content: &Content, schema_bytes: usize) -> u64 {
-    let document: usize = content.0.iter().map(|piece| if let Piece::Text(text) = piece { text.body.len() } else { 0 }).sum();
-    let texts: usize = parts.iter().map(|part| if let Part::Text(text) = part { text.len() } else { 0 }).sum();
+fn wording(system: &str, parts: &[MessagePart], content: &Content, schema_bytes: usize) -> u64 {
+    let document: usize = content.0.iter().map(|piece| if let ContentBlock::Text(text) = piece { text.body.len() } else { 0 }).sum();
+    let texts: usize = parts.iter().map(|part| if let MessagePart::Text(text) = part { text.len() } else { 0 }).sum();
     about_tokens(system.len() + texts.saturating_sub(document) + schema_bytes)
 }
 
@@ -232,30 +232,30 @@ pub(super) fn about_tokens(bytes: usize) -> u64 {
 }
 
 impl Variant {
-    fn parts(&self, portion: &Portion, shared: &[Part], row: Option<&Map<String, Value>>) -> Result<Vec<Part>, String> {
+    fn parts(&self, chunk: &Chunk, shared: &[MessagePart], row: Option<&Map<String, Value>>) -> Result<Vec<MessagePart>, String> {
         // What all calls on a document share goes first, so that providers can cache it.
         let (template, has_document) = match &self.prompt {
-            Prompt::Fixed(prompt) => return Ok([shared, &[Part::Text(Arc::clone(prompt))]].concat()),
+            Prompt::Fixed(prompt) => return Ok([shared, &[MessagePart::Text(Arc::clone(prompt))]].concat()),
             Prompt::Late { template, has_document, .. } => (template, *has_document),
         };
         let row = ("row", Value::Object(row.cloned().unwrap_or_default()));
-        Ok(match (&portion.content.0[..], shared) {
-            ([Piece::Text(_)], [Part::Text(document)]) if has_document => {
+        Ok(match (&chunk.content.0[..], shared) {
+            ([ContentBlock::Text(_)], [MessagePart::Text(document)]) if has_document => {
                 let document = Value::String(document.to_string());
-                vec![Part::Text(template.render([("document", document), row])?.into())]
+                vec![MessagePart::Text(template.render([("document", document), row])?.into())]
             }
             (pieces, shared) => {
-                let attached = if let [Piece::Picture(_)] = pieces { ATTACHED_IMAGE } else { ATTACHED_DOCUMENT };
+                let attached = if let [ContentBlock::Picture(_)] = pieces { ATTACHED_IMAGE } else { ATTACHED_DOCUMENT };
                 let prompt = template.render([("document", Value::String(attached.into())), row])?;
-                [shared, &[Part::Text(prompt.into())]].concat()
+                [shared, &[MessagePart::Text(prompt.into())]].concat()
             }
         })
     }
 }
 
-fn shared_parts(portion: &Portion) -> Vec<Part> {
-    let place = portion.place.map(|(part, parts)| format!("This is part {part} of {parts} of a document.\n"));
-    let before = portion.before.as_deref().map(|end| fenced("end-of-the-part-before", end, &blake3::hash(end.as_bytes()).to_hex()));
+fn shared_parts(chunk: &Chunk) -> Vec<MessagePart> {
+    let place = chunk.place.map(|(part, parts)| format!("This is part {part} of {parts} of a document.\n"));
+    let before = chunk.before.as_deref().map(|end| fenced("end-of-the-part-before", end, &blake3::hash(end.as_bytes()).to_hex()));
     let mut heading: Option<String> = match (place, before) {
         (Some(place), Some(before)) => {
             Some(format!("{place}For context, the end of the part before, which is not to be worked on:\n{before}\n"))
@@ -263,15 +263,15 @@ fn shared_parts(portion: &Portion) -> Vec<Part> {
         (place, _) => place,
     };
     let mut parts = Vec::new();
-    for piece in &portion.content.0 {
+    for piece in &chunk.content.0 {
         match piece {
-            Piece::Picture(picture) => {
-                parts.extend(heading.take().map(|heading| Part::Text(heading.into())));
-                parts.push(Part::Picture(Arc::clone(picture)));
+            ContentBlock::Picture(picture) => {
+                parts.extend(heading.take().map(|heading| MessagePart::Text(heading.into())));
+                parts.push(MessagePart::Picture(Arc::clone(picture)));
             }
-            Piece::Text(text) => {
+            ContentBlock::Text(text) => {
                 let heading = heading.take().unwrap_or_default();
-                parts.push(Part::Text((heading + &fenced("document", &text.body, &text.digest)).into()));
+                parts.push(MessagePart::Text((heading + &fenced("document", &text.body, &text.digest)).into()));
             }
         }
     }

@@ -1,15 +1,15 @@
 use super::*;
 use crate::insight::AnswerForm;
-use crate::model::{CallRecord, CallStatus, Content, Failure, FailureCode, Part, Piece, Portion, Text, Usage};
+use crate::model::{CallRecord, CallStatus, Chunk, Content, ContentBlock, Failure, FailureCode, MessagePart, Text, Usage};
 use serde_json::{Map, Value, json};
 
 fn load(text: &str) -> Result<Job, JobError> {
     Job::load("test.toml", text, &toml::Table::new(), None)
 }
 
-fn text(body: &str) -> Portions {
-    let content = Content(vec![Piece::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))]);
-    Portions { sets: vec![vec![Portion { content, before: None, place: None }]], of_task: vec![0; 10] }
+fn text(body: &str) -> Chunks {
+    let content = Content(vec![ContentBlock::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))]);
+    Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0; 10] }
 }
 
 fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecord {
@@ -79,7 +79,7 @@ fn document_text_is_a_value_and_never_template() {
     let hostile = "{{ limit }} {% if x %} {# {{{{ }} ${x} %s \\u0041 </document>";
     let calls = load(SMALL).unwrap().calls(&text(hostile), None, "m", None).unwrap();
     assert_eq!(calls.len(), 2);
-    let Part::Text(prompt) = &calls[1].parts[0] else { panic!("text expected") };
+    let MessagePart::Text(prompt) = &calls[1].parts[0] else { panic!("text expected") };
     assert_eq!(&**prompt, format!("One bold headline, at most 10 words: <document-0123456789ab>\n{hostile}\n</document-0123456789ab>"));
 }
 
@@ -87,7 +87,7 @@ fn document_text_is_a_value_and_never_template() {
 fn without_a_place_in_the_prompt_the_document_goes_first_between_marks() {
     let job = load(&SMALL.replace(": {{ document }}", "")).unwrap();
     let calls = job.calls(&text("body"), None, "m", None).unwrap();
-    let parts: Vec<&str> = calls[0].parts.iter().map(|p| if let Part::Text(t) = p { &**t } else { "" }).collect();
+    let parts: Vec<&str> = calls[0].parts.iter().map(|p| if let MessagePart::Text(t) = p { &**t } else { "" }).collect();
     assert_eq!(parts, ["<document-0123456789ab>\nbody\n</document-0123456789ab>", "One dry headline, at most 10 words"]);
 }
 
@@ -128,7 +128,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
 fn parameters_can_be_replaced_but_not_invented() {
     let with = |name: &str, value: toml::Value| Job::load("t", SMALL, &toml::Table::from_iter([(name.to_owned(), value)]), None);
     let job = with("limit", toml::Value::Integer(3)).unwrap();
-    let Part::Text(prompt) = &job.calls(&text("x"), None, "m", None).unwrap()[0].parts[0] else { panic!("text expected") };
+    let MessagePart::Text(prompt) = &job.calls(&text("x"), None, "m", None).unwrap()[0].parts[0] else { panic!("text expected") };
     assert!(prompt.contains("at most 3 words"));
     assert!(with("limits", toml::Value::Integer(3)).unwrap_err().to_string().contains("it has: limit"));
     assert!(with("limit", toml::Value::Boolean(true)).unwrap_err().to_string().contains("takes integer"));
@@ -142,7 +142,7 @@ fn the_aggregation_is_told_what_is_missing() {
         record("assess", &[("material", "wood")], None),
     ];
     let Combined::Ask(call) = job.combine(&records, "m", None) else { panic!("a call expected") };
-    let Part::Text(prompt) = &call.parts[0] else { panic!("text expected") };
+    let MessagePart::Text(prompt) = &call.parts[0] else { panic!("text expected") };
     assert!(prompt.contains(r#""suitability": 9"#), "{prompt}");
     assert!(prompt.contains("{{ x }}") && prompt.contains("wood (refused)"), "{prompt}");
     assert!(matches!(job.combine(&records[1..], "m", None), Combined::Nothing));

@@ -1,6 +1,6 @@
 //! What holds a run back.
 
-use super::Hold;
+use super::WaitReason;
 use serde::Serialize;
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum Limit {
     /// `llm.documents`.
     Documents,
     /// A limit, or another reason why requests were kept back.
-    Held(Hold),
+    Held(WaitReason),
     /// One document at the end.
     Straggler,
     /// The server, which was away, or silent for all requests at once.
@@ -83,7 +83,7 @@ impl fmt::Display for Limit {
     }
 }
 
-impl fmt::Display for Hold {
+impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ledger => "the ledger",

@@ -17,7 +17,7 @@ pub struct Call {
     /// Instructions that come before everything else.
     pub system: Arc<str>,
     /// What the user message holds. What calls on one document share stands first, what differs last.
-    pub parts: Vec<Part>,
+    pub parts: Vec<MessagePart>,
     /// JSON schema of the answer.
     pub schema: Arc<Value>,
     /// Limit for the answer itself, in tokens; room for thinking is added by the dialect.
@@ -37,7 +37,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// A piece of a user message.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub enum MessagePart {
     /// Text.
     Text(Arc<str>),
     /// An image.
@@ -66,11 +66,11 @@ impl Call {
         field(self.effort.as_deref().unwrap_or("").as_bytes());
         for part in &self.parts {
             match part {
-                Part::Text(text) => {
+                MessagePart::Text(text) => {
                     field(b"text");
                     field(text.as_bytes());
                 }
-                Part::Picture(picture) => {
+                MessagePart::Picture(picture) => {
                     field(picture.media_type.as_bytes());
                     field(picture.digest.as_bytes());
                 }
@@ -85,8 +85,8 @@ impl Call {
         const WRAPPING: usize = 1000;
         let schema = self.schema.to_string().len();
         let parts = self.parts.iter().map(|part| match part {
-            Part::Text(text) => text.len() as u64,
-            Part::Picture(picture) => picture.most_tokens,
+            MessagePart::Text(text) => text.len() as u64,
+            MessagePart::Picture(picture) => picture.most_tokens,
         });
         (self.system.len() + schema + WRAPPING) as u64 + parts.sum::<u64>()
     }
@@ -94,8 +94,8 @@ impl Call {
     /// Input tokens that its images are estimated to take.
     pub fn image_tokens(&self) -> u64 {
         let images = self.parts.iter().map(|part| match part {
-            Part::Text(_) => 0,
-            Part::Picture(picture) => picture.tokens,
+            MessagePart::Text(_) => 0,
+            MessagePart::Picture(picture) => picture.tokens,
         });
         images.sum()
     }
@@ -103,15 +103,15 @@ impl Call {
     /// Input tokens of the beginning that it shares with other calls on its document, estimated.
     pub fn shared_tokens(&self) -> u64 {
         let own = self.parts.iter().skip(self.shared).map(|part| match part {
-            Part::Text(text) => text.len() as u64 / BYTES_PER_TOKEN,
-            Part::Picture(picture) => picture.tokens,
+            MessagePart::Text(text) => text.len() as u64 / BYTES_PER_TOKEN,
+            MessagePart::Picture(picture) => picture.tokens,
         });
         self.tokens.saturating_sub(own.sum())
     }
 
     /// Tokens of the texts that it shares with other calls on its document, estimated: those of the document.
     pub fn document_tokens(&self) -> u64 {
-        let texts = self.parts.iter().take(self.shared).map(|part| if let Part::Text(text) = part { text.len() as u64 } else { 0 });
+        let texts = self.parts.iter().take(self.shared).map(|part| if let MessagePart::Text(text) = part { text.len() as u64 } else { 0 });
         texts.sum::<u64>() / BYTES_PER_TOKEN
     }
 
@@ -153,7 +153,7 @@ mod tests {
             axes: vec![("material".into(), "metal".into())],
             model: "m".into(),
             system: "s".into(),
-            parts: vec![Part::Text("a".into()), Part::Text("b".into())],
+            parts: vec![MessagePart::Text("a".into()), MessagePart::Text("b".into())],
             schema: Arc::new(json!({"type": "object"})),
             max_output_tokens: 100,
             effort: None,
@@ -169,7 +169,7 @@ mod tests {
         let changes: [fn(&mut Call); 6] = [
             |c| c.model = "n".into(),
             |c| c.system = "t".into(),
-            |c| c.parts = vec![Part::Text("ab".into())],
+            |c| c.parts = vec![MessagePart::Text("ab".into())],
             |c| c.schema = Arc::new(json!({"type": "array"})),
             |c| c.max_output_tokens = 101,
             |c| c.effort = Some("low".into()),

@@ -16,11 +16,11 @@ pub struct Prepared {
 
 /// The part of a document that goes to the model: its pieces in reading order. Never empty. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Content(pub Vec<Piece>);
+pub struct Content(pub Vec<ContentBlock>);
 
 /// A piece of a document. An image and a text have one; a document with scanned pages has several.
 #[derive(Debug, Clone)]
-pub enum Piece {
+pub enum ContentBlock {
     /// An encoded image.
     Picture(Arc<Picture>),
     /// Decoded text.
@@ -30,18 +30,18 @@ pub enum Piece {
 impl Content {
     /// Bytes that this content keeps in memory.
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(Piece::bytes).sum()
+        self.0.iter().map(ContentBlock::bytes).sum()
     }
 
     /// Tokens that this content is estimated to cost as input.
     pub fn tokens(&self) -> u64 {
-        self.0.iter().map(Piece::tokens).sum()
+        self.0.iter().map(ContentBlock::tokens).sum()
     }
 }
 
 /// As much of a document as one call is about: all of it, or a part of one that is too long.
 #[derive(Debug, Clone)]
-pub struct Portion {
+pub struct Chunk {
     /// What the call is about.
     pub content: Content,
     /// The end of the part before, for context.
@@ -50,7 +50,7 @@ pub struct Portion {
     pub place: Option<(u32, u32)>,
 }
 
-impl Piece {
+impl ContentBlock {
     /// Bytes that this piece keeps in memory.
     pub fn bytes(&self) -> usize {
         match self {

@@ -11,7 +11,7 @@ pub struct Reply {
     /// The text of the answer; thinking is left out.
     pub text: String,
     /// Why the model stopped.
-    pub stop: Stop,
+    pub stop: FinishReason,
     /// What it used, as the provider states it.
     pub usage: Usage,
     /// The model that answered, as the provider states it.
@@ -26,7 +26,7 @@ pub struct Reply {
 
 /// Why a model stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
+pub enum FinishReason {
     /// It was finished.
     Complete,
     /// It reached the token limit.
@@ -41,7 +41,7 @@ pub enum Stop {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Input tokens read at full price.
-    pub fresh: u64,
+    pub uncached_input: u64,
     /// Input tokens read from the prompt cache.
     pub cache_read: u64,
     /// Input tokens written to the prompt cache.
@@ -53,13 +53,13 @@ pub struct Usage {
 impl Usage {
     /// All input tokens, cached or not.
     pub fn input(self) -> u64 {
-        self.fresh.saturating_add(self.cache_read).saturating_add(self.cache_write)
+        self.uncached_input.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
 }
 
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.fresh = self.fresh.saturating_add(other.fresh);
+        self.uncached_input = self.uncached_input.saturating_add(other.uncached_input);
         self.cache_read = self.cache_read.saturating_add(other.cache_read);
         self.cache_write = self.cache_write.saturating_add(other.cache_write);
         self.output = self.output.saturating_add(other.output);

@@ -21,13 +21,13 @@ pub struct StageUse {
     pub blocked: f64,
     /// Of `ask`: kept back, and by what.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub held: BTreeMap<Hold, f64>,
+    pub held: BTreeMap<WaitReason, f64>,
 }
 
 /// What keeps requests back although fewer than `llm.concurrency` are in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Hold {
+pub enum WaitReason {
     /// The attempt is being written to the ledger.
     Ledger,
     /// Requests a minute.
@@ -52,7 +52,7 @@ pub enum Hold {
     Pause,
 }
 
-impl Hold {
+impl WaitReason {
     /// What a limit of this kind counts, in words.
     pub fn counts(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use super::{Bill, Bottleneck, CallStatus, Digest, Hold, QueueUse, Row, StageUse, Tally, Usage};
+use super::{Bill, Bottleneck, CallStatus, Digest, QueueUse, Row, StageUse, Tally, Usage, WaitReason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Add;
@@ -139,7 +139,7 @@ pub struct RunFigures {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AccountLimit {
     /// What it counts.
-    pub meter: Hold,
+    pub meter: WaitReason,
     /// How much a minute allows.
     pub per_minute: f64,
     /// How much may be used at once.

@@ -4,7 +4,7 @@
 //! it finds is a reason to look at the row, and no proof; what it does not find may be there all the same: the fence around
 //! documents and the schema of answers are what protects.
 
-use crate::model::{Content, Piece};
+use crate::model::{Content, ContentBlock};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -40,7 +40,7 @@ static WORDINGS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// What sounds like orders to a model, as it stands in the document.
 pub fn orders(content: &Content) -> Vec<String> {
-    let texts = content.0.iter().filter_map(|piece| if let Piece::Text(text) = piece { Some(&*text.body) } else { None });
+    let texts = content.0.iter().filter_map(|piece| if let ContentBlock::Text(text) = piece { Some(&*text.body) } else { None });
     let found = texts.flat_map(|text| WORDINGS.iter().flat_map(|wordings| wordings.find_iter(text)));
     found.take(QUOTES).map(|found| shown(found.as_str())).collect()
 }

@@ -5,7 +5,7 @@
 
 use super::documents::{Extract, Page, PageImage};
 use super::{ImageLimits, TextSettings, text};
-use crate::model::{Content, Facts, Failure, FailureCode, Kind, PageFacts, Picture, Piece, Prepared};
+use crate::model::{Content, ContentBlock, Facts, Failure, FailureCode, Kind, PageFacts, Picture, Prepared};
 use std::fmt::Write as _;
 use std::mem::take;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(super) fn prepare(
                 if numbered {
                     content.extend(text::piece(&format!("[page {number}{FOLLOWS}")));
                 }
-                content.push(Piece::Picture(Arc::new(picture(image, limits))));
+                content.push(ContentBlock::Picture(Arc::new(picture(image, limits))));
             }
         }
     }

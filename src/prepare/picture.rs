@@ -6,7 +6,7 @@
 
 use super::decode::{self, Source};
 use super::{ImageLimits, ImageSettings, encode, frames};
-use crate::model::{Content, Facts, Failure, Kind, Picture, Piece, Prepared};
+use crate::model::{Content, ContentBlock, Facts, Failure, Kind, Picture, Prepared};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::ImageFormat;
@@ -54,7 +54,7 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         note: frames_note(format, frames),
     };
     let picture = picture(&file, sent_format, sent_size, &limits);
-    Ok(Prepared { content: Content(vec![Piece::Picture(Arc::new(picture))]), facts })
+    Ok(Prepared { content: Content(vec![ContentBlock::Picture(Arc::new(picture))]), facts })
 }
 
 fn picture(file: &[u8], format: ImageFormat, (width, height): (u32, u32), limits: &ImageLimits) -> Picture {

@@ -7,19 +7,20 @@
 use super::chunks::chunks;
 use super::pages::FOLLOWS;
 use super::{text, tokens};
-use crate::model::{Content, Piece, Portion, Text};
+use crate::model::{Chunk, Content, ContentBlock, Text};
 use std::sync::Arc;
 
 /// Divides a document into parts of at most `limit` tokens. Each has the last `overlap` tokens of the one before at hand.
-pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Portion> {
-    let mut parts: Vec<Vec<Piece>> = Vec::new();
+pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
+    let mut parts: Vec<Vec<ContentBlock>> = Vec::new();
     let mut room = 0;
     for piece in content.0.iter().flat_map(|piece| pieces(piece, limit)) {
         match parts.last_mut() {
             Some(part) if piece.tokens() <= room => part.push(piece.clone()),
             _ => {
-                let label = parts.last_mut().and_then(|part| part.pop_if(|last| matches!(piece, Piece::Picture(_)) && is_label(last)));
-                room = limit.saturating_sub(label.as_ref().map_or(0, Piece::tokens));
+                let label =
+                    parts.last_mut().and_then(|part| part.pop_if(|last| matches!(piece, ContentBlock::Picture(_)) && is_label(last)));
+                room = limit.saturating_sub(label.as_ref().map_or(0, ContentBlock::tokens));
                 parts.push(label.into_iter().chain([piece.clone()]).collect());
                 parts.retain(|part| !part.is_empty());
             }
@@ -33,15 +34,15 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Portion> {
         .into_iter()
         .zip(befores)
         .zip(1..)
-        .map(|((part, before), n)| Portion { content: Content(part), before, place: Some((n, count)) })
+        .map(|((part, before), n)| Chunk { content: Content(part), before, place: Some((n, count)) })
         .collect()
 }
 
 /// A document with its tokens counted one by one: those of long texts were estimated.
 pub fn counted(content: &Content) -> Content {
-    let exact = |piece: &Piece| match piece {
-        Piece::Text(text) => Piece::Text(Arc::new(Text { tokens: tokens::exact(&text.body), ..Text::clone(text) })),
-        Piece::Picture(picture) => Piece::Picture(Arc::clone(picture)),
+    let exact = |piece: &ContentBlock| match piece {
+        ContentBlock::Text(text) => ContentBlock::Text(Arc::new(Text { tokens: tokens::exact(&text.body), ..Text::clone(text) })),
+        ContentBlock::Picture(picture) => ContentBlock::Picture(Arc::clone(picture)),
     };
     Content(content.0.iter().map(exact).collect())
 }
@@ -56,7 +57,7 @@ pub fn truncate(content: &Content, limit: u64) -> Content {
             kept.push(piece.clone());
             continue;
         }
-        if let Piece::Text(whole) = piece {
+        if let ContentBlock::Text(whole) = piece {
             kept.extend(text::exact_piece(beginning(&whole.body, room)));
         }
         break;
@@ -67,8 +68,8 @@ pub fn truncate(content: &Content, limit: u64) -> Content {
     Content(kept)
 }
 
-fn is_label(piece: &Piece) -> bool {
-    matches!(piece, Piece::Text(text) if text.body.ends_with(FOLLOWS))
+fn is_label(piece: &ContentBlock) -> bool {
+    matches!(piece, ContentBlock::Text(text) if text.body.ends_with(FOLLOWS))
 }
 
 /// As much of the beginning of a text as `limit` tokens hold, up to the end of a word.
@@ -87,8 +88,8 @@ fn beginning(text: &str, limit: u64) -> &str {
 }
 
 /// A piece in pieces that fit.
-fn pieces(piece: &Piece, limit: u64) -> Vec<Piece> {
-    let Piece::Text(whole) = piece else { return vec![piece.clone()] };
+fn pieces(piece: &ContentBlock, limit: u64) -> Vec<ContentBlock> {
+    let ContentBlock::Text(whole) = piece else { return vec![piece.clone()] };
     if whole.tokens <= limit || is_label(piece) {
         return vec![piece.clone()];
     }
@@ -96,8 +97,8 @@ fn pieces(piece: &Piece, limit: u64) -> Vec<Piece> {
 }
 
 /// The last tokens of a piece, from the beginning of a word.
-fn end_of(piece: &Piece, count: u64) -> Option<Arc<str>> {
-    let Piece::Text(text) = piece else { return None };
+fn end_of(piece: &ContentBlock, count: u64) -> Option<Arc<str>> {
+    let ContentBlock::Text(text) = piece else { return None };
     if count == 0 {
         return None;
     }
@@ -120,9 +121,9 @@ mod tests {
         Content(text::piece(body).into_iter().collect())
     }
 
-    fn bodies(portions: &[Portion]) -> Vec<String> {
-        let body = |piece: &Piece| if let Piece::Text(text) = piece { text.body.to_string() } else { "(image)".to_owned() };
-        portions.iter().map(|portion| portion.content.0.iter().map(body).collect()).collect()
+    fn bodies(chunks: &[Chunk]) -> Vec<String> {
+        let body = |piece: &ContentBlock| if let ContentBlock::Text(text) = piece { text.body.to_string() } else { "(image)".to_owned() };
+        chunks.iter().map(|chunk| chunk.content.0.iter().map(body).collect()).collect()
     }
 
     #[test]
@@ -150,11 +151,11 @@ mod tests {
     fn a_beginning_may_take_all_the_room_there_is() {
         let pages = ["One page of some words. ", "Another page of other words. ", "The last page."].map(|page| page.repeat(9));
         let whole = Content(pages.iter().filter_map(|page| text::piece(page)).collect());
-        let two: u64 = whole.0[..2].iter().map(Piece::tokens).sum();
+        let two: u64 = whole.0[..2].iter().map(ContentBlock::tokens).sum();
         let beginning = |limit: u64| {
             let content = truncate(&whole, limit);
             assert!(content.tokens() <= limit, "{limit}: {}", content.tokens());
-            bodies(&[Portion { content, before: None, place: None }]).concat()
+            bodies(&[Chunk { content, before: None, place: None }]).concat()
         };
         assert_eq!(beginning(two), pages[..2].concat());
         assert_ne!(beginning(two - 1), pages[..2].concat());
@@ -167,7 +168,7 @@ mod tests {
         let label = |n: u32| text::piece(&format!("[page {n}{FOLLOWS}")).unwrap();
         let image = |tokens: u64| {
             let base64 = bytes::Bytes::new();
-            Piece::Picture(Arc::new(Picture {
+            ContentBlock::Picture(Arc::new(Picture {
                 media_type: "image/jpeg",
                 base64,
                 digest: String::new(),

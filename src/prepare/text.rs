@@ -5,7 +5,7 @@
 //! who want them gone.
 
 use super::{TextSettings, encoding, tokens};
-use crate::model::{Content, Facts, Failure, FailureCode, Kind, Piece, Prepared, Text};
+use crate::model::{Content, ContentBlock, Facts, Failure, FailureCode, Kind, Prepared, Text};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -50,22 +50,22 @@ pub(super) fn tidy<'t>(text: &'t str, settings: &TextSettings) -> Cow<'t, str> {
 }
 
 /// A tidy text with about as many tokens as it has; `None` if it is empty.
-pub(super) fn piece(body: &str) -> Option<Piece> {
+pub(super) fn piece(body: &str) -> Option<ContentBlock> {
     counted(body, tokens::about)
 }
 
 /// A tidy text with exactly as many tokens as it has; `None` if it is empty.
-pub(super) fn exact_piece(body: &str) -> Option<Piece> {
+pub(super) fn exact_piece(body: &str) -> Option<ContentBlock> {
     counted(body, tokens::exact)
 }
 
-fn counted(body: &str, count: fn(&str) -> u64) -> Option<Piece> {
+fn counted(body: &str, count: fn(&str) -> u64) -> Option<ContentBlock> {
     if body.is_empty() {
         return None;
     }
     let digest = blake3::hash(body.as_bytes()).to_hex().to_string();
     let tokens = count(body);
-    Some(Piece::Text(Arc::new(Text { body: Arc::from(body), digest, tokens })))
+    Some(ContentBlock::Text(Arc::new(Text { body: Arc::from(body), digest, tokens })))
 }
 
 /// Words, as white space separates them. Line by line: most lines are ASCII, for which there is a much faster way to the

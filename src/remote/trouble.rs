@@ -26,7 +26,7 @@ impl Trouble {
     pub(super) fn of(error: &Error, secrets: &[SecretString]) -> Self {
         let chain = chain(error);
         let whole = chain.first().map_or("", String::as_str);
-        let said = Said::find(whole);
+        let said = XmlError::find(whole);
         let text = match &said {
             Some(said) => said.to_string(),
             None => chain.last().cloned().unwrap_or_default(),
@@ -46,14 +46,14 @@ fn chain(error: &Error) -> Vec<String> {
 }
 
 /// What a server replied. The client gives it as text alone.
-struct Said<'t> {
+struct XmlError<'t> {
     status: u16,
     reason: &'t str,
     code: &'t str,
     message: &'t str,
 }
 
-impl<'t> Said<'t> {
+impl<'t> XmlError<'t> {
     fn find(text: &'t str) -> Option<Self> {
         let (_, rest) = text.split_once("status code: ")?;
         let (line, body) = rest.split_once(": ").unwrap_or((rest, ""));
@@ -71,7 +71,7 @@ impl<'t> Said<'t> {
     }
 }
 
-impl std::fmt::Display for Said<'_> {
+impl std::fmt::Display for XmlError<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { status, reason, code, message } = self;
         write!(f, "the server said {status} {reason}")?;

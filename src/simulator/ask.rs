@@ -24,7 +24,7 @@ pub(super) struct Mark {
 /// How the answer is to be sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Delivery {
-    /// Piece by piece.
+    /// ContentBlock by piece.
     pub(super) stream: bool,
     /// With the usage at the end of the stream, where that is a choice.
     pub(super) usage: bool,

@@ -5,7 +5,7 @@
 
 use super::ask::Ask;
 use super::bill::Tokens;
-use super::limits::{Charge, Meter, Standing};
+use super::limits::{Charge, LimitKind, LimitState};
 use super::openai::{chat, chat_reply, responses, responses_reply};
 use super::scenario::RetryAfter;
 use super::script::Events;
@@ -47,7 +47,7 @@ pub(super) enum Problem {
     UnknownPath(String),
     TooLarge,
     RateLimited {
-        meter: Meter,
+        meter: LimitKind,
         /// What the client is told, where the body tells it.
         wait: Option<Duration>,
     },
@@ -151,10 +151,10 @@ impl Dialect {
     }
 
     /// The rate-limit headers of one meter.
-    pub(super) fn limit_headers(self, standing: &Standing) -> Vec<(String, String)> {
+    pub(super) fn limit_headers(self, state: &LimitState) -> Vec<(String, String)> {
         match self {
-            Self::Anthropic => anthropic::limit_headers(standing).into(),
-            Self::OpenAi | Self::Responses => openai::limit_headers(standing).into(),
+            Self::Anthropic => anthropic::limit_headers(state).into(),
+            Self::OpenAi | Self::Responses => openai::limit_headers(state).into(),
             Self::Gemini => Vec::new(),
         }
     }

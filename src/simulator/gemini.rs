@@ -8,7 +8,7 @@ use super::anthropic::short_id;
 use super::ask::{Ask, AskBuilder, Delivery, Form};
 use super::bill::Tokens;
 use super::dialect::{End, Problem};
-use super::limits::{Charge, Meter};
+use super::limits::{Charge, LimitKind};
 use super::picture;
 use super::script::{Events, pieces};
 use hyper::{StatusCode, Uri};
@@ -91,7 +91,7 @@ fn invalid(message: &str) -> Problem {
 
 /// All input counts, output does not.
 pub(super) fn charge(tokens: Tokens) -> Charge {
-    vec![(Meter::Requests, 1), (Meter::Input, tokens.input())]
+    vec![(LimitKind::Requests, 1), (LimitKind::Input, tokens.input())]
 }
 
 /// The body of a 200.
@@ -168,9 +168,9 @@ pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
     (status, json!({ "error": error }).to_string())
 }
 
-fn exhausted(meter: Meter, wait: Option<Duration>) -> Value {
+fn exhausted(meter: LimitKind, wait: Option<Duration>) -> Value {
     let (metric, id) = match meter {
-        Meter::Requests => ("generate_requests_per_model", "GenerateRequestsPerMinutePerProjectPerModel"),
+        LimitKind::Requests => ("generate_requests_per_model", "GenerateRequestsPerMinutePerProjectPerModel"),
         _ => ("generate_content_paid_tier_input_token_count", "GenerateContentPaidTierInputTokensPerModelPerMinute"),
     };
     let violation = json!({ "quotaMetric": format!("generativelanguage.googleapis.com/{metric}"), "quotaId": id });

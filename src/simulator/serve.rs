@@ -4,8 +4,8 @@
 
 use super::bill::Rates;
 use super::cache::Cache;
-use super::desk::{Desk, JSON};
 use super::dialect::{Dialect, Problem};
+use super::handler::{JSON, RequestHandler};
 use super::ledger::{Ledger, Outcome};
 use super::limits::Limits;
 use super::pace::Pace;
@@ -125,10 +125,10 @@ async fn call(shared: Arc<Shared>, dialect: Dialect, request: Request<Incoming>,
     let mut visit = shared.ledger.arrive(shared.pace.now());
     let id = format!("req_sim_{:08}", shared.next_id.fetch_add(1, Ordering::Relaxed));
     let (head, body) = request.into_parts();
-    let desk = Desk { shared: &shared, dialect, id: &id };
+    let handler = RequestHandler { shared: &shared, dialect, id: &id };
     let plan = match Limited::new(body, MAX_REQUEST).collect().await {
-        Ok(body) => desk.plan(&head, &body.to_bytes(), &mut visit),
-        Err(error) if error.is::<LengthLimitError>() => desk.refuse(&Problem::TooLarge),
+        Ok(body) => handler.plan(&head, &body.to_bytes(), &mut visit),
+        Err(error) if error.is::<LengthLimitError>() => handler.refuse(&Problem::TooLarge),
         Err(_) => return Err(Broken), // the client left while sending
     };
     drop(head);

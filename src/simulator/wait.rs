@@ -7,19 +7,19 @@ use std::time::{Duration, SystemTime};
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct RetryHint {
     /// From now on.
     pub(super) wait: Option<Duration>,
     pub(super) header: Option<(&'static str, String)>,
 }
 
 /// Tells a wait that was computed, unless a fixed one, in seconds, is to be told.
-pub(super) fn tell(form: RetryAfter, fixed_s: f64, computed: Duration, now: SystemTime) -> Told {
+pub(super) fn tell(form: RetryAfter, fixed_s: f64, computed: Duration, now: SystemTime) -> RetryHint {
     let fixed = Duration::try_from_secs_f64(fixed_s).unwrap_or_default();
     let is_fixed = !fixed.is_zero();
     let wait = if is_fixed { fixed } else { computed };
     let (wait, header) = match form {
-        RetryAfter::None => return Told { wait: None, header: None },
+        RetryAfter::None => return RetryHint { wait: None, header: None },
         RetryAfter::Seconds if is_fixed => (wait, ("retry-after", fixed_s.to_string())),
         RetryAfter::Seconds => {
             let seconds = up(wait);
@@ -36,7 +36,7 @@ pub(super) fn tell(form: RetryAfter, fixed_s: f64, computed: Duration, now: Syst
             (then.saturating_sub(now), ("retry-after", date))
         }
     };
-    Told { wait: Some(wait), header: Some(header) }
+    RetryHint { wait: Some(wait), header: Some(header) }
 }
 
 /// Whole seconds, rounded up.

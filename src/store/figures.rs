@@ -78,7 +78,7 @@ impl Archive {
     pub fn attempts(&self, run: i64, mut each: impl FnMut(AttemptRecord)) -> Result<(), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT document, call, attempt, queued_ms, sent_ms, ended_ms, outcome,
-                fresh_tokens + cache_read_tokens + cache_write_tokens, cache_read_tokens, output_tokens, pico_usd
+                uncached_input_tokens + cache_read_tokens + cache_write_tokens, cache_read_tokens, output_tokens, pico_usd
                 FROM attempts WHERE run = ?1 ORDER BY id";
             let mut statement = self.connection().prepare(sql)?;
             let mut rows = statement.query([run])?;

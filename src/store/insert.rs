@@ -82,12 +82,12 @@ pub(super) fn attempt(t: &Transaction<'_>, run: Run, attempt: &NewAttempt) -> Re
 }
 
 pub(super) fn settle(t: &Transaction<'_>, settlement: &Settlement) -> Result<()> {
-    let sql = "UPDATE attempts SET sent_ms = ?2, first_byte_ms = ?3, ended_ms = ?4, outcome = ?5, fresh_tokens = ?6,
+    let sql = "UPDATE attempts SET sent_ms = ?2, first_byte_ms = ?3, ended_ms = ?4, outcome = ?5, uncached_input_tokens = ?6,
         cache_read_tokens = ?7, cache_write_tokens = ?8, output_tokens = ?9, pico_usd = ?10 WHERE id = ?1";
     let Settlement { attempt, outcome, usage, cost, moments } = settlement;
     let (sent, first_byte, ended) =
         (moments.sent.as_millisecond(), moments.first_byte.map(Timestamp::as_millisecond), moments.ended.as_millisecond());
-    let tokens = (usage.fresh, usage.cache_read, usage.cache_write, usage.output);
+    let tokens = (usage.uncached_input, usage.cache_read, usage.cache_write, usage.output);
     let values = (attempt, sent, first_byte, ended, outcome, tokens.0, tokens.1, tokens.2, tokens.3, cost.map(Money::pico));
     t.prepare_cached(sql)?.execute(values).map(|_| ())
 }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 const SPENT: &str = "SELECT ifnull(sum(CASE
         WHEN outcome IS NULL OR outcome IN ('lost', 'lost_reply', 'timed_out') THEN at_most_pico_usd
-        WHEN outcome = 'bad_reply' AND fresh_tokens + cache_read_tokens + cache_write_tokens = 0 THEN at_most_pico_usd
+        WHEN outcome = 'bad_reply' AND uncached_input_tokens + cache_read_tokens + cache_write_tokens = 0 THEN at_most_pico_usd
         WHEN outcome IN ('overloaded', 'rate_limited', 'server_error')
-            AND fresh_tokens + cache_read_tokens + cache_write_tokens > 0 THEN at_most_pico_usd
+            AND uncached_input_tokens + cache_read_tokens + cache_write_tokens > 0 THEN at_most_pico_usd
         ELSE ifnull(pico_usd, at_most_pico_usd) END), 0) FROM attempts";
 
 impl Archive {
@@ -39,7 +39,8 @@ impl Store {
     /// that have neither an answer nor a failure, and what was sent for them is in the ledger alone.
     pub fn left_open(&self) -> Result<HashMap<(DocumentId, CallKey), Spent>, StoreError> {
         let read = || {
-            let sql = "SELECT t.document, t.call_key, count(*), sum(t.outcome IN ('lost_reply', 'timed_out')), sum(t.fresh_tokens),
+            let sql =
+                "SELECT t.document, t.call_key, count(*), sum(t.outcome IN ('lost_reply', 'timed_out')), sum(t.uncached_input_tokens),
                     sum(t.cache_read_tokens), sum(t.cache_write_tokens), sum(t.output_tokens),
                     CASE WHEN count(t.pico_usd) = count(*) THEN sum(t.pico_usd) END, sum(t.ended_ms - t.sent_ms)
                 FROM attempts t LEFT JOIN answers a ON a.document = t.document AND a.call_key = t.call_key
@@ -55,7 +56,7 @@ impl Store {
                 let spent = Spent {
                     attempts: row.get(2)?,
                     maybe_billed: row.get(3)?,
-                    usage: Usage { fresh: tokens(4)?, cache_read: tokens(5)?, cache_write: tokens(6)?, output: tokens(7)? },
+                    usage: Usage { uncached_input: tokens(4)?, cache_read: tokens(5)?, cache_write: tokens(6)?, output: tokens(7)? },
                     cost: row.get::<_, Option<u64>>(8)?.map(Money::from_pico),
                     // Clocks may be set back.
                     seconds: row.get::<_, Option<i64>>(9)?.unwrap_or_default().max(0) as f64 / 1000.0,

@@ -60,8 +60,13 @@ pub(super) fn is_no_room(error: &io::Error) -> bool {
 const APPLICATION_ID: i32 = 0x646f_636d;
 
 /// One step for each version: entry N takes a store from version N to N + 1. Steps are never changed, only added.
-const MIGRATIONS: [&str; 4] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql"), include_str!("schema/4.sql")];
+const MIGRATIONS: [&str; 5] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
+];
 
 /// Opens the writing connection, bringing the tables to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {

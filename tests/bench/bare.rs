@@ -1,8 +1,8 @@
 //! What docmill is compared with: a loop that sends the same bodies and reads the replies, and does nothing else.
 
 use docmill::ask::dialect::{Dialect, Extra, Shape};
-use docmill::job::{Job, Portions};
-use docmill::model::{Content, Piece, Portion, Text};
+use docmill::job::{Chunks, Job};
+use docmill::model::{Chunk, Content, ContentBlock, Text};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,9 +49,9 @@ pub fn run(url: &str, directory: &str, concurrency: usize) {
 }
 
 /// A text as calls are about it.
-fn whole(text: Text) -> Portions {
-    let content = Content(vec![Piece::Text(Arc::new(text))]);
-    Portions { sets: vec![vec![Portion { content, before: None, place: None }]], of_task: vec![0] }
+fn whole(text: Text) -> Chunks {
+    let content = Content(vec![ContentBlock::Text(Arc::new(text))]);
+    Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0] }
 }
 
 fn body(job: &Job, file: &Path) -> Vec<u8> {

@@ -155,7 +155,7 @@ fn alerts_that_hang_hold_up_no_other_and_the_end_not_for_long() {
 fn a_run_of_few_documents_is_judged_at_its_end() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"]);
-    let workspace = workspace(&server, 10).set("llm.retry.max_systematic", 0);
+    let workspace = workspace(&server, 10).set("llm.retry.max_consecutive_failures", 0);
     workspace.write("pipeline.toml", "[[alert]]\nwhen = \"failure_rate > 0.5\"\nrun = [\"sh\", \"-c\", \"cat > facts\"]\n");
     let run = workspace.run(["--job", "echo.toml", "--events", "events"]).exits(3);
     run.says(&["alert sent: docmill run 1 in \"output\": failure_rate > 0.5, it is 1 (of the last 10 documents)"]);

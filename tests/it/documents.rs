@@ -139,7 +139,7 @@ fn what_would_be_sent_can_be_seen_without_sending_it() {
 const LONG: &str = r#"
 name = "echo"
 input = "text"
-flag_orders = true
+flag_prompt_injection = true
 [long]
 METHOD
 max_input_tokens = 60
@@ -178,7 +178,7 @@ fn a_long_document_is_divided_and_its_answers_become_one() {
     assert!(said.len() > 1, "{said:?}");
     let all: Vec<String> = (1..=20).map(|n: i32| n.to_string()).collect();
     assert_eq!(said.join(","), all.join(","), "each sentence is in one part");
-    assert_eq!((csv.column("gives_orders"), &*csv.rows[1]["said"]), (vec!["false", "true"], "1"));
+    assert_eq!((csv.column("prompt_injection"), &*csv.rows[1]["said"]), (vec!["false", "true"], "1"));
     let rows = run.jsonl("echo");
     assert_eq!(rows[0]["input"]["parts"], json!(said.len()));
     let parts: Vec<&Value> = rows[0]["calls"].as_array().unwrap().iter().map(|call| &call["part"]).collect();

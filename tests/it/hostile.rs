@@ -143,7 +143,7 @@ fn in_any_mixture_of_failures_no_call_is_sent_more_often_than_its_budget_and_non
             _ => Reply::Garbage,
         })
         .start();
-    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", ATTEMPTS).set("llm.retry.max_systematic", 0);
+    let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", ATTEMPTS).set("llm.retry.max_consecutive_failures", 0);
     workspace.write("echo.toml", ECHO);
     for n in 0..120 {
         workspace.doc(format!("{n:03}.txt"), format!("docid:{n}"));

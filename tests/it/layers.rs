@@ -25,8 +25,8 @@ const LEVELS: [(&str, u32); 23] = [
     ("control", 2),
     ("simulator", 2),
     ("engine", 3),
-    ("page", 3),
-    ("report", 3),
+    ("html_report", 3),
+    ("progress", 3),
     ("cli", 4),
     ("lib", 5),
 ];
@@ -35,7 +35,7 @@ const LEVELS: [(&str, u32); 23] = [
 const BESIDE: [(&str, &str); 2] = [("event", "model"), ("repair", "model")];
 
 /// Who may use less than the rule of levels grants.
-const ONLY: [(&str, &[&str]); 1] = [("report", &["event", "model"])];
+const ONLY: [(&str, &[&str]); 1] = [("progress", &["event", "model"])];
 
 /// What the pure modules must not mention. (`failpoint` is none of them: it is there for tests, and empty otherwise.)
 const IMPURE: [&str; 6] = ["tokio", "std::fs", "std::net", "std::env", "Instant", "SystemTime"];
@@ -285,7 +285,7 @@ fn the_finder_of_arrows_finds_them() {
         fn f() -> char { let _ = crate::write::files(); '"' }
         #[cfg(test)]
         mod tests { use crate::cli::Args; fn g() { if true {} } }
-        fn after() { crate::report::watch() }
+        fn after() { crate::progress::watch() }
     "##;
     let source = Source::new("read/walk.rs", text);
     let uses: Vec<(usize, String)> = source.uses().into_iter().map(|(line, path)| (line, path.join("::"))).collect();
@@ -296,7 +296,7 @@ fn the_finder_of_arrows_finds_them() {
         (3, "store::Store"),
         (7, "engine::Plan"),
         (10, "write::files"),
-        (13, "report::watch"),
+        (13, "progress::watch"),
     ];
     assert_eq!(uses, wanted.map(|(line, path)| (line, path.to_owned())));
     let arrows = source.arrows();
@@ -308,8 +308,8 @@ fn the_finder_of_arrows_finds_them() {
             .arrows()
             .is_empty()
     );
-    assert_eq!(Source::new("report/mod.rs", "use crate::event::E; use crate::model::M; use crate::read::R;").arrows().len(), 1);
-    assert_eq!(Source::new("engine/ask.rs", "use crate::report::R; use crate::ask::A;").arrows().len(), 1);
+    assert_eq!(Source::new("progress/mod.rs", "use crate::event::E; use crate::model::M; use crate::read::R;").arrows().len(), 1);
+    assert_eq!(Source::new("engine/ask.rs", "use crate::progress::R; use crate::ask::A;").arrows().len(), 1);
     assert_eq!(Source::new("config/mod.rs", "use crate::job::J;").arrows().len(), 1);
     assert_eq!(Source::new("misc.rs", "").arrows(), ["src/misc.rs: is in no level"]);
     assert_eq!(Source::new("job/plan.rs", "use std::fs;\n// tokio\nlet t = Instant::now();").impurities().len(), 2);

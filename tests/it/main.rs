@@ -29,6 +29,7 @@ mod layers;
 mod limits;
 mod live;
 mod manual;
+mod migration;
 mod money;
 mod order;
 mod plan;

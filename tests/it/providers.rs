@@ -102,7 +102,7 @@ fn anthropic_is_asked_as_its_reference_says() {
     let row = &run.jsonl("material")[0];
     for call in row["calls"].as_array().unwrap() {
         let usage = &call["usage"];
-        let (fresh, output) = (usage["fresh"].as_f64().unwrap(), usage["output"].as_f64().unwrap());
+        let (fresh, output) = (usage["uncached_input"].as_f64().unwrap(), usage["output"].as_f64().unwrap());
         let cost = fresh * 0.1e-6 + 20.0 * 0.01e-6 + output * 0.5e-6;
         let stated = call["cost_usd"].as_f64().unwrap();
         assert!((stated - cost).abs() < 1e-12, "{stated} is not {cost}");
@@ -144,10 +144,11 @@ fn openai_is_asked_as_its_reference_says() {
     let usage = &call["usage"];
     assert_eq!(usage["cache_read"], 20);
     let text = &ledger.asks.iter().find(|ask| ask.docid.as_deref() == Some("t2")).unwrap().text;
-    assert!(usage["fresh"].as_u64().unwrap() < 200 + text.len() as u64 / 4, "{usage}");
-    let all = usage["fresh"].as_u64().unwrap() + 20;
+    assert!(usage["uncached_input"].as_u64().unwrap() < 200 + text.len() as u64 / 4, "{usage}");
+    let all = usage["uncached_input"].as_u64().unwrap() + 20;
     let from_csv: u64 = run.csv("text").rows[0]["input_tokens"].parse().unwrap();
-    let sum: u64 = run.jsonl("text")[0]["calls"].as_array().unwrap().iter().map(|c| c["usage"]["fresh"].as_u64().unwrap() + 20).sum();
+    let sum: u64 =
+        run.jsonl("text")[0]["calls"].as_array().unwrap().iter().map(|c| c["usage"]["uncached_input"].as_u64().unwrap() + 20).sum();
     assert!(all > 0 && from_csv == sum, "input_tokens {from_csv}, calls {sum}");
 }
 
@@ -438,7 +439,7 @@ fn no_piece_of_a_key_is_left_where_a_long_message_is_cut() {
             Reply::StatusText(400, format!("{}{KEY} and more", "x".repeat(before)))
         })
         .start();
-    let workspace = anthropic(&server).set("llm.retry.max_systematic", 0);
+    let workspace = anthropic(&server).set("llm.retry.max_consecutive_failures", 0);
     for before in (0..1200).step_by(11) {
         workspace.doc(format!("{before}.txt"), format!("docid:k{before}"));
     }

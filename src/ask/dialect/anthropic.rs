@@ -3,7 +3,7 @@
 use super::{Body, Extra, SchemaStyle, body, content, finish, schema, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
-use crate::model::{Call, FailureCode, Part, Reply};
+use crate::model::{Call, FailureCode, MessagePart, Reply};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -53,10 +53,10 @@ fn text(text: &str) -> Value {
     json!({"type": "text", "text": text})
 }
 
-fn part(part: &Part) -> Value {
+fn part(part: &MessagePart) -> Value {
     match part {
-        Part::Text(said) => text(said),
-        Part::Picture(picture) => json!({
+        MessagePart::Text(error) => text(error),
+        MessagePart::Picture(picture) => json!({
             "type": "image",
             "source": {"type": "base64", "media_type": picture.media_type, "data": body::placeholder(picture)},
         }),

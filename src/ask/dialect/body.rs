@@ -1,6 +1,6 @@
 //! A request body framed around shared bytes.
 
-use crate::model::{Part, Picture};
+use crate::model::{MessagePart, Picture};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub struct Body {
 
 impl Body {
     /// Serialises `json`, in which images stand as placeholders.
-    pub fn new(json: &impl Serialize, parts: &[Part]) -> Self {
+    pub fn new(json: &impl Serialize, parts: &[MessagePart]) -> Self {
         // Strings, numbers, lists and maps with string keys: there is nothing in a request that cannot be written.
         let frame = Bytes::from(serde_json::to_vec(json).unwrap_or_default());
         let mut pieces = Vec::new();
@@ -117,8 +117,8 @@ pub(super) fn one_text(blocks: Vec<Value>, may_stand: bool) -> Value {
     }
 }
 
-fn pictures(parts: &[Part]) -> impl Iterator<Item = &Arc<Picture>> {
-    parts.iter().filter_map(|part| if let Part::Picture(picture) = part { Some(picture) } else { None })
+fn pictures(parts: &[MessagePart]) -> impl Iterator<Item = &Arc<Picture>> {
+    parts.iter().filter_map(|part| if let MessagePart::Picture(picture) = part { Some(picture) } else { None })
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -3,8 +3,8 @@
 //! Only an error that names a field as unknown is a complaint. One that merely mentions a field, beside the length of a
 //! document or a failed sampler, is not: it is about that document.
 
+use super::error_text::{ErrorText, has};
 use super::errors::Meaning;
-use super::said::{Said, has};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -42,12 +42,12 @@ struct Words {
     unknown: Vec<String>,
     document: Vec<String>,
     codes: Vec<String>,
-    part: Vec<Part>,
+    part: Vec<MessagePart>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Part {
+struct MessagePart {
     #[serde(rename = "part")]
     about: FormPart,
     names: Vec<String>,
@@ -69,10 +69,10 @@ pub struct Complaint {
 
 impl Complaint {
     /// The complaint of an error, if it is one.
-    pub(super) fn of(said: &Said, meaning: Meaning) -> Option<Self> {
+    pub(super) fn of(error: &ErrorText, meaning: Meaning) -> Option<Self> {
         let about_form = match meaning {
             Meaning::Rejected | Meaning::Denied => true,
-            Meaning::Model | Meaning::Server => matches!(said.outer, 400 | 404 | 422 | 500),
+            Meaning::Model | Meaning::Server => matches!(error.outer, 400 | 404 | 422 | 500),
             _ => false,
         };
         if !about_form {
@@ -80,21 +80,21 @@ impl Complaint {
         }
         let any = |text: &str, words: &[String]| words.iter().any(|word| has(text, word));
         let about_document = |sentence: &str| any(sentence, &WORDS.document);
-        let sentences = said.wording.split(['\n', ';', '|', '!']).flat_map(|line| line.split(". "));
+        let sentences = error.wording.split(['\n', ';', '|', '!']).flat_map(|line| line.split(". "));
         let mut sentences: Vec<String> =
             sentences.filter(|sentence| any(sentence, &WORDS.unknown) && !about_document(sentence)).map(ToOwned::to_owned).collect();
         // The field that an error points at is named, wherever its code or its wording call it unknown.
-        if said.codes.iter().any(|code| WORDS.codes.contains(code)) || !sentences.is_empty() {
-            sentences.extend(said.fields.iter().cloned());
+        if error.codes.iter().any(|code| WORDS.codes.contains(code)) || !sentences.is_empty() {
+            sentences.extend(error.fields.iter().cloned());
         }
-        let strong = WORDS.part.iter().filter(|part| any(&said.wording, &part.phrases) && !is_sampling(&said.wording));
+        let strong = WORDS.part.iter().filter(|part| any(&error.wording, &part.phrases) && !is_sampling(&error.wording));
         let parts: Vec<FormPart> = strong.map(|part| part.about).collect();
         // A server that failed may fail for other reasons: it has to say more.
         if meaning == Meaning::Server && parts.is_empty() {
             sentences.retain(|sentence| WORDS.part.iter().any(|part| part.about == FormPart::Schema && any(sentence, &part.names)));
         }
         let complains = !sentences.is_empty() || !parts.is_empty();
-        complains.then(|| Self { sentences, parts, wording: said.wording.clone() })
+        complains.then(|| Self { sentences, parts, wording: error.wording.clone() })
     }
 
     /// Whether it is about a part of the form.

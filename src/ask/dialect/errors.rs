@@ -3,7 +3,7 @@
 //! The provider's own code decides before the HTTP status, and the wording of a message only where nothing else can.
 
 use super::complaint::Complaint;
-use super::said::{Said, has};
+use super::error_text::{ErrorText, has};
 use super::{HttpReply, wait};
 use crate::ask::fault::{Class, Fault, Pressure, StopKind};
 use crate::model::FailureCode;
@@ -82,24 +82,24 @@ fn folded(code: &str) -> String {
 }
 
 impl Row {
-    fn fits(&self, said: &Said, codes: &[String], waits: bool) -> bool {
+    fn fits(&self, error: &ErrorText, codes: &[String], waits: bool) -> bool {
         (self.codes.is_empty() || self.codes.iter().any(|code| codes.contains(code)))
-            && (self.statuses.is_empty() || self.statuses.contains(&said.status))
-            && (self.phrases.is_empty() || self.phrases.iter().any(|phrase| has(&said.wording, phrase)))
-            && (!self.page || said.page)
+            && (self.statuses.is_empty() || self.statuses.contains(&error.status))
+            && (self.phrases.is_empty() || self.phrases.iter().any(|phrase| has(&error.wording, phrase)))
+            && (!self.page || error.page)
             && !(self.unless_wait && waits)
     }
 }
 
-fn meaning(said: &Said, retry_after: Option<Duration>) -> Meaning {
-    let codes: Vec<String> = said.codes.iter().map(|code| folded(code)).collect();
-    let row = TABLE.error.iter().find(|row| row.fits(said, &codes, retry_after.is_some()));
+fn meaning(error: &ErrorText, retry_after: Option<Duration>) -> Meaning {
+    let codes: Vec<String> = error.codes.iter().map(|code| folded(code)).collect();
+    let row = TABLE.error.iter().find(|row| row.fits(error, &codes, retry_after.is_some()));
     match row.map_or(Meaning::Rejected, |row| row.means) {
-        Meaning::Limit if said.is_daily() && retry_after.is_none() => Meaning::Later,
+        Meaning::Limit if error.is_daily() && retry_after.is_none() => Meaning::Later,
         // A failure inside a 200 that nothing is known about came after work was begun.
-        Meaning::Rejected if said.status == 200 => Meaning::Server,
+        Meaning::Rejected if error.status == 200 => Meaning::Server,
         // An unknown status of the server's side, unless it says that it never will.
-        Meaning::Rejected if said.status >= 500 && !matches!(said.status, 501 | 505) => Meaning::Server,
+        Meaning::Rejected if error.status >= 500 && !matches!(error.status, 501 | 505) => Meaning::Server,
         other => other,
     }
 }
@@ -121,9 +121,9 @@ pub(super) fn is_error(json: &Value) -> bool {
 /// A body with a status of success that is no JSON.
 pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
     // Some firewalls refuse politely.
-    let mut said = Said::read(http.status, None, http.body);
-    said.status = 400;
-    if said.page && meaning(&said, None) == Meaning::Filtered {
+    let mut error = ErrorText::read(http.status, None, http.body);
+    error.status = 400;
+    if error.page && meaning(&error, None) == Meaning::Filtered {
         return sort(http, None);
     }
     let message = format!("the reply is not JSON: {}", super::excerpt(http.body));
@@ -135,36 +135,36 @@ pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
 pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
     // Google wraps errors of streams in a list of one.
     let json = json.map(|json| json.get(0).unwrap_or(json));
-    let mut said = Said::read(http.status, json, http.body);
+    let mut error = ErrorText::read(http.status, json, http.body);
     if let Some(kind) = (http.header)("x-amzn-errortype") {
-        said.codes.push(kind.split(':').next().unwrap_or_default().to_owned());
+        error.codes.push(kind.split(':').next().unwrap_or_default().to_owned());
     }
-    if said.page && (200..300).contains(&said.status) {
-        said.status = 400;
+    if error.page && (200..300).contains(&error.status) {
+        error.status = 400;
     }
-    let retry_after = wait::asked(http.header, json, &said.message);
-    let meaning = meaning(&said, retry_after);
+    let retry_after = wait::asked(http.header, json, &error.message);
+    let meaning = meaning(&error, retry_after);
     if let Some(target) = (http.header)("location").filter(|_| (300..400).contains(&http.status)) {
-        said.message = format!("the server sends us on to {target}; {}", said.message);
+        error.message = format!("the server sends us on to {target}; {}", error.message);
     }
     let (mut class, code, pressure) = explain(meaning, retry_after);
-    let complaint = Complaint::of(&said, meaning).map(Box::new);
+    let complaint = Complaint::of(&error, meaning).map(Box::new);
     // The provider's own word counts more than our table, except where a person must act.
-    let retry = (http.header)("x-should-retry").and_then(|word| word.parse().ok()).or(said.retryable);
+    let retry = (http.header)("x-should-retry").and_then(|word| word.parse().ok()).or(error.retryable);
     match (retry, &class, meaning) {
         (Some(false), Class::Refused { .. } | Class::BadReply, _) => class = Class::Permanent,
         (Some(true), Class::Permanent, Meaning::Rejected) => class = Class::Refused { retry_after },
         _ => {}
     }
     let code = if meaning == Meaning::Rejected && class != Class::Permanent { FailureCode::ServerError } else { code };
-    let status = if said.status == said.outer { said.status.to_string() } else { format!("{} ({} inside)", said.outer, said.status) };
-    let hint = TABLE.hint.iter().find(|hint| hint.phrases.iter().any(|phrase| has(&said.wording, phrase)));
+    let status = if error.status == error.outer { error.status.to_string() } else { format!("{} ({} inside)", error.outer, error.status) };
+    let hint = TABLE.hint.iter().find(|hint| hint.phrases.iter().any(|phrase| has(&error.wording, phrase)));
     let hint = hint.map_or_else(String::new, |hint| format!(". {}", hint.says));
-    let message = match said.codes.iter().find(|code| !code.contains(' ')) {
-        Some(reason) => format!("HTTP {status} {reason}: {}{hint}", said.message),
-        None => format!("HTTP {status}: {}{hint}", said.message),
+    let message = match error.codes.iter().find(|code| !code.contains(' ')) {
+        Some(reason) => format!("HTTP {status} {reason}: {}{hint}", error.message),
+        None => format!("HTTP {status}: {}{hint}", error.message),
     };
-    Fault { status: Some(said.status), pressure, complaint, ..Fault::new(class, code, message) }
+    Fault { status: Some(error.status), pressure, complaint, ..Fault::new(class, code, message) }
 }
 
 fn explain(meaning: Meaning, retry_after: Option<Duration>) -> (Class, FailureCode, Pressure) {

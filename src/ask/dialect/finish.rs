@@ -1,7 +1,7 @@
 //! Why a model stopped, in the words of all providers: one table.
 
 use crate::ask::fault::{Class, Fault};
-use crate::model::{FailureCode, Stop, Usage};
+use crate::model::{FailureCode, FinishReason, Usage};
 
 /// What a finish reason means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,20 +97,20 @@ pub(super) fn is_open(word: &str) -> bool {
 }
 
 /// The end of a reply with this finish reason and this text. `why` is the provider's explanation.
-pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usage) -> Result<Stop, Fault> {
-    let Some(word) = word.filter(|word| !is_open(word)) else { return Ok(Stop::Complete) };
+pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usage) -> Result<FinishReason, Fault> {
+    let Some(word) = word.filter(|word| !is_open(word)) else { return Ok(FinishReason::Complete) };
     let fault = |class, code, message: String| Err(Fault { usage, ..Fault::new(class, code, message) });
     match meaning(word) {
-        Some(Meaning::Complete) => Ok(Stop::Complete),
-        Some(Meaning::Truncated) => Ok(Stop::Truncated),
-        Some(Meaning::Filtered) => Ok(Stop::Filtered(why.unwrap_or(word).to_owned())),
-        Some(Meaning::Refused) => Ok(Stop::Refused(why.unwrap_or("no reason given").to_owned())),
+        Some(Meaning::Complete) => Ok(FinishReason::Complete),
+        Some(Meaning::Truncated) => Ok(FinishReason::Truncated),
+        Some(Meaning::Filtered) => Ok(FinishReason::Filtered(why.unwrap_or(word).to_owned())),
+        Some(Meaning::Refused) => Ok(FinishReason::Refused(why.unwrap_or("no reason given").to_owned())),
         Some(Meaning::TooLong) => {
             let message = "the document and its answer do not fit into the model's context";
             fault(Class::Permanent, FailureCode::TooLong, message.to_owned())
         }
         // A word that nobody knows is no reason to throw an answer away.
-        None if !text.trim().is_empty() => Ok(Stop::Complete),
+        None if !text.trim().is_empty() => Ok(FinishReason::Complete),
         Some(Meaning::Failed) | None => {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             fault(Class::BadReply, FailureCode::BadReply, format!("the model stopped with {word}{why}"))
@@ -179,10 +179,10 @@ mod tests {
     #[test]
     fn an_unknown_word_matters_only_without_a_text() {
         let end = |word, text| stop(Some(word), None, text, Usage::default());
-        assert_eq!(end("glorp", "{}"), Ok(Stop::Complete));
+        assert_eq!(end("glorp", "{}"), Ok(FinishReason::Complete));
         assert_eq!(end("glorp", " \n").unwrap_err().class, Class::BadReply);
         for open in ["", "null", "None"] {
-            assert_eq!(end(open, "{}"), Ok(Stop::Complete));
+            assert_eq!(end(open, "{}"), Ok(FinishReason::Complete));
         }
     }
 }

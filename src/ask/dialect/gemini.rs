@@ -3,7 +3,7 @@
 use super::{Body, Extra, SchemaStyle, body, content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
-use crate::model::{Call, FailureCode, Part, Reply, Stop};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -38,10 +38,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     Body::new(&body, &call.parts)
 }
 
-fn part(part: &Part) -> Value {
+fn part(part: &MessagePart) -> Value {
     match part {
-        Part::Text(text) => json!({"text": &**text}),
-        Part::Picture(picture) => json!({"inlineData": {"mimeType": picture.media_type, "data": body::placeholder(picture)}}),
+        MessagePart::Text(text) => json!({"text": &**text}),
+        MessagePart::Picture(picture) => json!({"inlineData": {"mimeType": picture.media_type, "data": body::placeholder(picture)}}),
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let reply =
         |text, stop| Ok(Reply { text, stop, usage, model: model.clone(), request_id: None, tier: tier.clone(), repaired: BTreeSet::new() });
     if let Some(why) = json["promptFeedback"]["blockReason"].as_str() {
-        return reply(String::new(), Stop::Filtered(why.to_owned()));
+        return reply(String::new(), FinishReason::Filtered(why.to_owned()));
     }
     let Some(candidate) = json["candidates"].get(0) else {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no candidates") });

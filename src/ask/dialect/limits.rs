@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What a provider counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meter {
+pub enum LimitKind {
     /// Requests.
     Requests,
     /// Input tokens.
@@ -20,9 +20,9 @@ pub enum Meter {
 
 /// One limit, and how much of it is left.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
+pub struct RateLimitHeader {
     /// What is counted.
-    pub meter: Meter,
+    pub meter: LimitKind,
     /// How much is allowed in a minute.
     pub per_minute: f64,
     /// How much is left just now.
@@ -33,7 +33,7 @@ pub struct Standing {
 
 impl Dialect {
     /// The limits that the headers of a reply declare. What cannot be read is left out.
-    pub fn standings(self, http: &HttpReply<'_>) -> Vec<Standing> {
+    pub fn rate_limits(self, http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
         match self {
             Self::Anthropic => anthropic(http),
             Self::OpenAi | Self::Compatible | Self::Responses => openai(http),
@@ -48,43 +48,44 @@ fn number(http: &HttpReply<'_>, name: &str) -> Option<f64> {
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 
-fn anthropic(http: &HttpReply<'_>) -> Vec<Standing> {
+fn anthropic(http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
     let now = (http.header)("date").and_then(|date| httpdate::parse_http_date(&date).ok()).and_then(|date| Timestamp::try_from(date).ok());
     let read = |what: &str, meter| {
         let header = |part: &str| format!("anthropic-ratelimit-{what}-{part}");
         let reset = (http.header)(&header("reset")).and_then(|at| at.trim().parse::<Timestamp>().ok());
-        Some(Standing {
+        Some(RateLimitHeader {
             meter,
             per_minute: number(http, &header("limit")).filter(|limit| *limit > 0.0)?,
             remaining: number(http, &header("remaining")),
             reset: reset.zip(now).map(|(at, now)| Duration::try_from(at.duration_since(now)).unwrap_or_default()),
         })
     };
-    let mut standings: Vec<Standing> =
-        [("requests", Meter::Requests), ("input-tokens", Meter::InputTokens), ("output-tokens", Meter::OutputTokens)]
+    let mut rate_limits: Vec<RateLimitHeader> =
+        [("requests", LimitKind::Requests), ("input-tokens", LimitKind::InputTokens), ("output-tokens", LimitKind::OutputTokens)]
             .into_iter()
             .filter_map(|(what, meter)| read(what, meter))
             .collect();
-    if standings.iter().all(|standing| standing.meter == Meter::Requests) {
-        standings.extend(read("tokens", Meter::Tokens));
+    if rate_limits.iter().all(|header| header.meter == LimitKind::Requests) {
+        rate_limits.extend(read("tokens", LimitKind::Tokens));
     }
-    standings
+    rate_limits
 }
 
-fn openai(http: &HttpReply<'_>) -> Vec<Standing> {
+fn openai(http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
     let read = |what: &str, meter| {
         let header = |part: &str| format!("x-ratelimit-{part}-{what}");
         let per_minute = number(http, &header("limit")).filter(|limit| *limit > 0.0)?;
         let remaining = number(http, &header("remaining"));
         let reset = (http.header)(&header("reset")).and_then(|reset| duration(&reset));
-        let standing = Standing { meter, per_minute, remaining, reset };
-        standing.is_per_minute().then_some(standing)
+        let header = RateLimitHeader { meter, per_minute, remaining, reset };
+        header.is_per_minute().then_some(header)
     };
-    let tokens = read("tokens", Meter::Tokens).into_iter().chain(read("project-tokens", Meter::Tokens)).reduce(Standing::stricter);
-    read("requests", Meter::Requests).into_iter().chain(tokens).collect()
+    let tokens =
+        read("tokens", LimitKind::Tokens).into_iter().chain(read("project-tokens", LimitKind::Tokens)).reduce(RateLimitHeader::stricter);
+    read("requests", LimitKind::Requests).into_iter().chain(tokens).collect()
 }
 
-impl Standing {
+impl RateLimitHeader {
     /// Both limits as one.
     fn stricter(self, other: Self) -> Self {
         let remaining = [self.remaining, other.remaining].into_iter().flatten().reduce(f64::min);
@@ -104,14 +105,14 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn standings(dialect: Dialect, headers: &[(&str, &str)]) -> Vec<Standing> {
+    fn rate_limits(dialect: Dialect, headers: &[(&str, &str)]) -> Vec<RateLimitHeader> {
         let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        dialect.standings(&HttpReply { status: 200, header: &header, body: b"" })
+        dialect.rate_limits(&HttpReply { status: 200, header: &header, body: b"" })
     }
 
     #[test]
     fn anthropic_declares_requests_and_both_kinds_of_tokens() {
-        let seen = standings(
+        let seen = rate_limits(
             Dialect::Anthropic,
             &[
                 ("date", "Fri, 20 Nov 2026 10:00:00 GMT"),
@@ -124,10 +125,10 @@ mod tests {
                 ("anthropic-ratelimit-tokens-limit", "2400000"),
             ],
         );
-        let bare = |meter, per_minute| Standing { meter, per_minute, remaining: None, reset: None };
-        let requests = Standing { remaining: Some(19.0), reset: Some(Duration::from_secs(1)), ..bare(Meter::Requests, 1200.0) };
-        assert_eq!(seen, [requests, bare(Meter::InputTokens, 2e6), bare(Meter::OutputTokens, 4e5)]);
-        assert_eq!(standings(Dialect::Anthropic, &[("anthropic-ratelimit-tokens-limit", "7")]), [bare(Meter::Tokens, 7.0)]);
+        let bare = |meter, per_minute| RateLimitHeader { meter, per_minute, remaining: None, reset: None };
+        let requests = RateLimitHeader { remaining: Some(19.0), reset: Some(Duration::from_secs(1)), ..bare(LimitKind::Requests, 1200.0) };
+        assert_eq!(seen, [requests, bare(LimitKind::InputTokens, 2e6), bare(LimitKind::OutputTokens, 4e5)]);
+        assert_eq!(rate_limits(Dialect::Anthropic, &[("anthropic-ratelimit-tokens-limit", "7")]), [bare(LimitKind::Tokens, 7.0)]);
     }
 
     #[test]
@@ -140,11 +141,14 @@ mod tests {
             ("x-ratelimit-remaining-tokens", "3998000"),
             ("x-ratelimit-reset-tokens", "30ms"),
         ];
-        let seen = standings(Dialect::OpenAi, &headers);
-        assert_eq!(seen.iter().map(|s| (s.meter, s.per_minute)).collect::<Vec<_>>(), [(Meter::Requests, 5000.0), (Meter::Tokens, 4e6)]);
+        let seen = rate_limits(Dialect::OpenAi, &headers);
+        assert_eq!(
+            seen.iter().map(|s| (s.meter, s.per_minute)).collect::<Vec<_>>(),
+            [(LimitKind::Requests, 5000.0), (LimitKind::Tokens, 4e6)]
+        );
         // A limit of the project is one more of the same kind.
         let project = [("x-ratelimit-limit-project-tokens", "1000000"), ("x-ratelimit-remaining-project-tokens", "999000")];
-        let seen = standings(Dialect::OpenAi, &[&headers[..], &project[..]].concat());
+        let seen = rate_limits(Dialect::OpenAi, &[&headers[..], &project[..]].concat());
         assert_eq!(seen.iter().map(|s| (s.per_minute, s.remaining)).collect::<Vec<_>>(), [(5000.0, Some(4999.0)), (1e6, Some(999_000.0))]);
     }
 
@@ -156,6 +160,6 @@ mod tests {
             ("x-ratelimit-reset-requests", "2m59.56s"),
             ("x-ratelimit-limit-tokens", "0"),
         ];
-        assert_eq!(standings(Dialect::Compatible, &headers), []);
+        assert_eq!(rate_limits(Dialect::Compatible, &headers), []);
     }
 }

@@ -9,6 +9,7 @@ mod body;
 mod complaint;
 mod content;
 mod decode;
+mod error_text;
 mod errors;
 mod finish;
 mod gemini;
@@ -16,7 +17,6 @@ mod halves;
 mod limits;
 mod openai;
 mod responses;
-mod said;
 mod schema;
 mod shape;
 mod sse;
@@ -26,7 +26,7 @@ mod wait;
 
 pub use body::Body;
 pub use complaint::Complaint;
-pub use limits::{Meter, Standing};
+pub use limits::{LimitKind, RateLimitHeader};
 pub use shape::{Feature, LimitName, Role, SchemaStyle, Shape};
 pub use stream::StreamReader;
 

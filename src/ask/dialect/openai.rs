@@ -2,7 +2,7 @@
 
 use super::{Body, Extra, HttpReply, LimitName, Role, SchemaStyle, body, content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Part, Reply, Stop};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -90,7 +90,7 @@ fn content(call: &Call, extra: &Extra<'_>) -> Value {
     let instruction = shape.instruction(&call.schema);
     let more = || instruction.as_deref().into_iter().chain(extra.note);
     let marked = (extra.cache && shape.cache && shape.blocks).then(|| call.shared.checked_sub(1)).flatten();
-    let texts: Vec<&str> = call.parts.iter().filter_map(|p| if let Part::Text(text) = p { Some(&**text) } else { None }).collect();
+    let texts: Vec<&str> = call.parts.iter().filter_map(|p| if let MessagePart::Text(text) = p { Some(&**text) } else { None }).collect();
     if texts.len() == call.parts.len() && marked.is_none() {
         return json!(shape.merged(call).into_iter().chain(texts).chain(more()).collect::<Vec<_>>().join("\n\n"));
     }
@@ -103,10 +103,10 @@ fn content(call: &Call, extra: &Extra<'_>) -> Value {
     Value::Array(merged.into_iter().chain(content).chain(more().map(text)).collect())
 }
 
-fn block(part: &Part, detail: bool) -> Value {
+fn block(part: &MessagePart, detail: bool) -> Value {
     match part {
-        Part::Text(text) => json!({"type": "text", "text": &**text}),
-        Part::Picture(picture) => {
+        MessagePart::Text(text) => json!({"type": "text", "text": &**text}),
+        MessagePart::Picture(picture) => {
             let url = format!("data:{};base64,{}", picture.media_type, body::placeholder(picture));
             let image = if detail { json!({"url": url, "detail": "high"}) } else { json!({"url": url}) };
             json!({"type": "image_url", "image_url": image})
@@ -131,7 +131,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no message") });
     }
     let stop = match message.and_then(content::refusal) {
-        Some(why) => Stop::Refused(why.to_owned()),
+        Some(why) => FinishReason::Refused(why.to_owned()),
         None => finish::stop(choice["finish_reason"].as_str(), None, &text, usage)?,
     };
     Ok(Reply {

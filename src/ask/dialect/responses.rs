@@ -3,7 +3,7 @@
 use super::openai::EXPLICIT;
 use super::{Body, Extra, SchemaStyle, body, content, finish, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, Part, Reply, Stop};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -55,10 +55,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     Body::new(&body, &call.parts)
 }
 
-fn block(part: &Part, detail: bool) -> Value {
+fn block(part: &MessagePart, detail: bool) -> Value {
     match part {
-        Part::Text(text) => json!({"type": "input_text", "text": &**text}),
-        Part::Picture(picture) => {
+        MessagePart::Text(text) => json!({"type": "input_text", "text": &**text}),
+        MessagePart::Picture(picture) => {
             let url = format!("data:{};base64,{}", picture.media_type, body::placeholder(picture));
             let mut image = json!({"type": "input_image", "image_url": url});
             if detail {
@@ -81,7 +81,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let why = json["incomplete_details"]["reason"].as_str();
     let status = json["status"].as_str();
     let stop = match messages().find_map(content::refusal) {
-        Some(why) => Stop::Refused(why.to_owned()),
+        Some(why) => FinishReason::Refused(why.to_owned()),
         None => finish::stop(why.filter(|_| status == Some("incomplete")).or(status), None, &text, usage)?,
     };
     let tier = json["service_tier"].as_str().map(ToOwned::to_owned);

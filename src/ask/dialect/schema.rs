@@ -32,8 +32,8 @@ pub(super) fn for_anthropic(schema: &Value) -> Value {
     }
     words.extend(between(fields, "minItems", "maxItems", " items"));
     if !words.is_empty() {
-        let said = fields.get("description").and_then(Value::as_str).into_iter().map(ToOwned::to_owned);
-        let description: Vec<String> = said.chain(words).collect();
+        let error = fields.get("description").and_then(Value::as_str).into_iter().map(ToOwned::to_owned);
+        let description: Vec<String> = error.chain(words).collect();
         out.insert("description".into(), json!(description.join(". ")));
     }
     Value::Object(out)

@@ -5,7 +5,7 @@
 
 use super::complaint::{Complaint, FormPart};
 use super::{Dialect, Extra};
-use crate::model::{Call, Part};
+use crate::model::{Call, MessagePart};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -171,7 +171,7 @@ impl Shape {
     pub fn features(&self, call: &Call, extra: &Extra<'_>) -> Vec<Feature> {
         let (dialect, chat) = (self.dialect, self.is_chat());
         let openai = chat || dialect == Dialect::Responses;
-        let text_alone = call.parts.iter().all(|part| matches!(part, Part::Text(_)));
+        let text_alone = call.parts.iter().all(|part| matches!(part, MessagePart::Text(_)));
         let blocks = if chat { extra.cache && self.cache && call.shared > 0 } else { dialect != Dialect::Gemini };
         let used = [
             (openai, Feature::Limit(self.limit)),
@@ -196,7 +196,7 @@ impl Shape {
         if !feature.is_meant(complaint) {
             return None;
         }
-        let said = match feature {
+        let error = match feature {
             Feature::Limit(name) => {
                 let free = |other: &&LimitName| **other != *name && !refused(&Feature::Limit(**other));
                 let others = || LimitName::ALL.iter().filter(free);
@@ -265,7 +265,7 @@ impl Shape {
                 return Some(format!("{field} (llm.body) is left out"));
             }
         };
-        Some(said.to_owned())
+        Some(error.to_owned())
     }
 
     fn is_chat(&self) -> bool {

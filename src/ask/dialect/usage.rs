@@ -59,8 +59,8 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
     // What is more than the input cannot be a part of it; what the total has besides is not a part either.
     let anthropic = json.pointer(UNCACHED).is_some() && BESIDE.iter().any(|name| json.pointer(name).is_some());
     let beside = anthropic || cached > input || (cached > 0 && total == input + output + cached);
-    let fresh = if beside { input } else { input - cached };
-    let counted = fresh + cached + output;
+    let uncached_input = if beside { input } else { input - cached };
+    let counted = uncached_input + cached + output;
     // xAI and others leave thinking out of the output. The total shows it, and so does more thinking than output.
     let reasoning = largest(json, &REASONING)?;
     output += match total.saturating_sub(counted) {
@@ -68,7 +68,7 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
         _ if input == 0 => 0,
         surplus => surplus,
     };
-    Ok(Usage { fresh, cache_read, cache_write, output })
+    Ok(Usage { uncached_input, cache_read, cache_write, output })
 }
 
 /// The first of these counts that is there; 0 if none is.
@@ -115,8 +115,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn usage(fresh: u64, cache_read: u64, cache_write: u64, output: u64) -> Usage {
-        Usage { fresh, cache_read, cache_write, output }
+    fn usage(uncached_input: u64, cache_read: u64, cache_write: u64, output: u64) -> Usage {
+        Usage { uncached_input, cache_read, cache_write, output }
     }
 
     #[test]

@@ -2,28 +2,28 @@
 
 use super::super::settings::LimitSettings;
 use super::Governor;
-use super::given::Given;
-use crate::model::{Hold, Money};
+use super::configured::ConfiguredLimits;
+use crate::model::{Money, WaitReason};
 
 /// What the governor holds to just now.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
+pub struct GovernorStatus {
     /// Requests in flight at the most.
     pub concurrency: usize,
     /// Whether somebody has said that nothing is to be sent for now.
     pub paused: bool,
     /// What the first in line waits for, beside a free place.
-    pub why: Option<Hold>,
+    pub why: Option<WaitReason>,
     /// The cap on money, and what is spent of it; `None` without a cap.
     pub budget: Option<(Money, Money)>,
 }
 
 impl Governor {
     /// What holds just now.
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> GovernorStatus {
         let local = self.local();
         let why = local.why.filter(|_| !local.waiting.is_empty());
-        Standing { concurrency: local.concurrency, paused: local.paused, why, budget: local.budget.used() }
+        GovernorStatus { concurrency: local.concurrency, paused: local.paused, why, budget: local.budget.used() }
     }
 
     /// From now on so many requests in flight at the most. Those that are under way are left alone.
@@ -40,9 +40,9 @@ impl Governor {
     pub fn set_limits(&self, limits: &LimitSettings) {
         let mut local = self.local_now();
         let old = local.given;
-        local.given = Given::new(limits, old.slow_start);
+        local.given = ConfiguredLimits::new(limits, old.slow_start);
         let now = self.clock.now();
-        self.home.with(now, |limits| limits.change(&old, &local.given, now));
+        self.store.with(now, |limits| limits.change(&old, &local.given, now));
         local.call_next();
     }
 

@@ -5,9 +5,9 @@
 //! corrected: below, because somebody else uses the account too or estimates are too low; above, because the provider
 //! has given back what it had reserved. Remaining amounts are rounded down; that only delays the first requests.
 
-use super::super::dialect::Standing;
+use super::super::dialect::RateLimitHeader;
 use super::bucket::Bucket;
-use super::given::Given;
+use super::configured::ConfiguredLimits;
 use super::limits::{Limit, Limits, Source, Taken};
 
 /// Seconds' worth that a bucket is believed to hold when headers do not tell what is left, or after a refusal.
@@ -15,9 +15,9 @@ pub(super) const UNSEEN_S: f64 = 5.0;
 
 impl Limits {
     /// What the headers of a reply say.
-    pub fn observe(&mut self, taken: &Taken, standing: &Standing, given: &Given, now: f64) {
-        let meter = standing.meter;
-        let per_second = standing.per_minute * self.ramp_share(now) / 60.0;
+    pub fn observe(&mut self, taken: &Taken, header: &RateLimitHeader, given: &ConfiguredLimits, now: f64) {
+        let meter = header.meter;
+        let per_second = header.per_minute * self.ramp_share(now) / 60.0;
         if !per_second.is_finite() || per_second <= 0.0 {
             return;
         }
@@ -25,7 +25,7 @@ impl Limits {
         let since = self.sent.of(meter) - taken.sent.of(meter);
         let flowed = per_second * (now - taken.at);
         // What is left now if all that was sent since is missing in the headers, and if none is.
-        let bounds = standing.remaining.map(|left| (left - (since - flowed).max(0.0), left + (flowed - since).max(0.0)));
+        let bounds = header.remaining.map(|left| (left - (since - flowed).max(0.0), left + (flowed - since).max(0.0)));
         // A limit of the settings that is lower stays as it is. The account may still be used up.
         let own = given.limits(now)[meter as usize].filter(|own| own.bucket.per_second() <= per_second);
         let own =
@@ -41,7 +41,7 @@ impl Limits {
         }
         let doubted = now < self.doubted_until;
         // So much has been in the provider's bucket, this request included.
-        let seen = standing.remaining.map_or(UNSEEN_S * per_second, |left| (left + taken.amounts.of(meter)).min(60.0 * per_second));
+        let seen = header.remaining.map_or(UNSEEN_S * per_second, |left| (left + taken.amounts.of(meter)).min(60.0 * per_second));
         let before = known.map(|limit| (limit, limit.holds() * (per_second / limit.bucket.per_second()).min(1.0)));
         let holds = before.map_or(seen, |(_, before)| if doubted { before } else { before.max(seen) });
         let least = self.learner.largest(meter);

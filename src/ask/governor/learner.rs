@@ -6,7 +6,7 @@
 //! meanwhile, and that is the rate, unless the bucket may have been full for a while: then the rate doubles each second
 //! until it is refused. Refusals of requests that were on their way already say nothing new.
 
-use super::super::dialect::Meter;
+use super::super::dialect::LimitKind;
 use super::bucket::Bucket;
 use super::need::Amounts;
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,8 @@ struct Span {
 impl Span {
     /// When not one request was accepted, nothing was measured: it may have been an outage. (Of tokens there may have been
     /// some, only not enough.)
-    fn says_nothing(&self, meter: Meter) -> bool {
-        meter == Meter::Requests && self.accepted.of(meter) < 0.5
+    fn says_nothing(&self, meter: LimitKind) -> bool {
+        meter == LimitKind::Requests && self.accepted.of(meter) < 0.5
     }
 
     /// Seconds for which requests were let out one by one, after those that went at once when the wait was over.
@@ -76,7 +76,7 @@ impl Span {
     }
 
     /// The rate at which requests were accepted one by one.
-    fn paced(&self, meter: Meter, bucket: &Bucket) -> f64 {
+    fn paced(&self, meter: LimitKind, bucket: &Bucket) -> f64 {
         (self.accepted.of(meter) - self.gathered(bucket).min(bucket.capacity())) / self.paced_s().max(1e-3)
     }
 }
@@ -154,7 +154,7 @@ impl Learner {
     }
 
     /// The largest request so far: no bucket is smaller.
-    pub fn largest(&self, meter: Meter) -> f64 {
+    pub fn largest(&self, meter: LimitKind) -> f64 {
         self.largest.of(meter).max(1.0)
     }
 
@@ -197,7 +197,7 @@ impl Learner {
     }
 
     /// A request sent at `sent_at` was refused for `meter`; the provider wants `wait` seconds. What the limit seems to be.
-    pub fn refused(&mut self, meter: Meter, amounts: &Amounts, sent_at: f64, wait: f64, now: f64, old: Option<&Bucket>) -> Bucket {
+    pub fn refused(&mut self, meter: LimitKind, amounts: &Amounts, sent_at: f64, wait: f64, now: f64, old: Option<&Bucket>) -> Bucket {
         self.largest.raise(amounts);
         let new = self.closed.is_none_or(|span| sent_at > span.ended_at);
         if new {
@@ -222,7 +222,7 @@ impl Learner {
         let (all, in_seconds) = merge(self.older, (accepted, seconds), least);
         // After the wait there is enough for this request. A provider that counts late may have named too short a wait.
         let promised = amounts.of(meter) / (span.seconds + wait).max(1.0);
-        let measured = (all.max(1.0) / in_seconds.max(1e-3)).max(if meter == Meter::Requests { 0.0 } else { promised / 4.0 });
+        let measured = (all.max(1.0) / in_seconds.max(1e-3)).max(if meter == LimitKind::Requests { 0.0 } else { promised / 4.0 });
         let Some(old) = old.filter(|_| span.from_empty) else {
             // Providers round waits up to whole seconds, so the rate may be as high as a wait one second shorter implies.
             self.unrefuted = if span.from_empty { 0.0 } else { accepted / (seconds - 1.0).max(1e-3) };
@@ -235,7 +235,7 @@ impl Learner {
         }
         let quick = self.unrefuted > 0.0;
         // A few requests of unlike sizes do not tell that it is much less than was known.
-        let few = meter != Meter::Requests && accepted < ENOUGH * least;
+        let few = meter != LimitKind::Requests && accepted < ENOUGH * least;
         let known = if few { old.per_second() / if new { 2.0 } else { 1.0 } } else { 0.0 };
         let measured = if quick { measured } else { measured.max(span.paced(meter, old)) };
         let per_second = (CAUTION * measured).max(known);
@@ -245,7 +245,7 @@ impl Learner {
     }
 
     /// The provider's bucket is empty: another span begins.
-    fn close(&mut self, meter: Meter, now: f64) {
+    fn close(&mut self, meter: LimitKind, now: f64) {
         self.older = match self.closed.filter(|span| span.from_empty) {
             Some(span) if span.says_nothing(meter) => self.older,
             Some(span) => merge(self.older, (span.accepted.of(meter), span.seconds), self.largest.of(meter)),

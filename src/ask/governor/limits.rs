@@ -3,18 +3,18 @@
 //! Limits come from the settings, from the headers of replies, and where there is neither, from refusals. A pure state
 //! over times that the caller gives (in seconds), so that it can be kept in memory or be shared by processes.
 
-use super::super::dialect::Meter;
+use super::super::dialect::LimitKind;
 use super::super::fault::Pressure;
 use super::bucket::Bucket;
 use super::calibration::Calibration;
-use super::chance::Chance;
-use super::given::Given;
+use super::configured::ConfiguredLimits;
 use super::headers::UNSEEN_S;
 use super::learner::{Learner, SLACK_S};
-use super::need::{Amounts, METERS, Need};
+use super::need::{Amounts, LIMIT_KINDS, Need};
 use super::permit::Refusal;
+use super::random_refusals::RandomRefusals;
 use crate::insight::{Known, Rate};
-use crate::model::{Hold, Usage};
+use crate::model::{Usage, WaitReason};
 use serde::{Deserialize, Serialize};
 
 /// Where a limit is known from.
@@ -44,7 +44,7 @@ impl Limit {
             _ if decides => Known::Set(set as u32),
             Source::Learned => Known::Measured,
             Source::Given { .. } => Known::SetElsewhere,
-            Source::Declared { .. } => Known::Told,
+            Source::Declared { .. } => Known::Declared,
         }
     }
 
@@ -60,7 +60,7 @@ impl Limit {
 /// The limits of one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Limits {
-    pub(super) by_meter: [Option<Limit>; METERS.len()],
+    pub(super) by_meter: [Option<Limit>; LIMIT_KINDS.len()],
     /// Everything that was ever used, as far as it is known.
     used: Amounts,
     /// Everything that was ever reserved, never corrected.
@@ -82,7 +82,7 @@ pub(super) struct Limits {
     pub(super) doubted_until: f64,
     ramp: Ramp,
     pub(super) learner: Learner,
-    chance: Chance,
+    chance: RandomRefusals,
 }
 
 /// What was taken for a request, to be settled when it has ended.
@@ -126,7 +126,7 @@ impl Taken {
 }
 
 impl Limits {
-    pub fn new(given: &Given, now: f64) -> Self {
+    pub fn new(given: &ConfiguredLimits, now: f64) -> Self {
         Self {
             by_meter: given.limits(now),
             used: Amounts::default(),
@@ -141,7 +141,7 @@ impl Limits {
             doubted_until: 0.0,
             ramp: Ramp { share: 1.0, from: now },
             learner: Learner::new(given.slow_start),
-            chance: Chance::new(),
+            chance: RandomRefusals::new(),
         }
     }
 
@@ -184,7 +184,7 @@ impl Limits {
         }
         self.grow(&amounts, now);
         self.spread(&amounts, now);
-        for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+        for (meter, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
             if let Some(limit) = limit {
                 limit.bucket.take(amounts.of(meter), now);
             }
@@ -196,20 +196,20 @@ impl Limits {
     }
 
     /// What a request waits for that may not be sent now.
-    pub fn in_the_way(&self, need: &Need, now: f64) -> Hold {
+    pub fn in_the_way(&self, need: &Need, now: f64) -> WaitReason {
         let amounts = self.calibrated(need).amounts();
         let ready = self.limits().map(|(meter, limit)| (limit.bucket.ready_at(amounts.of(meter), now), meter));
-        let (at, meter) = ready.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap_or((0.0, Meter::Requests));
+        let (at, meter) = ready.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap_or((0.0, LimitKind::Requests));
         match meter {
-            _ if self.opens_at > at => Hold::Refusal,
-            _ if self.next_at > at => Hold::SlowStart,
+            _ if self.opens_at > at => WaitReason::Refusal,
+            _ if self.next_at > at => WaitReason::SlowStart,
             meter => hold(meter),
         }
     }
 
     /// The limits that are known, and what was used of them.
-    pub fn rates(&self, given: &Given) -> Vec<Rate> {
-        let rate = |(meter, limit): (Meter, Limit)| Rate {
+    pub fn rates(&self, given: &ConfiguredLimits) -> Vec<Rate> {
+        let rate = |(meter, limit): (LimitKind, Limit)| Rate {
             meter: hold(meter),
             known: limit.known(given.per_minute.of(meter)),
             per_second: limit.bucket.per_second(),
@@ -229,7 +229,7 @@ impl Limits {
         let (counted, need) = (taken.need.settled(used), &taken.need);
         let mut more = counted;
         more.add(&taken.amounts, -1.0);
-        for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+        for (meter, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
             if let Some(limit) = limit {
                 limit.bucket.take(more.of(meter), now);
             }
@@ -238,10 +238,10 @@ impl Limits {
         self.learner.answered(taken.at, now, full);
         self.learner.counted(&counted, &more, taken.at);
         if self.chance.answered(taken.at, now) {
-            self.by_meter[Meter::Requests as usize] = None;
+            self.by_meter[LimitKind::Requests as usize] = None;
             self.learner.forget(now);
         }
-        self.calibration.learn(need.input - need.images, need.images, counted.of(Meter::InputTokens));
+        self.calibration.learn(need.input - need.images, need.images, counted.of(LimitKind::InputTokens));
         let output = used.output as f64;
         self.output = if self.output == 0.0 { output } else { self.output + 0.1 * (output - self.output) };
     }
@@ -251,7 +251,7 @@ impl Limits {
         let echo = taken.at <= self.cut_at;
         // Some providers count refused requests too. There, a request that returns at the named time is refused again and
         // again, so the wait grows.
-        let first = taken.sent.of(Meter::Requests) - self.cut_sent < 1.5;
+        let first = taken.sent.of(LimitKind::Requests) - self.cut_sent < 1.5;
         self.in_vain = if echo {
             self.in_vain
         } else if first {
@@ -261,7 +261,7 @@ impl Limits {
         };
         let longer = f64::from(1_u32 << self.in_vain.saturating_sub(1).min(6));
         let named = refusal.wait.as_secs_f64();
-        let (wait, meter) = ((named * longer).min(named.max(LONGEST_S)), refusal.meter.unwrap_or(Meter::Requests));
+        let (wait, meter) = ((named * longer).min(named.max(LONGEST_S)), refusal.meter.unwrap_or(LimitKind::Requests));
         let by_chance = refusal.pressure == Pressure::Rate && self.chance.takes();
         // Of chance nobody else needs to know, unless the provider has named the time.
         if refusal.named || !by_chance {
@@ -278,10 +278,10 @@ impl Limits {
             None => self.by_meter.iter().flatten().any(is_declared),
         };
         // Output counts when it is there: that of the requests under way is still to come.
-        let coming = |meter| if meter == Meter::OutputTokens { in_flight * taken.amounts.of(meter) } else { 0.0 };
+        let coming = |meter| if meter == LimitKind::OutputTokens { in_flight * taken.amounts.of(meter) } else { 0.0 };
         if declared && !echo {
             let doubted = std::mem::replace(&mut self.doubted_until, now + DOUBT_S) > now;
-            for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+            for (meter, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
                 let Some(limit) = limit.as_mut().filter(|limit| is_declared(limit)) else { continue };
                 if refusal.meter.is_some_and(|named| named != meter) {
                     continue;
@@ -300,18 +300,18 @@ impl Limits {
             let old = self.by_meter[meter as usize].map(|limit| limit.bucket);
             let mut bucket = self.learner.refused(meter, &taken.amounts, taken.at, wait, now, old.as_ref());
             bucket.take(coming(meter), now);
-            if meter == Meter::Requests && !echo {
+            if meter == LimitKind::Requests && !echo {
                 bucket.resize(self.chance.refused(bucket.per_second(), now), bucket.capacity(), now);
             }
             self.by_meter[meter as usize] = Some(Limit { source: Source::Learned, bucket });
         }
         if !echo {
-            (self.cut_at, self.cut_sent) = (now, self.sent.of(Meter::Requests));
+            (self.cut_at, self.cut_sent) = (now, self.sent.of(LimitKind::Requests));
         }
     }
 
-    fn limits(&self) -> impl Iterator<Item = (Meter, Limit)> {
-        METERS.into_iter().zip(self.by_meter).filter_map(|(meter, limit)| limit.map(|limit| (meter, limit)))
+    fn limits(&self) -> impl Iterator<Item = (LimitKind, Limit)> {
+        LIMIT_KINDS.into_iter().zip(self.by_meter).filter_map(|(meter, limit)| limit.map(|limit| (meter, limit)))
     }
 
     fn calibrated(&self, need: &Need) -> Need {
@@ -320,7 +320,7 @@ impl Limits {
     }
 
     fn grow(&mut self, amounts: &Amounts, now: f64) {
-        for (meter, limit) in METERS.into_iter().zip(&mut self.by_meter) {
+        for (meter, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
             let Some(Limit { source: Source::Learned, bucket }) = limit else { continue };
             // Only a limit that is in the way says something by not being refused.
             let used_up = bucket.level(now) < amounts.of(meter) + SLACK_S * bucket.per_second();
@@ -333,7 +333,7 @@ impl Limits {
     fn spread(&mut self, amounts: &Amounts, now: f64) {
         let declared = self.limits().filter(|(_, limit)| matches!(limit.source, Source::Declared { .. }));
         let peak = |limit: &Limit| PEAK * limit.bucket.per_second();
-        let learned = self.by_meter[Meter::Requests as usize].filter(|limit| limit.source == Source::Learned);
+        let learned = self.by_meter[LimitKind::Requests as usize].filter(|limit| limit.source == Source::Learned);
         let next_at = if let Some(spacing) = declared.map(|(meter, limit)| amounts.of(meter) / peak(&limit)).reduce(f64::max) {
             // Timers are late: what they miss is made up for.
             self.next_at.max(now - SLACK_S) + spacing
@@ -353,11 +353,11 @@ impl Limits {
 }
 
 /// What a request waits for when this limit is in its way.
-pub(super) fn hold(meter: Meter) -> Hold {
+pub(super) fn hold(meter: LimitKind) -> WaitReason {
     match meter {
-        Meter::Requests => Hold::Requests,
-        Meter::InputTokens => Hold::InputTokens,
-        Meter::OutputTokens => Hold::OutputTokens,
-        Meter::Tokens => Hold::Tokens,
+        LimitKind::Requests => WaitReason::Requests,
+        LimitKind::InputTokens => WaitReason::InputTokens,
+        LimitKind::OutputTokens => WaitReason::OutputTokens,
+        LimitKind::Tokens => WaitReason::Tokens,
     }
 }

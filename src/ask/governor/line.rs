@@ -2,8 +2,8 @@
 
 use super::super::budget::Budget;
 use super::Governor;
-use super::given::Given;
-use crate::model::Hold;
+use super::configured::ConfiguredLimits;
+use crate::model::WaitReason;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ pub(super) struct Local {
     pub waiting: BTreeMap<Place, Arc<Notify>>,
     pub arrivals: u64,
     /// What the settings say about limits.
-    pub given: Given,
+    pub given: ConfiguredLimits,
     pub in_flight: usize,
     /// Requests in flight at the most, as the settings have it.
     pub concurrency: usize,
@@ -32,7 +32,7 @@ pub(super) struct Local {
     /// When the first in line has its turn, if a limit makes it wait.
     pub turn_at: f64,
     /// What the first in line waits for, beside a free place.
-    pub why: Option<Hold>,
+    pub why: Option<WaitReason>,
     pub times: PlaceTimes,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct PlaceTimes {
     /// Taken.
     pub admitted: f64,
     /// Empty while somebody waited, by reason.
-    pub held: [f64; Hold::ALL.len()],
+    pub held: [f64; WaitReason::ALL.len()],
 }
 
 /// A place in the line: the document, then the time of arrival.

@@ -9,12 +9,12 @@
 
 mod bucket;
 mod calibration;
-mod chance;
 mod change;
 mod clock;
-mod given;
+mod configured;
 mod headers;
 mod learner;
+mod limit_store;
 mod limits;
 mod line;
 mod need;
@@ -24,11 +24,11 @@ mod property;
 #[cfg(test)]
 mod provider;
 mod quota;
-mod shared;
+mod random_refusals;
 #[cfg(test)]
 mod tests;
 
-pub use change::Standing;
+pub use change::GovernorStatus;
 pub use need::Need;
 pub use permit::{Ending, Permit, Refusal};
 pub use quota::{Quota, Reserved};
@@ -36,12 +36,12 @@ pub use quota::{Quota, Reserved};
 use super::budget::{Budget, BudgetReached};
 use super::settings::LimitSettings;
 use crate::insight::Rate;
-use crate::model::{Hold, Money};
+use crate::model::{Money, WaitReason};
 use clock::Clock;
-use given::Given;
+use configured::ConfiguredLimits;
+use limit_store::LimitStore;
 use limits::{Limits, Taken};
 use line::{Local, PlaceTimes, Waiter};
-use shared::Home;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,7 +53,7 @@ use tokio_util::sync::CancellationToken;
 /// Admission to one account.
 #[derive(Debug)]
 pub struct Governor {
-    home: Home,
+    store: LimitStore,
     clock: Clock,
     local: Mutex<Local>,
     stop: CancellationToken,
@@ -97,7 +97,7 @@ impl Governor {
         budget: Budget,
         (stop, abandon): (CancellationToken, CancellationToken),
     ) -> Self {
-        let given = Given::new(limits, slow_start);
+        let given = ConfiguredLimits::new(limits, slow_start);
         let clock = Clock::new();
         let local = Local {
             waiting: BTreeMap::new(),
@@ -115,8 +115,8 @@ impl Governor {
             why: None,
             times: PlaceTimes::new(clock.now()),
         };
-        let home = Home::own(Limits::new(&given, clock.now()));
-        Self { home, clock, local: Mutex::new(local), stop, abandon }
+        let store = LimitStore::own(Limits::new(&given, clock.now()));
+        Self { store, clock, local: Mutex::new(local), stop, abandon }
     }
 
     /// Lets time pass so many times as fast: for rehearsals against a server whose time does, too.
@@ -142,9 +142,9 @@ impl Governor {
     pub fn shared(mut self, directory: &Path, name: &str) -> Self {
         let now = self.clock.now();
         let given = self.local().given;
-        if let Ok(home) = Home::shared(Limits::new(&given, now), directory, name) {
-            home.with(now, |limits| limits.pin(&given, now));
-            self.home = home;
+        if let Ok(store) = LimitStore::shared(Limits::new(&given, now), directory, name) {
+            store.with(now, |limits| limits.pin(&given, now));
+            self.store = store;
         }
         self
     }
@@ -207,14 +207,14 @@ impl Governor {
 
     /// How long an answer takes, on average; zero as long as there was none.
     pub fn usual_answer(&self) -> Duration {
-        let seconds = self.home.with(self.clock.now(), |limits| limits.answer_s());
+        let seconds = self.store.with(self.clock.now(), |limits| limits.answer_s());
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
     /// How long nobody may send, if that is so.
     pub fn closed_for(&self) -> Option<Duration> {
         let now = self.clock.now();
-        let opens_at = self.home.with(now, |limits| limits.opens_at());
+        let opens_at = self.store.with(now, |limits| limits.opens_at());
         let turn_at = {
             let local = self.local();
             Some(local.turn_at).filter(|at| !local.waiting.is_empty() && *at > now + PACE_S).unwrap_or(0.0)
@@ -224,16 +224,16 @@ impl Governor {
 
     /// Seconds of all places among those in flight so far: those that were taken, and those that were empty while
     /// somebody waited, by reason.
-    pub fn held(&self) -> (f64, Vec<(Hold, f64)>) {
+    pub fn held(&self) -> (f64, Vec<(WaitReason, f64)>) {
         let local = self.local_now();
         let seconds = |times: f64| times / self.clock.speed;
-        (seconds(local.times.admitted), Hold::ALL.into_iter().zip(local.times.held.map(seconds)).collect())
+        (seconds(local.times.admitted), WaitReason::ALL.into_iter().zip(local.times.held.map(seconds)).collect())
     }
 
     /// The limits of the account that are known, and what was used of them.
     pub fn rates(&self) -> Vec<Rate> {
         let given = self.local().given;
-        self.home.with(self.clock.now(), |limits| limits.rates(&given))
+        self.store.with(self.clock.now(), |limits| limits.rates(&given))
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
@@ -266,23 +266,23 @@ impl Governor {
             return Ok(Turn::AfterOthers);
         }
         if local.paused {
-            local.why = Some(Hold::Pause);
+            local.why = Some(WaitReason::Pause);
             return Ok(Turn::AfterOthers);
         }
         if local.in_flight as f64 >= most.max(1.0) {
-            let fewer = if local.suspicion.is_some() { Hold::Suspicion } else { Hold::Overload };
+            let fewer = if local.suspicion.is_some() { WaitReason::Suspicion } else { WaitReason::Overload };
             local.why = Some(fewer).filter(|_| most < local.concurrency as f64);
             return Ok(Turn::AfterOthers);
         }
         let in_flight = local.in_flight as f64;
         let given = local.given;
-        let (turn, why) = self.home.with(now, |limits| {
+        let (turn, why) = self.store.with(now, |limits| {
             limits.pin(&given, now);
             if let Err(wider_at) = limits.admits(in_flight, now) {
-                return Ok((wider_at.map_or(Turn::AfterOthers, Turn::At), Some(Hold::SlowStart)));
+                return Ok((wider_at.map_or(Turn::AfterOthers, Turn::At), Some(WaitReason::SlowStart)));
             }
             if !local.budget.reserve(ticket.at_most).map_err(NotAdmitted::OverBudget)? {
-                return Ok((Turn::AfterOthers, Some(Hold::Budget)));
+                return Ok((Turn::AfterOthers, Some(WaitReason::Budget)));
             }
             let taken = limits.try_take(&ticket.need, now).map_err(|at| {
                 local.budget.settle(ticket.at_most, Some(Money::ZERO));
@@ -307,7 +307,7 @@ impl Governor {
 impl Drop for Governor {
     fn drop(&mut self) {
         let (given, now) = (self.local().given, self.clock.now());
-        self.home.with(now, |limits| limits.unpin(&given, now));
+        self.store.with(now, |limits| limits.unpin(&given, now));
     }
 }
 

@@ -1,14 +1,14 @@
 //! What a request takes out of the budgets of its account.
 
-use super::super::dialect::{Dialect, Meter};
+use super::super::dialect::{Dialect, LimitKind};
 use crate::model::Usage;
 use serde::{Deserialize, Serialize};
 
-/// One number for each [`Meter`].
+/// One number for each [`LimitKind`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Amounts([f64; 4]);
 
-pub(super) const METERS: [Meter; 4] = [Meter::Requests, Meter::InputTokens, Meter::OutputTokens, Meter::Tokens];
+pub(super) const LIMIT_KINDS: [LimitKind; 4] = [LimitKind::Requests, LimitKind::InputTokens, LimitKind::OutputTokens, LimitKind::Tokens];
 
 impl From<[f64; 4]> for Amounts {
     fn from(amounts: [f64; 4]) -> Self {
@@ -17,14 +17,14 @@ impl From<[f64; 4]> for Amounts {
 }
 
 impl Amounts {
-    pub fn of(&self, meter: Meter) -> f64 {
+    pub fn of(&self, meter: LimitKind) -> f64 {
         self.0[meter as usize]
     }
 
     /// What counts when a request is sent: all but its output.
     pub fn when_sent(&self) -> Self {
         let mut amounts = *self;
-        amounts.0[Meter::OutputTokens as usize] = 0.0;
+        amounts.0[LimitKind::OutputTokens as usize] = 0.0;
         amounts
     }
 
@@ -87,7 +87,7 @@ impl Need {
             Dialect::Anthropic => 0.0,
             _ => used.cache_read as f64,
         };
-        let input = used.fresh as f64 + used.cache_write as f64 + cached;
+        let input = used.uncached_input as f64 + used.cache_write as f64 + cached;
         Self { input, output: used.output as f64, ..*self }.amounts()
     }
 }

@@ -1,6 +1,6 @@
 //! A request in flight, and what its end says about limits.
 
-use super::super::dialect::{Meter, Standing};
+use super::super::dialect::{LimitKind, RateLimitHeader};
 use super::super::fault::Pressure;
 use super::Governor;
 use super::limits::Taken;
@@ -24,7 +24,7 @@ pub struct Ending<'e> {
     /// What it cost; `None`: it may have cost as much as it can.
     pub cost: Option<Money>,
     /// What the headers say.
-    pub standings: &'e [Standing],
+    pub rate_limits: &'e [RateLimitHeader],
     /// What a refusal says, if it is one.
     pub refused: Option<Refusal>,
 }
@@ -35,7 +35,7 @@ pub struct Refusal {
     /// What it suffers from.
     pub pressure: Pressure,
     /// The limit that it names.
-    pub meter: Option<Meter>,
+    pub meter: Option<LimitKind>,
     /// The wait before the next request.
     pub wait: Duration,
     /// Whether the provider has named the wait, and not we.
@@ -58,9 +58,9 @@ impl Permit<'_> {
         let mut local = governor.local_now();
         let in_flight = local.in_flight as f64;
         // Processes share the pace of a slow start, so none of them fills its window alone.
-        let (given, others_fill_it) = (local.given, governor.home.is_shared() && !local.waiting.is_empty());
+        let (given, others_fill_it) = (local.given, governor.store.is_shared() && !local.waiting.is_empty());
         let pressure = ending.refused.map(|refusal| refusal.pressure);
-        governor.home.with(now, |limits| {
+        governor.store.with(now, |limits| {
             match ending.refused {
                 Some(refusal) if matches!(refusal.pressure, Pressure::Rate | Pressure::Ramp) => {
                     let wait = refusal.wait.mul_f64(1.0 + SPREAD * fastrand::f64());
@@ -68,8 +68,8 @@ impl Permit<'_> {
                 }
                 _ => limits.settle(&self.taken, ending.usage, in_flight >= limits.window() || others_fill_it, now),
             }
-            for standing in ending.standings {
-                limits.observe(&self.taken, standing, &given, now);
+            for header in ending.rate_limits {
+                limits.observe(&self.taken, header, &given, now);
             }
         });
         local.adapt(pressure == Some(Pressure::Overload), self.taken.sent_at(), now);

@@ -4,7 +4,7 @@
 
 use super::provider::{Outcome, Provider, Terms, Work, about};
 use super::*;
-use crate::ask::dialect::{Dialect, Meter};
+use crate::ask::dialect::{Dialect, LimitKind};
 use crate::ask::fault::Pressure;
 use crate::ask::settings::{LimitSettings, SlowStart};
 use crate::model::Usage;
@@ -78,14 +78,14 @@ impl Account {
             refused_count: random.bool(),
             names_meter: random.bool(),
         };
-        let tokens: &[Meter] = match dialect {
-            Dialect::Anthropic => &[Meter::InputTokens, Meter::OutputTokens],
-            Dialect::Gemini => &[Meter::InputTokens],
-            _ => &[Meter::Tokens],
+        let tokens: &[LimitKind] = match dialect {
+            Dialect::Anthropic => &[LimitKind::InputTokens, LimitKind::OutputTokens],
+            Dialect::Gemini => &[LimitKind::InputTokens],
+            _ => &[LimitKind::Tokens],
         };
         // How much of a limit the run would use if there were none: far away, or near.
         let full_speed = work.len() as f64 / (latency * work.len() as f64 / (concurrency * processes) as f64);
-        for &meter in [Meter::Requests].iter().chain(tokens) {
+        for &meter in [LimitKind::Requests].iter().chain(tokens) {
             let charges = || work.iter().map(|work| terms.charge(meter, work));
             let mean = charges().map(|(reserved, real)| reserved.max(real)).sum::<f64>() / work.len() as f64;
             let largest = charges().map(|(reserved, real)| reserved.max(real)).fold(0.0, f64::max);
@@ -105,7 +105,7 @@ impl Account {
     fn ideal(&self) -> f64 {
         let sum = |of: &dyn Fn(&Work) -> f64| self.work.iter().map(of).sum::<f64>();
         let places = sum(&|work| work.latency + 0.01) / (self.concurrency * self.processes) as f64;
-        let by_limit = |&(meter, per_second, capacity): &(Meter, f64, f64)| {
+        let by_limit = |&(meter, per_second, capacity): &(LimitKind, f64, f64)| {
             let at_once = if self.terms.headers.is_some() { capacity.min(LIMITS.burst_s * per_second) } else { capacity };
             let used = (sum(&|work| self.terms.charge(meter, work).1) - at_once) / per_second;
             // What is reserved comes back with the reply only.
@@ -150,7 +150,7 @@ impl Account {
         // One request alone, and one more per answer after eight: until all places are taken.
         let slow_start = if self.terms.headers.is_some() { 1.0 } else { 2.0 + (places as f64 / 8.0).max(1.0).log2() };
         let rounded = self.terms.headers.map_or(0.0, |(rounding, _)| rounding);
-        let round = |&(meter, per_second, _): &(Meter, f64, f64)| if meter == Meter::Requests { 0.0 } else { rounded / per_second };
+        let round = |&(meter, per_second, _): &(LimitKind, f64, f64)| if meter == LimitKind::Requests { 0.0 } else { rounded / per_second };
         let rounding = self.terms.limits.iter().map(round).fold(0.0, f64::max);
         Came {
             seconds: if in_time { provider.last.get() } else { f64::INFINITY },
@@ -172,7 +172,12 @@ impl Account {
         let permit = governor.admit(&self.ticket(number)).await.unwrap();
         let Outcome { refused, headers } = provider.send(&self.work[number]).await;
         let refused = refused.map(|(wait, meter)| Refusal { pressure: Pressure::Rate, meter, wait, named: true });
-        permit.end(&Ending { usage: refused.is_none().then(|| self.usage(number)), cost: Some(Money::ZERO), standings: &headers, refused });
+        permit.end(&Ending {
+            usage: refused.is_none().then(|| self.usage(number)),
+            cost: Some(Money::ZERO),
+            rate_limits: &headers,
+            refused,
+        });
         refused.is_some()
     }
 
@@ -180,7 +185,7 @@ impl Account {
     fn usage(&self, number: usize) -> Usage {
         let work = &self.work[number];
         let cached = (work.input() * work.cached).round();
-        Usage { fresh: (work.input() - cached) as u64, cache_read: cached as u64, cache_write: 0, output: work.output as u64 }
+        Usage { uncached_input: (work.input() - cached) as u64, cache_read: cached as u64, cache_write: 0, output: work.output as u64 }
     }
 }
 

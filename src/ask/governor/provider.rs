@@ -1,7 +1,7 @@
 //! A model provider in virtual time, after what providers document: it reserves by an estimate of its own when a request
 //! comes, corrects that when it replies, and refuses while a bucket holds too little. Shares no code with the governor.
 
-use super::super::dialect::{Dialect, Meter, Standing};
+use super::super::dialect::{Dialect, LimitKind, RateLimitHeader};
 use fastrand::Rng;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -26,8 +26,8 @@ pub struct Work {
 #[expect(clippy::struct_excessive_bools, reason = "habits of providers that have nothing to do with each other")]
 pub struct Terms {
     pub dialect: Dialect,
-    /// Meter, tokens or requests a second, and how much a full bucket holds.
-    pub limits: Vec<(Meter, f64, f64)>,
+    /// LimitKind, tokens or requests a second, and how much a full bucket holds.
+    pub limits: Vec<(LimitKind, f64, f64)>,
     /// To what remaining tokens are rounded down, and whether they are as of the reply; `None` without headers.
     pub headers: Option<(f64, bool)>,
     /// Whether a joint limit gets back what a reply did not use.
@@ -39,7 +39,7 @@ pub struct Terms {
 }
 
 struct Budget {
-    meter: Meter,
+    meter: LimitKind,
     per_second: f64,
     capacity: f64,
     level: f64,
@@ -57,8 +57,8 @@ pub struct Provider {
 
 /// A reply, or a refusal with the wait and the limit that it names.
 pub struct Outcome {
-    pub refused: Option<(Duration, Option<Meter>)>,
-    pub headers: Vec<Standing>,
+    pub refused: Option<(Duration, Option<LimitKind>)>,
+    pub headers: Vec<RateLimitHeader>,
 }
 
 impl Work {
@@ -74,13 +74,13 @@ impl Terms {
     }
 
     /// What a limit is charged when a request arrives, and what it has been charged when the reply has left.
-    pub fn charge(&self, meter: Meter, work: &Work) -> (f64, f64) {
+    pub fn charge(&self, meter: LimitKind, work: &Work) -> (f64, f64) {
         let (input, guess) = (self.counted(work), self.counted(work) * work.guess);
         match meter {
-            Meter::Requests => (1.0, 1.0),
-            Meter::InputTokens => (guess, input),
-            Meter::OutputTokens => (0.0, work.output),
-            Meter::Tokens => {
+            LimitKind::Requests => (1.0, 1.0),
+            LimitKind::InputTokens => (guess, input),
+            LimitKind::OutputTokens => (0.0, work.output),
+            LimitKind::Tokens => {
                 let reserved = match self.dialect {
                     Dialect::OpenAi | Dialect::Responses => guess.max(work.max_output),
                     _ => guess + work.max_output,
@@ -98,14 +98,14 @@ impl Provider {
         Self { terms, budgets, started: Instant::now(), refused: Cell::new(0), last: Cell::new(0.0) }
     }
 
-    fn headers(&self, budgets: &[Budget]) -> Vec<Standing> {
+    fn headers(&self, budgets: &[Budget]) -> Vec<RateLimitHeader> {
         let Some((rounding, _)) = self.terms.headers else { return Vec::new() };
-        let standing = |budget: &Budget| {
-            let unit = if budget.meter == Meter::Requests { 1.0 } else { rounding };
+        let header = |budget: &Budget| {
+            let unit = if budget.meter == LimitKind::Requests { 1.0 } else { rounding };
             let remaining = (budget.level.max(0.0) / unit).floor() * unit;
-            Standing { meter: budget.meter, per_minute: budget.per_second * 60.0, remaining: Some(remaining), reset: None }
+            RateLimitHeader { meter: budget.meter, per_minute: budget.per_second * 60.0, remaining: Some(remaining), reset: None }
         };
-        budgets.iter().map(standing).collect()
+        budgets.iter().map(header).collect()
     }
 
     /// Serves a request, or refuses it.
@@ -116,7 +116,7 @@ impl Provider {
         let refused = {
             let mut budgets = self.budgets.borrow_mut();
             let now = self.started.elapsed().as_secs_f64();
-            let mut refused: Option<(Duration, Option<Meter>)> = None;
+            let mut refused: Option<(Duration, Option<LimitKind>)> = None;
             for budget in budgets.iter_mut() {
                 budget.level = (budget.level + (now - budget.at) * budget.per_second).min(budget.capacity);
                 budget.at = now;
@@ -128,7 +128,7 @@ impl Provider {
                 }
             }
             for budget in budgets.iter_mut() {
-                let counts = refused.is_none() || (self.terms.refused_count && budget.meter == Meter::Requests);
+                let counts = refused.is_none() || (self.terms.refused_count && budget.meter == LimitKind::Requests);
                 let charge = if counts { self.terms.charge(budget.meter, work).0 } else { 0.0 };
                 budget.level -= charge;
                 budget.charged += charge;

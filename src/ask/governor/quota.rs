@@ -3,13 +3,13 @@
 use super::super::dialect::Dialect;
 use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
-use super::given::Given;
+use super::configured::ConfiguredLimits;
 use super::learner::SLACK_S;
+use super::limit_store::LimitStore;
 use super::limits::{Limit, Limits, Source, Taken, hold};
-use super::need::{METERS, Need};
-use super::shared::Home;
+use super::need::{LIMIT_KINDS, Need};
 use crate::insight::{Admission, Load, Rate};
-use crate::model::{AccountLimit, Hold, Usage};
+use crate::model::{AccountLimit, Usage, WaitReason};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone)]
 pub struct Quota {
     limits: Limits,
-    given: Given,
+    given: ConfiguredLimits,
     dialect: Dialect,
 }
 
@@ -28,7 +28,7 @@ pub struct Reserved(Taken);
 impl Quota {
     /// As a run would begin.
     pub fn new(settings: &LimitSettings, slow_start: bool, dialect: Dialect) -> Self {
-        let given = Given::new(settings, slow_start);
+        let given = ConfiguredLimits::new(settings, slow_start);
         Self { limits: Limits::new(&given, 0.0), given, dialect }
     }
 
@@ -36,7 +36,7 @@ impl Quota {
     #[must_use]
     pub fn with_known(mut self, directory: &Path, name: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        if let Some(known) = Home::known(directory, name, now) {
+        if let Some(known) = LimitStore::known(directory, name, now) {
             self.limits.add_known(&known);
         }
         self
@@ -46,7 +46,7 @@ impl Quota {
     #[must_use]
     pub fn with_told(mut self, told: &[AccountLimit], settings: &LimitSettings) -> Self {
         for limit in told.iter().filter(|limit| limit.per_minute > 0.0 && limit.per_minute.is_finite()) {
-            let Some(meter) = METERS.into_iter().find(|meter| hold(*meter) == limit.meter) else { continue };
+            let Some(meter) = LIMIT_KINDS.into_iter().find(|meter| hold(*meter) == limit.meter) else { continue };
             let per_second = limit.per_minute / 60.0;
             // The governor uses no more of it at once.
             let capacity = limit.at_once.min(settings.burst_s * per_second).max(1.0 + SLACK_S * per_second);
@@ -60,11 +60,11 @@ impl Quota {
     }
 
     /// What a call counts in the end, on this meter.
-    pub fn counted(&self, meter: Hold, call: &Load) -> f64 {
+    pub fn counted(&self, meter: WaitReason, call: &Load) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
-        let [fresh, cache_read, output] = [call.input - call.cached, call.cached, call.output].map(|amount| amount.round() as u64);
-        let amounts = self.need(call).settled(Usage { fresh, cache_read, output, ..Usage::default() });
-        METERS.into_iter().find(|own| hold(*own) == meter).map_or(0.0, |own| amounts.of(own))
+        let [uncached_input, cache_read, output] = [call.input - call.cached, call.cached, call.output].map(|amount| amount.round() as u64);
+        let amounts = self.need(call).settled(Usage { uncached_input, cache_read, output, ..Usage::default() });
+        LIMIT_KINDS.into_iter().find(|own| hold(*own) == meter).map_or(0.0, |own| amounts.of(own))
     }
 
     fn need(&self, call: &Load) -> Need {
@@ -87,7 +87,7 @@ impl Admission for Quota {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
     fn ended(&mut self, call: &Load, Reserved(taken): Reserved, in_flight: usize, now: f64) {
         let (cached, output) = (call.cached as u64, call.output as u64);
-        let usage = Usage { fresh: (call.input as u64).saturating_sub(cached), cache_read: cached, output, ..Usage::default() };
+        let usage = Usage { uncached_input: (call.input as u64).saturating_sub(cached), cache_read: cached, output, ..Usage::default() };
         let full = in_flight as f64 >= self.limits.window();
         self.limits.settle(&taken, Some(usage), full, now);
     }

@@ -2,7 +2,7 @@
 
 use super::bucket::Bucket;
 use super::*;
-use crate::ask::dialect::{Dialect, Meter, Standing};
+use crate::ask::dialect::{Dialect, LimitKind, RateLimitHeader};
 use crate::ask::fault::Pressure;
 use crate::ask::settings::{LimitSettings, SlowStart};
 use crate::model::Usage;
@@ -33,8 +33,8 @@ fn ticket(document: u64, input: f64) -> Ticket {
 /// What a provider does.
 #[derive(Clone, Copy)]
 struct Provider {
-    /// Meter, limit a second, burst.
-    limit: (Meter, f64, f64),
+    /// LimitKind, limit a second, burst.
+    limit: (LimitKind, f64, f64),
     retry_after: f64,
     headers: bool,
     answer: f64,
@@ -50,7 +50,7 @@ struct Provider {
 }
 
 const STEADY: Provider = Provider {
-    limit: (Meter::Requests, 20.0, 20.0),
+    limit: (LimitKind::Requests, 20.0, 20.0),
     retry_after: 1.0,
     headers: true,
     answer: 0.1,
@@ -101,13 +101,13 @@ impl Server {
     }
 
     /// Serves a request of so many tokens, or refuses it.
-    async fn send(&self, tokens: f64) -> (bool, Option<Standing>) {
+    async fn send(&self, tokens: f64) -> (bool, Option<RateLimitHeader>) {
         self.in_flight.set(self.in_flight.get() + 1);
         self.most.set(self.most.get().max(self.in_flight.get()));
         tokio::time::sleep(WIRE).await;
         let (meter, per_second, burst) = self.provider.limit;
-        let need = if meter == Meter::Requests { 1.0 } else { tokens };
-        let (passes, standing) = {
+        let need = if meter == LimitKind::Requests { 1.0 } else { tokens };
+        let (passes, header) = {
             let mut bucket = self.bucket.borrow_mut();
             let now = self.now();
             if let Some((after, times)) = self.provider.change
@@ -124,20 +124,20 @@ impl Server {
             } else {
                 self.refused.set(self.refused.get() + 1);
             }
-            let standing = Standing {
+            let header = RateLimitHeader {
                 meter,
                 per_minute: bucket.per_second() * 60.0,
                 remaining: Some(bucket.level(now).max(0.0).floor()),
                 reset: None,
             };
-            (passes, self.provider.headers.then_some(standing))
+            (passes, self.provider.headers.then_some(header))
         };
         if passes {
             tokio::time::sleep(Duration::from_secs_f64(self.provider.answer)).await;
         }
         tokio::time::sleep(WIRE).await;
         self.in_flight.set(self.in_flight.get() - 1);
-        (passes, standing)
+        (passes, header)
     }
 }
 
@@ -150,18 +150,18 @@ async fn client(server: Rc<Server>, governor: Rc<Governor>, requests: usize) {
             let tokens = (server.provider.tokens)(number);
             loop {
                 let permit = governor.admit(&ticket(u64::try_from(number).unwrap(), 0.9 * tokens)).await.unwrap();
-                let (passes, standing) = server.send(tokens).await;
-                let standings = standing.as_slice();
+                let (passes, header) = server.send(tokens).await;
+                let rate_limits = header.as_slice();
                 if passes {
                     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers")]
-                    let usage = Usage { fresh: tokens as u64, output: 50, ..Usage::default() };
-                    permit.end(&Ending { usage: Some(usage), cost: Some(Money::ZERO), standings, ..Ending::default() });
+                    let usage = Usage { uncached_input: tokens as u64, output: 50, ..Usage::default() };
+                    permit.end(&Ending { usage: Some(usage), cost: Some(Money::ZERO), rate_limits, ..Ending::default() });
                     return;
                 }
                 let named = server.provider.names_wait;
                 let wait = Duration::from_secs_f64(if named { server.provider.retry_after } else { fastrand::f64() });
                 let refused = Some(Refusal { pressure: Pressure::Rate, meter: Some(server.provider.limit.0), wait, named });
-                permit.end(&Ending { cost: Some(Money::ZERO), standings, refused, ..Ending::default() });
+                permit.end(&Ending { cost: Some(Money::ZERO), rate_limits, refused, ..Ending::default() });
                 if !named {
                     governor.pause(wait).await.unwrap();
                 }
@@ -216,7 +216,7 @@ async fn token_limits_hold_for_documents_of_all_sizes() {
     let total: f64 = (0..200).map(tokens).sum();
     let ideal = (total - 83_000.0) / 16_667.0;
     for (headers, allowed) in [(true, 0), (false, 12)] {
-        let provider = Provider { limit: (Meter::InputTokens, 16_667.0, 83_000.0), headers, tokens, ..STEADY };
+        let provider = Provider { limit: (LimitKind::InputTokens, 16_667.0, 83_000.0), headers, tokens, ..STEADY };
         let came = run(provider, 200, 50).await;
         assert!(came.refused <= allowed, "{headers}: {came:?}");
         assert!(came.seconds <= if headers { 1.05 } else { 1.1 } * ideal, "{headers}: {came:?} of {ideal}");
@@ -225,7 +225,7 @@ async fn token_limits_hold_for_documents_of_all_sizes() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_teaches_no_limit() {
-    let limit = (Meter::Requests, 1000.0, 1000.0);
+    let limit = (LimitKind::Requests, 1000.0, 1000.0);
     let came = run(Provider { limit, headers: false, outage: 8.0, ..STEADY }, 200, 32).await;
     assert!(came.refused <= 20 && came.seconds <= 30.0, "{came:?}");
 }
@@ -233,7 +233,7 @@ async fn an_outage_teaches_no_limit() {
 #[tokio::test(start_paused = true)]
 async fn refusals_by_chance_cost_their_wait_and_not_the_pace() {
     // No limit at all: 50 at a time, a tenth of a second each.
-    let limit = (Meter::Requests, 1e6, 1e6);
+    let limit = (LimitKind::Requests, 1e6, 1e6);
     for chance in [0.01, 0.05, 0.1] {
         let provider = Provider { limit, headers: false, chance, names_wait: false, ..STEADY };
         let came = run(provider, 20_000, 50).await;
@@ -445,14 +445,14 @@ async fn who_waits_for_a_place_gets_it_when_there_are_more_and_nobody_while_it_i
         governor.set_paused(true);
         governor.set_concurrency(4);
         tokio::time::sleep(Duration::from_mins(1)).await;
-        let paused = governor.standing();
+        let paused = governor.status();
         governor.set_paused(false);
         (paused.why, governor.local().in_flight)
     };
-    assert_eq!(tokio::join!(others, change), (3, (Some(Hold::Pause), 1)));
+    assert_eq!(tokio::join!(others, change), (3, (Some(WaitReason::Pause), 1)));
     governor.set_concurrency(1);
     drop(one);
-    assert_eq!(governor.standing().concurrency, 1);
+    assert_eq!(governor.status().concurrency, 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Answers side by side: agreement, accuracy, cost, time.
 
-use super::answers::{Answers, Said};
+use super::answers::{Answers, Reply};
 use super::labels::{Labels, normalised};
 use crate::insight::agreement::{Confusion, closeness};
 use crate::insight::distribution::quantile;
@@ -18,7 +18,7 @@ pub(super) struct Comparison<'a> {
     pub variants: &'a [Answers],
     pub labels: Option<&'a Labels>,
     /// Documents that at least one variant's job takes, in input order, with what each variant said.
-    pub documents: Vec<(&'a str, Vec<&'a Said>)>,
+    pub documents: Vec<(&'a str, Vec<&'a Reply>)>,
     /// Those that all have answered, with the answers.
     pub answered: Vec<Answered<'a>>,
     /// Whether all answers are numbers.
@@ -48,12 +48,12 @@ impl OnlyRight {
 }
 
 /// Of a document that came or went between two runs.
-const MISSING: Said = Said::Skipped;
+const MISSING: Reply = Reply::Skipped;
 
 impl<'a> Comparison<'a> {
     pub fn of(field: &'a str, variants: &'a [Answers], labels: Option<&'a Labels>) -> Self {
         let mut order: Vec<&str> = Vec::new();
-        let mut said: HashMap<&str, Vec<&Said>> = HashMap::new();
+        let mut said: HashMap<&str, Vec<&Reply>> = HashMap::new();
         for (at, variant) in variants.iter().enumerate() {
             for (document, answer) in &variant.said {
                 let all = said.entry(document).or_insert_with(|| {
@@ -64,10 +64,10 @@ impl<'a> Comparison<'a> {
             }
         }
         let documents = order.into_iter().filter_map(|document| Some((document, said.remove(document)?)));
-        let documents: Vec<_> = documents.filter(|(_, said)| said.iter().any(|said| **said != Said::Skipped)).collect();
+        let documents: Vec<_> = documents.filter(|(_, said)| said.iter().any(|said| **said != Reply::Skipped)).collect();
         let answered = documents.iter().filter_map(|(document, said)| {
             let values =
-                said.iter().map(|said| if let Said::Answer(value) = said { Some(value) } else { None }).collect::<Option<Vec<_>>>()?;
+                said.iter().map(|said| if let Reply::Answer(value) = said { Some(value) } else { None }).collect::<Option<Vec<_>>>()?;
             let label = labels.and_then(|labels| labels.by_document.get(*document)).map(|label| normalised(label));
             let texts = values.iter().map(|value| normalised(&plain(value))).collect();
             Some(Answered { values, texts, label })
@@ -83,9 +83,9 @@ impl<'a> Comparison<'a> {
         for (_, said) in &self.documents {
             for (variant, said) in self.variants.iter().zip(said) {
                 let reason = match said {
-                    Said::Answer(_) => continue,
-                    Said::Nothing(reason) => reason,
-                    Said::Skipped => "not for its job",
+                    Reply::Answer(_) => continue,
+                    Reply::Nothing(reason) => reason,
+                    Reply::Skipped => "not for its job",
                 };
                 *reasons.entry((variant.variant.as_str(), reason)).or_default() += 1;
             }
@@ -136,7 +136,7 @@ impl<'a> Comparison<'a> {
         writer.write_record(heads.chain(["agree"]).map(|head| guarded(head).into_owned()))?;
         for (document, said) in &self.documents {
             let answers: Vec<Option<&Value>> =
-                said.iter().map(|said| if let Said::Answer(value) = said { Some(value) } else { None }).collect();
+                said.iter().map(|said| if let Reply::Answer(value) = said { Some(value) } else { None }).collect();
             let texts: Option<Vec<String>> = answers.iter().map(|value| value.map(|value| normalised(&plain(value)))).collect();
             let agree = texts.map_or("", |texts| if texts.windows(2).all(|pair| pair[0] == pair[1]) { "true" } else { "false" });
             let label = self.labels.map(|labels| guarded(labels.by_document.get(*document).map_or("", String::as_str)).into_owned());

@@ -1,8 +1,8 @@
 //! What one variant has answered, and what it took.
 
-use super::{Ground, Measured};
+use super::{ComparisonDir, Measured};
 use crate::cli::assemble::Assembled;
-use crate::cli::exit::Stop;
+use crate::cli::exit::CliError;
 use crate::insight::speed_up::busy_ms;
 use crate::model::{Row, RowStatus, Totals};
 use crate::store::StoreError;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// What a variant said about a document.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Said {
+pub(super) enum Reply {
     /// Its answer.
     Answer(Value),
     /// Why there is none: a failure code, or a word.
@@ -29,7 +29,7 @@ pub(super) struct Answers {
     pub provider: String,
     pub model: String,
     /// By document, in input order.
-    pub said: Vec<(String, Said)>,
+    pub said: Vec<(String, Reply)>,
     pub totals: Totals,
     /// For each document that was asked about, seconds with at least one request about it under way.
     pub seconds: Vec<f64>,
@@ -38,10 +38,10 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Runs a variant in its own store, where what is answered stays answered.
-    pub async fn of(ground: &Ground, variant: &str, run: Assembled, field: &str) -> Result<Self, Stop> {
+    pub async fn of(dir: &ComparisonDir, variant: &str, run: Assembled, field: &str) -> Result<Self, CliError> {
         let directory = directory(variant);
         let (provider, model) = (run.plan.account.provider.as_str().to_owned(), run.plan.account.model.clone());
-        let Measured { archive, view, unanswered } = ground.run(&directory, &format!("variant {variant}"), run).await?;
+        let Measured { archive, view, unanswered } = dir.run(&directory, &format!("variant {variant}"), run).await?;
         let (mut said, mut totals) = (Vec::new(), Totals::default());
         let each = |row: crate::store::StoredRow<'_>| {
             let document = row.document.to_owned();
@@ -50,16 +50,16 @@ impl Answers {
                     totals.add(&row);
                     said.push((document, of_row(row, field)));
                 }
-                Err(_) => said.push((document, Said::Nothing("unreadable row".to_owned()))),
+                Err(_) => said.push((document, Reply::Nothing("unreadable row".to_owned()))),
             }
             Ok::<(), StoreError>(())
         };
-        archive.rows(&view).and_then(|rows| rows.read_from(0, true, each)).map_err(Stop::internal)?;
+        archive.rows(&view).and_then(|rows| rows.read_from(0, true, each)).map_err(CliError::internal)?;
         let mut spans = BTreeMap::<String, Vec<(i64, i64)>>::new();
         let requests = archive.requests(view.recipe, |request| {
             spans.entry(request.document.to_owned()).or_default().push((request.sent_ms, request.ended_ms));
         });
-        requests.map_err(Stop::internal)?;
+        requests.map_err(CliError::internal)?;
         let seconds = spans.values().map(|spans| busy_ms(spans) as f64 / 1000.0).collect();
         Ok(Self { variant: variant.to_owned(), directory, provider, model, said, totals, seconds, unanswered })
     }
@@ -71,12 +71,12 @@ impl Answers {
     }
 }
 
-fn of_row(mut row: Row, field: &str) -> Said {
+fn of_row(mut row: Row, field: &str) -> Reply {
     match (row.answers.remove(field), row.failure) {
-        _ if row.status == RowStatus::Skipped => Said::Skipped,
-        (Some(answer), _) if !answer.is_null() => Said::Answer(answer),
-        (_, Some(failure)) => Said::Nothing(failure.code.as_str().to_owned()),
-        _ => Said::Nothing(format!("no {field}")),
+        _ if row.status == RowStatus::Skipped => Reply::Skipped,
+        (Some(answer), _) if !answer.is_null() => Reply::Answer(answer),
+        (_, Some(failure)) => Reply::Nothing(failure.code.as_str().to_owned()),
+        _ => Reply::Nothing(format!("no {field}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is right: a file of documents and labels.
 
-use crate::cli::exit::Stop;
+use crate::cli::exit::CliError;
 use crate::prepare::encoding_of;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -35,10 +35,10 @@ pub(super) struct Matched {
 impl Labels {
     /// Reads a CSV file in any encoding, with commas, semicolons or tabs. `column` is the label; if it is not named, it is
     /// `label`, or the only column beside the documents' names.
-    pub fn read(file: &Path, column: Option<&str>) -> Result<Self, Stop> {
+    pub fn read(file: &Path, column: Option<&str>) -> Result<Self, CliError> {
         let name = file.display().to_string();
-        let bytes = std::fs::read(file).map_err(|e| Stop::usage(format!("labels {name}: {e}")))?;
-        Self::parse(&name, &encoding_of(&bytes).decode(&bytes).0, column).map_err(|why| Stop::usage(format!("labels {name}: {why}")))
+        let bytes = std::fs::read(file).map_err(|e| CliError::usage(format!("labels {name}: {e}")))?;
+        Self::parse(&name, &encoding_of(&bytes).decode(&bytes).0, column).map_err(|why| CliError::usage(format!("labels {name}: {why}")))
     }
 
     fn parse(name: &str, text: &str, column: Option<&str>) -> Result<Self, String> {

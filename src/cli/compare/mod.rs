@@ -13,8 +13,8 @@ mod speed;
 mod variants;
 
 use super::args::{CompareArgs, Progress};
-use super::assemble::{Assembled, Server, Wishes, assemble, flags};
-use super::exit::{Exit, Stop};
+use super::assemble::{Assembled, RunOptions, Server, assemble, flags};
+use super::exit::{CliError, Exit};
 use super::run::style;
 use super::settings::{self, Settings};
 use super::tables;
@@ -30,13 +30,13 @@ use std::path::{Path, PathBuf};
 /// What the directory for comparisons is called, below the output directory.
 const DIRECTORY: &str = "compare";
 
-pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
+pub(super) fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let (_config, settings) = load(args, &[])?;
     let input = &settings.input;
     if input.files_from == "-" || input.paths.iter().chain(&input.rows).any(|given| given == "-") {
-        return Err(Stop::usage("standard input can be read once, and a comparison reads its input several times: put it in a file"));
+        return Err(CliError::usage("standard input can be read once, and a comparison reads its input several times: put it in a file"));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stop::internal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     runtime.block_on(async {
         let args = &CompareArgs { what: tables::answered(&args.what, &settings)?, ..args.clone() };
         if args.sequential { Box::pin(sequential::compare(args)).await } else { Box::pin(variants::compare(args)).await }
@@ -44,17 +44,17 @@ pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
 }
 
 /// The settings of the command with further ones on top.
-fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), Stop> {
+fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), CliError> {
     let mut layers = args.what.settings.clone();
     layers.set.extend_from_slice(further);
     settings::load(&layers, flags(&args.what))
 }
 
 /// A run with further settings.
-async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Result<Assembled, Stop> {
+async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Result<Assembled, CliError> {
     let (config, settings) = load(args, further)?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
-    assemble(&config, settings, Wishes { sample, server, ..Wishes::default() }).await
+    assemble(&config, settings, RunOptions { sample, server, ..RunOptions::default() }).await
 }
 
 /// What the runs of a comparison in one directory have sent and spent.
@@ -100,7 +100,7 @@ pub(super) fn spent_in(output: &Path) -> Result<Vec<Spent>, StoreError> {
 }
 
 /// The directory of comparisons. Nobody else compares there while this value lives.
-struct Ground {
+struct ComparisonDir {
     output: PathBuf,
     directory: PathBuf,
     quiet: bool,
@@ -115,21 +115,21 @@ struct Measured {
     unanswered: bool,
 }
 
-impl Ground {
-    fn open(output: &Path, quiet: bool) -> Result<Self, Stop> {
+impl ComparisonDir {
+    fn open(output: &Path, quiet: bool) -> Result<Self, CliError> {
         let directory = output.join(DIRECTORY);
-        let unusable = |e: std::io::Error| Stop::usage(format!("{}: {e}; --output names another directory", directory.display()));
+        let unusable = |e: std::io::Error| CliError::usage(format!("{}: {e}; --output names another directory", directory.display()));
         std::fs::create_dir_all(&directory).map_err(unusable)?;
-        let lock = RunLock::acquire(&directory).map_err(Stop::usage)?;
+        let lock = RunLock::acquire(&directory).map_err(CliError::usage)?;
         // Comparisons must not become documents of another run.
         std::fs::write(directory.join(".docmillignore"), "*\n").map_err(unusable)?;
         Ok(Self { output: output.to_owned(), directory, quiet, _lock: lock })
     }
 
     /// Whether a run can work in this directory: to be asked before anybody is told a price.
-    fn check(&self, name: &str) -> Result<(), Stop> {
+    fn check(&self, name: &str) -> Result<(), CliError> {
         let directory = self.directory.join(name);
-        let unusable = |why: String| Stop::usage(format!("{}: {why}; move it away, or name another --output", directory.display()));
+        let unusable = |why: String| CliError::usage(format!("{}: {why}; move it away, or name another --output", directory.display()));
         Archive::open(&directory).map_err(|e| unusable(e.to_string()))?;
         match std::fs::metadata(&directory) {
             Ok(found) if !found.is_dir() => Err(unusable("this is not a directory".to_owned())),
@@ -139,7 +139,7 @@ impl Ground {
     }
 
     /// Runs to the end in a directory of its own.
-    async fn run(&self, name: &str, title: &str, mut run: Assembled) -> Result<Measured, Stop> {
+    async fn run(&self, name: &str, title: &str, mut run: Assembled) -> Result<Measured, CliError> {
         let directory = self.directory.join(name);
         if let Some(cap) = run.plan.max_cost {
             run.plan.max_cost = Some(cap - self.spent_elsewhere(&directory)?);
@@ -151,44 +151,46 @@ impl Ground {
         let sampled = outcome.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Sampled);
         if let Some(stop) = outcome.stop.filter(|_| !sampled) {
             let message = format!("{title}: {}\nthere is no comparison yet; what is done is in {}", stop.message, directory.display());
-            return Err(Stop { exit: stop.kind.into(), message });
+            return Err(CliError { exit: stop.kind.into(), message });
         }
-        let gone = || Stop::internal(format!("{}: the run store is gone", directory.display()));
-        let archive = Archive::open(&directory).map_err(Stop::internal)?.ok_or_else(gone)?;
-        let view = archive.view(None, sampled).map_err(Stop::internal)?.ok_or_else(gone)?;
+        let gone = || CliError::internal(format!("{}: the run store is gone", directory.display()));
+        let archive = Archive::open(&directory).map_err(CliError::internal)?.ok_or_else(gone)?;
+        let view = archive.view(None, sampled).map_err(CliError::internal)?.ok_or_else(gone)?;
         Ok(Measured { archive, view, unanswered: outcome.unanswered > 0 })
     }
 
     /// What is spent in the output directory, but for the runs in `directory`.
-    fn spent_elsewhere(&self, directory: &Path) -> Result<Money, Stop> {
-        let inside = spent_in(&self.output).map_err(Stop::usage)?;
+    fn spent_elsewhere(&self, directory: &Path) -> Result<Money, CliError> {
+        let inside = spent_in(&self.output).map_err(CliError::usage)?;
         let others = inside.iter().filter(|other| other.directory != directory).map(|other| other.bill.usd + other.lost).sum::<Money>();
-        let Some(own) = Archive::open(&self.output).map_err(Stop::usage)?.filter(|_| self.output != directory) else { return Ok(others) };
+        let Some(own) = Archive::open(&self.output).map_err(CliError::usage)?.filter(|_| self.output != directory) else {
+            return Ok(others);
+        };
         let own = || Ok::<_, StoreError>(own.bill(None)?.1.usd + own.lost()?.1.unwrap_or_default());
-        Ok(others + own().map_err(Stop::usage)?)
+        Ok(others + own().map_err(CliError::usage)?)
     }
 
     /// Writes a file of the comparison; it is there whole or not at all.
-    fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Stop> {
+    fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, CliError> {
         let path = self.directory.join(name);
         let written = tempfile::NamedTempFile::new_in(&self.directory)
             .and_then(|mut file| file.write_all(content).and_then(|()| file.persist(&path).map_err(|e| e.error)));
-        written.map_err(|e| Stop::internal(format!("{}: {e}", path.display())))?;
+        written.map_err(|e| CliError::internal(format!("{}: {e}", path.display())))?;
         Ok(path)
     }
 
     /// Keeps what was found in `compare.json`, beside what was found out about the other question.
-    fn keep(&self, key: &str, found: &Value) -> Result<PathBuf, Stop> {
+    fn keep(&self, key: &str, found: &Value) -> Result<PathBuf, CliError> {
         let before = std::fs::read(self.directory.join("compare.json")).unwrap_or_default();
         let mut all: Map<String, Value> = serde_json::from_slice(&before).unwrap_or_default();
         all.insert(key.to_owned(), found.clone());
-        let text = serde_json::to_vec_pretty(&all).map_err(Stop::internal)?;
+        let text = serde_json::to_vec_pretty(&all).map_err(CliError::internal)?;
         self.write("compare.json", &text)
     }
 
     fn say(&self, line: &str) {
         if !self.quiet {
-            crate::report::say(line);
+            crate::progress::say(line);
         }
     }
 }

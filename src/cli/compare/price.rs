@@ -1,9 +1,9 @@
 //! What measuring runs will cost, told before they begin.
 
-use super::Ground;
+use super::ComparisonDir;
 use super::sequential::RUNS;
 use crate::cli::assemble::Assembled;
-use crate::cli::exit::Stop;
+use crate::cli::exit::CliError;
 use crate::engine::{Inspected, Plan, Sample, inspect};
 use crate::job::Combined;
 use crate::model::{Bill, Call, CallRecord, Document, Money, Row, Totals, Usage};
@@ -15,16 +15,16 @@ use std::path::Path;
 const SAMPLE: Sample = Sample { documents: 50, seed: 0 };
 
 /// A sentence about what asking twice about all documents costs.
-pub(super) async fn price(ground: &Ground, run: &Assembled) -> Result<String, Stop> {
+pub(super) async fn price(dir: &ComparisonDir, run: &Assembled) -> Result<String, CliError> {
     let plan = &run.plan;
     let all = plan.roots.unsorted().count() as u64;
     if all == 0 {
-        return Err(Stop::usage(format!("no documents in {}", plan.roots.describe())));
+        return Err(CliError::usage(format!("no documents in {}", plan.roots.describe())));
     }
     let documents = plan.sample.map_or(all, |sample| sample.documents.min(all));
     let about = format!("{documents} documents are asked about twice, with {}: ", plan.account.model);
-    for directory in [ground.output.clone()].into_iter().chain(RUNS.map(|name| ground.directory.join(name))) {
-        if let Some((rows, bill)) = spent(&directory, plan.recipe).map_err(Stop::usage)?
+    for directory in [dir.output.clone()].into_iter().chain(RUNS.map(|name| dir.directory.join(name))) {
+        if let Some((rows, bill)) = spent(&directory, plan.recipe).map_err(CliError::usage)?
             && let Some(usd) = bill.exact()
         {
             let total = twice(usd, documents, rows);

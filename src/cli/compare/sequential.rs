@@ -2,13 +2,13 @@
 
 use super::price::price;
 use super::speed::{Comparison, Measurement};
-use super::{Ground, Measured, prepare};
+use super::{ComparisonDir, Measured, prepare};
 use crate::ask::Provider;
 use crate::cli::args::CompareArgs;
 use crate::cli::assemble::Server;
-use crate::cli::exit::{Exit, Stop};
+use crate::cli::exit::{CliError, Exit};
 use crate::cli::{agreed, print};
-use crate::report::say;
+use crate::progress::say;
 use std::path::{Path, PathBuf};
 
 /// One call, one document, one reader, one worker at a time, and nothing asked twice.
@@ -29,30 +29,30 @@ const PARALLEL: [&str; 1] = ["llm.preflight=false"];
 /// Directories of the two runs.
 pub(super) const RUNS: [&str; 2] = ["sequential", "parallel"];
 
-pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
+pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let sequential = prepare(args, &SEQUENTIAL.map(ToOwned::to_owned), Server::Configured).await?;
     let parallel = prepare(args, &PARALLEL.map(ToOwned::to_owned), Server::Configured).await?;
-    let ground = Ground::open(&parallel.plan.output.dir, args.quiet)?;
+    let dir = ComparisonDir::open(&parallel.plan.output.dir, args.quiet)?;
     let concurrency = parallel.plan.llm.concurrency;
     for name in RUNS {
-        ground.check(name)?;
-        leavings(&ground.directory.join(name))?;
+        dir.check(name)?;
+        leavings(&dir.directory.join(name))?;
     }
     if parallel.plan.account.provider != Provider::Simulated {
-        say(&price(&ground, &parallel).await?);
+        say(&price(&dir, &parallel).await?);
         if !args.yes && !agreed("Begin?", "nobody can be asked here: --yes begins")? {
             return Ok(Exit::Ok);
         }
     }
-    RUNS.iter().try_for_each(|name| empty(&ground.directory.join(name)))?;
-    let sequential = ground.run(RUNS[0], "sequential, one call after another", sequential).await?;
-    let parallel = ground.run(RUNS[1], &format!("parallel, {concurrency} calls at a time"), parallel).await?;
+    RUNS.iter().try_for_each(|name| empty(&dir.directory.join(name)))?;
+    let sequential = dir.run(RUNS[0], "sequential, one call after another", sequential).await?;
+    let parallel = dir.run(RUNS[1], &format!("parallel, {concurrency} calls at a time"), parallel).await?;
 
     let comparison = Comparison::of(&measure(&sequential)?, &measure(&parallel)?, concurrency as u64);
-    let json = serde_json::to_value(&comparison).map_err(Stop::internal)?;
-    let path = ground.keep("sequential", &json)?;
+    let json = serde_json::to_value(&comparison).map_err(CliError::internal)?;
+    let path = dir.keep("sequential", &json)?;
     if args.json {
-        print(&serde_json::to_string_pretty(&json).map_err(Stop::internal)?)?;
+        print(&serde_json::to_string_pretty(&json).map_err(CliError::internal)?)?;
     } else {
         comparison.lines().iter().try_for_each(|line| print(line))?;
         print(&format!("\n{}", path.display()))?;
@@ -60,23 +60,23 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
     Ok(if sequential.unanswered || parallel.unanswered { Exit::FailedRows } else { Exit::Ok })
 }
 
-fn measure(run: &Measured) -> Result<Measurement, Stop> {
+fn measure(run: &Measured) -> Result<Measurement, CliError> {
     let mut measurement = Measurement::default();
-    run.archive.requests(run.view.recipe, |request| measurement.add(request)).map_err(Stop::internal)?;
-    measurement.bill = run.archive.bill(None).map_err(Stop::internal)?.1;
+    run.archive.requests(run.view.recipe, |request| measurement.add(request)).map_err(CliError::internal)?;
+    measurement.bill = run.archive.bill(None).map_err(CliError::internal)?.1;
     Ok(measurement)
 }
 
 /// Makes room for a measuring run, which must not find answers.
-fn empty(directory: &Path) -> Result<(), Stop> {
-    let failed = |e: std::io::Error| Stop::internal(format!("{}: {e}", directory.display()));
+fn empty(directory: &Path) -> Result<(), CliError> {
+    let failed = |e: std::io::Error| CliError::internal(format!("{}: {e}", directory.display()));
     let remove = |path: &PathBuf| if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     leavings(directory)?.iter().try_for_each(remove).map_err(failed)
 }
 
 /// What an earlier run has left there, in the order in which it goes. What is not of a run is left alone.
-fn leavings(directory: &Path) -> Result<Vec<PathBuf>, Stop> {
-    let failed = |e: std::io::Error| Stop::internal(format!("{}: {e}", directory.display()));
+fn leavings(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let failed = |e: std::io::Error| CliError::internal(format!("{}: {e}", directory.display()));
     let entries = std::fs::read_dir(directory).into_iter().flatten().map(|entry| entry.map(|entry| entry.path()));
     let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     // A run that has died early leaves its lock and nothing else.
@@ -87,7 +87,7 @@ fn leavings(directory: &Path) -> Result<Vec<PathBuf>, Stop> {
     let store = directory.join(crate::store::FILE_NAME);
     if !entries.contains(&store) {
         let shown = directory.display();
-        return Err(Stop::usage(format!("{shown} is to be emptied, and there is something else than a run in it: move it away")));
+        return Err(CliError::usage(format!("{shown} is to be emptied, and there is something else than a run in it: move it away")));
     }
     // The store goes last: it is what tells the next attempt that all of this may go.
     entries.sort_unstable_by_key(|path| *path == store);

@@ -3,15 +3,15 @@
 use super::agreement::{Comparison, some};
 use super::answers::{Answers, directory};
 use super::labels::{Labels, Matched, normalised};
-use super::{Ground, load, prepare};
+use super::{ComparisonDir, load, prepare};
 use crate::ask::Provider;
 use crate::cli::agreed;
 use crate::cli::args::CompareArgs;
 use crate::cli::assemble::{Assembled, Server};
-use crate::cli::carry_out::run_failed;
-use crate::cli::exit::{Exit, Stop};
+use crate::cli::exit::{CliError, Exit};
 use crate::cli::plan::{ASK_FROM_USD, Report};
 use crate::cli::print;
+use crate::cli::start_run::run_failed;
 use crate::engine::History;
 use crate::read::Roots;
 use crate::write::cell;
@@ -21,44 +21,44 @@ use std::collections::BTreeMap;
 /// What columns that hold a recommendation begin with.
 const BEST: &str = "best_";
 
-pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
+pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let mut labels = args.labels.as_deref().map(|file| Labels::read(file, args.label_column.as_deref())).transpose()?;
     if args.variants.len() < 2 && labels.is_none() {
-        return Err(Stop::usage("there is nothing to compare it with: name another --variant, or --labels"));
+        return Err(CliError::usage("there is nothing to compare it with: name another --variant, or --labels"));
     }
     let (_config, settings) = load(args, &[])?;
-    let ground = Ground::open(&settings.output.dir, args.quiet)?;
+    let dir = ComparisonDir::open(&settings.output.dir, args.quiet)?;
     // All of them are put together before the first is asked: mistakes cost nothing then.
     let mut runs: Vec<(String, Assembled)> = Vec::new();
     for variant in &args.variants {
         let (name, further) = parse(variant)?;
         if runs.iter().any(|(other, _)| *other == name) {
-            return Err(Stop::usage(format!("--variant '{name}' is there twice")));
+            return Err(CliError::usage(format!("--variant '{name}' is there twice")));
         }
         let run = prepare(args, &further, Server::Configured).await;
-        let mut run = run.map_err(|stop| Stop { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
-        ground.check(&directory(&name))?;
-        run.plan.more_answers = Some(ground.output.clone());
+        let mut run = run.map_err(|stop| CliError { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
+        dir.check(&directory(&name))?;
+        run.plan.more_answers = Some(dir.output.clone());
         runs.push((name, run));
     }
     let field = field(&runs, args.field.as_deref())?;
     if let (Some(labels), Some((_, run))) = (&mut labels, runs.first()) {
-        match_labels(labels, &run.plan.roots, &ground)?;
-        check_values(labels, &runs, &field, &ground)?;
+        match_labels(labels, &run.plan.roots, &dir)?;
+        check_values(labels, &runs, &field, &dir)?;
     }
-    if !price_is_agreed(args, &ground, &runs).await? {
+    if !price_is_agreed(args, &dir, &runs).await? {
         return Ok(Exit::Ok);
     }
     let mut answers = Vec::new();
     for (name, run) in runs {
-        answers.push(Box::pin(Answers::of(&ground, &name, run, &field)).await?);
+        answers.push(Box::pin(Answers::of(&dir, &name, run, &field)).await?);
     }
 
     let comparison = Comparison::of(&field, &answers, labels.as_ref());
     let json = comparison.json();
-    let files = [ground.write("compare.csv", &comparison.csv().map_err(Stop::internal)?)?, ground.keep("variants", &json)?];
+    let files = [dir.write("compare.csv", &comparison.csv().map_err(CliError::internal)?)?, dir.keep("variants", &json)?];
     if args.json {
-        print(&serde_json::to_string_pretty(&json).map_err(Stop::internal)?)?;
+        print(&serde_json::to_string_pretty(&json).map_err(CliError::internal)?)?;
     } else {
         comparison.lines().iter().try_for_each(|line| print(line))?;
         print(&format!("\n{}\n{}", files[0].display(), files[1].display()))?;
@@ -67,25 +67,25 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, Stop> {
 }
 
 /// Gives the labels to the documents of the input, and tells how many fit.
-fn match_labels(labels: &mut Labels, roots: &Roots, ground: &Ground) -> Result<(), Stop> {
+fn match_labels(labels: &mut Labels, roots: &Roots, dir: &ComparisonDir) -> Result<(), CliError> {
     let Matched { documents, by_end, without, example } = labels.give(roots.walk().map(|(document, _)| document.name));
     let (file, unknown): (_, Vec<&str>) = (&labels.file, labels.unknown.iter().map(String::as_str).collect());
     if documents == 0 {
-        return Err(Stop::usage(format!(
+        return Err(CliError::usage(format!(
             "labels {file}: none of its names is that of a document: {}; documents are called like {example}. Nothing was sent",
             some(&unknown)
         )));
     }
     let ends = if by_end > 0 { format!(", {by_end} of them by the end of their path") } else { String::new() };
-    ground.say(&format!("compare: labels {file}: {documents} documents have a label{ends}, {without} have none"));
+    dir.say(&format!("compare: labels {file}: {documents} documents have a label{ends}, {without} have none"));
     if !unknown.is_empty() {
-        ground.say(&format!("compare: labels {file}: {} names are of no document: {}", unknown.len(), some(&unknown)));
+        dir.say(&format!("compare: labels {file}: {} names are of no document: {}", unknown.len(), some(&unknown)));
     }
     Ok(())
 }
 
 /// Points out labels that no variant can give.
-fn check_values(labels: &Labels, runs: &[(String, Assembled)], field: &str, ground: &Ground) -> Result<(), Stop> {
+fn check_values(labels: &Labels, runs: &[(String, Assembled)], field: &str, dir: &ComparisonDir) -> Result<(), CliError> {
     let forms: Vec<Option<&Value>> = runs.iter().flat_map(|(_, run)| run.plan.jobs.iter()).map(|job| job.form_of(field)).collect();
     let can = |label: &str| forms.iter().any(|form| form.is_none_or(|form| can_be(form, label)));
     let mut values: BTreeMap<String, u64> = BTreeMap::new();
@@ -102,9 +102,9 @@ fn check_values(labels: &Labels, runs: &[(String, Assembled)], field: &str, grou
         choices.map_or_else(String::new, |all| format!("; {field} can be: {}", all.iter().map(cell).collect::<Vec<_>>().join(", ")));
     let message = format!("labels {}: no variant can answer {named}{choices}", labels.file);
     if values.values().sum::<u64>() == labels.by_document.len() as u64 {
-        return Err(Stop::usage(format!("{message}. Nothing was sent: is --label-column or --field the right one?")));
+        return Err(CliError::usage(format!("{message}. Nothing was sent: is --label-column or --field the right one?")));
     }
-    ground.say(&format!("compare: {message}"));
+    dir.say(&format!("compare: {message}"));
     Ok(())
 }
 
@@ -126,18 +126,18 @@ fn can_be(form: &Value, label: &str) -> bool {
 }
 
 /// Tells what the calls that are not answered yet will cost. Whether that is little, or agreed to.
-async fn price_is_agreed(args: &CompareArgs, ground: &Ground, runs: &[(String, Assembled)]) -> Result<bool, Stop> {
+async fn price_is_agreed(args: &CompareArgs, dir: &ComparisonDir, runs: &[(String, Assembled)]) -> Result<bool, CliError> {
     let (mut most, mut calls) = (Some(0.0), 0);
     for (name, run) in runs.iter().filter(|(_, run)| run.plan.account.provider != Provider::Simulated) {
         let mut plan = prepare(args, &parse(name)?.1, Server::Nobody).await?.plan;
-        plan.output.dir = ground.directory.join(directory(name));
-        plan.more_answers = Some(ground.output.clone());
+        plan.output.dir = dir.directory.join(directory(name));
+        plan.more_answers = Some(dir.output.clone());
         let history = History::of(&plan).map_err(run_failed)?;
         let report = Report::of(plan, &history).await?;
         calls += report.prediction.calls;
         most = most.zip(report.prediction.cost).map(|(sum, cost)| sum + cost.high);
         if report.prediction.calls > 0 {
-            ground.say(&format!(
+            dir.say(&format!(
                 "compare: variant {name} with {}: {} calls, {}",
                 run.plan.account.model,
                 report.prediction.calls,
@@ -150,8 +150,8 @@ async fn price_is_agreed(args: &CompareArgs, ground: &Ground, runs: &[(String, A
 }
 
 /// A variant's name, and its job and settings as settings.
-fn parse(variant: &str) -> Result<(String, Vec<String>), Stop> {
-    let wrong = || Stop::usage(format!("--variant '{variant}': write a job and settings, such as 'material llm.model=gpt-6-luna'"));
+fn parse(variant: &str) -> Result<(String, Vec<String>), CliError> {
+    let wrong = || CliError::usage(format!("--variant '{variant}': write a job and settings, such as 'material llm.model=gpt-6-luna'"));
     let words = shell_words::split(variant).ok().filter(|words| !words.is_empty()).ok_or_else(wrong)?;
     if words[0].contains('=') || words[1..].iter().any(|word| !word.contains('=')) {
         return Err(wrong());
@@ -162,20 +162,20 @@ fn parse(variant: &str) -> Result<(String, Vec<String>), Stop> {
 
 /// The column that is compared: the one asked for, or else the only recommendation, or the only column at all, that all
 /// variants have.
-fn field(runs: &[(String, Assembled)], asked: Option<&str>) -> Result<String, Stop> {
+fn field(runs: &[(String, Assembled)], asked: Option<&str>) -> Result<String, CliError> {
     let columns: Vec<(&str, Vec<&String>)> =
         runs.iter().map(|(name, run)| (name.as_str(), run.plan.jobs.iter().flat_map(|job| job.csv_columns()).collect())).collect();
     choose(&columns, asked)
 }
 
-fn choose(columns: &[(&str, Vec<&String>)], asked: Option<&str>) -> Result<String, Stop> {
-    let (first, others) = columns.split_first().ok_or_else(|| Stop::internal("no variant"))?;
+fn choose(columns: &[(&str, Vec<&String>)], asked: Option<&str>) -> Result<String, CliError> {
+    let (first, others) = columns.split_first().ok_or_else(|| CliError::internal("no variant"))?;
     let mut common = first.1.clone();
     common.retain(|column| others.iter().all(|(_, columns)| columns.contains(column)));
     let list = |columns: &[&String]| columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", ");
     if common.is_empty() {
         let each: Vec<String> = columns.iter().map(|(name, columns)| format!("\n  {name}: {}", list(columns))).collect();
-        return Err(Stop::usage(format!("the variants have no column in common that could be compared{}", each.concat())));
+        return Err(CliError::usage(format!("the variants have no column in common that could be compared{}", each.concat())));
     }
     let best: Vec<&String> = common.iter().copied().filter(|column| column.starts_with(BEST)).collect();
     let chosen = match (asked, &best[..], &common[..]) {
@@ -185,7 +185,7 @@ fn choose(columns: &[(&str, Vec<&String>)], asked: Option<&str>) -> Result<Strin
         (None, [only], _) | (None, _, [only]) => Ok(only),
         _ => Err("--field: name the column that is to be compared".to_owned()),
     };
-    chosen.map(|column| (*column).clone()).map_err(|why| Stop::usage(format!("{why}; all have: {}", list(&common))))
+    chosen.map(|column| (*column).clone()).map_err(|why| CliError::usage(format!("{why}; all have: {}", list(&common))))
 }
 
 #[cfg(test)]

@@ -2,23 +2,22 @@
 
 mod cpu;
 mod histogram;
-mod live;
 mod lone;
 mod medium;
 mod pace;
 mod queues;
 mod silence;
 mod stage;
+mod stream_preview;
 
 use super::prepare::workers;
 use super::{Context, Plan};
 use crate::ask::{Fault, Governor, Observer, Pressure};
 use crate::event::{BudgetUse, RunEvent, Snapshot};
 use crate::insight::{Rate, Situation};
-use crate::model::{Bill, Call, FailureCode, Hold, Latency, Limit, Money, QueueUse, RowStatus, Spent, StageUse};
+use crate::model::{Bill, Call, FailureCode, Latency, Limit, Money, QueueUse, RowStatus, Spent, StageUse, WaitReason};
 use crate::store::StoreHandle;
 use histogram::Histogram;
-use live::Live;
 use lone::Lone;
 use pace::Pace;
 use queues::Queues;
@@ -28,16 +27,17 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use stream_preview::StreamPreview;
 use tokio::sync::mpsc::Sender;
 
 /// Repeats that are told, at most so many in each second: an account that refuses thousands must not flood who listens.
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     second: AtomicU64,
     count: AtomicU64,
 }
 
-impl Told {
+impl Reported {
     const PER_SECOND: u64 = 20;
 
     fn may_tell(&self, now: Duration) -> bool {
@@ -95,11 +95,11 @@ pub(super) struct Meters {
     /// Whether settings were changed while the run was at work.
     changed: AtomicBool,
     latency: [AtomicU64; Latency::UP_TO_S.len() + 1],
-    told: Told,
+    reported: Reported,
     paused_ns: AtomicU64,
     cache_read: AtomicU64,
     cache_saved_pico: AtomicI64,
-    live: Mutex<Live>,
+    live: Mutex<StreamPreview>,
     input_tokens: AtomicU64,
     output_tokens: AtomicU64,
     cost_pico: AtomicU64,
@@ -145,7 +145,7 @@ impl Meters {
             longest_request_ns: zero(),
             changed: AtomicBool::new(false),
             latency: Default::default(),
-            told: Told::default(),
+            reported: Reported::default(),
             paused_ns: zero(),
             cache_read: zero(),
             cache_saved_pico: AtomicI64::new(0),
@@ -185,11 +185,11 @@ impl Meters {
     }
 
     /// What kept requests back, in seconds of all permits.
-    fn held(&self) -> Vec<(Hold, f64)> {
+    fn held(&self) -> Vec<(WaitReason, f64)> {
         let Some(governor) = self.governor.get() else { return Vec::new() };
         let (admitted, mut held) = governor.held();
         // From the permit to the first byte there is only the ledger.
-        held.push((Hold::Ledger, admitted - self.ask.work().as_secs_f64()));
+        held.push((WaitReason::Ledger, admitted - self.ask.work().as_secs_f64()));
         held
     }
 
@@ -222,27 +222,27 @@ impl Meters {
     /// The limits that are known, and what was used of them since the run began.
     fn rates(&self) -> Vec<Rate> {
         let before = self.used_before.get().map_or(&[][..], Vec::as_slice);
-        let used_before = |meter: Hold| before.iter().find(|rate| rate.meter == meter).map_or(0.0, |rate| rate.used);
+        let used_before = |meter: WaitReason| before.iter().find(|rate| rate.meter == meter).map_or(0.0, |rate| rate.used);
         let rates = self.governor.get().map(|governor| governor.rates()).unwrap_or_default();
         rates.into_iter().map(|rate| Rate { used: (rate.used - used_before(rate.meter)).max(0.0), ..rate }).collect()
     }
 
     /// A call is under way until this is dropped.
-    pub fn call(&self) -> UnderWay<'_> {
+    pub fn call(&self) -> InFlight<'_> {
         self.calls.fetch_add(1, Relaxed);
-        UnderWay(self)
+        InFlight(self)
     }
 
     /// Looks at what cannot be counted where it happens.
     pub fn look(&self) {
         self.queues.look();
         let Some(governor) = self.governor.get() else { return };
-        let standing = governor.standing();
+        let status = governor.status();
         let calls = Calls {
             ended: self.calls_ended.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             waiting: self.calls.load(Relaxed).saturating_sub(governor.in_line() as u64),
-            held: standing.paused || standing.why == Some(Hold::Budget) || governor.closed_for().is_some(),
+            held: status.paused || status.why == Some(WaitReason::Budget) || governor.closed_for().is_some(),
         };
         self.silence.look(self.wall().as_secs_f64(), calls);
     }
@@ -253,7 +253,7 @@ impl Meters {
             && governor.closed_for().is_some()
         {
             // What held it back before is not what does now.
-            return governor.standing().why.map(|why| format!("{} (now)", Limit::Held(why)));
+            return governor.status().why.map(|why| format!("{} (now)", Limit::Held(why)));
         }
         let found = Situation { tail: None, ..self.situation() }.bottleneck()?;
         Some(format!("{} ({:.0} % of the time)", found.limit, 100.0 * found.share))
@@ -289,7 +289,7 @@ impl Meters {
         (self.cache_read.load(Relaxed), self.cache_saved_pico.load(Relaxed) as f64 / 1e12)
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
+    fn live(&self) -> MutexGuard<'_, StreamPreview> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -303,7 +303,7 @@ impl Meters {
         let rows: BTreeMap<RowStatus, u64> =
             RowStatus::ALL.into_iter().zip(self.rows.each_ref().map(|n| n.load(Relaxed))).filter(|(_, n)| *n > 0).collect();
         let good = [RowStatus::Ok, RowStatus::Skipped];
-        let standing = self.governor.get().map(|governor| governor.standing());
+        let status = self.governor.get().map(|governor| governor.status());
         Snapshot {
             elapsed_s: self.wall().as_secs_f64(),
             documents: self.documents.load(Relaxed).checked_sub(1),
@@ -318,12 +318,10 @@ impl Meters {
             retries: self.retries.load(Relaxed),
             refusals: self.refusals.load(Relaxed),
             waiting_s: 0.0,
-            concurrency: standing.map_or(0, |standing| standing.concurrency),
-            paused: standing.is_some_and(|standing| standing.paused),
-            holding: standing.and_then(|standing| standing.why),
-            budget: standing
-                .and_then(|standing| standing.budget)
-                .map(|(cap, spent)| BudgetUse { max_usd: cap.usd(), spent_usd: spent.usd() }),
+            concurrency: status.map_or(0, |status| status.concurrency),
+            paused: status.is_some_and(|status| status.paused),
+            holding: status.and_then(|status| status.why),
+            budget: status.and_then(|status| status.budget).map(|(cap, spent)| BudgetUse { max_usd: cap.usd(), spent_usd: spent.usd() }),
             latency: Latency { counts: self.latency.iter().map(|n| n.load(Relaxed)).collect(), sum_s: self.request_time().as_secs_f64() },
             stages: self.stages(),
             queues: self.queues(),
@@ -340,9 +338,9 @@ impl Meters {
 
 /// A call that is under way.
 #[derive(Debug)]
-pub(super) struct UnderWay<'m>(&'m Meters);
+pub(super) struct InFlight<'m>(&'m Meters);
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Relaxed);
         self.0.calls_ended.fetch_add(1, Relaxed);
@@ -382,7 +380,7 @@ impl Observer for Context {
     fn retrying(&self, call: &Call, attempt: u32, fault: &Fault) {
         self.meters.retries.fetch_add(1, Relaxed);
         self.meters.refusals.fetch_add(u64::from(fault.code == FailureCode::RateLimited), Relaxed);
-        if self.meters.told.may_tell(self.meters.wall()) {
+        if self.meters.reported.may_tell(self.meters.wall()) {
             let (call, message) = (call.label(), fault.message.clone());
             let refused = fault.pressure != Pressure::None;
             let event = RunEvent::CallRetried { call, attempt, code: fault.code, refused, message };

@@ -1,7 +1,7 @@
 //! What the slots of a stage do: work, wait for input, or wait for room further on.
 
 use crate::failpoint;
-use crate::model::{Hold, StageUse};
+use crate::model::{StageUse, WaitReason};
 use futures::poll;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -142,7 +142,7 @@ impl StageMeter {
     }
 
     /// Shares of its states. `held` are times, in seconds of all slots, in which others kept them from working.
-    pub fn usage(&self, held: Vec<(Hold, f64)>) -> StageUse {
+    pub fn usage(&self, held: Vec<(WaitReason, f64)>) -> StageUse {
         let (sums, slots) = self.sums();
         let all = sums.all.max(f64::MIN_POSITIVE);
         // What was timed elsewhere may overlap by a little. Work comes first, then what kept from it, then the lack of room.
@@ -199,7 +199,7 @@ mod tests {
             std::thread::yield_now();
         }
         meter.worked(Duration::from_nanos(1));
-        for held in [vec![], vec![(Hold::Requests, 1e-9), (Hold::Ledger, 1e9)]] {
+        for held in [vec![], vec![(WaitReason::Requests, 1e-9), (WaitReason::Ledger, 1e9)]] {
             let usage = meter.usage(held);
             assert!((sum(&usage) - 1.0).abs() < 1e-9, "{usage:?}");
             assert!([usage.busy, usage.waiting, usage.blocked].iter().all(|share| (0.0..=1.0).contains(share)), "{usage:?}");

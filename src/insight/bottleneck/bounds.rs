@@ -1,7 +1,7 @@
 //! The least time that each resource takes for the work of a run, in seconds.
 
 use super::{ON_TOP, Situation};
-use crate::model::{Hold, Limit, StageUse};
+use crate::model::{Limit, StageUse, WaitReason};
 
 /// A least time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,7 +50,7 @@ impl Situation {
     pub(super) fn bounds(&self) -> Bounds {
         let share = |name: &str, of: fn(&StageUse) -> f64| self.stage(name).map_or(0.0, of);
         let seconds = |name: &str| share(name, |stage| stage.busy) * self.wall_s;
-        let held = |hold: Hold| share_of(self, hold) * self.wall_s;
+        let held = |hold: WaitReason| share_of(self, hold) * self.wall_s;
         let cores = if self.cores == 0 { 0.0 } else { (self.cpu_s / self.cores as f64).min(self.wall_s) };
         // Slots that wait for a processor look busy.
         let by_slots = |seconds: f64| if cores >= BUSY_CORES * seconds { seconds.min(cores) } else { seconds };
@@ -60,7 +60,7 @@ impl Situation {
         let tail = self.straggler_s();
         let mut bounds = vec![
             // A permit is taken while its attempt is written to the ledger.
-            (Limit::Concurrency, answering(seconds("ask") + held(Hold::Ledger))),
+            (Limit::Concurrency, answering(seconds("ask") + held(WaitReason::Ledger))),
             (Limit::Documents, answering(window)),
             (Limit::Reading, by_slots(seconds("read"))),
             (Limit::Preparation, seconds("prepare")),
@@ -74,13 +74,13 @@ impl Situation {
         .into_iter()
         .map(|(limit, seconds)| Bound { limit, seconds, seen: true })
         .collect::<Vec<_>>();
-        for hold in Hold::ALL.into_iter().filter(|hold| *hold != Hold::Ledger) {
+        for hold in WaitReason::ALL.into_iter().filter(|hold| *hold != WaitReason::Ledger) {
             let rate = self.rate(hold);
             // A limit of which all was used binds for as long as that took to flow in, and for as long as places were empty
             // because of it: an earlier run may have left nothing to begin with.
             let flowed = rate.map(|rate| ((rate.used - rate.burst) / rate.per_second).clamp(0.0, self.wall_s));
             // These hold back until others have been answered.
-            let until_answered = matches!(hold, Hold::SlowStart | Hold::Overload | Hold::Suspicion);
+            let until_answered = matches!(hold, WaitReason::SlowStart | WaitReason::Overload | WaitReason::Suspicion);
             let waited = if until_answered { answering(held(hold)) } else { held(hold) };
             bounds.push(Bound {
                 limit: Limit::Held(hold),
@@ -105,6 +105,6 @@ impl Situation {
 }
 
 /// The share of the time during which places were empty for this reason.
-fn share_of(situation: &Situation, hold: Hold) -> f64 {
+fn share_of(situation: &Situation, hold: WaitReason) -> f64 {
     situation.stage("ask").and_then(|ask| ask.held.get(&hold)).copied().unwrap_or(0.0)
 }

@@ -16,7 +16,7 @@ mod situations;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Bottleneck, Hold, Limit, StageUse};
+use crate::model::{Bottleneck, Limit, StageUse, WaitReason};
 use bounds::Bounds;
 
 /// What a run did, as far as its speed goes.
@@ -66,7 +66,7 @@ pub struct Situation {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// Which one.
-    pub meter: Hold,
+    pub meter: WaitReason,
     /// Where it is known from.
     pub known: Known,
     /// What flows in.
@@ -85,7 +85,7 @@ pub enum Known {
     /// The settings of another run at work on this account state it.
     SetElsewhere,
     /// Headers of replies state it.
-    Told,
+    Declared,
     /// Refusals have shown it.
     Measured,
 }
@@ -173,7 +173,7 @@ impl Situation {
         self.stage(stage).map_or(1, |stage| stage.slots)
     }
 
-    fn rate(&self, hold: Hold) -> Option<&Rate> {
+    fn rate(&self, hold: WaitReason) -> Option<&Rate> {
         self.rates.iter().find(|rate| rate.meter == hold)
     }
 
@@ -198,10 +198,16 @@ impl Situation {
     fn is_kept_back(&self) -> bool {
         /// Share of the time.
         const COUNTS: f64 = 0.05;
-        let of_the_server = |hold: &Hold| {
+        let of_the_server = |hold: &WaitReason| {
             matches!(
                 hold,
-                Hold::Requests | Hold::InputTokens | Hold::OutputTokens | Hold::Tokens | Hold::Refusal | Hold::Overload | Hold::SlowStart
+                WaitReason::Requests
+                    | WaitReason::InputTokens
+                    | WaitReason::OutputTokens
+                    | WaitReason::Tokens
+                    | WaitReason::Refusal
+                    | WaitReason::Overload
+                    | WaitReason::SlowStart
             )
         };
         let held = self.stage("ask").map(|ask| &ask.held).into_iter().flatten();

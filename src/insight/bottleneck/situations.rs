@@ -32,7 +32,7 @@ fn with_ask(ask: StageUse) -> Situation {
 }
 
 /// A run whose requests were in flight for this share of the time, and kept back for these.
-fn held(busy: f64, held: &[(Hold, f64)]) -> Situation {
+fn held(busy: f64, held: &[(WaitReason, f64)]) -> Situation {
     with_ask(StageUse { held: held.iter().copied().collect(), waiting: 0.0, ..stage("ask", 32, busy) })
 }
 
@@ -43,7 +43,7 @@ fn stage_at(place: usize, name: &'static str, slots: usize, busy: f64) -> Situat
 }
 
 fn rate(known: Known, used: f64) -> Vec<Rate> {
-    vec![Rate { meter: Hold::Requests, known, per_second: 100.0, burst: 10.0, used }]
+    vec![Rate { meter: WaitReason::Requests, known, per_second: 100.0, burst: 10.0, used }]
 }
 
 fn tail(mut tail: Tail) -> Situation {
@@ -58,12 +58,12 @@ const SLOW: Tail =
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     let case = |name, run, limit, key, says, never| Case { name, run, limit, key, says, never };
-    let requests = Some(Limit::Held(Hold::Requests));
+    let requests = Some(Limit::Held(WaitReason::Requests));
     vec![
         case("all places taken", run(), Some(Limit::Concurrency), Some("llm.concurrency"), "raise llm.concurrency 10 -> 80", &[]),
         case(
             "all places taken, and a limit would bind soon that was never waited for",
-            Situation { rates: rate(Known::Told, 500.0), latency_s: 0.05, ..run() },
+            Situation { rates: rate(Known::Declared, 500.0), latency_s: 0.05, ..run() },
             Some(Limit::Concurrency),
             Some("llm.concurrency"),
             "then the limit of requests a minute binds",
@@ -79,7 +79,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "all places taken, while the server has refused now and then",
-            with_ask(StageUse { held: BTreeMap::from([(Hold::Refusal, 0.3)]), ..stage("ask", 10, 0.65) }),
+            with_ask(StageUse { held: BTreeMap::from([(WaitReason::Refusal, 0.3)]), ..stage("ask", 10, 0.65) }),
             Some(Limit::Concurrency),
             None,
             "in flight 65 %",
@@ -87,8 +87,8 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "a long wait that the server has asked for",
-            held(0.35, &[(Hold::Refusal, 0.6)]),
-            Some(Limit::Held(Hold::Refusal)),
+            held(0.35, &[(WaitReason::Refusal, 0.6)]),
+            Some(Limit::Held(WaitReason::Refusal)),
             None,
             "refusals by the server: requests were kept back 60 %",
             &["llm.", "account"],
@@ -139,7 +139,7 @@ fn cases() -> Vec<Case> {
         case("the last document waited in line", tail(Tail { request_s: 0.2, work_s: 0.2, ..SLOW }), None, None, "", &[]),
         case(
             "a limit that the settings state",
-            Situation { rates: rate(Known::Set(6000), 990.0), ..held(0.25, &[(Hold::Requests, 0.7)]) },
+            Situation { rates: rate(Known::Set(6000), 990.0), ..held(0.25, &[(WaitReason::Requests, 0.7)]) },
             requests,
             Some("llm.limits.requests_per_minute"),
             "llm.limits.requests_per_minute = 6000 was used 98 %; more requests at a time change nothing, 10 would do; if the server allows it",
@@ -147,7 +147,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "a limit that the provider tells",
-            Situation { rates: rate(Known::Told, 990.0), ..held(0.25, &[(Hold::Requests, 0.7)]) },
+            Situation { rates: rate(Known::Declared, 990.0), ..held(0.25, &[(WaitReason::Requests, 0.7)]) },
             requests,
             None,
             "the 6000 that the server tells were used 98 %",
@@ -155,7 +155,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "a limit that refusals have shown",
-            Situation { rates: rate(Known::Measured, 990.0), ..held(0.25, &[(Hold::Requests, 0.7)]) },
+            Situation { rates: rate(Known::Measured, 990.0), ..held(0.25, &[(WaitReason::Requests, 0.7)]) },
             requests,
             None,
             "refuses more than about 6000",
@@ -163,7 +163,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "a limit of another run",
-            Situation { rates: rate(Known::SetElsewhere, 990.0), ..held(0.25, &[(Hold::Requests, 0.7)]) },
+            Situation { rates: rate(Known::SetElsewhere, 990.0), ..held(0.25, &[(WaitReason::Requests, 0.7)]) },
             requests,
             None,
             "another run",
@@ -171,7 +171,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "a limit that is known and far away",
-            Situation { rates: rate(Known::Told, 100.0), ..run() },
+            Situation { rates: rate(Known::Declared, 100.0), ..run() },
             Some(Limit::Concurrency),
             Some("llm.concurrency"),
             "raise",
@@ -179,30 +179,37 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "an overloaded server without limits",
-            held(0.2, &[(Hold::Overload, 0.75)]),
-            Some(Limit::Held(Hold::Overload)),
+            held(0.2, &[(WaitReason::Overload, 0.75)]),
+            Some(Limit::Held(WaitReason::Overload)),
             None,
             "overload: requests were kept back 75 %",
             &["llm.", "account", "limit"],
         ),
         case(
             "a careful beginning",
-            held(0.2, &[(Hold::SlowStart, 0.75)]),
-            Some(Limit::Held(Hold::SlowStart)),
+            held(0.2, &[(WaitReason::SlowStart, 0.75)]),
+            Some(Limit::Held(WaitReason::SlowStart)),
             None,
             "slow start",
             &["account", "raise"],
         ),
         case(
             "a careful beginning, in which the server said nothing",
-            Situation { silent_s: 7.0, ..held(0.03, &[(Hold::SlowStart, 0.75)]) },
+            Situation { silent_s: 7.0, ..held(0.03, &[(WaitReason::SlowStart, 0.75)]) },
             Some(Limit::Server),
             None,
             "the server: no reply",
             &["slow start"],
         ),
-        case("somebody has paused it", held(0.1, &[(Hold::Pause, 0.85)]), Some(Limit::Held(Hold::Pause)), None, "the pause", &["llm."]),
-        case("a cap on money", held(0.1, &[(Hold::Budget, 0.85)]), Some(Limit::Held(Hold::Budget)), None, "budget", &["llm."]),
+        case(
+            "somebody has paused it",
+            held(0.1, &[(WaitReason::Pause, 0.85)]),
+            Some(Limit::Held(WaitReason::Pause)),
+            None,
+            "the pause",
+            &["llm."],
+        ),
+        case("a cap on money", held(0.1, &[(WaitReason::Budget, 0.85)]), Some(Limit::Held(WaitReason::Budget)), None, "budget", &["llm."]),
         case("slow readers", stage_at(0, "read", 16, 0.95), Some(Limit::Reading), Some("read.concurrency"), "16 readers", &["disk"]),
         case(
             "readers that wait for a processor",

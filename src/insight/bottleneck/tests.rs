@@ -46,10 +46,10 @@ fn too_few_requests_at_a_time_are_raised_until_the_next_limit_binds() {
 #[test]
 fn a_limit_of_the_account_is_named_with_what_would_do() {
     let mut run = run();
-    run.stages[2] = StageUse { held: BTreeMap::from([(Hold::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
-    run.rates = vec![Rate { meter: Hold::Requests, known: Known::Set(6000), per_second: 100.0, burst: 10.0, used: 990.0 }];
+    run.stages[2] = StageUse { held: BTreeMap::from([(WaitReason::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
+    run.rates = vec![Rate { meter: WaitReason::Requests, known: Known::Set(6000), per_second: 100.0, burst: 10.0, used: 990.0 }];
     let found = run.bottleneck().expect("it binds");
-    assert_eq!(found.limit, Limit::Held(Hold::Requests));
+    assert_eq!(found.limit, Limit::Held(WaitReason::Requests));
     assert_eq!(changed(&found), ("llm.limits.requests_per_minute", "6000", "12000"));
     assert!(found.sentence.contains("10 would do"), "{}", found.sentence);
 }
@@ -57,9 +57,9 @@ fn a_limit_of_the_account_is_named_with_what_would_do() {
 #[test]
 fn a_limit_that_an_earlier_run_has_used_up_is_named_as_well() {
     let mut run = run();
-    run.stages[2] = StageUse { held: BTreeMap::from([(Hold::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
-    run.rates = vec![Rate { meter: Hold::Requests, known: Known::Told, per_second: 100.0, burst: 3000.0, used: 990.0 }];
-    assert_eq!(run.bottleneck().expect("it binds").limit, Limit::Held(Hold::Requests));
+    run.stages[2] = StageUse { held: BTreeMap::from([(WaitReason::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
+    run.rates = vec![Rate { meter: WaitReason::Requests, known: Known::Declared, per_second: 100.0, burst: 3000.0, used: 990.0 }];
+    assert_eq!(run.bottleneck().expect("it binds").limit, Limit::Held(WaitReason::Requests));
 }
 
 #[test]

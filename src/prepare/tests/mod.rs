@@ -15,7 +15,7 @@ mod texts;
 mod web;
 
 use super::*;
-use crate::model::{Picture, Piece};
+use crate::model::{ContentBlock, Picture};
 use ::image::{DynamicImage, ImageFormat, RgbImage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -41,7 +41,7 @@ fn run(bytes: &[u8]) -> Result<Prepared, Failure> {
 
 fn picture(prepared: &Prepared) -> Arc<Picture> {
     match &prepared.content.0[..] {
-        [Piece::Picture(picture)] => Arc::clone(picture),
+        [ContentBlock::Picture(picture)] => Arc::clone(picture),
         _ => panic!("no picture came out"),
     }
 }

@@ -72,11 +72,11 @@ fn ends_well(bytes: &[u8]) -> TestCaseResult {
             prop_assert!(!content.0.is_empty());
             for piece in &content.0 {
                 match piece {
-                    Piece::Picture(picture) => {
+                    ContentBlock::Picture(picture) => {
                         let sent = ::image::load_from_memory(&sent_bytes(picture));
                         prop_assert!(sent.is_ok_and(|image| (image.width(), image.height()) == (picture.width, picture.height)));
                     }
-                    Piece::Text(text) => {
+                    ContentBlock::Text(text) => {
                         prop_assert!(!text.body.trim().is_empty());
                         let clean = text.body.chars().all(|c| matches!(c, '\t' | '\n') || !(c.is_control() || c == '\u{FEFF}'));
                         prop_assert!(clean);

@@ -9,7 +9,7 @@ const CHINESE: &str = "人人生而自由，在尊严和权利上一律平等。
 
 fn text(prepared: &Prepared) -> Arc<Text> {
     match &prepared.content.0[..] {
-        [Piece::Text(text)] => Arc::clone(text),
+        [ContentBlock::Text(text)] => Arc::clone(text),
         _ => panic!("no text came out"),
     }
 }

@@ -12,7 +12,7 @@ pub(super) use request::read;
 use super::ask::Ask;
 use super::bill::Tokens;
 use super::dialect::Problem;
-use super::limits::{Charge, Meter, Standing};
+use super::limits::{Charge, LimitKind, LimitState};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub(super) fn short_id(ask: &Ask<'_>) -> String {
 
 /// Input counts unless it comes from the cache; output is no matter of the limits before it exists.
 pub(super) fn charge(tokens: Tokens) -> Charge {
-    vec![(Meter::Requests, 1), (Meter::Input, tokens.fresh + tokens.cache_write), (Meter::Output, 0)]
+    vec![(LimitKind::Requests, 1), (LimitKind::Input, tokens.fresh + tokens.cache_write), (LimitKind::Output, 0)]
 }
 
 /// Status and body of an error.
@@ -51,24 +51,24 @@ pub(super) fn problem(problem: &Problem, request_id: &str) -> (StatusCode, Strin
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body.to_string())
 }
 
-fn name(meter: Meter) -> &'static str {
+fn name(meter: LimitKind) -> &'static str {
     match meter {
-        Meter::Requests => "requests",
-        Meter::Input => "input tokens",
-        Meter::Output => "output tokens",
-        Meter::Tokens => "tokens",
+        LimitKind::Requests => "requests",
+        LimitKind::Input => "input tokens",
+        LimitKind::Output => "output tokens",
+        LimitKind::Tokens => "tokens",
     }
 }
 
 /// The rate-limit headers. Resets are RFC 3339 times in whole seconds, rounded up; what is left of tokens is rounded
 /// to thousands.
-pub(super) fn limit_headers(standing: &Standing) -> [(String, String); 3] {
-    let full = Timestamp::now().saturating_add(standing.reset).unwrap_or(Timestamp::MAX);
+pub(super) fn limit_headers(state: &LimitState) -> [(String, String); 3] {
+    let full = Timestamp::now().saturating_add(state.reset).unwrap_or(Timestamp::MAX);
     let full = Timestamp::from_second(full.as_second().saturating_add(1)).unwrap_or(full);
-    let remaining = match standing.meter {
-        Meter::Requests => standing.remaining,
-        _ => (standing.remaining + 500) / 1000 * 1000,
+    let remaining = match state.meter {
+        LimitKind::Requests => state.remaining,
+        _ => (state.remaining + 500) / 1000 * 1000,
     };
-    let header = |part: &str| format!("anthropic-ratelimit-{}-{part}", name(standing.meter).replace(' ', "-"));
-    [(header("limit"), standing.limit.to_string()), (header("remaining"), remaining.to_string()), (header("reset"), full.to_string())]
+    let header = |part: &str| format!("anthropic-ratelimit-{}-{part}", name(state.meter).replace(' ', "-"));
+    [(header("limit"), state.limit.to_string()), (header("remaining"), remaining.to_string()), (header("reset"), full.to_string())]
 }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meter {
+pub(super) enum LimitKind {
     Requests,
     Input,
     Output,
@@ -26,15 +26,15 @@ pub(super) enum Meter {
     Tokens,
 }
 
-pub(super) const METERS: [Meter; 4] = [Meter::Requests, Meter::Input, Meter::Output, Meter::Tokens];
+pub(super) const LIMIT_KINDS: [LimitKind; 4] = [LimitKind::Requests, LimitKind::Input, LimitKind::Output, LimitKind::Tokens];
 
 /// What a request takes from which meters; 0 takes nothing, but does not pass while a meter is in the negative.
-pub(super) type Charge = Vec<(Meter, u64)>;
+pub(super) type Charge = Vec<(LimitKind, u64)>;
 
 /// The state of one meter, for the headers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Standing {
-    pub(super) meter: Meter,
+pub(super) struct LimitState {
+    pub(super) meter: LimitKind,
     /// Per minute.
     pub(super) limit: f64,
     /// What would pass right now.
@@ -47,7 +47,7 @@ pub(super) struct Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// A meter is short; the one with the longest wait.
-    Limit { meter: Meter, wait: Duration },
+    Limit { meter: LimitKind, wait: Duration },
     /// All seats are taken.
     Seats,
 }
@@ -65,7 +65,7 @@ impl Drop for Seat {
 #[derive(Debug)]
 struct Meters {
     quota: Quota,
-    buckets: [Option<Bucket>; METERS.len()],
+    buckets: [Option<Bucket>; LIMIT_KINDS.len()],
     /// Requests that have come this far.
     reached: u64,
     changes: VecDeque<Change>,
@@ -81,7 +81,8 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(scenario: &Scenario, now: Instant) -> Self {
         let quota = Quota::of(scenario);
-        let mut meters = Meters { quota, buckets: [const { None }; METERS.len()], reached: 0, changes: scenario.change.clone().into() };
+        let mut meters =
+            Meters { quota, buckets: [const { None }; LIMIT_KINDS.len()], reached: 0, changes: scenario.change.clone().into() };
         meters.set(now);
         Self { meters: Mutex::new(meters), taken: Arc::default() }
     }
@@ -91,16 +92,16 @@ impl Limits {
     }
 
     /// Lets a request in or refuses it; with the state of its meters after that.
-    pub(super) fn admit(&self, charge: &Charge, now: Instant) -> (Result<Seat, Refusal>, Vec<Standing>) {
+    pub(super) fn admit(&self, charge: &Charge, now: Instant) -> (Result<Seat, Refusal>, Vec<LimitState>) {
         let mut meters = self.meters();
         meters.count(now);
         let passage = meters.pass(charge, &self.taken);
-        (passage, meters.standings(charge))
+        (passage, meters.states(charge))
     }
 
     /// Charges output that was produced.
     pub(super) fn produced(&self, tokens: u64, now: Instant) {
-        if let Some(bucket) = &mut self.meters().buckets[Meter::Output as usize] {
+        if let Some(bucket) = &mut self.meters().buckets[LimitKind::Output as usize] {
             bucket.fill(now);
             bucket.take(tokens);
         }
@@ -110,7 +111,7 @@ impl Limits {
 impl Meters {
     /// Gives every meter the rate of the quota.
     fn set(&mut self, now: Instant) {
-        for meter in METERS {
+        for meter in LIMIT_KINDS {
             let (rate, capacity) = self.quota.of_meter(meter);
             let bucket = &mut self.buckets[meter as usize];
             match bucket {
@@ -146,7 +147,7 @@ impl Meters {
         let has_seat = seats == 0 || before < seats;
         for (meter, amount) in charge {
             if let Some(bucket) = &mut self.buckets[*meter as usize]
-                && (has_seat || *meter == Meter::Requests)
+                && (has_seat || *meter == LimitKind::Requests)
             {
                 bucket.take(*amount);
             }
@@ -154,12 +155,12 @@ impl Meters {
         if has_seat { Ok(seat) } else { Err(Refusal::Seats) }
     }
 
-    fn standings(&self, charge: &Charge) -> Vec<Standing> {
-        let standing = |(meter, _): &(Meter, u64)| {
+    fn states(&self, charge: &Charge) -> Vec<LimitState> {
+        let state = |(meter, _): &(LimitKind, u64)| {
             let bucket = self.buckets[*meter as usize].as_ref()?;
             let (limit, _) = self.quota.of_meter(*meter);
-            Some(Standing { meter: *meter, limit: limit.ceil(), remaining: bucket.remaining(), reset: bucket.reset() })
+            Some(LimitState { meter: *meter, limit: limit.ceil(), remaining: bucket.remaining(), reset: bucket.reset() })
         };
-        charge.iter().filter_map(standing).collect()
+        charge.iter().filter_map(state).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! How much an account may do.
 
-use super::Meter;
+use super::LimitKind;
 use crate::simulator::scenario::{Change, Scenario};
 
 /// The limit keys of a scenario, with what has changed since.
@@ -39,14 +39,14 @@ impl Quota {
     }
 
     /// What flows in per minute (0: no limit), and how much can wait to be taken.
-    pub(super) fn of_meter(&self, meter: Meter) -> (f64, f64) {
+    pub(super) fn of_meter(&self, meter: LimitKind) -> (f64, f64) {
         let tokens = |per_minute: u64| (per_minute as f64, per_minute as f64 / 60.0 * self.burst_s);
         match meter {
-            Meter::Requests if self.burst == 0 => (self.requests_per_second * 60.0, self.requests_per_second.max(1.0)),
-            Meter::Requests => (self.requests_per_second * 60.0, f64::from(self.burst)),
-            Meter::Input => tokens(self.input_tokens_per_minute),
-            Meter::Output => tokens(self.output_tokens_per_minute),
-            Meter::Tokens => tokens(self.tokens_per_minute),
+            LimitKind::Requests if self.burst == 0 => (self.requests_per_second * 60.0, self.requests_per_second.max(1.0)),
+            LimitKind::Requests => (self.requests_per_second * 60.0, f64::from(self.burst)),
+            LimitKind::Input => tokens(self.input_tokens_per_minute),
+            LimitKind::Output => tokens(self.output_tokens_per_minute),
+            LimitKind::Tokens => tokens(self.tokens_per_minute),
         }
     }
 }

@@ -10,7 +10,7 @@ pub(super) mod responses_reply;
 
 use super::ask::Ask;
 use super::dialect::Problem;
-use super::limits::{Charge, Meter, Standing};
+use super::limits::{Charge, LimitKind, LimitState};
 use hyper::StatusCode;
 use serde_json::json;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const CREATED: u64 = 1_795_000_000;
 /// The output limit counts as if all of it were used, unless the input is longer.
 pub(super) fn charge(ask: &Ask<'_>) -> Charge {
     let reserved = if ask.max_tokens == u64::MAX { 0 } else { ask.max_tokens };
-    vec![(Meter::Requests, 1), (Meter::Tokens, reserved.max(ask.input_tokens))]
+    vec![(LimitKind::Requests, 1), (LimitKind::Tokens, reserved.max(ask.input_tokens))]
 }
 
 /// Status and body of an error.
@@ -37,7 +37,7 @@ pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
         }
         Problem::UnknownPath(path) => (404, invalid, None, None, format!("Invalid URL ({path})")),
         Problem::TooLarge => (413, invalid, None, None, "The request is too large.".to_owned()),
-        Problem::RateLimited { meter: Meter::Requests, .. } => {
+        Problem::RateLimited { meter: LimitKind::Requests, .. } => {
             let message = "Rate limit reached on requests per min (RPM).".to_owned();
             (429, "requests", Some("rate_limit_exceeded"), None, message)
         }
@@ -59,12 +59,12 @@ pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
 }
 
 /// The rate-limit headers.
-pub(super) fn limit_headers(standing: &Standing) -> [(String, String); 3] {
-    let name = if standing.meter == Meter::Requests { "requests" } else { "tokens" };
+pub(super) fn limit_headers(state: &LimitState) -> [(String, String); 3] {
+    let name = if state.meter == LimitKind::Requests { "requests" } else { "tokens" };
     [
-        (format!("x-ratelimit-limit-{name}"), standing.limit.to_string()),
-        (format!("x-ratelimit-remaining-{name}"), standing.remaining.to_string()),
-        (format!("x-ratelimit-reset-{name}"), go_duration(standing.reset)),
+        (format!("x-ratelimit-limit-{name}"), state.limit.to_string()),
+        (format!("x-ratelimit-remaining-{name}"), state.remaining.to_string()),
+        (format!("x-ratelimit-reset-{name}"), go_duration(state.reset)),
     ]
 }
 

@@ -9,7 +9,7 @@ mod terms;
 pub use faults::{FaultKind, Faults, Poison};
 pub use terms::{CacheTerms, Change, Prices, RetryAfter};
 
-use crate::model::{AccountLimit, Hold};
+use crate::model::{AccountLimit, WaitReason};
 use serde::Deserialize;
 use serde::de::Error as _;
 
@@ -133,9 +133,9 @@ impl Scenario {
         let burst = if self.burst > 0 { f64::from(self.burst) } else { per_second.max(1.0) };
         let of_tokens = |meter, per_minute: u64| (meter, per_minute as f64, per_minute as f64 / 60.0 * self.burst_s);
         let limits = [
-            (Hold::Requests, 60.0 * per_second, burst),
-            of_tokens(Hold::InputTokens, self.input_tokens_per_minute),
-            of_tokens(Hold::OutputTokens, self.output_tokens_per_minute),
+            (WaitReason::Requests, 60.0 * per_second, burst),
+            of_tokens(WaitReason::InputTokens, self.input_tokens_per_minute),
+            of_tokens(WaitReason::OutputTokens, self.output_tokens_per_minute),
         ];
         let there = limits.into_iter().filter(|(_, per_minute, _)| *per_minute > 0.0);
         there.map(|(meter, per_minute, at_once)| AccountLimit { meter, per_minute, at_once }).collect()

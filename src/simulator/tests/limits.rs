@@ -1,7 +1,7 @@
 //! Limits: exact with injected instants, and as clients see them.
 
 use super::{anthropic, openai, plain_schema, start, to_anthropic, to_openai};
-use crate::simulator::limits::{Limits, Meter, Refusal};
+use crate::simulator::limits::{LimitKind, Limits, Refusal};
 use crate::simulator::scenario::Scenario;
 use serde_json::json;
 use std::time::Duration;
@@ -12,15 +12,15 @@ fn limits(toml_text: &str, now: Instant) -> Limits {
 }
 
 fn requests(limits: &Limits, now: Instant) -> Result<(), Duration> {
-    match limits.admit(&vec![(Meter::Requests, 1)], now).0 {
+    match limits.admit(&vec![(LimitKind::Requests, 1)], now).0 {
         Ok(_seat) => Ok(()),
         Err(Refusal::Limit { wait, .. }) => Err(wait),
         Err(Refusal::Seats) => panic!("there is no limit of seats"),
     }
 }
 
-fn take(limits: &Limits, meter: Meter, amount: u64, now: Instant) -> Result<(), (Meter, Duration)> {
-    match limits.admit(&vec![(Meter::Requests, 1), (meter, amount)], now).0 {
+fn take(limits: &Limits, meter: LimitKind, amount: u64, now: Instant) -> Result<(), (LimitKind, Duration)> {
+    match limits.admit(&vec![(LimitKind::Requests, 1), (meter, amount)], now).0 {
         Ok(_seat) => Ok(()),
         Err(Refusal::Limit { meter, wait }) => Err((meter, wait)),
         Err(Refusal::Seats) => panic!("there is no limit of seats"),
@@ -69,44 +69,44 @@ fn looking_often_neither_gives_nor_takes() {
 fn what_is_too_large_for_the_bucket_passes_when_it_is_full_and_is_paid_for_after() {
     let start = Instant::now();
     let limits = limits("input_tokens_per_minute = 6000\nburst_s = 10", start);
-    take(&limits, Meter::Input, 1, start).unwrap();
+    take(&limits, LimitKind::Input, 1, start).unwrap();
     let wait = Duration::from_millis(10);
-    assert_eq!(take(&limits, Meter::Input, 5000, start), Err((Meter::Input, wait)));
-    take(&limits, Meter::Input, 5000, start + wait).unwrap();
+    assert_eq!(take(&limits, LimitKind::Input, 5000, start), Err((LimitKind::Input, wait)));
+    take(&limits, LimitKind::Input, 5000, start + wait).unwrap();
     // 4000 tokens short and 100 tokens a second.
-    assert_eq!(take(&limits, Meter::Input, 1, start + wait), Err((Meter::Input, Duration::from_millis(40_010))));
+    assert_eq!(take(&limits, LimitKind::Input, 1, start + wait), Err((LimitKind::Input, Duration::from_millis(40_010))));
 }
 
 #[test]
 fn output_is_owed_once_it_is_produced() {
     let start = Instant::now();
     let limits = limits("output_tokens_per_minute = 600", start);
-    take(&limits, Meter::Output, 0, start).unwrap();
+    take(&limits, LimitKind::Output, 0, start).unwrap();
     limits.produced(600, start);
-    take(&limits, Meter::Output, 0, start).unwrap();
+    take(&limits, LimitKind::Output, 0, start).unwrap();
     limits.produced(40, start);
-    assert_eq!(take(&limits, Meter::Output, 0, start), Err((Meter::Output, Duration::from_secs(4))));
-    take(&limits, Meter::Output, 0, start + Duration::from_secs(4)).unwrap();
+    assert_eq!(take(&limits, LimitKind::Output, 0, start), Err((LimitKind::Output, Duration::from_secs(4))));
+    take(&limits, LimitKind::Output, 0, start + Duration::from_secs(4)).unwrap();
 }
 
 #[test]
 fn a_request_takes_from_all_meters_or_from_none() {
     let start = Instant::now();
     let limits = limits("requests_per_second = 1\nburst = 2\ntokens_per_minute = 60\nburst_s = 60\nconcurrency = 1", start);
-    assert!(limits.admit(&vec![(Meter::Requests, 1), (Meter::Tokens, 50)], start).0.is_ok());
-    let (refused, standings) = limits.admit(&vec![(Meter::Requests, 1), (Meter::Tokens, 20)], start);
-    assert_eq!(refused.unwrap_err(), Refusal::Limit { meter: Meter::Tokens, wait: Duration::from_secs(10) });
-    let left: Vec<_> = standings.iter().map(|standing| (standing.meter, standing.limit, standing.remaining)).collect();
-    assert_eq!(left, [(Meter::Requests, 60.0, 1), (Meter::Tokens, 60.0, 10)]);
-    assert_eq!(standings[1].reset, Duration::from_secs(50));
+    assert!(limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 50)], start).0.is_ok());
+    let (refused, states) = limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 20)], start);
+    assert_eq!(refused.unwrap_err(), Refusal::Limit { meter: LimitKind::Tokens, wait: Duration::from_secs(10) });
+    let left: Vec<_> = states.iter().map(|state| (state.meter, state.limit, state.remaining)).collect();
+    assert_eq!(left, [(LimitKind::Requests, 60.0, 1), (LimitKind::Tokens, 60.0, 10)]);
+    assert_eq!(states[1].reset, Duration::from_secs(50));
     // The longest wait is told: 60 tokens are 50 s away, though a request would pass.
-    let _seat = limits.admit(&vec![(Meter::Requests, 1), (Meter::Tokens, 10)], start).0.unwrap();
-    assert_eq!(take(&limits, Meter::Tokens, 60, start), Err((Meter::Tokens, Duration::from_mins(1))));
+    let _seat = limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 10)], start).0.unwrap();
+    assert_eq!(take(&limits, LimitKind::Tokens, 60, start), Err((LimitKind::Tokens, Duration::from_mins(1))));
     // Who finds no seat has asked, but used no tokens.
     let later = start + Duration::from_mins(1);
-    let (full, standings) = limits.admit(&vec![(Meter::Requests, 1), (Meter::Tokens, 60)], later);
+    let (full, states) = limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 60)], later);
     assert_eq!(full.unwrap_err(), Refusal::Seats);
-    assert_eq!((standings[0].remaining, standings[1].remaining), (1, 60));
+    assert_eq!((states[0].remaining, states[1].remaining), (1, 60));
 }
 
 #[test]
@@ -121,17 +121,17 @@ fn limits_change_after_so_many_requests() {
     for _ in 0..5 {
         requests(&limits, start).unwrap();
     }
-    let (passed, standings) = limits.admit(&vec![(Meter::Requests, 1)], start);
+    let (passed, states) = limits.admit(&vec![(LimitKind::Requests, 1)], start);
     assert!(passed.is_ok());
     // 15 were left of 20, and of the 10 that fit one is gone.
-    assert_eq!((standings[0].limit, standings[0].remaining), (600.0, 9));
-    assert_eq!(standings[0].reset, Duration::from_millis(100));
+    assert_eq!((states[0].limit, states[0].remaining), (600.0, 9));
+    assert_eq!(states[0].reset, Duration::from_millis(100));
     requests(&limits, start).unwrap();
     requests(&limits, start).unwrap();
-    let (passed, standings) = limits.admit(&vec![(Meter::Requests, 1), (Meter::Tokens, 60)], start);
+    let (passed, states) = limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 60)], start);
     assert!(passed.is_ok());
-    assert_eq!(standings.len(), 1, "{standings:?}");
-    assert_eq!(take(&limits, Meter::Tokens, 1, start), Err((Meter::Tokens, Duration::from_secs(1))));
+    assert_eq!(states.len(), 1, "{states:?}");
+    assert_eq!(take(&limits, LimitKind::Tokens, 1, start), Err((LimitKind::Tokens, Duration::from_secs(1))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use super::read;
 use crate::ask::dialect::Dialect::{self, Anthropic, Compatible, Gemini, Responses};
 use crate::ask::fault::Class;
-use crate::model::{FailureCode, Repair, Reply, Stop, Usage};
+use crate::model::{FailureCode, FinishReason, Repair, Reply, Usage};
 use serde_json::{Value, json};
 
 const ANSWER: &str = r#"{"a":"ä€"}"#;
@@ -107,7 +107,7 @@ fn an_answer_is_read_in_every_form_in_which_it_comes() {
     for (dialect, body, repairs) in forms {
         let reply = both(dialect, &body);
         assert_eq!((reply.text.as_str(), reply.usage.input(), reply.usage.output), (ANSWER, 10, 5), "{body}");
-        assert_eq!(reply.stop, Stop::Complete, "{body}");
+        assert_eq!(reply.stop, FinishReason::Complete, "{body}");
         assert_eq!(reply.repaired, repairs.iter().copied().collect(), "{body}");
     }
 }
@@ -155,9 +155,9 @@ fn one_word_means_the_same_in_every_dialect() {
     };
     for dialect in [Anthropic, Dialect::OpenAi, Compatible, Responses, Gemini] {
         for word in ["length", "MAX_TOKENS", "max_output_tokens", "model_length"] {
-            assert_eq!(reply(dialect, word), Ok(Stop::Truncated), "{dialect:?} {word}");
+            assert_eq!(reply(dialect, word), Ok(FinishReason::Truncated), "{dialect:?} {word}");
         }
-        assert_eq!(reply(dialect, "content-filter"), Ok(Stop::Filtered("content-filter".into())), "{dialect:?}");
+        assert_eq!(reply(dialect, "content-filter"), Ok(FinishReason::Filtered("content-filter".into())), "{dialect:?}");
         let fault = reply(dialect, "model_context_window_exceeded").unwrap_err();
         assert_eq!((fault.class, fault.code), (Class::Permanent, FailureCode::TooLong));
         let fault = reply(dialect, "MALFORMED_RESPONSE").unwrap_err();

@@ -4,13 +4,13 @@ mod streams;
 
 use super::*;
 use crate::ask::fault::{Class, StopKind};
-use crate::model::{FailureCode, Part, Picture, Stop, Usage};
+use crate::model::{FailureCode, FinishReason, MessagePart, Picture, Usage};
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn call(parts: Vec<Part>) -> Call {
+fn call(parts: Vec<MessagePart>) -> Call {
     Call {
         task: "assess".into(),
         axes: Vec::new(),
@@ -31,9 +31,9 @@ fn call(parts: Vec<Part>) -> Call {
     }
 }
 
-fn picture() -> Part {
+fn picture() -> MessagePart {
     let base64 = Bytes::from_static(b"QUJD");
-    Part::Picture(Arc::new(Picture {
+    MessagePart::Picture(Arc::new(Picture {
         media_type: "image/png",
         base64,
         digest: "d".repeat(64),
@@ -61,7 +61,8 @@ fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> 
 
 #[test]
 fn anthropic_gets_its_subset_of_the_schema() {
-    let body = json_of(Dialect::Anthropic.request(&call(vec![picture(), Part::Text("why?".into())]), &extra(Dialect::Anthropic, 50, None)));
+    let body =
+        json_of(Dialect::Anthropic.request(&call(vec![picture(), MessagePart::Text("why?".into())]), &extra(Dialect::Anthropic, 50, None)));
     assert_eq!(body["max_tokens"], 150);
     assert_eq!(body["messages"][0]["content"][0]["source"], json!({"type": "base64", "media_type": "image/png", "data": "QUJD"}));
     let properties = &body["output_config"]["format"]["schema"]["properties"];
@@ -73,7 +74,7 @@ fn anthropic_gets_its_subset_of_the_schema() {
 
 #[test]
 fn chat_completions_differ_between_openai_and_the_others() {
-    let text = call(vec![Part::Text("a".into()), Part::Text("b".into())]);
+    let text = call(vec![MessagePart::Text("a".into()), MessagePart::Text("b".into())]);
     let ours = json_of(Dialect::OpenAi.request(&text, &extra(Dialect::OpenAi, 5, Some("again"))));
     assert_eq!((ours["messages"][0]["role"].as_str(), ours["max_completion_tokens"].as_u64()), (Some("developer"), Some(105)));
     assert_eq!(ours["messages"][1]["content"], "a\n\nb\n\nagain");
@@ -86,7 +87,7 @@ fn chat_completions_differ_between_openai_and_the_others() {
 #[test]
 fn calls_on_one_image_share_its_bytes() {
     let part = picture();
-    let Part::Picture(shared) = &part else { panic!("picture expected") };
+    let MessagePart::Picture(shared) = &part else { panic!("picture expected") };
     let address = shared.base64.as_ptr();
     for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible, Dialect::Responses, Dialect::Gemini] {
         let body = dialect.request(&call(vec![part.clone()]), &extra(dialect, 0, None));
@@ -106,10 +107,10 @@ fn the_stop_reason_is_read_before_the_text() {
         read(Dialect::Anthropic, 200, &[("request-id", "req_1")], &body.to_string()).unwrap()
     };
     let reply = anthropic("end_turn");
-    assert_eq!((reply.text.as_str(), reply.stop, reply.request_id.as_deref()), ("{}", Stop::Complete, Some("req_1")));
-    assert_eq!(reply.usage, Usage { fresh: 3, cache_read: 2, cache_write: 0, output: 1 });
-    assert_eq!(anthropic("max_tokens").stop, Stop::Truncated);
-    assert_eq!(anthropic("refusal").stop, Stop::Refused("no reason given".into()));
+    assert_eq!((reply.text.as_str(), reply.stop, reply.request_id.as_deref()), ("{}", FinishReason::Complete, Some("req_1")));
+    assert_eq!(reply.usage, Usage { uncached_input: 3, cache_read: 2, cache_write: 0, output: 1 });
+    assert_eq!(anthropic("max_tokens").stop, FinishReason::Truncated);
+    assert_eq!(anthropic("refusal").stop, FinishReason::Refused("no reason given".into()));
 
     let openai = |message: Value, reason: &str| {
         let body = json!({"choices": [{"message": message, "finish_reason": reason}],
@@ -117,10 +118,10 @@ fn the_stop_reason_is_read_before_the_text() {
         read(Dialect::Compatible, 200, &[], &body.to_string()).unwrap()
     };
     let reply = openai(json!({"content": "{}", "refusal": null}), "stop");
-    assert_eq!((reply.stop, reply.usage), (Stop::Complete, Usage { fresh: 4, cache_read: 6, cache_write: 0, output: 4 }));
-    assert_eq!(openai(json!({"content": null, "refusal": "no"}), "stop").stop, Stop::Refused("no".into()));
-    assert_eq!(openai(json!({"content": "{"}), "length").stop, Stop::Truncated);
-    assert_eq!(openai(json!({"content": ""}), "content_filter").stop, Stop::Filtered("content_filter".into()));
+    assert_eq!((reply.stop, reply.usage), (FinishReason::Complete, Usage { uncached_input: 4, cache_read: 6, cache_write: 0, output: 4 }));
+    assert_eq!(openai(json!({"content": null, "refusal": "no"}), "stop").stop, FinishReason::Refused("no".into()));
+    assert_eq!(openai(json!({"content": "{"}), "length").stop, FinishReason::Truncated);
+    assert_eq!(openai(json!({"content": ""}), "content_filter").stop, FinishReason::Filtered("content_filter".into()));
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn a_page_of_html_is_sorted_by_its_status() {
 
 #[test]
 fn gemini_is_asked_in_its_own_words() {
-    let call = Call { effort: Some("low".into()), ..call(vec![picture(), Part::Text("why?".into())]) };
+    let call = Call { effort: Some("low".into()), ..call(vec![picture(), MessagePart::Text("why?".into())]) };
     let body = json_of(Dialect::Gemini.request(&call, &extra(Dialect::Gemini, 50, Some("again"))));
     assert_eq!(body["systemInstruction"]["parts"][0]["text"], "be brief");
     let parts = &body["contents"][0]["parts"];
@@ -185,19 +186,19 @@ fn geminis_replies_say_in_many_ways_that_there_is_no_answer() {
     let whole = reply(json!({"content": parts, "finishReason": "STOP"})).unwrap();
     assert_eq!(
         (whole.text.as_str(), whole.stop, whole.usage),
-        ("{}", Stop::Complete, Usage { fresh: 60, cache_read: 40, cache_write: 0, output: 12 })
+        ("{}", FinishReason::Complete, Usage { uncached_input: 60, cache_read: 40, cache_write: 0, output: 12 })
     );
-    assert_eq!(reply(json!({"finishReason": "MAX_TOKENS"})).unwrap().stop, Stop::Truncated);
-    assert_eq!(reply(json!({"finishReason": "RECITATION"})).unwrap().stop, Stop::Filtered("RECITATION".into()));
+    assert_eq!(reply(json!({"finishReason": "MAX_TOKENS"})).unwrap().stop, FinishReason::Truncated);
+    assert_eq!(reply(json!({"finishReason": "RECITATION"})).unwrap().stop, FinishReason::Filtered("RECITATION".into()));
     assert_eq!(reply(json!({"finishReason": "MALFORMED_RESPONSE"})).unwrap_err().class, Class::BadReply);
     let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 9}});
-    assert_eq!(read(Dialect::Gemini, 200, &[], &blocked.to_string()).unwrap().stop, Stop::Filtered("SAFETY".into()));
+    assert_eq!(read(Dialect::Gemini, 200, &[], &blocked.to_string()).unwrap().stop, FinishReason::Filtered("SAFETY".into()));
     assert_eq!(read(Dialect::Gemini, 200, &[], "{}").unwrap_err().class, Class::Ambiguous);
 }
 
 #[test]
 fn the_shared_beginning_is_marked_and_unwanted_caching_switched_off() {
-    let call = Call { shared: 1, ..call(vec![picture(), Part::Text("why?".into())]) };
+    let call = Call { shared: 1, ..call(vec![picture(), MessagePart::Text("why?".into())]) };
     let body = |dialect, cache| json_of(dialect_request(dialect, &call, cache));
     let anthropic = body(Dialect::Anthropic, true);
     assert_eq!(anthropic["messages"][0]["content"][0]["cache_control"], json!({"type": "ephemeral"}));
@@ -219,7 +220,7 @@ fn a_server_that_knows_no_schemas_is_told_in_the_prompt() {
     let mut shape = Shape::new(Dialect::Compatible, "m", [("temperature".to_owned(), json!(0.5))].into_iter().collect());
     shape.schema = SchemaStyle::Prompt;
     let extra = Extra { stream: true, shape: &shape, ..extra(Dialect::Compatible, 0, None) };
-    let body = json_of(Dialect::Compatible.request(&call(vec![Part::Text("a".into())]), &extra));
+    let body = json_of(Dialect::Compatible.request(&call(vec![MessagePart::Text("a".into())]), &extra));
     assert!(body.get("response_format").is_none());
     assert!(body["messages"][1]["content"].as_str().unwrap().contains(r#""maximum":10"#));
     assert_eq!(
@@ -230,7 +231,7 @@ fn a_server_that_knows_no_schemas_is_told_in_the_prompt() {
 
 #[test]
 fn responses_keep_nothing_and_say_where_they_end() {
-    let call = Call { shared: 1, effort: Some("low".into()), ..call(vec![picture(), Part::Text("why?".into())]) };
+    let call = Call { shared: 1, effort: Some("low".into()), ..call(vec![picture(), MessagePart::Text("why?".into())]) };
     let body = json_of(dialect_request(Dialect::Responses, &call, true));
     assert_eq!((&body["store"], &body["instructions"], &body["reasoning"]["effort"]), (&json!(false), &json!("be brief"), &json!("low")));
     let content = &body["input"][0]["content"];
@@ -244,10 +245,16 @@ fn responses_keep_nothing_and_say_where_they_end() {
     };
     let text = json!({"type": "output_text", "text": "{}"});
     let whole = reply("completed", Value::Null, text.clone()).unwrap();
-    assert_eq!((whole.text.as_str(), whole.stop, whole.usage.fresh, whole.usage.cache_read), ("{}", Stop::Complete, 10, 40));
-    assert_eq!(reply("incomplete", json!("max_output_tokens"), text.clone()).unwrap().stop, Stop::Truncated);
-    assert_eq!(reply("incomplete", json!("content_filter"), text).unwrap().stop, Stop::Filtered("content_filter".into()));
-    assert_eq!(reply("completed", Value::Null, json!({"type": "refusal", "refusal": "no"})).unwrap().stop, Stop::Refused("no".into()));
+    assert_eq!(
+        (whole.text.as_str(), whole.stop, whole.usage.uncached_input, whole.usage.cache_read),
+        ("{}", FinishReason::Complete, 10, 40)
+    );
+    assert_eq!(reply("incomplete", json!("max_output_tokens"), text.clone()).unwrap().stop, FinishReason::Truncated);
+    assert_eq!(reply("incomplete", json!("content_filter"), text).unwrap().stop, FinishReason::Filtered("content_filter".into()));
+    assert_eq!(
+        reply("completed", Value::Null, json!({"type": "refusal", "refusal": "no"})).unwrap().stop,
+        FinishReason::Refused("no".into())
+    );
     let failed = json!({"status": "failed", "error": {"code": "rate_limit_exceeded", "message": "slow"}, "output": []});
     assert_eq!(read(Dialect::Responses, 200, &[], &failed.to_string()).unwrap_err().code, FailureCode::RateLimited);
 }

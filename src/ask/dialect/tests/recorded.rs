@@ -99,7 +99,7 @@ fn every_wording_is_sorted_rightly() {
 
 #[test]
 fn images_that_a_model_does_not_take_are_said_to_be_the_reason() {
-    for (status, said) in [
+    for (status, error) in [
         (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
         (400, "google/gemma-3-1b-it is not a multimodal model"),
         (404, "No endpoints found that support image input"),
@@ -107,7 +107,7 @@ fn images_that_a_model_does_not_take_are_said_to_be_the_reason() {
         (422, "Failed to deserialize the JSON body: messages[0]: unknown variant `image_url`, expected `text`"),
         (400, "This model does not support image inputs"),
     ] {
-        let body = serde_json::json!({"error": {"message": said}}).to_string();
+        let body = serde_json::json!({"error": {"message": error}}).to_string();
         let fault = read(Dialect::Compatible, status, &[], &body).unwrap_err();
         assert!(fault.message.contains("takes no images") && fault.message.contains("llm.model"), "{}", fault.message);
     }
@@ -181,12 +181,12 @@ fn tables() -> String {
     let mut sections: [String; 6] = Default::default();
     for wording in wordings() {
         let fault = wording.sorted();
-        let (_, said) = fault.message.split_once(' ').unwrap_or_default();
-        let said = said.split_once(": ").map_or(said, |(_, said)| said);
-        let said: String = said.chars().filter(|c| !c.is_control()).map(|c| if "|`<>".contains(c) { ' ' } else { c }).collect();
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        let short: String = said.chars().take(90).collect();
-        let more = if short.len() < said.len() { "…" } else { "" };
+        let (_, error) = fault.message.split_once(' ').unwrap_or_default();
+        let error = error.split_once(": ").map_or(error, |(_, error)| error);
+        let error: String = error.chars().filter(|c| !c.is_control()).map(|c| if "|`<>".contains(c) { ' ' } else { c }).collect();
+        let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short: String = error.chars().take(90).collect();
+        let more = if short.len() < error.len() { "…" } else { "" };
         let (section, does) = does(&fault, wording.form);
         let _infallible = writeln!(sections[section], "| {} | {} | {short}{more} | {does} |", wording.provider, wording.status);
     }

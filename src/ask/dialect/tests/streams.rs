@@ -2,7 +2,7 @@
 
 use crate::ask::dialect::{Body, Dialect};
 use crate::ask::fault::{Class, Fault, Pressure};
-use crate::model::{FailureCode, Repair, Reply, Stop, Usage};
+use crate::model::{FailureCode, FinishReason, Repair, Reply, Usage};
 use serde_json::json;
 
 const ANTHROPIC: &str = r#"event: message_start
@@ -82,7 +82,10 @@ fn a_stream_is_the_same_reply_in_whatever_pieces_it_comes() {
             let (text, reply) = read(dialect, chunks);
             let reply = reply.unwrap();
             assert_eq!((text.as_str(), reply.text.as_str()), ("{\"a\":\"ä€\"}", "{\"a\":\"ä€\"}"));
-            assert_eq!((reply.stop, reply.usage), (Stop::Complete, Usage { fresh: 42, cache_read: 7, cache_write: 0, output: 9 }));
+            assert_eq!(
+                (reply.stop, reply.usage),
+                (FinishReason::Complete, Usage { uncached_input: 42, cache_read: 7, cache_write: 0, output: 9 })
+            );
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use super::fault::{Class, Fault, RunStop, StopKind};
 use super::governor::{NotAdmitted, Stopped};
-use super::retry::{Answered, Asker, LedgerClosed};
+use super::retry::{Answered, LedgerClosed, LlmClient};
 use crate::model::{Attempt, Call, Failure, Spent};
 use std::time::Duration;
 
 /// How a call ended. The last attempt is left to the caller to settle, together with what it brought.
 #[derive(Debug)]
-pub enum Ended {
+pub enum CallOutcome {
     /// With an answer.
     Answered(Answered, Spent, Attempt),
     /// Without one, for good.
@@ -21,7 +21,7 @@ pub enum Ended {
     Stopped,
 }
 
-impl From<NotAdmitted> for Ended {
+impl From<NotAdmitted> for CallOutcome {
     fn from(refused: NotAdmitted) -> Self {
         match refused {
             NotAdmitted::Stopped => Self::Stopped,
@@ -33,33 +33,33 @@ impl From<NotAdmitted> for Ended {
     }
 }
 
-impl From<Stopped> for Ended {
+impl From<Stopped> for CallOutcome {
     fn from(_: Stopped) -> Self {
         Self::Stopped
     }
 }
 
-impl From<LedgerClosed> for Ended {
+impl From<LedgerClosed> for CallOutcome {
     fn from(_: LedgerClosed) -> Self {
         Self::Stopped
     }
 }
 
-impl Asker {
+impl LlmClient {
     /// The end of a call that is not tried again.
-    pub(super) fn give_up(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> Ended {
+    pub(super) fn give_up(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> CallOutcome {
         if fault.class == Class::NotSent {
             // Nobody answers, and has not for a while: that is no fault of this document, nor of the next one.
             let message = format!(
                 "nobody answers at {}: {} ({} attempts). Is the server running, and is llm.base_url right?",
                 self.account.base_url, fault.message, spent.attempts
             );
-            return Ended::RunStops(RunStop { kind: StopKind::Parked, message });
+            return CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message });
         }
         let request = fault.request_id.as_ref().map_or_else(String::new, |id| format!(" [request {id}]"));
         let most = self.retry.max_attempts.max(spent.attempts);
         let message = format!("{}, attempt {} of {most}: {}{request}", call.label(), spent.attempts, fault.message);
-        Ended::Failed(Failure::new(fault.code, message), spent, attempt)
+        CallOutcome::Failed(Failure::new(fault.code, message), spent, attempt)
     }
 
     /// Why the whole run stops.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether refusals come by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Chance {
+pub(super) struct RandomRefusals {
     /// Refusals since the last trial, and how many lead to the next one.
     refusals: u32,
     next: u32,
@@ -41,7 +41,7 @@ const LOST: u32 = 2;
 const TOO_MANY: f64 = 0.25;
 const RECENT: f64 = 32.0;
 
-impl Chance {
+impl RandomRefusals {
     pub fn new() -> Self {
         Self { refusals: 0, next: FIRST, trial: None, share: None }
     }
@@ -92,8 +92,8 @@ impl Chance {
 mod tests {
     use super::*;
 
-    fn on_trial() -> Chance {
-        let mut chance = Chance::new();
+    fn on_trial() -> RandomRefusals {
+        let mut chance = RandomRefusals::new();
         assert!((1..FIRST).all(|_| chance.refused(10.0, 100.0) < 11.0));
         assert!(chance.refused(10.0, 100.0) > 49.0);
         chance

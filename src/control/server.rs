@@ -25,7 +25,7 @@ pub struct Asked {
 
 /// Where a run can be talked to. The note goes with its value.
 #[derive(Debug)]
-pub struct Door {
+pub struct ControlServer {
     listener: TcpListener,
     token: blake3::Hash,
     note: PathBuf,
@@ -38,7 +38,7 @@ const LONGEST: u64 = 64 * 1024;
 /// Who connects and says nothing, or does not listen, is let go after this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Door {
+impl ControlServer {
     /// Listens, and leaves a note in `directory`.
     pub async fn open(directory: &Path) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -83,7 +83,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for ControlServer {
     fn drop(&mut self) {
         // Where it stays, it leads nowhere.
         let _stays = std::fs::remove_file(&self.note);

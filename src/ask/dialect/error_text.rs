@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// An error as a server words it.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct ErrorText {
     /// The status that decides: the inner one, if a gateway wraps a failure of its provider.
     pub status: u16,
     /// The status of the reply.
@@ -36,38 +36,38 @@ const QUOTATION: usize = 60;
 /// Objects inside of objects and messages.
 const DEPTH: usize = 5;
 
-impl Said {
+impl ErrorText {
     /// Reads the body of an error.
     pub fn read(outer: u16, json: Option<&Value>, body: &[u8]) -> Self {
-        let mut said = Self { outer, ..Self::default() };
+        let mut error = Self { outer, ..Self::default() };
         let text = || String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]).into_owned();
         match json {
-            Some(json) => said.value(json, 0),
+            Some(json) => error.value(json, 0),
             None if body.trim_ascii_start().starts_with(b"<") => {
-                said.page = true;
-                said.wording = plain(&without_tags(&text()));
+                error.page = true;
+                error.wording = plain(&without_tags(&text()));
             }
             None => {
-                let _before = said.embedded(&text(), 0);
+                let _before = error.embedded(&text(), 0);
             }
         }
-        if json.is_none() || said.messages.is_empty() {
-            said.message = excerpt(body);
-            if !said.page && said.messages.is_empty() {
-                said.wording = plain(&text());
+        if json.is_none() || error.messages.is_empty() {
+            error.message = excerpt(body);
+            if !error.page && error.messages.is_empty() {
+                error.wording = plain(&text());
             }
         } else {
-            said.message = shortened(said.messages.join("; "));
+            error.message = shortened(error.messages.join("; "));
         }
-        let wording: Vec<String> = said.messages.iter().map(|message| plain(&without_echo(message))).collect();
+        let wording: Vec<String> = error.messages.iter().map(|message| plain(&without_echo(message))).collect();
         if !wording.is_empty() {
-            said.wording = wording.join(". ");
+            error.wording = wording.join(". ");
         }
-        said.codes.retain(|code| !code.is_empty());
+        error.codes.retain(|code| !code.is_empty());
         // A gateway that answers for another server tells that one's status inside.
-        let told = said.inner.filter(|inner| *inner != outer).or_else(|| status_in(&said.wording)).or(said.inner);
-        said.status = told.filter(|_| matches!(outer, 200 | 400 | 422 | 424 | 500)).unwrap_or(outer);
-        said
+        let told = error.inner.filter(|inner| *inner != outer).or_else(|| status_in(&error.wording)).or(error.inner);
+        error.status = told.filter(|_| matches!(outer, 200 | 400 | 422 | 424 | 500)).unwrap_or(outer);
+        error
     }
 
     /// Whether the message is about a limit for a day.
@@ -130,8 +130,8 @@ impl Said {
         }
         self.value(&object["metadata"]["raw"], depth);
         for name in ["retryable", "retriable", "is_retryable", "isRetryable", "should_retry", "shouldRetry"] {
-            let said = [&object[name], &object["metadata"][name]].into_iter().find_map(Value::as_bool);
-            self.retryable = self.retryable.or(said);
+            let error = [&object[name], &object["metadata"][name]].into_iter().find_map(Value::as_bool);
+            self.retryable = self.retryable.or(error);
         }
     }
 
@@ -305,8 +305,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn said(status: u16, json: &Value) -> Said {
-        Said::read(status, Some(json), json.to_string().as_bytes())
+    fn error(status: u16, json: &Value) -> ErrorText {
+        ErrorText::read(status, Some(json), json.to_string().as_bytes())
     }
 
     #[test]
@@ -336,7 +336,7 @@ mod tests {
             (200, json!({"error": {"code": 429, "message": "x"}}), 429),
             (500, json!({"error": {"message": r#"{"error":{"code":400,"message":"bad"}}"#}}), 400),
         ] {
-            assert_eq!(said(outer, &json).status, status, "{json}");
+            assert_eq!(error(outer, &json).status, status, "{json}");
         }
     }
 
@@ -349,11 +349,11 @@ mod tests {
             json!({"object": "error", "message": format!("[{{'type': 'x', 'loc': ('body', 'messages'), 'msg': 'bad', 'input': '{document}'}}]")}),
             json!({"error": {"message": format!("could not read \"{document}\"")}}),
         ] {
-            let wording = said(400, &json).wording;
+            let wording = error(400, &json).wording;
             assert!(!wording.contains("suspended") && !wording.contains("rate limit"), "{wording}");
         }
         let quoted = json!({"error": {"message": format!("OpenAIException - {{'error': {{'message': \"{document}\"}}}}")}});
-        assert!(said(400, &quoted).wording.contains("too long"), "the message of an inner error counts");
+        assert!(error(400, &quoted).wording.contains("too long"), "the message of an inner error counts");
     }
 
     #[test]
@@ -368,9 +368,9 @@ mod tests {
             (json!({"error": {"message": "x", "param": "messages[0].role", "code": "c"}}), "c", "messages[0].role"),
             (json!({"message": {"detail": [{"type": "t", "loc": ["body", "stream_options"], "msg": "m"}]}}), "t", "body.stream_options"),
         ] {
-            let said = said(400, &json);
-            assert!(said.codes.iter().any(|found| found == code), "{json}: {:?}", said.codes);
-            assert!(field.is_empty() || said.fields.iter().any(|found| found == field), "{json}: {:?}", said.fields);
+            let error = error(400, &json);
+            assert!(error.codes.iter().any(|found| found == code), "{json}: {:?}", error.codes);
+            assert!(field.is_empty() || error.fields.iter().any(|found| found == field), "{json}: {:?}", error.fields);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small pictures of image documents, where the file is still there and still the one that was asked about.
 
-use crate::model::{Content, Digest, Kind, Piece, Place, Row};
+use crate::model::{Content, ContentBlock, Digest, Kind, Place, Row};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, prepare, sniff};
 use crate::read::Roots;
 use crate::store::{Archive, ResultRecord, StoreError};
@@ -71,7 +71,7 @@ fn picture(bytes: &[u8], settings: &PrepareSettings) -> Option<String> {
     let Sniffed::Image(format) = sniff(bytes, "") else { return None };
     let prepared = prepare(bytes, Sniffed::Image(format), settings, &ImageLimits::openai()).ok()?;
     let Content(pieces) = prepared.content;
-    let Some(Piece::Picture(picture)) = pieces.first() else { return None };
+    let Some(ContentBlock::Picture(picture)) = pieces.first() else { return None };
     let base64 = std::str::from_utf8(&picture.base64).ok()?;
     (base64.len() <= MOST_PICTURE).then(|| format!("data:{};base64,{base64}", picture.media_type))
 }

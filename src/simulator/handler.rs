@@ -9,11 +9,11 @@ use super::bill::Tokens;
 use super::dialect::{Dialect, End, Problem};
 use super::faults;
 use super::ledger::{Outcome, Visit};
-use super::limits::{Meter, Refusal, Seat, Standing};
+use super::limits::{LimitKind, LimitState, Refusal, Seat};
 use super::scenario::FaultKind;
 use super::script::{Script, Tail};
 use super::serve::Shared;
-use super::wait::{self, Told};
+use super::wait::{self, RetryHint};
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl Plan {
 }
 
 /// One model call on its way to a decision.
-pub(super) struct Desk<'a> {
+pub(super) struct RequestHandler<'a> {
     pub(super) shared: &'a Shared,
     pub(super) dialect: Dialect,
     pub(super) id: &'a str,
@@ -76,7 +76,7 @@ struct Work<'a> {
     first_byte: Duration,
 }
 
-impl Desk<'_> {
+impl RequestHandler<'_> {
     pub(super) fn plan(&self, head: &Parts, body: &[u8], visit: &mut Visit) -> Plan {
         if !self.shared.admits(&head.headers) {
             return self.refuse(&Problem::Unauthorized);
@@ -98,8 +98,8 @@ impl Desk<'_> {
         let now = self.shared.pace.now();
         visit.identify(ask.hash, ask.docid(), now);
         let (input, written) = self.shared.cache.look(ask, now);
-        let (passage, standings) = self.shared.limits.admit(&self.dialect.charge(ask, input), now);
-        let limits = self.limit_headers(&standings);
+        let (passage, states) = self.shared.limits.admit(&self.dialect.charge(ask, input), now);
+        let limits = self.limit_headers(&states);
         let seat = match passage {
             Ok(seat) => seat,
             Err(Refusal::Limit { meter, wait }) => return with(limits, self.rate_limit(meter, wait, visit)),
@@ -120,7 +120,7 @@ impl Desk<'_> {
         };
         let plan = match fault {
             // These come from the door, not from the model.
-            Some(FaultKind::RateLimited) => self.rate_limit(Meter::Requests, Duration::ZERO, visit),
+            Some(FaultKind::RateLimited) => self.rate_limit(LimitKind::Requests, Duration::ZERO, visit),
             Some(FaultKind::Overloaded) => self.refuse(&Problem::Overloaded),
             Some(FaultKind::StreamError) if !ask.delivery.stream => self.refuse(&Problem::Overloaded),
             Some(FaultKind::Rejected) => self.refuse(&Problem::invalid("[simulated] rejected by the scenario")),
@@ -186,10 +186,10 @@ impl Desk<'_> {
         Plan { tokens: work.input, script, content_type, ..Plan::new(outcome, StatusCode::OK, String::new()) }
     }
 
-    fn rate_limit(&self, meter: Meter, computed: Duration, visit: &mut Visit) -> Plan {
+    fn rate_limit(&self, meter: LimitKind, computed: Duration, visit: &mut Visit) -> Plan {
         let scenario = &self.shared.scenario;
         let (form, in_header) = self.dialect.wait_form(scenario.retry_after);
-        let Told { wait, header } = wait::tell(form, scenario.retry_after_s, computed, SystemTime::now());
+        let RetryHint { wait, header } = wait::tell(form, scenario.retry_after_s, computed, SystemTime::now());
         visit.told(wait);
         let (status, body) = self.dialect.problem(&Problem::RateLimited { meter, wait }, self.id);
         let header = header.filter(|_| in_header);
@@ -202,11 +202,11 @@ impl Desk<'_> {
         Plan::new(Outcome::Error, status, body)
     }
 
-    fn limit_headers(&self, standings: &[Standing]) -> Vec<(String, String)> {
+    fn limit_headers(&self, states: &[LimitState]) -> Vec<(String, String)> {
         if !self.shared.scenario.headers {
             return Vec::new();
         }
-        standings.iter().flat_map(|standing| self.dialect.limit_headers(standing)).collect()
+        states.iter().flat_map(|state| self.dialect.limit_headers(state)).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::model::FailureCode;
 
 /// What the attempts of one call have taught so far.
 #[derive(Debug, Default)]
-pub(super) struct Lessons {
+pub(super) struct RetryState {
     /// More room for the answer: the last one was cut.
     pub more_room: bool,
     /// What was wrong with the last answer.
@@ -21,7 +21,7 @@ pub(super) struct Lessons {
     bad: bool,
 }
 
-impl Lessons {
+impl RetryState {
     /// Whether another attempt makes sense after `fault`, the last of `attempts`, and what it should do differently.
     /// `fallback` says whether there is another model that could be asked.
     pub fn learn(&mut self, fault: &Fault, attempts: u32, retry: &RetrySettings, fallback: bool) -> bool {

@@ -16,19 +16,19 @@
 //! | events | 256 events | 256 x 300 B |
 //! | asked | 8 requests of other terminals | 8 x 64 KB |
 
+use super::active::ActiveDocuments;
 use super::ask::ask;
 use super::breaker::Breaker;
 use super::closing::{close, columns, publish, reopen, sampled};
 use super::conductor::{Conductor, Notice};
 use super::list::{Findings, Lister, count, walk};
-use super::live::{Live, leave};
 use super::meter::Meters;
-use super::opening::{Opened, announce, desk, governor, measure_commits, open, open_door};
+use super::opening::{Opened, announce, governor, measure_commits, open, open_control_server, processor};
 use super::prepare::prepare;
 use super::read::{Reader, read};
 use super::register::Register;
+use super::runtime_control::{RuntimeControl, leave};
 use super::summary::{End, nothing_found, now};
-use super::under_way::UnderWay;
 use super::write::{Results, RowWriter};
 use super::{Context, Outcome, Plan, RunError};
 use crate::ask::{RunStop, StopKind};
@@ -90,14 +90,14 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let compare = catalog.is_some();
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
-    let breaker = Arc::new(Breaker::new(plan.llm.retry.max_systematic));
+    let breaker = Arc::new(Breaker::new(plan.llm.retry.max_consecutive_failures));
     let (governor, samples) = (Arc::new(governor(&plan, budget, &context)), handle.watcher());
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
-    let under_way = Arc::new(UnderWay::without(cancelled));
+    let active = Arc::new(ActiveDocuments::without(cancelled));
     let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));
-    let live = Live::new(&plan, run, (&governor, &under_way), (window, handle.watcher()), &context);
-    let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by), Arc::clone(&under_way));
-    let desk = Arc::new(desk(&plan, handle, answers, next.1, beside_the_calls, &context)?);
+    let live = RuntimeControl::new(&plan, run, (&governor, &active), (window, handle.watcher()), &context);
+    let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by), Arc::clone(&active));
+    let processor = Arc::new(processor(&plan, handle, answers, next.1, beside_the_calls, &context)?);
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
     let (finished, mut beside) = (CancellationToken::new(), JoinSet::new());
@@ -115,7 +115,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
         seen: Arc::clone(&seen),
     };
     beside.spawn(conductor.conduct(finished.clone()));
-    open_door(directory, (asked_in, hello, seen), &finished, &mut beside, &context).await;
+    open_control_server(directory, (asked_in, hello, seen), &finished, &mut beside, &context).await;
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
         move || count(&plan.roots, &context)
@@ -134,7 +134,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     });
     stages.spawn(read(found_out, read_in, reader));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
-    stages.spawn(ask(ready_out, desk, window_out));
+    stages.spawn(ask(ready_out, processor, window_out));
     let mut writing = JoinSet::new();
     writing.spawn_blocking(move || writer.write(&commits_out));
 
@@ -162,7 +162,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     };
     let end = End { run, started, stop: stopped_by.get().cloned(), results, findings };
     let outcome = close(end, &plan, &store, &meters, &context).await;
-    let left = leave(&under_way, stopped_by.get().is_some(), &store, &context).await;
+    let left = leave(&active, stopped_by.get().is_some(), &store, &context).await;
 
     finished.cancel();
     while beside.join_next().await.is_some() {}

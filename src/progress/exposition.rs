@@ -4,7 +4,7 @@
 //! take their values from closed lists, but for the names in `docmill_run_info`.
 
 use crate::event::{RunEvent, Snapshot};
-use crate::model::{Hold, Latency, StageUse};
+use crate::model::{Latency, StageUse, WaitReason};
 use std::fmt::Write as _;
 
 /// What is known of a run.
@@ -87,19 +87,19 @@ fn shares(stage: &StageUse) -> Vec<([(&str, &str); 2], f64)> {
     shares
 }
 
-fn held(why: Hold) -> &'static str {
+fn held(why: WaitReason) -> &'static str {
     match why {
-        Hold::Ledger => "held_ledger",
-        Hold::Requests => "held_requests",
-        Hold::InputTokens => "held_input_tokens",
-        Hold::OutputTokens => "held_output_tokens",
-        Hold::Tokens => "held_tokens",
-        Hold::Refusal => "held_refusal",
-        Hold::Overload => "held_overload",
-        Hold::SlowStart => "held_slow_start",
-        Hold::Suspicion => "held_suspicion",
-        Hold::Budget => "held_budget",
-        Hold::Pause => "held_pause",
+        WaitReason::Ledger => "held_ledger",
+        WaitReason::Requests => "held_requests",
+        WaitReason::InputTokens => "held_input_tokens",
+        WaitReason::OutputTokens => "held_output_tokens",
+        WaitReason::Tokens => "held_tokens",
+        WaitReason::Refusal => "held_refusal",
+        WaitReason::Overload => "held_overload",
+        WaitReason::SlowStart => "held_slow_start",
+        WaitReason::Suspicion => "held_suspicion",
+        WaitReason::Budget => "held_budget",
+        WaitReason::Pause => "held_pause",
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) const REMEMBERED: usize = 10_000;
 
 /// Who can be cancelled.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay(Mutex<Documents>);
+pub(super) struct ActiveDocuments(Mutex<Documents>);
 
 #[derive(Debug, Default)]
 struct Documents {
@@ -23,14 +23,14 @@ struct Documents {
 
 /// A document is under way for as long as this is kept.
 pub(super) struct Turn<'u> {
-    under_way: &'u UnderWay,
+    active: &'u ActiveDocuments,
     name: String,
     pub cancelled: CancellationToken,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.under_way.documents().now.remove(&self.name);
+        self.active.documents().now.remove(&self.name);
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Cancelled {
     Later,
 }
 
-impl UnderWay {
+impl ActiveDocuments {
     /// Nobody yet; these are given up when they come.
     pub fn without(cancelled: Vec<String>) -> Self {
         Self(Mutex::new(Documents { cancelled: cancelled.into_iter().collect(), ..Documents::default() }))
@@ -56,7 +56,7 @@ impl UnderWay {
             cancelled.cancel();
         }
         documents.now.insert(name.to_owned(), cancelled.clone());
-        Turn { under_way: self, name: name.to_owned(), cancelled }
+        Turn { active: self, name: name.to_owned(), cancelled }
     }
 
     /// No further call about a document.

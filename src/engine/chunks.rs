@@ -1,9 +1,9 @@
 //! Documents that are too long for one call: divided before they are asked about, and their answers merged afterwards.
 
 use super::ask::{Subject, Unfinished};
-use super::questions::Asks;
-use crate::job::{Job, LongMethod, LongRule, Merged, Portions};
-use crate::model::{CallRecord, CallStatus, Content, Facts, Failure, FailureCode, Portion};
+use super::questions::Answerer;
+use crate::job::{Chunks, Job, LongMethod, LongRule, Merged};
+use crate::model::{CallRecord, CallStatus, Chunk, Content, Facts, Failure, FailureCode};
 use crate::prepare::{counted, split, truncate};
 use futures::future::join_all;
 
@@ -11,28 +11,28 @@ use futures::future::join_all;
 const SURE_PERCENT: u64 = 85;
 
 /// Divides a document as its job wants it. `longest` is what the model takes in one call, if that is known. Takes its time.
-pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: Option<u64>) -> Result<Portions, Failure> {
+pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: Option<u64>) -> Result<Chunks, Failure> {
     let rules = job.long_rules(longest);
     let unsure = |rule: &LongRule| content.tokens().saturating_mul(100) > rule.limit.saturating_mul(SURE_PERCENT);
     let content = &if rules.iter().flatten().any(unsure) { counted(content) } else { content.clone() };
     let tokens = content.tokens();
     facts.tokens = tokens;
-    let whole = || Portion { content: content.clone(), before: None, place: None };
-    let mut divided: Vec<(Option<LongRule>, Vec<Portion>)> = Vec::new();
+    let whole = || Chunk { content: content.clone(), before: None, place: None };
+    let mut divided: Vec<(Option<LongRule>, Vec<Chunk>)> = Vec::new();
     let mut of_task = Vec::new();
     for rule in rules {
         let rule = rule.filter(|rule| tokens > rule.limit);
         let known = divided.iter().position(|(other, _)| *other == rule);
         of_task.push(known.unwrap_or(divided.len()));
         if known.is_none() {
-            let portions = rule.map_or_else(|| Ok(vec![whole()]), |rule| apply(rule, content, facts))?;
-            divided.push((rule, portions));
+            let chunks = rule.map_or_else(|| Ok(vec![whole()]), |rule| apply(rule, content, facts))?;
+            divided.push((rule, chunks));
         }
     }
-    Ok(Portions { sets: divided.into_iter().map(|(_, portions)| portions).collect(), of_task })
+    Ok(Chunks { sets: divided.into_iter().map(|(_, chunks)| chunks).collect(), of_task })
 }
 
-fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Portion>, Failure> {
+fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chunk>, Failure> {
     let LongRule { limit, method, overlap } = rule;
     match method {
         LongMethod::Fail => Err(Failure::new(
@@ -49,12 +49,12 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Por
                 return Err(Failure::new(FailureCode::TooLong, format!("nothing of this document fits into {limit} tokens")));
             }
             facts.sent_tokens = Some(content.tokens());
-            Ok(vec![Portion { content, before: None, place: None }])
+            Ok(vec![Chunk { content, before: None, place: None }])
         }
         LongMethod::Split => {
-            let portions = split(content, limit, overlap);
-            facts.parts = facts.parts.max(u32::try_from(portions.len()).ok());
-            Ok(portions)
+            let chunks = split(content, limit, overlap);
+            facts.parts = facts.parts.max(u32::try_from(chunks.len()).ok());
+            Ok(chunks)
         }
     }
 }
@@ -62,9 +62,9 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Por
 /// One answer for each group of calls about the parts of a document. Gives back the further calls that this took, and for
 /// each question the record that stands for it.
 pub(super) async fn merge(
-    desk: &impl Asks,
+    processor: &impl Answerer,
     subject: Subject<'_>,
-    portions: &Portions,
+    chunks: &Chunks,
     records: &[CallRecord],
 ) -> Result<(Vec<CallRecord>, Vec<CallRecord>), Unfinished> {
     let mut questions: Vec<Vec<CallRecord>> = Vec::new();
@@ -74,32 +74,32 @@ pub(super) async fn merge(
             None => questions.push(vec![record.clone()]),
         }
     }
-    let merging = questions.into_iter().map(|group| merge_one(desk, subject, portions, group));
+    let merging = questions.into_iter().map(|group| merge_one(processor, subject, chunks, group));
     let merged = join_all(merging).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let (calls, answers): (Vec<_>, Vec<_>) = merged.into_iter().unzip();
     Ok((calls.concat(), answers))
 }
 
 async fn merge_one(
-    desk: &impl Asks,
+    processor: &impl Answerer,
     subject: Subject<'_>,
-    portions: &Portions,
+    chunks: &Chunks,
     mut group: Vec<CallRecord>,
 ) -> Result<(Vec<CallRecord>, CallRecord), Unfinished> {
     let mut calls = Vec::new();
     // Answers to merge are texts like the document: what one call may be about holds for them as well.
-    let limit = portions.sets.iter().flatten().map(|portion| portion.content.tokens()).max().unwrap_or(u64::MAX);
+    let limit = chunks.sets.iter().flatten().map(|chunk| chunk.content.tokens()).max().unwrap_or(u64::MAX);
     loop {
         let failed = group.iter().find(|record| record.status != CallStatus::Ok).cloned();
         let [first, .., last] = &group[..] else { return Ok((calls, group.swap_remove(0))) };
         if let Some(failed) = failed {
             return Ok((calls, CallRecord { part: None, ..failed }));
         }
-        match subject.job.merge(&group, limit, &desk.account().model, desk.effort()) {
+        match subject.job.merge(&group, limit, &processor.account().model, processor.effort()) {
             None => return Ok((calls, CallRecord { part: None, ..last.clone() })),
             Some(Merged::Done(answer)) => return Ok((calls, CallRecord { part: None, answer: Some(answer), ..first.clone() })),
             Some(Merged::Ask(questions)) => {
-                group = desk.ask_all(subject, questions).await?;
+                group = processor.ask_all(subject, questions).await?;
                 calls.extend(group.iter().cloned());
             }
         }
@@ -116,7 +116,7 @@ mod tests {
     const JOB: &str = "name = 'x'\ninput = 'text'\nlong = { method = 'split', max_input_tokens = LIMIT }\n\
                        [[task]]\nid = 'x'\nprompt = 'Say it.'\nanswer = { x = 'string' }";
 
-    fn divided(text: &str, limit: u64) -> (u64, Facts, Vec<Portion>) {
+    fn divided(text: &str, limit: u64) -> (u64, Facts, Vec<Chunk>) {
         let settings = PrepareSettings {
             workers: 1,
             queue: 1,
@@ -130,8 +130,8 @@ mod tests {
         let prepared = prepare(text.as_bytes(), Sniffed::Text, &settings, &ImageLimits::openai()).unwrap();
         let job = Job::load("x", &JOB.replace("LIMIT", &limit.to_string()), &toml::Table::new(), None).unwrap();
         let (estimate, mut facts) = (prepared.facts.tokens, prepared.facts);
-        let portions = divide(&prepared.content, &mut facts, &job, None).unwrap();
-        (estimate, facts, portions.sets.concat())
+        let chunks = divide(&prepared.content, &mut facts, &job, None).unwrap();
+        (estimate, facts, chunks.sets.concat())
     }
 
     #[test]
@@ -139,11 +139,11 @@ mod tests {
         // Samples are taken from the beginnings of these.
         let block = format!("{:<16384}", "word ".repeat(3100) + &"7,".repeat(200));
         let text = block.repeat(20);
-        let (estimate, facts, portions) = divided(&text, 10_000_000);
-        assert_eq!((facts.tokens, portions.len()), (estimate, 1));
+        let (estimate, facts, chunks) = divided(&text, 10_000_000);
+        assert_eq!((facts.tokens, chunks.len()), (estimate, 1));
         let limit = estimate * 102 / 100;
-        let (estimate, facts, portions) = divided(&text, limit);
-        assert!(estimate < limit && facts.tokens > limit && portions.len() > 1, "{estimate}, {}, {limit}", facts.tokens);
-        assert!(portions.iter().all(|portion| portion.content.tokens() <= limit));
+        let (estimate, facts, chunks) = divided(&text, limit);
+        assert!(estimate < limit && facts.tokens > limit && chunks.len() > 1, "{estimate}, {}, {limit}", facts.tokens);
+        assert!(chunks.iter().all(|chunk| chunk.content.tokens() <= limit));
     }
 }

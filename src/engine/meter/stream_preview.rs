@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 /// One of the answers that are coming: people can read one at a time.
 #[derive(Debug, Default)]
-pub struct Live {
+pub struct StreamPreview {
     call: String,
     text: String,
     heard: Option<Instant>,
 }
 
-impl Live {
+impl StreamPreview {
     /// An answer that says nothing for this long makes way for another.
     const PATIENCE: Duration = Duration::from_secs(1);
     /// Characters of its end that are kept.

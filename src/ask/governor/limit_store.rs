@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Keeps the limits of one account.
 #[derive(Debug)]
-pub(super) struct Home {
+pub(super) struct LimitStore {
     limits: Mutex<Limits>,
     file: Option<File>,
 }
@@ -30,7 +30,7 @@ const VERSION: u32 = 6;
 /// What was learned longer ago than this, in seconds, is not relied on.
 const STALE_S: f64 = 3600.0;
 
-impl Home {
+impl LimitStore {
     /// In memory.
     pub fn own(limits: Limits) -> Self {
         Self { limits: Mutex::new(limits), file: None }

@@ -1,7 +1,7 @@
 //! What can be asked of a run at work: to pause, to hold to other settings, to give up or repeat a document.
 
+use super::active::{ActiveDocuments, Cancelled, REMEMBERED};
 use super::conductor::Notice;
-use super::under_way::{Cancelled, REMEMBERED, UnderWay};
 use super::{Context, Plan, RunError};
 use crate::ask::{Governor, LimitSettings};
 use crate::control::{Answer, Asked, Request};
@@ -43,11 +43,11 @@ pub struct Revised {
 }
 
 /// Does what is asked.
-pub(super) struct Live {
+pub(super) struct RuntimeControl {
     context: Context,
     governor: Arc<Governor>,
     settings: Option<Arc<dyn LiveSettings>>,
-    under_way: Arc<UnderWay>,
+    active: Arc<ActiveDocuments>,
     /// How many documents may be under way.
     window: watch::Sender<usize>,
     store: StoreWatcher,
@@ -61,12 +61,12 @@ pub(super) struct Live {
 /// What the history calls the changes of a run at work.
 pub const LIVE_CHANGES: &str = "live_changes";
 
-impl Live {
+impl RuntimeControl {
     /// For a run of `plan`. `window` is how many documents may be under way.
     pub fn new(
         plan: &Plan,
         run: i64,
-        (governor, under_way): (&Arc<Governor>, &Arc<UnderWay>),
+        (governor, active): (&Arc<Governor>, &Arc<ActiveDocuments>),
         (window, store): (watch::Sender<usize>, StoreWatcher),
         context: &Context,
     ) -> Self {
@@ -74,7 +74,7 @@ impl Live {
             context: context.clone(),
             governor: Arc::clone(governor),
             settings: plan.live.clone(),
-            under_way: Arc::clone(under_way),
+            active: Arc::clone(active),
             window,
             store,
             place: (plan.output.dir.clone(), run, plan.recipe),
@@ -128,7 +128,7 @@ impl Live {
     }
 
     async fn pause(&mut self, pause: bool) -> String {
-        if self.governor.standing().paused == pause {
+        if self.governor.status().paused == pause {
             return if pause { "it is paused already" } else { "it is not paused" }.to_owned();
         }
         self.governor.set_paused(pause);
@@ -197,13 +197,13 @@ impl Live {
     }
 
     async fn cancel(&self, document: String) -> Result<String, String> {
-        if !self.under_way.holds(&document)
+        if !self.active.holds(&document)
             && let Some(row) = self.row(&document).await?
         {
             let next = if row.run == self.place.1 { "" } else { ", of an earlier run" };
             return Err(format!("{document} is done{next}: {}", row.status));
         }
-        if !self.under_way.holds(&document)
+        if !self.active.holds(&document)
             && let Some(nearest) = self.unknown(&document).await?
         {
             let hint = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
@@ -211,14 +211,14 @@ impl Live {
         }
         // First what survives a kill.
         self.store.cancel(document.clone()).await.map_err(|gone| gone.to_string())?;
-        Ok(match self.under_way.cancel(&document) {
+        Ok(match self.active.cancel(&document) {
             Cancelled::Now => format!("{document}: no further call is sent; those in flight are finished, and their answers kept"),
             Cancelled::Later => format!("{document}: it is not under way yet, and will not be asked about when it comes"),
         })
     }
 
     async fn requeue(&self, document: String, all: bool) -> Result<String, String> {
-        if self.under_way.holds(&document) {
+        if self.active.holds(&document) {
             return Err(format!("{document} is under way: it is being asked about"));
         }
         let Some(row) = self.row(&document).await? else {
@@ -227,7 +227,7 @@ impl Live {
         if !all && row.codes.is_none() {
             return Err(format!("{document} is {}, and nothing of it has failed; --all asks all its calls again", row.status));
         }
-        if !self.under_way.requeue(document.clone(), all) {
+        if !self.active.requeue(document.clone(), all) {
             return Err(format!(
                 "{REMEMBERED} documents are to be asked again already; `docmill requeue` takes more when this run has ended"
             ));
@@ -269,8 +269,8 @@ impl Live {
 }
 
 /// Leaves to the next run what this one could not do, and tells what came to nothing.
-pub(super) async fn leave(under_way: &UnderWay, stopped: bool, store: &Store, context: &Context) -> Result<(), RunError> {
-    for name in under_way.never_came() {
+pub(super) async fn leave(active: &ActiveDocuments, stopped: bool, store: &Store, context: &Context) -> Result<(), RunError> {
+    for name in active.never_came() {
         let message = if stopped {
             format!("{name} was to be cancelled and had not come when the run stopped: the next run does not ask about it")
         } else {
@@ -281,7 +281,7 @@ pub(super) async fn leave(under_way: &UnderWay, stopped: bool, store: &Store, co
     if !stopped {
         store.forget_cancelled()?;
     }
-    for (name, all) in under_way.requeued() {
+    for (name, all) in active.requeued() {
         store.requeue(&name, all)?;
     }
     Ok(())

@@ -6,11 +6,11 @@
 use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
 use super::limits::{Limit, Limits, Source};
-use super::need::{Amounts, METERS};
+use super::need::{Amounts, LIMIT_KINDS};
 
 /// What the settings say.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Given {
+pub(super) struct ConfiguredLimits {
     /// Limits for a minute, by meter; 0 where there is none.
     pub per_minute: Amounts,
     /// Seconds' worth of a limit that may be used at once.
@@ -22,7 +22,7 @@ pub(super) struct Given {
 /// Who has not been heard of for so many seconds has been killed.
 const GONE_S: f64 = 60.0;
 
-impl Given {
+impl ConfiguredLimits {
     /// As the settings have it.
     pub fn new(limits: &LimitSettings, slow_start: bool) -> Self {
         let per_minute =
@@ -31,8 +31,8 @@ impl Given {
     }
 
     /// As limits, by meter.
-    pub fn limits(&self, now: f64) -> [Option<Limit>; METERS.len()] {
-        METERS.map(|meter| {
+    pub fn limits(&self, now: f64) -> [Option<Limit>; LIMIT_KINDS.len()] {
+        LIMIT_KINDS.map(|meter| {
             let per_minute = self.per_minute.of(meter);
             // A second's worth at once, which is taken off the rest of the minute: no minute has more than it may.
             let capacity = (per_minute / 60.0 * self.burst_s.min(1.0)).max(1.0);
@@ -52,8 +52,8 @@ impl Source {
 
 impl Limits {
     /// Settings hold also where the state is shared with other processes: to be called before each look at it.
-    pub fn pin(&mut self, given: &Given, now: f64) {
-        for (meter, (limit, own)) in METERS.into_iter().zip(self.by_meter.iter_mut().zip(given.limits(now))) {
+    pub fn pin(&mut self, given: &ConfiguredLimits, now: f64) {
+        for (meter, (limit, own)) in LIMIT_KINDS.into_iter().zip(self.by_meter.iter_mut().zip(given.limits(now))) {
             let (Some(known), Some(own)) = (&mut *limit, own) else {
                 if own.is_some() || limit.is_some_and(|limit| limit.source.is_gone(now)) {
                     *limit = own;
@@ -90,7 +90,7 @@ impl Limits {
     }
 
     /// Settings do not hold any more.
-    pub fn unpin(&mut self, given: &Given, now: f64) {
+    pub fn unpin(&mut self, given: &ConfiguredLimits, now: f64) {
         for (limit, own) in self.by_meter.iter_mut().zip(given.limits(now)) {
             if let (Some(Limit { source: Source::Given { .. }, bucket }), Some(own)) = (&limit, own)
                 && bucket.per_second().total_cmp(&own.bucket.per_second()).is_eq()
@@ -101,8 +101,8 @@ impl Limits {
     }
 
     /// Other settings hold from now on. What was used of a limit stays used, so a change gives nothing away.
-    pub fn change(&mut self, old: &Given, new: &Given, now: f64) {
-        for (meter, (limit, own)) in METERS.into_iter().zip(self.by_meter.iter_mut().zip(new.limits(now))) {
+    pub fn change(&mut self, old: &ConfiguredLimits, new: &ConfiguredLimits, now: f64) {
+        for (meter, (limit, own)) in LIMIT_KINDS.into_iter().zip(self.by_meter.iter_mut().zip(new.limits(now))) {
             if (old.per_minute.of(meter), old.burst_s) == (new.per_minute.of(meter), new.burst_s) {
                 continue;
             }
@@ -124,16 +124,17 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ask::dialect::Meter;
+    use crate::ask::dialect::LimitKind;
 
     #[test]
     fn the_lowest_holds_of_those_who_are_at_work() {
-        let given = |per_minute| Given { per_minute: Amounts::from([per_minute, 0.0, 0.0, 0.0]), burst_s: 1.0, slow_start: false };
+        let given =
+            |per_minute| ConfiguredLimits { per_minute: Amounts::from([per_minute, 0.0, 0.0, 0.0]), burst_s: 1.0, slow_start: false };
         let (low, high, none) = (given(60.0), given(600.0), given(0.0));
         let mut limits = Limits::new(&low, 0.0);
-        let mut rate = |given: &Given, now| {
+        let mut rate = |given: &ConfiguredLimits, now| {
             limits.pin(given, now);
-            limits.by_meter[Meter::Requests as usize].map(|limit| (limit.bucket.per_second() * 60.0).round())
+            limits.by_meter[LimitKind::Requests as usize].map(|limit| (limit.bucket.per_second() * 60.0).round())
         };
         assert_eq!([rate(&high, 50.0), rate(&none, 50.0), rate(&low, 50.0)], [Some(59.0); 3]);
         // Whoever has the low one has been killed.

@@ -1,11 +1,11 @@
 //! A run that was put together, carried out and watched to its last event.
 
 use super::assemble::Assembled;
-use super::exit::{Exit, Stop};
+use super::exit::{CliError, Exit};
 use crate::ask::StopKind;
-use crate::engine::{self, Heard, Outcome, RunError, Signals};
+use crate::engine::{self, Outcome, RunError, Signal, Signals};
 use crate::event::RunEvent;
-use crate::report::{AlertSettings, EventLog, MetricsServer, Style, Watching};
+use crate::progress::{AlertSettings, EventLog, MetricsServer, Style, Watching};
 use crate::store::LockError;
 use std::pin::pin;
 use std::time::Duration;
@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(12);
 
 impl Assembled {
     /// Runs it, and shows what happens.
-    pub async fn run(self, style: Style) -> Result<Outcome, Stop> {
+    pub async fn run(self, style: Style) -> Result<Outcome, CliError> {
         let Self { mut plan, simulator, report, alerts, doubts } = self;
-        plan.tell_each = style == Style::Json || !report.events.is_empty() || alerts.iter().any(AlertSettings::is_about_each);
+        plan.report_each = style == Style::Json || !report.events.is_empty() || alerts.iter().any(AlertSettings::is_about_each);
         plan.trace = !report.traces.is_empty();
         let (events, watched) = mpsc::channel(EVENTS);
         if let Some(message) = doubts {
@@ -29,17 +29,17 @@ impl Assembled {
         }
         let (mut watching, mut beside) = (Watching::new(style, &report), JoinSet::new());
         if !report.events.is_empty() {
-            watching.log(EventLog::open(&report.events).map_err(|why| Stop::usage(format!("report.events: {why}")))?);
+            watching.log(EventLog::open(&report.events).map_err(|why| CliError::usage(format!("report.events: {why}")))?);
         }
         if !report.metrics.is_empty() {
-            let server = MetricsServer::bind(&report.metrics).map_err(|why| Stop::usage(format!("report.metrics: {why}")))?;
+            let server = MetricsServer::bind(&report.metrics).map_err(|why| CliError::usage(format!("report.metrics: {why}")))?;
             watching.serve(&server);
             drop(events.try_send(RunEvent::Note { message: format!("metrics are at {}", server.url()) }));
             beside.spawn(server.serve());
         }
         let traces = plan.trace.then(|| watching.trace(&report.traces)).transpose();
-        let traces = traces.map_err(|why| Stop::usage(format!("report.traces: {why}")))?;
-        let alarm = watching.alert(&alerts, &events.downgrade()).map_err(Stop::usage)?;
+        let traces = traces.map_err(|why| CliError::usage(format!("report.traces: {why}")))?;
+        let alarm = watching.alert(&alerts, &events.downgrade()).map_err(CliError::usage)?;
         let watching = tokio::task::spawn_blocking(move || watching.watch(watched));
         let outcome = engine::run(plan, events.clone()).await;
         // Where another run is at work, the log may be that run's.
@@ -66,7 +66,7 @@ impl Assembled {
         };
         tokio::select! {
             biased;
-            watched = telling => watched.map_err(Stop::internal)?,
+            watched = telling => watched.map_err(CliError::internal)?,
             // What is written to a pipe that is not read never ends, and neither would the program.
             exit_code = nobody_reads(&outcome) => std::process::exit(exit_code),
         }
@@ -76,7 +76,7 @@ impl Assembled {
 
 /// Waits until the last words of a run are not to be waited for any longer: for some time if a signal has stopped it, and
 /// otherwise until one comes. Gives the exit code.
-async fn nobody_reads(outcome: &Result<Outcome, Stop>) -> i32 {
+async fn nobody_reads(outcome: &Result<Outcome, CliError>) -> i32 {
     let mut signals = Signals::new();
     let stop = outcome.as_ref().ok().and_then(|outcome| outcome.stop.as_ref());
     let signalled = stop.is_some_and(|stop| stop.kind == StopKind::Signalled);
@@ -84,7 +84,7 @@ async fn nobody_reads(outcome: &Result<Outcome, Stop>) -> i32 {
     loop {
         tokio::select! {
             () = &mut patience, if signalled => return Exit::StoppedEarly as i32,
-            heard = signals.next() => if let Heard::Stop(exit_code) = heard {
+            heard = signals.next() => if let Signal::Stop(exit_code) = heard {
                 return exit_code;
             },
         }
@@ -97,7 +97,7 @@ async fn tell(events: &mpsc::Sender<RunEvent>, event: RunEvent) {
 }
 
 /// How it ended.
-fn last(outcome: &Result<Outcome, Stop>) -> RunEvent {
+fn last(outcome: &Result<Outcome, CliError>) -> RunEvent {
     match outcome {
         Ok(outcome) => RunEvent::Finished {
             jobs: outcome.summaries.clone(),
@@ -110,12 +110,12 @@ fn last(outcome: &Result<Outcome, Stop>) -> RunEvent {
 }
 
 /// A run that could not go on, as the end of a command.
-pub(super) fn run_failed(error: RunError) -> Stop {
+pub(super) fn run_failed(error: RunError) -> CliError {
     match error {
         full if full.is_disk_full() => {
-            Stop { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
+            CliError { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
         }
-        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => Stop::usage(error),
-        other => Stop::internal(other),
+        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => CliError::usage(error),
+        other => CliError::internal(other),
     }
 }

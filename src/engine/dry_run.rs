@@ -4,13 +4,13 @@ use super::answers::{Answers, Before};
 use super::ask::{Subject, Unfinished};
 use super::opening::endpoint;
 use super::priming::roles;
-use super::questions::{Asks, answer};
+use super::questions::{Answerer, answer};
 use super::row::RowMaker;
 use super::{Plan, RunError};
 use crate::ask::{Account, usual_thinking};
 use crate::insight::{AnswerForm, Length, Order};
-use crate::job::{COMBINE, Job, Portions, stand_in};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Money, Part, Spent, Usage};
+use crate::job::{COMBINE, Chunks, Job, stand_in};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, MessagePart, Money, Spent, Usage};
 use crate::store::Catalog;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -124,7 +124,7 @@ impl Shared {
                 .parts
                 .iter()
                 .skip(call.shared)
-                .filter_map(|part| if let Part::Text(text) = part { Some(&**text) } else { None })
+                .filter_map(|part| if let MessagePart::Text(text) = part { Some(&**text) } else { None })
                 .collect();
             let asked = asked.join("\n");
             let (head, tail) = (asked.floor_char_boundary(LOOKED_AT), asked.ceil_char_boundary(asked.len().saturating_sub(LOOKED_AT)));
@@ -157,14 +157,14 @@ impl Shared {
 }
 
 /// Pretends to ask about one document.
-pub(super) struct Pretended<'s> {
+pub(super) struct DryRun<'s> {
     shared: &'s Shared,
     /// How many of its calls are of rounds before this one.
     earlier_rounds: AtomicUsize,
     calls: Mutex<Vec<Foreseen>>,
 }
 
-impl<'s> Pretended<'s> {
+impl<'s> DryRun<'s> {
     pub fn new(shared: &'s Shared) -> Self {
         Self { shared, earlier_rounds: AtomicUsize::new(0), calls: Mutex::default() }
     }
@@ -173,10 +173,10 @@ impl<'s> Pretended<'s> {
     pub async fn calls(
         self,
         subject: Subject<'_>,
-        portions: &Portions,
+        chunks: &Chunks,
         row: Option<&Map<String, Value>>,
     ) -> Result<Result<Vec<Foreseen>, Failure>, RunError> {
-        match answer(&self, subject, portions, row).await {
+        match answer(&self, subject, chunks, row).await {
             Ok(_) | Err(Unfinished::Stopping) => Ok(Ok(self.calls.into_inner().unwrap_or_else(PoisonError::into_inner))),
             Err(Unfinished::Unasked(failure)) => Ok(Err(failure)),
             Err(Unfinished::Error(error)) => Err(error),
@@ -202,7 +202,7 @@ impl<'s> Pretended<'s> {
     }
 }
 
-impl Asks for Pretended<'_> {
+impl Answerer for DryRun<'_> {
     fn account(&self) -> &Account {
         &self.shared.account
     }
