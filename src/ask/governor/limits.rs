@@ -195,6 +195,17 @@ impl Limits {
         Ok(Taken { need: *need, amounts, at: now, sent: self.sent })
     }
 
+    /// Counts what this process has sent while it could not write it to the shared limits.
+    pub fn add_sent(&mut self, amounts: &Amounts, now: f64) {
+        for (kind, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
+            if let Some(limit) = limit {
+                limit.bucket.take(amounts.of(kind), now);
+            }
+        }
+        self.used.add(amounts, 1.0);
+        self.sent.add(amounts, 1.0);
+    }
+
     /// What a request waits for that may not be sent now.
     pub fn in_the_way(&self, need: &Need, now: f64) -> WaitReason {
         let amounts = self.calibrated(need).amounts();
