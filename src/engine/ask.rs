@@ -3,16 +3,15 @@
 use super::active::ActiveDocuments;
 use super::answers::{Answers, Before};
 use super::breaker::Breaker;
+use super::document::{Answerer, Ready, State, Subject, Unfinished};
 use super::ledger::{CallLedger, Calls, Traced};
-use super::prepare::{Ready, State};
 use super::priming::{Role, roles};
-use super::questions::{Answerer, answer};
+use super::questions::answer;
 use super::row::RowMaker;
 use super::{Context, RunError};
 use crate::ask::{Account, CallOutcome, LlmClient, Question, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::failpoint;
-use crate::job::Job;
 use crate::model::{
     Call, CallKey, CallRecord, CallStatus, Document, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus, Spent, Trace,
 };
@@ -27,7 +26,6 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// Everything that the calls of a document need, shared by all documents.
 pub(super) struct DocumentProcessor {
@@ -55,24 +53,6 @@ pub(super) struct DocumentProcessor {
     pub context: Context,
 }
 
-/// The document that calls are about.
-#[derive(Clone, Copy)]
-pub(super) struct Subject<'d> {
-    pub id: DocumentId,
-    /// Its name.
-    pub name: &'d str,
-    /// Its place in input order.
-    pub position: u64,
-    pub is_new: bool,
-    /// Its name, if it is a row of a table.
-    pub row: Option<&'d str>,
-    pub job: &'d Job,
-    /// Cancelled when somebody has given it up.
-    pub cancelled: &'d CancellationToken,
-    /// Where its calls are noted, if it is traced.
-    pub traced: Option<&'d Calls>,
-}
-
 /// How a call is to be sent.
 struct Asking<'r> {
     key: CallKey,
@@ -93,23 +73,7 @@ fn cancelled() -> Failure {
     Failure::new(FailureCode::Cancelled, "`docmill cancel` has given it up; `docmill requeue` asks again")
 }
 
-/// There are no answers to make a row of.
-pub(super) enum Unfinished {
-    /// There was no way to ask: the row says why.
-    Unasked(Failure),
-    /// The run is stopping: the document stays pending.
-    Stopping,
-    /// The run has failed.
-    Error(RunError),
-}
-
-impl From<RunError> for Unfinished {
-    fn from(error: RunError) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// Answerer the model about documents, at most `window` at the same time.
+/// Asks the model about documents, at most `window` at the same time.
 pub(super) async fn ask(
     mut ready: Receiver<Ready>,
     processor: Arc<DocumentProcessor>,

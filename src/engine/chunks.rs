@@ -1,7 +1,6 @@
 //! Documents that are too long for one call: divided before they are asked about, and their answers merged afterwards.
 
-use super::ask::{Subject, Unfinished};
-use super::questions::Answerer;
+use super::document::{Answerer, Subject, Unfinished};
 use crate::job::{Chunks, Job, LongMethod, LongRule, Merged};
 use crate::model::{CallRecord, CallStatus, Chunk, Content, Facts, Failure, FailureCode};
 use crate::prepare::{counted, split, truncate};

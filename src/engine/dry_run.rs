@@ -1,10 +1,10 @@
 //! Calls that are not made: whoever is asked looks into the store, and makes up what is not there.
 
 use super::answers::{Answers, Before};
-use super::ask::{Subject, Unfinished};
+use super::document::{Answerer, Subject, Unfinished};
 use super::opening::endpoint;
 use super::priming::roles;
-use super::questions::{Answerer, answer};
+use super::questions::answer;
 use super::row::RowMaker;
 use super::{Plan, RunError};
 use crate::ask::{Account, usual_thinking};

@@ -18,6 +18,7 @@ mod closing;
 mod conductor;
 mod contents;
 mod counted;
+mod document;
 mod dry_run;
 mod forecast;
 mod inspect;

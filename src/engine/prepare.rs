@@ -4,13 +4,13 @@
 //! document comes back: if its work is lost, that is its failure.
 
 use super::chunks::divide;
+use super::document::{Read, Ready, State};
 use super::isolation::Isolation;
 use super::memory::{Budget, Held};
-use super::read::Read;
 use super::{Context, JobSet, Plan, RunError};
 use crate::failpoint;
 use crate::job::{Chunks, Job};
-use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
+use crate::model::{Document, DocumentId, DocumentTimes, Failure, FailureCode, Prepared};
 use crate::prepare::{
     Extract, ImageLimits, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
 };
@@ -21,28 +21,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
-
-/// A document on its way to the model, or past it.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub document: Document,
-    pub id: DocumentId,
-    /// Whether the store has never seen it.
-    pub is_new: bool,
-    pub job: Arc<Job>,
-    pub state: State,
-    /// Keeps the prepared bytes counted until the last answer is in.
-    pub held: Option<Held>,
-    pub times: DocumentTimes,
-}
-
-/// Whether there is anything to ask.
-#[derive(Debug)]
-pub(super) enum State {
-    Prepared(Facts, Chunks),
-    Failed(Failure),
-    Skipped(Failure),
-}
 
 /// Everything that preparation needs, shared by all documents.
 struct Bench {
@@ -63,14 +41,9 @@ const SMALL_TEXT: usize = 32 * 1024;
 /// Stacks of the pool: decoders of hostile files recurse, and an overflow cannot be caught.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// How many documents are prepared at the same time.
-pub(super) fn workers(settings: &PrepareSettings) -> usize {
-    if settings.workers > 0 { settings.workers } else { std::thread::available_parallelism().map_or(1, usize::from) }
-}
-
 /// Prepares documents on all cores.
 pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<Plan>, context: Context) -> Result<(), RunError> {
-    let workers = workers(&plan.prepare);
+    let workers = plan.prepare.parallelism();
     let pool = ThreadPoolBuilder::new()
         .num_threads(workers)
         .stack_size(STACK_BYTES)

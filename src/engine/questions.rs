@@ -1,28 +1,12 @@
-//! What is asked about one document, in its order: about it or its parts, then what merges the answers, then what combines
-//! them.
+//! The calls of one document, in order: about the document or its chunks, then merging, then combining.
 //!
-//! Whoever answers is another matter: a model in a run, nobody in a plan.
+//! The source of answers is a parameter: the model in a run, a forecast in a plan.
 
-use super::ask::{Subject, Unfinished};
 use super::chunks::merge;
+use super::document::{Answerer, Subject, Unfinished};
 use super::row::{Answered, RowMaker};
-use crate::ask::Account;
 use crate::job::{Chunks, Combined};
-use crate::model::{Call, CallRecord};
 use serde_json::{Map, Value};
-use std::sync::Arc;
-
-/// Whoever gives answers.
-pub(super) trait Answerer: Sync {
-    /// Who is asked, and which model unless a task names its own.
-    fn account(&self) -> &Account;
-
-    /// How hard it should think.
-    fn effort(&self) -> Option<&Arc<str>>;
-
-    /// Several calls on one document at the same time. What the store knows about them is taken from there.
-    fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> impl Future<Output = Result<Vec<CallRecord>, Unfinished>> + Send;
-}
 
 /// All calls of a document: about it, merging, combining.
 pub(super) async fn answer(

@@ -1,12 +1,13 @@
 //! Stage 1: the readers. They also find out which document of the store it is that they have read.
 
+use super::document::Read;
 use super::list::Found;
-use super::memory::{Budget, Held};
+use super::memory::Budget;
 use super::meter::Meters;
 use super::register::{Identity, Register};
 use super::{Context, RunError};
 use crate::failpoint;
-use crate::model::{Digest, Document, DocumentId, DocumentTimes, Failure, Stamp};
+use crate::model::{Digest, Document, DocumentTimes, Failure, Stamp};
 use crate::read::{Opened, ReadSettings};
 use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
@@ -17,18 +18,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
-
-/// A document that was read, or could not be. Its bytes count against the memory budget for as long as `held` lives.
-#[derive(Debug)]
-pub(super) struct Read {
-    pub document: Document,
-    pub id: DocumentId,
-    /// Whether the store has never seen it: then no answers can be known.
-    pub is_new: bool,
-    pub bytes: Result<Vec<u8>, Failure>,
-    pub held: Option<Held>,
-    pub times: DocumentTimes,
-}
 
 /// Files that one reader opens at a time, where so many are waiting: handing over to another thread costs more than
 /// reading a small one.

@@ -5,15 +5,15 @@
 //! learn from.
 
 use super::answers::{Answers, Sharing, answers_in};
-use super::ask::Subject;
 use super::contents::Contents;
+use super::document::{Ready, State, Subject};
 use super::dry_run::{DryRun, Foreseen, Shared, Task};
 use super::list::{Findings, Found, Lister, walk};
 use super::meter::Meters;
 use super::past::History;
 use super::pipeline::first_error;
 use super::positions::Positions;
-use super::prepare::{Ready, State, prepare};
+use super::prepare::prepare;
 use super::read::{Reader, read};
 use super::register::Register;
 use super::summary::nothing_found;

@@ -27,6 +27,13 @@ pub struct PrepareSettings {
     pub document_mb: u64,
 }
 
+impl PrepareSettings {
+    /// The number of documents that are prepared at the same time.
+    pub fn parallelism(&self) -> usize {
+        if self.workers > 0 { self.workers } else { std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+}
+
 /// The `[prepare.pdf]` table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

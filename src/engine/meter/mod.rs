@@ -10,7 +10,6 @@ mod silence;
 mod stage;
 mod stream_preview;
 
-use super::prepare::workers;
 use super::{Context, Plan};
 use crate::ask::{Fault, Governor, Observer, Pressure};
 use crate::event::{BudgetUse, RunEvent, Snapshot};
@@ -114,7 +113,7 @@ impl Meters {
             started: Instant::now(),
             speed: plan.speed,
             read: StageMeter::new("read", plan.read.concurrency),
-            prepare: StageMeter::new("prepare", workers(&plan.prepare)),
+            prepare: StageMeter::new("prepare", plan.prepare.parallelism()),
             ask: StageMeter::new("ask", llm.concurrency),
             commit: StageMeter::new("commit", 1),
             write: StageMeter::new("write", 1),
