@@ -1,4 +1,4 @@
-//! The walk of an input that is not on this machine: which of the objects that are listed are documents, and their names.
+//! Walks a remote input: selects documents among the listed objects and names them.
 
 use super::filter::{Filter, IGNORE_FILE, is_hidden};
 use super::listing::Listing;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 impl Root {
-    /// The input at `address`. The error is a sentence that begins with the address.
+    /// Opens the input at `address`. The error is a sentence that begins with the address.
     pub fn open_remote(
         address: Result<Address, String>,
         settings: &InputSettings,
@@ -35,13 +35,13 @@ impl Root {
         Ok(Self { path: PathBuf::from(shown), prefix, kind: RootKind::Remote(Arc::new(remote), filter), record })
     }
 
-    /// Whether both are elsewhere and have documents in common.
+    /// Whether both inputs are remote and share documents.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (Some(one), Some(other)) = (self.remote(), other.remote()) else { return false };
         one.address.contains(&other.address) || other.address.contains(&one.address)
     }
 
-    /// The key of the object that is, or would be, the document called `name`.
+    /// The key of the document called `name`, whether or not it exists.
     pub fn locate_object(&self, remote: &Remote, filter: Option<&Filter>, name: &str) -> Option<String> {
         let Some(filter) = filter else { return remote.single().filter(|_| self.prefix == name).map(|(key, _)| key) };
         let relative = if self.prefix.is_empty() { name } else { name.strip_prefix(&self.prefix)?.strip_prefix('/')? };
@@ -51,21 +51,21 @@ impl Root {
 }
 
 impl Roots {
-    /// The input that has this address in it, if one has.
+    /// The input that contains this address.
     pub fn input_around(&self, address: &Address) -> Option<&str> {
         let remotes = self.0.iter().filter_map(Root::remote);
         remotes.map(|remote| &remote.address).find(|input| input.contains(address)).map(|input| input.shown.as_str())
     }
 }
 
-/// A document that is elsewhere, or the sign that there may be more and nobody can look.
+/// A remote document, or a failed listing.
 pub(super) struct Object {
     pub place: Place,
     pub name: String,
     pub failure: Option<Failure>,
 }
 
-/// The walk of one input.
+/// The walk of one remote input.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
     roots: Roots,
@@ -81,7 +81,7 @@ enum Next {
 }
 
 impl Elsewhere {
-    /// The walk of the input with this number; nothing if it is on this machine.
+    /// The walk of the input with this number; empty if the input is local.
     pub fn of(roots: &Roots, input: usize) -> Self {
         let remote = roots.0.get(input).and_then(Root::remote);
         let next = remote.and_then(|remote| {
@@ -92,7 +92,7 @@ impl Elsewhere {
         Self { roots: roots.clone(), input, next }
     }
 
-    /// The next document. What is passed over is counted. Blocks.
+    /// The next document. Skipped objects are counted. Blocks.
     pub fn next(&mut self, left_out: &mut LeftOut) -> Option<Object> {
         let roots = self.roots.clone();
         let root = &roots.0[self.input];
@@ -108,8 +108,8 @@ impl Elsewhere {
     }
 }
 
-const ODD: &str = "no object with this key can be asked for: it has a part that is empty, \".\" or \"..\", or a control character; \
-                   rename it, or leave it out with input.exclude";
+const ODD: &str = "cannot request an object with this key: it has an empty part, a part \".\" or \"..\", or a control character. \
+                   Rename it, or exclude it with input.exclude.";
 
 fn next_listed(root: &Root, input: usize, listing: &mut Listing, left_out: &mut LeftOut) -> Option<Object> {
     let RootKind::Remote(remote, Some(filter)) = &root.kind else { return None };

@@ -1,4 +1,4 @@
-//! Reading one document.
+//! Opens and reads one document.
 
 use super::remote::Remote;
 use crate::model::{Failure, FailureCode, Stamp};
@@ -8,24 +8,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Files up to this size are read as soon as they are open; larger ones when there is memory for them.
+/// Files up to this size in bytes are read at once; larger files wait for memory.
 const SMALL: u64 = 64 * 1024;
 
 /// An opened document.
 #[derive(Debug)]
 pub enum Opened {
-    /// A small one, read already.
+    /// The bytes of a small document.
     Read(Vec<u8>),
-    /// A large one: reserve `size` bytes, then call [`Opened::read`].
+    /// A large file: reserve `size` bytes, then call [`Opened::read`].
     Waiting {
         /// The file.
         file: File,
         /// Its size in bytes.
         size: u64,
     },
-    /// One that is elsewhere, of which only the listing was read: reserve `size` bytes, then call [`Opened::read`].
+    /// A remote document that was only listed: reserve `size` bytes, then call [`Opened::read`].
     Elsewhere {
-        /// The input that it is in.
+        /// The input that contains it.
         input: Arc<Remote>,
         /// Its key.
         key: String,
@@ -34,13 +34,15 @@ pub enum Opened {
     },
 }
 
-/// Opens a file and reads it if it is small. The stamp is that of before reading, so that a later change shows; there
-/// is none if the file was written so shortly before that a change could go unseen. Blocks.
+/// Opens a file and reads it if it is small. Blocks.
+///
+/// The stamp is taken before reading, so that a later change is detected. It is `None` if the file
+/// changed too recently for a further change to show.
 pub(super) fn open(path: &Path, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
-    // A pipe would be waited for before it could be seen what it is.
+    // Opening a pipe would block, so its kind is checked first.
     let is_file = std::fs::metadata(path).map(|metadata| metadata.is_file());
     if let Ok(false) = is_file {
-        return (Err(Failure::new(FailureCode::Unreadable, "this is no file")), None);
+        return (Err(Failure::new(FailureCode::Unreadable, "this is not a regular file")), None);
     }
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = match opened {
@@ -63,12 +65,12 @@ fn open_file(file: File, metadata: &Metadata, max_bytes: u64) -> Result<Opened, 
     if size <= SMALL { opened.read(max_bytes).map(Opened::Read) } else { Ok(opened) }
 }
 
-/// What the file system says about the file at `path`, if there is one.
+/// The stamp of the regular file at `path`.
 pub(super) fn stamp_of(path: &Path) -> Option<Stamp> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| stamp(&metadata))
 }
 
-/// Clocks of file systems may tick as slowly as this: within one tick a file can change twice and look the same.
+/// The slowest tick of file system clocks. Two changes within one tick have the same stamp.
 const TICK: Duration = Duration::from_secs(2);
 
 pub(super) fn is_settled(stamp: &Stamp) -> bool {
@@ -94,7 +96,7 @@ pub(super) fn nanoseconds(time: SystemTime) -> i64 {
 }
 
 impl Opened {
-    /// The bytes of the document. Blocks. A file that grew meanwhile is read up to `max_bytes` and then refused.
+    /// The bytes of the document. Blocks. A file that grew beyond `max_bytes` is refused.
     pub fn read(self, max_bytes: u64) -> Result<Vec<u8>, Failure> {
         let (file, size) = match self {
             Self::Read(bytes) => return Ok(bytes),
@@ -112,7 +114,7 @@ impl Opened {
         Ok(bytes)
     }
 
-    /// Bytes that it takes in memory.
+    /// Bytes of memory that the document takes.
     pub fn size(&self) -> u64 {
         match self {
             Self::Read(bytes) => bytes.len() as u64,
@@ -139,11 +141,11 @@ mod tests {
     use std::fs::FileTimes;
 
     #[test]
-    fn a_file_that_was_written_just_now_has_no_stamp_that_counts() {
+    fn a_file_written_just_now_has_no_stamp() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         std::fs::write(&path, "x").unwrap();
-        // Nor does it help to set its time back: that shows in the time of change.
+        // Setting the modification time back does not help: the change time stays recent.
         File::options().write(true).open(&path).unwrap().set_times(FileTimes::new().set_modified(UNIX_EPOCH)).unwrap();
         let (opened, stamp) = open(&path, 100);
         assert!(matches!(opened, Ok(Opened::Read(bytes)) if bytes == b"x"));
@@ -152,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_nobody_touches_keeps_its_stamp() {
-        // This one is older than the program that is reading it.
+    fn an_unchanged_file_keeps_its_stamp() {
+        // This file is older than the test program.
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let (_, stamp) = open(&path, 1_000_000);
         assert!(stamp.is_some());

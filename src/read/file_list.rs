@@ -1,4 +1,4 @@
-//! A file that lists files: the documents are what it names, in its order.
+//! A file that lists the documents, in their order.
 
 use super::names::os_str;
 use super::packed::Source;
@@ -14,29 +14,29 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What Windows programs put in front of a text, once it is decoded.
+/// The mark that Windows programs write before a text, after decoding.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A list that is there.
+/// An open list.
 #[derive(Debug)]
 pub(super) struct FileList {
     source: Source,
     /// The encoding to decode; `None`: the bytes are the paths.
     encoding: Option<&'static Encoding>,
-    /// What ends a name: a line feed, or a zero byte in what `find -print0` wrote.
+    /// What ends a name: a line feed, or a zero byte as `find -print0` writes.
     separator: u8,
-    /// Inputs of the results that documents are added to.
+    /// Inputs of the results to which documents are added.
     before: Arc<[InputRecord]>,
 }
 
 impl FileList {
-    /// The list in the file `given`; `-` is standard input.
+    /// Opens the list in the file `given`; `-` is standard input.
     pub fn open(given: &str, before: &[InputRecord]) -> Result<Self, String> {
         let source = Source::open(given).map_err(|e| format!("file list {given}: {e}"))?;
         let say = |e: io::Error| format!("file list {given}: {e}");
         let sample = source.packed.sample(SAMPLE).map_err(say)?;
         let encoding = encoding_of_list(&sample).map_err(|what| {
-            format!("file list {given}: this looks like {what}, and a list is a text with a path a line: save it as UTF-8")
+            format!("file list {given}: this looks like {what}, not a text with one path per line. Save it as UTF-8")
         })?;
         let mut list = Self { source, encoding, separator: b'\n', before: before.into() };
         let mut decoded = Vec::new();
@@ -51,12 +51,12 @@ impl FileList {
         Ok(Box::new(DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(file)))
     }
 
-    /// Inputs of the results that documents are added to.
+    /// Inputs of the results to which documents are added.
     pub fn before(&self) -> Arc<[InputRecord]> {
         Arc::clone(&self.before)
     }
 
-    /// The file that has this name, if there is one.
+    /// The existing file with this name.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
         let itself = unprintable(name).unwrap_or_else(|| name.into());
         if itself.exists() { Some(itself) } else { path_beside(name, &self.before) }
@@ -65,12 +65,12 @@ impl FileList {
     /// The paths, each once.
     pub fn distinct(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
         let mut seen = HashSet::new();
-        // As many numbers as names: a list is written by somebody, and not endless.
+        // Memory grows with the list, by 8 bytes per path.
         let hash = |path: &Path| blake3::hash(path.as_os_str().as_encoded_bytes()).as_bytes().first_chunk::<8>().copied();
         self.paths().filter(move |path| seen.insert(hash(path)))
     }
 
-    /// The paths, as often as they are named. What cannot be read any more is the end of it.
+    /// The paths, with repetitions. A read error ends them.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
         let separator = self.separator;
         let (mut list, mut first) = (self.read().map(BufReader::new).ok(), true);
@@ -94,26 +94,28 @@ impl FileList {
     }
 }
 
-/// What a file of a list is called.
+/// The name of a listed file.
 pub(super) fn name_in_a_list(path: &Path, before: &[InputRecord]) -> String {
     let real = || std::fs::canonicalize(path).ok().and_then(|real| name_beside(&printable(real.as_os_str()), before));
     let known = if before.is_empty() { None } else { real() };
     known.unwrap_or_else(|| printable(path.as_os_str()))
 }
 
-/// Why there is no document at a path that a list names, if there is none.
+/// Why a listed path is not a document; `None` if it may be one.
 pub(super) fn missing(path: &Path) -> Option<Failure> {
     let why = match std::fs::metadata(path) {
-        _ if path.to_str().is_some_and(|path| Address::parse(path).is_some()) => "lists name files of this machine, and this is an address",
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "the list names this, and there is no such file",
-        Ok(metadata) if metadata.is_dir() => "this is a directory, and lists name files: give the directory as an input instead",
+        _ if path.to_str().is_some_and(|path| Address::parse(path).is_some()) => "this is an address, but lists can only name local files",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "the list names this file, but it does not exist",
+        Ok(metadata) if metadata.is_dir() => "this is a directory, but lists can only name files. Pass the directory as an input instead",
         _ => return None,
     };
     Some(Failure::new(FailureCode::Unreadable, why))
 }
 
-/// The path that a line of a list means: the line itself if there is such a file, or else what programs have put around it. Blanks
-/// are left by editors and columns, quotes by spreadsheets and "copy as path", backslashes by Windows.
+/// The path that a line of a list means.
+///
+/// This is the line itself if such a file exists. Otherwise decoration is removed: blanks from
+/// editors and columns, quotes from spreadsheets and "copy as path", backslashes from Windows.
 fn path(line: &[u8]) -> PathBuf {
     let bare = line.trim_ascii();
     let unquoted = [b'"', b'\''].iter().find_map(|quote| bare.strip_prefix(&[*quote])?.strip_suffix(&[*quote]));
@@ -127,7 +129,7 @@ fn path(line: &[u8]) -> PathBuf {
     meant.unwrap_or_else(|| without_dot(plain))
 }
 
-/// The path of this name, without the `./` that `find .` writes in front.
+/// The path without the leading `./` that `find .` writes.
 fn without_dot(name: &[u8]) -> PathBuf {
     let name = os_str(name);
     let path = Path::new(&name);
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_as_any_program_writes_it() {
+    fn lists_are_read_in_all_common_encodings_and_styles() {
         let wanted = Ok(vec![PathBuf::from("in/d0.txt"), PathBuf::from("in/größe 1.txt")]);
         let text = "in/d0.txt\r\nin/größe 1.txt\r\n";
         let marked = format!("\u{feff}{text}");
@@ -183,7 +185,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_line_is_the_path_itself_where_there_is_such_a_file() {
+    fn a_line_is_taken_literally_if_such_a_file_exists() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a ", "\"b\"", "c\\d", "plain"] {
             std::fs::write(dir.path().join(name), "x").unwrap();
@@ -194,12 +196,12 @@ mod tests {
         std::fs::write(dir.path().join("sub/e"), "x").unwrap();
         let windows = format!("{}\\sub\\e", dir.path().display());
         assert_eq!(path(windows.as_bytes()), dir.path().join("sub/e"));
-        // Bytes that are no UTF-8 are a path as good as any.
+        // Paths need not be UTF-8.
         assert_eq!(path(b"\xFF\xE9"), Path::new(os_str(b"\xFF\xE9")));
     }
 
     #[test]
-    fn what_is_no_list_is_refused_by_its_name() {
+    fn a_file_of_another_format_is_refused_and_the_format_named() {
         let random: Vec<u8> = (0_u32..5000).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
         for (content, what) in [
             (&b"PK\x03\x04\x14\0\0\0\0\0rest"[..], "ZIP archive"),
@@ -210,7 +212,7 @@ mod tests {
             (&random, "binary data"),
         ] {
             let error = list(content).unwrap_err();
-            assert!(error.contains(what) && error.contains("a path a line"), "{error}");
+            assert!(error.contains(what) && error.contains("one path per line"), "{error}");
         }
     }
 }

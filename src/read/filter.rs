@@ -1,4 +1,4 @@
-//! Which files of a directory are documents.
+//! Selects the files of a directory that are documents.
 
 use super::settings::InputSettings;
 use crate::model::Stamp;
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// File in a directory that lists what to leave out of it, by the rules of `.gitignore`.
+/// File with patterns to exclude in its directory, in the syntax of `.gitignore`.
 pub(super) const IGNORE_FILE: &str = ".docmillignore";
 
-/// Name of the run store, by which output directories are known.
+/// File name of the run store, which identifies output directories.
 const STORE: &str = "docmill.db";
 
-/// The rules of one input directory.
+/// The selection rules of one input directory.
 #[derive(Debug)]
 pub(super) struct Filter {
     include: GlobSet,
@@ -25,14 +25,14 @@ pub(super) struct Filter {
     newer_than: Option<SystemTime>,
     older_than: Option<SystemTime>,
     output: Option<PathBuf>,
-    /// The ignore file of each directory that has one, and that others have none.
+    /// The ignore file of each directory looked at; `None` if it has no such file.
     ignored: Mutex<HashMap<PathBuf, Option<Arc<Gitignore>>>>,
-    /// Of an input that is not on this machine: the ignore file at its top.
+    /// For a remote input: the ignore file at its top.
     ignored_elsewhere: Gitignore,
 }
 
 impl Filter {
-    /// The rules of the settings. `output` is never walked.
+    /// The rules of the settings. The directory `output` is never walked.
     pub fn new(settings: &InputSettings, output: Option<PathBuf>) -> Result<Self, String> {
         Ok(Self {
             include: patterns("input.include", &settings.include)?,
@@ -46,7 +46,7 @@ impl Filter {
         })
     }
 
-    /// The rules for an input that is not on this machine, whose ignore file has this text.
+    /// The rules for a remote input whose ignore file has this text.
     pub fn elsewhere(settings: &InputSettings, ignore_file: &str) -> Result<Self, String> {
         let mut ignored = GitignoreBuilder::new("");
         for line in ignore_file.lines() {
@@ -56,12 +56,12 @@ impl Filter {
         Ok(Self { ignored_elsewhere, ..Self::new(settings, None)? })
     }
 
-    /// Whether the object at `relative` is a document, by its name.
+    /// Whether the name of the object at `relative` makes it a document.
     pub fn takes_object(&self, relative: &Path) -> bool {
         self.matches(relative) && !self.ignored_elsewhere.matched_path_or_any_parents(relative, false).is_ignore()
     }
 
-    /// Whether an object that looks like this is a document.
+    /// Whether size and time of an object make it a document.
     pub fn takes_stamp(&self, stamp: Stamp) -> bool {
         let modified = UNIX_EPOCH.checked_add(Duration::from_nanos(u64::try_from(stamp.modified_ns).unwrap_or(0)));
         self.takes_look(stamp.size, modified)
@@ -72,7 +72,7 @@ impl Filter {
         self.takes_name(root, relative) && self.takes_size_and_date(&root.join(relative))
     }
 
-    /// Whether it is one, by its name.
+    /// Whether the name of the file makes it a document.
     pub fn takes_name(&self, root: &Path, relative: &Path) -> bool {
         self.matches(relative) && !self.ignores(root, relative, false)
     }
@@ -81,17 +81,17 @@ impl Filter {
         self.include.is_match(relative) && !self.exclude.is_match(relative)
     }
 
-    /// Whether there may be documents in the directory at `relative` below `root`.
+    /// Whether the walk enters the directory at `relative` below `root`.
     pub fn enters(&self, root: &Path, relative: &Path) -> bool {
         !self.ignores(root, relative, true)
     }
 
-    /// Whether the file at `path` is one, by its size and date.
+    /// Whether size and date of the file at `path` make it a document.
     pub fn takes_size_and_date(&self, path: &Path) -> bool {
         if self.sizes == (0, u64::MAX) && self.newer_than.is_none() && self.older_than.is_none() {
             return true;
         }
-        // What is gone again will be found missing by whoever reads it.
+        // A file that vanished is reported when it is read.
         let Ok(metadata) = std::fs::metadata(path) else { return true };
         self.takes_look(metadata.len(), metadata.modified().ok())
     }
@@ -102,7 +102,9 @@ impl Filter {
         (self.sizes.0..=self.sizes.1).contains(&size) && newer() && older()
     }
 
-    /// The ignore file that is nearest has the last word. Directories above were entered, so they are not ignored.
+    /// Whether ignore files exclude the path. The nearest ignore file decides.
+    ///
+    /// Directories above were entered, so they are not ignored.
     fn ignores(&self, root: &Path, relative: &Path, directory: bool) -> bool {
         let path = root.join(relative);
         relative.ancestors().skip(1).find_map(|above| {
@@ -123,7 +125,7 @@ impl Filter {
         rules
     }
 
-    /// Whether docmill writes, or has written, its results here.
+    /// Whether this directory is, or contains, docmill's output.
     pub fn is_output(&self, directory: &Path) -> bool {
         directory.join(STORE).is_file()
             || self.output.as_deref().is_some_and(|output| std::fs::canonicalize(directory).is_ok_and(|d| d == output))
@@ -139,7 +141,7 @@ fn patterns(key: &str, list: &[String]) -> Result<GlobSet, String> {
     set.build().map_err(|e| format!("{key}: {e}"))
 }
 
-/// A moment as people write it: a time, a date (its beginning, where the program runs), or how long ago.
+/// Parses a time: a timestamp, a date (its beginning in local time), or an age.
 fn time(key: &str, written: &str) -> Result<Option<SystemTime>, String> {
     if written.is_empty() {
         return Ok(None);
@@ -150,13 +152,13 @@ fn time(key: &str, written: &str) -> Result<Option<SystemTime>, String> {
     let moment = written.parse::<Timestamp>().ok().or_else(date).or_else(ago);
     let message = || {
         format!(
-            "{key} = \"{written}\" is neither a date (\"2026-11-01\"), nor a time (\"2026-11-01T08:00:00Z\"), nor an age (\"7d\", \"12h\")"
+            "unknown {key} \"{written}\"; expected a date (\"2026-11-01\"), a time (\"2026-11-01T08:00:00Z\") or an age (\"7d\", \"12h\")"
         )
     };
     moment.map(|moment| Some(SystemTime::from(moment))).ok_or_else(message)
 }
 
-/// Hidden files, files that desktops and editors leave behind, and the run store.
+/// Whether this is a hidden file, a leftover of desktops and editors, or the run store.
 pub(super) fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(b".") || name.starts_with(b"~$") || matches!(name, b"Thumbs.db" | b"desktop.ini") || name.starts_with(STORE.as_bytes())
 }
@@ -166,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_in_three_ways() {
+    fn times_are_timestamps_dates_or_ages() {
         assert_eq!(time("k", ""), Ok(None));
         let at = |written: &str| time("k", written).unwrap().unwrap();
         assert_eq!(at("1970-01-01T00:00:10Z"), SystemTime::UNIX_EPOCH + Duration::from_secs(10));

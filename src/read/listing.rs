@@ -1,53 +1,54 @@
-//! What object storage lists below a prefix, page by page, with the keys that no path can have.
+//! Lists objects below a prefix page by page, including keys that are not valid paths.
 //!
-//! For one such key (`a//b`, `..`) the client library gives up the whole page, and says which key it was. So pages get
-//! smaller until that key stands alone, and the listing goes on behind it.
+//! For one such key (`a//b`, `..`) the client library rejects the whole page, and names the key.
+//! The listing then halves the page size until the key is alone, records it, and continues after
+//! it.
 
 use crate::remote::Client;
 use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::{Error, ObjectMeta, Result, path};
 use std::collections::VecDeque;
 
-/// Objects of a page, which is what services give at the most.
+/// Objects per page, the maximum of the services.
 const PAGE: usize = 1000;
 
-/// One thing that is listed.
+/// One listed entry.
 #[derive(Debug, Clone)]
 pub(super) enum Listed {
     Object(ObjectMeta),
-    /// A key that is there and cannot be asked for.
+    /// A key that exists but cannot be requested.
     Odd(String),
 }
 
-/// A listing under way. A clone goes on from the same place.
+/// A listing in progress. A clone continues at the same position.
 #[derive(Debug, Clone)]
 pub(super) struct Listing {
     client: Client,
-    /// What keys begin with.
+    /// The prefix of all keys.
     prefix: Option<String>,
     page: VecDeque<Listed>,
-    /// `None`: there is no further page.
+    /// `None`: there are no more pages.
     next: Option<Mark>,
-    /// Objects to ask for at a time.
+    /// Objects to request per page.
     size: usize,
 }
 
 /// Where a page begins.
 #[derive(Debug, Clone, Default)]
 struct Mark {
-    /// Behind this key.
+    /// The page begins after this key.
     after: Option<String>,
-    /// Where the page before ended, in words of the service.
+    /// The continuation token of the service.
     token: Option<String>,
 }
 
 impl Mark {
-    /// An error if `key` shows that the page begins elsewhere: not all servers know how to begin behind a key.
+    /// Returns an error if `key` is not after the mark: some servers ignore the start key.
     fn is_before(&self, key: &str) -> Result<()> {
         match &self.after {
             Some(after) if key <= after.as_str() => {
                 let what =
-                    format!("no path can have the key {after:?}, and this server cannot list what comes behind it; rename that object");
+                    format!("the key {after:?} is not a valid path, and this server cannot continue a listing after it. Rename that object");
                 Err(Error::Generic { store: "listing", source: what.into() })
             }
             _ => Ok(()),
@@ -56,22 +57,22 @@ impl Mark {
 }
 
 impl Listing {
-    /// What is below `key`.
+    /// A listing of all objects below `key`.
     pub fn new(client: &Client, key: &path::Path) -> Self {
         let prefix = (!key.is_root()).then(|| format!("{key}/"));
         Self { client: client.clone(), prefix, page: VecDeque::new(), next: Some(Mark::default()), size: PAGE }
     }
 
-    /// Makes sure that the next thing is at hand; false if there is none.
+    /// Fetches pages until an entry is ready; false at the end.
     pub async fn fill(&mut self) -> Result<bool> {
         while self.page.is_empty() {
             let Some(mark) = self.next.take() else { return Ok(false) };
-            self.turn(mark).await?;
+            self.fetch_page(mark).await?;
         }
         Ok(true)
     }
 
-    /// The next thing. After an error there are no more.
+    /// The next entry. After an error there are no more.
     pub async fn next(&mut self) -> Option<Result<Listed>> {
         match self.fill().await {
             Ok(_) => self.page.pop_front().map(Ok),
@@ -79,13 +80,13 @@ impl Listing {
         }
     }
 
-    async fn turn(&mut self, mark: Mark) -> Result<()> {
+    async fn fetch_page(&mut self, mark: Mark) -> Result<()> {
         let Mark { after, token } = mark.clone();
         let options =
             PaginatedListOptions { offset: after, page_token: token, max_keys: Some(self.size), ..PaginatedListOptions::default() };
         match self.client.list(self.prefix.as_deref(), options).await {
             Ok(PaginatedListResult { result, page_token }) => {
-                // Locations may lack the `/` at the end of their key.
+                // Locations may lack the final `/` of their key.
                 if let Some(meta) = result.objects.first().filter(|_| mark.token.is_none()) {
                     mark.is_before(&format!("{}/", meta.location))?;
                 }

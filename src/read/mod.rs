@@ -1,7 +1,8 @@
-//! Stage 1: find documents, read their bytes.
+//! Finds documents and reads their bytes (stage 1).
 //!
-//! The walk is lazy and sorted by path bytes, so input order is the same on every machine. It promises one result for
-//! every regular file and every object; what it leaves out by rule (hidden files, patterns, docmill's own output) it counts.
+//! The walk is lazy and sorted by path bytes, so input order is the same on every machine. It
+//! returns one result for every regular file and every object. It skips hidden files, files
+//! excluded by patterns and docmill's own output, and counts them.
 
 mod elsewhere;
 mod file;

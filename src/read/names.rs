@@ -1,31 +1,34 @@
-//! The entries of one directory, sorted, in little memory.
+//! The sorted entries of one directory, in little memory.
 //!
-//! A million entries take about 16 bytes each here; as paths they would take over a hundred.
+//! An entry takes about 16 bytes beside its name; a path would take over a hundred.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Sorted names of one directory. Directories sort as if their name ended in `/`, which makes the order of the walk
-/// that of whole paths, byte by byte.
+/// Sorted names of one directory.
+///
+/// Directories sort as if their name ended in `/`. The walk then has the byte order of whole paths.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// All names, each ended by a zero byte, which no name contains.
     bytes: Vec<u8>,
-    /// Where each begins, in sorted order.
+    /// Where each name begins, in sorted order.
     starts: Vec<u32>,
 }
 
-/// What an entry is.
+/// The kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryKind {
     File,
     Directory,
-    /// A socket, a pipe, a device, or a link that leads to none of the above.
+    /// A socket, a pipe, a device, or a link to anything but a file.
     Other,
 }
 
 impl Names {
-    /// Lists `directory`. Links to files count as files; links to directories are not followed, so there are no loops.
+    /// Lists `directory`. Links to files count as files.
+    ///
+    /// Links to directories are not followed, so there are no loops.
     pub fn list(directory: &Path, mut keep: impl FnMut(&OsStr, EntryKind) -> bool) -> Result<Self, walkdir::Error> {
         let mut names = Self::default();
         for entry in walkdir::WalkDir::new(directory).min_depth(1).max_depth(1) {
@@ -41,7 +44,7 @@ impl Names {
     }
 
     fn push(&mut self, name: &OsStr, directory: bool) {
-        // Names of one directory never come near 4 GiB; what did would be left out, not wrapped around.
+        // Names of one directory stay far below 4 GiB. Names beyond that are skipped.
         let Ok(start) = u32::try_from(self.bytes.len()) else { return };
         self.starts.push(start);
         self.bytes.extend_from_slice(name.as_encoded_bytes());
@@ -72,13 +75,13 @@ pub(super) fn kind_of(entry: &walkdir::DirEntry) -> EntryKind {
     }
 }
 
-/// A name of the file system from its bytes.
+/// A file name from its bytes.
 #[cfg(unix)]
 pub(super) fn os_str(bytes: &[u8]) -> &OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
-/// A name of the file system from its bytes.
+/// A file name from its bytes.
 #[cfg(not(unix))]
 pub(super) fn os_str(bytes: &[u8]) -> std::ffi::OsString {
     String::from_utf8_lossy(bytes).into_owned().into()

@@ -1,7 +1,7 @@
-//! A table or a list as a stream of bytes, unpacked where it is packed.
+//! A table or a list as a stream of bytes, decompressed if needed.
 //!
-//! Promises: the first bytes decide how a file is packed, and not its name; memory stays flat; a stream that unpacks to far
-//! more than an honest file ends with an error.
+//! The first bytes decide how a file is compressed, not its name. Memory stays flat. A stream that
+//! decompresses to implausibly many bytes ends with an error.
 
 use crate::remote::Address;
 use std::fs::File;
@@ -9,12 +9,12 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
-/// A packed file may always unpack to this many bytes.
+/// Every file may decompress to this many bytes.
 const ALWAYS: u64 = 4_000_000_000;
-/// Beyond [`ALWAYS`], the factor by which a file may grow. Repetitive tables reach 100.
+/// Beyond [`ALWAYS`], the maximum compression ratio. Repetitive tables reach 100.
 const RATIO: u64 = 250;
 
-/// How a file is packed.
+/// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
     None,
@@ -22,26 +22,28 @@ enum Packing {
     Zstandard,
 }
 
-/// Where to read, any number of times.
+/// A file that can be read any number of times.
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     path: PathBuf,
     packing: Packing,
 }
 
-/// A file of this machine, or a stream that was saved in a temporary file.
+/// A local file, or a stream saved in a temporary file.
 #[derive(Debug)]
 pub(super) struct Source {
     pub packed: Packed,
-    /// Keeps what came through a stream for as long as it is needed.
+    /// Keeps the temporary file until the source is dropped.
     _spooled: Option<TempPath>,
 }
 
 impl Source {
-    /// The table or list called `given`; `-` is standard input. A run reads its input more than once, so a stream is saved first.
+    /// Opens the table or list called `given`; `-` is standard input.
+    ///
+    /// A run reads its input more than once, so a stream is saved first.
     pub fn open(given: &str) -> Result<Self, String> {
         if Address::parse(given).is_some() {
-            return Err("tables and lists are read from this machine: copy it here first".into());
+            return Err("tables and lists are read from this machine. Copy it to a local file first".into());
         }
         let spooled = if is_stream(given) { Some(spool(given).map_err(|e| e.to_string())?) } else { None };
         let path = spooled.as_ref().map_or_else(|| PathBuf::from(given), |file| file.to_path_buf());
@@ -50,7 +52,7 @@ impl Source {
         Ok(Self { packed: Packed { packing: Packing::of(&first), path }, _spooled: spooled })
     }
 
-    /// A file that goes away with its last user.
+    /// A temporary file that is removed when the source is dropped.
     pub fn temporary(file: TempPath) -> Self {
         Self { packed: Packed { packing: Packing::None, path: file.to_path_buf() }, _spooled: Some(file) }
     }
@@ -67,24 +69,24 @@ impl Packing {
 }
 
 impl Packed {
-    /// The file itself.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the bytes of the file are not those that [`Packed::open`] gives.
+    /// Whether the file is compressed.
     pub fn is_packed(&self) -> bool {
         self.packing != Packing::None
     }
 
-    /// Its name without the ending that says how it is packed.
+    /// The extension of its name, without the one of the compression.
     pub fn extension(&self) -> String {
         let last = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
         let outer = last(&self.path);
         if self.is_packed() && ["gz", "gzip", "zst", "zstd"].contains(&&*outer) { last(&self.path.with_extension("")) } else { outer }
     }
 
-    /// The unpacked bytes from the beginning on.
+    /// Opens the decompressed bytes.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let file = File::open(&self.path)?;
         let most = ALWAYS.max(file.metadata()?.len().saturating_mul(RATIO));
@@ -95,7 +97,7 @@ impl Packed {
         })
     }
 
-    /// The first unpacked bytes. A file that is cut off later on is worth what comes before.
+    /// The first decompressed bytes, at most `most`. A damaged rest does not matter.
     pub fn sample(&self, most: u64) -> io::Result<Vec<u8>> {
         let mut sample = Vec::new();
         let read = self.open()?.take(most).read_to_end(&mut sample);
@@ -103,7 +105,7 @@ impl Packed {
     }
 }
 
-/// A stream of which no more than so many bytes come.
+/// A stream that fails after a maximum number of bytes.
 struct Bounded<R> {
     inner: R,
     left: u64,
@@ -111,21 +113,21 @@ struct Bounded<R> {
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer).map_err(|e| io::Error::new(e.kind(), format!("it cannot be unpacked: {e}")))?;
+        let read = self.inner.read(buffer).map_err(|e| io::Error::new(e.kind(), format!("cannot decompress: {e}")))?;
         let left = self.left.checked_sub(read as u64);
         let what =
-            || format!("it unpacks to more than {RATIO} times its size, as in archives that are made to do harm: unpack it yourself");
+            || format!("it decompresses to more than {RATIO} times its size, like a decompression bomb. If you trust it, decompress it yourself");
         self.left = left.ok_or_else(|| io::Error::other(what()))?;
         Ok(read)
     }
 }
 
-/// Whether what is called so can be read once only: standard input (`-`), or a pipe such as a shell makes of `<(command)`.
+/// Whether the input can be read only once: standard input (`-`), or a pipe such as `<(command)`.
 pub fn is_stream(given: &str) -> bool {
     given == "-" || std::fs::metadata(given).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// Saves a stream in a temporary file, which goes away with its last user.
+/// Saves a stream in a temporary file, which is removed when dropped.
 pub(super) fn spool(given: &str) -> io::Result<TempPath> {
     let mut file = NamedTempFile::new()?;
     if given == "-" {
@@ -142,7 +144,7 @@ mod tests {
     use std::io::Write as _;
 
     #[test]
-    fn packed_files_are_unpacked_whatever_they_are_called() {
+    fn compressed_files_are_recognised_by_content_not_by_name() {
         let dir = tempfile::tempdir().unwrap();
         let text = b"a,b\n1,2\n".repeat(1000);
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -152,7 +154,7 @@ mod tests {
         for (name, extension, bytes, whole) in [
             ("t.tsv.gz", "tsv", gzip.clone(), text.clone()),
             ("t.csv", "csv", gzip.clone(), text.clone()),
-            // Parts that were packed one by one, as bgzip and `cat` make them.
+            // Several compressed streams in a row, as bgzip and `cat` make them.
             ("t", "", [gzip.clone(), gzip].concat(), text.repeat(2)),
             ("t.jsonl.zst", "jsonl", [zstd.clone(), zstd].concat(), text.repeat(2)),
             ("t.gz", "gz", text.clone(), text.clone()),
@@ -167,9 +169,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_unpacks_without_end_is_cut_off() {
+    fn a_decompression_bomb_is_cut_off() {
         let mut bounded = Bounded { inner: io::repeat(b'x'), left: 100_000 };
         let error = io::copy(&mut bounded, &mut io::sink()).unwrap_err();
-        assert!(error.to_string().contains("made to do harm"), "{error}");
+        assert!(error.to_string().contains("decompression bomb"), "{error}");
     }
 }

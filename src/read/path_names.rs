@@ -1,20 +1,23 @@
-//! Names of documents made of paths, and back.
+//! Converts paths to names of documents, and back.
 
 use super::names::os_str;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The real path of what may not exist yet: of the part that does, and the rest behind it.
+/// The real path of a path that may not exist yet.
+///
+/// The existing part is resolved and the rest appended.
 pub(super) fn real(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let existing = path.ancestors().find_map(|ancestor| Some((ancestor, std::fs::canonicalize(ancestor).ok()?)));
     existing.and_then(|(ancestor, real)| Some(real.join(path.strip_prefix(ancestor).ok()?)))
 }
 
-/// A path as text from which it can be had back: bytes that are not UTF-8 become `\xHH`, and in such a path a
-/// backslash becomes `\\`. A path that looks like the outcome of this has `\x5C` for its backslashes, so that no two
-/// paths have one name.
+/// A path as text that identifies it.
+///
+/// Bytes that are not UTF-8 become `\xHH`; in such a path a backslash becomes `\\`. In a UTF-8 path
+/// that looks escaped, backslashes become `\x5C`. So no two paths share a name.
 pub(super) fn printable(path: &OsStr) -> String {
     if let Some(text) = path.to_str() {
         return if unprintable(text).is_some() { text.replace('\\', "\\x5C") } else { with_slashes(text) };
@@ -30,7 +33,9 @@ pub(super) fn printable(path: &OsStr) -> String {
     out
 }
 
-/// The path of which [`printable`] made `text`, if it had to change anything: what is not UTF-8, or looks like the outcome of a change.
+/// The path from which [`printable`] made `text`, if it escaped anything.
+///
+/// `None` if `text` is the path itself.
 pub(super) fn unprintable(text: &str) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -43,7 +48,7 @@ pub(super) fn unprintable(text: &str) -> Option<PathBuf> {
     }
     bytes.extend_from_slice(rest.as_bytes());
     let changed = match std::str::from_utf8(&bytes) {
-        // Shorter each time, so this comes to an end.
+        // Each round is shorter, so the recursion ends.
         Ok(shorter) => shorter.len() < text.len() && unprintable(shorter).is_some(),
         Err(_) => true,
     };

@@ -1,4 +1,4 @@
-//! What is asked of a document's place, be it a file or an object.
+//! Opens, stamps and compares documents at their place: a file, an object or a row.
 
 use super::file::{self, Opened};
 use super::remote::{Remote, tells};
@@ -7,12 +7,14 @@ use crate::model::{Digest, Failure, FailureCode, Place, Stamp};
 use std::sync::Arc;
 
 impl Roots {
-    /// Opens a document and reads it if that is quickly done. The stamp is that of before reading, so that a later change
-    /// shows; there is none if a change could go unseen. A row gives its text away. Blocks.
+    /// Opens a document, and reads it if it is small. Blocks.
+    ///
+    /// The stamp is taken before reading, so that a later change is detected. It is `None` if a
+    /// change could go unnoticed. The text of a row is moved out of `place`.
     pub fn open_document(&self, place: &mut Place, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
         let (input, key, listed) = match place {
             Place::File(path) => return file::open(path, max_bytes),
-            // Whoever found the row has read it.
+            // The walk has read the row already.
             Place::Row(row) if row.text.is_empty() => {
                 return (Err(Failure::new(FailureCode::Empty, "this row has no text")), Some(row.stamp));
             }
@@ -28,8 +30,9 @@ impl Roots {
         (opened, listed.filter(tells))
     }
 
-    /// What is said about a document that the walk found, if anything is. Objects are not asked for: their listing has
-    /// told. Blocks.
+    /// The current stamp of a document. Blocks.
+    ///
+    /// Objects cause no request: their listing had the stamp.
     pub fn stamp_of(&self, place: &Place) -> Option<Stamp> {
         match place {
             Place::File(path) => file::stamp_of(path),
@@ -38,7 +41,7 @@ impl Roots {
         }
     }
 
-    /// Whether this place still holds this content, which had this stamp. Blocks.
+    /// Whether this place still holds the content that had this stamp. Blocks.
     pub fn still_holds(&self, place: &Place, digest: Digest, stamp: Option<Stamp>) -> bool {
         let (input, key) = match place {
             Place::File(path) => {
@@ -54,14 +57,14 @@ impl Roots {
         let Some(input) = input else { return false };
         match input.stamp_now(key) {
             Ok(None) => false,
-            // Nobody knows: to take a copy for a renamed document would take the other one's answers away.
+            // The state is unknown. Treating the document as renamed would take its answers away.
             Err(_) => true,
             now if stamp.is_some() && now == Ok(stamp) => true,
             Ok(Some(_)) => input.digest(key).map_or(true, |now| now == digest),
         }
     }
 
-    /// The digest of an object. Blocks.
+    /// The digest of a remote document. Blocks.
     pub fn digest_elsewhere(&self, place: &Place) -> Result<Digest, Failure> {
         let unknown = || Failure::new(FailureCode::Unreadable, "its input is not known");
         let Place::Object { input, key, .. } = place else { return Err(unknown()) };

@@ -1,7 +1,7 @@
-//! Inputs as the run store remembers them: which documents a run could find, and what it called them.
+//! Inputs as the run store records them: which documents a run could find, and their names.
 //!
-//! A later run compares its own inputs with them: whether it looks at everything that the results are about, and what its
-//! documents are called beside those that are there.
+//! A later run compares its own inputs with them. The comparison decides whether it covers all
+//! documents of the results, and how its documents are named beside existing ones.
 
 use super::path_names::{printable, unprintable};
 use serde::{Deserialize, Serialize};
@@ -10,43 +10,45 @@ use std::path::{Path, PathBuf};
 /// One input of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputRecord {
-    /// What it is.
+    /// The kind of the input.
     pub kind: InputKind,
     /// Its real path with `/` between parts, or its address.
     pub path: String,
-    /// What the names of its documents begin with.
+    /// The prefix of the names of its documents.
     pub prefix: String,
-    /// The rules of a directory; `None` if they take other files as time goes by.
+    /// The rules of a directory; `None` if their outcome depends on the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
-    /// Of a table whose rows have ids: its columns, as a digest. Rows of tables that agree in it are known by their ids.
+    /// For a table with ids: a digest of its columns.
+    ///
+    /// In tables with the same digest, rows are identified by their ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<String>,
-    /// What the file of a table looked like.
+    /// The stamp of a table's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
-    /// Of a table: what its rows were read by; `None` if that is not known.
+    /// For a table: the columns that make its rows documents; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_by: Option<RowColumns>,
-    /// Of a table: whether results have rows of earlier deliveries in the same file.
+    /// For a table: whether the results have rows of earlier deliveries in the same file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_earlier: bool,
-    /// Of a list: the directory from which its paths lead on.
+    /// For a list: the directory to which its paths are relative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
 }
 
-/// The columns that make documents of the rows of a table.
+/// The columns that make rows of a table documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowColumns {
-    /// What names a row; `None`: its number.
+    /// The column with the id of a row; `None`: the row number.
     pub id: Option<String>,
-    /// Its text; `None`: all columns.
+    /// The column with the text; `None`: all columns.
     pub text: Option<String>,
 }
 
 impl InputRecord {
-    /// One of which no more is known.
+    /// A record with only these fields set.
     pub(super) fn new(kind: InputKind, path: String, prefix: &str) -> Self {
         Self {
             kind,
@@ -61,7 +63,7 @@ impl InputRecord {
         }
     }
 
-    /// That of the list in the file `given`.
+    /// The record of the list in the file `given`.
     pub(super) fn of_list(given: &str) -> Self {
         let shown = |path: PathBuf| printable(path.as_os_str());
         let path = std::fs::canonicalize(given).map_or_else(|_| given.to_owned(), shown);
@@ -69,14 +71,17 @@ impl InputRecord {
     }
 }
 
-/// Whether a row called `new` is another version of the one called `old`, by pairs of what the names of their tables' rows begin with.
+/// Whether the row called `new` is another version of the row called `old`.
+///
+/// `pairs` are the prefixes of the rows' names in both tables.
 pub fn is_version_of(pairs: &[(String, String)], old: &str, new: &str) -> bool {
     let id = |name: &str, prefix: &str| name.strip_prefix(prefix).filter(|rest| rest.starts_with('#')).map(str::to_owned);
     pairs.iter().any(|(before, now)| id(old, before).is_some_and(|id_before| id(new, now) == Some(id_before)))
 }
 
-/// Which rows of `before` may have another version among `now`: pairs of what their names begin with. Tables that have the same columns
-/// and ids in the same column are deliveries of one table.
+/// Pairs of name prefixes of tables whose rows may be versions of each other.
+///
+/// Tables with the same columns and ids in the same column are deliveries of one table.
 pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, String)> {
     let pairs = now.iter().flat_map(|new| before.iter().map(move |old| (old, new)));
     let same_table =
@@ -84,8 +89,10 @@ pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, Str
     pairs.filter(same_table).map(|(old, new)| (old.prefix.clone(), new.prefix.clone())).collect()
 }
 
-/// Tables of `now` that have other columns than each table of `before`, although rows of both have ids: none of their rows is a
-/// version of another one. Pairs of what their rows' names begin with.
+/// Tables of `now` with ids whose columns differ from every table of `before`.
+///
+/// Their rows are never versions of earlier rows. Returns pairs of name prefixes: the new table,
+/// and the last earlier table with ids.
 pub fn standing_apart(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, String)> {
     let with_ids = |record: &&InputRecord| record.columns.is_some();
     let apart = |new: &InputRecord| {
@@ -95,7 +102,7 @@ pub fn standing_apart(before: &[InputRecord], now: &[InputRecord]) -> Vec<(Strin
     now.iter().filter(with_ids).filter_map(apart).collect()
 }
 
-/// Settings that tell how rows are read and in which tables of `now` differ from those of `before`.
+/// Settings that define rows and that differ between tables of `before` and `now`.
 pub fn read_otherwise(before: &[InputRecord], now: &[InputRecord]) -> Vec<&'static str> {
     let pairs = || {
         now.iter()
@@ -112,7 +119,7 @@ pub fn read_otherwise(before: &[InputRecord], now: &[InputRecord]) -> Vec<&'stat
     keys
 }
 
-/// What an input is.
+/// The kind of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputKind {
@@ -124,18 +131,20 @@ pub enum InputKind {
     Table,
     /// A list of files.
     List,
-    /// What came through standard input.
+    /// Standard input.
     Stream,
 }
 
-/// How the inputs of a run relate to those that results are about.
+/// How the inputs of a run relate to the inputs of existing results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
-    /// The run looks at everything again: what it does not find is gone.
+    /// The run covers all earlier inputs: documents that it does not find are gone.
     All,
-    /// The same, and tables among them were written again since: rows may be gone, or the table may be another one.
+    /// The run covers all earlier inputs, but tables among them changed.
+    ///
+    /// Rows may be gone, or the table may be another one.
     ChangedTables,
-    /// The run may look at something else.
+    /// The run may cover other documents.
     Unknown,
 }
 
@@ -151,7 +160,7 @@ pub fn coverage(now: &[InputRecord], before: &[InputRecord]) -> Coverage {
                 around && new.rules.is_some() && new.rules == old.rules
             }),
             InputKind::Table => match now.iter().find(same) {
-                // The file has the last delivery alone.
+                // The file has only the last delivery.
                 Some(_) if old.has_earlier => false,
                 Some(new) => {
                     if new.stamp != old.stamp {
@@ -170,7 +179,7 @@ pub fn coverage(now: &[InputRecord], before: &[InputRecord]) -> Coverage {
     coverage
 }
 
-/// The records of results to which these inputs were added.
+/// The records of results to which the inputs `now` were added.
 pub fn united(before: &[InputRecord], now: Vec<InputRecord>) -> Vec<InputRecord> {
     let mut all = before.to_vec();
     for new in now {
@@ -185,7 +194,7 @@ pub fn united(before: &[InputRecord], now: Vec<InputRecord>) -> Vec<InputRecord>
     all
 }
 
-/// What is left of a path below another one, or the same one.
+/// The rest of a path below another one; empty if they are equal.
 fn below<'p>(path: &'p str, above: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(above)?;
     if rest.is_empty() || above.ends_with('/') { Some(rest) } else { rest.strip_prefix('/') }
@@ -199,8 +208,9 @@ pub(super) fn joined(prefix: &str, rest: &str) -> String {
     }
 }
 
-/// What the input at the real path `path`, which somebody calls `given`, is called beside `before`: a document that is there has its
-/// name, and no other one gets it.
+/// The name prefix of the input at the real path `path`, called `given` by the user.
+///
+/// A document that the results already have keeps its name, and no other document gets that name.
 pub(super) fn prefix_beside(path: &str, given: &str, before: &[InputRecord]) -> Result<String, String> {
     if let Some(name) = name_beside(path, before) {
         return Ok(name);
@@ -208,7 +218,7 @@ pub(super) fn prefix_beside(path: &str, given: &str, before: &[InputRecord]) -> 
     let inside = |old: &&InputRecord| matches!(old.kind, InputKind::File | InputKind::Directory) && below(&old.path, path).is_some();
     if let Some(old) = before.iter().find(inside) {
         return Err(format!(
-            "input {given} has {} in it, whose documents are in the results under other names: run over all inputs together, without --add",
+            "input {given} contains {}, whose documents have other names in the results. Run over all inputs together, without --add",
             old.path
         ));
     }
@@ -216,7 +226,7 @@ pub(super) fn prefix_beside(path: &str, given: &str, before: &[InputRecord]) -> 
     Ok(if before.iter().any(taken) { path.to_owned() } else { given.to_owned() })
 }
 
-/// What the file at a real path is called, if one of these inputs has it.
+/// The name of the file at a real path, if one of these inputs contains it.
 pub(super) fn name_beside(path: &str, before: &[InputRecord]) -> Option<String> {
     let name = |old: &InputRecord| match old.kind {
         InputKind::Directory => below(path, &old.path).map(|rest| joined(&old.prefix, rest)),
@@ -226,7 +236,7 @@ pub(super) fn name_beside(path: &str, before: &[InputRecord]) -> Option<String> 
     before.iter().find_map(name)
 }
 
-/// The real path of the file that has this name among documents of these inputs, if it is there.
+/// The real path of the existing file with this name among documents of these inputs.
 pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     let named = |old: &InputRecord| match old.kind {
         InputKind::File => (old.prefix == name).then(|| PathBuf::from(&old.path)),
@@ -237,8 +247,10 @@ pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     paths.find_map(|path| std::fs::canonicalize(path).ok())
 }
 
-/// The path of the document of this name that one of these inputs has, or had; `None` if it is, or may be, no file of a directory. Of
-/// directories whose documents may be called so, the one with the longest name has it.
+/// The path that the document of this name has or had in one of these inputs.
+///
+/// `None` if it is, or may be, a row or a listed file. If several directories match, the one with
+/// the longest prefix decides.
 pub(super) fn path_of(name: &str, before: &[InputRecord]) -> Option<String> {
     let mut found: Option<(usize, String)> = None;
     for old in before {
@@ -265,17 +277,17 @@ pub(super) fn path_of(name: &str, before: &[InputRecord]) -> Option<String> {
     found.map(|(_, path)| path)
 }
 
-/// What follows the prefix in the name of a document of a directory.
+/// The part of the name of a directory's document that follows the prefix.
 pub(super) fn rest_of<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     if prefix.is_empty() { Some(name) } else { below(name, prefix) }
 }
 
-/// What a file is really called whose name is shown so.
+/// The path that a shown name stands for.
 fn of_name(name: &str) -> PathBuf {
     unprintable(name).unwrap_or_else(|| name.into())
 }
 
-/// Where the file is that has this name, if one of these directories has it.
+/// The existing file with this name in one of these directories.
 pub(super) fn path_beside(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     let directories = before.iter().filter(|old| old.kind == InputKind::Directory);
     let mut paths = directories.filter_map(|old| {
@@ -295,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_are_covered_by_the_same_ones_and_by_directories_around_them() {
+    fn inputs_are_covered_by_equal_inputs_and_by_parent_directories() {
         let docs = record(InputKind::Directory, "/w/docs", "");
         let table = record(InputKind::Table, "/w/t.csv", "t.csv");
         let edited = InputRecord { stamp: Some("2".into()), ..table.clone() };
@@ -321,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_there_keeps_its_name_and_no_other_gets_it() {
+    fn an_existing_document_keeps_its_name_and_no_other_gets_it() {
         let before = [record(InputKind::Directory, "/w/docs", ""), record(InputKind::Directory, "/w/more", "more")];
         for (path, given, name) in [
             ("/w/docs", "docs", ""),
@@ -334,6 +346,6 @@ mod tests {
         ] {
             assert_eq!(prefix_beside(path, given, &before).as_deref(), Ok(name), "{path}");
         }
-        assert!(prefix_beside("/w", ".", &before).unwrap_err().contains("has /w/docs in it"));
+        assert!(prefix_beside("/w", ".", &before).unwrap_err().contains("contains /w/docs"));
     }
 }

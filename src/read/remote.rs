@@ -1,8 +1,8 @@
-//! Inputs that are not on this machine: what is below a prefix of a bucket, one object, one document on the web.
+//! Remote inputs: a prefix of a bucket, one object, or one document on the web.
 //!
-//! A listing is a stream of pages, in the order of the service. S3 and Google list in the byte order of keys, and so do
-//! containers of Azure without a hierarchy: that is the order of whole paths, in which the walk of a directory comes as
-//! well. What is listed says when it was changed, so an object that is as it was costs no request of its own.
+//! A listing is a stream of pages in the order of the service. S3, Google, and Azure containers
+//! without a hierarchy list in the byte order of keys. This equals the order of whole paths in a
+//! directory walk. A listing includes modification times, so an unchanged object costs no request.
 
 use super::file::{is_settled, nanoseconds, too_large};
 use super::listing::{Listed, Listing};
@@ -15,31 +15,31 @@ use std::future::Future;
 use std::time::SystemTime;
 use tokio::runtime::Handle;
 
-/// An input that is not on this machine. All of it blocks, and must not be used where a runtime has one thread alone.
+/// A remote input. Its methods block, and need a multi-threaded runtime.
 #[derive(Debug)]
 pub struct Remote {
-    /// Where it is.
+    /// The address of the input.
     pub address: Address,
     client: Client,
     runtime: Handle,
     named: Named,
 }
 
-/// What an address names.
+/// What an address points to.
 #[derive(Debug)]
 enum Named {
-    /// One object, and what it was like.
+    /// One object, and its metadata.
     Object(ObjectMeta),
-    /// What the keys of others begin with. Their listing has begun, and is not asked for from the beginning again.
+    /// A prefix of keys. Its first page was fetched; clones continue from there.
     Prefix(Listing),
 }
 
 impl Remote {
-    /// Looks whether there is anything at `address`, and what. The error is a sentence that begins with the address.
+    /// Finds out what is at `address`. The error is a sentence that begins with the address.
     pub fn open(address: Address) -> std::result::Result<Self, String> {
         let shown = address.shown.clone();
-        let runtime = Handle::try_current().map_err(|_| format!("{shown} cannot be reached from here: there is no runtime"))?;
-        // Variables that are no text are of no service.
+        let runtime = Handle::try_current().map_err(|_| format!("{shown} cannot be reached: no async runtime is active"))?;
+        // Variables that are not UTF-8 are skipped.
         let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
         let client = Client::new(&address, &env).map_err(|why| format!("{shown} cannot be reached: {why}"))?;
         let named = Named::Prefix(Listing::new(&client, &address.key));
@@ -53,7 +53,8 @@ impl Remote {
         if self.address.service == Service::Web {
             return match store.head(key).await {
                 Ok(found) if found.size > 0 => Ok(Named::Object(found)),
-                // A signature may be good for GET alone, and servers may not know a size in advance. The body is not read.
+                // Some signed URLs allow only GET, and some servers omit the size. The body is not
+                // read.
                 _ => store.get(key).await.map(|got| Named::Object(got.meta)),
             };
         }
@@ -62,7 +63,7 @@ impl Remote {
             Ok(any) if any || key.is_root() => Ok(Named::Prefix(below)),
             Ok(_) => store.head(key).await.map(Named::Object),
             Err(error) if key.is_root() => Err(error),
-            // One may read an object and not list others.
+            // Credentials may allow reading this object but not listing.
             Err(error) => store.head(key).await.map(Named::Object).map_err(|_| error),
         }
     }
@@ -72,7 +73,7 @@ impl Remote {
         let trouble = self.client.trouble(error);
         let names = match service {
             Service::S3 => {
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for S3 of others; AWS_SKIP_SIGNATURE=true for public buckets)"
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for other S3 servers; AWS_SKIP_SIGNATURE=true for public buckets)"
             }
             Service::Google => "GOOGLE_APPLICATION_CREDENTIALS",
             Service::Azure => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
@@ -80,29 +81,30 @@ impl Remote {
         };
         let (text, next) = match &trouble {
             Trouble::Missing(text) if *service == Service::Web || text.contains("NoSuchKey") || !text.contains('(') => {
-                (text, "look whether the name is right".to_owned())
+                (text, "Check the name".to_owned())
             }
             Trouble::Missing(text) => {
-                (text, format!("look whether bucket {bucket} is called so, and lies at this endpoint and in this region"))
+                (text, format!("Check the name of bucket {bucket}, the endpoint and the region"))
             }
-            Trouble::Denied(text) => (text, format!("credentials come from {names}; they must allow listing and reading")),
-            Trouble::Other(text) => (text, format!("look at the network and at the endpoint; credentials come from {names}")),
+            Trouble::Denied(text) => (text, format!("Credentials come from {names}; they must allow listing and reading")),
+            Trouble::Other(text) => (text, format!("Check the network and the endpoint. Credentials come from {names}")),
         };
-        format!("{shown}: {text}; {next}")
+        format!("{shown}: {text}. {next}")
     }
 
-    /// Key and stamp of the single document that this is.
+    /// Key and stamp of the object, if this is a single one.
     pub fn single(&self) -> Option<(String, Stamp)> {
         if let Named::Object(meta) = &self.named { Some((meta.location.to_string(), stamp(meta))) } else { None }
     }
 
-    /// All objects, in the order of the service, if this is a prefix.
+    /// All objects in the order of the service, if this is a prefix.
     pub(super) fn list(&self) -> Option<Listing> {
         if let Named::Prefix(listing) = &self.named { Some(listing.clone()) } else { None }
     }
 
-    /// Key and stamp of the next object of a listing, or why there are no more; a key that no path can have comes without
-    /// a stamp. What only says that there is a directory is left out.
+    /// Key and stamp of the next object of a listing, or the error that ended it.
+    ///
+    /// A key that is not a valid path has no stamp. Directory markers are skipped.
     pub(super) fn next_of(&self, listing: &mut Listing) -> Option<std::result::Result<(String, Option<Stamp>), String>> {
         loop {
             let meta = match self.wait(listing.next())? {
@@ -113,15 +115,16 @@ impl Remote {
                     return Some(Err(format!("the objects cannot be listed from here on: {}", self.client.trouble(&error).text())));
                 }
             };
-            // Keys that end in `/` come without it: only asking tells a sign from an empty document.
-            let is_sign = || matches!(self.wait(self.client.store().head(&meta.location)), Err(Error::NotFound { .. }));
-            if meta.size > 0 || !is_sign() {
+            // Keys lose their final `/`, so only a request tells a directory marker from an empty
+            // object.
+            let is_marker = || matches!(self.wait(self.client.store().head(&meta.location)), Err(Error::NotFound { .. }));
+            if meta.size > 0 || !is_marker() {
                 return Some(Ok((meta.location.to_string(), Some(stamp(&meta)))));
             }
         }
     }
 
-    /// What the service says about an object now: nothing if it is gone. The error is that nobody knows.
+    /// The current stamp of an object; `None` if it is gone. An error if the state is unknown.
     pub fn stamp_now(&self, key: &str) -> std::result::Result<Option<Stamp>, Failure> {
         let key = Path::parse(key).map_err(|_| Failure::new(FailureCode::Vanished, GONE))?;
         match self.wait(self.client.store().head(&key)) {
@@ -154,12 +157,12 @@ impl Remote {
         })
     }
 
-    /// The digest of what an object holds now.
+    /// The digest of the current bytes of an object.
     pub fn digest(&self, key: &str) -> std::result::Result<Digest, Failure> {
         self.fetch(key, u64::MAX).map(|bytes| Digest::of(&bytes))
     }
 
-    /// The text of the object called `name` below the prefix, if it is there.
+    /// The text of the object called `name` below the prefix, if it exists.
     pub fn text_of(&self, name: &str) -> std::result::Result<Option<String>, String> {
         let Some(key) = self.address.join(name) else { return Ok(None) };
         match self.fetch(key.as_ref(), 1 << 20) {
@@ -176,7 +179,7 @@ impl Remote {
         }
     }
 
-    /// Waits for an answer. The thread may be one of the runtime's: then others take its place.
+    /// Blocks until the future completes. Other threads take over the runtime's work.
     fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
         tokio::task::block_in_place(|| self.runtime.block_on(answer))
     }
@@ -185,19 +188,20 @@ impl Remote {
 const SECOND: i64 = 1_000_000_000;
 const GONE: &str = "the object was listed and is gone now";
 
-/// Size, time and entity tag of an object in the form that files have. No tag and no time: 0.
+/// Size, time and entity tag of an object as a stamp. A missing tag or time is 0.
 fn stamp(meta: &ObjectMeta) -> Stamp {
     let changed_ns = meta.e_tag.as_ref().map_or(0, |tag| {
         let hash = blake3::hash(tag.as_bytes());
         hash.as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
     });
-    // Listings may know fractions of a second that replies do not.
+    // Listings may have fractions of a second, which replies lack.
     let seconds = nanoseconds(SystemTime::from(meta.last_modified)).div_euclid(SECOND);
     Stamp { size: meta.size, modified_ns: seconds.saturating_mul(SECOND), changed_ns }
 }
 
-/// Whether an object with this stamp is sure to have other bytes when it gets another one. A tag says so; without one the
-/// time must be known and past.
+/// Whether every change of an object with this stamp changes the stamp.
+///
+/// This holds if there is an entity tag, or a time that is known and past.
 pub(super) fn tells(stamp: &Stamp) -> bool {
     stamp.changed_ns != 0 || (stamp.modified_ns != 0 && is_settled(stamp))
 }
@@ -212,12 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_tells_of_a_change_by_its_tag_or_by_a_time_that_is_past() {
+    fn a_stamp_detects_changes_by_a_tag_or_a_past_time() {
         let (now, long_ago) = (SystemTime::now(), SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9));
         let [one, other] = ["\"1\"", "\"2\""].map(|tag| stamp(&meta(now, Some(tag))));
         assert!(one != other && tells(&one) && one.size == 3);
         assert!(!tells(&stamp(&meta(now, None))), "it could change again within its second");
         assert!(tells(&stamp(&meta(long_ago, None))) && stamp(&meta(long_ago, None)).modified_ns == 9_000_000_000);
-        assert!(!tells(&stamp(&meta(SystemTime::UNIX_EPOCH, None))), "a server that says nothing");
+        assert!(!tells(&stamp(&meta(SystemTime::UNIX_EPOCH, None))), "a server without times");
     }
 }

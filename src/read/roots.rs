@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempPath;
 
-/// What came through standard input is called so.
+/// The name of a document from standard input.
 pub(super) const STDIN: &str = "stdin";
 
-/// What is wrong with `input.paths`.
+/// An error in `input.paths`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct InputError(String);
@@ -30,39 +30,42 @@ pub struct Roots(pub(super) Arc<Vec<Root>>);
 #[derive(Debug)]
 pub(super) struct Root {
     pub path: PathBuf,
-    /// What stands before the relative path in names: empty for a single directory.
+    /// What names begin with before the relative path: empty for a single directory.
     pub prefix: String,
     pub kind: RootKind,
-    /// As the run store will remember it.
+    /// The input as the run store records it.
     pub record: InputRecord,
 }
 
 #[derive(Debug)]
 pub(super) enum RootKind {
     File,
-    /// What came through standard input, in a file that goes away with it.
+    /// A document from standard input, in a file that is removed when dropped.
     Spooled {
-        /// Nobody looks at it: it is there to go away.
+        /// Held only for its removal on drop.
         _file: TempPath,
     },
     Directory(Filter),
-    /// Its rows are the documents.
+    /// A table whose rows are the documents.
     Table(Table),
-    /// It names the documents.
+    /// A list that names the documents.
     List(FileList),
-    /// It is not on this machine. A single object has no filter.
+    /// A remote input. A single object has no filter.
     Remote(Arc<Remote>, Option<Filter>),
 }
 
 impl Roots {
-    /// Checks that every input is there and none is there twice. `output` is left out of the walk. Templates use the
-    /// columns `used` of tables; `None`: all of them.
+    /// Checks that every input exists and that inputs do not overlap.
+    ///
+    /// `output` is excluded from the walk. `used` are the columns of tables that templates use;
+    /// `None`: all columns.
     pub fn open(settings: &InputSettings, used: Option<Vec<String>>, output: &Path) -> Result<Self, InputError> {
         Self::open_beside(settings, used, output, &[])
     }
 
-    /// The same for documents that are added to results, of which `before` are the inputs. Documents that are there have the names
-    /// that they have there.
+    /// The same for documents that are added to results, whose inputs are `before`.
+    ///
+    /// Documents that the results already have keep their names.
     pub fn open_beside(
         settings: &InputSettings,
         used: Option<Vec<String>>,
@@ -70,7 +73,7 @@ impl Roots {
         before: &[InputRecord],
     ) -> Result<Self, InputError> {
         if settings.paths.is_empty() && settings.rows.is_empty() && settings.files_from.is_empty() {
-            return Err(InputError("there is no input: name files or directories, or set input.paths".into()));
+            return Err(InputError("no input. Name files or directories, or set input.paths".into()));
         }
         let single = before.is_empty() && settings.paths.len() + settings.rows.len() + usize::from(!settings.files_from.is_empty()) == 1;
         let output = real(output);
@@ -84,7 +87,7 @@ impl Roots {
                 let root = Root::open_remote(address, settings, single, before).map_err(|e| InputError(format!("input {e}")))?;
                 if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
                     let (one, other) = (other.path.display(), root.path.display());
-                    return Err(InputError(format!("inputs {one} and {other} overlap: a document must have one place")));
+                    return Err(InputError(format!("inputs {one} and {other} overlap. A document must have one place: remove one of them")));
                 }
                 roots.push(root);
                 continue;
@@ -93,7 +96,7 @@ impl Roots {
                 let file = super::packed::spool(given).map_err(|e| InputError(format!("standard input: {e}")))?;
                 if before.iter().any(|old| old.prefix == STDIN) {
                     return Err(InputError(
-                        "results have a document from standard input: save this one in a file, so that it has a name".into(),
+                        "the results already have a document from standard input. Save this one in a file, so that it has its name".into(),
                     ));
                 }
                 let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
@@ -103,17 +106,17 @@ impl Roots {
             }
             let path = PathBuf::from(given);
             let real = std::fs::canonicalize(&path)
-                .map_err(|e| InputError(format!("input {given}: {e}; name files or directories, or set input.paths")))?;
+                .map_err(|e| InputError(format!("input {given}: {e}. Name files or directories, or set input.paths")))?;
             if output.as_ref() == Some(&real) {
                 return Err(InputError(format!(
-                    "input {given} is the output directory too: results would become documents; choose another --output"
+                    "input {given} is the output directory too: results would become documents. Choose another --output"
                 )));
             }
             if !real.is_dir() && !real.is_file() {
                 return Err(InputError(format!("input {given} is neither a file nor a directory")));
             }
             if let Some((_, other)) = canonical.iter().find(|(other, _)| real.starts_with(other) || other.starts_with(&real)) {
-                return Err(InputError(format!("inputs {other} and {given} overlap: a document must have one place")));
+                return Err(InputError(format!("inputs {other} and {given} overlap. A document must have one place: remove one of them")));
             }
             let directory = path.is_dir();
             let shown = printable(real.as_os_str());
@@ -137,27 +140,28 @@ impl Roots {
         Ok(Self(Arc::new(roots)))
     }
 
-    /// The inputs as the run store will remember them.
+    /// The inputs as the run store records them.
     pub fn records(&self) -> Vec<InputRecord> {
         self.0.iter().map(|root| root.record.clone()).collect()
     }
 
-    /// Whether any of them is a table.
+    /// Whether any input is a table.
     pub fn has_rows(&self) -> bool {
         self.0.iter().any(|root| matches!(root.kind, RootKind::Table(_)))
     }
 
-    /// Whether all of them are tables and lists.
+    /// Whether all inputs are tables or lists.
     pub fn are_listed(&self) -> bool {
         self.0.iter().all(|root| matches!(root.kind, RootKind::Table(_) | RootKind::List(_)))
     }
 
-    /// Everything that was looked at, for messages.
+    /// All inputs, for messages.
     pub fn describe(&self) -> String {
         self.0.iter().map(|root| root.path.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// All documents in no particular order, in constant memory: to count them, or to see whether there is one.
+    /// All documents in no particular order, in constant memory, for counting.
+    ///
     /// A directory that cannot be listed counts, as it does in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
         self.0.iter().enumerate().flat_map(|(input, root)| match &root.kind {
@@ -181,7 +185,8 @@ impl Roots {
         })
     }
 
-    /// Whether the document called `name` is still there with this content. `stamp` is what its file looked like when it had it.
+    /// Whether the document called `name` still exists with this content. `stamp` belongs to that
+    /// content.
     pub fn hold(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
         let tables =
             self.0.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
@@ -192,8 +197,10 @@ impl Roots {
         self.locate(name).is_some_and(|place| self.still_holds(&place, digest, stamp))
     }
 
-    /// Whether a document of results about the inputs `before` that is not among these is gone: a file that is not there any more, or a
-    /// row without an id that could not be read, in a table that is read again.
+    /// Whether a document of earlier results, about the inputs `before`, is gone.
+    ///
+    /// This is a file that no longer exists, or a row without an id that could not be read, in a
+    /// table that is read again.
     pub fn has_lost(&self, name: &str, was_read: bool, before: &[InputRecord]) -> bool {
         let is_row = |root: &Root| {
             let id = || name.strip_prefix(&root.prefix).and_then(|rest| rest.strip_prefix('#'));
@@ -208,7 +215,7 @@ impl Roots {
         self.0.iter().any(is_row) || path_of(name, before).is_some_and(|path| self.0.iter().any(|root| is_file(root, &path)))
     }
 
-    /// Whether the file at this real path is one of the documents. What lists name does not count.
+    /// Whether the file at this real path is one of the documents. Listed files do not count.
     pub fn take(&self, path: &Path) -> bool {
         let shown = printable(path.as_os_str());
         self.0.iter().any(|root| match &root.kind {
@@ -222,7 +229,9 @@ impl Roots {
         })
     }
 
-    /// Where the document called `name` is, or would be; `None` if no input takes a document of this name.
+    /// The place of the document called `name`, whether or not it exists.
+    ///
+    /// `None` if no input accepts a document of this name.
     pub fn locate(&self, name: &str) -> Option<Place> {
         self.0.iter().enumerate().find_map(|(input, root)| {
             let filter = match &root.kind {
@@ -248,12 +257,12 @@ fn is_missing(path: &Path) -> bool {
 }
 
 impl Root {
-    /// The input itself, if it is not on this machine.
+    /// The remote input, if this is one.
     pub fn remote(&self) -> Option<&Arc<Remote>> {
         if let RootKind::Remote(remote, _) = &self.kind { Some(remote) } else { None }
     }
 
-    /// Whether the walk takes any notice of an entry.
+    /// Whether the walk looks at an entry.
     fn enters(&self, entry: &walkdir::DirEntry) -> bool {
         let RootKind::Directory(filter) = &self.kind else { return false };
         let relative = entry.path().strip_prefix(&self.path).unwrap_or(entry.path());

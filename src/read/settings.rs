@@ -3,53 +3,56 @@
 use super::table::Columns;
 use serde::Deserialize;
 
-/// `[input]`: what to look at. The defaults are for the settings of old runs, which lack what came later.
+/// `[input]`: where documents come from.
+///
+/// The defaults serve the stored settings of old runs, which lack later keys.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InputSettings {
     /// Files and directories.
     pub paths: Vec<String>,
-    /// Patterns of files to take, on the path below the input directory.
+    /// Patterns of files to include, matched against the path below the input directory.
     pub include: Vec<String>,
-    /// Patterns of files to leave out.
+    /// Patterns of files to exclude.
     pub exclude: Vec<String>,
-    /// Smaller files are left out, in bytes.
+    /// Smaller files are skipped, in bytes.
     pub min_bytes: u64,
-    /// Larger files are left out, in bytes; 0 = none.
+    /// Larger files are skipped, in bytes; 0 = no limit.
     pub max_bytes: u64,
-    /// Files changed before this are left out: a date, a time, or an age such as `7d`. "" = none.
+    /// Files changed before this time are skipped: a date, a time, or an age such as `7d`. "" = no
+    /// limit.
     pub newer_than: String,
-    /// Files changed after this are left out.
+    /// Files changed after this time are skipped. "" = no limit.
     pub older_than: String,
-    /// A file that lists files, a line each; `-` is standard input. "" = none.
+    /// A file that lists files, one per line; `-` is standard input. "" = no list.
     pub files_from: String,
     /// Tables whose rows are documents: CSV, TSV, JSON lines or Parquet; `-` is standard input.
     pub rows: Vec<String>,
-    /// What becomes of tables among the files.
+    /// How tables among the files are read.
     pub tables: Tables,
-    /// The column that is the text of a row; "" = all of them.
+    /// The column with the text of a row; "" = all columns.
     pub text_column: String,
-    /// The column that names a row; "" = its number.
+    /// The column with the id of a row; "" = the row number.
     pub id_column: String,
-    /// Columns that are passed on to the results.
+    /// Columns that are copied to the results.
     pub keep_columns: Vec<String>,
 }
 
-/// What becomes of a file that is a table and was not named as one.
+/// How a file that is a table but was not declared as one is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tables {
-    /// Somebody is asked, or the run refused.
+    /// The user is asked; without a terminal the run is refused.
     #[default]
     Ask,
-    /// It is one document.
+    /// The table is one document.
     Document,
-    /// Its rows are documents.
+    /// Each row is a document.
     Rows,
 }
 
 impl Tables {
-    /// As settings have it.
+    /// The name used in settings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ask => "ask",
@@ -59,13 +62,13 @@ impl Tables {
     }
 }
 
-/// `[read]`: how to read.
+/// `[read]`: concurrency and memory of reading.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadSettings {
     /// Files read at the same time.
     pub concurrency: usize,
-    /// Files read and waiting for preparation.
+    /// Files that are read and wait for preparation.
     pub queue: usize,
     /// Largest file, in megabytes (10^6 bytes).
     pub max_file_mb: u64,
@@ -74,13 +77,13 @@ pub struct ReadSettings {
 }
 
 impl InputSettings {
-    /// What is what in a table, where templates use these columns.
+    /// The columns of tables; `used` are the columns that templates use.
     pub(super) fn columns(&self, used: Option<Vec<String>>) -> Columns {
         let named = |name: &String| Some(name.clone()).filter(|name| !name.is_empty());
         Columns { text: named(&self.text_column), id: named(&self.id_column), keep: self.keep_columns.clone(), used }
     }
 
-    /// What decides which files of a directory are documents; `None` if it decides otherwise as time goes by.
+    /// The rules that select files of a directory; `None` if their outcome depends on the time.
     pub(super) fn rules(&self) -> Option<String> {
         let ages = [&self.newer_than, &self.older_than].iter().any(|time| !time.is_empty());
         (!ages).then(|| format!("{:?} {:?} {} {}", self.include, self.exclude, self.min_bytes, self.max_bytes))

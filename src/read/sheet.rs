@@ -1,4 +1,6 @@
-//! A sheet of a workbook as a table: another process reads it, with limits of memory and time, and leaves rows of JSON.
+//! Reads a sheet of a workbook as a table, in another process.
+//!
+//! The process has limits of memory and time, and writes rows as JSON.
 
 use super::text::SAMPLE;
 use crate::prepare::{Sniffed, is_workbook, sniff};
@@ -8,22 +10,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::{NamedTempFile, TempPath};
 
-/// The hidden command that makes this program such a process.
+/// The hidden command that runs this program as such a process.
 pub const READ_SHEET: &str = "read-sheet";
 
-/// What reading a workbook may take: megabytes, and seconds of computing.
+/// Limits of reading a workbook: megabytes of memory, and seconds of CPU time.
 const MEGABYTES: u64 = 2048;
 const SECONDS: u64 = 300;
 
-/// A sheet that was read.
+/// The rows of a sheet.
 #[derive(Debug)]
 pub(super) struct Rows {
     pub file: TempPath,
-    /// The sheets of the workbook, the one that was read first.
+    /// The sheets of the workbook; the first is the one that was read.
     pub sheets: Vec<String>,
 }
 
-/// The file and the sheet that `given` names: `book.xlsx#Sheet2`, unless a file is called so.
+/// Splits `book.xlsx#Sheet2` into file and sheet, unless a file has that name.
 pub(super) fn of(given: &str) -> (&str, Option<&str>) {
     match given.rsplit_once('#') {
         Some((file, sheet)) if !sheet.is_empty() && !Path::new(given).exists() && Path::new(file).is_file() => (file, Some(sheet)),
@@ -31,8 +33,9 @@ pub(super) fn of(given: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The rows of a sheet of the workbook at `path`, the first one if it has no name; `None`: it is no workbook. Rows are told apart by
-/// `id_column`.
+/// Reads the rows of a sheet; `None` if the file is not a workbook.
+///
+/// Without a name the first sheet is read. `id_column` identifies rows.
 pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) -> Result<Option<Rows>, String> {
     let say = |e: io::Error| e.to_string();
     let mut bytes = Vec::new();
@@ -41,7 +44,7 @@ pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) ->
     if !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"\xD0\xCF\x11\xE0") {
         return Ok(None);
     }
-    // What is in an archive stands at its end.
+    // The directory of a ZIP archive is at its end.
     file.read_to_end(&mut bytes).map_err(say)?;
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
     let Sniffed::Document(reader) = sniff(&bytes, &extension) else { return Ok(None) };
@@ -55,16 +58,16 @@ pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) ->
     command.args(id_column.map(|column| format!("--id-column={column}")));
     command.env_clear().stdin(Stdio::null()).stdout(rows.reopen().map_err(say)?).stderr(Stdio::piped());
     let done = command.output().map_err(say)?;
-    let said = String::from_utf8_lossy(&done.stderr);
+    let stderr = String::from_utf8_lossy(&done.stderr);
     if !done.status.success() {
         let limit = format!("reading this as {} took more than {MEGABYTES} MB or {SECONDS} s: save the sheet as CSV", reader.name);
-        let why = said.trim().trim_start_matches("docmill: ").to_owned();
+        let why = stderr.trim().trim_start_matches("docmill: ").to_owned();
         return Err(if why.is_empty() || done.status.code().is_none() { limit } else { why });
     }
-    Ok(Some(Rows { file: rows.into_temp_path(), sheets: said.lines().map(ToOwned::to_owned).collect() }))
+    Ok(Some(Rows { file: rows.into_temp_path(), sheets: stderr.lines().map(ToOwned::to_owned).collect() }))
 }
 
-/// This program, also when another one has taken the place of its file meanwhile.
+/// The path of the running program, even if its file was replaced.
 pub fn this_program() -> io::Result<PathBuf> {
     let same = PathBuf::from("/proc/self/exe");
     if cfg!(target_os = "linux") && same.exists() { Ok(same) } else { std::env::current_exe() }

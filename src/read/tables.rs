@@ -1,4 +1,4 @@
-//! Tables among the inputs: those that were named as such, and those that only look like it.
+//! Tables among the inputs: declared ones, and files that look like tables.
 
 use super::path_names::{printable, with_slashes};
 use super::record::{InputKind, InputRecord, prefix_beside};
@@ -7,18 +7,20 @@ use super::table::{Columns, Table, is_table_name, is_workbook_name};
 use crate::model::Place;
 use std::path::Path;
 
-/// A table of so many rows that was named is more than a document.
+/// Rows from which an input file counts as a table.
 const FEW: usize = 2;
-/// The same of one without a name.
+/// Rows from which standard input counts as a table.
 const SEVERAL: usize = 5;
-/// The same of one that was only found in a directory.
+/// Rows from which a file found in a directory counts as a table.
 const MANY: usize = 20;
-/// Rows that are counted.
+/// Maximum number of rows that are counted.
 const COUNTED: usize = 100_000;
 
 impl Roots {
-    /// Inputs, or the only document, that are tables of several rows and were not named as such: what they are called, and how many
-    /// rows they have, up to a limit.
+    /// Inputs that look like tables but were not declared as such, with their row counts.
+    ///
+    /// This covers the files named as inputs, standard input, and the only document of a directory.
+    /// Counting stops at [`COUNTED`].
     pub fn unnamed_tables(&self) -> Vec<(String, usize)> {
         let only = || if self.unsorted().take(2).count() == 1 { self.walk().next() } else { None };
         let named = |path: &Path| path.to_str().filter(|name| is_table_name(name) || is_workbook_name(name)).map(ToOwned::to_owned);
@@ -35,7 +37,7 @@ impl Roots {
             let (given, least) = of_root(root)?;
             let table = Table::open(&given, &Columns::default()).ok()?;
             let is_stream = matches!(root.kind, RootKind::Spooled { .. });
-            // What has no name must look like a table.
+            // Standard input has no file name, so its content must look like a table.
             let rows = table.count().take(COUNTED).count();
             let is_table = rows >= least && (!is_stream || table.is_regular());
             is_table.then(|| (if is_stream { "-".to_owned() } else { with_slashes(&given) }, rows))
@@ -43,19 +45,19 @@ impl Roots {
         counted.collect()
     }
 
-    /// Why a table among the inputs has no rows; `None` without a table.
+    /// Why the first table among the inputs has no rows; `None` without a table.
     pub fn without_rows(&self) -> Option<&'static str> {
         self.0.iter().find_map(|root| if let RootKind::Table(table) = &root.kind { Some(table.without_rows()) } else { None })
     }
 
-    /// Ids of tables that occurred more than once, as far as rows were looked at.
+    /// Notes on ids that occur more than once in the rows read so far.
     pub fn repeated_ids(&self) -> Vec<String> {
         let of_root =
             |root: &Root| if let RootKind::Table(table) = &root.kind { table.repeated_ids(&root.path.to_string_lossy()) } else { None };
         self.0.iter().filter_map(of_root).collect()
     }
 
-    /// What people may not expect of the inputs.
+    /// Notes on inputs, such as sheets that are not read.
     pub fn notes(&self) -> Vec<String> {
         let of_root = |root: &Root| if let RootKind::Table(table) = &root.kind { table.note(&root.path.to_string_lossy()) } else { None };
         self.0.iter().filter_map(of_root).collect()
@@ -63,7 +65,7 @@ impl Roots {
 }
 
 impl Root {
-    /// The table that somebody calls `given`, beside results of these inputs.
+    /// The input for the table called `given`. `before` are the inputs of existing results.
     pub fn open_table(given: &str, table: Table, before: &[InputRecord]) -> Result<Self, String> {
         let is_stream = given == "-";
         let prefix = if is_stream { STDIN.to_owned() } else { with_slashes(given) };
@@ -77,7 +79,7 @@ impl Root {
             |old: &InputRecord| (old.stamp != record.stamp || is_stream) && (record.columns.is_none() || old.columns != record.columns);
         if before.iter().find(same).is_some_and(unclear) {
             return Err(format!(
-                "table {given}: results have rows of {prefix}, and nothing tells which of them these are: name a column with --id-column, the same in each run, or give the table another name"
+                "table {given}: the results have rows of {prefix}, and it is unclear which rows are the same. Name the id column with --id-column, the same in each run, or rename the table"
             ));
         }
         Ok(Self { path: given.into(), prefix, kind: RootKind::Table(table), record })

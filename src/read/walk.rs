@@ -1,4 +1,4 @@
-//! The sorted, lazy walk.
+//! The sorted, lazy walk over all documents.
 
 use super::elsewhere::{Elsewhere, Object};
 use super::file_list::{missing, name_in_a_list};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 impl Roots {
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
-        // Lists and tables may name a document that another input has, too, and lists the same one twice.
+        // Lists and tables may repeat documents of other inputs, and lists repeat their own.
         let listed = |root: &Root| matches!(root.kind, RootKind::List(_)) || (self.0.len() > 1 && matches!(root.kind, RootKind::Table(_)));
         let seen = self.0.iter().any(listed).then(HashSet::new);
         Walk {
@@ -35,17 +35,17 @@ pub struct Walk {
     roots: Roots,
     next_root: usize,
     stack: Vec<Level>,
-    /// What a table or a list still has.
+    /// The remaining documents of a table, a list or a remote input.
     listed: Option<Box<dyn Iterator<Item = Named> + Send>>,
     index: u64,
-    /// Hashes of the names so far, where one may come twice.
+    /// Hashes of the names so far, if a name can occur twice.
     seen: Option<HashSet<u64>>,
     left_out: LeftOut,
-    /// What was passed over in inputs that are not on this machine.
+    /// What was skipped in remote inputs.
     left_out_elsewhere: Arc<Mutex<LeftOut>>,
 }
 
-/// A document under its name, before it has its number.
+/// A named document that has no number yet.
 type Named = (String, Place, Option<Failure>);
 
 /// A directory that the walk is in.
@@ -57,11 +57,11 @@ struct Level {
     next: usize,
 }
 
-/// A document, or a place where there might be some and nobody can look.
+/// A document, and the failure if it or its directory cannot be read.
 pub type Found = (Document, Option<Failure>);
 
 impl Walk {
-    /// What has been passed over so far.
+    /// What has been skipped so far.
     pub fn left_out(&self) -> LeftOut {
         self.left_out + *self.left_out_elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -70,7 +70,7 @@ impl Walk {
         (Document { index: 0, name, place: Place::File(path) }, failure)
     }
 
-    /// Goes into a directory; one that cannot be listed becomes a failed document of its own.
+    /// Enters a directory. One that cannot be listed becomes a failed document.
     fn enter(&mut self, root: usize, directory: PathBuf) -> Option<Found> {
         let mut left_out = self.left_out;
         let listed = Names::list(&directory, |name, kind| match kind {
@@ -147,7 +147,7 @@ impl Walk {
 impl Iterator for Walk {
     type Item = Found;
 
-    /// The next document. One whose name has come already is the same document, and passed over.
+    /// The next document. A repeated name is the same document, and skipped.
     fn next(&mut self) -> Option<Found> {
         loop {
             let (mut document, failure) = self.next_named()?;
@@ -166,7 +166,7 @@ impl Iterator for Walk {
 }
 
 impl Walk {
-    /// The next document, before it has its number.
+    /// The next document, without its number.
     fn next_named(&mut self) -> Option<Found> {
         loop {
             match self.listed.as_mut().map(Iterator::next) {

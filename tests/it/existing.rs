@@ -182,7 +182,7 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
     let numbered = ["--rows", "day2.csv", "--text-column", "body", "--add", "--output", "numbers"];
     self::run(&workspace, &numbered).exits(0);
     write("day2.csv", &[(11, "e")]);
-    self::run(&workspace, &numbered).exits(2).says(&["nothing tells which of them these are", "--id-column"]);
+    self::run(&workspace, &numbered).exits(2).says(&["it is unclear which rows are the same", "--id-column"]);
     assert!(workspace.docmill(["status"]).exits(0).stdout.contains("9 done, 0 pending"));
 }
 

@@ -140,8 +140,8 @@ fn what_is_not_there_or_not_allowed_is_said_before_anything_begins() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     bucket.put("in/one.txt", "docid:one");
     let workspace = workspace(&server, &bucket);
-    run(&workspace, "s3://nowhere/in", &[]).exits(2).says(&["input s3://nowhere/in", "look whether"]);
-    run(&workspace, "s3://test/typo", &[]).exits(2).says(&["input s3://test/typo", "404", "look whether the name is right"]);
+    run(&workspace, "s3://nowhere/in", &[]).exits(2).says(&["input s3://nowhere/in", "Check the name of bucket"]);
+    run(&workspace, "s3://test/typo", &[]).exits(2).says(&["input s3://test/typo", "404", "Check the name"]);
     run(&workspace, "s3:///in", &[]).exits(2).says(&["names no bucket"]);
     let stranger = workspace.clone().env("AWS_SECRET_ACCESS_KEY", "another secret of somebody");
     let denied = run(&stranger, "s3://test/in", &[]).exits(2).says(&["input s3://test/in", "403", "AWS_ACCESS_KEY_ID"]);
@@ -149,7 +149,7 @@ fn what_is_not_there_or_not_allowed_is_said_before_anything_begins() {
     let far = workspace.clone().env("AWS_ENDPOINT_URL", "http://minio.lan:9000");
     run(&far, "s3://test/in", &[]).exits(2).says(&["AWS_ENDPOINT_URL is http://minio.lan:9000", "AWS_ALLOW_HTTP=true"]);
     let nobody = workspace.clone().env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
-    run(&nobody, "s3://test/in", &[]).exits(2).says(&["input s3://test/in", "look at the network"]);
+    run(&nobody, "s3://test/in", &[]).exits(2).says(&["input s3://test/in", "Check the network"]);
     assert_eq!(server.requests(), 0);
     assert!(!workspace.path("output").exists());
 }

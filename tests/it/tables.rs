@@ -175,7 +175,7 @@ fn a_table_that_is_none_is_told_before_anything_is_sent() {
     for (table, says) in [
         ("header.csv", "no documents in header.csv: the table has no rows"),
         ("array.json", "no documents in array.json: there are no objects in it"),
-        ("packed.csv.gz", "table packed.csv.gz: it cannot be unpacked"),
+        ("packed.csv.gz", "table packed.csv.gz: cannot decompress"),
         ("packed.csv.bz2", "this is compressed archive"),
         ("s3://bucket/t.csv", "tables and lists are read from this machine"),
     ] {
