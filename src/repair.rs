@@ -1,13 +1,13 @@
-//! JSON as models and servers really write it.
+//! Parses JSON as models and servers write it, with common faults.
 //!
-//! [`parse`] takes what has one meaning only, and says in what it differs from JSON. It completes nothing: a value that
-//! breaks off is no value. Every JSON text has the value that serde_json gives it.
+//! [`parse`] repairs only faults with one possible meaning, and reports them. It completes nothing:
+//! a truncated value is an error. Valid JSON gets the value that serde_json gives it.
 
 use crate::model::Repair;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Like serde_json, well below what a stack holds.
+/// Below what the stack holds, as in serde_json.
 const MAX_DEPTH: usize = 100;
 
 /// A value at the beginning of a text.
@@ -15,18 +15,20 @@ const MAX_DEPTH: usize = 100;
 pub struct Parsed {
     /// The value.
     pub value: Value,
-    /// Where it ends in the text.
+    /// Where the value ends in the text, in bytes.
     pub end: usize,
-    /// In what it differs from JSON.
+    /// The faults that were repaired.
     pub repaired: BTreeSet<Repair>,
 }
 
-/// Why there is no value.
+/// The position and kind of a parse error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken {
-    /// Where the text stops to make sense; its length if it breaks off.
+    /// Where parsing failed, in bytes; the text's length if it is truncated.
     pub at: usize,
-    /// Whether it had begun like an object or a list of objects, or is too deep, and is not just a brace in prose.
+    /// Whether the text began like JSON: an object, a list of objects, or a value too deep.
+    ///
+    /// False for a brace in prose.
     pub structure: bool,
 }
 
@@ -34,13 +36,14 @@ pub struct Broken {
 pub fn parse(text: &str) -> Result<Parsed, Broken> {
     let mut reader = Reader { text, at: 0, repaired: BTreeSet::new(), structure: false, conflict: false };
     match reader.value(0) {
-        // Of two values for a key, readers of JSON take the last. Where something else is wrong as well, nobody can tell.
+        // JSON readers take the last value of a repeated key. With another fault the meaning is
+        // unclear.
         Some(value) if !reader.conflict || reader.repaired.is_empty() => Ok(Parsed { value, end: reader.at, repaired: reader.repaired }),
         _ => Err(Broken { at: reader.at, structure: reader.structure }),
     }
 }
 
-/// Blanks of any script, and byte order marks: between values they mean nothing.
+/// Unicode whitespace and byte order marks, which mean nothing between values.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
@@ -50,11 +53,11 @@ struct Reader<'t> {
     at: usize,
     repaired: BTreeSet<Repair>,
     structure: bool,
-    /// A key stands twice, with two values.
+    /// Whether a key occurs twice with different values.
     conflict: bool,
 }
 
-/// Quotation marks that open a string, and those that close it.
+/// Quotation marks: opening and closing.
 const QUOTES: [(char, char); 3] = [('"', '"'), ('\'', '\''), ('\u{201c}', '\u{201d}')];
 
 impl Reader<'_> {
@@ -66,7 +69,7 @@ impl Reader<'_> {
         self.rest().chars().next()
     }
 
-    /// Goes on behind `c` if it is next.
+    /// Skips `c` if it is next.
     fn take(&mut self, c: char) -> bool {
         let next = self.peek() == Some(c);
         if next {
@@ -90,7 +93,7 @@ impl Reader<'_> {
             };
             let start = self.at;
             self.at += length;
-            // What could be another value or a mark of something else is no comment.
+            // A comment with these characters might be another value or markup, so parsing fails.
             if self.text[start..self.at].contains(['{', '}', '<']) {
                 return None;
             }
@@ -148,7 +151,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A comma, or nothing before the end.
+    /// Skips a comma, or nothing before `end`.
     fn separator(&mut self, end: char) -> Option<()> {
         self.blank()?;
         if self.take(',') {
@@ -168,7 +171,7 @@ impl Reader<'_> {
         let rest = self.rest();
         let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').unwrap_or(rest.len());
         let name = rest[..length].to_owned();
-        // Escaped quotation marks: JSON, though of another layer.
+        // Escaped quotation marks: JSON that was encoded twice.
         self.structure |= rest.starts_with("\\\"");
         if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             return None;
@@ -223,9 +226,9 @@ impl Reader<'_> {
                 self.note(Repair::Escape);
                 c
             }
-            // In other languages it means something else than itself.
+            // In other languages such an escape means another character.
             _ if quote != '"' => return None,
-            // A formula, a pattern or a path: both characters are meant.
+            // Part of a formula, a pattern or a path: keep both characters.
             _ if !c.is_control() => {
                 self.note(Repair::Escape);
                 out.push('\\');
@@ -259,7 +262,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// `u` and four hexadecimal digits.
+    /// Reads `u` and four hexadecimal digits.
     fn unit(&mut self) -> Option<u32> {
         let digits = self.rest().get(1..5).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         let unit = u32::from_str_radix(digits, 16).ok()?;
@@ -314,7 +317,7 @@ impl Reader<'_> {
         self.ends_here().then_some(value)
     }
 
-    /// Whether no further letter belongs to what was read.
+    /// Whether the token ends here.
     fn ends_here(&self) -> bool {
         !self.peek().is_some_and(|c| c.is_alphanumeric() || c == '_')
     }

@@ -35,9 +35,8 @@ impl FileList {
         let source = Source::open(given).map_err(|e| format!("file list {given}: {e}"))?;
         let say = |e: io::Error| format!("file list {given}: {e}");
         let sample = source.packed.sample(SAMPLE).map_err(say)?;
-        let encoding = encoding_of_list(&sample).map_err(|what| {
-            format!("file list {given}: this looks like {what}, not a text with one path per line. Save it as UTF-8")
-        })?;
+        let encoding = encoding_of_list(&sample)
+            .map_err(|what| format!("file list {given}: this looks like {what}, not a text with one path per line. Save it as UTF-8"))?;
         let mut list = Self { source, encoding, separator: b'\n', before: before.into() };
         let mut decoded = Vec::new();
         list.read().and_then(|text| text.take(SAMPLE).read_to_end(&mut decoded)).map_err(say)?;

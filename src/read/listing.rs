@@ -47,8 +47,9 @@ impl Mark {
     fn is_before(&self, key: &str) -> Result<()> {
         match &self.after {
             Some(after) if key <= after.as_str() => {
-                let what =
-                    format!("the key {after:?} is not a valid path, and this server cannot continue a listing after it. Rename that object");
+                let what = format!(
+                    "the key {after:?} is not a valid path, and this server cannot continue a listing after it. Rename that object"
+                );
                 Err(Error::Generic { store: "listing", source: what.into() })
             }
             _ => Ok(()),

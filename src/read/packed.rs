@@ -115,8 +115,11 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer).map_err(|e| io::Error::new(e.kind(), format!("cannot decompress: {e}")))?;
         let left = self.left.checked_sub(read as u64);
-        let what =
-            || format!("it decompresses to more than {RATIO} times its size, like a decompression bomb. If you trust it, decompress it yourself");
+        let what = || {
+            format!(
+                "it decompresses to more than {RATIO} times its size, like a decompression bomb. If you trust it, decompress it yourself"
+            )
+        };
         self.left = left.ok_or_else(|| io::Error::other(what()))?;
         Ok(read)
     }

@@ -83,9 +83,7 @@ impl Remote {
             Trouble::Missing(text) if *service == Service::Web || text.contains("NoSuchKey") || !text.contains('(') => {
                 (text, "Check the name".to_owned())
             }
-            Trouble::Missing(text) => {
-                (text, format!("Check the name of bucket {bucket}, the endpoint and the region"))
-            }
+            Trouble::Missing(text) => (text, format!("Check the name of bucket {bucket}, the endpoint and the region")),
             Trouble::Denied(text) => (text, format!("Credentials come from {names}; they must allow listing and reading")),
             Trouble::Other(text) => (text, format!("Check the network and the endpoint. Credentials come from {names}")),
         };

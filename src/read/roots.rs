@@ -87,7 +87,9 @@ impl Roots {
                 let root = Root::open_remote(address, settings, single, before).map_err(|e| InputError(format!("input {e}")))?;
                 if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
                     let (one, other) = (other.path.display(), root.path.display());
-                    return Err(InputError(format!("inputs {one} and {other} overlap. A document must have one place: remove one of them")));
+                    return Err(InputError(format!(
+                        "inputs {one} and {other} overlap. A document must have one place: remove one of them"
+                    )));
                 }
                 roots.push(root);
                 continue;

@@ -94,12 +94,12 @@ fn every_document_is_found_again_by_its_name() {
 }
 
 #[test]
-fn a_name_of_which_there_is_no_file_is_located_where_it_would_be() {
+fn a_name_without_a_file_is_located_where_the_file_would_be() {
     let dir = tree(&["partA.txt"]);
     let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), None, Path::new("/nowhere")).unwrap();
     assert_eq!(roots.locate("gone.txt"), Some(Place::File(dir.path().join("gone.txt"))));
     assert_eq!(roots.locate("gone.md"), None, "excluded");
-    // This is no spelling of `partA.txt`: a name that is UTF-8 is never escaped.
+    // This does not mean `partA.txt`: a UTF-8 name is never unescaped.
     let name = "part\\x41.txt";
     assert_eq!(roots.locate(name), Some(Place::File(dir.path().join(name))));
 }
@@ -122,7 +122,7 @@ fn hostile_names_survive_and_special_files_are_counted() {
 }
 
 proptest::proptest! {
-    /// Whatever the names are, the walk's order is that of the sorted whole paths.
+    /// For all names, the walk has the order of the sorted whole paths.
     #[test]
     fn any_tree_is_walked_in_byte_order(names_in in proptest::collection::hash_set("[a-c+./0]{0,3}[a-c]/?[a-c0]{1,2}", 0..20)) {
         let files: Vec<String> = names_in.into_iter().filter(|n| !n.split('/').any(|p| p.is_empty() || p.starts_with('.'))).collect();
@@ -130,7 +130,7 @@ proptest::proptest! {
         for file in &files {
             let path = dir.path().join(file);
             let made = std::fs::create_dir_all(path.parent().unwrap()).and_then(|()| std::fs::write(&path, "x"));
-            // A name that is a directory in another path cannot be a file as well.
+            // A path cannot be both a directory and a file.
             drop(made);
         }
         let mut expected: Vec<String> = files.iter().filter(|f| dir.path().join(f).is_file()).cloned().collect();
@@ -144,7 +144,7 @@ proptest::proptest! {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn no_two_names_are_printed_alike_and_each_leads_back_to_its_file() {
+fn printed_names_are_unique_and_lead_back_to_their_file() {
     let dir = tree(&["bad\\xff.txt", "bad\\xFF.txt", "bad\\x5CxFF.txt", "plain\\x41.txt", "plain\\.txt"]);
     let raw: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"bad\xFF.txt");
     std::fs::write(dir.path().join(raw), "y").unwrap();
@@ -161,7 +161,7 @@ fn no_two_names_are_printed_alike_and_each_leads_back_to_its_file() {
 }
 
 #[test]
-fn a_path_that_a_list_names_twice_is_one_document_and_counted() {
+fn a_path_listed_twice_is_one_document_and_counted() {
     let dir = tree(&["a", "b"]);
     let (a, b, list) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("list"));
     std::fs::write(&list, format!("{0}\n{1}\n{0}\n", a.display(), b.display())).unwrap();

@@ -1,4 +1,4 @@
-//! One client for one bucket or one document on the web, made of an address and the environment.
+//! A client for one bucket or one web document, configured by the environment.
 
 use super::address::{Address, Service};
 use super::trouble::{Trouble, without_queries};
@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Requests that are repeated after a passing failure, and how long that may go on.
+/// Retries after a transient failure, and the time limit for them.
 const RETRIES: usize = 5;
 const RETRYING: Duration = Duration::from_mins(1);
 
@@ -25,13 +25,13 @@ fn listed<S: ObjectStore + PaginatedListStore>(store: S) -> Stores {
     (Arc::clone(&store) as _, Some(store as _))
 }
 
-/// A client. It sends nothing until it is used.
+/// A client. Creating it sends no request.
 #[derive(Clone)]
 pub struct Client {
     store: Arc<dyn ObjectStore>,
-    /// The same; a web server has no lists.
+    /// The same store for listing; a web server has no lists.
     lists: Option<Arc<dyn PaginatedListStore>>,
-    /// What must not be in any message.
+    /// Secrets to remove from messages.
     secrets: Arc<[SecretString]>,
 }
 
@@ -41,11 +41,11 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Where documents are sent for, if it is not the service's own place.
+/// Variables with endpoints other than the service's own.
 const ENDPOINTS: [&str; 6] =
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_BASE_URL"];
 
-/// Applies what the environment says to a builder: the variables with this prefix that it knows.
+/// Applies the variables with this prefix to a builder, if it knows them.
 macro_rules! configured {
     ($builder:expr, $prefix:literal, $env:expr) => {
         $env.iter().fold($builder, |builder, (name, value)| {
@@ -56,8 +56,10 @@ macro_rules! configured {
 }
 
 impl Client {
-    /// The client for `address`. `env` is the environment: credentials and endpoints come from there, under the names that
-    /// the services' own tools know. The error is a reason, in words.
+    /// Creates the client for `address`.
+    ///
+    /// Credentials and endpoints come from the environment `env`, under the names that the
+    /// services' own tools use. The error is a reason in words.
     pub fn new(address: &Address, env: &[(String, String)]) -> Result<Self, String> {
         let (prefix, needs) = match address.service {
             Service::S3 => ("AWS_", "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL"),
@@ -66,7 +68,7 @@ impl Client {
             Service::Web => ("", ""),
         };
         let get = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        // Two names without a prefix that are usual where these services run programs.
+        // Two variables without a prefix that are usual on these services' own machines.
         let (account, identity) = (get("SERVICE_ACCOUNT"), get("IDENTITY_ENDPOINT"));
         let env: Vec<(String, String)> = env.iter().filter(|(name, _)| !prefix.is_empty() && name.starts_with(prefix)).cloned().collect();
         let options = options(address, &env)?;
@@ -87,33 +89,33 @@ impl Client {
                 configured!(builder, "AZURE_", env).with_container_name(&address.bucket).build().map(listed)
             }
             Service::Web => {
-                // The whole address is the base, so that it is sent as it was given.
+                // The whole URL is the base, so that it is sent unchanged.
                 let builder = HttpBuilder::new().with_url(address.url()).with_client_options(options).with_retry(retry);
                 builder.build().map(|store| (Arc::new(store) as _, None))
             }
         };
         let secrets: Arc<[SecretString]> = secrets(address, &env).into();
         let reason = |e: &object_store::Error| {
-            let hint = if needs.is_empty() { String::new() } else { format!("; the environment should say {needs}") };
+            let hint = if needs.is_empty() { String::new() } else { format!(". Set {needs} in the environment") };
             format!("{}{hint}", Trouble::of(e, &secrets).text())
         };
         let (store, lists) = built.map_err(|e| reason(&e))?;
         Ok(Self { store, lists, secrets })
     }
 
-    /// What to send requests with.
+    /// The store that sends requests.
     pub fn store(&self) -> &dyn ObjectStore {
         self.store.as_ref()
     }
 
-    /// A page of what there is under keys that begin with `prefix`.
+    /// Lists one page of objects whose keys begin with `prefix`.
     pub async fn list(&self, prefix: Option<&str>, options: PaginatedListOptions) -> object_store::Result<PaginatedListResult> {
         let lists =
             self.lists.as_ref().ok_or_else(|| object_store::Error::NotSupported { source: "a web server cannot be listed".into() })?;
         lists.list_paginated(prefix, options).await
     }
 
-    /// What an error of this client means.
+    /// Classifies an error of this client.
     pub fn trouble(&self, error: &object_store::Error) -> Trouble {
         Trouble::of(error, &self.secrets)
     }
@@ -129,15 +131,15 @@ fn options(address: &Address, env: &[(String, String)]) -> Result<ClientOptions,
         let next = if address.service == Service::Web {
             "use https"
         } else {
-            "use https, or set AWS_ALLOW_HTTP=true (AZURE_, GOOGLE_) if that is meant"
+            "use https, or allow http with AWS_ALLOW_HTTP=true (AZURE_, GOOGLE_)"
         };
-        return Err(format!("{name} is {}, and everything sent there could be read on the way: {next}", without_queries(url)));
+        return Err(format!("{name} is {}, so others could read the traffic: {next}", without_queries(url)));
     }
-    // The system's roots come first; these are for containers that have none.
+    // The system's root certificates come first; these serve containers without any.
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Certificate::from_der(der).ok());
     let options = ClientOptions::new()
         .with_user_agent(HeaderValue::from_static(concat!("docmill/", env!("CARGO_PKG_VERSION"))))
-        // Silence ends a request, not size.
+        // A silent connection times out after 30 s; a large object may take long.
         .with_config(ClientConfigKey::ReadTimeout, "30 seconds")
         .with_config(ClientConfigKey::Timeout, "30 minutes")
         .with_allow_http(!plain.is_empty());
@@ -149,20 +151,20 @@ fn retry() -> RetryConfig {
     RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRYING }
 }
 
-/// Values that must never be shown, and the query of the address.
+/// Values that must never be shown: credentials, and parts of the URL.
 fn secrets(address: &Address, env: &[(String, String)]) -> Vec<SecretString> {
     const PARTS: [&str; 6] = ["KEY", "SECRET", "TOKEN", "PASSWORD", "SAS", "SERVICE_ACCOUNT"];
     let named = env.iter().filter(|(name, _)| PARTS.iter().any(|part| name.contains(part))).map(|(_, value)| value.clone());
     let url = Url::parse(address.url()).ok();
     let in_url = url.iter().flat_map(|url| [url.query(), url.password()]).flatten().map(ToOwned::to_owned);
-    // What is shorter is no secret, and would be cut out of ordinary words.
+    // Short strings are not treated as secrets, because they occur in ordinary words.
     named.chain(in_url).filter(|value| value.len() >= 6).map(SecretString::from).collect()
 }
 
 fn is_loopback(url: &str) -> bool {
     let Ok(url) = Url::parse(url.trim()) else { return false };
     let host = url.host_str().unwrap_or_default();
-    // A URL knows one spelling of each number.
+    // `Url` normalises numeric addresses.
     let is_number = host.chars().all(|c| c.is_ascii_digit() || c == '.');
     host == "localhost" || host == "[::1]" || (is_number && host.starts_with("127."))
 }

@@ -1,7 +1,7 @@
-//! Object storage and web addresses: what they are called, who is asked for them, and what errors from there mean.
+//! Object storage and web addresses: parsing, clients, and errors in words.
 //!
-//! Promises that nothing it says holds a secret: no key, no token, no query of an address. It makes clients and never
-//! sends anything itself: that is for [`crate::read`] and [`mod@crate::write`].
+//! Messages never hold a secret: no key, no token, no query of an address. This module creates
+//! clients but sends no request; [`crate::read`] and [`mod@crate::write`] do.
 
 mod address;
 mod client;

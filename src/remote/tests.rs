@@ -26,7 +26,7 @@ fn an_address_has_a_bucket_and_a_key_and_shows_no_secret() {
 }
 
 #[test]
-fn what_is_below_an_address_is_behind_a_slash() {
+fn keys_below_an_address_follow_a_slash() {
     let (root, scans) = (address("s3://b"), address("s3://b/scans"));
     assert_eq!(
         (root.below("a/b"), scans.below("scans/a"), scans.below("scans2/a"), scans.below("scans")),
@@ -63,15 +63,15 @@ fn plain_http_is_for_this_machine_or_for_those_who_say_so() {
 }
 
 #[test]
-fn what_a_service_says_is_told_without_its_secrets() {
+fn errors_of_a_service_are_shown_without_secrets() {
     let client = client("s3://b/k", &[("AWS_SECRET_ACCESS_KEY", "very-secret-key"), ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")]).unwrap();
     let error = |text: &str| object_store::Error::Generic { store: "S3", source: text.to_owned().into() };
     let body =
         "<Error><Code>AccessDenied</Code><Message>AKIAEXAMPLE may not\nRequestId:1</Message><StringToSign>very</StringToSign></Error>";
-    let said = client.trouble(&error(&format!("list: Server returned non-2xx status code: 403 Forbidden: {body}")));
-    assert_eq!(said, Trouble::Denied("the server said 403 Forbidden (AccessDenied: *** may not)".into()));
+    let denied = client.trouble(&error(&format!("list: Server returned non-2xx status code: 403 Forbidden: {body}")));
+    assert_eq!(denied, Trouble::Denied("the server replied 403 Forbidden (AccessDenied: *** may not)".into()));
     let gone = client.trouble(&error("status code: 404 Not Found: "));
-    assert_eq!(gone, Trouble::Missing("the server said 404 Not Found".into()));
+    assert_eq!(gone, Trouble::Missing("the server replied 404 Not Found".into()));
     let other = client.trouble(&error("no way to https://h/a?very-secret-key: very-secret-key"));
     assert_eq!(other, Trouble::Other("no way to https://h/a ***".into()));
 }
@@ -81,6 +81,6 @@ fn every_service_has_a_client() {
     let key = "QUJDREVG";
     assert!(client("az://c/k", &[("AZURE_STORAGE_ACCOUNT_NAME", "a"), ("AZURE_STORAGE_ACCOUNT_KEY", key)]).is_ok());
     assert!(client("gs://b/k", &[("GOOGLE_SKIP_SIGNATURE", "true")]).is_ok());
-    let nobody = client("az://c/k", &[]).unwrap_err();
-    assert!(nobody.contains("AZURE_STORAGE_ACCOUNT_NAME"), "{nobody}");
+    let unnamed = client("az://c/k", &[]).unwrap_err();
+    assert!(unnamed.contains("AZURE_STORAGE_ACCOUNT_NAME"), "{unnamed}");
 }

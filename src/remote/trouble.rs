@@ -1,4 +1,4 @@
-//! What an error of a storage service means, in words without secrets.
+//! Classifies errors of storage services, in words without secrets.
 
 use object_store::Error;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -6,33 +6,33 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// An error of a storage service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// There is no such object or bucket.
+    /// The object or bucket does not exist.
     Missing(String),
-    /// The credentials do not allow it, or are not right, or there are none.
+    /// Credentials are missing, wrong, or not sufficient.
     Denied(String),
-    /// Anything else: the network, the server, an answer that cannot be understood.
+    /// Any other error: the network, the server, or an unreadable reply.
     Other(String),
 }
 
 impl Trouble {
-    /// What it says.
+    /// The message.
     pub fn text(&self) -> &str {
         match self {
             Self::Missing(text) | Self::Denied(text) | Self::Other(text) => text,
         }
     }
 
-    /// The meaning of an error. None of `secrets` is in it.
+    /// Classifies an error. The message holds none of `secrets`.
     pub(super) fn of(error: &Error, secrets: &[SecretString]) -> Self {
         let chain = chain(error);
         let whole = chain.first().map_or("", String::as_str);
-        let said = XmlError::find(whole);
-        let text = match &said {
-            Some(said) => said.to_string(),
+        let reply = XmlError::find(whole);
+        let text = match &reply {
+            Some(reply) => reply.to_string(),
             None => chain.last().cloned().unwrap_or_default(),
         };
         let text = secrets.iter().fold(without_queries(&text), |text, secret| text.replace(secret.expose_secret(), "***"));
-        match (error, said.map_or(0, |said| said.status)) {
+        match (error, reply.map_or(0, |reply| reply.status)) {
             (Error::NotFound { .. }, _) | (_, 404 | 410) => Self::Missing(text),
             (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _) | (_, 401 | 403) => Self::Denied(text),
             _ => Self::Other(text),
@@ -40,12 +40,12 @@ impl Trouble {
     }
 }
 
-/// The messages of an error and of all its causes.
+/// The messages of an error and all its causes.
 fn chain(error: &Error) -> Vec<String> {
     std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).map(ToString::to_string).collect()
 }
 
-/// What a server replied. The client gives it as text alone.
+/// The error reply of a server. The client library passes it on only as text.
 struct XmlError<'t> {
     status: u16,
     reason: &'t str,
@@ -74,17 +74,19 @@ impl<'t> XmlError<'t> {
 impl std::fmt::Display for XmlError<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { status, reason, code, message } = self;
-        write!(f, "the server said {status} {reason}")?;
+        write!(f, "the server replied {status} {reason}")?;
         match (code.is_empty(), message.is_empty()) {
             (true, _) => Ok(()),
             (false, true) => write!(f, " ({code})"),
-            // Messages may be pages long; Azure puts numbers of requests on lines of their own.
+            // Messages may be pages long; Azure puts request ids on further lines.
             (false, false) => write!(f, " ({code}: {})", message.lines().next().unwrap_or_default().chars().take(200).collect::<String>()),
         }
     }
 }
 
-/// The same text, addresses in it without users, queries and fragments: that is where signatures and tokens are.
+/// The text with all addresses stripped of users, queries and fragments.
+///
+/// Those parts may hold signatures and tokens.
 pub fn without_queries(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -9,7 +9,7 @@ fn repaired(text: &str) -> Result<(Value, Vec<&'static str>), Broken> {
 }
 
 #[test]
-fn what_has_one_meaning_is_read_and_named() {
+fn unambiguous_faults_are_repaired_and_named() {
     for (text, value, repairs) in [
         (r#"{"a":[1,2,],"b":{},}"#, json!({"a": [1, 2], "b": {}}), "trailing_comma"),
         ("{\"a\":\"one\ntwo\tx\u{0}\"}", json!({"a": "one\ntwo\tx\u{0}"}), "control_character"),
@@ -27,7 +27,7 @@ fn what_has_one_meaning_is_read_and_named() {
 }
 
 #[test]
-fn what_could_mean_something_else_is_no_value() {
+fn ambiguous_or_truncated_text_is_an_error() {
     for text in [
         r#"{"a":1"#,
         r#"{"a":"x"#,
@@ -58,7 +58,7 @@ fn what_could_mean_something_else_is_no_value() {
 }
 
 #[test]
-fn a_structure_that_breaks_off_is_told_from_a_brace_in_prose() {
+fn truncated_json_is_distinguished_from_a_brace_in_prose() {
     for (text, structure) in [("{ helps }", false), ("{x}", false), (r#"{"a": hm}"#, true), (r#"[{"a":1}, x]"#, true), ("[1] says", false)]
     {
         assert_eq!(parse(text).err().is_some_and(|broken| broken.structure), structure, "{text}");
@@ -95,7 +95,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn json_is_left_alone(value in any_json(), pretty in any::<bool>()) {
+    fn valid_json_needs_no_repair(value in any_json(), pretty in any::<bool>()) {
         let text = if pretty { format!("{value:#}") } else { value.to_string() };
         let parsed = parse(&text).unwrap();
         prop_assert_eq!((parsed.end, parsed.repaired.len()), (text.len(), 0));
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_json_never_panics_and_serde_agrees_wherever_it_reads(value in any_json(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..4)) {
+    fn damaged_json_never_panics_and_agrees_with_serde(value in any_json(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..4)) {
         let mut text: Vec<char> = value.to_string().chars().collect();
         for (at, c) in damage {
             let at = at.index(text.len());
@@ -113,7 +113,7 @@ proptest! {
         if let Ok(read) = serde_json::from_str::<Value>(&text) {
             prop_assert_eq!(parse(&text).unwrap().value, read);
         } else if let Ok(parsed) = parse(&text) {
-            // All blanks mean the same.
+            // All kinds of blanks are equivalent.
             let plain = serde_json::from_str::<Value>(&text.replace(is_blank, " ")).is_ok();
             prop_assert!(plain || !parsed.repaired.is_empty() || !text[parsed.end..].trim_matches(is_blank).is_empty());
         }

@@ -160,7 +160,7 @@ fn what_a_list_names_and_is_no_file_is_told_and_not_waited_for() {
     workspace.write("list.txt", "docs/a.txt\ndocs/pipe\ndocs\ndocs/b.txt\ns3://test/c.txt\n");
     let csv = workspace.run_on(["--job", "echo.toml", "--files-from", "list.txt"], "").exits(3).csv("echo");
     assert_eq!(csv.column("failure_code"), ["", "unreadable", "unreadable", "unreadable", "unreadable"]);
-    let parts = ["", "no file", "this is a directory", "there is no such file", "this is an address"];
+    let parts = ["", "not a regular file", "this is a directory", "does not exist", "this is an address"];
     for (why, part) in csv.column("failure_message").into_iter().zip(parts) {
         assert!(why.contains(part), "{why}");
     }
@@ -174,7 +174,7 @@ fn a_table_that_is_none_is_told_before_anything_is_sent() {
     workspace.write("packed.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0");
     for (table, says) in [
         ("header.csv", "no documents in header.csv: the table has no rows"),
-        ("array.json", "no documents in array.json: there are no objects in it"),
+        ("array.json", "no documents in array.json: the table has no JSON objects"),
         ("packed.csv.gz", "table packed.csv.gz: cannot decompress"),
         ("packed.csv.bz2", "this is compressed archive"),
         ("s3://bucket/t.csv", "tables and lists are read from this machine"),
@@ -279,7 +279,7 @@ fn packed_tables_are_tables_and_numbers_in_json_keep_their_digits() {
     let run = workspace.run_on(["--rows", "cut.csv.gz", "--text-column", "body", "--job", "echo.toml", "--output", "cut", "--quiet"], "");
     run.exits(3);
     let results = std::fs::read_to_string(workspace.path("cut/echo/results.csv")).unwrap();
-    assert!(results.lines().last().unwrap().contains("what follows it in the table is left out"), "{}", results.lines().last().unwrap());
+    assert!(results.lines().last().unwrap().contains("The rest of the table is not read"), "{}", results.lines().last().unwrap());
 }
 
 /// A workbook with these sheets, whose cells are written as text or as numbers.

@@ -1,4 +1,4 @@
-//! Rows of CSV and its relatives: any delimiter, any encoding, quotes over several lines.
+//! Rows of CSV and its relatives, with any delimiter, any encoding and multi-line quotes.
 
 use super::quotes::Records;
 use super::{Fields, Rows};
@@ -18,7 +18,7 @@ pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, Str
         return Err(fault.what);
     }
     if header.get(0).is_some_and(|name| name.starts_with(b"sep=")) {
-        return Err("its first line, sep=, is there for Excel and is no header: remove it".into());
+        return Err("its first line, sep=, is for Excel and not a header. Remove it".into());
     }
     let names = header.iter().enumerate().map(|(at, name)| column_name(name, at + 1, text)).collect::<Result<Vec<_>, _>>()?;
     let mut ended = false;
@@ -35,15 +35,15 @@ pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, Str
             (Ok(true), Some(fault)) => Some(Err(fault.what)),
             (Ok(true), None) => Some(fields(&names, &record, text, line)),
             (Err(error), _) => {
-                // Where the next row begins nobody can tell now.
+                // The start of the next row is unknown after this error.
                 ended = true;
-                Some(Err(format!("{error}; what follows it in the table is left out")))
+                Some(Err(format!("{error}. The rest of the table is not read")))
             }
         }
     })))
 }
 
-/// What a column is called. Spreadsheets write columns that have no name.
+/// The name of a column. Unnamed columns, which spreadsheets write, get their number.
 fn column_name(name: &[u8], number: usize, text: Text) -> Result<Arc<str>, String> {
     let name = text.decode(name).map_err(|e| format!("the name of column {number}: {e}"))?;
     Ok(match name.trim() {
@@ -54,7 +54,7 @@ fn column_name(name: &[u8], number: usize, text: Text) -> Result<Arc<str>, Strin
 
 fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text, line: u64) -> Result<Fields, String> {
     if record.len() != names.len() {
-        return Err(format!("it has {} fields (line {line}), and the table has {} columns", record.len(), names.len()));
+        return Err(format!("it has {} fields (line {line}), but the table has {} columns", record.len(), names.len()));
     }
     let field = |(name, field): (&Arc<str>, &[u8])| match text.decode(field) {
         Ok(value) => Ok((Arc::clone(name), Value::String(value))),

@@ -1,4 +1,4 @@
-//! Rows of JSON: an object a line, or the objects of an array or a sequence over several lines.
+//! Rows of JSON: one object per line, an array of objects, or multi-line objects.
 
 use super::json_text::repaired;
 use super::{Fields, MAX_ROW_BYTES, Rows};
@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 type Lines = BufReader<Box<dyn Read + Send>>;
 
-/// An object a line. A line that is broken costs its row.
+/// One object per line. A broken line loses only its row.
 pub(super) fn rows(file: &Packed, text: Text) -> Result<Rows, String> {
     let mut file = begin(file, text)?;
     let mut line = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn rows(file: &Packed, text: Text) -> Result<Rows, String> {
     })))
 }
 
-/// The objects of an array, or one after the other. An object that is broken costs its row, unless nobody can tell where it ends.
+/// Objects of an array or in sequence. A broken object loses only its row, if its end is known.
 pub(super) fn objects(file: &Packed, text: Text) -> Result<Rows, String> {
     let mut objects = Objects { file: begin(file, text)?, line: 1, ended: false };
     Ok(Box::new(std::iter::from_fn(move || {
@@ -44,7 +44,7 @@ pub(super) fn objects(file: &Packed, text: Text) -> Result<Rows, String> {
             Ok(line) => line?,
             Err(what) => {
                 objects.ended = true;
-                return Some(Err(format!("{what}; what follows it in the table is left out")));
+                return Some(Err(format!("{what}. The rest of the table is not read")));
             }
         };
         Some(fields(&object, text).map_err(|what| format!("the object that begins on line {line}: {what}")))
@@ -59,7 +59,7 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }
 
-/// Finds where objects begin and end, by their braces outside of strings.
+/// Finds where objects begin and end, by braces outside strings.
 struct Objects {
     file: Lines,
     line: u64,
@@ -67,7 +67,7 @@ struct Objects {
 }
 
 impl Objects {
-    /// Reads the next object, or what stands where one should be. The line on which it begins.
+    /// Reads the next object, or whatever is in its place. Returns the line on which it begins.
     fn next(&mut self, object: &mut Vec<u8>) -> Result<Option<u64>, String> {
         let (mut began, mut depth, mut in_string, mut escaped) = (None, 0_u32, false, false);
         while !self.ended {
@@ -83,7 +83,7 @@ impl Objects {
             for byte in read {
                 taken += 1;
                 self.line += u64::from(*byte == b'\n');
-                // Between objects stand commas, and around them brackets.
+                // Commas separate objects, and brackets surround them.
                 let between = depth == 0 && matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'[' | b']' | 0xEF | 0xBB | 0xBF);
                 if between && !in_string {
                     done = began.is_some();
@@ -125,9 +125,9 @@ fn fields(object: &[u8], text: Text) -> Result<Fields, String> {
     let object: Map<String, Value> = serde_json::from_str(&repaired(&text)).map_err(|error| {
         let (what, column) = (error.to_string(), error.column());
         let what = what.split(" at line ").next().unwrap_or_default();
-        // Of an object on one line the number of the line would be 1.
+        // The line number is omitted for an object on one line: it would always be 1.
         let line = if error.line() > 1 { format!("its line {}, ", error.line()) } else { String::new() };
-        format!("this is no JSON object: {what} at {line}column {column}")
+        format!("this is not a JSON object: {what} at {line}column {column}")
     })?;
     Ok(object.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }

@@ -1,16 +1,16 @@
-//! JSON as programs write it, made such that nothing is lost when it is read.
+//! Repairs JSON as programs write it, so that reading loses nothing.
 //!
-//! | written | read as | who writes it |
+//! | written | read as | written by |
 //! |---|---|---|
 //! | `NaN`, `Infinity`, `-Infinity` | a string with these letters | Python, JavaScript libraries |
 //! | a number with more digits than a double holds, or beyond its range | a string with these digits | ids, amounts of money |
-//! | `"\ud83d"`, one half of a character | U+FFFD | Python, programs that cut texts |
-//! | a control character inside a string | its escape | programs that put JSON together by hand |
+//! | `"\ud83d"`, one half of a surrogate pair | U+FFFD | Python, programs that cut texts |
+//! | a control character inside a string | its escape | programs that concatenate JSON |
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The same JSON without what a reader would refuse or round.
+/// The JSON without tokens that a reader would reject or round.
 pub(super) fn repaired(json: &str) -> Cow<'_, str> {
     let bytes = json.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
@@ -40,12 +40,12 @@ pub(super) fn repaired(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a text that begins so is an array of objects, and no CSV table whose first column is called `[id]`.
+/// Whether the text is an array of objects, and not CSV whose first column is `[id]`.
 pub(super) fn is_array(beginning: &str) -> bool {
     beginning.strip_prefix('[').is_some_and(|rest| matches!(rest.trim_start().chars().next(), Some('{' | ']')))
 }
 
-/// Whether its first object is whole and does not end on its first line.
+/// Whether the first object is complete and spans several lines.
 pub(super) fn is_over_lines(beginning: &str) -> bool {
     let Some(first_line) = beginning.lines().next().filter(|_| beginning.starts_with('{')) else { return false };
     let is_whole = |json: &str| {
@@ -56,7 +56,7 @@ pub(super) fn is_over_lines(beginning: &str) -> bool {
     is_whole(beginning) && !is_whole(first_line)
 }
 
-/// Goes through a string that begins at `start`; where it ends.
+/// Scans the string that begins at `start`; returns its end.
 fn string(json: &str, start: usize, replace: &mut impl FnMut(std::ops::Range<usize>, &str)) -> usize {
     let (bytes, mut at) = (json.as_bytes(), start + 1);
     while let Some(byte) = bytes.get(at) {
@@ -83,13 +83,13 @@ fn string(json: &str, start: usize, replace: &mut impl FnMut(std::ops::Range<usi
     at
 }
 
-/// The number of the escape `\uXXXX` at `at`.
+/// The code unit of the escape `\uXXXX` at `at`.
 fn unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Whether JSON has numbers like this.
+/// Whether this is a number in JSON syntax.
 fn is_number(token: &str) -> bool {
     let unsigned = token.strip_prefix('-').unwrap_or(token);
     let whole = unsigned.split(['.', 'e', 'E']).next().unwrap_or_default();
@@ -97,7 +97,7 @@ fn is_number(token: &str) -> bool {
     !leading_zero && whole.bytes().all(|byte| byte.is_ascii_digit()) && !unsigned.ends_with('.') && token.parse::<f64>().is_ok()
 }
 
-/// Whether the reader of JSON keeps all digits of this number.
+/// Whether the JSON reader keeps all digits of this number.
 fn is_exact(number: &str) -> bool {
     // A double holds any 15 digits.
     let is_short = number.len() <= 15 && !number.contains(['e', 'E']);
@@ -107,7 +107,7 @@ fn is_exact(number: &str) -> bool {
     serde_json::from_str::<f64>(number).is_ok_and(|read| digits(number) == digits(&format!("{read:e}")))
 }
 
-/// Significant digits, and where the point stands among them.
+/// Significant digits and decimal exponent.
 fn digits(number: &str) -> (String, i64) {
     let number = number.trim_start_matches('-').to_ascii_lowercase();
     let (mantissa, exponent) = number.split_once('e').unwrap_or((&number, "0"));
@@ -128,7 +128,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn an_object_on_the_first_line_is_a_row_whatever_is_put_right_in_it() {
+    fn an_object_on_the_first_line_is_a_row_even_if_it_needs_repair() {
         for first in
             [r#"{"v": NaN}"#, "{\"v\": \"a\tb\"}", r#"{"id": 12345678901234567890123}"#, r#"{"v": "\ud83d"}"#, "{}", r#"{"v": "cut"#]
         {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_of_what_programs_write() {
+    fn reading_loses_nothing_that_programs_write() {
         for (written, read) in [
             (r#"{"a": NaN, "b": [Infinity,-Infinity]}"#, r#"{"a": "NaN", "b": ["Infinity","-Infinity"]}"#),
             (r#"{"id": 12345678901234567890123}"#, r#"{"id": "12345678901234567890123"}"#),
@@ -167,12 +167,12 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// A number is read as a number exactly if the number says the same.
+        /// The value has exactly the digits of the JSON number.
         #[test]
         fn a_number_is_kept_to_its_last_digit(number in "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,25})?(e-?[0-9]{1,2})?") {
             let value: Value = serde_json::from_str(&repaired(&number)).unwrap();
-            let said = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            proptest::prop_assert_eq!(digits(&said), digits(&number), "{}", said);
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            proptest::prop_assert_eq!(digits(&shown), digits(&number), "{}", shown);
         }
 
         #[test]

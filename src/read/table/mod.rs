@@ -1,8 +1,8 @@
-//! A table as a list of documents: each of its rows is one.
+//! Tables: each row is a document.
 //!
-//! Promises: rows stream, whatever the size of the table; what it is gets decided by its content; a row that cannot be
-//! read is a document that failed and not the end of the others; a row is recognised by what is in it, so that rows may
-//! move (see [`Table::holds`]).
+//! Rows stream, however large the table is. The content decides the format. A row that cannot be
+//! read is a failed document, and the others continue. A row is identified by its content, so rows
+//! may move (see [`Table::holds`]).
 
 mod csv_rows;
 mod json_rows;
@@ -20,10 +20,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// The largest row, in bytes. Some of them are in memory before the budget of reading counts them.
+/// The largest row, in bytes. A few rows are in memory before the memory budget counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
 
-/// What stands before the number of a row that is called by it, as it has no id.
+/// The prefix of the name of a row whose id is empty or unreadable, before its number.
 pub(super) const UNNAMED: &str = "(row ";
 
 /// The names and values of a row, in the order of the table.
@@ -31,7 +31,7 @@ type Fields = Vec<(Arc<str>, Value)>;
 /// Rows, or what is wrong with them and where.
 type Rows = Box<dyn Iterator<Item = Result<Fields, String>> + Send>;
 
-/// Whether files that are called so are tables mostly.
+/// Whether files with this name are usually tables.
 pub fn is_table_name(name: &str) -> bool {
     const TABLES: [&str; 7] = ["csv", "tsv", "tab", "psv", "jsonl", "ndjson", "parquet"];
     let name = name.to_lowercase();
@@ -39,38 +39,38 @@ pub fn is_table_name(name: &str) -> bool {
     bare.rsplit_once('.').is_some_and(|(_, extension)| TABLES.contains(&extension))
 }
 
-/// Whether files that are called so are workbooks.
+/// Whether files with this name are workbooks.
 pub(super) fn is_workbook_name(name: &str) -> bool {
     let name = name.to_lowercase();
     name.rsplit_once('.').is_some_and(|(_, extension)| ["xlsx", "xlsm", "xlsb", "xls", "ods"].contains(&extension))
 }
 
-/// Which columns are what.
+/// The roles of columns.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
-    /// The text of the document; `None`: all columns.
+    /// The column with the text of the document; `None`: all columns.
     pub text: Option<String>,
-    /// What names the row; `None`: its number.
+    /// The column with the id of the row; `None`: its number.
     pub id: Option<String>,
-    /// Passed on to the results.
+    /// Columns that are copied to the results.
     pub keep: Vec<String>,
-    /// Used by templates; `None`: all columns.
+    /// Columns that templates use; `None`: all columns.
     pub used: Option<Vec<String>>,
 }
 
-/// A table that was looked at.
+/// An open table whose format is known.
 #[derive(Debug)]
 pub(super) struct Table {
     source: Source,
     form: Form,
     columns: Columns,
-    /// The columns of its first rows.
+    /// The columns of the first rows.
     names: BTreeSet<Arc<str>>,
-    /// Of a workbook: its sheets, the one that is the table first.
+    /// For a workbook: its sheets; the first is the one that is read.
     sheets: Vec<String>,
-    /// What its file looks like.
+    /// The stamp of the file.
     stamp: Option<String>,
-    /// Hashes of name and content of all rows, if anybody asked.
+    /// Hashes of name and content of all rows, once needed.
     present: OnceLock<HashSet<u64>>,
     /// Ids that occur more than once.
     repeats: Arc<Mutex<Repeats>>,
@@ -85,10 +85,10 @@ struct Repeats {
     examples: Vec<String>,
 }
 
-/// Examples that are shown.
+/// Maximum number of examples.
 const EXAMPLES: usize = 3;
 
-/// How a table is written.
+/// The format of a table.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Delimited {
@@ -108,8 +108,9 @@ enum Form {
 }
 
 impl Table {
-    /// Looks at the table called `given`; `-` is standard input, which is written to a temporary file first, because a run
-    /// looks at its input more than once.
+    /// Opens the table called `given`; `-` is standard input.
+    ///
+    /// A run reads its input more than once, so standard input is saved in a temporary file first.
     pub fn open(given: &str, columns: &Columns) -> Result<Self, String> {
         let (file, sheet) = sheet::of(given);
         let source = Source::open(file).map_err(|e| format!("table {given}: {e}"))?;
@@ -126,7 +127,7 @@ impl Table {
         Self::checked(given, source, form, columns, Vec::new(), stamp)
     }
 
-    /// The table, once its columns are found.
+    /// Builds the table and checks its columns.
     fn checked(
         given: &str,
         source: Source,
@@ -149,20 +150,21 @@ impl Table {
         Ok(table)
     }
 
-    /// Columns that are asked for must be there.
+    /// Reads the first rows and checks that the configured columns exist.
     fn check(&mut self, given: &str) -> Result<(), String> {
         let rows = self.rows().map_err(|e| format!("table {given}: {e}"))?;
-        // A bad row says nothing about columns. It will have its own failure.
+        // A bad row says nothing about columns. It becomes a failed document later.
         let mut sound = rows.take(100).filter_map(Result::ok);
         let Some(first) = sound.next() else { return Ok(()) };
         self.names = sound.chain([first.clone()]).flatten().map(|(name, _)| name).collect();
         let there: Vec<&str> = first.iter().map(|(name, _)| &**name).collect();
         if let Some((at, twice)) = there.iter().enumerate().find(|(at, name)| there[..*at].contains(name)) {
-            return Err(format!("table {given}: column {} is called \"{twice}\", as another one is: rename one", at + 1));
+            return Err(format!("table {given}: column {} is called \"{twice}\", like another column. Rename one", at + 1));
         }
         let Columns { text, id, keep, used } = &self.columns;
         let others = id.iter().chain(keep).chain(used.as_deref().unwrap_or_default());
-        // A line of JSON may lack what others have; a text is too important to be missed.
+        // A JSON object may lack fields of others, so only the text column must be in the first
+        // row.
         let is_json = matches!(self.form, Form::JsonLines { .. } | Form::Json { .. });
         let mut asked = text.iter().chain(others.filter(|_| !is_json));
         match asked.find(|name| !there.contains(&name.as_str())) {
@@ -171,45 +173,46 @@ impl Table {
         }
     }
 
-    /// Whether its first rows are alike and have several columns, as in no other text.
+    /// Whether the first rows are well-formed and have several columns.
     pub fn is_regular(&self) -> bool {
         let sound = || self.rows().is_ok_and(|rows| rows.take(100).all(|row| row.is_ok()));
         (self.names.len() > 1 || !matches!(self.form, Form::Delimited { .. })) && sound()
     }
 
-    /// What tables have in common whose rows are known by their ids: the columns. `None`: its rows have no ids.
+    /// A digest of the columns, if rows have ids. Tables with equal digests share ids.
     pub fn known_by_ids(&self) -> Option<String> {
         let id = self.columns.id.as_ref()?;
         Some(Digest::of(format!("{id:?} {:?}", self.names).as_bytes()).to_string()[..16].to_owned())
     }
 
-    /// The columns that make documents of its rows.
+    /// The columns that make rows documents.
     pub fn read_by(&self) -> RowColumns {
         RowColumns { id: self.columns.id.clone(), text: self.columns.text.clone() }
     }
 
-    /// Which ids occur more than once, in words, as far as rows were looked at.
+    /// A note on ids that occur more than once in the rows read so far.
     pub fn repeated_ids(&self, given: &str) -> Option<String> {
         let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let (rows, example) = (repeats.rows, repeats.examples.first()?);
         let (have, count) = if rows == 1 { ("row has", "1") } else { ("rows have", &*rows.to_string()) };
         Some(format!(
-            "table {given}: {count} {have} an id that an earlier row has ({}): each row is asked about, the second is called {example}~2, and a later delivery with --add replaces only the first",
+            "table {given}: {count} {have} an id that an earlier row has ({}): each row is its own document, the second is called {example}~2, and a later delivery with --add replaces only the first",
             repeats.examples.join(", ")
         ))
     }
 
-    /// What its file looks like.
+    /// The stamp of the file.
     pub fn stamp(&self) -> Option<String> {
         self.stamp.clone()
     }
 
-    /// Which sheet was taken of a workbook that has more than one.
+    /// A note on the sheet that is read, if the workbook has several.
     pub fn note(&self, given: &str) -> Option<String> {
         let [first, others @ ..] = &*self.sheets else { return None };
         let names = others.join(", ");
-        (!others.is_empty() && sheet::of(given).1.is_none())
-            .then(|| format!("{given}: rows of sheet {first}; the others are {names}: --rows '{given}#{}' takes one of them", others[0]))
+        (!others.is_empty() && sheet::of(given).1.is_none()).then(|| {
+            format!("{given}: only sheet {first} is read. The others are {names}: --rows '{given}#{}' reads one of them", others[0])
+        })
     }
 
     fn rows(&self) -> Result<Rows, String> {
@@ -222,7 +225,7 @@ impl Table {
         }
     }
 
-    /// All rows as documents, called `prefix#id`.
+    /// All rows as documents with the names `prefix#id`.
     pub fn documents(&self, prefix: &str) -> impl Iterator<Item = (String, Place, Option<Failure>)> + Send + use<> {
         let rows = self.rows().unwrap_or_else(|e| Box::new(std::iter::once(Err(e))));
         let (columns, prefix) = (self.columns.clone(), prefix.to_owned());
@@ -245,22 +248,22 @@ impl Table {
         })
     }
 
-    /// How many rows there are, as an iterator that need not be followed to its end.
+    /// One item per row. The iterator may be dropped early.
     pub fn count(&self) -> impl Iterator<Item = ()> {
         self.rows().into_iter().flatten().map(|_| ())
     }
 
-    /// What it means that there are none.
+    /// The reason why the table has no rows.
     pub fn without_rows(&self) -> &'static str {
         match self.form {
             Form::Delimited { .. } => "the table has no rows (its first line names the columns)",
             Form::Sheet => "the sheet has no rows (its first row names the columns)",
-            Form::JsonLines { .. } | Form::Json { .. } => "there are no objects in it",
+            Form::JsonLines { .. } | Form::Json { .. } => "the table has no JSON objects",
             Form::Parquet => "the table has no rows",
         }
     }
 
-    /// Whether a row called `name` has this content. The first question reads the whole table.
+    /// Whether a row called `name` has this content. The first call reads the whole table.
     pub fn holds(&self, prefix: &str, name: &str, digest: Digest) -> bool {
         let all = || {
             self.documents(prefix)
@@ -272,7 +275,7 @@ impl Table {
 }
 
 impl Repeats {
-    /// Notes the `number`th row with an id that an earlier row has. A table is read more than once.
+    /// Records the `number`th row with a repeated id. A table is read more than once.
     fn note(&mut self, number: u64, id: String) {
         self.rows = self.rows.max(number);
         if self.examples.len() < EXAMPLES && !self.examples.contains(&id) {
@@ -285,7 +288,7 @@ fn stamp_of(path: &std::path::Path) -> Option<String> {
     super::file::stamp_of(path).map(|stamp| format!("{} {} {}", stamp.size, stamp.modified_ns, stamp.changed_ns))
 }
 
-/// A number for a name and a content.
+/// A hash of a name and a content.
 fn mark(name: &str, digest: Digest) -> u64 {
     let mut hash = blake3::Hasher::new();
     hash.update(&digest.0).update(name.as_bytes());
@@ -298,7 +301,7 @@ impl Form {
             return Ok(Self::Parquet);
         }
         if let Some(what) = not_text(sample) {
-            return Err(format!("this is {what}; rows come from CSV, TSV, JSON, Parquet or a workbook: save it as one of them"));
+            return Err(format!("this is {what}, not a table. Save it as CSV, TSV, JSON, Parquet or a workbook"));
         }
         let text = Text::of(file, sample).map_err(|e| e.to_string())?;
         let beginning = text.beginning(sample);
@@ -313,22 +316,22 @@ impl Form {
         let header = beginning.split(['\n', '\r']).next().unwrap_or_default();
         let outside_quotes = || header.split('"').step_by(2);
         let times = |delimiter: &u8| outside_quotes().flat_map(str::bytes).filter(|byte| byte == delimiter).count();
-        // Of equals the last one counts.
+        // If counts are equal, the last delimiter wins.
         let most = [b'|', b';', b'\t', b','].into_iter().max_by_key(times);
         Ok(Self::Delimited { text, delimiter: if by_name { b'\t' } else { most.unwrap_or(b',') } })
     }
 }
 
 impl Columns {
-    /// The id of a row, and what the row is called. An id that was there before gets a number behind it.
+    /// The id and the name of a row. The name of a repeated id gets a number appended.
     fn id_of(&self, fields: &Fields, number: u64, seen: &mut HashMap<u64, u32>) -> (String, String) {
-        // Numbers never repeat.
+        // Row numbers never repeat.
         let Some(column) = &self.id else { return (number.to_string(), number.to_string()) };
         let id = fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_id(value)).unwrap_or_default();
         let id = if id.is_empty() { format!("{UNNAMED}{number})") } else { id };
         let hash = |name: &str| mark(name, Digest([0; 32]));
         let mut name = id.clone();
-        // A name that is made up may be another row's id.
+        // A generated name may equal another row's id.
         while let Some(times) = seen.get(&hash(&name)).copied() {
             let times = if name == id { times + 1 } else { seen.get(&hash(&id)).copied().unwrap_or(times) + 1 };
             seen.insert(hash(&id), times);
@@ -372,7 +375,9 @@ fn stamp(size: u64, hash: &[u8; 32]) -> Stamp {
     Stamp { size, modified_ns: i64::from_le_bytes(parts[0]), changed_ns: i64::from_le_bytes(parts[1]) }
 }
 
-/// A value as an id. Programs that know no empty integer write a column of integers as `3.0`, and others put blanks around them.
+/// A value as an id.
+///
+/// Programs without nullable integers write integers as `3.0`, and others add blanks around them.
 fn as_id(value: &Value) -> String {
     let text = as_text(value);
     let whole = text.split_once('.').filter(|(_, fraction)| value.is_number() && fraction.bytes().all(|digit| digit == b'0'));

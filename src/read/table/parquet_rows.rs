@@ -16,7 +16,7 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
     let mut columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
-    // Found out by reading, it would be every row's failure.
+    // Checked here, because otherwise every row would fail.
     let codec = columns.find_map(|column| match column.compression() {
         Compression::BROTLI(_) => Some("Brotli"),
         Compression::LZO => Some("LZO"),
@@ -24,7 +24,7 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
     });
     if let Some(codec) = codec {
         return Err(format!(
-            "it is compressed with {codec}, which docmill does not read: write it with Zstandard, Snappy, GZIP or nothing"
+            "it is compressed with {codec}, which docmill does not read: write it with Zstandard, Snappy, GZIP or no compression"
         ));
     }
     let schema = reader.metadata().file_metadata().schema_descr().root_schema_ptr();
@@ -34,7 +34,7 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
         if ended {
             return None;
         }
-        // The library panics where it meets types that it does not know, and damage.
+        // The library panics on types that it does not support, and on damage.
         let row = catch_unwind(AssertUnwindSafe(|| {
             let fields = |row: Row| {
                 let columns = row.get_column_iter().zip(schema.get_fields());
@@ -44,19 +44,22 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
         }));
         let row = row.unwrap_or_else(|_| Some(Err("it is damaged, or has a type that docmill does not read".into())))?;
         ended = row.is_err();
-        Some(row.map_err(|what| format!("{what}; what follows it in the table is left out")))
+        Some(row.map_err(|what| format!("{what}. The rest of the table is not read")))
     })))
 }
 
-/// A value as people write it. The library has its own way, which panics at times that are no dates, takes times without a zone
-/// for numbers, gives other times a zone that nobody wrote, and shows digits that a short number does not have.
+/// A value in its usual notation.
+///
+/// The library's own conversion panics on times out of range, shows times without a zone as
+/// numbers, adds zones that the file does not have, and shows digits beyond the precision of a
+/// float.
 fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
     let logical = kind.and_then(|kind| kind.get_basic_info().logical_type_ref());
     match (field, logical) {
         (Field::Long(n) | Field::TimestampMicros(n) | Field::TimestampMillis(n), Some(LogicalType::Timestamp(written))) => {
             moment(*n, written.unit, written.is_adjusted_to_u_t_c)
         }
-        // Only the oldest form of a timestamp has no zone and does not say so.
+        // Only the oldest timestamp type (INT96) has no zone and no logical type.
         (Field::TimestampMillis(n), None) => moment(*n, TimeUnit::MILLIS, !kind.is_some_and(is_int96)),
         (Field::TimestampMicros(n), None) => moment(*n, TimeUnit::MICROS, true),
         (Field::Int(n), Some(LogicalType::Time(written))) => time_of_day(i64::from(*n), written.unit),
@@ -68,16 +71,16 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
             date.map_or_else(|_| (*days).into(), |date| date.strftime("%F").to_string().into())
         }
         (Field::Bytes(bytes), Some(LogicalType::Uuid)) if bytes.len() == 16 => uuid(bytes.data()),
-        // Older programs write texts so.
+        // Older programs write text as plain bytes.
         (Field::Bytes(bytes), _) => match std::str::from_utf8(bytes.data()) {
             Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => text.into(),
             _ => field.to_json_value(),
         },
-        // The library writes whole numbers with a point behind them.
+        // The library writes whole decimals with a trailing point.
         (Field::Decimal(_), _) => as_text(&field.to_json_value()).trim_end_matches('.').into(),
         (Field::Float(n), _) if !n.is_finite() => not_finite(f64::from(*n)),
         (Field::Double(n), _) if !n.is_finite() => not_finite(*n),
-        // Its own digits, and not those of a double.
+        // The float's digits, not those of the converted double.
         (Field::Float(n), _) => serde_json::from_str(&n.to_string()).unwrap_or_default(),
         (Field::Group(row), _) => {
             let kinds = kind.map_or(&[][..], |kind| inside(kind));
@@ -99,7 +102,7 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
     }
 }
 
-/// What is no number in JSON, in the words that programs write into JSON nevertheless.
+/// A number that JSON lacks, as the word that programs write into JSON.
 fn not_finite(number: f64) -> Value {
     let word = if number.is_nan() {
         "NaN"
@@ -111,7 +114,7 @@ fn not_finite(number: f64) -> Value {
     word.into()
 }
 
-/// The kinds of what is inside another one.
+/// The types of the fields of a group.
 fn inside(kind: &TypePtr) -> &[TypePtr] {
     if kind.is_group() { kind.get_fields() } else { &[] }
 }
@@ -120,7 +123,7 @@ fn is_int96(kind: &TypePtr) -> bool {
     !kind.is_group() && kind.get_physical_type() == PhysicalType::INT96
 }
 
-/// The moment, with the zone if it is one of UTC, or the number if there is no such moment.
+/// The timestamp, with the zone if it is UTC; the number if out of range.
 fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
     let (time, form) = match unit {
         TimeUnit::MILLIS => (Timestamp::from_millisecond(number), "%F %T%.3f"),
@@ -131,7 +134,7 @@ fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
     time.map_or_else(|_| number.into(), |time| format!("{}{zone}", time.strftime(form)).into())
 }
 
-/// The time of day, or the number if no day has it.
+/// The time of day, or the number if it is out of range.
 fn time_of_day(number: i64, unit: TimeUnit) -> Value {
     let (a_second, digits) = match unit {
         TimeUnit::MILLIS => (1_000, 3),

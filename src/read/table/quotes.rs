@@ -1,55 +1,56 @@
-//! Quotes of a CSV table that are missing, or one too many.
+//! Detects missing and surplus quotes of a CSV table.
 //!
-//! The reader of rows takes any text, so a quote that nobody closes would silently have all that follows it in one field: up to
-//! the end, or up to the next quote that was to open one. Here such a row is taken out of the stream, up to the end of the line
-//! with the quote, and what follows is read as rows of its own.
+//! The CSV reader accepts any text. An unclosed quote would silently put the following rows into
+//! one field, up to the end of the file or to the next quote. This filter removes such a row from
+//! the stream, up to the end of the line with the quote. The following lines are read as rows.
 //!
-//! Promises: a fault costs its row and no other; a line that says nothing stands in its place, so rows keep their order; it is known on
-//! which line of the table each row begins, whatever ends lines; memory is that of the largest row.
+//! A fault loses only its row. A placeholder line takes the row's place, so rows keep their order.
+//! The line on which each row begins is known for all line endings. Memory is that of the largest
+//! row.
 
 use super::MAX_ROW_BYTES;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-/// Stands for a row that was taken out.
+/// Replaces a removed row.
 const PLACEHOLDER: &[u8] = b"!\n";
-/// Bytes that are read at a time.
+/// Bytes per read.
 const CHUNK: usize = 1 << 16;
-/// Bytes that may be looked at again before a quote has to be closed within [`NEAR`].
+/// Bytes that may be scanned again before a quote must be closed within [`NEAR`] bytes.
 const PATIENCE: u64 = 1 << 28;
 const NEAR: usize = 1 << 16;
 
-/// Gives the reader of rows the records of a table, without those whose quotes are wrong.
+/// Passes the records of a table to the CSV reader, without those with wrong quotes.
 pub(super) struct Records<R> {
     inner: R,
     delimiter: u8,
     ended: bool,
-    /// What was read and not passed on: whole records up to `whole`, and the beginning of another one.
+    /// Bytes not passed on yet: complete records up to `whole`, and the beginning of another one.
     pending: Vec<u8>,
     whole: usize,
     scanned: usize,
     at: At,
-    /// The line of the byte that is looked at next, and of the first byte of its record.
+    /// The line of the next byte to scan, and of the first byte of its record.
     line: u64,
     record_line: u64,
-    /// Whether the last byte was a `\r`, which a `\n` may follow that ends the same line.
+    /// Whether the last byte was `\r`. A following `\n` ends the same line.
     after_return: bool,
-    /// Where the last quote opened.
+    /// Where the last opening quote is.
     quote: usize,
     quote_line: u64,
-    /// Bytes that were passed on, and whole records on their way.
+    /// Bytes passed on, complete records to pass on, and how much of them is passed on.
     passed: u64,
     ready: Vec<u8>,
     given: usize,
-    /// The rest of a line that is too long goes nowhere.
+    /// Whether the rest of a line that is too long is skipped.
     skipping: bool,
     again: u64,
     faults: VecDeque<Fault>,
-    /// Where records begin that were passed on, and on which line.
+    /// Where the passed records begin, and on which line.
     lines: VecDeque<(u64, u64)>,
 }
 
-/// A row that was taken out.
+/// A removed row.
 #[derive(Debug)]
 pub(super) struct Fault {
     /// Where its placeholder begins.
@@ -58,13 +59,13 @@ pub(super) struct Fault {
     pub what: String,
 }
 
-/// Where in a row the last byte was.
+/// The state of the scanner after the last byte.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
     Start,
     Bare,
     Quoted,
-    /// Behind a quote that ends the field, unless it is the first of two.
+    /// After a closing quote, which may also be the first of a doubled quote.
     Closed,
 }
 
@@ -93,22 +94,22 @@ impl<R> Records<R> {
         }
     }
 
-    /// The line on which the record begins that was read last and ends at this byte.
+    /// The line on which the last record read begins, which ends at byte `end`.
     pub fn line_before(&mut self, end: u64) -> u64 {
         let mut line = 0;
-        // Of empty lines before it nothing is passed on.
+        // Empty lines before it are not passed on.
         while let Some((_, begin)) = self.lines.pop_front_if(|(at, _)| *at < end) {
             line = begin;
         }
         line
     }
 
-    /// What is wrong with the record that was read last and ends at this byte, if it stands for one that was taken out.
+    /// What is wrong with the last record read, which ends at byte `end`, if it is a placeholder.
     pub fn fault_before(&mut self, end: u64) -> Option<Fault> {
         self.faults.pop_front_if(|fault| fault.at < end)
     }
 
-    /// Looks at what is pending, by the same rules as those of the reader of rows, which is as lenient.
+    /// Scans the pending bytes by the same lenient rules as the CSV reader.
     fn scan(&mut self) {
         while let Some(byte) = self.pending.get(self.scanned).copied() {
             self.at = match (self.at, byte) {
@@ -120,7 +121,7 @@ impl<R> Records<R> {
                     (self.quote, self.quote_line) = (self.scanned, self.line);
                     At::Quoted
                 }
-                // In one line that is sloppy, and clear: `"12" monitor`.
+                // On one line this is sloppy but unambiguous: `"12" monitor`.
                 (At::Closed, _) if self.line > self.quote_line => {
                     let what = format!("goes on to line {}, where text follows its end: is a quote missing between them?", self.line);
                     self.take_out(&what, self.line);
@@ -141,12 +142,14 @@ impl<R> Records<R> {
         }
     }
 
-    /// Notes where the record is that ends here.
+    /// Records the position of the record that ends here.
     fn record_passes(&mut self) {
         self.lines.push_back((self.passed + self.whole as u64, self.record_line));
     }
 
-    /// Takes the record out whose quote is wrong, up to the end of the line with the quote. Up to line `to` there may be more of it.
+    /// Removes the record with the wrong quote, up to the end of the line with the quote.
+    ///
+    /// Lines up to `to` may be affected.
     fn take_out(&mut self, what: &str, to: u64) {
         let rest = &self.pending[self.quote..];
         let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(rest.len(), |at| {
@@ -155,13 +158,13 @@ impl<R> Records<R> {
         });
         let line = self.quote_line;
         let what = format!(
-            "the quote that opens on line {line} {what} This row is left out, and what follows line {line} is read as rows of its own: lines {line} to {to} may be affected"
+            "the quote that opens on line {line} {what} This row is not read. The lines after line {line} are read as rows: lines {line} to {to} may be affected"
         );
         self.again += self.scanned as u64;
         self.replace(self.quote + end, self.quote_line + 1, what);
     }
 
-    /// Puts the placeholder in the place of the record that ends before `end`.
+    /// Replaces the record that ends before `end` by the placeholder.
     fn replace(&mut self, end: usize, next_line: u64, what: String) {
         let at = self.passed + self.whole as u64;
         self.record_passes();
@@ -174,7 +177,7 @@ impl<R> Records<R> {
         (self.line, self.record_line) = (next_line, next_line);
     }
 
-    /// A record that is too long: because of its quote, or by itself.
+    /// Removes a record that is too long, because of its quote or by itself.
     fn too_long(&mut self) {
         let limit = format!("{} MB", MAX_ROW_BYTES / 1_000_000);
         if self.at == At::Quoted {
@@ -185,7 +188,7 @@ impl<R> Records<R> {
         self.skipping = true;
     }
 
-    /// How long a record may be.
+    /// The maximum length of a record.
     fn most(&self) -> usize {
         let far = usize::try_from(MAX_ROW_BYTES).unwrap_or(usize::MAX);
         if self.at == At::Quoted && self.again > PATIENCE { NEAR } else { far }
@@ -193,7 +196,7 @@ impl<R> Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    /// Makes whole records ready, or finds that there are no more.
+    /// Makes complete records ready; none are ready at the end of the table.
     fn fill(&mut self) -> io::Result<()> {
         loop {
             self.scan();

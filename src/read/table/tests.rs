@@ -33,7 +33,7 @@ fn texts(rows: &[(&str, &str)]) -> Read {
 }
 
 #[test]
-fn tables_are_what_their_beginning_says() {
+fn the_beginning_decides_the_format_of_a_table() {
     let wanted = Ok(texts(&[("t#1", "a, b"), ("t#2", "c\nd")]));
     for (name, content) in [
         ("t.csv", "id,body\n1,\"a, b\"\n2,\"c\nd\"\n"),
@@ -60,7 +60,7 @@ fn parquet(columns: &str, fill: impl FnOnce(&mut SerializedRowGroupWriter<'_, &m
 }
 
 #[test]
-fn values_of_parquet_files_are_written_as_people_do() {
+fn parquet_values_have_their_usual_notation() {
     let columns =
         "REQUIRED INT64 n (TIMESTAMP(NANOS,true)); REQUIRED INT64 u (TIMESTAMP(MICROS,true)); REQUIRED FLOAT f; REQUIRED DOUBLE d;";
     let file = parquet(columns, |group| {
@@ -81,7 +81,7 @@ fn values_of_parquet_files_are_written_as_people_do() {
     assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", one), ("t#2", other)])));
 }
 
-/// The text of the only row of a Parquet file with one number in it.
+/// The text of the only row of a Parquet file with one number.
 fn of_number(column: &str, number: i64) -> String {
     let file = parquet(column, |group| {
         let mut column = group.next_column().unwrap().unwrap();
@@ -92,7 +92,7 @@ fn of_number(column: &str, number: i64) -> String {
 }
 
 #[test]
-fn a_time_has_a_zone_only_where_the_file_gives_it_one() {
+fn a_time_has_a_zone_only_if_the_file_has_one() {
     for (column, number, text) in [
         ("TIMESTAMP(MILLIS,false)", 1_500_000_000_123, "2017-07-14 02:40:00.123"),
         ("TIMESTAMP(MICROS,false)", 1_500_000_000_123_456, "2017-07-14 02:40:00.123456"),
@@ -118,7 +118,7 @@ fn a_time_has_a_zone_only_where_the_file_gives_it_one() {
 }
 
 #[test]
-fn json_is_read_as_lines_as_an_array_and_over_several_lines() {
+fn json_may_be_lines_an_array_or_multi_line_objects() {
     let wanted = Ok(texts(&[("t#1", "a"), ("t#2", "12345678901234567890123"), ("t#3", "NaN")]));
     let rows_of = |text: &str| rows("t.json", text.as_bytes(), &text_of("body"));
     let [one, two, three] = [r#"{"body": "a", "b": "}],"}"#, r#"{"body": 12345678901234567890123}"#, r#"{"body": NaN}"#];
@@ -140,7 +140,7 @@ fn json_is_read_as_lines_as_an_array_and_over_several_lines() {
 }
 
 #[test]
-fn a_parquet_file_that_cannot_be_unpacked_is_told_at_once() {
+fn an_unsupported_parquet_codec_is_refused_at_once() {
     // Written by pyarrow with compression="brotli".
     let file = "UEFSMRUAFRYVHiwVAhUAFQYVBhwAAAAbCgAApAECBPCGQAE0rHAVBBksNQAYBnNjaGVtYRUCABUMJQIYBGJvZHklAEwcAAAAFgIZHBkcJgAcFQwZJQYAGRgEYm9keRUIFgIWPBZEJghJHBUAFQAVAgA8FgIZBhkmAAIAAAAWPBYCJggWRAAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAiAAAAFBBUjE=";
     let error = rows("t", &STANDARD.decode(file).unwrap(), &text_of("body")).unwrap_err();
@@ -163,7 +163,7 @@ fn rows_of_parquet_files_are_rows() {
 }
 
 #[test]
-fn names_are_ids_and_no_two_are_the_same() {
+fn names_are_ids_and_unique() {
     let columns = Columns { id: Some("id".into()), ..text_of("body") };
     let table = "id,body\nx,1\ny,2\nx,3\n,4\nx,5\n";
     assert_eq!(
@@ -177,14 +177,14 @@ fn names_are_ids_and_no_two_are_the_same() {
 }
 
 #[test]
-fn what_is_wrong_with_a_table_is_said() {
+fn errors_say_what_is_wrong_with_a_table() {
     for (content, columns, part) in [
         ("", Columns::default(), "is empty"),
         ("a,b\n1,2\n", text_of("c"), "has no column \"c\"; it has: a, b"),
-        ("a,a\n1,2\n", Columns::default(), "column 2 is called \"a\", as another one is"),
+        ("a,a\n1,2\n", Columns::default(), "column 2 is called \"a\", like another column"),
         ("{\"a\": 1}\n", text_of("b"), "has no column \"b\"; it has: a"),
         ("a,b\n1\n1,2\n", text_of("c"), "has no column \"c\"; it has: a, b"),
-        ("sep=;\na;b\n1;2\n", Columns::default(), "its first line, sep=, is there for Excel"),
+        ("sep=;\na;b\n1;2\n", Columns::default(), "its first line, sep=, is for Excel"),
         ("a,b\r1;;;,2\r", text_of("c"), "it has: a, b"),
         ("\"a;b;c\",,d,\n1,2,3,4\n", text_of("x"), "it has: a;b;c, column_2, d, column_4"),
     ] {
@@ -192,12 +192,12 @@ fn what_is_wrong_with_a_table_is_said() {
         assert!(error.contains(part), "{error}");
     }
     let read = rows("t.csv", b"a,b\n1,2\n1,2,3\n5,6\n", &text_of("b")).unwrap();
-    assert!(read[1].1.as_ref().is_err_and(|why| why.contains("it has 3 fields (line 3), and the table has 2 columns")), "{read:?}");
+    assert!(read[1].1.as_ref().is_err_and(|why| why.contains("it has 3 fields (line 3), but the table has 2 columns")), "{read:?}");
     assert_eq!(read[2], ("t#3".to_owned(), Ok("6".to_owned())));
 }
 
 #[test]
-fn a_row_that_is_too_long_costs_itself_alone() {
+fn a_row_that_is_too_long_loses_only_itself() {
     let long = "x".repeat(17_000_000);
     let endless = format!("a,b\n1,\"{}\n{}", "y".repeat(9_000_000), format!("7,{}\n", "z".repeat(1000)).repeat(10_000));
     let read = rows("t.csv", endless.as_bytes(), &text_of("b")).unwrap();
@@ -208,14 +208,14 @@ fn a_row_that_is_too_long_costs_itself_alone() {
     assert!(fine == [false, true, false] && read[0].1.as_ref().is_err_and(|why| why.contains("line 2 is longer than 16 MB")), "{fine:?}");
 }
 
-/// What is wrong with the rows of a CSV table, by their numbers.
+/// The faults of a CSV table by row number.
 fn faults(table: &str) -> Vec<(usize, String)> {
     let read = rows("t.csv", table.as_bytes(), &text_of("body")).unwrap();
     read.into_iter().enumerate().filter_map(|(at, (_, row))| Some((at + 1, row.err()?))).collect()
 }
 
 #[test]
-fn a_quote_that_nobody_closes_swallows_no_row_unseen() {
+fn an_unclosed_quote_never_hides_other_rows() {
     let sound = "id,body\n1,\"two\nlines, and \"\"quoted\"\"\"\n2,12\" screen\n3,\"12\" screen\n4,\"\"\n5,\"x\"";
     for table in [sound.to_owned(), format!("\u{feff}{sound}\r\n"), sound.replace('\n', "\r")] {
         assert_eq!(faults(&table), [], "{table:?}");
@@ -240,8 +240,8 @@ fn a_quote_that_nobody_closes_swallows_no_row_unseen() {
 }
 
 #[test]
-fn a_row_is_named_by_its_line_whatever_ends_lines() {
-    // An empty line, two lines of a field, a quote that is not closed, and three rows with one field too many.
+fn faults_name_the_right_line_for_all_line_endings() {
+    // An empty line, a two-line field, an unclosed quote, and three rows with a surplus field.
     let table = "id,body\n\n1,a,x\n2,\"b\nb\"\n3,c,x\n4,\"d\n5,e,x\n\n6,f,x";
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     for line_end in ["\n", "\r\n", "\r"] {
@@ -255,49 +255,49 @@ fn a_row_is_named_by_its_line_whatever_ends_lines() {
             }
         }
     }
-    // The same where what is passed on at a time ends between rows.
+    // The same if a buffer ends between rows.
     let many = "1,a\r\n".repeat(100_000);
     let read = rows("t.csv", format!("id,body\r\n{many}2,b,x\r\n").as_bytes(), &text_of("body")).unwrap();
     assert!(read[100_000].1.as_ref().is_err_and(|why| why.contains("(line 100002)")), "{:?}", read[100_000]);
 }
 
 #[test]
-fn what_is_in_no_encoding_is_told_and_what_is_in_another_one_is_read() {
+fn other_encodings_are_read_and_undecodable_rows_fail() {
     let read = |table: &[u8]| {
         let rows = rows("t.csv", table, &text_of("body")).unwrap();
         rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>()
     };
     let of = |text: &str| Ok(text.to_owned());
-    // One bad byte among sound UTF-8.
+    // One bad byte within valid UTF-8.
     let found = read(b"id,body\n1,gr\xC3\xBC\xC3\x9Fe\n2,caf\xE9\n3,stra\xC3\x9Fe\n");
     assert_eq!((&found[0], &found[2]), (&of("grüße"), &of("straße")));
     assert!(found[1].as_ref().is_err_and(|why| why.contains("t: column \"body\" (line 3): the byte E9 is not UTF-8")), "{found:?}");
-    // As many bad bytes as good ones are still a table of UTF-8 with bad bytes in it.
+    // With as many bad as good characters, the table still counts as UTF-8.
     let found = read(b"id,body\n1,gr\xC3\xBCn\n2,caf\xE9\n");
     assert!(found[0] == of("grün") && found[1].is_err(), "{found:?}");
     let mixed = [&b"id,body\n"[..], &b"1,caf\xE9 th\xE9\n".repeat(9), b"2,gr\xC3\xBCn caf\xE9\n"].concat();
     assert!(read(&mixed)[9].as_ref().is_err_and(|why| why.contains("a part of it is UTF-8")), "{:?}", read(&mixed)[9]);
-    // A text that is ASCII for a long time, and then is not.
+    // A long ASCII beginning before other characters.
     let ascii = "1,plain\n".repeat(50_000);
     for late in [&b"2,caf\xE9\n"[..], "2,café\n".as_bytes()] {
         assert_eq!(read(&[b"id,body\n", ascii.as_bytes(), late].concat()).last(), Some(&of("café")));
     }
-    // A row of UTF-8 in a table that is not.
+    // A row of UTF-8 in a table of another encoding.
     assert_eq!(read(b"id,body\n1,caf\xE9\n2,th\xE9\n3,caf\xC3\xA9\n"), [of("café"), of("thé"), of("café")]);
-    // Characters of two bytes, of which the second one may look like a delimiter.
+    // Two-byte characters whose second byte may equal a delimiter.
     let (japanese, _, _) = encoding_rs::SHIFT_JIS.encode("id,body\n1,表示ソフト、日本語のテキストです。\n2,能力とデータ\n");
     assert_eq!(read(&japanese), [of("表示ソフト、日本語のテキストです。"), of("能力とデータ")]);
     let much: Vec<u8> = japanese.split_inclusive(|byte| *byte == b'\n').skip(1).cycle().take(20_000).collect::<Vec<_>>().concat();
     let damaged = read(&[b"id,body\n", &*much, b"3,\x82\xFF\n"].concat());
     assert!(damaged[20_000].as_ref().is_err_and(|why| why.contains("mean nothing in shift_jis")), "{:?}", damaged[20_000]);
     assert!(damaged[..20_000].iter().all(Result::is_ok));
-    // What Windows writes into pipes.
+    // The encoding that Windows writes into pipes.
     let wide: Vec<u8> = "\u{feff}{\"body\": \"中文\"}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(read(&wide), [of("中文")]);
 }
 
 #[test]
-fn a_row_is_known_by_what_can_reach_a_model_and_looks_like_all_of_it() {
+fn the_digest_covers_what_a_model_sees_and_the_stamp_covers_the_whole_row() {
     let row = |used: Option<Vec<String>>, table: &str| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.csv");
