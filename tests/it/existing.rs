@@ -274,7 +274,7 @@ fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written()
         .says(&["table four.csv has other columns than three.csv: its rows stand beside", "1 row: 0 replaced, 0 unchanged, 1 new"]);
     // Repeated ids.
     workspace.write("five.csv", "id,body\n1,docid:a5\n1,docid:a6\n2,docid:b5\n1,docid:a7\n");
-    let says = "table five.csv: 2 rows have an id that an earlier row has (1): each row is asked about, the second is called 1~2";
+    let says = "table five.csv: 2 rows have an id that an earlier row has (1): each row is its own document, the second is called 1~2";
     let five = add("five.csv").says(&[says]);
     assert_eq!(documents(&five)[..2], ["five.csv#1", "five.csv#2"]);
     assert_eq!(server.requests(), 12);

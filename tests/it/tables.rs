@@ -113,7 +113,7 @@ fn a_row_that_cannot_be_read_costs_nothing_but_itself() {
     let csv = workspace.run_on(args, "").exits(3).csv("echo");
     assert_eq!(csv.column("document"), ["t.csv#1", "t.csv#2", "t.csv#3", "t.csv#4", "u.jsonl#1", "u.jsonl#2", "u.jsonl#3"]);
     assert_eq!(csv.column("failure_code"), ["", "undecodable", "empty", "", "", "undecodable", ""]);
-    assert!(csv.rows[1]["failure_message"].contains("it has 3 fields (line 3), and the table has 2 columns"), "{:?}", csv.rows[1]);
+    assert!(csv.rows[1]["failure_message"].contains("it has 3 fields (line 3), but the table has 2 columns"), "{:?}", csv.rows[1]);
     let wrong = ["--job", "echo.toml", "--rows", "t.csv", "--text-column", "text"];
     workspace.run_on(wrong, "").exits(2).says(&["table t.csv has no column \"text\"; it has: id, body"]);
 }
@@ -142,7 +142,7 @@ fn tables_are_read_in_their_encodings_and_from_standard_input() {
     let named = ["twice.csv#a", "twice.csv#a~2", "twice.csv#a~2~2", "twice.csv#(row 4)", "twice.csv#(row 4)~2"];
     assert_eq!(twice.column("document"), named, "each once, and none has another's name");
     workspace.doc("book.csv", b"PK\x03\x04\x14\0\0\0\0\0");
-    workspace.run_on(["--rows", "docs/book.csv"], "").exits(2).says(&["this is ZIP archive; rows come from CSV"]);
+    workspace.run_on(["--rows", "docs/book.csv"], "").exits(2).says(&["this is ZIP archive, not a table. Save it as CSV"]);
     assert_eq!((csv.column("document"), csv.column("failure_code")), (vec!["docs/x y.txt", "docs/none.txt"], vec!["", "unreadable"]));
 }
 
@@ -341,8 +341,8 @@ fn rows_of_a_workbook_are_documents() {
     let csv = orders.csv("echo");
     assert_eq!(csv.column("document"), ["book.xlsx#a1", "book.xlsx#a2"]);
     assert_eq!((csv.column("said"), csv.column("price")), (vec!["said of docid:one", "said of docid:two"], vec!["12.5", "0.1"]));
-    orders.says(&["book.xlsx: rows of sheet Orders; the others are Old orders: --rows 'book.xlsx#Old orders' takes one of them"]);
-    let old = run("book.xlsx#Old orders", &[]).exits(0).says_nothing_of("the others are");
+    orders.says(&["book.xlsx: only sheet Orders is read. The others are Old orders: --rows 'book.xlsx#Old orders' reads one of them"]);
+    let old = run("book.xlsx#Old orders", &[]).exits(0).says_nothing_of("The others are");
     assert_eq!(old.csv("echo").column("document"), ["book.xlsx#Old orders#b1"]);
     assert_eq!(run("renamed.csv", &[]).exits(0).csv("echo").column("said").len(), 2);
     workspace.docmill(["verify"]).exits(0);
