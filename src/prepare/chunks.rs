@@ -1,36 +1,36 @@
-//! A text in chunks of so many tokens, for models that see one of them alone.
+//! Splits a text into chunks of a maximum number of tokens.
 //!
-//! Promises: chunks are the text, one behind the other; a border is that of a section if there is one where it is needed,
-//! else of a paragraph, a row, a sentence, a word; a heading goes with what it is about; what goes on with a table says of
-//! which: its sheet or section, and its head.
+//! The chunks in order are the text. A chunk ends at a section if possible, else at a paragraph, a
+//! row, a sentence or a word. A heading stays with the text that follows it. A chunk that continues
+//! a table begins with the table's section heading and header.
 
 use super::tokens;
 use std::ops::Range;
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
 
-/// The head of a table may take this part of a chunk, or it is not repeated.
+/// A table header of more than this share of a chunk is not repeated.
 const HEAD_SHARE: u64 = 4;
-/// A line with so many tabs, right below a heading, is the head of a sheet that is too wide for a Markdown table.
+/// A line with this many tabs below a heading is the header of a sheet too wide for Markdown.
 const TABS: usize = 10;
 
-/// A text in chunks of at most `limit` tokens.
+/// Splits a text into chunks of at most `limit` tokens.
 pub(super) fn chunks(text: &str, limit: u64) -> Vec<String> {
     let tables: Vec<Table> = tables(text).into_iter().filter(|table| tokens::exact(&table.context(text)) <= limit / HEAD_SHARE).collect();
     let most = tables.iter().map(|table| tokens::exact(&table.context(text)) + 1).max().unwrap_or(0);
-    let told = |chunk: Range<usize>| {
+    let with_context = |chunk: Range<usize>| {
         let table = &tables[..tables.partition_point(|table| table.rows.start <= chunk.start)];
         let context = table.last().filter(|table| table.rows.contains(&chunk.start)).map(|table| table.context(text));
         context.unwrap_or_default() + &text[chunk]
     };
-    ranges(text, limit - most).into_iter().map(told).collect()
+    ranges(text, limit - most).into_iter().map(with_context).collect()
 }
 
-/// Where the chunks are.
+/// The byte ranges of the chunks, without repeated headers.
 fn ranges(text: &str, limit: u64) -> Vec<Range<usize>> {
-    // What readers of documents make is Markdown, and so is much plain text.
+    // Document readers write Markdown, and much plain text is Markdown as well.
     let markdown = text.lines().any(|line| line.starts_with('#'));
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    // Headings that a chunk ended with.
+    // Headings at the end of the previous chunk, which move to the next one.
     let mut headings = 0..0;
     for chunk in bare(text, limit, markdown) {
         let from = if headings.is_empty() { chunk.start } else { headings.start };
@@ -56,8 +56,10 @@ fn ranges(text: &str, limit: u64) -> Vec<Range<usize>> {
     ranges.into_iter().flat_map(|range| within(text, range, limit)).collect()
 }
 
-/// A chunk in pieces that fit. The splitter takes it that a longer text never has fewer tokens than its beginning; words of rare
-/// letters have.
+/// Splits a chunk that is still too long.
+///
+/// The splitter assumes that a text never has fewer tokens than its beginning. Words of rare
+/// letters may.
 fn within(text: &str, chunk: Range<usize>, limit: u64) -> Vec<Range<usize>> {
     let (mut pieces, mut from) = (Vec::new(), chunk.start);
     while tokens::exact(&text[from..chunk.end]) > limit {
@@ -77,7 +79,7 @@ fn within(text: &str, chunk: Range<usize>, limit: u64) -> Vec<Range<usize>> {
     pieces
 }
 
-/// Chunks as they fit.
+/// Splits a text with the splitter library.
 fn bare(text: &str, limit: u64, markdown: bool) -> Vec<Range<usize>> {
     let config = ChunkConfig::new(usize::try_from(limit).unwrap_or(usize::MAX).max(1)).with_sizer(Tokens).with_trim(false);
     let range = |(at, chunk): (usize, &str)| at..at + chunk.len();
@@ -96,7 +98,7 @@ impl ChunkSizer for Tokens {
     }
 }
 
-/// How many bytes the headings at the end of a text take, with the empty lines among them.
+/// Bytes that headings at the end of a text take, with the empty lines among them.
 fn closing_headings(text: &str) -> usize {
     let (mut seen, mut headings) = (0, 0);
     for line in text.split_inclusive('\n').rev() {
@@ -110,7 +112,7 @@ fn closing_headings(text: &str) -> usize {
     headings
 }
 
-/// `## Costs`, `[page 3]`.
+/// Whether the line is a heading: `## Costs`, `[page 3]`.
 fn is_heading(line: &str) -> bool {
     let line = line.trim_end();
     line.starts_with('#') && line.trim_start_matches('#').starts_with(' ') || line.starts_with("[page ") && line.ends_with(']')
@@ -124,7 +126,7 @@ struct Table {
 }
 
 impl Table {
-    /// What a chunk from the middle of it begins with.
+    /// The heading and header, with which a chunk from the middle of the table begins.
     fn context(&self, text: &str) -> String {
         let heading = text[self.heading.clone()].trim_end();
         format!("{heading}{}{}", if heading.is_empty() { "" } else { "\n\n" }, &text[self.head.clone()])
@@ -163,7 +165,7 @@ fn tables(text: &str) -> Vec<Table> {
     tables
 }
 
-/// `| --- | --- |`.
+/// Whether the line is the rule below a header: `| --- | --- |`.
 fn is_rule(line: &str) -> bool {
     line.contains("--") && line.trim_end().chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
 }
@@ -173,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_on_with_a_table_says_of_which() {
+    fn a_chunk_that_continues_a_table_begins_with_its_header() {
         let rows: String = (0..60).map(|n| format!("| {n} | value of {n} |\n")).collect();
         let text = format!("Before it.\n\n## Costs\n\n| Item | Sum |\n| --- | --- |\n{rows}\n## Other\n\nBehind it.\n");
         let parts = chunks(&text, 80);
@@ -185,12 +187,12 @@ mod tests {
             assert_eq!(part.contains("value of"), part.contains(head), "{part}");
         }
         assert_eq!(parts.iter().map(|part| part.matches("value of").count()).sum::<usize>(), 60);
-        // A head that would fill the parts is not repeated.
+        // A header that would fill the chunks is not repeated.
         assert_eq!(chunks(&text, 20).concat(), text);
     }
 
     #[test]
-    fn words_whose_beginning_has_more_tokens_than_they_have_fit_as_well() {
+    fn words_with_fewer_tokens_than_their_beginning_also_fit() {
         for (text, limit) in [("äuädägä.ueä.a# a a.ä.äbbdäää.", 9), ("äääääääää.ä", 3), ("漢字。", 1)] {
             let parts = chunks(text, limit);
             assert_eq!(parts.concat(), text);
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_sheets_repeat_their_first_line() {
+    fn chunks_of_wide_sheets_repeat_the_first_line() {
         let line = |name: &str| (0..12).map(|n| format!("{name}{n}\t")).collect::<String>() + "\n";
         let text = format!("## Wide\n\n{}{}", line("column"), line("x").repeat(20));
         let parts = chunks(&text, 200);
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn headings_stay_with_what_they_are_about() {
+    fn headings_stay_with_the_text_that_follows() {
         let words = "Some words that say something about it. ".repeat(12);
         let sections: String = (1..6).map(|n| format!("# Section {n}\n\n## Of it\n\n{words}\n\n")).collect();
         let pages: String = (1..6).map(|n| format!("[page {n}]\n{words}\n\n")).collect();

@@ -1,28 +1,28 @@
-//! How one kind of model counts an image, and how its provider shrinks one that is too large.
+//! How a model family counts the tokens of an image, and how its provider shrinks one.
 //!
-//! Promises: no image counts 0; a size that the provider has shrunk is not shrunk again.
+//! No image counts 0 tokens. A size that the provider has shrunk is not shrunk again.
 
 use serde::{Deserialize, Serialize};
 
-/// A rule that gives the tokens of an image. `images.toml` says what the fields mean.
+/// A rule for the tokens of an image. `images.toml` explains the fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of the table, which explains them")]
 pub enum Count {
-    /// Padded squares, as Anthropic counts.
+    /// Squares of a padded image, as Anthropic counts.
     Padded { side: u32, edge: u32, most: u32 },
     /// Squares within a budget.
     Patches { side: u32, edge: u32, most: u32, percent: u32, extra: u32 },
-    /// Large tiles, each of the same price.
+    /// Large tiles with a fixed price each.
     Tiles { base: u32, each: u32, side: u32, most: u32, edge: u32, short: u32 },
-    /// Squares, and a token at the end of each row.
+    /// Squares, and one token at the end of each row.
     Rows { side: u32, edge: u32 },
-    /// The same for all images.
+    /// The same number for all images.
     Fixed { tokens: u32 },
 }
 
 impl Count {
-    /// Tokens of an image of this size, after the provider's own shrinking.
+    /// Tokens of an image of this size, after shrinking by the provider.
     pub fn tokens(&self, width: u32, height: u32) -> u64 {
         let (width, height) = self.shrunk(width, height);
         match *self {
@@ -47,7 +47,7 @@ impl Count {
         }
     }
 
-    /// The size at which the model sees an image of this size.
+    /// The size to which the provider shrinks an image of this size.
     pub(super) fn shrunk(&self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (width.max(1), height.max(1));
         match *self {
@@ -65,7 +65,7 @@ impl Count {
         }
     }
 
-    /// Whether the provider leaves an image of this size as it is.
+    /// Whether the provider does not shrink an image of this size.
     pub(super) fn keeps(&self, width: u32, height: u32) -> bool {
         match *self {
             Self::Padded { side, edge, most } => {
@@ -76,7 +76,7 @@ impl Count {
         }
     }
 
-    /// Whether the provider's own shrinking already leaves as few pixels as are useful.
+    /// Whether the provider's shrinking already limits the pixels to a useful number.
     pub(super) fn limits_area(&self) -> bool {
         match *self {
             Self::Padded { .. } => true,
@@ -91,13 +91,14 @@ fn grid(width: u32, height: u32, side: u32) -> (u64, u64) {
     (u64::from(width.div_ceil(side)), u64::from(height.div_ceil(side)))
 }
 
-/// The largest size of the same aspect whose long side is at most `edge`; 0 is any.
+/// The largest size of the same aspect with a long side of at most `edge`; 0 = no limit.
 pub(super) fn within_edge(width: u32, height: u32, edge: u32) -> (u32, u32) {
     if edge == 0 || width.max(height) <= edge { (width, height) } else { scaled(width, height, edge) }
 }
 
-/// The size of the same aspect whose short side is at most `short`; 0 is any. The long side is rounded down, so that it does not
-/// reach into another tile.
+/// The size of the same aspect with a short side of at most `short`; 0 = no limit.
+///
+/// The long side is rounded down, so that it does not reach into another tile.
 fn within_short_side(width: u32, height: u32, short: u32) -> (u32, u32) {
     if short == 0 || width.min(height) <= short {
         return (width, height);
@@ -106,7 +107,7 @@ fn within_short_side(width: u32, height: u32, short: u32) -> (u32, u32) {
     if width >= height { (long(width, height), short) } else { (short, long(height, width)) }
 }
 
-/// The largest size of the same aspect that `fits`, found by binary search over the long side.
+/// The largest size of the same aspect that `fits`, by binary search over the long side.
 pub(super) fn largest(width: u32, height: u32, fits: impl Fn(u32, u32) -> bool) -> (u32, u32) {
     if fits(width, height) {
         return (width, height);
@@ -124,12 +125,14 @@ pub(super) fn largest(width: u32, height: u32, fits: impl Fn(u32, u32) -> bool) 
     scaled(width, height, fitting)
 }
 
-/// The size with this long side and the same aspect; the short side is rounded half to even, as Anthropic does.
+/// The size of the same aspect with this long side.
+///
+/// The short side is rounded half to even, as Anthropic does.
 fn scaled(width: u32, height: u32, long: u32) -> (u32, u32) {
     if width >= height { (long, ratio_half_even(height, long, width).max(1)) } else { (ratio_half_even(width, long, height).max(1), long) }
 }
 
-/// `side * long / of`, rounded half to even, without the detour through floats.
+/// `side * long / of`, rounded half to even, in integers.
 fn ratio_half_even(side: u32, long: u32, of: u32) -> u32 {
     let (product, of) = (u64::from(side) * u64::from(long), u64::from(of));
     let (whole, rest) = (product / of, product % of);

@@ -1,10 +1,11 @@
-//! Encoded image -> pixels, within limits.
+//! Decodes an image file into pixels, within limits.
 //!
-//! Promises: the number of pixels is checked against the header before any pixel memory is allocated; decoded
-//! pixels end up as 8-bit grey or 8-bit RGB without transparency; a file that was cut off is refused even where the
-//! decoder would have filled the rest with grey; messages say what the file is and what is wrong with it.
+//! The number of pixels is checked against the header before pixel memory is allocated.
+//! [`flattened`] pixels are 8-bit grey or 8-bit RGB without transparency. A truncated JPEG is
+//! refused, although the decoder would fill the rest with grey. Messages say what the file is and
+//! what is wrong with it.
 //!
-//! Colours: CMYK and YCCK become RGB in the decoder, which takes them as inverted, as Adobe writes them and as
+//! The decoder converts CMYK and YCCK to RGB. It treats them as inverted, as Adobe writes them and
 //! browsers read them. Colour profiles are not applied.
 
 use super::{frames, jpeg};
@@ -15,26 +16,26 @@ use std::io::Cursor;
 
 const MEGA: u64 = 1_000_000;
 
-/// An image whose header was read and found acceptable.
+/// An image whose header is acceptable.
 pub(super) struct Source<'a> {
     bytes: &'a [u8],
     format: ImageFormat,
     decoder: Box<dyn ImageDecoder + 'a>,
-    /// How the stored pixels must be turned to stand upright.
+    /// The rotation or reflection that makes the stored pixels upright.
     pub orientation: Orientation,
-    /// Whether a provider reads the stored colours as we do: 8 bits, not CMYK.
+    /// Whether providers read the stored colours as we do: 8 bits, not CMYK.
     pub plain_colours: bool,
-    /// Whether colours are multiplied with their opacity already.
+    /// Whether colours are premultiplied with their opacity.
     pub premultiplied: bool,
 }
 
 impl<'a> Source<'a> {
-    /// Reads the header; refuses images with more than `max_pixels_mp` megapixels and files that were cut off.
+    /// Reads the header; refuses images above `max_pixels_mp` megapixels and truncated JPEGs.
     pub(super) fn open(bytes: &'a [u8], format: ImageFormat, max_pixels_mp: u32) -> Result<Self, Failure> {
         let mut decoder = decoder(bytes, format, max_pixels_mp).map_err(|error| undecodable(format, &error))?;
         check_pixels(decoder.dimensions(), max_pixels_mp)?;
         let cmyk = format == ImageFormat::Jpeg && is_cmyk(bytes)?;
-        // A broken EXIF block is common and no reason to lose the picture.
+        // A broken EXIF block is common and does not make the picture unreadable.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour = decoder.color_type();
         let eight_bits = colour.bytes_per_pixel() == colour.channel_count();
@@ -42,13 +43,15 @@ impl<'a> Source<'a> {
         Ok(Self { bytes, format, decoder, orientation, plain_colours: eight_bits && !cmyk, premultiplied })
     }
 
-    /// Width and height of the upright picture.
+    /// Width and height after turning upright.
     pub(super) fn upright_size(&self) -> (u32, u32) {
         let (width, height) = self.decoder.dimensions();
         if swaps_sides(self.orientation) { (height, width) } else { (width, height) }
     }
 
-    /// The pixels as stored, not yet upright. They may be fewer than the file has, but not fewer than `least` (upright).
+    /// The pixels as stored, not yet upright.
+    ///
+    /// They may be reduced, but not below `least` (upright width and height).
     pub(super) fn decode(self, least: (u32, u32)) -> Result<DynamicImage, Failure> {
         if let Some(image) = self.reduced(least) {
             return Ok(image);
@@ -70,26 +73,26 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Whether this JPEG has four ink channels. Refuses what the decoder would get wrong without saying so.
+/// Whether this JPEG has four ink channels. Refuses files that the decoder would misread silently.
 fn is_cmyk(bytes: &[u8]) -> Result<bool, Failure> {
     let refused = |cause: &str| Err(undecodable(ImageFormat::Jpeg, &cause));
     if !jpeg::is_complete(bytes) {
-        return refused("the file was cut off: it ends before the image does");
+        return refused("the file is truncated: it ends before the image does");
     }
     match jpeg::frame(bytes).filter(|frame| frame.components == 4) {
-        // Half of the picture would come out black.
+        // The decoder would turn half of the picture black.
         Some(frame) if frame.first_is_coarser => refused("it is CMYK with an unusual subsampling"),
         cmyk => Ok(cmyk.is_some()),
     }
 }
 
-/// Whether this orientation turns the picture by a quarter.
+/// Whether this orientation swaps width and height.
 pub(super) fn swaps_sides(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-/// Whether no pixel lets the background through.
+/// Whether all pixels are opaque.
 pub(super) fn is_opaque(image: &DynamicImage) -> bool {
     match image {
         DynamicImage::ImageRgba8(pixels) => pixels.pixels().all(|pixel| pixel.0[3] == u8::MAX),
@@ -98,7 +101,9 @@ pub(super) fn is_opaque(image: &DynamicImage) -> bool {
     }
 }
 
-/// The same picture as 8-bit grey or 8-bit RGB, on a white ground. Free of cost for what is that already.
+/// Converts to 8-bit grey or 8-bit RGB on a white ground.
+///
+/// Costs nothing if the image has that format already.
 pub(super) fn flattened(image: DynamicImage, premultiplied: bool) -> DynamicImage {
     let colour = image.color();
     let on_white = if premultiplied { share_on_white } else { on_white };
@@ -131,16 +136,17 @@ fn on_white(value: u8, alpha: u8) -> u8 {
     ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
-/// The same for a colour that is multiplied with its opacity: what it leaves open is white.
+/// The same for a premultiplied colour: the transparent share is white.
 fn share_on_white(share: u8, alpha: u8) -> u8 {
     share.saturating_add(u8::MAX - alpha)
 }
 
-/// The decoder for this header, with limits set.
+/// The decoder for this file, with a memory limit.
 pub(super) fn decoder(bytes: &[u8], format: ImageFormat, max_pixels_mp: u32) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
     let mut limits = Limits::no_limits();
-    // The widest pixels are four 32-bit floats; as much again for what a decoder keeps beside them, and room for
-    // metadata. The true bound is the pixel count; this one catches what hides behind a small header.
+    // The widest pixels are four 32-bit floats. The limit doubles them for buffers of the decoder
+    // and adds room for metadata. The pixel count is the real bound; this one catches data that a
+    // small header does not show.
     limits.max_alloc = Some(u64::from(max_pixels_mp) * MEGA * 32 + 64 * MEGA);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
@@ -169,7 +175,7 @@ fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {
     )
 }
 
-/// The format's name as it stands in result files.
+/// The format's name in result files.
 pub(super) fn name(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Jpeg => "jpeg",

@@ -1,7 +1,8 @@
-//! Pixels -> the JPEG that is sent.
+//! Shrinks pixels and encodes them as the JPEG that is sent.
 //!
-//! Promises: at most one resize and, unless the result is too large for the provider, one encoding; grey stays
-//! one channel. The picture is turned upright after it was shrunk: the same result for a fraction of the work.
+//! There is at most one resize, and one encoding unless the file is too large for the provider.
+//! Grey stays one channel. The picture is turned upright after shrinking, which gives the same
+//! result with less work.
 
 use super::decode::swaps_sides;
 use crate::model::{Failure, FailureCode};
@@ -12,11 +13,13 @@ use image::{DynamicImage, GrayImage, RgbImage};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder};
 use std::fmt::Display;
 
-/// Below this, artefacts cost more understanding than pixels would.
+/// Below this quality, artefacts harm understanding more than fewer pixels would.
 const LOWEST_QUALITY: u8 = 40;
 const QUALITY_STEP: u8 = 10;
 
-/// Shrinks to `size` (of the upright picture) and turns upright. `image` is 8-bit grey or RGB.
+/// Shrinks to `size` (of the upright picture) and turns upright.
+///
+/// `image` is 8-bit grey or RGB.
 pub(super) fn fitted(image: DynamicImage, orientation: Orientation, (width, height): (u32, u32)) -> Result<DynamicImage, Failure> {
     let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
     let mut image = if stored == (image.width(), image.height()) { image } else { resized(&image, stored)? };
@@ -24,7 +27,7 @@ pub(super) fn fitted(image: DynamicImage, orientation: Orientation, (width, heig
     Ok(image)
 }
 
-/// Encodes at `quality` (1 to 100), or lower in steps if the file would exceed `max_bytes`.
+/// Encodes at `quality` (1 to 100), and lower in steps if the file exceeds `max_bytes`.
 pub(super) fn encoded(image: &DynamicImage, quality: u8, max_bytes: usize) -> Result<Vec<u8>, Failure> {
     let mut quality = quality.clamp(1, 100);
     loop {
@@ -36,8 +39,8 @@ pub(super) fn encoded(image: &DynamicImage, quality: u8, max_bytes: usize) -> Re
             return Err(Failure::new(
                 FailureCode::TooLarge,
                 format!(
-                    "the image takes {} bytes as a JPEG of quality {quality}, and the provider takes {max_bytes}; \
-                     lower prepare.image.max_edge",
+                    "the image takes {} bytes as a JPEG of quality {quality}, but the provider accepts {max_bytes}. \
+                     Lower prepare.image.max_edge",
                     file.len()
                 ),
             ));
@@ -57,7 +60,7 @@ fn resized(image: &DynamicImage, (width, height): (u32, u32)) -> Result<DynamicI
         PixelType::U8 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
         _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8),
     }
-    .ok_or_else(|| internal("resize", &"too few pixels came back"))
+    .ok_or_else(|| internal("resize", &"the resizer returned too few pixels"))
 }
 
 fn jpeg(image: &DynamicImage, quality: u8) -> Result<Vec<u8>, Failure> {
@@ -65,7 +68,7 @@ fn jpeg(image: &DynamicImage, quality: u8) -> Result<Vec<u8>, Failure> {
     let colour = if image.color().has_color() { ColorType::Rgb } else { ColorType::Luma };
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, quality);
-    // Taking one pixel's colour for four turns thin coloured lines into dashes.
+    // Subsampling by one pixel instead of the average breaks thin coloured lines.
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     encoder.encode(image.as_bytes(), side(image.width())?, side(image.height())?, colour).map_err(|e| internal("encode", &e))?;
     Ok(file)
@@ -100,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_at_the_lowest_quality_is_too_large() {
+    fn an_image_that_exceeds_the_limit_at_the_lowest_quality_is_too_large() {
         let failure = encoded(&noise(100), 85, 500).expect_err("noise does not fit");
         assert_eq!(failure.code, FailureCode::TooLarge);
         assert!(failure.message.contains("quality 40"), "{failure}");
     }
 
     #[test]
-    fn a_quality_below_the_floor_is_the_users_choice() {
+    fn a_configured_quality_below_the_floor_is_used() {
         let image = noise(100);
         let small = encoded(&image, 10, usize::MAX).expect("no limit").len();
         assert!(small < encoded(&image, 40, usize::MAX).expect("no limit").len());

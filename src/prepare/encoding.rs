@@ -1,15 +1,16 @@
-//! Bytes -> text, whatever encoding it was saved in.
+//! Decodes text of any common encoding.
 //!
-//! The order: byte order mark, UTF-16 by its zero bytes, ISO-2022-JP by its escapes, strict UTF-8, UTF-8 with little
-//! damage, and only then detection of a legacy encoding, which always finds one. Replacing before detecting would turn
-//! every legacy text into question marks.
+//! The order is: byte order mark, UTF-16 by its zero bytes, ISO-2022-JP by its escapes, strict
+//! UTF-8, UTF-8 with little damage, and detection of a legacy encoding. Detection comes last
+//! because it always finds an encoding.
 //!
-//! Not told apart from their more frequent neighbours: ISO-8859-3, -10, -14 and -16, ISO-8859-15 where it has a euro
-//! sign, Cyrillic of old Macs, UTF-16 without a mark that has no space and no line end. UTF-32 needs its mark.
+//! Some encodings cannot be distinguished from more frequent ones: ISO-8859-3, -10, -14 and -16,
+//! ISO-8859-15 with a euro sign, Mac Cyrillic, and UTF-16 without a mark, space and line end.
+//! UTF-32 needs its mark.
 //!
-//! What is known and not decoded (EBCDIC, code pages of MS-DOS) is told by [`undecodable`], so that callers refuse it.
+//! [`undecodable`] detects EBCDIC and code pages of MS-DOS, so that callers can refuse them.
 //!
-//! Promises: never fails; says which encoding it took and whether characters had to be replaced.
+//! Decoding never fails. It reports the encoding and whether characters were replaced.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, MACINTOSH, UTF_16BE, UTF_16LE};
@@ -18,9 +19,9 @@ use std::cmp::Ordering;
 use std::str::Utf8Error;
 
 const UTF_8: &str = "utf-8";
-/// Legacy encodings are told apart by this many bytes from the first one that is not ASCII.
+/// Bytes from the first non-ASCII byte by which legacy encodings are detected.
 const DETECTION_SAMPLE: usize = 256 * 1024;
-/// UTF-16 without a mark is recognised by this many bytes: as many as sniffing sees, so that both agree.
+/// Bytes by which UTF-16 without a mark is detected: as many as sniffing uses, so that both agree.
 const UTF16_SAMPLE: usize = 64 * 1024;
 
 /// A decoded text.
@@ -28,7 +29,7 @@ pub(super) struct Decoded<'a> {
     pub text: Cow<'a, str>,
     /// In lower case: `utf-8`, `utf-16le`, `windows-1252`, `shift_jis`.
     pub encoding: String,
-    /// Whether bytes that mean nothing in this encoding were replaced by U+FFFD.
+    /// Whether bytes that are invalid in this encoding were replaced by U+FFFD.
     pub damaged: bool,
 }
 
@@ -54,7 +55,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     }
 }
 
-/// What a text is saved in that is known and not decoded, so that it is refused instead of garbled.
+/// The name of an encoding that is detected but cannot be decoded.
 pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
     if byte_order_mark(bytes).is_some() || utf16_without_mark(bytes).is_some() {
         return None;
@@ -69,8 +70,10 @@ pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
     (!is_nearly_utf8(bytes, error) && is_dos(sample, legacy(bytes))).then_some("a code page of MS-DOS (437 or 850)")
 }
 
-/// The encoding of a table without a byte order mark that has these bytes. UTF-8 with damage counts as such as long as at least
-/// as much of it is sound: rows are decoded one by one, so damage stays where it is.
+/// The encoding of a table without a byte order mark.
+///
+/// UTF-8 counts if at least as many characters are valid as damaged. Rows are decoded one by one,
+/// so damage stays in its row.
 pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
     if let Some(encoding) = utf16_without_mark(sample) {
         return encoding;
@@ -86,18 +89,20 @@ pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
     legacy(&not_utf8.collect::<Vec<_>>().concat())
 }
 
-/// Whether the bytes begin by saying that they are Unicode.
+/// Whether the bytes begin with a Unicode byte order mark.
 pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
     byte_order_mark(bytes).is_some()
 }
 
-/// UTF-16 without a byte order mark: in one byte order all of it is text of a living script, with more ASCII characters
-/// (a space, a line end) than in the other.
+/// Detects UTF-16 without a byte order mark.
+///
+/// In one byte order, all of it must be text of a living script, with more ASCII characters (a
+/// space, a line end) than in the other order.
 pub fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(UTF16_SAMPLE)];
     let (pairs, _) = sample.as_chunks::<2>();
     let zeros = sample.split(|byte| *byte == 0).count() - 1;
-    // A text of single bytes with a zero here and there is no text of pairs.
+    // Single-byte text with a few stray zeros is not UTF-16.
     let plain = |byte: &u8| matches!(byte, 0 | b'\t' | b'\n' | b'\r' | 0x20..=0x7E);
     let stray = zeros * 4 < sample.len() && sample.iter().all(plain);
     if pairs.len() < 2 || zeros == 0 || stray {
@@ -112,8 +117,10 @@ pub fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// How many of these are ASCII; 0 if they are no text: a control character, too many from outside of what is written, or
-/// neither white space nor mostly ASCII.
+/// Number of ASCII characters; 0 if the units are not text.
+///
+/// They are not text if there is a control character, if too many are outside the usual scripts, or
+/// if there is neither white space nor mostly ASCII.
 fn ascii_of_text(units: impl Iterator<Item = u16>) -> usize {
     let (mut white, mut ascii, mut written, mut all) = (0, 0, 0, 0);
     for unit in units {
@@ -133,7 +140,7 @@ fn ascii_of_text(units: impl Iterator<Item = u16>) -> usize {
     if mostly_written && (white > 0 || ascii * 2 > all) { white + ascii } else { 0 }
 }
 
-/// Japanese mail: ASCII bytes throughout, and escapes that no terminal knows.
+/// Japanese mail: only ASCII bytes, with escapes that terminals do not use.
 fn is_iso_2022_jp(bytes: &[u8]) -> bool {
     const ESCAPE: u8 = 0x1B;
     bytes.contains(&ESCAPE)
@@ -150,7 +157,7 @@ enum Mark {
 fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
     match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => Some((Mark::Utf8, rest)),
-        // Before UTF-16, whose mark is the first half of this one.
+        // This comes before UTF-16, whose mark is the first half of this one.
         [0xFF, 0xFE, 0, 0, rest @ ..] => Some((Mark::Utf32 { big_endian: false }, rest)),
         [0, 0, 0xFE, 0xFF, rest @ ..] => Some((Mark::Utf32 { big_endian: true }, rest)),
         [0xFF, 0xFE, rest @ ..] => Some((Mark::Utf16(UTF_16LE), rest)),
@@ -159,14 +166,14 @@ fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
     }
 }
 
-/// Whether the bytes are UTF-8 with little damage, such as a last character that was cut off.
+/// Whether the bytes are UTF-8 with little damage, such as a truncated last character.
 fn is_nearly_utf8(bytes: &[u8], error: Utf8Error) -> bool {
     let (sound, broken) = sound_and_broken(bytes);
-    // A legacy text has a valid sequence now and then by accident, and nearly never more of them than invalid ones.
+    // A legacy text rarely has more valid UTF-8 sequences than invalid ones.
     sound > 2 * broken || (sound > 0 && broken == 1 && error.error_len().is_none())
 }
 
-/// How many characters of UTF-8 beyond ASCII there are, and how many places that are none.
+/// Number of valid UTF-8 characters beyond ASCII, and of invalid places.
 fn sound_and_broken(bytes: &[u8]) -> (usize, usize) {
     bytes.utf8_chunks().fold((0, 0), |(sound, broken), chunk| {
         let characters = chunk.valid().chars().filter(|c| !c.is_ascii()).count();
@@ -176,7 +183,7 @@ fn sound_and_broken(bytes: &[u8]) -> (usize, usize) {
 
 fn utf8(bytes: &[u8]) -> Decoded<'_> {
     let text = String::from_utf8_lossy(bytes);
-    // Lossy conversion copies only in order to replace.
+    // The lossy conversion copies only if it replaces something.
     let damaged = matches!(text, Cow::Owned(_));
     Decoded { text, encoding: UTF_8.to_owned(), damaged }
 }
@@ -186,7 +193,7 @@ fn with<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
     Decoded { text, encoding: encoding.name().to_ascii_lowercase(), damaged }
 }
 
-/// Controls that no text has are bytes without a meaning: they are told of like others.
+/// Replaces control characters that text does not use, and reports them as damage.
 fn without_controls(mut decoded: Decoded<'_>) -> Decoded<'_> {
     let strange = |c| matches!(c, '\u{80}'..='\u{84}' | '\u{86}'..='\u{9F}');
     if decoded.text.contains(strange) {
@@ -214,7 +221,7 @@ fn utf32(bytes: &[u8], big_endian: bool) -> Decoded<'_> {
 }
 
 fn legacy(bytes: &[u8]) -> &'static Encoding {
-    // Two bytes before the first foreign one, which the detector takes as context.
+    // The detector uses two bytes before the first foreign one as context.
     let start = Encoding::ascii_valid_up_to(bytes).saturating_sub(2);
     let end = bytes.len().min(start + DETECTION_SAMPLE);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
@@ -223,8 +230,10 @@ fn legacy(bytes: &[u8]) -> &'static Encoding {
     if is_macintosh(&bytes[start..end], guess) { MACINTOSH } else { guess }
 }
 
-/// Whether this is from an old Mac, which the detector does not know: between two small letters it has small letters,
-/// and the guess has signs and capitals there.
+/// Whether this is Mac OS Roman, which the detector does not know.
+///
+/// Between two lower-case letters, Mac OS Roman has lower-case letters there, while the guess has
+/// signs and capitals.
 fn is_macintosh(sample: &[u8], guess: &'static Encoding) -> bool {
     let strange = |encoding: &'static Encoding| {
         let fits = |byte: u8| {
@@ -237,13 +246,15 @@ fn is_macintosh(sample: &[u8], guess: &'static Encoding) -> bool {
     guess.is_single_byte() && strange(guess) * 8 > all && strange(MACINTOSH) * 20 <= all
 }
 
-/// The bytes beyond ASCII between two small letters.
+/// The non-ASCII bytes between two lower-case letters.
 fn inside_words(sample: &[u8]) -> impl Iterator<Item = u8> {
     sample.windows(3).filter(|w| w[0].is_ascii_lowercase() && !w[1].is_ascii() && w[2].is_ascii_lowercase()).map(|w| w[1])
 }
 
-/// Whether this is in a Western European code page of MS-DOS: inside words it has small letters of these, and the guess has
-/// neither letters there nor what people write between words without a space.
+/// Whether this is a Western European code page of MS-DOS.
+///
+/// Inside words, the code page has lower-case letters, while the guess has neither letters nor
+/// characters that join words.
 fn is_dos(sample: &[u8], guess: &'static Encoding) -> bool {
     let small = |byte: u8| matches!(byte, 0x81..=0x8D | 0x91 | 0x93..=0x98 | 0x9B | 0xA0..=0xA4 | 0xC6 | 0xE1 | 0xE4 | 0xEC);
     let strange = |byte: u8| {
@@ -258,8 +269,10 @@ fn is_dos(sample: &[u8], guess: &'static Encoding) -> bool {
         && inside_words(sample).filter(|byte| !small(*byte)).count() * 20 <= all
 }
 
-/// Whether this is a text of a mainframe: its spaces are `@`, and nearly all else are letters, digits, stops and line ends
-/// where EBCDIC has them.
+/// Whether this is EBCDIC text of a mainframe.
+///
+/// Its spaces are `@`, and nearly all other bytes are EBCDIC letters, digits, punctuation and line
+/// ends.
 fn is_ebcdic(sample: &[u8]) -> bool {
     let spaces = sample.split(|byte| *byte == 0x40).count() - 1;
     let written = |byte: &&u8| {

@@ -1,15 +1,15 @@
-//! What the decoders do not tell: how many pictures a file holds (frames of an animation, pages of a TIFF), and whether
-//! the colours of a TIFF are multiplied with their opacity.
+//! Reads facts that the decoders do not report: the number of pictures in a file (frames of an
+//! animation, pages of a TIFF), and whether the colours of a TIFF are premultiplied.
 //!
-//! Only block headers are walked, nothing is decoded. A damaged file gives what could be counted up to the damage,
-//! and at least 1; judging it is the decoder's part.
+//! Only block headers are read; nothing is decoded. For a damaged file, the count covers the part
+//! before the damage, and is at least 1. The decoder reports the damage.
 
 use image::ImageFormat;
 
-/// More pages than this are not counted, so that a looping page list ends.
+/// Maximum number of pages to count, so that a cyclic page list ends.
 const MOST_PAGES: u32 = 10_000;
 
-/// Pictures in this file, at least 1.
+/// Number of pictures in this file, at least 1.
 pub(super) fn count(bytes: &[u8], format: ImageFormat) -> u32 {
     let found = match format {
         ImageFormat::Gif => gif(bytes),
@@ -33,11 +33,11 @@ fn gif(bytes: &[u8]) -> u32 {
     frames
 }
 
-/// Where the block that starts here ends; `None` at the trailer and outside the file.
+/// The end of the block that starts here; `None` at the trailer and outside the file.
 fn gif_block(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
         b'!' => gif_data(bytes, at + 2),
-        // An image: its descriptor, its own colours, one byte for the code size, its data.
+        // An image: its descriptor, its colour table, one byte for the code size, its data.
         b',' => gif_data(bytes, at + 10 + colour_table(*bytes.get(at + 9)?) + 1),
         _ => None,
     }
@@ -54,7 +54,7 @@ fn gif_data(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Bytes of the colour table that these flags announce.
+/// Bytes of the colour table that these flags declare.
 fn colour_table(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
@@ -64,7 +64,7 @@ fn png(bytes: &[u8]) -> u32 {
     while let Some([l3, l2, l1, l0, name @ ..]) = rest.first_chunk::<8>() {
         match name {
             b"acTL" => return rest.get(8..12).and_then(|n| n.first_chunk()).map_or(0, |n| u32::from_be_bytes(*n)),
-            // The animation is announced before the first picture or not at all.
+            // The animation header comes before the first picture.
             b"IDAT" => return 1,
             _ => rest = skipped(rest, 12, u32::from_be_bytes([*l3, *l2, *l1, *l0])),
         }
@@ -88,7 +88,7 @@ fn skipped(bytes: &[u8], head: usize, body: u32) -> &[u8] {
     bytes.get(end..).unwrap_or_default()
 }
 
-/// Follows the list of pages. BigTIFF counts as one page.
+/// Counts the list of pages. BigTIFF counts as one page.
 fn tiff(bytes: &[u8]) -> u32 {
     let Some(file) = Tiff::new(bytes) else { return 1 };
     let mut pages = 0;
@@ -100,8 +100,9 @@ fn tiff(bytes: &[u8]) -> u32 {
     pages
 }
 
-/// Whether the first page of a TIFF has colours that are multiplied with their opacity already. The decoder takes them
-/// for the usual kind, and they would come out too dark.
+/// Whether the first page of a TIFF has premultiplied colours.
+///
+/// The decoder treats them as ordinary colours, which would be too dark.
 pub(super) fn is_premultiplied(bytes: &[u8]) -> bool {
     const EXTRA_SAMPLES: usize = 338;
     const ASSOCIATED_ALPHA: usize = 1;
@@ -109,7 +110,7 @@ pub(super) fn is_premultiplied(bytes: &[u8]) -> bool {
     extra == Some(ASSOCIATED_ALPHA)
 }
 
-/// The block structure of a TIFF that is not a BigTIFF.
+/// The block structure of a TIFF other than BigTIFF.
 struct Tiff<'a> {
     bytes: &'a [u8],
     big_endian: bool,
@@ -128,7 +129,7 @@ impl<'a> Tiff<'a> {
         self.number(4, 4)
     }
 
-    /// The value of a field that fits into its entry and is of 16 bits.
+    /// The value of a 16-bit field that is stored in its entry.
     fn short(&self, page: usize, tag: usize) -> Option<usize> {
         let mut entries = (0..self.number(page, 2)?).map(|entry| page + 2 + entry * 12);
         self.number(entries.find(|at| self.number(*at, 2) == Some(tag))? + 8, 2)

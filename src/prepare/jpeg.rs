@@ -1,10 +1,11 @@
-//! What JPEG files have of their own: a marker structure, and a way to be decoded at a fraction of their size.
+//! Reads the marker structure of JPEG files, and decodes them at reduced size.
 //!
-//! The general decoder is lenient: it turns a CMYK file into RGB without a word and paints what is missing of a cut-off
-//! file grey. We must know both: providers misread CMYK, and half a picture must not be asked about. And it decodes at
-//! full size, which for a photograph is most of the work of its preparation.
+//! The general decoder converts CMYK to RGB silently, and fills the missing part of a truncated
+//! file with grey. docmill must detect both, because providers misread CMYK, and half a picture
+//! must not be sent. The general decoder also decodes at full size, which is most of the work for a
+//! photograph.
 //!
-//! Never: fails, reads outside the file.
+//! The marker functions never fail and never read outside the file.
 
 use image::{DynamicImage, GrayImage, RgbImage};
 use jpeg_decoder::{Decoder, PixelFormat};
@@ -12,21 +13,23 @@ use jpeg_decoder::{Decoder, PixelFormat};
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;
 
-/// What the frame header states.
+/// The frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
     pub width: u32,
     pub height: u32,
     /// 1 = grey, 3 = colour, 4 = CMYK or YCCK.
     pub components: u8,
-    /// The decoder must hold the coefficients of the whole image.
+    /// Whether the decoder must hold the coefficients of the whole image.
     pub progressive: bool,
-    /// Whether a later component has more samples than the first one.
+    /// Whether a later component has more samples than the first.
     pub first_is_coarser: bool,
 }
 
-/// The picture at a half, a quarter or an eighth of its size, where that is not smaller than `least`. `None` if this decoder
-/// finds anything wrong or unusual: the general one has more patience, and better words for what it refuses.
+/// Decodes at 1/2, 1/4 or 1/8 of the size, if that is not smaller than `least`.
+///
+/// `None` if this decoder finds anything wrong or unusual. The general decoder is more lenient and
+/// has better error messages.
 pub(super) fn reduced(bytes: &[u8], least: (u32, u32)) -> Option<DynamicImage> {
     let mut decoder = Decoder::new(bytes);
     decoder.scale(least.0.try_into().ok()?, least.1.try_into().ok()?).ok()?;
@@ -40,7 +43,7 @@ pub(super) fn reduced(bytes: &[u8], least: (u32, u32)) -> Option<DynamicImage> {
     }
 }
 
-/// The frame header; `None` if there is none before the pixels.
+/// The frame header before the pixels.
 pub(super) fn frame(bytes: &[u8]) -> Option<Frame> {
     let (marker, header) = segments(bytes).take_while(|(marker, _)| *marker != START_OF_SCAN).find(|(marker, _)| is_frame(*marker))?;
     let [_precision, h1, h0, w1, w0, components, ref specifications @ ..] = *header else { return None };
@@ -56,20 +59,20 @@ pub(super) fn frame(bytes: &[u8]) -> Option<Frame> {
     })
 }
 
-/// Whether the file reaches its end-of-image marker. Without it, the file was cut off.
+/// Whether the file reaches its end-of-image marker. Otherwise it is truncated.
 pub(super) fn is_complete(bytes: &[u8]) -> bool {
-    // Nearly every file ends with the marker or with zeros after it. Others have a trailer (a second picture, a
-    // maker's data), and only these need the walk through the pixel data.
+    // Nearly every file ends with the marker, or with zeros after it. Others have a trailer (a
+    // second picture, maker data) and need the walk through the pixel data.
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     bytes[..end].ends_with(&[0xFF, END_OF_IMAGE]) || segments(bytes).any(|(marker, _)| marker == END_OF_IMAGE)
 }
 
 fn is_frame(marker: u8) -> bool {
-    // C4, C8 and CC stand in this range but are tables.
+    // C4, C8 and CC are in this range but mark tables.
     matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC)
 }
 
-/// All markers with their payloads. Pixel data and garbage between segments are skipped alike.
+/// All markers with their payloads. Pixel data and garbage between segments are skipped.
 fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -82,7 +85,7 @@ fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// The next marker and what follows it. A stuffed FF00, a fill FFFF and the restarts FFD0 to FFD7 are none.
+/// The next marker and the bytes after it. Skips stuffed FF00, fill FFFF and restarts FFD0 to FFD7.
 fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let at = bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF | 0xD0..=0xD7))?;
     Some((bytes[at + 1], &bytes[at + 2..]))
@@ -92,7 +95,7 @@ fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
 mod tests {
     use super::*;
 
-    /// Start, an application segment that holds a thumbnail with its own end marker, frame, scan, pixel data.
+    /// Start, an application segment with a thumbnail's end marker, frame, scan, pixel data.
     const HEAD: &[u8] = &[
         0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0xFF, 0xD9, 0xFF, 0xC2, 0, 11, 8, 0x01, 0x02, 0x03, 0x04, 4, 0, 0, 0, 0xFF, 0xDA, 0, 2,
         0x12, 0xFF, 0x00, 0xFF, 0xD0, 0x34,

@@ -1,8 +1,8 @@
-//! How large a picture is still useful to a model, what it costs in tokens, and what a provider takes at all.
+//! Image limits of models: the useful size, the cost in tokens, and the largest file.
 //!
-//! Promises: [`ImageLimits::fit`] gives a size that the provider does not shrink further, never enlarges, never
-//! gives 0, and gives its own results back unchanged. Sending more pixels than that buys nothing: the provider
-//! scales the image down by the same rule before the model sees it.
+//! [`ImageLimits::fit`] returns a size that the provider does not shrink further. It never
+//! enlarges, never returns 0, and returns its own results unchanged. More pixels have no use: the
+//! provider scales the image down by the same rule before the model sees it.
 //!
 //! Source: the vision guides of the providers, as a table (`images.toml`).
 
@@ -11,24 +11,25 @@ use super::rules::{Rule, Viewer};
 use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
-/// No provider takes more pixels than this per side.
+/// Maximum side in pixels of all providers.
 const MAX_EDGE: u32 = 8000;
-/// Where a rule allows more, nothing of a photograph becomes clearer by it: the long side that is sent, and the squares of 32
-/// pixels.
+/// Where a rule allows more, more pixels do not make a photograph clearer. These limit the long
+/// side, and the number of squares of 32 pixels.
 const USEFUL_EDGE: u32 = 2048;
 const USEFUL_PATCHES: u32 = 1536;
 const PATCH: u32 = 32;
-/// 10 MB after base64, which makes 4 bytes of 3. Anthropic's limit; OpenAI allows more.
+/// 10 MB after base64, which makes 4 bytes of 3. This is Anthropic's limit; OpenAI allows more.
 const MAX_ENCODED_BYTES: usize = 7_500_000;
-/// Providers may bill more than they document: so many times the estimate are reserved under a cap on money.
+/// Under a cost cap, this multiple of the estimate is reserved: providers may bill more than
+/// documented.
 const CAUTION: u64 = 3;
 
-/// What one kind of model makes of pictures. Plain data.
+/// The image limits of one model family. Plain data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageLimits {
-    /// How a picture is counted.
+    /// How tokens of a picture are counted.
     pub count: Count,
-    /// A count that no bill exceeds, if several times the estimate may be too little.
+    /// A count that no bill exceeds, if three times the estimate may be too little.
     pub bound: Option<Count>,
     /// Longest side in pixels.
     pub max_edge: u32,
@@ -37,7 +38,7 @@ pub struct ImageLimits {
 }
 
 impl ImageLimits {
-    /// The limits for the model that looks at pictures.
+    /// The limits for the model that views pictures.
     pub fn of(viewer: Viewer<'_>) -> Self {
         Self::by(viewer.rule(), viewer.resolution)
     }
@@ -60,7 +61,7 @@ impl ImageLimits {
         Self::of(Viewer { format: "openai", model: "gpt-5.2", resolution: None })
     }
 
-    /// The same with a longest side of at most `edge` pixels; 0 leaves it as it is.
+    /// The same limits with a longest side of at most `edge` pixels; 0 = unchanged.
     #[must_use]
     pub fn with_max_edge(mut self, edge: u32) -> Self {
         if edge > 0 {
@@ -73,7 +74,7 @@ impl ImageLimits {
     pub fn fit(&self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (width.max(1), height.max(1));
         if matches!(self.count, Count::Padded { .. }) {
-            // One search for both: the short side is rounded only once.
+            // One search covers both limits, so that the short side is rounded only once.
             return largest(width, height, |w, h| w.max(h) <= self.max_edge && self.count.keeps(w, h));
         }
         let (width, height) = within_edge(width, height, self.max_edge);
@@ -81,18 +82,18 @@ impl ImageLimits {
         self.count.shrunk(width, height)
     }
 
-    /// Tokens of a picture that is sent in this size, after the provider's own shrinking if it is too large.
+    /// Tokens of a picture sent in this size, after shrinking by the provider.
     pub fn tokens(&self, width: u32, height: u32) -> u64 {
         self.count.tokens(width, height)
     }
 
-    /// Tokens that the provider does not exceed in its bill for a picture that is sent in this size.
+    /// An upper bound of the tokens billed for a picture sent in this size.
     pub fn most_tokens(&self, width: u32, height: u32) -> u64 {
         let bound = self.bound.map_or(0, |bound| bound.tokens(width, height));
         bound.max(CAUTION * self.tokens(width, height))
     }
 
-    /// Whether files of this format may be sent as they are. Of animated ones only a re-encoded frame may.
+    /// Whether files of this format may be sent unchanged, unless they are animated.
     pub fn accepts(&self, format: ImageFormat) -> bool {
         matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif)
     }
@@ -107,7 +108,7 @@ mod tests {
         ImageLimits::of(Viewer { format, model, resolution: None })
     }
 
-    /// The limits of every rule, and some with an edge of the user's.
+    /// The limits of every rule, and of every rule with a user's edge.
     fn all() -> Vec<ImageLimits> {
         let limits = || rules().into_iter().map(|rule| ImageLimits::by(rule, None));
         let cut = |edge| limits().map(move |limits| limits.with_max_edge(edge));

@@ -1,24 +1,27 @@
-//! What decoding a document will take, so that the caller can keep a memory budget.
+//! Estimates the memory that decoding a document takes, for a memory budget.
 //!
-//! Reads headers only. It is an estimate from above for sound files, 0 for files with broken headers, which fail
-//! before they allocate. A hostile header may announce more than any budget: callers clamp.
+//! Only headers are read. The estimate is an upper bound for valid files, and 0 for files with
+//! broken headers, which fail before they allocate. A hostile header may declare more than any
+//! budget, so callers clamp.
 
 use super::{Sniffed, decode, fenced, jpeg};
 use image::{ColorType, ImageDecoder, ImageFormat};
 
-/// No picture is sent larger than this, whatever the model.
+/// The longest side of sent pictures of all models, in pixels.
 const LARGEST_TARGET: u64 = 2576;
-/// Raw bytes, decoded text, cleaned text.
+/// Copies of a text: raw bytes, decoded text, cleaned text.
 const TEXT_COPIES: usize = 3;
 
-/// Bytes that preparing this document takes at its peak, beside the file itself; for a text, three times its size.
+/// Peak memory in bytes for preparing this document, beside the file itself.
+///
+/// For a text, this is three times its size.
 pub fn peak_memory(bytes: &[u8], sniffed: Sniffed) -> usize {
     match sniffed {
         Sniffed::Text => bytes.len().saturating_mul(TEXT_COPIES),
-        // The reader has a process of its own, with a limit of its own; its text counts here.
+        // The reader runs in its own process with its own limit; only its text counts here.
         Sniffed::Document(_) => bytes.len(),
         Sniffed::Unsupported(_) => 0,
-        // A decoder may panic on a header as well as on pixels; `prepare` will report it.
+        // A decoder may panic on a header too; `prepare` reports it.
         Sniffed::Image(format) => fenced(|| Ok(image_peak(bytes, format).unwrap_or(0))).unwrap_or(0),
     }
 }
@@ -27,7 +30,7 @@ fn image_peak(bytes: &[u8], format: ImageFormat) -> Option<usize> {
     let header = if format == ImageFormat::Jpeg { jpeg_header(bytes) } else { any_header(bytes, format) }?;
     let pixels = header.width.saturating_mul(header.height);
     let target = header.width.min(LARGEST_TARGET) * header.height.min(LARGEST_TARGET);
-    // Lanczos first resizes the rows, then the columns.
+    // Lanczos resizes rows first, then columns.
     let rows_resized = header.width.min(LARGEST_TARGET).saturating_mul(header.height);
     let total = pixels
         .saturating_mul(header.bytes_per_pixel)
@@ -39,17 +42,17 @@ fn image_peak(bytes: &[u8], format: ImageFormat) -> Option<usize> {
 struct Header {
     width: u64,
     height: u64,
-    /// Everything that is held for each pixel of the source at the same time.
+    /// Bytes held at the same time for each pixel of the source.
     bytes_per_pixel: u64,
     sent_channels: u64,
     copied_file: u64,
 }
 
-/// The general decoder would copy the whole file only to look at the header.
+/// Reads the header without the general decoder, which would copy the whole file.
 fn jpeg_header(bytes: &[u8]) -> Option<Header> {
     let frame = jpeg::frame(bytes)?;
     let channels = if frame.components == 1 { 1 } else { 3 };
-    // Progressive files are collected as 16-bit coefficients first.
+    // Progressive files are first collected as 16-bit coefficients.
     let coefficients = if frame.progressive { 2 * u64::from(frame.components) } else { 0 };
     Some(Header {
         width: frame.width.into(),
@@ -66,7 +69,7 @@ fn any_header(bytes: &[u8], format: ImageFormat) -> Option<Header> {
     let colour = decoder.color_type();
     let channels = if colour.has_color() { 3 } else { 1 };
     let flattened = if matches!(colour, ColorType::Rgb8 | ColorType::L8) { 0 } else { channels };
-    // TIFF and WebP fill a buffer of their own before ours.
+    // TIFF and WebP fill their own buffer before ours.
     let buffers = if matches!(format, ImageFormat::Tiff | ImageFormat::WebP) { 2 } else { 1 };
     Some(Header {
         width: width.into(),

@@ -1,10 +1,10 @@
-//! Stage 2: the bytes of a file become a document that can be put into prompts.
+//! Turns the bytes of a file into a document for prompts (stage 2).
 //!
-//! Promises: what a document is gets decided by its content; every input ends as a [`Prepared`] or as a
-//! [`Failure`] that says what the file is and why it cannot be used; a panic inside a decoder is such a failure;
-//! the label of a picture is always what its bytes are, and the bytes decode.
+//! The content decides the kind of a document. Every input ends as a [`Prepared`] or as a
+//! [`Failure`] that says what the file is and why it cannot be used. A panic inside a decoder is
+//! such a failure. The media type of a picture always matches its bytes, and the bytes decode.
 //!
-//! Never: reads files, waits, looks at a clock, starts threads, enlarges a picture.
+//! This module never reads files, waits, reads a clock, starts threads or enlarges a picture.
 
 mod chunks;
 mod count;
@@ -46,10 +46,10 @@ use crate::model::{Failure, FailureCode, Prepared};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The whole preparation of one document.
+/// Prepares one document.
 ///
-/// A panic of a decoder comes back as [`FailureCode::Undecodable`] with the panic's text in the message. The
-/// process's panic hook still sees it.
+/// A panic of a decoder becomes [`FailureCode::Undecodable`] with the panic's text in the message.
+/// The process's panic hook still runs.
 pub fn prepare(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limits: &ImageLimits) -> Result<Prepared, Failure> {
     if bytes.is_empty() {
         return Err(Failure::new(FailureCode::Empty, "the file is empty (0 bytes)"));
@@ -60,17 +60,19 @@ pub fn prepare(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limit
         Sniffed::Document(reader) => prepare_extract(extract(bytes, reader, settings, limits)?, reader, bytes.len(), settings, limits),
         Sniffed::Unsupported(name) => Err(Failure::new(
             FailureCode::UnsupportedKind,
-            format!("this looks like: {name}; docmill does not read that; convert the file or exclude it"),
+            format!("this looks like: {name}, which docmill cannot read. Convert the file or exclude it"),
         )),
     }
 }
 
-/// The first half of preparing a document: what is in it. May take any time and memory: see `engine::isolation`.
+/// Extracts the content of a document: the first half of preparation.
+///
+/// This may take any time and memory: see `engine::isolation`.
 pub fn extract(bytes: &[u8], reader: &Reader, settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
     fenced(|| (reader.read)(bytes, settings, limits))
 }
 
-/// The second half: what was in it, made ready to be sent. `size` is that of the file.
+/// Prepares the extracted content for sending: the second half. `size` is that of the file.
 pub fn prepare_extract(
     extract: Extract,
     reader: &Reader,
@@ -81,18 +83,18 @@ pub fn prepare_extract(
     fenced(|| pages::prepare(extract, reader.format, size as u64, &settings.text, limits))
 }
 
-/// Runs `work` and turns a panic into a failure: one hostile file must not end the run for all others.
+/// Runs `work` and turns a panic into a failure, so that one file cannot end the run.
 fn fenced<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    // Nothing that `work` could leave half-changed outlives it: it owns its buffers and borrows only input.
+    // `work` owns its buffers and borrows only input, so no half-changed state remains.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         Err(Failure::new(
             FailureCode::Undecodable,
-            format!("the decoder broke down on this file: {}; re-export the file or remove it", panic_text(&*panic)),
+            format!("the decoder failed on this file: {}. Re-export the file or exclude it", panic_text(&*panic)),
         ))
     })
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()

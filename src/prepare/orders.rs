@@ -1,18 +1,18 @@
-//! Does a document try to give orders to whoever reads it?
+//! Detects prompt injection: text in a document that gives orders to a model.
 //!
-//! It looks for wordings that only make sense when they are said to a model, and for letters that only a model can see. What
-//! it finds is a reason to look at the row, and no proof; what it does not find may be there all the same: the fence around
-//! documents and the schema of answers are what protects.
+//! It looks for wordings that only make sense when addressed to a model, and for letters that only
+//! a model can see. A match is a reason to check the row, not a proof. No match is no proof either:
+//! the fence around documents and the schema of answers are the protection.
 
 use crate::model::{Content, ContentBlock};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Quotes that people get to see at the most, and characters of each.
+/// Maximum number of quotes shown, and of characters of each.
 const QUOTES: usize = 5;
 const QUOTE_CHARACTERS: usize = 100;
 
-/// Wordings in the languages that most such texts are written in, and marks of chat formats.
+/// Wordings in the most frequent languages, and marks of chat formats.
 static WORDINGS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let wordings = [
         r"\b(ignore|disregard|forget|override|bypass)\b.{0,30}\b(previous|prior|above|earlier|preceding|your|all|system)\b.{0,20}\b(instructions?|prompts?|rules|guidelines|directions)\b",
@@ -32,13 +32,13 @@ static WORDINGS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"\[/?INST\]|<</?SYS>>",
         r"</?document(-[0-9a-f]+)?>",
         r"(?m)^\s*(#{2,}\s*)?(system|assistant)\s*:\s*\S",
-        // Tag characters and joiners in numbers that no script needs.
+        // Tag characters, and joiners in numbers that no script needs.
         r"[\u{E0000}-\u{E007F}]{3,}|[\u{200B}\u{200C}\u{2060}]{6,}",
     ];
     Regex::new(&format!("(?i)(?:{})", wordings.join("|"))).ok()
 });
 
-/// What sounds like orders to a model, as it stands in the document.
+/// Quotes of passages that sound like orders to a model.
 pub fn orders(content: &Content) -> Vec<String> {
     let texts = content.0.iter().filter_map(|piece| if let ContentBlock::Text(text) = piece { Some(&*text.body) } else { None });
     let found = texts.flat_map(|text| WORDINGS.iter().flat_map(|wordings| wordings.find_iter(text)));

@@ -1,7 +1,7 @@
-//! What a reader got out of a file becomes what is sent.
+//! Turns the extracted content of a document into content blocks.
 //!
-//! Promises: every text is as normal as a plain one ([`super::text`]); pages keep their numbers, in the text for the model
-//! and in the facts for people; nothing empty comes out.
+//! Every text is normalised like a plain text ([`super::text`]). Pages keep their numbers, in the
+//! text for the model and in the facts for people. Content blocks are never empty.
 
 use super::documents::{Extract, Page, PageImage};
 use super::{ImageLimits, TextSettings, text};
@@ -10,10 +10,10 @@ use std::fmt::Write as _;
 use std::mem::take;
 use std::sync::Arc;
 
-/// How the label of an image ends, which must not be parted from it.
+/// How the label of an image ends. The label must stay with the image.
 pub(super) const FOLLOWS: &str = ", the image that follows]";
 
-/// Makes a document ready of what was in it. `format` names its kind, `bytes` is its size.
+/// Prepares extracted content. `format` names the kind of the document, `bytes` is its size.
 pub(super) fn prepare(
     extract: Extract,
     format: &str,
@@ -48,7 +48,7 @@ pub(super) fn prepare(
     }
     content.extend(text::piece(&running));
     if content.is_empty() {
-        return Err(Failure::new(FailureCode::Empty, "there is no text in this document"));
+        return Err(Failure::new(FailureCode::Empty, "the document has no text"));
     }
     let content = Content(content);
     let facts = Facts {
@@ -73,7 +73,7 @@ fn add_page(running: &mut String, number: Option<u32>, body: &str) {
         running.push_str("\n\n");
     }
     if let Some(number) = number {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _infallible = writeln!(running, "[page {number}]");
     }
     running.push_str(body);

@@ -1,8 +1,7 @@
-//! Images: decoded, turned upright, shrunk to what the model can use, encoded once.
+//! Prepares images: decodes, turns upright, shrinks to a useful size, encodes once.
 //!
-//! Promises: an image that is fit to be sent as it is goes out byte for byte, but only after it was decoded
-//! completely, so that damage shows here and not at the provider; everything else goes out as JPEG; the media type
-//! is that of the bytes.
+//! A suitable image is sent unchanged, but only after complete decoding, so that damage is found
+//! here and not by the provider. Other images are sent as JPEG. The media type matches the bytes.
 
 use super::decode::{self, Source};
 use super::{ImageLimits, ImageSettings, encode, frames};
@@ -30,7 +29,8 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         && bytes.len() <= limits.max_encoded_bytes;
 
     let image = source.decode(sent_size)?;
-    // Transparent images are never passed on: black text on "nothing" is black on black to some providers.
+    // Transparent images are never sent unchanged: some providers put them on black, where black
+    // text vanishes.
     let (file, sent_format) = if sendable && decode::is_opaque(&image) {
         (Cow::Borrowed(bytes), format)
     } else {

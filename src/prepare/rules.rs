@@ -1,11 +1,11 @@
-//! Which rule a model counts images by: the table `images.toml`, and how a model finds its line.
+//! Finds the rule by which a model counts images, in the table `images.toml`.
 
 use super::count::Count;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// A line of the table. The table says what the fields mean.
+/// A rule of the table. The table explains the fields.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
@@ -29,7 +29,7 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let unread = |_| {
-        // A test reads the table, so that this is never used.
+        // Never used: a test checks that the table can be read.
         let (count, none) = (Count::Fixed { tokens: u32::MAX }, BTreeMap::new());
         let unknown = Rule { name: String::new(), models: Vec::new(), formats: Vec::new(), count, bound: None, resolutions: none };
         Table { rules: Vec::new(), unknown }
@@ -37,14 +37,14 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     toml::from_str(include_str!("images.toml")).unwrap_or_else(unread)
 });
 
-/// Which model pictures are prepared and counted for.
+/// The model for which pictures are prepared and counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer<'a> {
     /// The wire format: `anthropic`, `gemini`, or another one.
     pub format: &'a str,
     /// The model's id.
     pub model: &'a str,
-    /// Gemini's mediaResolution, if requests name one.
+    /// Gemini's mediaResolution, if requests set it.
     pub resolution: Option<&'a str>,
 }
 
@@ -56,13 +56,13 @@ impl Viewer<'_> {
         by_model.or_else(by_format).unwrap_or(&TABLE.unknown)
     }
 
-    /// The name of the rule by which pictures are counted, for people.
+    /// The name of the rule for people.
     pub fn rule_name(&self) -> &'static str {
         &self.rule().name
     }
 }
 
-/// Whether a model's id has the form of a pattern, where `*` is any text.
+/// Whether a model id matches a pattern, in which `*` is any text.
 fn is_like(pattern: &str, model: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| model.strip_prefix(first)) else { return false };

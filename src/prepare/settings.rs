@@ -1,7 +1,6 @@
 //! The `[prepare]` table of `pipeline.toml`.
 //!
-//! Plain data. There are no defaults here: `pipeline.toml` states every key, so that the file that people read
-//! is the only place where a default is written down.
+//! Plain data without defaults: `pipeline.toml` has every key and is the only place of defaults.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,21 +8,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrepareSettings {
-    /// Documents that are prepared at the same time, each on its own core; 0 = all cores.
+    /// Documents that are prepared at the same time, one per core; 0 = all cores.
     pub workers: usize,
     /// Documents that may wait between reading and preparation.
     pub queue: usize,
-    /// Megabytes (10^6 bytes) that decoding may take at one time, over all workers.
+    /// Megabytes (10^6 bytes) of memory for decoding, over all workers.
     pub memory_mb: u64,
-    /// How images are made ready.
+    /// How images are prepared.
     pub image: ImageSettings,
-    /// How texts are made ready.
+    /// How texts are prepared.
     pub text: TextSettings,
-    /// How PDF documents are made ready.
+    /// How PDF documents are prepared.
     pub pdf: PdfSettings,
-    /// Seconds that getting the text out of one document may take.
+    /// Time limit for extracting the content of one document, in seconds.
     pub document_s: u64,
-    /// Megabytes (10^6 bytes) that it may take.
+    /// Memory limit for extracting the content of one document, in megabytes (10^6 bytes).
     pub document_mb: u64,
 }
 
@@ -38,21 +37,21 @@ impl PrepareSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PdfSettings {
-    /// What is sent of each page.
+    /// Whether the text or an image of each page is sent.
     pub mode: PdfMode,
-    /// Pages that a document may have at the most; 0 = any number.
+    /// Maximum number of pages of a document; 0 = no limit.
     pub max_pages: u32,
 }
 
-/// What is sent of the pages of a PDF document.
+/// Whether the text or an image of a PDF page is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PdfMode {
-    /// Its text, or an image of it where it has no text.
+    /// The text of a page, or an image of a page without text.
     Auto,
-    /// Its text.
+    /// The text of a page.
     Text,
-    /// An image of it.
+    /// An image of a page.
     Pages,
 }
 
@@ -60,11 +59,11 @@ pub enum PdfMode {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSettings {
-    /// Longest side in pixels as sent; larger images are shrunk. 0 = the size that is useful to the model.
+    /// Longest side in pixels as sent; larger images are shrunk. 0 = the size useful to the model.
     pub max_edge: u32,
     /// Quality of re-encoded images, 1 to 100, on the usual JPEG scale.
     pub jpeg_quality: u8,
-    /// Megapixels (10^6 pixels) that an image may have before it is refused undecoded.
+    /// Maximum size in megapixels (10^6 pixels); larger images are refused undecoded.
     pub max_pixels_mp: u32,
 }
 
@@ -72,6 +71,6 @@ pub struct ImageSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSettings {
-    /// Whether to lower-case the text, take out punctuation and collapse white space.
+    /// Whether to lower-case the text, remove punctuation and collapse white space.
     pub clean: bool,
 }

@@ -1,32 +1,32 @@
-//! What a file is, by its content.
+//! Detects the kind of a file by its content.
 //!
-//! Promises: the name of the file is never believed against its content. The extension only decides where content
-//! alone cannot: camera raw files are TIFF inside, and an MP3 file may begin like text in UTF-16.
-//! What is not supported is named, so that a failure can say "this is a ZIP archive" and not "cannot decode".
+//! The content always outweighs the file name. The extension decides only where content cannot:
+//! camera raw files are TIFF inside, and an MP3 file may begin like UTF-16 text. Unsupported kinds
+//! are named, so that a failure can say "ZIP archive" instead of "cannot decode".
 
 use super::documents::{READERS, Reader};
 use super::{encoding, fenced};
 use crate::model::Kind;
 use image::ImageFormat;
 
-/// Texts are judged by this many bytes.
+/// Bytes by which texts are detected.
 const SAMPLE: usize = 64 * 1024;
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sniffed {
     /// An image of this format.
     Image(ImageFormat),
-    /// Text in some encoding. Also what is empty.
+    /// Text in some encoding, or an empty file.
     Text,
-    /// A document that this reader gets the text out of.
+    /// A document whose content this reader extracts.
     Document(&'static Reader),
-    /// Something else, by its name for people.
+    /// An unsupported file, with the name of its kind for people.
     Unsupported(&'static str),
 }
 
 impl Sniffed {
-    /// The kind of document, if it is one that can be prepared.
+    /// The kind of document, if it can be prepared.
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Image(_) => Some(Kind::Image),
@@ -36,14 +36,16 @@ impl Sniffed {
     }
 }
 
-/// What the bytes are, by content. `extension` is the file's extension in lower case without its dot ("" if none),
-/// which only breaks ties.
+/// Detects the kind of a file by its content.
+///
+/// `extension` is the file's extension in lower case without the dot ("" if none). It only breaks
+/// ties.
 pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
     if let Some(format) = image_format(bytes) {
         let raw = camera_raw(bytes, format, extension);
         return if raw { Sniffed::Unsupported(CAMERA_RAW) } else { Sniffed::Image(format) };
     }
-    // A library that is asked may panic as well as one that reads: then it is not its kind.
+    // A library may panic while detecting; the file is then not of its kind.
     let recognised = |reader: &&Reader| fenced(|| Ok((reader.recognises)(bytes, extension))).unwrap_or(false);
     if let Some(reader) = READERS.iter().find(recognised) {
         return Sniffed::Document(reader);
@@ -61,27 +63,27 @@ fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(ImageFormat::Gif),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Some(ImageFormat::Tiff),
-        // Two letters alone would make an image of a text that begins with "BMW": the size of the second header
-        // is one of a few, and its upper bytes are zero.
+        // Two letters alone would match a text that begins with "BMW". The size of the second
+        // header is one of a few, and its upper bytes are zero.
         [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => Some(ImageFormat::Bmp),
         _ => None,
     }
 }
 
-/// Raw files hold a TIFF with a small preview in it; to take that for the picture would be wrong in silence.
+/// Raw files hold a TIFF with a small preview, which must not be taken for the picture.
 fn camera_raw(bytes: &[u8], format: ImageFormat, extension: &str) -> bool {
     const EXTENSIONS: [&str; 9] = ["3fr", "arw", "cr2", "dng", "erf", "iiq", "nef", "pef", "sr2"];
     format == ImageFormat::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))
 }
 
-/// What is said of a file of which nothing else is known.
+/// The name for a file of unknown kind.
 pub const BINARY: &str = "binary data";
 const CAMERA_RAW: &str = "camera raw image";
 const ARCHIVE: &str = "compressed archive";
 const EXECUTABLE: &str = "executable";
 const MEDIA: &str = "audio or video";
 
-/// First bytes that belong to one kind of file.
+/// First bytes that identify one kind of file.
 const SIGNATURES: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "ZIP archive"),
     (b"PK\x05\x06", "ZIP archive"),
@@ -129,7 +131,7 @@ fn known_by_name(bytes: &[u8], extension: &str) -> Option<&'static str> {
     SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name)
 }
 
-/// Films and modern photographs share one container; its list of brands tells them apart.
+/// Films and modern photographs share one container; its brands distinguish them.
 fn iso_media(bytes: &[u8]) -> &'static str {
     let length = bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
     let end = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len()).max(8);
@@ -153,7 +155,8 @@ fn is_text(bytes: &[u8]) -> bool {
     if sample.contains(&0) {
         return false;
     }
-    // Escape and backspace stand in terminal logs. Of random bytes one in ten is another control character.
+    // Terminal logs have escapes and backspaces. In random bytes, one in ten is another control
+    // character.
     let controls = sample.iter().filter(|byte| matches!(byte, 0x01..=0x07 | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F)).count();
     controls <= 1 + sample.len() / 20
 }

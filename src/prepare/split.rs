@@ -1,8 +1,8 @@
-//! Documents that are too long for one call, in parts; or cut.
+//! Splits documents that are too long for one call into parts, or truncates them.
 //!
-//! Promises: the parts, one behind the other, are the document, nothing left out and nothing twice but the heads of tables
-//! that go on; texts are divided where they mean it ([`chunks`]); no part has more tokens than allowed, but for an image
-//! that has more by itself; the label of an image stays with it.
+//! The parts in order are the document: nothing is lost, and only headers of continued tables
+//! repeat. [`chunks`] divides texts at natural borders. No part exceeds the limit, unless a single
+//! image does. The label of an image stays with it.
 
 use super::chunks::chunks;
 use super::pages::FOLLOWS;
@@ -10,7 +10,9 @@ use super::{text, tokens};
 use crate::model::{Chunk, Content, ContentBlock, Text};
 use std::sync::Arc;
 
-/// Divides a document into parts of at most `limit` tokens. Each has the last `overlap` tokens of the one before at hand.
+/// Splits a document into parts of at most `limit` tokens.
+///
+/// Each part holds the last `overlap` tokens of the previous one for context.
 pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
     let mut parts: Vec<Vec<ContentBlock>> = Vec::new();
     let mut room = 0;
@@ -38,7 +40,7 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
         .collect()
 }
 
-/// A document with its tokens counted one by one: those of long texts were estimated.
+/// The document with exact token counts, where long texts had estimates.
 pub fn counted(content: &Content) -> Content {
     let exact = |piece: &ContentBlock| match piece {
         ContentBlock::Text(text) => ContentBlock::Text(Arc::new(Text { tokens: tokens::exact(&text.body), ..Text::clone(text) })),
@@ -47,7 +49,7 @@ pub fn counted(content: &Content) -> Content {
     Content(content.0.iter().map(exact).collect())
 }
 
-/// The beginning of a document, of at most `limit` tokens.
+/// The beginning of a document, at most `limit` tokens.
 pub fn truncate(content: &Content, limit: u64) -> Content {
     let mut room = limit;
     let mut kept = Vec::new();
@@ -72,7 +74,7 @@ fn is_label(piece: &ContentBlock) -> bool {
     matches!(piece, ContentBlock::Text(text) if text.body.ends_with(FOLLOWS))
 }
 
-/// As much of the beginning of a text as `limit` tokens hold, up to the end of a word.
+/// The beginning of a text that fits in `limit` tokens, up to the end of a word.
 fn beginning(text: &str, limit: u64) -> &str {
     const STEP: usize = 32;
     let (mut fits, mut too_long) = (0, text.len());
@@ -87,7 +89,7 @@ fn beginning(text: &str, limit: u64) -> &str {
     &text[..cut]
 }
 
-/// A piece in pieces that fit.
+/// Splits a block into blocks that fit.
 fn pieces(piece: &ContentBlock, limit: u64) -> Vec<ContentBlock> {
     let ContentBlock::Text(whole) = piece else { return vec![piece.clone()] };
     if whole.tokens <= limit || is_label(piece) {
@@ -96,13 +98,13 @@ fn pieces(piece: &ContentBlock, limit: u64) -> Vec<ContentBlock> {
     chunks(&whole.body, limit).iter().filter_map(|chunk| text::exact_piece(chunk)).collect()
 }
 
-/// The last tokens of a piece, from the beginning of a word.
+/// The last tokens of a block, from the beginning of a word.
 fn end_of(piece: &ContentBlock, count: u64) -> Option<Arc<str>> {
     let ContentBlock::Text(text) = piece else { return None };
     if count == 0 {
         return None;
     }
-    // By the text's own number of bytes for each token.
+    // Converted by the text's own ratio of bytes to tokens.
     let bytes = (text.body.len() as u64).saturating_mul(count) / text.tokens.max(1);
     let from = text.body.len().saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
     let from = text.body.ceil_char_boundary(from);
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn borders_are_those_of_sections_and_sentences() {
+    fn parts_end_at_sections_and_sentences() {
         let section = |name: &str| format!("# {name}\n\n{}\n\n", "One sentence is here. Another one follows it.".repeat(3));
         let text = ["First", "Second", "Third"].map(section).concat();
         let parts = bodies(&split(&content(&text), 45, 0));
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_know_their_place_and_the_end_of_the_one_before() {
+    fn parts_have_their_number_and_the_end_of_the_previous_part() {
         let parts = split(&content(&"word ".repeat(100)), 40, 5);
         assert_eq!(parts.iter().map(|part| part.place).collect::<Vec<_>>(), [Some((1, 3)), Some((2, 3)), Some((3, 3))]);
         assert_eq!(parts[0].before, None);
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_may_take_all_the_room_there_is() {
+    fn truncating_uses_the_whole_limit() {
         let pages = ["One page of some words. ", "Another page of other words. ", "The last page."].map(|page| page.repeat(9));
         let whole = Content(pages.iter().filter_map(|page| text::piece(page)).collect());
         let two: u64 = whole.0[..2].iter().map(ContentBlock::tokens).sum();
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_label_of_an_image_stays_with_it_however_large_it_is() {
+    fn the_label_of_an_image_stays_with_it_even_above_the_limit() {
         let label = |n: u32| text::piece(&format!("[page {n}{FOLLOWS}")).unwrap();
         let image = |tokens: u64| {
             let base64 = bytes::Bytes::new();
@@ -190,7 +192,7 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::test_runner::Config { cases: 64, ..Default::default() })]
         #[test]
-        fn parts_are_the_document_and_none_is_too_long(text in "([a-zä]{1,9}[ .\n#]{1,2}){1,200}|(漢|字|。){1,300}", limit in 3_u64..60) {
+        fn parts_are_the_document_and_within_the_limit(text in "([a-zä]{1,9}[ .\n#]{1,2}){1,200}|(漢|字|。){1,300}", limit in 3_u64..60) {
             let parts = split(&content(&text), limit, 0);
             proptest::prop_assert_eq!(bodies(&parts).concat(), text);
             for part in &parts {

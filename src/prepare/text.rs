@@ -1,21 +1,21 @@
-//! Texts: decoded, normalised, counted.
+//! Prepares texts: decodes, normalises and counts them.
 //!
-//! Promises: the body is valid UTF-8 with `\n` between lines and no control characters but tab and newline. Words,
-//! case and punctuation stay as they were written, since models read them better that way; `clean` is for people
-//! who want them gone.
+//! The body is valid UTF-8 with `\n` between lines, and no control characters but tab and newline.
+//! Words, case and punctuation stay as written, since models read them better; `clean` removes
+//! them.
 
 use super::{TextSettings, encoding, tokens};
 use crate::model::{Content, ContentBlock, Facts, Failure, FailureCode, Kind, Prepared, Text};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Bytes looked at together, without an early exit between them; few enough for a count of them to fit a byte.
+/// Bytes processed together without an early exit; few enough for a count to fit a byte.
 const CHUNK: usize = 192;
 
 /// Prepares one text.
 pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared, Failure> {
     if let Some(what) = encoding::undecodable(bytes) {
-        let message = format!("this text looks like {what}, which is not read: save it as UTF-8, or exclude it");
+        let message = format!("this text looks like {what}, which docmill cannot read. Save it as UTF-8, or exclude it");
         return Err(Failure::new(FailureCode::Undecodable, message));
     }
     let decoded = encoding::decode(bytes);
@@ -43,18 +43,18 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
     Ok(Prepared { content: Content(vec![piece]), facts })
 }
 
-/// A text as people wrote it -> as it is sent.
+/// Normalises a text for sending, and cleans it if configured.
 pub(super) fn tidy<'t>(text: &'t str, settings: &TextSettings) -> Cow<'t, str> {
     let body = normalised(text);
     if settings.clean { cleaned(&body).into() } else { body }
 }
 
-/// A tidy text with about as many tokens as it has; `None` if it is empty.
+/// A normalised text with an estimated number of tokens; `None` if it is empty.
 pub(super) fn piece(body: &str) -> Option<ContentBlock> {
     counted(body, tokens::about)
 }
 
-/// A tidy text with exactly as many tokens as it has; `None` if it is empty.
+/// A normalised text with its exact number of tokens; `None` if it is empty.
 pub(super) fn exact_piece(body: &str) -> Option<ContentBlock> {
     counted(body, tokens::exact)
 }
@@ -68,36 +68,40 @@ fn counted(body: &str, count: fn(&str) -> u64) -> Option<ContentBlock> {
     Some(ContentBlock::Text(Arc::new(Text { body: Arc::from(body), digest, tokens })))
 }
 
-/// Words, as white space separates them. Line by line: most lines are ASCII, for which there is a much faster way to the
-/// same number, in texts that are not.
+/// Counts words, separated by white space.
+///
+/// It works line by line, because ASCII lines have a much faster way to the same number.
 pub(super) fn count_words(text: &str) -> usize {
     text.split('\n').map(|line| if line.is_ascii() { count_ascii_words(line.as_bytes()) } else { line.split_whitespace().count() }).sum()
 }
 
 fn count_ascii_words(bytes: &[u8]) -> usize {
     let Some(first) = bytes.first() else { return 0 };
-    // Sums of single bytes over short chunks: the compiler then compares many characters at a time.
+    // Sums over short chunks of bytes let the compiler use vector instructions.
     let begins = |(before, byte): (&u8, &u8)| u8::from(before.is_ascii_whitespace() & !byte.is_ascii_whitespace());
     let chunks = bytes.chunks(CHUNK).zip(bytes[1..].chunks(CHUNK));
     let begun: usize = chunks.map(|(before, chunk)| usize::from(before.iter().zip(chunk).map(begins).sum::<u8>())).sum();
     begun + usize::from(!first.is_ascii_whitespace())
 }
 
-/// Whether normalising would change nothing: no control byte, and no lead byte of a character that is taken out.
-#[expect(clippy::needless_bitwise_bool, reason = "without branches many bytes are looked at together")]
+/// Whether normalising changes nothing.
+///
+/// There must be no control byte, and no lead byte of a character that is removed.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches the compiler can vectorise")]
 fn is_normal(text: &str) -> bool {
     let normal = |byte: u8| ((byte >= 0x20) | (byte == b'\t') | (byte == b'\n')) & (byte != 0x7F) & (byte != 0xC2) & (byte != 0xEF);
     text.as_bytes().chunks(CHUNK).all(|chunk| chunk.iter().fold(true, |so_far, byte| so_far & normal(*byte)))
 }
 
-/// One kind of line end, no control characters.
+/// Unifies line ends and removes control characters.
 fn normalised(text: &str) -> Cow<'_, str> {
     if is_normal(text) {
         return text.into();
     }
     let mut body = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        // Two of the bytes that make a line suspicious are in many harmless letters: only such lines take the long way.
+        // Lead bytes of removed characters also begin harmless letters. Only such lines take the
+        // slow path.
         let (content, end) = line.strip_suffix("\r\n").map_or((line, ""), |content| (content, "\n"));
         if is_normal(content) {
             body.push_str(content);
@@ -117,7 +121,7 @@ fn push_normalised(text: &str, body: &mut String) {
                 characters.next_if_eq(&'\n');
                 body.push('\n');
             }
-            // Vertical tab and "next line" separate lines; without a substitute, words would grow together.
+            // Vertical tab and "next line" separate lines; without a line end, words would join.
             '\u{B}' | '\u{85}' => body.push('\n'),
             // A form feed separates pages.
             '\u{C}' => body.push_str("\n\n"),
@@ -141,8 +145,9 @@ fn cleaned(text: &str) -> String {
     bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// ASCII and Latin-1 punctuation, general and CJK punctuation, full-width forms. Not "everything but letters":
-/// vowel signs of many scripts are no letters either.
+/// Whether this is punctuation: ASCII, Latin-1, general, CJK or full-width.
+///
+/// "Everything but letters" would be wrong: vowel signs of many scripts are not letters.
 fn is_punctuation(character: char) -> bool {
     character.is_ascii_punctuation()
         || matches!(
@@ -160,19 +165,19 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn words_are_counted_as_white_space_separates_them(text in "([a-zä]{0,3}[ \t\n\r]{0,2}){0,200}") {
+        fn words_are_separated_by_white_space(text in "([a-zä]{0,3}[ \t\n\r]{0,2}){0,200}") {
             proptest::prop_assert_eq!(count_words(&text), text.split_whitespace().count());
         }
 
         #[test]
-        fn normalising_line_by_line_is_normalising(text in "[ -~ä\t\n\r\u{B}\u{C}\u{85}\u{A0}\u{FEFF}]{0,60}") {
+        fn normalising_by_line_equals_normalising_at_once(text in "[ -~ä\t\n\r\u{B}\u{C}\u{85}\u{A0}\u{FEFF}]{0,60}") {
             let mut at_once = String::new();
             push_normalised(&text, &mut at_once);
             proptest::prop_assert_eq!(normalised(&text), at_once);
         }
 
         #[test]
-        fn a_text_that_is_normal_has_nothing_to_take_out(text in "[ -~\t\nä\u{7F}-\u{A0}\u{FEFF}\r\u{B}\u{C}]{0,300}") {
+        fn a_normal_text_has_no_characters_to_remove(text in "[ -~\t\nä\u{7F}-\u{A0}\u{FEFF}\r\u{B}\u{C}]{0,300}") {
             if is_normal(&text) {
                 let kept = |c: &char| !c.is_control() || matches!(c, '\t' | '\n');
                 proptest::prop_assert_eq!(text.chars().filter(kept).collect::<String>(), text);

@@ -1,19 +1,19 @@
-//! How many tokens a text is.
+//! Counts the tokens of a text.
 //!
-//! Counted with OpenAI's current vocabulary, which also serves as the estimate for other providers.
-//! Promises: time grows with the length of the text, whatever is in it.
+//! The count uses OpenAI's current vocabulary, and is the estimate for other providers. Time is
+//! linear in the length of the text, for any content.
 
-/// A text is counted in slices of at most this many bytes: what the tokenizer does to a hostile piece, such as a
-/// megabyte without a space, stays bounded by it.
+/// Texts are counted in slices of at most this many bytes. This bounds the tokenizer's time on
+/// hostile input, such as a megabyte without a space.
 const SLICE: usize = 32 * 1024;
 
-/// Texts up to this many bytes are counted whole by [`about`].
+/// Texts up to this many bytes are counted exactly by [`about`].
 const SHORT: usize = 256 * 1024;
-/// Of longer ones it counts so many bytes of each so many: enough of them for texts that change on their way.
+/// [`about`] counts the first `SAMPLE` bytes of every `SAMPLED` bytes of a longer text.
 const SAMPLE: usize = 4 * 1024;
 const SAMPLED: usize = 16 * 1024;
 
-/// About how many tokens are in this text, for rates and estimates: of a long one, by samples.
+/// Estimates the tokens of a text; long texts are sampled.
 pub(super) fn about(text: &str) -> u64 {
     if text.len() <= SHORT {
         return exact(text);
@@ -26,16 +26,19 @@ pub(super) fn about(text: &str) -> u64 {
     tokens * text.len() as u64 / bytes
 }
 
-/// Tokens in this text. Exact up to [`SLICE`]; longer texts may be off by one per slice.
+/// Counts the tokens of a text; exact up to [`SLICE`], else off by at most one per slice.
 pub(super) fn exact(text: &str) -> u64 {
     let Some(encoder) = tiktoken::get_encoding("o200k_base") else {
-        // Not reached in this build, which contains the vocabulary; four bytes a token is the rule of thumb.
+        // Unreachable in this build, which contains the vocabulary. Four bytes per token is a rule
+        // of thumb.
         return text.len().div_ceil(4) as u64;
     };
     slices(text).map(|slice| encoder.count(slice) as u64).sum()
 }
 
-/// The text in bounded slices, cut before white space where there is any: words carry the space before them.
+/// The text in bounded slices, cut before white space if possible.
+///
+/// Tokens include the space before a word.
 fn slices(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -80,14 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn slicing_between_words_does_not_change_the_count() {
+    fn slicing_between_words_keeps_the_count() {
         let text = "The quick brown fox jumps over the lazy dog. ".repeat(3000);
         let encoder = tiktoken::get_encoding("o200k_base").expect("built in");
         assert_eq!(exact(&text), encoder.count(&text) as u64);
     }
 
     #[test]
-    fn long_texts_are_estimated_closely_also_if_they_change() {
+    fn estimates_of_long_texts_are_close_even_if_the_content_changes() {
         let english = "The quick brown fox jumps over the lazy dog. ".repeat(6000);
         let digits: String = (0..60_000).map(|n| format!("{n},")).collect();
         let japanese = "すべての人間は、生まれながらにして自由であり。".repeat(4000);

@@ -1,32 +1,34 @@
-//! What goes to the process that reads documents, and what comes back: frames of a length and that many bytes.
+//! The protocol between docmill and the process that reads documents.
 //!
-//! A conversation begins with a [`Greeting`]; then comes a name of a reader and a file, and an extract or a failure goes
-//! back, as often as wanted.
+//! A frame is a length and that many bytes. A conversation begins with a [`Greeting`]. Each request
+//! is the name of a reader and a file; the reply is an extract or a failure.
 
 use super::{ImageLimits, PrepareSettings, READERS, extract};
 use crate::model::{Failure, FailureCode};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
-/// The first frame: what holds for all documents.
+/// The first frame: settings for all documents.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Greeting {
-    /// How documents are made ready.
+    /// How documents are prepared.
     pub settings: PrepareSettings,
-    /// What size of image is useful to the model.
+    /// The image limits of the model.
     pub limits: ImageLimits,
 }
 
-/// Length of the number in front of each frame.
+/// Size of the length before each frame, in bytes.
 pub const LENGTH_BYTES: usize = size_of::<u64>();
 
-/// Answers requests until there are no more; `begin` is called ahead of each document. Blocks.
+/// Serves requests until the stream ends. Blocks.
+///
+/// `begin` is called before each document.
 pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&PrepareSettings) -> io::Result<()>) -> io::Result<()> {
     let Some(greeting) = frame(&mut requests)? else { return Ok(()) };
     let Greeting { settings, limits } = serde_json::from_slice(&greeting)?;
     while let (Some(format), Some(bytes)) = (frame(&mut requests)?, frame(&mut requests)?) {
         let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format);
-        let unknown = || Failure::new(FailureCode::Internal, "the process that reads documents is of another version");
+        let unknown = || Failure::new(FailureCode::Internal, "the process that reads documents has another version");
         begin(&settings)?;
         let result = reader.ok_or_else(unknown).and_then(|reader| extract(&bytes, reader, &settings, &limits));
         drop(bytes);
@@ -38,7 +40,7 @@ pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&P
     Ok(())
 }
 
-/// The number in front of a frame.
+/// The length that precedes a frame.
 pub fn length(frame: &[u8]) -> [u8; LENGTH_BYTES] {
     (frame.len() as u64).to_le_bytes()
 }

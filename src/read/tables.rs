@@ -20,7 +20,7 @@ impl Roots {
     /// Inputs that look like tables but were not declared as such, with their row counts.
     ///
     /// This covers the files named as inputs, standard input, and the only document of a directory.
-    /// Counting stops at [`COUNTED`].
+    /// Counting stops at `COUNTED`.
     pub fn unnamed_tables(&self) -> Vec<(String, usize)> {
         let only = || if self.unsorted().take(2).count() == 1 { self.walk().next() } else { None };
         let named = |path: &Path| path.to_str().filter(|name| is_table_name(name) || is_workbook_name(name)).map(ToOwned::to_owned);
