@@ -1,4 +1,4 @@
-//! The same article of human rights, in many languages and in the encodings that people saved them in.
+//! The same article of human rights in many languages and encodings.
 
 use super::texts::{body, utf16, utf32};
 use super::*;
@@ -31,7 +31,7 @@ const LITHUANIAN: &str = "Visi žmonės gimsta laisvi ir lygūs savo orumu ir te
     elgtis vienas kito atžvilgiu kaip broliai.";
 const LATVIAN: &str = "Visi cilvēki piedzimst brīvi un vienlīdzīgi savā pašcieņā un tiesībās. Viņi ir apveltīti ar saprātu un \
     sirdsapziņu, un viņiem jāizturas citam pret citu brālības garā.";
-/// Tones as marks of their own, as windows-1258 has them.
+/// With combining tone marks, as in windows-1258.
 const VIETNAMESE: &str = "Tâ\u{301}t ca\u{309} mo\u{323}i ngươ\u{300}i sinh ra đê\u{300}u đươ\u{323}c tư\u{323} do và bi\u{300}nh đă\u{309}ng vê\u{300} nhân phâ\u{309}m và quyê\u{300}n lơ\u{323}i. Mo\u{323}i con ngươ\u{300}i đê\u{300}u đươ\u{323}c ta\u{323}o hoá ban cho ly\u{301} trí và lương tâm và câ\u{300}n pha\u{309}i đô\u{301}i xư\u{309} vơ\u{301}i nhau trong ti\u{300}nh anh em.";
 const THAI: &str = "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ ต่างมีเหตุผลและมโนธรรม และควรปฏิบัติต่อกัน\
     ด้วยเจตนารมณ์แห่งภราดรภาพ";
@@ -77,13 +77,14 @@ const LEGACY: [(&Encoding, &str); 32] = [
     (e::EUC_KR, KOREAN),
 ];
 
-/// Nothing in such a file tells these from their more frequent neighbours, so their texts are read with some letters
-/// wrong. People who have such files must convert them.
+/// Encodings that cannot be distinguished from more frequent ones.
+///
+/// Their texts are read with some wrong letters, so users must convert such files.
 const INDISTINGUISHABLE: [(&Encoding, &str); 4] =
     [(e::ISO_8859_3, MALTESE), (e::ISO_8859_10, LATVIAN), (e::ISO_8859_16, ROMANIAN), (e::X_MAC_CYRILLIC, RUSSIAN)];
 
 fn saved(text: &str, encoding: &'static Encoding) -> Vec<u8> {
-    // The library encodes into everything but this.
+    // The library encodes into all encodings but UTF-16 and its relatives.
     assert_ne!(encoding.output_encoding(), e::UTF_8);
     let (bytes, _, unmappable) = encoding.encode(text);
     assert!(!unmappable, "the text must exist in {}: {text}", encoding.name());
@@ -100,25 +101,25 @@ pub(super) fn all_saved() -> impl Iterator<Item = Vec<u8>> {
 }
 
 #[test]
-fn texts_in_legacy_encodings_are_read_as_they_were_written() {
-    let mut complaints = Vec::new();
+fn texts_in_legacy_encodings_are_read_exactly() {
+    let mut faults = Vec::new();
     for (encoding, text) in LEGACY {
         let bytes = saved(text, encoding);
         assert_eq!(sniff(&bytes, "txt"), Sniffed::Text, "{}", encoding.name());
         let taken_for = run(&bytes).unwrap().facts.format;
         let read = body(&bytes);
         if read != text {
-            complaints.push(format!("{} taken for {taken_for}: {read}", encoding.name()));
+            faults.push(format!("{} taken for {taken_for}: {read}", encoding.name()));
         }
     }
-    assert!(complaints.is_empty(), "{} of {}:\n{}", complaints.len(), LEGACY.len(), complaints.join("\n"));
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), LEGACY.len(), faults.join("\n"));
 }
 
 #[test]
-fn encodings_that_cannot_be_told_apart_are_known() {
+fn indistinguishable_encodings_are_misread_without_failing() {
     for (encoding, text) in INDISTINGUISHABLE {
         let read = body(&saved(text, encoding));
-        assert_ne!(read, text, "{} can be read now: it belongs into the list above", encoding.name());
+        assert_ne!(read, text, "{} can be read now: move it to the list above", encoding.name());
         assert!(!read.is_empty());
     }
 }
@@ -155,7 +156,7 @@ fn utf32_without_a_mark_is_refused_and_not_misread() {
 }
 
 #[test]
-fn texts_that_cannot_be_decoded_are_refused_with_what_they_look_like() {
+fn refusals_name_the_encoding_that_cannot_be_decoded() {
     let dos = b"Sehr geehrte Frau M\x81ller,\r\nIhre Bestellung \x81ber 3 St\x81ck K\x84se, sp\x84ter Gr\x94\xE1e und Sch\x94nes.\r\n";
     let french =
         b"Les \x88tres humains naissent libres et \x82gaux en dignit\x82, dou\x82s de fraternit\x82 \x85 l'\x82gard, et diff\x8Arents.";
@@ -171,7 +172,7 @@ fn texts_that_cannot_be_decoded_are_refused_with_what_they_look_like() {
 }
 
 #[test]
-fn an_odd_line_in_a_text_of_utf8_stays_the_only_one_that_suffers() {
+fn one_invalid_line_does_not_damage_other_lines_of_utf8() {
     let text = ["für ä ö\n".as_bytes().repeat(4), b"f\xFCr \xE4 \xF6\n".to_vec()].concat();
     let read = run(&text).unwrap();
     assert_eq!(read.facts.format, "utf-8");

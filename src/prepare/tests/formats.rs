@@ -1,8 +1,8 @@
-//! Files that the encoders at hand do not write, byte by byte.
+//! Builds files, byte by byte, that the available encoders cannot write.
 
 use super::*;
 
-/// A TIFF block with nothing but an orientation, as EXIF holds it.
+/// A TIFF block with only an orientation, as in EXIF.
 pub(super) fn exif(orientation: u16, big_endian: bool) -> Vec<u8> {
     let mut block = Vec::new();
     let short = |n: u16| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
@@ -20,14 +20,15 @@ pub(super) fn exif(orientation: u16, big_endian: bool) -> Vec<u8> {
     block
 }
 
-/// Puts an APP1 segment with this EXIF block behind the start of a JPEG.
+/// Inserts an APP1 segment with this EXIF block after the start of a JPEG.
 pub(super) fn jpeg_with_exif(jpeg: &[u8], exif: &[u8]) -> Vec<u8> {
     let length = u16::try_from(2 + 6 + exif.len()).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xFF, 0xE1], &length, b"Exif\0\0", exif, &jpeg[2..]].concat()
 }
 
-/// What a camera stores of an upright picture when it notes this orientation. Straight from the EXIF standard:
-/// where row 0 and column 0 of the stored picture lie in the upright one.
+/// The pixels that a camera stores for an upright picture with this orientation.
+///
+/// By the EXIF standard: the place of row 0 and column 0 in the upright picture.
 pub(super) fn stored(upright: &RgbImage, orientation: u16) -> RgbImage {
     let (w, h) = upright.dimensions();
     let (stored_w, stored_h) = if orientation >= 5 { (h, w) } else { (w, h) };
@@ -46,7 +47,7 @@ pub(super) fn stored(upright: &RgbImage, orientation: u16) -> RgbImage {
     })
 }
 
-/// An uncompressed grey TIFF with as many pages as asked, all showing the same pixels.
+/// An uncompressed grey TIFF with this number of pages, all with the same pixels.
 pub(super) fn grey_tiff(width: u32, height: u32, orientation: u16, pages: u32, pixels: &[u8]) -> Vec<u8> {
     let mut file = b"II*\0".to_vec();
     let first_page = 8 + u32::try_from(pixels.len()).unwrap();
@@ -78,7 +79,7 @@ pub(super) fn grey_tiff(width: u32, height: u32, orientation: u16, pages: u32, p
     file
 }
 
-/// A BMP without pixels that announces this size.
+/// A BMP header that declares this size, without pixels.
 pub(super) fn bmp_header(width: u32, height: u32) -> Vec<u8> {
     let mut file = b"BM".to_vec();
     for number in [0_u32, 0, 54, 40, width, height] {

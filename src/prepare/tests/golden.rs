@@ -1,17 +1,18 @@
-//! A corpus of small images of all kinds, each compared with what other decoders see in it.
+//! Compares a corpus of small images of all kinds with the output of other decoders.
 //!
-//! The files show the same picture, 27 x 19 pixels, stored in as many ways as their formats know. Pillow, ImageMagick
-//! and libtiff's, libjpeg's and libwebp's own tools wrote them. `references.png` holds what they show, one below the
-//! other in the order of their names: upright, on white, as Pillow 13 and ImageMagick 6.9 read them and agree on (two
-//! files on which they differ are as ImageMagick and libvips, or browsers, read them). Names that begin with `refused-`
-//! have no reference: we do not read them, and must say so.
+//! The files hold the same picture, 27 x 19 pixels, in all variants of their formats. Pillow,
+//! ImageMagick, and the tools of libtiff, libjpeg and libwebp wrote them. `references.png` holds
+//! the decoded pictures, upright and on white, one below the other in the order of their names.
+//! Pillow 13 and ImageMagick 6.9 agree on them. For two files on which they differ, the reference
+//! follows ImageMagick and libvips, or browsers. Files with names that begin with `refused-` have
+//! no reference: docmill must refuse them.
 
 use super::*;
 use std::path::PathBuf;
 
-/// Decoders round differently, and chroma is interpolated in several ways: this much noise is nothing that one sees.
+/// Decoders round and interpolate chroma differently; this much noise is invisible.
 const LEAST_PSNR: f64 = 35.0;
-/// Of a few pixels left, each filter makes something else.
+/// On a few pixels, filters differ more.
 const LEAST_PSNR_SHRUNK: f64 = 25.0;
 const HEIGHT: u32 = 19;
 
@@ -33,7 +34,7 @@ fn psnr(a: &RgbImage, b: &RgbImage) -> f64 {
     10.0 * (255.0 * 255.0 * a.len() as f64 / squares.max(1) as f64).log10()
 }
 
-/// The images that are read, each with what other decoders see in it.
+/// The readable images, each with its reference.
 fn with_references() -> Vec<(String, Vec<u8>, RgbImage)> {
     let references = ::image::open(corpus().join("references.png")).unwrap().into_rgb8();
     let readable: Vec<_> = images().into_iter().filter(|(name, _)| !name.starts_with("refused-")).collect();
@@ -43,8 +44,8 @@ fn with_references() -> Vec<(String, Vec<u8>, RgbImage)> {
     readable.into_iter().zip((0..rows).step_by(HEIGHT as usize)).map(|((name, bytes), row)| (name, bytes, reference(row))).collect()
 }
 
-/// What is wrong with how this file is prepared; `None` if nothing is.
-fn complaint(bytes: &[u8], reference: &RgbImage, max_edge: u32, least_psnr: f64) -> Option<String> {
+/// The fault in the preparation of this file, if any.
+fn fault(bytes: &[u8], reference: &RgbImage, max_edge: u32, least_psnr: f64) -> Option<String> {
     let mut settings = settings();
     settings.image.jpeg_quality = 100;
     settings.image.max_edge = max_edge;
@@ -63,26 +64,24 @@ fn complaint(bytes: &[u8], reference: &RgbImage, max_edge: u32, least_psnr: f64)
 #[test]
 fn images_of_all_kinds_are_sent_as_other_decoders_see_them() {
     let all = with_references();
-    let complaints: Vec<String> = all
-        .iter()
-        .filter_map(|(name, bytes, reference)| Some(format!("{name}: {}", complaint(bytes, reference, 0, LEAST_PSNR)?)))
-        .collect();
-    assert!(complaints.is_empty(), "{} of {}:\n{}", complaints.len(), all.len(), complaints.join("\n"));
+    let faults: Vec<String> =
+        all.iter().filter_map(|(name, bytes, reference)| Some(format!("{name}: {}", fault(bytes, reference, 0, LEAST_PSNR)?))).collect();
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), all.len(), faults.join("\n"));
 }
 
-/// JPEGs have a decoder of their own for this.
+/// A dedicated decoder reduces JPEGs.
 #[test]
-fn images_of_all_kinds_show_the_same_when_they_are_shrunk_to_less_than_half() {
+fn shrinking_to_less_than_half_keeps_the_picture_for_all_kinds() {
     let half = |reference: &RgbImage| ::image::imageops::resize(reference, 13, 9, ::image::imageops::FilterType::Lanczos3);
-    let complaints: Vec<String> = with_references()
+    let faults: Vec<String> = with_references()
         .iter()
-        .filter_map(|(name, bytes, reference)| Some(format!("{name}: {}", complaint(bytes, &half(reference), 13, LEAST_PSNR_SHRUNK)?)))
+        .filter_map(|(name, bytes, reference)| Some(format!("{name}: {}", fault(bytes, &half(reference), 13, LEAST_PSNR_SHRUNK)?)))
         .collect();
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
-fn what_we_do_not_read_is_refused_by_name() {
+fn unsupported_variants_are_refused_with_a_reason() {
     for (name, bytes) in images().iter().filter(|(name, _)| name.starts_with("refused-")) {
         let failure = run(bytes).map(|prepared| prepared.facts.format).expect_err(name);
         assert_eq!(failure.code, FailureCode::Undecodable, "{name}: {failure}");

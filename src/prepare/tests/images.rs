@@ -9,7 +9,7 @@ const FOUR_CHANNELS: [(jpeg_encoder::ColorType, u8); 3] =
     [(jpeg_encoder::ColorType::Cmyk, 95), (jpeg_encoder::ColorType::CmykAsYcck, 95), (jpeg_encoder::ColorType::CmykAsYcck, 85)];
 
 #[test]
-fn every_format_is_recognised_sent_under_its_true_label_and_still_shows_the_same() {
+fn every_format_is_sent_with_the_right_media_type_and_the_same_picture() {
     let upright = flag(96, 64);
     for format in WRITABLE {
         let bytes = encoded(&DynamicImage::ImageRgb8(upright.clone()), format);
@@ -30,7 +30,7 @@ fn every_format_is_recognised_sent_under_its_true_label_and_still_shows_the_same
 }
 
 #[test]
-fn what_is_fit_to_be_sent_goes_out_byte_for_byte() {
+fn suitable_images_are_sent_unchanged() {
     let image = DynamicImage::ImageRgb8(flag(96, 64));
     let opaque = DynamicImage::ImageRgba8(image.to_rgba8());
     for bytes in [
@@ -139,8 +139,8 @@ fn cmyk_and_ycck_keep_everything_in_its_place() {
 }
 
 #[test]
-fn a_subsampling_that_the_decoder_gets_wrong_is_refused_by_name() {
-    // The encoder subsamples cyan, magenta and yellow here and not black.
+fn a_subsampling_that_the_decoder_misreads_is_refused() {
+    // The encoder subsamples cyan, magenta and yellow here, but not black.
     let bytes = four_channel_jpeg(&[0; 48 * 40 * 4], 48, jpeg_encoder::ColorType::Cmyk, 85);
     let failure = run(&bytes).unwrap_err();
     assert_eq!(failure.code, FailureCode::Undecodable);
@@ -207,7 +207,7 @@ fn a_shrunk_picture_still_shows_the_same() {
 }
 
 #[test]
-fn of_an_animation_the_first_frame_is_sent_and_the_row_says_so() {
+fn the_first_frame_of_an_animation_is_sent_with_a_note() {
     let prepared = run(&gif(7)).unwrap();
     assert_eq!(prepared.facts.note.as_deref(), Some("first of 7 frames"));
     assert_eq!(picture(&prepared).media_type, "image/jpeg");
@@ -218,7 +218,7 @@ fn of_an_animation_the_first_frame_is_sent_and_the_row_says_so() {
 }
 
 #[test]
-fn a_cut_off_file_is_undecodable_wherever_it_was_cut() {
+fn a_truncated_file_is_undecodable_at_every_length() {
     let image = DynamicImage::ImageRgb8(RgbImage::from_fn(120, 90, |x, y| {
         Rgb([x * y % 251, x * 7 % 253, y * 13 % 255].map(|n| u8::try_from(n).unwrap()))
     }));
@@ -248,7 +248,7 @@ fn a_decompression_bomb_is_refused_by_its_header_with_both_figures() {
 }
 
 #[test]
-fn the_pixel_limit_holds_for_every_format_and_counts_pixels_not_sides() {
+fn the_pixel_limit_applies_to_every_format_and_counts_pixels() {
     let image = DynamicImage::ImageRgb8(flag(1100, 1000));
     let mut settings = settings();
     for format in WRITABLE {
@@ -263,7 +263,7 @@ fn the_pixel_limit_holds_for_every_format_and_counts_pixels_not_sides() {
 }
 
 #[test]
-fn a_file_that_is_too_many_bytes_is_encoded_again() {
+fn a_file_above_the_byte_limit_is_encoded_again() {
     let bytes = encoded(&DynamicImage::ImageRgb8(flag(96, 64)), ImageFormat::Bmp);
     let png = encoded(&DynamicImage::ImageRgb8(flag(96, 64)), ImageFormat::Png);
     let mut limits = ImageLimits::openai();

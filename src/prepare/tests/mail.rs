@@ -1,4 +1,4 @@
-//! Mails of all kinds.
+//! Tests of mail formats.
 
 use super::office::{code, compound, pages, read};
 use super::*;
@@ -17,7 +17,7 @@ fn mixed() -> String {
 }
 
 #[test]
-fn a_mail_says_who_when_what_and_with_which_files() {
+fn a_mail_has_headers_text_and_attachment_names() {
     let mail = mixed();
     assert_eq!(read(mail.as_bytes(), "").0, "eml");
     assert_eq!(
@@ -72,7 +72,7 @@ fn texts_that_begin_like_a_mail_stay_texts() {
 }
 
 #[test]
-fn a_mail_that_is_encrypted_says_so() {
+fn an_encrypted_mail_fails_as_encrypted() {
     let mail = format!(
         "{PLAIN}Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n"
     );
@@ -115,7 +115,7 @@ fn outlook_mails_come_out_like_others() {
 }
 
 #[test]
-fn mails_within_mails_end_somewhere() {
+fn nesting_of_mails_is_bounded() {
     let mut mail = "From: a@b\r\nDate: Fri, 17 May 2024 09:05:00 +0200\r\n\r\nwords".to_owned();
     for _ in 0..300 {
         mail = format!("From: a@b\r\nDate: Fri, 17 May 2024 09:05:00 +0200\r\nContent-Type: message/rfc822\r\n\r\n{mail}");
@@ -133,7 +133,7 @@ proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 200, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn changed_mails_break_no_reader(at: proptest::sample::Index, byte: u8, extension in "eml|mbox|msg") {
+    fn changed_mails_never_panic_a_reader(at: proptest::sample::Index, byte: u8, extension in "eml|mbox|msg") {
         for bytes in [mixed().into_bytes(), [b"From x\n".as_slice(), mixed().as_bytes()].concat(), msg()] {
             let mut bytes = bytes;
             let at = at.index(bytes.len());
@@ -145,7 +145,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn text_without_a_declared_encoding_is_detected_and_told_of() {
+fn an_undeclared_encoding_is_detected_and_noted() {
     let cases: [(&str, &[u8]); 3] = [
         ("", b"H\xE4llo W\xF6rld"),
         ("Content-Type: text/plain; charset=us-ascii\r\n", "H\u{e4}llo W\u{f6}rld".as_bytes()),
@@ -160,7 +160,7 @@ fn text_without_a_declared_encoding_is_detected_and_told_of() {
 }
 
 #[test]
-fn a_mail_that_breaks_off_is_told_of() {
+fn a_truncated_mail_has_a_note() {
     let cut = |mail: &str| read(mail.as_bytes(), "").1.unwrap().notes.iter().any(|note| note.contains("breaks off"));
     assert!(!cut(&mixed()));
     assert!(cut(mixed().trim_end().strip_suffix("--b--").unwrap()));

@@ -1,4 +1,4 @@
-//! What the preparation promises, on files made in memory.
+//! Tests of preparation, on files made in memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -54,7 +54,7 @@ fn sent_image(prepared: &Prepared) -> DynamicImage {
     ::image::load_from_memory(&sent_bytes(&picture(prepared))).unwrap()
 }
 
-/// No symmetry at all: four colours of which one covers less, so that each of the eight orientations shows.
+/// A picture without symmetry, so that all eight orientations differ.
 fn flag(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         ::image::Rgb(match (x < width / 2, y < height / 2) {
@@ -99,7 +99,7 @@ fn a_panic_in_a_decoder_becomes_a_failure_with_its_text() {
 }
 
 #[test]
-fn a_file_without_bytes_is_empty_whatever_it_was_taken_for() {
+fn a_file_without_bytes_is_empty_for_every_sniffed_kind() {
     for sniffed in [Sniffed::Text, Sniffed::Image(ImageFormat::Png), Sniffed::Unsupported("PDF document")] {
         let failure = prepare(b"", sniffed, &settings(), &ImageLimits::openai()).unwrap_err();
         assert_eq!(failure.code, FailureCode::Empty);
@@ -107,14 +107,14 @@ fn a_file_without_bytes_is_empty_whatever_it_was_taken_for() {
 }
 
 #[test]
-fn what_is_not_supported_is_named() {
+fn failures_name_unsupported_kinds() {
     let failure = run(b"7z\xBC\xAF\x27\x1C").unwrap_err();
     assert_eq!(failure.code, FailureCode::UnsupportedKind);
     assert!(failure.message.contains("compressed archive"), "{failure}");
 }
 
 #[test]
-fn settings_take_every_key_and_no_other() {
+fn settings_require_every_key_and_reject_others() {
     let whole = "workers = 2\nqueue = 8\nmemory_mb = 100\ndocument_s = 1\ndocument_mb = 1\n[image]\nmax_edge = 1568\njpeg_quality = 85\n\
                  max_pixels_mp = 100\n[text]\nclean = false\n[pdf]\nmode = \"pages\"\nmax_pages = 7\n";
     let read: PrepareSettings = toml::from_str(whole).unwrap();
@@ -139,7 +139,7 @@ fn the_memory_estimate_covers_the_pixels_and_is_zero_for_broken_headers() {
 }
 
 #[test]
-fn a_header_that_lies_about_its_size_is_known_by_its_memory_estimate() {
+fn the_memory_estimate_follows_the_size_in_the_header() {
     let bomb = formats::bmp_header(60_000, 60_000);
     assert!(peak_memory(&bomb, sniff(&bomb, "")) >= 60_000 * 60_000 * 3);
 }

@@ -1,14 +1,14 @@
-//! Files that were spoiled at random: each ends as a document or as a failure that says why.
+//! Randomly damaged files: each ends as a document or as a failure with a reason.
 
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
-/// Enough for the corpus; a header that promises more is refused before it costs time.
+/// Enough for the corpus; larger headers are refused before they cost time.
 const MEGAPIXELS: u32 = 1;
 
-/// One thing that happens to a file: some bytes of it are overwritten, lost, doubled, or all the rest is cut off.
+/// One kind of damage: bytes are overwritten, lost or doubled, or the rest is cut off.
 #[derive(Debug, Clone)]
 enum Damage {
     Overwrite(Index, Vec<u8>),
@@ -18,7 +18,7 @@ enum Damage {
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    // Sizes and counts at their ends break more than any other numbers.
+    // Extreme sizes and counts break more than other numbers.
     let byte = prop_oneof![Just(0), Just(0xFF), Just(0x7F), Just(0x80), Just(1), any::<u8>()];
     let at = any::<Index>;
     prop_oneof![
@@ -56,12 +56,12 @@ impl Damage {
     }
 }
 
-/// What gets spoiled: all images of the corpus, texts in all encodings.
+/// The files to damage: all images of the corpus, and texts in all encodings.
 fn sound_files() -> Vec<Vec<u8>> {
     golden::images().into_iter().map(|(_, bytes)| bytes).chain(encodings::all_saved()).collect()
 }
 
-/// The whole way of a file, from its bytes to what is sent.
+/// Prepares a file and checks the outcome.
 fn ends_well(bytes: &[u8]) -> TestCaseResult {
     let mut settings = settings();
     settings.image.max_pixels_mp = MEGAPIXELS;
@@ -111,12 +111,12 @@ fn a_spoiled_file_ends_as_a_document_or_as_a_failure() {
     spoil(1500, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
 }
 
-/// For hours when there is time: `DOCMILL_FUZZ="CASES SEED" cargo test --release --lib mutations -- --ignored`.
+/// For long runs: `DOCMILL_FUZZ="CASES SEED" cargo test --release --lib mutations -- --ignored`.
 #[test]
-#[ignore = "takes as long as one likes"]
+#[ignore = "runs for any length of time"]
 fn many_spoiled_files_end_as_documents_or_as_failures() {
-    let wish = std::env::var("DOCMILL_FUZZ").unwrap_or_else(|_| "100000 1".to_owned());
-    let (cases, seed) = wish.split_once(' ').unwrap();
+    let options = std::env::var("DOCMILL_FUZZ").unwrap_or_else(|_| "100000 1".to_owned());
+    let (cases, seed) = options.split_once(' ').unwrap();
     let seed = blake3::hash(seed.as_bytes());
     spoil(cases.parse().unwrap(), TestRng::from_seed(RngAlgorithm::ChaCha, seed.as_bytes()));
 }
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_any_beginning_are_sniffed_without_harm(
+    fn sniffing_never_panics_on_any_beginning_with_any_rest(
         file in any::<Index>(), head in 1_usize..64, tail in proptest::collection::vec(any::<u8>(), 0..200), extension in "[a-z0-9]{0,4}",
     ) {
         let sound = file.get(&sound_files()).clone();

@@ -1,17 +1,17 @@
-//! Office documents, made part by part.
+//! Tests of Office documents, which are built part by part.
 
 use super::*;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use zip::write::SimpleFileOptions;
 
-/// What reads a file, and what comes out.
+/// The format of the reader that recognises a file, and its result.
 pub(super) fn read(bytes: &[u8], extension: &str) -> (&'static str, Result<Extract, Failure>) {
     let reader = READERS.iter().find(|reader| (reader.recognises)(bytes, extension));
     reader.map_or(("", Ok(Extract::default())), |reader| (reader.format, (reader.read)(bytes, &settings(), &ImageLimits::anthropic(false))))
 }
 
-/// The pages of a file, one below the other.
+/// The pages of a file, joined.
 pub(super) fn pages(bytes: &[u8]) -> String {
     let (_, extract) = read(bytes, "");
     let pages = extract.unwrap().pages.into_iter().map(|page| match page {
@@ -34,7 +34,7 @@ pub(super) fn archive(entries: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A record of a workbook as Excel wrote it until 2003.
+/// A record of an Excel workbook (97 to 2003).
 fn record(kind: u16, body: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &u16::try_from(body.len()).unwrap().to_le_bytes(), body].concat()
 }
@@ -204,7 +204,7 @@ fn ods() -> Vec<u8> {
     )
 }
 
-/// The rows of an OpenDocument sheet whose cells have these numbers, and show them otherwise.
+/// The rows of an OpenDocument sheet with numbers that are displayed differently.
 fn ods_of_numbers(numbers: &[(&str, &str)]) -> Vec<u8> {
     let cell = |(value, shown): &(&str, &str)| {
         format!("<table:table-row><table:table-cell office:value=\"{value}\"><text:p>{shown}</text:p></table:table-cell></table:table-row>")
@@ -216,7 +216,7 @@ fn ods_of_numbers(numbers: &[(&str, &str)]) -> Vec<u8> {
 }
 
 #[test]
-fn ids_of_sixteen_digits_stay_apart_and_longer_ones_are_refused() {
+fn sixteen_digit_ids_stay_distinct_and_longer_ones_are_refused() {
     let rows = |bytes: &[u8], format: &str, id: &str| {
         let (wanted, mut out) = (SheetChoice { id_column: Some(id.into()), ..SheetChoice::default() }, Vec::new());
         sheet_rows(bytes, format, &wanted, 1000, &mut out).map(|_| String::from_utf8(out).unwrap())
@@ -237,7 +237,7 @@ fn ids_of_sixteen_digits_stay_apart_and_longer_ones_are_refused() {
     let long = ["1234567890123456780", "1234567890123456781"];
     for (bytes, format) in [(book(long), "xlsx"), (ods_of_numbers(&long.map(|id| (id, "1.23456789012345E+18"))), "ods")] {
         assert!(rows(&bytes, format, "id").unwrap_err().starts_with("column \"id\" has whole numbers above 2^53"), "{format}");
-        // As anything else than ids they are numbers like others.
+        // In other columns they are numbers like others.
         assert!(rows(&bytes, format, "other").unwrap().contains("1234567890123456800"), "{format}");
     }
     let missing = SheetChoice { name: Some("None".into()), ..SheetChoice::default() };
@@ -248,7 +248,7 @@ fn ids_of_sixteen_digits_stay_apart_and_longer_ones_are_refused() {
 }
 
 #[test]
-fn office_documents_come_out_as_people_see_them() {
+fn office_documents_are_read_as_people_see_them() {
     let odp = odf(
         "presentation",
         "<draw:page><draw:frame presentation:class='title'><text:p>One</text:p></draw:frame><text:p>words</text:p><presentation:notes>\
@@ -287,7 +287,7 @@ fn office_documents_come_out_as_people_see_them() {
 }
 
 #[test]
-fn what_was_left_out_is_told() {
+fn notes_say_what_was_left_out() {
     let notes = |bytes: &[u8]| read(bytes, "").1.unwrap().notes;
     assert_eq!(notes(&docx()), ["1 picture left out", "tracked deletions left out"]);
     assert_eq!(notes(&pptx()), ["slide 2 is hidden"]);
@@ -304,7 +304,7 @@ fn what_was_left_out_is_told() {
 }
 
 #[test]
-fn what_was_deleted_while_changes_were_tracked_is_left_out_and_told() {
+fn tracked_deletions_are_left_out_with_a_note() {
     let cell = |properties: &str, text: &str| format!("<w:tc><w:tcPr>{properties}</w:tcPr>{}</w:tc>", p(text));
     let row = |properties: &str, cells: &str| format!("<w:tr><w:trPr>{properties}</w:trPr>{cells}</w:tr>");
     let table = [
@@ -328,7 +328,7 @@ fn what_was_deleted_while_changes_were_tracked_is_left_out_and_told() {
 }
 
 #[test]
-fn raised_lowered_and_struck_text_is_told_apart() {
+fn raised_lowered_and_struck_text_is_marked() {
     let run = |properties: &str, text: &str| format!("<w:r><w:rPr>{properties}</w:rPr><w:t xml:space=\"preserve\">{text}</w:t></w:r>");
     let (raised, lowered) = ("<w:vertAlign w:val=\"superscript\"/>", "<w:vertAlign w:val=\"subscript\"/>");
     let parts = [("", "2"), (raised, "1"), (raised, "0"), ("", " H"), (lowered, "2"), ("", "O 1"), (raised, "st"), ("", " fee ")];
@@ -366,7 +366,7 @@ fn raised_lowered_and_struck_text_is_told_apart() {
 }
 
 #[test]
-fn signs_of_symbol_fonts_come_out_as_characters_or_are_told() {
+fn symbol_font_signs_become_characters_or_a_note() {
     let sign = |font: &str, code: &str| format!("<w:sym w:font=\"{font}\" w:char=\"{code}\"/>");
     let signs =
         [sign("Wingdings", "F0FE"), sign("Wingdings", "A8"), sign("Symbol", "F061"), sign("Symbol", "F057"), sign("Webdings", "F061")];
@@ -376,7 +376,7 @@ fn signs_of_symbol_fonts_come_out_as_characters_or_are_told() {
 }
 
 #[test]
-fn what_a_small_sheet_repeats_is_bounded() {
+fn repeated_cells_of_a_small_sheet_are_bounded() {
     let cell = "<table:table-cell table:number-columns-repeated='16000'><text:p>x</text:p></table:table-cell>";
     let row = |times: u32, cells: &str| format!("<table:table-row table:number-rows-repeated='{times}'>{cells}</table:table-row>");
     let sheet = |rows: &str| odf("spreadsheet", &format!("<table:table table:name='Data'>{rows}</table:table>"));
@@ -404,7 +404,7 @@ fn what_a_small_sheet_repeats_is_bounded() {
 }
 
 #[test]
-fn what_word_hides_is_left_out_and_told() {
+fn hidden_text_of_word_is_left_out_with_a_note() {
     let run = |properties: &str, text: &str| format!("<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t><w:tab/></w:r>");
     let styles = r#"<w:styles><w:style w:styleId="Base"><w:name w:val="x"/><w:rPr><w:vanish/></w:rPr></w:style>
         <w:style w:styleId="Secret"><w:name w:val="y"/><w:basedOn w:val="Base"/></w:style></w:styles>"#;
@@ -428,7 +428,7 @@ fn what_word_hides_is_left_out_and_told() {
 }
 
 #[test]
-fn tables_within_tables_stand_in_a_line_of_their_cell() {
+fn nested_tables_become_one_line_of_their_cell() {
     let table = |rows: &[[String; 2]], tag: [&str; 3]| {
         let [table, row, cell] = tag;
         let row = |[a, b]: &[String; 2]| format!("<{row}><{cell}>{a}</{cell}><{cell}>{b}</{cell}></{row}>");
@@ -446,7 +446,7 @@ fn tables_within_tables_stand_in_a_line_of_their_cell() {
 }
 
 #[test]
-fn documents_of_pictures_alone_have_no_text() {
+fn documents_with_only_pictures_have_no_text() {
     let picture = r#"<p:pic><p:cNvPr descr="photo.png"/></p:pic>"#;
     let slides = replaced(&pptx(), "ppt/slides/slide2.xml", &format!("<p:sld>{picture}{picture}</p:sld>"));
     let slides = replaced(&slides, "ppt/slides/slide1.xml", &format!("<p:sld>{picture}</p:sld>"));
@@ -463,7 +463,7 @@ fn documents_of_pictures_alone_have_no_text() {
 }
 
 #[test]
-fn sheets_with_much_and_with_cells_far_out_are_bounded() {
+fn sheets_with_many_or_distant_cells_are_bounded() {
     let mut rows = String::new();
     for row in 1..20_000 {
         let column = 1 + row % 26;
@@ -477,7 +477,7 @@ fn sheets_with_much_and_with_cells_far_out_are_bounded() {
 }
 
 #[test]
-fn archives_that_unpack_to_far_too_much_are_refused() {
+fn decompression_bombs_are_refused() {
     let blanks = " ".repeat(20 << 20);
     for (entry, format) in [("word/document.xml", "docx"), ("ppt/presentation.xml", "pptx"), ("xl/workbook.xml", "xlsx")] {
         let bomb = archive(&[(entry, &blanks)]);
@@ -486,7 +486,7 @@ fn archives_that_unpack_to_far_too_much_are_refused() {
     }
     let bomb = archive(&[("mimetype", "application/vnd.oasis.opendocument.text"), ("content.xml", &blanks)]);
     assert_eq!(code(&bomb, ""), Some(FailureCode::PrepareLimit));
-    // No entry is too large by itself.
+    // No single entry is too large.
     let one = archive(&[("xl/workbook.xml", &blanks[..15 << 20])]);
     let mut many = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for at in 0..20 {
@@ -496,11 +496,11 @@ fn archives_that_unpack_to_far_too_much_are_refused() {
     }
     let failure = read(&many.finish().unwrap().into_inner(), "").1.unwrap_err();
     assert_eq!(failure.code, FailureCode::PrepareLimit);
-    assert!(failure.message.contains("more than 256 MB, and a quarter of prepare.document_mb is for that"), "{failure}");
+    assert!(failure.message.contains("more than 256 MB (a quarter of prepare.document_mb and the size of the file)"), "{failure}");
 }
 
 #[test]
-fn documents_under_a_password_are_told_apart() {
+fn password_protected_documents_fail_as_encrypted() {
     let sealed = compound(&[("EncryptionInfo", b"x"), ("EncryptedPackage", b"y")]);
     let odt = archive(&[
         ("mimetype", "application/vnd.oasis.opendocument.text"),
@@ -513,7 +513,7 @@ fn documents_under_a_password_are_told_apart() {
 }
 
 #[test]
-fn documents_without_a_word_are_empty() {
+fn documents_without_text_are_empty() {
     let nothing = "<row r=\"1\"><c r=\"A1\"/></row>";
     let mut empty_book = xlsx(nothing);
     empty_book = replaced(&empty_book, "xl/worksheets/sheet2.xml", "<worksheet><sheetData/></worksheet>");
@@ -544,12 +544,12 @@ fn other_archives_and_compound_files_stay_unsupported() {
 }
 
 #[test]
-fn what_is_damaged_fails_and_says_what_to_do() {
+fn damaged_documents_fail_with_advice() {
     let documents = [("docx", docx()), ("pptx", pptx()), ("xlsx", xlsx(ROWS)), ("odt", odt()), ("ods", ods())];
     for (format, bytes) in &documents {
         for length in (10..bytes.len()).step_by(bytes.len() / 40) {
             let (found, extract) = read(&bytes[..length], format);
-            assert_eq!(found, *format, "the extension tells what a damaged archive was");
+            assert_eq!(found, *format, "the extension decides for a damaged archive");
             let failure = extract.unwrap_err();
             assert_eq!(failure.code, FailureCode::Undecodable);
             assert!(failure.message.contains("damaged") && failure.message.contains("save it again"), "{}", failure.message);
@@ -563,8 +563,8 @@ fn what_is_damaged_fails_and_says_what_to_do() {
 }
 
 #[test]
-fn old_workbooks_come_out_of_containers_of_every_form() {
-    // Of either version, in the small sectors of short streams and in others.
+fn old_workbooks_are_read_from_all_forms_of_containers() {
+    // Both versions, with streams in small and in normal sectors.
     for (version, rows) in [(cfb::Version::V3, 2), (cfb::Version::V4, 2), (cfb::Version::V3, 900), (cfb::Version::V4, 900)] {
         let texts: Vec<&str> = ["bolt", "nut"].into_iter().cycle().take(rows).collect();
         let mut file = cfb::CompoundFile::create_with_version(version, Cursor::new(Vec::new())).unwrap();
@@ -576,7 +576,7 @@ fn old_workbooks_come_out_of_containers_of_every_form() {
 }
 
 #[test]
-fn depth_does_no_harm() {
+fn deep_nesting_is_read() {
     let deep = 50_000;
     for (open, close) in [("<w:p>", "</w:p>"), ("<w:tbl><w:tr><w:tc>", "</w:tc></w:tr></w:tbl>"), ("<w:sdt>", "</w:sdt>")] {
         let bytes = word(&[&open.repeat(deep), &*p("words"), &close.repeat(deep)].concat());
@@ -589,9 +589,9 @@ fn depth_does_no_harm() {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 60, failure_persistence: None, ..Default::default() })]
 
-    /// The packing would hide the parts from most changes: they are changed before they are packed.
+    /// Parts are changed before they are compressed: changes of compressed bytes rarely reach them.
     #[test]
-    fn changed_parts_break_no_reader(at: proptest::sample::Index, new in proptest::collection::vec(0_u8..128, 0..6), cut in 0_usize..40) {
+    fn changed_parts_never_panic_a_reader(at: proptest::sample::Index, new in proptest::collection::vec(0_u8..128, 0..6), cut in 0_usize..40) {
         let texts = [("docx", docx()), ("pptx", pptx()), ("xlsx", xlsx(ROWS)), ("odt", odt()), ("ods", ods())];
         for (_, bytes) in texts {
             let mut zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
@@ -608,7 +608,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn changed_files_break_no_reader(at: proptest::sample::Index, byte: u8, extension in "docx|pptx|xlsx|xlsb|odt|ods|doc|ppt|xls|msg") {
+    fn changed_files_never_panic_a_reader(at: proptest::sample::Index, byte: u8, extension in "docx|pptx|xlsx|xlsb|odt|ods|doc|ppt|xls|msg") {
         let old = compound(&[("WordDocument", &[byte; 900]), ("Workbook", &[9, 8, 16, 0, 0, 6, 5, 0, byte]), ("1Table", b"x")]);
         for mut bytes in [docx(), xlsx(ROWS), old] {
             let at = at.index(bytes.len());

@@ -1,4 +1,4 @@
-//! PDF documents, written here, and what is read from them.
+//! Tests of PDF documents, which are built here.
 
 use super::settings;
 use crate::model::FailureCode::{Empty, Encrypted, NoText, PrepareLimit, TooLong, TooManyPixels, Undecodable};
@@ -11,8 +11,10 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::io::Read as _;
 
-/// A document of pages that are drawn by these content streams, with the fonts F (Helvetica), U (whose glyphs nobody
-/// knows) and A (Arabic), and the image X.
+/// A document whose pages are drawn by these content streams.
+///
+/// It has the fonts F (Helvetica), U (glyphs without known characters) and A (Arabic), and the
+/// image X.
 #[derive(Clone)]
 struct Document {
     pages: Vec<String>,
@@ -20,7 +22,7 @@ struct Document {
     page: &'static str,
     /// Further entries of the trailer.
     trailer: &'static str,
-    /// Further objects, from 20 on.
+    /// Further objects, numbered from 20.
     objects: Vec<String>,
     image_side: u32,
 }
@@ -80,7 +82,7 @@ impl Document {
         read(&self.bytes(), mode)
     }
 
-    /// The text of its first page.
+    /// The text of the first page.
     fn text(&self) -> String {
         text(&self.read(PdfMode::Auto).unwrap().pages[0])
     }
@@ -157,7 +159,7 @@ fn gaps_are_spaces_and_wide_gaps_are_tabs() {
 }
 
 #[test]
-fn tables_are_read_row_by_row_whatever_their_cells_are() {
+fn tables_are_read_row_by_row_for_all_kinds_of_cells() {
     let rows = [
         ("Operating income of the year", "Thirteen thousand pieces"),
         ("Other income of the year", "Some more thousand pieces"),
@@ -187,7 +189,9 @@ fn cells_of_several_lines_stay_whole() {
     assert_eq!(order[4], "left cell of row 1 begins");
 }
 
-/// A page with a title, two columns (drawn one after the other or line by line) and a page number in the middle.
+/// A page with a title, two columns and a centred page number.
+///
+/// The columns are drawn one after the other or line by line.
 fn columns(line_by_line: bool) -> (String, Vec<String>) {
     let line = |side: &str, row: usize| format!("This is line {row:02} of the {side} column, and it is as full");
     let mut page = at(150.0, 760.0, "A title that goes over both of the columns of the page below");
@@ -205,7 +209,7 @@ fn columns(line_by_line: bool) -> (String, Vec<String>) {
 }
 
 #[test]
-fn columns_are_read_one_after_the_other_however_they_were_drawn() {
+fn columns_are_read_one_after_the_other_in_any_drawing_order() {
     for line_by_line in [false, true] {
         let (page, expected) = columns(line_by_line);
         let text = document(&[&page]).text();
@@ -214,7 +218,7 @@ fn columns_are_read_one_after_the_other_however_they_were_drawn() {
 }
 
 #[test]
-fn words_broken_at_the_end_of_a_line_are_whole_again() {
+fn words_hyphenated_at_line_ends_are_joined() {
     let page =
         at(50.0, 700.0, "an inter-") + &at(50.0, 688.0, "national text, 2020-") + &at(50.0, 676.0, "2021, and A-") + &at(50.0, 664.0, "B");
     assert_eq!(document(&[&page]).text(), "an international text, 2020-\n2021, and A-\nB");
@@ -227,13 +231,13 @@ fn ligatures_are_letters() {
 }
 
 #[test]
-fn digits_above_and_below_the_line_show_as_such() {
+fn raised_and_lowered_digits_are_kept() {
     let page = "BT /F 10 Tf 50 700 Td (10) Tj /F 7 Tf 4 Ts (6) Tj /F 10 Tf 0 Ts ( H) Tj /F 7 Tf -2 Ts (2) Tj /F 10 Tf 0 Ts (O) Tj ET";
     assert_eq!(document(&[page]).text(), "10⁶ H₂O");
 }
 
 #[test]
-fn bold_that_is_drawn_twice_is_read_once() {
+fn text_drawn_twice_for_bold_is_read_once() {
     let word = "BT /F 10 Tf 50 700 Td (Heading of it) Tj ET BT /F 10 Tf 50.3 700 Td (Heading of it) Tj ET";
     assert_eq!(document(&[word]).text(), "Heading of it");
     let letters =
@@ -244,7 +248,7 @@ fn bold_that_is_drawn_twice_is_read_once() {
 }
 
 #[test]
-fn invisible_text_over_a_scan_is_its_text() {
+fn invisible_text_over_a_scan_is_read() {
     let page = format!("{IMAGE} BT 3 Tr /F 10 Tf 50 700 Td (What the program for scans has read on this page, word by word) Tj ET");
     assert_eq!(document(&[&page]).text(), "What the program for scans has read on this page, word by word");
 }
@@ -261,11 +265,11 @@ fn rotated_pages_and_rotated_text_are_read_along_their_lines() {
 }
 
 #[test]
-fn right_to_left_text_is_in_the_order_in_which_it_is_spoken() {
-    // Drawn from left to right, as it looks: meem, lam-alef, seen; then a number.
+fn right_to_left_text_is_in_logical_order() {
+    // Drawn from left to right in visual order: meem, lam-alef, seen; then a number.
     let visual = "BT /F 10 Tf 50 700 Td (42 ) Tj /A 10 Tf <040501> Tj ET";
     assert_eq!(document(&[visual]).text(), "سلام 42");
-    // Drawn as it is spoken, each letter left of the one before.
+    // Drawn in logical order, each letter left of the previous one.
     let logical = "BT /A 10 Tf 1 0 0 1 80 700 Tm <01> Tj 1 0 0 1 75 700 Tm <02> Tj 1 0 0 1 70 700 Tm <03> Tj 1 0 0 1 65 700 Tm <04> Tj ET";
     assert_eq!(document(&[logical]).text(), "سلام");
     let within = "BT /F 10 Tf 50 700 Td (they say ) Tj /A 10 Tf <04030201> Tj /F 10 Tf ( as a greeting) Tj ET";
@@ -282,7 +286,7 @@ fn empty_pages_keep_their_number() {
 }
 
 #[test]
-fn scans_are_images_unless_text_alone_is_wanted() {
+fn scans_are_images_unless_the_mode_is_text() {
     let first = at(50.0, 700.0, "First");
     let document = document(&[&first, IMAGE]);
     let auto = document.read(PdfMode::Auto).unwrap();
@@ -297,7 +301,7 @@ fn scans_are_images_unless_text_alone_is_wanted() {
 }
 
 #[test]
-fn a_little_text_does_not_make_a_text_of_a_scan() {
+fn a_scan_with_a_little_text_stays_an_image() {
     let number = at(300.0, 20.0, "Page 12");
     let bates =
         at(30.0, 780.0, "Case 1:20-cv-01234-ABC   Document 123-4   Filed 05/06/2020   Page 4 of 120") + &at(500.0, 15.0, "SMITH 0001");
@@ -313,7 +317,7 @@ fn a_little_text_does_not_make_a_text_of_a_scan() {
 }
 
 #[test]
-fn images_do_not_make_a_scan_of_a_text() {
+fn a_text_page_with_images_stays_a_text() {
     let lines = |size: f64, texts: &[&str]| {
         (0_i32..)
             .zip(texts)
@@ -343,7 +347,7 @@ fn a_document_without_any_text_says_what_to_do() {
 }
 
 #[test]
-fn pages_can_all_be_images_and_look_as_they_should() {
+fn all_pages_can_be_images_with_the_right_content() {
     let left_is_red = "1 0 0 rg 0 0 300 800 re f";
     let extract = document(&[left_is_red, ""]).read(PdfMode::Pages).unwrap();
     let red = image(&extract.pages[0]);
@@ -359,7 +363,7 @@ fn pages_can_all_be_images_and_look_as_they_should() {
 }
 
 #[test]
-fn glyphs_that_nobody_knows_make_an_image_or_a_note() {
+fn unknown_glyphs_make_an_image_or_a_note() {
     let unknown = "BT /U 10 Tf 50 600 Td <000100020003000400050006> Tj ET";
     image(&document(&[unknown]).read(PdfMode::Auto).unwrap().pages[0]);
     assert_eq!(code(document(&[unknown]).read(PdfMode::Text)), NoText);
@@ -371,7 +375,7 @@ fn glyphs_that_nobody_knows_make_an_image_or_a_note() {
 }
 
 #[test]
-fn documents_that_ask_for_a_password_say_so() {
+fn password_protected_documents_fail_as_encrypted() {
     let mut locked = document(&["x"]);
     let zeros = "00".repeat(32);
     let trailer =
@@ -381,7 +385,7 @@ fn documents_that_ask_for_a_password_say_so() {
 }
 
 #[test]
-fn too_many_pages_and_none() {
+fn too_many_pages_and_no_pages_fail() {
     let mut settings = with(PdfMode::Text);
     settings.pdf.max_pages = 2;
     let page = at(50.0, 700.0, "x");
@@ -402,7 +406,7 @@ fn long_documents_are_read_to_the_end() {
 }
 
 #[test]
-fn a_broken_table_of_objects_does_not_matter() {
+fn a_broken_cross_reference_table_is_rebuilt() {
     let page = at(50.0, 700.0, "Still there");
     let bytes = document(&[&page]).bytes();
     let table = bytes.windows(4).rposition(|window| window == b"xref").unwrap() - 5;
@@ -414,14 +418,14 @@ fn a_broken_table_of_objects_does_not_matter() {
 }
 
 #[test]
-fn what_is_no_document_at_all_is_undecodable() {
+fn garbage_after_the_header_is_undecodable() {
     for bytes in [b"%PDF-1.7\n".as_slice(), b"%PDF-", &[b"%PDF-1.4\n".as_slice(), &b"[".repeat(100_000)].concat()] {
         assert_eq!(code(read(bytes, PdfMode::Auto)), Undecodable);
     }
 }
 
 #[test]
-fn documents_that_break_off_are_read_or_refused() {
+fn truncated_documents_are_read_with_a_note_or_refused() {
     let (page, _) = columns(false);
     let bytes = document(&[&page, IMAGE]).bytes();
     for length in (0..bytes.len()).step_by(37) {
@@ -433,7 +437,7 @@ fn documents_that_break_off_are_read_or_refused() {
 }
 
 #[test]
-fn forms_that_draw_each_other_without_end_are_left() {
+fn forms_that_draw_each_other_endlessly_are_refused() {
     let mut endless = document(&["/Y Do"]);
     endless.objects = vec![stream("/Type /XObject /Subtype /Form /BBox [0 0 600 800] /Resources 3 0 R", "/Y Do /Y Do")];
     let failure = endless.read(PdfMode::Text).unwrap_err();
@@ -451,7 +455,7 @@ fn images_too_large_to_decode_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
-    /// Whatever is wrong with a document, it is read or refused.
+    /// Documents with any damage are read or refused.
     #[test]
     fn damage_is_survived(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
         let (page, _) = columns(true);
@@ -466,7 +470,7 @@ proptest! {
     }
 }
 
-/// A document of two pages of which the second is drawn by these bytes, which are said to be compressed.
+/// A document of two pages; the second is drawn by these bytes, declared as compressed.
 fn compressed(data: &[u8]) -> Vec<u8> {
     let mut document = document(&[&at(50.0, 700.0, "whole"), ""]);
     document.objects = vec![
@@ -479,31 +483,31 @@ fn compressed(data: &[u8]) -> Vec<u8> {
         bytes[place..place + new.len()].copy_from_slice(new);
     };
     put(&mut bytes, &vec![b'Z'; data.len()], data);
-    // In the same length, so that the table of objects stays true.
+    // Of the same length, so that the cross-reference table stays valid.
     put(&mut bytes, b"/Kids [100 0 R 102 0 R ]", b"/Kids [100 0 R 21 0 R  ]");
     bytes
 }
 
 #[test]
-fn pages_that_break_off_in_decompression_are_told_and_never_called_blank() {
+fn pages_with_truncated_compression_have_a_note_and_are_never_blank() {
     let content: String =
         (0..40).map(|line| at(50.0, 700.0 - f64::from(line) * 15.0, &format!("line {line} of {}", line * 7919))).collect();
     let mut whole = Vec::new();
     flate2::read::ZlibEncoder::new(content.as_bytes(), flate2::Compression::new(9)).read_to_end(&mut whole).unwrap();
     let notes = |data: &[u8]| read(&compressed(data), PdfMode::Auto).unwrap().notes;
-    let told = ["page 2 is damaged: only a part of what is there could be read"];
+    let damaged = ["page 2 is damaged: only a part of what is there could be read"];
     assert_eq!(notes(&whole), [""; 0]);
     assert_eq!(notes(&whole[..whole.len() - 4]), [""; 0], "only the checksum is missing");
     assert_eq!(notes(&whole[2..whole.len() - 4]), [""; 0], "without the frame of the format");
-    assert_eq!(notes(&whole[..whole.len() / 2]), told);
-    assert_eq!(notes(&whole[..3]), told);
+    assert_eq!(notes(&whole[..whole.len() / 2]), damaged);
+    assert_eq!(notes(&whole[..3]), damaged);
     let mut spoiled = whole.clone();
     spoiled[whole.len() / 2] ^= 0x55;
-    assert_eq!(notes(&spoiled), told);
+    assert_eq!(notes(&spoiled), damaged);
 }
 
 #[test]
-fn values_of_forms_that_cannot_be_seen_are_sent() {
+fn form_values_without_appearance_are_sent() {
     let mut form = document(&[&at(50.0, 700.0, "Application of Ann 7")]);
     form.page = "/Annots [20 0 R 21 0 R 22 0 R 23 0 R 24 0 R 25 0 R 26 0 R 27 0 R]";
     let field = |entries: &str| format!("<< /Type /Annot /Subtype /Widget /Rect [0 0 50 20] {entries} >>");
@@ -519,7 +523,7 @@ fn values_of_forms_that_cannot_be_seen_are_sent() {
         "<< /FT /Btn /Ff 32768 /T (how) /Parent 28 0 R >>".to_owned(),
     ];
     assert_eq!(form.text(), "Application of Ann 7\n\nForm fields:\nage: 7\nNäme: Söt€\nagree: checked\nhow: Often\nland: Germany, France");
-    // What the field draws itself is not said twice.
+    // Values that the field draws itself appear only once.
     form.page = "/Annots [20 0 R]";
     form.objects = vec![
         field("/FT /Tx /T (name) /V (Bob) /AP << /N 21 0 R >>"),
@@ -530,7 +534,7 @@ fn values_of_forms_that_cannot_be_seen_are_sent() {
 }
 
 #[test]
-fn zeros_behind_the_end_are_no_damage() {
+fn trailing_zeros_are_not_damage() {
     let mut bytes = document(&[&at(50.0, 700.0, "whole")]).bytes();
     bytes.resize(bytes.len() + 5000, 0);
     assert_eq!(read(&bytes, PdfMode::Auto).unwrap().notes, [""; 0]);

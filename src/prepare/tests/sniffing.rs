@@ -55,7 +55,7 @@ fn ties_are_broken_by_the_extension() {
 }
 
 #[test]
-fn no_prefix_of_any_file_makes_sniffing_fail() {
+fn sniffing_never_panics_on_a_prefix() {
     let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     for bytes in [formats::gif(2), heic.to_vec(), formats::bmp_header(9, 9), jpeg(&flag(20, 20))] {
         for end in 0..bytes.len() {
@@ -79,15 +79,15 @@ fn random_bytes_are_binary_data() {
 }
 
 #[test]
-fn the_kind_follows() {
+fn sniffed_formats_have_a_kind() {
     assert_eq!(Sniffed::Image(ImageFormat::Png).kind(), Some(Kind::Image));
     assert_eq!(Sniffed::Text.kind(), Some(Kind::Text));
     assert_eq!(Sniffed::Unsupported("icon").kind(), None);
 }
 
-/// Directories that are longer than those of any document, of files that would be Word documents if they were read to their end.
+/// Files with directories longer than any document has, with a Word document's entry at the end.
 #[test]
-fn what_a_file_is_does_not_cost_reading_a_directory_without_end() {
+fn sniffing_reads_only_a_bounded_part_of_a_directory() {
     let zip = |others: u32| {
         let names = (0..others).map(|n| format!("{n:060}")).chain(["word/document.xml".to_owned()]);
         let mut directory = Vec::new();
@@ -106,7 +106,7 @@ fn what_a_file_is_does_not_cost_reading_a_directory_without_end() {
         [begin, directory, end64, end].concat()
     };
     let compound = |others: u32| {
-        // In an order in which names of streams make no long branch.
+        // In an order in which stream names do not form a long branch.
         let names = (0..others).map(|n| n.wrapping_mul(2_654_435_761)).map(|n| format!("/{n:030}"));
         let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
         for name in names.chain(["/WordDocument".to_owned()]) {

@@ -79,7 +79,7 @@ fn legacy_encodings_are_detected() {
 }
 
 #[test]
-fn a_single_windows_dash_does_not_stop_a_text() {
+fn a_single_windows_dash_is_decoded() {
     assert_eq!(body(b"first \x97 second caf\xe9"), "first — second café");
 }
 
@@ -104,7 +104,7 @@ fn line_ends_become_one_kind_and_controls_go() {
 }
 
 #[test]
-fn case_and_punctuation_stay_unless_cleaning_is_wanted() {
+fn case_and_punctuation_stay_unless_cleaning_is_on() {
     let raw = "Don’t   PANIC! It's “well-known”,\n\nisn't it? Größe: 3.5 — 日本、東京。";
     assert_eq!(body(raw.as_bytes()), raw);
     let mut settings = settings();

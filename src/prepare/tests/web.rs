@@ -1,4 +1,4 @@
-//! Web pages, books and RTF.
+//! Tests of web pages, books and RTF.
 
 use super::office::{archive, code, pages, read};
 use super::*;
@@ -48,7 +48,7 @@ fn pages_come_out_as_markdown() {
 }
 
 #[test]
-fn what_a_tag_hides_is_left_out_and_told() {
+fn hidden_elements_are_left_out_with_a_note() {
     let cases = [
         ("<div hidden>no<div>no</div><p>no</div>yes", "yes"),
         ("a<span style='color: red; Display : NONE !important'>no</span>b<span style='visibility:hidden'>no</span>", "ab"),
@@ -93,7 +93,7 @@ fn pages_are_recognised_by_their_beginning() {
 }
 
 #[test]
-fn pages_are_decoded_as_they_say() {
+fn pages_are_decoded_by_their_declared_encoding() {
     let page = |label: &str, text: &str| format!("<html><head><meta charset={label}></head><body>{text}</body></html>");
     let russian = "Все люди рождаются свободными";
     let japanese = "すべての人間は";
@@ -102,7 +102,10 @@ fn pages_are_decoded_as_they_say() {
     assert!(pages(&bytes).contains(russian));
     let shift = page("'Shift_JIS'", japanese);
     assert!(pages(&SHIFT_JIS.encode(&shift).0).contains(japanese));
-    assert!(pages(page("iso-8859-1", japanese).as_bytes()).contains(japanese), "valid UTF-8 is UTF-8 whatever a page says");
+    assert!(
+        pages(page("iso-8859-1", japanese).as_bytes()).contains(japanese),
+        "valid UTF-8 is UTF-8 even if a page declares another encoding"
+    );
     let old = b"<html><meta http-equiv='Content-Type' content='text/html; charset=iso-8859-2'>\xE6\xB1";
     assert!(pages(old).contains("ćą"));
     let wide: Vec<u8> = "\u{FEFF}<html>größer</html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -110,7 +113,7 @@ fn pages_are_decoded_as_they_say() {
 }
 
 #[test]
-fn pages_made_to_do_harm_do_none() {
+fn hostile_pages_are_read_within_bounds() {
     let deep = 200_000;
     for tag in ["<div>", "<b>", "<table><tr><td>", "<ul><li>", "<p>", "<blockquote>"] {
         let text = html(&format!("{}words", tag.repeat(deep)));
@@ -140,7 +143,7 @@ fn epub() -> Vec<u8> {
 }
 
 #[test]
-fn books_come_out_chapter_by_chapter() {
+fn books_are_read_chapter_by_chapter() {
     let book = epub();
     assert_eq!(read(&book, "").0, "epub");
     assert_eq!(pages(&book), "# A book\n\nAnn\n\n# One\n\nfirst words\n\n# Two\n\nlast words");
@@ -157,7 +160,7 @@ fn books_come_out_chapter_by_chapter() {
 }
 
 #[test]
-fn rtf_comes_out_in_every_code_page() {
+fn rtf_is_read_in_every_code_page() {
     let cases: [(&[u8], &str); 11] = [
         (br"{\rtf1\ansi Hello {\b bo}ld.\par Next\tab tab\line below}", "Hello bold.\n\nNext tab\nbelow"),
         (br"{\rtf1\ansi\ansicpg1252 Gr\'f6\'dfe \u8364?5 \uc2\u26085xx\uc0\u26412 \{x\}}", "Größe €5 日本{x}"),
@@ -191,17 +194,17 @@ proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 300, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn no_page_breaks_the_reader(parts in proptest::collection::vec("<(/?(table|tr|td|ul|li|p|pre|a|title|nav|svg|sup|script)( colspan=9| rowspan=9| href=http:x)?/?>?)|[a-z&;#<\"]{0,6}", 0..60)) {
+    fn no_page_panics_the_reader(parts in proptest::collection::vec("<(/?(table|tr|td|ul|li|p|pre|a|title|nav|svg|sup|script)( colspan=9| rowspan=9| href=http:x)?/?>?)|[a-z&;#<\"]{0,6}", 0..60)) {
         let _any = read(format!("<html>{}", parts.concat()).as_bytes(), "html");
     }
 
     #[test]
-    fn no_rtf_breaks_the_reader(parts in proptest::collection::vec(r"[{}]|\\(cell|row|intbl|pard|trowd|u-?[0-9]{0,5}|uc[0-9]|bin[0-9]|'[0-9a-f]{0,2}|f[0-9]|\*|v|ud|upr|footnote|fonttbl|fcharset128) ?|[a-z]{0,3}", 0..60)) {
+    fn no_rtf_panics_the_reader(parts in proptest::collection::vec(r"[{}]|\\(cell|row|intbl|pard|trowd|u-?[0-9]{0,5}|uc[0-9]|bin[0-9]|'[0-9a-f]{0,2}|f[0-9]|\*|v|ud|upr|footnote|fonttbl|fcharset128) ?|[a-z]{0,3}", 0..60)) {
         let _any = read(format!("{{\\rtf1{}", parts.concat()).as_bytes(), "");
     }
 
     #[test]
-    fn no_book_breaks_the_reader(at: proptest::sample::Index, byte: u8) {
+    fn no_book_panics_the_reader(at: proptest::sample::Index, byte: u8) {
         let mut book = epub();
         let at = at.index(book.len());
         book[at] = byte;
