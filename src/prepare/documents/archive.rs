@@ -1,7 +1,8 @@
-//! ZIP archives: what most kinds of documents are on the outside.
+//! ZIP archives, the container of most kinds of documents.
 //!
-//! Promises: an archive is recognised by the names of its entries, and no more than the beginning of its directory is read
-//! for that; what is unpacked of one is bounded, and what counts is what comes out, not what the archive says of itself.
+//! An archive is recognised by the names of its entries; only the beginning of its directory is
+//! read for that. The decompressed size is bounded by the bytes that come out, not by the sizes
+//! that the archive declares.
 
 use super::bounded::Bounded;
 use super::{encoding, verdict};
@@ -11,13 +12,13 @@ use zip::result::{ZipError, ZipResult};
 use zip::unstable::read::ZipIterable;
 use zip::{ZipArchive, ZipReadOptions};
 
-/// The part of `prepare.document_mb` that an archive may unpack to, all entries together, on top of its own size: the rest is
-/// for what is made of it. By default that is 256 MB; the text of the longest book is 10 MB, and pictures do not grow when they
-/// are unpacked.
+/// The share of `prepare.document_mb` that all entries together may decompress to, beside the
+/// archive's own size. The rest is for the extracted content. The default is 256 MB; the text of
+/// the longest book is 10 MB, and pictures hardly grow.
 const SHARE: u64 = 4;
-/// What an entry may unpack to, whatever it is packed to.
+/// Every entry may decompress to this many bytes.
 const ALWAYS: u64 = 16 << 20;
-/// Beyond [`ALWAYS`], by how much an entry may grow. Repetitive tables reach 200.
+/// Beyond [`ALWAYS`], the maximum compression ratio of an entry. Repetitive tables reach 200.
 const RATIO: u64 = 400;
 
 /// An archive in memory.
@@ -25,13 +26,14 @@ pub(super) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
     /// The kind of document, for failures.
     name: &'static str,
-    /// Bytes that may be unpacked, and that may still be.
+    /// Bytes that may be decompressed in total, and that are left.
     most: u64,
     left: u64,
 }
 
-/// Whether this is an archive with an entry of that name. One that is too damaged to tell is taken for what its
-/// extension says, and so is one of which more would have to be read.
+/// Whether this is an archive with such an entry.
+///
+/// `damaged` is the result for an archive that is damaged, or has too long a directory.
 pub(super) fn holds(bytes: &[u8], entry: impl Fn(&str) -> bool, damaged: bool) -> bool {
     if !bytes.starts_with(b"PK\x03\x04") {
         return false;
@@ -47,7 +49,7 @@ pub(super) fn holds(bytes: &[u8], entry: impl Fn(&str) -> bool, damaged: bool) -
     found().unwrap_or(damaged)
 }
 
-/// Whether this is an archive whose entry `mimetype` says so, as OpenDocument and EPUB have it.
+/// Whether this is an archive with such an entry `mimetype`, as OpenDocument and EPUB have.
 pub(super) fn has_type(bytes: &[u8], media_type: impl Fn(&str) -> bool, damaged: bool) -> bool {
     if !bytes.starts_with(b"PK\x03\x04") {
         return false;
@@ -72,7 +74,7 @@ fn directory(bytes: &[u8]) -> ZipResult<ZipIterable<Bounded<'_>>> {
 }
 
 impl<'a> Archive<'a> {
-    /// Opens the archive that a document of the kind `name` is, where reading one may take so many megabytes.
+    /// Opens the archive of a document of the kind `name`, with a memory limit in megabytes.
     pub fn open(bytes: &'a [u8], name: &'static str, megabytes: u64) -> Result<Self, Failure> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| verdict::damaged(name, error))?;
         let most = (megabytes.saturating_mul(1_000_000) / SHARE).saturating_add(bytes.len() as u64);
@@ -84,7 +86,7 @@ impl<'a> Archive<'a> {
         self.zip.file_names().flatten().map(std::borrow::Cow::into_owned)
     }
 
-    /// An entry as text, if there is one of that name.
+    /// An entry as text; `None` if there is no such entry.
     pub fn text(&mut self, name: &str) -> Result<Option<String>, Failure> {
         let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -92,13 +94,15 @@ impl<'a> Archive<'a> {
         Ok(Some(encoding::decode(&bytes).text.into_owned()))
     }
 
-    /// An entry as text without which there is no document.
+    /// An entry as text; a failure if it is missing.
     pub fn needed(&mut self, name: &str) -> Result<String, Failure> {
         self.text(name)?.ok_or_else(|| verdict::damaged(self.name, format!("its part {name} is missing")))
     }
 
-    /// Unpacks everything once, for nothing but its size: the libraries that read the archive next unpack what they
-    /// find without asking how much it is. An entry that cannot be unpacked is for them to judge.
+    /// Decompresses everything once to check its size.
+    ///
+    /// Libraries that read the archive later decompress without a limit. They report entries that
+    /// cannot be decompressed.
     pub fn measure(mut self) -> Result<(), Failure> {
         for index in 0..self.zip.len() {
             match self.unpack(index, &mut io::sink()) {
@@ -120,10 +124,12 @@ impl<'a> Archive<'a> {
         let unpacked = io::copy(&mut entry.take(most + 1), to).map_err(|error| verdict::damaged(name, error))?;
         if unpacked > most {
             let what = if most == honest {
-                format!("a part of it unpacks to more than {RATIO} times its size, as in archives that are made to do harm")
+                format!("a part of it decompresses to more than {RATIO} times its size, like a decompression bomb")
             } else {
                 let megabytes = self.most / 1_000_000;
-                format!("it unpacks to more than {megabytes} MB, and a quarter of prepare.document_mb is for that: raise it")
+                format!(
+                    "it decompresses to more than {megabytes} MB (a quarter of prepare.document_mb and the size of the file): raise prepare.document_mb"
+                )
             };
             return Err(verdict::too_much(name, what));
         }

@@ -1,14 +1,15 @@
-//! A file in memory of which no more than so many bytes can be read.
+//! A file in memory of which only a limited number of bytes can be read.
 //!
-//! What a file is gets decided in the main process, out of reach of the limits for documents. Directories of archives and
-//! compound files may be as long as the file, and are taken into memory entry by entry: they end here before they cost anything.
+//! Sniffing runs in the main process, without the limits for documents. Libraries load directories
+//! of archives and compound files entry by entry, and a directory may be as long as the file. This
+//! limit stops them early.
 
 use std::io::{Cursor, Error, Read, Result, Seek, SeekFrom};
 
-/// Directories of honest files are far smaller: a hundred bytes for each entry.
+/// Bytes that may always be read. Real directories take about a hundred bytes per entry.
 const ALWAYS: usize = 1 << 20;
 
-/// A file, and what may still be read of it.
+/// A file, and the number of bytes that may still be read.
 #[derive(Debug, Clone)]
 pub(super) struct Bounded<'a> {
     file: Cursor<&'a [u8]>,
@@ -16,7 +17,7 @@ pub(super) struct Bounded<'a> {
 }
 
 impl<'a> Bounded<'a> {
-    /// A mebibyte may be read, and that part of the file.
+    /// A file of which a mebibyte and `part` further bytes may be read.
     pub fn new(bytes: &'a [u8], part: usize) -> Self {
         Self { file: Cursor::new(bytes), left: ALWAYS + part }
     }

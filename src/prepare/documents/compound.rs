@@ -1,7 +1,7 @@
-//! Compound files: what Office wrote until 2007, what Outlook saves mails in, and what encrypted documents hide in.
+//! Compound files: old Office documents, Outlook mails and encrypted documents.
 //!
-//! Promises: a file is recognised by the names of its streams, and no more than a small part of it is read for that; no stream
-//! yields more bytes than the file has.
+//! A file is recognised by the names of its streams; only a small part of it is read for that. A
+//! stream never yields more bytes than the file has.
 
 use super::bounded::Bounded;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
@@ -9,13 +9,13 @@ use crate::model::Failure;
 use cfb::{CompoundFile, Version};
 use std::io::{self, Cursor, Read, Write};
 
-/// Office documents that a password protects: their streams do not tell which kind they are.
+/// Password-protected Office documents. Their streams do not show their kind.
 pub(super) const SEALED: Reader = Reader { format: "office", name: SEALED_NAME, recognises: is_sealed, read: read_sealed };
 
 const SEALED_NAME: &str = "an Office document (DOCX, XLSX or PPTX)";
 const SIGNATURE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
-/// One in so many bytes of a file may be read to recognise it: tables of its sectors grow with it.
+/// The share of the file that may be read to recognise it. Sector tables grow with the file.
 const TABLES: usize = 16;
 
 /// A compound file in memory.
@@ -24,8 +24,9 @@ pub(super) struct Compound<'a> {
     size: u64,
 }
 
-/// Whether this is a compound file with one of these streams. One that is too damaged to tell is taken for what its
-/// extension says, and so is one of which more would have to be read.
+/// Whether this is a compound file with one of these streams.
+///
+/// `damaged` is the result for a file that is damaged, or needs too much reading.
 pub(super) fn holds(bytes: &[u8], streams: &[&str], damaged: bool) -> bool {
     if !bytes.starts_with(SIGNATURE) {
         return false;
@@ -37,13 +38,13 @@ pub(super) fn holds(bytes: &[u8], streams: &[&str], damaged: bool) -> bool {
 }
 
 impl<'a> Compound<'a> {
-    /// Opens the compound file that a document of the kind `name` is.
+    /// Opens the compound file of a document of the kind `name`.
     pub fn open(bytes: &'a [u8], name: &str) -> Result<Self, Failure> {
         let file = CompoundFile::open(Cursor::new(bytes)).map_err(|error| verdict::damaged(name, error))?;
         Ok(Self { file, size: bytes.len() as u64 })
     }
 
-    /// What a stream holds, if there is one and it can be read.
+    /// The bytes of a stream; `None` if it is missing or cannot be read.
     pub fn stream(&mut self, path: &str) -> Option<Vec<u8>> {
         let stream = self.file.open_stream(path).ok()?;
         let mut bytes = Vec::new();
@@ -51,23 +52,24 @@ impl<'a> Compound<'a> {
         Some(bytes)
     }
 
-    /// A new file with the first of these streams and nothing else, for libraries that take chains of sectors on trust:
-    /// one that leads back to its beginning would never end.
+    /// A new file with only the first of these streams that can be read.
+    ///
+    /// It is for libraries that trust sector chains: a cyclic chain would never end.
     pub fn only(&mut self, streams: &[&str]) -> io::Result<Vec<u8>> {
         let found = streams.iter().find_map(|path| Some((path, self.stream(path)?)));
-        let (path, bytes) = found.ok_or_else(|| io::Error::other("its streams can not be read"))?;
+        let (path, bytes) = found.ok_or_else(|| io::Error::other("its streams cannot be read"))?;
         let mut file = CompoundFile::create_with_version(Version::V3, Cursor::new(Vec::new()))?;
         file.create_stream(path)?.write_all(&bytes)?;
         file.flush()?;
         Ok(file.into_inner().into_inner())
     }
 
-    /// Whether there is a folder of that name.
+    /// Whether there is a storage of that name.
     pub fn has_storage(&self, path: &str) -> bool {
         self.file.is_storage(path)
     }
 
-    /// The folders in a folder.
+    /// The names of the storages in a storage.
     pub fn storages(&self, path: &str) -> Vec<String> {
         let entries = self.file.read_storage(path).into_iter().flatten();
         entries.filter(cfb::Entry::is_storage).map(|entry| entry.name().to_owned()).collect()

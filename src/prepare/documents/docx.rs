@@ -1,8 +1,8 @@
-//! DOCX: Word documents, straight from their XML.
+//! DOCX: Word documents, read directly from their XML.
 //!
-//! Promises: paragraphs, headings, lists with the numbers that Word shows, tables, text boxes, notes and comments stand
-//! where their anchors stand; headers come first and footers last, each once. Changes that are tracked count as
-//! accepted. Pictures are counted, and their descriptions kept. Hidden text is left out, and told of.
+//! Paragraphs, headings, numbered lists, tables, text boxes, notes and comments appear at their
+//! anchors. Headers come first and footers last, each once. Tracked changes count as accepted.
+//! Pictures are counted, and their descriptions kept. Hidden text is left out with a note.
 
 use super::archive::{self, Archive};
 use super::markdown::{Markdown, Script};
@@ -23,12 +23,12 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
     archive::holds(bytes, is_main, matches!(extension, "docx" | "docm" | "dotx" | "dotm"))
 }
 
-/// Word itself numbers the main part now and then.
+/// Whether this is the main part, which Word sometimes numbers.
 fn is_main(name: &str) -> bool {
     is_numbered(name, "word/document")
 }
 
-/// `word/header.xml`, `word/header12.xml`.
+/// Matches names such as `word/header.xml` and `word/header12.xml`.
 fn is_numbered(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix)
         .and_then(|rest| rest.strip_suffix(".xml"))
@@ -75,48 +75,48 @@ struct Word {
     styles: Styles,
     numbering: Numbering,
     comments: HashMap<String, String>,
-    /// Notes that the text refers to, in order: `""` or `"e"`, and the note's key.
+    /// References to notes in order: `""` or `"e"`, and the id of the note.
     anchors: Vec<(&'static str, String)>,
     pictures: usize,
-    /// Signs of symbol fonts of which it is not known what they mean.
+    /// Number of symbol font signs with unknown meaning.
     symbols: usize,
     deletions: bool,
     hidden: bool,
 }
 
-/// One part of the document while it is read.
-#[expect(clippy::struct_excessive_bools, reason = "states that have nothing to do with each other")]
+/// One part of the document that is being read.
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
 #[derive(Default)]
 struct Story {
     markdown: Markdown,
-    /// Whether the paragraph has begun in the text; until then its style and list are collected.
+    /// Whether the paragraph has text; before that, its style and list are collected.
     begun: bool,
     style: String,
     list: Option<(String, usize)>,
     level: Option<usize>,
-    /// Of the run that is open: what it says itself of being hidden, and its style.
+    /// The open run's own hidden property, and its style.
     hidden: Option<bool>,
     run_style: String,
     script: Script,
     struck: bool,
-    /// Within `<w:t>`.
+    /// Whether this is within `<w:t>`.
     in_text: bool,
-    /// Within an element that is passed over, and how often it is open.
+    /// The skipped element, and its nesting depth.
     skipping: Option<(String, usize)>,
-    /// Within those of a paragraph.
+    /// Whether this is within the properties of a paragraph.
     in_properties: bool,
     in_row_properties: bool,
 }
 
 impl Word {
-    /// A part with one text.
+    /// The text of a part.
     fn story(&mut self, text: &str) -> Result<String, Failure> {
         let mut story = Story { markdown: Markdown::new(), ..Story::default() };
         xml::read(text, |node| self.visit(&mut story, node)).map_err(damaged)?;
         Ok(story.markdown.finish())
     }
 
-    /// A part with many texts, by their keys: notes or comments, these with their authors.
+    /// The texts of a part with many entries (notes, or comments with authors), by their ids.
     fn entries(&mut self, text: &str) -> Result<HashMap<String, String>, Failure> {
         let mut entries = HashMap::new();
         let mut story = Story::default();
@@ -138,7 +138,7 @@ impl Word {
         Ok(entries)
     }
 
-    /// Headers or footers: what several of them say is said once.
+    /// The headers or footers; equal ones appear once.
     fn repeated(&mut self, archive: &mut Archive, names: &[String], prefix: &str) -> Result<String, Failure> {
         let mut seen = Vec::new();
         let files: BTreeSet<&String> = names.iter().filter(|name| is_numbered(name, prefix)).collect();
@@ -181,7 +181,7 @@ impl Word {
         }
         let value = || attribute(tag, "w:val");
         match name {
-            // The same once more for old programs; what was moved away; how to pronounce a word.
+            // An alternative for old programs; moved text; the pronunciation of a word.
             "Fallback" | "moveFrom" | "rt" => story.skipping = Some((name.to_owned(), 1)),
             "p" => *story = Story { markdown: std::mem::take(&mut story.markdown), ..Story::default() },
             "pPrChange" | "rPrChange" | "tcPrChange" | "trPrChange" | "sectPrChange" => story.skipping = Some((name.to_owned(), 1)),
@@ -198,7 +198,7 @@ impl Word {
                 }
             }
             "strike" | "dstrike" if !story.in_properties => story.struck |= styles::is_on(tag),
-            // Those of a paragraph are about its mark alone.
+            // Those of a paragraph apply only to its mark.
             "vanish" if !story.in_properties => story.hidden = Some(styles::is_on(tag)),
             "rStyle" if !story.in_properties => story.run_style = value().unwrap_or_default(),
             "tab" | "ptab" | "br" | "cr" | "noBreakHyphen" | "footnoteReference" | "endnoteReference" | "commentReference" | "docPr"
@@ -236,7 +236,7 @@ impl Word {
                 None => self.symbols += 1,
             },
             "blip" | "imagedata" => self.pictures += 1,
-            // Of a row it stands among its properties, and of the mark of a paragraph it is empty.
+            // For a row, this is in its properties; for a paragraph mark, it is empty.
             "del" | "cellDel" => {
                 self.deletions = true;
                 let deleted = if name == "cellDel" {
@@ -285,13 +285,13 @@ impl Word {
         }
     }
 
-    /// Whether the text that is open is hidden: by itself, by its style, or by that of its paragraph.
+    /// Whether the open text is hidden, by its run, its style, or the style of its paragraph.
     fn hides(&self, story: &Story) -> bool {
         let of_style = |id: &str| self.styles.find(id, |style| style.hidden);
         story.hidden.or_else(|| of_style(&story.run_style)).or_else(|| of_style(&story.style)).unwrap_or(false)
     }
 
-    /// The first word of a paragraph comes: what kind of paragraph it is stands before it.
+    /// Called before the first word of a paragraph; writes its heading or list mark.
     fn begin(&mut self, story: &mut Story) {
         if std::mem::replace(&mut story.begun, true) {
             return;

@@ -1,7 +1,7 @@
-//! EPUB: books, chapter by chapter. A book is an archive of web pages with a list of their order.
+//! EPUB books: archives of web pages with a list of their order.
 //!
-//! Promises: the title and the authors come first, then the chapters in the order in which they are read; books under
-//! copy protection are told apart from damaged ones.
+//! The title and the authors come first, then the chapters in reading order. Copy-protected books
+//! are distinguished from damaged ones.
 
 use super::archive::{self, Archive};
 use super::markdown::Markdown;
@@ -32,14 +32,14 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         }
     })
     .map_err(damaged)?;
-    let package = package.ok_or_else(|| damaged("it does not say where its text is"))?;
+    let package = package.ok_or_else(|| damaged("it does not name its package"))?;
     let book = Book::read(&archive.needed(&package)?)?;
     let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder);
     let chapters: Vec<String> = book.chapters.iter().map(|chapter| parts::join(folder, &plain(chapter))).collect();
-    // Fonts may be scrambled without harm to the text.
+    // Encrypted fonts do not affect the text.
     let scrambled = archive.text("META-INF/encryption.xml")?.unwrap_or_default();
     if chapters.iter().any(|chapter| scrambled.contains(chapter.as_str())) {
-        let message = format!("this is {NAME} under copy protection, which only its seller's program can open; exclude it");
+        let message = format!("this is {NAME} under copy protection, which only its seller's program can open. Exclude it");
         return Err(Failure::new(FailureCode::Encrypted, message));
     }
     let (mut texts, mut notes, mut hidden) = (vec![book.head()], Vec::new(), false);
@@ -71,7 +71,7 @@ fn damaged(error: impl std::fmt::Display) -> Failure {
     verdict::damaged(NAME, error)
 }
 
-/// What the package says of the book.
+/// The metadata and the contents of the package.
 #[derive(Default)]
 struct Book {
     title: String,
@@ -125,7 +125,7 @@ impl Book {
     }
 }
 
-/// An address without `%20` and the like, and without the place in the file.
+/// An address without percent encoding and fragment.
 fn plain(address: &str) -> String {
     let address = address.split('#').next().unwrap_or_default();
     let mut bytes = Vec::new();

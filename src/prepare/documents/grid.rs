@@ -1,12 +1,12 @@
-//! The cells of a sheet, as a table without the emptiness around them.
+//! Collects the cells of a sheet and writes them as a table without empty margins.
 //!
-//! Promises: memory and text grow with the cells that say something, not with where they stand; what is over the limit
-//! is cut between rows.
+//! Memory and text grow with the number of filled cells, not with their positions. A sheet above
+//! the limit is cut between rows.
 
 use super::table;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Beyond so many columns a Markdown table is mostly bars; such sheets come with tabs between their cells.
+/// Wider sheets have tabs between cells, because a Markdown table would be mostly bars.
 const WIDEST: usize = 30;
 
 /// A sheet that is being filled.
@@ -14,20 +14,20 @@ pub(super) struct Grid {
     rows: BTreeMap<u32, Vec<(u32, String)>>,
     left: usize,
     full: bool,
-    /// Columns with numbers that may stand for others.
+    /// Columns with numbers that are not exact.
     inexact: BTreeSet<u32>,
 }
 
 impl Grid {
-    /// Bytes of text, separators included, that all sheets of a workbook may have together.
+    /// Maximum bytes of text, separators included, of all sheets of a workbook.
     pub const MOST: usize = 48 << 20;
 
-    /// An empty one that takes so many bytes.
+    /// An empty grid with room for `left` bytes.
     pub fn new(left: usize) -> Self {
         Self { rows: BTreeMap::new(), left, full: false, inexact: BTreeSet::new() }
     }
 
-    /// Puts a value at (row, column). False when nothing more fits.
+    /// Puts a value at (row, column). Returns false if it does not fit.
     pub fn put(&mut self, (row, column): (u32, u32), value: impl FnOnce() -> String) -> bool {
         let value = value();
         let value = value.trim();
@@ -44,29 +44,29 @@ impl Grid {
         true
     }
 
-    /// Notes whether a column has numbers that may stand for others.
+    /// Records whether a column has numbers that are not exact.
     pub fn note(&mut self, column: u32, is_inexact: bool) {
         if is_inexact {
             self.inexact.insert(column);
         }
     }
 
-    /// Whether a column has numbers that may stand for others.
+    /// Whether a column has numbers that are not exact.
     pub fn is_inexact(&self, column: u32) -> bool {
         self.inexact.contains(&column)
     }
 
-    /// What stands in the first row, and in which columns.
+    /// The cells of the first row with their columns.
     pub fn header(&self) -> &[(u32, String)] {
         self.rows.values().next().map_or(&[], Vec::as_slice)
     }
 
-    /// The rows from the top: what stands in which column. `None`: not all of them fitted.
+    /// The cells of each row with their columns; `None` if some did not fit.
     pub fn into_rows(self) -> Option<impl Iterator<Item = Vec<(u32, String)>>> {
         (!self.full).then(|| self.rows.into_values())
     }
 
-    /// The table, and after how many rows it was cut, if it was.
+    /// The table, and the number of rows after which it was cut, if it was.
     pub fn finish(self) -> (String, Option<usize>) {
         let columns: BTreeSet<u32> = self.rows.values().flatten().map(|(column, _)| *column).collect();
         let columns: BTreeMap<u32, usize> = columns.into_iter().enumerate().map(|(at, column)| (column, at)).collect();
@@ -83,7 +83,7 @@ impl Grid {
         });
         if columns.len() <= WIDEST {
             let mut rows: Vec<Vec<String>> = rows.collect();
-            // The head decides how many columns a Markdown table has.
+            // The first row decides how many columns a Markdown table has.
             if let Some(head) = rows.first_mut() {
                 head.resize(columns.len(), String::new());
             }

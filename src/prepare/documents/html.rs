@@ -1,11 +1,11 @@
-//! HTML: web pages, saved or exported, as Markdown. Chapters of books and bodies of mails come here as well.
+//! HTML pages as Markdown; also chapters of books and bodies of mails.
 //!
-//! Promises: every word that a browser would show is there, in its order, with the title first; links keep their
-//! address when it means something elsewhere; what only works in a browser (scripts, styles, navigation) is left out, and
-//! so is what a tag hides; this is told.
+//! The title comes first, then all text that a browser shows, in order. Links keep absolute
+//! addresses. Scripts, styles and navigation are left out, and so is text hidden by a tag, with a
+//! note.
 //!
-//! It works on tags, one after another, and builds no tree: nesting cannot be too deep, and broken nesting does little
-//! harm.
+//! Tags are processed one after another without a tree. Deep nesting is therefore harmless, and
+//! broken nesting nearly so.
 
 use super::tags::converted;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
@@ -16,9 +16,9 @@ use std::borrow::Cow;
 pub(super) const READER: Reader = Reader { format: "html", name: NAME, recognises, read };
 
 const NAME: &str = "an HTML page";
-/// A page says within its first bytes what it is, and in which encoding.
+/// Bytes of the beginning in which a page declares its type and its encoding.
 const HEAD: usize = 4096;
-/// Places in a tag where an attribute may begin.
+/// Maximum number of places in a tag where an attribute may begin.
 const MOST_ATTRIBUTES: usize = 2000;
 fn recognises(bytes: &[u8], extension: &str) -> bool {
     let head = encoding::decode(&bytes[..bytes.len().min(HEAD)]).text;
@@ -54,11 +54,11 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
-/// The page as text, in the encoding that it names. UTF-8 that is valid as such is never anything else.
+/// Decodes the page by the encoding that it declares. Valid UTF-8 is always UTF-8.
 pub(super) fn decoded(bytes: &[u8]) -> (Cow<'_, str>, bool) {
-    let told = encoding::has_byte_order_mark(bytes) || encoding::utf16_without_mark(bytes).is_some();
+    let is_marked = encoding::has_byte_order_mark(bytes) || encoding::utf16_without_mark(bytes).is_some();
     let unicode = std::str::from_utf8(bytes).is_ok() && !bytes.is_ascii();
-    match named_encoding(&bytes[..bytes.len().min(HEAD)]).filter(|_| !told && !unicode) {
+    match named_encoding(&bytes[..bytes.len().min(HEAD)]).filter(|_| !is_marked && !unicode) {
         Some(encoding) => {
             let (text, _, damaged) = encoding.decode(bytes);
             (text, damaged)
@@ -70,7 +70,7 @@ pub(super) fn decoded(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// What stands behind `charset=` in a `<meta>`, or behind `encoding=` in the first line of XHTML.
+/// The encoding declared by `charset=` in a `<meta>`, or by `encoding=` in the first line of XHTML.
 fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let xml = head.split_once("<?xml").and_then(|(_, rest)| rest.split_once("?>")).map(|(line, _)| (line, "encoding"));
@@ -79,28 +79,30 @@ fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
         let value = tag.split_once(key)?.1.trim_start().strip_prefix('=')?;
         let label = value.trim_start_matches([' ', '"', '\'']).split(['"', '\'', ';', ' ', '/']).next()?;
         let encoding = Encoding::for_label(label.as_bytes())?;
-        // A tag that could be read was not written in UTF-16, whatever it says.
+        // A page that can be read up to this tag is not in UTF-16.
         Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding })
     })
 }
 
-/// The page as Markdown, and whether it had text that is hidden from readers.
+/// The page as Markdown, and whether it had hidden text.
 pub(super) fn markdown(html: &str) -> (String, bool) {
     let html = &*tamed(html);
     let page = converted(html, true);
-    // Something that is skipped and has no end would take the rest of the page with it; and the table of contents of a
-    // book is nothing but navigation.
+    // A skipped element without an end would take the rest of the page with it. The table of
+    // contents of a book consists of navigation only.
     let whole = page.skipping.is_empty() && !page.markdown.is_empty();
     let page = if whole { page } else { converted(html, false) };
     let hidden = page.hidden;
     let title = page.title.split_whitespace().collect::<Vec<_>>().join(" ");
     let body = page.markdown.finish();
-    let told = body.lines().any(|line| line.strip_prefix('#').is_some_and(|line| line.trim_start_matches('#').trim() == title));
-    (if title.is_empty() || told { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() }, hidden)
+    let has_title = body.lines().any(|line| line.strip_prefix('#').is_some_and(|line| line.trim_start_matches('#').trim() == title));
+    (if title.is_empty() || has_title { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() }, hidden)
 }
 
-/// The page with those `<` as text that begin a tag with more attributes than anybody writes. The tokenizer compares
-/// each attribute with all before it, which would take hours for a million of them.
+/// Escapes each `<` that begins a tag with too many attributes.
+///
+/// The tokenizer compares each attribute with all before it, which would take hours for a million
+/// of them.
 fn tamed(html: &str) -> Cow<'_, str> {
     let mut tame = String::new();
     let mut copied = 0;
@@ -118,7 +120,7 @@ fn tamed(html: &str) -> Cow<'_, str> {
     Cow::Owned(tame)
 }
 
-/// Whether a tag begins here in which too many places follow where an attribute may begin.
+/// Whether a tag with too many places for attributes begins here.
 fn overloaded(tag: &[u8]) -> bool {
     let (mut places, mut quote, mut value) = (0, None, false);
     if !tag.first().is_some_and(u8::is_ascii_alphabetic) {

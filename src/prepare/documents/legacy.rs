@@ -1,4 +1,4 @@
-//! DOC and PPT: Word and PowerPoint as they were until 2007. One file with streams in it, read by the crate undoc.
+//! DOC and PPT: Word and PowerPoint up to 2003, read by the crate undoc.
 
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};
@@ -80,10 +80,10 @@ fn section(section: &Section, deletions: &mut bool) -> String {
     text.markdown.finish()
 }
 
-/// A section while it is written.
+/// A section that is being written.
 struct Text<'a> {
     markdown: Markdown,
-    /// Whether the document has text that was deleted while changes were tracked.
+    /// Whether the document has tracked deletions.
     deletions: &'a mut bool,
 }
 
@@ -151,7 +151,7 @@ mod tests {
     use undoc::TextRun;
 
     #[test]
-    fn tracked_deletions_are_left_out_and_told() {
+    fn tracked_deletions_are_left_out_with_a_note() {
         let run = |text: &str, revision| TextRun { revision, ..TextRun::plain(text) };
         let mut section = Section::new(0);
         section.content.push(Block::Paragraph(Paragraph {

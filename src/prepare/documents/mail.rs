@@ -1,7 +1,7 @@
-//! EML and MBOX: mails as programs exchange them, one or many in a file; saved web pages (MHTML) have the same form.
+//! EML and MBOX: one mail or many in a file; saved web pages (MHTML) have the same form.
 //!
-//! Promises: who wrote to whom, when and about what; the text as its writer meant it to be read; mails that are attached
-//! are there in full, other attachments by name, type and size.
+//! The text has sender, recipients, date and subject, then the body as it was meant to be read.
+//! Attached mails are included in full, other attachments by name, type and size.
 
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fenced, html, verdict};
 use crate::model::Failure;
@@ -15,9 +15,9 @@ pub(super) const MBOX: Reader = Reader { format: "mbox", name: MBOX_NAME, recogn
 
 const NAME: &str = "a mail (EML)";
 const MBOX_NAME: &str = "a mailbox (MBOX)";
-/// The head of a mail that came a long way.
+/// Maximum bytes of the headers of a mail.
 const HEAD: usize = 64 * 1024;
-/// Mails that are attached to mails, beyond which they are only named.
+/// Depth of attached mails beyond which they are only named.
 const DEPTH: usize = 8;
 
 fn is_eml(bytes: &[u8], extension: &str) -> bool {
@@ -25,7 +25,7 @@ fn is_eml(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn is_mbox(bytes: &[u8], extension: &str) -> bool {
-    // A patch in the form of a mail is a text that people wrote.
+    // A patch in the form of a mail is a plain text.
     if !bytes.starts_with(b"From ") || matches!(extension, "patch" | "diff") {
         return false;
     }
@@ -33,10 +33,10 @@ fn is_mbox(bytes: &[u8], extension: &str) -> bool {
     is_head(&bytes[line..], extension == "mbox")
 }
 
-/// Whether these are the headers of a mail: what a writer says and what a program adds. `sure` takes less as proof.
+/// Whether these are mail headers, of the writer and of programs. `sure` requires less evidence.
 fn is_head(bytes: &[u8], sure: bool) -> bool {
     let head = &bytes[..bytes.len().min(HEAD)];
-    let (mut told, mut added, mut sender) = (0, 0, false);
+    let (mut written, mut added, mut sender) = (0, 0, false);
     for line in head.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
@@ -55,16 +55,16 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
         }
         match name.as_slice() {
             b"from" | b"sender" => sender = true,
-            b"to" | b"cc" | b"bcc" | b"subject" | b"reply-to" => told += 1,
+            b"to" | b"cc" | b"bcc" | b"subject" | b"reply-to" => written += 1,
             b"date" | b"received" | b"message-id" | b"mime-version" | b"return-path" | b"delivered-to" | b"content-type" => added += 1,
             _ => {}
         }
     }
-    if sure { sender || told + added > 0 } else { sender && added > 0 && told + added > 1 }
+    if sure { sender || written + added > 0 } else { sender && added > 0 && written + added > 1 }
 }
 
 fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    // The parser panics on some mails in builds for tests, where it asserts what it expects of itself.
+    // The parser panics on some mails in test builds, where its own assertions are active.
     let message = fenced(|| Ok(MessageParser::default().parse(bytes)))?.ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
     let mut mail = Mail::default();
     mail.write(&message, 0);
@@ -78,7 +78,7 @@ fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
     let parser = MessageParser::default();
     let mut mail = Mail::default();
     for (at, raw) in MessageIterator::new(Cursor::new(bytes)).enumerate() {
-        let raw = raw.map_err(|_| verdict::damaged(MBOX_NAME, format!("message {} can not be told from its neighbours", at + 1)))?;
+        let raw = raw.map_err(|_| verdict::damaged(MBOX_NAME, format!("message {} cannot be separated from its neighbours", at + 1)))?;
         let Ok(Some(message)) = fenced(|| Ok(parser.parse(raw.contents()))) else {
             mail.unread += 1;
             continue;
@@ -89,12 +89,12 @@ fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
     verdict::readable(MBOX_NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes: mail.notes() })
 }
 
-/// What is written of a mail, or of many.
+/// The text of one or many mails.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each stands for a note of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one note")]
 pub(super) struct Mail {
     pub text: String,
-    /// Words in bodies.
+    /// Number of words in bodies.
     pub words: usize,
     pub attachments: usize,
     sealed: bool,
@@ -106,7 +106,7 @@ pub(super) struct Mail {
 }
 
 impl Mail {
-    /// What people should know.
+    /// Notes for people.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.attachments > 0 {
@@ -122,10 +122,10 @@ impl Mail {
             notes.push("some characters were not valid in their encoding".to_owned());
         }
         if self.guessed {
-            notes.push("text whose encoding is not declared, or not the one declared, was read in the one that it looks like".to_owned());
+            notes.push("the encoding of some text is undeclared or wrongly declared, and was detected".to_owned());
         }
         if self.cut {
-            notes.push("the mail breaks off before its end: parts of it may be missing".to_owned());
+            notes.push("the mail breaks off before its end; parts of it may be missing".to_owned());
         }
         if self.hidden {
             notes.push(verdict::HIDDEN.to_owned());
@@ -133,7 +133,7 @@ impl Mail {
         notes
     }
 
-    /// A line of the head, unless there is nothing to say.
+    /// Writes a header line, unless the value is empty.
     pub fn head(&mut self, name: &str, value: &str) {
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         if !value.is_empty() {
@@ -141,7 +141,7 @@ impl Mail {
         }
     }
 
-    /// The text of the mail.
+    /// Writes the text of the mail.
     pub fn body(&mut self, text: &str) {
         let text = text.trim();
         if !text.is_empty() {
@@ -150,14 +150,14 @@ impl Mail {
         }
     }
 
-    /// The text of the mail, from a page.
+    /// Writes the text of the mail from an HTML page.
     pub fn page(&mut self, page: &str) {
         let (text, hidden) = html::markdown(page);
         self.hidden |= hidden;
         self.body(&text);
     }
 
-    /// A line for each file that came with the mail.
+    /// Writes a line for each attachment.
     pub fn attached(&mut self, files: &[(String, String, usize)]) {
         if files.is_empty() {
             return;
@@ -181,7 +181,7 @@ impl Mail {
         for part in message.text_bodies() {
             self.part(part, message);
         }
-        // Some programs write an empty text beside the page that they mean.
+        // Some programs write an empty text beside the HTML that they mean.
         if self.words == before {
             message.html_bodies().for_each(|part| self.part(part, message));
         }
@@ -219,7 +219,7 @@ impl Mail {
     }
 }
 
-/// The bytes of a text beyond ASCII that does not say in which encoding it is, or says that it is ASCII.
+/// The bytes of a non-ASCII text without a declared encoding, or declared as ASCII.
 fn undeclared<'m>(part: &MessagePart, raw: &'m [u8]) -> Option<&'m [u8]> {
     let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
     let bytes = raw.get(part.offset_body as usize..part.offset_end as usize)?;
@@ -227,7 +227,7 @@ fn undeclared<'m>(part: &MessagePart, raw: &'m [u8]) -> Option<&'m [u8]> {
     (undeclared && !bytes.is_ascii()).then_some(bytes)
 }
 
-/// Whether this consists of parts, and the line that ends the last one is missing.
+/// Whether this is a multipart whose closing boundary is missing.
 fn is_cut(part: &MessagePart, raw: &[u8]) -> bool {
     let Some(boundary) = part.content_type().and_then(|kind| kind.attribute("boundary")) else { return false };
     let end = format!("--{boundary}--");

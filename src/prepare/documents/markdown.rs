@@ -1,19 +1,19 @@
-//! Markdown as readers of documents write it: paragraphs, headings, lists and tables, and no mark that is not needed.
+//! Writes Markdown for document readers: paragraphs, headings, lists and tables.
 //!
-//! Promises: words stay as they are (nothing is escaped but `|` within a table); white space is as Markdown means it,
-//! whatever the source had; nothing is open at the end, whatever was left open; no recursion, and no more work than
-//! the text is long.
+//! Words stay unchanged; only `|` within a table is escaped. White space follows the rules of
+//! Markdown, not the source. Everything left open is closed at the end. There is no recursion, and
+//! the work is linear in the length of the text.
 //!
-//! Tables that only arrange a page come out as paragraphs. Tables within others stand in a line of their cell.
+//! Tables that only arrange a page become paragraphs. Nested tables become one line of their cell.
 
 use super::table::{self, Table};
 
-/// Tables within tables, and lists within lists, beyond which they are no longer told apart.
+/// Nesting depth of tables and of lists beyond which levels are merged.
 const DEPTH: usize = 16;
-/// Stands on both sides of text that is struck out.
+/// The mark on both sides of struck text.
 const STRUCK: &str = "~~";
 
-/// What stands between what was written and what comes next. The larger one wins.
+/// The gap before the next word. The larger gap wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Gap {
     #[default]
@@ -23,7 +23,7 @@ enum Gap {
     Paragraph,
 }
 
-/// Where text stands on its line.
+/// The vertical position of text on its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Script {
     #[default]
@@ -32,14 +32,14 @@ pub(super) enum Script {
     Lowered,
 }
 
-/// A text, or that of a cell.
+/// The text of the document or of a cell.
 #[derive(Debug, Default)]
 struct Piece {
     text: String,
     gap: Gap,
-    /// Whether what was written last is struck out, and the marks around it are open.
+    /// Whether the last text is struck, and its marks are open.
     struck: bool,
-    /// Stands before the next word: `## `, `- `.
+    /// The mark before the next word: `## `, `- `.
     mark: String,
 }
 
@@ -59,17 +59,17 @@ impl Piece {
 /// A text that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Markdown {
-    /// The text, and the cells that are open in it.
+    /// The text, and its open cells.
     pieces: Vec<Piece>,
     tables: Vec<Table>,
-    /// Tables that are too deep to be tables.
+    /// Number of open tables beyond [`DEPTH`].
     too_deep: usize,
-    /// The next number of each open list, if it has numbers.
+    /// The next number of each open list, if it is numbered.
     lists: Vec<Option<usize>>,
-    /// Whether the last paragraph was a line of a list.
+    /// Whether the last paragraph was a list line.
     in_lines: bool,
     script: Script,
-    /// What stands before the next word if that is a number.
+    /// The sign to write before the next word if that is a number.
     sign: &'static str,
     struck: bool,
 }
@@ -79,19 +79,19 @@ impl Markdown {
         Self { pieces: vec![Piece::default()], ..Self::default() }
     }
 
-    /// Text whose white space means one space.
+    /// Adds text; any white space becomes one space.
     pub fn text(&mut self, text: &str) {
         let space = |c: char| c.is_ascii_whitespace() || c == '\u{A0}';
         for (at, word) in text.split(space).enumerate() {
             if at > 0 {
                 self.gap(Gap::Space);
             }
-            // A soft hyphen only says where a word may be broken.
+            // A soft hyphen only marks where a word may break.
             word.split('\u{AD}').for_each(|part| self.verbatim(part));
         }
     }
 
-    /// Text as it is.
+    /// Adds text unchanged.
     pub fn verbatim(&mut self, text: &str) {
         let Some(piece) = self.pieces.last_mut() else { return };
         if text.is_empty() {
@@ -121,7 +121,7 @@ impl Markdown {
         piece.text.push_str(text);
     }
 
-    /// What comes next stands there on its line.
+    /// Sets the vertical position of the following text.
     pub fn script(&mut self, script: Script) {
         if std::mem::replace(&mut self.script, script) != script {
             self.sign = match script {
@@ -132,44 +132,44 @@ impl Markdown {
         }
     }
 
-    /// Whether what comes next is struck out.
+    /// Sets whether the following text is struck.
     pub fn strike(&mut self, struck: bool) {
         self.struck = struck;
     }
 
-    /// What comes next stands right behind what was written last.
+    /// Joins the following text to the last without a gap.
     pub fn glue(&mut self) {
         if let Some(piece) = self.pieces.last_mut() {
             piece.gap = Gap::None;
         }
     }
 
-    /// What comes next stands on a line of its own.
+    /// Begins a new line.
     pub fn line(&mut self) {
         self.gap(Gap::Line);
     }
 
-    /// What comes next is another paragraph; within a list, another line.
+    /// Begins a new paragraph; within a list, a new line.
     pub fn paragraph(&mut self) {
         self.in_lines = false;
         self.gap(if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line });
     }
 
-    /// What comes next is a heading, until the next paragraph.
+    /// Begins a heading, which ends with the next paragraph.
     pub fn heading(&mut self, level: usize) {
         self.in_lines = false;
         self.gap(Gap::Paragraph);
         self.mark(format!("{} ", "#".repeat(level.clamp(1, 6))));
     }
 
-    /// Puts this before the next word, if there is one before the next gap.
+    /// Sets the mark before the next word; a paragraph gap removes it.
     pub fn mark(&mut self, mark: String) {
         if let Some(piece) = self.pieces.last_mut() {
             piece.mark = mark;
         }
     }
 
-    /// What comes next is a line of a list, from sources that have no lists but lines with numbers.
+    /// Begins a list line, for sources that have numbered lines instead of lists.
     pub fn list_line(&mut self, level: usize, number: &str) {
         let first = !std::mem::replace(&mut self.in_lines, true);
         self.gap(if first { Gap::Paragraph } else { Gap::Line });
@@ -223,7 +223,7 @@ impl Markdown {
         }
     }
 
-    /// A cell that is as many columns wide and as many rows high.
+    /// Begins a cell that spans this many columns and rows.
     pub fn cell(&mut self, columns: usize, rows: usize) {
         if self.too_deep > 0 || self.tables.is_empty() {
             return self.gap(Gap::Space);
@@ -235,7 +235,7 @@ impl Markdown {
         }
     }
 
-    /// The cell that is open is as many columns wide.
+    /// Widens the open cell to this many columns.
     pub fn widen(&mut self, columns: usize) {
         if let Some(table) = self.tables.last_mut() {
             table.widen(columns);
@@ -249,7 +249,7 @@ impl Markdown {
         }
     }
 
-    /// Whether a table is open, and no cell of it.
+    /// Whether a table is open, but none of its cells.
     pub fn between_cells(&self) -> bool {
         self.tables.last().is_some_and(|table| !table.in_cell)
     }
@@ -262,7 +262,7 @@ impl Markdown {
         self.close_cell();
         let Some(table) = self.tables.pop() else { return };
         self.gap(Gap::Paragraph);
-        // Its cells have their own marks.
+        // Cells have their own marks.
         let struck = std::mem::take(&mut self.struck);
         if table.arranges() {
             for cell in table.rows.iter().flatten() {
@@ -276,22 +276,22 @@ impl Markdown {
         self.gap(Gap::Paragraph);
     }
 
-    /// Whether nothing was written yet.
+    /// Whether there is no text yet.
     pub fn is_empty(&self) -> bool {
         self.pieces.iter().all(|piece| piece.text.is_empty())
     }
 
-    /// Where the next word will stand in the text or cell that is open.
+    /// The position of the next word in the open text or cell.
     pub fn position(&self) -> usize {
         self.pieces.last().map_or(0, |piece| piece.text.len())
     }
 
-    /// What was written since it was at this position.
+    /// The text written since this position.
     pub fn since(&self, position: usize) -> &str {
         self.pieces.last().and_then(|piece| piece.text.get(position..)).unwrap_or_default()
     }
 
-    /// All of it.
+    /// Closes everything and returns the text.
     pub fn finish(mut self) -> String {
         while !self.tables.is_empty() {
             self.too_deep = 0;

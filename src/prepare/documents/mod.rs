@@ -1,8 +1,8 @@
-//! Documents that are neither plain text nor an image, and the table of their kinds: what they are called, how they are
-//! recognised, who reads them.
+//! Readers of documents other than plain text and images, and the table of them.
 //!
-//! A new kind is a file of its own beside this one, and a line in [`READERS`]. What several of them need has a file as well: what
-//! is around documents (`archive`, `compound`, `bounded`, `xml`), what comes out of them (`markdown`, `table`, `verdict`).
+//! A new kind of document is a file here and a line in [`READERS`]. Shared code has its own files:
+//! containers (`archive`, `compound`, `bounded`, `xml`) and output (`markdown`, `table`,
+//! `verdict`).
 
 mod archive;
 mod bounded;
@@ -38,20 +38,22 @@ use super::{ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced};
 use crate::model::Failure;
 use serde::{Deserialize, Serialize};
 
-/// A kind of file, and what reads it.
+/// A kind of document and its reader.
 #[derive(Debug)]
 pub struct Reader {
-    /// In results, as `input.format`: `pdf`.
+    /// The format in results, as `input.format`: `pdf`.
     pub format: &'static str,
-    /// For people, with its article: `a PDF document`.
+    /// The name for people, with its article: `a PDF document`.
     pub name: &'static str,
-    /// Whether a file is of this kind, by its bytes. The extension (in lower case, without its dot) only breaks ties.
+    /// Whether a file is of this kind, by its bytes.
+    ///
+    /// The extension (in lower case, without the dot) only breaks ties.
     pub recognises: fn(bytes: &[u8], extension: &str) -> bool,
-    /// Gets everything out that a model can read.
+    /// Extracts everything that a model can read.
     pub read: fn(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure>,
 }
 
-/// There is one of each kind.
+/// Formats are unique among readers.
 impl PartialEq for Reader {
     fn eq(&self, other: &Self) -> bool {
         self.format == other.format
@@ -60,47 +62,47 @@ impl PartialEq for Reader {
 
 impl Eq for Reader {}
 
-/// What was in a file.
+/// The extracted content of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extract {
-    /// In reading order.
+    /// The pages in reading order.
     pub pages: Vec<Page>,
-    /// Whether these are what readers of the file call its pages (or slides), so that their numbers mean something.
+    /// Whether the file has numbered pages (or slides).
     pub paged: bool,
-    /// What people should know: what was left out, what could not be read.
+    /// Notes for people: what was left out, what could not be read.
     pub notes: Vec<String>,
 }
 
-/// A page, or all there is in a file that has none.
+/// A page, or the whole content of a file without pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Page {
-    /// Its text; tables as Markdown.
+    /// The text; tables as Markdown.
     Text(String),
-    /// The page as it looks.
+    /// An image of the page.
     Image(PageImage),
 }
 
-/// A page as a JPEG, of the size at which it is sent.
+/// A page as a JPEG, in the size in which it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageImage {
     /// The file in base64.
     pub base64: String,
     /// BLAKE3 of the file, in hexadecimal.
     pub digest: String,
-    /// In pixels.
+    /// Width in pixels.
     pub width: u32,
-    /// In pixels.
+    /// Height in pixels.
     pub height: u32,
 }
 
 impl Extract {
-    /// A file without pages.
+    /// The extract of a file without pages.
     pub fn text(text: String) -> Self {
         Self { pages: vec![Page::Text(text)], ..Self::default() }
     }
 }
 
-/// All of them. The first that recognises a file reads it.
+/// All readers. The first that recognises a file reads it.
 pub const READERS: &[Reader] = &[
     pdf::READER,
     docx::READER,

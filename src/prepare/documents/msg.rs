@@ -1,6 +1,6 @@
-//! MSG: mails as Outlook saves them, a compound file with a stream for each property.
+//! MSG: Outlook mails, compound files with a stream for each property.
 //!
-//! Promises: the same lines as for any other mail, in the same order.
+//! The text has the same lines in the same order as other mails.
 
 use super::codepage;
 use super::compound::{self, Compound};
@@ -13,9 +13,9 @@ pub(super) const READER: Reader = Reader { format: "msg", name: NAME, recognises
 
 const NAME: &str = "an Outlook mail (MSG)";
 const PROPERTIES: &str = "__properties_version1.0";
-/// Properties of a fixed size stand in one stream, behind a header, in entries of 16 bytes.
+/// Fixed-size properties are in one stream, after a header, in entries of 16 bytes.
 const HEADER: usize = 32;
-/// From 1601, where Windows counts from, to 1970, in seconds.
+/// Seconds from 1601, the start of Windows time, to 1970.
 const WINDOWS_EPOCH: i64 = 11_644_473_600;
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
@@ -25,10 +25,10 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut file = Message::open(bytes)?;
     let mut mail = Mail::default();
-    // Who sent it, or for whom it was sent.
+    // The sender, or the person for whom it was sent.
     let name = file.first("", &[0x0C1A, 0x0042]);
     let address = file.first("", &[0x5D01, 0x0C1F, 0x5D02, 0x0065]);
-    // Addresses within a company are paths through its directory.
+    // Addresses within a company are paths in its directory.
     let address = address.filter(|address| address.contains('@') && Some(address) != name.as_ref());
     let from = [name, address.map(|address| format!("<{address}>"))].into_iter().flatten().collect::<Vec<_>>().join(" ");
     mail.head("From", &from);
@@ -42,7 +42,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
         None => match file.binary("", 0x1013) {
             Some(page) => mail.page(&html::decoded(&page).0),
             None if file.binary("", 0x1009).is_some() => {
-                notes.push("the text is there as compressed RTF only, which is not read".to_owned());
+                notes.push("the text is only present as compressed RTF, which docmill cannot read".to_owned());
             }
             None => {}
         },
@@ -69,28 +69,28 @@ impl<'a> Message<'a> {
         let mut file = Compound::open(bytes, NAME)?;
         let properties = file.stream(PROPERTIES).unwrap_or_default();
         let mut message = Self { file, properties, encoding: WINDOWS_1252 };
-        // The code page of the texts, or else that of the writer's program.
+        // The code page of the texts, or else the one of the writer's program.
         let number = message.fixed(0x3FFD).or_else(|| message.fixed(0x3FDE));
         let number = number.and_then(|value| i32::try_from(value & 0xFFFF_FFFF).ok());
         message.encoding = number.and_then(codepage::of_number).unwrap_or(WINDOWS_1252);
         Ok(message)
     }
 
-    /// A property of a fixed size.
+    /// A fixed-size property.
     fn fixed(&self, property: u16) -> Option<u64> {
         let (entries, _) = self.properties.get(HEADER..)?.as_chunks::<16>();
         let entry = entries.iter().find(|entry| entry[2..4] == property.to_le_bytes())?;
         Some(u64::from_le_bytes(*entry.last_chunk::<8>()?))
     }
 
-    /// When it was sent, or else delivered, as ISO time.
+    /// The time of sending, or else of delivery, in ISO format.
     fn date(&self) -> Option<String> {
         let ticks = self.fixed(0x0039).or_else(|| self.fixed(0x0E06))?;
         let seconds = i64::try_from(ticks / 10_000_000).ok()? - WINDOWS_EPOCH;
         Some(jiff::Timestamp::from_second(seconds).ok()?.to_string())
     }
 
-    /// A property that is a text, in either of the two ways to store it.
+    /// A text property, in either of its two forms.
     fn text(&mut self, folder: &str, property: u16) -> Option<String> {
         let unicode = self.file.stream(&format!("{folder}/__substg1.0_{property:04X}001F"));
         let text = match unicode {
@@ -103,7 +103,7 @@ impl<'a> Message<'a> {
         Some(text.trim_end_matches('\0').to_owned())
     }
 
-    /// The first of these texts that says something.
+    /// The first of these text properties that is not blank.
     fn first(&mut self, folder: &str, properties: &[u16]) -> Option<String> {
         properties.iter().filter_map(|property| self.text(folder, *property)).find(|text| !text.trim().is_empty())
     }

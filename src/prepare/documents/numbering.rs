@@ -1,17 +1,17 @@
-//! The numbers of Word's lists, which stand nowhere in a document: Word counts when it shows it.
+//! Numbers of Word's lists. Documents do not store them; Word counts when it shows a list.
 
 use super::xml::{self, Node, attribute, number};
 use std::collections::HashMap;
 
-/// Word knows no more levels.
+/// The maximum number of list levels in Word.
 const LEVELS: usize = 9;
 
 /// How lists of a document count, and how far they have come.
 #[derive(Default)]
 pub(super) struct Numbering {
-    /// By the key that paragraphs give: the list behind it.
+    /// The list for each id that paragraphs use.
     lists: HashMap<String, String>,
-    /// By list and level.
+    /// Levels by list and depth.
     levels: HashMap<(String, usize), Level>,
     counts: HashMap<String, [Option<u32>; LEVELS]>,
 }
@@ -46,7 +46,7 @@ impl Numbering {
                     _ => {}
                 }
             }
-            // A level within `<w:num>` changes another list only; it is rare, and its list then counts as it did.
+            // A level within `<w:num>` overrides only one list. This is rare, and ignored.
             Node::Close(name) if name.ends_with(":lvl") => {
                 all.levels.entry((list.clone(), at)).or_insert_with(|| std::mem::take(&mut level));
             }
@@ -55,7 +55,8 @@ impl Numbering {
         Ok(all)
     }
 
-    /// What stands before the next paragraph of this list at this level: `2.1`, `a)`, or `-` for any bullet.
+    /// The number before the next paragraph of this list and level: `2.1`, `a)`, or `-` for
+    /// bullets.
     pub fn next(&mut self, key: &str, level: usize) -> Option<String> {
         let list = self.lists.get(key)?;
         let at = level.min(LEVELS - 1);

@@ -1,12 +1,12 @@
-//! XML, event by event: no tree, hence no depth that could be too deep.
+//! Reads XML event by event, without a tree, so that depth is not limited.
 //!
-//! Promises: entities that a document declares are never expanded; end tags without a start do no harm.
+//! Entities that a document declares are never expanded. End tags without a start are ignored.
 
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
-/// What stands next in a document.
+/// The next item of a document.
 #[derive(Clone, Copy)]
 pub(super) enum Node<'a> {
     Open(&'a BytesStart<'a>),
@@ -14,7 +14,7 @@ pub(super) enum Node<'a> {
     Text(&'a str),
 }
 
-/// Shows the whole document to `visit`, in order. An element without content opens and closes like any other.
+/// Visits the whole document in order. An empty element opens and closes like any other.
 pub(super) fn read(xml: &str, mut visit: impl FnMut(Node)) -> Result<(), quick_xml::Error> {
     let mut reader = Reader::from_str(xml);
     let config = reader.config_mut();
@@ -35,19 +35,19 @@ pub(super) fn read(xml: &str, mut visit: impl FnMut(Node)) -> Result<(), quick_x
     }
 }
 
-/// What an attribute says.
+/// The value of an attribute.
 pub(super) fn attribute(tag: &BytesStart, name: &str) -> Option<String> {
     let attribute = tag.try_get_attribute(name).ok()??;
     let value: &str = &attribute.value;
     Some(unescape(value).map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned))
 }
 
-/// The number that an attribute says.
+/// The value of an attribute as a number.
 pub(super) fn number(tag: &BytesStart, name: &str) -> Option<usize> {
     attribute(tag, name)?.trim().parse().ok()
 }
 
-/// The character behind `&amp;` or `&#8211;`. What else there is stays as it was written.
+/// The character for `&amp;` or `&#8211;`. Other references stay as written.
 fn resolved(reference: &BytesRef) -> String {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         return character.to_string();
