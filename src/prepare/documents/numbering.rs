@@ -6,7 +6,7 @@ use std::collections::HashMap;
 /// The maximum number of list levels in Word.
 const LEVELS: usize = 9;
 
-/// How lists of a document count, and how far they have come.
+/// The number formats of lists, and their current counts.
 #[derive(Default)]
 pub(super) struct Numbering {
     /// The list for each id that paragraphs use.

@@ -1,8 +1,8 @@
-//! ODT and ODP: texts and presentations as LibreOffice saves them.
+//! ODT and ODP: OpenDocument texts and presentations.
 //!
-//! Promises: headings, paragraphs, lists, tables, notes and comments stand where their anchors stand; headers and
-//! footers come first; slides are pages. Changes that are tracked count as accepted. Lists come without their numbers,
-//! which are in no file: LibreOffice counts when it shows it.
+//! Headings, paragraphs, lists, tables, notes and comments appear at their anchors. Headers and
+//! footers come first; slides are pages. Tracked changes count as accepted. Lists have no numbers,
+//! because the file does not store them.
 
 use super::archive::{self, Archive};
 use super::markdown::{Markdown, Script};
@@ -27,19 +27,19 @@ fn is_odp(bytes: &[u8], extension: &str) -> bool {
     archive::has_type(bytes, presentation, matches!(extension, "odp" | "otp" | "odg"))
 }
 
-/// Templates and master documents have longer names.
+/// Whether a media type is of this kind. Templates and master documents have longer types.
 pub(super) fn is_type(text: &str, kind: &str) -> bool {
     text.strip_prefix("application/vnd.oasis.opendocument.").is_some_and(|rest| rest.starts_with(kind))
 }
 
-/// Opens the archive, unless only a password opens what is in it.
+/// Opens the archive; fails if its content needs a password.
 pub(super) fn open<'a>(bytes: &'a [u8], name: &'static str, megabytes: u64) -> Result<Archive<'a>, Failure> {
     let mut archive = Archive::open(bytes, name, megabytes)?;
     let manifest = archive.text("META-INF/manifest.xml")?;
     if manifest.is_some_and(|manifest| manifest.contains("encryption-data")) { Err(verdict::encrypted(name)) } else { Ok(archive) }
 }
 
-/// What is told of an archive besides its text.
+/// Notes about the archive besides its text.
 pub(super) fn left_out(archive: &Archive, pictures: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if pictures > 0 {
@@ -55,7 +55,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     let mut archive = open(bytes, NAME, settings.document_mb)?;
     let content = archive.needed("content.xml")?;
     let mut file = File { bodies: vec![Markdown::new()], ..File::default() };
-    // Headers and footers are part of the styles of pages. Those of slides only say where something could stand.
+    // Headers and footers are in page styles. For slides they are only placeholders.
     if let Some(styles) = archive.text("styles.xml")? {
         file.learn(&styles)?;
         if content.contains("<office:text") {
@@ -72,33 +72,33 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     verdict::readable(NAME, Extract { pages: file.pages.into_iter().map(Page::Text).collect(), paged: file.slides > 0, notes })
 }
 
-/// A document while it is read.
+/// A document that is being read.
 #[derive(Default)]
 struct File {
     pages: Vec<String>,
     slides: usize,
     pictures: usize,
     deletions: bool,
-    /// The text that is being written, and the notes and comments that are open in it.
+    /// The text that is being written, and its open notes and comments.
     bodies: Vec<Markdown>,
     footnotes: Vec<String>,
-    /// Elements that are open and whose text counts.
+    /// Number of open elements whose text counts.
     paragraphs: usize,
-    /// An element that is passed over, and how often it is open.
+    /// The skipped element, and its nesting depth.
     skipping: Option<(String, usize)>,
     /// Whether the next paragraph is the title of a slide.
     title: bool,
-    /// What stands before the next word.
+    /// Text to write before the next word.
     lead: &'static str,
-    /// What styles say of their text, by their names, and those of the spans that are open.
+    /// The looks of styles by name, and the looks of the open spans.
     styles: HashMap<String, Look>,
     spans: Vec<Look>,
 }
 
-/// How text looks, as far as it means something: where it stands on its line, and whether it is struck out.
+/// The meaningful look of text: its vertical position, and whether it is struck.
 type Look = (Script, bool);
 
-/// What the properties of a style say: `super 58%`, `-33% 58%`.
+/// The look that text properties such as `super 58%` or `-33% 58%` define.
 fn look(tag: &BytesStart) -> Look {
     let position = attribute(tag, "style:text-position").unwrap_or_default();
     let script = match position.split(' ').next().unwrap_or_default() {
@@ -110,7 +110,8 @@ fn look(tag: &BytesStart) -> Look {
 }
 
 impl File {
-    /// Notes how the styles of a part look. Another part may have others of the same names.
+    /// Records the looks of the styles of a part. They replace styles of earlier parts with the
+    /// same name.
     fn learn(&mut self, text: &str) -> Result<(), Failure> {
         let mut name = String::new();
         xml::read(text, |node| {
@@ -127,7 +128,7 @@ impl File {
         .map_err(|error| verdict::damaged(NAME, error))
     }
 
-    /// Reads what stands within the elements of these names.
+    /// Reads the content of elements with these names.
     fn walk(&mut self, text: &str, within: &[&str]) -> Result<(), Failure> {
         let mut inside = 0_usize;
         xml::read(text, |node| match node {
@@ -157,7 +158,7 @@ impl File {
         }
     }
 
-    /// What was written so far is a page, and its notes stand at its end.
+    /// Ends a page, with its notes at the end.
     fn turn_page(&mut self) {
         let body = std::mem::replace(&mut self.bodies, vec![Markdown::new()]).into_iter().next().unwrap_or_default();
         let mut page = body.finish();
@@ -176,7 +177,8 @@ impl File {
             return;
         }
         match name {
-            // What was deleted, how to pronounce a word, what a note is called: it stands in the text anyway.
+            // Deleted text, the pronunciation of a word, and the mark of a note, which is
+            // generated.
             "text:tracked-changes" | "text:ruby-text" | "text:note-citation" | "text:page-number" | "office:forms" => {
                 self.skipping = Some((name.to_owned(), 1));
             }
@@ -187,7 +189,7 @@ impl File {
                 self.slides += 1;
                 (self.title, self.lead) = (false, "");
             }
-            // A printed page has the slide and its number around the notes.
+            // A printed notes page also has the slide and its number.
             "draw:frame" => match attribute(tag, "presentation:class").as_deref() {
                 Some("title") => self.title = true,
                 Some("notes") => self.lead = "Notes: ",

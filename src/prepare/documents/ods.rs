@@ -1,8 +1,9 @@
-//! ODS: spreadsheets as LibreOffice saves them.
+//! ODS: OpenDocument spreadsheets.
 //!
-//! Promises: cells say what people see in them, with ISO dates; hidden sheets and comments are there and marked, hidden rows
-//! and columns are there; what is too much is cut between rows. What is not as people see it is told of. What is repeated a
-//! million times, as empty cells are, costs nothing.
+//! Cells have the text that people see, with ISO dates. Hidden sheets and comments are included and
+//! marked; hidden rows and columns are included. A sheet that is too large is cut between rows.
+//! Notes report all differences to what people see. Empty cells that are repeated a million times
+//! cost nothing.
 
 use super::grid::Grid;
 use super::sheet::Aside;
@@ -15,8 +16,8 @@ use std::collections::HashSet;
 pub(super) const READER: Reader = Reader { format: "ods", name: NAME, recognises, read };
 
 const NAME: &str = "an OpenDocument spreadsheet (ODS)";
-/// Times that a cell with a value, or a row of them, is repeated at most, and how many cells that may make: a file of a few
-/// lines can ask for millions, and more of the same tells nobody more.
+/// Maximum repetitions of a filled cell or row, and of the cells that they make. A small file can
+/// ask for millions, and repetitions add no information.
 const REPEATED: u32 = 100;
 const REPEATED_CELLS: u32 = 1000;
 
@@ -24,16 +25,17 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
     archive::has_type(bytes, |text| odf::is_type(text, "spreadsheet"), matches!(extension, "ods" | "ots"))
 }
 
-/// Whether a row or column is.
+/// Whether a row or column is hidden.
 fn is_hidden(tag: &BytesStart) -> bool {
     matches!(attribute(tag, "table:visibility").as_deref(), Some("collapse" | "filter"))
 }
 
-/// Whether a cell may show a whole number, such as an id, with fewer digits than it has: `1.23456789012345E+15`.
+/// Whether a cell may show a large whole number, such as an id, with fewer digits:
+/// `1.23456789012345E+15`.
 fn hides_digits(text: &str, value: f64) -> bool {
     /// Spreadsheet programs show 15 digits.
     const SHOWN: f64 = 1e15;
-    // In some languages a comma stands before the fraction.
+    // Some languages have a decimal comma.
     value.fract() == 0.0 && value.abs() >= SHOWN && text.replace(',', ".").parse::<f64>().is_ok()
 }
 
@@ -44,7 +46,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     verdict::readable(NAME, Extract { pages: vec![Page::Text(book.parts.join("\n\n"))], paged: false, notes: book.notes })
 }
 
-/// All sheets, each as its name and its cells, of so many bytes in all.
+/// The names and cells of all sheets, at most `most` bytes in total.
 pub(super) fn sheets(bytes: &[u8], megabytes: u64, most: usize) -> Result<Vec<(String, Grid)>, Failure> {
     let mut book = Book { left: most, kept: Some(Vec::new()), ..Book::default() };
     walk(bytes, megabytes, &mut book)?;
@@ -67,39 +69,39 @@ fn walk<'b>(bytes: &'b [u8], megabytes: u64, book: &mut Book) -> Result<archive:
     Ok(archive)
 }
 
-/// A workbook while it is read.
+/// A workbook that is being read.
 #[derive(Default)]
 struct Book {
     parts: Vec<String>,
-    /// The sheets themselves, where somebody wants them and not their text.
+    /// The sheets themselves, if the caller wants them instead of their text.
     kept: Option<Vec<(String, Grid)>>,
     notes: Vec<String>,
     left: usize,
     pictures: usize,
     style: String,
     hidden_styles: HashSet<String>,
-    /// The sheet that is open: its name and its cells.
+    /// The open sheet: its name and its cells.
     sheet: Option<(String, Grid)>,
     hidden: bool,
     aside: Aside,
-    /// The most times that a value is repeated, if not all of them were kept.
+    /// The largest number of repetitions, if not all of them were kept.
     repeated: u32,
     row: u32,
     rows: u32,
     column: u32,
     columns: u32,
-    /// The row that is open: from which column on, how many times, which value.
+    /// The open row: start column, repetitions and value of each cell.
     cells: Vec<(u32, u32, String)>,
-    /// The cell that is open: its date or plain number, and the text that it shows.
+    /// The open cell: its date or plain number, and the text that it shows.
     date: Option<String>,
     plain: Option<f64>,
     text: String,
     unsolved: bool,
     comment: String,
     in_comment: bool,
-    /// Paragraphs that are open.
+    /// Number of open paragraphs.
     paragraphs: usize,
-    /// Drawings and tracked changes that are open.
+    /// Number of open drawings and tracked changes.
     skipping: usize,
 }
 
@@ -165,7 +167,7 @@ impl Book {
 
     fn close_cell(&mut self) {
         let text = Some(self.text.trim().to_owned()).filter(|text| !text.is_empty());
-        // A number without a text was written by a program that leaves showing it to others.
+        // A number without text comes from a program that leaves the display to others.
         let text = text.filter(|text| !self.plain.is_some_and(|plain| hides_digits(text, plain)));
         let is_inexact = self.plain.is_some_and(sheet::is_inexact);
         let mut value = self.date.take().or(text).or_else(|| self.plain.map(sheet::number)).unwrap_or_default();
@@ -218,7 +220,7 @@ impl Book {
         self.notes.extend(std::mem::take(&mut self.aside).notes(&name));
         let repeated = std::mem::take(&mut self.repeated);
         if repeated > 0 {
-            self.notes.push(format!("sheet {name} repeats a value or row {repeated} times, of which only the first were sent"));
+            self.notes.push(format!("sheet {name} repeats a value or row {repeated} times; only the first ones were sent"));
         }
         if self.hidden {
             self.notes.push(format!("sheet {name} is hidden"));

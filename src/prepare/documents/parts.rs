@@ -1,4 +1,4 @@
-//! How the parts of an Office document refer to each other, and what can be read of parts that are drawings.
+//! Relations between the parts of an Office document, and the text of charts and diagrams.
 
 use super::archive::Archive;
 use super::markdown::Markdown;
@@ -6,24 +6,24 @@ use super::table;
 use super::xml::{self, Node, attribute};
 use crate::model::Failure;
 
-/// Values of a chart beyond which nobody reads them one by one.
+/// Maximum number of chart values that are sent.
 const MOST_VALUES: usize = 5000;
 
-/// A part that another one refers to.
+/// A reference from one part to another.
 pub(super) struct Relation {
     pub id: String,
     /// The last word of its type: `slide`, `notesSlide`, `chart`.
     pub kind: String,
-    /// Its name in the archive.
+    /// The name of the target in the archive.
     pub target: String,
 }
 
-/// What the part `name` refers to within the archive.
+/// The parts of the archive to which the part `name` refers.
 pub(super) fn relations(archive: &mut Archive, name: &str) -> Result<Vec<Relation>, Failure> {
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
     let mut relations = Vec::new();
     let Some(text) = archive.text(&join(folder, &format!("_rels/{file}.rels")))? else { return Ok(relations) };
-    // Damage here loses references and no text of the part itself.
+    // Damage here loses references, but no text of the part itself.
     let _damage = xml::read(&text, |node| {
         if let Node::Open(tag) = node
             && tag.local_name().as_ref() == "Relationship"
@@ -40,7 +40,7 @@ pub(super) fn relations(archive: &mut Archive, name: &str) -> Result<Vec<Relatio
     Ok(relations)
 }
 
-/// The entry that `target` means in `folder`: `../media/a.png`, `/ppt/slides/slide1.xml`.
+/// The entry that `target` in `folder` refers to: `../media/a.png`, `/ppt/slides/slide1.xml`.
 pub(super) fn join(folder: &str, target: &str) -> String {
     let (folder, target) = target.strip_prefix('/').map_or((folder, target), |target| ("", target));
     let mut path: Vec<&str> = Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn join(folder: &str, target: &str) -> String {
     path.join("/")
 }
 
-/// A chart as a table: a column for each series, a row for each category.
+/// A chart as a table: a column per series, a row per category.
 pub(super) fn chart(text: &str) -> String {
     let mut title = Markdown::new();
     let mut columns: Vec<Vec<String>> = Vec::new();
@@ -102,7 +102,7 @@ pub(super) fn chart(text: &str) -> String {
     format!("Chart: {}\n\n{}", title.finish(), table::written(&rows)).trim_end().to_owned()
 }
 
-/// The words of a diagram, or of a comment, line by line.
+/// The words of a diagram or of comments, line by line.
 pub(super) fn words(text: &str) -> String {
     let mut markdown = Markdown::new();
     let mut in_text = false;

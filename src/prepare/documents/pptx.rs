@@ -1,7 +1,7 @@
-//! PPTX: presentations, one page for each slide, in the order in which they are shown.
+//! PPTX: presentations, with a page per slide in presentation order.
 //!
-//! Promises: the title of a slide is its heading; texts, tables, the values of charts and the words of diagrams stand
-//! in the order of the file; the notes of the speaker and comments follow. Hidden slides are there, and told of.
+//! The title of a slide is its heading. Texts, tables, chart values and words of diagrams follow in
+//! file order, then speaker notes and comments. Hidden slides are included, with a note.
 
 use super::archive::{self, Archive};
 use super::markdown::{Markdown, Script};
@@ -59,17 +59,17 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     verdict::readable(NAME, Extract { pages, paged: true, notes })
 }
 
-/// What a slide refers to and people can read.
+/// The readable text of a part to which a slide refers.
 fn beside(archive: &mut Archive, relation: &Relation) -> Result<String, Failure> {
     if !matches!(&*relation.kind, "notesSlide" | "chart" | "diagramData" | "comments") {
         return Ok(String::new());
     }
     let Some(text) = archive.text(&relation.target)? else { return Ok(String::new()) };
-    let told = |before: &str, text: String| if text.is_empty() { text } else { format!("{before}{text}") };
+    let labelled = |before: &str, text: String| if text.is_empty() { text } else { format!("{before}{text}") };
     Ok(match &*relation.kind {
-        "notesSlide" => told("Notes: ", Slide::read(&text, true)?.markdown.finish()),
+        "notesSlide" => labelled("Notes: ", Slide::read(&text, true)?.markdown.finish()),
         "chart" => parts::chart(&text),
-        "comments" => told("Comments:\n", parts::words(&text)),
+        "comments" => labelled("Comments:\n", parts::words(&text)),
         _ => parts::words(&text),
     })
 }
@@ -78,23 +78,23 @@ fn damaged(error: impl std::fmt::Display) -> Failure {
     verdict::damaged(NAME, error)
 }
 
-/// A slide, or its notes, while it is read.
-#[expect(clippy::struct_excessive_bools, reason = "states that have nothing to do with each other")]
+/// A slide or its notes, while they are read.
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
 #[derive(Default)]
 struct Slide {
     markdown: Markdown,
     pictures: usize,
     hidden: bool,
-    /// Only the text of the speaker, without what the printed page has around it.
+    /// Whether to read only the speaker's text, without the rest of the printed page.
     notes: bool,
-    /// What the shape is a place for: `title`, `body`, `sldNum`; empty for shapes of their own.
+    /// The placeholder type of the shape: `title`, `body`, `sldNum`; empty for other shapes.
     place: String,
     level: Option<usize>,
     begun: bool,
     script: Script,
     struck: bool,
     in_text: bool,
-    /// How often the variant for old programs is open.
+    /// Number of open alternatives for old programs.
     fallback: usize,
     tables: usize,
 }
@@ -131,7 +131,7 @@ impl Slide {
             "ph" => self.place = attribute(tag, "type").unwrap_or_else(|| "body".to_owned()),
             "p" => (self.begun, self.level) = (false, None),
             "pPr" => self.level = number(tag, "lvl"),
-            // A text has its properties before it: those of its run alone.
+            // The properties of a run come before its text and apply only to it.
             "r" | "fld" => (self.script, self.struck) = (Script::Normal, false),
             "rPr" => {
                 let above: f64 = attribute(tag, "baseline").and_then(|percent| percent.trim_end_matches('%').parse().ok()).unwrap_or(0.0);
@@ -183,7 +183,7 @@ impl Slide {
         }
     }
 
-    /// The first word of a paragraph comes.
+    /// Called before the first word of a paragraph; writes its heading or list mark.
     fn begin(&mut self) {
         if std::mem::replace(&mut self.begun, true) {
             return;

@@ -1,7 +1,8 @@
-//! RTF: what word processors exchange as plain characters.
+//! RTF: rich text in ASCII, which word processors exchange.
 //!
-//! Promises: text in any code page and any font comes out, as do tables, list numbers, footnotes and text boxes;
-//! pictures and what programs keep for themselves do not. Groups may be nested as deep as the file is long.
+//! Text in all code pages and fonts is read, and so are tables, list numbers, footnotes and text
+//! boxes. Pictures and internal data of programs are skipped. Groups may be nested as deep as the
+//! file is long.
 
 use super::codepage::{of_charset, of_number};
 use super::markdown::{Markdown, Script};
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 pub(super) const READER: Reader = Reader { format: "rtf", name: NAME, recognises, read };
 
 const NAME: &str = "an RTF document";
-/// Groups whose text is not for readers. So are all that are marked with `\*`, unless [`KEPT`] has them.
+/// Groups without text for readers. Groups marked with `\*` are skipped as well, except [`KEPT`].
 const SKIPPED: [&str; 17] = [
     "author",
     "bkmkend",
@@ -33,7 +34,7 @@ const SKIPPED: [&str; 17] = [
     "title",
     "xe",
 ];
-/// Groups that old programs may pass over, and that hold text all the same.
+/// Groups that old programs may skip, although they hold text.
 const KEPT: [&str; 4] = ["annotation", "footnote", "shptxt", "ud"];
 
 fn recognises(bytes: &[u8], _: &str) -> bool {
@@ -53,19 +54,19 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
-/// What holds for a group, and for the groups in it unless they say otherwise.
-#[expect(clippy::struct_excessive_bools, reason = "states that have nothing to do with each other")]
+/// The state of a group, which inner groups inherit.
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
 #[derive(Clone)]
 struct Group {
     skipped: bool,
     hidden: bool,
     deleted: bool,
-    /// Whether it has only just begun with `\*`.
+    /// Whether it has just begun with `\*`.
     optional: bool,
-    /// What to write when it ends.
+    /// The text to write at its end.
     ending: &'static str,
     encoding: &'static Encoding,
-    /// Characters behind `\u` that old programs show instead.
+    /// Number of characters after `\u` that old programs show instead.
     substitutes: usize,
     in_fonts: bool,
     in_table: bool,
@@ -74,7 +75,7 @@ struct Group {
 }
 
 impl Group {
-    /// Whether its text is not sent.
+    /// Whether its text is skipped.
     fn is_silent(&self) -> bool {
         self.skipped || self.hidden || self.deleted || self.in_fonts
     }
@@ -87,15 +88,15 @@ struct Page {
     standard: &'static Encoding,
     fonts: HashMap<i32, &'static Encoding>,
     font: i32,
-    /// Characters of one encoding that are not decoded yet.
+    /// Bytes of one encoding that are not decoded yet.
     bytes: Vec<u8>,
-    /// Units of UTF-16 of which the other half may follow.
+    /// UTF-16 units whose second half may follow.
     units: Vec<u16>,
-    /// Characters still to be passed over.
+    /// Number of characters still to skip.
     substitutes: usize,
     table: bool,
     pictures: usize,
-    /// Whether there was text that is deleted.
+    /// Whether there was deleted text.
     deletions: bool,
 }
 
@@ -158,7 +159,7 @@ impl Page {
     fn close<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         self.flush();
         self.substitutes = 0;
-        // The last group stays, whatever is closed: there is always one that says what holds.
+        // The outermost group stays, so that there is always a state.
         if self.groups.len() > 1
             && let Some(group) = self.groups.pop()
             && !group.skipped
@@ -188,7 +189,7 @@ impl Page {
         rest
     }
 
-    /// What stands behind a backslash.
+    /// Reads the control word or symbol after a backslash.
     fn control<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         let Some((first, behind)) = rest.split_first() else { return rest };
         match first {
@@ -250,7 +251,7 @@ impl Page {
             }
             return;
         }
-        // The same picture once more for old programs is in a group that is skipped.
+        // A group with a copy of the picture for old programs is skipped.
         if matches!(word, "shppict" | "pict") {
             self.pictures += usize::from(!self.group().skipped);
         }
@@ -290,7 +291,7 @@ impl Page {
         }
     }
 
-    /// A word that stands for something to be read.
+    /// Writes the text or layout that a control word stands for.
     fn layout(&mut self, word: &str) {
         let sign = match word {
             "emdash" => "\u{2014}",
@@ -318,7 +319,7 @@ impl Page {
         }
     }
 
-    /// A unit of UTF-16, as a number with a sign.
+    /// Adds a UTF-16 unit, given as a signed number.
     fn unit(&mut self, number: i32) {
         self.flush_bytes();
         let [low, high, ..] = number.to_le_bytes();
@@ -365,7 +366,7 @@ impl Page {
         self.markdown.text(text);
     }
 
-    /// What comes next stands in a cell.
+    /// Makes sure that a cell is open.
     fn in_table(&mut self) {
         if !self.table {
             self.table = true;

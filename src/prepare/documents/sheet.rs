@@ -1,11 +1,11 @@
-//! XLSX, XLSB and XLS: spreadsheets by the crate calamine, each sheet as a heading and a table.
+//! XLSX, XLSB and XLS workbooks by the crate calamine, each sheet as a heading and a table.
 //!
-//! Promises: values stand as people see them (dates as ISO dates, per cents with their sign, no digits that only the
-//! machine knows); empty rows and columns are left out; hidden sheets and comments are there and marked; so are hidden rows
-//! and columns, which mostly are what a filter does not show at the moment; what is too much is cut between rows. What is
-//! not as people see it is told of.
+//! Values have the form that people see: ISO dates, percent signs, no digits of binary noise. Empty
+//! rows and columns are left out. Hidden sheets and comments are included and marked. Hidden rows
+//! and columns are included, because a filter usually hides them only temporarily. A sheet that is
+//! too large is cut between rows. Notes report all differences to what people see.
 //!
-//! Sheets are never laid out in full: one cell far out would make a table of billions of cells.
+//! Sheets are never laid out in full: one distant cell would make a table of billions of cells.
 
 use super::archive::{self, Archive};
 use super::compound::{self, Compound};
@@ -25,7 +25,7 @@ pub(super) const XLS: Reader = Reader { format: "xls", name: NAME, recognises: i
 
 const NAME: &str = "an Excel workbook";
 
-/// What the stream with the sheets is called, by the age of the program that wrote it.
+/// Names of the stream with the sheets, by age of the program.
 const STREAMS: [&str; 2] = ["Workbook", "Book"];
 
 type Bytes<'a> = Cursor<&'a [u8]>;
@@ -43,7 +43,7 @@ fn is_xls(bytes: &[u8], extension: &str) -> bool {
     compound::holds(bytes, &STREAMS, matches!(extension, "xls" | "xlt"))
 }
 
-/// Puts the cells of the sheet of that name into the grid. The error says what is wrong with it.
+/// Puts the cells of the sheet of that name into the grid. The error says what is wrong.
 pub(super) type Fill<'f> = &'f mut dyn FnMut(&str, &mut Grid) -> Result<(), String>;
 
 fn read_xlsx(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
@@ -118,7 +118,7 @@ pub(super) fn xls<T>(bytes: &[u8], with: impl FnOnce(&[Sheet], Fill<'_>) -> Resu
     })
 }
 
-/// Puts a cell into the grid. False when nothing more fits.
+/// Puts a cell into the grid. Returns false if it does not fit.
 fn put(grid: &mut Grid, position: (u32, u32), value: &Data, per_cent: Option<usize>) -> bool {
     if let Data::Float(number) = value {
         grid.note(position.1, is_inexact(*number));
@@ -130,13 +130,13 @@ fn text(error: impl Display) -> String {
     error.to_string()
 }
 
-/// All sheets, one below the other; `fill` puts the cells of the sheet of that name into the grid.
+/// All sheets in order; `fill` puts the cells of a sheet into the grid.
 fn workbook(bytes: &[u8], sheets: &[Sheet], asides: &HashMap<String, Aside>, fill: Fill<'_>) -> Result<Extract, Failure> {
     let (mut parts, mut notes, mut left) = (Vec::new(), Vec::new(), Grid::MOST);
     for sheet in sheets {
         let name = &sheet.name;
         if !matches!(sheet.typ, SheetType::WorkSheet | SheetType::MacroSheet | SheetType::DialogSheet) {
-            notes.push(format!("sheet {name} is no table and was left out"));
+            notes.push(format!("sheet {name} is not a table and was left out"));
             continue;
         }
         let mut grid = Grid::new(left);
@@ -167,12 +167,12 @@ fn workbook(bytes: &[u8], sheets: &[Sheet], asides: &HashMap<String, Aside>, fil
     verdict::readable(NAME, Extract { pages: vec![Page::Text(parts.join("\n\n"))], paged: false, notes })
 }
 
-/// What is told of a sheet that is too large.
+/// The note for a sheet that is too large.
 pub(super) fn cut(name: &str, rows: usize) -> String {
-    format!("sheet {name} was cut after {rows} rows: more is too much for one document")
+    format!("sheet {name} was cut after {rows} rows: the rest exceeds the limit of a document")
 }
 
-/// A value as people see it.
+/// A value in the form that people see.
 fn shown(value: &Data, per_cent: Option<usize>) -> String {
     match value {
         Data::Float(number) if per_cent.is_some() => format!("{:.*}%", per_cent.unwrap_or(0).min(9), number * 100.0),
@@ -180,7 +180,7 @@ fn shown(value: &Data, per_cent: Option<usize>) -> String {
         Data::Bool(true) => "TRUE".to_owned(),
         Data::Bool(false) => "FALSE".to_owned(),
         Data::DateTime(date) if date.is_duration() => {
-            #[expect(clippy::cast_possible_truncation, reason = "saturates, far beyond any time that means something")]
+            #[expect(clippy::cast_possible_truncation, reason = "saturates far beyond any meaningful time")]
             let seconds = (date.as_f64() * 86400.0).round() as i64;
             let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
             format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
@@ -189,7 +189,7 @@ fn shown(value: &Data, per_cent: Option<usize>) -> String {
             let (year, month, day, hour, minute, second, _) = date.to_ymd_hms_milli();
             let time = if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") };
             match date.as_f64() {
-                // A time without a day.
+                // A time without a date.
                 value if (0.0..1.0).contains(&value) => time,
                 value if value.fract() == 0.0 => format!("{year:04}-{month:02}-{day:02}"),
                 _ => format!("{year:04}-{month:02}-{day:02} {time}"),
@@ -199,11 +199,11 @@ fn shown(value: &Data, per_cent: Option<usize>) -> String {
     }
 }
 
-/// A number with all the digits that tell it from others, but without those that are an accident of binary fractions.
+/// A number with all its distinguishing digits, but without binary noise.
 ///
-/// Two ids of 16 digits must not become one, so whole numbers stand as they are. Of a fraction the shortest digits stand that
-/// make the same number again, unless rounding to 15 digits, as spreadsheet programs do, saves at least [`NOISE`] of them: 0.3 and
-/// not 0.30000000000000004.
+/// Two ids of 16 digits must not become one, so whole numbers keep all digits. A fraction has the
+/// shortest digits that give the same number. If rounding to 15 digits, as spreadsheet programs do,
+/// saves at least [`NOISE`] digits, it is rounded: 0.3 instead of 0.30000000000000004.
 pub(super) fn number(value: f64) -> String {
     let rounded = format!("{value:.14e}").parse().unwrap_or(value);
     let is_noise = value.fract() != 0.0 && digits(rounded) + NOISE <= digits(value);
@@ -211,33 +211,33 @@ pub(super) fn number(value: f64) -> String {
     if value != 0.0 && !(1e-9..1e21).contains(&value.abs()) { format!("{value:e}") } else { format!("{value}") }
 }
 
-/// So many digits fewer are no chance.
+/// A saving of this many digits shows binary noise.
 const NOISE: usize = 4;
 
-/// The significant digits of a number.
+/// Number of significant digits.
 fn digits(value: f64) -> usize {
     format!("{value:e}").split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count()
 }
 
-/// Whether a workbook may hold this number for another one, as it has no room for all digits.
+/// Whether the number is too large for a workbook to hold all its digits.
 pub(super) fn is_inexact(value: f64) -> bool {
-    /// From here on not every whole number has a double of its own.
+    /// From this number on, doubles skip whole numbers.
     const LARGEST: f64 = 9_007_199_254_740_992.0;
     value.fract() == 0.0 && value.abs() >= LARGEST
 }
 
-/// How many digits a format shows behind the point of a per cent.
+/// Number of decimals of a percent format.
 fn per_cent(style: &calamine::Style) -> Option<usize> {
     let format = &style.number_format.as_ref()?.format_code;
     let before = format.split(';').next()?.split_once('%')?.0;
     Some(before.rsplit_once('.').map_or(0, |(_, digits)| digits.matches(['0', '#']).count()))
 }
 
-/// What is to be said of a sheet besides its cells.
+/// Facts about a sheet besides its cells.
 #[derive(Default, Clone)]
 pub(super) struct Aside {
     pub comments: Vec<String>,
-    /// Formulas whose results are not in the file: programs that write sheets leave them to Excel.
+    /// Number of formulas whose results are not in the file; some programs leave them to Excel.
     pub unsolved: usize,
     /// Whether rows or columns are hidden.
     pub hidden: bool,
@@ -256,7 +256,7 @@ impl Aside {
         notes
     }
 
-    /// Looks through a sheet.
+    /// Collects facts from the XML of a sheet.
     fn read(&mut self, sheet: &str) {
         if !sheet.contains("<f") && !sheet.contains("hidden=") {
             return;
@@ -280,7 +280,7 @@ impl Aside {
     }
 }
 
-/// What there is to say of each sheet, by its name.
+/// Facts about each sheet by its name.
 fn asides(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Aside>, Failure> {
     let mut asides: HashMap<String, Aside> = HashMap::new();
     let mut archive = Archive::open(bytes, NAME, megabytes)?;
@@ -297,7 +297,7 @@ fn asides(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Aside>, Failur
     for (name, id) in sheets {
         let Some(sheet) = relations.iter().find(|relation| relation.id == id) else { continue };
         let aside = asides.entry(name).or_default();
-        // One that cannot be unpacked is told of where its cells are read.
+        // A failure to decompress is reported when its cells are read.
         if let Ok(Some(text)) = archive.text(&sheet.target) {
             aside.read(&text);
         }
@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_the_digits_that_tell_them_from_others() {
+    fn numbers_keep_their_distinguishing_digits() {
         for (value, written) in [
             (1_234_567_890_123_450.0, "1234567890123450"),
             (1_234_567_890_123_453.0, "1234567890123453"),

@@ -1,7 +1,8 @@
-//! A sheet of a workbook as a table: its first row names the columns, each further one is an object of JSON on a line of its own.
+//! Rows of a sheet as JSON lines; the first row names the columns.
 //!
-//! Promises: cells say what people see in them, and numbers have all their digits; rows and columns that say nothing are left out; a sheet
-//! that is larger than its limit is refused and not cut; so is one whose ids are numbers that a workbook does not tell apart.
+//! Cells have the text that people see, and numbers have all their digits. Empty rows and columns
+//! are left out. A sheet above its limit is refused, not cut. So is a sheet whose ids are numbers
+//! that the workbook cannot distinguish.
 
 use super::grid::Grid;
 use super::{ods, sheet, verdict};
@@ -11,9 +12,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-/// Kinds of documents that are workbooks, by what their readers are called.
+/// Formats of readers that read workbooks.
 const WORKBOOKS: [&str; 4] = ["xlsx", "xlsb", "xls", "ods"];
-/// The part of the memory that cells may take.
+/// The share of the memory limit that cells may take.
 const SHARE: u64 = 4;
 
 /// Whether a document of this format has sheets.
@@ -21,16 +22,16 @@ pub fn is_workbook(format: &str) -> bool {
     WORKBOOKS.contains(&format)
 }
 
-/// Which sheet is wanted, and as what.
+/// The sheet to read, and its id column.
 #[derive(Debug, Clone, Default)]
 pub struct SheetChoice {
-    /// Its name; the first one if it has none.
+    /// The name of the sheet; `None`: the first one.
     pub name: Option<String>,
-    /// The column that tells rows apart.
+    /// The column that identifies rows.
     pub id_column: Option<String>,
 }
 
-/// Writes the rows of a sheet of a workbook. The names of all sheets, that one first.
+/// Writes the rows of a sheet. Returns the names of all sheets, the written one first.
 pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u64, out: &mut impl Write) -> Result<Vec<String>, String> {
     let name = wanted.name.as_deref();
     let most = usize::try_from(megabytes.saturating_mul(1_000_000) / SHARE).unwrap_or(usize::MAX);
@@ -38,7 +39,7 @@ pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u
         let tables = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).map(|sheet| sheet.name.clone());
         let names = match ordered(tables.collect(), name) {
             Ok(names) => names,
-            // The workbook is whole: this is no verdict on it.
+            // The workbook itself is fine, so this is not a failure of reading it.
             Err(why) => return Ok(Err(why)),
         };
         let mut grid = Grid::new(most);
@@ -61,7 +62,7 @@ pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u
         && grid.is_inexact(*column)
     {
         return Err(format!(
-            "column \"{}\" has whole numbers above 2^53, of which a workbook keeps the first digits only, so they do not tell rows apart: make the column text, or save the sheet as CSV from the program that has the numbers",
+            "column \"{}\" has whole numbers above 2^53. A workbook keeps only their first digits, so they cannot identify rows: make the column text, or save the sheet as CSV from the program that has the numbers",
             id.trim()
         ));
     }
@@ -96,7 +97,7 @@ fn write(rows: Vec<Vec<(u32, String)>>, out: &mut impl Write) -> Result<(), Stri
             .find(|(at, _)| *at == column)
             .map_or_else(|| format!("column_{}", column + 1), |(_, name)| name.trim().to_owned());
         if names.iter().any(|(_, other)| *other == name) {
-            return Err(format!("column {} is called \"{name}\", as another one is: rename one", column + 1));
+            return Err(format!("column {} is called \"{name}\", like another column. Rename one", column + 1));
         }
         names.push((column, name));
     }
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_row_names_the_columns_and_what_is_empty_is_left_out() {
+    fn the_first_row_names_the_columns_and_empty_rows_are_left_out() {
         let cells = [(4, 2, "id"), (4, 4, "text"), (6, 2, "1"), (6, 4, "a \"b\""), (7, 2, "2"), (9, 6, "x"), (9, 4, "c")];
         let lines = [
             r#"{"id":"1","text":"a \"b\"","column_7":null}"#,

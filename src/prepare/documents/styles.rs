@@ -1,14 +1,14 @@
-//! The styles of Word: which of them are headings, which belong to a list, and which hide their text.
+//! Word's styles: headings, lists and hidden text.
 
 use super::xml::{self, Node, attribute, number};
 use quick_xml::events::BytesStart;
 use std::collections::HashMap;
 
-/// Headings, and lists that belong to a style.
+/// The styles of a document by id.
 #[derive(Default)]
 pub(super) struct Styles(HashMap<String, Style>);
 
-/// What a style says of its paragraphs.
+/// The properties of a style's paragraphs.
 #[derive(Default, Clone)]
 pub(super) struct Style {
     pub heading: Option<usize>,
@@ -17,7 +17,7 @@ pub(super) struct Style {
     based_on: Option<String>,
 }
 
-/// Whether a property that is there holds.
+/// Whether a property that is present is on.
 pub(super) fn is_on(tag: &BytesStart) -> bool {
     !matches!(attribute(tag, "w:val").as_deref(), Some("0" | "false" | "off"))
 }
@@ -57,7 +57,7 @@ impl Styles {
         Ok(Self(styles))
     }
 
-    /// What a style says, or else what it is based on; bases may go in circles.
+    /// A property of a style, or of the styles that it is based on, which may be cyclic.
     pub fn find<T>(&self, id: &str, what: impl Fn(&Style) -> Option<T>) -> Option<T> {
         let mut id = Some(id);
         for _ in 0..16 {

@@ -1,12 +1,12 @@
-//! Signs that Word writes as numbers of a symbol font.
+//! Signs that Word writes as codes of a symbol font.
 
-/// Greek letters in the order of the font Symbol, from `A` and from `a` on.
+/// Greek letters in the order of the font Symbol, from `A` and from `a`.
 const CAPITALS: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
 const SMALL: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
 
-/// The character that a sign of a font means, for those that are in use.
+/// The character for a sign of a symbol font; covers the signs in common use.
 pub(super) fn character(font: &str, code: &str) -> Option<char> {
-    // Word puts them into the private area of Unicode, or does not.
+    // Word writes codes with or without the offset of Unicode's private use area.
     let code = u8::try_from(u16::from_str_radix(code, 16).ok()? & 0x0FFF).ok()?;
     match (font, code) {
         ("Symbol", b'A'..=b'Z') => CAPITALS.chars().nth((code - b'A').into()),

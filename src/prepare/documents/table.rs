@@ -1,8 +1,8 @@
-//! Tables while they are read, cell by cell, and as Markdown.
+//! Collects tables cell by cell, and writes them as Markdown.
 
-/// A cell with more bytes than this, in a table that holds another one, is a part of a page.
+/// In a table with a nested table, a cell with more bytes than this is a part of a page.
 const LONGEST_CELL: usize = 1000;
-/// Empty cells that one cell may stand for.
+/// Maximum number of columns that a cell may span.
 const SPAN: usize = 64;
 
 /// A table that is being read.
@@ -10,13 +10,13 @@ const SPAN: usize = 64;
 pub(super) struct Table {
     pub rows: Vec<Vec<String>>,
     pub in_cell: bool,
-    /// Whether it holds another table.
+    /// Whether it contains another table.
     pub nested: bool,
-    /// Lists that were open when the cell began.
+    /// Number of lists that were open when the cell began.
     pub lists: usize,
-    /// Columns that the open cell takes.
+    /// Number of columns of the open cell.
     columns: usize,
-    /// For each column, how many of the rows below are taken by a cell further up.
+    /// For each column, the number of following rows that a cell above covers.
     taken: Vec<usize>,
 }
 
@@ -28,7 +28,7 @@ impl Table {
         self.rows.push(Vec::new());
     }
 
-    /// The next cell of the last row, behind the columns that cells further up reach down to.
+    /// Opens the next cell of the last row, after columns that cells above cover.
     pub fn open_cell(&mut self, columns: usize, rows: usize, lists: usize) {
         if self.rows.is_empty() {
             self.row();
@@ -58,23 +58,25 @@ impl Table {
         }
     }
 
-    /// Whether it only arranges a page, and means nothing as a table: one column or, around another table, one row, or parts
-    /// of a page as its cells.
+    /// Whether the table only arranges a page.
+    ///
+    /// This holds if it has one column. It also holds if it has a nested table, and one row or
+    /// parts of a page as cells.
     pub fn arranges(&self) -> bool {
         let page = |cell: &String| cell.len() > LONGEST_CELL || cell.lines().any(|line| line.starts_with('#'));
         self.rows.iter().all(|row| row.len() <= 1) || self.nested && (self.rows.len() == 1 || self.rows.iter().flatten().any(page))
     }
 }
 
-/// What is in a cell. A table within it has its rows one behind the other: `A, B; 1, 2`.
+/// The text of a cell on one line. A nested table has its rows in sequence: `A, B; 1, 2`.
 fn in_a_line(cell: &str) -> String {
     let mut text = String::new();
-    // Rows of the table that is open.
+    // Rows of the open nested table.
     let mut rows = 0;
     for line in cell.split('\n').map(str::trim).filter(|line| !line.is_empty()) {
         let row = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |"));
         rows = if row.is_some() { rows + 1 } else { 0 };
-        // Below the head is its line.
+        // The second row is the rule below the header.
         if rows == 2 {
             continue;
         }
@@ -93,7 +95,7 @@ fn in_a_line(cell: &str) -> String {
     text
 }
 
-/// A Markdown table; its first row is its head. Rows without a word are left out.
+/// A Markdown table with the first row as its header. Empty rows are left out.
 pub(super) fn written(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (at, row) in rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty())).enumerate() {

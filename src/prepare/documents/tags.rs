@@ -1,4 +1,4 @@
-//! The tags of an HTML page, one after another, as Markdown. There is no tree, and nothing that could be too deep.
+//! Converts the tags of an HTML page to Markdown, one after another, without a tree.
 
 use super::markdown::{Markdown, Script};
 use html5ever::TokenizerResult;
@@ -7,12 +7,12 @@ use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
 use std::cell::RefCell;
 
-/// Longer addresses carry data for a program, and nothing for a reader.
+/// Longer addresses carry data for programs.
 const LONGEST_ADDRESS: usize = 200;
-/// Elements that hold nothing for readers. Scripts and styles among them are not even markup.
+/// Elements without text for readers. Scripts and styles among them are not markup.
 const SKIPPED: [&str; 13] =
     ["applet", "audio", "canvas", "head", "iframe", "nav", "noscript", "object", "script", "style", "svg", "template", "video"];
-/// Elements that stand in a block of their own.
+/// Block elements.
 const BLOCKS: [&str; 27] = [
     "address",
     "article",
@@ -43,12 +43,12 @@ const BLOCKS: [&str; 27] = [
     "summary",
 ];
 
-/// Elements that have no content and no end.
+/// Elements without content and end tag.
 const VOID: [&str; 13] = ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
-/// Open elements within one that is hidden, beyond which they are no longer told apart.
+/// Maximum number of open elements to track within a hidden one.
 const DEPTH: usize = 64;
 
-/// Reads a page, with or without skipping what only works in a browser.
+/// Converts a page. `skip` decides whether [`SKIPPED`] elements are left out.
 pub(super) fn converted(html: &str, skip: bool) -> Page {
     let page = Page { skip, markdown: Markdown::new(), ..Page::default() };
     let tokenizer = Tokenizer::new(Sink(RefCell::new(page)), html5ever::tokenizer::TokenizerOpts::default());
@@ -84,13 +84,13 @@ impl TokenSink for Sink {
         TokenSinkResult::Continue
     }
 
-    /// XHTML may have text in CDATA sections, which HTML would take for comments.
+    /// XHTML may have text in CDATA sections, which HTML would treat as comments.
     fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
         true
     }
 }
 
-/// How the content of an element is to be read that is not markup.
+/// The tokenizer mode for an element whose content is not markup.
 fn raw(name: &str) -> Option<RawKind> {
     match name {
         "title" | "textarea" => Some(RawKind::Rcdata),
@@ -100,10 +100,10 @@ fn raw(name: &str) -> Option<RawKind> {
     }
 }
 
-/// Elements that may end without saying so.
+/// Elements whose end tag is optional.
 const OPEN_ENDED: [&str; 8] = ["p", "li", "dt", "dd", "tr", "td", "th", "option"];
 
-/// Whether the beginning of `next` is the end of the element `open`.
+/// Whether the start of `next` ends the element `open`.
 fn is_ended(open: &str, next: &str) -> bool {
     let row = matches!(next, "tr" | "tbody" | "tfoot");
     match open {
@@ -121,7 +121,9 @@ fn is_ended(open: &str, next: &str) -> bool {
     }
 }
 
-/// Whether a tag says that readers do not see what is in it. Pages that are hidden as a whole are shown by their scripts.
+/// Whether a tag hides its content from readers.
+///
+/// `html` and `body` do not count: scripts show pages that are hidden as a whole.
 fn is_hidden(name: &str, tag: &Tag) -> bool {
     let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| &*a.value);
     let by_style = |style: &str| {
@@ -134,23 +136,23 @@ fn is_hidden(name: &str, tag: &Tag) -> bool {
             || name == "dialog" && attribute("open").is_none())
 }
 
-/// A page while it is read.
+/// A page that is being read.
 #[derive(Default)]
 pub(super) struct Page {
     pub markdown: Markdown,
     pub title: String,
     in_title: bool,
-    /// Whether what holds nothing for readers is to be skipped at all.
+    /// Whether to skip elements without text for readers.
     skip: bool,
-    /// The element that is being skipped, once for each time that it is open.
+    /// The skipped element, once for each open instance.
     pub skipping: Vec<String>,
-    /// The element that is hidden from readers, and what is open in it.
+    /// The hidden element, and the elements open in it.
     hiding: Vec<String>,
-    /// Whether there was text in such an element.
+    /// Whether a hidden element had text.
     pub hidden: bool,
-    /// Preformatted text that is open.
+    /// Number of open preformatted elements.
     preformatted: usize,
-    /// Addresses of links that are open, and where their texts begin.
+    /// Addresses of open links, and where their texts begin.
     links: Vec<(Option<String>, usize)>,
 }
 
@@ -174,7 +176,7 @@ impl Page {
             return;
         }
         if let Some(skipped) = self.skipping.last() {
-            // A page without `</head>` has its body behind it all the same.
+            // In a page without `</head>`, the body still ends the head.
             if skipped == "head" && name == "body" {
                 self.skipping.clear();
             } else if skipped == name && !tag.self_closing {
@@ -229,8 +231,8 @@ impl Page {
                 }
             }
             "a" if !tag.self_closing => {
-                let told = |to: &String| to.len() <= LONGEST_ADDRESS && (to.starts_with("http") || to.starts_with("mailto:"));
-                let address = attribute("href").filter(told);
+                let is_useful = |to: &String| to.len() <= LONGEST_ADDRESS && (to.starts_with("http") || to.starts_with("mailto:"));
+                let address = attribute("href").filter(is_useful);
                 self.links.push((address, page.position()));
             }
             _ if BLOCKS.contains(&name) => page.paragraph(),
@@ -252,7 +254,7 @@ impl Page {
         if let Some(hidden) = self.hiding.first() {
             match self.hiding.iter().rposition(|open| open == name) {
                 Some(at) => return self.hiding.truncate(at),
-                // The end of something around it.
+                // The end of an element around the hidden one.
                 None if OPEN_ENDED.contains(&&**hidden) => self.hiding.clear(),
                 None => return,
             }

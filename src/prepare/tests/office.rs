@@ -383,7 +383,7 @@ fn repeated_cells_of_a_small_sheet_are_bounded() {
     let extract = read(&sheet(&[row(1_000_000, cell), row(1_000_000, "<table:table-cell/>")].concat()), "").1.unwrap();
     let [Page::Text(text)] = &extract.pages[..] else { panic!("{extract:?}") };
     assert_eq!(text.matches('x').count(), 1000);
-    assert_eq!(extract.notes, ["sheet Data repeats a value or row 1000000 times, of which only the first were sent"]);
+    assert_eq!(extract.notes, ["sheet Data repeats a value or row 1000000 times; only the first ones were sent"]);
     let few = read(&sheet(&row(20, "<table:table-cell office:value='0'/><table:table-cell table:number-columns-repeated='1000'/>")), "");
     let few = few.1.unwrap();
     assert_eq!(

@@ -495,7 +495,7 @@ fn pages_with_truncated_compression_have_a_note_and_are_never_blank() {
     let mut whole = Vec::new();
     flate2::read::ZlibEncoder::new(content.as_bytes(), flate2::Compression::new(9)).read_to_end(&mut whole).unwrap();
     let notes = |data: &[u8]| read(&compressed(data), PdfMode::Auto).unwrap().notes;
-    let damaged = ["page 2 is damaged: only a part of what is there could be read"];
+    let damaged = ["page 2 is damaged: only a part of the content could be read"];
     assert_eq!(notes(&whole), [""; 0]);
     assert_eq!(notes(&whole[..whole.len() - 4]), [""; 0], "only the checksum is missing");
     assert_eq!(notes(&whole[2..whole.len() - 4]), [""; 0], "without the frame of the format");

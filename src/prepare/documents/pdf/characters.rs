@@ -1,12 +1,12 @@
-//! What a glyph stands for: characters as people type them, and the direction in which they are read.
+//! Converts glyphs to ordinary characters, and detects the reading direction.
 //!
-//! Fonts name shapes. A ligature is several letters, an Arabic letter has four shapes, and both have code points of
-//! their own that nobody searches for and few models have seen.
+//! Fonts name shapes. A ligature is several letters, and an Arabic letter has four shapes. Both
+//! have code points of their own that searches and most models do not know.
 
-/// What stands for a glyph of which nobody knows the character.
+/// The character for a glyph whose character is unknown.
 pub(super) const UNKNOWN: char = '\u{FFFD}';
 
-/// First code point of the shapes of each Arabic letter in Unicode's block of presentation forms, with the letter.
+/// First code point of each Arabic letter's presentation forms, with the letter.
 const ARABIC_SHAPES: [(u32, &str); 40] = [
     (0xFE80, "ء"),
     (0xFE81, "آ"),
@@ -50,7 +50,7 @@ const ARABIC_SHAPES: [(u32, &str); 40] = [
     (0xFEFB, "لا"),
 ];
 
-/// Appends what `character` stands for; whether that is known.
+/// Appends the text of `character`; returns whether it is known.
 pub(super) fn append(text: &mut String, character: char) -> bool {
     match character {
         ' '..='~' => text.push(character),
@@ -81,21 +81,21 @@ pub(super) fn append(text: &mut String, character: char) -> bool {
     true
 }
 
-/// Whether this is a letter of a script that is written from right to left.
+/// Whether this is a letter of a right-to-left script.
 pub(super) fn is_right_to_left(character: char) -> bool {
     matches!(character,
         '\u{0590}'..='\u{065F}' | '\u{066D}'..='\u{06EF}' | '\u{06FA}'..='\u{08FF}'
         | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
 }
 
-/// Whether words of this script are written without spaces between them.
+/// Whether this script has no spaces between words.
 pub(super) fn is_unspaced(character: char) -> bool {
     matches!(character,
         '\u{2E80}'..='\u{30FF}' | '\u{3100}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FFEF}'
         | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// `text` as superscript characters, if there are such.
+/// `text` in superscript characters, if all of them exist.
 pub(super) fn raised(text: &str) -> Option<String> {
     shifted(text, |character| {
         Some(match character {
@@ -110,7 +110,7 @@ pub(super) fn raised(text: &str) -> Option<String> {
     })
 }
 
-/// `text` as subscript characters, if there are such.
+/// `text` in subscript characters, if all of them exist.
 pub(super) fn lowered(text: &str) -> Option<String> {
     shifted(text, |character| match character {
         '0'..='9' => char::from_u32(0x2080 + u32::from(character) - u32::from('0')),

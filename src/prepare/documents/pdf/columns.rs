@@ -1,33 +1,34 @@
-//! Where columns are.
+//! Finds columns.
 //!
-//! Columns of an article and columns of a table look alike. But whoever made the file drew the one column after the other
-//! and the table row after row, and that decides: rows that were drawn before all that is below them are read before it.
+//! Columns of an article look like columns of a table. The order of drawing distinguishes them:
+//! programs draw article columns one after the other, but tables row by row. Rows that were drawn
+//! before everything below them are read first.
 
 use super::order::Row;
 use super::pieces::Piece;
 use std::ops::Range;
 
-/// How wide a strip between columns is at the least, in ems.
+/// Minimum width of a strip between columns, in ems.
 const GUTTER: f64 = 0.7;
-/// Bytes that a line of a column has in the mean; cells of tables and labels have fewer.
+/// Minimum mean number of bytes in a line of a column; table cells and labels have fewer.
 const COLUMN_BYTES: usize = 12;
-/// For columns that were drawn row after row, as some programs for scans do: such lines are long, many, and full.
+/// Limits for columns drawn row by row, as OCR programs do: such lines are long, many and full.
 const PROSE_BYTES: usize = 25;
 const PROSE_ROWS: usize = 6;
 const PROSE_FILL: f64 = 0.8;
-/// Strips that are tried, and pieces among which they are sought: no page that people read has more.
+/// Maximum number of strips to try, and of pieces to search. Real pages have fewer.
 const MOST_STRIPS: usize = 400;
 const MOST_PIECES: usize = 30_000;
 
-/// From the top to the bottom of the page, between two columns.
+/// A strip between two columns, from the top to the bottom of the page.
 #[derive(Debug, Clone)]
 pub(super) struct Strip(Range<f64>);
 
-/// What is left of a strip, and what is right of it.
+/// The pieces left and right of a strip.
 type Parts<'r, 'p> = (&'r [&'p Piece], &'r [&'p Piece]);
 
 impl Strip {
-    /// The pieces on its sides; none if a piece stands in it.
+    /// Splits a row at the strip; `None` if a piece lies in the strip.
     pub(super) fn part<'r, 'p>(&self, row: &'r Row<'p>) -> Option<Parts<'r, 'p>> {
         let Range { start, end } = self.0;
         let middle = row.pieces.partition_point(|piece| piece.left + 0.1 < end);
@@ -36,7 +37,7 @@ impl Strip {
     }
 }
 
-/// Rows without a piece in the strip that are read together.
+/// Consecutive rows without a piece in the strip.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Band {
     pub(super) rows: Range<usize>,
@@ -44,12 +45,12 @@ pub(super) struct Band {
     right: Side,
 }
 
-/// What is on one side of a strip.
+/// The text on one side of a strip.
 #[derive(Debug, Clone, Default)]
 struct Side {
     rows: usize,
     bytes: usize,
-    /// The last of its pieces, by the order of drawing, in the last row that has any.
+    /// The highest drawing order among the pieces of the last row on this side.
     last: Option<usize>,
     outer: Option<(f64, f64)>,
     covered: f64,
@@ -86,7 +87,7 @@ impl Band {
         self.right.add(right);
     }
 
-    /// Whether all of it was drawn before what comes next on either side: then it is read before that.
+    /// Whether all of it was drawn before the following rows, so that it is read before them.
     fn is_before(&self, next: [Option<usize>; 2]) -> bool {
         let next = next.into_iter().flatten().min();
         next > self.left.last.max(self.right.last)
@@ -96,13 +97,13 @@ impl Band {
         self.left.rows.min(self.right.rows) >= 1 && self.left.rows.max(self.right.rows) >= 2
     }
 
-    /// How much text is in its columns; 0 if its sides are no columns.
+    /// Bytes of text in its columns; 0 if its sides are not columns.
     fn columns(&self) -> usize {
         let long = self.left.bytes_per_row().min(self.right.bytes_per_row()) >= COLUMN_BYTES;
         if self.has_sides() && long { self.left.bytes.min(self.right.bytes) } else { 0 }
     }
 
-    /// The same, without regard to the order of drawing.
+    /// The same, ignoring the order of drawing.
     fn prose(&self) -> usize {
         let both = [&self.left, &self.right];
         let full = both.iter().all(|side| side.rows >= PROSE_ROWS && side.bytes_per_row() >= PROSE_BYTES && side.fill() >= PROSE_FILL);
@@ -110,7 +111,7 @@ impl Band {
     }
 }
 
-/// The strip that parts most text into columns, with the rows that it parts.
+/// The strip that separates most text into columns, with the rows that it separates.
 pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
     if rows.iter().map(|row| row.pieces.len()).sum::<usize>() > MOST_PIECES {
         return None;
@@ -118,7 +119,7 @@ pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
     let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
     sizes.sort_by(f64::total_cmp);
     let width = GUTTER * sizes.get(sizes.len() / 2)?;
-    // Most candidates are ends of lines with nothing to their right: they go first.
+    // Most candidates are line ends with nothing to their right; they are dropped first.
     let strips = strips(rows, width).into_iter().map(|strip| (bands(rows, &strip, false), strip));
     let strips: Vec<(Vec<Band>, Strip)> = strips.filter(|(bands, _)| bands.iter().any(Band::has_sides)).collect();
     let drawn = strips.iter().map(|(_, strip)| (bands(rows, strip, true), strip.clone()));
@@ -136,8 +137,8 @@ fn heaviest(strips: impl Iterator<Item = (Vec<Band>, Strip)>, weight: fn(&Band) 
         .map(|(_, strip, bands)| (strip, bands))
 }
 
-/// Where a strip may be: at the ends of lines and of what stands before a wide gap.
-#[expect(clippy::cast_possible_truncation, reason = "pages are not that wide, and a strip more or less does not matter")]
+/// Candidate strips: after line ends, and after pieces followed by a wide gap.
+#[expect(clippy::cast_possible_truncation, reason = "pages are narrower, and one strip more or less does not matter")]
 fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
     let end = rows.iter().flat_map(|row| &row.pieces).fold(f64::NEG_INFINITY, |end, piece| end.max(piece.right));
     let mut starts: Vec<i64> = Vec::new();
@@ -145,7 +146,7 @@ fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
         for (index, piece) in row.pieces.iter().enumerate() {
             let gap = row.pieces.get(index + 1).map_or(f64::INFINITY, |next| next.left - piece.right);
             if gap >= width && piece.right + width < end {
-                // In half points: the finest difference that matters.
+                // In half points, which is precise enough.
                 starts.push((piece.right * 2.0).ceil() as i64);
             }
         }
@@ -156,11 +157,11 @@ fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
     starts.into_iter().step_by(step).map(|start| start as f64 / 2.0).map(|start| Strip(start..start + width)).collect()
 }
 
-/// The rows that a strip parts: those in unbroken sequence, and by the order of drawing if `by_order`.
+/// Consecutive rows that a strip separates; with `by_order` also divided by drawing order.
 fn bands(rows: &[Row<'_>], strip: &Strip, by_order: bool) -> Vec<Band> {
     let parts: Vec<_> = rows.iter().map(|row| strip.part(row)).collect();
-    // What was drawn first of the next row that has anything on that side. Lines of two columns are seldom level, so that
-    // the next row alone would not tell.
+    // The lowest drawing order in the next row with a piece on that side. Lines of two columns are
+    // rarely level, so the next row alone is not enough.
     let mut nexts = vec![[None; 2]; rows.len() + 1];
     for (index, parts) in parts.iter().enumerate().rev() {
         let first = |pieces: &[&Piece]| pieces.iter().map(|piece| piece.order).min();

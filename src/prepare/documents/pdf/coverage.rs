@@ -1,16 +1,16 @@
-//! How much of a page is under images, which may overlap, and may be strips of one.
+//! The share of a page under images, which may overlap or be strips of one.
 
 use hayro::kurbo::Rect;
 
-/// A page in so many rows and columns of fields. A field belongs to an image if its centre does.
+/// Rows and columns of fields per page. A field counts as covered if its centre is.
 const SIDE: u8 = 32;
 
-/// The fields under images: a number for each row, a bit for each column.
+/// Covered fields: a number per row, a bit per column.
 #[derive(Debug, Default)]
 pub(super) struct Coverage([u32; SIDE as usize]);
 
 impl Coverage {
-    /// An image at this place of a page.
+    /// Adds an image at this place of the page.
     pub(super) fn add(&mut self, place: Rect, page: Rect) {
         let centre = |at: u8, from: f64, size: f64| from + size * (f64::from(at) + 0.5) / f64::from(SIDE);
         let columns = (0..SIDE).filter(|at| (place.x0..place.x1).contains(&centre(*at, page.x0, page.width())));
@@ -22,7 +22,7 @@ impl Coverage {
         }
     }
 
-    /// From 0 to 1.
+    /// The covered share, from 0 to 1.
     pub(super) fn share(&self) -> f64 {
         f64::from(self.0.iter().map(|row| row.count_ones()).sum::<u32>()) / f64::from(u16::from(SIDE) * u16::from(SIDE))
     }

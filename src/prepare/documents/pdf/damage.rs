@@ -1,12 +1,13 @@
-//! Whether what a page says of itself could be read to its end. hayro takes as much of a compressed stream as it can
-//! decode, and does not tell when that was not all.
+//! Detects pages with truncated content streams.
+//!
+//! hayro decodes as much of a compressed stream as it can, without reporting damage.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use hayro::hayro_syntax::Filter;
 use hayro::hayro_syntax::object::{Array, Stream};
 use hayro::hayro_syntax::page::Page;
 
-/// Whether a part of what is on the page is lost.
+/// Whether a part of the page's content is lost.
 pub(super) fn is_damaged(page: &Page<'_>) -> bool {
     let contents = page.raw();
     match contents.get::<Stream<'_>>(b"Contents") {
@@ -22,9 +23,9 @@ fn is_whole(stream: &Stream<'_>) -> bool {
     let data = stream.raw_data();
     match inflated(&data, true) {
         End::Reached => true,
-        // The checksum alone is missing now and then, where programs count a stream too short.
+        // Programs that store too small a length for a stream cut off its checksum.
         End::Missing => data.get(2..).is_some_and(|data| inflated(data, false) == End::Reached),
-        // Some programs leave out the header of the format.
+        // Some programs leave out the zlib header.
         End::Broken => inflated(&data, false) == End::Reached,
     }
 }
@@ -37,7 +38,7 @@ enum End {
     Broken,
 }
 
-/// Decompresses it all and keeps nothing.
+/// Decompresses all data without keeping it.
 fn inflated(data: &[u8], header: bool) -> End {
     let mut inflater = Decompress::new(header);
     let mut out = [0; 8 << 10];

@@ -1,33 +1,34 @@
-//! The fields of a form, as far as their values cannot be seen on the page: programs that fill in forms leave it to the
-//! viewer to show what they wrote.
+//! Form fields whose values are not drawn on the page.
 //!
-//! Promises: fields that are hidden and passwords stay out.
+//! Programs that fill in forms leave the display of values to the viewer. Hidden fields and
+//! passwords are left out.
 
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as Text};
 use hayro::hayro_syntax::page::Page;
 
-/// Fields within fields beyond which nobody nests them; they may go in circles.
+/// Maximum nesting depth of fields, which may be cyclic.
 const DEPTH: usize = 16;
-/// Flags of an annotation: it is hidden, or not shown on screens.
+/// Annotation flags: hidden, or not shown on screens.
 const UNSEEN: u32 = 1 << 1 | 1 << 5;
-/// Flags of a field.
+/// Field flags.
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
-/// What PDF means by the bytes from 0x80 to 0xA0 of a text, where it is not Latin-1.
+/// The characters for the bytes 0x80 to 0xA0 of a PDF text, which differ from Latin-1.
 const UPPER: &str = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž\u{FFFD}€";
 
-/// Whether the document is a form that only Adobe's programs can show, from a description of their own (XFA). Its page asks
-/// the reader to wait.
+/// Whether the document is a dynamic form (XFA), which only Adobe's programs can show.
+///
+/// Its only page asks the reader to wait.
 pub(super) fn is_dynamic(pdf: &Pdf) -> bool {
     let root = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()).unwrap_or_default();
     let form = root.get::<Dict<'_>>(b"AcroForm").unwrap_or_default();
     root.get::<bool>(b"NeedsRendering") == Some(true) && form.contains_key(b"XFA")
 }
 
-/// `name: value` for each field of the page with a value that does not stand in its text.
+/// `name: value` for each field of the page whose value is not in its text.
 pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
     let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
     let text = compact(text);
@@ -72,13 +73,13 @@ fn value(widget: &Dict<'_>) -> Option<String> {
     }
 }
 
-/// What the field is called for people, or else by programs.
+/// The name of the field for people, or else for programs.
 fn name(widget: &Dict<'_>) -> String {
     let name = [&b"TU"[..], b"T"].into_iter().find_map(|key| words(&inherited(widget, key)?));
     name.unwrap_or_else(|| "field".to_owned())
 }
 
-/// What a choice is called for people, if it has two names.
+/// The display name of a choice, if it has two names.
 fn option(widget: &Dict<'_>, chosen: &str) -> Option<String> {
     let options = inherited(widget, b"Opt")?.into_array()?;
     options.iter::<Object<'_>>().find_map(|option| {
@@ -99,7 +100,7 @@ fn is(dictionary: &Dict<'_>, key: &[u8], name: &str) -> bool {
     dictionary.get::<Name<'_>>(key).is_some_and(|found| found.as_str() == name)
 }
 
-/// What a field says, or else what it is a part of.
+/// An entry of a field, or else of its parents.
 fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
     let mut field = field.clone();
     for _ in 0..DEPTH {
@@ -111,7 +112,7 @@ fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
     None
 }
 
-/// The characters of a text, which may be so long that it is a stream.
+/// The characters of a text, which may be stored as a stream.
 fn words(object: &Object<'_>) -> Option<String> {
     match object {
         Object::String(text) => Some(decoded(Text::as_bytes(text))),

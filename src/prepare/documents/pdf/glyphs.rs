@@ -1,6 +1,6 @@
-//! A page's glyphs, joined to pieces of text as they are drawn.
+//! Collects a page's glyphs and joins them to pieces of text as they are drawn.
 //!
-//! Promises: nothing is painted and no image is decoded; a page that draws without end is left.
+//! No page is painted and no image is decoded. A page that draws more than the limit is abandoned.
 
 use super::characters;
 use super::coverage::Coverage;
@@ -15,55 +15,56 @@ use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::{Affine, BezPath, Rect};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What a form costs of what a document may draw, in glyphs. Forms may draw forms, so a small file can ask for very many.
+/// The cost of a form, in glyphs. Forms may draw forms, so a small file can draw very many.
 const FORM_COST: u64 = 200;
-/// The shapes from which on a page counts as a drawing.
+/// Number of shapes from which a page counts as a drawing.
 const MANY_SHAPES: u32 = 50;
 
-/// What is on a page.
+/// The content of a page.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Of all pieces, in the order in which they were drawn.
+    /// The text of all pieces, in drawing order.
     pub(super) text: String,
     pub(super) pieces: Vec<Piece>,
-    /// Glyphs that stand for something, spaces aside.
+    /// Number of glyphs, without spaces.
     pub(super) glyphs: u64,
-    /// Those of which it is not known what.
+    /// Number of glyphs whose character is unknown.
     pub(super) unknown: u64,
-    /// Those that cannot be seen: what a program has read on a scan.
+    /// Number of invisible glyphs, such as the OCR text of a scan.
     pub(super) invisible: u64,
-    /// Whether anything else than text can be seen.
+    /// Whether anything but text is visible.
     pub(super) painted: bool,
-    /// Whether it is a drawing, of many shapes.
+    /// Whether the page is a drawing of many shapes.
     pub(super) drawing: bool,
-    /// Where images are.
+    /// The area under images.
     images: Coverage,
     /// The area of the page, in square points.
     area: f64,
     /// Pixels of the largest image.
     pub(super) image_pixels: u64,
-    /// Pixels per point of the sharpest image that covers much of the page.
+    /// Pixels per point of the sharpest image that covers more than a quarter of the page.
     pub(super) sharpness: f64,
 }
 
 impl Scan {
-    /// The share of the page that images cover.
+    /// The share of the page under images.
     pub(super) fn pictured(&self) -> f64 {
         self.images.share()
     }
 
-    /// The share of the page that text takes. What runs aslant is a stamp or a watermark.
+    /// The share of the page under text. Slanted text is a stamp or a watermark, and does not
+    /// count.
     pub(super) fn written(&self) -> f64 {
         let straight = self.pieces.iter().filter(|piece| piece.angle % 90 == 0);
         straight.map(|piece| (piece.right - piece.left) * piece.size).sum::<f64>() / self.area
     }
 }
 
-/// The document asked for more than it may draw.
+/// The document drew more than its limit.
 #[derive(Debug)]
 pub(super) struct Endless;
 
-/// Reads a page. `allowance` is what the document may still draw.
+/// Collects the text of a page. `allowance` is what the document may still draw.
 pub(super) fn scan<'a>(
     page: &'a Page<'a>,
     cache: &InterpreterCache<'a>,
@@ -83,7 +84,8 @@ pub(super) fn scan<'a>(
         drawn: None,
         allowance: *allowance,
     };
-    // There is no other way to stop hayro than to unwind. Nothing is printed, and what it left half-done is dropped.
+    // Unwinding is the only way to stop hayro. Nothing is printed, and its unfinished state is
+    // dropped.
     let end = catch_unwind(AssertUnwindSafe(|| interpret_page(page, &mut context, &mut scanner)));
     *allowance = scanner.allowance;
     match end {
@@ -96,11 +98,11 @@ pub(super) fn scan<'a>(
 struct Scanner {
     scan: Scan,
     bounds: Rect,
-    /// Where the characters of the last glyph begin and where it is, if it belongs to the last piece.
+    /// Where the last glyph's characters begin and its place, if it belongs to the last piece.
     last: Option<(usize, Place)>,
     spaced: bool,
     shapes: u32,
-    /// The place of the last run, and its length.
+    /// The transform of the last run, and its length.
     drawn: Option<(Affine, usize)>,
     allowance: u64,
 }
@@ -123,7 +125,7 @@ impl Scanner {
         let at = text.len();
         let known = match glyph.as_unicode() {
             Some(BfString::Char(character)) => characters::append(text, character),
-            // Not `all`: each of them counts, also after one that is not known.
+            // `all` would stop at the first unknown character, but each must be appended.
             Some(BfString::String(string)) => string.chars().filter(|character| !characters::append(text, *character)).count() == 0,
             None => characters::append(text, characters::UNKNOWN),
         };
@@ -157,7 +159,7 @@ impl Scanner {
         self.last = Some((at, place));
     }
 
-    /// Whether the characters from `at` on are the glyph before, drawn once more.
+    /// Whether the characters from `at` are the previous glyph, drawn again.
     fn is_repeated(&self, at: usize, place: Place, style: &Style) -> bool {
         let (Some((start, last)), Some(piece)) = (self.last, self.scan.pieces.last()) else { return false };
         piece.is_repeated(last, place, style) && self.scan.text[start..at] == self.scan.text[at..]
@@ -173,7 +175,7 @@ impl Scanner {
     }
 }
 
-/// Backgrounds are drawn in white on pages that look empty.
+/// Whether the paint is white or transparent. Blank pages may have a white background.
 fn is_white(paint: &Paint<'_>) -> bool {
     match paint {
         Paint::Color(color) => matches!(color.to_rgba().to_rgba8(), [255, 255, 255, _] | [_, _, _, 0]),
@@ -184,7 +186,7 @@ fn is_white(paint: &Paint<'_>) -> bool {
 impl<'a> Device<'a> for Scanner {
     fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
         self.spend(run.glyphs().len() as u64);
-        // Text that is filled and stroked comes twice.
+        // Text that is filled and stroked is drawn twice.
         let drawn = run.glyphs().first().map(|first| (props.transform * first.transform(), run.glyphs().len()));
         let again = matches!(mode, DrawMode::Stroke(_)) && drawn == self.drawn;
         self.drawn = drawn;
@@ -207,7 +209,7 @@ impl<'a> Device<'a> for Scanner {
         self.scan.painted = true;
         let pixels = u64::from(image.width()) * u64::from(image.height());
         self.scan.image_pixels = self.scan.image_pixels.max(pixels);
-        // An image is placed by its pixels.
+        // The transform of an image refers to its pixels.
         let place = props.transform.transform_rect_bbox(Rect::new(0.0, 0.0, f64::from(image.width()), f64::from(image.height())));
         self.scan.images.add(place, self.bounds);
         if place.intersect(self.bounds).area() > self.bounds.area() / 4.0 {
@@ -223,7 +225,7 @@ impl<'a> Device<'a> for Scanner {
         self.shape(&props);
     }
 
-    // Every form begins with one.
+    // Every form begins with a clip path.
     fn push_clip_path(&mut self, _: &ClipPath) {
         self.spend(FORM_COST);
     }

@@ -1,18 +1,18 @@
-//! Rows as lines of text.
+//! Writes rows as lines of text.
 //!
-//! Promises: spaces where there are gaps, tabs where they are wide; text drawn twice comes once; words that were broken
-//! at the end of a line are whole; right-to-left scripts are in the order in which they are spoken.
+//! Gaps become spaces, and wide gaps tabs. Text drawn twice is written once. Words broken at line
+//! ends are joined. Right-to-left text is in logical order.
 
 use super::characters;
 use super::order::Row;
 use super::pieces::{Piece, SPACE};
 
-/// Gaps in ems from which on it is a tab, and a space in scripts that have none between words.
+/// Minimum gaps in ems for a tab, and for a space in scripts without spaces.
 const TAB: f64 = 1.8;
 const UNSPACED: f64 = 0.45;
-/// A gap between lines that is so much larger than the usual one parts paragraphs.
+/// A gap between lines that exceeds the usual one by this factor separates paragraphs.
 const PARAGRAPH: f64 = 1.35;
-/// Lines are no further apart than so many ems, if they are a paragraph.
+/// Maximum distance of lines within a paragraph, in ems.
 const LOOSE: f64 = 2.5;
 
 /// Writes the text of a page.
@@ -23,7 +23,7 @@ pub(super) struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    /// `text` is what the pieces point into.
+    /// A writer for pieces that refer to `text`.
     pub(super) fn new(text: &'t str) -> Self {
         Self { text, out: String::with_capacity(text.len() * 5 / 4) }
     }
@@ -54,7 +54,7 @@ impl<'t> Lines<'t> {
             match self.shifted(piece, row) {
                 Some(shifted) if gap.is_empty() => {
                     self.out.push_str(&shifted);
-                    // The mark of a note at its beginning is not a part of its first word.
+                    // A note mark at the beginning is not part of the first word.
                     self.out.push_str(if before.is_none() { " " } else { "" });
                 }
                 _ => {
@@ -69,7 +69,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// The pieces without those that lie on another one with the same text.
+    /// The pieces without those that repeat an overlapping piece.
     fn once<'p>(&self, pieces: &[&'p Piece]) -> Vec<&'p Piece> {
         let mut kept: Vec<&Piece> = Vec::with_capacity(pieces.len());
         for &piece in pieces {
@@ -92,7 +92,7 @@ impl<'t> Lines<'t> {
         let first = self.text[piece.text.clone()].chars().next();
         let unspaced = last.is_some_and(characters::is_unspaced) && first.is_some_and(characters::is_unspaced);
         let space = if unspaced { UNSPACED } else { SPACE };
-        // Backwards, a space that was drawn before a letter may be on either side of it.
+        // In right-to-left text, a space drawn before a letter may belong on either side of it.
         let backward = before.right_to_left || piece.right_to_left;
         match gap {
             _ if gap > TAB && !backward => "\t",
@@ -101,7 +101,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// Digits above or below the line, so that 10 to the power of 6 is not 106.
+    /// Digits above or below the line: 10⁶ must not become 106.
     fn shifted(&self, piece: &Piece, row: &Row<'_>) -> Option<String> {
         let up = (row.baseline - piece.baseline) / row.size;
         let text = &self.text[piece.text.clone()];
@@ -113,7 +113,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// Whether the line that begins at `start` goes on with the word that the line before ends with.
+    /// Whether the line that begins at `start` continues a word of the previous line.
     fn joined(&mut self, start: usize) -> bool {
         let mut ends = self.out[..start].chars().rev();
         let hyphen = ends.next().filter(|last| matches!(last, '-' | '\u{AD}' | '\u{2010}'));
@@ -128,22 +128,22 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// Pieces from left to right, in the order in which they are spoken.
+/// The pieces, given from left to right, in logical order.
 fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
     let mut pieces = pieces.to_vec();
     let backward = pieces.iter().filter(|piece| piece.right_to_left).count();
     if backward == 0 {
         return pieces;
     }
-    // Each letter of such a script is a piece of its own, so letters are compared.
+    // In right-to-left scripts each letter is a piece, so letters are counted.
     let letters = |piece: &Piece| text[piece.text.clone()].chars().filter(|c| c.is_alphabetic()).count();
     let forward: usize = pieces.iter().filter(|piece| !piece.right_to_left).map(|piece| letters(piece)).sum();
     let mainly_backward = backward >= forward;
     if mainly_backward {
         pieces.reverse();
     }
-    // What goes the other way than the line does: from its first to its last letter or digit, so that what stands
-    // between two of them goes along and a full stop after them stays.
+    // Reverses runs against the direction of the line, from their first to their last letter or
+    // digit. Characters in between move along, and a full stop at the end stays.
     let against = |piece: &Piece| {
         if mainly_backward { !piece.right_to_left && text[piece.text.clone()].contains(char::is_alphanumeric) } else { piece.right_to_left }
     };

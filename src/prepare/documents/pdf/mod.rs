@@ -1,10 +1,11 @@
 //! PDF documents: the text of each page, or an image of the page.
 //!
-//! Promises: one page of the extract for each page of the document, in order; a page without anything is an empty text,
-//! so that numbers of pages stay true; what was left out is said in the notes. Fonts that do not say which characters
-//! their glyphs stand for leave U+FFFD in the text and a note.
+//! The extract has one page per page of the document, in order. An empty page is an empty text, so
+//! that page numbers stay right. Notes say what was left out. Glyphs with unknown characters become
+//! U+FFFD, with a note.
 //!
-//! Never: asks for a password, follows links, runs scripts, paints a page of which the text is taken.
+//! This reader never asks for a password, follows links, runs scripts or paints a page whose text
+//! is used.
 
 mod characters;
 mod columns;
@@ -25,27 +26,29 @@ use hayro::hayro_interpret::{InterpreterCache, InterpreterSettings};
 use hayro::hayro_syntax::page::Page as Leaf;
 use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
-/// PDF.
+/// The reader of PDF documents.
 pub(super) const READER: Reader = Reader { format: "pdf", name: "a PDF document", recognises, read };
 
-/// The header may come late: some programs write their own before it.
+/// Some programs write their own header before this one.
 const HEADER: &[u8] = b"%PDF-";
 const HEADER_WITHIN: usize = 1024;
-/// What a document may draw, in glyphs and shapes: so many, and more for each page. The fullest maps draw less.
+/// Maximum number of glyphs and shapes of a document: a base, and more per page. Dense maps draw
+/// less.
 const ALLOWANCE: u64 = 5_000_000;
 const ALLOWANCE_PER_PAGE: u64 = 500_000;
-/// A page that images cover for this share is a picture if text covers it for less than that, or has so few letters: page
-/// numbers, stamps and watermarks are not what it says. Slides have more text than that on their backgrounds.
+/// Limits by which a page counts as a picture. It does if images cover more than `PICTURE` of it,
+/// and text covers less than `LITTLE_TEXT` or has few letters. Such text is page numbers, stamps or
+/// watermarks. Slides have more text on their backgrounds.
 const PICTURE: f64 = 0.2;
 const LITTLE_TEXT: f64 = 0.02;
 const FEW_LETTERS: usize = 40;
-/// A document that was cut off lacks its last words, which stand within so many bytes of its end.
+/// The end of a complete document has this keyword within so many bytes.
 const LAST_WORDS: &[u8] = b"startxref";
 const LAST_WORDS_WITHIN: usize = 2048;
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
     let start = &bytes[..bytes.len().min(HEADER_WITHIN)];
-    // A text that speaks of PDF is not one.
+    // A text about PDF is not a PDF.
     bytes.trim_ascii_start().starts_with(HEADER) || extension == "pdf" && start.windows(HEADER.len()).any(|window| window == HEADER)
 }
 
@@ -57,20 +60,20 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
         return Err(if cut {
             cut_off()
         } else {
-            Failure::new(FailureCode::Empty, "this PDF document has no pages; export it again or remove it")
+            Failure::new(FailureCode::Empty, "this PDF document has no pages. Export it again, or exclude it")
         });
     }
     let most = settings.pdf.max_pages;
     if most > 0 && count > most as usize {
         return Err(Failure::new(
             FailureCode::TooLong,
-            format!("the document has {count} pages and prepare.pdf.max_pages is {most}; raise it or split the document"),
+            format!("the document has {count} pages, but prepare.pdf.max_pages is {most}. Raise it, or split the document"),
         ));
     }
     if form::is_dynamic(&pdf) {
         return Err(Failure::new(
             FailureCode::NoText,
-            "this PDF document is a dynamic form (XFA), of which only Adobe's programs show more than a request to wait; print it to a new \
+            "this PDF document is a dynamic form (XFA), which only Adobe's programs can show. Print it to a new \
              PDF document there, or exclude it",
         ));
     }
@@ -78,44 +81,44 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
     if !cut {
         return extract;
     }
-    // Pages that seem blank may be those that are missing.
+    // Pages that seem blank may be missing ones.
     let mut extract = extract.map_err(|failure| if failure.code == FailureCode::Empty { cut_off() } else { failure })?;
-    extract.notes.push("the file breaks off: pages, or what was on them, may be missing".to_owned());
+    extract.notes.push("the file breaks off: pages or parts of them may be missing".to_owned());
     Ok(extract)
 }
 
-/// Whether the end of the document is there. Mailers and web servers put a little behind it now and then.
+/// Whether the end of the document is present. Mailers and web servers may append a little.
 fn ends(bytes: &[u8]) -> bool {
-    // What was stored in blocks may be filled up with zeros.
+    // Storage in blocks may append zeros.
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let end = &bytes[length.saturating_sub(LAST_WORDS_WITHIN)..length];
     end.windows(LAST_WORDS.len()).any(|window| window == LAST_WORDS)
 }
 
 fn cut_off() -> Failure {
-    verdict::damaged(READER.name, "it breaks off before its end, and nothing can be read of what is there")
+    verdict::damaged(READER.name, "it breaks off before its end, and no page can be read")
 }
 
 fn unopened(error: LoadPdfError) -> Failure {
     let (code, message) = match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => {
-            (FailureCode::Encrypted, "this PDF document opens only with a password; save a copy without one")
+            (FailureCode::Encrypted, "this PDF document opens only with a password. Save a copy without one")
         }
         LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm) => {
-            (FailureCode::Encrypted, "this PDF document is encrypted in a way that is not supported; save a copy without encryption")
+            (FailureCode::Encrypted, "this PDF document has an unsupported encryption. Save a copy without encryption")
         }
         LoadPdfError::Decryption(_) => (
             FailureCode::Undecodable,
-            "the encryption of this PDF document is damaged; save a copy without encryption, or get the file again",
+            "the encryption of this PDF document is damaged. Save a copy without encryption, or get the file again",
         ),
         LoadPdfError::Invalid => {
-            (FailureCode::Undecodable, "this PDF document is damaged: no pages could be found in it; get the file again or export it again")
+            (FailureCode::Undecodable, "this PDF document is damaged: it has no readable pages. Get the file again, or export it again")
         }
     };
     Failure::new(code, message)
 }
 
-/// What becomes of a page.
+/// How a page is sent.
 enum Found {
     Text(String),
     Picture,
@@ -161,14 +164,10 @@ impl Reading<'_> {
             blank += usize::from(!broken && matches!(pages.last(), Some(Page::Text(text)) if text.is_empty()));
         }
         if pages.iter().all(|page| matches!(page, Page::Text(text) if text.is_empty())) {
-            return Err(if damaged.is_empty() {
-                nothing(blank, mode)
-            } else {
-                verdict::damaged(READER.name, "nothing can be read of what is on its pages")
-            });
+            return Err(if damaged.is_empty() { nothing(blank, mode) } else { verdict::damaged(READER.name, "no page can be read") });
         }
         let mut notes = notes(mode, (blank, scans, pages.len()), glyphs, unknown);
-        notes.extend(numbered(&damaged).map(|pages| format!("{pages} damaged: only a part of what is there could be read")));
+        notes.extend(numbered(&damaged).map(|pages| format!("{pages} damaged: only a part of the content could be read")));
         notes.extend(numbered(&unpainted).map(|pages| format!("{pages} sent as an image without all values of its form fields")));
         Ok(Extract { notes, pages, paged: true })
     }
@@ -184,7 +183,7 @@ impl Reading<'_> {
         page_image::encoded(&painted, self.settings.image.jpeg_quality, &limits).map(Page::Image)
     }
 
-    /// Images in a page are decoded whole before they are shrunk.
+    /// Images in a page are decoded in full before they are shrunk.
     fn check_pixels(&self, scan: &Scan, number: usize) -> Result<(), Failure> {
         let most = self.settings.image.max_pixels_mp;
         if scan.image_pixels <= u64::from(most) * 1_000_000 {
@@ -193,7 +192,7 @@ impl Reading<'_> {
         Err(Failure::new(
             FailureCode::TooManyPixels,
             format!(
-                "an image on page {number} has {} megapixels and prepare.image.max_pixels_mp is {most}; raise it or shrink the image",
+                "an image on page {number} has {} megapixels, but prepare.image.max_pixels_mp is {most}. Raise it, or shrink the image",
                 scan.image_pixels.div_ceil(1_000_000)
             ),
         ))
@@ -218,15 +217,15 @@ fn with_fields(text: String, fields: &[String]) -> String {
     format!("{text}\n\nForm fields:\n{}", fields.join("\n")).trim_start().to_owned()
 }
 
-/// `page 2 is`, `3 pages (the first is page 2) are`.
+/// The subject and verb of a note: `page 2 is`, `3 pages (the first is page 2) are`.
 fn numbered(pages: &[usize]) -> Option<String> {
     let first = pages.first()?;
     Some(if pages.len() == 1 { format!("page {first} is") } else { format!("{} (the first is page {first}) are", counted(pages.len())) })
 }
 
-/// Whether what it shows is not in its text.
+/// Whether the page shows more than its text.
 fn is_picture(scan: &Scan) -> bool {
-    // Counted only where it matters.
+    // Counted only if needed.
     let few = || scan.text.chars().filter(|c| c.is_alphanumeric()).take(FEW_LETTERS).count() < FEW_LETTERS;
     let little = || scan.written() < LITTLE_TEXT && scan.invisible < FEW_LETTERS as u64;
     scan.drawing && few() || scan.pictured() > PICTURE && (few() || little())
@@ -235,7 +234,7 @@ fn is_picture(scan: &Scan) -> bool {
 fn endless(number: usize) -> Failure {
     Failure::new(
         FailureCode::PrepareLimit,
-        format!("page {number} draws without end, as no document does that people read; print it to a new file or remove it"),
+        format!("page {number} draws more than the limit for a document. Print it to a new file, or exclude it"),
     )
 }
 
@@ -244,14 +243,13 @@ fn nothing(pages: usize, mode: PdfMode) -> Failure {
         PdfMode::Text => Failure::new(
             FailureCode::NoText,
             format!(
-                "none of the {} in this document has text on it, as in scans; send images of them with prepare.pdf.mode = \"auto\" or \"pages\"",
+                "none of the {} in this document has text, as in scans. Send images of them with prepare.pdf.mode = \"auto\" or \"pages\"",
                 counted(pages)
             ),
         ),
-        PdfMode::Auto | PdfMode::Pages => Failure::new(
-            FailureCode::Empty,
-            format!("there is nothing on the {} of this document; export it again or remove it", counted(pages)),
-        ),
+        PdfMode::Auto | PdfMode::Pages => {
+            Failure::new(FailureCode::Empty, format!("this document is blank ({}). Export it again, or exclude it", counted(pages)))
+        }
     }
 }
 
@@ -263,12 +261,12 @@ fn notes(mode: PdfMode, (blank, scans, pages): (usize, usize, usize), glyphs: u6
     }
     if scans > 0 {
         notes.push(format!(
-            "only a little text sent of {scans} of {}, as scans have beside their picture: prepare.pdf.mode = \"auto\" sends images of them",
+            "only a little text sent of {scans} of {}: this is usual for scans, and prepare.pdf.mode = \"auto\" sends images of them",
             counted(pages)
         ));
     }
     if unknown > 0 {
-        // A share that is not nothing should not look like nothing.
+        // Rounded up, so that a small share never shows as 0.
         let percent = (unknown * 100).div_ceil(glyphs.max(1));
         notes.push(format!("{percent} % of the characters are unknown: fonts in the document do not say what they stand for"));
     }

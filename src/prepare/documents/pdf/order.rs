@@ -1,8 +1,7 @@
-//! Pieces of text in the order in which people read them.
+//! Arranges pieces of text in reading order.
 //!
-//! Pieces become rows, and rows are cut where a strip without text parts them into columns.
-//!
-//! Promises: every piece comes out once; the work grows with the text and no faster than its square.
+//! Pieces form rows, and rows are split where a strip without text separates columns. Every piece
+//! is written once. The work is at most quadratic in the amount of text.
 
 use super::columns::best_strip;
 use super::glyphs::Scan;
@@ -10,25 +9,25 @@ use super::lines::Lines;
 use super::pieces::Piece;
 use std::collections::BTreeMap;
 
-/// Columns within columns.
+/// Maximum depth of columns within columns.
 const DEPTH: u32 = 12;
 
-/// Pieces that stand on one line, from left to right.
+/// Pieces on one line, from left to right.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row<'p> {
     pub(super) pieces: Vec<&'p Piece>,
-    /// Those of its largest piece.
+    /// Baseline of its largest piece.
     pub(super) baseline: f64,
     pub(super) size: f64,
 }
 
-/// The text of a page.
+/// The text of a page in reading order.
 pub(super) fn text(scan: &Scan) -> String {
     let mut by_angle: BTreeMap<i32, Vec<&Piece>> = BTreeMap::new();
     for piece in &scan.pieces {
         by_angle.entry(piece.angle).or_default().push(piece);
     }
-    // The page's own direction first, then what stands on its margins.
+    // The direction with most text comes first, then text on margins.
     let mut directions: Vec<Vec<&Piece>> = by_angle.into_values().collect();
     directions.sort_by_key(|pieces| std::cmp::Reverse(pieces.iter().map(|piece| piece.text.len()).sum::<usize>()));
     let mut lines = Lines::new(&scan.text);
@@ -38,7 +37,7 @@ pub(super) fn text(scan: &Scan) -> String {
     lines.finish()
 }
 
-/// From top to bottom.
+/// Groups pieces into rows, from top to bottom.
 fn rows(mut pieces: Vec<&Piece>) -> Vec<Row<'_>> {
     pieces.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
     let mut rows: Vec<Row<'_>> = Vec::new();
@@ -66,7 +65,9 @@ impl<'p> Row<'p> {
         Self { pieces, size: largest.0, baseline: largest.1 }
     }
 
-    /// Whether the piece stands on this line: at the same height, or most of the smaller one beside the other.
+    /// Whether the piece is on this line.
+    ///
+    /// It must have the same height, or overlap with most of the smaller extent.
     fn takes(&self, piece: &Piece) -> bool {
         let (small, large) = if piece.size < self.size { (piece.size, self.size) } else { (self.size, piece.size) };
         let apart = (self.baseline - piece.baseline).abs();
@@ -86,7 +87,7 @@ impl<'p> Row<'p> {
     }
 }
 
-/// Writes the rows down, column by column where there are columns.
+/// Writes the rows, column by column if there are columns.
 fn arrange(rows: Vec<Row<'_>>, depth: u32, lines: &mut Lines<'_>) {
     let Some((strip, bands)) = (depth < DEPTH).then(|| best_strip(&rows)).flatten() else {
         lines.block(&rows);

@@ -1,6 +1,7 @@
-//! A page as it looks, for pages without text.
+//! Paints pages as images.
 //!
-//! Promises: it is painted at the size at which it is sent, on white; a page without colours is sent in grey.
+//! A page is painted in the size in which it is sent, on white. A page without colours is sent in
+//! grey.
 
 use super::super::PageImage;
 use super::super::{ImageLimits, encode};
@@ -15,12 +16,12 @@ use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, Tar
 use hayro::{RenderCache, RenderSettings, render_into};
 use image::{DynamicImage, GrayImage, RgbImage};
 
-/// Pixels per point: 200 to the inch, at which small print is legible. Models that can use less get less.
+/// Pixels per point: 200 per inch, at which small print is legible. Model limits may reduce this.
 const SHARP: f64 = 200.0 / 72.0;
-/// No page is so large that more would matter.
+/// Maximum side in pixels, larger than any useful page image.
 const MOST_PIXELS: f64 = 60_000.0;
 
-/// The size at which to send it, in pixels. A scan that is sharper than usual is sent so, as far as the model can use it.
+/// The size to send, in pixels. Sharper scans get more pixels, up to the limit of the model.
 pub(super) fn size(page: &Page<'_>, sharpness: f64, limits: &ImageLimits) -> (u32, u32) {
     let (width, height) = page.render_dimensions();
     limits.fit(pixels(width, sharpness), pixels(height, sharpness))
@@ -31,7 +32,7 @@ fn pixels(points: f32, sharpness: f64) -> u32 {
     (f64::from(points) * sharpness.max(SHARP)).round().clamp(1.0, MOST_PIXELS) as u32
 }
 
-/// The page at this size.
+/// Paints the page in this size.
 pub(super) fn painted<'a>(
     page: &'a Page<'a>,
     cache: &RenderCache<'a>,
@@ -51,12 +52,12 @@ pub(super) fn painted<'a>(
     pixmap
 }
 
-/// Whether there is nothing to see.
+/// Whether the page is blank.
 pub(super) fn is_white(page: &Pixmap) -> bool {
     page.data().iter().all(|pixel| (pixel.r, pixel.g, pixel.b) == (255, 255, 255))
 }
 
-/// As a file, in as few channels as it needs.
+/// Encodes the page, in as few channels as it needs.
 pub(super) fn encoded(page: &Pixmap, quality: u8, limits: &ImageLimits) -> Result<PageImage, Failure> {
     let (width, height) = (u32::from(page.width()), u32::from(page.height()));
     let pixels = page.data();
@@ -66,7 +67,7 @@ pub(super) fn encoded(page: &Pixmap, quality: u8, limits: &ImageLimits) -> Resul
         RgbImage::from_raw(width, height, pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect())
             .map(DynamicImage::ImageRgb8)
     };
-    // There are as many pixels as the size says.
+    // The number of pixels always matches the size.
     let file = encode::encoded(&image.unwrap_or_default(), quality, limits.max_encoded_bytes)?;
     Ok(PageImage { base64: STANDARD.encode(&file), digest: blake3::hash(&file).to_hex().to_string(), width, height })
 }

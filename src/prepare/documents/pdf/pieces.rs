@@ -1,42 +1,42 @@
-//! Pieces of text: where they are, and what belongs to them.
+//! Pieces of text and their positions.
 //!
-//! Positions are those of the upright page, in points: x to the right and y down, for text in its own direction of
-//! reading.
+//! Positions are in points of the upright page: x to the right and y down, relative to the
+//! direction of the text.
 
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::WritingMode;
 use hayro::kurbo::{Affine, Point, Vec2};
 use std::ops::Range;
 
-/// Text size 1 is 1000 units of a glyph.
+/// Units per em: text size 1 is 1000 glyph units.
 const EM: f64 = 1000.0;
-/// Text this close to level (in degrees) is level: scans are never quite straight.
+/// Text within this angle (in degrees) of level counts as level: scans are never quite straight.
 const LEVEL: i32 = 8;
-/// Gaps are in ems. From this on, a gap is a space.
+/// Gaps are in ems. A gap of this size is a space.
 pub(super) const SPACE: f64 = 0.13;
-/// Two drawings of a character that are this close are one in bold.
+/// Two drawings of a character at most this far apart are bold text.
 const SAME_PLACE: f64 = 0.15;
 
-/// A piece of text that was drawn in one go: a word, mostly.
+/// A piece of text drawn in one go, usually a word.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
-    /// Where its text is in [`Scan::text`].
+    /// The range of its text in [`Scan::text`].
     pub(super) text: Range<usize>,
     pub(super) left: f64,
     pub(super) right: f64,
-    /// The line on which it stands.
+    /// The y position of its line.
     pub(super) baseline: f64,
     pub(super) size: f64,
-    /// In degrees clockwise; the positions are those after turning it level.
+    /// Angle in degrees clockwise. Positions are those after rotation to level.
     pub(super) angle: i32,
-    /// How many were drawn before it.
+    /// Number of pieces drawn before it.
     pub(super) order: usize,
-    /// A space was drawn before it.
+    /// Whether a space was drawn before it.
     pub(super) spaced: bool,
     pub(super) right_to_left: bool,
 }
 
-/// Where a glyph is, on its line turned level.
+/// The place of a glyph, after rotation to level.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) left: f64,
@@ -45,7 +45,7 @@ pub(super) struct Place {
 }
 
 impl Piece {
-    /// Whether a glyph at this place goes on where the piece ends.
+    /// Whether a glyph at this place continues the piece.
     pub(super) fn is_continued(&self, place: Place, style: &Style) -> bool {
         let gap = (place.left - self.right) / style.size;
         !self.right_to_left
@@ -56,21 +56,21 @@ impl Piece {
             && place.left > self.left
     }
 
-    /// Whether a glyph at this place lies on the one at the other place, which is the last of the piece.
+    /// Whether a glyph at `place` repeats the piece's last glyph at `last`.
     pub(super) fn is_repeated(&self, last: Place, place: Place, style: &Style) -> bool {
         let near = |a: f64, b: f64| (a - b).abs() < SAME_PLACE * style.size;
         self.angle == style.angle && near(last.left, place.left) && near(last.baseline, place.baseline)
     }
 }
 
-/// What all glyphs of a run have in common.
+/// The common properties of all glyphs of a run.
 #[derive(Debug)]
 pub(super) struct Style {
     pub(super) size: f64,
-    /// Width of 1 em along the line, where letters are condensed.
+    /// Width of 1 em along the line, which is smaller for condensed letters.
     em: f64,
     pub(super) angle: i32,
-    /// Turns it level.
+    /// Rotates text to level.
     turn: Affine,
     vertical: bool,
 }
@@ -81,14 +81,14 @@ impl Style {
         let [a, b, c, d, _, _] = (outer * first.transform()).as_coeffs();
         let along = a.hypot(b);
         let mut size = (a * d - b * c).abs() / along * EM;
-        // Substitutes of missing fonts are stretched glyph by glyph to the width that the document expects; what it
-        // expects is meant, so that the mean is nearest.
+        // Substitutes for missing fonts are stretched glyph by glyph to the expected widths. The
+        // mean is closest to the expected em.
         let wide: f64 = run.glyphs().iter().map(|glyph| outer_length(outer, glyph.transform())).sum();
         let mut em = wide / run.glyphs().len() as f64 * EM;
         let vertical = run.writing_mode() == WritingMode::Vertical;
         let heading = if vertical { Vec2::new(-c, -d) } else { Vec2::new(a, b) };
         if let Glyph::Type3(_) = **first {
-            // Such fonts have any unit they like. Letters are half as wide as high, in the mean.
+            // Type 3 fonts have arbitrary units. On average, letters are half as wide as high.
             let widths: f64 = run.glyphs().iter().map(|glyph| advance(glyph)).sum();
             let mean = widths / run.glyphs().len() as f64 * em;
             if mean > 0.0 && !(1.0..6.0).contains(&(size / mean)) {
@@ -105,13 +105,14 @@ impl Style {
         Some(Self { size, em, angle, turn: Affine::rotate(-f64::from(angle).to_radians()), vertical })
     }
 
-    /// Where a glyph of the run is, in points of the page.
+    /// The position of a glyph of the run, in points of the page.
     pub(super) fn origin(&self, glyph: Affine) -> Point {
-        // The origin of a glyph on a vertical line is at the foot of its square, and the line goes along its top.
+        // On a vertical line, a glyph's origin is at the foot of its square, and the line runs
+        // along its top.
         glyph * if self.vertical { Point::new(0.0, EM) } else { Point::ZERO }
     }
 
-    /// The same on the line.
+    /// The place of a glyph on the line.
     pub(super) fn place(&self, glyph: &Glyph<'_>, origin: Point) -> Place {
         let width = if self.vertical { self.em } else { advance(glyph) * self.em };
         let Point { x: left, y: baseline } = self.turn * origin;
@@ -124,7 +125,7 @@ fn outer_length(outer: Affine, inner: Affine) -> f64 {
     a.hypot(b)
 }
 
-/// In ems.
+/// The advance width in ems.
 fn advance(glyph: &Glyph<'_>) -> f64 {
     let units = match glyph {
         Glyph::Outline(glyph) => glyph.advance_width(),
@@ -133,7 +134,7 @@ fn advance(glyph: &Glyph<'_>) -> f64 {
     f64::from(units.unwrap_or(500.0)) / EM
 }
 
-/// Whole degrees in 0..360; a multiple of 90 if it is near one.
+/// Whole degrees in 0..360; rounded to a multiple of 90 if close to one.
 #[expect(clippy::cast_possible_truncation, reason = "an angle")]
 fn snapped(degrees: f64) -> i32 {
     let degrees = (degrees.round() as i32).rem_euclid(360);
