@@ -26,7 +26,7 @@ pub struct Parsed {
 pub struct Broken {
     /// Where parsing failed, in bytes; the text's length if it is truncated.
     pub at: usize,
-    /// Whether the text began like JSON: an object, a list of objects, or a value too deep.
+    /// Whether the text began like JSON. This is an object, a list of objects, or a value too deep.
     ///
     /// False for a brace in prose.
     pub structure: bool,

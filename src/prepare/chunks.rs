@@ -8,9 +8,10 @@ use super::tokens;
 use std::ops::Range;
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
 
-/// A table header of more than this share of a chunk is not repeated.
+/// Maximum share of a chunk for a table header that is repeated.
 const HEAD_SHARE: u64 = 4;
-/// A line with this many tabs below a heading is the header of a sheet too wide for Markdown.
+/// Number of tabs that makes a line the header of a wide sheet. The line is below a heading, and
+/// the sheet is too wide for Markdown. Such a sheet is too wide for Markdown.
 const TABS: usize = 10;
 
 /// Splits a text into chunks of at most `limit` tokens.
@@ -98,7 +99,7 @@ impl ChunkSizer for Tokens {
     }
 }
 
-/// Bytes that headings at the end of a text take, with the empty lines among them.
+/// Bytes of the headings at the end of a text. Empty lines among them count.
 fn closing_headings(text: &str) -> usize {
     let (mut seen, mut headings) = (0, 0);
     for line in text.split_inclusive('\n').rev() {
@@ -126,7 +127,7 @@ struct Table {
 }
 
 impl Table {
-    /// The heading and header, with which a chunk from the middle of the table begins.
+    /// The heading and header that a continued table's chunk begins with.
     fn context(&self, text: &str) -> String {
         let heading = text[self.heading.clone()].trim_end();
         format!("{heading}{}{}", if heading.is_empty() { "" } else { "\n\n" }, &text[self.head.clone()])

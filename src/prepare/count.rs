@@ -1,4 +1,4 @@
-//! How a model family counts the tokens of an image, and how its provider shrinks one.
+//! How models count image tokens, and how providers shrink images.
 //!
 //! No image counts 0 tokens. A size that the provider has shrunk is not shrunk again.
 
@@ -91,12 +91,12 @@ fn grid(width: u32, height: u32, side: u32) -> (u64, u64) {
     (u64::from(width.div_ceil(side)), u64::from(height.div_ceil(side)))
 }
 
-/// The largest size of the same aspect with a long side of at most `edge`; 0 = no limit.
+/// The largest size with a long side of at most `edge`. The aspect is kept; 0 means no limit.
 pub(super) fn within_edge(width: u32, height: u32, edge: u32) -> (u32, u32) {
     if edge == 0 || width.max(height) <= edge { (width, height) } else { scaled(width, height, edge) }
 }
 
-/// The size of the same aspect with a short side of at most `short`; 0 = no limit.
+/// The size with a short side of at most `short`. The aspect is kept; 0 means no limit.
 ///
 /// The long side is rounded down, so that it does not reach into another tile.
 fn within_short_side(width: u32, height: u32, short: u32) -> (u32, u32) {
@@ -107,7 +107,7 @@ fn within_short_side(width: u32, height: u32, short: u32) -> (u32, u32) {
     if width >= height { (long(width, height), short) } else { (short, long(height, width)) }
 }
 
-/// The largest size of the same aspect that `fits`, by binary search over the long side.
+/// The largest size of the same aspect that `fits`. A binary search over the long side finds it.
 pub(super) fn largest(width: u32, height: u32, fits: impl Fn(u32, u32) -> bool) -> (u32, u32) {
     if fits(width, height) {
         return (width, height);
@@ -140,7 +140,8 @@ fn ratio_half_even(side: u32, long: u32, of: u32) -> u32 {
     u32::try_from(whole + u64::from(up)).unwrap_or(u32::MAX)
 }
 
-/// OpenAI's rule: shrink to the budget by area, then until one side is a whole number of patches.
+/// OpenAI's rule for shrinking to a budget of patches. It shrinks by area first, then until one
+/// side is a whole number of patches.
 pub(super) fn within_budget(width: u32, height: u32, side: u32, budget: u32) -> (u32, u32) {
     let (columns, rows) = grid(width, height, side);
     if columns * rows <= u64::from(budget) {

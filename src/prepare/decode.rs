@@ -23,7 +23,8 @@ pub(super) struct Source<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
     /// The rotation or reflection that makes the stored pixels upright.
     pub orientation: Orientation,
-    /// Whether providers read the stored colours as we do: 8 bits, not CMYK.
+    /// Whether providers read the stored colours as docmill does. They do for 8 bits, but not for
+    /// CMYK.
     pub plain_colours: bool,
     /// Whether colours are premultiplied with their opacity.
     pub premultiplied: bool,

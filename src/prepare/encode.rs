@@ -27,7 +27,8 @@ pub(super) fn fitted(image: DynamicImage, orientation: Orientation, (width, heig
     Ok(image)
 }
 
-/// Encodes at `quality` (1 to 100), and lower in steps if the file exceeds `max_bytes`.
+/// Encodes at `quality` (1 to 100). The quality is lowered in steps if the file exceeds
+/// `max_bytes`.
 pub(super) fn encoded(image: &DynamicImage, quality: u8, max_bytes: usize) -> Result<Vec<u8>, Failure> {
     let mut quality = quality.clamp(1, 100);
     loop {

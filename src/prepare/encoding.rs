@@ -1,11 +1,20 @@
 //! Decodes text of any common encoding.
 //!
-//! The order is: byte order mark, UTF-16 by its zero bytes, ISO-2022-JP by its escapes, strict
-//! UTF-8, UTF-8 with little damage, and detection of a legacy encoding. Detection comes last
-//! because it always finds an encoding.
+//! Encodings are tried in this order:
 //!
-//! Some encodings cannot be distinguished from more frequent ones: ISO-8859-3, -10, -14 and -16,
-//! ISO-8859-15 with a euro sign, Mac Cyrillic, and UTF-16 without a mark, space and line end.
+//! 1. a byte order mark
+//! 2. UTF-16 without a mark, by its zero bytes
+//! 3. ISO-2022-JP, by its escapes
+//! 4. UTF-8
+//! 5. UTF-8 with little damage
+//! 6. a detected legacy encoding; detection always finds one
+//!
+//! Some encodings cannot be distinguished from more frequent ones:
+//!
+//! - ISO-8859-3, -10, -14 and -16, and Mac Cyrillic
+//! - ISO-8859-15, if the text has a euro sign
+//! - UTF-16 without a mark, if the text has no space and no line end
+//!
 //! UTF-32 needs its mark.
 //!
 //! [`undecodable`] detects EBCDIC and code pages of MS-DOS, so that callers can refuse them.
@@ -21,7 +30,7 @@ use std::str::Utf8Error;
 const UTF_8: &str = "utf-8";
 /// Bytes from the first non-ASCII byte by which legacy encodings are detected.
 const DETECTION_SAMPLE: usize = 256 * 1024;
-/// Bytes by which UTF-16 without a mark is detected: as many as sniffing uses, so that both agree.
+/// Bytes by which UTF-16 without a mark is detected. Sniffing uses as many, so that both agree.
 const UTF16_SAMPLE: usize = 64 * 1024;
 
 /// A decoded text.
@@ -96,8 +105,8 @@ pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
 
 /// Detects UTF-16 without a byte order mark.
 ///
-/// In one byte order, all of it must be text of a living script, with more ASCII characters (a
-/// space, a line end) than in the other order.
+/// In one byte order, all of it must be text of a living script. That order must also have more
+/// ASCII characters (a space, a line end) than the other one.
 pub fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(UTF16_SAMPLE)];
     let (pairs, _) = sample.as_chunks::<2>();
@@ -119,8 +128,8 @@ pub fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
 
 /// Number of ASCII characters; 0 if the units are not text.
 ///
-/// They are not text if there is a control character, if too many are outside the usual scripts, or
-/// if there is neither white space nor mostly ASCII.
+/// They are not text if there is a control character, or if too many are outside the usual scripts.
+/// Text must also have white space, or be mostly ASCII.
 fn ascii_of_text(units: impl Iterator<Item = u16>) -> usize {
     let (mut white, mut ascii, mut written, mut all) = (0, 0, 0, 0);
     for unit in units {
@@ -166,7 +175,7 @@ fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
     }
 }
 
-/// Whether the bytes are UTF-8 with little damage, such as a truncated last character.
+/// Whether the bytes are UTF-8 with little damage. An example is a truncated last character.
 fn is_nearly_utf8(bytes: &[u8], error: Utf8Error) -> bool {
     let (sound, broken) = sound_and_broken(bytes);
     // A legacy text rarely has more valid UTF-8 sequences than invalid ones.
@@ -193,7 +202,7 @@ fn with<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
     Decoded { text, encoding: encoding.name().to_ascii_lowercase(), damaged }
 }
 
-/// Replaces control characters that text does not use, and reports them as damage.
+/// Replaces control characters that text does not use. They count as damage.
 fn without_controls(mut decoded: Decoded<'_>) -> Decoded<'_> {
     let strange = |c| matches!(c, '\u{80}'..='\u{84}' | '\u{86}'..='\u{9F}');
     if decoded.text.contains(strange) {

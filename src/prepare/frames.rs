@@ -1,12 +1,14 @@
-//! Reads facts that the decoders do not report: the number of pictures in a file (frames of an
-//! animation, pages of a TIFF), and whether the colours of a TIFF are premultiplied.
+//! Reads facts about image files that the decoders do not report.
+//!
+//! These are the number of pictures (frames of an animation, pages of a TIFF) and premultiplied
+//! colours of a TIFF.
 //!
 //! Only block headers are read; nothing is decoded. For a damaged file, the count covers the part
 //! before the damage, and is at least 1. The decoder reports the damage.
 
 use image::ImageFormat;
 
-/// Maximum number of pages to count, so that a cyclic page list ends.
+/// Maximum number of pages to count. A cyclic page list ends there.
 const MOST_PAGES: u32 = 10_000;
 
 /// Number of pictures in this file, at least 1.
@@ -33,7 +35,7 @@ fn gif(bytes: &[u8]) -> u32 {
     frames
 }
 
-/// The end of the block that starts here; `None` at the trailer and outside the file.
+/// The end of the block that starts here. `None` at the trailer and outside the file.
 fn gif_block(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
         b'!' => gif_data(bytes, at + 2),

@@ -1,4 +1,4 @@
-//! Reads the marker structure of JPEG files, and decodes them at reduced size.
+//! Reads the structure of JPEG files, and decodes them at reduced size.
 //!
 //! The general decoder converts CMYK to RGB silently, and fills the missing part of a truncated
 //! file with grey. docmill must detect both, because providers misread CMYK, and half a picture
@@ -26,7 +26,7 @@ pub(super) struct Frame {
     pub first_is_coarser: bool,
 }
 
-/// Decodes at 1/2, 1/4 or 1/8 of the size, if that is not smaller than `least`.
+/// Decodes at 1/2, 1/4 or 1/8 of the size. The result is not smaller than `least`.
 ///
 /// `None` if this decoder finds anything wrong or unusual. The general decoder is more lenient and
 /// has better error messages.

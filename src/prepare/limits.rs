@@ -1,4 +1,4 @@
-//! Image limits of models: the useful size, the cost in tokens, and the largest file.
+//! Image limits of models: useful size, cost in tokens, largest file.
 //!
 //! [`ImageLimits::fit`] returns a size that the provider does not shrink further. It never
 //! enlarges, never returns 0, and returns its own results unchanged. More pixels have no use: the
@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 /// Maximum side in pixels of all providers.
 const MAX_EDGE: u32 = 8000;
-/// Where a rule allows more, more pixels do not make a photograph clearer. These limit the long
-/// side, and the number of squares of 32 pixels.
+/// Limits of the size sent, where a rule allows more. More pixels do not make a photograph clearer.
+/// These limit the long side, and the number of squares of 32 pixels.
 const USEFUL_EDGE: u32 = 2048;
 const USEFUL_PATCHES: u32 = 1536;
 const PATCH: u32 = 32;
 /// 10 MB after base64, which makes 4 bytes of 3. This is Anthropic's limit; OpenAI allows more.
 const MAX_ENCODED_BYTES: usize = 7_500_000;
-/// Under a cost cap, this multiple of the estimate is reserved: providers may bill more than
+/// Factor of reserved tokens over the estimate under a cost cap. Providers may bill more than
 /// documented.
 const CAUTION: u64 = 3;
 
@@ -29,7 +29,7 @@ const CAUTION: u64 = 3;
 pub struct ImageLimits {
     /// How tokens of a picture are counted.
     pub count: Count,
-    /// A count that no bill exceeds, if three times the estimate may be too little.
+    /// A count that no bill exceeds. It is set if three times the estimate may be too little.
     pub bound: Option<Count>,
     /// Longest side in pixels.
     pub max_edge: u32,
@@ -61,7 +61,7 @@ impl ImageLimits {
         Self::of(Viewer { format: "openai", model: "gpt-5.2", resolution: None })
     }
 
-    /// The same limits with a longest side of at most `edge` pixels; 0 = unchanged.
+    /// The same limits with a longest side of at most `edge` pixels. 0 leaves them unchanged.
     #[must_use]
     pub fn with_max_edge(mut self, edge: u32) -> Self {
         if edge > 0 {
@@ -82,18 +82,18 @@ impl ImageLimits {
         self.count.shrunk(width, height)
     }
 
-    /// Tokens of a picture sent in this size, after shrinking by the provider.
+    /// Tokens of a picture sent in this size. The provider may shrink it first.
     pub fn tokens(&self, width: u32, height: u32) -> u64 {
         self.count.tokens(width, height)
     }
 
-    /// An upper bound of the tokens billed for a picture sent in this size.
+    /// An upper bound of the tokens billed for a picture.
     pub fn most_tokens(&self, width: u32, height: u32) -> u64 {
         let bound = self.bound.map_or(0, |bound| bound.tokens(width, height));
         bound.max(CAUTION * self.tokens(width, height))
     }
 
-    /// Whether files of this format may be sent unchanged, unless they are animated.
+    /// Whether files of this format may be sent unchanged. Animated files may not.
     pub fn accepts(&self, format: ImageFormat) -> bool {
         matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif)
     }
@@ -108,7 +108,7 @@ mod tests {
         ImageLimits::of(Viewer { format, model, resolution: None })
     }
 
-    /// The limits of every rule, and of every rule with a user's edge.
+    /// The limits of every rule, with and without a user's edge.
     fn all() -> Vec<ImageLimits> {
         let limits = || rules().into_iter().map(|rule| ImageLimits::by(rule, None));
         let cut = |edge| limits().map(move |limits| limits.with_max_edge(edge));

@@ -48,7 +48,7 @@ struct Header {
     copied_file: u64,
 }
 
-/// Reads the header without the general decoder, which would copy the whole file.
+/// Reads the header without copying the file, as the general decoder would.
 fn jpeg_header(bytes: &[u8]) -> Option<Header> {
     let frame = jpeg::frame(bytes)?;
     let channels = if frame.components == 1 { 1 } else { 3 };

@@ -1,4 +1,4 @@
-//! Turns the bytes of a file into a document for prompts (stage 2).
+//! Turns the bytes of a file into content for prompts (stage 2).
 //!
 //! The content decides the kind of a document. Every input ends as a [`Prepared`] or as a
 //! [`Failure`] that says what the file is and why it cannot be used. A panic inside a decoder is
@@ -83,7 +83,7 @@ pub fn prepare_extract(
     fenced(|| pages::prepare(extract, reader.format, size as u64, &settings.text, limits))
 }
 
-/// Runs `work` and turns a panic into a failure, so that one file cannot end the run.
+/// Runs `work` and turns a panic into a failure. One file cannot end the run.
 fn fenced<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // `work` owns its buffers and borrows only input, so no half-changed state remains.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {

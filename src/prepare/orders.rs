@@ -1,4 +1,4 @@
-//! Detects prompt injection: text in a document that gives orders to a model.
+//! Detects prompt injection: text that gives orders to a model.
 //!
 //! It looks for wordings that only make sense when addressed to a model, and for letters that only
 //! a model can see. A match is a reason to check the row, not a proof. No match is no proof either:

@@ -1,4 +1,4 @@
-//! Finds the rule by which a model counts images, in the table `images.toml`.
+//! Finds the rule by which a model counts images. The rules are in `images.toml`.
 
 use super::count::Count;
 use serde::Deserialize;
@@ -62,7 +62,7 @@ impl Viewer<'_> {
     }
 }
 
-/// Whether a model id matches a pattern, in which `*` is any text.
+/// Whether a model id matches a pattern. `*` is any text.
 fn is_like(pattern: &str, model: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| model.strip_prefix(first)) else { return false };

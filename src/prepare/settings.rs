@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrepareSettings {
-    /// Documents that are prepared at the same time, one per core; 0 = all cores.
+    /// Documents prepared at the same time, one per core. 0 means all cores.
     pub workers: usize,
     /// Documents that may wait between reading and preparation.
     pub queue: usize,
@@ -22,7 +22,7 @@ pub struct PrepareSettings {
     pub pdf: PdfSettings,
     /// Time limit for extracting the content of one document, in seconds.
     pub document_s: u64,
-    /// Memory limit for extracting the content of one document, in megabytes (10^6 bytes).
+    /// Memory limit for extracting one document, in megabytes (10^6 bytes).
     pub document_mb: u64,
 }
 
@@ -47,7 +47,7 @@ pub struct PdfSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PdfMode {
-    /// The text of a page, or an image of a page without text.
+    /// The text, or an image if the page has no text.
     Auto,
     /// The text of a page.
     Text,

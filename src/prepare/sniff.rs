@@ -70,7 +70,8 @@ fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// Raw files hold a TIFF with a small preview, which must not be taken for the picture.
+/// Whether this is a camera raw file. Such a file holds a TIFF with a small preview, which must not
+/// be sent.
 fn camera_raw(bytes: &[u8], format: ImageFormat, extension: &str) -> bool {
     const EXTENSIONS: [&str; 9] = ["3fr", "arw", "cr2", "dng", "erf", "iiq", "nef", "pef", "sr2"];
     format == ImageFormat::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))

@@ -1,4 +1,4 @@
-//! Splits documents that are too long for one call into parts, or truncates them.
+//! Splits documents that are too long for one call, or truncates them.
 //!
 //! The parts in order are the document: nothing is lost, and only headers of continued tables
 //! repeat. [`chunks`] divides texts at natural borders. No part exceeds the limit, unless a single
@@ -74,7 +74,7 @@ fn is_label(piece: &ContentBlock) -> bool {
     matches!(piece, ContentBlock::Text(text) if text.body.ends_with(FOLLOWS))
 }
 
-/// The beginning of a text that fits in `limit` tokens, up to the end of a word.
+/// The beginning of a text that fits in `limit` tokens. It ends at a word.
 fn beginning(text: &str, limit: u64) -> &str {
     const STEP: usize = 32;
     let (mut fits, mut too_long) = (0, text.len());

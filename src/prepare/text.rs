@@ -9,7 +9,7 @@ use crate::model::{Content, ContentBlock, Facts, Failure, FailureCode, Kind, Pre
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Bytes processed together without an early exit; few enough for a count to fit a byte.
+/// Bytes processed together without an early exit. A count of them must fit a byte.
 const CHUNK: usize = 192;
 
 /// Prepares one text.
@@ -49,12 +49,12 @@ pub(super) fn tidy<'t>(text: &'t str, settings: &TextSettings) -> Cow<'t, str> {
     if settings.clean { cleaned(&body).into() } else { body }
 }
 
-/// A normalised text with an estimated number of tokens; `None` if it is empty.
+/// A normalised text with estimated tokens. `None` if it is empty.
 pub(super) fn piece(body: &str) -> Option<ContentBlock> {
     counted(body, tokens::about)
 }
 
-/// A normalised text with its exact number of tokens; `None` if it is empty.
+/// A normalised text with exact tokens. `None` if it is empty.
 pub(super) fn exact_piece(body: &str) -> Option<ContentBlock> {
     counted(body, tokens::exact)
 }

@@ -9,7 +9,7 @@ const SLICE: usize = 32 * 1024;
 
 /// Texts up to this many bytes are counted exactly by [`about`].
 const SHORT: usize = 256 * 1024;
-/// [`about`] counts the first `SAMPLE` bytes of every `SAMPLED` bytes of a longer text.
+/// [`about`] counts `SAMPLE` of every `SAMPLED` bytes of a longer text.
 const SAMPLE: usize = 4 * 1024;
 const SAMPLED: usize = 16 * 1024;
 
@@ -26,7 +26,7 @@ pub(super) fn about(text: &str) -> u64 {
     tokens * text.len() as u64 / bytes
 }
 
-/// Counts the tokens of a text; exact up to [`SLICE`], else off by at most one per slice.
+/// Counts the tokens of a text. Exact up to [`SLICE`], else off by at most one per slice.
 pub(super) fn exact(text: &str) -> u64 {
     let Some(encoder) = tiktoken::get_encoding("o200k_base") else {
         // Unreachable in this build, which contains the vocabulary. Four bytes per token is a rule

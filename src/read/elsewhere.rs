@@ -1,4 +1,4 @@
-//! Walks a remote input: selects documents among the listed objects and names them.
+//! Walks a remote input: selects objects and names documents.
 
 use super::filter::{Filter, IGNORE_FILE, is_hidden};
 use super::listing::Listing;
@@ -81,7 +81,7 @@ enum Next {
 }
 
 impl Elsewhere {
-    /// The walk of the input with this number; empty if the input is local.
+    /// The walk of the input with this number. Empty if the input is local.
     pub fn of(roots: &Roots, input: usize) -> Self {
         let remote = roots.0.get(input).and_then(Root::remote);
         let next = remote.and_then(|remote| {
@@ -109,7 +109,7 @@ impl Elsewhere {
 }
 
 const ODD: &str = "cannot request an object with this key: it has an empty part, a part \".\" or \"..\", or a control character. \
-                   Rename it, or exclude it with input.exclude.";
+                   Rename it, or exclude it with input.exclude";
 
 fn next_listed(root: &Root, input: usize, listing: &mut Listing, left_out: &mut LeftOut) -> Option<Object> {
     let RootKind::Remote(remote, Some(filter)) = &root.kind else { return None };

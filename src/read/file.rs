@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Files up to this size in bytes are read at once; larger files wait for memory.
+/// Files up to this size in bytes are read at once. Larger files wait for memory.
 const SMALL: u64 = 64 * 1024;
 
 /// An opened document.
@@ -23,7 +23,7 @@ pub enum Opened {
         /// Its size in bytes.
         size: u64,
     },
-    /// A remote document that was only listed: reserve `size` bytes, then call [`Opened::read`].
+    /// A remote document, listed only. Reserve `size` bytes, then call [`Opened::read`].
     Elsewhere {
         /// The input that contains it.
         input: Arc<Remote>,

@@ -23,7 +23,7 @@ pub(super) struct FileList {
     source: Source,
     /// The encoding to decode; `None`: the bytes are the paths.
     encoding: Option<&'static Encoding>,
-    /// What ends a name: a line feed, or a zero byte as `find -print0` writes.
+    /// The byte after each name: a line feed or zero. `find -print0` writes zeros.
     separator: u8,
     /// Inputs of the results to which documents are added.
     before: Arc<[InputRecord]>,
@@ -100,7 +100,7 @@ pub(super) fn name_in_a_list(path: &Path, before: &[InputRecord]) -> String {
     known.unwrap_or_else(|| printable(path.as_os_str()))
 }
 
-/// Why a listed path is not a document; `None` if it may be one.
+/// Why a listed path is not a document. `None` if it may be one.
 pub(super) fn missing(path: &Path) -> Option<Failure> {
     let why = match std::fs::metadata(path) {
         _ if path.to_str().is_some_and(|path| Address::parse(path).is_some()) => "this is an address, but lists can only name local files",

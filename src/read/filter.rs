@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// File with patterns to exclude in its directory, in the syntax of `.gitignore`.
+/// File with patterns to exclude, in the syntax of `.gitignore`. It applies to its directory.
 pub(super) const IGNORE_FILE: &str = ".docmillignore";
 
 /// File name of the run store, which identifies output directories.
@@ -25,7 +25,7 @@ pub(super) struct Filter {
     newer_than: Option<SystemTime>,
     older_than: Option<SystemTime>,
     output: Option<PathBuf>,
-    /// The ignore file of each directory looked at; `None` if it has no such file.
+    /// The ignore file of each directory looked at. `None` if the directory has no such file.
     ignored: Mutex<HashMap<PathBuf, Option<Arc<Gitignore>>>>,
     /// For a remote input: the ignore file at its top.
     ignored_elsewhere: Gitignore,
@@ -86,7 +86,7 @@ impl Filter {
         !self.ignores(root, relative, true)
     }
 
-    /// Whether size and date of the file at `path` make it a document.
+    /// Whether size and date make the file at `path` a document.
     pub fn takes_size_and_date(&self, path: &Path) -> bool {
         if self.sizes == (0, u64::MAX) && self.newer_than.is_none() && self.older_than.is_none() {
             return true;
@@ -141,7 +141,7 @@ fn patterns(key: &str, list: &[String]) -> Result<GlobSet, String> {
     set.build().map_err(|e| format!("{key}: {e}"))
 }
 
-/// Parses a time: a timestamp, a date (its beginning in local time), or an age.
+/// Parses a timestamp, a date or an age. A date means its beginning in local time.
 fn time(key: &str, written: &str) -> Result<Option<SystemTime>, String> {
     if written.is_empty() {
         return Ok(None);
@@ -158,7 +158,8 @@ fn time(key: &str, written: &str) -> Result<Option<SystemTime>, String> {
     moment.map(|moment| Some(SystemTime::from(moment))).ok_or_else(message)
 }
 
-/// Whether this is a hidden file, a leftover of desktops and editors, or the run store.
+/// Whether the walk always skips this file. This covers hidden files, leftovers of desktops and
+/// editors, and the run store.
 pub(super) fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(b".") || name.starts_with(b"~$") || matches!(name, b"Thumbs.db" | b"desktop.ini") || name.starts_with(STORE.as_bytes())
 }

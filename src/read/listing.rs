@@ -1,4 +1,4 @@
-//! Lists objects below a prefix page by page, including keys that are not valid paths.
+//! Lists objects below a prefix page by page. It includes keys that are not valid paths.
 //!
 //! For one such key (`a//b`, `..`) the client library rejects the whole page, and names the key.
 //! The listing then halves the page size until the key is alone, records it, and continues after
@@ -43,7 +43,7 @@ struct Mark {
 }
 
 impl Mark {
-    /// Returns an error if `key` is not after the mark: some servers ignore the start key.
+    /// Returns an error if `key` is not after the mark. Some servers ignore the start key.
     fn is_before(&self, key: &str) -> Result<()> {
         match &self.after {
             Some(after) if key <= after.as_str() => {

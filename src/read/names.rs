@@ -21,7 +21,7 @@ pub(super) struct Names {
 pub(super) enum EntryKind {
     File,
     Directory,
-    /// A socket, a pipe, a device, or a link to anything but a file.
+    /// Anything else: a socket, a pipe, a device, or a link. Links to files are files.
     Other,
 }
 

@@ -1,4 +1,4 @@
-//! A table or a list as a stream of bytes, decompressed if needed.
+//! A table or list as a decompressed stream of bytes.
 //!
 //! The first bytes decide how a file is compressed, not its name. Memory stays flat. A stream that
 //! decompresses to implausibly many bytes ends with an error.
@@ -125,7 +125,8 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// Whether the input can be read only once: standard input (`-`), or a pipe such as `<(command)`.
+/// Whether the input can be read only once. This is standard input (`-`), or a pipe such as
+/// `<(command)`.
 pub fn is_stream(given: &str) -> bool {
     given == "-" || std::fs::metadata(given).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }

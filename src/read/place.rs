@@ -1,4 +1,4 @@
-//! Opens, stamps and compares documents at their place: a file, an object or a row.
+//! Opens, stamps and compares documents at their place.
 
 use super::file::{self, Opened};
 use super::remote::{Remote, tells};

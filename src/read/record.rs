@@ -1,4 +1,5 @@
-//! Inputs as the run store records them: which documents a run could find, and their names.
+//! Inputs as the run store records them. A record says which documents a run could find, and their
+//! names.
 //!
 //! A later run compares its own inputs with them. The comparison decides whether it covers all
 //! documents of the results, and how its documents are named beside existing ones.
@@ -16,7 +17,7 @@ pub struct InputRecord {
     pub path: String,
     /// The prefix of the names of its documents.
     pub prefix: String,
-    /// The rules of a directory; `None` if their outcome depends on the time.
+    /// The rules of a directory. `None` if their outcome depends on the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
     /// For a table with ids: a digest of its columns.
@@ -27,10 +28,10 @@ pub struct InputRecord {
     /// The stamp of a table's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
-    /// For a table: the columns that make its rows documents; `None` if unknown.
+    /// For a table: the columns that make rows documents. `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_by: Option<RowColumns>,
-    /// For a table: whether the results have rows of earlier deliveries in the same file.
+    /// For a table: whether the results have rows of its earlier deliveries.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_earlier: bool,
     /// For a list: the directory to which its paths are relative.
@@ -71,7 +72,7 @@ impl InputRecord {
     }
 }
 
-/// Whether the row called `new` is another version of the row called `old`.
+/// Whether the row `new` is another version of the row `old`.
 ///
 /// `pairs` are the prefixes of the rows' names in both tables.
 pub fn is_version_of(pairs: &[(String, String)], old: &str, new: &str) -> bool {
@@ -79,7 +80,7 @@ pub fn is_version_of(pairs: &[(String, String)], old: &str, new: &str) -> bool {
     pairs.iter().any(|(before, now)| id(old, before).is_some_and(|id_before| id(new, now) == Some(id_before)))
 }
 
-/// Pairs of name prefixes of tables whose rows may be versions of each other.
+/// Name prefixes of tables whose rows may be versions of each other.
 ///
 /// Tables with the same columns and ids in the same column are deliveries of one table.
 pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, String)> {
@@ -89,7 +90,7 @@ pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, Str
     pairs.filter(same_table).map(|(old, new)| (old.prefix.clone(), new.prefix.clone())).collect()
 }
 
-/// Tables of `now` with ids whose columns differ from every table of `before`.
+/// Tables of `now` with ids but other columns than every earlier table.
 ///
 /// Their rows are never versions of earlier rows. Returns pairs of name prefixes: the new table,
 /// and the last earlier table with ids.
@@ -102,7 +103,7 @@ pub fn standing_apart(before: &[InputRecord], now: &[InputRecord]) -> Vec<(Strin
     now.iter().filter(with_ids).filter_map(apart).collect()
 }
 
-/// Settings that define rows and that differ between tables of `before` and `now`.
+/// Settings that define rows and differ between `before` and `now`.
 pub fn read_otherwise(before: &[InputRecord], now: &[InputRecord]) -> Vec<&'static str> {
     let pairs = || {
         now.iter()
@@ -135,10 +136,10 @@ pub enum InputKind {
     Stream,
 }
 
-/// How the inputs of a run relate to the inputs of existing results.
+/// How the inputs of a run relate to those of existing results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
-    /// The run covers all earlier inputs: documents that it does not find are gone.
+    /// The run covers all earlier inputs. Documents that it does not find are gone.
     All,
     /// The run covers all earlier inputs, but tables among them changed.
     ///
@@ -194,7 +195,7 @@ pub fn united(before: &[InputRecord], now: Vec<InputRecord>) -> Vec<InputRecord>
     all
 }
 
-/// The rest of a path below another one; empty if they are equal.
+/// The rest of a path below another one. Empty if they are equal.
 fn below<'p>(path: &'p str, above: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(above)?;
     if rest.is_empty() || above.ends_with('/') { Some(rest) } else { rest.strip_prefix('/') }
@@ -208,7 +209,7 @@ pub(super) fn joined(prefix: &str, rest: &str) -> String {
     }
 }
 
-/// The name prefix of the input at the real path `path`, called `given` by the user.
+/// The name prefix of the input at the real path `path`. The user calls the input `given`.
 ///
 /// A document that the results already have keeps its name, and no other document gets that name.
 pub(super) fn prefix_beside(path: &str, given: &str, before: &[InputRecord]) -> Result<String, String> {
@@ -226,7 +227,7 @@ pub(super) fn prefix_beside(path: &str, given: &str, before: &[InputRecord]) -> 
     Ok(if before.iter().any(taken) { path.to_owned() } else { given.to_owned() })
 }
 
-/// The name of the file at a real path, if one of these inputs contains it.
+/// The name of the file at a real path. `None` if these inputs do not contain it.
 pub(super) fn name_beside(path: &str, before: &[InputRecord]) -> Option<String> {
     let name = |old: &InputRecord| match old.kind {
         InputKind::Directory => below(path, &old.path).map(|rest| joined(&old.prefix, rest)),
@@ -236,7 +237,7 @@ pub(super) fn name_beside(path: &str, before: &[InputRecord]) -> Option<String> 
     before.iter().find_map(name)
 }
 
-/// The real path of the existing file with this name among documents of these inputs.
+/// The real path of the existing file with this name.
 pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     let named = |old: &InputRecord| match old.kind {
         InputKind::File => (old.prefix == name).then(|| PathBuf::from(&old.path)),
@@ -247,7 +248,8 @@ pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     paths.find_map(|path| std::fs::canonicalize(path).ok())
 }
 
-/// The path that the document of this name has or had in one of these inputs.
+/// The path of the document with this name. It is in one of these inputs. The document may no
+/// longer exist.
 ///
 /// `None` if it is, or may be, a row or a listed file. If several directories match, the one with
 /// the longest prefix decides.
@@ -277,7 +279,7 @@ pub(super) fn path_of(name: &str, before: &[InputRecord]) -> Option<String> {
     found.map(|(_, path)| path)
 }
 
-/// The part of the name of a directory's document that follows the prefix.
+/// The part of a document's name after its directory's prefix.
 pub(super) fn rest_of<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     if prefix.is_empty() { Some(name) } else { below(name, prefix) }
 }

@@ -1,4 +1,4 @@
-//! Remote inputs: a prefix of a bucket, one object, or one document on the web.
+//! Remote inputs: a bucket prefix, an object, or a web document.
 //!
 //! A listing is a stream of pages in the order of the service. S3, Google, and Azure containers
 //! without a hierarchy list in the byte order of keys. This equals the order of whole paths in a
@@ -95,12 +95,12 @@ impl Remote {
         if let Named::Object(meta) = &self.named { Some((meta.location.to_string(), stamp(meta))) } else { None }
     }
 
-    /// All objects in the order of the service, if this is a prefix.
+    /// All objects, if this is a prefix. They have the order of the service.
     pub(super) fn list(&self) -> Option<Listing> {
         if let Named::Prefix(listing) = &self.named { Some(listing.clone()) } else { None }
     }
 
-    /// Key and stamp of the next object of a listing, or the error that ended it.
+    /// Key and stamp of the next object, or the error of the listing.
     ///
     /// A key that is not a valid path has no stamp. Directory markers are skipped.
     pub(super) fn next_of(&self, listing: &mut Listing) -> Option<std::result::Result<(String, Option<Stamp>), String>> {
@@ -160,7 +160,7 @@ impl Remote {
         self.fetch(key, u64::MAX).map(|bytes| Digest::of(&bytes))
     }
 
-    /// The text of the object called `name` below the prefix, if it exists.
+    /// The text of the object called `name` below the prefix. `None` if it does not exist.
     pub fn text_of(&self, name: &str) -> std::result::Result<Option<String>, String> {
         let Some(key) = self.address.join(name) else { return Ok(None) };
         match self.fetch(key.as_ref(), 1 << 20) {

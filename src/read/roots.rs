@@ -30,7 +30,7 @@ pub struct Roots(pub(super) Arc<Vec<Root>>);
 #[derive(Debug)]
 pub(super) struct Root {
     pub path: PathBuf,
-    /// What names begin with before the relative path: empty for a single directory.
+    /// The prefix of names before the relative path. Empty for a single directory.
     pub prefix: String,
     pub kind: RootKind,
     /// The input as the run store records it.
@@ -40,7 +40,7 @@ pub(super) struct Root {
 #[derive(Debug)]
 pub(super) enum RootKind {
     File,
-    /// A document from standard input, in a file that is removed when dropped.
+    /// A document from standard input, in a temporary file. The file is removed when dropped.
     Spooled {
         /// Held only for its removal on drop.
         _file: TempPath,
@@ -63,7 +63,7 @@ impl Roots {
         Self::open_beside(settings, used, output, &[])
     }
 
-    /// The same for documents that are added to results, whose inputs are `before`.
+    /// The same for documents that are added to results. `before` are the inputs of the results.
     ///
     /// Documents that the results already have keep their names.
     pub fn open_beside(
@@ -201,8 +201,8 @@ impl Roots {
 
     /// Whether a document of earlier results, about the inputs `before`, is gone.
     ///
-    /// This is a file that no longer exists, or a row without an id that could not be read, in a
-    /// table that is read again.
+    /// A file is gone if it no longer exists. A row is gone if it has no id, could not be read, and
+    /// its table is read again.
     pub fn has_lost(&self, name: &str, was_read: bool, before: &[InputRecord]) -> bool {
         let is_row = |root: &Root| {
             let id = || name.strip_prefix(&root.prefix).and_then(|rest| rest.strip_prefix('#'));

@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub struct InputSettings {
     /// Files and directories.
     pub paths: Vec<String>,
-    /// Patterns of files to include, matched against the path below the input directory.
+    /// Patterns of files to include. They match the path below the input directory.
     pub include: Vec<String>,
     /// Patterns of files to exclude.
     pub exclude: Vec<String>,
@@ -19,26 +19,27 @@ pub struct InputSettings {
     pub min_bytes: u64,
     /// Larger files are skipped, in bytes; 0 = no limit.
     pub max_bytes: u64,
-    /// Files changed before this time are skipped: a date, a time, or an age such as `7d`. "" = no
-    /// limit.
+    /// Files changed before this time are skipped. It is a date, a time, or an age such as `7d`. ""
+    /// = no limit.
     pub newer_than: String,
     /// Files changed after this time are skipped. "" = no limit.
     pub older_than: String,
     /// A file that lists files, one per line; `-` is standard input. "" = no list.
     pub files_from: String,
-    /// Tables whose rows are documents: CSV, TSV, JSON lines or Parquet; `-` is standard input.
+    /// Tables whose rows are documents. They are CSV, TSV, JSON lines or Parquet; `-` is standard
+    /// input.
     pub rows: Vec<String>,
     /// How tables among the files are read.
     pub tables: Tables,
     /// The column with the text of a row; "" = all columns.
     pub text_column: String,
-    /// The column with the id of a row; "" = the row number.
+    /// The column with the id of a row. "" means the row number.
     pub id_column: String,
     /// Columns that are copied to the results.
     pub keep_columns: Vec<String>,
 }
 
-/// How a file that is a table but was not declared as one is read.
+/// How a file that looks like a table is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tables {
@@ -83,7 +84,7 @@ impl InputSettings {
         Columns { text: named(&self.text_column), id: named(&self.id_column), keep: self.keep_columns.clone(), used }
     }
 
-    /// The rules that select files of a directory; `None` if their outcome depends on the time.
+    /// The rules that select files of a directory. `None` if their outcome depends on the time.
     pub(super) fn rules(&self) -> Option<String> {
         let ages = [&self.newer_than, &self.older_than].iter().any(|time| !time.is_empty());
         (!ages).then(|| format!("{:?} {:?} {} {}", self.include, self.exclude, self.min_bytes, self.max_bytes))

@@ -13,7 +13,7 @@ use tempfile::{NamedTempFile, TempPath};
 /// The hidden command that runs this program as such a process.
 pub const READ_SHEET: &str = "read-sheet";
 
-/// Limits of reading a workbook: megabytes of memory, and seconds of CPU time.
+/// Limits of reading a workbook: memory in megabytes, CPU time in seconds.
 const MEGABYTES: u64 = 2048;
 const SECONDS: u64 = 300;
 
@@ -21,7 +21,7 @@ const SECONDS: u64 = 300;
 #[derive(Debug)]
 pub(super) struct Rows {
     pub file: TempPath,
-    /// The sheets of the workbook; the first is the one that was read.
+    /// The sheets of the workbook. The first is the one that was read.
     pub sheets: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn of(given: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Reads the rows of a sheet; `None` if the file is not a workbook.
+/// Reads the rows of a sheet. `None` if the file is not a workbook.
 ///
 /// Without a name the first sheet is read. `id_column` identifies rows.
 pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) -> Result<Option<Rows>, String> {

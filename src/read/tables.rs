@@ -11,13 +11,13 @@ use std::path::Path;
 const FEW: usize = 2;
 /// Rows from which standard input counts as a table.
 const SEVERAL: usize = 5;
-/// Rows from which a file found in a directory counts as a table.
+/// Rows from which a directory's only file counts as a table.
 const MANY: usize = 20;
 /// Maximum number of rows that are counted.
 const COUNTED: usize = 100_000;
 
 impl Roots {
-    /// Inputs that look like tables but were not declared as such, with their row counts.
+    /// Undeclared inputs that look like tables, with their row counts.
     ///
     /// This covers the files named as inputs, standard input, and the only document of a directory.
     /// Counting stops at `COUNTED`.
@@ -45,12 +45,12 @@ impl Roots {
         counted.collect()
     }
 
-    /// Why the first table among the inputs has no rows; `None` without a table.
+    /// Why the first table among the inputs has no rows. `None` without a table.
     pub fn without_rows(&self) -> Option<&'static str> {
         self.0.iter().find_map(|root| if let RootKind::Table(table) = &root.kind { Some(table.without_rows()) } else { None })
     }
 
-    /// Notes on ids that occur more than once in the rows read so far.
+    /// Notes on repeated ids among the rows read so far.
     pub fn repeated_ids(&self) -> Vec<String> {
         let of_root =
             |root: &Root| if let RootKind::Table(table) = &root.kind { table.repeated_ids(&root.path.to_string_lossy()) } else { None };

@@ -122,7 +122,7 @@ fn hostile_names_survive_and_special_files_are_counted() {
 }
 
 proptest::proptest! {
-    /// For all names, the walk has the order of the sorted whole paths.
+    /// For all names, the walk sorts by whole paths.
     #[test]
     fn any_tree_is_walked_in_byte_order(names_in in proptest::collection::hash_set("[a-c+./0]{0,3}[a-c]/?[a-c0]{1,2}", 0..20)) {
         let files: Vec<String> = names_in.into_iter().filter(|n| !n.split('/').any(|p| p.is_empty() || p.starts_with('.'))).collect();

@@ -11,14 +11,14 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Bytes of the beginning of a table or list from which its form is detected.
+/// Bytes by which the form of a table or list is detected.
 pub(super) const SAMPLE: u64 = 256 * 1024;
 
 /// The encoding of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
     encoding: &'static Encoding,
-    /// The encoding that the table seems to have, if docmill cannot decode it.
+    /// The encoding that the table seems to have. Set if docmill cannot decode it.
     undecodable: Option<&'static str>,
 }
 
@@ -56,7 +56,7 @@ impl Text {
         self.encoding.decode_with_bom_removal(sample).0
     }
 
-    /// The bytes of the table, in which delimiters and line ends are ASCII bytes.
+    /// The bytes of the table, with ASCII delimiters and line ends.
     pub fn open(self, file: &Packed) -> io::Result<Box<dyn Read + Send>> {
         let file = file.open()?;
         if self.stands_for_itself() {
@@ -91,7 +91,7 @@ impl Text {
         Ok(text)
     }
 
-    /// Whether ASCII bytes are always ASCII characters, so that rows can be split before decoding.
+    /// Whether ASCII bytes are always ASCII characters. Rows can then be split before decoding.
     fn stands_for_itself(self) -> bool {
         self.encoding == UTF_8 || self.encoding.is_single_byte()
     }
@@ -102,7 +102,7 @@ fn has_utf8(bytes: &[u8]) -> bool {
     bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii())
 }
 
-/// The encoding of a list of paths; `None` if its bytes are the paths themselves.
+/// The encoding of a list of paths. `None` if its bytes are the paths themselves.
 ///
 /// Paths may be any bytes, so only UTF-16 is detected, which Windows programs write. The error
 /// names the format of a file that is not a list.

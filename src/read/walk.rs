@@ -57,7 +57,7 @@ struct Level {
     next: usize,
 }
 
-/// A document, and the failure if it or its directory cannot be read.
+/// A document, and the failure if it cannot be read.
 pub type Found = (Document, Option<Failure>);
 
 impl Walk {

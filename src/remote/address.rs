@@ -25,7 +25,7 @@ pub struct Address {
     pub service: Service,
     /// Bucket or container; a web server has none.
     pub bucket: String,
-    /// Key or key prefix, without a `/` at either end; empty for a web server.
+    /// Key or key prefix, without a `/` at either end. Empty for a web server.
     pub key: Path,
     /// The address for messages and results: without user, query and final `/`.
     pub shown: String,
@@ -83,7 +83,7 @@ impl Address {
         if self.key.is_root() { Some(rest) } else { rest.strip_prefix('/') }
     }
 
-    /// The key called `name` below this address, if it is a valid key.
+    /// The key called `name` below this address, if valid.
     pub fn join(&self, name: &str) -> Option<Path> {
         let key = if self.key.is_root() { name.to_owned() } else { format!("{}/{name}", self.key) };
         Path::parse(&key).ok().filter(|path| path.as_ref() == key)

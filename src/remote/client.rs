@@ -1,4 +1,4 @@
-//! A client for one bucket or one web document, configured by the environment.
+//! A client for one bucket or web document, configured by the environment.
 
 use super::address::{Address, Service};
 use super::trouble::{Trouble, without_queries};
@@ -45,7 +45,7 @@ impl fmt::Debug for Client {
 const ENDPOINTS: [&str; 6] =
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_BASE_URL"];
 
-/// Applies the variables with this prefix to a builder, if it knows them.
+/// Applies the environment variables with this prefix to a builder. Unknown variables are ignored.
 macro_rules! configured {
     ($builder:expr, $prefix:literal, $env:expr) => {
         $env.iter().fold($builder, |builder, (name, value)| {

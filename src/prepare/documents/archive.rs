@@ -12,9 +12,9 @@ use zip::result::{ZipError, ZipResult};
 use zip::unstable::read::ZipIterable;
 use zip::{ZipArchive, ZipReadOptions};
 
-/// The share of `prepare.document_mb` that all entries together may decompress to, beside the
-/// archive's own size. The rest is for the extracted content. The default is 256 MB; the text of
-/// the longest book is 10 MB, and pictures hardly grow.
+/// The share of `prepare.document_mb` that all entries may decompress to. The archive's own size is
+/// added. The rest is for the extracted content. The default is 256 MB; the text of the longest
+/// book is 10 MB, and pictures hardly grow.
 const SHARE: u64 = 4;
 /// Every entry may decompress to this many bytes.
 const ALWAYS: u64 = 16 << 20;
@@ -49,7 +49,7 @@ pub(super) fn holds(bytes: &[u8], entry: impl Fn(&str) -> bool, damaged: bool) -
     found().unwrap_or(damaged)
 }
 
-/// Whether this is an archive with such an entry `mimetype`, as OpenDocument and EPUB have.
+/// Whether this is an archive with such an entry `mimetype`. OpenDocument and EPUB have one.
 pub(super) fn has_type(bytes: &[u8], media_type: impl Fn(&str) -> bool, damaged: bool) -> bool {
     if !bytes.starts_with(b"PK\x03\x04") {
         return false;
@@ -74,7 +74,7 @@ fn directory(bytes: &[u8]) -> ZipResult<ZipIterable<Bounded<'_>>> {
 }
 
 impl<'a> Archive<'a> {
-    /// Opens the archive of a document of the kind `name`, with a memory limit in megabytes.
+    /// Opens the archive of a document of the kind `name`. The memory limit is in megabytes.
     pub fn open(bytes: &'a [u8], name: &'static str, megabytes: u64) -> Result<Self, Failure> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| verdict::damaged(name, error))?;
         let most = (megabytes.saturating_mul(1_000_000) / SHARE).saturating_add(bytes.len() as u64);

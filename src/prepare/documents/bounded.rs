@@ -1,4 +1,4 @@
-//! A file in memory of which only a limited number of bytes can be read.
+//! A file in memory with a limit on the bytes to read.
 //!
 //! Sniffing runs in the main process, without the limits for documents. Libraries load directories
 //! of archives and compound files entry by entry, and a directory may be as long as the file. This
@@ -17,7 +17,7 @@ pub(super) struct Bounded<'a> {
 }
 
 impl<'a> Bounded<'a> {
-    /// A file of which a mebibyte and `part` further bytes may be read.
+    /// A file with a limit of a mebibyte and `part` further bytes.
     pub fn new(bytes: &'a [u8], part: usize) -> Self {
         Self { file: Cursor::new(bytes), left: ALWAYS + part }
     }

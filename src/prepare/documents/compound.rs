@@ -44,7 +44,7 @@ impl<'a> Compound<'a> {
         Ok(Self { file, size: bytes.len() as u64 })
     }
 
-    /// The bytes of a stream; `None` if it is missing or cannot be read.
+    /// The bytes of a stream. `None` if it is missing or cannot be read.
     pub fn stream(&mut self, path: &str) -> Option<Vec<u8>> {
         let stream = self.file.open_stream(path).ok()?;
         let mut bytes = Vec::new();
@@ -52,7 +52,7 @@ impl<'a> Compound<'a> {
         Some(bytes)
     }
 
-    /// A new file with only the first of these streams that can be read.
+    /// A new file with only the first readable one of these streams.
     ///
     /// It is for libraries that trust sector chains: a cyclic chain would never end.
     pub fn only(&mut self, streams: &[&str]) -> io::Result<Vec<u8>> {

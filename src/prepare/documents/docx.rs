@@ -75,7 +75,7 @@ struct Word {
     styles: Styles,
     numbering: Numbering,
     comments: HashMap<String, String>,
-    /// References to notes in order: `""` or `"e"`, and the id of the note.
+    /// References to notes in order. Each is `""` or `"e"`, and the id of the note.
     anchors: Vec<(&'static str, String)>,
     pictures: usize,
     /// Number of symbol font signs with unknown meaning.
@@ -89,7 +89,7 @@ struct Word {
 #[derive(Default)]
 struct Story {
     markdown: Markdown,
-    /// Whether the paragraph has text; before that, its style and list are collected.
+    /// Whether the paragraph has text. Before that, its style and list are collected.
     begun: bool,
     style: String,
     list: Option<(String, usize)>,
@@ -116,7 +116,8 @@ impl Word {
         Ok(story.markdown.finish())
     }
 
-    /// The texts of a part with many entries (notes, or comments with authors), by their ids.
+    /// The texts of a part with many entries, by their ids. The entries are notes, or comments with
+    /// their authors.
     fn entries(&mut self, text: &str) -> Result<HashMap<String, String>, Failure> {
         let mut entries = HashMap::new();
         let mut story = Story::default();
@@ -285,13 +286,14 @@ impl Word {
         }
     }
 
-    /// Whether the open text is hidden, by its run, its style, or the style of its paragraph.
+    /// Whether the open text is hidden. Its run decides, then its style, then the style of its
+    /// paragraph.
     fn hides(&self, story: &Story) -> bool {
         let of_style = |id: &str| self.styles.find(id, |style| style.hidden);
         story.hidden.or_else(|| of_style(&story.run_style)).or_else(|| of_style(&story.style)).unwrap_or(false)
     }
 
-    /// Called before the first word of a paragraph; writes its heading or list mark.
+    /// Writes the heading or list mark before a paragraph's first word.
     fn begin(&mut self, story: &mut Story) {
         if std::mem::replace(&mut story.begun, true) {
             return;

@@ -1,4 +1,4 @@
-//! Collects the cells of a sheet and writes them as a table without empty margins.
+//! Collects the cells of a sheet and writes them as a table. Empty margins are removed.
 //!
 //! Memory and text grow with the number of filled cells, not with their positions. A sheet above
 //! the limit is cut between rows.
@@ -6,7 +6,8 @@
 use super::table;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Wider sheets have tabs between cells, because a Markdown table would be mostly bars.
+/// Number of columns beyond which a sheet has tabs between cells. A Markdown table would be mostly
+/// bars.
 const WIDEST: usize = 30;
 
 /// A sheet that is being filled.
@@ -61,12 +62,12 @@ impl Grid {
         self.rows.values().next().map_or(&[], Vec::as_slice)
     }
 
-    /// The cells of each row with their columns; `None` if some did not fit.
+    /// The cells of each row with their columns. `None` if some did not fit.
     pub fn into_rows(self) -> Option<impl Iterator<Item = Vec<(u32, String)>>> {
         (!self.full).then(|| self.rows.into_values())
     }
 
-    /// The table, and the number of rows after which it was cut, if it was.
+    /// The table, and the number of rows after which it was cut.
     pub fn finish(self) -> (String, Option<usize>) {
         let columns: BTreeSet<u32> = self.rows.values().flatten().map(|(column, _)| *column).collect();
         let columns: BTreeMap<u32, usize> = columns.into_iter().enumerate().map(|(at, column)| (column, at)).collect();

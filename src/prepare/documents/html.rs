@@ -16,7 +16,7 @@ use std::borrow::Cow;
 pub(super) const READER: Reader = Reader { format: "html", name: NAME, recognises, read };
 
 const NAME: &str = "an HTML page";
-/// Bytes of the beginning in which a page declares its type and its encoding.
+/// Bytes in which a page declares its type and its encoding.
 const HEAD: usize = 4096;
 /// Maximum number of places in a tag where an attribute may begin.
 const MOST_ATTRIBUTES: usize = 2000;
@@ -70,7 +70,8 @@ pub(super) fn decoded(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// The encoding declared by `charset=` in a `<meta>`, or by `encoding=` in the first line of XHTML.
+/// The encoding that the page declares. This is `charset=` in a `<meta>`, or `encoding=` in the
+/// first line of XHTML.
 fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let xml = head.split_once("<?xml").and_then(|(_, rest)| rest.split_once("?>")).map(|(line, _)| (line, "encoding"));

@@ -1,4 +1,4 @@
-//! DOC and PPT: Word and PowerPoint up to 2003, read by the crate undoc.
+//! DOC and PPT documents (Word and PowerPoint up to 2003). The crate undoc reads them.
 
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};

@@ -1,4 +1,4 @@
-//! EML and MBOX: one mail or many in a file; saved web pages (MHTML) have the same form.
+//! EML and MBOX: one mail or many in a file. Saved web pages (MHTML) have the same form.
 //!
 //! The text has sender, recipients, date and subject, then the body as it was meant to be read.
 //! Attached mails are included in full, other attachments by name, type and size.
@@ -219,7 +219,7 @@ impl Mail {
     }
 }
 
-/// The bytes of a non-ASCII text without a declared encoding, or declared as ASCII.
+/// The bytes of a non-ASCII text whose encoding is undeclared or ASCII.
 fn undeclared<'m>(part: &MessagePart, raw: &'m [u8]) -> Option<&'m [u8]> {
     let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
     let bytes = raw.get(part.offset_body as usize..part.offset_end as usize)?;

@@ -69,7 +69,7 @@ pub(super) struct Markdown {
     /// Whether the last paragraph was a list line.
     in_lines: bool,
     script: Script,
-    /// The sign to write before the next word if that is a number.
+    /// The sign before the next word, if that is a number.
     sign: &'static str,
     struck: bool,
 }
@@ -169,7 +169,7 @@ impl Markdown {
         }
     }
 
-    /// Begins a list line, for sources that have numbered lines instead of lists.
+    /// Begins a list line. It is for sources with numbered lines instead of lists.
     pub fn list_line(&mut self, level: usize, number: &str) {
         let first = !std::mem::replace(&mut self.in_lines, true);
         self.gap(if first { Gap::Paragraph } else { Gap::Line });

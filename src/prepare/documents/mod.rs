@@ -1,4 +1,4 @@
-//! Readers of documents other than plain text and images, and the table of them.
+//! Readers of documents other than plain text and images.
 //!
 //! A new kind of document is a file here and a line in [`READERS`]. Shared code has its own files:
 //! containers (`archive`, `compound`, `bounded`, `xml`) and output (`markdown`, `table`,
@@ -82,7 +82,7 @@ pub enum Page {
     Image(PageImage),
 }
 
-/// A page as a JPEG, in the size in which it is sent.
+/// A page as a JPEG, in the size to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageImage {
     /// The file in base64.

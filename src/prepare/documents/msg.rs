@@ -13,7 +13,8 @@ pub(super) const READER: Reader = Reader { format: "msg", name: NAME, recognises
 
 const NAME: &str = "an Outlook mail (MSG)";
 const PROPERTIES: &str = "__properties_version1.0";
-/// Fixed-size properties are in one stream, after a header, in entries of 16 bytes.
+/// Size of the header before fixed-size properties. These are in one stream, in entries of 16
+/// bytes.
 const HEADER: usize = 32;
 /// Seconds from 1601, the start of Windows time, to 1970.
 const WINDOWS_EPOCH: i64 = 11_644_473_600;

@@ -55,8 +55,8 @@ impl Numbering {
         Ok(all)
     }
 
-    /// The number before the next paragraph of this list and level: `2.1`, `a)`, or `-` for
-    /// bullets.
+    /// The number before the next paragraph of this list and level. Examples are `2.1` and `a)`;
+    /// bullets are `-`.
     pub fn next(&mut self, key: &str, level: usize) -> Option<String> {
         let list = self.lists.get(key)?;
         let at = level.min(LEVELS - 1);

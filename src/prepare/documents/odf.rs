@@ -90,15 +90,15 @@ struct File {
     title: bool,
     /// Text to write before the next word.
     lead: &'static str,
-    /// The looks of styles by name, and the looks of the open spans.
+    /// The looks of styles by name, and of the open spans.
     styles: HashMap<String, Look>,
     spans: Vec<Look>,
 }
 
-/// The meaningful look of text: its vertical position, and whether it is struck.
+/// The vertical position of text, and whether it is struck.
 type Look = (Script, bool);
 
-/// The look that text properties such as `super 58%` or `-33% 58%` define.
+/// The look that text properties define. Examples are `super 58%` and `-33% 58%`.
 fn look(tag: &BytesStart) -> Look {
     let position = attribute(tag, "style:text-position").unwrap_or_default();
     let script = match position.split(' ').next().unwrap_or_default() {

@@ -16,8 +16,8 @@ use std::collections::HashSet;
 pub(super) const READER: Reader = Reader { format: "ods", name: NAME, recognises, read };
 
 const NAME: &str = "an OpenDocument spreadsheet (ODS)";
-/// Maximum repetitions of a filled cell or row, and of the cells that they make. A small file can
-/// ask for millions, and repetitions add no information.
+/// Maximum repetitions of a filled cell or row, and maximum resulting cells. A small file can ask
+/// for millions, and repetitions add no information.
 const REPEATED: u32 = 100;
 const REPEATED_CELLS: u32 = 1000;
 
@@ -30,7 +30,7 @@ fn is_hidden(tag: &BytesStart) -> bool {
     matches!(attribute(tag, "table:visibility").as_deref(), Some("collapse" | "filter"))
 }
 
-/// Whether a cell may show a large whole number, such as an id, with fewer digits:
+/// Whether a cell may show a whole number with fewer digits. Long ids are shown as
 /// `1.23456789012345E+15`.
 fn hides_digits(text: &str, value: f64) -> bool {
     /// Spreadsheet programs show 15 digits.
@@ -46,7 +46,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     verdict::readable(NAME, Extract { pages: vec![Page::Text(book.parts.join("\n\n"))], paged: false, notes: book.notes })
 }
 
-/// The names and cells of all sheets, at most `most` bytes in total.
+/// The names and cells of all sheets. They take at most `most` bytes in total.
 pub(super) fn sheets(bytes: &[u8], megabytes: u64, most: usize) -> Result<Vec<(String, Grid)>, Failure> {
     let mut book = Book { left: most, kept: Some(Vec::new()), ..Book::default() };
     walk(bytes, megabytes, &mut book)?;
@@ -92,7 +92,7 @@ struct Book {
     columns: u32,
     /// The open row: start column, repetitions and value of each cell.
     cells: Vec<(u32, u32, String)>,
-    /// The open cell: its date or plain number, and the text that it shows.
+    /// The open cell: its date or plain number, and its shown text.
     date: Option<String>,
     plain: Option<f64>,
     text: String,

@@ -1,4 +1,4 @@
-//! Relations between the parts of an Office document, and the text of charts and diagrams.
+//! Relations between parts of Office documents, and the text of drawings.
 
 use super::archive::Archive;
 use super::markdown::Markdown;
@@ -54,7 +54,7 @@ pub(super) fn join(folder: &str, target: &str) -> String {
     path.join("/")
 }
 
-/// A chart as a table: a column per series, a row per category.
+/// A chart as a table. Series are columns, and categories are rows.
 pub(super) fn chart(text: &str) -> String {
     let mut title = Markdown::new();
     let mut columns: Vec<Vec<String>> = Vec::new();

@@ -85,9 +85,9 @@ struct Slide {
     markdown: Markdown,
     pictures: usize,
     hidden: bool,
-    /// Whether to read only the speaker's text, without the rest of the printed page.
+    /// Whether to read only the speaker's text. The rest of the printed notes page is skipped.
     notes: bool,
-    /// The placeholder type of the shape: `title`, `body`, `sldNum`; empty for other shapes.
+    /// The placeholder type of the shape: `title`, `body`, `sldNum`. Empty for other shapes.
     place: String,
     level: Option<usize>,
     begun: bool,
@@ -183,7 +183,7 @@ impl Slide {
         }
     }
 
-    /// Called before the first word of a paragraph; writes its heading or list mark.
+    /// Writes the heading or list mark before a paragraph's first word.
     fn begin(&mut self) {
         if std::mem::replace(&mut self.begun, true) {
             return;

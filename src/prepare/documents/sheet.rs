@@ -1,4 +1,4 @@
-//! XLSX, XLSB and XLS workbooks by the crate calamine, each sheet as a heading and a table.
+//! XLSX, XLSB and XLS workbooks as a heading and table per sheet. The crate calamine reads them.
 //!
 //! Values have the form that people see: ISO dates, percent signs, no digits of binary noise. Empty
 //! rows and columns are left out. Hidden sheets and comments are included and marked. Hidden rows
@@ -130,7 +130,7 @@ fn text(error: impl Display) -> String {
     error.to_string()
 }
 
-/// All sheets in order; `fill` puts the cells of a sheet into the grid.
+/// Extracts all sheets in order. `fill` puts the cells of a sheet into the grid.
 fn workbook(bytes: &[u8], sheets: &[Sheet], asides: &HashMap<String, Aside>, fill: Fill<'_>) -> Result<Extract, Failure> {
     let (mut parts, mut notes, mut left) = (Vec::new(), Vec::new(), Grid::MOST);
     for sheet in sheets {
@@ -219,7 +219,7 @@ fn digits(value: f64) -> usize {
     format!("{value:e}").split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count()
 }
 
-/// Whether the number is too large for a workbook to hold all its digits.
+/// Whether a workbook may not hold all digits of the number.
 pub(super) fn is_inexact(value: f64) -> bool {
     /// From this number on, doubles skip whole numbers.
     const LARGEST: f64 = 9_007_199_254_740_992.0;
@@ -237,7 +237,7 @@ fn per_cent(style: &calamine::Style) -> Option<usize> {
 #[derive(Default, Clone)]
 pub(super) struct Aside {
     pub comments: Vec<String>,
-    /// Number of formulas whose results are not in the file; some programs leave them to Excel.
+    /// Number of formulas without a result in the file. Some programs leave results to Excel.
     pub unsolved: usize,
     /// Whether rows or columns are hidden.
     pub hidden: bool,

@@ -1,4 +1,4 @@
-//! Rows of a sheet as JSON lines; the first row names the columns.
+//! Rows of a sheet as JSON lines. The first row names the columns.
 //!
 //! Cells have the text that people see, and numbers have all their digits. Empty rows and columns
 //! are left out. A sheet above its limit is refused, not cut. So is a sheet whose ids are numbers

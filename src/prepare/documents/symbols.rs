@@ -1,10 +1,10 @@
 //! Signs that Word writes as codes of a symbol font.
 
-/// Greek letters in the order of the font Symbol, from `A` and from `a`.
+/// Greek letters in the order of the font Symbol.
 const CAPITALS: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
 const SMALL: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
 
-/// The character for a sign of a symbol font; covers the signs in common use.
+/// The character for a common sign of a symbol font.
 pub(super) fn character(font: &str, code: &str) -> Option<char> {
     // Word writes codes with or without the offset of Unicode's private use area.
     let code = u8::try_from(u16::from_str_radix(code, 16).ok()? & 0x0FFF).ok()?;

@@ -1,6 +1,6 @@
 //! Collects tables cell by cell, and writes them as Markdown.
 
-/// In a table with a nested table, a cell with more bytes than this is a part of a page.
+/// Bytes from which a cell is a part of a page. This applies to tables with a nested table.
 const LONGEST_CELL: usize = 1000;
 /// Maximum number of columns that a cell may span.
 const SPAN: usize = 64;
@@ -16,7 +16,7 @@ pub(super) struct Table {
     pub lists: usize,
     /// Number of columns of the open cell.
     columns: usize,
-    /// For each column, the number of following rows that a cell above covers.
+    /// For each column, the number of following rows that are covered. A cell above covers them.
     taken: Vec<usize>,
 }
 
@@ -28,7 +28,7 @@ impl Table {
         self.rows.push(Vec::new());
     }
 
-    /// Opens the next cell of the last row, after columns that cells above cover.
+    /// Opens the next cell of the last row. Columns that cells above cover are skipped.
     pub fn open_cell(&mut self, columns: usize, rows: usize, lists: usize) {
         if self.rows.is_empty() {
             self.row();

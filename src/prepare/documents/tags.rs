@@ -1,4 +1,4 @@
-//! Converts the tags of an HTML page to Markdown, one after another, without a tree.
+//! Converts the tags of an HTML page to Markdown, without a tree.
 
 use super::markdown::{Markdown, Script};
 use html5ever::TokenizerResult;
@@ -84,7 +84,7 @@ impl TokenSink for Sink {
         TokenSinkResult::Continue
     }
 
-    /// XHTML may have text in CDATA sections, which HTML would treat as comments.
+    /// Whether CDATA sections are text. XHTML may have them, and HTML would treat them as comments.
     fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
         true
     }

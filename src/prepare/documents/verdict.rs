@@ -1,4 +1,4 @@
-//! Failures and notes of document readers: what failed, why, and what to do.
+//! Failures and notes of document readers. Failures say what failed, why, and what to do.
 
 use super::{Extract, Page};
 use crate::model::{Failure, FailureCode};

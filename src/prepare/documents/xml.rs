@@ -1,4 +1,4 @@
-//! Reads XML event by event, without a tree, so that depth is not limited.
+//! Reads XML event by event, without a tree. Depth is not limited.
 //!
 //! Entities that a document declares are never expanded. End tags without a start are ignored.
 

@@ -20,13 +20,13 @@ pub(super) fn exif(orientation: u16, big_endian: bool) -> Vec<u8> {
     block
 }
 
-/// Inserts an APP1 segment with this EXIF block after the start of a JPEG.
+/// Inserts an APP1 segment with this EXIF block into a JPEG.
 pub(super) fn jpeg_with_exif(jpeg: &[u8], exif: &[u8]) -> Vec<u8> {
     let length = u16::try_from(2 + 6 + exif.len()).unwrap().to_be_bytes();
     [&jpeg[..2], &[0xFF, 0xE1], &length, b"Exif\0\0", exif, &jpeg[2..]].concat()
 }
 
-/// The pixels that a camera stores for an upright picture with this orientation.
+/// The pixels that a camera stores for a picture with this orientation.
 ///
 /// By the EXIF standard: the place of row 0 and column 0 in the upright picture.
 pub(super) fn stored(upright: &RgbImage, orientation: u16) -> RgbImage {
@@ -47,7 +47,7 @@ pub(super) fn stored(upright: &RgbImage, orientation: u16) -> RgbImage {
     })
 }
 
-/// An uncompressed grey TIFF with this number of pages, all with the same pixels.
+/// An uncompressed grey TIFF with this number of pages. All pages have the same pixels.
 pub(super) fn grey_tiff(width: u32, height: u32, orientation: u16, pages: u32, pixels: &[u8]) -> Vec<u8> {
     let mut file = b"II*\0".to_vec();
     let first_page = 8 + u32::try_from(pixels.len()).unwrap();

@@ -1,4 +1,4 @@
-//! Compares a corpus of small images of all kinds with the output of other decoders.
+//! Compares small images of all kinds with the output of other decoders.
 //!
 //! The files hold the same picture, 27 x 19 pixels, in all variants of their formats. Pillow,
 //! ImageMagick, and the tools of libtiff, libjpeg and libwebp wrote them. `references.png` holds

@@ -1,4 +1,4 @@
-//! Randomly damaged files: each ends as a document or as a failure with a reason.
+//! Randomly damaged files end as documents or as failures with a reason.
 
 use super::*;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestR
 /// Enough for the corpus; larger headers are refused before they cost time.
 const MEGAPIXELS: u32 = 1;
 
-/// One kind of damage: bytes are overwritten, lost or doubled, or the rest is cut off.
+/// One kind of damage. Bytes are overwritten, lost or doubled, or the rest is cut off.
 #[derive(Debug, Clone)]
 enum Damage {
     Overwrite(Index, Vec<u8>),
@@ -56,7 +56,7 @@ impl Damage {
     }
 }
 
-/// The files to damage: all images of the corpus, and texts in all encodings.
+/// The files to damage: images of the corpus, texts in all encodings.
 fn sound_files() -> Vec<Vec<u8>> {
     golden::images().into_iter().map(|(_, bytes)| bytes).chain(encodings::all_saved()).collect()
 }

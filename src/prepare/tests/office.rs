@@ -39,7 +39,7 @@ fn record(kind: u16, body: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &u16::try_from(body.len()).unwrap().to_le_bytes(), body].concat()
 }
 
-/// The stream of a workbook with one sheet, whose first column has these texts.
+/// The stream of a workbook with one sheet. Its first column has these texts.
 fn workbook_stream(texts: &[&str]) -> Vec<u8> {
     let begin = |kind: u8| record(0x0809, &[0, 6, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let end = record(0x000A, &[]);
@@ -589,7 +589,7 @@ fn deep_nesting_is_read() {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 60, failure_persistence: None, ..Default::default() })]
 
-    /// Parts are changed before they are compressed: changes of compressed bytes rarely reach them.
+    /// Parts are changed before compression. Changes of compressed bytes rarely reach them.
     #[test]
     fn changed_parts_never_panic_a_reader(at: proptest::sample::Index, new in proptest::collection::vec(0_u8..128, 0..6), cut in 0_usize..40) {
         let texts = [("docx", docx()), ("pptx", pptx()), ("xlsx", xlsx(ROWS)), ("odt", odt()), ("ods", ods())];

@@ -470,7 +470,7 @@ proptest! {
     }
 }
 
-/// A document of two pages; the second is drawn by these bytes, declared as compressed.
+/// A document of two pages. The second is drawn by these bytes, declared as compressed.
 fn compressed(data: &[u8]) -> Vec<u8> {
     let mut document = document(&[&at(50.0, 700.0, "whole"), ""]);
     document.objects = vec![

@@ -85,7 +85,7 @@ fn sniffed_formats_have_a_kind() {
     assert_eq!(Sniffed::Unsupported("icon").kind(), None);
 }
 
-/// Files with directories longer than any document has, with a Word document's entry at the end.
+/// Files with very long directories. The entry of a Word document is at the end.
 #[test]
 fn sniffing_reads_only_a_bounded_part_of_a_directory() {
     let zip = |others: u32| {

@@ -1,4 +1,4 @@
-//! Rows of CSV and its relatives, with any delimiter, any encoding and multi-line quotes.
+//! Rows of CSV and its relatives. Any delimiter, any encoding and multi-line quotes are read.
 
 use super::quotes::Records;
 use super::{Fields, Rows};

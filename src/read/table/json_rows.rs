@@ -1,4 +1,4 @@
-//! Rows of JSON: one object per line, an array of objects, or multi-line objects.
+//! Rows of JSON: objects on lines, in an array, or in sequence.
 
 use super::json_text::repaired;
 use super::{Fields, MAX_ROW_BYTES, Rows};

@@ -40,7 +40,7 @@ pub(super) fn repaired(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether the text is an array of objects, and not CSV whose first column is `[id]`.
+/// Whether the text is an array of objects. CSV may begin with a column `[id]`, which is not one.
 pub(super) fn is_array(beginning: &str) -> bool {
     beginning.strip_prefix('[').is_some_and(|rest| matches!(rest.trim_start().chars().next(), Some('{' | ']')))
 }

@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// The largest row, in bytes. A few rows are in memory before the memory budget counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
 
-/// The prefix of the name of a row whose id is empty or unreadable, before its number.
+/// The prefix before the number that names a row without an id.
 pub(super) const UNNAMED: &str = "(row ";
 
-/// The names and values of a row, in the order of the table.
+/// The names and values of a row, in table order.
 type Fields = Vec<(Arc<str>, Value)>;
 /// Rows, or what is wrong with them and where.
 type Rows = Box<dyn Iterator<Item = Result<Fields, String>> + Send>;
@@ -66,7 +66,7 @@ pub(super) struct Table {
     columns: Columns,
     /// The columns of the first rows.
     names: BTreeSet<Arc<str>>,
-    /// For a workbook: its sheets; the first is the one that is read.
+    /// For a workbook: its sheets. The first is the one that is read.
     sheets: Vec<String>,
     /// The stamp of the file.
     stamp: Option<String>,
@@ -190,7 +190,7 @@ impl Table {
         RowColumns { id: self.columns.id.clone(), text: self.columns.text.clone() }
     }
 
-    /// A note on ids that occur more than once in the rows read so far.
+    /// A note on repeated ids among the rows read so far.
     pub fn repeated_ids(&self, given: &str) -> Option<String> {
         let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let (rows, example) = (repeats.rows, repeats.examples.first()?);
@@ -206,7 +206,7 @@ impl Table {
         self.stamp.clone()
     }
 
-    /// A note on the sheet that is read, if the workbook has several.
+    /// A note on the sheet that is read. `None` if the workbook has only one, or the user named it.
     pub fn note(&self, given: &str) -> Option<String> {
         let [first, others @ ..] = &*self.sheets else { return None };
         let names = others.join(", ");

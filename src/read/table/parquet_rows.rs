@@ -50,9 +50,12 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
 
 /// A value in its usual notation.
 ///
-/// The library's own conversion panics on times out of range, shows times without a zone as
-/// numbers, adds zones that the file does not have, and shows digits beyond the precision of a
-/// float.
+/// The library's own conversion is not used, because it
+///
+/// - panics on times out of range,
+/// - shows times without a zone as numbers,
+/// - adds zones that the file does not have, and
+/// - shows digits beyond the precision of a float.
 fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
     let logical = kind.and_then(|kind| kind.get_basic_info().logical_type_ref());
     match (field, logical) {
@@ -102,7 +105,7 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
     }
 }
 
-/// A number that JSON lacks, as the word that programs write into JSON.
+/// A number that JSON lacks, as a word. Programs write these words into JSON.
 fn not_finite(number: f64) -> Value {
     let word = if number.is_nan() {
         "NaN"
@@ -123,7 +126,7 @@ fn is_int96(kind: &TypePtr) -> bool {
     !kind.is_group() && kind.get_physical_type() == PhysicalType::INT96
 }
 
-/// The timestamp, with the zone if it is UTC; the number if out of range.
+/// The timestamp, with the zone if it is UTC. The number if it is out of range.
 fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
     let (time, form) = match unit {
         TimeUnit::MILLIS => (Timestamp::from_millisecond(number), "%F %T%.3f"),
@@ -134,7 +137,7 @@ fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
     time.map_or_else(|_| number.into(), |time| format!("{}{zone}", time.strftime(form)).into())
 }
 
-/// The time of day, or the number if it is out of range.
+/// The time of day. The number if it is out of range.
 fn time_of_day(number: i64, unit: TimeUnit) -> Value {
     let (a_second, digits) = match unit {
         TimeUnit::MILLIS => (1_000, 3),

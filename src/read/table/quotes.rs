@@ -16,21 +16,21 @@ use std::io::{self, Read};
 const PLACEHOLDER: &[u8] = b"!\n";
 /// Bytes per read.
 const CHUNK: usize = 1 << 16;
-/// Bytes that may be scanned again before a quote must be closed within [`NEAR`] bytes.
+/// Bytes to scan again before the limit for quotes becomes [`NEAR`].
 const PATIENCE: u64 = 1 << 28;
 const NEAR: usize = 1 << 16;
 
-/// Passes the records of a table to the CSV reader, without those with wrong quotes.
+/// Passes the records of a table to the CSV reader. Records with wrong quotes are removed.
 pub(super) struct Records<R> {
     inner: R,
     delimiter: u8,
     ended: bool,
-    /// Bytes not passed on yet: complete records up to `whole`, and the beginning of another one.
+    /// Bytes not passed on yet. Records are complete up to `whole`; the next one is not.
     pending: Vec<u8>,
     whole: usize,
     scanned: usize,
     at: At,
-    /// The line of the next byte to scan, and of the first byte of its record.
+    /// Lines of the next byte to scan and of its record's beginning.
     line: u64,
     record_line: u64,
     /// Whether the last byte was `\r`. A following `\n` ends the same line.
@@ -38,7 +38,7 @@ pub(super) struct Records<R> {
     /// Where the last opening quote is.
     quote: usize,
     quote_line: u64,
-    /// Bytes passed on, complete records to pass on, and how much of them is passed on.
+    /// Number of bytes passed on. Then records to pass on, and how much of them is passed on.
     passed: u64,
     ready: Vec<u8>,
     given: usize,
@@ -65,7 +65,7 @@ enum At {
     Start,
     Bare,
     Quoted,
-    /// After a closing quote, which may also be the first of a doubled quote.
+    /// After a closing quote. It may also be the first of a doubled quote.
     Closed,
 }
 
@@ -94,7 +94,7 @@ impl<R> Records<R> {
         }
     }
 
-    /// The line on which the last record read begins, which ends at byte `end`.
+    /// The first line of the last record read. The record ends at byte `end`.
     pub fn line_before(&mut self, end: u64) -> u64 {
         let mut line = 0;
         // Empty lines before it are not passed on.
@@ -104,12 +104,12 @@ impl<R> Records<R> {
         line
     }
 
-    /// What is wrong with the last record read, which ends at byte `end`, if it is a placeholder.
+    /// The fault of the last record read, if it is a placeholder. The record ends at byte `end`.
     pub fn fault_before(&mut self, end: u64) -> Option<Fault> {
         self.faults.pop_front_if(|fault| fault.at < end)
     }
 
-    /// Scans the pending bytes by the same lenient rules as the CSV reader.
+    /// Scans the pending bytes by the rules of the CSV reader.
     fn scan(&mut self) {
         while let Some(byte) = self.pending.get(self.scanned).copied() {
             self.at = match (self.at, byte) {
@@ -147,7 +147,7 @@ impl<R> Records<R> {
         self.lines.push_back((self.passed + self.whole as u64, self.record_line));
     }
 
-    /// Removes the record with the wrong quote, up to the end of the line with the quote.
+    /// Removes the record with the wrong quote. It ends with the line of the quote.
     ///
     /// Lines up to `to` may be affected.
     fn take_out(&mut self, what: &str, to: u64) {
@@ -177,7 +177,7 @@ impl<R> Records<R> {
         (self.line, self.record_line) = (next_line, next_line);
     }
 
-    /// Removes a record that is too long, because of its quote or by itself.
+    /// Removes a record that is too long. Its quote may be the cause.
     fn too_long(&mut self) {
         let limit = format!("{} MB", MAX_ROW_BYTES / 1_000_000);
         if self.at == At::Quoted {
@@ -196,7 +196,7 @@ impl<R> Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    /// Makes complete records ready; none are ready at the end of the table.
+    /// Makes complete records ready. None are ready at the end of the table.
     fn fill(&mut self) -> io::Result<()> {
         loop {
             self.scan();

@@ -81,7 +81,7 @@ fn parquet_values_have_their_usual_notation() {
     assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", one), ("t#2", other)])));
 }
 
-/// The text of the only row of a Parquet file with one number.
+/// The text of a Parquet file with one row and one number.
 fn of_number(column: &str, number: i64) -> String {
     let file = parquet(column, |group| {
         let mut column = group.next_column().unwrap().unwrap();

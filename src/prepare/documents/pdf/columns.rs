@@ -10,9 +10,10 @@ use std::ops::Range;
 
 /// Minimum width of a strip between columns, in ems.
 const GUTTER: f64 = 0.7;
-/// Minimum mean number of bytes in a line of a column; table cells and labels have fewer.
+/// Minimum mean number of bytes in a line of a column. Table cells and labels have fewer.
 const COLUMN_BYTES: usize = 12;
-/// Limits for columns drawn row by row, as OCR programs do: such lines are long, many and full.
+/// Limits for columns that were drawn row by row. OCR programs draw so; such lines are long, many
+/// and full.
 const PROSE_BYTES: usize = 25;
 const PROSE_ROWS: usize = 6;
 const PROSE_FILL: f64 = 0.8;
@@ -20,7 +21,7 @@ const PROSE_FILL: f64 = 0.8;
 const MOST_STRIPS: usize = 400;
 const MOST_PIECES: usize = 30_000;
 
-/// A strip between two columns, from the top to the bottom of the page.
+/// A vertical strip between two columns, over the height of the page.
 #[derive(Debug, Clone)]
 pub(super) struct Strip(Range<f64>);
 
@@ -28,7 +29,7 @@ pub(super) struct Strip(Range<f64>);
 type Parts<'r, 'p> = (&'r [&'p Piece], &'r [&'p Piece]);
 
 impl Strip {
-    /// Splits a row at the strip; `None` if a piece lies in the strip.
+    /// Splits a row at the strip. `None` if a piece lies in the strip.
     pub(super) fn part<'r, 'p>(&self, row: &'r Row<'p>) -> Option<Parts<'r, 'p>> {
         let Range { start, end } = self.0;
         let middle = row.pieces.partition_point(|piece| piece.left + 0.1 < end);
@@ -50,7 +51,7 @@ pub(super) struct Band {
 struct Side {
     rows: usize,
     bytes: usize,
-    /// The highest drawing order among the pieces of the last row on this side.
+    /// The highest drawing order in the last row on this side.
     last: Option<usize>,
     outer: Option<(f64, f64)>,
     covered: f64,
@@ -87,7 +88,7 @@ impl Band {
         self.right.add(right);
     }
 
-    /// Whether all of it was drawn before the following rows, so that it is read before them.
+    /// Whether all of it was drawn before the following rows. It is then read before them.
     fn is_before(&self, next: [Option<usize>; 2]) -> bool {
         let next = next.into_iter().flatten().min();
         next > self.left.last.max(self.right.last)
@@ -97,7 +98,7 @@ impl Band {
         self.left.rows.min(self.right.rows) >= 1 && self.left.rows.max(self.right.rows) >= 2
     }
 
-    /// Bytes of text in its columns; 0 if its sides are not columns.
+    /// Bytes of text in its columns. 0 if its sides are not columns.
     fn columns(&self) -> usize {
         let long = self.left.bytes_per_row().min(self.right.bytes_per_row()) >= COLUMN_BYTES;
         if self.has_sides() && long { self.left.bytes.min(self.right.bytes) } else { 0 }
@@ -111,7 +112,7 @@ impl Band {
     }
 }
 
-/// The strip that separates most text into columns, with the rows that it separates.
+/// The strip that separates most text into columns, and the separated rows.
 pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
     if rows.iter().map(|row| row.pieces.len()).sum::<usize>() > MOST_PIECES {
         return None;
@@ -137,7 +138,7 @@ fn heaviest(strips: impl Iterator<Item = (Vec<Band>, Strip)>, weight: fn(&Band) 
         .map(|(_, strip, bands)| (strip, bands))
 }
 
-/// Candidate strips: after line ends, and after pieces followed by a wide gap.
+/// Candidate strips: after line ends and before wide gaps.
 #[expect(clippy::cast_possible_truncation, reason = "pages are narrower, and one strip more or less does not matter")]
 fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
     let end = rows.iter().flat_map(|row| &row.pieces).fold(f64::NEG_INFINITY, |end, piece| end.max(piece.right));
@@ -157,7 +158,7 @@ fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
     starts.into_iter().step_by(step).map(|start| start as f64 / 2.0).map(|start| Strip(start..start + width)).collect()
 }
 
-/// Consecutive rows that a strip separates; with `by_order` also divided by drawing order.
+/// Consecutive rows that a strip separates. With `by_order`, drawing order divides them further.
 fn bands(rows: &[Row<'_>], strip: &Strip, by_order: bool) -> Vec<Band> {
     let parts: Vec<_> = rows.iter().map(|row| strip.part(row)).collect();
     // The lowest drawing order in the next row with a piece on that side. Lines of two columns are

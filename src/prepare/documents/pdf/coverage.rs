@@ -1,4 +1,4 @@
-//! The share of a page under images, which may overlap or be strips of one.
+//! The share of a page under images. Images may overlap, and may be strips of one.
 
 use hayro::kurbo::Rect;
 

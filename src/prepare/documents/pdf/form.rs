@@ -16,10 +16,10 @@ const UNSEEN: u32 = 1 << 1 | 1 << 5;
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
-/// The characters for the bytes 0x80 to 0xA0 of a PDF text, which differ from Latin-1.
+/// The characters for the bytes 0x80 to 0xA0 of a text. They differ from Latin-1.
 const UPPER: &str = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž\u{FFFD}€";
 
-/// Whether the document is a dynamic form (XFA), which only Adobe's programs can show.
+/// Whether the document is a dynamic form (XFA). Only Adobe's programs can show it.
 ///
 /// Its only page asks the reader to wait.
 pub(super) fn is_dynamic(pdf: &Pdf) -> bool {
@@ -28,7 +28,7 @@ pub(super) fn is_dynamic(pdf: &Pdf) -> bool {
     root.get::<bool>(b"NeedsRendering") == Some(true) && form.contains_key(b"XFA")
 }
 
-/// `name: value` for each field of the page whose value is not in its text.
+/// Fields whose values are not in the page's text, as `name: value`.
 pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
     let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
     let text = compact(text);

@@ -1,4 +1,4 @@
-//! Collects a page's glyphs and joins them to pieces of text as they are drawn.
+//! Collects a page's glyphs and joins them to pieces of text.
 //!
 //! No page is painted and no image is decoded. A page that draws more than the limit is abandoned.
 
@@ -42,7 +42,7 @@ pub(super) struct Scan {
     area: f64,
     /// Pixels of the largest image.
     pub(super) image_pixels: u64,
-    /// Pixels per point of the sharpest image that covers more than a quarter of the page.
+    /// Pixels per point of the sharpest large image. Large is more than a quarter of the page.
     pub(super) sharpness: f64,
 }
 
@@ -98,7 +98,8 @@ pub(super) fn scan<'a>(
 struct Scanner {
     scan: Scan,
     bounds: Rect,
-    /// Where the last glyph's characters begin and its place, if it belongs to the last piece.
+    /// The start and place of the last glyph in its piece. `None` if it does not belong to the last
+    /// piece.
     last: Option<(usize, Place)>,
     spaced: bool,
     shapes: u32,

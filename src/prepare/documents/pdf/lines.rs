@@ -7,10 +7,11 @@ use super::characters;
 use super::order::Row;
 use super::pieces::{Piece, SPACE};
 
-/// Minimum gaps in ems for a tab, and for a space in scripts without spaces.
+/// Minimum gaps in ems for a tab, and for a space. The space is for scripts without spaces between
+/// words.
 const TAB: f64 = 1.8;
 const UNSPACED: f64 = 0.45;
-/// A gap between lines that exceeds the usual one by this factor separates paragraphs.
+/// Factor over the usual gap that separates paragraphs.
 const PARAGRAPH: f64 = 1.35;
 /// Maximum distance of lines within a paragraph, in ems.
 const LOOSE: f64 = 2.5;
@@ -113,7 +114,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// Whether the line that begins at `start` continues a word of the previous line.
+    /// Whether the line that begins at `start` continues a broken word.
     fn joined(&mut self, start: usize) -> bool {
         let mut ends = self.out[..start].chars().rev();
         let hyphen = ends.next().filter(|last| matches!(last, '-' | '\u{AD}' | '\u{2010}'));

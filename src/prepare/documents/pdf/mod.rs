@@ -1,4 +1,4 @@
-//! PDF documents: the text of each page, or an image of the page.
+//! PDF documents: the text or an image of each page.
 //!
 //! The extract has one page per page of the document, in order. An empty page is an empty text, so
 //! that page numbers stay right. Notes say what was left out. Glyphs with unknown characters become
@@ -32,8 +32,7 @@ pub(super) const READER: Reader = Reader { format: "pdf", name: "a PDF document"
 /// Some programs write their own header before this one.
 const HEADER: &[u8] = b"%PDF-";
 const HEADER_WITHIN: usize = 1024;
-/// Maximum number of glyphs and shapes of a document: a base, and more per page. Dense maps draw
-/// less.
+/// Maximum number of glyphs and shapes of a document. Each page adds to it. Dense maps draw less.
 const ALLOWANCE: u64 = 5_000_000;
 const ALLOWANCE_PER_PAGE: u64 = 500_000;
 /// Limits by which a page counts as a picture. It does if images cover more than `PICTURE` of it,
@@ -42,7 +41,8 @@ const ALLOWANCE_PER_PAGE: u64 = 500_000;
 const PICTURE: f64 = 0.2;
 const LITTLE_TEXT: f64 = 0.02;
 const FEW_LETTERS: usize = 40;
-/// The end of a complete document has this keyword within so many bytes.
+/// The keyword at the end of a complete document, and its place. It is within so many bytes of the
+/// end.
 const LAST_WORDS: &[u8] = b"startxref";
 const LAST_WORDS_WITHIN: usize = 2048;
 
@@ -217,7 +217,8 @@ fn with_fields(text: String, fields: &[String]) -> String {
     format!("{text}\n\nForm fields:\n{}", fields.join("\n")).trim_start().to_owned()
 }
 
-/// The subject and verb of a note: `page 2 is`, `3 pages (the first is page 2) are`.
+/// The subject and verb of a note. Examples are `page 2 is` and `3 pages (the first is page 2)
+/// are`.
 fn numbered(pages: &[usize]) -> Option<String> {
     let first = pages.first()?;
     Some(if pages.len() == 1 { format!("page {first} is") } else { format!("{} (the first is page {first}) are", counted(pages.len())) })

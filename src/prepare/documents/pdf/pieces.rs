@@ -10,11 +10,11 @@ use std::ops::Range;
 
 /// Units per em: text size 1 is 1000 glyph units.
 const EM: f64 = 1000.0;
-/// Text within this angle (in degrees) of level counts as level: scans are never quite straight.
+/// Angle in degrees up to which text counts as level. Scans are never quite straight.
 const LEVEL: i32 = 8;
 /// Gaps are in ems. A gap of this size is a space.
 pub(super) const SPACE: f64 = 0.13;
-/// Two drawings of a character at most this far apart are bold text.
+/// Maximum distance in ems of two drawings of a bold character.
 const SAME_PLACE: f64 = 0.15;
 
 /// A piece of text drawn in one go, usually a word.
@@ -67,7 +67,7 @@ impl Piece {
 #[derive(Debug)]
 pub(super) struct Style {
     pub(super) size: f64,
-    /// Width of 1 em along the line, which is smaller for condensed letters.
+    /// Width of 1 em along the line. It is smaller for condensed letters.
     em: f64,
     pub(super) angle: i32,
     /// Rotates text to level.
@@ -105,7 +105,7 @@ impl Style {
         Some(Self { size, em, angle, turn: Affine::rotate(-f64::from(angle).to_radians()), vertical })
     }
 
-    /// The position of a glyph of the run, in points of the page.
+    /// The position of a glyph in points of the page.
     pub(super) fn origin(&self, glyph: Affine) -> Point {
         // On a vertical line, a glyph's origin is at the foot of its square, and the line runs
         // along its top.
@@ -134,7 +134,7 @@ fn advance(glyph: &Glyph<'_>) -> f64 {
     f64::from(units.unwrap_or(500.0)) / EM
 }
 
-/// Whole degrees in 0..360; rounded to a multiple of 90 if close to one.
+/// Whole degrees in 0..360. Angles close to a multiple of 90 are rounded to it.
 #[expect(clippy::cast_possible_truncation, reason = "an angle")]
 fn snapped(degrees: f64) -> i32 {
     let degrees = (degrees.round() as i32).rem_euclid(360);
