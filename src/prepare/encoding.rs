@@ -47,20 +47,20 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     if let Some((mark, rest)) = byte_order_mark(bytes) {
         return match mark {
             Mark::Utf8 => utf8(rest),
-            Mark::Utf16(encoding) => with(encoding, rest),
+            Mark::Utf16(encoding) => decode_as(encoding, rest),
             Mark::Utf32 { big_endian } => utf32(rest, big_endian),
         };
     }
     if let Some(encoding) = utf16_without_mark(bytes) {
-        return with(encoding, bytes);
+        return decode_as(encoding, bytes);
     }
     if is_iso_2022_jp(bytes) {
-        return with(ISO_2022_JP, bytes);
+        return decode_as(ISO_2022_JP, bytes);
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Decoded { text: text.into(), encoding: UTF_8.to_owned(), damaged: false },
         Err(error) if is_nearly_utf8(bytes, error) => utf8(bytes),
-        Err(_) => without_controls(with(legacy(bytes), bytes)),
+        Err(_) => without_controls(decode_as(legacy(bytes), bytes)),
     }
 }
 
@@ -197,7 +197,7 @@ fn utf8(bytes: &[u8]) -> Decoded<'_> {
     Decoded { text, encoding: UTF_8.to_owned(), damaged }
 }
 
-fn with<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
+fn decode_as<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
     let (text, damaged) = encoding.decode_without_bom_handling(bytes);
     Decoded { text, encoding: encoding.name().to_ascii_lowercase(), damaged }
 }

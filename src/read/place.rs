@@ -1,7 +1,7 @@
 //! Opens, stamps and compares documents at their place.
 
 use super::file::{self, Opened};
-use super::remote::{Remote, tells};
+use super::remote::{Remote, detects_changes};
 use super::roots::{Root, Roots};
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Roots {
             size if size > max_bytes => Err(file::too_large(size, max_bytes)),
             size => Ok(Opened::Elsewhere { input: Arc::clone(input), key: key.clone(), size }),
         };
-        (opened, listed.filter(tells))
+        (opened, listed.filter(detects_changes))
     }
 
     /// The current stamp of a document. Blocks.

@@ -44,7 +44,7 @@ impl Remote {
         let client = Client::new(&address, &env).map_err(|why| format!("{shown} cannot be reached: {why}"))?;
         let named = Named::Prefix(Listing::new(&client, &address.key));
         let remote = Self { address, client, runtime, named };
-        let named = remote.wait(remote.look()).map_err(|error| remote.complaint(&error))?;
+        let named = remote.wait(remote.look()).map_err(|error| remote.open_error(&error))?;
         Ok(Self { named, ..remote })
     }
 
@@ -68,7 +68,7 @@ impl Remote {
         }
     }
 
-    fn complaint(&self, error: &Error) -> String {
+    fn open_error(&self, error: &Error) -> String {
         let Address { service, bucket, shown, .. } = &self.address;
         let trouble = self.client.trouble(error);
         let names = match service {
@@ -200,7 +200,7 @@ fn stamp(meta: &ObjectMeta) -> Stamp {
 /// Whether every change of an object with this stamp changes the stamp.
 ///
 /// This holds if there is an entity tag, or a time that is known and past.
-pub(super) fn tells(stamp: &Stamp) -> bool {
+pub(super) fn detects_changes(stamp: &Stamp) -> bool {
     stamp.changed_ns != 0 || (stamp.modified_ns != 0 && is_settled(stamp))
 }
 
@@ -217,9 +217,9 @@ mod tests {
     fn a_stamp_detects_changes_by_a_tag_or_a_past_time() {
         let (now, long_ago) = (SystemTime::now(), SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9));
         let [one, other] = ["\"1\"", "\"2\""].map(|tag| stamp(&meta(now, Some(tag))));
-        assert!(one != other && tells(&one) && one.size == 3);
-        assert!(!tells(&stamp(&meta(now, None))), "it could change again within its second");
-        assert!(tells(&stamp(&meta(long_ago, None))) && stamp(&meta(long_ago, None)).modified_ns == 9_000_000_000);
-        assert!(!tells(&stamp(&meta(SystemTime::UNIX_EPOCH, None))), "a server without times");
+        assert!(one != other && detects_changes(&one) && one.size == 3);
+        assert!(!detects_changes(&stamp(&meta(now, None))), "it could change again within its second");
+        assert!(detects_changes(&stamp(&meta(long_ago, None))) && stamp(&meta(long_ago, None)).modified_ns == 9_000_000_000);
+        assert!(!detects_changes(&stamp(&meta(SystemTime::UNIX_EPOCH, None))), "a server without times");
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Rows {
 }
 
 /// Splits `book.xlsx#Sheet2` into file and sheet, unless a file has that name.
-pub(super) fn of(given: &str) -> (&str, Option<&str>) {
+pub(super) fn file_and_sheet(given: &str) -> (&str, Option<&str>) {
     match given.rsplit_once('#') {
         Some((file, sheet)) if !sheet.is_empty() && !Path::new(given).exists() && Path::new(file).is_file() => (file, Some(sheet)),
         _ => (given, None),

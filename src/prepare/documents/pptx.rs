@@ -48,7 +48,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         }
         let mut page = vec![shown.markdown.finish()];
         for relation in parts::relations(&mut archive, &slide.target)? {
-            page.push(beside(&mut archive, &relation)?);
+            page.push(related_text(&mut archive, &relation)?);
         }
         page.retain(|part| !part.is_empty());
         pages.push(Page::Text(page.join("\n\n")));
@@ -60,7 +60,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
 }
 
 /// The readable text of a part to which a slide refers.
-fn beside(archive: &mut Archive, relation: &Relation) -> Result<String, Failure> {
+fn related_text(archive: &mut Archive, relation: &Relation) -> Result<String, Failure> {
     if !matches!(&*relation.kind, "notesSlide" | "chart" | "diagramData" | "comments") {
         return Ok(String::new());
     }

@@ -112,7 +112,7 @@ impl Table {
     ///
     /// A run reads its input more than once, so standard input is saved in a temporary file first.
     pub fn open(given: &str, columns: &Columns) -> Result<Self, String> {
-        let (file, sheet) = sheet::of(given);
+        let (file, sheet) = sheet::file_and_sheet(given);
         let source = Source::open(file).map_err(|e| format!("table {given}: {e}"))?;
         let stamp = stamp_of(source.packed.path());
         if let Some(rows) = sheet::rows(source.packed.path(), sheet, columns.id.as_deref()).map_err(|e| format!("table {given}: {e}"))? {
@@ -210,7 +210,7 @@ impl Table {
     pub fn note(&self, given: &str) -> Option<String> {
         let [first, others @ ..] = &*self.sheets else { return None };
         let names = others.join(", ");
-        (!others.is_empty() && sheet::of(given).1.is_none()).then(|| {
+        (!others.is_empty() && sheet::file_and_sheet(given).1.is_none()).then(|| {
             format!("{given}: only sheet {first} is read. The others are {names}: --rows '{given}#{}' reads one of them", others[0])
         })
     }

@@ -232,9 +232,9 @@ fn an_unclosed_quote_never_hides_other_rows() {
     let read = rows("t.csv", b"id,body\n1,a\n2,\"b\n3,c\n4,d,e\n5,\"f\nf\"\n6,\"g\n7,h\n", &text_of("body")).unwrap();
     let bodies: Vec<Option<&str>> = read.iter().map(|(_, row)| row.as_deref().ok()).collect();
     assert_eq!(bodies, [Some("a"), None, Some("c"), None, Some("f\nf"), None, Some("h")], "{read:?}");
-    let said = |at: usize| read[at].1.clone().unwrap_err();
-    assert!(said(1).contains("lines 3 to 6 may be affected") && said(5).contains("lines 8 to 9 may be affected"), "{read:?}");
-    assert!(said(3).contains("it has 3 fields (line 5)"), "{}", said(3));
+    let error = |at: usize| read[at].1.clone().unwrap_err();
+    assert!(error(1).contains("lines 3 to 6 may be affected") && error(5).contains("lines 8 to 9 may be affected"), "{read:?}");
+    assert!(error(3).contains("it has 3 fields (line 5)"), "{}", error(3));
     let header = rows("t.csv", b"id,\"body\n1,a\n", &text_of("body")).unwrap_err();
     assert!(header.contains("the quote that opens on line 1 is never closed"), "{header}");
 }
@@ -248,10 +248,10 @@ fn faults_name_the_right_line_for_all_line_endings() {
         let text = table.replace('\n', line_end);
         for bytes in [text.clone().into_bytes(), wide(&format!("\u{feff}{text}"))] {
             let read = rows("t.csv", &bytes, &text_of("body")).unwrap();
-            let said: Vec<&str> = read.iter().filter_map(|(_, row)| row.as_ref().err().map(String::as_str)).collect();
-            assert_eq!(said.len(), 5, "{line_end:?}: {read:?}");
-            for (line, said) in ["(line 3)", "(line 6)", "opens on line 7 ", "(line 8)", "(line 10)"].iter().zip(&said) {
-                assert!(said.contains(line), "{line_end:?}: {said}");
+            let errors: Vec<&str> = read.iter().filter_map(|(_, row)| row.as_ref().err().map(String::as_str)).collect();
+            assert_eq!(errors.len(), 5, "{line_end:?}: {read:?}");
+            for (line, error) in ["(line 3)", "(line 6)", "opens on line 7 ", "(line 8)", "(line 10)"].iter().zip(&errors) {
+                assert!(error.contains(line), "{line_end:?}: {error}");
             }
         }
     }

@@ -55,7 +55,7 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
     let pdf = Pdf::new(bytes.to_vec()).map_err(unopened)?;
     let count = pdf.pages().len();
-    let cut = !ends(bytes);
+    let cut = !has_end(bytes);
     if count == 0 {
         return Err(if cut {
             cut_off()
@@ -88,7 +88,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
 }
 
 /// Whether the end of the document is present. Mailers and web servers may append a little.
-fn ends(bytes: &[u8]) -> bool {
+fn has_end(bytes: &[u8]) -> bool {
     // Storage in blocks may append zeros.
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let end = &bytes[length.saturating_sub(LAST_WORDS_WITHIN)..length];
