@@ -7,7 +7,7 @@ use crate::model::Repair;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Below what the stack holds, as in serde_json.
+/// Maximum nesting depth, well below what the stack holds, as in serde_json.
 const MAX_DEPTH: usize = 100;
 
 /// A value at the beginning of a text.

@@ -162,8 +162,8 @@ fn check_pixels((width, height): (u32, u32), max_pixels_mp: u32) -> Result<(), F
     Err(Failure::new(
         FailureCode::TooManyPixels,
         format!(
-            "{width} x {height} is {:.1} megapixels; prepare.image.max_pixels_mp allows {max_pixels_mp}; \
-             shrink the image or raise the limit",
+            "{width} x {height} is {:.1} megapixels, but prepare.image.max_pixels_mp allows {max_pixels_mp}. \
+             Shrink the image or raise the limit",
             pixels as f64 / MEGA as f64
         ),
     ))
@@ -172,7 +172,7 @@ fn check_pixels((width, height): (u32, u32), max_pixels_mp: u32) -> Result<(), F
 fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {
     Failure::new(
         FailureCode::Undecodable,
-        format!("this looks like a {} image but cannot be decoded: {cause}; re-export the file or remove it", name(format).to_uppercase()),
+        format!("this looks like a {} image but cannot be decoded: {cause}. Re-export the file or exclude it", name(format).to_uppercase()),
     )
 }
 

@@ -1,8 +1,8 @@
 //! Inputs as the run store records them. A record says which documents a run could find, and their
 //! names.
 //!
-//! A later run compares its own inputs with them. The comparison decides whether it covers all
-//! documents of the results, and how its documents are named beside existing ones.
+//! A later run compares its own inputs with them. The comparison decides whether the run
+//! covers all documents of the results, and how its documents are named beside existing ones.
 
 use super::path_names::{printable, unprintable};
 use serde::{Deserialize, Serialize};

@@ -110,7 +110,7 @@ impl Remote {
                 Ok(Listed::Odd(key)) if key.ends_with('/') => continue,
                 Ok(Listed::Odd(key)) => return Some(Ok((key, None))),
                 Err(error) => {
-                    return Some(Err(format!("the objects cannot be listed from here on: {}", self.client.trouble(&error).text())));
+                    return Some(Err(format!("cannot list further objects: {}", self.client.trouble(&error).text())));
                 }
             };
             // Keys lose their final `/`, so only a request tells a directory marker from an empty

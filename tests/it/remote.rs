@@ -140,7 +140,7 @@ fn what_is_not_there_or_not_allowed_is_said_before_anything_begins() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     bucket.put("in/one.txt", "docid:one");
     let workspace = workspace(&server, &bucket);
-    run(&workspace, "s3://nowhere/in", &[]).exits(2).says(&["input s3://nowhere/in", "Check the name of bucket"]);
+    run(&workspace, "s3://nowhere/in", &[]).exits(2).says(&["input s3://nowhere/in", "Check the name"]);
     run(&workspace, "s3://test/typo", &[]).exits(2).says(&["input s3://test/typo", "404", "Check the name"]);
     run(&workspace, "s3:///in", &[]).exits(2).says(&["names no bucket"]);
     let stranger = workspace.clone().env("AWS_SECRET_ACCESS_KEY", "another secret of somebody");

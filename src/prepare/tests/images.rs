@@ -237,7 +237,7 @@ fn a_failure_says_what_the_file_is_and_what_to_do() {
     let failure = run(b"\x89PNG\r\n\x1a\nnot a picture at all").unwrap_err();
     assert_eq!(failure.code, FailureCode::Undecodable);
     assert!(failure.message.starts_with("this looks like a PNG image but cannot be decoded: "), "{failure}");
-    assert!(failure.message.ends_with("; re-export the file or remove it"), "{failure}");
+    assert!(failure.message.ends_with(". Re-export the file or exclude it"), "{failure}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ const UPPER: &str = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁ
 
 /// Whether the document is a dynamic form (XFA). Only Adobe's programs can show it.
 ///
-/// Its only page asks the reader to wait.
+/// Its page asks the reader to wait.
 pub(super) fn is_dynamic(pdf: &Pdf) -> bool {
     let root = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()).unwrap_or_default();
     let form = root.get::<Dict<'_>>(b"AcroForm").unwrap_or_default();
