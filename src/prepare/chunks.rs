@@ -10,8 +10,9 @@ use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
 
 /// Maximum share of a chunk for a table header that is repeated.
 const HEAD_SHARE: u64 = 4;
-/// Number of tabs that makes a line the header of a wide sheet. The line is below a heading, and
-/// the sheet is too wide for Markdown. Such a sheet is too wide for Markdown.
+/// Number of tabs that makes a line the header of a sheet.
+///
+/// The line is below a heading, and the sheet is too wide for a Markdown table.
 const TABS: usize = 10;
 
 /// Splits a text into chunks of at most `limit` tokens.

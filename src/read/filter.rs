@@ -125,7 +125,7 @@ impl Filter {
         rules
     }
 
-    /// Whether this directory is, or contains, docmill's output.
+    /// Whether this is an output directory of this run or another one.
     pub fn is_output(&self, directory: &Path) -> bool {
         directory.join(STORE).is_file()
             || self.output.as_deref().is_some_and(|output| std::fs::canonicalize(directory).is_ok_and(|d| d == output))

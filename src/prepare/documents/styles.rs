@@ -57,7 +57,7 @@ impl Styles {
         Ok(Self(styles))
     }
 
-    /// A property of a style or of its bases. Such references may be cyclic.
+    /// A property of a style or of its bases. References to bases may be cyclic.
     pub fn find<T>(&self, id: &str, what: impl Fn(&Style) -> Option<T>) -> Option<T> {
         let mut id = Some(id);
         for _ in 0..16 {
