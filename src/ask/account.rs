@@ -1,4 +1,4 @@
-//! Provider, address, key and model: the thing that has limits and sends bills.
+//! The account: provider, address, key and model. It has limits and is billed.
 
 use super::address::Address;
 use super::dialect::Dialect;
@@ -16,31 +16,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Settings that do not make an account.
+/// A setting from which no account can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {message}")]
 pub struct AccountError {
     /// The setting to look at.
     pub key: &'static str,
-    /// What is wrong and what would be right.
+    /// What is wrong, and what to do.
     pub message: String,
 }
 
 /// Provider, address, key and model.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// Who answers.
+    /// The provider.
     pub provider: Provider,
     /// The wire format.
     pub dialect: Dialect,
     /// The address of the server, without a slash at the end.
     pub base_url: String,
-    /// Whether the server is asked below `/v1`, which the address does not name.
+    /// Whether requests go to `/v1` although `base_url` does not include that.
     below_v1: Arc<AtomicBool>,
     server: reqwest::Url,
-    /// The model that is asked unless a task names its own.
+    /// The model for tasks that do not name one.
     pub model: String,
-    /// What tokens cost.
+    /// Prices of tokens.
     pub prices: Prices,
     key: Option<SecretString>,
     key_variable: Option<String>,
@@ -50,12 +50,12 @@ pub struct Account {
     pub(super) media_resolution: Option<String>,
 }
 
-/// Headers and query of every request, as the settings name them.
+/// Headers and query parameters that the settings add to every request.
 #[derive(Debug, Clone, Default)]
 struct Further {
     headers: Vec<(HeaderName, SecretString)>,
     query: Vec<(String, String)>,
-    /// What must not be printed besides the key.
+    /// Secrets besides the key; never printed.
     secrets: Vec<SecretString>,
 }
 
@@ -72,7 +72,7 @@ impl Account {
         let provider = Provider::parse(&settings.provider)?;
         let model = match (settings.model.as_str(), provider.default_model()) {
             ("", Some(default)) => default.to_owned(),
-            ("", None) => return error("llm.model", format!("provider {} needs the name of a model", provider.as_str())),
+            ("", None) => return error("llm.model", format!("provider {} has no default model. Set llm.model.", provider.as_str())),
             (given, _) => given.to_owned(),
         };
         let base_url = match (settings.base_url.as_str(), provider, simulator) {
@@ -91,7 +91,7 @@ impl Account {
         let Address { base: base_url, query } =
             Address::read(&base_url, provider.dialect()).map_err(|message| AccountError { key: "llm.base_url", message })?;
         let Ok(server) = reqwest::Url::parse(&base_url) else {
-            return error("llm.base_url", "this is not an address such as https://host/v1".to_owned());
+            return error("llm.base_url", "not a valid address; expected one such as https://host/v1".to_owned());
         };
         let variable = match settings.api_key_env.as_str() {
             "" => provider.key_variable(),
@@ -107,19 +107,22 @@ impl Account {
             return error("llm.provider", message);
         }
         if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
-            return error("llm.api_key_env", "the key holds characters that no key has; was it copied whole and alone?".to_owned());
+            return error(
+                "llm.api_key_env",
+                "the key has control or non-ASCII characters. Copy the key again, without other text.".to_owned(),
+            );
         }
         if !server.username().is_empty() || server.password().is_some() {
-            let message = "secrets stand in the environment and not in settings: leave the user out, and name a header in llm.headers, \
+            let message = "settings cannot hold secrets. Remove user and password from the address, and set a header in llm.headers, \
                 such as authorization = \"env:VARIABLE\"";
             return error("llm.base_url", message.to_owned());
         }
         let ours = ["model", "messages", "input", "contents", "system", "instructions", "systemInstruction", "stream", "n"];
         if let Some(field) = settings.body.keys().find(|field| ours.contains(&field.as_str())) {
-            return error("llm.body", format!("{field} is made by docmill: what is asked and paid for hangs on it"));
+            return error("llm.body", format!("{field} is made by docmill, because prompts and costs depend on it. Remove it."));
         }
         if let Some(field) = settings.body.keys().find(|field| Tier::is_field(field)) {
-            return error("llm.body", format!("{field} decides about the price: set llm.service_tier instead"));
+            return error("llm.body", format!("{field} changes the price. Set llm.service_tier instead."));
         }
         Tier::check(provider.service_tiers(), &settings.service_tier)
             .map_err(|message| AccountError { key: "llm.service_tier", message })?;
@@ -127,7 +130,7 @@ impl Account {
             "" => None,
             given => match given.to_ascii_lowercase().parse() {
                 Ok(name) => Some(name),
-                Err(_) => return error("llm.key_header", format!("\"{given}\" is no name of a header")),
+                Err(_) => return error("llm.key_header", format!("\"{given}\" is not a valid header name")),
             },
         };
         let mut further = Further::resolve(settings, &environment)?;
@@ -149,11 +152,11 @@ impl Account {
         })
     }
 
-    /// Where calls to a model go.
+    /// The address for requests to `model`.
     pub fn endpoint(&self, model: &str, stream: bool) -> reqwest::Url {
         let version = if self.is_below_v1() { "/v1" } else { "" };
         let text = format!("{}{version}{}", self.base_url, self.dialect.path(model, stream));
-        // The address was checked, and what is added to it is made of letters that addresses may have.
+        // Parsing cannot fail: the address was checked, and the added path has only valid characters.
         let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
         if !self.further.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.further.query);
@@ -161,7 +164,9 @@ impl Account {
         url
     }
 
-    /// The tier that predictions price: the one asked for only if replies of this provider name the tier that was served.
+    /// The service tier for cost predictions.
+    ///
+    /// It is the requested tier, unless that is cheaper and the provider's replies do not name the tier served.
     pub fn planned_tier(&self, service_tier: &str) -> Tier {
         match (self.dialect, Tier::asked(service_tier)) {
             (Dialect::Gemini | Dialect::Compatible, Tier::Flex | Tier::Batch) => Tier::Standard,
@@ -169,13 +174,14 @@ impl Account {
         }
     }
 
-    /// Whether the server is asked below `/v1`, which the address does not name.
+    /// Whether requests go to `/v1` although the configured address does not include that.
     pub(super) fn is_below_v1(&self) -> bool {
         self.below_v1.load(Relaxed)
     }
 
-    /// Asks below `/v1` from now on, where nearly all servers that speak the formats of OpenAI are. Whether this is new; `None` if
-    /// the address already names a path.
+    /// Sends requests to `/v1` from now on, the usual prefix of OpenAI-compatible servers.
+    ///
+    /// Returns whether this is a change; `None` if the address already has a path or the dialect is another.
     pub(super) fn go_below_v1(&self) -> Option<bool> {
         let openai = matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible | Dialect::Responses);
         (openai && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
@@ -198,7 +204,7 @@ impl Account {
         let key = self.key().map(|key| (name, format!("{prefix}{key}")));
         let further = self.further.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
         for (name, value) in key.into_iter().chain(further) {
-            // What is no header value is refused when the account is made.
+            // `resolve` has refused settings with invalid header values.
             if let Ok(mut value) = HeaderValue::from_str(&value) {
                 value.set_sensitive(true);
                 headers.insert(name, value);
@@ -207,7 +213,7 @@ impl Account {
         headers
     }
 
-    /// Whether a run begins with a single request: where there is an account whose limits are not known.
+    /// Whether a run starts with a single request. `auto` does so if the account has limits.
     pub fn starts_slowly(&self, setting: SlowStart) -> bool {
         match setting {
             SlowStart::On => true,
@@ -216,7 +222,9 @@ impl Account {
         }
     }
 
-    /// The file in which processes on this machine share the limits of this account: directory and name.
+    /// Directory and name of the file in which processes on this machine share the account's limits.
+    ///
+    /// `None` if the account has no limits.
     pub fn limits_file(&self) -> Option<(PathBuf, String)> {
         let own = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         let directory = own("XDG_RUNTIME_DIR").unwrap_or_else(|| {
@@ -231,7 +239,9 @@ impl Account {
         self.has_limits().then(|| (directory.join("docmill"), name))
     }
 
-    /// Whether there is an account with limits and bills. A server on this machine that wants no key has only places.
+    /// Whether the account may have rate limits and costs.
+    ///
+    /// False for the simulator, and for a server on this machine that is used without a key.
     pub fn has_limits(&self) -> bool {
         self.provider != Provider::Simulated && (self.key.is_some() || !is_loopback(&self.server))
     }
@@ -241,15 +251,15 @@ impl Account {
         self.key.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// What to look at when the provider does not accept the key.
+    /// Advice for when the provider does not accept the key.
     pub(super) fn key_hint(&self) -> String {
         match &self.key_variable {
-            Some(variable) => format!("Is the key in the environment variable {variable} right?"),
-            None => "No key was sent: if the server wants one, name its environment variable in llm.api_key_env.".to_owned(),
+            Some(variable) => format!("Check the key in the environment variable {variable}."),
+            None => "No key was sent. If the server needs one, name its environment variable in llm.api_key_env.".to_owned(),
         }
     }
 
-    /// The same for all texts in an answer: in its JSON a secret may have been written in another notation.
+    /// Removes secrets from all texts in an answer, where JSON may have escaped them.
     pub(super) fn scrub_value(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
@@ -263,7 +273,9 @@ impl Account {
         }
     }
 
-    /// `text` without the key and other secrets. What is shorter than any secret is none, and stands in many texts.
+    /// Removes the key and other secrets from `text`.
+    ///
+    /// Strings shorter than 12 bytes are not treated as secrets, because they occur in ordinary text.
     pub(super) fn scrub<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
         const SHORTEST: usize = 12;
         let secrets = self.key.iter().chain(&self.further.secrets).map(ExposeSecret::expose_secret);
@@ -273,7 +285,7 @@ impl Account {
     }
 }
 
-/// Headers that belong to the connection, and not to those who use it.
+/// Headers that docmill or the HTTP client sets.
 const NOT_FOR_SETTINGS: [&str; 6] = ["content-length", "content-type", "host", "transfer-encoding", "connection", "expect"];
 /// Headers whose values are secrets.
 const SECRET: [&str; 7] = ["authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie", "x-auth-token"];
@@ -284,17 +296,19 @@ impl Further {
         for (name, value) in &settings.headers {
             let error = |message| AccountError { key: "llm.headers", message };
             let Ok(header) = name.to_ascii_lowercase().parse::<HeaderName>() else {
-                return Err(error(format!("\"{name}\" is no name of a header")));
+                return Err(error(format!("\"{name}\" is not a valid header name")));
             };
             if NOT_FOR_SETTINGS.contains(&header.as_str()) {
                 return Err(error(format!("{name}: this header is made by docmill")));
             }
             if SECRET.contains(&header.as_str()) && !value.as_str().is_some_and(|value| value.starts_with("env:")) {
-                return Err(error(format!("{name}: secrets stand in the environment and not in settings: write \"env:VARIABLE\"")));
+                return Err(error(format!(
+                    "{name}: settings cannot hold secrets. Set an environment variable and write \"env:VARIABLE\"."
+                )));
             }
             let value = further.value(name, value, &environment).map_err(error)?;
             if HeaderValue::from_str(&value).is_err() {
-                return Err(error(format!("{name}: a header cannot have this value")));
+                return Err(error(format!("{name}: the value is not valid in a header")));
             }
             further.headers.push((header, value.into()));
         }
@@ -305,12 +319,12 @@ impl Further {
         Ok(further)
     }
 
-    /// A value as it stands in the settings, or a secret that they name: `env:VARIABLE`.
+    /// Resolves a value of the settings: literal, or `env:VARIABLE` for a secret.
     fn value(&mut self, name: &str, value: &toml::Value, environment: impl Fn(&str) -> Option<String>) -> Result<String, String> {
         let text = match value {
             toml::Value::String(text) => text.clone(),
             toml::Value::Integer(_) | toml::Value::Boolean(_) | toml::Value::Float(_) => value.to_string(),
-            _ => return Err(format!("{name}: must be a text")),
+            _ => return Err(format!("{name}: expected text, a number, true or false")),
         };
         let Some(variable) = text.strip_prefix("env:") else { return Ok(text) };
         let secret = environment(variable).map(|secret| secret.trim().to_owned()).filter(|secret| !secret.is_empty());

@@ -1,12 +1,12 @@
-//! The address of a server, as people copy it.
+//! Reads the address of a server, as people copy it.
 //!
-//! It comes with blanks around it, with the endpoint at its end, with a query. What is meant is clear; what is not is refused
-//! before anything is sent.
+//! A copied address may have blanks around it, an endpoint at its end, or a query. `Address::read` strips those
+//! and refuses any other address before anything is sent.
 
 use super::dialect::Dialect;
 use reqwest::Url;
 
-/// An address and the parameters that stood in it.
+/// The address of a server, and the query parameters it contained.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
     /// Without a slash at its end.
@@ -14,7 +14,7 @@ pub(super) struct Address {
     pub query: Vec<(String, String)>,
 }
 
-/// Endpoints at the end of an address, and whose they are.
+/// Endpoints that may end an address: the dialects that strip them, and a description for errors.
 const ENDPOINTS: [(&str, &[Dialect], &str); 7] = [
     ("/chat/completions", &[Dialect::OpenAi, Dialect::Compatible], "Chat Completions (llm.provider = \"openai-compatible\")"),
     ("/responses", &[Dialect::Responses], "Responses (llm.provider = \"openai-responses\")"),
@@ -25,36 +25,36 @@ const ENDPOINTS: [(&str, &[Dialect], &str); 7] = [
     ("/v1/completions", &[], "completions without a chat"),
 ];
 
-/// Parameters that hold secrets.
+/// Query parameters that hold secrets.
 const SECRET: [&str; 10] = ["key", "api_key", "api-key", "apikey", "token", "access_token", "sig", "signature", "code", "subscription-key"];
 
 impl Address {
-    /// Reads the address that settings give for a dialect. The error says what is wrong, without what may be a secret.
+    /// Reads the address in the settings. Error messages never repeat the address, which may hold a secret.
     pub fn read(given: &str, dialect: Dialect) -> Result<Self, String> {
         let around = |c: char| c.is_whitespace() || c.is_control() || "\u{feff}\u{200b}\u{2060}'\"<>".contains(c);
         let text = given.trim_matches(around);
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        // What it is instead may hold a secret.
+        // The error does not quote the text: it may be a secret.
         let Some(mut url) = url.filter(|_| !text.contains(char::is_whitespace)) else {
-            return Err("this is not an address such as https://host/v1".to_owned());
+            return Err("not a valid address; expected one such as https://host/v1".to_owned());
         };
         if url.fragment().is_some() {
-            return Err("an address of a server has no part after \"#\": leave it out".to_owned());
+            return Err("the address has a fragment (\"#...\"). Remove it.".to_owned());
         }
         let query: Vec<(String, String)> = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         if let Some((name, _)) = query.iter().find(|(name, _)| SECRET.contains(&name.to_ascii_lowercase().as_str())) {
-            return Err(format!("its parameter {name} looks like a secret: leave it out, and set llm.query.{name} = \"env:VARIABLE\""));
+            return Err(format!("the parameter {name} looks like a secret. Remove it, and set llm.query.{name} = \"env:VARIABLE\""));
         }
         url.set_query(None);
         let base = url.as_str().trim_end_matches('/').to_owned();
         let at_end = ENDPOINTS.iter().find(|(endpoint, ..)| base.ends_with(endpoint));
         let base = match at_end {
             Some((endpoint, whose, _)) if whose.contains(&dialect) => base.trim_end_matches(endpoint).to_owned(),
-            Some((endpoint, _, whose)) => return Err(format!("{endpoint} at its end is the endpoint of {whose}")),
+            Some((endpoint, _, whose)) => return Err(format!("the address ends with {endpoint}, the endpoint of {whose}")),
             None => base,
         };
         let base = match dialect {
-            // The version is part of the path there.
+            // For Anthropic the path of each endpoint includes the version.
             Dialect::Anthropic => base.trim_end_matches("/v1").to_owned(),
             Dialect::Gemini => base.split_once("/models/").map_or(base.as_str(), |(base, _)| base).to_owned(),
             Dialect::OpenAi | Dialect::Compatible | Dialect::Responses => base,
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_understood_as_people_copy_it() {
+    fn a_copied_address_is_stripped_of_blanks_and_endpoints() {
         for (given, dialect, base) in [
             (" http://h:1/v1 ", Dialect::Compatible, "http://h:1/v1"),
             ("\u{feff}\"http://h:1/v1/\"\n", Dialect::Compatible, "http://h:1/v1"),
@@ -91,12 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_meant_is_refused_without_its_secrets() {
-        for (given, dialect, said) in [
-            ("", Dialect::Compatible, "not an address"),
-            ("localhost:8000", Dialect::Compatible, "not an address"),
-            ("http://h/v1 http://g/v1", Dialect::Compatible, "not an address"),
-            ("ftp://h/v1", Dialect::Compatible, "not an address"),
+    fn an_invalid_address_is_refused_without_quoting_secrets() {
+        for (given, dialect, expected) in [
+            ("", Dialect::Compatible, "not a valid address"),
+            ("localhost:8000", Dialect::Compatible, "not a valid address"),
+            ("http://h/v1 http://g/v1", Dialect::Compatible, "not a valid address"),
+            ("ftp://h/v1", Dialect::Compatible, "not a valid address"),
             ("https://h/v1#top", Dialect::Compatible, "#"),
             ("https://h/v1?api-key=s3cret", Dialect::Compatible, "llm.query.api-key"),
             ("https://h/v1?sig=s3cret", Dialect::Compatible, "llm.query.sig"),
@@ -105,7 +105,7 @@ mod tests {
             ("http://localhost:11434/api/chat", Dialect::Compatible, "/v1"),
         ] {
             let error = Address::read(given, dialect).unwrap_err();
-            assert!(error.contains(said) && !error.contains("s3cret"), "{given}: {error}");
+            assert!(error.contains(expected) && !error.contains("s3cret"), "{given}: {error}");
         }
     }
 }

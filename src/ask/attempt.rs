@@ -1,11 +1,11 @@
-//! One request of a call, from its turn to its end.
+//! One request of a call, from admission to its end.
 
 use super::billing::Billed;
 use super::dialect::{Dialect, Extra, LimitKind};
 use super::fault::{Class, Fault, Pressure};
 use super::forms::SentAs;
 use super::governor::{Ending, Need, Refusal, Ticket};
-use super::hedge::{InFlight, Left, straggles};
+use super::hedge::{InFlight, Left, wait_for_straggler};
 use super::outcome::CallOutcome;
 use super::retry::{Ledger, LlmClient, Observer, Question};
 use super::retry_state::RetryState;
@@ -17,17 +17,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// One request, as it was sent.
+/// A request that was sent, and its result.
 pub(super) struct Sent {
     pub result: Result<Reply, Fault>,
     pub attempt: Attempt,
-    /// What it came to.
+    /// Usage, cost and time of this request.
     pub spent: Spent,
-    /// The form that it had.
+    /// The form in which it was sent.
     pub form: SentAs,
 }
 
-/// Passes on what is seen of an answer while it comes.
+/// Reports a streamed answer to the call's observers.
 struct Watch<'w> {
     begun: Option<&'w CancellationToken>,
     observer: &'w dyn Observer,
@@ -47,7 +47,7 @@ impl StreamObserver for Watch<'_> {
 }
 
 impl LlmClient {
-    /// One request, or two at the end of a run, of which the first reply counts.
+    /// Sends one request, or two at the end of a run. The first reply counts.
     pub(super) async fn attempt_hedged(
         &self,
         question: Question<'_>,
@@ -55,16 +55,16 @@ impl LlmClient {
         retry_state: &RetryState,
         spent: &mut Spent,
     ) -> Result<Sent, CallOutcome> {
-        let under_way = InFlight::default();
+        let in_flight = InFlight::default();
         let before = *spent;
-        let (sent, failed) = self.race(question, ledger, retry_state, &before, &under_way).await?;
+        let (sent, failed) = self.race(question, ledger, retry_state, &before, &in_flight).await?;
         *spent = spent.and(sent.spent);
         if let Some(Sent { result, attempt, spent: other, .. }) = failed {
             let failure = result.err().map_or(FailureCode::LostReply, |fault| fault.code);
             ledger.ended(Attempt { failure: Some(failure), ..attempt }).await?;
             *spent = spent.and(other);
         }
-        for Left { id, number, queued, sent: left } in under_way.give_up() {
+        for Left { id, number, queued, sent: left } in in_flight.take_all() {
             let moments = Moments { sent: left, first_byte: None, ended: Timestamp::now() };
             let (failure, cost) = (Some(FailureCode::LostReply), Some(Money::ZERO));
             let usage = Usage::default();
@@ -76,36 +76,38 @@ impl LlmClient {
         Ok(sent)
     }
 
-    /// The request that counts, and another one if it has failed. What is left of the other one is `under_way`.
+    /// Returns the request that counts, and the other one if it has ended too.
+    ///
+    /// A request that is still in flight stays in `in_flight`.
     async fn race(
         &self,
         question: Question<'_>,
         ledger: &impl Ledger,
         retry_state: &RetryState,
         spent: &Spent,
-        under_way: &InFlight,
+        in_flight: &InFlight,
     ) -> Result<(Sent, Option<Sent>), CallOutcome> {
-        let mut first = pin!(self.attempt(question, ledger, retry_state, spent, under_way));
+        let mut first = pin!(self.attempt(question, ledger, retry_state, spent, in_flight));
         let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
         tokio::select! {
             biased;
             sent = &mut first => return Ok((sent?, None)),
-            () = straggles(&self.governor, under_way), if may_hedge => {}
+            () = wait_for_straggler(&self.governor, in_flight), if may_hedge => {}
         }
-        // Rare, so its room is not kept for each call.
-        let mut second = Box::pin(self.attempt(Question { cancelled: None, ..question }, ledger, retry_state, spent, under_way));
+        // Hedging is rare: boxing keeps the future of each call small.
+        let mut second = Box::pin(self.attempt(Question { cancelled: None, ..question }, ledger, retry_state, spent, in_flight));
         let (sent, mut other) = tokio::select! {
             biased;
             sent = &mut first => (sent?, second.as_mut()),
             sent = &mut second => match sent {
                 Ok(sent) => (sent, first),
-                // The run is stopping, or there is no money for two: the first one goes on.
+                // The run is stopping, or the budget has no room for a second request. The first goes on.
                 Err(_) => return Ok((first.await?, None)),
             },
         };
-        let ended = match under_way.recorded(other.as_mut()).await {
-            // The other one may still bring what this one has not.
-            None if sent.result.is_err() && under_way.count() > 0 => Some(other.await),
+        let ended = match in_flight.recorded(other.as_mut()).await {
+            // This one failed; the other one may still bring an answer.
+            None if sent.result.is_err() && in_flight.count() > 0 => Some(other.await),
             ended => ended,
         };
         Ok(match ended {
@@ -115,14 +117,16 @@ impl LlmClient {
         })
     }
 
-    /// One request. The permit is given back as soon as the reply is there. `spent` is what went before it.
+    /// Sends one request. `spent` sums the call's earlier attempts.
+    ///
+    /// Gives the permit back as soon as the reply is complete.
     async fn attempt(
         &self,
         question: Question<'_>,
         ledger: &impl Ledger,
         retry_state: &RetryState,
         spent: &Spent,
-        under_way: &InFlight,
+        in_flight: &InFlight,
     ) -> Result<Sent, CallOutcome> {
         let call = question.call;
         let room = if retry_state.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
@@ -130,7 +134,7 @@ impl LlmClient {
         let other = self.fallback.as_ref().map(|model| self.account.asked_of(model, call));
         let calls = [Some(call), other.as_ref()].into_iter().flatten();
         let prices = calls.map(|call| self.billing.at_most(&self.account.prices, &call.model, call.most_input_tokens(), output));
-        // Whichever of them is asked in the end; unknown if one is.
+        // Covers both models, because the choice may still change. Unknown if either price is unknown.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let asked = || other.as_ref().filter(|_| retry_state.fallback || self.is_away()).unwrap_or(call);
         let ticket = Ticket { document: question.document, need: self.need(asked(), output), at_most };
@@ -140,14 +144,14 @@ impl LlmClient {
             () = question.cancelled() => return Err(CallOutcome::Cancelled),
             permit = self.governor.admit(&ticket) => permit?,
         };
-        // Another call may have found out meanwhile that the model is gone.
+        // While this call waited, another one may have found that the model is gone.
         let call = asked();
-        // Under the permit, so that the ledger names exactly the calls that were in flight.
-        let twin = under_way.count();
+        // The request is recorded under the permit, so that the ledger names exactly the requests in flight.
+        let twin = in_flight.count();
         let number = spent.attempts + 1 + twin;
-        let id = under_way.record(number, queued, ledger.sending(number, at_most, queued)).await?;
+        let id = in_flight.record(number, queued, ledger.sending(number, at_most, queued)).await?;
         if twin > 0 {
-            self.observer.note(&format!("{} takes long and is asked for once more (llm.hedge)", question.call.label()));
+            self.observer.note(&format!("{}: the answer is slow; a second request is sent (llm.hedge)", question.call.label()));
         }
         let stream = self.stream || question.begun.is_some();
         let shape = self.forms.shape(call);
@@ -166,18 +170,18 @@ impl LlmClient {
 
         let lost = matches!(&result, Err(fault) if fault.class == Class::Ambiguous);
         let Billed { usage, cost, cache_saved_pico } = self.billing.bill(&self.account.prices, call, output, &result);
-        // A stream that broke off has not told everything that is billed.
+        // A stream that broke off has not reported all of its usage.
         let partial = lost || (stream && result.is_err() && usage.input() > 0);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
-            // A reply that was lost may have been billed like any other.
+            // The provider may have billed a lost reply.
             cost: cost.filter(|_| !partial),
             rate_limits: &rate_limits,
             refused: result.as_ref().err().and_then(|fault| self.refused(fault, number)),
         });
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, cache_saved_pico, seconds };
         self.observer.ended(&this);
-        under_way.ended(id);
+        in_flight.ended(id);
         let attempt = Attempt { id, number, queued, failure: None, status, usage, cost, moments };
         Ok(Sent { result, attempt, spent: this, form: sent_as })
     }
@@ -186,14 +190,14 @@ impl LlmClient {
         Need {
             input: call.tokens as f64,
             images: call.image_tokens().min(call.tokens) as f64,
-            // Until answers have shown how long they are.
+            // A first guess, until answers show their usual length.
             output: f64::from(call.max_output_tokens) / 2.0,
             max_output: max_output as f64,
             dialect: self.account.dialect,
         }
     }
 
-    /// What a refusal means for everybody, and for how long.
+    /// The refusal to report to the governor, if other requests must wait too.
     fn refused(&self, fault: &Fault, attempt: u32) -> Option<Refusal> {
         (fault.pressure != Pressure::None).then(|| Refusal {
             pressure: fault.pressure,
@@ -204,7 +208,7 @@ impl LlmClient {
     }
 }
 
-/// The limit that a refusal names.
+/// Finds the limit that the message of a refusal names.
 fn named_meter(message: &str, dialect: Dialect) -> Option<LimitKind> {
     let message = message.to_ascii_lowercase();
     let names = |word| message.contains(word);

@@ -1,7 +1,7 @@
-//! What an attempt is billed, judged from its reply.
+//! Computes the bill of an attempt from its reply.
 //!
-//! Counts that cannot be true make the cost unknown, and what was reserved for the attempt stays reserved: the cap on money
-//! must hold whatever a server says.
+//! If the reported token counts are implausible, the cost is unknown and the whole reservation counts as spent.
+//! So the cap on money holds whatever a server reports.
 
 use super::fault::{Class, Fault};
 use super::pricing::Prices;
@@ -17,45 +17,45 @@ pub(super) struct Billing {
     learned: Mutex<Learned>,
 }
 
-/// What replies have shown about later bills.
+/// What replies have taught about later bills.
 #[derive(Debug, Clone, Copy, Default)]
 struct Learned {
-    /// Output tokens that were billed beyond the limit of a request: some providers do not count thinking against it.
+    /// Most output tokens billed beyond the limit of a request. Some providers do not count thinking against it.
     excess: u64,
-    /// The dearest tier that a reply has named: an account may have another default than the usual tier.
+    /// The most expensive tier that a reply has named. An account's default may differ from the standard tier.
     dearest: Option<Tier>,
 }
 
-/// What one attempt is billed.
+/// The bill of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Billed {
     /// Tokens; all zero if they are unknown.
     pub usage: Usage,
     /// The cost; `None` if it is unknown.
     pub cost: Option<Money>,
-    /// What the prompt cache has saved, in trillionths of a dollar; 0 if that is unknown.
+    /// Net saving by the prompt cache, in trillionths of a dollar; 0 if unknown.
     pub cache_saved_pico: i64,
 }
 
-/// What gateways and tools may add to a prompt, in tokens.
+/// Most tokens that gateways and tools may plausibly add to a prompt.
 const ADDED_INPUT: u64 = 20_000;
-/// No model writes more than this beyond its limit.
+/// Most output tokens that a model may plausibly write beyond its limit.
 const ADDED_OUTPUT: u64 = 1_000_000;
 
 impl Billing {
-    /// For requests that ask for the tier `asked`.
+    /// `asked` is the tier that requests ask for.
     pub fn new(asked: Tier) -> Self {
         Self { asked, learned: Mutex::default() }
     }
 
-    /// The most that a request with at most so many tokens can cost; `None` if a price is unknown.
+    /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is unknown.
     pub fn at_most(&self, prices: &Prices, model: &str, input: u64, output: u64) -> Option<Money> {
         let Learned { excess, dearest } = *self.learned();
         let most = |tier| prices.at_most(model, tier, input, output + excess);
         most(self.asked).max(dearest.and_then(most))
     }
 
-    /// The bill for `call`, whose output was limited to `limit` tokens.
+    /// Computes the bill for an attempt of `call` whose output limit was `limit` tokens.
     pub fn bill(&self, prices: &Prices, call: &Call, limit: u64, result: &Result<Reply, Fault>) -> Billed {
         let (usage, named, text) = match result {
             Ok(reply) => (reply.usage, reply.tier.as_deref(), reply.text.as_str()),
@@ -75,7 +75,7 @@ impl Billing {
                 }
             }
         }
-        // A complete reply without counts may have used all that it could, and so may a text without output tokens.
+        // The cost of a complete reply is unknown if it reports no input, or text without output tokens.
         let complete = matches!(result, Ok(_) | Err(Fault { class: Class::BadReply, .. }));
         let counted = usage.input() > 0 && (usage.output > 0 || text.is_empty());
         let costs = tiers.iter().map(|tier| (prices.cost(&call.model, *tier, usage), *tier));
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "it stands for what an attempt brings")]
+    #[expect(clippy::unnecessary_wraps, reason = "it has the type of an attempt's result")]
     fn reply(uncached_input: u64, output: u64, tier: Option<&str>) -> Result<Reply, Fault> {
         let usage = Usage { uncached_input, output, ..Usage::default() };
         let tier = tier.map(ToOwned::to_owned);
@@ -129,14 +129,16 @@ mod tests {
         })
     }
 
-    /// What a reply costs when `asked` was asked for, in millionths of a dollar. Input costs $2, output $10 for a million tokens.
+    /// The cost of a reply if `asked` was requested, in millionths of a dollar.
+    ///
+    /// Input costs $2, output $10 for a million tokens.
     fn cost(asked: Tier, reply: &Result<Reply, Fault>) -> Option<u64> {
         let billed = Billing::new(asked).bill(&Prices::embedded(), &call(), 100, reply);
         billed.cost.map(|cost| cost.pico() / 1_000_000)
     }
 
     #[test]
-    fn a_tier_is_billed_as_the_dearer_one_until_the_reply_names_it() {
+    fn the_more_expensive_tier_is_billed_unless_the_reply_names_one() {
         assert_eq!(cost(Tier::Standard, &reply(1000, 100, None)), Some(3000));
         assert_eq!(cost(Tier::Flex, &reply(1000, 100, None)), Some(3000));
         assert_eq!(cost(Tier::Flex, &reply(1000, 100, Some("flex"))), Some(1500));
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_without_believable_counts_has_no_known_cost() {
+    fn implausible_token_counts_make_the_cost_unknown() {
         assert_eq!(cost(Tier::Standard, &reply(0, 100, None)), None);
         assert_eq!(cost(Tier::Standard, &reply(1000, 0, None)), None, "text without output");
         assert_eq!(cost(Tier::Standard, &reply(5_000_000, 100, None)), None, "more than was sent");
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn reservations_grow_with_what_replies_have_shown() {
+    fn reservations_grow_with_the_bills_of_earlier_replies() {
         let (billing, prices) = (Billing::new(Tier::Standard), Prices::embedded());
         let most = || billing.at_most(&prices, "gpt-6.1-sol", 0, 100).unwrap().pico() / 1_000_000;
         assert_eq!(most(), 1000);

@@ -1,39 +1,39 @@
-//! The money that may be spent: reserved before a request leaves, settled when it has ended.
+//! The cap on money: reserves cost before a request is sent, settles it afterwards.
 //!
-//! Promises: what is spent and what is reserved never exceed the cap together, so what the provider bills does not
-//! either, whatever becomes of the requests.
+//! Promise: spent and reserved money together never exceed the cap. So the provider's bill does not exceed it
+//! either, however the requests end.
 
 use crate::model::Money;
 
-/// A cap on money, and what is used of it.
+/// A cap on money, with the amounts spent and reserved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Budget {
     cap: Option<Money>,
-    /// What earlier runs have spent; `None` as long as nobody has wanted to know.
+    /// Money spent by earlier runs; `None` until it has been looked up.
     before: Option<Money>,
     spent: Money,
     reserved: Money,
 }
 
-/// There is no money for a request.
+/// The budget has no room for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the budget of {cap} (budget.max_usd) has no room for another request: {spent} are spent and the next one may cost up to {needed}")]
+#[error("the budget of {cap} (budget.max_usd) has no room for another request: {spent} spent, and the next may cost up to {needed}")]
 pub struct BudgetReached {
     /// The cap.
     pub cap: Money,
-    /// What was spent, earlier runs included.
+    /// Money spent, earlier runs included.
     pub spent: Money,
-    /// What the request may cost.
+    /// Maximum cost of the request.
     pub needed: Money,
 }
 
 impl Budget {
-    /// A cap, of which earlier runs have used `before`, if that is known. `None` is no cap.
+    /// Creates a budget. Without `cap` it is unlimited. `before` is what earlier runs spent, if known.
     pub fn new(cap: Option<Money>, before: Option<Money>) -> Self {
         Self { cap, before, spent: Money::ZERO, reserved: Money::ZERO }
     }
 
-    /// Another cap. What is spent and reserved stays so, also above it.
+    /// Sets another cap. Amounts spent and reserved stay, even if they exceed it.
     pub(super) fn set_cap(&mut self, cap: Option<Money>, before: Option<Money>) {
         (self.cap, self.before) = (cap, self.before.or(before));
     }
@@ -42,7 +42,7 @@ impl Budget {
         self.before.is_some()
     }
 
-    /// The cap, and what is spent of it.
+    /// The cap and the money spent; `None` without a cap.
     pub(super) fn used(&self) -> Option<(Money, Money)> {
         self.cap.map(|cap| (cap, self.total()))
     }
@@ -51,12 +51,14 @@ impl Budget {
         self.before.unwrap_or_default() + self.spent
     }
 
-    /// Without a known price there is no bound. A cap is not taken then, see `cli::assemble`.
+    /// The amount to reserve. If the price is unknown and there is a cap, no amount is enough.
+    ///
+    /// A run with a cap needs known prices, see `cli::assemble`.
     fn bound(&self, at_most: Option<Money>) -> Money {
         at_most.unwrap_or(if self.cap.is_some() { Money::MAX } else { Money::ZERO })
     }
 
-    /// Reserves what a request may cost. `Ok(false)`: not now, but perhaps when others have been settled.
+    /// Reserves the maximum cost of a request. `Ok(false)`: try again when another request is settled.
     pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<bool, BudgetReached> {
         let needed = self.bound(at_most);
         if let Some(cap) = self.cap.filter(|cap| self.total() + self.reserved + needed > *cap) {
@@ -66,7 +68,7 @@ impl Budget {
         Ok(true)
     }
 
-    /// A request ended and cost so much; `None`: it may have cost all that was reserved.
+    /// Replaces a reservation by the request's cost; if that is unknown, the whole reservation counts.
     pub(super) fn settle(&mut self, at_most: Option<Money>, cost: Option<Money>) {
         let reserved = self.bound(at_most);
         self.reserved = self.reserved - reserved;

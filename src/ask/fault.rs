@@ -1,4 +1,4 @@
-//! What can go wrong with an attempt, sorted by what to do about it.
+//! Failures of an attempt, classified by what to do about them.
 
 use super::dialect::Complaint;
 use crate::model::{FailureCode, Usage};
@@ -7,21 +7,22 @@ use std::time::Duration;
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Class {
-    /// The request never reached the provider: free to repeat.
+    /// The request never reached the provider. Retry.
     NotSent,
-    /// The provider took no work: repeat after its wait, or after ours.
+    /// The provider refused and did no work. Retry after the wait it names, or after our own.
     Refused {
         /// The wait that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// The request left and no reply came, or none that can be read: it may have been billed. Repeated rarely.
+    /// The request was sent, but no readable reply came. It may be billed. Retry `max_ambiguous` times.
     Ambiguous,
-    /// A reply came and is no answer; asking again may give one. It is billed.
+    /// A billed reply without a usable answer. A retry may bring one.
     BadReply,
-    /// Asking again gives the same: this call has failed.
+    /// A retry would fail the same way. The call has failed.
     Permanent,
-    /// The provider lets this request not in, and gives no reason that tells a bad key from a document that it does not like:
-    /// permanent if the model has answered before in this run, and fatal for the run otherwise.
+    /// The provider denied access without saying whether the key or the document is the reason.
+    ///
+    /// Permanent if the model has answered before in this run; otherwise fatal for the run.
     Denied,
     /// No call of this run can succeed.
     RunFatal(StopKind),
@@ -30,28 +31,28 @@ pub enum Class {
 /// Why a run cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopKind {
-    /// The provider will not have us: key, model, credit.
+    /// The provider rejects the account: key, model, credit.
     Refused,
-    /// It may work later: nobody answers, or a very long wait is asked for.
+    /// A later run may work: no connection, no budget left, or a very long wait.
     Parked,
-    /// A signal has asked for it.
+    /// A signal stopped the run.
     Signalled,
-    /// All that was asked for is done.
+    /// The requested sample is done.
     Sampled,
 }
 
-/// What a provider that refuses suffers from.
+/// Why a provider refuses requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pressure {
-    /// Nothing that concerns others.
+    /// The reason does not concern other requests.
     None,
-    /// A rate limit.
+    /// A rate limit was exceeded.
     Rate,
-    /// Usage that grew too fast.
+    /// Usage grew too fast.
     Ramp,
-    /// More work than it can do.
+    /// The provider is overloaded.
     Overload,
-    /// No room on a cheap tier.
+    /// A cheap tier has no capacity.
     Capacity,
 }
 
@@ -60,19 +61,19 @@ pub enum Pressure {
 pub struct Fault {
     /// What to do.
     pub class: Class,
-    /// What it becomes in a row if nothing helps.
+    /// The failure code for the document's row, if the call fails.
     pub code: FailureCode,
-    /// What happened, in the provider's words where there are any.
+    /// What happened, in the provider's words if it sent any.
     pub message: String,
-    /// Tokens that this attempt is billed for, where the reply says so.
+    /// Billed tokens, if the reply reports them.
     pub usage: Usage,
-    /// The provider's name for the request.
+    /// The provider's id of the request.
     pub request_id: Option<String>,
     /// The HTTP status, if there was a reply.
     pub status: Option<u16>,
-    /// What the provider suffers from, if that is why it refused.
+    /// Why the provider refused, if that concerns other requests.
     pub pressure: Pressure,
-    /// What it says about the form of the request.
+    /// The provider's complaint about the form of the request.
     pub complaint: Option<Box<Complaint>>,
 }
 
@@ -91,7 +92,9 @@ impl Fault {
         }
     }
 
-    /// The same fault inside a reply that is billed. A failure that was paid for is a bad reply: it is not repeated like a free one.
+    /// Adds the usage of a billed reply.
+    ///
+    /// A refusal that was billed becomes a bad reply, so it is retried less often than a free one.
     #[must_use]
     pub fn billed(self, usage: Usage) -> Self {
         let paid = usage.output > 0 || usage.input() > 0;
@@ -111,16 +114,17 @@ impl Fault {
     }
 }
 
-/// The reason for which the whole run stops. Documents without a row stay pending.
+/// Why the whole run stops. Documents without a row stay pending.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct RunStop {
-    /// What kind of stop.
+    /// The kind of stop.
     pub kind: StopKind,
     /// Why, and what to do next.
     pub message: String,
 }
-/// Whether a status is one by which servers, and firewalls before them, let nobody in.
+
+/// Whether servers, and firewalls before them, use this HTTP status to deny access.
 pub fn is_turned_away(status: u16) -> bool {
     matches!(status, 401 | 403 | 406 | 451)
 }

@@ -1,4 +1,4 @@
-//! What a run has learned about the form of requests, for each model.
+//! The form of requests that each model accepts, learned during a run.
 
 use super::dialect::{Complaint, Dialect, Feature, SchemaStyle, Shape};
 use crate::model::Call;
@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The forms of all models of a run.
 ///
-/// A feature is given up once and for all, when the server complains about it before any request that made use of it was
-/// answered. So documents cannot change the form of others, and requests in flight cannot make it change to and fro.
+/// Drops a feature when the server complains about it before it has answered any request with that feature.
+/// A feature is dropped at most once. So one document cannot change the form for others, and requests in
+/// flight cannot make the form change back and forth.
 #[derive(Debug)]
 pub(super) struct Forms {
     dialect: Dialect,
@@ -21,7 +22,7 @@ pub(super) struct Forms {
 struct Learned {
     usual: Shape,
     shape: Shape,
-    /// How the schemas of tasks are said: one schema may be too much for a server and another not.
+    /// How each task's schema is sent. A server may reject one schema and accept another.
     schemas: HashMap<Arc<str>, SchemaStyle>,
     worked: HashSet<Feature>,
     refused: HashSet<Feature>,
@@ -33,18 +34,18 @@ struct Learned {
 pub(super) struct SentAs {
     pub model: String,
     pub features: Vec<Feature>,
-    /// Whether it went below `/v1` although the address does not name that.
+    /// Whether it went to `/v1` although the configured address does not include that.
     pub below_v1: bool,
 }
 
-/// What a complaint changes.
+/// What a complaint changes about the form of requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Correction {
-    /// Nothing: the request would be the same again.
+    /// Nothing: a repeated request would have the same form.
     None,
-    /// The form has been changed since the request was sent.
+    /// Nothing more: another complaint has changed the form since the request was sent.
     Since,
-    /// The form is changed so from now on.
+    /// The form changes from now on, as the text describes.
     Now(String),
 }
 
@@ -84,8 +85,10 @@ impl Forms {
         })
     }
 
-    /// A request was answered: its form works. Says which features are taken up again: the server had refused them for one
-    /// document, and takes them all the same.
+    /// Records that a request was answered, so its form works.
+    ///
+    /// Restores the features of this request that a complaint about another one had removed, and returns a
+    /// note about that.
     pub fn worked(&self, sent: &SentAs) -> Option<String> {
         self.learned(&sent.model, |learned| {
             learned.answered = true;
@@ -103,11 +106,11 @@ impl Forms {
                     learned.worked.insert(feature.clone());
                 }
             }
-            again.then(|| format!("{} takes requests in their former form all the same", sent.model))
+            again.then(|| format!("{} accepts the earlier form of requests after all; it is used again", sent.model))
         })
     }
 
-    /// Changes the form if that is what was refused.
+    /// Changes the form if the complaint is about it.
     pub fn correct(&self, sent: &SentAs, complaint: &Complaint) -> Correction {
         self.learned(&sent.model, |learned| {
             for feature in sent.features.iter().filter(|feature| feature.is_meant(complaint)) {
@@ -118,13 +121,13 @@ impl Forms {
                     return Correction::Since;
                 }
                 let mut shape = learned.shape.clone();
-                if let Some(said) = shape.give_up(feature, complaint, |other| learned.refused.contains(other)) {
+                if let Some(change) = shape.give_up(feature, complaint, |other| learned.refused.contains(other)) {
                     if let Feature::Schema(_, task) = feature {
                         learned.schemas.insert(Arc::clone(task), shape.schema);
                     }
                     learned.shape = shape;
                     learned.refused.insert(feature.clone());
-                    return Correction::Now(said);
+                    return Correction::Now(change);
                 }
             }
             Correction::None
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn models_have_forms_of_their_own_and_tasks_have_schemas_of_their_own() {
+    fn each_model_has_its_form_and_each_task_its_schema_style() {
         let (forms, a, b) = (forms(), call("a", "t"), call("b", "t"));
         assert!(matches!(complain(&forms, &sent(&forms, &a), LIMIT), Correction::Now(_)));
         assert_eq!([forms.shape(&a).limit, forms.shape(&b).limit], [LimitName::MaxCompletionTokens, LimitName::MaxTokens]);
@@ -196,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn requests_in_flight_change_a_form_once_and_those_that_are_answered_keep_it() {
+    fn requests_in_flight_change_a_form_once_and_an_answer_restores_it() {
         let (forms, call) = (forms(), call("m", "t"));
         let in_flight: Vec<SentAs> = (0..32).map(|_| sent(&forms, &call)).collect();
         let corrections: Vec<Correction> = in_flight.iter().map(|sent| complain(&forms, sent, SCHEMA)).collect();
         assert!(matches!(corrections[0], Correction::Now(_)) && corrections[1..].iter().all(|c| *c == Correction::Since));
-        // One of them is answered all the same: it was that document, and it changes nothing any more.
+        // One of them is answered: the complaint was about its document, and later complaints change nothing.
         assert!(forms.worked(&in_flight[0]).is_some());
         assert_eq!(forms.shape(&call).schema, SchemaStyle::Native);
         assert_eq!(complain(&forms, &sent(&forms, &call), SCHEMA), Correction::None);
@@ -244,7 +247,7 @@ mod tests {
                 String::from_utf8(dialect.request(&call, &extra).into_pieces().concat()).unwrap()
             };
             assert!(body(false).contains("json_schema") && !body(false).contains("strict") && !body(false).contains("\"stream\""));
-            assert!(body(true).contains("\"stream\":true"), "a stream that is wanted is asked for");
+            assert!(body(true).contains("\"stream\":true"), "a request for a stream keeps the field");
         }
         let (forms, call) = (Forms::new(Dialect::Compatible, Map::new()), call("m", "t"));
         let before = forms.shape(&call);

@@ -1,9 +1,10 @@
-//! A second request for a straggler, at the end of a run.
+//! Hedging: a second request for a slow answer at the end of a run.
 //!
-//! When no request waits for its turn any more, one slow answer delays the end of the whole run. With `llm.hedge` it is
-//! requested once more, and the first reply counts. The other request may be billed too: it is on the ledger as such.
+//! When no request waits for admission any more, one slow answer delays the end of the whole run. With
+//! `llm.hedge` a second request is sent, and the first reply counts. The provider may bill the other request
+//! too, and the ledger records that.
 //!
-//! Promise: a second request that is not admitted, or fails, leaves the first alone.
+//! Promise: if the second request is not admitted or fails, the first one goes on.
 
 use super::governor::Governor;
 use jiff::Timestamp;
@@ -14,16 +15,16 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A request that has left and has not ended.
+/// A request that was sent and has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Left {
     /// Its number in the ledger.
     pub id: i64,
-    /// Which attempt of its call it is.
+    /// Its attempt number within the call.
     pub number: u32,
-    /// When it lined up.
+    /// When it began to wait for admission.
     pub queued: Timestamp,
-    /// When it left.
+    /// When it was sent.
     pub sent: Timestamp,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Left {
 pub(super) struct InFlight {
     left: Mutex<Vec<Left>>,
     leaves: Notify,
-    /// A request is being written to the ledger: it is there, perhaps, and its number is not known yet.
+    /// A request is being written to the ledger, and its number there is not known yet.
     recording: AtomicBool,
 }
 
@@ -46,7 +47,7 @@ impl InFlight {
         u32::try_from(self.left().len()).unwrap_or(u32::MAX)
     }
 
-    /// Adds attempt `number`, which lined up at `queued`, when the ledger has given it its number there.
+    /// Adds attempt `number`, queued at `queued`, when the ledger has recorded it. Returns its number there.
     pub async fn record<E>(&self, number: u32, queued: Timestamp, recorded: impl Future<Output = Result<i64, E>>) -> Result<i64, E> {
         self.recording.store(true, Relaxed);
         let id = recorded.await;
@@ -57,8 +58,9 @@ impl InFlight {
         Ok(id)
     }
 
-    /// Drives `request` for as long as it is being written to the ledger. Dropped meanwhile, it would stay in doubt: its
-    /// number in the ledger would be lost. Gives its end if it ends.
+    /// Drives `request` while it is being written to the ledger. Returns its result if it ends.
+    ///
+    /// A request that is dropped during that time would stay in doubt, because its number would be lost.
     pub async fn recorded<T>(&self, mut request: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|cx| {
             if !self.recording.load(Relaxed) {
@@ -73,30 +75,30 @@ impl InFlight {
         .await
     }
 
-    /// Takes out a request that has ended.
+    /// Removes a request that has ended.
     pub fn ended(&self, id: i64) {
         self.left().retain(|left| left.id != id);
     }
 
-    /// Takes out all requests.
-    pub fn give_up(&self) -> Vec<Left> {
+    /// Removes and returns all requests.
+    pub fn take_all(&self) -> Vec<Left> {
         std::mem::take(&mut *self.left())
     }
 }
 
-/// Waits until a request has taken much longer than others do since it left, and no request waits for its turn.
-pub(super) async fn straggles(governor: &Governor, under_way: &InFlight) {
-    /// How many times the usual.
+/// Waits until a request that was sent is slow, and no request waits for admission.
+pub(super) async fn wait_for_straggler(governor: &Governor, in_flight: &InFlight) {
+    /// An answer is slow after this many times the average time of an answer.
     const LONG: u32 = 3;
-    /// An answer is not called slow before.
+    /// An answer is never slow before this time.
     const LEAST: Duration = Duration::from_millis(500);
-    // The time in line says how busy the run is, and not how slow the answer.
-    under_way.leaves.notified().await;
+    // The clock starts when the request is sent: the time in line only shows how busy the run is.
+    in_flight.leaves.notified().await;
     let mut waited = Duration::ZERO;
     let least = governor.on_the_wall(LEAST);
     loop {
         let limit = governor.on_the_wall(governor.usual_answer() * LONG).max(least);
-        if waited >= limit && governor.nobody_waits() {
+        if waited >= limit && governor.line_is_empty() {
             return;
         }
         let step = limit.saturating_sub(waited).max(least / 5);
@@ -131,37 +133,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_is_slow_by_the_time_since_it_left_and_not_since_it_lined_up() {
-        let (governor, under_way) = (governor(), InFlight::default());
-        let mut straggles = pin!(straggles(&governor, &under_way));
-        assert!(timeout(Duration::from_mins(1), &mut straggles).await.is_err(), "it has not left yet");
-        under_way.record(1, Timestamp::now(), ready(Ok::<_, ()>(7))).await.unwrap();
+    async fn a_request_counts_as_slow_by_the_time_since_it_was_sent() {
+        let (governor, in_flight) = (governor(), InFlight::default());
+        let mut straggler = pin!(wait_for_straggler(&governor, &in_flight));
+        assert!(timeout(Duration::from_mins(1), &mut straggler).await.is_err(), "it was not sent yet");
+        in_flight.record(1, Timestamp::now(), ready(Ok::<_, ()>(7))).await.unwrap();
         let left = Instant::now();
-        straggles.await;
+        straggler.await;
         assert!(left.elapsed() >= Duration::from_millis(500), "{:?}", left.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_being_recorded_is_dropped_only_with_its_number() {
-        let under_way = InFlight::default();
+        let in_flight = InFlight::default();
         let (number, recorded) = oneshot::channel();
         let mut request = pin!(async {
-            under_way.record(2, Timestamp::UNIX_EPOCH, recorded).await.unwrap();
+            in_flight.record(2, Timestamp::UNIX_EPOCH, recorded).await.unwrap();
             pending::<()>().await;
         });
         assert!(timeout(Duration::ZERO, &mut request).await.is_err());
-        let mut driven = pin!(under_way.recorded(request.as_mut()));
+        let mut driven = pin!(in_flight.recorded(request.as_mut()));
         assert!(timeout(Duration::from_secs(1), &mut driven).await.is_err(), "the ledger has not answered");
         number.send(7).unwrap();
         assert_eq!(driven.await, None);
-        let left = under_way.give_up();
+        let left = in_flight.take_all();
         assert_eq!((left.len(), left[0].id, left[0].number), (1, 7, 2));
     }
 
     #[tokio::test]
-    async fn a_request_that_still_waits_for_its_turn_is_dropped_at_once() {
-        let under_way = InFlight::default();
-        assert_eq!(under_way.recorded(pin!(pending::<()>())).await, None);
-        assert_eq!(under_way.count(), 0);
+    async fn a_request_that_still_waits_for_admission_is_dropped_at_once() {
+        let in_flight = InFlight::default();
+        assert_eq!(in_flight.recorded(pin!(pending::<()>())).await, None);
+        assert_eq!(in_flight.count(), 0);
     }
 }

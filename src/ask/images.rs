@@ -1,4 +1,4 @@
-//! How the models of an account count images.
+//! Image limits and token counts for the models of an account.
 
 use super::account::Account;
 use super::dialect::Dialect;
@@ -7,7 +7,7 @@ use crate::model::{Call, MessagePart};
 use crate::prepare::{ImageLimits, Viewer};
 use std::sync::Arc;
 
-/// Gemini's mediaResolution, if the settings add it to requests.
+/// Gemini's mediaResolution, if `llm.body` sets it.
 pub(super) fn media_resolution(settings: &LlmSettings) -> Option<String> {
     let named = settings.body.get("generationConfig")?.get("mediaResolution")?;
     named.as_str().map(ToOwned::to_owned)
@@ -23,24 +23,26 @@ impl Account {
         Viewer { format, model, resolution: self.media_resolution.as_deref() }
     }
 
-    /// What a model of this account makes of images.
+    /// The image limits of a model.
     pub fn images(&self, model: &str) -> ImageLimits {
         ImageLimits::of(self.viewer(model))
     }
 
-    /// The name of the rule by which a model counts images.
+    /// The name of the rule for counting a model's image tokens.
     pub fn image_rule(&self, model: &str) -> &'static str {
         self.viewer(model).rule_name()
     }
 
-    /// Counts the images of a call as its own model does. They were prepared and counted for the account's model.
+    /// Counts the images of a call by the rule of its own model.
+    ///
+    /// Preparation counted them by the rule of the account's model.
     pub fn count_images(&self, call: &mut Call) {
         if call.model != self.model {
             self.recount(call);
         }
     }
 
-    /// The same call to another model.
+    /// Copies a call for another model, and counts its images anew.
     pub(super) fn asked_of(&self, model: &str, call: &Call) -> Call {
         let mut call = Call { model: model.to_owned(), ..call.clone() };
         self.recount(&mut call);
@@ -67,7 +69,7 @@ mod tests {
     use crate::model::Picture;
     use serde_json::json;
 
-    /// The embedded settings with these.
+    /// The embedded settings with this provider, model and body.
     fn settings(provider: &str, model: &str, body: &str) -> LlmSettings {
         let mut all: toml::Table = toml::from_str(include_str!("../../pipeline.toml")).unwrap();
         let llm = all["llm"].as_table_mut().unwrap();
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_or_a_fallback_with_another_model_counts_images_as_that_model_does() {
+    fn a_task_or_fallback_with_another_model_counts_images_by_the_rule_of_that_model() {
         let account = account("openai", "gpt-6-luna", "");
         let mut own = call(&account, "gpt-6-luna", (1024, 1024));
         account.count_images(&mut own);
@@ -121,18 +123,18 @@ mod tests {
         assert!(task.most_input_tokens() >= 3 * 25_501);
         let back = account.asked_of("gpt-6-luna", &task);
         assert_eq!((back.tokens, back.image_tokens()), (1124, 1024));
-        assert_eq!(back.key("e"), own.key("e"), "estimates are no part of what is asked");
+        assert_eq!(back.key("e"), own.key("e"), "estimates are not part of the call key");
     }
 
     #[test]
-    fn the_resolution_that_settings_give_to_gemini_counts() {
+    fn the_media_resolution_in_the_settings_changes_the_image_tokens() {
         let tokens = |body| account("gemini", "gemini-3.8-flash", body).images("gemini-3.8-flash").tokens(1000, 1000);
         assert_eq!(tokens(""), 1120);
         assert_eq!(tokens("generationConfig = { mediaResolution = \"MEDIA_RESOLUTION_LOW\" }"), 280);
     }
 
     #[test]
-    fn every_model_with_a_price_has_an_image_rule_of_its_own() {
+    fn every_model_with_a_price_has_a_known_image_rule() {
         for line in Prices::embedded().lines(&[]) {
             let provider = ["claude", "gemini", "simulated"].iter().position(|family| line[0].starts_with(family));
             let provider = provider.map_or("openai", |at| ["anthropic", "gemini", "simulated"][at]);
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reserved_input_covers_what_each_model_bills_for_the_images_that_are_sent() {
+    fn the_reserved_input_covers_the_image_tokens_that_each_model_bills() {
         let models = [
             ("openai", "gpt-4o-mini"),
             ("openai", "gpt-4o"),

@@ -1,20 +1,22 @@
-//! Whether a reply is an answer.
+//! Decides whether a reply is an answer.
 
 use super::fault::{Class, Fault};
 use super::retry::Answered;
 use crate::model::{Call, Checked, FailureCode, FinishReason, MessagePart, Reply, Unfit};
 
-/// A reply is an answer only if the model has read the whole prompt (where `call` is given, to look at that), finished, did not
-/// decline, and said what was asked for.
+/// Turns a reply into an answer, or into the fault that it has.
+///
+/// A reply is an answer if the model read the whole prompt, finished, did not decline, and `check` accepts the
+/// text. The prompt is checked only if `call` is given.
 pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> Result<Checked, Unfit>) -> Result<Answered, Fault> {
     let fault = |class, code, message: String| {
         Err(Fault { usage: reply.usage, request_id: reply.request_id.clone(), ..Fault::new(class, code, message) })
     };
     if let Some(estimated) = call.and_then(|call| was_cut(call, reply.usage.input())) {
         let message = format!(
-            "the server has read {} of about {estimated} tokens of the prompt: it cuts long prompts without a word; raise its context \
-             (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: -c), or give the job a [long] with max_input_tokens; if \
-             it only counts wrongly: llm.check_prompt_cut = false",
+            "the server has read {} of about {estimated} tokens of the prompt: it cuts long prompts silently. Raise its context \
+             (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: -c), or set max_input_tokens in [long] of the job. If the server \
+             only counts wrongly, set llm.check_prompt_cut = false",
             reply.usage.input()
         );
         return fault(Class::Permanent, FailureCode::PromptCut, message);
@@ -26,14 +28,14 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
             return fault(
                 Class::BadReply,
                 FailureCode::Truncated,
-                format!("the answer was cut after {} tokens; raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
+                format!("the answer was cut after {} tokens. Raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
             );
         }
         FinishReason::Complete if reply.text.trim().is_empty() => {
             return fault(
                 Class::BadReply,
                 FailureCode::NoAnswer,
-                format!("the model used {} tokens and answered nothing", reply.usage.output),
+                format!("the model used {} tokens and gave an empty answer", reply.usage.output),
             );
         }
         FinishReason::Complete => {}
@@ -44,24 +46,26 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
             Ok(Answered { value, repaired, model: reply.model, request_id: reply.request_id })
         }
         Err(Unfit::OnlyThoughts) => {
-            let message = format!("the model used {} tokens and answered nothing behind its thoughts", reply.usage.output);
+            let message = format!("the model used {} tokens and gave no answer after its thoughts", reply.usage.output);
             fault(Class::BadReply, FailureCode::NoAnswer, message)
         }
-        // Not every server says that a limit was reached.
+        // Not every server reports that the limit was reached.
         Err(Unfit::Cut(why)) => {
             let used = reply.usage.output;
-            let message = format!("the answer breaks off after {used} tokens; raise max_output_tokens or llm.thinking_tokens: {why}");
+            let message = format!("the answer breaks off after {used} tokens: {why}. Raise max_output_tokens or llm.thinking_tokens");
             fault(Class::BadReply, FailureCode::Truncated, message)
         }
         Err(Unfit::Invalid(why)) => fault(Class::BadReply, FailureCode::InvalidAnswer, why),
     }
 }
 
-/// Shorter prompts are nowhere cut, and their estimates are less certain.
+/// Prompts with fewer tokens are not checked: no server cuts them, and their estimates are less certain.
 const LEAST_CUT: u64 = 1000;
 
-/// The tokens that a prompt must have had, if the server cannot have read all of it. No vocabulary in use needs less than half
-/// of the tokens that ours does; what images come to is less certain.
+/// The estimated tokens of the prompt, if the server cannot have read all of it.
+///
+/// No vocabulary in use needs less than half of our tokens, so a smaller count means a cut. Prompts with images
+/// are not checked, because their counts are less certain.
 fn was_cut(call: &Call, counted: u64) -> Option<u64> {
     let text_alone = call.parts.iter().all(|part| matches!(part, MessagePart::Text(_)));
     let cut = text_alone && call.tokens >= LEAST_CUT && counted > 0 && counted * 2 < call.tokens;

@@ -1,10 +1,10 @@
 //! Stage 3: ask the model.
 //!
-//! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. `retry` is the only
-//! place that repeats a request, repairs of invalid answers included, so a call never makes more requests than
-//! its budget of attempts. Wire formats are pure functions in `dialect`; money is in `pricing`.
+//! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. Only `retry`
+//! repeats requests, including those that repair an invalid answer. So a call never makes more requests than
+//! its budget of attempts. Wire formats are pure functions in `dialect`. Prices are in `pricing`.
 //!
-//! Nothing here knows a job: whether an answer is right is decided by a function that the caller gives.
+//! This module does not know the job. The caller passes a function that validates answers.
 
 pub mod dialect;
 pub mod pricing;

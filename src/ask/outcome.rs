@@ -1,4 +1,4 @@
-//! How a call ends, and what is said about it.
+//! How a call ends, and the messages about it.
 
 use super::fault::{Class, Fault, RunStop, StopKind};
 use super::governor::{NotAdmitted, Stopped};
@@ -6,18 +6,18 @@ use super::retry::{Answered, LedgerClosed, LlmClient};
 use crate::model::{Attempt, Call, Failure, Spent};
 use std::time::Duration;
 
-/// How a call ended. The last attempt is left to the caller to settle, together with what it brought.
+/// How a call ended. The caller settles the last attempt, together with its answer or failure.
 #[derive(Debug)]
 pub enum CallOutcome {
     /// With an answer.
     Answered(Answered, Spent, Attempt),
-    /// Without one, for good.
+    /// With a final failure.
     Failed(Failure, Spent, Attempt),
-    /// Not at all: the whole run has to stop, for this reason.
+    /// The call has no outcome: the whole run must stop, for this reason.
     RunStops(RunStop),
-    /// Not at all: nothing was sent, and nothing is to be.
+    /// The call has no outcome: it was cancelled before a request was sent.
     Cancelled,
-    /// Not at all: the run is stopping already.
+    /// The call has no outcome: the run is already stopping.
     Stopped,
 }
 
@@ -26,7 +26,7 @@ impl From<NotAdmitted> for CallOutcome {
         match refused {
             NotAdmitted::Stopped => Self::Stopped,
             NotAdmitted::OverBudget(budget) => {
-                let message = format!("{budget}; with a larger one the same command goes on");
+                let message = format!("{budget}. Raise the budget: the same command goes on");
                 Self::RunStops(RunStop { kind: StopKind::Parked, message })
             }
         }
@@ -46,12 +46,12 @@ impl From<LedgerClosed> for CallOutcome {
 }
 
 impl LlmClient {
-    /// The end of a call that is not tried again.
-    pub(super) fn give_up(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> CallOutcome {
+    /// The outcome of a call that failed and is not retried.
+    pub(super) fn fail_call(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> CallOutcome {
         if fault.class == Class::NotSent {
-            // Nobody answers, and has not for a while: that is no fault of this document, nor of the next one.
+            // The server has been out of reach for all attempts: this is not the document's fault.
             let message = format!(
-                "nobody answers at {}: {} ({} attempts). Is the server running, and is llm.base_url right?",
+                "cannot connect to {}: {} ({} attempts). Check that the server is running and that llm.base_url is right.",
                 self.account.base_url, fault.message, spent.attempts
             );
             return CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message });
@@ -62,13 +62,13 @@ impl LlmClient {
         CallOutcome::Failed(Failure::new(fault.code, message), spent, attempt)
     }
 
-    /// Why the whole run stops.
+    /// Describes why the whole run stops, and what to do.
     pub(super) fn explain(&self, call: &Call, fault: &Fault) -> String {
         let about_key = matches!(fault.status, Some(401 | 403)) || fault.message.to_ascii_lowercase().contains("api key");
         let hint = if fault.status.is_some_and(|status| (300..400).contains(&status)) {
-            String::from("Is llm.base_url right?")
+            String::from("Check llm.base_url.")
         } else if about_key && self.forms.another_has_answered(&call.model) {
-            format!("Other models answer with this key: may it use \"{}\"?", call.model)
+            format!("Other models answer with this key. Check that it may use \"{}\".", call.model)
         } else if about_key {
             self.account.key_hint()
         } else if fault.status == Some(404) {
@@ -78,16 +78,16 @@ impl LlmClient {
                 [same, ..] if *same == call.model => String::new(),
                 near => format!(" (close ids: {})", near.join(", ")),
             };
-            format!("Does the provider have a model \"{}\"{near}, set as llm.model, and is llm.base_url right?", call.model)
+            format!("Check that the provider has a model \"{}\"{near} (llm.model), and check llm.base_url.", call.model)
         } else {
-            String::from("Mend the cause and run the same command again.")
+            String::from("Fix the cause and run the same command again.")
         };
-        let said = fault.message.trim_end_matches('.');
-        format!("{} refuses: {said}. {hint} Documents without a result stay pending.", self.account.base_url)
+        let reason = fault.message.trim_end_matches('.');
+        format!("{} refuses: {reason}. {hint} Documents without a result stay pending.", self.account.base_url)
     }
 }
 
-/// The time of day that comes after `wait`.
+/// The date and time (UTC) after `wait` from now.
 pub fn clock_time(wait: Duration) -> String {
     let at = jiff::Timestamp::now().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()

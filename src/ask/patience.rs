@@ -1,18 +1,18 @@
-//! Time limits that read what is there before they judge.
+//! Time limits that do not count time in which the process was stopped.
 
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A timer that fires later than this says that the process was not running: it was stopped, or the machine slept.
+/// A timer that fires this late shows that the process was stopped, or that the machine slept.
 const ASLEEP: Duration = Duration::from_millis(100);
-/// How long what has come meanwhile may take to be read.
+/// Time to read data that arrived while the process was stopped.
 const TO_READ: Duration = Duration::from_secs(1);
 
-/// The result of `step`, if it comes within `limit`.
+/// Returns the result of `step`, or `None` if it takes longer than `limit`.
 ///
-/// A process that is stopped for longer than `limit` finds the reply in its sockets when it goes on, and the timer expired.
-/// The time that it was not running does not count: it is given again, `limit` at the most, and long enough to read.
+/// After a process was stopped for longer than `limit`, the timer has expired although the reply may be in its
+/// sockets. So `within` adds the time in which the process was stopped: at most `limit`, and at least [`TO_READ`].
 pub(super) async fn within<T>(limit: Duration, step: impl Future<Output = T>) -> Option<T> {
     let mut step = pin!(step);
     let mut deadline = Instant::now().checked_add(limit);
@@ -57,12 +57,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_came_while_the_process_was_stopped_is_read() {
+    async fn a_reply_that_came_while_the_process_was_stopped_is_read() {
         let (reply, received) = oneshot::channel();
         let waiting = tokio::spawn(within(LIMIT, received));
         yield_now().await;
         advance(Duration::from_hours(8)).await;
-        // The task that reads the socket has its turn after the one whose timer has fired.
+        // The task whose timer fired runs before the task that reads the socket.
         yield_now().await;
         reply.send(7).unwrap();
         assert_eq!(waiting.await.unwrap().unwrap().unwrap(), 7);

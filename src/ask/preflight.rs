@@ -1,7 +1,7 @@
-//! One call of each task goes first, alone.
+//! Sends the first call of each task alone.
 //!
-//! It shows whether the provider takes requests of this form at all, before many are sent that it does not take. It is a
-//! real call: its answer is kept.
+//! This shows whether the provider accepts requests of this form before many are sent. It is a real call: its
+//! answer is kept.
 
 use crate::model::FailureCode;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
-/// Which tasks have had a call that the provider took.
+/// Tracks which tasks have had a call that the provider accepted.
 #[derive(Debug, Default)]
 pub(super) struct Preflight {
     tasks: Option<Mutex<HashMap<Arc<str>, Arc<Scout>>>>,
@@ -17,12 +17,14 @@ pub(super) struct Preflight {
 
 #[derive(Debug, Default)]
 struct Scout {
-    /// Cancelled when the way is free.
+    /// Cancelled when the other calls of the task may go.
     taken: CancellationToken,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// A call that goes alone. Those that wait go on when it is dropped: all of them after [`Self::landed`], or else one.
+/// A call that goes alone.
+///
+/// When it is dropped, all waiting calls go on if [`Self::landed`] has freed the way; otherwise one of them goes on.
 #[derive(Debug)]
 pub(super) struct Alone {
     scout: Arc<Scout>,
@@ -30,12 +32,12 @@ pub(super) struct Alone {
 }
 
 impl Preflight {
-    /// One that lets everybody pass if `on` is not set.
+    /// If `on` is false, every call passes at once.
     pub fn new(on: bool) -> Self {
         Self { tasks: on.then(Mutex::default) }
     }
 
-    /// Waits until a call of this task may go. The first one goes alone.
+    /// Waits until a call of this task may go. `Some` means that it goes alone.
     pub async fn enter(&self, task: &Arc<str>) -> Option<Alone> {
         let scout = {
             let mut tasks = self.tasks.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,13 +55,15 @@ impl Preflight {
 }
 
 impl Alone {
-    /// The call ended with an answer, or with this. Whatever is the fault of its document alone frees the way.
+    /// Reports how the call ended; `None` is an answer.
+    ///
+    /// Frees the way for the others, unless the failure is transient or the provider rejected the request.
     pub fn landed(&self, failure: Option<FailureCode>) {
-        let understood = match failure {
+        let accepted = match failure {
             None => true,
             Some(code) => !code.is_transient() && code != FailureCode::Rejected,
         };
-        if understood {
+        if accepted {
             self.scout.taken.cancel();
         }
     }
@@ -70,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_others_wait_for_the_first_that_the_provider_takes() {
+    async fn calls_wait_until_the_provider_has_accepted_one() {
         let (preflight, task) = (Preflight::new(true), Arc::<str>::from("assess"));
         let first = preflight.enter(&task).await.unwrap();
         assert!(preflight.enter(&"other".into()).await.is_some(), "tasks do not wait for each other");

@@ -1,4 +1,4 @@
-//! What tokens cost: a dated table, priced request by request.
+//! Prices of tokens: a dated table, applied to each request.
 
 use super::tier::Tier;
 use crate::model::{Money, Usage};
@@ -22,17 +22,18 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct Price {
     id: String,
-    /// From when on, as `YYYY-MM-DD`; none: always so far. The newest one that has begun holds.
+    /// First day on which it holds, as `YYYY-MM-DD`; `None` if it has held from the start. The newest price
+    /// that has begun holds.
     from: Option<String>,
     rates: Rates,
-    /// Above this many input tokens the whole request has other rates.
+    /// Other rates for the whole request if its input exceeds a number of tokens.
     long: Option<Long>,
-    /// What other tiers of service cost, as multiples.
+    /// Prices of other service tiers, as multiples of the standard price.
     #[serde(default)]
     tiers: Tiers,
-    /// Prompts whose beginning is shorter than this, in tokens, are not kept in the cache; none: there is none to be used.
+    /// Minimum length of a cached prompt prefix, in tokens; `None` if docmill knows of no usable cache.
     cache_from: Option<u64>,
-    /// Tokens that one request may have, question and answer together.
+    /// Context window: tokens of one request, prompt and answer together.
     context: Option<u64>,
 }
 
@@ -61,7 +62,7 @@ struct Long {
 #[serde(deny_unknown_fields)]
 struct Rates {
     input: f64,
-    /// None where nobody says what it costs.
+    /// `None` if the price is unknown.
     cache_read: Option<f64>,
     cache_write: Option<f64>,
     output: f64,
@@ -73,13 +74,15 @@ static EMBEDDED: LazyLock<Prices> = LazyLock::new(|| {
 });
 
 impl Prices {
-    /// The table that comes with this version.
+    /// The table that is built into this version.
     pub fn embedded() -> Self {
         EMBEDDED.clone()
     }
 
-    /// The same with prices of one's own, which win: US dollars for a million tokens by model, as in
-    /// `[prices."my-model"]`, `input = 0.2`, `output = 0.8`, and if known `cache_read` and `cache_write`.
+    /// Adds the user's prices by model, which override the table. Units: US dollars for a million tokens.
+    ///
+    /// Example: `[prices."my-model"]` with `input = 0.2`, `output = 0.8`, and if known `cache_read` and
+    /// `cache_write`. The error names the model.
     pub fn with(&self, own: &toml::Table) -> Result<Self, String> {
         if own.is_empty() {
             return Ok(self.clone());
@@ -89,7 +92,7 @@ impl Prices {
             let rates: Rates = rates.clone().try_into().map_err(|e| format!("{id}: {}", e.to_string().trim()))?;
             let all = [Some(rates.input), Some(rates.output), rates.cache_read, rates.cache_write];
             if !all.into_iter().flatten().all(|usd| (0.0..1e6).contains(&usd)) {
-                return Err(format!("{id}: prices are US dollars for a million tokens, from 0 up"));
+                return Err(format!("{id}: prices must be US dollars for a million tokens, from 0 to below 1,000,000"));
             }
             let (cache_from, context) = self.find(id).map_or((None, None), |known| (known.cache_from, known.context));
             models.retain(|known| known.id != *id);
@@ -98,7 +101,7 @@ impl Prices {
         Ok(Self(Arc::new(Table { date: self.0.date.clone(), models })))
     }
 
-    /// The same where models of a family cost so many times as much.
+    /// Multiplies all prices of the models whose id starts with `family` by `times`.
     #[must_use]
     pub fn dearer(&self, family: &str, times: f64) -> Self {
         let mut models = self.0.models.clone();
@@ -114,25 +117,28 @@ impl Prices {
         Self(Arc::new(Table { date: self.0.date.clone(), models }))
     }
 
-    /// When the prices were read, as `YYYY-MM-DD`.
+    /// The date of the table, as `YYYY-MM-DD`.
     pub fn date(&self) -> &str {
         &self.0.date
     }
 
-    /// Prompts whose beginning has at least so many tokens are kept in the provider's cache; `None` if they are not, or
-    /// nobody knows.
+    /// Minimum length of a cached prompt prefix, in tokens.
+    ///
+    /// `None` if the provider does not cache prompts, or if that is unknown.
     pub fn cache_from(&self, model: &str) -> Option<u64> {
         self.find(model)?.cache_from
     }
 
-    /// Tokens that a document may have in one request to `model`: what it takes, or what it takes at its usual price. Leaves
-    /// room for the prompt, the answer, and for a tokenizer that sees more tokens than ours. `None` if nobody knows.
+    /// Maximum tokens of a document in one request to `model`; `None` if unknown.
+    ///
+    /// Three quarters of the context window, or of the longest input at the usual price if that is shorter. The
+    /// rest is room for the prompt, the answer, and a tokenizer that counts more than ours.
     pub fn longest(&self, model: &str) -> Option<u64> {
         let known = self.find(model)?;
         known.context.into_iter().chain(known.long.as_ref().map(|long| long.above)).min().map(|tokens| tokens / 4 * 3)
     }
 
-    /// What one request to `model` costs; `None` if its price is not known.
+    /// The cost of one request to `model`; `None` if a price it needs is unknown.
     pub fn cost(&self, model: &str, tier: Tier, usage: Usage) -> Option<Money> {
         let price = self.find(model)?;
         let rates = price.rates(usage.input());
@@ -150,12 +156,11 @@ impl Prices {
         Some(parts.into_iter().sum())
     }
 
-    /// What one request to `model` costs at the most, with at most so many tokens in and out; `None` if its price is not
-    /// known.
+    /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is unknown.
     pub fn at_most(&self, model: &str, tier: Tier, input: u64, output: u64) -> Option<Money> {
         let price = self.find(model)?;
         let rates = [Some(price.rates), price.long.as_ref().filter(|long| input > long.above).map(|long| long.rates)];
-        // Whatever becomes of a request, it is not served on a dearer tier than it asked for, or than the usual one.
+        // A provider never bills a tier that costs more than both the requested tier and the standard tier.
         let tiers = [Tier::Standard, tier];
         let most = |rates: Rates| {
             let dearest = [Some(rates.input), rates.cache_read, rates.cache_write].into_iter().flatten().fold(0.0, f64::max);
@@ -165,8 +170,9 @@ impl Prices {
         rates.into_iter().flatten().filter_map(most).max()
     }
 
-    /// What the prompt cache has saved on a request, less what writing to it has cost more than reading plainly, in
-    /// trillionths of a dollar.
+    /// Net saving by the prompt cache on a request, in trillionths of a dollar.
+    ///
+    /// Discounts on cache reads, less surcharges on cache writes. `None` if a price it needs is unknown.
     pub fn saved_by_cache(&self, model: &str, tier: Tier, usage: Usage) -> Option<i64> {
         let price = self.find(model)?;
         let rates = price.rates(usage.input());
@@ -186,7 +192,9 @@ impl Prices {
         near.into_iter().filter(|(score, _)| *score > 0.75).take(3).map(|(_, id)| id).collect()
     }
 
-    /// One line for each model, or for those asked for: id, prices for a million tokens, remarks.
+    /// One line for each model in `wanted`, or for all if that is empty.
+    ///
+    /// Columns: id, input, cache read, cache write and output in US dollars for a million tokens, remarks.
     pub fn lines(&self, wanted: &[String]) -> Vec<[String; 6]> {
         let usd = |usd: Option<f64>| usd.map_or_else(|| "?".to_owned(), |usd| usd.to_string());
         let in_force = |price: &&Price| self.find(&price.id).is_some_and(|found| std::ptr::eq(found, *price));
@@ -210,7 +218,7 @@ impl Prices {
         chosen.map(line).collect()
     }
 
-    /// The row of a model that is in force on the table's date.
+    /// The price of a model on the table's date.
     fn find(&self, model: &str) -> Option<&Price> {
         let begun = |price: &&Price| price.from.as_deref().is_none_or(|from| from <= self.0.date.as_str());
         self.0.models.iter().filter(|price| price.id == model).filter(begun).max_by(|a, b| a.from.cmp(&b.from))
@@ -269,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_costs_more_than_it_can_at_the_most() {
+    fn no_cost_exceeds_the_maximum_cost() {
         let (prices, mut random) = (Prices::embedded(), fastrand::Rng::with_seed(1));
         for line in prices.lines(&[]) {
             for tier in [Tier::Standard, Tier::Flex, Tier::Priority] {
@@ -284,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_that_nobody_knows_makes_the_cost_unknown_only_where_it_matters() {
+    fn an_unknown_cache_price_makes_the_cost_unknown_only_if_the_cache_was_used() {
         let own: toml::Table = "[m]\ninput = 1.0\noutput = 2.0".parse().unwrap();
         let prices = Prices::embedded().with(&own).unwrap();
         assert_eq!(prices.cost("m", Tier::Standard, usage(5, 0, 1)), Some(Money::from_pico(7_000_000)));
@@ -294,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tier_has_its_own_price_and_a_price_its_own_date() {
+    fn prices_depend_on_the_tier_and_on_the_date() {
         let prices = Prices::embedded();
         let cost = |tier| prices.cost("gpt-6.1-sol", tier, usage(1000, 0, 0)).unwrap().pico();
         assert_eq!([cost(Tier::Standard), cost(Tier::Flex), cost(Tier::Priority)], [2_000_000_000, 1_000_000_000, 4_000_000_000]);
@@ -304,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_that_is_dearer_is_so_in_every_part_and_others_are_not() {
+    fn a_surcharge_on_a_family_raises_all_of_its_prices_and_no_others() {
         let (usual, dearer) = (Prices::embedded(), Prices::embedded().dearer("claude-", 1.1));
         let usage = Usage { uncached_input: 100_000, cache_read: 100_000, cache_write: 100_000, output: 100_000 };
         let cost = |prices: &Prices, model| prices.cost(model, Tier::Standard, usage).unwrap().pico();
@@ -315,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_cache_saves_is_less_what_it_costs() {
+    fn the_saving_by_the_cache_is_net_of_the_cost_of_writes() {
         let usage = Usage { uncached_input: 10, cache_read: 1000, cache_write: 2000, output: 5 };
         assert_eq!(Prices::embedded().saved_by_cache("claude-haiku-5-5", Tier::Standard, usage), Some(90_000_000 - 50_000_000));
         assert_eq!(Prices::embedded().saved_by_cache("my-own-model", Tier::Standard, usage), None);
@@ -328,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_id_is_answered_with_real_ones() {
+    fn an_unknown_id_gets_close_known_ids() {
         assert!(Prices::embedded().near("claude-sonnet-5-20260205").contains(&"claude-sonnet-5"));
         assert!(Prices::embedded().near("zzz").is_empty());
     }

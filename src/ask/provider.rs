@@ -1,9 +1,9 @@
-//! Who answers, and what is usual there.
+//! The providers, and their defaults.
 
 use super::account::AccountError;
 use super::dialect::Dialect;
 
-/// Who answers.
+/// A provider: an API, or the built-in simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
     /// The built-in model server.
@@ -12,7 +12,7 @@ pub enum Provider {
     Anthropic,
     /// OpenAI's Chat Completions API.
     OpenAi,
-    /// OpenAI's Responses API, for models that Chat Completions do not serve.
+    /// OpenAI's Responses API, for models that Chat Completions does not serve.
     Responses,
     /// Google's Gemini API.
     Gemini,
@@ -36,7 +36,7 @@ impl Provider {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
         found
             .map(|(_, provider)| *provider)
-            .ok_or_else(|| AccountError { key: "llm.provider", message: format!("there is no provider \"{name}\"; there are: {known}") })
+            .ok_or_else(|| AccountError { key: "llm.provider", message: format!("unknown provider \"{name}\"; expected one of {known}") })
     }
 
     /// Its name in settings and results.
@@ -63,7 +63,7 @@ impl Provider {
         }
     }
 
-    /// What stands between host and path in its usual address: a server in its place is asked there.
+    /// The path prefix of its usual address. A stand-in server expects the same prefix.
     pub fn below_the_host(self) -> &'static str {
         match self {
             Self::Simulated | Self::Anthropic => "",
@@ -72,7 +72,7 @@ impl Provider {
         }
     }
 
-    /// Names of its tiers of service.
+    /// The names of its service tiers.
     pub(super) fn service_tiers(self) -> &'static [&'static str] {
         match self {
             Self::Anthropic | Self::Simulated => &["auto", "standard_only"],

@@ -1,8 +1,8 @@
-//! The one loop that repeats requests.
+//! The only loop that repeats requests.
 //!
-//! It owns every repetition: after refusals, lost connections, lost replies, and answers that need a correction. All of
-//! them come out of one budget of attempts, so the worst case for one call is known. While it waits it holds no
-//! permit.
+//! It retries after refusals, lost connections, lost replies, and answers that need a correction. All retries
+//! of a call share one budget of attempts, so the worst case of a call is known. The loop holds no permit while
+//! it waits.
 
 use super::account::Account;
 use super::attempt::Sent;
@@ -27,71 +27,72 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Watches attempts from outside: counters, bars, logs.
+/// Receives events about attempts, for counters, progress bars and logs.
 pub trait Observer: Send + Sync {
-    /// A request leaves.
+    /// A request is sent.
     fn sent(&self);
-    /// Its reply came, or will not come. `spent` is what this attempt came to.
+    /// An attempt has ended, with or without a reply. `spent` is its usage, cost and time.
     fn ended(&self, spent: &Spent);
-    /// More of an answer has come.
+    /// The next part of a streamed answer has arrived.
     fn said(&self, call: &Call, text: &str);
-    /// Something that a person should know.
+    /// A message for the user.
     fn note(&self, message: &str);
-    /// The call will be tried again.
+    /// The call will be retried after `fault`.
     fn retrying(&self, call: &Call, attempt: u32, fault: &Fault);
 }
 
-/// Keeps account of the attempts of one call, from before their bytes leave.
+/// Records the attempts of one call, before they are sent.
 pub trait Ledger: Sync {
-    /// Records that attempt `number`, which lined up at `queued`, is about to be sent and costs `at_most`. Returns once that is durable, with the
-    /// attempt's number in the ledger.
+    /// Records that attempt `number`, queued at `queued`, is about to be sent and costs `at_most`.
+    ///
+    /// Returns the attempt's number in the ledger, once the record is durable.
     fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> impl Future<Output = Result<i64, LedgerClosed>> + Send;
 
-    /// Records how an attempt ended that was not the last of its call.
+    /// Records the end of an attempt that is not the last of its call.
     fn ended(&self, attempt: Attempt) -> impl Future<Output = Result<(), LedgerClosed>> + Send;
 }
 
-/// The ledger cannot be written any more: nothing may be sent.
+/// The ledger cannot be written any more, so no request may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerClosed;
 
-/// Asks one account.
+/// Sends calls to one account and retries them.
 pub struct LlmClient {
     pub(super) account: Account,
     pub(super) governor: Arc<Governor>,
     pub(super) transport: Transport,
     pub(super) retry: RetrySettings,
     pub(super) thinking_tokens: u32,
-    /// How requests look.
+    /// The form of requests, by model.
     pub(super) forms: Forms,
     pub(super) stream: bool,
     pub(super) hedge: bool,
     pub(super) billing: Billing,
     pub(super) fallback: Option<String>,
-    /// Until when everybody asks the fallback.
+    /// Until when all calls begin with the fallback model.
     pub(super) away_until: Mutex<Option<Instant>>,
     pub(super) preflight: Preflight,
     pub(super) check_prompt_cut: bool,
     pub(super) observer: Arc<dyn Observer>,
 }
 
-/// A call, and what matters for sending it.
+/// A call, with what is needed to send it.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'q> {
     /// The call.
     pub call: &'q Call,
-    /// The place of its document in input order. Earlier ones go first.
+    /// The place of its document in input order. Calls about earlier documents go first.
     pub document: u64,
-    /// Whether the beginning of its prompt is to be kept for other calls, or was kept by one.
+    /// Whether the provider should cache the beginning of its prompt, or has cached it for another call.
     pub cache: bool,
-    /// Cancelled as soon as the answer begins, for those who wait for that.
+    /// Cancelled by this client as soon as the answer begins.
     pub begun: Option<&'q CancellationToken>,
-    /// Cancelled when no further request is to be sent for it.
+    /// Cancelled by the caller when no further request may be sent for it.
     pub cancelled: Option<&'q CancellationToken>,
 }
 
 impl Question<'_> {
-    /// Waits until it is cancelled.
+    /// Waits until the call is cancelled.
     pub(super) async fn cancelled(&self) {
         match self.cancelled {
             Some(token) => token.cancelled().await,
@@ -105,24 +106,25 @@ impl Question<'_> {
 pub struct Answered {
     /// The answer.
     pub value: Value,
-    /// What had to be put right in the reply.
+    /// The repairs that were made to the reply.
     pub repaired: BTreeSet<Repair>,
-    /// The model that gave it.
+    /// The model that gave the answer.
     pub model: String,
-    /// The provider's name for the request.
+    /// The provider's id of the request.
     pub request_id: Option<String>,
 }
 
-/// How long calls begin with the other model.
+/// How long calls begin with the fallback model if the other model is gone.
 const FOR_GOOD: Duration = Duration::from_hours(24 * 365);
+/// How long calls begin with the fallback model if the other model is overloaded.
 const FOR_A_WHILE: Duration = Duration::from_mins(1);
-/// Forms that one call may be sent in. There are fewer parts of a form that can be given up.
+/// Most changes of form for one call. A form has fewer features that can be dropped.
 const MOST_FORMS: u32 = 16;
-/// The longest wait that we choose ourselves.
+/// Longest wait before a retry, unless the provider asks for a longer one.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 impl LlmClient {
-    /// Everything that a call needs on its way.
+    /// Creates a client for `account`.
     pub fn new(
         account: Account,
         governor: Arc<Governor>,
@@ -138,7 +140,7 @@ impl LlmClient {
             body.insert(field.to_owned(), tier.into());
         }
         let forms = Forms::new(account.dialect, body);
-        // The simulator counts letters and not tokens.
+        // The simulator counts letters instead of tokens.
         let check_prompt_cut = settings.check_prompt_cut && account.provider != Provider::Simulated;
         Self {
             account,
@@ -158,24 +160,25 @@ impl LlmClient {
         }
     }
 
-    /// The account that is asked.
+    /// The account.
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// Who may send.
+    /// The governor that admits requests.
     pub fn governor(&self) -> &Governor {
         &self.governor
     }
 
-    /// Asks until there is an answer that `check` accepts, or no hope for one. `check` turns the text of a reply into
-    /// the answer, or says what is wrong with it.
+    /// Sends a call until `check` accepts an answer, or the call fails.
+    ///
+    /// `check` turns the text of a reply into the answer, or returns what is wrong with it.
     pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Checked, Unfit>) -> CallOutcome {
         let alone = self.preflight.enter(&question.call.task).await;
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
             (Some(alone), CallOutcome::Answered(..)) => alone.landed(None),
-            // What is turned away at the door says nothing about the form of requests.
+            // A status by which servers deny access shows nothing about the form of requests.
             (Some(alone), CallOutcome::Failed(failure, _, last)) if !last.status.is_some_and(is_turned_away) => {
                 alone.landed(Some(failure.code))
             }
@@ -184,7 +187,7 @@ impl LlmClient {
         ended
     }
 
-    /// `Err` is an end too: one that comes early.
+    /// Runs the loop. `Err` is an early end of the call.
     async fn ask_until_it_ends(
         &self,
         question: Question<'_>,
@@ -215,7 +218,7 @@ impl LlmClient {
             last = Some(attempt);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
             let before = retry_state.fallback;
-            // The form is nobody's fault: such attempts are not counted.
+            // Attempts that only found the right form do not count against the budget of attempts.
             let counted = spent.attempts - retry_state.reshaped;
             let over = if retry_state.reshaped < MOST_FORMS && self.reshape(&fault, &sent_as) {
                 retry_state.reshaped += 1;
@@ -226,7 +229,7 @@ impl LlmClient {
             } else if let Class::RunFatal(kind) = fault.class {
                 Some(CallOutcome::RunStops(RunStop { kind, message: self.explain(call, &fault) }))
             } else {
-                Some(self.give_up(call, &fault, spent, attempt))
+                Some(self.fail_call(call, &fault, spent, attempt))
             };
             if let Some(failed @ CallOutcome::Failed(..)) = over {
                 return Ok(failed);
@@ -248,11 +251,14 @@ impl LlmClient {
         }
     }
 
-    /// Changes the form of requests if that is what was refused. Whether the call is to be repeated in another form.
+    /// Changes the form of requests if the server complained about it. Returns whether to repeat the call.
     fn reshape(&self, fault: &Fault, sent_as: &SentAs) -> bool {
         if matches!(fault.status, Some(404 | 405)) && !sent_as.below_v1 && !self.forms.has_answered(&sent_as.model) {
             match self.account.go_below_v1() {
-                Some(true) => self.observer.note(&format!("{0}/v1 is asked, because {0} says: {1}", self.account.base_url, fault.message)),
+                Some(true) => {
+                    self.observer
+                        .note(&format!("requests go to {0}/v1 from now on, because {0} says: {1}", self.account.base_url, fault.message));
+                }
                 Some(false) => {}
                 None => return self.correct_form(fault, sent_as),
             }
@@ -263,14 +269,15 @@ impl LlmClient {
 
     fn correct_form(&self, fault: &Fault, sent_as: &SentAs) -> bool {
         let correction = fault.complaint.as_ref().map(|complaint| self.forms.correct(sent_as, complaint));
-        if let Some(Correction::Now(said)) = &correction {
-            self.observer.note(&format!("{}: {said}, because the server says: {}", sent_as.model, fault.message));
+        if let Some(Correction::Now(change)) = &correction {
+            self.observer.note(&format!("{}: {change}, because the server says: {}", sent_as.model, fault.message));
         }
         !matches!(correction, None | Some(Correction::None))
     }
 
-    /// A fault of which it is known whose it is: a model that has answered before lets us in, so it is the document that it
-    /// does not want.
+    /// Decides whether a denied request fails its document or the run.
+    ///
+    /// If the model has answered before in this run, the key is good, so the document was denied.
     fn blamed(&self, fault: Fault, sent_as: &SentAs) -> Fault {
         let class = match fault.class {
             Class::Denied if self.forms.has_answered(&sent_as.model) => Class::Permanent,
@@ -292,7 +299,7 @@ impl LlmClient {
             );
             return Err(CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message }));
         }
-        // A limit is the account's: everybody waits for the time that was named, at the gate and not here.
+        // A rate limit concerns the whole account: the governor makes all requests wait for the named time.
         let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
         if at_the_gate || (fault.class == Class::BadReply && fault.code != FailureCode::ServerError) {
             return Ok(());
@@ -301,13 +308,15 @@ impl LlmClient {
         self.governor.pause(wait).await.map_err(CallOutcome::from)
     }
 
-    /// A random share of a bound that doubles each time, so that those who failed together do not return together.
+    /// A random wait below a bound that doubles with each attempt.
+    ///
+    /// The randomness spreads the retries of calls that failed together.
     pub(super) fn backoff(&self, attempt: u32) -> Duration {
         let bound = Duration::from_millis(self.retry.base_ms).saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_BACKOFF);
         bound.mul_f64(fastrand::f64())
     }
 
-    /// Whether calls begin with the other model: for good if this one is gone, for a while if it is overloaded.
+    /// Whether calls begin with the fallback model.
     pub(super) fn is_away(&self) -> bool {
         let away_until = self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
         away_until.is_some_and(|until| until > Instant::now())
@@ -315,7 +324,7 @@ impl LlmClient {
 
     fn fall_back(&self, call: &Call, fault: &Fault) {
         let time = if fault.status == Some(404) { FOR_GOOD } else { FOR_A_WHILE };
-        // Said once each time: until then all calls begin with the other model.
+        // One note for each period in which calls begin with the fallback model.
         if !self.is_away() {
             let model = self.fallback.as_deref().unwrap_or_default();
             self.observer.note(&format!("{} is asked instead of {} (llm.fallback): {}", model, call.model, fault.message));
@@ -324,7 +333,7 @@ impl LlmClient {
     }
 }
 
-/// The end of a call that somebody has cancelled: what was sent for it before is on record.
+/// The outcome of a cancelled call. It has failed if requests were sent for it before.
 fn cancelled(call: &Call, spent: Spent, last: Option<Attempt>) -> CallOutcome {
     let Some(last) = last else { return CallOutcome::Cancelled };
     let message = format!("{}: cancelled after {} attempts", call.label(), spent.attempts);

@@ -1,29 +1,30 @@
-//! What failed attempts teach the next one, and whether there is a next one.
+//! Decides after a failed attempt whether to retry, and what to change.
 
 use super::fault::{Class, Fault, Pressure, StopKind};
 use super::settings::RetrySettings;
 use crate::model::FailureCode;
 
-/// What the attempts of one call have taught so far.
+/// What the failed attempts of one call change about the next one.
 #[derive(Debug, Default)]
 pub(super) struct RetryState {
-    /// More room for the answer: the last one was cut.
+    /// The next request allows more output, because an answer was truncated or empty.
     pub more_room: bool,
-    /// What was wrong with the last answer.
+    /// Text for the model about the mistake in its last answer.
     pub note: Option<String>,
-    /// The other model is asked.
+    /// The next request goes to the fallback model.
     pub fallback: bool,
-    /// Attempts that were refused for the form of the request alone.
+    /// Attempts that the server refused because of the form of the request.
     pub reshaped: u32,
-    /// Replies that were lost.
+    /// Attempts whose reply was lost.
     lost: u32,
-    /// A paid reply was no answer for a reason that only the provider knows.
+    /// A billed reply had no answer, for a reason on the provider's side.
     bad: bool,
 }
 
 impl RetryState {
-    /// Whether another attempt makes sense after `fault`, the last of `attempts`, and what it should do differently.
-    /// `fallback` says whether there is another model that could be asked.
+    /// Whether to retry after `fault`, the last of `attempts`. Notes what the next attempt changes.
+    ///
+    /// `fallback`: a fallback model is configured and differs from the call's model.
     pub fn learn(&mut self, fault: &Fault, attempts: u32, retry: &RetrySettings, fallback: bool) -> bool {
         if attempts >= retry.max_attempts {
             return false;
@@ -41,17 +42,17 @@ impl RetryState {
                 self.lost += 1;
                 self.lost <= retry.max_ambiguous
             }
-            // The same request would be cut at the same place: once more, with more room.
+            // The same request would be cut at the same place, so one retry allows more output.
             (Class::BadReply, FailureCode::Truncated | FailureCode::NoAnswer) => !std::mem::replace(&mut self.more_room, true),
             (Class::BadReply, FailureCode::InvalidAnswer) => {
-                // Only the last mistake is told, and only once: the request does not grow with each attempt.
+                // One retry tells the model about its mistake. A second invalid answer ends the call.
                 let note = format!(
                     "Your previous answer to this was not accepted: {}. Answer again, exactly in the required format.",
                     fault.message
                 );
                 self.note.replace(note).is_none()
             }
-            // It was paid for, and may come again: once more, and not for ever.
+            // The reply is billed and the failure may repeat, so there is one retry.
             (Class::BadReply, _) => !std::mem::replace(&mut self.bad, true),
         }
     }

@@ -4,7 +4,7 @@ use super::dialect::Dialect;
 use crate::model::WaitReason;
 use serde::Deserialize;
 
-/// `[llm]`: which model, how to reach it, how many calls at a time.
+/// `[llm]`: the model, how to reach it, how many calls at a time.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "settings that people switch on and off")]
@@ -15,45 +15,45 @@ pub struct LlmSettings {
     pub model: String,
     /// Address of the server; empty for the provider's own.
     pub base_url: String,
-    /// Environment variable that holds the key; empty for the provider's usual one.
+    /// Environment variable with the API key; empty for the provider's usual one.
     pub api_key_env: String,
-    /// Model that is asked when the other one is gone or stays overloaded; empty for none.
+    /// Model to use when the other one is gone or stays overloaded; empty for none.
     pub fallback: String,
-    /// Calls in flight at the most.
+    /// Maximum requests in flight.
     pub concurrency: usize,
-    /// Documents under way at the most; 0 for a number derived from the concurrency.
+    /// Maximum documents in work; 0 for a number derived from the concurrency.
     pub documents: usize,
-    /// Seconds that one attempt may take.
+    /// Timeout of one attempt, in seconds.
     pub timeout_s: u64,
-    /// Whether answers come piece by piece.
+    /// Whether answers are streamed.
     pub stream: bool,
-    /// Whether stragglers are asked for once more at the end of a run.
+    /// Whether slow requests are sent a second time at the end of a run.
     pub hedge: bool,
-    /// Seconds until such an answer begins.
+    /// Timeout until a streamed answer begins, in seconds.
     pub first_byte_s: u64,
-    /// Seconds that may pass between two pieces.
+    /// Timeout between two parts of a streamed answer, in seconds.
     pub silence_s: u64,
     /// Name of the header that carries the key; empty for the dialect's usual one.
     pub key_header: String,
-    /// Further headers of every request.
+    /// Headers added to every request.
     pub headers: toml::Table,
-    /// Further parameters of every address.
+    /// Query parameters added to every address.
     pub query: toml::Table,
-    /// Further fields of every request.
+    /// Fields added to the body of every request.
     pub body: toml::Table,
-    /// File of certificates to trust besides the system's, in PEM format; empty for none.
+    /// PEM file with certificates to trust besides the system's; empty for none.
     pub ca_file: String,
-    /// Whether the calls on a document share its beginning in the provider's prompt cache.
+    /// Whether calls on a document share its beginning in the provider's prompt cache.
     pub prime: bool,
-    /// The provider's tier of service; empty for the usual one.
+    /// The provider's service tier; empty for the default one.
     pub service_tier: String,
-    /// Seconds that calls in flight may take after a signal.
+    /// Seconds that requests in flight may take after a signal.
     pub drain_s: u64,
-    /// Whether equal calls on different documents are answered once.
+    /// Whether identical calls on different documents are sent once.
     pub share_identical_calls: bool,
-    /// Whether one call of each task goes first, alone.
+    /// Whether the first call of each task goes alone.
     pub preflight: bool,
-    /// Whether a reply to a prompt that was cut without a word is none.
+    /// Whether a call fails if the server has silently cut its prompt.
     pub check_prompt_cut: bool,
     /// Tokens added to the answer's limit for thinking; 0 for the provider's usual room.
     pub thinking_tokens: u32,
@@ -66,39 +66,41 @@ pub struct LlmSettings {
 }
 
 impl LlmSettings {
-    /// Tokens added to each answer's limit, for thinking.
+    /// Tokens added to each answer's limit for thinking.
     pub fn room_to_think(&self, dialect: Dialect) -> u32 {
         if self.thinking_tokens > 0 { self.thinking_tokens } else { dialect.thinking_tokens() }
     }
 
-    /// Documents whose calls may be under way at the same time, when each has `calls`. While one document waits for the
-    /// disk, or for its slowest call before the aggregation, the permits must have others to go to: hence calls for
-    /// four times the concurrency. Many more would only keep memory and finish no document sooner.
+    /// Maximum documents in work at a time, if each has `calls` calls.
+    ///
+    /// The derived number gives calls for four times the concurrency. While one document waits for the disk, or
+    /// for its slowest call before the aggregation, permits go to the calls of others. More documents would take
+    /// memory and finish no sooner.
     pub fn documents(&self, calls: usize) -> usize {
         if self.documents > 0 { self.documents } else { (4 * self.concurrency).max(256).div_ceil(calls.max(1)) }
     }
 }
 
-/// `[llm.limits]`: what the account allows. 0 is learned from the provider.
+/// `[llm.limits]`: rate limits of the account; 0 to learn one from the provider.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSettings {
-    /// Requests in a minute.
+    /// Requests per minute.
     pub requests_per_minute: u32,
-    /// Input tokens in a minute.
+    /// Input tokens per minute.
     pub input_tokens_per_minute: u32,
-    /// Output tokens in a minute.
+    /// Output tokens per minute.
     pub output_tokens_per_minute: u32,
-    /// Tokens of both kinds in a minute.
+    /// Input and output tokens per minute.
     pub tokens_per_minute: u32,
     /// Seconds' worth of a limit that may be used at once.
     pub burst_s: f64,
-    /// Whether to begin with a single request and with more after each answer.
+    /// Whether to start with a single request and send more after each answer.
     pub slow_start: SlowStart,
 }
 
 impl LimitSettings {
-    /// The limit of a minute that the settings give for what `meter` counts, if they do.
+    /// The limit per minute in the settings for `meter`, if there is one.
     pub fn of(&self, meter: WaitReason) -> Option<u32> {
         let given = match meter {
             WaitReason::Requests => self.requests_per_minute,
@@ -111,11 +113,11 @@ impl LimitSettings {
     }
 }
 
-/// When a run begins with a single request.
+/// Whether a run starts with a single request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SlowStart {
-    /// Where there is an account with limits, and not where a server on this machine answers.
+    /// If the account may have limits: not for the simulator, nor for a server on this machine without a key.
     Auto,
     /// Always.
     On,
@@ -123,7 +125,7 @@ pub enum SlowStart {
     Off,
 }
 
-/// `[budget]`: what may be spent.
+/// `[budget]`: the cap on money.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetSettings {
@@ -135,14 +137,14 @@ pub struct BudgetSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrySettings {
-    /// HTTP requests for one call at the most.
+    /// Maximum HTTP requests for one call.
     pub max_attempts: u32,
-    /// Repetitions after a lost reply at the most.
+    /// Maximum retries after lost replies.
     pub max_ambiguous: u32,
     /// Upper bound of the first wait, in milliseconds.
     pub base_ms: u64,
-    /// Longest wait that is obeyed, in seconds.
+    /// Longest wait that a provider may ask for, in seconds; a longer one stops the run.
     pub max_wait_s: u64,
-    /// Calls of one task that may fail in a row with one code before the run stops; 0 for any number.
+    /// Calls of one task that may fail in a row with the same code before the run stops; 0 for no limit.
     pub max_consecutive_failures: usize,
 }

@@ -1,8 +1,8 @@
-//! How much models think before they answer, before there are answers that show it.
+//! Estimates thinking tokens by model, until answers show the real number.
 
 use crate::insight::Length;
 
-/// Models that do not think unless they are told to, by parts of their ids. The first row that fits decides.
+/// Models that do not think by default, by parts of their ids. Takes precedence over [`THINKING`].
 const SILENT: [&str; 16] = [
     "simulated",
     "claude-3",
@@ -21,7 +21,7 @@ const SILENT: [&str; 16] = [
     "gemma",
     "phi-",
 ];
-/// Models that think unless they are told not to.
+/// Models that think by default, by parts of their ids.
 const THINKING: [&str; 18] = [
     "claude",
     "gpt-5",
@@ -43,7 +43,7 @@ const THINKING: [&str; 18] = [
     "minimax-m",
 ];
 
-/// Tokens that `model` is likely to think, of those that there is `room` for.
+/// The thinking tokens to expect of `model`, at most `room`.
 pub fn usual_thinking(model: &str, effort: &str, room: u32) -> Length {
     let model = model.to_ascii_lowercase();
     let holds = |parts: &[&str]| parts.iter().any(|part| model.contains(part));
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thinking_is_expected_of_models_that_think_and_is_never_more_than_there_is_room_for() {
+    fn thinking_models_are_expected_to_think_within_their_room() {
         for (model, effort, thinks) in [
             ("claude-opus-5-5", "", true),
             ("claude-opus-5-5", "minimal", false),

@@ -1,22 +1,22 @@
-//! Tiers of service: the names that providers give them, and which of them a price depends on.
+//! Service tiers: their names at providers, and the tiers that change prices.
 
 use serde_json::Value;
 
-/// A tier of service.
+/// A service tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
-    /// The usual one.
+    /// The default.
     Standard,
-    /// Cheaper, and served when there is room.
+    /// Cheaper, and served when the provider has capacity.
     Flex,
-    /// Dearer and faster.
+    /// More expensive, and faster.
     Priority,
     /// Cheaper, and served within a day.
     Batch,
 }
 
 impl Tier {
-    /// The tier that a provider, or a setting, calls `name`; `None` if the name is not known.
+    /// Reads the name of a tier in a reply or a setting; `None` if it is unknown.
     pub fn parse(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().replace('-', "_").as_str() {
             "" | "default" | "standard" | "standard_only" | "on_demand" | "scale" => Some(Self::Standard),
@@ -27,23 +27,25 @@ impl Tier {
         }
     }
 
-    /// The tier that `llm.service_tier = name` asks for. With `auto` the provider chooses.
+    /// The tier that `llm.service_tier = name` requests. Unknown names and `auto` count as standard.
     pub fn asked(name: &str) -> Self {
         Self::parse(name).unwrap_or(Self::Standard)
     }
 
-    /// The tiers of which one is billed. A tier that the reply does not name may have been served as the usual one, and one
-    /// with an unknown name as any.
+    /// The tiers that may be billed, given the tier that the reply names.
+    ///
+    /// If the reply names no tier, that is the standard or the requested tier. If it names an unknown tier, any
+    /// of standard, requested and priority.
     pub fn candidates(asked: Self, named: Option<&str>) -> Vec<Self> {
         match named.map(|name| (name, Self::parse(name))) {
-            // Servers that know no tiers send back what they were asked for.
+            // Servers without tiers echo the requested `auto`.
             None | Some(("auto" | "", _)) => vec![Self::Standard, asked],
             Some((_, Some(tier))) => vec![tier],
             Some((_, None)) => vec![Self::Standard, asked, Self::Priority],
         }
     }
 
-    /// Checks a name against those that a provider knows.
+    /// Checks a name against the tiers of a provider.
     pub(super) fn check(names: &[&str], name: &str) -> Result<(), String> {
         if name.is_empty() || names.contains(&name) {
             return Ok(());
@@ -53,12 +55,12 @@ impl Tier {
         Err(format!("unknown service_tier \"{name}\"; expected {}{near}", names.join(", ")))
     }
 
-    /// Whether `field` of a request decides about the tier, and so about the price.
+    /// Whether `field` of a request sets the tier, and so the price.
     pub(super) fn is_field(field: &str) -> bool {
         field.to_ascii_lowercase().replace('_', "") == "servicetier"
     }
 
-    /// The tier in the usage of a reply that has no other place for it.
+    /// Finds the name of the tier in the usage of a reply.
     pub(super) fn in_usage(usage: &Value) -> Option<String> {
         let fast = usage["speed"].as_str().filter(|speed| *speed == "fast");
         let named = fast.or_else(|| usage["service_tier"].as_str()).or_else(|| usage["serviceTier"].as_str());
@@ -74,7 +76,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_tier_that_the_reply_does_not_name_is_not_proved() {
+    fn a_reply_without_a_tier_may_be_billed_as_standard_or_as_requested() {
         assert_eq!(Tier::candidates(Tier::Flex, None), [Tier::Standard, Tier::Flex]);
         assert_eq!(Tier::candidates(Tier::Flex, Some("auto")), [Tier::Standard, Tier::Flex]);
         assert_eq!(Tier::candidates(Tier::Flex, Some("flex")), [Tier::Flex]);
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_tier_is_refused_with_the_names_that_are_known() {
+    fn an_unknown_tier_is_refused_with_the_known_names() {
         let names = ["auto", "default", "flex"];
         assert_eq!((Tier::check(&names, "flex"), Tier::check(&names, "")), (Ok(()), Ok(())));
         assert_eq!(
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn tiers_are_found_wherever_a_usage_names_them() {
+    fn tiers_are_found_in_each_form_of_usage() {
         for (usage, tier) in [
             (json!({"service_tier": "priority", "speed": "standard"}), Some(Tier::Priority)),
             (json!({"service_tier": "standard", "speed": "fast"}), Some(Tier::Priority)),

@@ -1,4 +1,4 @@
-//! One HTTP request and its reply. Never repeats anything: that is `retry`'s business alone.
+//! Sends one HTTP request and reads its reply. Only `retry` repeats requests.
 
 use super::account::Account;
 use super::dialect::{Body, HttpReply, RateLimitHeader};
@@ -22,26 +22,26 @@ use tokio::time::Instant;
 pub struct Transport {
     account: Account,
     client: reqwest::Client,
-    /// The same with a new connection for each request.
+    /// Opens a new connection for each request.
     unpooled: reqwest::Client,
     headers: HeaderMap,
     times: Times,
 }
 
-/// What came of a request.
+/// The result of a request, with what was seen of its reply.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The reply, or why there is none.
+    /// The reply, or the failure.
     pub result: Result<Reply, Fault>,
-    /// What its headers say about limits.
+    /// The rate limits in the reply's headers.
     pub rate_limits: Vec<RateLimitHeader>,
-    /// Its HTTP status, if it began.
+    /// The HTTP status, if the reply began.
     pub status: Option<u16>,
-    /// How long it took until the reply began, if it did.
+    /// Time from sending to the beginning of the reply, if it began.
     pub first_byte: Option<Duration>,
 }
 
-/// What is seen of a reply before it is whole.
+/// What was seen of a reply so far.
 #[derive(Debug)]
 struct Seen {
     rate_limits: Vec<RateLimitHeader>,
@@ -50,27 +50,29 @@ struct Seen {
     first_byte: Option<Duration>,
 }
 
-/// Servers close idle connections after 5 s and more; the client must be the first, or a request meets a closed one.
+/// Time after which idle connections are closed. Servers close them after 5 s or more, so docmill is first.
 const IDLE: Duration = Duration::from_secs(4);
-/// No answer is larger; what is, is not one.
+/// Maximum size of a reply, in bytes.
 const MAX_REPLY: usize = 64 * 1024 * 1024;
 
 impl Transport {
-    /// A client for `account`.
+    /// Creates a client for `account`.
     pub fn new(account: &Account, settings: &LlmSettings) -> Result<Self, ClientError> {
         let times = Times::new(settings);
-        // As many as there are calls at a time: that can change while the run is at work.
+        // No limit on idle connections, because the concurrency can change during the run.
         let client = client(account, settings, &times, usize::MAX)?;
         let unpooled = self::client(account, settings, &times, 0)?;
         Ok(Self { account: account.clone(), client, unpooled, headers: account.headers(), times })
     }
 
-    /// Sends one request to `model` and reads its reply to the end. With `live` the reply comes piece by piece. With `fresh`
-    /// it goes over a new connection: one that was kept may be closed just when the request leaves.
+    /// Sends one request to `model` and reads its reply to the end.
+    ///
+    /// With `live` the reply is streamed. With `unpooled` the request uses a new connection, because the server
+    /// may close a pooled one just when the request is sent.
     pub async fn send(&self, model: &str, body: Body, live: Option<&dyn StreamObserver>, unpooled: bool) -> Exchange {
         let client = if unpooled { &self.unpooled } else { &self.client };
         let mut seen = Seen { rate_limits: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
-        // The clock starts here, with the permit in hand: waiting for a turn is not the server's delay.
+        // The timeout starts after admission: waiting for a permit is not the server's delay.
         let exchange = Box::pin(self.exchange(client, (model, body), live, &mut seen));
         let result = in_time(exchange, self.times.total, "no complete reply", "llm.timeout_s").await.flatten();
         Exchange { result, rate_limits: seen.rate_limits, status: seen.status, first_byte: seen.first_byte }
@@ -89,7 +91,7 @@ impl Transport {
         let sending = request.body(into_reqwest(body)).send();
         let fault = |error| fault(&error, account);
         let mut response = match live {
-            // Only a stream has a first byte long before its last one.
+            // Only a stream has its first byte long before its last one.
             Some(_) => in_time(sending, self.times.first_byte, "no reply", "llm.first_byte_s").await?.map_err(fault)?,
             None => sending.await.map_err(fault)?,
         };
@@ -111,13 +113,13 @@ impl Transport {
         self.meaning(&HttpReply { status, header: &header, body: &body }, &asked)
     }
 
-    /// The meaning of a reply that is there whole, without secrets.
+    /// Interprets a complete reply, and removes secrets.
     fn meaning(&self, http: &HttpReply<'_>, asked: &Body) -> Result<Reply, Fault> {
         let account = &self.account;
         match account.dialect.reply(http) {
             Ok(reply) => Ok(scrubbed(reply, account)),
-            // Some servers send the key back. It is taken out before the reply is cut anywhere, but not before it is read:
-            // a short one may stand in any reply.
+            // Some servers echo the key. It is removed before an error text is cut. A reply that is an answer is
+            // parsed first, because a key may occur in it by chance.
             Err(_) => {
                 let body = asked.without_echo(account.scrub(String::from_utf8_lossy(http.body)));
                 let reply = account.dialect.reply(&HttpReply { body: body.as_bytes(), ..*http });
@@ -126,7 +128,7 @@ impl Transport {
         }
     }
 
-    /// Reads a reply that comes piece by piece.
+    /// Reads a streamed reply.
     async fn follow(
         &self,
         mut response: reqwest::Response,
@@ -150,7 +152,7 @@ impl Transport {
                     if reader.started() {
                         return Ok(Some(text));
                     }
-                    // Headers and comments that keep the connection alive are no beginning.
+                    // Headers and keep-alive comments do not count as the first byte.
                     seen.first_byte = Some(seen.sent.elapsed());
                 }
                 Ok(None)
@@ -179,7 +181,7 @@ impl Transport {
                 (result, _) => result,
             };
         }
-        // What the model had finished is whole, however the connection ended.
+        // If the model has finished, the reply is complete, however the connection ended.
         let complete = reader.done();
         let request_id = header("request-id").or_else(|| header("x-request-id"));
         match (reader.finish(header, Some(asked)), broken) {
@@ -190,13 +192,15 @@ impl Transport {
     }
 }
 
-/// A reply without secrets that the server has sent back. The model's name goes into results and traces as well.
+/// Removes secrets that the server echoed from a reply.
+///
+/// This includes the model's name, which goes into results and traces.
 fn scrubbed(reply: Reply, account: &Account) -> Reply {
-    let [text, model] = [reply.text, reply.model].map(|said| account.scrub(said.into()).into_owned());
+    let [text, model] = [reply.text, reply.model].map(|value| account.scrub(value.into()).into_owned());
     Reply { text, model, ..reply }
 }
 
-/// A client that keeps so many idle connections.
+/// Builds an HTTP client that keeps at most `idle` idle connections.
 fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
@@ -212,7 +216,7 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
         builder = builder.no_proxy();
     }
     if account.server().scheme() == "https" {
-        // The system's roots come first; these are for containers that have none.
+        // Adds built-in root certificates to the system's, for containers that have none.
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
         let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
         builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file)?));
@@ -220,15 +224,15 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
     Ok(builder.build()?)
 }
 
-/// Watches a reply that comes piece by piece.
+/// Watches a streamed reply.
 pub trait StreamObserver: Send + Sync {
-    /// The answer has begun.
+    /// The answer has begun. Called again with each part.
     fn begun(&self);
-    /// More of it has come.
+    /// The next part of the answer has arrived.
     fn said(&self, text: &str);
 }
 
-/// How long things may take.
+/// Timeouts of a request.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     total: Duration,
@@ -246,7 +250,7 @@ impl Times {
 /// The HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file of certificates is of no use.
+    /// The file of certificates cannot be used.
     #[error("llm.ca_file: {file}: {reason}")]
     CaFile {
         /// The file.
@@ -255,11 +259,13 @@ pub enum ClientError {
         reason: String,
     },
     /// Another reason.
-    #[error("the HTTP client cannot be set up: {0}")]
+    #[error("cannot set up the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-/// Certificates of one's own: of a company's proxy, say. `SSL_CERT_FILE` is what other programs look at as well.
+/// Loads the user's certificates, such as those of a company's proxy.
+///
+/// Without `llm.ca_file` it reads the file in `SSL_CERT_FILE`, as other programs do, and ignores its errors.
 fn own_roots(file: &str) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let from_environment = || std::env::var("SSL_CERT_FILE").ok().filter(|file| std::path::Path::new(file).is_file());
     let (file, named) = match file {
@@ -273,7 +279,7 @@ fn own_roots(file: &str) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let pem = std::fs::read(&file).map_err(|e| error(e.to_string()));
     let roots = pem.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| error(e.to_string())));
     match roots {
-        Ok(roots) if roots.is_empty() && named => Err(error("no certificate in it; it should be in PEM format".into())),
+        Ok(roots) if roots.is_empty() && named => Err(error("the file has no certificate in PEM format".into())),
         Err(error) if named => Err(error),
         roots => Ok(roots.unwrap_or_default()),
     }
@@ -298,12 +304,12 @@ pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {
-    // Without the address: its parameters may hold secrets in another notation.
+    // The message must not contain the address: its parameters may hold secrets in percent encoding.
     let message = account
         .scrub(chain(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
         .into_owned();
     if error.is_connect() && message.contains("certificate") {
-        let hint = "Is it the certificate of a company's proxy, or of a server of your own? llm.ca_file names a file with those to trust";
+        let hint = "If the server or proxy uses a private certificate authority, set llm.ca_file to its certificate in PEM format";
         return Fault::new(Class::RunFatal(StopKind::Refused), FailureCode::Unreachable, format!("{message}. {hint}"));
     }
     if error.is_connect() {
@@ -311,12 +317,12 @@ fn fault(error: &reqwest::Error, account: &Account) -> Fault {
     } else if error.is_builder() {
         Fault::new(Class::Permanent, FailureCode::Internal, message)
     } else {
-        // From the moment of sending on, the provider may have done the work.
+        // Once the request was sent, the provider may have done the work.
         Fault::new(Class::Ambiguous, FailureCode::LostReply, message)
     }
 }
 
-/// An error with all its causes: the last one is mostly the one that tells.
+/// Joins the message of an error with those of its causes.
 fn chain(error: &reqwest::Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();
@@ -340,7 +346,7 @@ fn into_reqwest(body: Body) -> reqwest::Body {
     }
 }
 
-/// A body in pieces that knows its length, so that it is sent with `content-length` and not chunked.
+/// A body in several buffers whose length is known, so that it is sent with `content-length`.
 struct Pieces {
     pieces: VecDeque<Bytes>,
     remaining: u64,

@@ -122,7 +122,7 @@ fn a_connection_that_the_server_closes_after_each_reply_costs_nothing() {
 fn connections_that_are_refused_stop_the_run_and_cost_no_document() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let workspace = asking(&format!("http://{free}/v1"), 3).set("llm.retry.max_attempts", 2);
-    workspace.run(["--job", "echo.toml"]).exits(4).says(&["nobody answers", "0 documents are done and kept, 3 remain"]);
+    workspace.run(["--job", "echo.toml"]).exits(4).says(&["cannot connect to", "0 documents are done and kept, 3 remain"]);
 }
 
 #[test]

@@ -200,8 +200,8 @@ impl Governor {
         self.local().waiting.len()
     }
 
-    /// Whether everybody who wants to send is under way.
-    pub fn nobody_waits(&self) -> bool {
+    /// Whether no request waits for admission.
+    pub fn line_is_empty(&self) -> bool {
         self.local().waiting.is_empty()
     }
 
