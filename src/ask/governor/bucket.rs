@@ -1,21 +1,21 @@
-//! A bucket that refills all the time: what providers mean by so many a minute.
+//! A token bucket: how providers count limits per minute.
 //!
-//! Times are seconds on a clock that all who share the bucket share.
+//! Times are seconds on a clock that all users of the bucket share.
 
 use serde::{Deserialize, Serialize};
 
-/// One budget of an account.
+/// A bucket that refills continuously up to its capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bucket {
     per_second: f64,
-    /// The most that it holds: how large a burst may be.
+    /// The most that it holds: the largest burst.
     capacity: f64,
-    /// What was in it at the time `at`; below zero if more was used than foreseen.
+    /// Its content at the time `at`; below zero if more was used than foreseen.
     level: f64,
     at: f64,
 }
 
-/// Levels are sums of fractions: what is missing by less than this is not missing.
+/// Smaller missing amounts are rounding errors.
 const GRAIN: f64 = 1e-6;
 
 impl Bucket {
@@ -35,34 +35,35 @@ impl Bucket {
         (self.level + (now - self.at).max(0.0) * self.per_second).min(self.capacity)
     }
 
-    /// When `need` can be taken out. What is larger than the bucket may go when the bucket is full, or it would wait for
-    /// ever.
+    /// The time when `need` can be taken out.
+    ///
+    /// A need larger than the capacity can be taken when the bucket is full; otherwise it would wait for ever.
     pub fn ready_at(&self, need: f64, now: f64) -> f64 {
         let missing = need.min(self.capacity) - self.level(now);
         if missing <= GRAIN { now } else { now + missing / self.per_second }
     }
 
-    /// Since when it is full, or when it will be.
+    /// The time since when it is full, or when it will be full.
     pub fn full_at(&self) -> f64 {
         self.at + (self.capacity - self.level) / self.per_second
     }
 
-    /// Takes out `amount`; puts back, if it is negative.
+    /// Takes out `amount`, or puts it back if it is negative.
     pub fn take(&mut self, amount: f64, now: f64) {
         self.set_level(self.level(now) - amount, now);
     }
 
-    /// There is no more in it than `level`.
+    /// Lowers the content to `level` if it is higher.
     pub fn lower_to(&mut self, level: f64, now: f64) {
         self.set_level(self.level(now).min(level), now);
     }
 
-    /// There is at least `level` in it, or all that it holds.
+    /// Raises the content to `level`, at most to the capacity, if it is lower.
     pub fn raise_to(&mut self, level: f64, now: f64) {
         self.set_level(self.level(now).max(level), now);
     }
 
-    /// From now on it refills at this rate and holds this much.
+    /// Changes its rate and capacity.
     pub fn resize(&mut self, per_second: f64, capacity: f64, now: f64) {
         let level = self.level(now);
         *self = Self::new(per_second, capacity, level, now);
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_out_comes_back_at_the_rate_up_to_the_capacity() {
+    fn a_bucket_refills_at_its_rate_up_to_its_capacity() {
         let mut bucket = Bucket::new(2.0, 10.0, 10.0, 0.0);
         bucket.take(8.0, 0.0);
         assert_eq!((bucket.ready_at(2.0, 0.0), bucket.ready_at(4.0, 0.0)), (0.0, 1.0));
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_the_bucket_goes_when_it_is_full_and_leaves_a_debt() {
+    fn a_need_larger_than_the_bucket_goes_when_it_is_full_and_leaves_a_debt() {
         let mut bucket = Bucket::new(2.0, 10.0, 0.0, 0.0);
         assert!((4.9..5.1).contains(&bucket.ready_at(30.0, 0.0)));
         bucket.take(30.0, 5.0);

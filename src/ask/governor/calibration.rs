@@ -1,12 +1,12 @@
-//! How many tokens a provider counts for each token that we estimate, for text and for images apart.
+//! Learns how many tokens a provider counts for each estimated token, by text and images.
 //!
-//! We count text with one vocabulary and images by published rules; models have their own, and part of a prompt may come
-//! from a cache that does not count. An estimate decides only what a request reserves: its reply settles the difference.
-//! So this is a mean that rises and falls equally fast, and one odd reply moves it little.
+//! docmill counts text with one vocabulary and images by published rules. Models have their own vocabularies, and
+//! cached parts of a prompt may not count. An estimate decides only what a request reserves: its reply settles
+//! the difference. So the ratio is a mean that rises and falls equally fast, and one odd reply moves it little.
 
 use serde::{Deserialize, Serialize};
 
-/// What recent replies have counted.
+/// Ratios of counted to estimated tokens in recent replies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Calibration {
     text: Ratio,
@@ -21,16 +21,17 @@ struct Ratio {
     replies: f64,
 }
 
-/// Before the first reply, a provider is expected to count more than we do.
+/// Assumed ratio before the first reply.
 const FIRST: f64 = 1.3;
-/// No two documents are alike.
+/// Added to the learned ratio, because documents differ.
 const MARGIN: f64 = 1.01;
-/// The share of the past in the sums after one more reply.
+/// Weight of the past sums when a reply is added.
 const MEMORY: f64 = 0.92;
-/// A reply counts for at most this many usual ones, and as at most this many times as much or as little as expected.
+/// A long reply counts for at most this many average ones.
 const LARGEST: f64 = 3.0;
+/// A reply counts as at most this many times more or less than expected.
 const ODDEST: f64 = 4.0;
-/// Prompts that come wholly from a cache do not make the next one free.
+/// Lowest ratio: prompts that come wholly from a cache do not make the next one free.
 const LEAST: f64 = 0.01;
 
 impl Calibration {
@@ -40,7 +41,7 @@ impl Calibration {
         margin * (text * self.text.value() + images * self.images.value())
     }
 
-    /// Learns from a reply. What it counted is divided among text and images as it was expected.
+    /// Learns from a reply. The counted tokens are divided among text and images as expected.
     pub fn learn(&mut self, text: f64, images: f64, counted: f64) {
         let expected = text * self.text.value() + images * self.images.value();
         if expected <= 0.0 {
@@ -62,7 +63,7 @@ impl Ratio {
         estimated <= 0.0 || self.replies > 0.0
     }
 
-    /// `ratio` of what was expected for these tokens was counted.
+    /// Adds a reply that counted `ratio` times the expected tokens.
     fn learn(&mut self, estimated: f64, ratio: f64) {
         if estimated <= 0.0 {
             return;
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_images_have_ratios_of_their_own() {
+    fn text_and_images_have_separate_ratios() {
         let mut calibration = Calibration::default();
         near(calibration.expected(100.0, 0.0), 130.0);
         for _ in 0..40 {
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_replies_move_it_little() {
+    fn odd_replies_move_the_ratio_little() {
         let mut calibration = Calibration::default();
         (0..40).for_each(|_| calibration.learn(500.0, 0.0, 500.0));
         calibration.learn(500.0, 0.0, 500_000.0);

@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
-/// Seconds since 1970 that never go back while the process lives: processes can compare theirs.
+/// Seconds since 1970 that never go back within a process. Processes can compare them.
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
     base: f64,
     started: Instant,
-    /// How many times as fast as the one on the wall: 1, but in a rehearsal.
+    /// How many times faster than real time it runs; 1 outside of rehearsals.
     pub speed: f64,
 }
 
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use tokio_util::sync::CancellationToken;
 
-    /// When each request leaves, in seconds of the account.
+    /// When each request is sent, in seconds of the account.
     async fn departures(speed: f64) -> Vec<f64> {
         let limits = LimitSettings {
             requests_per_minute: 60,
@@ -54,13 +54,13 @@ mod tests {
             let permit = governor.admit(&Ticket { document, need, at_most: None }).await.expect("it is admitted");
             times.push(governor.passed(started.elapsed()).as_secs_f64());
             permit.end(&Ending::default());
-            governor.pause(Duration::from_millis(100)).await.expect("nobody stops it");
+            governor.pause(Duration::from_millis(100)).await.expect("it is not stopped");
         }
         times
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_any_speed_requests_leave_at_the_same_times_of_the_account() {
+    async fn at_any_speed_requests_are_sent_at_the_same_times_of_the_account() {
         let usual = departures(1.0).await;
         assert!(*usual.last().expect("some") > 25.0, "{usual:?}");
         for speed in [0.5, 20.0, 400.0] {

@@ -1,40 +1,40 @@
-//! Limits that the settings give, among those that are known otherwise.
+//! Limits from the settings, combined with limits from other sources.
 //!
-//! Processes on one account keep to each other's, and only as long as somebody is at work who has them: a cap for one run
-//! must not hold back the next.
+//! Processes on one account also keep to the limits in each other's settings, but only while the process with
+//! those settings runs. So a limit for one run does not hold back the next.
 
 use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
 use super::limits::{Limit, Limits, Source};
 use super::need::{Amounts, LIMIT_KINDS};
 
-/// What the settings say.
+/// The limits in the settings of one process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ConfiguredLimits {
-    /// Limits for a minute, by meter; 0 where there is none.
+    /// Limits per minute, by kind; 0 for no limit.
     pub per_minute: Amounts,
     /// Seconds' worth of a limit that may be used at once.
     pub burst_s: f64,
-    /// Whether to begin with few requests.
+    /// Whether to start with a single request.
     pub slow_start: bool,
 }
 
-/// Who has not been heard of for so many seconds has been killed.
+/// A process that has not confirmed its limits for this many seconds counts as killed.
 const GONE_S: f64 = 60.0;
 
 impl ConfiguredLimits {
-    /// As the settings have it.
+    /// Reads the settings.
     pub fn new(limits: &LimitSettings, slow_start: bool) -> Self {
         let per_minute =
             [limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute, limits.tokens_per_minute];
         Self { per_minute: Amounts::from(per_minute.map(f64::from)), burst_s: limits.burst_s, slow_start }
     }
 
-    /// As limits, by meter.
+    /// The limits as buckets, by kind.
     pub fn limits(&self, now: f64) -> [Option<Limit>; LIMIT_KINDS.len()] {
         LIMIT_KINDS.map(|meter| {
             let per_minute = self.per_minute.of(meter);
-            // A second's worth at once, which is taken off the rest of the minute: no minute has more than it may.
+            // The burst of a second's worth is deducted from the rate, so that no minute exceeds its limit.
             let capacity = (per_minute / 60.0 * self.burst_s.min(1.0)).max(1.0);
             let per_second = (per_minute - capacity.min(per_minute / 2.0)) / 60.0;
             let bucket = Bucket::new(per_second, capacity, capacity, now);
@@ -44,14 +44,14 @@ impl ConfiguredLimits {
 }
 
 impl Source {
-    /// Whether whoever has given it is not at work any more.
+    /// Whether the process that configured it has ended.
     fn is_gone(self, now: f64) -> bool {
         matches!(self, Self::Given { at } if now - at >= GONE_S)
     }
 }
 
 impl Limits {
-    /// Settings hold also where the state is shared with other processes: to be called before each look at it.
+    /// Applies the settings to limits that may be shared with other processes. Call it before each use.
     pub fn pin(&mut self, given: &ConfiguredLimits, now: f64) {
         for (meter, (limit, own)) in LIMIT_KINDS.into_iter().zip(self.by_meter.iter_mut().zip(given.limits(now))) {
             let (Some(known), Some(own)) = (&mut *limit, own) else {
@@ -62,7 +62,7 @@ impl Limits {
             };
             let (rate, own_rate) = (known.bucket.per_second(), own.bucket.per_second());
             match known.source {
-                // Somebody else at work has a lower one.
+                // Another running process has a lower limit.
                 Source::Given { .. } if rate < own_rate && !known.source.is_gone(now) => {}
                 Source::Given { .. } => {
                     known.source = own.source;
@@ -76,8 +76,9 @@ impl Limits {
         }
     }
 
-    /// Takes over what `known` knows about the account, as if nothing was used of it at the time 0. What refusals have taught
-    /// counts as declared: a forecast refuses nobody, so a learned limit would grow without end.
+    /// Adds the limits that `known` has, with full buckets at the time 0.
+    ///
+    /// Learned limits become declared ones: a forecast has no refusals, so a learned limit would grow without end.
     pub fn add_known(&mut self, known: &Self) {
         for (limit, known) in self.by_meter.iter_mut().zip(known.by_meter) {
             let known = known.filter(|known| !matches!(known.source, Source::Given { .. }));
@@ -89,7 +90,7 @@ impl Limits {
         }
     }
 
-    /// Settings do not hold any more.
+    /// Removes limits of these settings.
     pub fn unpin(&mut self, given: &ConfiguredLimits, now: f64) {
         for (limit, own) in self.by_meter.iter_mut().zip(given.limits(now)) {
             if let (Some(Limit { source: Source::Given { .. }, bucket }), Some(own)) = (&limit, own)
@@ -100,7 +101,7 @@ impl Limits {
         }
     }
 
-    /// Other settings hold from now on. What was used of a limit stays used, so a change gives nothing away.
+    /// Replaces the settings. Amounts used stay used, so a change gives no extra requests.
     pub fn change(&mut self, old: &ConfiguredLimits, new: &ConfiguredLimits, now: f64) {
         for (meter, (limit, own)) in LIMIT_KINDS.into_iter().zip(self.by_meter.iter_mut().zip(new.limits(now))) {
             if (old.per_minute.of(meter), old.burst_s) == (new.per_minute.of(meter), new.burst_s) {
@@ -113,7 +114,7 @@ impl Limits {
                         limit.source = own.source;
                     }
                 }
-                // One that was learned is none of the settings' business, and one that is given no more is learned again.
+                // A limit that was not configured before stays. A limit that is no longer configured is learned again.
                 (_, None) if old.per_minute.of(meter) == 0.0 => {}
                 (_, own) => *limit = own,
             }
@@ -127,7 +128,7 @@ mod tests {
     use crate::ask::dialect::LimitKind;
 
     #[test]
-    fn the_lowest_holds_of_those_who_are_at_work() {
+    fn the_lowest_limit_of_all_running_processes_holds() {
         let given =
             |per_minute| ConfiguredLimits { per_minute: Amounts::from([per_minute, 0.0, 0.0, 0.0]), burst_s: 1.0, slow_start: false };
         let (low, high, none) = (given(60.0), given(600.0), given(0.0));
@@ -137,7 +138,7 @@ mod tests {
             limits.by_meter[LimitKind::Requests as usize].map(|limit| (limit.bucket.per_second() * 60.0).round())
         };
         assert_eq!([rate(&high, 50.0), rate(&none, 50.0), rate(&low, 50.0)], [Some(59.0); 3]);
-        // Whoever has the low one has been killed.
+        // The process with the low limit was killed.
         assert_eq!(
             [rate(&high, 100.0), rate(&high, 111.0), rate(&none, 170.0), rate(&none, 172.0)],
             [Some(59.0), Some(590.0), Some(590.0), None]

@@ -1,20 +1,24 @@
-//! What the headers of a reply say about a limit.
+//! Corrects limits by the headers of replies.
 //!
-//! They are old when they arrive: the provider has counted when the request came, or when its reply left, and requests
-//! were sent since. So they say that what is left now lies between two bounds. Only what is outside of these bounds is
-//! corrected: below, because somebody else uses the account too or estimates are too low; above, because the provider
-//! has given back what it had reserved. Remaining amounts are rounded down; that only delays the first requests.
+//! Headers are old when they arrive: the provider counted when the request came or when its reply was sent, and
+//! more requests were sent since. So they give two bounds for the amount left now. The governor corrects its
+//! count only if that lies outside:
+//!
+//! - The count is too high if another client uses the account, or if estimates are too low.
+//! - The count is too low if the provider has given back reserved tokens.
+//!
+//! Remaining amounts are rounded down. That only delays the first requests.
 
 use super::super::dialect::RateLimitHeader;
 use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;
 use super::limits::{Limit, Limits, Source, Taken};
 
-/// Seconds' worth that a bucket is believed to hold when headers do not tell what is left, or after a refusal.
+/// Assumed capacity of a bucket, in seconds' worth, after a refusal or if headers do not name what is left.
 pub(super) const UNSEEN_S: f64 = 5.0;
 
 impl Limits {
-    /// What the headers of a reply say.
+    /// Takes in one limit from the headers of a reply.
     pub fn observe(&mut self, taken: &Taken, header: &RateLimitHeader, given: &ConfiguredLimits, now: f64) {
         let meter = header.meter;
         let per_second = header.per_minute * self.ramp_share(now) / 60.0;
@@ -24,9 +28,9 @@ impl Limits {
         let known = self.by_meter[meter as usize].filter(|limit| limit.source != Source::Learned);
         let since = self.sent.of(meter) - taken.sent.of(meter);
         let flowed = per_second * (now - taken.at);
-        // What is left now if all that was sent since is missing in the headers, and if none is.
+        // Amounts left now: the lower bound assumes that the headers include nothing sent since, the upper all of it.
         let bounds = header.remaining.map(|left| (left - (since - flowed).max(0.0), left + (flowed - since).max(0.0)));
-        // A limit of the settings that is lower stays as it is. The account may still be used up.
+        // A lower limit of the settings stays in force. Headers may still show that the account is used up.
         let own = given.limits(now)[meter as usize].filter(|own| own.bucket.per_second() <= per_second);
         let own =
             own.or_else(|| known.filter(|known| matches!(known.source, Source::Given { .. }) && known.bucket.per_second() <= per_second));
@@ -40,21 +44,21 @@ impl Limits {
             return;
         }
         let doubted = now < self.doubted_until;
-        // So much has been in the provider's bucket, this request included.
+        // The amount that the provider's bucket held, including this request.
         let seen = header.remaining.map_or(UNSEEN_S * per_second, |left| (left + taken.amounts.of(meter)).min(60.0 * per_second));
         let before = known.map(|limit| (limit, limit.holds() * (per_second / limit.bucket.per_second()).min(1.0)));
         let holds = before.map_or(seen, |(_, before)| if doubted { before } else { before.max(seen) });
         let least = self.learner.largest(meter);
         let capacity = holds.min(given.burst_s * per_second).max(least);
-        // The rest is left alone, for estimates that are wrong and for others.
+        // The rest is kept for errors of estimates and for other clients.
         let reserve = (holds - capacity).max(0.0);
         let mut bucket = known.map_or_else(|| Bucket::new(per_second, capacity, capacity, now), |known| known.bucket);
         bucket.resize(per_second, capacity, now);
         if let Some((low, high)) = bounds {
             bucket.lower_to(if known.is_some() { high } else { low }, now);
             if !doubted {
-                // Without a reserve nothing makes up for requests that were under way before and are missing in the headers:
-                // about as many as were sent since.
+                // Headers may miss requests that were in flight before: about as many as were sent since. Without
+                // a reserve the count must allow for them.
                 let missing = if reserve > 0.0 { reserve } else { since.max(0.0) };
                 bucket.raise_to(low - missing, now);
             }

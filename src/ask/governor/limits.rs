@@ -1,7 +1,7 @@
-//! What is known about the limits of an account, and what has been used of them.
+//! The known limits of an account, and the amounts used.
 //!
-//! Limits come from the settings, from the headers of replies, and where there is neither, from refusals. A pure state
-//! over times that the caller gives (in seconds), so that it can be kept in memory or be shared by processes.
+//! Limits come from the settings, from the headers of replies, or, if there are neither, from refusals. The
+//! state is pure: the caller passes the time in seconds. So it can be kept in memory or shared by processes.
 
 use super::super::dialect::LimitKind;
 use super::super::fault::Pressure;
@@ -17,14 +17,14 @@ use crate::insight::{Known, Rate};
 use crate::model::{Usage, WaitReason};
 use serde::{Deserialize, Serialize};
 
-/// Where a limit is known from.
+/// The source of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) enum Source {
-    /// Settings, as of this time: they hold as long as somebody is at work who has them.
+    /// Settings of a process that confirmed them at this time. They hold while such a process runs.
     Given { at: f64 },
-    /// Headers of replies. The provider's bucket has been seen to hold this much.
+    /// Headers of replies. `holds` is the most that the provider's bucket was seen to hold.
     Declared { holds: f64 },
-    /// Refusals.
+    /// Learned from refusals.
     Learned,
 }
 
@@ -35,9 +35,9 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// Where it is known from, if the settings state `set` for a minute; 0 if they state nothing.
+    /// The source for reports. `set` is the limit per minute in the settings; 0 if there is none.
     fn known(&self, set: f64) -> Known {
-        // What the provider tells may be more than the settings allow: then these decide.
+        // A limit in the settings decides if it is not above the provider's.
         let decides = set > 0.0 && (matches!(self.source, Source::Given { .. }) || set <= 60.0 * self.bucket.per_second() + 1e-6);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
         match self.source {
@@ -48,7 +48,7 @@ impl Limit {
         }
     }
 
-    /// What the provider's bucket holds.
+    /// The most that the provider's bucket holds.
     pub fn holds(&self) -> f64 {
         match self.source {
             Source::Declared { holds } => holds,
@@ -61,42 +61,44 @@ impl Limit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Limits {
     pub(super) by_meter: [Option<Limit>; LIMIT_KINDS.len()],
-    /// Everything that was ever used, as far as it is known.
+    /// All amounts ever used, as far as known: reservations, corrected by replies.
     used: Amounts,
-    /// Everything that was ever reserved, never corrected.
+    /// All amounts ever reserved, never corrected.
     pub(super) sent: Amounts,
-    /// Nobody sends before this time.
+    /// No request is sent before this time.
     opens_at: f64,
-    /// The next request does not leave before this time: bursts are spread.
+    /// The next request is not sent before this time, so that bursts are spread.
     next_at: f64,
     calibration: Calibration,
-    /// Output tokens of an answer, on average; 0 as long as there was none.
+    /// Average output tokens of an answer; 0 before the first one.
     output: f64,
-    /// Requests sent before this time have had their refusal counted.
+    /// Time of the last refusal that counted. Refusals of requests sent before it do not count again.
     cut_at: f64,
-    /// Requests that were ever sent before that time.
+    /// Requests that were sent until then.
     cut_sent: f64,
     /// How many times in a row the first request after a wait was refused.
     in_vain: u32,
-    /// Until then headers are not believed that there is more left than we count: the provider has refused all the same.
+    /// Until this time, headers may lower our count of what is left, and may not raise it.
+    ///
+    /// A provider with such headers has refused a request all the same.
     pub(super) doubted_until: f64,
     ramp: Ramp,
     pub(super) learner: Learner,
     chance: RandomRefusals,
 }
 
-/// What was taken for a request, to be settled when it has ended.
+/// The amounts taken for a request, to be settled when it has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Taken {
-    /// As it was estimated.
+    /// The estimate.
     need: Need,
     pub(super) amounts: Amounts,
     pub(super) at: f64,
-    /// Everything that was ever reserved, this included.
+    /// All amounts ever reserved, including this request.
     pub(super) sent: Amounts,
 }
 
-/// A share of the limits that is used after growing too fast, and how it comes back.
+/// The share of the limits that is used after usage grew too fast, and its recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Ramp {
     share: f64,
@@ -104,19 +106,19 @@ struct Ramp {
 }
 
 impl Ramp {
-    /// A fifth more every ten seconds.
+    /// The share at `now`. It grows by a fifth every ten seconds.
     fn share(self, now: f64) -> f64 {
         (self.share * 1.2_f64.powf((now - self.from).max(0.0) / 10.0)).min(1.0)
     }
 }
 
-/// A rate is not exceeded by more than this while what has gathered is used up.
+/// While a full bucket is used up, requests are sent at no more than this multiple of its rate.
 const PEAK: f64 = 4.0;
-/// A wait grows to this many seconds, unless the provider names a longer one.
+/// Longest wait after repeated refusals, in seconds, unless the provider names a longer one.
 const LONGEST_S: f64 = 60.0;
 /// Seconds without a request after which the learner starts a new measurement.
 const IDLE_S: f64 = 1.0;
-/// Seconds for which a refusal counts for more than headers that tell of plenty.
+/// Seconds after a refusal during which headers cannot raise our count of what is left.
 const DOUBT_S: f64 = 600.0;
 
 impl Taken {
@@ -145,17 +147,17 @@ impl Limits {
         }
     }
 
-    /// Until when nobody sends.
+    /// The time before which no request is sent.
     pub fn opens_at(&self) -> f64 {
         self.opens_at
     }
 
-    /// Seconds that an answer takes, on average.
+    /// Average seconds of an answer.
     pub fn answer_s(&self) -> f64 {
         self.learner.answer_s()
     }
 
-    /// Requests in flight at the most.
+    /// Maximum requests in flight.
     pub fn window(&self) -> f64 {
         if self.by_meter.iter().any(Option::is_some) { f64::MAX } else { self.learner.window() }
     }
@@ -166,7 +168,7 @@ impl Limits {
         if self.by_meter.iter().any(Option::is_some) { Ok(()) } else { self.learner.admits(in_flight, now) }
     }
 
-    /// Takes what a request needs, or says when to ask again.
+    /// Takes the amounts that a request needs, or returns when to try again.
     pub fn try_take(&mut self, need: &Need, now: f64) -> Result<Taken, f64> {
         let amounts = self.calibrated(need).amounts();
         let ready = self.limits().map(|(meter, limit)| limit.bucket.ready_at(amounts.of(meter), now));
@@ -206,7 +208,7 @@ impl Limits {
         self.sent.add(amounts, 1.0);
     }
 
-    /// What a request waits for that may not be sent now.
+    /// Why a request cannot be sent now.
     pub fn in_the_way(&self, need: &Need, now: f64) -> WaitReason {
         let amounts = self.calibrated(need).amounts();
         let ready = self.limits().map(|(meter, limit)| (limit.bucket.ready_at(amounts.of(meter), now), meter));
@@ -218,7 +220,7 @@ impl Limits {
         }
     }
 
-    /// The limits that are known, and what was used of them.
+    /// The known limits, and the amounts used.
     pub fn rates(&self, given: &ConfiguredLimits) -> Vec<Rate> {
         let rate = |(meter, limit): (LimitKind, Limit)| Rate {
             meter: hold(meter),
@@ -230,8 +232,9 @@ impl Limits {
         self.limits().map(rate).collect()
     }
 
-    /// The request was answered, or failed in a way that says nothing about limits. `used` is what it used, where that is
-    /// known; `full` says whether as many were in flight as may be.
+    /// Settles a request that was answered, or that failed for reasons other than limits.
+    ///
+    /// `used` is its usage, if known. `full`: as many requests were in flight as the window allows.
     pub fn settle(&mut self, taken: &Taken, used: Option<Usage>, full: bool, now: f64) {
         let Some(used) = used.filter(|used| used.input() > 0) else { return };
         if taken.at > self.cut_at {
@@ -257,11 +260,10 @@ impl Limits {
         self.output = if self.output == 0.0 { output } else { self.output + 0.1 * (output - self.output) };
     }
 
-    /// The provider refused a request.
+    /// Learns from a refusal by the provider.
     pub fn refuse(&mut self, taken: &Taken, refusal: &Refusal, in_flight: f64, now: f64) {
         let echo = taken.at <= self.cut_at;
-        // Some providers count refused requests too. There, a request that returns at the named time is refused again and
-        // again, so the wait grows.
+        // Some providers also count refused requests, so a retry at the named time is refused again. The wait grows.
         let first = taken.sent.of(LimitKind::Requests) - self.cut_sent < 1.5;
         self.in_vain = if echo {
             self.in_vain
@@ -274,7 +276,7 @@ impl Limits {
         let named = refusal.wait.as_secs_f64();
         let (wait, meter) = ((named * longer).min(named.max(LONGEST_S)), refusal.meter.unwrap_or(LimitKind::Requests));
         let by_chance = refusal.pressure == Pressure::Rate && self.chance.takes();
-        // Of chance nobody else needs to know, unless the provider has named the time.
+        // A random refusal does not close the gate for other requests, unless it names a wait.
         if refusal.named || !by_chance {
             self.opens_at = self.opens_at.max(now + wait);
         }
@@ -283,12 +285,12 @@ impl Limits {
             self.learner.shrink(in_flight);
         }
         let is_declared = |limit: &Limit| limit.source != Source::Learned;
-        // A limit that the refusal names and that no header tells of is another one.
+        // A limit that the refusal names, but no header declares, is a separate limit.
         let declared = match refusal.meter {
             Some(meter) => self.by_meter[meter as usize].is_some_and(|limit| is_declared(&limit)),
             None => self.by_meter.iter().flatten().any(is_declared),
         };
-        // Output counts when it is there: that of the requests under way is still to come.
+        // Output counts when it is produced, so the output of requests in flight is still to come.
         let coming = |meter| if meter == LimitKind::OutputTokens { in_flight * taken.amounts.of(meter) } else { 0.0 };
         if declared && !echo {
             let doubted = std::mem::replace(&mut self.doubted_until, now + DOUBT_S) > now;
@@ -297,7 +299,8 @@ impl Limits {
                 if refusal.meter.is_some_and(|named| named != meter) {
                     continue;
                 }
-                // Below what is declared: it is counted over a shorter time than we thought, or others use it too.
+                // The refusal came below the declared limit: the provider counts over a shorter time than we
+                // assumed, or other clients use the limit too.
                 let per_second = limit.bucket.per_second();
                 let less = if doubted { limit.bucket.capacity() / 4.0 } else { limit.bucket.capacity().min(UNSEEN_S * per_second) / 2.0 };
                 let capacity = less.max(self.learner.largest(meter));
@@ -333,7 +336,7 @@ impl Limits {
     fn grow(&mut self, amounts: &Amounts, now: f64) {
         for (meter, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
             let Some(Limit { source: Source::Learned, bucket }) = limit else { continue };
-            // Only a limit that is in the way says something by not being refused.
+            // The absence of refusals shows something only about a limit that is nearly used up.
             let used_up = bucket.level(now) < amounts.of(meter) + SLACK_S * bucket.per_second();
             if let Some(per_second) = self.learner.grown(bucket, now).filter(|_| used_up) {
                 bucket.resize(per_second, bucket.capacity(), now);
@@ -346,7 +349,7 @@ impl Limits {
         let peak = |limit: &Limit| PEAK * limit.bucket.per_second();
         let learned = self.by_meter[LimitKind::Requests as usize].filter(|limit| limit.source == Source::Learned);
         let next_at = if let Some(spacing) = declared.map(|(meter, limit)| amounts.of(meter) / peak(&limit)).reduce(f64::max) {
-            // Timers are late: what they miss is made up for.
+            // Late timers are made up for.
             self.next_at.max(now - SLACK_S) + spacing
         } else if let Some(limit) = learned {
             now + 1.0 / peak(&limit)
@@ -363,7 +366,7 @@ impl Limits {
     }
 }
 
-/// What a request waits for when this limit is in its way.
+/// The reason for waiting if this limit is used up.
 pub(super) fn hold(meter: LimitKind) -> WaitReason {
     match meter {
         LimitKind::Requests => WaitReason::Requests,

@@ -1,4 +1,4 @@
-//! The line of those who want to send, and what only this process knows about the account.
+//! The line of waiting requests, and the state that is local to this process.
 
 use super::super::budget::Budget;
 use super::Governor;
@@ -8,52 +8,52 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// What only this process knows.
+/// The state of a governor that is local to this process.
 #[derive(Debug)]
 pub(super) struct Local {
     pub waiting: BTreeMap<Place, Arc<Notify>>,
     pub arrivals: u64,
-    /// What the settings say about limits.
+    /// The limits of the settings.
     pub given: ConfiguredLimits,
     pub in_flight: usize,
-    /// Requests in flight at the most, as the settings have it.
+    /// Maximum requests in flight by the settings.
     pub concurrency: usize,
-    /// Somebody has said that nothing is to be sent for now.
+    /// The user has paused sending.
     pub paused: bool,
-    /// Requests in flight at the most. Below `concurrency` while the provider is overloaded.
+    /// Maximum requests in flight. Below `concurrency` while the provider is overloaded.
     pub ceiling: f64,
-    /// The same while something seems to be wrong with all of them.
+    /// Maximum requests in flight while a systemic failure is suspected.
     pub suspicion: Option<usize>,
-    /// Requests sent before have had their share in lowering it.
+    /// When `ceiling` was last lowered. Overload of requests sent before does not lower it again.
     pub lowered_at: f64,
-    /// Recent answers, and how many of them said that the provider is overloaded.
+    /// The share of recent replies that reported an overload.
     pub overload: f64,
     pub budget: Budget,
-    /// When the first in line has its turn, if a limit makes it wait.
+    /// When the first in line may be sent, if a limit makes it wait.
     pub turn_at: f64,
-    /// What the first in line waits for, beside a free place.
+    /// Why the first in line waits, if it is not for a free place.
     pub why: Option<WaitReason>,
     pub times: PlaceTimes,
 }
 
-/// What became of the places among those in flight: seconds of all of them.
+/// How the places in flight were used, in seconds summed over all places.
 #[derive(Debug, Default)]
 pub(super) struct PlaceTimes {
-    /// Until when they are counted.
+    /// The time until which they are counted.
     at: f64,
-    /// Taken.
+    /// Seconds in use.
     pub admitted: f64,
-    /// Empty while somebody waited, by reason.
+    /// Seconds empty while a request waited, by reason.
     pub held: [f64; WaitReason::ALL.len()],
 }
 
 /// A place in the line: the document, then the time of arrival.
 pub(super) type Place = (u64, u64);
 
-/// An answer in five may say that the provider is overloaded before it gets fewer requests at a time.
+/// Share of overloaded replies above which the ceiling is lowered.
 const OVERLOADED: f64 = 0.2;
 
-/// Somebody who waits to be admitted. Leaves the line when dropped.
+/// A request that waits for admission. It leaves the line when it is dropped.
 pub(super) struct Waiter<'g> {
     pub governor: &'g Governor,
     pub place: Place,
@@ -75,7 +75,7 @@ impl PlaceTimes {
 }
 
 impl Local {
-    /// Counts the time until now; to be called before anything changes.
+    /// Counts the time until now. Call it before any change.
     pub fn advance(&mut self, now: f64) {
         let passed = now - self.times.at;
         self.times.at = now;
@@ -91,8 +91,10 @@ impl Local {
         }
     }
 
-    /// Fewer at a time when the provider is overloaded, once for all that were in flight together; one more with each full
-    /// round without that.
+    /// Adapts the ceiling to overload.
+    ///
+    /// An overload lowers it once for all requests that were in flight together. Each full round without an
+    /// overload raises it by one.
     pub fn adapt(&mut self, overloaded: bool, sent_at: f64, now: f64) {
         self.overload += 0.1 * (f64::from(u8::from(overloaded)) - self.overload);
         if overloaded && self.overload > OVERLOADED && sent_at > self.lowered_at {

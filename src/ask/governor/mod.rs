@@ -1,11 +1,23 @@
-//! Who may send now: one governor for an account, which is what providers limit.
+//! Admits requests to one account, within its limits.
 //!
-//! A request leaves when everything it needs is there at the same time: its turn, the gate open, a place among those in
-//! flight, its share of every budget of requests and tokens, and the money. Nothing is held while waiting. Requests
-//! about earlier documents go first, so that documents that were begun are finished.
+//! Providers limit accounts, so there is one governor for each account. It admits a request when all of these
+//! hold at the same time:
 //!
-//! Promises: no more than the provider is known to allow; after a refusal nobody sends before the time it names; a
-//! request larger than a budget goes alone; what was reserved is settled when the request has ended, however it ends.
+//! - it is the first in line;
+//! - no refusal keeps the gate closed;
+//! - a place among the requests in flight is free;
+//! - every limit of requests and tokens has enough left;
+//! - the budget has enough money left.
+//!
+//! A waiting request holds none of these. Requests about earlier documents go first, so that documents in work
+//! are finished.
+//!
+//! Promises:
+//!
+//! - The governor admits no more than the known limits of the provider allow.
+//! - After a refusal it admits no request before the time that the refusal names.
+//! - A request larger than a bucket goes when the bucket is full.
+//! - Reservations are settled when the request has ended, however it ends.
 
 mod bucket;
 mod calibration;
@@ -60,36 +72,38 @@ pub struct Governor {
     abandon: CancellationToken,
 }
 
-/// What a request asks for.
+/// A request that asks for admission.
 #[derive(Debug, Clone, Copy)]
 pub struct Ticket {
-    /// The document that it is about: earlier ones go first.
+    /// The number of its document. Earlier documents go first.
     pub document: u64,
-    /// What it needs of the account's budgets.
+    /// The requests and tokens it needs of the account's limits.
     pub need: Need,
-    /// What it costs at the most; `None` if the price is not known.
+    /// Its maximum cost; `None` if the price is unknown.
     pub at_most: Option<Money>,
 }
 
-/// Why a request may not be sent at all.
+/// Why a request is not admitted at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdmitted {
     /// The run is stopping.
     Stopped,
-    /// There is no money left.
+    /// The budget is used up.
     OverBudget(BudgetReached),
 }
 
-/// The run is stopping: no more requests.
+/// The run is stopping, so no more requests are admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 
-/// Turns that come sooner than this are the usual pace, and not a wait worth telling of.
+/// Shorter waits, in seconds, are the usual pace and are not reported.
 const PACE_S: f64 = 1.0;
 
 impl Governor {
-    /// A governor for `concurrency` requests in flight at the most. It admits nobody once `stop` is cancelled, and gives up
-    /// those in flight once `abandon` is. With `slow_start` it begins with a single request.
+    /// Creates a governor for at most `concurrency` requests in flight.
+    ///
+    /// Once `stop` is cancelled, it admits no more requests. Once `abandon` is cancelled, it abandons those in
+    /// flight. With `slow_start` it starts with a single request.
     pub fn new(
         concurrency: usize,
         limits: &LimitSettings,
@@ -119,25 +133,28 @@ impl Governor {
         Self { store, clock, local: Mutex::new(local), stop, abandon }
     }
 
-    /// Lets time pass so many times as fast: for rehearsals against a server whose time does, too.
+    /// Makes the account's time pass `speed` times as fast as real time.
+    ///
+    /// Rehearsals use this with a simulator whose time passes as fast.
     #[must_use]
     pub fn at_speed(mut self, speed: f64) -> Self {
         self.clock.speed = speed;
         self
     }
 
-    /// What passes of the account's time while `time` passes on the wall.
+    /// Converts real time to time of the account.
     pub fn passed(&self, time: Duration) -> Duration {
         time.mul_f64(self.clock.speed)
     }
 
-    /// How long a time of the account takes on the wall.
+    /// Converts time of the account to real time.
     pub fn on_the_wall(&self, time: Duration) -> Duration {
         time.div_f64(self.clock.speed)
     }
 
-    /// Shares the limits with all processes that use the file `name` in `directory`. Where that is not possible, this
-    /// process counts for itself.
+    /// Shares the limits with all processes that use the file `name` in `directory`.
+    ///
+    /// If the file cannot be used, this process counts alone.
     #[must_use]
     pub fn shared(mut self, directory: &Path, name: &str) -> Self {
         let now = self.clock.now();
@@ -149,7 +166,7 @@ impl Governor {
         self
     }
 
-    /// Waits for a request in flight, unless the run cannot wait any longer. The request stays in doubt then.
+    /// Waits for a request in flight, unless the run abandons it. Then the request stays in doubt.
     pub async fn unless_abandoned<T>(&self, request: impl Future<Output = T>) -> Result<T, Stopped> {
         tokio::select! {
             biased;
@@ -158,7 +175,7 @@ impl Governor {
         }
     }
 
-    /// Waits until a request may be sent.
+    /// Waits until a request is admitted.
     pub async fn admit(&self, ticket: &Ticket) -> Result<Permit<'_>, NotAdmitted> {
         if self.stop.is_cancelled() {
             return Err(NotAdmitted::Stopped);
@@ -179,7 +196,7 @@ impl Governor {
         }
     }
 
-    /// Waits for `time`, or until the run stops.
+    /// Waits for `time` of the account, or until the run stops.
     pub async fn pause(&self, time: Duration) -> Result<(), Stopped> {
         tokio::select! {
             biased;
@@ -188,14 +205,14 @@ impl Governor {
         }
     }
 
-    /// No more than so many in flight until further notice.
+    /// Allows at most `most` requests in flight until the next call; `None` lifts this limit.
     pub fn hold_to(&self, most: Option<usize>) {
         let mut local = self.local();
         local.suspicion = most;
         local.call_next();
     }
 
-    /// How many wait for their turn.
+    /// How many requests wait for admission.
     pub fn in_line(&self) -> usize {
         self.local().waiting.len()
     }
@@ -205,13 +222,13 @@ impl Governor {
         self.local().waiting.is_empty()
     }
 
-    /// How long an answer takes, on average; zero as long as there was none.
+    /// The average time of an answer; zero before the first one.
     pub fn usual_answer(&self) -> Duration {
         let seconds = self.store.with(self.clock.now(), |limits| limits.answer_s());
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
-    /// How long nobody may send, if that is so.
+    /// How long the governor admits no request, if a limit or a refusal keeps it closed.
     pub fn closed_for(&self) -> Option<Duration> {
         let now = self.clock.now();
         let opens_at = self.store.with(now, |limits| limits.opens_at());
@@ -222,26 +239,27 @@ impl Governor {
         Duration::try_from_secs_f64(opens_at.max(turn_at) - now).ok().filter(|wait| !wait.is_zero())
     }
 
-    /// Seconds of all places among those in flight so far: those that were taken, and those that were empty while
-    /// somebody waited, by reason.
+    /// Seconds that places in flight were taken, and seconds that they were empty, by reason.
+    ///
+    /// Sums over all places so far. Empty places count only while a request waits.
     pub fn held(&self) -> (f64, Vec<(WaitReason, f64)>) {
         let local = self.local_now();
         let seconds = |times: f64| times / self.clock.speed;
         (seconds(local.times.admitted), WaitReason::ALL.into_iter().zip(local.times.held.map(seconds)).collect())
     }
 
-    /// The limits of the account that are known, and what was used of them.
+    /// The known limits of the account, and the amounts used.
     pub fn rates(&self) -> Vec<Rate> {
         let given = self.local().given;
         self.store.with(self.clock.now(), |limits| limits.rates(&given))
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
-        // Counters have no half-written state that a panic elsewhere could leave behind.
+        // A panic elsewhere leaves no half-written state in counters.
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, with times counted until now.
+    /// Locks the local state, with its times counted until now.
     fn local_now(&self) -> MutexGuard<'_, Local> {
         let mut local = self.local();
         local.advance(self.clock.now());
@@ -297,7 +315,7 @@ impl Governor {
                 local.turn_at = 0.0;
             }
             Turn::At(time) => local.turn_at = time,
-            // It is a place that is missing, and not the provider's limit.
+            // A place is missing. No limit of the provider makes the request wait.
             Turn::AfterOthers => local.turn_at = 0.0,
         }
         Ok(turn)
@@ -314,7 +332,7 @@ impl Drop for Governor {
 enum Turn {
     Now(Taken),
     At(f64),
-    /// When somebody else has ended, or gone first.
+    /// Try again when another request has ended or was admitted.
     AfterOthers,
 }
 

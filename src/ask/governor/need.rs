@@ -1,4 +1,4 @@
-//! What a request takes out of the budgets of its account.
+//! The amounts that a request takes from the limits of its account.
 
 use super::super::dialect::{Dialect, LimitKind};
 use crate::model::Usage;
@@ -21,14 +21,14 @@ impl Amounts {
         self.0[meter as usize]
     }
 
-    /// What counts when a request is sent: all but its output.
+    /// The amounts that count when a request is sent: all but its output.
     pub fn when_sent(&self) -> Self {
         let mut amounts = *self;
         amounts.0[LimitKind::OutputTokens as usize] = 0.0;
         amounts
     }
 
-    /// The larger one of each.
+    /// Raises each amount to the one in `other` if that is larger.
     pub fn raise(&mut self, other: &Self) {
         for (mine, other) in self.0.iter_mut().zip(other.0) {
             *mine = mine.max(other);
@@ -42,36 +42,37 @@ impl Amounts {
     }
 }
 
-/// What one request is expected to use. Providers differ in what they count when a request arrives, and in what they
-/// correct afterwards.
+/// The expected usage of one request.
+///
+/// Providers differ in what they count when a request arrives, and in what they correct afterwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Need {
-    /// Input tokens, estimated.
+    /// Estimated input tokens, images included.
     pub input: f64,
-    /// How many of them are images.
+    /// Estimated image tokens.
     pub images: f64,
-    /// Output tokens that are expected.
+    /// Expected output tokens.
     pub output: f64,
-    /// Output tokens at the most.
+    /// Maximum output tokens.
     pub max_output: f64,
-    /// Whose rules.
+    /// The wire format, whose provider's rules apply.
     pub dialect: Dialect,
 }
 
 impl Need {
-    /// What the provider counts when the request arrives.
+    /// The amounts that the provider counts when the request arrives.
     pub(super) fn amounts(&self) -> Amounts {
         let tokens = match self.dialect {
-            // Counts the larger one of what the prompt seems to be and of what may be answered.
+            // OpenAI counts the larger of the estimated prompt and the output limit.
             Dialect::OpenAi | Dialect::Responses => self.input.max(self.max_output),
             Dialect::Compatible => self.input + self.max_output,
-            // Output counts when it is there: its limit reserves nothing.
+            // Output counts when it is produced; its limit reserves nothing.
             Dialect::Anthropic | Dialect::Gemini => self.input + self.output,
         };
         Amounts([1.0, self.input, self.output, tokens])
     }
 
-    /// Seconds for which the provider wants a steady rate after one that grew too fast.
+    /// Seconds for which the provider asks for a steady rate after usage grew too fast.
     pub(super) fn steady_s(&self) -> f64 {
         match self.dialect {
             Dialect::OpenAi | Dialect::Responses => 900.0,
@@ -79,11 +80,13 @@ impl Need {
         }
     }
 
-    /// The same when it is known what was used. Providers that reserve the limit of an answer are not expected to give back
-    /// the rest; if they do, their headers tell.
+    /// The amounts when the usage is known.
+    ///
+    /// A provider that reserves the output limit is not expected to give back the rest. If it does, its headers
+    /// show that.
     pub(super) fn settled(&self, used: Usage) -> Amounts {
         let cached = match self.dialect {
-            // What comes from the cache is free.
+            // Tokens from the cache do not count.
             Dialect::Anthropic => 0.0,
             _ => used.cache_read as f64,
         };

@@ -1,4 +1,4 @@
-//! A request in flight, and what its end says about limits.
+//! The permit of a request in flight, and what its end shows about limits.
 
 use super::super::dialect::{LimitKind, RateLimitHeader};
 use super::super::fault::Pressure;
@@ -7,7 +7,9 @@ use super::limits::Taken;
 use crate::model::{Money, Usage};
 use std::time::Duration;
 
-/// Permission to have one request in flight. Dropped without being settled, the request may have cost what was reserved.
+/// Permission to have one request in flight.
+///
+/// If it is dropped without being settled, the whole reservation counts as spent.
 #[derive(Debug)]
 pub struct Permit<'g> {
     pub(super) governor: &'g Governor,
@@ -16,33 +18,33 @@ pub struct Permit<'g> {
     pub(super) settled: bool,
 }
 
-/// How a request ended, as far as limits go.
+/// How a request ended, as far as limits are concerned.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ending<'e> {
-    /// What it used, where that is known.
+    /// Its usage, if known.
     pub usage: Option<Usage>,
-    /// What it cost; `None`: it may have cost as much as it can.
+    /// Its cost; if `None`, the whole reservation counts as spent.
     pub cost: Option<Money>,
-    /// What the headers say.
+    /// The rate limits in the headers.
     pub rate_limits: &'e [RateLimitHeader],
-    /// What a refusal says, if it is one.
+    /// The refusal, if it was refused.
     pub refused: Option<Refusal>,
 }
 
-/// The provider would not have a request, for reasons that concern others too.
+/// A refusal for reasons that concern other requests too.
 #[derive(Debug, Clone, Copy)]
 pub struct Refusal {
-    /// What it suffers from.
+    /// Why the provider refused.
     pub pressure: Pressure,
-    /// The limit that it names.
+    /// The limit that the refusal names.
     pub meter: Option<LimitKind>,
     /// The wait before the next request.
     pub wait: Duration,
-    /// Whether the provider has named the wait, and not we.
+    /// Whether the provider named the wait.
     pub named: bool,
 }
 
-/// All requests do not leave at the moment when the gate opens, but within this share of the wait.
+/// Random extension of a wait, as a share of it, so that processes do not resume at the same moment.
 const SPREAD: f64 = 0.02;
 
 impl Permit<'_> {
@@ -57,7 +59,7 @@ impl Permit<'_> {
         let now = governor.clock.now();
         let mut local = governor.local_now();
         let in_flight = local.in_flight as f64;
-        // Processes share the pace of a slow start, so none of them fills its window alone.
+        // Processes share the pace of a slow start, so no single process fills the window.
         let (given, others_fill_it) = (local.given, governor.store.is_shared() && !local.waiting.is_empty());
         let pressure = ending.refused.map(|refusal| refusal.pressure);
         governor.store.with(now, |limits| {

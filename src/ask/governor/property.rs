@@ -1,6 +1,7 @@
-//! Limits that are not near slow nothing down, and those that are near are used to the full: over random accounts.
+//! Property test of the governor with random accounts.
 //!
-//! `DOCMILL_GOVERNOR_SEEDS` sets how many are tried, or which: `2000`, `17..18`.
+//! Limits that are far away slow nothing down, and limits that are near are used to the full.
+//! `DOCMILL_GOVERNOR_SEEDS` names a range of accounts to try, such as `17..18`.
 
 use super::provider::{Outcome, Provider, Terms, Work, about};
 use super::*;
@@ -29,7 +30,7 @@ struct Account {
     processes: usize,
     concurrency: usize,
     slow_start: bool,
-    /// Tokens that are counted for one that we estimate, of text and of images; and how much single calls differ from it.
+    /// Tokens counted for each estimated one, of text and of images, and the spread of single calls.
     errors: (f64, f64, f64),
     work: Vec<Work>,
     latency: f64,
@@ -37,7 +38,7 @@ struct Account {
 
 /// How it went.
 #[derive(Debug)]
-struct Came {
+struct RunResult {
     seconds: f64,
     ideal: f64,
     allowance: f64,
@@ -83,7 +84,7 @@ impl Account {
             Dialect::Gemini => &[LimitKind::InputTokens],
             _ => &[LimitKind::Tokens],
         };
-        // How much of a limit the run would use if there were none: far away, or near.
+        // `near` is the share of a limit that the run would use at full speed: far below 1, or around 1.
         let full_speed = work.len() as f64 / (latency * work.len() as f64 / (concurrency * processes) as f64);
         for &meter in [LimitKind::Requests].iter().chain(tokens) {
             let charges = || work.iter().map(|work| terms.charge(meter, work));
@@ -101,20 +102,20 @@ impl Account {
         Self { terms, processes, concurrency, slow_start: random.f64() < 0.8, errors, work, latency }
     }
 
-    /// Seconds that it takes at least, by limits and by places.
+    /// Minimum seconds of the run, by its limits and places.
     fn ideal(&self) -> f64 {
         let sum = |of: &dyn Fn(&Work) -> f64| self.work.iter().map(of).sum::<f64>();
         let places = sum(&|work| work.latency + 0.01) / (self.concurrency * self.processes) as f64;
         let by_limit = |&(meter, per_second, capacity): &(LimitKind, f64, f64)| {
             let at_once = if self.terms.headers.is_some() { capacity.min(LIMITS.burst_s * per_second) } else { capacity };
             let used = (sum(&|work| self.terms.charge(meter, work).1) - at_once) / per_second;
-            // What is reserved comes back with the reply only.
+            // Reserved amounts come back only with the reply.
             used.max(sum(&|work| self.terms.charge(meter, work).0 * work.latency) / at_once)
         };
         self.terms.limits.iter().map(by_limit).fold(places, f64::max)
     }
 
-    /// Its calls as a client estimates them.
+    /// The ticket of a call, with a client's estimates.
     fn ticket(&self, number: usize) -> Ticket {
         let (work, (text_error, image_error, noise)) = (&self.work[number], self.errors);
         let mut random = Rng::with_seed(number as u64);
@@ -125,10 +126,10 @@ impl Account {
         Ticket { document: number as u64, need, at_most: None }
     }
 
-    async fn run(self: &Rc<Self>) -> Came {
+    async fn run(self: &Rc<Self>) -> RunResult {
         let provider = Rc::new(Provider::new(self.terms.clone()));
         let directory = tempfile::tempdir().unwrap();
-        // The real time between their starts must not decide how it goes.
+        // A shared clock keeps the real time between the starts out of the result.
         let clock = Clock::new();
         let governors: Vec<_> = (0..self.processes)
             .map(|_| {
@@ -147,18 +148,18 @@ impl Account {
         let in_time = tokio::time::timeout(Duration::from_secs_f64(20.0 * self.ideal() + 600.0), tasks).await.is_ok();
         let slowest = self.work.iter().map(|work| work.latency).fold(0.0, f64::max);
         let places = self.concurrency * self.processes;
-        // One request alone, and one more per answer after eight: until all places are taken.
+        // The slow start sends one request alone, then one more per answer after eight, until all places are taken.
         let slow_start = if self.terms.headers.is_some() { 1.0 } else { 2.0 + (places as f64 / 8.0).max(1.0).log2() };
         let rounded = self.terms.headers.map_or(0.0, |(rounding, _)| rounding);
         let round = |&(meter, per_second, _): &(LimitKind, f64, f64)| if meter == LimitKind::Requests { 0.0 } else { rounded / per_second };
         let rounding = self.terms.limits.iter().map(round).fold(0.0, f64::max);
-        Came {
+        RunResult {
             seconds: if in_time { provider.last.get() } else { f64::INFINITY },
             ideal: self.ideal(),
             allowance: slow_start * slowest + rounding + if self.terms.headers.is_some() { 1.0 } else { 5.0 },
             refused: provider.refused.get(),
-            // With headers: what is on its way when a limit turns out to be counted over a shorter time. Without: what is on its
-            // way at the first refusal, and one in 20 after that.
+            // With headers: requests in flight when a limit turns out to be counted over a shorter time. Without
+            // headers: requests in flight at the first refusal, and one in 20 after that.
             allowed: match (self.terms.headers.is_some(), self.slow_start) {
                 (true, true) => 10,
                 (true, false) => places + 10,
@@ -167,7 +168,7 @@ impl Account {
         }
     }
 
-    /// One request; whether it was refused.
+    /// Sends one request. Returns whether it was refused.
     async fn request(&self, number: usize, provider: &Provider, governor: &Governor) -> bool {
         let permit = governor.admit(&self.ticket(number)).await.unwrap();
         let Outcome { refused, headers } = provider.send(&self.work[number]).await;
@@ -189,8 +190,8 @@ impl Account {
     }
 }
 
-impl Came {
-    /// 1 and less is right: the share of the time that it may take.
+impl RunResult {
+    /// The time taken as a share of the time allowed: at most 1 is right.
     fn share(&self) -> f64 {
         self.seconds / (1.1 * self.ideal + self.allowance)
     }
@@ -209,8 +210,8 @@ fn seeds() -> Vec<u64> {
     }
 }
 
-/// What one account was like and how it went, with its share of the time that it may take.
-fn tried(seed: u64) -> (Came, String) {
+/// Runs one account. Returns the result, with a description for failures.
+fn tried(seed: u64) -> (RunResult, String) {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let account = Rc::new(Account::new(seed));
@@ -222,10 +223,10 @@ fn tried(seed: u64) -> (Came, String) {
 }
 
 #[test]
-fn every_account_is_used_to_the_full_whatever_estimates_are_worth() {
+fn every_account_is_used_to_the_full_however_wrong_estimates_are() {
     let seeds = seeds();
     let share = seeds.len().div_ceil(std::thread::available_parallelism().map_or(1, usize::from));
-    let came: Vec<(u64, Came, String)> = std::thread::scope(|scope| {
+    let came: Vec<(u64, RunResult, String)> = std::thread::scope(|scope| {
         let threads: Vec<_> = seeds
             .chunks(share)
             .map(|seeds| {

@@ -1,5 +1,7 @@
-//! A model provider in virtual time, after what providers document: it reserves by an estimate of its own when a request
-//! comes, corrects that when it replies, and refuses while a bucket holds too little. Shares no code with the governor.
+//! A model provider in virtual time, for tests.
+//!
+//! As providers document, it reserves its own estimate when a request arrives, corrects it with the reply, and
+//! refuses while a bucket holds too little. It shares no code with the governor.
 
 use super::super::dialect::{Dialect, LimitKind, RateLimitHeader};
 use fastrand::Rng;
@@ -7,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// One call, as it really is.
+/// The true amounts of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
     pub text: f64,
@@ -21,18 +23,20 @@ pub struct Work {
     pub guess: f64,
 }
 
-/// What a provider does.
+/// How a provider counts and refuses.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "habits of providers that have nothing to do with each other")]
+#[expect(clippy::struct_excessive_bools, reason = "unrelated habits of providers")]
 pub struct Terms {
     pub dialect: Dialect,
-    /// LimitKind, tokens or requests a second, and how much a full bucket holds.
+    /// Kind, tokens or requests per second, and capacity of the bucket.
     pub limits: Vec<(LimitKind, f64, f64)>,
-    /// To what remaining tokens are rounded down, and whether they are as of the reply; `None` without headers.
+    /// The unit to which remaining tokens are rounded down, and whether they are as of the reply.
+    ///
+    /// `None` without headers.
     pub headers: Option<(f64, bool)>,
-    /// Whether a joint limit gets back what a reply did not use.
+    /// Whether a joint limit gets back the reserved tokens that a reply did not use.
     pub corrects: bool,
-    /// Whether cached input counts; it never does at Anthropic.
+    /// Whether cached input counts. For Anthropic it never does.
     pub cached_counts: bool,
     pub refused_count: bool,
     pub names_meter: bool,
@@ -73,7 +77,7 @@ impl Terms {
         work.input() * (1.0 - free)
     }
 
-    /// What a limit is charged when a request arrives, and what it has been charged when the reply has left.
+    /// The charge to a limit when a request arrives, and the total charge after the reply.
     pub fn charge(&self, meter: LimitKind, work: &Work) -> (f64, f64) {
         let (input, guess) = (self.counted(work), self.counted(work) * work.guess);
         match meter {
@@ -161,7 +165,7 @@ impl Provider {
     }
 }
 
-/// `mean` times a factor between `1/spread` and `spread`.
+/// Multiplies `mean` by a random factor between `1/spread` and `spread`.
 pub fn about(mean: f64, spread: f64, random: &mut Rng) -> f64 {
     mean * spread.powf(2.0 * random.f64() - 1.0)
 }

@@ -1,4 +1,4 @@
-//! The limits of an account without anybody to wait for them: what predictions ask.
+//! The limits of an account for predictions, without real waiting.
 
 use super::super::dialect::Dialect;
 use super::super::settings::LimitSettings;
@@ -13,7 +13,7 @@ use crate::model::{AccountLimit, Usage, WaitReason};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The limits as settings give them, and as they are kept during a run. Times are seconds from 0.
+/// The limits of an account in a simulated run. Times are seconds from 0.
 #[derive(Debug, Clone)]
 pub struct Quota {
     limits: Limits,
@@ -21,18 +21,18 @@ pub struct Quota {
     dialect: Dialect,
 }
 
-/// What was taken for a request.
+/// The amounts taken for a request.
 #[derive(Debug)]
 pub struct Reserved(Taken);
 
 impl Quota {
-    /// As a run would begin.
+    /// The limits at the start of a run.
     pub fn new(settings: &LimitSettings, slow_start: bool, dialect: Dialect) -> Self {
         let given = ConfiguredLimits::new(settings, slow_start);
         Self { limits: Limits::new(&given, 0.0), given, dialect }
     }
 
-    /// With what earlier runs on this machine have learned of the account, in the file `name` in `directory`.
+    /// Adds the limits that earlier runs on this machine kept in the file `name` in `directory`.
     #[must_use]
     pub fn with_known(mut self, directory: &Path, name: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
@@ -42,13 +42,13 @@ impl Quota {
         self
     }
 
-    /// With limits that are known otherwise, unless a lower one is known already.
+    /// Adds limits that the caller knows, unless a lower one is known already.
     #[must_use]
-    pub fn with_told(mut self, told: &[AccountLimit], settings: &LimitSettings) -> Self {
-        for limit in told.iter().filter(|limit| limit.per_minute > 0.0 && limit.per_minute.is_finite()) {
+    pub fn with_told(mut self, declared: &[AccountLimit], settings: &LimitSettings) -> Self {
+        for limit in declared.iter().filter(|limit| limit.per_minute > 0.0 && limit.per_minute.is_finite()) {
             let Some(meter) = LIMIT_KINDS.into_iter().find(|meter| hold(*meter) == limit.meter) else { continue };
             let per_second = limit.per_minute / 60.0;
-            // The governor uses no more of it at once.
+            // The governor uses no more than this at once.
             let capacity = limit.at_once.min(settings.burst_s * per_second).max(1.0 + SLACK_S * per_second);
             let known = &mut self.limits.by_meter[meter as usize];
             if known.is_none_or(|known| per_second < known.bucket.per_second()) {
@@ -59,7 +59,7 @@ impl Quota {
         self
     }
 
-    /// What a call counts in the end, on this meter.
+    /// The amount that a call finally counts on `meter`.
     pub fn counted(&self, meter: WaitReason, call: &Load) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
         let [uncached_input, cache_read, output] = [call.input - call.cached, call.cached, call.output].map(|amount| amount.round() as u64);
@@ -71,7 +71,7 @@ impl Quota {
         Need { input: call.input, images: 0.0, output: call.output, max_output: call.max_output, dialect: self.dialect }
     }
 
-    /// The limits that are known.
+    /// The known limits.
     pub fn rates(&self) -> Vec<Rate> {
         self.limits.rates(&self.given)
     }

@@ -30,10 +30,10 @@ fn ticket(document: u64, input: f64) -> Ticket {
     Ticket { document, need, at_most: None }
 }
 
-/// What a provider does.
+/// How a provider limits and answers requests.
 #[derive(Clone, Copy)]
 struct Provider {
-    /// LimitKind, limit a second, burst.
+    /// Kind, limit per second, burst.
     limit: (LimitKind, f64, f64),
     retry_after: f64,
     headers: bool,
@@ -41,9 +41,9 @@ struct Provider {
     /// After so many requests, the limit is multiplied by this.
     change: Option<(usize, f64)>,
     tokens: fn(usize) -> f64,
-    /// Until then, in seconds, everything is refused.
+    /// Seconds from the start during which all requests are refused.
     outage: f64,
-    /// This share of requests is refused whatever their pace.
+    /// Share of requests that is refused at random.
     chance: f64,
     /// Whether refusals name a wait.
     names_wait: bool,
@@ -63,7 +63,7 @@ const STEADY: Provider = Provider {
 
 /// How a run went.
 #[derive(Debug)]
-struct Came {
+struct RunResult {
     refused: usize,
     seconds: f64,
     most_in_flight: usize,
@@ -171,12 +171,12 @@ async fn client(server: Rc<Server>, governor: Rc<Governor>, requests: usize) {
     tasks.await;
 }
 
-async fn run(provider: Provider, requests: usize, concurrency: usize) -> Came {
+async fn run(provider: Provider, requests: usize, concurrency: usize) -> RunResult {
     fastrand::seed(7);
     let server = Rc::new(Server::new(provider));
     let governor = Rc::new(governor(concurrency, true, Budget::default()));
     client(Rc::clone(&server), governor, requests).await;
-    Came { refused: server.refused.get(), seconds: server.span.get(), most_in_flight: server.most.get() }
+    RunResult { refused: server.refused.get(), seconds: server.span.get(), most_in_flight: server.most.get() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn a_declared_limit_is_used_to_the_full_and_never_exceeded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_nobody_declares_is_found_with_few_refusals() {
+async fn a_limit_that_is_not_declared_is_found_with_few_refusals() {
     for (answer, more) in [(0.02, 0.0), (0.1, 0.0), (0.2, 0.0), (0.5, 1.5)] {
         let came = run(Provider { answer, headers: false, ..STEADY }, 400, 50).await;
         assert!(came.refused <= 10, "{answer}: {came:?}");
@@ -231,7 +231,7 @@ async fn an_outage_teaches_no_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_by_chance_cost_their_wait_and_not_the_pace() {
+async fn random_refusals_cost_their_wait_and_do_not_lower_the_rate() {
     // No limit at all: 50 at a time, a tenth of a second each.
     let limit = (LimitKind::Requests, 1e6, 1e6);
     for chance in [0.01, 0.05, 0.1] {
@@ -239,7 +239,7 @@ async fn refusals_by_chance_cost_their_wait_and_not_the_pace() {
         let came = run(provider, 20_000, 50).await;
         let ideal = 20_000.0 / 50.0 * (0.11 + chance * 0.01);
         assert!(came.seconds <= 1.75 * ideal, "{chance}: {came:?} of {ideal}");
-        // A wait that is named holds for everybody.
+        // A named wait holds for all requests.
         let came = run(Provider { names_wait: true, ..provider }, 2_000, 50).await;
         assert!(came.seconds <= 1.25 * 2_000.0 * chance + 15.0, "{chance}: {came:?}");
     }
@@ -266,7 +266,7 @@ async fn two_processes_share_one_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_process_gives_itself_holds_for_others_until_it_ends() {
+async fn a_limit_in_the_settings_of_one_process_holds_for_others_until_it_ends() {
     let directory = tempfile::tempdir().unwrap();
     let process = |per_minute| {
         let limits = LimitSettings { requests_per_minute: per_minute, ..NO_LIMITS };
@@ -308,7 +308,7 @@ async fn a_request_that_is_refused_after_each_wait_waits_longer_up_to_a_minute()
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_passes_a_closed_gate_before_its_time() {
+async fn no_request_is_admitted_before_the_named_wait_is_over() {
     let governor = governor(8, false, Budget::default());
     let first = governor.admit(&ticket(0, 10.0)).await.unwrap();
     let start = Instant::now();
@@ -333,7 +333,7 @@ async fn earlier_documents_go_first() {
             order.borrow_mut().push(document);
         });
     }
-    // Everybody is in line before the place is given back.
+    // All requests are in line before the permit is given back.
     tasks.run_until(tokio::task::yield_now()).await;
     drop(permit);
     tasks.await;
@@ -341,7 +341,7 @@ async fn earlier_documents_go_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_frees_those_who_wait_for_a_place_and_at_the_gate() {
+async fn a_stop_ends_waiting_for_a_place_and_pausing() {
     let stop = CancellationToken::new();
     let mut governor = governor(1, false, Budget::default());
     governor.stop = stop.clone();
@@ -354,14 +354,14 @@ async fn a_stop_frees_those_who_wait_for_a_place_and_at_the_gate() {
     assert_eq!(governor.pause(Duration::from_hours(1)).await, Err(Stopped));
 }
 
-/// What the ledger of the store would say: what each request cost, or may have cost at the most.
+/// The sums that the ledger of the store would hold.
 #[derive(Default)]
 struct Books {
-    /// Of requests that have ended.
+    /// Costs of requests that have ended.
     settled: Cell<Money>,
-    /// Of requests that have left and not ended.
+    /// Maximum costs of requests that were sent and have not ended.
     open: Cell<Money>,
-    /// What the provider really bills.
+    /// The provider's real bill.
     billed: Cell<Money>,
 }
 
@@ -375,7 +375,7 @@ async fn spend(cap: Money, at_most: Money, books: &Rc<Books>, random: &mut fastr
         tasks.spawn_local(async move {
             let Ok(permit) = governor.admit(&Ticket { at_most: Some(at_most), ..ticket(document, 1.0) }).await else { return };
             books.open.set(books.open.get() + at_most);
-            // The provider bills when the request is there; whether the reply arrives is another question.
+            // The provider bills when the request arrives, even if the reply is lost.
             books.billed.set(books.billed.get() + cost);
             tokio::time::sleep(time).await;
             if !lost {
@@ -394,7 +394,7 @@ async fn spend(cap: Money, at_most: Money, books: &Rc<Books>, random: &mut fastr
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_cap_is_never_passed_and_used_up_to_one_reservation() {
+async fn the_cap_is_never_exceeded_and_is_used_up_to_one_reservation() {
     let (cap, at_most) = (Money::from_pico(10_000), Money::from_pico(90));
     for seed in 0..1000 {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -404,13 +404,13 @@ async fn the_cap_is_never_passed_and_used_up_to_one_reservation() {
         }
         spend(cap, at_most, &books, &mut random, false).await;
         assert!(books.billed.get() <= cap, "seed {seed}: {:?}", books.billed.get());
-        // Up to one reservation, of what is known to be spent and what may be.
+        // Spent and possibly spent money together leave room for less than one reservation.
         assert!(books.settled.get() + books.open.get() + at_most > cap, "seed {seed}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_that_change_hold_at_once_and_give_nothing_away() {
+async fn changed_limits_hold_at_once_and_give_no_extra_requests() {
     let governor = governor(100, false, Budget::default());
     let per_minute = |requests_per_minute| LimitSettings { requests_per_minute, ..NO_LIMITS };
     let sent_in = async |seconds| {
@@ -424,7 +424,7 @@ async fn limits_that_change_hold_at_once_and_give_nothing_away() {
     governor.set_limits(&per_minute(60));
     let slow = sent_in(60).await;
     assert!((55..=60).contains(&slow), "{slow}");
-    // Again and again the same, or back and forth, is no way to get more.
+    // Changing limits back and forth does not give more requests.
     for _ in 0..50 {
         governor.set_limits(&per_minute(120));
         governor.set_limits(&per_minute(60));
@@ -437,7 +437,7 @@ async fn limits_that_change_hold_at_once_and_give_nothing_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_place_gets_it_when_there_are_more_and_nobody_while_it_is_paused() {
+async fn waiting_requests_get_added_places_unless_the_governor_is_paused() {
     let governor = governor(1, false, Budget::default());
     let (one, tickets) = (governor.admit(&ticket(0, 1.0)).await.unwrap(), [1, 2, 3].map(|document| ticket(document, 1.0)));
     let others = async { futures::future::join_all(tickets.iter().map(|ticket| governor.admit(ticket))).await.len() };
@@ -456,7 +456,7 @@ async fn who_waits_for_a_place_gets_it_when_there_are_more_and_nobody_while_it_i
 }
 
 #[test]
-fn a_budget_counts_from_the_beginning_also_when_its_cap_comes_later() {
+fn a_budget_counts_from_the_start_even_if_its_cap_is_set_later() {
     let money = Money::from_pico;
     let mut budget = Budget::new(None, None);
     assert_eq!(budget.reserve(Some(money(40))), Ok(true));
@@ -464,6 +464,6 @@ fn a_budget_counts_from_the_beginning_also_when_its_cap_comes_later() {
     budget.settle(Some(money(40)), Some(money(10)));
     budget.set_cap(Some(money(100)), Some(money(30)));
     assert_eq!(budget.used(), Some((money(100), money(40))));
-    // 30 of earlier runs, 10 spent, 40 reserved: there is room for 20.
+    // 30 of earlier runs, 10 spent, 40 reserved: 20 are left.
     assert_eq!((budget.reserve(Some(money(21))), budget.reserve(Some(money(20)))), (Ok(false), Ok(true)));
 }
