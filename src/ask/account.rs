@@ -60,8 +60,8 @@ struct Further {
 }
 
 impl Account {
-    /// Resolves the settings. `simulator` is the address of the built-in server, needed for the provider `simulated`;
-    /// `environment` looks up a variable.
+    /// Resolves the settings. `simulator` is the address of the built-in server, needed for the
+    /// provider `simulated`; `environment` looks up a variable.
     pub fn resolve(
         settings: &LlmSettings,
         prices: Prices,
@@ -156,7 +156,8 @@ impl Account {
     pub fn endpoint(&self, model: &str, stream: bool) -> reqwest::Url {
         let version = if self.is_below_v1() { "/v1" } else { "" };
         let text = format!("{}{version}{}", self.base_url, self.dialect.path(model, stream));
-        // Parsing cannot fail: the address was checked, and the added path has only valid characters.
+        // Parsing cannot fail: the address was checked, and the added path has only valid
+        // characters.
         let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
         if !self.further.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.further.query);
@@ -166,7 +167,8 @@ impl Account {
 
     /// The service tier for cost predictions.
     ///
-    /// It is the requested tier, unless that is cheaper and the provider's replies do not name the tier served.
+    /// It is the requested tier, unless that is cheaper and the provider's replies do not name the
+    /// tier served.
     pub fn planned_tier(&self, service_tier: &str) -> Tier {
         match (self.dialect, Tier::asked(service_tier)) {
             (Dialect::Gemini | Dialect::Compatible, Tier::Flex | Tier::Batch) => Tier::Standard,
@@ -181,7 +183,8 @@ impl Account {
 
     /// Sends requests to `/v1` from now on, the usual prefix of OpenAI-compatible servers.
     ///
-    /// Returns whether this is a change; `None` if the address already has a path or the dialect is another.
+    /// Returns whether this is a change; `None` if the address already has a path or the dialect is
+    /// another.
     pub(super) fn go_below_v1(&self) -> Option<bool> {
         let openai = matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible | Dialect::Responses);
         (openai && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
@@ -222,7 +225,8 @@ impl Account {
         }
     }
 
-    /// Directory and name of the file in which processes on this machine share the account's limits.
+    /// Directory and name of the file in which processes on this machine share the account's
+    /// limits.
     ///
     /// `None` if the account has no limits.
     pub fn limits_file(&self) -> Option<(PathBuf, String)> {
@@ -275,7 +279,8 @@ impl Account {
 
     /// Removes the key and other secrets from `text`.
     ///
-    /// Strings shorter than 12 bytes are not treated as secrets, because they occur in ordinary text.
+    /// Strings shorter than 12 bytes are not treated as secrets, because they occur in ordinary
+    /// text.
     pub(super) fn scrub<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
         const SHORTEST: usize = 12;
         let secrets = self.key.iter().chain(&self.further.secrets).map(ExposeSecret::expose_secret);

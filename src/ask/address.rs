@@ -1,7 +1,7 @@
 //! Reads the address of a server, as people copy it.
 //!
-//! A copied address may have blanks around it, an endpoint at its end, or a query. `Address::read` strips those
-//! and refuses any other address before anything is sent.
+//! A copied address may have blanks around it, an endpoint at its end, or a query. `Address::read`
+//! strips those and refuses any other address before anything is sent.
 
 use super::dialect::Dialect;
 use reqwest::Url;
@@ -29,7 +29,8 @@ const ENDPOINTS: [(&str, &[Dialect], &str); 7] = [
 const SECRET: [&str; 10] = ["key", "api_key", "api-key", "apikey", "token", "access_token", "sig", "signature", "code", "subscription-key"];
 
 impl Address {
-    /// Reads the address in the settings. Error messages never repeat the address, which may hold a secret.
+    /// Reads the address in the settings. Error messages never repeat the address, which may hold a
+    /// secret.
     pub fn read(given: &str, dialect: Dialect) -> Result<Self, String> {
         let around = |c: char| c.is_whitespace() || c.is_control() || "\u{feff}\u{200b}\u{2060}'\"<>".contains(c);
         let text = given.trim_matches(around);

@@ -101,7 +101,8 @@ impl LlmClient {
             sent = &mut first => (sent?, second.as_mut()),
             sent = &mut second => match sent {
                 Ok(sent) => (sent, first),
-                // The run is stopping, or the budget has no room for a second request. The first goes on.
+                // The run is stopping, or the budget has no room for a second request. The first
+                // goes on.
                 Err(_) => return Ok((first.await?, None)),
             },
         };
@@ -134,7 +135,8 @@ impl LlmClient {
         let other = self.fallback.as_ref().map(|model| self.account.asked_of(model, call));
         let calls = [Some(call), other.as_ref()].into_iter().flatten();
         let prices = calls.map(|call| self.billing.at_most(&self.account.prices, &call.model, call.most_input_tokens(), output));
-        // Covers both models, because the choice may still change. Unknown if either price is unknown.
+        // Covers both models, because the choice may still change. Unknown if either price is
+        // unknown.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let asked = || other.as_ref().filter(|_| retry_state.fallback || self.is_away()).unwrap_or(call);
         let ticket = Ticket { document: question.document, need: self.need(asked(), output), at_most };
@@ -146,7 +148,8 @@ impl LlmClient {
         };
         // While this call waited, another one may have found that the model is gone.
         let call = asked();
-        // The request is recorded under the permit, so that the ledger names exactly the requests in flight.
+        // The request is recorded under the permit, so that the ledger names exactly the requests
+        // in flight.
         let twin = in_flight.count();
         let number = spent.attempts + 1 + twin;
         let id = in_flight.record(number, queued, ledger.sending(number, at_most, queued)).await?;

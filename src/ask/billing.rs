@@ -1,7 +1,7 @@
 //! Computes the bill of an attempt from its reply.
 //!
-//! If the reported token counts are implausible, the cost is unknown and the whole reservation counts as spent.
-//! So the cap on money holds whatever a server reports.
+//! If the reported token counts are implausible, the cost is unknown and the whole reservation
+//! counts as spent. So the cap on money holds whatever a server reports.
 
 use super::fault::{Class, Fault};
 use super::pricing::Prices;
@@ -20,9 +20,11 @@ pub(super) struct Billing {
 /// What replies have taught about later bills.
 #[derive(Debug, Clone, Copy, Default)]
 struct Learned {
-    /// Most output tokens billed beyond the limit of a request. Some providers do not count thinking against it.
+    /// Most output tokens billed beyond the limit of a request. Some providers do not count
+    /// thinking against it.
     excess: u64,
-    /// The most expensive tier that a reply has named. An account's default may differ from the standard tier.
+    /// The most expensive tier that a reply has named. An account's default may differ from the
+    /// standard tier.
     dearest: Option<Tier>,
 }
 
@@ -48,7 +50,8 @@ impl Billing {
         Self { asked, learned: Mutex::default() }
     }
 
-    /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is unknown.
+    /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is
+    /// unknown.
     pub fn at_most(&self, prices: &Prices, model: &str, input: u64, output: u64) -> Option<Money> {
         let Learned { excess, dearest } = *self.learned();
         let most = |tier| prices.at_most(model, tier, input, output + excess);
@@ -75,7 +78,8 @@ impl Billing {
                 }
             }
         }
-        // The cost of a complete reply is unknown if it reports no input, or text without output tokens.
+        // The cost of a complete reply is unknown if it reports no input, or text without output
+        // tokens.
         let complete = matches!(result, Ok(_) | Err(Fault { class: Class::BadReply, .. }));
         let counted = usage.input() > 0 && (usage.output > 0 || text.is_empty());
         let costs = tiers.iter().map(|tier| (prices.cost(&call.model, *tier, usage), *tier));

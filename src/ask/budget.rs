@@ -1,7 +1,7 @@
 //! The cap on money: reserves cost before a request is sent, settles it afterwards.
 //!
-//! Promise: spent and reserved money together never exceed the cap. So the provider's bill does not exceed it
-//! either, however the requests end.
+//! Promise: spent and reserved money together never exceed the cap. So the provider's bill does not
+//! exceed it either, however the requests end.
 
 use crate::model::Money;
 
@@ -28,7 +28,8 @@ pub struct BudgetReached {
 }
 
 impl Budget {
-    /// Creates a budget. Without `cap` it is unlimited. `before` is what earlier runs spent, if known.
+    /// Creates a budget. Without `cap` it is unlimited. `before` is what earlier runs spent, if
+    /// known.
     pub fn new(cap: Option<Money>, before: Option<Money>) -> Self {
         Self { cap, before, spent: Money::ZERO, reserved: Money::ZERO }
     }
@@ -58,7 +59,8 @@ impl Budget {
         at_most.unwrap_or(if self.cap.is_some() { Money::MAX } else { Money::ZERO })
     }
 
-    /// Reserves the maximum cost of a request. `Ok(false)`: try again when another request is settled.
+    /// Reserves the maximum cost of a request. `Ok(false)`: try again when another request is
+    /// settled.
     pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<bool, BudgetReached> {
         let needed = self.bound(at_most);
         if let Some(cap) = self.cap.filter(|cap| self.total() + self.reserved + needed > *cap) {
@@ -68,7 +70,8 @@ impl Budget {
         Ok(true)
     }
 
-    /// Replaces a reservation by the request's cost; if that is unknown, the whole reservation counts.
+    /// Replaces a reservation by the request's cost; if that is unknown, the whole reservation
+    /// counts.
     pub(super) fn settle(&mut self, at_most: Option<Money>, cost: Option<Money>) {
         let reserved = self.bound(at_most);
         self.reserved = self.reserved - reserved;

@@ -14,7 +14,8 @@ pub enum Class {
         /// The wait that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// The request was sent, but no readable reply came. It may be billed. Retry `max_ambiguous` times.
+    /// The request was sent, but no readable reply came. It may be billed. Retry `max_ambiguous`
+    /// times.
     Ambiguous,
     /// A billed reply without a usable answer. A retry may bring one.
     BadReply,

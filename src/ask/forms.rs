@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The forms of all models of a run.
 ///
-/// Drops a feature when the server complains about it before it has answered any request with that feature.
-/// A feature is dropped at most once. So one document cannot change the form for others, and requests in
-/// flight cannot make the form change back and forth.
+/// Drops a feature when the server complains about it before it has answered any request with that
+/// feature. A feature is dropped at most once. So one document cannot change the form for others,
+/// and requests in flight cannot make the form change back and forth.
 #[derive(Debug)]
 pub(super) struct Forms {
     dialect: Dialect,
@@ -87,8 +87,8 @@ impl Forms {
 
     /// Records that a request was answered, so its form works.
     ///
-    /// Restores the features of this request that a complaint about another one had removed, and returns a
-    /// note about that.
+    /// Restores the features of this request that a complaint about another one had removed, and
+    /// returns a note about that.
     pub fn worked(&self, sent: &SentAs) -> Option<String> {
         self.learned(&sent.model, |learned| {
             learned.answered = true;
@@ -204,7 +204,8 @@ mod tests {
         let in_flight: Vec<SentAs> = (0..32).map(|_| sent(&forms, &call)).collect();
         let corrections: Vec<Correction> = in_flight.iter().map(|sent| complain(&forms, sent, SCHEMA)).collect();
         assert!(matches!(corrections[0], Correction::Now(_)) && corrections[1..].iter().all(|c| *c == Correction::Since));
-        // One of them is answered: the complaint was about its document, and later complaints change nothing.
+        // One of them is answered: the complaint was about its document, and later complaints
+        // change nothing.
         assert!(forms.worked(&in_flight[0]).is_some());
         assert_eq!(forms.shape(&call).schema, SchemaStyle::Native);
         assert_eq!(complain(&forms, &sent(&forms, &call), SCHEMA), Correction::None);

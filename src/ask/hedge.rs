@@ -1,8 +1,8 @@
 //! Hedging: a second request for a slow answer at the end of a run.
 //!
-//! When no request waits for admission any more, one slow answer delays the end of the whole run. With
-//! `llm.hedge` a second request is sent, and the first reply counts. The provider may bill the other request
-//! too, and the ledger records that.
+//! When no request waits for admission any more, one slow answer delays the end of the whole run.
+//! With `llm.hedge` a second request is sent, and the first reply counts. The provider may bill the
+//! other request too, and the ledger records that.
 //!
 //! Promise: if the second request is not admitted or fails, the first one goes on.
 
@@ -47,7 +47,8 @@ impl InFlight {
         u32::try_from(self.left().len()).unwrap_or(u32::MAX)
     }
 
-    /// Adds attempt `number`, queued at `queued`, when the ledger has recorded it. Returns its number there.
+    /// Adds attempt `number`, queued at `queued`, when the ledger has recorded it. Returns its
+    /// number there.
     pub async fn record<E>(&self, number: u32, queued: Timestamp, recorded: impl Future<Output = Result<i64, E>>) -> Result<i64, E> {
         self.recording.store(true, Relaxed);
         let id = recorded.await;
@@ -60,7 +61,8 @@ impl InFlight {
 
     /// Drives `request` while it is being written to the ledger. Returns its result if it ends.
     ///
-    /// A request that is dropped during that time would stay in doubt, because its number would be lost.
+    /// A request that is dropped during that time would stay in doubt, because its number would be
+    /// lost.
     pub async fn recorded<T>(&self, mut request: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|cx| {
             if !self.recording.load(Relaxed) {

@@ -6,8 +6,8 @@ use crate::model::{Call, Checked, FailureCode, FinishReason, MessagePart, Reply,
 
 /// Turns a reply into an answer, or into the fault that it has.
 ///
-/// A reply is an answer if the model read the whole prompt, finished, did not decline, and `check` accepts the
-/// text. The prompt is checked only if `call` is given.
+/// A reply is an answer if the model read the whole prompt, finished, did not decline, and `check`
+/// accepts the text. The prompt is checked only if `call` is given.
 pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> Result<Checked, Unfit>) -> Result<Answered, Fault> {
     let fault = |class, code, message: String| {
         Err(Fault { usage: reply.usage, request_id: reply.request_id.clone(), ..Fault::new(class, code, message) })
@@ -59,13 +59,14 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
     }
 }
 
-/// Prompts with fewer tokens are not checked: no server cuts them, and their estimates are less certain.
+/// Prompts with fewer tokens are not checked: no server cuts them, and their estimates are less
+/// certain.
 const LEAST_CUT: u64 = 1000;
 
 /// The estimated tokens of the prompt, if the server cannot have read all of it.
 ///
-/// No vocabulary in use needs less than half of our tokens, so a smaller count means a cut. Prompts with images
-/// are not checked, because their counts are less certain.
+/// No vocabulary in use needs less than half of our tokens, so a smaller count means a cut. Prompts
+/// with images are not checked, because their counts are less certain.
 fn was_cut(call: &Call, counted: u64) -> Option<u64> {
     let text_alone = call.parts.iter().all(|part| matches!(part, MessagePart::Text(_)));
     let cut = text_alone && call.tokens >= LEAST_CUT && counted > 0 && counted * 2 < call.tokens;

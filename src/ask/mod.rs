@@ -1,8 +1,9 @@
 //! Stage 3: ask the model.
 //!
-//! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. Only `retry`
-//! repeats requests, including those that repair an invalid answer. So a call never makes more requests than
-//! its budget of attempts. Wire formats are pure functions in `dialect`. Prices are in `pricing`.
+//! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. Only
+//! `retry` repeats requests, including those that repair an invalid answer. So a call never makes
+//! more requests than its budget of attempts. Wire formats are pure functions in `dialect`. Prices
+//! are in `pricing`.
 //!
 //! This module does not know the job. The caller passes a function that validates answers.
 

@@ -11,8 +11,9 @@ const TO_READ: Duration = Duration::from_secs(1);
 
 /// Returns the result of `step`, or `None` if it takes longer than `limit`.
 ///
-/// After a process was stopped for longer than `limit`, the timer has expired although the reply may be in its
-/// sockets. So `within` adds the time in which the process was stopped: at most `limit`, and at least [`TO_READ`].
+/// After a process was stopped for longer than `limit`, the timer has expired although the reply
+/// may be in its sockets. So `within` adds the time in which the process was stopped: at most
+/// `limit`, and at least [`TO_READ`].
 pub(super) async fn within<T>(limit: Duration, step: impl Future<Output = T>) -> Option<T> {
     let mut step = pin!(step);
     let mut deadline = Instant::now().checked_add(limit);

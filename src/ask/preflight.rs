@@ -1,7 +1,7 @@
 //! Sends the first call of each task alone.
 //!
-//! This shows whether the provider accepts requests of this form before many are sent. It is a real call: its
-//! answer is kept.
+//! This shows whether the provider accepts requests of this form before many are sent. It is a real
+//! call: its answer is kept.
 
 use crate::model::FailureCode;
 use std::collections::HashMap;
@@ -24,7 +24,8 @@ struct Scout {
 
 /// A call that goes alone.
 ///
-/// When it is dropped, all waiting calls go on if [`Self::landed`] has freed the way; otherwise one of them goes on.
+/// When it is dropped, all waiting calls go on if [`Self::landed`] has freed the way; otherwise one
+/// of them goes on.
 #[derive(Debug)]
 pub(super) struct Alone {
     scout: Arc<Scout>,
@@ -57,7 +58,8 @@ impl Preflight {
 impl Alone {
     /// Reports how the call ended; `None` is an answer.
     ///
-    /// Frees the way for the others, unless the failure is transient or the provider rejected the request.
+    /// Frees the way for the others, unless the failure is transient or the provider rejected the
+    /// request.
     pub fn landed(&self, failure: Option<FailureCode>) {
         let accepted = match failure {
             None => true,

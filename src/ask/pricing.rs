@@ -22,8 +22,8 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct Price {
     id: String,
-    /// First day on which it holds, as `YYYY-MM-DD`; `None` if it has held from the start. The newest price
-    /// that has begun holds.
+    /// First day on which it holds, as `YYYY-MM-DD`; `None` if it has held from the start. The
+    /// newest price that has begun holds.
     from: Option<String>,
     rates: Rates,
     /// Other rates for the whole request if its input exceeds a number of tokens.
@@ -31,7 +31,8 @@ struct Price {
     /// Prices of other service tiers, as multiples of the standard price.
     #[serde(default)]
     tiers: Tiers,
-    /// Minimum length of a cached prompt prefix, in tokens; `None` if docmill knows of no usable cache.
+    /// Minimum length of a cached prompt prefix, in tokens; `None` if docmill knows of no usable
+    /// cache.
     cache_from: Option<u64>,
     /// Context window: tokens of one request, prompt and answer together.
     context: Option<u64>,
@@ -79,10 +80,11 @@ impl Prices {
         EMBEDDED.clone()
     }
 
-    /// Adds the user's prices by model, which override the table. Units: US dollars for a million tokens.
+    /// Adds the user's prices by model, which override the table. Units: US dollars for a million
+    /// tokens.
     ///
-    /// Example: `[prices."my-model"]` with `input = 0.2`, `output = 0.8`, and if known `cache_read` and
-    /// `cache_write`. The error names the model.
+    /// Example: `[prices."my-model"]` with `input = 0.2`, `output = 0.8`, and if known `cache_read`
+    /// and `cache_write`. The error names the model.
     pub fn with(&self, own: &toml::Table) -> Result<Self, String> {
         if own.is_empty() {
             return Ok(self.clone());
@@ -131,8 +133,9 @@ impl Prices {
 
     /// Maximum tokens of a document in one request to `model`; `None` if unknown.
     ///
-    /// Three quarters of the context window, or of the longest input at the usual price if that is shorter. The
-    /// rest is room for the prompt, the answer, and a tokenizer that counts more than ours.
+    /// Three quarters of the context window, or of the longest input at the usual price if that is
+    /// shorter. The rest is room for the prompt, the answer, and a tokenizer that counts more than
+    /// ours.
     pub fn longest(&self, model: &str) -> Option<u64> {
         let known = self.find(model)?;
         known.context.into_iter().chain(known.long.as_ref().map(|long| long.above)).min().map(|tokens| tokens / 4 * 3)
@@ -156,11 +159,13 @@ impl Prices {
         Some(parts.into_iter().sum())
     }
 
-    /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is unknown.
+    /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is
+    /// unknown.
     pub fn at_most(&self, model: &str, tier: Tier, input: u64, output: u64) -> Option<Money> {
         let price = self.find(model)?;
         let rates = [Some(price.rates), price.long.as_ref().filter(|long| input > long.above).map(|long| long.rates)];
-        // A provider never bills a tier that costs more than both the requested tier and the standard tier.
+        // A provider never bills a tier that costs more than both the requested tier and the
+        // standard tier.
         let tiers = [Tier::Standard, tier];
         let most = |rates: Rates| {
             let dearest = [Some(rates.input), rates.cache_read, rates.cache_write].into_iter().flatten().fold(0.0, f64::max);
@@ -172,7 +177,8 @@ impl Prices {
 
     /// Net saving by the prompt cache on a request, in trillionths of a dollar.
     ///
-    /// Discounts on cache reads, less surcharges on cache writes. `None` if a price it needs is unknown.
+    /// Discounts on cache reads, less surcharges on cache writes. `None` if a price it needs is
+    /// unknown.
     pub fn saved_by_cache(&self, model: &str, tier: Tier, usage: Usage) -> Option<i64> {
         let price = self.find(model)?;
         let rates = price.rates(usage.input());
@@ -194,7 +200,8 @@ impl Prices {
 
     /// One line for each model in `wanted`, or for all if that is empty.
     ///
-    /// Columns: id, input, cache read, cache write and output in US dollars for a million tokens, remarks.
+    /// Columns: id, input, cache read, cache write and output in US dollars for a million tokens,
+    /// remarks.
     pub fn lines(&self, wanted: &[String]) -> Vec<[String; 6]> {
         let usd = |usd: Option<f64>| usd.map_or_else(|| "?".to_owned(), |usd| usd.to_string());
         let in_force = |price: &&Price| self.find(&price.id).is_some_and(|found| std::ptr::eq(found, *price));

@@ -1,8 +1,8 @@
 //! The only loop that repeats requests.
 //!
-//! It retries after refusals, lost connections, lost replies, and answers that need a correction. All retries
-//! of a call share one budget of attempts, so the worst case of a call is known. The loop holds no permit while
-//! it waits.
+//! It retries after refusals, lost connections, lost replies, and answers that need a correction.
+//! All retries of a call share one budget of attempts, so the worst case of a call is known. The
+//! loop holds no permit while it waits.
 
 use super::account::Account;
 use super::attempt::Sent;
@@ -83,7 +83,8 @@ pub struct Question<'q> {
     pub call: &'q Call,
     /// The place of its document in input order. Calls about earlier documents go first.
     pub document: u64,
-    /// Whether the provider should cache the beginning of its prompt, or has cached it for another call.
+    /// Whether the provider should cache the beginning of its prompt, or has cached it for another
+    /// call.
     pub cache: bool,
     /// Cancelled by this client as soon as the answer begins.
     pub begun: Option<&'q CancellationToken>,
@@ -251,7 +252,8 @@ impl LlmClient {
         }
     }
 
-    /// Changes the form of requests if the server complained about it. Returns whether to repeat the call.
+    /// Changes the form of requests if the server complained about it. Returns whether to repeat
+    /// the call.
     fn reshape(&self, fault: &Fault, sent_as: &SentAs) -> bool {
         if matches!(fault.status, Some(404 | 405)) && !sent_as.below_v1 && !self.forms.has_answered(&sent_as.model) {
             match self.account.go_below_v1() {
@@ -299,7 +301,8 @@ impl LlmClient {
             );
             return Err(CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message }));
         }
-        // A rate limit concerns the whole account: the governor makes all requests wait for the named time.
+        // A rate limit concerns the whole account: the governor makes all requests wait for the
+        // named time.
         let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
         if at_the_gate || (fault.class == Class::BadReply && fault.code != FailureCode::ServerError) {
             return Ok(());

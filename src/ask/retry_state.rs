@@ -45,7 +45,8 @@ impl RetryState {
             // The same request would be cut at the same place, so one retry allows more output.
             (Class::BadReply, FailureCode::Truncated | FailureCode::NoAnswer) => !std::mem::replace(&mut self.more_room, true),
             (Class::BadReply, FailureCode::InvalidAnswer) => {
-                // One retry tells the model about its mistake. A second invalid answer ends the call.
+                // One retry tells the model about its mistake. A second invalid answer ends the
+                // call.
                 let note = format!(
                     "Your previous answer to this was not accepted: {}. Answer again, exactly in the required format.",
                     fault.message

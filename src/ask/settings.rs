@@ -73,9 +73,9 @@ impl LlmSettings {
 
     /// Maximum documents in work at a time, if each has `calls` calls.
     ///
-    /// The derived number gives calls for four times the concurrency. While one document waits for the disk, or
-    /// for its slowest call before the aggregation, permits go to the calls of others. More documents would take
-    /// memory and finish no sooner.
+    /// The derived number gives calls for four times the concurrency. While one document waits for
+    /// the disk, or for its slowest call before the aggregation, permits go to the calls of others.
+    /// More documents would take memory and finish no sooner.
     pub fn documents(&self, calls: usize) -> usize {
         if self.documents > 0 { self.documents } else { (4 * self.concurrency).max(256).div_ceil(calls.max(1)) }
     }
@@ -117,7 +117,8 @@ impl LimitSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SlowStart {
-    /// If the account may have limits: not for the simulator, nor for a server on this machine without a key.
+    /// If the account may have limits: not for the simulator, nor for a server on this machine
+    /// without a key.
     Auto,
     /// Always.
     On,
@@ -145,6 +146,7 @@ pub struct RetrySettings {
     pub base_ms: u64,
     /// Longest wait that a provider may ask for, in seconds; a longer one stops the run.
     pub max_wait_s: u64,
-    /// Calls of one task that may fail in a row with the same code before the run stops; 0 for no limit.
+    /// Calls of one task that may fail in a row with the same code before the run stops; 0 for no
+    /// limit.
     pub max_consecutive_failures: usize,
 }

@@ -27,15 +27,16 @@ impl Tier {
         }
     }
 
-    /// The tier that `llm.service_tier = name` requests. Unknown names and `auto` count as standard.
+    /// The tier that `llm.service_tier = name` requests. Unknown names and `auto` count as
+    /// standard.
     pub fn asked(name: &str) -> Self {
         Self::parse(name).unwrap_or(Self::Standard)
     }
 
     /// The tiers that may be billed, given the tier that the reply names.
     ///
-    /// If the reply names no tier, that is the standard or the requested tier. If it names an unknown tier, any
-    /// of standard, requested and priority.
+    /// If the reply names no tier, that is the standard or the requested tier. If it names an
+    /// unknown tier, any of standard, requested and priority.
     pub fn candidates(asked: Self, named: Option<&str>) -> Vec<Self> {
         match named.map(|name| (name, Self::parse(name))) {
             // Servers without tiers echo the requested `auto`.

@@ -50,7 +50,8 @@ struct Seen {
     first_byte: Option<Duration>,
 }
 
-/// Time after which idle connections are closed. Servers close them after 5 s or more, so docmill is first.
+/// Time after which idle connections are closed. Servers close them after 5 s or more, so docmill
+/// is first.
 const IDLE: Duration = Duration::from_secs(4);
 /// Maximum size of a reply, in bytes.
 const MAX_REPLY: usize = 64 * 1024 * 1024;
@@ -67,8 +68,8 @@ impl Transport {
 
     /// Sends one request to `model` and reads its reply to the end.
     ///
-    /// With `live` the reply is streamed. With `unpooled` the request uses a new connection, because the server
-    /// may close a pooled one just when the request is sent.
+    /// With `live` the reply is streamed. With `unpooled` the request uses a new connection,
+    /// because the server may close a pooled one just when the request is sent.
     pub async fn send(&self, model: &str, body: Body, live: Option<&dyn StreamObserver>, unpooled: bool) -> Exchange {
         let client = if unpooled { &self.unpooled } else { &self.client };
         let mut seen = Seen { rate_limits: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
@@ -118,8 +119,8 @@ impl Transport {
         let account = &self.account;
         match account.dialect.reply(http) {
             Ok(reply) => Ok(scrubbed(reply, account)),
-            // Some servers echo the key. It is removed before an error text is cut. A reply that is an answer is
-            // parsed first, because a key may occur in it by chance.
+            // Some servers echo the key. It is removed before an error text is cut. A reply that is
+            // an answer is parsed first, because a key may occur in it by chance.
             Err(_) => {
                 let body = asked.without_echo(account.scrub(String::from_utf8_lossy(http.body)));
                 let reply = account.dialect.reply(&HttpReply { body: body.as_bytes(), ..*http });
@@ -265,7 +266,8 @@ pub enum ClientError {
 
 /// Loads the user's certificates, such as those of a company's proxy.
 ///
-/// Without `llm.ca_file` it reads the file in `SSL_CERT_FILE`, as other programs do, and ignores its errors.
+/// Without `llm.ca_file` it reads the file in `SSL_CERT_FILE`, as other programs do, and ignores
+/// its errors.
 fn own_roots(file: &str) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let from_environment = || std::env::var("SSL_CERT_FILE").ok().filter(|file| std::path::Path::new(file).is_file());
     let (file, named) = match file {
@@ -304,7 +306,8 @@ pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {
-    // The message must not contain the address: its parameters may hold secrets in percent encoding.
+    // The message must not contain the address: its parameters may hold secrets in percent
+    // encoding.
     let message = account
         .scrub(chain(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
         .into_owned();

@@ -424,7 +424,7 @@ fn a_server_that_sends_us_elsewhere_is_named_and_costs_no_document() {
         .start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
-    workspace.run(["--job", "echo.toml"]).exits(5).says(&["sends us on to https://login.example/", "llm.base_url", "1 remain"]);
+    workspace.run(["--job", "echo.toml"]).exits(5).says(&["redirects to https://login.example/", "llm.base_url", "1 remain"]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn however_many_requests_are_refused_for_their_form_each_call_is_repeated_once_a
     // The budget of attempts is one: a form that is not taken must not use it up.
     let workspace = documents(&server, 32).set("llm.concurrency", 32).set("llm.retry.max_attempts", 1);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
-    assert_eq!(run.stderr.matches("the schema is told in the prompt").count(), 1, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("the schema is sent in the prompt").count(), 1, "{}", run.stderr);
     assert!((33..=64).contains(&server.requests()), "{}", server.requests());
 }
 

@@ -12,7 +12,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
     system.extend(shape.system(call).map(text));
     if extra.cache && shape.cache && shape.blocks {
-        // Everything up to the mark is kept: the end of what calls have in common.
+        // The provider caches everything up to the mark, so it goes to the end of what calls share.
         let last = content[..call.shared.min(call.parts.len())].last_mut().or(system.last_mut());
         if let Some(last) = last {
             last["cache_control"] = json!({"type": "ephemeral"});
@@ -39,7 +39,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if !system.is_empty() {
         body["system"] = body::one_text(system, shape.blocks);
     }
-    // Some servers stream unless a request says no.
+    // Some servers stream unless the request has `stream = false`.
     if extra.stream || extra.shape.no_stream {
         body["stream"] = json!(extra.stream);
     }
@@ -55,7 +55,7 @@ fn text(text: &str) -> Value {
 
 fn part(part: &MessagePart) -> Value {
     match part {
-        MessagePart::Text(error) => text(error),
+        MessagePart::Text(content) => text(content),
         MessagePart::Picture(picture) => json!({
             "type": "image",
             "source": {"type": "base64", "media_type": picture.media_type, "data": body::placeholder(picture)},
@@ -68,7 +68,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     if !matches!(json["content"], Value::Array(_) | Value::String(_)) {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no content") });
     }
-    // Thinking blocks may come first: blocks are chosen by type, never by position.
+    // Blocks are chosen by type, never by position: thinking blocks may come first.
     let text = content::text(&json["content"]);
     let details = &json["stop_details"];
     let why = details["explanation"].as_str().or_else(|| details["category"].as_str());

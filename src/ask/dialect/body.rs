@@ -1,4 +1,4 @@
-//! A request body framed around shared bytes.
+//! The body of a request, which shares the bytes of images.
 
 use crate::model::{MessagePart, Picture};
 use bytes::Bytes;
@@ -8,16 +8,19 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A JSON body in pieces. Six calls on one image share the image's base64 bytes; only the frame around them is their own.
+/// A JSON body in several buffers.
+///
+/// Calls on the same image share its base64 bytes. Each call has its own frame around them.
 #[derive(Debug, Clone)]
 pub struct Body {
     pieces: Vec<Bytes>,
 }
 
 impl Body {
-    /// Serialises `json`, in which images stand as placeholders.
+    /// Serialises `json`, in which placeholders stand for images.
     pub fn new(json: &impl Serialize, parts: &[MessagePart]) -> Self {
-        // Strings, numbers, lists and maps with string keys: there is nothing in a request that cannot be written.
+        // Serialising cannot fail: requests have only strings, numbers, lists and maps with string
+        // keys.
         let frame = Bytes::from(serde_json::to_vec(json).unwrap_or_default());
         let mut pieces = Vec::new();
         let mut rest = frame;
@@ -37,14 +40,16 @@ impl Body {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the body is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// `error` without what it repeats of the request: a document's own words must not decide what its failure means.
+    /// Removes text from `error` that repeats the request.
+    ///
+    /// A document's own words must not decide how its failure is classified.
     pub fn without_echo<'e>(&self, error: Cow<'e, str>) -> Cow<'e, str> {
-        // Images stand between the pieces of the frame.
+        // Every second buffer belongs to the frame; the others are images.
         let frame: Vec<&str> = self.pieces.iter().step_by(2).filter_map(|piece| std::str::from_utf8(piece).ok()).collect();
         let mut out = String::new();
         let (mut from, mut at) = (0, 0);
@@ -66,28 +71,31 @@ impl Body {
         if from == 0 || (is_json(&error) && !is_json(&out)) { error } else { Cow::Owned(out) }
     }
 
-    /// The pieces in order.
+    /// The buffers in order.
     pub fn into_pieces(self) -> Vec<Bytes> {
         self.pieces
     }
 }
 
-/// A repetition of so many bytes is no chance.
+/// Minimum bytes of a repetition. Shorter ones may occur by chance.
 const ECHO: usize = 24;
-/// So many bytes of an error are looked for in the request at a time: two of them stand in every repetition.
+/// Bytes of an error that are searched in the request at a time. Every repetition contains a whole
+/// sample.
 const SAMPLE: usize = ECHO / 2;
-/// So much of an error is looked at.
+/// Bytes of an error that are checked.
 const LOOKED_AT: usize = 2048;
 
-/// What two texts have in common around a place that is the same in both: where it stands in the first. Within one JSON string: what
-/// goes on behind its end would not be JSON any more without it.
+/// The range in `one` that it has in common with `other` around the given places.
+///
+/// The range stays within one JSON string, so that the rest is still JSON when the range is
+/// removed.
 fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
     let (first, second) = (one.as_bytes(), other.as_bytes());
     let same = |(a, b): &(usize, usize)| first[*a] == second[*b] && !is_end_of_string(first, *a);
     let before = (0..at).rev().zip((0..found).rev()).take_while(same).count();
     let after = (at..first.len()).zip(found..second.len()).take_while(same).count();
     let (mut start, mut end) = (one.ceil_char_boundary(at - before), one.floor_char_boundary(at + after));
-    // What a backslash begins stays whole.
+    // An escape sequence is not split.
     if one[..start].ends_with('\\') {
         start += one[start..].chars().next().map_or(0, char::len_utf8);
     }
@@ -97,18 +105,19 @@ fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
     start..end
 }
 
-/// Whether a quote begins or ends a string: no backslash makes it a part of one.
+/// Whether the byte is a quote that begins or ends a string, because no backslash escapes it.
 fn is_end_of_string(text: &[u8], at: usize) -> bool {
     text[at] == b'"' && text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }
 
-/// What stands for an image's data until the body is framed. It holds the hash of the image, so no prompt contains
-/// it by accident, and none can be made that does.
+/// The placeholder for an image's data until the body is framed.
+///
+/// It contains the hash of the image, so no prompt contains it by accident or on purpose.
 pub(super) fn placeholder(picture: &Picture) -> String {
     format!("docmill-image-{}", picture.digest)
 }
 
-/// Blocks as they are, or one text where they may not stand and hold nothing else.
+/// Joins blocks into one text if blocks are not allowed and all of them are text.
 pub(super) fn one_text(blocks: Vec<Value>, may_stand: bool) -> Value {
     let texts: Option<Vec<&str>> = blocks.iter().map(|block| block["text"].as_str()).collect();
     match texts.filter(|_| !may_stand) {
@@ -131,7 +140,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_an_error_repeats_of_the_request_is_left_out() {
+    fn text_that_an_error_repeats_from_the_request_is_removed() {
         let document = "We met the rate limit, and \"our account\" is suspended.\nThe prompt is too long für alle.";
         let body = Body::new(&json!({"messages": [{"role": "user", "content": document}]}), &[]);
         for error in [

@@ -1,36 +1,36 @@
-//! What an error says about the form of its request: which fields it does not take.
+//! Complaints: errors about the form of a request.
 //!
-//! Only an error that names a field as unknown is a complaint. One that merely mentions a field, beside the length of a
-//! document or a failed sampler, is not: it is about that document.
+//! An error is a complaint only if it calls a field unknown. An error that mentions a field
+//! together with the length of a document or a failed sampler is about that document.
 
 use super::error_text::{ErrorText, has};
 use super::errors::Meaning;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// A part of the form, as complaints tell them apart.
+/// A part of the form that a complaint can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FormPart {
     /// The name of the token limit.
     Limit,
-    /// The usage of streams.
+    /// The request for the usage of a stream.
     StreamUsage,
     /// The prompt cache.
     Cache,
-    /// That nothing is stored.
+    /// `store = false`.
     Store,
     /// The detail of images.
     Detail,
-    /// How hard to think.
+    /// The thinking effort.
     Effort,
     /// The schema of the answer.
     Schema,
     /// The role of the instructions.
     Role,
-    /// That the schema is strict.
+    /// The mark that the schema is strict.
     Strict,
-    /// That no stream is wanted.
+    /// `stream = false`.
     NoStream,
     /// Content in blocks.
     Blocks,
@@ -57,18 +57,18 @@ struct MessagePart {
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| toml::from_str(include_str!("complaint.toml")).unwrap_or_default());
 
-/// What an error says about the form of its request.
+/// A complaint about the form of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// Sentences that call a field unknown, and the fields that the error points at.
+    /// Sentences that call a field unknown, and fields that the error names separately.
     sentences: Vec<String>,
-    /// Parts of the form that the wording is about as a whole.
+    /// Parts of the form that the whole wording is about.
     parts: Vec<FormPart>,
     wording: String,
 }
 
 impl Complaint {
-    /// The complaint of an error, if it is one.
+    /// Reads an error as a complaint; `None` if it is about something else.
     pub(super) fn of(error: &ErrorText, meaning: Meaning) -> Option<Self> {
         let about_form = match meaning {
             Meaning::Rejected | Meaning::Denied => true,
@@ -83,13 +83,15 @@ impl Complaint {
         let sentences = error.wording.split(['\n', ';', '|', '!']).flat_map(|line| line.split(". "));
         let mut sentences: Vec<String> =
             sentences.filter(|sentence| any(sentence, &WORDS.unknown) && !about_document(sentence)).map(ToOwned::to_owned).collect();
-        // The field that an error points at is named, wherever its code or its wording call it unknown.
+        // A field that the error names separately counts if a code or a sentence calls a field
+        // unknown.
         if error.codes.iter().any(|code| WORDS.codes.contains(code)) || !sentences.is_empty() {
             sentences.extend(error.fields.iter().cloned());
         }
         let strong = WORDS.part.iter().filter(|part| any(&error.wording, &part.phrases) && !is_sampling(&error.wording));
         let parts: Vec<FormPart> = strong.map(|part| part.about).collect();
-        // A server that failed may fail for other reasons: it has to say more.
+        // A server error counts only if its wording is clear, because servers fail for many
+        // reasons.
         if meaning == Meaning::Server && parts.is_empty() {
             sentences.retain(|sentence| WORDS.part.iter().any(|part| part.about == FormPart::Schema && any(sentence, &part.names)));
         }
@@ -97,24 +99,24 @@ impl Complaint {
         complains.then(|| Self { sentences, parts, wording: error.wording.clone() })
     }
 
-    /// Whether it is about a part of the form.
+    /// Whether the complaint is about a part of the form.
     pub(super) fn is_about(&self, part: FormPart) -> bool {
         let named = || WORDS.part.iter().filter(|row| row.about == part).flat_map(|row| &row.names).any(|name| self.names(name));
         self.parts.contains(&part) || named()
     }
 
-    /// Whether it calls a field unknown.
+    /// Whether the complaint calls a field unknown.
     pub(super) fn names(&self, field: &str) -> bool {
         self.sentences.iter().any(|sentence| has(sentence, field))
     }
 
-    /// Whether its wording holds this anywhere.
+    /// Whether the wording contains a phrase.
     pub(super) fn mentions(&self, phrase: &str) -> bool {
         has(&self.wording, phrase)
     }
 }
 
-/// Whether a grammar was taken and failed in use.
+/// Whether the server accepted a grammar and failed while sampling with it.
 fn is_sampling(wording: &str) -> bool {
     ["sampler", "sampling", "this prompt", "this document", "this input", "fsm", "advance"].iter().any(|word| has(wording, word))
 }

@@ -1,23 +1,25 @@
-//! The text of a message: a string, or a list of parts of which some are thoughts.
+//! Reads the text of a message: a string, or a list of parts including thoughts.
 
 use serde_json::Value;
 
-/// Types of parts that belong to the answer. Parts of other types are thoughts, references or calls of tools.
+/// Types of parts that belong to the answer. Other parts are thoughts, references or tool calls.
 const TEXT: [&str; 2] = ["text", "output_text"];
 
-/// The text of a content. Thoughts are left out.
+/// The text of a content, without thoughts.
 pub(super) fn text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().map(part).collect(),
         Value::Object(fields) if fields.get("type").and_then(Value::as_str).is_some_and(|kind| TEXT.contains(&kind)) => part(content),
-        // Some gateways parse the answer on their own account.
+        // Some gateways parse the answer themselves.
         Value::Object(_) => content.to_string(),
         _ => String::new(),
     }
 }
 
-/// The answer in a message. Some servers ask for the form of an answer by a tool of their own, and pass on its call.
+/// The answer in a message.
+///
+/// Some servers enforce a schema by a tool and return the arguments of its call.
 pub(super) fn answer(message: &Value) -> String {
     let text = text(&message["content"]);
     let call = message["tool_calls"].as_array().filter(|calls| calls.len() == 1).map(|calls| &calls[0]["function"]["arguments"]);
@@ -35,7 +37,7 @@ fn part(part: &Value) -> String {
     };
     match part {
         Value::String(text) => text.clone(),
-        // The text may be wrapped once more.
+        // The text may be wrapped in an object.
         Value::Object(fields) if is_answer => match fields.get("text") {
             Some(Value::String(text)) => text.clone(),
             Some(wrapped) => wrapped["value"].as_str().unwrap_or_default().to_owned(),
@@ -45,7 +47,9 @@ fn part(part: &Value) -> String {
     }
 }
 
-/// Why the model declined, if a message says so: in a field, or in a part of its content. Some servers send the field empty.
+/// The model's refusal in a message: in a field, or in a part of its content.
+///
+/// An empty field is ignored, because some servers always send it.
 pub(super) fn refusal(message: &Value) -> Option<&str> {
     let in_parts = || {
         let part = message["content"].as_array()?.iter().find(|part| part["type"] == "refusal")?;
@@ -60,7 +64,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn thoughts_are_no_text_in_any_form_of_content() {
+    fn thoughts_are_left_out_of_every_form_of_content() {
         for content in [
             json!("{}"),
             json!([{"type": "text", "text": "{}"}]),
@@ -81,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_with_words_is_one() {
+    fn an_empty_refusal_is_ignored() {
         for none in [json!({}), json!({"refusal": null}), json!({"refusal": ""}), json!({"refusal": " "}), json!({"refusal": false})] {
             assert_eq!(refusal(&none), None, "{none}");
         }

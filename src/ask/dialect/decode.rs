@@ -1,4 +1,4 @@
-//! The body of a reply, told by its content: servers name content types that are not true.
+//! Decodes the body of a reply by its content, because content types may be wrong.
 
 use super::sse::Events;
 use crate::model::Repair;
@@ -6,12 +6,12 @@ use crate::repair;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What a body is.
+/// A decoded body.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decoded {
-    /// One value, and what had to be put right to read it.
+    /// One value, and the repairs that were necessary to read it.
     Json(Value, BTreeSet<Repair>),
-    /// Several values, as streams of some servers have them.
+    /// Several values, as in the streams of some servers.
     Values(Vec<Value>),
     /// Server-sent events.
     Events,
@@ -19,10 +19,10 @@ pub(super) enum Decoded {
     Unreadable,
 }
 
-/// How lines of server-sent events begin.
+/// Beginnings of lines of server-sent events.
 const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
 
-/// A body without what some servers send ahead of it: a byte order mark, blanks that keep the connection open.
+/// Strips a byte order mark and keep-alive blanks, which some servers send first.
 pub(super) fn beginning(body: &[u8]) -> &[u8] {
     let mut body = body;
     loop {
@@ -35,7 +35,7 @@ pub(super) fn beginning(body: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a body that begins like this is a stream of events. `None` if too little of it is there to tell.
+/// Whether a body with this beginning is a stream of events; `None` if it is too short to decide.
 pub(super) fn is_events(body: &[u8]) -> Option<bool> {
     let body = beginning(body);
     if FIELDS.iter().any(|field| body.starts_with(field)) {
@@ -45,11 +45,11 @@ pub(super) fn is_events(body: &[u8]) -> Option<bool> {
     (!FIELDS.iter().any(|field| may_become(field)) && !may_become(b"\xef\xbb\xbf")).then_some(false)
 }
 
-/// The JSON values at the beginning of a text, up to the first thing that is not JSON.
+/// The JSON objects and lists at the beginning of a text, up to other text.
 pub(super) fn values(text: &str, repaired: &mut BTreeSet<Repair>) -> Vec<Value> {
     let mut values = Vec::new();
     let mut rest = text.trim_start();
-    // A word or a number is the beginning of prose.
+    // A bare word or number counts as prose.
     while rest.starts_with(['{', '[']) {
         let Ok(parsed) = repair::parse(rest) else { break };
         let is_done = parsed.value.as_array().is_some_and(Vec::is_empty);
@@ -90,7 +90,7 @@ pub(super) fn decode(body: &[u8]) -> Decoded {
     }
 }
 
-/// The values of a body in whatever form: of an error, only the first one matters.
+/// The first value of a body in any form. In an error, only this one matters.
 pub(super) fn first_value(body: &[u8]) -> Option<Value> {
     match decode(body) {
         Decoded::Json(value, _) => Some(value),
@@ -112,7 +112,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_body_is_what_it_holds() {
+    fn a_body_is_decoded_by_its_content() {
         let repaired = |names: &[Repair]| names.iter().copied().collect::<BTreeSet<_>>();
         let one = |names: &[Repair]| Decoded::Json(json!({"a": 1}), repaired(names));
         for (body, expected) in [
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_known_as_soon_as_they_can_be() {
+    fn events_are_recognised_as_early_as_possible() {
         assert_eq!([b"".as_slice(), b"\xef", b" da", b"even"].map(is_events), [None; 4]);
         assert_eq!([b"{".as_slice(), b"<", b"dat:", b"x"].map(is_events), [Some(false); 4]);
         assert_eq!([b"data:".as_slice(), b"\xef\xbb\xbf\n:", b"\0retry: 3"].map(is_events), [Some(true); 3]);

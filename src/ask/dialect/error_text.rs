@@ -1,15 +1,16 @@
-//! What the body of an error says: codes, fields, statuses and wording, wherever they stand.
+//! Reads the body of an error: codes, fields, statuses and wording.
 //!
-//! Servers put the same facts in different places: in `error`, at the top level, in lists of validation errors, in JSON inside of
-//! a message. All of them are gathered, the most precise ones first. Text that a server quotes from the request is no evidence.
+//! Servers put the same facts in different places: in `error`, at the top level, in lists of
+//! validation errors, or in JSON inside a message. The reader gathers all of them, the most precise
+//! first. It ignores text that a server quotes from the request.
 
 use super::excerpt;
 use serde_json::Value;
 
-/// An error as a server words it.
+/// The facts in the body of an error.
 #[derive(Debug, Default)]
 pub(super) struct ErrorText {
-    /// The status that decides: the inner one, if a gateway wraps a failure of its provider.
+    /// The status that decides. If a gateway wraps a failure of its provider, the inner one.
     pub status: u16,
     /// The status of the reply.
     pub outer: u16,
@@ -17,23 +18,23 @@ pub(super) struct ErrorText {
     pub codes: Vec<String>,
     /// Fields of the request that the error points at.
     pub fields: Vec<String>,
-    /// The message for people.
+    /// The message for the user.
     pub message: String,
     /// All messages in plain words, without quotes and long quotations.
     pub wording: String,
-    /// Whether the body is a page for people.
+    /// Whether the body is an HTML page.
     pub page: bool,
-    /// Whether the server says that the same request may work later.
+    /// Whether the server says that a retry may work.
     pub retryable: Option<bool>,
     messages: Vec<String>,
     inner: Option<u16>,
 }
 
-/// So much of a body is looked at.
+/// Bytes of a body that are read.
 const LOOKED_AT: usize = 16 * 1024;
-/// Longer quotations come from the request.
+/// Longer quotations, in bytes, are taken to come from the request.
 const QUOTATION: usize = 60;
-/// Objects inside of objects and messages.
+/// Maximum nesting of objects and messages.
 const DEPTH: usize = 5;
 
 impl ErrorText {
@@ -64,13 +65,13 @@ impl ErrorText {
             error.wording = wording.join(". ");
         }
         error.codes.retain(|code| !code.is_empty());
-        // A gateway that answers for another server tells that one's status inside.
-        let told = error.inner.filter(|inner| *inner != outer).or_else(|| status_in(&error.wording)).or(error.inner);
-        error.status = told.filter(|_| matches!(outer, 200 | 400 | 422 | 424 | 500)).unwrap_or(outer);
+        // A gateway reports the status of the server behind it inside the body.
+        let inner = error.inner.filter(|inner| *inner != outer).or_else(|| status_in(&error.wording)).or(error.inner);
+        error.status = inner.filter(|_| matches!(outer, 200 | 400 | 422 | 424 | 500)).unwrap_or(outer);
         error
     }
 
-    /// Whether the message is about a limit for a day.
+    /// Whether the error is about a limit per day.
     pub fn is_daily(&self) -> bool {
         self.codes.iter().any(|code| code.contains("PerDay")) || has(&self.wording, "per day")
     }
@@ -114,7 +115,7 @@ impl ErrorText {
             ["message", "msg", "Message", "error_message", "errorMessage", "error_msg", "status_msg", "error_description", "title"];
         let texts: Vec<&Value> = message.iter().map(|name| &object[*name]).filter(|text| !text.is_null()).collect();
         match (object["error"].as_str(), texts.is_empty()) {
-            // A word beside a message is a code.
+            // A single word beside a message is a code.
             (Some(word), false) if !word.contains(char::is_whitespace) => self.codes.push(word.to_owned()),
             (Some(text), _) => self.text(text, depth),
             _ => {}
@@ -135,7 +136,7 @@ impl ErrorText {
         }
     }
 
-    /// A code, or a number that is one or a status.
+    /// Adds a code, or a number that is a code or a status.
     fn code(&mut self, value: &Value) {
         match value {
             Value::String(text) if text.parse::<u16>().is_ok() => self.status_or_code(text),
@@ -168,7 +169,7 @@ impl ErrorText {
         }
     }
 
-    /// Reads JSON that stands in a message, and gives what stands before it.
+    /// Reads JSON inside a message. Returns the text before it.
     fn embedded<'t>(&mut self, text: &'t str, depth: usize) -> &'t str {
         self.codes.extend(exceptions(&without_echo(text)));
         if let Some(at) = text.find('{').filter(|_| depth < DEPTH) {
@@ -185,14 +186,14 @@ impl ErrorText {
     }
 }
 
-/// Names of exceptions in a message: `litellm.RateLimitError: ...`.
+/// Finds names of exceptions in a message, such as `litellm.RateLimitError: ...`.
 fn exceptions(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_alphanumeric());
     let is_name = |word: &&str| word.starts_with(char::is_uppercase) && (word.ends_with("Error") || word.ends_with("Exception"));
     words.filter(|word| word.len() > 9).filter(is_name).map(ToOwned::to_owned).collect()
 }
 
-/// A status that the wording tells: "error code: 429", "upstream 502", "503 Service Unavailable".
+/// Finds a status in the wording: "error code: 429", "upstream 502", "503 Service Unavailable".
 fn status_in(wording: &str) -> Option<u16> {
     const NAMED: [(u16, &str); 8] = [
         (401, "unauthorized"),
@@ -218,7 +219,7 @@ fn status_in(wording: &str) -> Option<u16> {
     })
 }
 
-/// `text` without what a validation error repeats of the request, and without long quotations.
+/// Removes the input that a validation error repeats, and long quotations.
 fn without_echo(text: &str) -> String {
     const INPUT: [&str; 4] = ["input_value=", "'input': ", "\"input\": ", "\"input\":"];
     const ENDS: [&str; 4] = [", input_type", "}, {'type'", "}, {\"type\"", "\n"];
@@ -244,7 +245,7 @@ fn without_quotations(text: &str) -> String {
         let opens = !out.ends_with(char::is_alphanumeric);
         let closes = |at: &usize| !inside[at + 1..].starts_with(char::is_alphanumeric);
         let end = inside.match_indices(mark).map(|(at, _)| at).find(closes).filter(|_| opens);
-        // What is quoted as a message is one: {'message': '...'}.
+        // A quoted message is kept: {'message': '...'}.
         let introduced = out.trim_end().strip_suffix(':').map(|name| name.trim_end_matches(['\'', '"']));
         let is_message = introduced.is_some_and(|name| MESSAGES.iter().any(|message| name.ends_with(message)));
         match end {
@@ -268,13 +269,15 @@ fn without_tags(page: &str) -> String {
     text.collect()
 }
 
-/// Lower case, without quotes, with single blanks: so phrases are looked for.
+/// Normalises text for the search of phrases: lower case, no quotes, single blanks.
 fn plain(text: &str) -> String {
     let lower: String = text.chars().filter(|c| !"'\"`’‘“”\\".contains(*c)).flat_map(char::to_lowercase).collect();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a plain `text` holds a phrase as whole words. A star at its end stands for any ending, `..` for any words between.
+/// Whether a plain `text` contains a phrase as whole words.
+///
+/// A star at its end stands for any ending, `..` for any words between.
 pub(super) fn has(text: &str, phrase: &str) -> bool {
     let mut rest = text;
     phrase.split(" .. ").all(|part| {
@@ -290,7 +293,7 @@ pub(super) fn has(text: &str, phrase: &str) -> bool {
     })
 }
 
-/// Nobody reads more, and it is kept with every row.
+/// Shortens a message, because it is kept with every row.
 fn shortened(mut message: String) -> String {
     const LIMIT: usize = 1000;
     if message.len() > LIMIT {
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_whole() {
+    fn phrases_match_whole_words() {
         for (text, phrase, found) in [
             ("rate limit reached", "rate limit", true),
             ("we cannot generate limited texts", "rate limit", false),
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_tells_the_status_of_its_provider() {
+    fn the_status_inside_a_gateway_error_decides() {
         for (outer, json, status) in [
             (400, json!({"error": {"message": "x", "code": "503"}}), 503),
             (500, json!({"error": {"message": "Error code: 429 - {'error': {'message': 'slow'}}", "code": 500}}), 429),
@@ -341,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_repeats_of_the_request_is_no_evidence() {
+    fn text_repeated_from_the_request_is_ignored() {
         let document = "we reached the rate limit, our account is suspended and the prompt is too long";
         for json in [
             json!({"detail": [{"loc": ["body", "messages"], "msg": "Input should be valid", "input": document}]}),
@@ -357,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_and_fields_are_found_wherever_they_stand() {
+    fn codes_and_fields_are_found_in_all_known_places() {
         for (json, code, field) in [
             (json!({"code": "context_length_exceeded", "message": "x"}), "context_length_exceeded", ""),
             (json!({"error": "invalid_api_key", "message": "x"}), "invalid_api_key", ""),

@@ -1,6 +1,7 @@
-//! What an error means: a table, not code, because the vocabulary of providers grows.
+//! Classifies errors by a table (`errors.toml`), because the vocabulary of providers grows.
 //!
-//! The provider's own code decides before the HTTP status, and the wording of a message only where nothing else can.
+//! The rows of the table decide in order: in general the provider's own code before the HTTP
+//! status, and the wording of a message only as a last resort.
 
 use super::complaint::Complaint;
 use super::error_text::{ErrorText, has};
@@ -19,7 +20,7 @@ struct Table {
     hint: Vec<Hint>,
 }
 
-/// What a person can do about an error.
+/// Advice about an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Hint {
@@ -34,9 +35,9 @@ struct Row {
     codes: Vec<String>,
     statuses: Vec<u16>,
     phrases: Vec<String>,
-    /// Only if the body is a page for people.
+    /// The row fits only if the body is an HTML page.
     page: bool,
-    /// Not if the server names a wait.
+    /// The row does not fit if the server names a wait.
     unless_wait: bool,
 }
 
@@ -47,7 +48,7 @@ impl Default for Row {
     }
 }
 
-/// What an error means.
+/// The meaning of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Meaning {
@@ -76,7 +77,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
-/// A code without its spelling: `InsufficientBalance` is `insufficient_balance`.
+/// Normalises the spelling of a code: `InsufficientBalance` equals `insufficient_balance`.
 fn folded(code: &str) -> String {
     code.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -96,17 +97,18 @@ fn meaning(error: &ErrorText, retry_after: Option<Duration>) -> Meaning {
     let row = TABLE.error.iter().find(|row| row.fits(error, &codes, retry_after.is_some()));
     match row.map_or(Meaning::Rejected, |row| row.means) {
         Meaning::Limit if error.is_daily() && retry_after.is_none() => Meaning::Later,
-        // A failure inside a 200 that nothing is known about came after work was begun.
+        // An unknown failure inside a 200 came after work was begun.
         Meaning::Rejected if error.status == 200 => Meaning::Server,
-        // An unknown status of the server's side, unless it says that it never will.
+        // An unknown 5xx status is transient, except 501 (not implemented) and 505 (version not
+        // supported).
         Meaning::Rejected if error.status >= 500 && !matches!(error.status, 501 | 505) => Meaning::Server,
         other => other,
     }
 }
 
-/// Whether a reply with a status of success is an error all the same.
+/// Whether a response with a status of success contains an error.
 pub(super) fn is_error(json: &Value) -> bool {
-    let told = match &json["error"] {
+    let has_error = match &json["error"] {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
@@ -115,23 +117,23 @@ pub(super) fn is_error(json: &Value) -> bool {
     let answers = ["choices", "content", "output", "candidates", "promptFeedback", "usage", "usageMetadata"];
     let answered = json.is_array() || answers.iter().any(|name| !json[*name].is_null());
     let failed = ["detail", "errors", "message", "base_resp"].iter().any(|name| !json[*name].is_null());
-    told || json["object"] == "error" || json["type"] == "error" || (!answered && failed)
+    has_error || json["object"] == "error" || json["type"] == "error" || (!answered && failed)
 }
 
-/// A body with a status of success that is no JSON.
+/// The fault of a response with a status of success that is not JSON.
 pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
-    // Some firewalls refuse politely.
+    // Some firewalls refuse with a status of success.
     let mut error = ErrorText::read(http.status, None, http.body);
     error.status = 400;
     if error.page && meaning(&error, None) == Meaning::Filtered {
         return sort(http, None);
     }
     let message = format!("the reply is not JSON: {}", super::excerpt(http.body));
-    // Somebody answered something, and nobody can say what it cost.
+    // The cost of an unreadable reply is unknown.
     Fault::new(Class::Ambiguous, FailureCode::BadReply, message)
 }
 
-/// Sorts an error.
+/// Turns an error response into a fault.
 pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
     // Google wraps errors of streams in a list of one.
     let json = json.map(|json| json.get(0).unwrap_or(json));
@@ -145,11 +147,11 @@ pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
     let retry_after = wait::asked(http.header, json, &error.message);
     let meaning = meaning(&error, retry_after);
     if let Some(target) = (http.header)("location").filter(|_| (300..400).contains(&http.status)) {
-        error.message = format!("the server sends us on to {target}; {}", error.message);
+        error.message = format!("the server redirects to {target}; {}", error.message);
     }
     let (mut class, code, pressure) = explain(meaning, retry_after);
     let complaint = Complaint::of(&error, meaning).map(Box::new);
-    // The provider's own word counts more than our table, except where a person must act.
+    // The provider's word on retries overrides our table, except for errors that stop the run.
     let retry = (http.header)("x-should-retry").and_then(|word| word.parse().ok()).or(error.retryable);
     match (retry, &class, meaning) {
         (Some(false), Class::Refused { .. } | Class::BadReply, _) => class = Class::Permanent,

@@ -1,12 +1,12 @@
-//! Why a model stopped, in the words of all providers: one table.
+//! Finish reasons of all providers, in one table.
 
 use crate::ask::fault::{Class, Fault};
 use crate::model::{FailureCode, FinishReason, Usage};
 
-/// What a finish reason means.
+/// The meaning of a finish reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// The model was finished.
+    /// The model finished its answer.
     Complete,
     /// The answer reached a token limit.
     Truncated,
@@ -16,11 +16,13 @@ enum Meaning {
     Filtered,
     /// The model declined.
     Refused,
-    /// The provider failed, or gave up, after work was begun.
+    /// The provider failed or stopped after work was begun.
     Failed,
 }
 
-/// The first row wins that has the whole word, or a part of it. Words are lower case, without `-`, `_` and blanks.
+/// Meanings by whole words and parts of words; the first row that fits wins.
+///
+/// Words are lower case, without `-`, `_` and blanks.
 const TABLE: [(Meaning, &[&str], &[&str]); 6] = [
     (
         Meaning::Complete,
@@ -91,12 +93,13 @@ fn meaning(word: &str) -> Option<Meaning> {
     TABLE.iter().find(fits).map(|(meaning, ..)| *meaning)
 }
 
-/// Whether `word` says nothing: the model has not finished yet, or the server does not tell.
+/// Whether `word` is no finish reason: the model has not finished, or the server sends none.
 pub(super) fn is_open(word: &str) -> bool {
     matches!(word.trim().to_ascii_lowercase().as_str(), "" | "null" | "none")
 }
 
-/// The end of a reply with this finish reason and this text. `why` is the provider's explanation.
+/// Interprets the finish reason `word` of a reply with this text. `why` is the provider's
+/// explanation.
 pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usage) -> Result<FinishReason, Fault> {
     let Some(word) = word.filter(|word| !is_open(word)) else { return Ok(FinishReason::Complete) };
     let fault = |class, code, message: String| Err(Fault { usage, ..Fault::new(class, code, message) });
@@ -109,7 +112,7 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
             let message = "the document and its answer do not fit into the model's context";
             fault(Class::Permanent, FailureCode::TooLong, message.to_owned())
         }
-        // A word that nobody knows is no reason to throw an answer away.
+        // An unknown reason does not invalidate an answer.
         None if !text.trim().is_empty() => Ok(FinishReason::Complete),
         Some(Meaning::Failed) | None => {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
@@ -118,7 +121,7 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
     }
 }
 
-/// The table for people: words, parts of words, and what docmill does.
+/// The table for the manual: words, parts of words, and what docmill does.
 #[cfg(test)]
 pub(super) fn described() -> impl Iterator<Item = [String; 3]> {
     let listed = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_word_matters_only_without_a_text() {
+    fn an_unknown_finish_reason_matters_only_without_text() {
         let end = |word, text| stop(Some(word), None, text, Usage::default());
         assert_eq!(end("glorp", "{}"), Ok(FinishReason::Complete));
         assert_eq!(end("glorp", " \n").unwrap_err().class, Class::BadReply);

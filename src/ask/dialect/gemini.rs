@@ -29,7 +29,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     }
     for (field, value) in &*extra.shape.body {
         match (field.as_str(), value) {
-            // Ours and theirs side by side.
+            // The user's fields are merged into ours.
             ("generationConfig", Value::Object(further)) => config.extend(further.clone()),
             _ => body[field] = value.clone(),
         }

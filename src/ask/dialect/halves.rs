@@ -1,18 +1,19 @@
-//! Characters that a stream cuts in two: half a surrogate pair at the end of one event, the other half at the beginning of the next.
+//! Joins surrogate pairs that a stream splits between two events.
 //!
-//! Half a pair is no character, so until its other half comes it is kept as a character that no text has.
+//! Half a pair is not a valid character. Until its other half comes, a private-use character marks
+//! it.
 
 use serde_json::Value;
 
-/// From here on stand the marks for halves, in the last plane of private use.
+/// First mark for a half, in the last private-use plane.
 const MARKS: u32 = 0x10_0000;
 const HIGH: std::ops::RangeInclusive<u32> = 0xD800..=0xDBFF;
 const LOW: std::ops::RangeInclusive<u32> = 0xDC00..=0xDFFF;
 
-/// `json` with a mark in the place of each half that stands alone; `None` if none does.
+/// Replaces each lone half in `json` by a mark; `None` if there is none.
 pub(super) fn marked(json: &str) -> Option<String> {
     let (mut out, mut from, mut at) = (String::new(), 0, 0);
-    // A backslash stands in strings only, and the character behind it belongs to it.
+    // In JSON a backslash occurs only in strings, and escapes the next character.
     while let Some(found) = json[at..].find('\\') {
         let start = at + found;
         let after = |skip: usize| start + skip;
@@ -29,13 +30,13 @@ pub(super) fn marked(json: &str) -> Option<String> {
     (from > 0).then(|| out + &json[from..])
 }
 
-/// The number of an escape `\uXXXX` at the beginning of a text.
+/// Reads an escape `\uXXXX` at the beginning of a text.
 fn escaped(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
-/// A text whose halves are joined where they stand together. Says whether one is left alone; U+FFFD stands in its place.
+/// Joins adjacent halves in a text. Lone halves become U+FFFD; the flag reports them.
 pub(super) fn joined(text: &str) -> (String, bool) {
     let half = |c: char| u32::from(c).checked_sub(MARKS).filter(|half| HIGH.contains(half) || LOW.contains(half));
     let (mut out, mut alone) = (String::new(), false);
@@ -56,7 +57,7 @@ pub(super) fn joined(text: &str) -> (String, bool) {
     (out, alone)
 }
 
-/// The same for all texts of a reply.
+/// Joins halves in all texts of a reply. Returns whether a lone half was found.
 pub(super) fn join_all(value: &mut Value) -> bool {
     match value {
         Value::String(text) => {
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_halves_that_stand_alone_are_marked() {
+    fn only_lone_halves_are_marked() {
         for whole in [r#"{"a":"\ud83d\ude00"}"#, r#"{"a":"\\ud83d \u00e4 \" ä"}"#, "{}", r#"{"a":"\"#, r#""\u12"#] {
             assert_eq!(marked(whole), None, "{whole}");
         }

@@ -1,11 +1,11 @@
-//! What the headers of a reply say about the limits of its account.
+//! Reads rate limits from the headers of a reply.
 
 use super::wait::duration;
 use super::{Dialect, HttpReply};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What a provider counts.
+/// The quantity that a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitKind {
     /// Requests.
@@ -18,26 +18,26 @@ pub enum LimitKind {
     Tokens,
 }
 
-/// One limit, and how much of it is left.
+/// A rate limit that headers declare, and the amount left.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateLimitHeader {
-    /// What is counted.
+    /// The quantity that is counted.
     pub meter: LimitKind,
-    /// How much is allowed in a minute.
+    /// The limit per minute.
     pub per_minute: f64,
-    /// How much is left just now.
+    /// The amount left.
     pub remaining: Option<f64>,
-    /// Until all of it is there again.
+    /// Time until the full limit is available again.
     pub reset: Option<Duration>,
 }
 
 impl Dialect {
-    /// The limits that the headers of a reply declare. What cannot be read is left out.
+    /// The limits that the headers of a reply declare. Unreadable headers are ignored.
     pub fn rate_limits(self, http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
         match self {
             Self::Anthropic => anthropic(http),
             Self::OpenAi | Self::Compatible | Self::Responses => openai(http),
-            // There are no such headers.
+            // Gemini sends no such headers.
             Self::Gemini => Vec::new(),
         }
     }
@@ -86,13 +86,15 @@ fn openai(http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
 }
 
 impl RateLimitHeader {
-    /// Both limits as one.
+    /// Combines two limits of the same kind into the stricter one.
     fn stricter(self, other: Self) -> Self {
         let remaining = [self.remaining, other.remaining].into_iter().flatten().reduce(f64::min);
         Self { per_minute: self.per_minute.min(other.per_minute), remaining, reset: self.reset.max(other.reset), ..self }
     }
 
-    /// Some servers send the limit of a day under the same name: then what is missing takes much longer to come back.
+    /// Whether the limit is per minute.
+    ///
+    /// Some servers send a limit per day under the same name. It takes much longer to refill.
     fn is_per_minute(&self) -> bool {
         let (Some(remaining), Some(reset)) = (self.remaining, self.reset) else { return true };
         let missing = (self.per_minute - remaining).max(0.0);
@@ -146,14 +148,14 @@ mod tests {
             seen.iter().map(|s| (s.meter, s.per_minute)).collect::<Vec<_>>(),
             [(LimitKind::Requests, 5000.0), (LimitKind::Tokens, 4e6)]
         );
-        // A limit of the project is one more of the same kind.
+        // The limit of a project is combined with the limit of the account.
         let project = [("x-ratelimit-limit-project-tokens", "1000000"), ("x-ratelimit-remaining-project-tokens", "999000")];
         let seen = rate_limits(Dialect::OpenAi, &[&headers[..], &project[..]].concat());
         assert_eq!(seen.iter().map(|s| (s.per_minute, s.remaining)).collect::<Vec<_>>(), [(5000.0, Some(4999.0)), (1e6, Some(999_000.0))]);
     }
 
     #[test]
-    fn a_limit_for_a_day_is_none_for_a_minute() {
+    fn a_limit_per_day_is_ignored() {
         let headers = [
             ("x-ratelimit-limit-requests", "14400"),
             ("x-ratelimit-remaining-requests", "14370"),

@@ -1,8 +1,9 @@
-//! Wire formats as pure functions: a call becomes the body of a request, a reply becomes a [`Reply`] or a [`Fault`].
+//! Wire formats as pure functions.
 //!
-//! Nothing here does I/O, keeps state or looks at a clock. A status of 200 is not success: the stop reason is read
-//! first, then the text. Readers are lenient: they take the few fields that they need and ignore the rest, because
-//! "compatible" servers differ in everything else.
+//! A call becomes the body of a request; a response becomes a [`Reply`] or a [`Fault`]. This module
+//! does no I/O, keeps no state and reads no clock. A status of 200 does not mean success: the stop
+//! reason is read first, then the text. Readers are lenient: they take the few fields that they
+//! need and ignore the rest, because "compatible" servers differ in everything else.
 
 mod anthropic;
 mod body;
@@ -42,7 +43,7 @@ pub enum Dialect {
     Anthropic,
     /// OpenAI's Chat Completions.
     OpenAi,
-    /// Chat Completions as other servers speak it.
+    /// Chat Completions of other servers.
     Compatible,
     /// OpenAI's Responses.
     Responses,
@@ -50,22 +51,22 @@ pub enum Dialect {
     Gemini,
 }
 
-/// What an attempt adds to its call.
+/// The parts of a request that depend on the attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Extra<'a> {
     /// Tokens on top of the answer's limit, for thinking or after a truncated answer.
     pub room: u32,
-    /// What was wrong with the last answer.
+    /// Text for the model about the mistake in its last answer.
     pub note: Option<&'a str>,
-    /// Whether the answer is to come piece by piece.
+    /// Whether the answer is streamed.
     pub stream: bool,
-    /// Whether the provider should keep the prompt's shared beginning for other calls.
+    /// Whether the provider should cache the prompt's shared beginning for other calls.
     pub cache: bool,
-    /// How requests of this account look.
+    /// The form of requests to this model.
     pub shape: &'a Shape,
 }
 
-/// A reply as it came off the wire.
+/// A complete HTTP response.
 pub struct HttpReply<'a> {
     /// The status.
     pub status: u16,
@@ -76,8 +77,9 @@ pub struct HttpReply<'a> {
 }
 
 impl Dialect {
-    /// Tokens that a thinking model may use before its answer, when the settings do not say. Generous where only
-    /// tokens really produced count, tight where the limit is reserved.
+    /// Default room for thinking before an answer, in tokens.
+    ///
+    /// Generous if the provider counts only produced tokens, tight if it reserves the limit.
     pub fn thinking_tokens(self) -> u32 {
         match self {
             Self::Anthropic => 4000,
@@ -115,7 +117,7 @@ impl Dialect {
         }
     }
 
-    /// The field that names a tier of service, and how this provider writes the tier.
+    /// The field for the service tier, and the tier in this provider's spelling.
     pub fn service_tier(self, tier: &str) -> (&'static str, String) {
         match self {
             Self::Gemini => ("serviceTier", tier.to_uppercase()),
@@ -133,7 +135,7 @@ impl Dialect {
         }
     }
 
-    /// A reply that is there whole and is no error.
+    /// Reads a complete reply that is not an error.
     fn read(self, json: &Value) -> Result<Reply, Fault> {
         match self {
             Self::Anthropic => anthropic::reply(json),
@@ -143,12 +145,12 @@ impl Dialect {
         }
     }
 
-    /// What a reply was billed for, whatever else it says.
+    /// The billed usage of a reply, even if the reply is a failure.
     fn usage(self, json: &Value) -> Usage {
         self.read(json).map_or_else(|fault| fault.usage, |reply| reply.usage)
     }
 
-    /// A reply whose status is a success.
+    /// Reads a response with a status of success.
     fn whole(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
         match decode::decode(http.body) {
             Decoded::Json(json, repaired) => {
@@ -157,7 +159,7 @@ impl Dialect {
                 }
                 self.read(&json).map(|reply| Reply { repaired, ..reply })
             }
-            // A stream that was not asked for is read all the same.
+            // Some servers send a stream although the request did not ask for one.
             Decoded::Events => {
                 let mut reader = self.stream();
                 reader.push(http.body);
@@ -172,7 +174,7 @@ impl Dialect {
         }
     }
 
-    /// The meaning of a reply.
+    /// Turns a response into a reply or a fault.
     pub fn reply(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
         let id_header = if self == Self::Anthropic { "request-id" } else { "x-request-id" };
         let request_id = (http.header)(id_header);
@@ -188,7 +190,7 @@ impl Dialect {
     }
 }
 
-/// A model's name as a piece of a path: it may be any text.
+/// Percent-encodes a model's name for a path. The name may be any text.
 fn in_path(model: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     model
@@ -198,7 +200,7 @@ fn in_path(model: &str) -> String {
         .collect()
 }
 
-/// The beginning of a body that nobody can read, on one line.
+/// The beginning of an unreadable body, on one line.
 fn excerpt(body: &[u8]) -> String {
     const LIMIT: usize = 200;
     let text: String = String::from_utf8_lossy(body).chars().take(LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -1,4 +1,4 @@
-//! Chat Completions: OpenAI's own, and as other servers speak it.
+//! Chat Completions of OpenAI and of other servers.
 
 use super::{Body, Extra, HttpReply, LimitName, Role, SchemaStyle, body, content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// How the cache is used: where we say, and nowhere else.
+/// Cache mode: the provider caches only at the breakpoints that we set.
 pub(super) const EXPLICIT: &str = "explicit";
 
-/// The body. A struct and not a `Value`: it is made for every attempt.
+/// The body. A struct is cheaper than a `Value`, and a body is made for every attempt.
 #[derive(Serialize)]
 struct Request<'a> {
     model: &'a str,
@@ -74,9 +74,9 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
         max_tokens: limit(LimitName::MaxTokens),
         max_output_tokens: limit(LimitName::MaxOutputTokens),
         reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
-        // Left to itself, the provider would write every prompt to its cache, at a price.
+        // By default the provider writes every prompt to its cache, which costs money.
         prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": EXPLICIT})),
-        // Some servers stream unless a request says no.
+        // Some servers stream unless the request has `stream = false`.
         stream: Some(extra.stream).filter(|stream| *stream || shape.no_stream),
         stream_options: (extra.stream && shape.stream_usage && ours("stream_options")).then(|| json!({"include_usage": true})),
         further: &shape.body,
@@ -84,7 +84,10 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     Body::new(&body, &call.parts)
 }
 
-/// A plain string where there is neither an image nor a mark: chat templates of text-only models know nothing else.
+/// The content of the user's message.
+///
+/// It is a plain string if it has neither an image nor a cache breakpoint, because chat templates
+/// of text-only models accept nothing else.
 fn content(call: &Call, extra: &Extra<'_>) -> Value {
     let shape = extra.shape;
     let instruction = shape.instruction(&call.schema);
@@ -121,7 +124,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         let fault = errors::sort(&HttpReply { status: 200, header: &|_| None, body: b"" }, Some(&json!({"error": error})));
         return Err(fault.billed(usage));
     }
-    // A stream that was put together nowhere has a delta, and old completions have a text.
+    // Some servers reply with a single `delta` of a stream, or with the `text` of old completions.
     let message = ["message", "delta"].iter().map(|name| &choice[name]).find(|message| message.is_object());
     let text = match message {
         Some(message) => content::answer(message),

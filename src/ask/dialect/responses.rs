@@ -1,4 +1,4 @@
-//! OpenAI's Responses.
+//! OpenAI's Responses API.
 
 use super::openai::EXPLICIT;
 use super::{Body, Extra, SchemaStyle, body, content, finish, usage};
@@ -23,7 +23,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     });
     body[shape.limit.as_str()] = json!(call.max_output_tokens.saturating_add(extra.room));
     if shape.store {
-        // By default the provider would keep every document.
+        // By default the provider keeps every request.
         body["store"] = json!(false);
     }
     if let Some(system) = shape.system(call) {
@@ -45,7 +45,7 @@ pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if shape.cache {
         body["prompt_cache_options"] = json!({"mode": EXPLICIT});
     }
-    // Some servers stream unless a request says no.
+    // Some servers stream unless the request has `stream = false`.
     if extra.stream || shape.no_stream {
         body["stream"] = json!(extra.stream);
     }
@@ -74,7 +74,8 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let Some(output) = json["output"].as_array() else {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no output") });
     };
-    // Reasoning stands beside the message: pieces are chosen by type, never by position. Commentary comes before the answer.
+    // Items are chosen by type, never by position: reasoning and commentary may come before the
+    // answer.
     let message = |item: &&Value| item["type"] == "message" && item["phase"] != "commentary";
     let messages = || output.iter().filter(message);
     let text: String = messages().map(|item| content::text(&item["content"])).collect();

@@ -1,10 +1,13 @@
-//! Cuts a full JSON schema down to the subset that a provider takes. What is cut is said in the description, and
-//! checked by us after the answer.
+//! Reduces a JSON schema to the subset that a provider accepts.
+//!
+//! Removed constraints go into descriptions, and docmill checks them after the answer.
 
 use serde_json::{Map, Value, json};
 
-/// Anthropic's subset has no bounds on numbers, lengths or list sizes: whole numbers in a small range become an
-/// enum, the rest becomes words.
+/// Reduces a schema to Anthropic's subset.
+///
+/// The subset has no bounds on numbers or list sizes. Whole numbers in a small range become an
+/// enum; other bounds become words.
 pub(super) fn for_anthropic(schema: &Value) -> Value {
     let Some(fields) = schema.as_object() else { return schema.clone() };
     let mut out = Map::new();
@@ -32,8 +35,8 @@ pub(super) fn for_anthropic(schema: &Value) -> Value {
     }
     words.extend(between(fields, "minItems", "maxItems", " items"));
     if !words.is_empty() {
-        let error = fields.get("description").and_then(Value::as_str).into_iter().map(ToOwned::to_owned);
-        let description: Vec<String> = error.chain(words).collect();
+        let own = fields.get("description").and_then(Value::as_str).into_iter().map(ToOwned::to_owned);
+        let description: Vec<String> = own.chain(words).collect();
         out.insert("description".into(), json!(description.join(". ")));
     }
     Value::Object(out)

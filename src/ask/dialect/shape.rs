@@ -1,7 +1,8 @@
-//! How requests differ from the usual form of their dialect.
+//! The form of requests: how they differ from the usual form of their dialect.
 //!
-//! Servers that speak the same dialect differ in what they take, and so do models of one server. What the settings do not say is
-//! learned from refusals: a feature that a server names as unknown is left out, or said otherwise, from then on.
+//! Servers with the same dialect accept different features, and so do models of one server. docmill
+//! learns this from refusals: if a server calls a feature unknown, docmill leaves it out, or sends
+//! it another way, from then on.
 
 use super::complaint::{Complaint, FormPart};
 use super::{Dialect, Extra};
@@ -11,36 +12,36 @@ use std::sync::Arc;
 
 /// The form of requests to one model.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "parts of the form that have nothing to do with each other")]
+#[expect(clippy::struct_excessive_bools, reason = "unrelated parts of the form")]
 pub struct Shape {
     dialect: Dialect,
     /// The name of the token limit.
     pub limit: LimitName,
-    /// Where the instructions stand.
+    /// Where the instructions are sent.
     pub role: Role,
-    /// How the form of the answer is said.
+    /// How the schema of the answer is sent.
     pub schema: SchemaStyle,
-    /// Whether it is said how hard to think.
+    /// Whether the thinking effort is sent.
     pub effort: bool,
-    /// Whether fields about the prompt cache are sent.
+    /// Whether fields for the prompt cache are sent.
     pub cache: bool,
-    /// Whether streams are asked for their usage.
+    /// Whether streaming requests ask for usage.
     pub stream_usage: bool,
-    /// Whether the server is told to keep nothing.
+    /// Whether `store = false` is sent, so that the server keeps nothing.
     pub store: bool,
-    /// Whether the detail of images is named.
+    /// Whether the detail of images is sent.
     pub detail: bool,
-    /// Whether the schema of the answer is called strict.
+    /// Whether the schema is marked as strict.
     pub strict: bool,
-    /// Whether it is said that no stream is wanted.
+    /// Whether `stream = false` is sent.
     pub no_stream: bool,
-    /// Whether content that is text alone may stand in blocks.
+    /// Whether text-only content may be sent as blocks.
     pub blocks: bool,
-    /// Further fields, which win over ours.
+    /// Fields of `llm.body`. They override ours.
     pub body: Arc<Map<String, Value>>,
 }
 
-/// The name of the token limit. Only the formats of OpenAI have more than one.
+/// The name of the token limit. Only OpenAI's formats have several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LimitName {
     /// `max_tokens`.
@@ -64,64 +65,64 @@ impl LimitName {
     }
 }
 
-/// Where the instructions stand.
+/// Where the instructions are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// In a place of their own: the role `developer`, or a field.
+    /// Separately: with the role `developer`, or in a field.
     Developer,
-    /// In a place of their own: the role `system`, or a field.
+    /// Separately: with the role `system`, or in a field.
     System,
     /// At the beginning of the user's message.
     User,
 }
 
-/// How the form of the answer is said.
+/// How the schema of the answer is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SchemaStyle {
     /// In the dialect's own field.
     Native,
-    /// That it is JSON, in the dialect's own field; its schema, in the prompt.
+    /// JSON mode in the dialect's own field, and the schema in the prompt.
     Json,
-    /// All of it in the prompt.
+    /// Only in the prompt.
     Prompt,
 }
 
-/// A part of the form that a request has made use of.
+/// A part of the form that a request uses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Feature {
     /// The token limit under this name.
     Limit(LimitName),
     /// Instructions in this place.
     Role(Role),
-    /// The schema of this task, said so.
+    /// The schema of this task, in this style.
     Schema(SchemaStyle, Arc<str>),
-    /// How hard to think.
+    /// The thinking effort.
     Effort,
-    /// Fields about the prompt cache.
+    /// Fields for the prompt cache.
     Cache,
-    /// The usage of streams.
+    /// The request for the usage of a stream.
     StreamUsage,
-    /// That nothing is to be kept.
+    /// `store = false`.
     Store,
     /// The detail of images.
     Detail,
-    /// That the schema is strict.
+    /// The mark that the schema is strict.
     Strict,
-    /// That no stream is wanted.
+    /// `stream = false`.
     NoStream,
     /// Text in blocks.
     Blocks,
-    /// A field of the settings.
+    /// A field of `llm.body`.
     Further(String),
 }
 
 impl Feature {
-    /// Whether a complaint is about it.
+    /// Whether a complaint is about this feature.
     pub fn is_meant(&self, complaint: &Complaint) -> bool {
         let about = |part| complaint.is_about(part);
         match self {
             Self::Limit(name) => complaint.names(name.as_str()),
-            // Another tier has another price: that is not for us to change.
+            // The tier is never changed, because it changes the price.
             Self::Further(field) => !is_tier(field) && complaint.names(&field.to_lowercase()),
             Self::Role(_) => about(FormPart::Role),
             Self::Schema(..) => about(FormPart::Schema),
@@ -142,7 +143,7 @@ fn is_tier(field: &str) -> bool {
 }
 
 impl Shape {
-    /// The usual form, with further fields from the settings.
+    /// The usual form, with the fields of `llm.body`.
     pub fn new(dialect: Dialect, model: &str, body: Map<String, Value>) -> Self {
         let openai = matches!(dialect, Dialect::OpenAi | Dialect::Responses);
         Self {
@@ -167,7 +168,7 @@ impl Shape {
         }
     }
 
-    /// The parts of the form that a request makes use of, in the order in which they are given up.
+    /// The features that a request uses, in the order in which they are dropped.
     pub fn features(&self, call: &Call, extra: &Extra<'_>) -> Vec<Feature> {
         let (dialect, chat) = (self.dialect, self.is_chat());
         let openai = chat || dialect == Dialect::Responses;
@@ -190,20 +191,22 @@ impl Shape {
         further.chain(used.into_iter().filter_map(|(used, feature)| used.then_some(feature))).collect()
     }
 
-    /// Gives up a feature that a complaint is about, and says what is done instead. `refused` says which features are no way out.
-    /// `None` if the complaint is about something else, or nothing is left to try.
+    /// Drops a feature that a complaint is about. Returns a description of the change.
+    ///
+    /// `refused` excludes features as replacements. `None` if the complaint is about something
+    /// else, or if there is no replacement left.
     pub fn give_up(&mut self, feature: &Feature, complaint: &Complaint, refused: impl Fn(&Feature) -> bool) -> Option<String> {
         if !feature.is_meant(complaint) {
             return None;
         }
-        let error = match feature {
+        let change = match feature {
             Feature::Limit(name) => {
                 let free = |other: &&LimitName| **other != *name && !refused(&Feature::Limit(**other));
                 let others = || LimitName::ALL.iter().filter(free);
                 let named = others().find(|other| complaint.mentions(other.as_str()));
-                // A name of another format is tried only if the server asks for it.
+                // The name `max_output_tokens` is tried only if the server mentions it.
                 self.limit = *named.or_else(|| others().find(|other| **other != LimitName::MaxOutputTokens))?;
-                return Some(format!("the token limit is called {}", self.limit.as_str()));
+                return Some(format!("the token limit is sent as {}", self.limit.as_str()));
             }
             Feature::Role(role) => {
                 let only_user =
@@ -215,9 +218,9 @@ impl Shape {
                 };
                 self.role = if only_user || refused(&Feature::Role(other)) { Role::User } else { other };
                 match self.role {
-                    Role::Developer => "instructions have the role developer",
-                    Role::System => "instructions have the role system",
-                    Role::User => "instructions stand at the beginning of the user's message",
+                    Role::Developer => "instructions are sent with the role developer",
+                    Role::System => "instructions are sent with the role system",
+                    Role::User => "instructions are sent at the beginning of the user's message",
                 }
             }
             Feature::Schema(SchemaStyle::Prompt, _) => return None,
@@ -226,7 +229,7 @@ impl Shape {
                     complaint.names("response_format") && !complaint.mentions("json_schema") && !complaint.mentions("schema*");
                 let json_mode = *style == SchemaStyle::Native && self.dialect != Dialect::Anthropic && !whole_field;
                 self.schema = if json_mode { SchemaStyle::Json } else { SchemaStyle::Prompt };
-                if json_mode { "the schema is told in the prompt" } else { "the schema is told in the prompt alone" }
+                if json_mode { "the schema is sent in the prompt" } else { "the schema is sent only in the prompt" }
             }
             Feature::Effort => {
                 self.effort = false;
@@ -238,11 +241,11 @@ impl Shape {
             }
             Feature::StreamUsage => {
                 self.stream_usage = false;
-                "streams are not asked for their usage"
+                "stream_options is left out, so the usage of streams may be unknown"
             }
             Feature::Store => {
                 self.store = false;
-                "store = false is left out: the server may keep what it is sent"
+                "store = false is left out, so the server may keep requests"
             }
             Feature::Detail => {
                 self.detail = false;
@@ -250,7 +253,7 @@ impl Shape {
             }
             Feature::Strict => {
                 self.strict = false;
-                "the schema is not called strict"
+                "the schema is not marked as strict"
             }
             Feature::NoStream => {
                 self.no_stream = false;
@@ -265,14 +268,14 @@ impl Shape {
                 return Some(format!("{field} (llm.body) is left out"));
             }
         };
-        Some(error.to_owned())
+        Some(change.to_owned())
     }
 
     fn is_chat(&self) -> bool {
         matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible)
     }
 
-    /// Takes up a feature again. `usual` is the form to begin with.
+    /// Restores a feature. `usual` is the form at the start of the run.
     pub fn take_up(&mut self, feature: &Feature, usual: &Self) {
         match feature {
             Feature::Limit(name) => self.limit = *name,
@@ -294,18 +297,18 @@ impl Shape {
         }
     }
 
-    /// What the prompt has to say about the form of the answer.
+    /// The text about the schema for the prompt, if the style needs it.
     pub(super) fn instruction(&self, schema: &Value) -> Option<String> {
         (self.schema != SchemaStyle::Native)
             .then(|| format!("Answer with one JSON object and nothing else. It must satisfy this JSON schema:\n{schema}"))
     }
 
-    /// The instructions, if they have a place of their own.
+    /// The instructions, if they are sent separately.
     pub(super) fn system<'c>(&self, call: &'c Call) -> Option<&'c str> {
         Some(&*call.system).filter(|system| !system.is_empty() && self.role != Role::User)
     }
 
-    /// The instructions, if they stand at the beginning of the user's message.
+    /// The instructions, if they are sent in the user's message.
     pub(super) fn merged<'c>(&self, call: &'c Call) -> Option<&'c str> {
         Some(&*call.system).filter(|system| !system.is_empty() && self.role == Role::User)
     }

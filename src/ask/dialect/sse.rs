@@ -1,18 +1,18 @@
-//! Server-sent events: from bytes in any pieces to the data of whole events.
+//! Parses server-sent events from bytes in chunks of any size.
 
 /// Collects events.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     /// The line that has not ended yet.
     line: Vec<u8>,
-    /// The last line ended with a carriage return: a line feed right after it belongs to it.
+    /// The last line ended with a carriage return. A line feed right after it belongs to it.
     after_return: bool,
     /// Data of the event that has not ended yet.
     data: Option<String>,
 }
 
 impl Events {
-    /// Takes the next bytes; gives the data of each event that they end.
+    /// Takes the next bytes, and passes on the data of each event that they complete.
     pub fn push(&mut self, bytes: &[u8], mut event: impl FnMut(&str)) {
         for byte in bytes {
             match byte {
@@ -29,7 +29,7 @@ impl Events {
         }
     }
 
-    /// The stream has ended: an event without the empty line behind it counts too.
+    /// Ends the stream. The last event counts even without an empty line after it.
     pub fn finish(&mut self, mut event: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end_line(&mut event);
@@ -45,7 +45,7 @@ impl Events {
             }
             return;
         }
-        // Other fields say nothing that the data does not, and lines that begin with a colon are comments.
+        // Other fields add nothing to the data. Lines that begin with a colon are comments.
         let Some(value) = line.strip_prefix(b"data:") else { return };
         let value = String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
         match &mut self.data {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_the_same_in_whatever_pieces_they_come() {
+    fn events_do_not_depend_on_the_sizes_of_chunks() {
         let text = ": comment\r\nevent: x\r\ndata: {\"a\":\r\ndata: \"ä€😀\"}\r\n\r\ndata:[DONE]\n\n:\n\ndata: last".as_bytes();
         let expected = ["{\"a\":\n\"ä€😀\"}", "[DONE]", "last"];
         assert_eq!(events(&[text]), expected);

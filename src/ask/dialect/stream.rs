@@ -1,8 +1,8 @@
-//! Replies that come piece by piece.
+//! Reads streamed replies.
 //!
-//! The pieces are put together to what the same reply would be in one piece, and that is read as always. A stream that
-//! ends before the model has said that it is finished is no reply, whatever is in it. Whether it is a stream at all is told by
-//! its content: some servers reply in one piece to those who ask for a stream.
+//! The reader assembles the events into the equivalent complete reply, which the usual reader then
+//! reads. If a stream ends before the model has reported its end, the reply is lost. The content
+//! decides whether a body is a stream: some servers reply in one piece to a request for a stream.
 
 use super::sse::Events;
 use super::{Body, Dialect, HttpReply, content, decode, errors, finish, halves, usage};
@@ -11,31 +11,31 @@ use crate::model::{FailureCode, Repair, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Puts one reply together.
+/// Assembles one streamed reply.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "what has been seen of the stream, each by itself")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about the stream")]
 pub struct StreamReader {
     dialect: Dialect,
-    /// What came until it is known to be events, and all of it if it is none.
+    /// Bytes until the body is known to be events; the whole body if it is not.
     body: Vec<u8>,
     is_events: Option<bool>,
     events: Events,
     whole: Value,
-    /// Messages that Responses has told before the end.
+    /// Items that Responses has sent before its last event.
     items: Vec<Value>,
     repaired: BTreeSet<Repair>,
-    /// An error in the middle of it.
+    /// An error event in the stream.
     error: Option<Value>,
     started: bool,
     done: bool,
-    /// An event held the whole reply.
+    /// One event contained the whole reply.
     in_one_piece: bool,
-    /// An event ended or began with half a character.
+    /// An event contained half of a surrogate pair.
     has_halves: bool,
 }
 
 impl Dialect {
-    /// A reader for one reply.
+    /// Creates a reader for one reply.
     pub fn stream(self) -> StreamReader {
         StreamReader {
             dialect: self,
@@ -55,7 +55,7 @@ impl Dialect {
 }
 
 impl StreamReader {
-    /// Takes the next bytes; gives the text of the answer that is new.
+    /// Takes the next bytes. Returns the new text of the answer.
     pub fn push(&mut self, bytes: &[u8]) -> String {
         if self.is_events == Some(true) {
             return self.event_bytes(bytes);
@@ -76,23 +76,25 @@ impl StreamReader {
         self.take(&events)
     }
 
-    /// The whole body, if what came is no stream of events.
+    /// The whole body, if it is not a stream of events.
     pub fn body(&self) -> Option<&[u8]> {
         (self.is_events != Some(true)).then_some(&self.body)
     }
 
-    /// Whether the answer has begun: from now on others can use what it has left in the provider's prompt cache.
+    /// Whether the answer has begun. From then on other calls can use the cached prompt.
     pub fn started(&self) -> bool {
         self.started
     }
 
-    /// Whether the model has said that it is finished.
+    /// Whether the model has reported its end.
     pub fn done(&self) -> bool {
         self.done
     }
 
-    /// The reply, when no more bytes come. What an error repeats of the request `asked` is left out: a document's own words must not
-    /// decide what its failure means.
+    /// Ends the stream and returns the reply.
+    ///
+    /// Text of an error that repeats the request `asked` is removed, so that a document's own words
+    /// do not decide how its failure is classified.
     pub fn finish(mut self, header: &dyn Fn(&str) -> Option<String>, asked: Option<&Body>) -> Result<Reply, Fault> {
         let mut events = Vec::new();
         self.events.finish(|data| events.push(data.to_owned()));
@@ -105,7 +107,7 @@ impl StreamReader {
             self.error.iter_mut().chain(in_choice).for_each(|error| leave_out_echo(error, asked));
         }
         if let Some(error) = &self.error {
-            // As if it had come instead of the reply; but some of it may have been billed.
+            // The error is read like an error response, but part of the reply may be billed.
             let fault = errors::sort(&HttpReply { status: 200, header, body: b"" }, Some(error));
             return Err(fault.billed(self.dialect.usage(&self.whole)));
         }
@@ -114,7 +116,7 @@ impl StreamReader {
             return reply;
         }
         let usage = reply.map_or_else(|fault| fault.usage, |reply| reply.usage);
-        let message = "the reply broke off before the model was finished";
+        let message = "the reply broke off before the model had finished";
         Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::LostReply, message) })
     }
 
@@ -130,8 +132,8 @@ impl StreamReader {
             let data = marked.as_deref().unwrap_or(data);
             match serde_json::from_str(data) {
                 Ok(event) => self.event(event, &mut text),
-                // Some servers leave out the empty line between two events. What is no JSON is something that we do not know, such
-                // as a comment of a gateway.
+                // Some servers leave out the empty line between two events. Other text, such as a
+                // gateway's comment, is ignored.
                 Err(_) => {
                     let mut repaired = BTreeSet::new();
                     for event in decode::values(data, &mut repaired) {
@@ -144,7 +146,7 @@ impl StreamReader {
         if self.has_halves { halves::joined(&text).0 } else { text }
     }
 
-    /// Takes a stream that is there as a list.
+    /// Takes a stream that came as a list of values.
     pub(super) fn take_all(&mut self, values: Vec<Value>) {
         self.is_events = Some(true);
         let mut text = String::new();
@@ -159,7 +161,7 @@ impl StreamReader {
             self.error = Some(event);
             return;
         }
-        // A reply in one piece, sent as an event.
+        // Some servers send the whole reply as one event.
         let is_whole = match self.dialect {
             Dialect::Anthropic => event["type"] == "message",
             Dialect::OpenAi | Dialect::Compatible => {
@@ -190,12 +192,13 @@ impl StreamReader {
             "message_start" => {
                 *whole = Value::Object(event["message"].as_object().cloned().unwrap_or_default());
                 whole["content"] = json!([{"type": "text", "text": ""}]);
-                // This count is not final. Without a later one the output is unknown.
+                // This count of output tokens is not final. Without a later one, the output is
+                // unknown.
                 if let Some(usage) = whole["usage"].as_object_mut() {
                     usage.remove("output_tokens");
                 }
             }
-            // Nothing has begun.
+            // Events before `message_start` are ignored.
             _ if whole["content"].is_null() => {}
             "content_block_start" if event["content_block"]["type"] == "text" => {
                 append(&mut whole["content"][0]["text"], &event["content_block"]["text"], text);
@@ -220,7 +223,7 @@ impl StreamReader {
         if whole["choices"].is_null() {
             *whole = json!({"choices": [{"message": {"content": "", "refusal": null}, "finish_reason": null}], "model": event["model"]});
         }
-        // Moonshot and Groq have the usage elsewhere.
+        // Moonshot and Groq send the usage in other places.
         for usage in [&event["usage"], &event["choices"][0]["usage"], &event["x_groq"]["usage"]] {
             usage::merge(&mut whole["usage"], usage);
         }
@@ -247,7 +250,8 @@ impl StreamReader {
         match event["type"].as_str().unwrap_or_default() {
             "response.output_text.delta" => text.push_str(event["delta"].as_str().unwrap_or_default()),
             "response.output_item.done" => self.items.push(event["item"].clone()),
-            // The last event holds the whole reply; some servers leave out what they have told before.
+            // The last event contains the whole reply. Some servers leave out items that they sent
+            // before.
             "response.completed" | "response.incomplete" | "response.cancelled" | "response.done" => {
                 self.whole = Value::Object(event["response"].as_object().cloned().unwrap_or_default());
                 if self.whole["output"].as_array().is_none_or(Vec::is_empty) {
@@ -286,7 +290,9 @@ impl StreamReader {
     }
 }
 
-/// Adds a piece of the call of a tool. A piece without a number or with a known one belongs to the call before it.
+/// Adds a piece of a tool call.
+///
+/// A piece with another id or a new number begins a call. Other pieces belong to an earlier call.
 fn tool_call(calls: &mut Value, piece: &Value) {
     if !calls.is_array() {
         *calls = json!([]);
@@ -305,10 +311,10 @@ fn tool_call(calls: &mut Value, piece: &Value) {
     }
 }
 
-/// An error without what it repeats of the request.
+/// Removes text from an error that repeats the request.
 fn leave_out_echo(error: &mut Value, asked: &Body) {
     let text = error.to_string();
-    // What is left is JSON.
+    // The rest is still JSON.
     if let Ok(left) = serde_json::from_str(&asked.without_echo(text.into())) {
         *error = left;
     }

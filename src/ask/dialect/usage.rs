@@ -1,7 +1,8 @@
-//! Reads the token counts of a reply, as every provider and gateway writes them.
+//! Reads the token counts of a reply, in the forms of all providers and gateways.
 //!
-//! All names are looked up in one table, because servers that speak one dialect borrow names from another. A count that is
-//! negative, fractional or impossibly large makes the whole usage unknown: no number is better than a wrong one.
+//! One table holds all names, because servers of one dialect borrow names from another. A count
+//! that is negative, fractional or impossibly large makes the whole usage unknown, which is better
+//! than a wrong number.
 
 use crate::model::Usage;
 use serde_json::Value;
@@ -9,16 +10,16 @@ use serde_json::Value;
 /// No model reads or writes this many tokens in one request.
 const IMPOSSIBLE: u64 = 100_000_000;
 
-/// Input tokens. Whether cached tokens are part of them depends on the name, see [`read`].
+/// Input tokens. Whether they include cached tokens depends on the names, see [`try_read`].
 const INPUT: [&str; 3] = ["/prompt_tokens", "/input_tokens", "/promptTokenCount"];
 /// Output tokens.
 const OUTPUT: [&str; 3] = ["/completion_tokens", "/output_tokens", "/candidatesTokenCount"];
-/// Thinking tokens that are always counted beside the output.
+/// Thinking tokens that the output never includes.
 const THOUGHTS: [&str; 1] = ["/thoughtsTokenCount"];
-/// Thinking tokens that most providers count as part of the output.
+/// Thinking tokens that the output of most providers includes.
 const REASONING: [&str; 3] =
     ["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens", "/reasoning_tokens"];
-/// Input tokens that came from the prompt cache.
+/// Input tokens read from the prompt cache.
 const CACHE_READ: [&str; 7] = [
     "/prompt_tokens_details/cached_tokens",
     "/input_tokens_details/cached_tokens",
@@ -28,7 +29,7 @@ const CACHE_READ: [&str; 7] = [
     "/cached_tokens",
     "/num_cached_tokens",
 ];
-/// Input tokens that were written to the prompt cache.
+/// Input tokens written to the prompt cache.
 const CACHE_WRITE: [&str; 5] = [
     "/prompt_tokens_details/cache_write_tokens",
     "/input_tokens_details/cache_write_tokens",
@@ -36,17 +37,17 @@ const CACHE_WRITE: [&str; 5] = [
     "/prompt_tokens_details/cache_creation_input_tokens",
     "/cache_creation_input_tokens",
 ];
-/// Everything.
+/// All tokens.
 const TOTAL: [&str; 2] = ["/total_tokens", "/totalTokenCount"];
-/// The name under which Anthropic counts what was neither read from the cache nor written to it.
+/// Anthropic's name for input tokens that were neither read from the cache nor written to it.
 const UNCACHED: &str = "/input_tokens";
-/// Anthropic's names of cached tokens, which stand beside its input tokens.
+/// Anthropic's names for cached tokens, which its input tokens do not include.
 const BESIDE: [&str; 2] = ["/cache_read_input_tokens", "/cache_creation_input_tokens"];
 
-/// A count that cannot be true.
+/// An implausible count.
 struct Nonsense;
 
-/// The usage in a reply; all zero if it is missing or cannot be true.
+/// Reads the usage of a reply; all zero if it is missing or implausible.
 pub(super) fn read(json: &Value) -> Usage {
     try_read(json).unwrap_or_default()
 }
@@ -56,12 +57,13 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
     let (cache_read, cache_write) = (largest(json, &CACHE_READ)?, largest(json, &CACHE_WRITE)?);
     let mut output = first(json, &OUTPUT)? + first(json, &THOUGHTS)?;
     let (cached, total) = (cache_read + cache_write, first(json, &TOTAL)?);
-    // What is more than the input cannot be a part of it; what the total has besides is not a part either.
+    // Cached tokens are not part of the input if they exceed it, or if the total adds them to it.
     let anthropic = json.pointer(UNCACHED).is_some() && BESIDE.iter().any(|name| json.pointer(name).is_some());
     let beside = anthropic || cached > input || (cached > 0 && total == input + output + cached);
     let uncached_input = if beside { input } else { input - cached };
     let counted = uncached_input + cached + output;
-    // xAI and others leave thinking out of the output. The total shows it, and so does more thinking than output.
+    // xAI and others leave thinking out of the output. The total shows this, or more thinking than
+    // output does.
     let reasoning = largest(json, &REASONING)?;
     output += match total.saturating_sub(counted) {
         0 if reasoning > output => reasoning,
@@ -71,17 +73,17 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
     Ok(Usage { uncached_input, cache_read, cache_write, output })
 }
 
-/// The first of these counts that is there; 0 if none is.
+/// The first of these counts that is present; otherwise 0.
 fn first(json: &Value, names: &[&str]) -> Result<u64, Nonsense> {
     names.iter().find_map(|name| json.pointer(name).and_then(count)).unwrap_or(Ok(0))
 }
 
-/// The largest of these counts: gateways give the same one under several names, and zero under those they do not fill.
+/// The largest of these counts. Gateways send one count under several names, some of them zero.
 fn largest(json: &Value, names: &[&str]) -> Result<u64, Nonsense> {
     names.iter().filter_map(|name| json.pointer(name).and_then(count)).try_fold(0, |most, count| Ok(most.max(count?)))
 }
 
-/// `None` if there is no number. Some gateways write numbers as floats or strings.
+/// Reads a count; `None` if it is null. Some gateways send floats or strings.
 fn count(value: &Value) -> Option<Result<u64, Nonsense>> {
     let number = match value {
         Value::Null => return None,
@@ -95,8 +97,9 @@ fn count(value: &Value) -> Option<Result<u64, Nonsense>> {
     })
 }
 
-/// Adds a later usage of a stream to an earlier one. Counts are totals so far, so the larger one holds: nulls and zeros
-/// that come later say nothing.
+/// Merges a later usage of a stream into an earlier one.
+///
+/// Counts are totals so far, so the larger one holds. Later nulls and zeros are ignored.
 pub(super) fn merge(known: &mut Value, more: &Value) {
     match (&mut *known, more) {
         (_, Value::Null) => {}
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_counting_gives_the_same_disjoint_counts() {
+    fn every_form_of_usage_gives_the_same_disjoint_counts() {
         let cases = [
             // OpenAI, and a server that counts nothing apart.
             (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}), usage(100, 0, 0, 20)),
@@ -183,7 +186,8 @@ mod tests {
                     "output_tokens_details": {"reasoning_tokens": 30}, "total_tokens": 150}),
                 usage(60, 40, 0, 50),
             ),
-            // Gemini: thoughts stand beside the answer; a count may be missing where the total has it.
+            // Gemini: thoughts stand beside the answer; a count may be missing where the total has
+            // it.
             (
                 json!({"promptTokenCount": 1180, "cachedContentTokenCount": 180, "candidatesTokenCount": 40, "thoughtsTokenCount": 210,
                     "totalTokenCount": 1430}),
@@ -199,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_cannot_be_true_are_unknown() {
+    fn implausible_counts_make_the_usage_unknown() {
         for json in [
             json!(null),
             json!({}),
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn later_nulls_and_zeros_of_a_stream_erase_nothing() {
+    fn later_nulls_and_zeros_of_a_stream_do_not_erase_counts() {
         let mut known = json!({"input_tokens": 100, "output_tokens": 1, "cache_creation": {"ephemeral_5m_input_tokens": 7}});
         merge(&mut known, &json!({"input_tokens": null, "output_tokens": 20, "cache_creation": {"ephemeral_5m_input_tokens": 0}}));
         merge(&mut known, &json!({"input_tokens": 0, "output_tokens": 0, "cache_creation": null, "cache_read_input_tokens": 5}));

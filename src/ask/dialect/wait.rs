@@ -1,4 +1,4 @@
-//! How long a provider wants to be left alone: it says so in many ways.
+//! Reads the wait that a provider asks for, in its many forms.
 
 use serde_json::Value;
 use std::time::Duration;
@@ -18,14 +18,14 @@ fn in_headers(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
         return Duration::try_from_secs_f64(seconds).ok();
     }
     duration(value).or_else(|| {
-        // A date counts from the server's own clock where it tells it: ours may be wrong.
+        // A date is compared with the server's clock (header `date`), because ours may be wrong.
         let at = httpdate::parse_http_date(value).ok()?;
         let now = header("date").and_then(|date| httpdate::parse_http_date(&date).ok())?;
         Some(at.duration_since(now).unwrap_or_default())
     })
 }
 
-/// A field of the body, or Google's form: one of the details of the error is a `RetryInfo`.
+/// A wait in a field of the body, or in Google's `RetryInfo` among the details of the error.
 fn in_details(json: &Value) -> Option<Duration> {
     const FIELDS: [(&str, f64); 5] =
         [("retry_after_ms", 0.001), ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retry_after_s", 1.0)];
@@ -35,7 +35,8 @@ fn in_details(json: &Value) -> Option<Duration> {
     delays.next().or_else(|| [json, &json["error"], &json["error"]["metadata"]].into_iter().find_map(field))
 }
 
-/// "Please try again in 20s", "retry after 1.5 seconds", "Try again in 3m12.5s.": where nothing else says it.
+/// A wait in the message: "Please try again in 20s", "retry after 1.5 seconds", "Try again in
+/// 3m12.5s.".
 fn in_words(message: &str) -> Option<Duration> {
     let lower = message.to_ascii_lowercase();
     let after = ["try again in ", "retry in ", "retry after ", "wait "].iter().find_map(|words| lower.split_once(words))?.1;
@@ -55,7 +56,7 @@ fn in_words(message: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * unit).ok()
 }
 
-/// Where a limit has nothing left, the time until it is full again is too long but safe.
+/// The time until a used-up limit is full again: longer than necessary, but safe.
 fn until_reset(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
     let exhausted = ["requests", "tokens"].into_iter().filter(|what| {
         header(&format!("x-ratelimit-remaining-{what}")).is_some_and(|left| left.trim().parse::<f64>().is_ok_and(|left| left <= 0.0))
@@ -63,7 +64,7 @@ fn until_reset(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
     exhausted.filter_map(|what| duration(header(&format!("x-ratelimit-reset-{what}"))?.trim())).max()
 }
 
-/// A duration as Go prints it: `120ms`, `59.8s`, `6m0s`, `1h2m3.5s`.
+/// Parses a duration in Go's format: `120ms`, `59.8s`, `6m0s`, `1h2m3.5s`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut seconds = 0.0;
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_wait_is_understood() {
+    fn every_form_of_a_wait_is_read() {
         let date = ("date", "Fri, 20 Nov 2026 10:00:00 GMT");
         let cases: [(Headers<'_>, Value, &str, Option<f64>); 17] = [
             (&[("retry-after", "2")], json!({}), "", Some(2.0)),

@@ -37,7 +37,8 @@ impl Bucket {
 
     /// The time when `need` can be taken out.
     ///
-    /// A need larger than the capacity can be taken when the bucket is full; otherwise it would wait for ever.
+    /// A need larger than the capacity can be taken when the bucket is full; otherwise it would
+    /// wait for ever.
     pub fn ready_at(&self, need: f64, now: f64) -> f64 {
         let missing = need.min(self.capacity) - self.level(now);
         if missing <= GRAIN { now } else { now + missing / self.per_second }

@@ -1,8 +1,9 @@
 //! Learns how many tokens a provider counts for each estimated token, by text and images.
 //!
-//! docmill counts text with one vocabulary and images by published rules. Models have their own vocabularies, and
-//! cached parts of a prompt may not count. An estimate decides only what a request reserves: its reply settles
-//! the difference. So the ratio is a mean that rises and falls equally fast, and one odd reply moves it little.
+//! docmill counts text with one vocabulary and images by published rules. Models have their own
+//! vocabularies, and cached parts of a prompt may not count. An estimate decides only what a
+//! request reserves: its reply settles the difference. So the ratio is a mean that rises and falls
+//! equally fast, and one odd reply moves it little.
 
 use serde::{Deserialize, Serialize};
 

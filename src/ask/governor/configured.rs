@@ -1,7 +1,7 @@
 //! Limits from the settings, combined with limits from other sources.
 //!
-//! Processes on one account also keep to the limits in each other's settings, but only while the process with
-//! those settings runs. So a limit for one run does not hold back the next.
+//! Processes on one account also keep to the limits in each other's settings, but only while the
+//! process with those settings runs. So a limit for one run does not hold back the next.
 
 use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
@@ -34,7 +34,8 @@ impl ConfiguredLimits {
     pub fn limits(&self, now: f64) -> [Option<Limit>; LIMIT_KINDS.len()] {
         LIMIT_KINDS.map(|meter| {
             let per_minute = self.per_minute.of(meter);
-            // The burst of a second's worth is deducted from the rate, so that no minute exceeds its limit.
+            // The burst of a second's worth is deducted from the rate, so that no minute exceeds
+            // its limit.
             let capacity = (per_minute / 60.0 * self.burst_s.min(1.0)).max(1.0);
             let per_second = (per_minute - capacity.min(per_minute / 2.0)) / 60.0;
             let bucket = Bucket::new(per_second, capacity, capacity, now);
@@ -51,7 +52,8 @@ impl Source {
 }
 
 impl Limits {
-    /// Applies the settings to limits that may be shared with other processes. Call it before each use.
+    /// Applies the settings to limits that may be shared with other processes. Call it before each
+    /// use.
     pub fn pin(&mut self, given: &ConfiguredLimits, now: f64) {
         for (meter, (limit, own)) in LIMIT_KINDS.into_iter().zip(self.by_meter.iter_mut().zip(given.limits(now))) {
             let (Some(known), Some(own)) = (&mut *limit, own) else {
@@ -78,7 +80,8 @@ impl Limits {
 
     /// Adds the limits that `known` has, with full buckets at the time 0.
     ///
-    /// Learned limits become declared ones: a forecast has no refusals, so a learned limit would grow without end.
+    /// Learned limits become declared ones: a forecast has no refusals, so a learned limit would
+    /// grow without end.
     pub fn add_known(&mut self, known: &Self) {
         for (limit, known) in self.by_meter.iter_mut().zip(known.by_meter) {
             let known = known.filter(|known| !matches!(known.source, Source::Given { .. }));
@@ -114,7 +117,8 @@ impl Limits {
                         limit.source = own.source;
                     }
                 }
-                // A limit that was not configured before stays. A limit that is no longer configured is learned again.
+                // A limit that was not configured before stays. A limit that is no longer
+                // configured is learned again.
                 (_, None) if old.per_minute.of(meter) == 0.0 => {}
                 (_, own) => *limit = own,
             }

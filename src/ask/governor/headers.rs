@@ -1,8 +1,8 @@
 //! Corrects limits by the headers of replies.
 //!
-//! Headers are old when they arrive: the provider counted when the request came or when its reply was sent, and
-//! more requests were sent since. So they give two bounds for the amount left now. The governor corrects its
-//! count only if that lies outside:
+//! Headers are old when they arrive: the provider counted when the request came or when its reply
+//! was sent, and more requests were sent since. So they give two bounds for the amount left now.
+//! The governor corrects its count only if that lies outside:
 //!
 //! - The count is too high if another client uses the account, or if estimates are too low.
 //! - The count is too low if the provider has given back reserved tokens.
@@ -14,7 +14,8 @@ use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;
 use super::limits::{Limit, Limits, Source, Taken};
 
-/// Assumed capacity of a bucket, in seconds' worth, after a refusal or if headers do not name what is left.
+/// Assumed capacity of a bucket, in seconds' worth, after a refusal or if headers do not name what
+/// is left.
 pub(super) const UNSEEN_S: f64 = 5.0;
 
 impl Limits {
@@ -28,9 +29,11 @@ impl Limits {
         let known = self.by_meter[meter as usize].filter(|limit| limit.source != Source::Learned);
         let since = self.sent.of(meter) - taken.sent.of(meter);
         let flowed = per_second * (now - taken.at);
-        // Amounts left now: the lower bound assumes that the headers include nothing sent since, the upper all of it.
+        // Amounts left now: the lower bound assumes that the headers include nothing sent since,
+        // the upper all of it.
         let bounds = header.remaining.map(|left| (left - (since - flowed).max(0.0), left + (flowed - since).max(0.0)));
-        // A lower limit of the settings stays in force. Headers may still show that the account is used up.
+        // A lower limit of the settings stays in force. Headers may still show that the account is
+        // used up.
         let own = given.limits(now)[meter as usize].filter(|own| own.bucket.per_second() <= per_second);
         let own =
             own.or_else(|| known.filter(|known| matches!(known.source, Source::Given { .. }) && known.bucket.per_second() <= per_second));
@@ -57,8 +60,8 @@ impl Limits {
         if let Some((low, high)) = bounds {
             bucket.lower_to(if known.is_some() { high } else { low }, now);
             if !doubted {
-                // Headers may miss requests that were in flight before: about as many as were sent since. Without
-                // a reserve the count must allow for them.
+                // Headers may miss requests that were in flight before: about as many as were sent
+                // since. Without a reserve the count must allow for them.
                 let missing = if reserve > 0.0 { reserve } else { since.max(0.0) };
                 bucket.raise_to(low - missing, now);
             }

@@ -1,7 +1,8 @@
 //! The known limits of an account, and the amounts used.
 //!
-//! Limits come from the settings, from the headers of replies, or, if there are neither, from refusals. The
-//! state is pure: the caller passes the time in seconds. So it can be kept in memory or shared by processes.
+//! Limits come from the settings, from the headers of replies, or, if there are neither, from
+//! refusals. The state is pure: the caller passes the time in seconds. So it can be kept in memory
+//! or shared by processes.
 
 use super::super::dialect::LimitKind;
 use super::super::fault::Pressure;
@@ -72,7 +73,8 @@ pub(super) struct Limits {
     calibration: Calibration,
     /// Average output tokens of an answer; 0 before the first one.
     output: f64,
-    /// Time of the last refusal that counted. Refusals of requests sent before it do not count again.
+    /// Time of the last refusal that counted. Refusals of requests sent before it do not count
+    /// again.
     cut_at: f64,
     /// Requests that were sent until then.
     cut_sent: f64,
@@ -263,7 +265,8 @@ impl Limits {
     /// Learns from a refusal by the provider.
     pub fn refuse(&mut self, taken: &Taken, refusal: &Refusal, in_flight: f64, now: f64) {
         let echo = taken.at <= self.cut_at;
-        // Some providers also count refused requests, so a retry at the named time is refused again. The wait grows.
+        // Some providers also count refused requests, so a retry at the named time is refused
+        // again. The wait grows.
         let first = taken.sent.of(LimitKind::Requests) - self.cut_sent < 1.5;
         self.in_vain = if echo {
             self.in_vain
@@ -299,8 +302,8 @@ impl Limits {
                 if refusal.meter.is_some_and(|named| named != meter) {
                     continue;
                 }
-                // The refusal came below the declared limit: the provider counts over a shorter time than we
-                // assumed, or other clients use the limit too.
+                // The refusal came below the declared limit: the provider counts over a shorter
+                // time than we assumed, or other clients use the limit too.
                 let per_second = limit.bucket.per_second();
                 let less = if doubted { limit.bucket.capacity() / 4.0 } else { limit.bucket.capacity().min(UNSEEN_S * per_second) / 2.0 };
                 let capacity = less.max(self.learner.largest(meter));

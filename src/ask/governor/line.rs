@@ -93,8 +93,8 @@ impl Local {
 
     /// Adapts the ceiling to overload.
     ///
-    /// An overload lowers it once for all requests that were in flight together. Each full round without an
-    /// overload raises it by one.
+    /// An overload lowers it once for all requests that were in flight together. Each full round
+    /// without an overload raises it by one.
     pub fn adapt(&mut self, overloaded: bool, sent_at: f64, now: f64) {
         self.overload += 0.1 * (f64::from(u8::from(overloaded)) - self.overload);
         if overloaded && self.overload > OVERLOADED && sent_at > self.lowered_at {

@@ -1,7 +1,7 @@
 //! Admits requests to one account, within its limits.
 //!
-//! Providers limit accounts, so there is one governor for each account. It admits a request when all of these
-//! hold at the same time:
+//! Providers limit accounts, so there is one governor for each account. It admits a request when
+//! all of these hold at the same time:
 //!
 //! - it is the first in line;
 //! - no refusal keeps the gate closed;
@@ -9,8 +9,8 @@
 //! - every limit of requests and tokens has enough left;
 //! - the budget has enough money left.
 //!
-//! A waiting request holds none of these. Requests about earlier documents go first, so that documents in work
-//! are finished.
+//! A waiting request holds none of these. Requests about earlier documents go first, so that
+//! documents in work are finished.
 //!
 //! Promises:
 //!
@@ -102,8 +102,8 @@ const PACE_S: f64 = 1.0;
 impl Governor {
     /// Creates a governor for at most `concurrency` requests in flight.
     ///
-    /// Once `stop` is cancelled, it admits no more requests. Once `abandon` is cancelled, it abandons those in
-    /// flight. With `slow_start` it starts with a single request.
+    /// Once `stop` is cancelled, it admits no more requests. Once `abandon` is cancelled, it
+    /// abandons those in flight. With `slow_start` it starts with a single request.
     pub fn new(
         concurrency: usize,
         limits: &LimitSettings,

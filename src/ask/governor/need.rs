@@ -82,8 +82,8 @@ impl Need {
 
     /// The amounts when the usage is known.
     ///
-    /// A provider that reserves the output limit is not expected to give back the rest. If it does, its headers
-    /// show that.
+    /// A provider that reserves the output limit is not expected to give back the rest. If it does,
+    /// its headers show that.
     pub(super) fn settled(&self, used: Usage) -> Amounts {
         let cached = match self.dialect {
             // Tokens from the cache do not count.

@@ -30,7 +30,8 @@ struct Account {
     processes: usize,
     concurrency: usize,
     slow_start: bool,
-    /// Tokens counted for each estimated one, of text and of images, and the spread of single calls.
+    /// Tokens counted for each estimated one, of text and of images, and the spread of single
+    /// calls.
     errors: (f64, f64, f64),
     work: Vec<Work>,
     latency: f64,
@@ -84,7 +85,8 @@ impl Account {
             Dialect::Gemini => &[LimitKind::InputTokens],
             _ => &[LimitKind::Tokens],
         };
-        // `near` is the share of a limit that the run would use at full speed: far below 1, or around 1.
+        // `near` is the share of a limit that the run would use at full speed: far below 1, or
+        // around 1.
         let full_speed = work.len() as f64 / (latency * work.len() as f64 / (concurrency * processes) as f64);
         for &meter in [LimitKind::Requests].iter().chain(tokens) {
             let charges = || work.iter().map(|work| terms.charge(meter, work));
@@ -94,7 +96,8 @@ impl Account {
             let per_second = full_speed * mean / near;
             // A minute's worth, or so little that the run uses it up.
             let burst_s = (about(0.1, 4.0, random) * near * work.len() as f64 / full_speed).min(60.0);
-            // Providers that declare limits document windows of one second or more. Other servers may use any.
+            // Providers that declare limits document windows of one second or more. Other servers
+            // may use any.
             let least = if terms.headers.is_some() { per_second } else { 0.0 };
             let capacity = (per_second * if random.f64() < 0.3 { 60.0 } else { burst_s }).max(4.0 * largest).max(least);
             terms.limits.push((meter, per_second, capacity));
@@ -148,7 +151,8 @@ impl Account {
         let in_time = tokio::time::timeout(Duration::from_secs_f64(20.0 * self.ideal() + 600.0), tasks).await.is_ok();
         let slowest = self.work.iter().map(|work| work.latency).fold(0.0, f64::max);
         let places = self.concurrency * self.processes;
-        // The slow start sends one request alone, then one more per answer after eight, until all places are taken.
+        // The slow start sends one request alone, then one more per answer after eight, until all
+        // places are taken.
         let slow_start = if self.terms.headers.is_some() { 1.0 } else { 2.0 + (places as f64 / 8.0).max(1.0).log2() };
         let rounded = self.terms.headers.map_or(0.0, |(rounding, _)| rounding);
         let round = |&(meter, per_second, _): &(LimitKind, f64, f64)| if meter == LimitKind::Requests { 0.0 } else { rounded / per_second };
@@ -158,8 +162,9 @@ impl Account {
             ideal: self.ideal(),
             allowance: slow_start * slowest + rounding + if self.terms.headers.is_some() { 1.0 } else { 5.0 },
             refused: provider.refused.get(),
-            // With headers: requests in flight when a limit turns out to be counted over a shorter time. Without
-            // headers: requests in flight at the first refusal, and one in 20 after that.
+            // With headers: requests in flight when a limit turns out to be counted over a shorter
+            // time. Without headers: requests in flight at the first refusal, and one in 20 after
+            // that.
             allowed: match (self.terms.headers.is_some(), self.slow_start) {
                 (true, true) => 10,
                 (true, false) => places + 10,

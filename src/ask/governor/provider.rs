@@ -1,7 +1,7 @@
 //! A model provider in virtual time, for tests.
 //!
-//! As providers document, it reserves its own estimate when a request arrives, corrects it with the reply, and
-//! refuses while a bucket holds too little. It shares no code with the governor.
+//! As providers document, it reserves its own estimate when a request arrives, corrects it with the
+//! reply, and refuses while a bucket holds too little. It shares no code with the governor.
 
 use super::super::dialect::{Dialect, LimitKind, RateLimitHeader};
 use fastrand::Rng;

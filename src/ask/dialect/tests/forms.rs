@@ -1,4 +1,4 @@
-//! Replies in the forms in which servers send them, beside the one that their references promise.
+//! Replies in forms that servers really send, besides the documented ones.
 
 use super::read;
 use crate::ask::dialect::Dialect::{self, Anthropic, Compatible, Gemini, Responses};
@@ -32,7 +32,7 @@ fn gemini(parts: &Value, finish: &str) -> Value {
         "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5}})
 }
 
-/// Read as a reply to a request without a stream, and as one to a request with one, cut at every place.
+/// Reads `body` as a plain reply, and as a streamed reply cut at every place.
 fn both(dialect: Dialect, body: &str) -> Reply {
     let plain = read(dialect, 200, &[], body).unwrap_or_else(|fault| panic!("{body}: {fault:?}"));
     for cut in 0..body.len() {
@@ -49,7 +49,7 @@ fn both(dialect: Dialect, body: &str) -> Reply {
 }
 
 #[test]
-fn an_answer_is_read_in_every_form_in_which_it_comes() {
+fn an_answer_is_read_in_every_form() {
     let whole = chat(&json!({"role": "assistant", "content": ANSWER, "refusal": ""}), &json!("stop"));
     let [first, second] = [&ANSWER[..5], &ANSWER[5..]];
     let parts = json!([{"type": "thinking", "thinking": [{"type": "text", "text": "{}"}]}, {"type": "text", "text": ANSWER}]);
@@ -79,7 +79,7 @@ fn an_answer_is_read_in_every_form_in_which_it_comes() {
             &[],
         ),
         (Compatible, json!({"choices": [{"text": ANSWER}], "model": "m", "usage": whole["usage"]}).to_string(), &[]),
-        // Streams that nobody asked for, or of which the marks between events are not as they should be.
+        // Streams that were not requested, or with wrong separators between events.
         (Compatible, format!("{stream}data: [DONE]\n\n"), &[]),
         (Compatible, stream.clone(), &[]),
         (Compatible, format!("\u{feff}{stream}"), &[]),
@@ -88,7 +88,7 @@ fn an_answer_is_read_in_every_form_in_which_it_comes() {
         (Compatible, stream.replace("\n\n", "\r\n\r\n"), &[]),
         (Compatible, stream.replace("data: ", ""), &[]),
         (Compatible, events(&listed), &[]),
-        // A reply in one piece where a stream was asked for, and in a stream of one event.
+        // A reply in one piece to a request for a stream, and a stream of one event.
         (Compatible, format!("data: {whole}\n\ndata: [DONE]\n\n"), &[]),
         (Compatible, format!("[{whole}]"), &[]),
         (Responses, response(json!([{"type": "reasoning", "summary": []}, commentary, message])).to_string(), &[]),
@@ -113,7 +113,7 @@ fn an_answer_is_read_in_every_form_in_which_it_comes() {
 }
 
 #[test]
-fn half_a_surrogate_pair_costs_a_character_and_not_the_answer() {
+fn half_a_surrogate_pair_becomes_one_replacement_character() {
     let whole = chat(&json!({"content": "{\"a\":\"?\"}"}), &json!("stop")).to_string().replace('?', "\\ud83d");
     let stream = events(&chunks(&["{\"a\":\"?", "\"}"], "stop")).replace('?', "\\ud83d");
     for body in [whole, stream] {
@@ -127,7 +127,7 @@ fn half_a_surrogate_pair_costs_a_character_and_not_the_answer() {
 }
 
 #[test]
-fn thoughts_alone_are_no_answer() {
+fn a_reply_with_only_thoughts_has_no_answer() {
     let thoughts = json!([{"type": "message", "phase": "commentary", "content": [{"type": "output_text", "text": "{}"}]}]);
     for (dialect, body) in [
         (Compatible, chat(&json!({"content": null, "reasoning_content": "{}"}), &json!("stop"))),
@@ -142,7 +142,7 @@ fn thoughts_alone_are_no_answer() {
 }
 
 #[test]
-fn one_word_means_the_same_in_every_dialect() {
+fn a_finish_reason_means_the_same_in_every_dialect() {
     let reply = |dialect: Dialect, word: &str| {
         let body = match dialect {
             Anthropic => json!({"content": [{"type": "text", "text": "{}"}], "stop_reason": word, "usage": {"input_tokens": 3}}),
@@ -166,7 +166,7 @@ fn one_word_means_the_same_in_every_dialect() {
 }
 
 #[test]
-fn a_failure_that_was_billed_is_a_bad_reply_and_a_free_one_is_not() {
+fn only_a_billed_failure_is_a_bad_reply() {
     let failed =
         |usage: Value| json!({"status": "failed", "error": {"code": "server_error", "message": "m"}, "output": [], "usage": usage});
     let free = read(Responses, 200, &[], &failed(Value::Null).to_string()).unwrap_err();
@@ -205,7 +205,7 @@ fn events_of_any_form_are_read_without_a_panic() {
         for _ in 0..3000 {
             let some: Vec<Value> = (0..random.usize(1..5)).map(|_| pieces[random.usize(..pieces.len())].clone()).collect();
             for body in [events(&some), Value::from(some).to_string()] {
-                // Whether it is a fault does not matter here.
+                // The result does not matter here.
                 drop(read(dialect, 200, &[], &body));
             }
         }

@@ -60,7 +60,7 @@ fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> 
 }
 
 #[test]
-fn anthropic_gets_its_subset_of_the_schema() {
+fn anthropic_requests_have_a_reduced_schema() {
     let body =
         json_of(Dialect::Anthropic.request(&call(vec![picture(), MessagePart::Text("why?".into())]), &extra(Dialect::Anthropic, 50, None)));
     assert_eq!(body["max_tokens"], 150);
@@ -125,7 +125,7 @@ fn the_stop_reason_is_read_before_the_text() {
 }
 
 #[test]
-fn errors_are_sorted_by_code_before_status() {
+fn errors_are_classified_by_code_before_status() {
     let error = |status: u16, headers: &[(&str, &str)], body: Value| {
         let fault = read(Dialect::OpenAi, status, headers, &body.to_string()).unwrap_err();
         (fault.class, fault.code)
@@ -152,7 +152,7 @@ fn a_wait_may_be_a_date() {
 }
 
 #[test]
-fn a_page_of_html_is_sorted_by_its_status() {
+fn an_html_page_is_classified_by_its_status() {
     let page = "<html>\n<h1>413 Request Entity Too Large</h1>";
     let fault = read(Dialect::Anthropic, 413, &[], page).unwrap_err();
     assert_eq!((fault.class, fault.code), (Class::Permanent, FailureCode::TooLong));
@@ -161,7 +161,7 @@ fn a_page_of_html_is_sorted_by_its_status() {
 }
 
 #[test]
-fn gemini_is_asked_in_its_own_words() {
+fn gemini_requests_have_geminis_form() {
     let call = Call { effort: Some("low".into()), ..call(vec![picture(), MessagePart::Text("why?".into())]) };
     let body = json_of(Dialect::Gemini.request(&call, &extra(Dialect::Gemini, 50, Some("again"))));
     assert_eq!(body["systemInstruction"]["parts"][0]["text"], "be brief");
@@ -176,7 +176,7 @@ fn gemini_is_asked_in_its_own_words() {
 }
 
 #[test]
-fn geminis_replies_say_in_many_ways_that_there_is_no_answer() {
+fn geminis_replies_without_an_answer_are_classified() {
     let reply = |candidate: Value| {
         let usage = json!({"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 5, "thoughtsTokenCount": 7});
         let body = json!({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-x"});
@@ -216,7 +216,7 @@ fn dialect_request(dialect: Dialect, call: &Call, cache: bool) -> Body {
 }
 
 #[test]
-fn a_server_that_knows_no_schemas_is_told_in_the_prompt() {
+fn a_server_without_schemas_gets_the_schema_in_the_prompt() {
     let mut shape = Shape::new(Dialect::Compatible, "m", [("temperature".to_owned(), json!(0.5))].into_iter().collect());
     shape.schema = SchemaStyle::Prompt;
     let extra = Extra { stream: true, shape: &shape, ..extra(Dialect::Compatible, 0, None) };
@@ -230,7 +230,7 @@ fn a_server_that_knows_no_schemas_is_told_in_the_prompt() {
 }
 
 #[test]
-fn responses_keep_nothing_and_say_where_they_end() {
+fn responses_requests_are_not_stored_and_replies_name_their_end() {
     let call = Call { shared: 1, effort: Some("low".into()), ..call(vec![picture(), MessagePart::Text("why?".into())]) };
     let body = json_of(dialect_request(Dialect::Responses, &call, true));
     assert_eq!((&body["store"], &body["instructions"], &body["reasoning"]["effort"]), (&json!(false), &json!("be brief"), &json!("low")));

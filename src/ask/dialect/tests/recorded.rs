@@ -1,4 +1,4 @@
-//! Errors as providers and servers word them, and what is to be done about each: the rows of `wordings.toml`.
+//! Tests the classification of errors with the rows of `wordings.toml`.
 
 use super::read;
 use crate::ask::dialect::Dialect;
@@ -60,7 +60,7 @@ const PARTS: [FormPart; 11] = [
 ];
 
 #[test]
-fn every_wording_is_sorted_rightly() {
+fn every_wording_is_classified_as_expected() {
     let wordings = wordings();
     assert!(wordings.len() >= 150, "{}", wordings.len());
     let mut wrong = String::new();
@@ -98,7 +98,7 @@ fn every_wording_is_sorted_rightly() {
 }
 
 #[test]
-fn images_that_a_model_does_not_take_are_said_to_be_the_reason() {
+fn the_message_says_that_the_model_takes_no_images() {
     for (status, error) in [
         (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
         (400, "google/gemma-3-1b-it is not a multimodal model"),
@@ -116,7 +116,7 @@ fn images_that_a_model_does_not_take_are_said_to_be_the_reason() {
 }
 
 #[test]
-fn a_body_of_any_bytes_is_sorted_by_its_status() {
+fn a_body_of_any_bytes_is_classified_by_its_status() {
     let mut random = fastrand::Rng::with_seed(1);
     for n in 0..1000 {
         let body: String = (0..random.usize(..300)).map(|_| random.char(..)).collect();
@@ -131,7 +131,7 @@ fn a_body_of_any_bytes_is_sorted_by_its_status() {
     assert_eq!(read(Dialect::OpenAi, 429, &[], "\u{1f}\u{8b}\u{8}not text").unwrap_err().code, FailureCode::RateLimited);
 }
 
-/// What docmill does after an error: the heading of its table, and the words of its row.
+/// What docmill does after an error: the index of its heading, and the text of its row.
 fn does(fault: &Fault, form: Option<FormPart>) -> (usize, String) {
     if let Some(form) = form {
         let other = match form {
@@ -198,12 +198,12 @@ fn tables() -> String {
     sections.chain([ends]).collect::<Vec<_>>().join("\n")
 }
 
-/// What stands above the table of finish reasons.
+/// The text above the table of finish reasons.
 const ENDS: &str = "## How an answer ends\n\nA response with status 200 names the reason why the model stopped (`finish_reason`, `stop_reason`,\n\
     `finishReason` or `status`). docmill ignores case, `-`, `_` and blanks in it, and applies the first\nrow that matches. `ERROR_LIMIT` \
     is a token limit. An unknown reason matters only if there is no\ntext. docmill then asks again; if that fails: row `bad_reply`.\n\n";
 
-/// `DOCMILL_UPDATE_MANUAL=1` writes the page anew.
+/// `DOCMILL_UPDATE_MANUAL=1` rewrites the page.
 #[test]
 fn the_page_about_failures_shows_what_the_code_does() {
     const MARK: &str = "<!-- The tables below are made by a test from src/ask/dialect/wordings.toml. -->\n\n";

@@ -1,4 +1,4 @@
-//! Streams, cut and re-cut everywhere.
+//! Tests streams that are cut at every place.
 
 use crate::ask::dialect::{Body, Dialect};
 use crate::ask::fault::{Class, Fault, Pressure};
@@ -53,7 +53,7 @@ const GEMINI: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":
 
 const RESPONSES: &str = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"status\":\"in_progress\"}}\n\nevent: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"{\\\"a\\\":\\\"\"}\n\nevent: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"ä€\\\"}\"}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"{\\\"a\\\":\\\"ä€\\\"}\"}]}],\"usage\":{\"input_tokens\":49,\"input_tokens_details\":{\"cached_tokens\":7},\"output_tokens\":9}}}\n\n";
 
-/// Each with the text at which the model has said that it is finished.
+/// Streams, each with the text that ends the answer.
 const STREAMS: [(Dialect, &str, &str); 4] = [
     (Dialect::Anthropic, ANTHROPIC, "\"output_tokens\":9}}\n"),
     (Dialect::OpenAi, OPENAI, "\"finish_reason\":\"stop\"}]}\n"),
@@ -68,7 +68,7 @@ fn read<'b>(dialect: Dialect, chunks: impl IntoIterator<Item = &'b [u8]>) -> (St
 }
 
 #[test]
-fn a_stream_is_the_same_reply_in_whatever_pieces_it_comes() {
+fn a_streamed_reply_does_not_depend_on_the_sizes_of_chunks() {
     let mut random = fastrand::Rng::with_seed(3);
     for (dialect, stream, _) in STREAMS {
         for _ in 0..200 {
@@ -91,7 +91,7 @@ fn a_stream_is_the_same_reply_in_whatever_pieces_it_comes() {
 }
 
 #[test]
-fn a_stream_that_ends_before_the_model_is_finished_is_no_reply() {
+fn a_stream_that_ends_before_the_model_has_finished_is_a_lost_reply() {
     for (dialect, stream, finished) in STREAMS {
         let finished = stream.find(finished).unwrap() + finished.len() - 1;
         for cut in 0..stream.len() {
@@ -108,7 +108,7 @@ fn a_stream_that_ends_before_the_model_is_finished_is_no_reply() {
 }
 
 #[test]
-fn an_error_in_the_middle_is_like_one_at_the_beginning_but_may_be_billed() {
+fn an_error_in_the_middle_of_a_stream_may_be_billed() {
     let begin = &ANTHROPIC[..ANTHROPIC.find("event: ping").unwrap()];
     let stream = format!(
         "{begin}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}}}\n\n"
@@ -120,7 +120,7 @@ fn an_error_in_the_middle_is_like_one_at_the_beginning_but_may_be_billed() {
 }
 
 #[test]
-fn what_an_error_in_a_stream_repeats_of_the_document_decides_nothing() {
+fn text_that_a_stream_error_repeats_from_the_document_is_ignored() {
     let document = "We met the rate limit, and our account is suspended. The prompt is too long.";
     let asked = Body::new(&json!({"messages": [{"role": "user", "content": document}]}), &[]);
     let message = format!("the grammar failed after: {document}");
@@ -136,7 +136,7 @@ fn what_an_error_in_a_stream_repeats_of_the_document_decides_nothing() {
 }
 
 #[test]
-fn a_character_that_two_events_share_is_one() {
+fn a_character_split_between_two_events_is_joined() {
     let openai = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
     let anthropic =
         |text: &str| format!("data: {{\"type\":\"content_block_delta\",\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n");
@@ -163,7 +163,7 @@ fn a_character_that_two_events_share_is_one() {
 }
 
 #[test]
-fn the_call_of_a_tool_is_an_answer_in_a_stream_as_well() {
+fn a_streamed_tool_call_is_an_answer() {
     let event = |delta: &serde_json::Value, finish: &serde_json::Value| {
         format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
     };
@@ -176,7 +176,7 @@ fn the_call_of_a_tool_is_an_answer_in_a_stream_as_well() {
     assert_eq!(text(&[piece(Some("a"), Some(0), "{\"a\""), piece(None, Some(0), ":1}")]), "{\"a\":1}");
     assert_eq!(text(&[piece(Some("a"), None, "{\"a\":"), piece(Some("a"), None, "1}")]), "{\"a\":1}");
     assert_eq!(text(&[json!({"tool_calls": [{"function": {"arguments": {"a": 1}}}]})]), "{\"a\":1}");
-    // Of two calls nobody knows which is the answer, and a text is one.
+    // Two calls are ambiguous, so neither is the answer. A text takes precedence over a call.
     assert_eq!(text(&[piece(Some("a"), Some(0), "{}"), piece(Some("b"), Some(1), "{}")]), "");
     assert_eq!(text(&[piece(Some("a"), Some(0), "{}"), json!({"content": "{\"b\":2}"})]), "{\"b\":2}");
 }
