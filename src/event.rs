@@ -1,7 +1,8 @@
-//! What the engine tells its watchers.
+//! The events of a run.
 //!
-//! Discrete facts come as they happen; hot facts come as a [`Snapshot`] of the counters a few times a second.
-//! `docmill run --progress json` prints these as JSON lines, so the shapes are versioned: fields are added, never renamed.
+//! Discrete events are sent as they happen. Counters are sent as a [`Snapshot`] a few times a
+//! second. `docmill run --progress json` prints events as JSON lines, so their shapes are
+//! versioned: fields are added, never renamed.
 
 use crate::model::{Bill, FailureCode, Latency, QueueUse, RowStatus, StageUse, Summary, Tally, Trace, WaitReason};
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 /// Version of the shapes in this module.
 pub const VERSION: u32 = 1;
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
@@ -21,18 +22,18 @@ pub enum RunEvent {
         version: u32,
         /// Number of the run.
         run: i64,
-        /// Who answers.
+        /// The provider.
         provider: String,
-        /// The model asked.
+        /// The model.
         model: String,
         /// Names of the jobs.
         jobs: Vec<String>,
-        /// Where results go.
+        /// The output directory.
         output: String,
     },
-    /// The counters now.
+    /// The current counters.
     Progress(Snapshot),
-    /// A document has its row, however it ended.
+    /// A document has its row, whatever its status.
     DocumentDone {
         /// Its name.
         document: String,
@@ -42,16 +43,16 @@ pub enum RunEvent {
         status: RowStatus,
         /// Calls of the row.
         calls: usize,
-        /// HTTP requests that they took.
+        /// HTTP requests of these calls.
         attempts: u32,
-        /// What they cost; absent if a price is not known.
+        /// Cost of these requests; absent if a price is unknown.
         #[serde(skip_serializing_if = "Option::is_none")]
         cost_usd: Option<f64>,
-        /// When it did what, if somebody wants to know. Not part of the line of JSON.
+        /// Times of its steps, if traces are on. Not part of the line of JSON.
         #[serde(skip)]
         trace: Option<Box<Trace>>,
     },
-    /// A request did not bring its call's answer, and the call will be tried again. At most some a second are told.
+    /// A call will be retried. Only some of these events are sent per second.
     CallRetried {
         /// Document-independent name of the call: task and axes.
         call: String,
@@ -59,26 +60,26 @@ pub enum RunEvent {
         attempt: u32,
         /// Why.
         code: FailureCode,
-        /// Whether the provider has refused to take work.
+        /// Whether the provider refused the request.
         refused: bool,
         /// Why, in words.
         message: String,
     },
-    /// Something was changed while the run was at work: a setting, or whether it is paused.
+    /// A setting was changed during the run, or the run was paused or resumed.
     Changed {
-        /// What: the key of a setting, or `paused`.
+        /// The key of the setting, or `paused`.
         key: String,
-        /// What it was.
+        /// The old value.
         from: serde_json::Value,
-        /// What it is.
+        /// The new value.
         to: serde_json::Value,
     },
-    /// Whoever reads these events was too slow: so many are missing here.
+    /// Events are missing here because their reader was too slow.
     Missed {
-        /// How many.
+        /// How many events.
         events: u64,
     },
-    /// A document that did not end well.
+    /// A document failed.
     DocumentFailed {
         /// Its name.
         document: String,
@@ -89,19 +90,19 @@ pub enum RunEvent {
         /// Why, in words.
         message: String,
     },
-    /// Something a person should know.
+    /// A problem that the user should know about.
     Warning {
-        /// What.
+        /// The message.
         message: String,
     },
-    /// Something that went as it should and is worth a line: what was done on request, where something is found.
+    /// Information without a problem, such as the result of a command or the place of a file.
     Note {
-        /// What.
+        /// The message.
         message: String,
     },
-    /// Everything was up to date: nothing was sent and nothing written.
+    /// Everything was up to date: nothing was sent or written.
     UpToDate(Tally),
-    /// The work is over, and watchers may say what is still to be said. For those within the program: it is no line of JSON.
+    /// The work is over; watchers may send their last messages. Not a line of JSON.
     #[serde(skip)]
     Ending,
     /// The run is over. Nothing follows.
@@ -110,7 +111,7 @@ pub enum RunEvent {
         jobs: Vec<Summary>,
         /// Paths of the result directories.
         results: Vec<String>,
-        /// Why it is not complete, if it is not.
+        /// Why the run stopped early; absent if it is complete.
         #[serde(skip_serializing_if = "Option::is_none")]
         stopped: Option<String>,
         /// The exit code of the run.
@@ -125,7 +126,7 @@ pub enum RunEvent {
     },
 }
 
-/// An event as a line of JSON, made at this moment; none if it is not for others.
+/// Formats an event with the time `at` as a line of JSON; `None` for internal events.
 pub fn line(event: &impl Serialize, at: Timestamp) -> Option<String> {
     #[derive(Serialize)]
     struct Line<'e, E> {
@@ -143,7 +144,7 @@ pub fn line(event: &impl Serialize, at: Timestamp) -> Option<String> {
 pub struct Snapshot {
     /// Seconds since the run began.
     pub elapsed_s: f64,
-    /// Documents that there are; unknown while they are being counted.
+    /// All documents; unknown while they are being counted.
     pub documents: Option<u64>,
     /// Documents read.
     pub read: u64,
@@ -167,43 +168,43 @@ pub struct Snapshot {
     pub refusals: u64,
     /// Seconds until the provider allows the next request; 0 when it is open.
     pub waiting_s: f64,
-    /// Requests in flight at the most.
+    /// Maximum requests in flight.
     pub concurrency: usize,
-    /// Whether somebody has said that nothing is to be sent for now.
+    /// Whether the user has paused sending.
     pub paused: bool,
-    /// What the next request waits for, beside a free place; absent if for nothing else.
+    /// Why the next request waits, if it is not for a free place.
     pub holding: Option<WaitReason>,
-    /// How long requests took.
+    /// Response times.
     pub latency: Latency,
-    /// What holds the run back so far, and for how much of its time; unknown at its beginning.
+    /// What has limited the run so far, and for what share of its time; unknown at first.
     #[serde(default)]
     pub limited_by: Option<String>,
-    /// An answer that is coming just now, with `llm.stream`: its call and the end of its text so far.
+    /// With `llm.stream`, an answer in progress: its call and the end of its text so far.
     pub answering: Option<String>,
-    /// Calls whose answer was there already.
+    /// Calls whose answer was already in the store.
     pub reused: u64,
-    /// Documents that were up to date; they are in none of the counters above.
+    /// Documents that were up to date. The counters above do not include them.
     pub up_to_date: u64,
     /// Input tokens.
     pub input_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
-    /// What the slots of each stage have done so far, in the order of the data.
+    /// Use of the slots of each stage so far, in the order of the pipeline.
     pub stages: Vec<StageUse>,
-    /// How full the channels between them are.
+    /// How full the queues between stages are.
     pub queues: Vec<QueueUse>,
     /// Money spent in this run.
     pub cost: Bill,
-    /// The cap on money, and what is spent of it; absent without a cap.
+    /// The cap on money, and the money spent; absent without a cap.
     pub budget: Option<BudgetUse>,
 }
 
-/// A cap on money, and what is spent of it.
+/// A cap on money, and the money spent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BudgetUse {
     /// US dollars that may be spent in the output directory.
     pub max_usd: f64,
-    /// US dollars that are spent, earlier runs included.
+    /// US dollars spent, earlier runs included.
     pub spent_usd: f64,
 }
 
@@ -212,11 +213,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_when_and_what_and_is_not_made_of_what_is_for_the_program_alone() {
+    fn a_line_has_the_time_and_the_event_and_internal_events_have_no_line() {
         let at: Timestamp = "2026-03-01T12:00:00.1239Z".parse().unwrap();
-        let told = RunEvent::Failed { message: "no".into(), exit_code: 2 };
+        let failed = RunEvent::Failed { message: "no".into(), exit_code: 2 };
         let wanted = r#"{"at":"2026-03-01T12:00:00.123Z","event":"failed","message":"no","exit_code":2}"#;
-        assert_eq!(line(&told, at).as_deref(), Some(wanted));
+        assert_eq!(line(&failed, at).as_deref(), Some(wanted));
         assert!(
             line(&RunEvent::Progress(Snapshot::default()), Timestamp::UNIX_EPOCH)
                 .unwrap()

@@ -1,24 +1,27 @@
-//! Places where tests make the program die, as if by `kill -9`. In the program that users get, these do nothing.
+//! Places where tests make the program die as if by `kill -9`, panic or stall.
+//!
+//! Without the feature `failpoints` they do nothing.
 
-/// The environment variable that says which of them are on.
+/// The environment variable that switches failpoints on.
 pub(crate) const VARIABLE: &str = "FAILPOINTS";
 
-/// Reaching `place` may be the end of the process: `FAILPOINTS="commit=0.01,publish=0.5"` gives probabilities.
+/// Aborts the process at `place` with the given probability:
+/// `FAILPOINTS="commit=0.01,publish=0.5"`.
 #[cfg(feature = "failpoints")]
 pub(crate) fn reach(place: &str) {
     if setting(place).and_then(|share| share.parse::<f64>().ok()).is_some_and(|share| fastrand::f64() < share) {
-        // Like a kill: no destructor runs, nothing is flushed.
+        // As in a kill, no destructor runs and nothing is flushed.
         std::process::abort();
     }
 }
 
-/// What processes that know no environment are to be told of it.
+/// The value to pass to child processes that get no environment.
 #[cfg(feature = "failpoints")]
 pub(crate) fn inherited() -> Option<std::ffi::OsString> {
     std::env::var_os(VARIABLE)
 }
 
-/// What is at `place` never ends: it works (`place=busy`), or waits, and says so by a file (`place=FILE`).
+/// Never returns from `place`: computes (`place=busy`), or creates a file and waits (`place=FILE`).
 #[cfg(feature = "failpoints")]
 pub(crate) fn stall(place: &str) -> std::io::Result<()> {
     let Some(how) = setting(place) else { return Ok(()) };
@@ -33,7 +36,7 @@ pub(crate) fn stall(place: &str) -> std::io::Result<()> {
     }
 }
 
-/// Reaching `place` with what the environment names there (`place=NAME`) is a panic.
+/// Panics at `place` if the environment names `name` there (`place=NAME`).
 pub(crate) fn panic_over(place: &str, name: &str) {
     assert!(setting(place).is_none_or(|wanted| wanted != name), "failpoint {place}={name}");
 }
@@ -64,12 +67,12 @@ pub(crate) fn setting(_place: &str) -> Option<String> {
     None
 }
 
-/// Whether something is switched off, to measure what it costs.
+/// Whether a part of the program is switched off (`what=off`), to measure its cost.
 pub(crate) fn is_off(what: &str) -> bool {
     setting(what).is_some_and(|value| value == "off")
 }
 
-/// A slow place: takes as many milliseconds as the environment says.
+/// Sleeps at `place` for the milliseconds that the environment names.
 pub(crate) fn linger(place: &str) {
     if let Some(ms) = setting(place).and_then(|ms| ms.parse().ok()) {
         std::thread::sleep(std::time::Duration::from_millis(ms));

@@ -1,4 +1,4 @@
-//! Commands that look at a run store: while a run is at work, and afterwards.
+//! Arguments of commands that use a run store, during and after a run.
 
 use super::StoreArgs;
 use clap::{Args as ClapArgs, ValueEnum};
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub(in crate::cli) struct StatusArgs {
     #[command(flatten)]
     pub store: StoreArgs,
-    /// As JSON, to stdout; with --watch a line each time
+    /// Print JSON to stdout; with --watch, a line for each event
     #[arg(long)]
     pub json: bool,
     /// Follow the run at work until it ends
@@ -20,17 +20,17 @@ pub(in crate::cli) struct StatusArgs {
 pub(in crate::cli) struct RunsArgs {
     #[command(flatten)]
     pub store: StoreArgs,
-    /// As JSON, to stdout
+    /// Print JSON to stdout
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct SetArgs {
-    /// Such as llm.concurrency=64; of several all are set, or none
+    /// A setting, such as llm.concurrency=64. Of several, all are set or none
     #[arg(required = true, value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// The output directory [default: output.dir]
+    /// Output directory [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
     /// Settings file [default: pipeline.toml in the current directory, if there is one]
@@ -40,8 +40,8 @@ pub(in crate::cli) struct SetArgs {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Calls in flight are finished and their answers kept; the row says cancelled. Later runs leave it alone, until `docmill
-requeue` or --retry-failed=cancelled.")]
+Calls in flight finish, and their answers are kept. The row gets the code cancelled. Later runs do not ask about the \
+document again, unless `docmill requeue` or --retry-failed=cancelled says so.")]
 pub(in crate::cli) struct CancelArgs {
     /// Names, as in the results
     #[arg(required = true, value_name = "DOCUMENT")]
@@ -52,12 +52,12 @@ pub(in crate::cli) struct CancelArgs {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Results stay as they are until there are new answers. A run at work has passed the document already: the next one asks.")]
+Results do not change until there are new answers. A run at work may have passed the document, so the next run asks.")]
 pub(in crate::cli) struct RequeueArgs {
     /// Names, as in the results
     #[arg(required = true, value_name = "DOCUMENT")]
     pub documents: Vec<String>,
-    /// All its calls, also those that have an answer, which is paid for again; not only those that failed
+    /// Repeat all calls, and pay again for those with an answer; otherwise only failed calls
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
@@ -66,18 +66,18 @@ pub(in crate::cli) struct RequeueArgs {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The page is one file that needs no network. It is made of the run store, which is only read: at any time, also while a run
-is at work. Nothing is sent.")]
+The page is one file that needs no network. The command only reads the run store, also while a run is at work, and \
+sends nothing.")]
 pub(in crate::cli) struct ReportArgs {
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Where the page goes [default: report.html in the output directory]
+    /// File for the page [default: report.html in the output directory]
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
-    /// Another run than the newest
+    /// Number of the run [default: the newest]
     #[arg(long, value_name = "N")]
     pub run: Option<i64>,
-    /// The figures of the page as JSON, to stdout, instead of a page
+    /// Print the figures of the page as JSON to stdout, and write no page
     #[arg(long, conflicts_with = "to")]
     pub json: bool,
 }
@@ -87,16 +87,16 @@ pub(in crate::cli) struct ExportArgs {
     /// Only this job's results
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
-    /// Formats, with commas between: csv, jsonl, json [default: output.formats]
+    /// Formats, separated by commas: csv, jsonl, json [default: output.formats]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
     pub format: Vec<ExportFormat>,
     /// Another directory, or - for stdout (one job and one format)
     #[arg(long, value_name = "DIR|-")]
     pub to: Option<String>,
-    /// The newest run as far as it got, also if an earlier one was complete
+    /// Export the newest run even if it is incomplete and an earlier one is complete
     #[arg(long)]
     pub partial: bool,
-    /// Let results with fewer rows take the place of those that are there
+    /// Replace existing results without asking, even by fewer rows
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]
@@ -112,9 +112,9 @@ pub(in crate::cli) enum ExportFormat {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Dropped are documents that are in no result any more (edited, renamed or deleted since), with their paid answers, and rows
-made with settings or jobs of the past. Answers about documents that are there stay, whatever model gave them, and so do
-those about documents that only were not part of the last run: it had other inputs.")]
+Drops documents that are not in any result any more (edited, renamed or deleted since) with their paid answers, and \
+rows of earlier settings or jobs. Keeps all answers about documents in results. Keeps documents that were not part of \
+the last run because it had other inputs.")]
 pub(in crate::cli) struct PruneArgs {
     /// Also drop documents that were not part of the last run because it had other inputs
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! The arguments.
+//! The command line arguments.
 
 mod after;
 mod before;
@@ -24,127 +24,133 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Run a job over documents, or bring its results up to date
     Run(RunArgs),
-    /// Tell what a run would do, cost and take, without doing it
+    /// Predict documents, calls, cost and time of a run, and send nothing
     Plan(PlanArgs),
     /// Run the whole job against the built-in server instead of the provider
     Rehearse(RehearseArgs),
-    /// Try settings with a few documents, and tell which are best
+    /// Find good settings with a few documents, and keep their answers
     Tune(TuneArgs),
-    /// Show what would be sent of a document, without sending it
+    /// Show what a run would send of a document
     Inspect(InspectArgs),
-    /// Tell what is done, what remains, what is in doubt, and how to go on
+    /// Show what is done, failed, pending and in doubt, and the command to continue
     Status(StatusArgs),
-    /// Make result files of the run store, in any format
+    /// Write result files from the run store, in any format
     Export(ExportArgs),
-    /// Check store, result files, inputs and bill against each other
+    /// Check run store, result files, inputs and bill against each other
     Verify(StoreArgs),
-    /// Measure sequential against parallel, or compare jobs, models and prompts on the same documents
+    /// Compare jobs, models and prompts, or parallel against sequential processing
     Compare(CompareArgs),
-    /// Let the run at work send nothing for now
+    /// Pause the run at work
     Pause(StoreArgs),
-    /// Let a paused run go on
+    /// Resume a paused run
     Resume(StoreArgs),
     /// Change a setting of the run at work: llm.concurrency, llm.documents, llm.limits.*, budget.max_usd
     Set(SetArgs),
-    /// Let the run at work read its settings file again
+    /// Make the run at work read its settings file again
     Reload(StoreArgs),
-    /// Let the run at work give documents up
+    /// Cancel documents in the run at work
     Cancel(CancelArgs),
-    /// Let documents be asked about again by the next run
+    /// Make the next run ask again about documents
     Requeue(RequeueArgs),
-    /// List past runs, and point out those that are worse than usual
+    /// List past runs, and mark those that are worse than usual
     Runs(RunsArgs),
-    /// Make a page that shows what a run did: report.html
+    /// Write a page about a run: report.html
     Report(ReportArgs),
-    /// Drop what no result is made of any more
+    /// Drop answers that no result uses
     Prune(PruneArgs),
     /// List the built-in jobs, or print one to start from
     Jobs(JobsArgs),
-    /// Show what models cost, as far as docmill knows
+    /// Show the price table
     Prices(PricesArgs),
     /// Show the settings in force
     Config(ConfigArgs),
-    /// Run the built-in model server by itself
+    /// Run the built-in model server alone
     Simulate(SimulateArgs),
-    /// Read documents for another docmill
+    /// Read documents for another docmill process
     #[command(hide = true, name = READ_DOCUMENTS)]
     ReadDocuments(ReadDocumentsArgs),
-    /// Read a sheet for another docmill
+    /// Read a sheet for another docmill process
     #[command(hide = true, name = READ_SHEET)]
     ReadSheet(ReadSheetArgs),
 }
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Exit codes: 0 all rows ok; 1 internal error; 2 wrong arguments, settings or input; 3 finished with failed
-rows; 4 stopped early (signal, full disk, server out of reach), the same command goes on; 5 refused by the
-provider (key, model, credit); 130, 143 ended at once by a second Ctrl-C or SIGTERM.")]
+Exit codes:
+  0    all rows are ok
+  1    internal error
+  2    wrong arguments, settings or input
+  3    finished with failed rows
+  4    stopped early (signal, full disk, server out of reach); run the same command again
+  5    refused by the provider (key, model, credit)
+  130  ended at once by a second Ctrl-C
+  143  ended at once by a second SIGTERM")]
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub what: WhatArgs,
-    /// Show an answer while it comes: llm.stream
+    /// Stream answers and show them while they arrive (llm.stream)
     #[arg(long)]
     pub stream: bool,
-    /// Try failures again that would end the same way, such as refused or too_long: all, or those of one code.
-    /// Others, such as timed_out, are tried again anyway
+    /// Also retry permanent failures, such as refused or too_long: all, or those with one code.
+    /// Transient failures, such as timed_out, are always retried
     #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     pub retry_failed: Option<String>,
-    /// What becomes of calls that were in flight when a run died, and may have been billed
+    /// What to do with calls that were in flight when a run died. They may have been billed
     #[arg(long, value_enum, default_value_t = InDoubt::Resend)]
     pub in_doubt: InDoubt,
-    /// How progress is shown on stderr
+    /// Format of progress on stderr
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     pub progress: Progress,
-    /// Show nothing but failures
+    /// Show only failures
     #[arg(long, short)]
     pub quiet: bool,
-    /// Every event as a line of JSON to this file, or - for stdout [default: report.events]
+    /// Write every event as a line of JSON to this file, or - for stdout [default: report.events]
     #[arg(long, value_name = "FILE|-")]
     pub events: Option<String>,
-    /// Metrics for Prometheus on http://ADDR/metrics; a port alone is on 127.0.0.1 [default: report.metrics]
+    /// Serve Prometheus metrics on http://ADDR/metrics; a port alone is on 127.0.0.1 [default: report.metrics]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
-    /// Traces for OpenTelemetry to the collector at URL, by OTLP over HTTP [default: report.traces]
+    /// Send OpenTelemetry traces to the collector at URL, by OTLP over HTTP [default: report.traces]
     #[arg(long, value_name = "URL")]
     pub traces: Option<String>,
 }
 
-/// What is asked about which documents.
+/// The documents, the job and the output directory.
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct WhatArgs {
     /// Files, directories, s3://BUCKET/PREFIX (gs, az), https://HOST/FILE [default: input.paths]
     pub input: Vec<String>,
-    /// A table whose rows are documents: CSV, TSV, JSON, Parquet, BOOK.xlsx#SHEET; .gz and .zst too; - is standard input. May be repeated
+    /// Table whose rows are documents: CSV, TSV, JSON, Parquet or BOOK.xlsx#SHEET, also as .gz or .zst; - is standard input. May be repeated
     #[arg(long, value_name = "TABLE")]
     pub rows: Vec<String>,
-    /// What a table among INPUT is: one document, or rows that are documents [default: input.tables]
+    /// Treat a table in INPUT as one document, or its rows as documents [default: input.tables]
     #[arg(long, value_name = "document|rows")]
     pub tables: Option<String>,
-    /// The column that is the text of a row [default: all columns]
+    /// Column with the text of a row [default: all columns]
     #[arg(long, value_name = "COLUMN")]
     pub text_column: Option<String>,
-    /// The column that names a row in the results [default: its number]
+    /// Column that names a row in the results [default: its number]
     #[arg(long, value_name = "COLUMN")]
     pub id_column: Option<String>,
-    /// Columns that stand in the results as they are, with commas between
+    /// Columns to copy into the results, separated by commas
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub keep_columns: Vec<String>,
-    /// A file with the paths of documents, a line each; - is standard input
+    /// File with the paths of documents, one per line; - is standard input
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<String>,
-    /// Stop before more than this is spent in the output directory, earlier runs included [default: budget.max_usd]
+    /// Cap on the cost of everything in the output directory, earlier runs included [default: budget.max_usd]
     #[arg(long, value_name = "USD")]
     pub max_usd: Option<f64>,
     /// A built-in job, the path of a job file, or auto [default: job.use]
     #[arg(long, value_name = "NAME|FILE")]
     pub job: Option<String>,
-    /// Where results go [default: output.dir]
+    /// Output directory [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
     /// Keep results of other documents, and add these [default: output.existing]
     #[arg(long, conflicts_with = "replace")]
     pub add: bool,
-    /// Let results of other documents go
+    /// Remove results of other documents
     #[arg(long)]
     pub replace: bool,
     #[command(flatten)]
@@ -153,9 +159,9 @@ pub(super) struct WhatArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum InDoubt {
-    /// They are sent again
+    /// Send them again
     Resend,
-    /// They are not: their documents get the code in_doubt
+    /// Do not send them; their documents get the code in_doubt
     Skip,
 }
 
@@ -171,31 +177,31 @@ pub(super) struct SettingsArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ReadDocumentsArgs {
-    /// Memory that it may take, in megabytes
+    /// Maximum memory, in megabytes
     pub megabytes: u64,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ReadSheetArgs {
-    /// Memory that it may take, in megabytes
+    /// Maximum memory, in megabytes
     pub megabytes: u64,
-    /// Computing time that it may take
+    /// Maximum CPU time, in seconds
     pub seconds: u64,
-    /// What its reader is called
+    /// Name of the reader
     pub format: String,
     /// The workbook
     pub file: PathBuf,
     /// The sheet
     pub sheet: Option<String>,
-    /// The column that tells its rows apart
+    /// The column that identifies rows
     #[arg(long)]
     pub id_column: Option<String>,
 }
 
-/// Which run store.
+/// The run store.
 #[derive(Debug, ClapArgs)]
 pub(super) struct StoreArgs {
-    /// The output directory [default: output.dir]
+    /// Output directory [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
     #[command(flatten)]
@@ -235,7 +241,7 @@ pub(super) enum JobsCommand {
 pub(super) struct PricesArgs {
     /// Ids of models [default: all]
     pub models: Vec<String>,
-    /// For programs
+    /// Print JSON to stdout
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -250,30 +256,34 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Print every setting with its value and where it comes from
+    /// Print every setting with its value and its source
     Show(SettingsArgs),
 }
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The server speaks Anthropic Messages (POST /v1/messages), OpenAI Chat Completions and Responses (/v1/chat/completions,
-/v1/responses) and Gemini (/v1beta/models/MODEL:generateContent) on 127.0.0.1, whole and as streams. GET /ledger tells
-what it has served. Answers fit the schema asked for and are marked [simulated]. Token limits, limits that change, the
-prompt cache and prices are keys of the scenario file.")]
+The server listens on 127.0.0.1 and speaks these APIs, with and without streaming:
+  Anthropic Messages       POST /v1/messages
+  OpenAI Chat Completions  POST /v1/chat/completions
+  OpenAI Responses         POST /v1/responses
+  Gemini                   POST /v1beta/models/MODEL:generateContent
+
+GET /ledger returns totals of the served requests. Answers fit the requested schema and are marked [simulated]. \
+The scenario file also has keys for token limits, changing limits, the prompt cache and prices.")]
 pub(super) struct SimulateArgs {
     /// Port; 0 for any free one
     #[arg(long, default_value_t = 8400)]
     pub port: u16,
-    /// Scenario file (TOML); the options below go on top of it
+    /// Scenario file (TOML); the options below override it
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Other seed, other answers and faults
+    /// Seed of answers and faults
     #[arg(long)]
     pub seed: Option<u64>,
     /// Milliseconds until a reply
     #[arg(long, value_name = "MS")]
     pub latency_ms: Option<u64>,
-    /// At most so much more, at random
+    /// Maximum random addition to the latency, in milliseconds
     #[arg(long, value_name = "MS")]
     pub jitter_ms: Option<u64>,
     /// Requests beyond this rate get a 429
@@ -288,7 +298,7 @@ pub(super) struct SimulateArgs {
     /// Key that clients must send
     #[arg(long, value_name = "KEY")]
     pub require_key: Option<String>,
-    /// Share of attempts that go wrong, such as server_error=0.05; may be repeated. Kinds: rate_limited, server_error,
+    /// Share of attempts that fail, such as server_error=0.05; may be repeated. Kinds: rate_limited, server_error,
     /// overloaded, reset, hang, truncated_body, garbage, refusal, cut, invalid, stream_error, stall, drip
     #[arg(long = "fault", value_name = "KIND=SHARE")]
     pub faults: Vec<String>,
