@@ -46,7 +46,7 @@ fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a
     compare(&workspace, &["--sequential", "--yes", "--set", &format!("budget.max_usd={cap:.12}")]).exits(4).says(&["budget.max_usd"]);
     assert_eq!(server.requests(), 4);
 
-    let run = compare(&workspace, &["--sequential", "--yes", "--json"]).exits(0).says(&["as 4 of them have cost $0."]);
+    let run = compare(&workspace, &["--sequential", "--yes", "--json"]).exits(0).says(&["because 4 of them cost $0."]);
     assert_eq!(server.requests(), 12);
     let ledger = server.ledger();
     let sequential: Vec<_> = ledger.asks[4..8].iter().map(|ask| ask.arrived).collect();
@@ -109,7 +109,7 @@ fn dear_variants_want_somebody_who_agrees() {
     let workspace = two_jobs(&server);
     let price = "prices.test-model={ input = 9000.0, output = 9000.0 }";
     let dear = [&BOTH[..], &["--set", price]].concat();
-    compare(&workspace, &dear).exits(2).says(&["compare: variant one.toml with test-model: 8 calls, $", "--yes agrees to that"]);
+    compare(&workspace, &dear).exits(2).says(&["compare: variant one.toml with test-model: 8 calls, $", "pass --yes to agree"]);
     assert_eq!(server.requests(), 0);
     compare(&workspace, &[&dear[..], &["--yes", "-q"]].concat()).exits(0);
     assert_eq!(server.requests(), 16);
@@ -151,7 +151,7 @@ fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_
     // All of it is kept: nothing is asked again, for numbers neither.
     assert_eq!(server.requests(), 16);
     let shown = compare(&workspace, &args[..6]).exits(3).stdout;
-    for part in ["compared on 7 of 8 documents", "1 that other.toml has not answered: refused", "nobody.txt", "4/6 = 67 %", "5/7 = 71 %"] {
+    for part in ["compared on 7 of 8 documents", "1 without an answer of other.toml: refused", "nobody.txt", "4/6 = 67 %", "5/7 = 71 %"] {
         assert!(shown.contains(part), "no {part:?} in:\n{shown}");
     }
     let numbers = json_of(&compare(&workspace, &[&BOTH[..], &["--field", "grade", "--json"]].concat()).exits(3));
@@ -207,7 +207,7 @@ fn what_cannot_be_compared_is_told_before_anything_is_asked() {
     workspace.docmill(["compare", "-", "--sequential"]).exits(2).says(&["standard input can be read once"]);
     compare(&workspace, &[&BOTH[..], &["--field", "nonsense"]].concat()).exits(2).says(&["all have: best_material, grade"]);
     workspace.write("output/compare/sequential/notes.txt", "mine");
-    compare(&workspace, &["--sequential", "--yes", "--job", "echo.toml"]).exits(2).says(&["something else than a run in it"]);
+    compare(&workspace, &["--sequential", "--yes", "--job", "echo.toml"]).exits(2).says(&["files of other origin"]);
     assert_eq!(std::fs::read_to_string(workspace.path("output/compare/sequential/notes.txt")).unwrap(), "mine");
     assert_eq!(server.requests(), 0);
 }
@@ -287,7 +287,7 @@ fn labels_are_looked_at_before_anything_is_sent() {
         compare(&workspace, &[&["--variant", "one.toml", "--labels", name], more].concat())
     };
     for (labels, message) in [
-        ("document,label\nphoto-1.jpg,wood\nphoto-2.jpg,wood\n", "none of its names is that of a document: photo-1.jpg, photo-2.jpg"),
+        ("document,label\nphoto-1.jpg,wood\nphoto-2.jpg,wood\n", "no name matches a document: photo-1.jpg, photo-2.jpg"),
         ("document,label\n0.txt,\"metal\n1.txt,wood\n", "opened in line 2 is never closed"),
         ("document,label\n0.txt,metal,wood\n", "line 2 has 3 fields for 2 columns"),
         (
@@ -302,7 +302,7 @@ fn labels_are_looked_at_before_anything_is_sent() {
     let run = with("labels.csv", labels, &["--documents", "4", "--json"]).exits(0);
     let run = run.says(&[
         "3 documents have a label, 1 of them by the end of their path, 5 have none",
-        "1 names are of no document: nobody.txt",
+        "1 names match no document: nobody.txt",
         "no variant can answer \"oak\"",
     ]);
     assert_eq!(

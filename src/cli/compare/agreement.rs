@@ -1,4 +1,4 @@
-//! Answers side by side: agreement, accuracy, cost, time.
+//! Compares the answers of variants: agreement, accuracy, cost, time.
 
 use super::answers::{Answers, Reply};
 use super::labels::{Labels, normalised};
@@ -9,7 +9,7 @@ use crate::write::{cell, guarded};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
-/// Names that are told before the rest is only counted.
+/// Names that are listed before the rest is counted.
 const NAMED: usize = 5;
 
 /// Variants side by side.
@@ -17,9 +17,10 @@ pub(super) struct Comparison<'a> {
     pub field: &'a str,
     pub variants: &'a [Answers],
     pub labels: Option<&'a Labels>,
-    /// Documents that at least one variant's job takes, in input order, with what each variant said.
+    /// Documents that at least one variant's job accepts, in input order, with each variant's
+    /// reply.
     pub documents: Vec<(&'a str, Vec<&'a Reply>)>,
-    /// Those that all have answered, with the answers.
+    /// Documents that all variants have answered.
     pub answered: Vec<Answered<'a>>,
     /// Whether all answers are numbers.
     pub numeric: bool,
@@ -28,46 +29,48 @@ pub(super) struct Comparison<'a> {
 /// A document that all variants have answered.
 pub(super) struct Answered<'a> {
     pub values: Vec<&'a Value>,
-    /// The answers without what makes no difference.
+    /// The answers in normalised form.
     pub texts: Vec<String>,
-    /// The label, in the same form.
+    /// The label in normalised form.
     pub label: Option<String>,
 }
 
-/// What one variant has right that another has not.
+/// Documents that only one of two variants has right.
 pub(super) struct OnlyRight {
     pub first: u64,
     pub second: u64,
 }
 
 impl OnlyRight {
-    /// How likely so much difference is between equals.
+    /// Probability of such a difference between equally good variants (McNemar's test).
     pub fn p(&self) -> f64 {
         mcnemar(self.first, self.second)
     }
 }
 
-/// Of a document that came or went between two runs.
+/// The reply about a document that was not in a variant's run.
 const MISSING: Reply = Reply::Skipped;
 
 impl<'a> Comparison<'a> {
     pub fn of(field: &'a str, variants: &'a [Answers], labels: Option<&'a Labels>) -> Self {
         let mut order: Vec<&str> = Vec::new();
-        let mut said: HashMap<&str, Vec<&Reply>> = HashMap::new();
+        let mut replies: HashMap<&str, Vec<&Reply>> = HashMap::new();
         for (at, variant) in variants.iter().enumerate() {
-            for (document, answer) in &variant.said {
-                let all = said.entry(document).or_insert_with(|| {
+            for (document, answer) in &variant.replies {
+                let all = replies.entry(document).or_insert_with(|| {
                     order.push(document);
                     vec![&MISSING; variants.len()]
                 });
                 all[at] = answer;
             }
         }
-        let documents = order.into_iter().filter_map(|document| Some((document, said.remove(document)?)));
-        let documents: Vec<_> = documents.filter(|(_, said)| said.iter().any(|said| **said != Reply::Skipped)).collect();
-        let answered = documents.iter().filter_map(|(document, said)| {
-            let values =
-                said.iter().map(|said| if let Reply::Answer(value) = said { Some(value) } else { None }).collect::<Option<Vec<_>>>()?;
+        let documents = order.into_iter().filter_map(|document| Some((document, replies.remove(document)?)));
+        let documents: Vec<_> = documents.filter(|(_, replies)| replies.iter().any(|reply| **reply != Reply::Skipped)).collect();
+        let answered = documents.iter().filter_map(|(document, replies)| {
+            let values = replies
+                .iter()
+                .map(|reply| if let Reply::Answer(value) = reply { Some(value) } else { None })
+                .collect::<Option<Vec<_>>>()?;
             let label = labels.and_then(|labels| labels.by_document.get(*document)).map(|label| normalised(label));
             let texts = values.iter().map(|value| normalised(&plain(value))).collect();
             Some(Answered { values, texts, label })
@@ -77,12 +80,12 @@ impl<'a> Comparison<'a> {
         Self { field, variants, labels, documents, answered, numeric }
     }
 
-    /// Why documents are left out: the variant, why it has no answer, and how many.
+    /// Documents left out, counted by variant and reason.
     pub fn left_out(&self) -> BTreeMap<(&str, &str), u64> {
         let mut reasons = BTreeMap::new();
-        for (_, said) in &self.documents {
-            for (variant, said) in self.variants.iter().zip(said) {
-                let reason = match said {
+        for (_, replies) in &self.documents {
+            for (variant, reply) in self.variants.iter().zip(replies) {
+                let reason = match reply {
                     Reply::Answer(_) => continue,
                     Reply::Nothing(reason) => reason,
                     Reply::Skipped => "not for its job",
@@ -93,7 +96,7 @@ impl<'a> Comparison<'a> {
         reasons
     }
 
-    /// Each two of the variants.
+    /// All pairs of variants.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         (0..self.variants.len()).flat_map(|one| (one + 1..self.variants.len()).map(move |other| (one, other))).collect()
     }
@@ -102,7 +105,7 @@ impl<'a> Comparison<'a> {
         self.answered.iter().map(|document| (document.texts[one].clone(), document.texts[other].clone())).collect()
     }
 
-    /// What should have been said, and what a variant said; `None` without labels.
+    /// Labels against the answers of a variant; `None` without labels.
     pub fn against_labels(&self, variant: usize) -> Option<Confusion> {
         let labelled = self.answered.iter().filter_map(|document| Some((document.label.clone()?, document.texts[variant].clone())));
         self.labels.map(|_| labelled.collect())
@@ -114,7 +117,7 @@ impl<'a> Comparison<'a> {
         self.labels.map(|_| OnlyRight { first: only(one, other), second: only(other, one) })
     }
 
-    /// Labels of what is no document, and documents without a label.
+    /// Labels that match no document, and documents without a label.
     pub fn unlabelled(&self) -> Option<(Vec<&str>, Vec<&str>)> {
         let labels = self.labels?;
         let unknown = labels.unknown.iter().map(String::as_str).collect();
@@ -128,15 +131,15 @@ impl<'a> Comparison<'a> {
         if self.numeric { closeness(&pairs) } else { None }
     }
 
-    /// A line for each document: its label, what each variant said, and whether all said the same.
+    /// A CSV line for each document: its label, each variant's answer, and whether all agree.
     pub fn csv(&self) -> csv::Result<Vec<u8>> {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let label = self.labels.map(|_| "label");
         let heads = ["document"].into_iter().chain(label).chain(self.variants.iter().map(|variant| variant.variant.as_str()));
         writer.write_record(heads.chain(["agree"]).map(|head| guarded(head).into_owned()))?;
-        for (document, said) in &self.documents {
+        for (document, replies) in &self.documents {
             let answers: Vec<Option<&Value>> =
-                said.iter().map(|said| if let Reply::Answer(value) = said { Some(value) } else { None }).collect();
+                replies.iter().map(|reply| if let Reply::Answer(value) = reply { Some(value) } else { None }).collect();
             let texts: Option<Vec<String>> = answers.iter().map(|value| value.map(|value| normalised(&plain(value)))).collect();
             let agree = texts.map_or("", |texts| if texts.windows(2).all(|pair| pair[0] == pair[1]) { "true" } else { "false" });
             let label = self.labels.map(|labels| guarded(labels.by_document.get(*document).map_or("", String::as_str)).into_owned());
@@ -146,7 +149,7 @@ impl<'a> Comparison<'a> {
         writer.into_inner().map_err(|e| e.into_error().into())
     }
 
-    /// Everything, for programs.
+    /// The whole comparison as JSON.
     pub fn json(&self) -> Value {
         let variant = |(at, answers): (usize, &Answers)| {
             json!({
@@ -200,7 +203,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// A value as it is compared: as text, without the marks that keep spreadsheets from reading formulas.
+/// A value as text, without the marks that protect spreadsheets from formulas.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| cell(value).into_owned(), ToOwned::to_owned)
 }
@@ -213,7 +216,7 @@ fn counts(confusion: &Confusion, [first, second]: [&str; 2]) -> Vec<Value> {
     confusion.counts.iter().map(|((one, other), n)| json!({first: one, second: other, "documents": n})).collect()
 }
 
-/// The first few of these names.
+/// Lists the first few names, and counts the rest.
 pub(super) fn some(names: &[&str]) -> String {
     let more = names.len().checked_sub(NAMED + 1).map_or_else(String::new, |more| format!(" and {} more", more + 1));
     format!("{}{more}", names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))

@@ -1,4 +1,4 @@
-//! What one variant has answered, and what it took.
+//! The answers of one variant, with cost and time.
 
 use super::{ComparisonDir, Measured};
 use crate::cli::assemble::Assembled;
@@ -9,48 +9,48 @@ use crate::store::StoreError;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What a variant said about a document.
+/// The reply of a variant about a document.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reply {
-    /// Its answer.
+    /// The answer.
     Answer(Value),
-    /// Why there is none: a failure code, or a word.
+    /// The reason for a missing answer: a failure code, or a description.
     Nothing(String),
-    /// The document is none for its job.
+    /// The variant's job does not accept the document.
     Skipped,
 }
 
-/// What one variant has answered, and what it took.
+/// The answers of one variant, with cost and time.
 #[derive(Debug)]
 pub(super) struct Answers {
     pub variant: String,
-    /// Where its run store is, below the directory of comparisons.
+    /// The directory of its run store, below the directory of comparisons.
     pub directory: String,
     pub provider: String,
     pub model: String,
-    /// By document, in input order.
-    pub said: Vec<(String, Reply)>,
+    /// Replies by document, in input order.
+    pub replies: Vec<(String, Reply)>,
     pub totals: Totals,
-    /// For each document that was asked about, seconds with at least one request about it under way.
+    /// Seconds with a request in flight, for each document with requests.
     pub seconds: Vec<f64>,
     pub unanswered: bool,
 }
 
 impl Answers {
-    /// Runs a variant in its own store, where what is answered stays answered.
+    /// Runs a variant in its own store, which keeps its answers.
     pub async fn of(dir: &ComparisonDir, variant: &str, run: Assembled, field: &str) -> Result<Self, CliError> {
         let directory = directory(variant);
         let (provider, model) = (run.plan.account.provider.as_str().to_owned(), run.plan.account.model.clone());
         let Measured { archive, view, unanswered } = dir.run(&directory, &format!("variant {variant}"), run).await?;
-        let (mut said, mut totals) = (Vec::new(), Totals::default());
+        let (mut replies, mut totals) = (Vec::new(), Totals::default());
         let each = |row: crate::store::StoredRow<'_>| {
             let document = row.document.to_owned();
             match Row::read(row.position, row.document, row.text) {
                 Ok(row) => {
                     totals.add(&row);
-                    said.push((document, of_row(row, field)));
+                    replies.push((document, of_row(row, field)));
                 }
-                Err(_) => said.push((document, Reply::Nothing("unreadable row".to_owned()))),
+                Err(_) => replies.push((document, Reply::Nothing("unreadable row".to_owned()))),
             }
             Ok::<(), StoreError>(())
         };
@@ -61,10 +61,10 @@ impl Answers {
         });
         requests.map_err(CliError::internal)?;
         let seconds = spans.values().map(|spans| busy_ms(spans) as f64 / 1000.0).collect();
-        Ok(Self { variant: variant.to_owned(), directory, provider, model, said, totals, seconds, unanswered })
+        Ok(Self { variant: variant.to_owned(), directory, provider, model, replies, totals, seconds, unanswered })
     }
 
-    /// What documents cost that were asked about; `None` if not all prices are known.
+    /// Average cost of a document that was not skipped; `None` if a price is unknown.
     pub fn cost_per_document(&self) -> Option<f64> {
         let asked = self.totals.tally.rows() - self.totals.tally.count(RowStatus::Skipped);
         self.totals.cost.exact().map(|cost| cost.usd() / (asked as f64).max(1.0))
@@ -80,7 +80,8 @@ fn of_row(mut row: Row, field: &str) -> Reply {
     }
 }
 
-/// The directory of a variant: its name where that can be one, and otherwise something like it with a number of its own.
+/// The directory of a variant: its name, or a cleaned name with a hash if the name is not valid
+/// there.
 pub(super) fn directory(variant: &str) -> String {
     const LONGEST: usize = 60;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.".contains(c);
@@ -98,7 +99,7 @@ mod tests {
     use super::directory;
 
     #[test]
-    fn every_variant_has_a_directory_of_its_own() {
+    fn every_variant_has_a_distinct_directory() {
         assert_eq!(directory("material-single"), "material-single");
         let variants = ["a b", "a_b", "a/b", "../a", "sequential", "parallel", ".hidden", &"x".repeat(300), &"x".repeat(301)];
         let mut names: Vec<String> = variants.iter().map(|variant| directory(variant)).collect();

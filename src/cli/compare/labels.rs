@@ -1,4 +1,4 @@
-//! What is right: a file of documents and labels.
+//! Labels: a CSV file with the correct answer for each document.
 
 use crate::cli::exit::CliError;
 use crate::prepare::encoding_of;
@@ -10,31 +10,34 @@ use std::path::Path;
 pub(super) struct Labels {
     /// The file.
     pub file: String,
-    /// The column that is the label.
+    /// The column with the labels.
     pub column: String,
-    /// The labels as they are written.
+    /// The labels as written.
     pub by_document: BTreeMap<String, String>,
-    /// Lines that say again what was said before.
+    /// Lines that repeat a label.
     pub repeated: u64,
-    /// Names that are no document's, once the documents are known.
+    /// Names that match no document, filled by [`Labels::give`].
     pub unknown: Vec<String>,
 }
 
-/// How labels and documents go together.
+/// How many labels match documents.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Matched {
-    /// Documents with a label, and those of them that only the end of a path matches.
+    /// Documents with a label.
     pub documents: u64,
+    /// Documents with a label that matches only the end of their path.
     pub by_end: u64,
-    /// Documents without one.
+    /// Documents without a label.
     pub without: u64,
-    /// The name of some document.
+    /// The name of the first document.
     pub example: String,
 }
 
 impl Labels {
-    /// Reads a CSV file in any encoding, with commas, semicolons or tabs. `column` is the label; if it is not named, it is
-    /// `label`, or the only column beside the documents' names.
+    /// Reads a CSV file in any encoding, with commas, semicolons or tabs.
+    ///
+    /// `column` has the labels. The default is `label`, or the only column besides the documents'
+    /// names.
     pub fn read(file: &Path, column: Option<&str>) -> Result<Self, CliError> {
         let name = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|e| CliError::usage(format!("labels {name}: {e}")))?;
@@ -45,19 +48,19 @@ impl Labels {
         let head = text.lines().next().unwrap_or_default();
         let delimiter = *b",;\t".iter().max_by_key(|mark| head.bytes().filter(|byte| byte == *mark).count()).unwrap_or(&b',');
         if let Some(line) = unclosed_quote(text) {
-            return Err(format!("the quote that is opened in line {line} is never closed: write \"\" for a quote inside a value"));
+            return Err(format!("the quote opened in line {line} is never closed. Write \"\" for a quote inside a value."));
         }
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
         let heads: Vec<String> = reader.headers().map_err(|e| e.to_string())?.iter().map(ToOwned::to_owned).collect();
         let place = |wanted: &str| heads.iter().position(|head| head.eq_ignore_ascii_case(wanted));
         let shown = heads.join(", ");
         let document = place("document").or_else(|| place("file"));
-        let document = document.ok_or_else(|| format!("there is no column \"document\" (or \"file\"); there are: {shown}"))?;
+        let document = document.ok_or_else(|| format!("no column \"document\" (or \"file\"); columns: {shown}"))?;
         let label = match column {
-            Some(column) => place(column).ok_or_else(|| format!("there is no column \"{column}\"; there are: {shown}"))?,
+            Some(column) => place(column).ok_or_else(|| format!("no column \"{column}\"; columns: {shown}"))?,
             None => place("label")
                 .or_else(|| (heads.len() == 2).then_some(1 - document.min(1)))
-                .ok_or_else(|| format!("there is no column \"label\": name one with --label-column; there are: {shown}"))?,
+                .ok_or_else(|| format!("no column \"label\". Name one with --label-column; columns: {shown}"))?,
         };
         let mut labels = Self { file: name.to_owned(), column: heads[label].clone(), ..Self::default() };
         let mut lines = BTreeMap::new();
@@ -67,7 +70,7 @@ impl Labels {
             if record.iter().skip(heads.len()).any(|field| !field.is_empty()) {
                 let (fields, columns) = (record.len(), heads.len());
                 return Err(format!(
-                    "line {line} has {fields} fields for {columns} columns: put a value with the separator in it into quotes"
+                    "line {line} has {fields} fields for {columns} columns. Put quotes around values that contain the separator."
                 ));
             }
             let (Some(document), Some(label)) = (record.get(document), record.get(label).filter(|label| !label.is_empty())) else {
@@ -77,24 +80,24 @@ impl Labels {
                 Some(other) if normalised(&other) != normalised(label) => {
                     let first: u64 = lines.get(document).copied().unwrap_or(0);
                     return Err(format!(
-                        "{document} is \"{other}\" in line {first} and \"{label}\" in line {line}: which is right? Take one of them out"
+                        "{document} is \"{other}\" in line {first} and \"{label}\" in line {line}. Remove the wrong line."
                     ));
                 }
                 Some(_) => labels.repeated += 1,
                 None => drop(lines.insert(document.to_owned(), line)),
             }
         }
-        if labels.by_document.is_empty() { Err("there is no label in it".to_owned()) } else { Ok(labels) }
+        if labels.by_document.is_empty() { Err("the file has no label".to_owned()) } else { Ok(labels) }
     }
 
-    /// Gives the labels to documents: by name, and otherwise by the end of the path if that is of one document alone.
+    /// Assigns labels to documents: by name, or by the end of the path if that is unique.
     pub fn give(&mut self, documents: impl Iterator<Item = String>) -> Matched {
         let mut matched = Matched::default();
         let mut by_last: HashMap<String, Vec<&String>> = HashMap::new();
         for name in self.by_document.keys() {
             by_last.entry(last_part(&path(name)).to_owned()).or_default().push(name);
         }
-        // The documents that a label may be of, and whether one of them has exactly its name.
+        // The candidate documents for each label, and whether one has exactly its name.
         let mut found: BTreeMap<&String, (bool, Vec<String>)> = BTreeMap::new();
         for document in documents {
             if matched.example.is_empty() {
@@ -113,7 +116,7 @@ impl Labels {
             }
         }
         let mut given: BTreeMap<String, String> = BTreeMap::new();
-        // Exact names first: what they name is not open to others.
+        // Exact names go first, so that no other label takes their documents.
         let (exact, by_end): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, (exactly, _))| *exactly);
         for (name, (exactly, candidates)) in exact.into_iter().chain(by_end) {
             if let ([document], Some(label)) = (&candidates[..], self.by_document.get(name))
@@ -133,23 +136,23 @@ impl Labels {
     }
 }
 
-/// A name as it is compared.
+/// Normalises a name for comparison.
 fn path(name: &str) -> String {
     let name = name.replace('\\', "/");
     name.trim_start_matches("./").trim_start_matches('/').to_owned()
 }
 
-/// What stands behind the last separator; that of a row stands before its number.
+/// The part after the last separator; for a row, its id after `#`.
 fn last_part(path: &str) -> &str {
     path.rsplit(['/', '#']).next().unwrap_or(path)
 }
 
-/// Whether `path` ends with `end`, from a separator on.
+/// Whether `path` ends with a separator and `end`.
 fn is_end(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|before| before.ends_with(['/', '#']))
 }
 
-/// The line of a quote that is opened and never closed. A quote opens only at the beginning of a field.
+/// The line of a quote that is never closed. A quote opens only at the beginning of a field.
 fn unclosed_quote(text: &str) -> Option<usize> {
     let (mut line, mut open, mut at_start) = (1, None, true);
     let mut chars = text.chars().peekable();
@@ -166,7 +169,7 @@ fn unclosed_quote(text: &str) -> Option<usize> {
     open
 }
 
-/// Text without what makes no difference: case, and spaces around and between words. Numbers are as short as can be.
+/// Normalises text for comparison: lower case, single spaces, shortest form of numbers.
 pub(super) fn normalised(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     let is_number = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.'));
@@ -205,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_an_error_that_says_what_would_be_right() {
+    fn a_file_with_wrong_columns_or_labels_is_an_error_with_advice() {
         for (text, column, error) in [
-            ("name,label\na,b\n", None, "no column \"document\" (or \"file\"); there are: name, label"),
-            ("document,a,b\nx,1,2\n", None, "--label-column; there are: document, a, b"),
-            ("document,a\nx,1\n", Some("c"), "no column \"c\"; there are: document, a"),
-            ("document,label\n", None, "no label in it"),
+            ("name,label\na,b\n", None, "no column \"document\" (or \"file\"); columns: name, label"),
+            ("document,a,b\nx,1,2\n", None, "--label-column; columns: document, a, b"),
+            ("document,a\nx,1\n", Some("c"), "no column \"c\"; columns: document, a"),
+            ("document,label\n", None, "has no label"),
             ("", None, "no column \"document\""),
             ("document,label\nx,1\ny,1\nx,2\n", None, "x is \"1\" in line 2 and \"2\" in line 4"),
         ] {
@@ -227,7 +230,7 @@ mod tests {
             Labels::parse("l.csv", "file,label\nphotos/a.jpg,1\nb.jpg,2\ndown\\c.jpg,3\n17,4\n./e.jpg,5\nnobody.jpg,6\n", None).unwrap();
         let matched = labels.give(names.iter().map(|name| (*name).to_owned()));
         assert_eq!(matched, Matched { documents: 4, by_end: 3, without: 2, example: "a.jpg".to_owned() });
-        // One that could be of two documents is of neither.
+        // A label that could match two documents matches neither.
         assert_eq!(labels.unknown, ["b.jpg", "nobody.jpg"]);
         let given: Vec<(&str, &str)> = labels.by_document.iter().map(|(name, label)| (name.as_str(), label.as_str())).collect();
         assert_eq!(given, [("a.jpg", "1"), ("deep/down/c.jpg", "3"), ("e.jpg", "5"), ("t.csv#17", "4")]);
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_broken_is_refused_with_the_line() {
+    fn a_broken_file_is_refused_with_the_line() {
         for (text, error) in [
             ("document,label\na.jpg,\"metal\nb.jpg,wood\n", "opened in line 2 is never closed"),
             ("document,label\na.jpg,metal, shiny\n", "line 2 has 3 fields for 2 columns"),

@@ -1,7 +1,7 @@
-//! `docmill compare`: sequential against parallel, or jobs, models and prompts against each other.
+//! `docmill compare`: sequential against parallel, or jobs, models and prompts.
 //!
-//! Everything happens in `DIR/compare`: runs have directories of their own there, below it, so nothing is mixed with the
-//! user's results in `DIR`, and nothing taken from them.
+//! Each run of a comparison has its own directory below `DIR/compare`, so results in `DIR` are not
+//! changed.
 
 mod agreement;
 mod answers;
@@ -27,14 +27,14 @@ use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What the directory for comparisons is called, below the output directory.
+/// Name of the directory for comparisons, below the output directory.
 const DIRECTORY: &str = "compare";
 
 pub(super) fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let (_config, settings) = load(args, &[])?;
     let input = &settings.input;
     if input.files_from == "-" || input.paths.iter().chain(&input.rows).any(|given| given == "-") {
-        return Err(CliError::usage("standard input can be read once, and a comparison reads its input several times: put it in a file"));
+        return Err(CliError::usage("standard input can be read once, and a comparison reads its input several times. Save it in a file."));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     runtime.block_on(async {
@@ -43,29 +43,29 @@ pub(super) fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     })
 }
 
-/// The settings of the command with further ones on top.
+/// Loads the settings of the command, overridden by `further`.
 fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), CliError> {
     let mut layers = args.what.settings.clone();
     layers.set.extend_from_slice(further);
     settings::load(&layers, flags(&args.what))
 }
 
-/// A run with further settings.
+/// Assembles a run with the settings in `further`.
 async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Result<Assembled, CliError> {
     let (config, settings) = load(args, further)?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
     assemble(&config, settings, RunOptions { sample, server, ..RunOptions::default() }).await
 }
 
-/// What the runs of a comparison in one directory have sent and spent.
+/// Requests and cost of the comparison runs in one directory.
 pub(super) struct Spent {
-    /// Its name below the directory of comparisons.
+    /// Name of the directory below the directory of comparisons.
     pub name: String,
     pub directory: PathBuf,
     pub runs: usize,
     pub requests: u64,
     pub bill: Bill,
-    /// What requests may have cost whose end is not known.
+    /// Maximum cost of lost requests.
     pub lost: Money,
 }
 
@@ -83,7 +83,7 @@ impl Spent {
     }
 }
 
-/// What comparisons have spent in an output directory, by the names of their directories.
+/// Requests and cost of all comparisons in an output directory, sorted by name.
 pub(super) fn spent_in(output: &Path) -> Result<Vec<Spent>, StoreError> {
     let entries = std::fs::read_dir(output.join(DIRECTORY)).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut directories: Vec<PathBuf> = entries.collect();
@@ -99,7 +99,7 @@ pub(super) fn spent_in(output: &Path) -> Result<Vec<Spent>, StoreError> {
     Ok(all)
 }
 
-/// The directory of comparisons. Nobody else compares there while this value lives.
+/// The directory of comparisons, locked while this value lives.
 struct ComparisonDir {
     output: PathBuf,
     directory: PathBuf,
@@ -107,18 +107,18 @@ struct ComparisonDir {
     _lock: RunLock,
 }
 
-/// A run that got to its end.
+/// A completed run of a comparison.
 struct Measured {
     archive: Archive,
     view: View,
-    /// Whether documents have no answer that should have one.
+    /// Whether some documents failed.
     unanswered: bool,
 }
 
 impl ComparisonDir {
     fn open(output: &Path, quiet: bool) -> Result<Self, CliError> {
         let directory = output.join(DIRECTORY);
-        let unusable = |e: std::io::Error| CliError::usage(format!("{}: {e}; --output names another directory", directory.display()));
+        let unusable = |e: std::io::Error| CliError::usage(format!("{}: {e}. Name another directory with --output.", directory.display()));
         std::fs::create_dir_all(&directory).map_err(unusable)?;
         let lock = RunLock::acquire(&directory).map_err(CliError::usage)?;
         // Comparisons must not become documents of another run.
@@ -126,19 +126,19 @@ impl ComparisonDir {
         Ok(Self { output: output.to_owned(), directory, quiet, _lock: lock })
     }
 
-    /// Whether a run can work in this directory: to be asked before anybody is told a price.
+    /// Checks that a run can work in this directory. Call it before showing a price.
     fn check(&self, name: &str) -> Result<(), CliError> {
         let directory = self.directory.join(name);
-        let unusable = |why: String| CliError::usage(format!("{}: {why}; move it away, or name another --output", directory.display()));
+        let unusable = |why: String| CliError::usage(format!("{}: {why}. Move it away, or name another --output.", directory.display()));
         Archive::open(&directory).map_err(|e| unusable(e.to_string()))?;
         match std::fs::metadata(&directory) {
             Ok(found) if !found.is_dir() => Err(unusable("this is not a directory".to_owned())),
-            Ok(_) => tempfile::tempfile_in(&directory).map(drop).map_err(|e| unusable(format!("it cannot be written to: {e}"))),
+            Ok(_) => tempfile::tempfile_in(&directory).map(drop).map_err(|e| unusable(format!("cannot write to it: {e}"))),
             Err(_) => Ok(()),
         }
     }
 
-    /// Runs to the end in a directory of its own.
+    /// Runs to the end in the directory `name`.
     async fn run(&self, name: &str, title: &str, mut run: Assembled) -> Result<Measured, CliError> {
         let directory = self.directory.join(name);
         if let Some(cap) = run.plan.max_cost {
@@ -150,7 +150,7 @@ impl ComparisonDir {
         let outcome = run.run(style(Progress::Auto, self.quiet)).await?;
         let sampled = outcome.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Sampled);
         if let Some(stop) = outcome.stop.filter(|_| !sampled) {
-            let message = format!("{title}: {}\nthere is no comparison yet; what is done is in {}", stop.message, directory.display());
+            let message = format!("{title}: {}\nthe comparison is incomplete; answers so far are in {}", stop.message, directory.display());
             return Err(CliError { exit: stop.kind.into(), message });
         }
         let gone = || CliError::internal(format!("{}: the run store is gone", directory.display()));
@@ -159,7 +159,7 @@ impl ComparisonDir {
         Ok(Measured { archive, view, unanswered: outcome.unanswered > 0 })
     }
 
-    /// What is spent in the output directory, but for the runs in `directory`.
+    /// Money spent in the output directory, without the runs in `directory`.
     fn spent_elsewhere(&self, directory: &Path) -> Result<Money, CliError> {
         let inside = spent_in(&self.output).map_err(CliError::usage)?;
         let others = inside.iter().filter(|other| other.directory != directory).map(|other| other.bill.usd + other.lost).sum::<Money>();
@@ -170,7 +170,7 @@ impl ComparisonDir {
         Ok(others + own().map_err(CliError::usage)?)
     }
 
-    /// Writes a file of the comparison; it is there whole or not at all.
+    /// Writes a file of the comparison atomically.
     fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, CliError> {
         let path = self.directory.join(name);
         let written = tempfile::NamedTempFile::new_in(&self.directory)
@@ -179,7 +179,7 @@ impl ComparisonDir {
         Ok(path)
     }
 
-    /// Keeps what was found in `compare.json`, beside what was found out about the other question.
+    /// Stores a result in `compare.json` under `key`, and keeps the other keys.
     fn keep(&self, key: &str, found: &Value) -> Result<PathBuf, CliError> {
         let before = std::fs::read(self.directory.join("compare.json")).unwrap_or_default();
         let mut all: Map<String, Value> = serde_json::from_slice(&before).unwrap_or_default();

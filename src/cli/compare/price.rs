@@ -1,4 +1,4 @@
-//! What measuring runs will cost, told before they begin.
+//! Estimates the cost of a comparison before it starts.
 
 use super::ComparisonDir;
 use super::sequential::RUNS;
@@ -11,10 +11,10 @@ use crate::store::{Archive, StoreError};
 use serde_json::json;
 use std::path::Path;
 
-/// Documents that are looked at, spread over the input, where no earlier run tells what they cost.
+/// Documents to examine, spread over the input, if no earlier run shows their cost.
 const SAMPLE: Sample = Sample { documents: 50, seed: 0 };
 
-/// A sentence about what asking twice about all documents costs.
+/// A sentence about the cost of running all documents twice.
 pub(super) async fn price(dir: &ComparisonDir, run: &Assembled) -> Result<String, CliError> {
     let plan = &run.plan;
     let all = plan.roots.unsorted().count() as u64;
@@ -28,7 +28,7 @@ pub(super) async fn price(dir: &ComparisonDir, run: &Assembled) -> Result<String
             && let Some(usd) = bill.exact()
         {
             let total = twice(usd, documents, rows);
-            return Ok(format!("{about}about {total}, as {rows} of them have cost {usd} in {}", directory.display()));
+            return Ok(format!("{about}about {total}, because {rows} of them cost {usd} in {}", directory.display()));
         }
     }
     let places = SAMPLE.places(all);
@@ -40,17 +40,17 @@ pub(super) async fn price(dir: &ComparisonDir, run: &Assembled) -> Result<String
         }
     }
     Ok(match most {
-        Some(usd) => format!("{about}at most about {}, if no request has to be repeated", twice(usd, documents, looked_at)),
-        None => format!("{about}what that costs is not known ([prices] in pipeline.toml can tell what the model costs)"),
+        Some(usd) => format!("{about}at most about {}, unless requests are retried", twice(usd, documents, looked_at)),
+        None => format!("{about}the cost is unknown. Set the price of the model in [prices] of pipeline.toml."),
     })
 }
 
-/// Twice what all documents cost, if some of them have cost this.
+/// Extrapolates the cost of `of_them` documents to all of them, twice.
 fn twice(usd: Money, all: u64, of_them: u64) -> Money {
     Money::from_usd(2.0 * usd.usd() * all as f64 / (of_them as f64).max(1.0))
 }
 
-/// Rows of a recipe in a store, and what they have cost.
+/// Number and cost of the rows of a recipe in a store.
 fn spent(directory: &Path, recipe: i64) -> Result<Option<(u64, Bill)>, StoreError> {
     let Some(archive) = Archive::open(directory)? else { return Ok(None) };
     let Some(view) = archive.view(None, true)?.filter(|view| view.recipe == recipe) else { return Ok(None) };
@@ -64,8 +64,9 @@ fn spent(directory: &Path, recipe: i64) -> Result<Option<(u64, Bill)>, StoreErro
     Ok(Some((totals.tally.rows(), totals.cost)).filter(|(rows, _)| *rows > 0))
 }
 
-/// What the calls about a document cost if all answers are as long as they may be; nothing if it cannot be asked about.
-/// `None` if a price is not known.
+/// Maximum cost of the calls on a document; `None` if a price is unknown.
+///
+/// Zero if the document cannot be prepared, or if no job accepts it.
 async fn at_most(plan: &Plan, document: &Document) -> Option<Money> {
     let max_bytes = plan.read.max_file_mb * 1_000_000;
     let (roots, mut place) = (plan.roots.clone(), document.place.clone());
@@ -79,7 +80,7 @@ async fn at_most(plan: &Plan, document: &Document) -> Option<Money> {
     }
     let answered: Vec<CallRecord> = calls.iter().filter_map(longest_answer).collect();
     let combining = match job.combine(&answered, model, None) {
-        // These answers are made up, so a prompt that cannot be made of them says nothing.
+        // These answers are made up, so a prompt that they cannot fill still counts.
         Combined::Ask(call) | Combined::Unrenderable(call, _) => Some(*call),
         Combined::Nothing | Combined::Done(_) => None,
     };
@@ -89,9 +90,9 @@ async fn at_most(plan: &Plan, document: &Document) -> Option<Money> {
     calls.iter().chain(&combining).map(cost).sum()
 }
 
-/// The record of a call whose answer is as long as it may be.
+/// The record of a call with an answer of maximum length.
 fn longest_answer(call: &Call) -> Option<CallRecord> {
-    /// Bytes of a token, about.
+    /// Approximate bytes of a token.
     const TOKEN: usize = 4;
     let axes: serde_json::Map<_, _> = call.axes.iter().map(|(axis, value)| (axis.clone(), json!(value))).collect();
     let answer = "x".repeat(TOKEN * call.max_output_tokens as usize);

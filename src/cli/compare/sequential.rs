@@ -1,4 +1,4 @@
-//! Sequential against parallel: two runs on the same documents, neither answered from a store.
+//! Sequential against parallel: two runs on the same documents, without stored answers.
 
 use super::price::price;
 use super::speed::{Comparison, Measurement};
@@ -11,7 +11,7 @@ use crate::cli::{agreed, print};
 use crate::progress::say;
 use std::path::{Path, PathBuf};
 
-/// One call, one document, one reader, one worker at a time, and nothing asked twice.
+/// Settings of the sequential run: one call, document, reader and worker at a time, no hedging.
 const SEQUENTIAL: [&str; 7] = [
     "llm.concurrency=1",
     "llm.documents=1",
@@ -22,8 +22,10 @@ const SEQUENTIAL: [&str; 7] = [
     "prepare.queue=1",
 ];
 
-/// That the provider takes requests of this form, the sequential run has shown: a call that goes first and alone would
-/// be a wave of its own.
+/// Settings of the parallel run: no preflight, because a call that goes alone would be a separate
+/// wave.
+///
+/// The sequential run has already shown that the provider accepts the requests.
 const PARALLEL: [&str; 1] = ["llm.preflight=false"];
 
 /// Directories of the two runs.
@@ -40,7 +42,7 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     }
     if parallel.plan.account.provider != Provider::Simulated {
         say(&price(&dir, &parallel).await?);
-        if !args.yes && !agreed("Begin?", "nobody can be asked here: --yes begins")? {
+        if !args.yes && !agreed("Begin?", "stdin is not a terminal; pass --yes to begin")? {
             return Ok(Exit::Ok);
         }
     }
@@ -67,19 +69,21 @@ fn measure(run: &Measured) -> Result<Measurement, CliError> {
     Ok(measurement)
 }
 
-/// Makes room for a measuring run, which must not find answers.
+/// Empties the directory of a measuring run, which must not find answers.
 fn empty(directory: &Path) -> Result<(), CliError> {
     let failed = |e: std::io::Error| CliError::internal(format!("{}: {e}", directory.display()));
     let remove = |path: &PathBuf| if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     leavings(directory)?.iter().try_for_each(remove).map_err(failed)
 }
 
-/// What an earlier run has left there, in the order in which it goes. What is not of a run is left alone.
+/// Lists the files of an earlier run, in the order of their removal.
+///
+/// Returns an error if the directory has files but no run store.
 fn leavings(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     let failed = |e: std::io::Error| CliError::internal(format!("{}: {e}", directory.display()));
     let entries = std::fs::read_dir(directory).into_iter().flatten().map(|entry| entry.map(|entry| entry.path()));
     let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    // A run that has died early leaves its lock and nothing else.
+    // A run that died early leaves only its lock.
     let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     if entries.iter().all(|path| is_hidden(path)) {
         return Ok(Vec::new());
@@ -87,9 +91,9 @@ fn leavings(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     let store = directory.join(crate::store::FILE_NAME);
     if !entries.contains(&store) {
         let shown = directory.display();
-        return Err(CliError::usage(format!("{shown} is to be emptied, and there is something else than a run in it: move it away")));
+        return Err(CliError::usage(format!("{shown}: cannot empty the directory: it contains files of other origin. Move them away.")));
     }
-    // The store goes last: it is what tells the next attempt that all of this may go.
+    // The store goes last, because it shows the next attempt that all of this may be removed.
     entries.sort_unstable_by_key(|path| *path == store);
     Ok(entries)
 }

@@ -1,4 +1,4 @@
-//! A comparison of variants, for people.
+//! Formats a comparison of variants as text.
 
 use super::agreement::{Comparison, some};
 use super::answers::Answers;
@@ -8,7 +8,7 @@ use crate::insight::distribution::quantile;
 use crate::insight::proportion::Share;
 use crate::model::{Money, RowStatus};
 
-/// A table of confusion with more values than these is for programs.
+/// Confusion tables with more values are not printed. They are in compare.json.
 const MOST_VALUES: usize = 12;
 
 impl Comparison<'_> {
@@ -19,7 +19,7 @@ impl Comparison<'_> {
         let (documents, compared) = (self.documents.len(), self.answered.len());
         lines.push(format!("{} is compared on {compared} of {documents} documents; intervals are of 95 %", self.field));
         for ((variant, reason), n) in self.left_out() {
-            lines.push(format!("  left out: {n} that {variant} has not answered: {reason}"));
+            lines.push(format!("  left out: {n} without an answer of {variant}: {reason}"));
         }
         lines.extend(self.about_labels());
         if self.variants.len() > 1 {
@@ -85,27 +85,27 @@ impl Comparison<'_> {
         let mut lines = Vec::new();
         let Some((labels, (unknown, missing))) = self.labels.zip(self.unlabelled()) else { return lines };
         if !unknown.is_empty() {
-            let like = self.documents.first().map_or_else(String::new, |(name, _)| format!(" (documents are called like {name})"));
-            lines.push(format!("  {}: {} labels are of no document: {}{like}", labels.file, unknown.len(), some(&unknown)));
+            let like = self.documents.first().map_or_else(String::new, |(name, _)| format!(" (documents have names such as {name})"));
+            lines.push(format!("  {}: {} labels match no document: {}{like}", labels.file, unknown.len(), some(&unknown)));
         }
         if !missing.is_empty() {
             lines.push(format!("  {}: {} documents have no label: {}", labels.file, missing.len(), some(&missing)));
         }
         if labels.repeated > 0 {
-            lines.push(format!("  {}: {} lines say again what was said before", labels.file, labels.repeated));
+            lines.push(format!("  {}: {} lines repeat a label", labels.file, labels.repeated));
         }
         lines
     }
 }
 
-/// `12/16 = 75 % [51, 90]`.
+/// Formats a share with its interval: `12/16 = 75 % [51, 90]`.
 fn share(share: Share) -> String {
     let [low, high] = share.interval().map(|end| 100.0 * end);
     let Share { of, n } = share;
     share.value().map_or_else(|| "-".to_owned(), |value| format!("{of}/{n} = {:.0} % [{low:.0}, {high:.0}]", 100.0 * value))
 }
 
-/// How often each of the values of one side met each of the other.
+/// Formats a confusion table: counts of pairs of values.
 fn matrix(confusion: &Confusion, rows: &str, columns: &str) -> Vec<String> {
     let values = confusion.values();
     if values.is_empty() || values.len() > MOST_VALUES {

@@ -1,4 +1,4 @@
-//! What two runs on the same documents tell about being parallel.
+//! Compares the speed of a sequential and a parallel run.
 
 use crate::cli::table;
 use crate::insight::speed_up::{busy_ms, ideal, wall_ms, waves};
@@ -8,31 +8,31 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The task of an aggregation, which waits for the other answers on its document.
+/// The task of an aggregation, which waits for the document's other answers.
 const COMBINE: &str = "combine";
 
 /// The requests of a run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Measurement {
     tasks: BTreeMap<String, Spans>,
-    /// Calls on each document: those about it, and then its aggregation.
+    /// Calls on each document: analyses, then aggregations.
     documents: BTreeMap<String, [u64; 2]>,
     pub bill: Bill,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Spans {
-    /// From when to when each request was under way, in milliseconds.
+    /// When each request was sent and ended, in milliseconds.
     requests: Vec<(i64, i64)>,
     calls: u64,
     answered: u64,
-    /// How long those took that were answered, all together.
+    /// Total time of answered requests, in milliseconds.
     answered_ms: i64,
 }
 
 impl Measurement {
     pub fn add(&mut self, request: Request<'_>) {
-        // The label of a call is its task, and in brackets what it is about.
+        // The label of a call is its task, followed by its axes in brackets.
         let task = request.call.split(" (").next().unwrap_or_default();
         let spans = self.tasks.entry(task.to_owned()).or_default();
         spans.requests.push((request.sent_ms, request.ended_ms));
@@ -74,23 +74,24 @@ impl Spans {
     }
 }
 
-/// The same in both runs.
+/// A value of both runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 struct Both<T> {
     sequential: T,
     parallel: T,
 }
 
-/// A task, or all of them.
+/// Figures of a task, or of all tasks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Line {
     task: String,
     calls: u64,
     latency_seconds: Both<f64>,
-    /// Of a task: while at least one of its calls was under way. Of all: from the first sent to the last ended.
+    /// For a task: time with at least one of its calls in flight. For all: time from first to last
+    /// request.
     wall_seconds: Both<f64>,
     speed_up: f64,
-    /// Of the calls that could be under way at the same time, how many were, from 0 to 1.
+    /// Speed-up divided by the maximum calls in flight, from 0 to 1.
     efficiency: f64,
     ideal_speed_up: f64,
 }
@@ -135,9 +136,9 @@ pub(super) struct Comparison {
     concurrency: u64,
     tasks: Vec<Line>,
     all: Line,
-    /// The ideal speed-up if aggregations wait for what they aggregate, and documents are served in their order.
+    /// The ideal speed-up if aggregations wait for their answers, and documents go in order.
     reachable_speed_up: f64,
-    /// Requests that brought no answer.
+    /// Requests without an answer.
     unanswered_requests: Both<u64>,
     cost_usd: Both<Value>,
     #[serde(skip)]
@@ -167,9 +168,9 @@ impl Comparison {
         }
     }
 
-    /// For people.
+    /// Formats the comparison as text.
     pub fn lines(&self) -> Vec<String> {
-        /// Calls that take so much longer among others are worth a word.
+        /// Ratio of parallel to sequential response time from which a note is added.
         const SLOWER: f64 = 1.1;
         let heads = ["task", "calls", "latency seq.", "latency par.", "sequential", "parallel", "speed-up", "ideal", "efficiency"];
         let rows = self.tasks.iter().chain([&self.all]).map(Line::cells);
@@ -183,20 +184,18 @@ impl Comparison {
         ));
         if *reachable < all.ideal_speed_up {
             let share = 100.0 * all.speed_up / reachable;
-            lines.push(format!(
-                "aggregations wait for what they aggregate, so {reachable:.2} is what can be reached: this is {share:.0} % of it"
-            ));
+            lines
+                .push(format!("aggregations wait for their answers, so at most {reachable:.2} can be reached; this is {share:.0} % of it"));
         }
         if self.tasks.len() > 1 {
             lines.push(
-                "a task's time is that with one of its calls under way; its ideal is that of having all places to itself and waiting for nobody"
-                    .to_owned(),
+                "the time of a task is the time with at least one of its calls in flight; its ideal assumes no other tasks".to_owned(),
             );
         }
         let slower = all.latency_seconds.parallel / all.latency_seconds.sequential;
         if slower > SLOWER {
             lines.push(format!(
-                "a call takes {slower:.1} times as long among others: the server slows down, and more at a time brings less"
+                "a call takes {slower:.1} times as long in the parallel run: the server slows down under load, so more calls at a time help less"
             ));
         }
         let Both { sequential, parallel } = self.unanswered_requests;
@@ -212,7 +211,7 @@ impl Comparison {
 mod tests {
     use super::*;
 
-    /// Calls of 100 ms each: of which task, and when sent.
+    /// Calls of 100 ms each, given by label and time of sending.
     fn measurement(calls: &[(&str, i64)]) -> Measurement {
         let mut measurement = Measurement::default();
         for (call, sent_ms) in calls {
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_compared_by_its_own_time_and_all_by_the_time_from_first_to_last() {
+    fn tasks_are_compared_by_their_time_in_flight_and_runs_by_their_wall_time() {
         // Two documents: two analyses each, and one aggregation after them.
         let (a, b) = ("assess (material=metal)", "assess (material=wood)");
         let sequential = measurement(&[(a, 0), (b, 100), ("combine", 200), (a, 310), (b, 410), ("combine", 510)]);
@@ -232,9 +231,10 @@ mod tests {
         assert_eq!(found.tasks.iter().map(|line| line.task.as_str()).collect::<Vec<_>>(), ["assess", "combine"]);
         assert_eq!(figures(&found.tasks[0]), (4, 0.4, 4.0, 4.0, 1.0));
         assert_eq!(figures(&found.tasks[1]), (2, 0.2, 2.0, 2.0, 1.0));
-        // The pause of 10 ms between the documents is part of the whole. Two waves of four are one less than full.
+        // The pause of 10 ms between the documents counts for the whole. Six calls are two waves of
+        // four.
         assert_eq!(figures(&found.all), (6, 0.61, 0.61 / 0.2, 3.0, 0.61 / 0.2 / 4.0));
-        // The four analyses are one wave, and the aggregations that wait for them another.
+        // The four analyses are one wave, and the two aggregations another.
         assert!((found.reachable_speed_up - 3.0).abs() < 1e-9);
         assert!(found.lines().iter().any(|line| line.starts_with("4 calls at a time are 3.0 times as fast")), "{:?}", found.lines());
     }

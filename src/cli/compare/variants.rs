@@ -1,4 +1,4 @@
-//! Jobs, models and prompts against each other: each variant in a run store of its own, and then their answers side by side.
+//! Compares jobs, models and prompts: runs each variant in its own run store.
 
 use super::agreement::{Comparison, some};
 use super::answers::{Answers, directory};
@@ -18,17 +18,17 @@ use crate::write::cell;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What columns that hold a recommendation begin with.
+/// Prefix of columns with a recommendation.
 const BEST: &str = "best_";
 
 pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let mut labels = args.labels.as_deref().map(|file| Labels::read(file, args.label_column.as_deref())).transpose()?;
     if args.variants.len() < 2 && labels.is_none() {
-        return Err(CliError::usage("there is nothing to compare it with: name another --variant, or --labels"));
+        return Err(CliError::usage("a single variant has nothing to compare with. Add another --variant, or --labels."));
     }
     let (_config, settings) = load(args, &[])?;
     let dir = ComparisonDir::open(&settings.output.dir, args.quiet)?;
-    // All of them are put together before the first is asked: mistakes cost nothing then.
+    // All variants are assembled before the first one runs, so that mistakes cost nothing.
     let mut runs: Vec<(String, Assembled)> = Vec::new();
     for variant in &args.variants {
         let (name, further) = parse(variant)?;
@@ -66,25 +66,25 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     Ok(if answers.iter().any(|answers| answers.unanswered) { Exit::FailedRows } else { Exit::Ok })
 }
 
-/// Gives the labels to the documents of the input, and tells how many fit.
+/// Assigns the labels to the documents of the input, and reports how many match.
 fn match_labels(labels: &mut Labels, roots: &Roots, dir: &ComparisonDir) -> Result<(), CliError> {
     let Matched { documents, by_end, without, example } = labels.give(roots.walk().map(|(document, _)| document.name));
     let (file, unknown): (_, Vec<&str>) = (&labels.file, labels.unknown.iter().map(String::as_str).collect());
     if documents == 0 {
         return Err(CliError::usage(format!(
-            "labels {file}: none of its names is that of a document: {}; documents are called like {example}. Nothing was sent",
+            "labels {file}: no name matches a document: {}; documents have names such as {example}. Nothing was sent.",
             some(&unknown)
         )));
     }
     let ends = if by_end > 0 { format!(", {by_end} of them by the end of their path") } else { String::new() };
     dir.say(&format!("compare: labels {file}: {documents} documents have a label{ends}, {without} have none"));
     if !unknown.is_empty() {
-        dir.say(&format!("compare: labels {file}: {} names are of no document: {}", unknown.len(), some(&unknown)));
+        dir.say(&format!("compare: labels {file}: {} names match no document: {}", unknown.len(), some(&unknown)));
     }
     Ok(())
 }
 
-/// Points out labels that no variant can give.
+/// Reports labels that no variant can answer.
 fn check_values(labels: &Labels, runs: &[(String, Assembled)], field: &str, dir: &ComparisonDir) -> Result<(), CliError> {
     let forms: Vec<Option<&Value>> = runs.iter().flat_map(|(_, run)| run.plan.jobs.iter()).map(|job| job.form_of(field)).collect();
     let can = |label: &str| forms.iter().any(|form| form.is_none_or(|form| can_be(form, label)));
@@ -102,7 +102,7 @@ fn check_values(labels: &Labels, runs: &[(String, Assembled)], field: &str, dir:
         choices.map_or_else(String::new, |all| format!("; {field} can be: {}", all.iter().map(cell).collect::<Vec<_>>().join(", ")));
     let message = format!("labels {}: no variant can answer {named}{choices}", labels.file);
     if values.values().sum::<u64>() == labels.by_document.len() as u64 {
-        return Err(CliError::usage(format!("{message}. Nothing was sent: is --label-column or --field the right one?")));
+        return Err(CliError::usage(format!("{message}. Nothing was sent. Check --label-column and --field.")));
     }
     dir.say(&format!("compare: {message}"));
     Ok(())
@@ -125,7 +125,7 @@ fn can_be(form: &Value, label: &str) -> bool {
     }
 }
 
-/// Tells what the calls that are not answered yet will cost. Whether that is little, or agreed to.
+/// Reports the cost of calls without an answer. Returns whether it is small or the user agrees.
 async fn price_is_agreed(args: &CompareArgs, dir: &ComparisonDir, runs: &[(String, Assembled)]) -> Result<bool, CliError> {
     let (mut most, mut calls) = (Some(0.0), 0);
     for (name, run) in runs.iter().filter(|(_, run)| run.plan.account.provider != Provider::Simulated) {
@@ -146,10 +146,10 @@ async fn price_is_agreed(args: &CompareArgs, dir: &ComparisonDir, runs: &[(Strin
         }
     }
     let is_dear = calls > 0 && most.is_some_and(|usd| usd > ASK_FROM_USD);
-    Ok(!is_dear || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1; --yes agrees to that")?)
+    Ok(!is_dear || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1; pass --yes to agree")?)
 }
 
-/// A variant's name, and its job and settings as settings.
+/// Parses a variant into its name and its settings, the job included.
 fn parse(variant: &str) -> Result<(String, Vec<String>), CliError> {
     let wrong = || CliError::usage(format!("--variant '{variant}': write a job and settings, such as 'material llm.model=gpt-6-luna'"));
     let words = shell_words::split(variant).ok().filter(|words| !words.is_empty()).ok_or_else(wrong)?;
@@ -160,8 +160,8 @@ fn parse(variant: &str) -> Result<(String, Vec<String>), CliError> {
     Ok((words.join(" "), [job].into_iter().chain(words[1..].iter().cloned()).collect()))
 }
 
-/// The column that is compared: the one asked for, or else the only recommendation, or the only column at all, that all
-/// variants have.
+/// The column to compare: `asked`, or the only recommendation that all variants have, or the only
+/// common column.
 fn field(runs: &[(String, Assembled)], asked: Option<&str>) -> Result<String, CliError> {
     let columns: Vec<(&str, Vec<&String>)> =
         runs.iter().map(|(name, run)| (name.as_str(), run.plan.jobs.iter().flat_map(|job| job.csv_columns()).collect())).collect();
@@ -175,7 +175,7 @@ fn choose(columns: &[(&str, Vec<&String>)], asked: Option<&str>) -> Result<Strin
     let list = |columns: &[&String]| columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", ");
     if common.is_empty() {
         let each: Vec<String> = columns.iter().map(|(name, columns)| format!("\n  {name}: {}", list(columns))).collect();
-        return Err(CliError::usage(format!("the variants have no column in common that could be compared{}", each.concat())));
+        return Err(CliError::usage(format!("the variants have no column in common to compare{}", each.concat())));
     }
     let best: Vec<&String> = common.iter().copied().filter(|column| column.starts_with(BEST)).collect();
     let chosen = match (asked, &best[..], &common[..]) {
@@ -183,7 +183,7 @@ fn choose(columns: &[(&str, Vec<&String>)], asked: Option<&str>) -> Result<Strin
             common.iter().find(|column| column.as_str() == asked).ok_or_else(|| format!("--field {asked}: not all variants have it"))
         }
         (None, [only], _) | (None, _, [only]) => Ok(only),
-        _ => Err("--field: name the column that is to be compared".to_owned()),
+        _ => Err("--field: name the column to compare".to_owned()),
     };
     chosen.map(|column| (*column).clone()).map_err(|why| CliError::usage(format!("{why}; all have: {}", list(&common))))
 }
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_column_is_the_recommendation_that_all_have() {
+    fn the_compared_column_is_the_recommendation_that_all_variants_have() {
         let names = |list: &str| list.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
         let pick = |lists: [&str; 2], asked: Option<&str>| {
             let lists = lists.map(names);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_no_answer_can_be_equal_to_is_found() {
+    fn a_label_that_no_answer_can_equal_is_found() {
         let form = |form: &str| serde_json::from_str::<Value>(form).unwrap();
         for (schema, label, can) in [
             (r#"{"type": "string", "enum": ["metal", "wood"]}"#, " Metal", true),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variant_is_a_job_and_settings_with_quotes_as_in_a_shell() {
+    fn a_variant_is_parsed_with_quotes_as_in_a_shell() {
         let (name, settings) = parse("  mine.toml  job.params.tone='very dry' llm.model=m").map_err(|e| e.message).unwrap();
         assert_eq!(name, "mine.toml job.params.tone=very dry llm.model=m");
         assert_eq!(settings, ["job.use=\"mine.toml\"", "job.params.tone=very dry", "llm.model=m"]);
