@@ -1,4 +1,4 @@
-//! `docmill export`.
+//! `docmill export`: writes result files from the run store.
 
 use super::args::{ExportArgs, ExportFormat};
 use super::existing::{added_to, records};
@@ -43,14 +43,16 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     }
 }
 
-/// What results are made of.
+/// The run store from which results are made.
 struct Source {
     archive: Archive,
     runs: Vec<RunRecord>,
 }
 
 impl Source {
-    /// The rows of a view. A run that has only added documents to others, and did not get to its end, has those others too.
+    /// The rows of a view.
+    ///
+    /// An incomplete run with `--add` also has the rows of the results that it adds to.
     fn rows(&self, view: &View) -> Result<ViewReader, CliError> {
         let run = |id: i64| self.runs.iter().find(|run| run.id == id);
         let added = run(view.run).filter(|_| !view.complete).and_then(|own| Some((own, run(added_to(own)?)?)));
@@ -64,7 +66,7 @@ impl Source {
         rows.map_err(CliError::internal)
     }
 
-    /// Asks whether `rows` rows may take the place of more that are there.
+    /// Asks before `rows` rows replace a larger number of existing rows.
     fn check(&self, (job, view): (&str, &View), rows: u64, output: &OutputSettings) -> Result<(), CliError> {
         let whole = self.archive.view(Some(job), false).map_err(CliError::internal)?.filter(|whole| whole.complete && !view.complete);
         let Some(whole) = whole.filter(|_| ResultFiles::exist(output, job)) else { return Ok(()) };
@@ -74,15 +76,18 @@ impl Source {
             "the results of {job} have {there} rows of run {}; run {}, which did not get to its end, has {rows}",
             whole.run, view.run
         );
-        let otherwise = format!("{what}. --to DIR writes these elsewhere; --yes puts them in the place of the others");
-        if rows >= there || agreed(&format!("{what}. Put these in the place of the others?"), &otherwise)? {
+        let otherwise = format!("{what}. Write them elsewhere with --to DIR, or replace the results with --yes.");
+        if rows >= there || agreed(&format!("{what}. Replace the results?"), &otherwise)? {
             return Ok(());
         }
-        Err(CliError::usage(format!("cancelled; the results of {job} are as they were")))
+        Err(CliError::usage(format!("cancelled; the results of {job} are unchanged")))
     }
 }
 
-/// Writes result files. `in_place` they are those of the run store itself, and it says whether they may have fewer rows than before.
+/// Writes result files.
+///
+/// With `in_place` they replace the results of the run store. Its value says whether they may have
+/// fewer rows.
 fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, in_place: Option<bool>) -> Result<Exit, CliError> {
     let archive = &source.archive;
     for (job, view) in views {
@@ -109,7 +114,7 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
 
 fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings) -> Result<Exit, CliError> {
     let ([(job, view)], [format]) = (views, output.formats.as_slice()) else {
-        return Err(CliError::usage("--to - takes one job and one format: say which with --job and --format"));
+        return Err(CliError::usage("--to - takes one job and one format. Set --job and --format."));
     };
     let columns = view.jobs.iter().find(|j| j.name == *job).map_or(&[][..], |job| &job.columns);
     let stdout = BufWriter::with_capacity(1 << 16, io::stdout().lock());
@@ -127,7 +132,7 @@ fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings)
         file.finish().and_then(|mut stdout| stdout.flush()).map_err(stream)
     };
     match write() {
-        // A reader that went away, such as `head`, has what it wanted.
+        // A reader that closes the pipe, such as `head`, needs no more rows.
         Err(RunError::Output { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
         done => done.map(|()| Exit::Ok).map_err(failed),
     }

@@ -1,4 +1,4 @@
-//! `docmill inspect`: what would be sent of a document, without sending it.
+//! `docmill inspect`: shows what a run would send of a document.
 
 use super::args::InspectArgs;
 use super::assemble::{NO_ADDRESS, NO_KEY, key_in_environment};
@@ -23,7 +23,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
     let account = account.map_err(|e| CliError::usage(config.problem(e.key, e.message)))?;
     if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {
-        return Err(CliError::usage(format!("{}: inspect reads files of this machine: copy it here first", args.file.display())));
+        return Err(CliError::usage(format!("{}: inspect reads files of this machine. Copy the file here first.", args.file.display())));
     }
     let bytes = std::fs::read(&args.file).map_err(|e| CliError::usage(format!("{}: {e}", args.file.display())))?;
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -59,7 +59,7 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
         line("note", note);
     }
     for order in &facts.orders {
-        line("warning", &format!("this sounds like an order to a model: {order}"));
+        line("warning", &format!("this looks like an instruction to the model: {order}"));
     }
     if calls {
         for call in asked {
@@ -117,7 +117,7 @@ fn head(facts: &Facts) -> String {
     text
 }
 
-/// Texts and images as files, in their order.
+/// Writes texts and images as files, numbered in their order.
 fn save(inspected: &Inspected, directory: &Path) -> Result<(), CliError> {
     let say = |e: std::io::Error| CliError::usage(format!("{}: {e}", directory.display()));
     std::fs::create_dir_all(directory).map_err(say)?;

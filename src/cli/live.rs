@@ -1,4 +1,4 @@
-//! Commands for a run at work in an output directory, from another terminal.
+//! Commands from another terminal for the run at work.
 
 use super::args::{CancelArgs, RequeueArgs, SetArgs, SettingsArgs, StoreArgs};
 use super::exit::{CliError, Exit};
@@ -52,13 +52,13 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
     let recipe = runs.last().map_or(0, |run| run.recipe);
     drop(archive);
     for document in &args.documents {
-        // Marking takes the writing side of the store, and closes this one.
+        // `requeue` opens the store for writing and closes this reader.
         let (_, archive) = archive_in(&args.store)?;
         let Some(row) = archive.row_of(document, recipe).map_err(CliError::internal)? else {
-            return Err(CliError::usage(format!("{document}: there is no such document with a row; names are as in the results")));
+            return Err(CliError::usage(format!("{document}: no such document has a row. Use names as in the results.")));
         };
         if !args.all && row.codes.is_none() {
-            return Err(CliError::usage(format!("{document} is {}: nothing of it has failed; --all asks all its calls again", row.status)));
+            return Err(CliError::usage(format!("{document} is {}: no call has failed. Repeat all calls with --all.", row.status)));
         }
         archive.requeue(document, args.all).map_err(CliError::internal)?;
         print(&format!("{}: the next run asks again", plain(document)))?;
@@ -79,28 +79,28 @@ fn ask_all(args: &StoreArgs, requests: &[Request]) -> Result<Exit, CliError> {
 fn tell(directory: &Path, request: &Request) -> Result<(), CliError> {
     at_work(directory)?;
     match call(directory, request).map_err(|error| out_of_reach(directory, &error))? {
-        Answer::Done(said) => print(&plain(&said)),
+        Answer::Done(message) => print(&plain(&message)),
         Answer::Refused(why) => Err(CliError::usage(why)),
     }
 }
 
-/// An error if no run is at work in `directory`.
+/// Returns an error if no run is at work in `directory`.
 pub(super) fn at_work(directory: &Path) -> Result<(), CliError> {
-    let idle = || CliError::usage(format!("no run is at work in {}; --output names another directory", directory.display()));
-    let nobody_can_tell = |error| {
+    let idle = || CliError::usage(format!("no run is at work in {}. Name another directory with --output.", directory.display()));
+    let unreadable = |error| {
         let shown = directory.display();
-        CliError::usage(format!("whether a run is at work in {shown} cannot be seen: {error}. Only the user it belongs to can talk to it"))
+        CliError::usage(format!("cannot see whether a run is at work in {shown}: {error}. Only the run's user can control it."))
     };
-    RunLock::look(directory).map_err(nobody_can_tell)?.map(|_| ()).ok_or_else(idle)
+    RunLock::look(directory).map_err(unreadable)?.map(|_| ()).ok_or_else(idle)
 }
 
-/// Somebody is at work there, and does not answer.
+/// The error for a run that is at work but cannot be reached.
 pub(super) fn out_of_reach(directory: &Path, error: &CallError) -> CliError {
     let shown = directory.display();
     if matches!(error, CallError::NotOurs { .. }) {
-        return CliError::usage(format!("the docmill at work in {shown} cannot be talked to: {error}"));
+        return CliError::usage(format!("cannot reach the docmill at work in {shown}: {error}"));
     }
     CliError::usage(format!(
-        "the docmill at work in {shown} cannot be talked to: {error}. It is just beginning or ending, is no run, or is on another machine"
+        "cannot reach the docmill at work in {shown}: {error}. It may be starting or ending, may not be a run, or may be on another machine"
     ))
 }

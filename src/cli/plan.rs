@@ -1,4 +1,4 @@
-//! `docmill plan`: what a run would do, cost and take.
+//! `docmill plan`: predicts documents, calls, cost and time of a run.
 
 use super::args::{PlanArgs, Progress, WhatArgs};
 use super::assemble::{RunOptions, Server, assemble, flags};
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// A pilot that may cost more than this begins only when somebody agrees.
+/// A pilot that may cost more US dollars than this needs the user's agreement.
 pub(super) const ASK_FROM_USD: f64 = 1.0;
 
 pub(super) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
@@ -38,18 +38,18 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
     })
 }
 
-/// Inputs that are read more than once cannot be standard input.
+/// Refuses standard input for commands that read inputs more than once.
 pub(super) fn more_than_once(what: &WhatArgs) -> Result<(), CliError> {
     let names = what.input.iter().chain(&what.rows).chain(&what.files_from);
     if names.into_iter().any(|name| name == "-") {
         return Err(CliError::usage(
-            "standard input can be read only once, and this needs it more often: save it in a file, and name that",
+            "standard input can be read only once, and this command reads its input several times. Save it in a file.",
         ));
     }
     Ok(())
 }
 
-/// Runs a few documents, when their price is agreed to.
+/// Runs a few documents, after the user agrees to the cost if that is large.
 async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
     let before = Report::make(&args.what, Some(sample)).await?;
     if before.prediction.calls == 0 {
@@ -58,7 +58,7 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
     let cost = before.cost();
     say(&format!("the pilot: {} documents, {} calls, {cost}", before.survey.pending, before.prediction.calls));
     let dear = before.prediction.cost.is_some_and(|cost| cost.high > ASK_FROM_USD);
-    let otherwise = format!("nothing was sent: the pilot costs {cost}; --yes agrees to that, or take fewer documents");
+    let otherwise = format!("nothing was sent: the pilot costs {cost}. Pass --yes to agree, or use fewer documents.");
     if dear && !args.yes && !agreed("Begin?", &otherwise)? {
         return Err(CliError::usage(otherwise));
     }
@@ -74,7 +74,7 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
     }
 }
 
-/// Everything that there is to say.
+/// A prediction, and the survey of documents on which it is based.
 pub(super) struct Report {
     plan: Arc<Plan>,
     pub survey: Survey,
@@ -83,7 +83,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Surveys, and predicts. Nothing is sent and nothing written.
+    /// Surveys the inputs and predicts a run. Sends and writes nothing.
     pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, CliError> {
         let (config, settings) = settings::load(&what.settings, flags(what))?;
         let options = RunOptions { sample, server: Server::Nobody, retry: Retry::Transient, guard: Guard::Tell, ..RunOptions::default() };
@@ -92,12 +92,12 @@ impl Report {
         Self::of(plan, &history).await
     }
 
-    /// The same of a plan.
+    /// Surveys and predicts the run of a plan.
     pub async fn of(plan: Plan, history: &History) -> Result<Self, CliError> {
         let plan = Arc::new(plan);
         let survey = tokio::select! {
             survey = survey(&plan, history) => survey.map_err(run_failed)?,
-            // After a pilot nobody else listens.
+            // After a pilot there is no other signal handler.
             _ = tokio::signal::ctrl_c() => return Err(CliError { exit: Exit::StoppedEarly, message: "stopped by a signal; nothing was sent".into() }),
         };
         let archive = Archive::open(&plan.output.dir).map_err(CliError::usage)?;
@@ -107,20 +107,20 @@ impl Report {
         Ok(Self { plan, survey, prediction, spent })
     }
 
-    /// What it costs, in words.
+    /// The predicted cost as text.
     pub fn cost(&self) -> String {
         match self.prediction.cost {
             Some(cost) => usd(cost),
-            None => format!("of unknown price (`docmill prices` shows what is known; {} is not)", self.plan.account.model),
+            None => format!("of unknown price ({} is not in the price table, see `docmill prices`)", self.plan.account.model),
         }
     }
 
-    /// What the cap on money means for the rest.
+    /// A warning if the cap on money may stop the run.
     fn budget(&self) -> Option<String> {
         let (cap, cost) = (self.plan.max_cost?.usd(), self.prediction.cost?);
         let left = (cap - self.spent.usd.usd()).max(0.0);
         let stops = if left < cost.low { "the run will stop before it is done" } else { "the run may stop before it is done" };
-        (left < cost.high).then(|| format!("{} are left of budget.max_usd = {cap}: {stops}", Money::from_usd(left)))
+        (left < cost.high).then(|| format!("{} left of budget.max_usd = {cap}: {stops}", Money::from_usd(left)))
     }
 
     fn text(&self) -> String {
@@ -131,7 +131,7 @@ impl Report {
             let _infallible = writeln!(out, "{head:>11}  {text}");
         };
         let up_to_date: u64 = survey.up_to_date.values().sum();
-        line("documents", &format!("{}: {up_to_date} up to date, {} to look at", survey.documents, survey.pending));
+        line("documents", &format!("{}: {up_to_date} up to date, {} pending", survey.documents, survey.pending));
         if survey.left_out != LeftOut::default() {
             line("left out", &survey.left_out.to_string());
         }
@@ -140,7 +140,7 @@ impl Report {
         }
         if survey.repeated > 0 {
             let n = survey.repeated;
-            line("repeated", &format!("{n} documents have the content of another one and share its answers (llm.share_identical_calls)"));
+            line("repeated", &format!("{n} documents have the same content as another and share its answers (llm.share_identical_calls)"));
         }
         if survey.prepared < survey.pending - survey.repeated {
             line(
@@ -162,21 +162,21 @@ impl Report {
         }
         if let Some(changed) = survey.changed.as_ref().filter(|changed| changed.rows > 0) {
             let calls = prediction.because_of_changes;
-            line("changed", &format!("{} rows of run {} hold no more: {calls} calls", changed.rows, changed.before.id));
+            line("changed", &format!("{} rows of run {} are out of date: {calls} calls", changed.rows, changed.before.id));
             for (key, change) in self.changes(&changed.before) {
                 line("", &format!("{key}: {} -> {}", change[0], change[1]));
             }
         }
         if prediction.calls == 0 {
-            line("calls", &format!("none to send, {} answered already: nothing to do", prediction.known));
+            line("calls", &format!("none to send, {} already answered: nothing to do", prediction.known));
             return out;
         }
         let (done, partly, open) = self.progress();
-        line("answered", &format!("{done} of these documents wholly, {partly} partly, {open} not at all"));
+        line("answered", &format!("{done} of these documents completely, {partly} partly, {open} not at all"));
         let concurrency = self.plan.llm.concurrency;
         line(
             "calls",
-            &format!("{} to send, {} answered already; {} waves of {concurrency}", prediction.calls, prediction.known, prediction.waves),
+            &format!("{} to send, {} already answered; {} waves of {concurrency}", prediction.calls, prediction.known, prediction.waves),
         );
         let (low, high) = (prediction.output.low, prediction.output.high);
         let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
@@ -184,12 +184,12 @@ impl Report {
         line("cost", &format!("{} ({})", self.cost(), self.basis()));
         let tier = &self.plan.llm.service_tier;
         if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
-            line("tier", &format!("at the usual price: service_tier = \"{tier}\" counts for each reply that names it"));
+            line("tier", &format!("at the standard price: the price of service_tier = \"{tier}\" applies only to replies that name it"));
         }
         if let Some(most) = prediction.at_most.filter(|most| *most > 0.0) {
             let room = self.plan.llm.room_to_think(self.plan.account.dialect);
-            let room = if room > 0 { format!(" (with {room} tokens of room to think, llm.thinking_tokens)") } else { String::new() };
-            line("", &format!("at most {} if every answer uses its whole limit{room} and nothing is repeated", Money::from_usd(most)));
+            let room = if room > 0 { format!(" (with {room} thinking tokens, llm.thinking_tokens)") } else { String::new() };
+            line("", &format!("at most {} if every answer uses its whole limit{room}, without retries", Money::from_usd(most)));
         }
         if let Some(budget) = self.budget() {
             line("budget", &budget);
@@ -204,7 +204,7 @@ impl Report {
             line(
                 "",
                 &format!(
-                    "unless the account's limits are lower: none is known yet (a pilot or llm.limits tells); {n} requests a minute would make it {least}"
+                    "unless the account's limits are lower: none is known yet (run a pilot, or set llm.limits); {n} requests a minute would make it {least}"
                 ),
             );
         }
@@ -214,8 +214,8 @@ impl Report {
     fn basis(&self) -> String {
         let output = self.prediction.output;
         match self.prediction.learned_from {
-            0 | 1 if output.high - output.low < 1.0 => "answers are taken to be half to twice as long as earlier ones".to_owned(),
-            0 | 1 => "90 %, from the form of the answers; --pilot 30 runs 30 documents, keeps their answers, and narrows it".to_owned(),
+            0 | 1 if output.high - output.low < 1.0 => "assuming answers half to twice as long as earlier ones".to_owned(),
+            0 | 1 => "90 %, from the form of the answers; --pilot 30 runs 30 documents, keeps their answers, and narrows this".to_owned(),
             n => format!("95 %, learned from {n} documents"),
         }
     }
@@ -237,7 +237,7 @@ impl Report {
         }
     }
 
-    /// Prepared documents that are answered wholly, partly, and not at all.
+    /// Numbers of prepared documents that are answered completely, partly, and not at all.
     fn progress(&self) -> (usize, usize, usize) {
         let (mut wholly, mut partly, mut not_at_all) = (0, 0, 0);
         for document in &self.survey.plans {
@@ -250,7 +250,7 @@ impl Report {
         (wholly, partly, not_at_all)
     }
 
-    /// What differs from a run, and makes its rows hold no more.
+    /// Changes since a run that make its rows out of date.
     fn changes(&self, before: &RunRecord) -> Map<String, Value> {
         let mut changes = changes(&before.settings, &self.plan.settings);
         changes.retain(|key, _| decides(key));

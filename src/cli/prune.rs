@@ -1,4 +1,4 @@
-//! `docmill prune`.
+//! `docmill prune`: drops answers that no result uses.
 
 use super::args::PruneArgs;
 use super::exit::{CliError, Exit};
@@ -13,10 +13,10 @@ pub(super) fn prune(args: &PruneArgs) -> Result<Exit, CliError> {
     let group = |Group { documents, answers, paid }: Group| format!("{documents} documents {{}}, with {answers} answers that cost {paid}");
     let nothing = obsolete.documents == 0 && rows == 0 && !(args.all && elsewhere.documents > 0);
     if nothing {
-        print("nothing to drop: everything in the store is part of results, or waits for the next run")?;
+        print("nothing to drop: results or the next run use everything in the store")?;
     } else {
         let what = group(obsolete).replace("{}", "that are in no result any more (edited, renamed or deleted since)");
-        print(&format!("to drop: {what}, and {rows} rows of the past"))?;
+        print(&format!("to drop: {what}, and {rows} rows of earlier settings or jobs"))?;
     }
     if elsewhere.documents > 0 {
         let what = group(elsewhere).replace("{}", "that were not part of the last run, which had other inputs");
@@ -26,8 +26,8 @@ pub(super) fn prune(args: &PruneArgs) -> Result<Exit, CliError> {
     if nothing {
         return Ok(Exit::Ok);
     }
-    let question = "These answers would have to be paid again. Drop them?";
-    if !args.yes && !agreed(question, "nobody can be asked here: --yes drops it")? {
+    let question = "A later run would pay for these answers again. Drop them?";
+    if !args.yes && !agreed(question, "stdin is not a terminal; pass --yes to drop them")? {
         print("nothing was dropped")?;
         return Ok(Exit::Ok);
     }

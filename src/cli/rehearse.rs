@@ -1,4 +1,4 @@
-//! `docmill rehearse`: the whole job, against the built-in server.
+//! `docmill rehearse`: runs the whole job against the built-in server.
 
 use super::args::RehearseArgs;
 use super::assemble::{RunOptions, Server, assemble, flags};
@@ -15,7 +15,7 @@ use crate::store::Archive;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Quantiles of a measured distribution that the simulator is told.
+/// Number of quantiles of measured reply times for the simulator.
 const QUANTILES: usize = 101;
 
 pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
@@ -30,11 +30,11 @@ pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
 async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
     let (_config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let args = &RehearseArgs { what: tables::answered(&args.what, &settings)?, ..args.clone() };
-    let scratch = tempfile::tempdir().map_err(|e| CliError::usage(format!("a temporary directory cannot be made: {e}")))?;
+    let scratch = tempfile::tempdir().map_err(|e| CliError::usage(format!("cannot create a temporary directory: {e}")))?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
     let (quantiles, source, history) = latencies(args).await?;
 
-    // What plan says about the same, from the beginning.
+    // The plan for the same run without any answers.
     let options = RunOptions { sample, server: Server::Nobody, ..RunOptions::default() };
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let mut plan = assemble(&config, settings, options.clone()).await?.plan;
@@ -43,7 +43,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
 
     let (config, mut settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let limits = &mut settings.llm.limits;
-    // No more at once than the server lets through.
+    // The governor must use no more at once than the server admits.
     limits.burst_s = limits.burst_s.min(1.0);
     let scenario = Scenario {
         speed: args.speed,
@@ -62,16 +62,16 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
     assembled.plan.speed = args.speed;
     let limits_file = assembled.plan.account.limits_file();
     let outcome = assembled.run(Style::Lines).await;
-    // Limits that were learned from the simulator are of no use to anybody.
+    // Limits learned from the simulator are of no use later.
     if let Some((directory, name)) = limits_file {
         let _there_was_none = std::fs::remove_file(directory.join(name));
     }
     let outcome = outcome?;
     if let Some(stop) = outcome.stop.filter(|stop| stop.kind != StopKind::Sampled) {
-        return Err(CliError { exit: stop.kind.into(), message: format!("the rehearsal: {}", stop.message) });
+        return Err(CliError { exit: stop.kind.into(), message: format!("rehearsal: {}", stop.message) });
     }
     let Some(figures) = outcome.summaries.first().map(|summary| &summary.whole_run) else {
-        return Err(CliError::internal("the rehearsal came to no result"));
+        return Err(CliError::internal("the rehearsal has no result"));
     };
     let archive = Archive::open(scratch.path()).map_err(CliError::internal)?;
     let (_, bill) = archive.ok_or_else(|| CliError::internal("the rehearsal has left no store"))?.bill(None).map_err(CliError::internal)?;
@@ -85,22 +85,23 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// Nothing of a rehearsal stays.
+/// Redirects the results of a rehearsal to a temporary directory.
 fn apart(plan: &mut Plan, directory: &Path) {
     directory.clone_into(&mut plan.output.dir);
     (plan.copy, plan.max_cost) = (None, None);
     plan.declared_limits.clear();
 }
 
-/// How many requests the server lets through at once: a second's worth, and those that this machine has delayed on their way. What it
-/// delays is no time of the account, and must not look like a pace that is too fast.
+/// Requests that the server admits at once: a second's worth, and those that this machine delays.
+///
+/// Delays on this machine take no time of the account, so they must not look like too high a rate.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of requests")]
 fn burst(per_minute: u32, speed: f64) -> u32 {
     const DELAY_S: f64 = 0.25;
     (f64::from(per_minute) / 60.0 * (1.0 + DELAY_S * speed)).ceil() as u32
 }
 
-/// How long answers take in milliseconds, as quantiles, where that is known from, and what else is known.
+/// Quantiles of reply times in milliseconds, their source, and the history of earlier runs.
 async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), CliError> {
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let options = RunOptions { server: Server::Nobody, ..RunOptions::default() };
@@ -112,11 +113,11 @@ async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), C
     } else {
         let measured = history.seconds();
         let Some(last) = measured.len().checked_sub(1) else {
-            let message = "how long answers take is not known: give --latency-ms, or let `docmill plan --pilot 30` find out";
+            let message = "reply times are unknown. Set --latency-ms, or measure them with `docmill plan --pilot 30`.";
             return Err(CliError::usage(message));
         };
         let quantiles = (0..QUANTILES).filter_map(|n| measured.get(n * last / (QUANTILES - 1))).map(|seconds| seconds * 1000.0);
-        (quantiles.collect(), format!("as {} requests have taken", measured.len()))
+        (quantiles.collect(), format!("the times of {} earlier requests", measured.len()))
     };
     let seconds: Vec<f64> = quantiles.iter().map(|ms| ms / 1000.0).collect();
     Ok((quantiles, source, history.with_seconds(&seconds)))
@@ -148,15 +149,15 @@ fn text(value: &Value, report: &Report, bill: &str) -> String {
     });
     let memory = value["peak_memory_mb"]
         .as_f64()
-        .map_or_else(|| "unknown on this system".to_owned(), |mb| format!("{mb:.0} MB at the most, the server included"));
+        .map_or_else(|| "unknown on this system".to_owned(), |mb| format!("at most {mb:.0} MB, including the server"));
     let speed = number("speed");
     let scaled = if (speed - 1.0).abs() < f64::EPSILON {
         String::new()
     } else {
-        format!(", run {speed} times as fast: times are those of the account, and what this machine itself takes counts {speed} times")
+        format!(", run {speed} times as fast: times are those of the account, so time that this machine needs counts {speed} times")
     };
     format!(
-        "  rehearsal  {} documents, {} ok; answers take {}{scaled}\n       time  {}{planned}\n   requests  {}, {:.1} a second; {} refused, {} repeated\n     memory  {memory}\n       cost  {bill}, at the lengths of made-up answers; plan says {}",
+        "  rehearsal  {} documents, {} ok; answers take {}{scaled}\n       time  {}{planned}\n   requests  {}, {:.1} a second; {} refused, {} retried\n     memory  {memory}\n       cost  {bill}, with the lengths of made-up answers; plan says {}",
         value["documents"],
         value["ok"],
         value["latency"].as_str().unwrap_or_default(),
@@ -169,7 +170,7 @@ fn text(value: &Value, report: &Report, bill: &str) -> String {
     )
 }
 
-/// The most memory that this process has had.
+/// Peak memory of this process, in megabytes.
 fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

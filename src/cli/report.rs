@@ -1,4 +1,4 @@
-//! `docmill report`.
+//! `docmill report`: writes an HTML page about a run.
 
 use super::args::ReportArgs;
 use super::exit::{CliError, Exit};
@@ -24,8 +24,8 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
     let report = Report::gather(&archive, &subject).map_err(CliError::internal)?.ok_or_else(|| {
         let store = archive.path().display();
         CliError::usage(args.run.map_or_else(
-            || format!("{store} holds no run yet: `docmill run` makes one"),
-            |run| format!("{store} holds no run {run}: `docmill runs` lists those that there are"),
+            || format!("{store} holds no run yet: start one with `docmill run`"),
+            |run| format!("{store} holds no run {run}: `docmill runs` lists all runs"),
         ))
     })?;
     if args.json {
@@ -40,11 +40,11 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// Writes the page: it is there whole or not at all.
+/// Writes the page atomically.
 fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, to: &Path) -> Result<(), CliError> {
     let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: PageError| match error {
-        PageError::Io(error) => CliError::usage(format!("report {}: {error}; --to FILE names another place", to.display())),
+        PageError::Io(error) => CliError::usage(format!("report {}: {error}. Name another file with --to.", to.display())),
         other => CliError::internal(format!("report {}: {other}", to.display())),
     };
     let write = || -> Result<(), PageError> {
@@ -61,7 +61,7 @@ fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, to: &Path)
     write().map_err(failed)
 }
 
-/// What `docmill compare` has found, if it was asked.
+/// The results of `docmill compare`, if there are any.
 fn comparison(directory: &Path) -> Result<Option<Value>, CliError> {
     let path = directory.join("compare").join("compare.json");
     match std::fs::read(&path) {
@@ -71,7 +71,7 @@ fn comparison(directory: &Path) -> Result<Option<Value>, CliError> {
     }
 }
 
-/// The inputs of a run, if they are files on this machine and all of them are there.
+/// The inputs of a run, if all of them exist on this machine.
 fn local_inputs(archive: &Archive, run: i64, output: &Path) -> Result<Option<Roots>, CliError> {
     let runs = archive.runs().map_err(CliError::internal)?;
     let Some(run) = runs.iter().find(|other| other.id == run) else { return Ok(None) };
@@ -79,7 +79,7 @@ fn local_inputs(archive: &Archive, run: i64, output: &Path) -> Result<Option<Roo
     let InputSettings { paths, rows, files_from, .. } = &input;
     let mut given = paths.iter().chain(rows).chain([files_from]);
     let elsewhere = |given: &String| given.contains("://");
-    // Pictures are not worth asking a server for.
+    // Thumbnails are not worth requests to a server.
     if paths.is_empty() && files_from.is_empty() || given.any(elsewhere) {
         return Ok(None);
     }

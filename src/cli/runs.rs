@@ -1,4 +1,4 @@
-//! `docmill runs`.
+//! `docmill runs`: lists past runs.
 
 use super::args::RunsArgs;
 use super::compare::{Spent, spent_in};
@@ -60,7 +60,7 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// What there is to say of a run.
+/// The figures of a run as JSON.
 fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>) -> Value {
     let summaries: Value = run.summary.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let count = |wanted: &[&str]| -> u64 {

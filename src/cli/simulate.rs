@@ -1,4 +1,4 @@
-//! `docmill simulate`.
+//! `docmill simulate`: runs the built-in model server alone.
 
 use super::args::SimulateArgs;
 use super::exit::{CliError, Exit};

@@ -1,4 +1,4 @@
-//! `docmill status`.
+//! `docmill status`: what is done, failed, pending and in doubt.
 
 use super::args::StatusArgs;
 use super::compare::{Spent, spent_in};
@@ -14,10 +14,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// Calls in doubt that are listed before the rest is only counted.
+/// Calls in doubt that are listed before the rest is counted.
 const SHOWN: usize = 20;
 
-/// What the command that goes on does with calls in doubt, and what it would do otherwise.
+/// What the command to continue does with calls in doubt, and the alternative.
 const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it leaves them alone";
 const SKIPS: &str = "leaves the calls in doubt alone; without --in-doubt skip it sends them again";
 
@@ -42,7 +42,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// What is left of a run that was watched, as a line like those before it.
+/// The status after a watched run, as a line of JSON like the events before it.
 fn last_line(status: Value) -> String {
     #[derive(Serialize)]
     #[serde(tag = "event", rename_all = "snake_case")]
@@ -57,15 +57,15 @@ struct Status<'s> {
     run: &'s RunRecord,
     at_work: Option<Holder>,
     counted: RunCounts,
-    /// Requests of the run at work that are under way.
+    /// Requests of the run at work that are in flight.
     in_flight: Vec<Doubt>,
-    /// Requests of dead runs whose end is not known.
+    /// Requests of dead runs without a known end.
     doubts: Vec<Doubt>,
     requests: u64,
     spent: crate::model::Bill,
-    /// Requests whose end will never be known, and what they cost at the most.
+    /// Lost requests, and their maximum cost.
     lost: (u64, Option<Money>),
-    /// What comparisons have spent below this directory.
+    /// Requests and cost of comparisons below this directory.
     comparisons: Vec<Spent>,
 }
 
@@ -114,7 +114,7 @@ impl<'s> Status<'s> {
         let run = self.run;
         line("store", &self.store);
         line("run", &format!("{}, started {}, {}", run.id, run.started, self.how_it_ended()));
-        let more = if self.counted.counted { "" } else { ", and perhaps more: the inputs were not listed to their end" };
+        let more = if self.counted.counted { "" } else { ", and perhaps more: the run stopped while it listed the inputs" };
         let tally = self.tally();
         line("documents", &format!("{} done, {} pending{more}", tally.rows(), self.counted.pending()));
         for (job, tally) in &self.counted.counts.jobs {
@@ -126,15 +126,16 @@ impl<'s> Status<'s> {
             let again = if Retry::Transient.takes(code.as_str()) {
                 "the next run tries again".to_owned()
             } else {
-                format!("tried again only with --retry-failed={code}, or when the document changes")
+                format!("retried only with --retry-failed={code}, or when the document changes")
             };
             line("failed", &format!("{n} {code}: {again}"));
         }
         for (code, n) in &tally.skips {
-            line("skipped", &format!("{n} {code}: no job of the run takes these"));
+            line("skipped", &format!("{n} {code}: no job of the run accepts these"));
         }
         if self.counted.counts.requeued > 0 {
-            // A delivery that was added has its own documents alone, and the results have others.
+            // The inputs of a delivery have only its own documents, and the results also have
+            // others.
             let reach = if existing::added_to(self.run).is_some() {
                 " if its inputs have them (of earlier deliveries, add a table that has these rows)"
             } else {
@@ -144,11 +145,11 @@ impl<'s> Status<'s> {
         }
         if !self.in_flight.is_empty() {
             let calls = self.in_flight.len();
-            line("in flight", &format!("{calls} calls, {}: sent, and their replies are awaited", at_most(sum(&self.in_flight))));
+            line("in flight", &format!("{calls} calls, {}: sent, and waiting for their replies", at_most(sum(&self.in_flight))));
         }
         if !self.doubts.is_empty() {
             let bound = at_most(sum(&self.doubts));
-            line("in doubt", &format!("{} calls, {bound}: sent, and their end is not known", self.doubts.len()));
+            line("in doubt", &format!("{} calls, {bound}: sent, with unknown end", self.doubts.len()));
         }
         for doubt in self.doubts.iter().take(SHOWN) {
             let bound = doubt.at_most.map_or_else(String::new, |usd| format!(", at most {usd}"));
@@ -160,7 +161,7 @@ impl<'s> Status<'s> {
         line("spent", &format!("{} requests, {}", self.requests, self.spent));
         if let (lost @ 1.., bound) = self.lost {
             let bound = at_most(bound);
-            line("", &format!("and {lost} requests of runs that died, whose end nobody knows: {bound}"));
+            line("", &format!("and {lost} requests of runs that died, with unknown end: {bound}"));
         }
         for Spent { name, requests, bill, .. } in &self.comparisons {
             line("", &format!("comparison {name}: {requests} requests, {bill}"));
@@ -175,7 +176,7 @@ impl<'s> Status<'s> {
         out
     }
 
-    /// The command that goes on, if there is anything to go on with.
+    /// The command to continue, if anything is left to do.
     fn next(&self) -> Option<String> {
         let again = self.counted.counts.again > 0;
         let done = self.run.outcome.as_deref() == Some("complete") && self.counted.pending() == 0 && !again;
@@ -222,12 +223,12 @@ impl<'s> Status<'s> {
     }
 }
 
-/// What requests cost at the most; `None` if a price is not known.
+/// Maximum cost of requests; `None` if a price is unknown.
 fn sum(doubts: &[Doubt]) -> Option<Money> {
     doubts.iter().map(|doubt| doubt.at_most).sum()
 }
 
-/// What requests cost whose end is not known.
+/// Formats a maximum cost.
 pub(super) fn at_most(bound: Option<Money>) -> String {
     bound.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"))
 }

@@ -1,8 +1,8 @@
-//! `docmill tune`: which settings make the best of this machine and this account, found out with a few documents.
+//! `docmill tune`: finds good settings with a few documents.
 //!
-//! Each round is a run of a few documents that have no answers yet, with the settings of the round before and the change
-//! that it advised. Answers are kept: what is tried is part of the work. Limits of the account are never changed, and
-//! nothing is that costs money.
+//! Each round runs a few documents without answers, with the settings of the round before and the
+//! change that it advised. Answers are kept. `tune` changes neither limits of the account nor
+//! settings that cost money.
 
 use super::args::TuneArgs;
 use super::assemble::{RunOptions, assemble, flags};
@@ -15,12 +15,12 @@ use crate::progress::Style;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
 
-/// A round counts as better if it is by this much: less is noise.
+/// A round counts as better if it is faster by this factor; less is noise.
 const BETTER: f64 = 1.1;
 
 /// One round.
 struct Round {
-    /// What differs from the settings as they are.
+    /// Changes to the current settings.
     changes: Vec<Change>,
     figures: RunFigures,
 }
@@ -51,7 +51,7 @@ pub(super) fn tune(args: &TuneArgs) -> Result<Exit, CliError> {
     }
     let best = rounds.iter().max_by(|one, other| one.speed().total_cmp(&other.speed()));
     let Some(best) = best else {
-        return Err(CliError::usage("nothing was sent: all documents have their answers, so there is nothing to try settings with"));
+        return Err(CliError::usage("nothing was sent: all documents have answers, so none is left to try settings with"));
     };
     let chosen = rounds.iter().find(|round| round.speed() * BETTER >= best.speed()).unwrap_or(best);
     let recommended = recommended(chosen);
@@ -64,8 +64,9 @@ pub(super) fn tune(args: &TuneArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// The changes of a round, less what its own measurement shows to be of no use: where a limit binds, so many requests at a time as reach
-/// it are enough.
+/// The changes of a round, without those that its own measurement shows to be useless.
+///
+/// If a limit binds, the concurrency that reaches it is enough.
 fn recommended(chosen: &Round) -> Vec<Change> {
     let enough = chosen.figures.bottleneck.as_ref().and_then(|found| found.enough);
     let needed = |change: &Change| {
@@ -77,7 +78,7 @@ fn recommended(chosen: &Round) -> Vec<Change> {
     chosen.changes.iter().filter_map(|change| if is_capped(change) { needed(change) } else { Some(change.clone()) }).collect()
 }
 
-/// What became of the advice of a round, if it was not simply taken.
+/// Why the advice of a round was not taken or did not help; `None` if it did.
 fn outcome_of_advice(rounds: &[Round], at: usize) -> Option<String> {
     let found = rounds[at].figures.bottleneck.as_ref()?;
     found.change.as_ref()?;
@@ -95,7 +96,7 @@ fn outcome_of_advice(rounds: &[Round], at: usize) -> Option<String> {
     })
 }
 
-/// A run of a few documents.
+/// Runs a few documents with the given changes.
 async fn round(args: &TuneArgs, changes: &[Change], seed: u64) -> Result<RunFigures, CliError> {
     let mut given = args.what.settings.clone();
     given.set.extend(changes.iter().map(|change| format!("{}={}", change.key, change.to)));
@@ -108,7 +109,7 @@ async fn round(args: &TuneArgs, changes: &[Change], seed: u64) -> Result<RunFigu
     }
 }
 
-/// Whether a setting of this machine is in the way, and not one that belongs to the account or costs money.
+/// Whether `tune` may change the limiting setting: not if it belongs to the account or costs money.
 fn may_change(limit: Limit) -> bool {
     matches!(limit, Limit::Reading | Limit::Preparation | Limit::Concurrency | Limit::Documents)
 }
@@ -144,7 +145,7 @@ fn shown(rounds: &[Round], recommended: &[Change]) -> String {
     lines.join("\n")
 }
 
-/// Changes settings in a file and leaves everything else in it as it is.
+/// Changes settings in a file, and keeps everything else in it.
 fn write(file: &Path, changes: &[Change]) -> Result<(), CliError> {
     let wrong = |why: &dyn std::fmt::Display| CliError::usage(format!("{}: {why}; nothing was changed in it", file.display()));
     let text = match std::fs::read_to_string(file) {
@@ -161,7 +162,7 @@ fn write(file: &Path, changes: &[Change]) -> Result<(), CliError> {
         }
         let value: toml_edit::Value = change.to.parse().map_err(|e| wrong(&e))?;
         match table.get_mut(name).and_then(Item::as_value_mut) {
-            // Comments beside it stay.
+            // Comments beside the value stay.
             Some(old) => {
                 let decor = old.decor().clone();
                 *old = value;
@@ -170,7 +171,8 @@ fn write(file: &Path, changes: &[Change]) -> Result<(), CliError> {
             None => drop(table.insert(name, Item::Value(value))),
         }
     }
-    // Under another name until it is whole: a full disk must not cost anybody their settings.
+    // The new file replaces the old one only when it is complete: a full disk must not destroy the
+    // settings.
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut new = tempfile::NamedTempFile::new_in(directory).map_err(|e| wrong(&e))?;
     std::io::Write::write_all(&mut new, document.to_string().as_bytes()).map_err(|e| wrong(&e))?;
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_changed_where_they_stand_and_nothing_else_is() {
+    fn settings_are_changed_in_place_and_the_rest_of_the_file_stays() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("pipeline.toml");
         let before = "# mine\n[llm]\nconcurrency = 4 # careful\nmodel = \"m\"\n";
@@ -198,7 +200,7 @@ mod tests {
         let after = std::fs::read_to_string(&file).expect("read");
         assert_eq!(after, "# mine\n[llm]\nconcurrency = 32 # careful\nmodel = \"m\"\n\n[read]\nconcurrency = 8\n");
         std::fs::write(&file, "[llm\n").expect("written");
-        let error = write(&file, &[change("llm.concurrency", "32")]).expect_err("it is no TOML");
+        let error = write(&file, &[change("llm.concurrency", "32")]).expect_err("it is not TOML");
         assert!(error.message.contains("nothing was changed"), "{}", error.message);
     }
 }
@@ -212,7 +214,7 @@ mod advice {
         Change { key: "llm.concurrency", from: "8".into(), to: to.into() }
     }
 
-    /// A round with this concurrency, and what was found in it.
+    /// A round with this concurrency and this bottleneck.
     fn round(to: &str, speed: f64, limit: Limit, advised: Option<Change>, enough: Option<u64>) -> Round {
         let bottleneck = Bottleneck {
             limit,
@@ -230,7 +232,7 @@ mod advice {
     }
 
     #[test]
-    fn no_more_requests_at_a_time_are_recommended_than_the_sentence_says_would_do() {
+    fn the_recommended_concurrency_is_at_most_what_reaches_the_limit() {
         let limited = Limit::Held(WaitReason::Requests);
         for (enough, recommends) in [(Some(4), vec![]), (Some(8), vec![]), (Some(12), vec![change("12")]), (None, vec![change("64")])] {
             assert_eq!(recommended(&round("64", 9.0, limited, None, enough)), recommends, "{enough:?}");

@@ -1,4 +1,4 @@
-//! `docmill verify`: store, result files, inputs and bill, each against the others.
+//! `docmill verify`: checks store, result files, inputs and bill against each other.
 
 use super::args::StoreArgs;
 use super::existing;
@@ -16,12 +16,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
-/// What was found, line by line.
+/// Prints the findings, and counts them.
 #[derive(Default)]
 struct Receipt {
     /// Contradictions.
     wrong: u64,
-    /// Results that a run which did not get to its end has left behind.
+    /// Results that are older than the store, because a run did not get to its end.
     older: u64,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
     let names: BTreeSet<&str> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.as_str()).collect();
     let at_work = RunLock::holder(&settings.output.dir).is_some();
     if at_work {
-        print("  note  result files were not compared: a run is at work, and they follow the store when it ends")?;
+        print("  note  result files were not compared: a run is at work, and updates them when it ends")?;
     }
     for name in names.iter().filter(|_| !at_work) {
         files(&Published { archive: &archive, runs: &runs, job: name, output: &settings.output }, &mut receipt)?;
@@ -66,12 +66,12 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
     }
     match receipt {
         Receipt { wrong: 0, older: 0 } => {
-            print(if at_work { "all that could be checked agrees" } else { "all agrees" })?;
+            print(if at_work { "all checked parts agree" } else { "all agrees" })?;
             Ok(Exit::Ok)
         }
         Receipt { wrong: 0, .. } => {
             let is_published = !archive.published().map_err(CliError::internal)?.is_empty();
-            let results = if is_published { "results are older than the store" } else { "there are no whole results yet" };
+            let results = if is_published { "results are older than the store" } else { "there are no complete results yet" };
             let message = format!("nothing is wrong: {results}; run again to bring them up to date");
             Err(CliError { exit: Exit::StoppedEarly, message })
         }
@@ -88,7 +88,7 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
 
 fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     let damages = archive.damages().map_err(CliError::internal)?;
-    receipt.say(damages.is_empty(), if damages.is_empty() { "the store is whole" } else { "the store is damaged:" })?;
+    receipt.say(damages.is_empty(), if damages.is_empty() { "the store is intact" } else { "the store is damaged:" })?;
     damages.iter().try_for_each(|damage| print(&format!("        {damage}")))
 }
 
@@ -101,7 +101,7 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
     unfounded.iter().try_for_each(|document| print(&format!("        {document}")))?;
     if let (lost @ 1.., bound) = archive.lost().map_err(CliError::internal)? {
-        print(&format!("  note  and {lost} requests of runs that died, whose end nobody knows: {}", at_most(bound)))?;
+        print(&format!("  note  and {lost} requests of runs that died, with unknown end: {}", at_most(bound)))?;
     }
     let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {
@@ -111,7 +111,7 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The results of a job, and what they are compared with.
+/// The results of a job, with everything they are compared with.
 struct Published<'a> {
     archive: &'a Archive,
     runs: &'a [RunRecord],
@@ -120,14 +120,15 @@ struct Published<'a> {
 }
 
 impl Published<'_> {
-    /// The newest run of this job from run `run` on that did not get to its end: it may have changed rows, and results follow with the
-    /// next run that does.
+    /// The newest incomplete run of this job, from run `run` on.
+    ///
+    /// It may have changed rows. The next complete run updates the results.
     fn unfinished_from(&self, run: i64) -> Option<&RunRecord> {
         let of_job = |run: &&RunRecord| run.jobs.iter().any(|job| job.name == self.job);
         self.runs.iter().rev().filter(of_job).find(|later| later.id >= run && later.outcome.as_deref() != Some("complete"))
     }
 
-    /// A result file made again, to nowhere: its digest, and sums over its rows.
+    /// Makes a result file again without writing it. Returns its digest, and sums over its rows.
     fn made(&self, view: &View, format: Format) -> Result<(Digest, Totals), CliError> {
         let columns = view.jobs.iter().find(|job| job.name == self.job).map_or(&[][..], |job| &job.columns);
         let has_bom = ResultFiles::has_bom(self.output, self.job);
@@ -155,9 +156,9 @@ impl Published<'_> {
 fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliError> {
     let Some(view) = published.view(false)? else { return Ok(()) };
     let known = published.archive.published().map_err(CliError::internal)?;
-    // A pilot was to be only some documents.
+    // A pilot is a sample of the documents on purpose, so it does not count as incomplete.
     if let Some(run) = published.unfinished_from(view.run).filter(|run| run.outcome.as_deref() != Some("sample")) {
-        let what = if view.complete { format!("results are those of run {}", view.run) } else { "results are not whole".to_owned() };
+        let what = if view.complete { format!("results are those of run {}", view.run) } else { "results are incomplete".to_owned() };
         receipt.older(&format!("{}: run {} did not get to its end, and {what}; run the same command again", published.job, run.id))?;
     }
     let mut totals = None;
@@ -176,12 +177,12 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
             }
             Ok(on_disk) if on_disk == known.digest => {
                 receipt.wrong(&format!(
-                    "{shown} is as it was published and not what the store holds; `docmill export` brings it up to date"
+                    "{shown} is unchanged since it was published, but differs from the store; `docmill export` updates it"
                 ))?;
             }
-            // A run that died after it had put the file there and before it could record that.
+            // A run has written the file, and died before it could record that.
             Ok(on_disk) if is_of_the_newest(published, format, on_disk)? => {
-                receipt.older(&format!("{shown} is of a run that did not end; run again to bring all results up to date"))?;
+                receipt.older(&format!("{shown} is from a run that did not end; run again to bring all results up to date"))?;
             }
             Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` makes it again"))?,
         }
@@ -190,13 +191,13 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
     totals.map_or(Ok(()), |totals| summary(published, &totals, receipt))
 }
 
-/// Whether a file holds what a run has made that did not get to its end.
+/// Whether a file is the result of the newest, incomplete run.
 fn is_of_the_newest(published: &Published<'_>, format: Format, on_disk: Digest) -> Result<bool, CliError> {
     let Some(view) = published.view(true)?.filter(|view| !view.complete) else { return Ok(false) };
     Ok(published.made(&view, format)?.0 == on_disk)
 }
 
-/// Sums in `summary.json` against those of the rows.
+/// Compares the sums in `summary.json` with those of the rows.
 fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) -> Result<(), CliError> {
     let path = published.output.dir.join(published.job).join("summary.json");
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
@@ -210,22 +211,24 @@ fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) ->
     receipt.say(same, &format!("{shown}: {} calls, {} attempts, {}", totals.calls, totals.attempts, totals.cost))
 }
 
-/// Inputs against the digests that the results were made of.
+/// Compares the inputs with the digests from which the results were made.
 fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, receipt: &mut Receipt) -> Result<(), CliError> {
     // For inputs in object storage.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
     let _inside = runtime.enter();
-    // Documents may have been added by several runs. The last one knows best.
+    // Several runs may have added documents. The newest comes first.
     let (mut next, mut all) = (Some(view.run), Vec::new());
     while let Some(run) = next.and_then(|id| runs.iter().find(|run| run.id == id)) {
         next = existing::added_to(run).filter(|before| *before < run.id);
         let before = next.and_then(|id| runs.iter().find(|run| run.id == id)).map(existing::records).unwrap_or_default();
         let Some((input, used)) = inputs_of(run) else {
-            return print(&format!("  note  inputs were not compared: those of run {} came through a pipe", run.id));
+            return print(&format!("  note  inputs were not compared: run {} read them from a pipe", run.id));
         };
         match Roots::open_beside(&input, used, output, &before) {
             Ok(roots) => all.push(roots),
-            Err(error) => return print(&format!("  note  inputs were not compared: {error} (run {} was started elsewhere?)", run.id)),
+            Err(error) => {
+                return print(&format!("  note  inputs were not compared: {error} (run {} may have used another directory)", run.id));
+            }
         }
     }
     let (mut same, mut gone, mut changed, mut newer, mut delivered) = (0_u64, 0_u64, Vec::new(), 0_u64, 0_u64);
@@ -237,12 +240,12 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
         object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
     };
     let each = |name: &str, known: Option<Digest>| {
-        // What could not be read has nothing to compare, and may be a pipe that nobody writes to.
+        // An unreadable document has no digest, and may be a pipe without a writer.
         let Some(known) = known else { return };
         let found: Vec<_> = all.iter().filter_map(|roots| roots.locate(name).and_then(|place| now(roots, &place).ok())).collect();
         match found.first() {
             Some(_) if found.contains(&known) => same += 1,
-            // A later run has met it, and did not get to its end.
+            // A later, incomplete run has read it.
             Some(now) if archive.knows(name, *now).unwrap_or(false) => newer += 1,
             Some(_) => changed.push(name.to_owned()),
             None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
@@ -252,25 +255,26 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     };
     archive.documents(view.listing, each).map_err(CliError::internal)?;
     if delivered > 0 {
-        print(&format!("  note  {delivered} rows are of deliveries whose files have others in them now"))?;
+        print(&format!("  note  {delivered} rows are of deliveries whose files contain other rows now"))?;
     }
     if newer > 0 {
         receipt.older(&format!(
-            "{newer} inputs have changed since, and a later run has met them; run again to bring the results up to date"
+            "{newer} inputs have changed since, and a later run has read them; run again to bring the results up to date"
         ))?;
     }
     let text = format!("{same} inputs are as they were, {} changed, {gone} gone", changed.len());
     if gone == 0 && changed.is_empty() {
         return Receipt::right(&text);
     }
-    // A file of rows may hold the next delivery.
-    let otherwise = if all.iter().any(Roots::has_rows) { ", or `docmill run --add` if a table has the next delivery in it" } else { "" };
+    // A table may contain the next delivery.
+    let otherwise = if all.iter().any(Roots::has_rows) { ", or `docmill run --add` if a table contains the next delivery" } else { "" };
     receipt.wrong(&format!("{text}; `docmill run` brings the results up to date{otherwise}"))?;
     changed.iter().take(10).try_for_each(|name| print(&format!("        {name}")))
 }
 
-/// What the names of rows begin with in tables that were added, and whose files are as they were delivered last. Rows that they do not
-/// have are of earlier deliveries.
+/// Name prefixes of the rows of added tables whose files are unchanged since the last delivery.
+///
+/// Rows with such a prefix that the file does not contain are of earlier deliveries.
 fn deliveries(view: &View, runs: &[RunRecord], now: &[Roots]) -> Vec<String> {
     let there = runs.iter().find(|run| run.id == view.run && existing::added_to(run).is_some()).map(existing::records).unwrap_or_default();
     let now: Vec<InputRecord> = now.iter().flat_map(Roots::records).collect();
@@ -278,7 +282,7 @@ fn deliveries(view: &View, runs: &[RunRecord], now: &[Roots]) -> Vec<String> {
     there.into_iter().filter(|old| old.kind == InputKind::Table && is_as_delivered(old)).map(|old| old.prefix).collect()
 }
 
-/// The inputs of a run, and the columns of tables that its prompts used; `None` if they came through standard input.
+/// The inputs of a run, and the columns that its prompts used; `None` if it read standard input.
 pub(super) fn inputs_of(run: &RunRecord) -> Option<(InputSettings, Option<Vec<String>>)> {
     let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
     let of_input = settings.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix("input.")?, value)));

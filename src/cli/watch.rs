@@ -1,4 +1,4 @@
-//! `docmill status --watch`.
+//! `docmill status --watch`: follows the run at work.
 
 use super::args::StatusArgs;
 use super::exit::CliError;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-/// What is of interest of what a run tells. It may be of another version: what is not known is passed over.
+/// The events to show. The run may have another version, so unknown events are ignored.
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
@@ -29,7 +29,7 @@ enum Line {
     Other,
 }
 
-/// Follows the run at work until it ends, or until nobody reads what is told. Whether somebody does.
+/// Follows the run at work until it ends. Returns false if the reader of stdout has gone.
 pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
     let settings = load_for_directory(&args.store)?;
     let directory = &settings.output.dir;
@@ -38,7 +38,7 @@ pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
     let mut bars = (!args.json && std::io::stderr().is_terminal()).then(|| Watching::new(Style::Watch, &settings.report));
     let interval = Duration::from_secs(settings.report.interval_s);
     let (mut said, mut recent): (Option<Instant>, _) = (None, Recent::default());
-    // A connection that breaks is an end like any other: what is left of the run is told then.
+    // A broken connection ends the loop too: the caller then shows the status of the run.
     for text in lines.map_while(Result::ok) {
         if nobody_reads() {
             return Ok(false);

@@ -194,9 +194,9 @@ fn what_cannot_be_compared_is_told_before_anything_is_asked() {
     let wrong: [(&[&str], &str); 8] = [
         (&[], "--sequential"),
         (&["--sequential", "--variant", "one.toml"], "cannot be used with"),
-        (&["--variant", "one.toml"], "name another --variant, or --labels"),
+        (&["--variant", "one.toml"], "another --variant, or --labels"),
         (&["--variant", "one.toml", "--variant", "echo.toml"], "no column in common"),
-        (&["--variant", "one.toml", "--variant", "one.toml"], "is there twice"),
+        (&["--variant", "one.toml", "--variant", "one.toml"], "is given twice"),
         (&["--variant", "one.toml", "--variant", "none.toml"], "--variant 'none.toml': "),
         (&["--variant", "one.toml", "--variant", "one.toml llm.modle=x"], "did you mean llm.model"),
         (&["--variant", "one.toml", "--labels", "twice.csv"], "0.txt is \"metal\" in line 2 and \"wood\" in line 3"),

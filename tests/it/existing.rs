@@ -435,7 +435,7 @@ fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
     // The file of a delivery may have the next one in it.
     workspace.write("t.csv", "id,body\n2,docid:r2\n3,docid:r3\n");
     run(&workspace, &["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
-    assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("note  1 rows are of deliveries whose files have others in them now"));
+    assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("note  1 rows are of deliveries whose files contain other rows now"));
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay
     let server = gated(&open);
     let workspace = workspace(&server, 2);
     let before = workspace.run(["--job", "echo.toml"]).exits(0).file("echo", "results.csv");
-    workspace.docmill(["requeue", "00.txt"]).exits(2).says(&["nothing of it has failed; --all"]);
+    workspace.docmill(["requeue", "00.txt"]).exits(2).says(&["no call has failed", "--all"]);
     workspace.docmill(["requeue", "zz.txt"]).exits(2).says(&["no such document"]);
     workspace.docmill(["requeue", "--all", "00.txt"]).exits(0);
     workspace.docmill(["verify"]).exits(0);

@@ -86,10 +86,12 @@ line for each document; compare.json. Results in DIR are not touched, and answer
 pub(in crate::cli) struct CompareArgs {
     #[command(flatten)]
     pub what: WhatArgs,
-    /// Run the documents one call after another, then with the current settings, and compare the times
+    /// Run the documents one call after another, then with the current settings, and compare the
+    /// times
     #[arg(long, required_unless_present = "variants", conflicts_with_all = ["variants", "field", "labels", "label_column"])]
     pub sequential: bool,
-    /// A variant: a job and settings, such as 'material llm.model=gpt-6-luna' or mine.toml. May be repeated
+    /// A variant: a job and settings, such as 'material llm.model=gpt-6-luna' or mine.toml. May be
+    /// repeated
     #[arg(long = "variant", value_name = "JOB [KEY=VALUE]...", conflicts_with = "job")]
     pub variants: Vec<String>,
     /// Use only N documents, from all parts of the input

@@ -11,7 +11,8 @@ use crate::read::READ_SHEET;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// make for documents and models: runs a language-model job over a directory and writes ordered, typed results.
+/// make for documents and models: runs a language-model job over a directory and writes ordered,
+/// typed results.
 #[derive(Debug, Parser)]
 #[command(name = "docmill", version, max_term_width = 100)]
 #[command(after_help = crate::manual::topics())]
@@ -44,7 +45,8 @@ pub(super) enum Command {
     Pause(StoreArgs),
     /// Resume a paused run
     Resume(StoreArgs),
-    /// Change a setting of the run at work: llm.concurrency, llm.documents, llm.limits.*, budget.max_usd
+    /// Change a setting of the run at work: llm.concurrency, llm.documents, llm.limits.*,
+    /// budget.max_usd
     Set(SetArgs),
     /// Make the run at work read its settings file again
     Reload(StoreArgs),
@@ -107,10 +109,12 @@ pub(super) struct RunArgs {
     /// Write every event as a line of JSON to this file, or - for stdout [default: report.events]
     #[arg(long, value_name = "FILE|-")]
     pub events: Option<String>,
-    /// Serve Prometheus metrics on http://ADDR/metrics; a port alone is on 127.0.0.1 [default: report.metrics]
+    /// Serve Prometheus metrics on http://ADDR/metrics; a port alone is on 127.0.0.1 [default:
+    /// report.metrics]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
-    /// Send OpenTelemetry traces to the collector at URL, by OTLP over HTTP [default: report.traces]
+    /// Send OpenTelemetry traces to the collector at URL, by OTLP over HTTP [default:
+    /// report.traces]
     #[arg(long, value_name = "URL")]
     pub traces: Option<String>,
 }
@@ -120,7 +124,8 @@ pub(super) struct RunArgs {
 pub(super) struct WhatArgs {
     /// Files, directories, s3://BUCKET/PREFIX (gs, az), https://HOST/FILE [default: input.paths]
     pub input: Vec<String>,
-    /// Table whose rows are documents: CSV, TSV, JSON, Parquet or BOOK.xlsx#SHEET, also as .gz or .zst; - is standard input. May be repeated
+    /// Table whose rows are documents: CSV, TSV, JSON, Parquet or BOOK.xlsx#SHEET, also as .gz or
+    /// .zst; - is standard input. May be repeated
     #[arg(long, value_name = "TABLE")]
     pub rows: Vec<String>,
     /// Treat a table in INPUT as one document, or its rows as documents [default: input.tables]
@@ -138,7 +143,8 @@ pub(super) struct WhatArgs {
     /// File with the paths of documents, one per line; - is standard input
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<String>,
-    /// Cap on the cost of everything in the output directory, earlier runs included [default: budget.max_usd]
+    /// Cap on the cost of everything in the output directory, earlier runs included [default:
+    /// budget.max_usd]
     #[arg(long, value_name = "USD")]
     pub max_usd: Option<f64>,
     /// A built-in job, the path of a job file, or auto [default: job.use]
@@ -298,8 +304,9 @@ pub(super) struct SimulateArgs {
     /// Key that clients must send
     #[arg(long, value_name = "KEY")]
     pub require_key: Option<String>,
-    /// Share of attempts that fail, such as server_error=0.05; may be repeated. Kinds: rate_limited, server_error,
-    /// overloaded, reset, hang, truncated_body, garbage, refusal, cut, invalid, stream_error, stall, drip
+    /// Share of attempts that fail, such as server_error=0.05; may be repeated. Kinds:
+    /// rate_limited, server_error, overloaded, reset, hang, truncated_body, garbage, refusal, cut,
+    /// invalid, stream_error, stall, drip
     #[arg(long = "fault", value_name = "KIND=SHARE")]
     pub faults: Vec<String>,
 }

@@ -33,7 +33,7 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     for variant in &args.variants {
         let (name, further) = parse(variant)?;
         if runs.iter().any(|(other, _)| *other == name) {
-            return Err(CliError::usage(format!("--variant '{name}' is there twice")));
+            return Err(CliError::usage(format!("--variant '{name}' is given twice")));
         }
         let run = prepare(args, &further, Server::Configured).await;
         let mut run = run.map_err(|stop| CliError { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
