@@ -96,7 +96,7 @@ impl Forms {
             for feature in &sent.features {
                 if learned.refused.remove(feature) {
                     let usual = learned.usual.clone();
-                    learned.shape.take_up(feature, &usual);
+                    learned.shape.restore(feature, &usual);
                     if let Feature::Schema(style, task) = feature {
                         learned.schemas.insert(Arc::clone(task), *style);
                     }
@@ -121,7 +121,7 @@ impl Forms {
                     return Correction::Since;
                 }
                 let mut shape = learned.shape.clone();
-                if let Some(change) = shape.give_up(feature, complaint, |other| learned.refused.contains(other)) {
+                if let Some(change) = shape.drop_feature(feature, complaint, |other| learned.refused.contains(other)) {
                     if let Feature::Schema(_, task) = feature {
                         learned.schemas.insert(Arc::clone(task), shape.schema);
                     }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn each_feature_is_given_up_at_most_once() {
+    fn each_feature_is_dropped_at_most_once() {
         let (forms, call) = (forms(), call("m", "t"));
         let messages = [
             "Unsupported parameter: 'temperature' is not supported with this model.",

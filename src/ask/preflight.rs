@@ -24,7 +24,7 @@ struct Scout {
 
 /// A call that goes alone.
 ///
-/// When it is dropped, all waiting calls go on if [`Self::landed`] has freed the way; otherwise one
+/// When it is dropped, all waiting calls go on if [`Self::ended`] has freed the way; otherwise one
 /// of them goes on.
 #[derive(Debug)]
 pub(super) struct Alone {
@@ -60,7 +60,7 @@ impl Alone {
     ///
     /// Frees the way for the others, unless the failure is transient or the provider rejected the
     /// request.
-    pub fn landed(&self, failure: Option<FailureCode>) {
+    pub fn ended(&self, failure: Option<FailureCode>) {
         let accepted = match failure {
             None => true,
             Some(code) => !code.is_transient() && code != FailureCode::Rejected,
@@ -82,12 +82,12 @@ mod tests {
         assert!(preflight.enter(&"other".into()).await.is_some(), "tasks do not wait for each other");
         let mut second = Box::pin(preflight.enter(&task));
         assert!(futures::poll!(&mut second).is_pending());
-        first.landed(Some(FailureCode::Rejected));
+        first.ended(Some(FailureCode::Rejected));
         drop(first);
         let second = second.await.expect("the next one goes alone");
         let mut third = Box::pin(preflight.enter(&task));
         assert!(futures::poll!(&mut third).is_pending());
-        second.landed(Some(FailureCode::Refused));
+        second.ended(Some(FailureCode::Refused));
         assert!(third.await.is_none() && preflight.enter(&task).await.is_none());
     }
 }

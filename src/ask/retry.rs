@@ -178,10 +178,10 @@ impl LlmClient {
         let alone = self.preflight.enter(&question.call.task).await;
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
-            (Some(alone), CallOutcome::Answered(..)) => alone.landed(None),
+            (Some(alone), CallOutcome::Answered(..)) => alone.ended(None),
             // A status by which servers deny access shows nothing about the form of requests.
             (Some(alone), CallOutcome::Failed(failure, _, last)) if !last.status.is_some_and(is_turned_away) => {
-                alone.landed(Some(failure.code))
+                alone.ended(Some(failure.code))
             }
             _ => {}
         }

@@ -37,7 +37,7 @@ pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
     let lines = control::watch(directory).map_err(|error| out_of_reach(directory, &error))?;
     let mut bars = (!args.json && std::io::stderr().is_terminal()).then(|| Watching::new(Style::Watch, &settings.report));
     let interval = Duration::from_secs(settings.report.interval_s);
-    let (mut said, mut recent): (Option<Instant>, _) = (None, Recent::default());
+    let (mut printed, mut recent): (Option<Instant>, _) = (None, Recent::default());
     // A broken connection ends the loop too: the caller then shows the status of the run.
     for text in lines.map_while(Result::ok) {
         if nobody_reads() {
@@ -54,8 +54,8 @@ pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
             (Ok(Line::Progress(seen)), Some(bars)) => bars.see(&RunEvent::Progress(*seen)),
             (Ok(Line::Progress(seen)), None) => {
                 recent.see(&seen);
-                if said.is_none_or(|at| at.elapsed() >= interval) {
-                    said = Some(Instant::now());
+                if printed.is_none_or(|at| at.elapsed() >= interval) {
+                    printed = Some(Instant::now());
                     print(&line(&seen, recent.left(&seen)))?;
                 }
             }

@@ -126,7 +126,7 @@ pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
     let mut error = ErrorText::read(http.status, None, http.body);
     error.status = 400;
     if error.page && meaning(&error, None) == Meaning::Filtered {
-        return sort(http, None);
+        return classify(http, None);
     }
     let message = format!("the reply is not JSON: {}", super::excerpt(http.body));
     // The cost of an unreadable reply is unknown.
@@ -134,7 +134,7 @@ pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
 }
 
 /// Turns an error response into a fault.
-pub(super) fn sort(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
+pub(super) fn classify(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
     // Google wraps errors of streams in a list of one.
     let json = json.map(|json| json.get(0).unwrap_or(json));
     let mut error = ErrorText::read(http.status, json, http.body);

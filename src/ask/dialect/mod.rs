@@ -155,7 +155,7 @@ impl Dialect {
         match decode::decode(http.body) {
             Decoded::Json(json, repaired) => {
                 if errors::is_error(&json) {
-                    return Err(errors::sort(http, Some(&json)).billed(self.usage(&json)));
+                    return Err(errors::classify(http, Some(&json)).billed(self.usage(&json)));
                 }
                 self.read(&json).map(|reply| Reply { repaired, ..reply })
             }
@@ -181,7 +181,7 @@ impl Dialect {
         let result = if (200..=299).contains(&http.status) {
             self.whole(http)
         } else {
-            Err(errors::sort(http, decode::first_value(http.body).as_ref()))
+            Err(errors::classify(http, decode::first_value(http.body).as_ref()))
         };
         match result {
             Ok(reply) => Ok(Reply { request_id, ..reply }),

@@ -121,7 +121,7 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
     let choice = &json["choices"][0];
     if let Some(error) = choice.get("error").filter(|error| !error.is_null()) {
-        let fault = errors::sort(&HttpReply { status: 200, header: &|_| None, body: b"" }, Some(&json!({"error": error})));
+        let fault = errors::classify(&HttpReply { status: 200, header: &|_| None, body: b"" }, Some(&json!({"error": error})));
         return Err(fault.billed(usage));
     }
     // Some servers reply with a single `delta` of a stream, or with the `text` of old completions.

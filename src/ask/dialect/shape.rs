@@ -195,7 +195,7 @@ impl Shape {
     ///
     /// `refused` excludes features as replacements. `None` if the complaint is about something
     /// else, or if there is no replacement left.
-    pub fn give_up(&mut self, feature: &Feature, complaint: &Complaint, refused: impl Fn(&Feature) -> bool) -> Option<String> {
+    pub fn drop_feature(&mut self, feature: &Feature, complaint: &Complaint, refused: impl Fn(&Feature) -> bool) -> Option<String> {
         if !feature.is_meant(complaint) {
             return None;
         }
@@ -276,7 +276,7 @@ impl Shape {
     }
 
     /// Restores a feature. `usual` is the form at the start of the run.
-    pub fn take_up(&mut self, feature: &Feature, usual: &Self) {
+    pub fn restore(&mut self, feature: &Feature, usual: &Self) {
         match feature {
             Feature::Limit(name) => self.limit = *name,
             Feature::Role(role) => self.role = *role,

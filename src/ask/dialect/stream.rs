@@ -108,7 +108,7 @@ impl StreamReader {
         }
         if let Some(error) = &self.error {
             // The error is read like an error response, but part of the reply may be billed.
-            let fault = errors::sort(&HttpReply { status: 200, header, body: b"" }, Some(error));
+            let fault = errors::classify(&HttpReply { status: 200, header, body: b"" }, Some(error));
             return Err(fault.billed(self.dialect.usage(&self.whole)));
         }
         let reply = self.dialect.read(&self.whole).map(|reply| Reply { repaired: self.repaired, ..reply });

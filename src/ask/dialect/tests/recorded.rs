@@ -29,7 +29,7 @@ struct Wording {
 }
 
 impl Wording {
-    fn sorted(&self) -> Fault {
+    fn classified(&self) -> Fault {
         let dialect = match self.provider.as_str() {
             "Anthropic" => Dialect::Anthropic,
             "Gemini" => Dialect::Gemini,
@@ -65,7 +65,7 @@ fn every_wording_is_classified_as_expected() {
     assert!(wordings.len() >= 150, "{}", wordings.len());
     let mut wrong = String::new();
     for wording in wordings {
-        let fault = wording.sorted();
+        let fault = wording.classified();
         let class = match &fault.class {
             Class::NotSent => "not_sent",
             Class::Refused { .. } => "refused",
@@ -180,7 +180,7 @@ const HEADINGS: [&str; 6] = [
 fn tables() -> String {
     let mut sections: [String; 6] = Default::default();
     for wording in wordings() {
-        let fault = wording.sorted();
+        let fault = wording.classified();
         let (_, error) = fault.message.split_once(' ').unwrap_or_default();
         let error = error.split_once(": ").map_or(error, |(_, error)| error);
         let error: String = error.chars().filter(|c| !c.is_control()).map(|c| if "|`<>".contains(c) { ' ' } else { c }).collect();
