@@ -95,7 +95,7 @@ pub enum RunEvent {
         /// The message.
         message: String,
     },
-    /// Information without a problem, such as the result of a command or the place of a file.
+    /// Information, such as the result of a command or the place of a file.
     Note {
         /// The message.
         message: String,

@@ -225,10 +225,9 @@ impl Account {
         }
     }
 
-    /// Directory and name of the file in which processes on this machine share the account's
-    /// limits.
+    /// Directory and name of the file with the account's shared limits.
     ///
-    /// `None` if the account has no limits.
+    /// Processes on this machine share it. `None` if the account has no limits.
     pub fn limits_file(&self) -> Option<(PathBuf, String)> {
         let own = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         let directory = own("XDG_RUNTIME_DIR").unwrap_or_else(|| {

@@ -33,7 +33,7 @@ pub(super) struct Left {
 pub(super) struct InFlight {
     left: Mutex<Vec<Left>>,
     leaves: Notify,
-    /// A request is being written to the ledger, and its number there is not known yet.
+    /// A request is being written to the ledger, so its number is unknown.
     recording: AtomicBool,
 }
 

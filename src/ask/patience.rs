@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A timer that fires this late shows that the process was stopped, or that the machine slept.
+/// Delay of a timer that shows that the process was stopped, or the machine slept.
 const ASLEEP: Duration = Duration::from_millis(100);
 /// Time to read data that arrived while the process was stopped.
 const TO_READ: Duration = Duration::from_secs(1);

@@ -83,8 +83,7 @@ pub struct Question<'q> {
     pub call: &'q Call,
     /// The place of its document in input order. Calls about earlier documents go first.
     pub document: u64,
-    /// Whether the provider should cache the beginning of its prompt, or has cached it for another
-    /// call.
+    /// Whether the beginning of its prompt is cached, or should be.
     pub cache: bool,
     /// Cancelled by this client as soon as the answer begins.
     pub begun: Option<&'q CancellationToken>,

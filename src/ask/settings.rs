@@ -146,7 +146,6 @@ pub struct RetrySettings {
     pub base_ms: u64,
     /// Longest wait that a provider may ask for, in seconds; a longer one stops the run.
     pub max_wait_s: u64,
-    /// Calls of one task that may fail in a row with the same code before the run stops; 0 for no
-    /// limit.
+    /// Consecutive calls of a task with the same failure that stop the run; 0 for no limit.
     pub max_consecutive_failures: usize,
 }

@@ -349,7 +349,7 @@ fn into_reqwest(body: Body) -> reqwest::Body {
     }
 }
 
-/// A body in several buffers whose length is known, so that it is sent with `content-length`.
+/// A body in several buffers of known length, sent with `content-length`.
 struct Pieces {
     pieces: VecDeque<Bytes>,
     remaining: u64,

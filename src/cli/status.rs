@@ -42,7 +42,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// The status after a watched run, as a line of JSON like the events before it.
+/// Formats the status after a watched run as an event line.
 fn last_line(status: Value) -> String {
     #[derive(Serialize)]
     #[serde(tag = "event", rename_all = "snake_case")]

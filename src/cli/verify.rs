@@ -21,7 +21,7 @@ use std::path::Path;
 struct Receipt {
     /// Contradictions.
     wrong: u64,
-    /// Results that are older than the store, because a run did not get to its end.
+    /// Results that are older than the store.
     older: u64,
 }
 
@@ -272,7 +272,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     changed.iter().take(10).try_for_each(|name| print(&format!("        {name}")))
 }
 
-/// Name prefixes of the rows of added tables whose files are unchanged since the last delivery.
+/// Row name prefixes of added tables that are unchanged since their last delivery.
 ///
 /// Rows with such a prefix that the file does not contain are of earlier deliveries.
 fn deliveries(view: &View, runs: &[RunRecord], now: &[Roots]) -> Vec<String> {

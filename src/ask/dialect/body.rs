@@ -85,7 +85,7 @@ const SAMPLE: usize = ECHO / 2;
 /// Bytes of an error that are checked.
 const LOOKED_AT: usize = 2048;
 
-/// The range in `one` that it has in common with `other` around the given places.
+/// The text that `one` and `other` share around two places, as a range in `one`.
 ///
 /// The range stays within one JSON string, so that the rest is still JSON when the range is
 /// removed.
@@ -105,7 +105,7 @@ fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
     start..end
 }
 
-/// Whether the byte is a quote that begins or ends a string, because no backslash escapes it.
+/// Whether the byte is an unescaped quote, which begins or ends a string.
 fn is_end_of_string(text: &[u8], at: usize) -> bool {
     text[at] == b'"' && text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }
@@ -117,7 +117,7 @@ pub(super) fn placeholder(picture: &Picture) -> String {
     format!("docmill-image-{}", picture.digest)
 }
 
-/// Joins blocks into one text if blocks are not allowed and all of them are text.
+/// Joins text blocks into one text if blocks are not allowed.
 pub(super) fn one_text(blocks: Vec<Value>, may_stand: bool) -> Value {
     let texts: Option<Vec<&str>> = blocks.iter().map(|block| block["text"].as_str()).collect();
     match texts.filter(|_| !may_stand) {

@@ -320,7 +320,7 @@ fn leave_out_echo(error: &mut Value, asked: &Body) {
     }
 }
 
-/// Adds text of the answer, which may come as a string or as a list of parts.
+/// Adds text of the answer: a string, or a list of parts.
 fn append(to: &mut Value, more: &Value, text: &mut String) {
     if more.is_null() {
         return;

@@ -39,7 +39,7 @@ const CACHE_WRITE: [&str; 5] = [
 ];
 /// All tokens.
 const TOTAL: [&str; 2] = ["/total_tokens", "/totalTokenCount"];
-/// Anthropic's name for input tokens that were neither read from the cache nor written to it.
+/// Anthropic's name for input tokens outside the cache (neither read nor written).
 const UNCACHED: &str = "/input_tokens";
 /// Anthropic's names for cached tokens, which its input tokens do not include.
 const BESIDE: [&str; 2] = ["/cache_read_input_tokens", "/cache_creation_input_tokens"];

@@ -25,7 +25,7 @@ fn in_headers(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
     })
 }
 
-/// A wait in a field of the body, or in Google's `RetryInfo` among the details of the error.
+/// A wait in a field of the body, or in Google's `RetryInfo`.
 fn in_details(json: &Value) -> Option<Duration> {
     const FIELDS: [(&str, f64); 5] =
         [("retry_after_ms", 0.001), ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retry_after_s", 1.0)];

@@ -14,8 +14,9 @@ use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;
 use super::limits::{Limit, Limits, Source, Taken};
 
-/// Assumed capacity of a bucket, in seconds' worth, after a refusal or if headers do not name what
-/// is left.
+/// Assumed capacity of a bucket, in seconds' worth.
+///
+/// Used after a refusal, and if headers do not name the remaining amount.
 pub(super) const UNSEEN_S: f64 = 5.0;
 
 impl Limits {

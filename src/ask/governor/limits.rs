@@ -80,9 +80,9 @@ pub(super) struct Limits {
     cut_sent: f64,
     /// How many times in a row the first request after a wait was refused.
     in_vain: u32,
-    /// Until this time, headers may lower our count of what is left, and may not raise it.
+    /// Until this time, headers may only lower our count of what is left.
     ///
-    /// A provider with such headers has refused a request all the same.
+    /// Reason: the provider refused a request although its headers declared enough.
     pub(super) doubted_until: f64,
     ramp: Ramp,
     pub(super) learner: Learner,
@@ -100,7 +100,7 @@ pub(super) struct Taken {
     pub(super) sent: Amounts,
 }
 
-/// The share of the limits that is used after usage grew too fast, and its recovery.
+/// The usable share of the limits after usage grew too fast.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Ramp {
     share: f64,
@@ -114,7 +114,7 @@ impl Ramp {
     }
 }
 
-/// While a full bucket is used up, requests are sent at no more than this multiple of its rate.
+/// Highest sending rate while a full bucket is used up, as a multiple of its rate.
 const PEAK: f64 = 4.0;
 /// Longest wait after repeated refusals, in seconds, unless the provider names a longer one.
 const LONGEST_S: f64 = 60.0;
@@ -164,8 +164,9 @@ impl Limits {
         if self.by_meter.iter().any(Option::is_some) { f64::MAX } else { self.learner.window() }
     }
 
-    /// Admits a request to the window of those in flight, or returns the time of the next attempt,
-    /// if time alone can bring it.
+    /// Admits a request to the window of requests in flight.
+    ///
+    /// The error is the time of the next attempt, if time alone can open the window.
     pub fn admits(&mut self, in_flight: f64, now: f64) -> Result<(), Option<f64>> {
         if self.by_meter.iter().any(Option::is_some) { Ok(()) } else { self.learner.admits(in_flight, now) }
     }

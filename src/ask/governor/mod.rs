@@ -228,7 +228,7 @@ impl Governor {
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
-    /// How long the governor admits no request, if a limit or a refusal keeps it closed.
+    /// How long a limit or a refusal keeps the governor closed; `None` if it is open.
     pub fn closed_for(&self) -> Option<Duration> {
         let now = self.clock.now();
         let opens_at = self.store.with(now, |limits| limits.opens_at());
@@ -239,7 +239,7 @@ impl Governor {
         Duration::try_from_secs_f64(opens_at.max(turn_at) - now).ok().filter(|wait| !wait.is_zero())
     }
 
-    /// Seconds that places in flight were taken, and seconds that they were empty, by reason.
+    /// Seconds of used places in flight, and of empty places by reason.
     ///
     /// Sums over all places so far. Empty places count only while a request waits.
     pub fn held(&self) -> (f64, Vec<(WaitReason, f64)>) {

@@ -44,8 +44,9 @@ pub struct Refusal {
     pub named: bool,
 }
 
-/// Random extension of a wait, as a share of it, so that processes do not resume at the same
-/// moment.
+/// Maximum random extension of a wait, as a share of it.
+///
+/// It keeps processes from resuming at the same moment.
 const SPREAD: f64 = 0.02;
 
 impl Permit<'_> {

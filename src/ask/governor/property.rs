@@ -30,8 +30,7 @@ struct Account {
     processes: usize,
     concurrency: usize,
     slow_start: bool,
-    /// Tokens counted for each estimated one, of text and of images, and the spread of single
-    /// calls.
+    /// Tokens counted per estimated token, for text and images, and the spread of calls.
     errors: (f64, f64, f64),
     work: Vec<Work>,
     latency: f64,

@@ -30,7 +30,7 @@ pub struct Terms {
     pub dialect: Dialect,
     /// Kind, tokens or requests per second, and capacity of the bucket.
     pub limits: Vec<(LimitKind, f64, f64)>,
-    /// The unit to which remaining tokens are rounded down, and whether they are as of the reply.
+    /// Rounding unit of remaining tokens, and whether headers are as of the reply.
     ///
     /// `None` without headers.
     pub headers: Option<(f64, bool)>,
@@ -77,7 +77,7 @@ impl Terms {
         work.input() * (1.0 - free)
     }
 
-    /// The charge to a limit when a request arrives, and the total charge after the reply.
+    /// The charge to a limit on arrival of a request, and in total.
     pub fn charge(&self, meter: LimitKind, work: &Work) -> (f64, f64) {
         let (input, guess) = (self.counted(work), self.counted(work) * work.guess);
         match meter {

@@ -32,7 +32,7 @@ impl Quota {
         Self { limits: Limits::new(&given, 0.0), given, dialect }
     }
 
-    /// Adds the limits that earlier runs on this machine kept in the file `name` in `directory`.
+    /// Adds limits from earlier runs on this machine, in the file `name` in `directory`.
     #[must_use]
     pub fn with_known(mut self, directory: &Path, name: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
