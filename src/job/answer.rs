@@ -1,4 +1,4 @@
-//! From the text of a reply to a validated answer.
+//! Turns the text of a reply into a validated answer.
 
 use super::extract::{self, Item};
 use super::fit;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What an answer must look like.
+/// The form that an answer must have.
 pub(super) struct Shape {
     pub schema: Arc<Value>,
     /// Length of the schema in bytes.
@@ -22,9 +22,9 @@ impl std::fmt::Debug for Shape {
     }
 }
 
-/// More errors than this help nobody, least of all the model that is asked again.
+/// Maximum number of schema errors in a message.
 const MAX_ERRORS: usize = 5;
-/// How often an answer may be wrapped: in a list, an object, a string.
+/// Maximum nesting of wrappers (list, object, string) around an answer.
 const DEPTH: usize = 4;
 
 impl Shape {
@@ -43,11 +43,12 @@ impl Shape {
         self.schema["properties"][field]["type"].as_str()
     }
 
-    /// The answer in `text`, or why there is none.
+    /// Returns the answer in `text`, or why the text holds no valid answer.
     ///
-    /// What is around an answer is dropped: thoughts, fences, prose, earlier objects. What is certain is put right (see
-    /// [`Repair`]), and then the schema decides. Of several objects the last one counts. An object that has all fields and
-    /// does not fit is an answer too, and a wrong one: no earlier object takes its place.
+    /// The parser drops everything around an answer: thoughts, fences, prose, earlier objects. It
+    /// repairs only unambiguous damage (see [`Repair`]), and then the schema decides. If the text
+    /// has several objects, the last one counts. An object with all fields that does not fit the
+    /// schema is a wrong answer; no earlier object replaces it.
     pub fn read(&self, text: &str) -> Result<Checked, Unfit> {
         self.read_inside(text, DEPTH)
     }
@@ -55,7 +56,7 @@ impl Shape {
     fn read_inside(&self, text: &str, depth: usize) -> Result<Checked, Unfit> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         let whole = |text: &str| serde_json::from_str::<Value>(text);
-        // Nearly all answers end here.
+        // Most answers return here.
         match whole(text).or_else(|error| extract::unfenced(text).and_then(|inner| whole(inner).ok()).ok_or(error)) {
             Ok(Value::String(inner)) if depth > 0 => {
                 self.read_inside(&inner, depth - 1).map(|checked| noted(checked, Repair::DoubleEncoded))
@@ -71,7 +72,7 @@ impl Shape {
         }
     }
 
-    /// The answer somewhere in a text.
+    /// Searches a text for the answer.
     fn find(&self, text: &str, depth: usize, error: &serde_json::Error) -> Result<Checked, Unfit> {
         let scan = extract::scan(text);
         if scan.open || (scan.from > 0 && text[scan.from..].trim().is_empty()) {
@@ -113,7 +114,7 @@ impl Shape {
         }
     }
 
-    /// The answer that a value is, or has in it, or what is wrong with it.
+    /// Returns the answer in a value, or what is wrong with the value.
     fn fit(&self, value: Value, depth: usize) -> Result<Checked, String> {
         if fit::is_schema(&value, &self.schema) {
             return Err("this repeats the schema; it wants an object that follows it".into());
@@ -141,15 +142,15 @@ impl Shape {
         let beside: Vec<Value> = beside.map(|(_, value)| value.clone()).collect();
         let value = fit::conform(value, &self.schema, &mut repaired);
         self.validate(&value)?;
-        // What would be dropped may be the answer, and this one a draft.
+        // A dropped object that fits the schema may be the answer, and this one a draft.
         if beside.iter().any(|extra| *extra != value && self.validator.is_valid(extra)) {
             return Err("there are two answers, one inside the other".into());
         }
         Ok(Checked { value, repaired })
     }
 
-    /// The answer that stands in an object under a name for answers. `None` if there is no such name, or nothing that is meant
-    /// as an answer under it.
+    /// The answer under a wrapper name such as `result`. Returns `None` if no wrapper name holds a
+    /// value that looks like an answer.
     fn unwrapped(&self, fields: &Map<String, Value>, depth: usize) -> Option<Result<Checked, String>> {
         let mut inner = fit::wrapped(fields, &self.schema).into_iter().map(|value| self.fit(value.clone(), depth - 1)).collect::<Vec<_>>();
         let fitting: Vec<&Checked> = inner.iter().flatten().collect();

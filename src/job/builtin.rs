@@ -1,4 +1,4 @@
-//! The jobs that come with docmill: files like anybody's, embedded.
+//! Built-in jobs: job files embedded in the binary.
 
 /// Name and text of every built-in job.
 pub const BUILTIN: [(&str, &str); 4] = [
@@ -8,7 +8,7 @@ pub const BUILTIN: [(&str, &str); 4] = [
     ("text", include_str!("builtin/text.toml")),
 ];
 
-/// What `job.use = "auto"` stands for: each document goes to the first of these that takes its kind.
+/// Jobs of `job.use = "auto"`: each document goes to the first job that accepts its kind.
 pub const AUTO: [&str; 2] = ["material", "text"];
 
 /// The text of a built-in job.

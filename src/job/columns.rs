@@ -1,4 +1,4 @@
-//! From answers to CSV columns.
+//! Maps answers to CSV columns.
 
 use super::combine::Combine;
 use super::load::COMBINE;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// One column with answers and where its value comes from.
+/// A column of answers, and the source of its value.
 #[derive(Debug)]
 pub(super) struct Column {
     name: String,
@@ -19,8 +19,8 @@ pub(super) struct Column {
 
 /// All columns of a job: first the combined result, then each task in the job file's order.
 ///
-/// A field is called `<task>_<field>`, or `<field>` where it has the task's name or the job has one task; the values
-/// of the axes go in front: `metal_suitability`.
+/// A column is called `<task>_<field>`. It is called `<field>` if the field has the task's name, or
+/// if the job has only one task. The values of the axes go in front: `metal_suitability`.
 pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<Column>, String> {
     let mut columns: Vec<Column> =
         combine.fields().into_iter().map(|field| Column { name: field.clone(), task: COMBINE.into(), axes: Vec::new(), field }).collect();
@@ -46,7 +46,7 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<Column>, 
     Ok(columns)
 }
 
-/// The columns that go to the CSV: all, or those that the job file lists.
+/// Columns of the CSV: all, or the ones that the job file lists.
 pub(super) fn chosen(columns: &[Column], wanted: Option<Vec<String>>) -> Result<Vec<String>, String> {
     let all: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
     let Some(wanted) = wanted else { return Ok(all) };
@@ -57,7 +57,7 @@ pub(super) fn chosen(columns: &[Column], wanted: Option<Vec<String>>) -> Result<
 }
 
 impl Job {
-    /// The schema of what stands in a column; `None` if that is not asked of a model in this form.
+    /// Schema of a column's values. Returns `None` for a column that no model answers.
     pub fn form_of(&self, column: &str) -> Option<&Value> {
         let column = self.columns.iter().find(|own| own.name == column)?;
         let task = || self.tasks.iter().find(|task| task.id == column.task).map(|task| &task.shape);
@@ -65,8 +65,8 @@ impl Job {
         shape.map(|shape| &shape.schema["properties"][&column.field]).filter(|form| form.is_object())
     }
 
-    /// The answers of one document by column. `records` hold every call, the aggregation included; `counted` is the
-    /// result of an aggregation without a model.
+    /// The answers of one document by column. `records` hold every call, including the aggregation;
+    /// `counted` is the result of an aggregation without a model.
     pub fn answers(&self, records: &[CallRecord], counted: &Map<String, Value>) -> Map<String, Value> {
         let value = |column: &Column| {
             if *column.task == *COMBINE && counted.contains_key(&column.field) {

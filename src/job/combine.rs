@@ -1,4 +1,4 @@
-//! From the answers on one document to one result.
+//! Combines the answers on one document into one result.
 
 use super::answer::Shape;
 use super::file::{CombineFile, Method};
@@ -25,7 +25,7 @@ pub(super) enum Combine {
 pub(super) struct Count {
     weighted: bool,
     task: Arc<str>,
-    /// Whose values are the candidates: an axis, or the picked field itself.
+    /// What the candidates are: an axis, or the picked field itself.
     subject: String,
     by_axis: bool,
     pick: Option<String>,
@@ -33,14 +33,14 @@ pub(super) struct Count {
     weights: BTreeMap<String, f64>,
 }
 
-/// What comes after all analyses of a document are in.
+/// The next step after all analyses of a document.
 #[derive(Debug)]
 pub enum Combined {
-    /// Nothing: the answers stand for themselves.
+    /// No step: the answers are the result.
     Nothing,
-    /// One more question to a model.
+    /// A further call to a model.
     Ask(Box<Call>),
-    /// A question whose prompt cannot be made of these answers.
+    /// A call whose prompt cannot be rendered from these answers.
     Unrenderable(Box<Call>, Failure),
     /// The result.
     Done(Map<String, Value>),
@@ -165,8 +165,8 @@ impl Combine {
 }
 
 impl Job {
-    /// What follows from `records`, the calls of [`Job::calls`] with their answers.
-    /// With no answer at all there is nothing to combine.
+    /// The step that follows from `records`, the calls of [`Job::calls`] with their answers.
+    /// Returns [`Combined::Nothing`] if no call has an answer.
     pub fn combine(&self, records: &[CallRecord], model: &str, effort: Option<&Arc<str>>) -> Combined {
         let missing: Vec<String> = records.iter().filter(|r| r.status != CallStatus::Ok).map(missing_label).collect();
         if missing.len() == records.len() {
@@ -205,7 +205,7 @@ impl Job {
     }
 }
 
-/// Renders a prompt with made-up answers of all tasks, so that a name that they do not have is found before anything is sent.
+/// Renders a prompt with made-up answers of all tasks, to find unknown names before any call.
 fn try_out(template: &Template, tasks: &[Task]) -> Result<(), String> {
     let variants = tasks.iter().flat_map(|task| task.variants.iter().map(move |variant| (task, variant)));
     let (answers, labels): (Vec<Value>, Vec<String>) = variants
@@ -221,7 +221,7 @@ fn try_out(template: &Template, tasks: &[Task]) -> Result<(), String> {
     Ok(())
 }
 
-/// A made-up answer. Its lists are long: how many items there are is for the answers to show.
+/// A made-up answer with long lists, because only real answers show how many items they have.
 fn sample(schema: &Value) -> Value {
     const BYTES: usize = 1000;
     let mut schema = schema.clone();
@@ -244,7 +244,7 @@ fn lengthen(schema: &mut Value) {
     }
 }
 
-/// An answer as the template of the aggregation sees it: axes and answer fields side by side.
+/// An answer for the aggregation template: axes and answer fields side by side.
 fn for_template(axes: &Map<String, Value>, task: &str, answer: &Value) -> Value {
     let mut fields = axes.clone();
     fields.insert("task".into(), json!(task));

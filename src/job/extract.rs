@@ -1,24 +1,25 @@
-//! Finds values in the text of a reply, and what of it are thoughts.
+//! Finds JSON values in a reply, and separates them from thoughts.
 
 use crate::repair::{self, Parsed};
 
-/// A value in a text, or the ruin of one.
+/// A value in a text, readable or broken.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A value that is not part of another.
+    /// A top-level value.
     Value { start: usize, parsed: Parsed },
-    /// An object or a list of objects that cannot be read, and whether the text ends in it. Nothing in it is an answer.
+    /// An unreadable object or list of objects. Nothing inside it is an answer. `cut`: the text
+    /// ends inside it.
     Broken { cut: bool },
 }
 
-/// What is in the text of a reply.
+/// Values and thoughts in the text of a reply.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Values behind the last thought, in their order.
+    /// Values after the last thought, in the order of the text.
     pub items: Vec<Item>,
-    /// Where the last thought ends.
+    /// Byte offset of the end of the last thought.
     pub from: usize,
-    /// Whether thoughts begin that do not end.
+    /// Whether the last thought has no closing mark.
     pub open: bool,
 }
 
@@ -26,11 +27,12 @@ pub(super) struct Scan {
 enum Mark {
     /// Thoughts begin.
     Open,
-    /// All before were thoughts, marked or not: templates may begin them in the prompt.
+    /// Thoughts end. Everything before was thought, even without an opening mark, because chat
+    /// templates may put that mark into the prompt.
     Close,
 }
 
-/// Names of marks around thoughts, without what may stand before and behind them.
+/// Names in the marks around thoughts, without brackets, bars, prefixes and slashes.
 const THOUGHTS: [&str; 19] = [
     "think",
     "thinking",
@@ -52,12 +54,12 @@ const THOUGHTS: [&str; 19] = [
     "think_fast",
     "unused94",
 ];
-/// Marks of single vendors that close thoughts.
+/// Vendor-specific marks that close thoughts.
 const CLOSING: [&str; 2] = ["unused95", "channel|"];
-/// No mark is longer.
+/// Maximum length of a mark in bytes.
 const LONGEST: usize = 48;
 
-/// The mark that `text` begins with, and its length.
+/// The mark at the start of `text`, and its length in bytes.
 fn mark(text: &str) -> Option<(Mark, usize)> {
     let (open, close) = [('<', '>'), ('[', ']'), ('◁', '▷')].into_iter().find(|(open, _)| text.starts_with(*open))?;
     let inside = &text[open.len_utf8()..];
@@ -80,15 +82,15 @@ fn mark(text: &str) -> Option<(Mark, usize)> {
     let bare = bare.unwrap_or(name).trim_end_matches('/').trim_start();
     let bare =
         bare.strip_prefix("begin_of_").or_else(|| bare.strip_prefix("begin_")).or_else(|| bare.strip_prefix("start_")).unwrap_or(bare);
-    // Attributes, and the name of a vendor in front.
+    // Drop attributes, and a vendor's name in front.
     let bare = bare.split([' ', '=']).next().unwrap_or_default();
     let bare = bare.split_once(':').map_or(bare, |(vendor, bare)| if vendor.chars().all(char::is_alphanumeric) { bare } else { "" });
-    // Square brackets stand in prose as well.
+    // Prose uses square brackets too, so only `think...` names count in them.
     let known = if open == '[' { bare.starts_with("think") && THOUGHTS.contains(&bare) } else { THOUGHTS.contains(&bare) };
     known.then_some((if closes { Mark::Close } else { Mark::Open }, length))
 }
 
-/// A reply in channels: only the one called `final` is the answer.
+/// The mark of a reply in channels: only the channel `final` is the answer.
 fn channel(rest: &str, length: usize) -> (Mark, usize) {
     const MESSAGE: &str = "<|message|>";
     if !rest.trim_start().to_ascii_lowercase().starts_with("final") {
@@ -98,16 +100,16 @@ fn channel(rest: &str, length: usize) -> (Mark, usize) {
     (Mark::Close, length + head.find(MESSAGE).map_or("final".len(), |at| at + MESSAGE.len()))
 }
 
-/// The text without the names of channels that some servers leave when they drop the marks around them.
+/// Drops channel names that some servers leave when they remove the marks around them.
 pub(super) fn without_channels(text: &str) -> &str {
     let behind = text.starts_with("analysis").then(|| text.rsplit_once("assistantfinal")).flatten();
     behind.map_or(text, |(_, answer)| answer)
 }
 
-/// Looks through a text. Marks inside of a value that can be read are part of that value.
+/// Scans a text for values and marks. A mark inside a readable value is part of that value.
 pub(super) fn scan(text: &str) -> Scan {
     let mut scan = Scan::default();
-    // Each failure may have looked at all of the rest: hostile texts must not make that quadratic.
+    // Each failed parse may have read all the rest; the budget prevents quadratic time.
     let mut work = 16 * text.len() + 65_536;
     let (mut at, mut ruin) = (0, 0..0);
     while let Some(next) = text[at..].find(['{', '[', '"', '<', '◁', '`', '~']) {
@@ -125,14 +127,14 @@ pub(super) fn scan(text: &str) -> Scan {
             continue;
         }
         if ["```", "~~~"].iter().any(|fence| rest.starts_with(fence)) {
-            // A block of its own is not part of what never ended before it.
+            // A new fenced block is not part of an unterminated value before it.
             if ruin.contains(&at) && ruin.end == text.len() && text[..at].trim_end_matches([' ', '\t']).ends_with('\n') {
                 ruin = 0..0;
             }
             at += 3;
             continue;
         }
-        // An object, a list, or one of them inside of a string.
+        // An object, a list, or one of them inside a string.
         let begins = rest.starts_with(['{', '[']) || ["\"{\\\"", "\"[{\\\""].iter().any(|begin| rest.starts_with(begin));
         let structure = begins && !ruin.contains(&at) && !scan.open;
         match structure.then(|| repair::parse(rest)) {
@@ -158,7 +160,7 @@ pub(super) fn scan(text: &str) -> Scan {
     scan
 }
 
-/// Where the brace or bracket that `text` begins with is closed, as far as that can be told of something that is broken.
+/// End of the brace or bracket at the start of `text`. A guess, because the value is broken.
 fn closed(text: &str) -> Option<usize> {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -179,14 +181,14 @@ fn closed(text: &str) -> Option<usize> {
     None
 }
 
-/// The inside of a Markdown code fence that is the whole text.
+/// The content of a Markdown code fence that spans the whole text.
 pub(super) fn unfenced(text: &str) -> Option<&str> {
     let fence = ["```", "~~~"].into_iter().find(|fence| text.starts_with(fence))?;
     let (_language, body) = text.strip_prefix(fence)?.strip_suffix(fence)?.split_once('\n')?;
     Some(body.trim())
 }
 
-/// Whether anything but fences stands in a text.
+/// Whether a text contains anything but fences.
 pub(super) fn is_prose(text: &str) -> bool {
     text.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with("```") && !line.starts_with("~~~"))
 }
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_of_thoughts_are_known_in_all_notations() {
+    fn the_scanner_knows_thought_marks_in_all_notations() {
         for open in [
             "<think>",
             "<THINK>",
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_take_no_quadratic_time() {
+    fn hostile_texts_scan_in_linear_time() {
         for piece in ["{\"a\":", "[{", "{", "{\"a\":[1,", "{/*", "{\"a\":\"", "<", "[[[[", "{'a':'", "{\"a\":{x}"] {
             let text = piece.repeat(50_000);
             assert!(scan(&text).items.iter().all(|item| matches!(item, Item::Broken { .. })), "{piece}");

@@ -1,7 +1,7 @@
 //! Answer fields: from the short form of a job file to a JSON schema.
 //!
-//! The schema made here is the full one, against which answers are checked. What a provider's own subset lacks is
-//! dropped later, by its dialect.
+//! Answers are checked against the full schema made here. A wire format later drops the keywords
+//! that its provider does not support.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -47,7 +47,7 @@ impl FieldType {
     }
 }
 
-/// The schema of an object with these fields: all required, none besides.
+/// The schema of an object in which all these fields are required and no others allowed.
 pub(super) fn object_schema(fields: &Table, params: &Table) -> Result<Value, String> {
     if fields.is_empty() {
         return Err("an answer needs at least one field".into());
@@ -152,6 +152,6 @@ fn enum_values(values: &toml::Value, of: FieldType, params: &Table) -> Result<Va
 }
 
 pub(super) fn to_json(value: &toml::Value) -> Value {
-    // Everything but dates maps one to one; a date becomes its text.
+    // Only dates have no JSON form; a date becomes its text.
     serde_json::to_value(value).unwrap_or_else(|_| Value::String(value.to_string()))
 }

@@ -1,10 +1,10 @@
-//! A job file as it is written.
+//! The TOML of a job file.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Table;
 
-/// What a job takes.
+/// The kinds of documents that a job accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputKind {
@@ -16,14 +16,14 @@ pub enum InputKind {
     Any,
 }
 
-/// How a document's answers become one result.
+/// How the answers on a document become one result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// They do not.
+    /// The answers are not combined.
     #[default]
     None,
-    /// A further call sees them all.
+    /// A further call combines all answers.
     Model,
     /// The value with the most votes wins.
     Vote,
@@ -45,7 +45,7 @@ pub(super) struct JobFile {
     pub columns: Option<Vec<String>>,
     #[serde(rename = "task", default)]
     pub tasks: Vec<TaskFile>,
-    /// Whether rows say whose document tries to give orders.
+    /// Whether rows flag documents that try to instruct the model.
     #[serde(default)]
     pub flag_prompt_injection: bool,
     #[serde(default)]
@@ -54,29 +54,29 @@ pub(super) struct JobFile {
     pub combine: CombineFile,
 }
 
-/// What becomes of documents that are too long for one call.
+/// What happens to a document that is too long for one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum LongMethod {
-    /// They fail.
+    /// The document fails.
     #[default]
     Fail,
-    /// Their beginning is asked about.
+    /// Only the beginning of the document is sent.
     Truncate,
-    /// Their parts are asked about, and the answers merged.
+    /// The document is sent in chunks, and the answers are merged.
     Split,
 }
 
-/// How answers about parts become one.
+/// How the answers about chunks become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Merge {
-    /// A further call sees them all.
+    /// A further call merges all answers.
     #[default]
     Model,
-    /// Texts one behind the other.
+    /// Texts are joined in order.
     Concatenate,
-    /// What most of them say.
+    /// The most frequent value wins.
     Vote,
 }
 
@@ -85,7 +85,7 @@ pub enum Merge {
 pub(super) struct LongFile {
     #[serde(default)]
     pub method: LongMethod,
-    /// 0: what the model takes.
+    /// Maximum input per call in tokens; 0 uses the model's context window.
     #[serde(default)]
     pub max_input_tokens: u64,
     #[serde(default)]
@@ -100,7 +100,7 @@ pub(super) struct TaskFile {
     #[serde(default = "default_max_output_tokens")]
     pub max_output_tokens: u32,
     pub model: Option<String>,
-    /// 0: as the job says.
+    /// Maximum input per call in tokens; 0 uses the job's value.
     #[serde(default)]
     pub max_input_tokens: u64,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Gives a value the form of a schema, where that changes nothing of what was answered.
+//! Converts a value to the form of a schema without changing the answer's meaning.
 
 use crate::model::Repair;
 use serde_json::{Map, Number, Value};
@@ -32,12 +32,12 @@ const WRAPPERS: [&str; 24] = [
     "root",
 ];
 
-/// A name as people would compare it.
+/// A name without case, blanks, `_` and `-`, for comparison.
 fn folded(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '-').flat_map(char::to_lowercase).collect()
 }
 
-/// The values that stand in `fields` under a name for answers, if there is nothing of the answer beside them.
+/// Values under wrapper names in `fields`. Empty if `fields` also has fields of the answer.
 pub(super) fn wrapped<'v>(fields: &'v Map<String, Value>, schema: &Value) -> Vec<&'v Value> {
     if fields.keys().any(|key| is_field(key, schema)) {
         return Vec::new();
@@ -50,7 +50,7 @@ fn is_field(key: &str, schema: &Value) -> bool {
     fields.is_some_and(|fields| fields.contains_key(key) || fields.keys().any(|field| folded(field) == folded(key)))
 }
 
-/// Whether an object has all fields of the answer, under names that may be spelt otherwise.
+/// Whether an object has all fields of the answer, in any spelling.
 pub(super) fn has_all_fields(fields: &Map<String, Value>, schema: &Value) -> bool {
     let names: BTreeSet<String> = fields.keys().map(|key| folded(key)).collect();
     let mut required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).peekable();
@@ -73,7 +73,7 @@ pub(super) fn is_schema(value: &Value, schema: &Value) -> bool {
         || fields.iter().any(echoes)
 }
 
-/// Gives `value` the form of `schema` as far as that is certain.
+/// Converts `value` to the form of `schema` where the conversion is unambiguous.
 pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
     match (schema["type"].as_str().unwrap_or_default(), value) {
         ("object", Value::Object(fields)) => object(fields, schema, repaired),
@@ -100,7 +100,7 @@ pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repa
                 Value::Bool(truth)
             })
         }
-        // What a fraction looked like is lost; a whole number has one form.
+        // Integers have one text form; the text form of a fraction is lost.
         ("string", Value::Number(number)) if !number.is_f64() => {
             repaired.insert(Repair::Type);
             conform(Value::String(number.to_string()), schema, repaired)
@@ -119,7 +119,7 @@ pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repa
 fn object(fields: Map<String, Value>, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
     let Some(properties) = schema["properties"].as_object() else { return Value::Object(fields) };
     let known = |key: &str| properties.contains_key(key);
-    // Other spellings of the fields that are missing, each with the only field that it can be.
+    // Other spellings of missing fields, if each matches exactly one field.
     let renamed: Vec<(String, String)> = properties
         .keys()
         .filter(|name| !fields.contains_key(*name))
@@ -146,7 +146,7 @@ fn object(fields: Map<String, Value>, schema: &Value, repaired: &mut BTreeSet<Re
     Value::Object(out)
 }
 
-/// serde_json keeps 8 and 8.0 apart; JSON does not.
+/// Treats 8.0 as 8 for integers, as JSON does; serde_json keeps them apart.
 fn numeric(number: Number, kind: &str) -> Value {
     #[expect(clippy::cast_possible_truncation, reason = "whole and in range by the guard")]
     match number.as_f64() {
@@ -155,8 +155,9 @@ fn numeric(number: Number, kind: &str) -> Value {
     }
 }
 
-/// The enum value that `text` means, if it is none itself: blanks around it and its letter case may differ. A capital inside of
-/// a word is part of its meaning (`mW` is not `MW`).
+/// The enum value that `text` means, if `text` differs from it only in outer blanks and letter
+/// case. A capital inside a word is significant (`mW` is not `MW`). Returns `None` if `text` is an
+/// enum value already.
 fn choice<'s>(text: &str, schema: &'s Value) -> Option<&'s str> {
     let choices = || schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
     if choices().any(|choice| choice == text) {

@@ -1,4 +1,5 @@
-//! From a job file to a checked [`Job`]. Whatever can be wrong with a job is found here, before the first document.
+//! Loads a job file into a checked [`Job`]. All faults of a job are found here, before the first
+//! document.
 
 use super::answer::Shape;
 use super::combine::Combine;
@@ -11,8 +12,8 @@ use std::collections::HashSet;
 use toml::Table;
 
 impl Job {
-    /// Reads and checks a job. `source` is its name in messages; `params` replace values of `[params]`;
-    /// `method`, if given, replaces `combine.method`.
+    /// Reads and checks a job. `source` is its name in messages; `params` replace values of
+    /// `[params]`; `method`, if given, replaces `combine.method`.
     pub fn load(source: &str, text: &str, params: &Table, method: Option<Method>) -> Result<Self, JobError> {
         let file: JobFile = toml::from_str(text).map_err(|e| error(source, e.to_string().trim_end()))?;
         let digest = Digest::of(format!("{text}\n{params}\n{method:?}").as_bytes());
@@ -83,18 +84,18 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     })
 }
 
-/// Tokens that a part of a long document has at the least besides what it repeats: the label of an image, a heading, a sentence.
+/// Minimum number of new tokens in a chunk: the label of an image, a heading, a sentence.
 const LEAST_PART: u64 = 32;
 
-/// Parts that only repeat others would be asked about, and paid for, without end.
+/// Refuses chunks with little but overlap: a document would become endlessly many calls.
 fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(), String> {
     let least = long.overlap_tokens.saturating_add(LEAST_PART);
     if long.method != LongMethod::Split || max_input_tokens == 0 || max_input_tokens >= least {
         return Ok(());
     }
     Err(format!(
-        "{what}: max_input_tokens is {max_input_tokens}, and a part takes {least} at the least: overlap_tokens ({}) and {LEAST_PART} for what \
-         is new in it; raise it, or leave it out for what the model takes",
+        "{what}: max_input_tokens is {max_input_tokens}, but a part takes at least {least}: overlap_tokens ({}) and {LEAST_PART} for new text. \
+         Raise it, or leave it out to use the model's limit",
         long.overlap_tokens
     ))
 }
@@ -131,7 +132,7 @@ fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Re
     Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model })
 }
 
-/// One value of an axis and what it brings into the prompt.
+/// One value of an axis, and the prompt variables that it sets.
 #[derive(Clone)]
 struct AxisValue {
     axis: String,
@@ -139,7 +140,8 @@ struct AxisValue {
     values: Map<String, Value>,
 }
 
-/// An axis lists words, or tables with an `id`; the other keys of a table are usable as `{{ axis_key }}`.
+/// Reads an axis: a list of words, or of tables with an `id`. The other keys of a table become `{{
+/// axis_key }}`.
 fn axis_values(axis: &str, choices: &toml::Value) -> Result<Vec<AxisValue>, String> {
     let list = choices.as_array().filter(|l| !l.is_empty()).ok_or_else(|| format!("axis `{axis}` takes a list with at least one value"))?;
     let mut seen = HashSet::new();
@@ -165,7 +167,7 @@ fn axis_values(axis: &str, choices: &toml::Value) -> Result<Vec<AxisValue>, Stri
         .collect()
 }
 
-/// Names become directories, columns and template variables.
+/// Checks a name, because names become directories, columns and template variables.
 fn check_name(what: &str, name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) || name.starts_with('-') {
@@ -195,7 +197,8 @@ impl Task {
 }
 
 impl Job {
-    /// Checks the text of a reply to one of this job's calls. The error is worded for the model that is asked again.
+    /// Checks the reply to one of this job's calls. The error is worded for the model, which gets
+    /// it with the retry.
     pub fn read_answer(&self, task: &str, text: &str) -> Result<Checked, Unfit> {
         let shape = self.tasks.iter().find(|t| t.is(task)).map(|t| &t.shape).or_else(|| self.combine.shape());
         shape.ok_or_else(|| Unfit::Invalid(format!("this job has no task {task}")))?.read(text)

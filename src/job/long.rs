@@ -1,4 +1,4 @@
-//! Documents that are too long for one call: what a job wants done with them, and how the answers about parts become one.
+//! Long documents: the job's rules, and the merge of answers about chunks.
 
 use super::file::{LongMethod, Merge};
 use super::plan::about_tokens;
@@ -7,28 +7,28 @@ use crate::model::{Call, CallRecord, MessagePart};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What is to be done with a document for one task.
+/// How one task treats long documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongRule {
-    /// If it has more tokens than this.
+    /// Maximum length in tokens; the rule applies to longer documents.
     pub limit: u64,
-    /// What.
+    /// What happens to longer documents.
     pub method: LongMethod,
-    /// Tokens of the part before that each part has at hand.
+    /// Number of tokens that each chunk repeats from the one before.
     pub overlap: u64,
 }
 
-/// How answers about parts become one.
+/// A step towards one answer about all chunks.
 #[derive(Debug)]
 pub enum Merged {
-    /// They are one.
+    /// The merged answer.
     Done(Value),
-    /// By asking: the answers to these stand for theirs. More than one: they are to be merged in turn.
+    /// Calls that merge the answers. The answers to several calls must be merged in turn.
     Ask(Vec<Call>),
 }
 
 impl Job {
-    /// The rule of each task, in their order. `longest` is what the model takes in one call, if that is known.
+    /// The rule of each task, in order. `longest` is the model's input limit in tokens, if known.
     pub fn long_rules(&self, longest: Option<u64>) -> Vec<Option<LongRule>> {
         let rule = |task: &Task| {
             let own = if task.max_input_tokens > 0 { task.max_input_tokens } else { self.long.max_input_tokens };
@@ -39,7 +39,8 @@ impl Job {
         self.tasks.iter().map(rule).collect()
     }
 
-    /// One step from the answers about the parts of a document to one answer. `limit` is what one call may be about.
+    /// Makes one step from the answers about chunks to one answer. `limit` is the maximum number of
+    /// tokens that a call may merge.
     pub fn merge(&self, answered: &[CallRecord], limit: u64, model: &str, effort: Option<&Arc<str>>) -> Option<Merged> {
         let first = answered.first()?;
         let task = self.tasks.iter().find(|task| task.is(&first.task))?;
@@ -52,7 +53,7 @@ impl Job {
         }
     }
 
-    /// Calls that each merge as many answers as fit, and two at the least.
+    /// Calls that each merge as many answers as fit, and at least two.
     fn merging_calls(&self, task: &Task, answered: &[CallRecord], limit: u64, model: &str, effort: Option<&Arc<str>>) -> Vec<Call> {
         let mut groups: Vec<Vec<String>> = Vec::new();
         let mut tokens = 0;
@@ -67,7 +68,7 @@ impl Job {
             }
             tokens += more;
         }
-        // One that was left over goes with those before it.
+        // A single answer left over joins the group before it.
         if let Some(single) = groups.pop_if(|last| last.len() == 1) {
             match groups.last_mut() {
                 Some(group) => group.extend(single),
@@ -105,8 +106,9 @@ impl Job {
     }
 }
 
-/// One value of several, by the form that the schema gives it. Numbers: their mean; lists: what is named most often, and what
-/// comes first in each; texts and choices by the rule. Weights are the lengths of the parts.
+/// Merges several values by their schema. Numbers become their mean. Lists keep the most frequent
+/// items first, then those nearest the top. Texts and choices follow `rule`. Weights are the
+/// lengths of the chunks.
 fn merged(values: &[(&Value, f64)], schema: &Value, rule: Merge) -> Value {
     let numbers = || values.iter().filter_map(|(value, weight)| Some((value.as_f64()?, weight)));
     let mean =
@@ -135,7 +137,7 @@ fn merged(values: &[(&Value, f64)], schema: &Value, rule: Merge) -> Value {
 
 fn most_often(values: &[(&Value, f64)]) -> Value {
     let weight_of = |one: &Value| values.iter().filter(|(value, _)| *value == one).map(|(_, weight)| weight).sum::<f64>();
-    // Of equals the first counts: later ones must be heavier to win.
+    // The first of equals wins: a later value must be heavier.
     let heaviest =
         values.iter().map(|(value, _)| (*value, weight_of(value))).reduce(|best, next| if next.1 > best.1 { next } else { best });
     heaviest.map_or(Value::Null, |(value, _)| value.clone())
@@ -151,7 +153,7 @@ fn list(values: &[(&Value, f64)], most: Option<u64>) -> Value {
             None => items.push((item, 1)),
         }
     }
-    // Stable: what is named equally often stays in the order of the parts.
+    // Stable: items of equal frequency keep the order of the chunks.
     items.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
     let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     Value::Array(items.into_iter().take(most).map(|(item, _)| item.clone()).collect())

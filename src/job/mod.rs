@@ -1,12 +1,19 @@
-//! Jobs: what is asked of each document.
+//! Jobs: the questions asked about each document.
 //!
-//! A job file becomes a [`Job`]; a job turns a prepared document into calls, checks the answers, and makes one
-//! recommendation of them. Built-in jobs are job files like any other, embedded. This module never asks a model
-//! and never opens a file: it is given texts and gives back calls, verdicts and columns.
+//! A job file becomes a [`Job`]. A job turns a prepared document into calls, checks the answers,
+//! and combines them into one result. Built-in jobs are embedded job files. This module sends no
+//! requests and opens no files: it takes texts and returns calls, verdicts and columns.
 //!
-//! In the order of the work: `file` (the TOML as written) -> `field` (answer fields and their JSON schema) ->
-//! `load` (checks, templates) -> `plan` (document to calls) -> `answer` (reply to value, by `extract` and `fit`) -> `long` (answers about parts to
-//! one) -> `combine` and `vote` (answers to one result) -> `columns` (result to CSV columns).
+//! In the order of the work:
+//!
+//! - `file`: the TOML as written
+//! - `field`: answer fields and their JSON schema
+//! - `load`: checks and templates
+//! - `plan`: from a document to calls
+//! - `answer`: from a reply to a value, with `extract` and `fit`
+//! - `long`: merges the answers about chunks
+//! - `combine` and `vote`: from answers to one result
+//! - `columns`: from the result to CSV columns
 
 mod answer;
 mod builtin;
@@ -34,13 +41,13 @@ use crate::model::{Digest, Kind};
 use columns::Column;
 use std::sync::Arc;
 
-/// What is wrong with a job file.
+/// An error in a job file.
 #[derive(Debug, thiserror::Error)]
 #[error("{job}: {message}")]
 pub struct JobError {
     /// The file, or the built-in job's name.
     pub job: String,
-    /// What, where, and what would be right.
+    /// The fault, its position, and what is expected.
     pub message: String,
 }
 
@@ -49,13 +56,13 @@ pub struct JobError {
 pub struct Job {
     /// Its name, which is also its directory below the output directory.
     pub name: String,
-    /// One line for `docmill jobs list`.
+    /// Short description for `docmill jobs list`.
     pub description: String,
-    /// What it takes.
+    /// The kinds of documents that it accepts.
     pub input: InputKind,
     system: Arc<str>,
     tasks: Vec<Task>,
-    /// Whether its rows say whose document tries to give orders.
+    /// Whether its rows flag documents that try to instruct the model.
     pub flag_prompt_injection: bool,
     long: file::LongFile,
     combine: combine::Combine,
@@ -77,7 +84,7 @@ struct Task {
     model: Option<String>,
 }
 
-/// One point on the axes of a task: one call for each document.
+/// A point on the axes of a task: one call for each document.
 #[derive(Debug)]
 struct Variant {
     axes: Vec<(String, String)>,
@@ -90,7 +97,7 @@ impl Job {
         self.tasks.iter().filter_map(|task| task.model.as_ref()).chain(self.combine.model())
     }
 
-    /// Whether this job takes documents of this kind.
+    /// Whether this job accepts documents of this kind.
     pub fn accepts(&self, kind: Kind) -> bool {
         match self.input {
             InputKind::Any => true,
@@ -99,30 +106,30 @@ impl Job {
         }
     }
 
-    /// Of everything that the job is made of: its file, the values of its parameters, its way to combine.
+    /// Digest of the whole job: its file, parameter values and combine method.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Whether it has a parameter of this name.
+    /// Whether the job has a parameter of this name.
     pub fn has_param(&self, name: &str) -> bool {
         self.params.iter().any(|param| param == name)
     }
 
-    /// Whether it combines its answers.
+    /// Whether the job combines its answers.
     pub fn combines(&self) -> bool {
         !matches!(self.combine, combine::Combine::None)
     }
 
-    /// The column that says whose document tries to give orders.
+    /// The column that flags documents which try to instruct the model.
     pub const PROMPT_INJECTION_COLUMN: &str = "prompt_injection";
 
-    /// Names of its columns, as they stand in `results.csv`.
+    /// Names of the columns, as in `results.csv`.
     pub fn csv_columns(&self) -> &[String] {
         &self.csv_columns
     }
 
-    /// Calls for each document, the aggregation included.
+    /// Number of calls for each document, including the aggregation.
     pub fn calls_per_document(&self) -> usize {
         self.tasks.iter().map(|t| t.variants.len()).sum::<usize>() + usize::from(self.combine.asks_a_model())
     }

@@ -1,4 +1,4 @@
-//! From a prepared document to calls.
+//! Turns a prepared document into calls.
 
 use super::{Job, Task, Variant};
 use crate::model::{Call, Chunk, Content, ContentBlock, Failure, FailureCode, MessagePart};
@@ -7,39 +7,39 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A prompt of one variant: finished when the job was loaded, or waiting for the text of the document.
+/// The prompt of one variant, rendered at load time or per document.
 #[derive(Debug)]
 pub(super) enum Prompt {
-    /// The same for all documents. The document goes in front of it as a part of its own.
+    /// The same for all documents. The document goes in front as a separate part.
     Fixed(Arc<str>),
-    /// Mentions the document, or the columns of the row that it is.
+    /// Uses the document, or columns of its row.
     Late {
         template: Box<Template>,
-        /// Whether `{{ document }}` is in it: then that is where a text stands.
+        /// Whether the prompt contains `{{ document }}`; a text document then goes there.
         has_document: bool,
-        /// What it asks, for whoever cannot see the document.
+        /// The prompt for a call without the document, such as a merge.
         asks: String,
     },
 }
 
-/// A compiled template with the values it has besides the document.
+/// A compiled template with all values except the document's.
 #[derive(Debug)]
 pub(super) struct Template {
     environment: Environment<'static>,
     values: Map<String, Value>,
 }
 
-/// What `{{ document }}` stands for when the document is an image, or has images in it.
+/// Value of `{{ document }}` if the document is an image, or contains images.
 const ATTACHED_IMAGE: &str = "(the attached image)";
 const ATTACHED_DOCUMENT: &str = "(the document above)";
 
 impl Template {
-    /// Compiles `source`, whose variables must be among `values` and `later`.
+    /// Compiles `source`. Its variables must be among `values` and `later`.
     pub fn new(source: &str, values: Map<String, Value>, later: &[&str]) -> Result<Self, String> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_debug(true);
-        // A column without a value says nothing, as in a CSV table, and not "none".
+        // An empty column renders as an empty text, and not as "none".
         environment.set_formatter(|out, state, value| if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) });
         environment.add_template_owned("prompt", source.to_owned()).map_err(|e| e.display_debug_info().to_string())?;
         let template = Self { environment, values };
@@ -61,7 +61,7 @@ impl Template {
         let nested = self.environment.get_template("prompt").map(|template| template.undeclared_variables(true)).unwrap_or_default();
         let of_rows = nested.iter().filter_map(|name| if name == "row" { Some("") } else { name.strip_prefix("row.") });
         let columns: BTreeSet<String> = of_rows.map(|rest| rest.split('.').next().unwrap_or_default().to_owned()).collect();
-        // One that is not named, as in a loop over all of them, may be any.
+        // A row used without a column name, as in a loop, may use any column.
         if columns.contains("") { RowColumns::All } else { RowColumns::Named(columns) }
     }
 
@@ -69,8 +69,8 @@ impl Template {
         self.variables().is_ok_and(|v| v.contains(name))
     }
 
-    /// Renders it with made-up values. An error is one that other values would not avoid: what they come to in a calculation,
-    /// say, is for the real ones to show.
+    /// Renders the template with made-up values. Errors that depend on the values, such as a failed
+    /// calculation, are ignored.
     pub fn try_out(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<(), String> {
         use minijinja::ErrorKind::{BadSerialization, CannotUnpack, InvalidOperation};
         match self.rendered(more) {
@@ -79,7 +79,7 @@ impl Template {
         }
     }
 
-    /// The text with `more` filled in. Values are data: braces in them are never read as template.
+    /// Renders the template with `more`. Values are data: braces in them are never template code.
     pub fn render(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<String, String> {
         self.rendered(more).map_err(|e| e.to_string())
     }
@@ -103,14 +103,14 @@ impl Prompt {
             return Ok(Self::Late { template: Box::new(template), has_document, asks: source.to_owned() });
         }
         if has_document {
-            // Rendered once also for the error: a broken prompt must not be found at the first document.
+            // Rendered at load time too, so that a broken prompt fails before the first document.
             let asks = template.render([("document", Value::String("(the document)".into()))])?;
             return Ok(Self::Late { template: Box::new(template), has_document, asks });
         }
         Ok(Self::Fixed(template.render([])?.into()))
     }
 
-    /// What it asks, for whoever cannot see the document.
+    /// The prompt for a call without the document, such as a merge.
     pub fn asks(&self) -> &str {
         match self {
             Self::Fixed(text) => text,
@@ -118,7 +118,7 @@ impl Prompt {
         }
     }
 
-    /// The columns of tables that it uses.
+    /// The table columns that the prompt uses.
     fn columns(&self) -> RowColumns {
         match self {
             Self::Fixed(_) => RowColumns::default(),
@@ -127,21 +127,21 @@ impl Prompt {
     }
 }
 
-/// What the calls of each task are about.
+/// The chunks that each task's calls are about.
 #[derive(Debug, Clone)]
 pub struct Chunks {
-    /// Divisions of the document. Most have one, and that one portion.
+    /// Divisions of the document. Most documents have one division with one chunk.
     pub sets: Vec<Vec<Chunk>>,
-    /// Which of them is that of each task.
+    /// Index into `sets` for each task.
     pub of_task: Vec<usize>,
 }
 
-/// The columns of tables that prompts use.
+/// The table columns that prompts use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowColumns {
-    /// These.
+    /// Only these columns.
     Named(BTreeSet<String>),
-    /// Whatever there is.
+    /// All columns.
     All,
 }
 
@@ -152,7 +152,7 @@ impl Default for RowColumns {
 }
 
 impl RowColumns {
-    /// Both.
+    /// The columns of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -166,13 +166,14 @@ impl RowColumns {
 }
 
 impl Job {
-    /// The columns of tables that its prompts use.
+    /// The table columns that the job's prompts use.
     pub fn row_columns(&self) -> RowColumns {
         let prompts = self.tasks.iter().flat_map(|task| task.variants.iter().map(|variant| &variant.prompt));
         prompts.map(Prompt::columns).fold(RowColumns::default(), RowColumns::and)
     }
 
-    /// The calls for one document, in the job file's order; what merges and combines their answers comes later. `row` are the columns of a row.
+    /// The calls for one document, in the job file's order, without merging and combining calls.
+    /// `row` holds the columns of a table row.
     pub fn calls(
         &self,
         chunks: &Chunks,
@@ -189,7 +190,7 @@ impl Job {
                         Failure::new(FailureCode::Unrenderable, format!("task {}: the prompt cannot be made: {e}", task.id))
                     })?;
                     let tokens = chunk.content.tokens() + wording(&self.system, &parts, &chunk.content, task.shape.bytes);
-                    // The document stands first, unless the prompt has it somewhere in its middle.
+                    // The document goes first unless the prompt embeds it.
                     let shared = parts.len().saturating_sub(1);
                     calls.push(Call { tokens, shared, place: chunk.place, ..self.call(task, variant, parts, model, effort) });
                 }
@@ -218,14 +219,14 @@ impl Job {
     }
 }
 
-/// About how many tokens there are around the document.
+/// Estimated number of tokens around the document.
 fn wording(system: &str, parts: &[MessagePart], content: &Content, schema_bytes: usize) -> u64 {
     let document: usize = content.0.iter().map(|piece| if let ContentBlock::Text(text) = piece { text.body.len() } else { 0 }).sum();
     let texts: usize = parts.iter().map(|part| if let MessagePart::Text(text) = part { text.len() } else { 0 }).sum();
     about_tokens(system.len() + texts.saturating_sub(document) + schema_bytes)
 }
 
-/// The rule of thumb for text that nobody has counted.
+/// Estimates the tokens of a text that no tokenizer has counted: four bytes each.
 pub(super) fn about_tokens(bytes: usize) -> u64 {
     const BYTES_PER_TOKEN: usize = 4;
     bytes.div_ceil(BYTES_PER_TOKEN) as u64
@@ -233,7 +234,7 @@ pub(super) fn about_tokens(bytes: usize) -> u64 {
 
 impl Variant {
     fn parts(&self, chunk: &Chunk, shared: &[MessagePart], row: Option<&Map<String, Value>>) -> Result<Vec<MessagePart>, String> {
-        // What all calls on a document share goes first, so that providers can cache it.
+        // The part shared by all calls on a document goes first, so that providers can cache it.
         let (template, has_document) = match &self.prompt {
             Prompt::Fixed(prompt) => return Ok([shared, &[MessagePart::Text(Arc::clone(prompt))]].concat()),
             Prompt::Late { template, has_document, .. } => (template, *has_document),
@@ -278,8 +279,8 @@ fn shared_parts(chunk: &Chunk) -> Vec<MessagePart> {
     parts
 }
 
-/// A text between marks that it cannot contain: they carry its own hash. So a document that says "end of document, now do
-/// this" stays inside.
+/// Wraps a text in marks that carry its hash, so that the text cannot contain them. A document that
+/// says "end of document, now do this" stays inside.
 fn fenced(what: &str, body: &str, digest: &str) -> String {
     let mark = digest.get(..12).unwrap_or(digest);
     format!("<{what}-{mark}>\n{body}\n</{what}-{mark}>")

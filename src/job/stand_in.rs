@@ -1,9 +1,9 @@
-//! What stands for an answer that is not there yet.
+//! Made-up answers, used before the real ones exist.
 
 use serde_json::{Map, Value, json};
 
-/// A value of the form that `schema` asks for, of about so many bytes: what follows from answers can be made of it, and is about as
-/// long as it will be.
+/// A value that follows `schema`, about `bytes` long. Prompts made from it have about their real
+/// length.
 pub fn stand_in(schema: &Value, bytes: usize) -> Value {
     if let Some(choice) = schema["enum"].as_array().and_then(|choices| choices.first()) {
         return choice.clone();
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_has_the_form_and_about_the_length() {
+    fn a_stand_in_follows_the_schema_and_has_about_the_length() {
         let schema = json!({"type": "object", "properties": {
             "mood": {"type": "string", "enum": ["good", "bad"]}, "stars": {"type": "integer", "minimum": 1},
             "words": {"type": "array", "minItems": 3, "items": {"type": "string"}}, "text": {"type": "string"}}});

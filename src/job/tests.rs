@@ -67,7 +67,7 @@ fn the_material_job_asks_six_specialists_and_the_nested_one_eighteen() {
 }
 
 #[test]
-fn columns_are_called_as_the_readme_says() {
+fn columns_have_the_names_in_the_readme() {
     let columns = |name: &str| Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap().csv_columns().to_vec();
     assert_eq!(columns("material")[4..8], ["metal_suitability", "metal_strengths", "metal_concerns", "metal_recommended"]);
     assert_eq!(columns("material-conditions")[4], "metal_indoor_suitability");
@@ -75,7 +75,7 @@ fn columns_are_called_as_the_readme_says() {
 }
 
 #[test]
-fn document_text_is_a_value_and_never_template() {
+fn document_text_is_never_template_code() {
     let hostile = "{{ limit }} {% if x %} {# {{{{ }} ${x} %s \\u0041 </document>";
     let calls = load(SMALL).unwrap().calls(&text(hostile), None, "m", None).unwrap();
     assert_eq!(calls.len(), 2);
@@ -84,7 +84,7 @@ fn document_text_is_a_value_and_never_template() {
 }
 
 #[test]
-fn without_a_place_in_the_prompt_the_document_goes_first_between_marks() {
+fn a_document_that_the_prompt_does_not_mention_goes_first_between_marks() {
     let job = load(&SMALL.replace(": {{ document }}", "")).unwrap();
     let calls = job.calls(&text("body"), None, "m", None).unwrap();
     let parts: Vec<&str> = calls[0].parts.iter().map(|p| if let MessagePart::Text(t) = p { &**t } else { "" }).collect();
@@ -112,7 +112,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         (
             "name = \"small\"",
             "name = \"small\"\nlong = { method = \"split\", max_input_tokens = 131, overlap_tokens = 100 }",
-            "long: max_input_tokens is 131, and a part takes 132 at the least",
+            "long: max_input_tokens is 131, but a part takes at least 132",
         ),
         ("name = \"small\"", "name = \"small\"\nlong = { method = \"split\", max_input_tokens = 132, overlap_tokens = 100 }", ""),
         ("name = \"small\"", "name = \"small\"\nlong = { method = \"truncate\", max_input_tokens = 1 }", ""),
@@ -135,7 +135,7 @@ fn parameters_can_be_replaced_but_not_invented() {
 }
 
 #[test]
-fn the_aggregation_is_told_what_is_missing() {
+fn the_aggregation_prompt_names_missing_answers() {
     let job = Job::load("material", builtin("material").unwrap(), &toml::Table::new(), None).unwrap();
     let records = [
         record("assess", &[("material", "metal")], Some(json!({"suitability": 9, "strengths": ["{{ x }}"]}))),
@@ -171,7 +171,7 @@ verdict = "string"
 "#;
 
 #[test]
-fn an_aggregation_that_no_answers_can_fill_is_found_when_the_job_is_loaded() {
+fn loading_refuses_a_combine_prompt_that_no_answers_can_fill() {
     for (prompt, part) in [
         ("{% for a in answers %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", "combine: prompt: undefined value"),
         ("{% for a in answers if a.task == 'rate' %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", ""),
@@ -180,7 +180,7 @@ fn an_aggregation_that_no_answers_can_fill_is_found_when_the_job_is_loaded() {
         ("{{ answers[2].answer.summary }}", ""),
         ("{{ answers[3].answer.summary }}", "undefined value"),
         ("{{ answers | mean }}", "mean"),
-        // For the answers of a document to show.
+        // Only the real answers can show whether these render.
         ("{{ answers[0].answer.words[3] }} {{ 10 // answers[0].answer.stars }}", ""),
     ] {
         match load(&COMBINING.replace("PROMPT", prompt)) {
@@ -191,7 +191,7 @@ fn an_aggregation_that_no_answers_can_fill_is_found_when_the_job_is_loaded() {
 }
 
 #[test]
-fn what_only_answers_can_show_about_a_prompt_is_a_failure_of_its_call() {
+fn a_combine_prompt_that_fails_on_real_answers_fails_its_call() {
     let job = load(&COMBINING.replace("PROMPT", "{{ 10 // answers[0].answer.stars }} {{ answers[0].answer.words[1] }}")).unwrap();
     let combined = |stars: i64, words: &[&str]| {
         job.combine(&[record("rate", &[("reader", "young")], Some(json!({"stars": stars, "words": words})))], "m", None)
@@ -219,7 +219,7 @@ fn votes_fill_the_same_columns_as_a_model() {
     assert!(!answers.contains_key("ceramic_suitability"));
 }
 
-/// Answers as people and models write them, by job, task and the length of the document in tokens.
+/// Typical answers by people and models: job, task, length of the document in tokens, answer.
 fn plausible() -> Vec<(&'static str, &'static str, f64, Value)> {
     let assess = json!({"suitability": 8, "strengths": ["High stiffness and fatigue strength for the thin bracket arms",
         "Easily machined and tapped at the four mounting holes", "Well proven, inexpensive sheet and billet stock"],
@@ -257,7 +257,7 @@ fn plausible() -> Vec<(&'static str, &'static str, f64, Value)> {
 }
 
 #[test]
-fn lengths_of_answers_to_built_in_jobs_are_foreseen() {
+fn output_estimates_cover_answers_to_built_in_jobs() {
     let encoder = tiktoken::get_encoding("o200k_base").unwrap();
     for (name, task, document, answer) in plausible() {
         let job = Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap();
@@ -266,7 +266,7 @@ fn lengths_of_answers_to_built_in_jobs_are_foreseen() {
             None => AnswerForm::new(&job.combine.shape().unwrap().schema, ""),
         };
         let length = form.length(document);
-        // Compact, and as many models write it.
+        // Compact, and formatted as many models do.
         for text in [answer.to_string(), serde_json::to_string_pretty(&answer).unwrap()] {
             let tokens = encoder.count(&text) as f64;
             assert!((length.low..=length.high).contains(&tokens), "{name} {task}: {tokens} tokens, foreseen {length:?}");

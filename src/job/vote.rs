@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// What one answer says about one candidate.
+/// The statement of one answer about one candidate.
 #[derive(Debug, Clone)]
 pub(super) struct Ballot {
     pub choice: String,
@@ -11,7 +11,7 @@ pub(super) struct Ballot {
     pub weight: f64,
 }
 
-/// The outcome.
+/// The winner of a vote, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Verdict {
     pub best: String,
@@ -65,10 +65,11 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
     tallies
 }
 
-/// Most votes win; among equals the higher mean score, then the job file's order.
+/// Ranks by votes, then by mean score, then by the job file's order.
 ///
-/// Confidence: `high` if the winner has at least three times the runner-up's votes, `medium` if it has more votes,
-/// or as many and a mean score that is higher by two, else `low`. Never `high` when answers are missing.
+/// Confidence is `high` if the winner has at least three times the runner-up's votes. It is
+/// `medium` if the winner has more votes, or as many and a mean score higher by two; else `low`. It
+/// is never `high` when answers are missing.
 pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
     let mut ranked = tallies(ballots);
     // Stable: equals stay in the job file's order.
@@ -90,10 +91,10 @@ pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict
     Some(verdict(best, second, confidence, describe, missing))
 }
 
-/// The highest product of mean score and weight wins; among equals the job file's order.
+/// Ranks by mean score times weight, then by the job file's order.
 ///
-/// Confidence: `high` if the winner leads by a fifth of its own value, `medium` by a twelfth, else `low`. Never
-/// `high` when answers are missing.
+/// Confidence is `high` if the winner leads by a fifth of its value, `medium` by a twelfth, else
+/// `low`. It is never `high` when answers are missing.
 pub(super) fn weighted(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
     let mut ranked = tallies(ballots);
     ranked.sort_by(|a, b| b.weighted_mean().total_cmp(&a.weighted_mean()));
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_can_turn_the_result() {
+    fn weights_can_change_the_winner() {
         let ballots = [ballot("metal", false, 8.0, 1.0), ballot("wood", false, 6.0, 1.5)];
         let verdict = weighted(&ballots, &[]).unwrap();
         assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));

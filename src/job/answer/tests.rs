@@ -25,7 +25,7 @@ fn read(text: &str) -> Result<(Value, String), Unfit> {
     Ok((value, repaired.into_iter().map(Repair::as_str).collect::<Vec<_>>().join(",")))
 }
 
-/// What models put around an answer, with `@` for the answer and `#` for a draft; then the repairs.
+/// Text around an answer (`@` is the answer, `#` a draft), and the expected repairs.
 const AROUND: &[(&str, &str)] = &[
     ("@", ""),
     ("\u{feff} @\n", ""),
@@ -63,7 +63,7 @@ const AROUND: &[(&str, &str)] = &[
     ("analysisMaybe #?assistantfinal@", ""),
     ("<|channel>thought\n#<channel|>@", ""),
     ("The mark <b>bold</b> is fine: @", "surrounding_text"),
-    // Wrappings.
+    // Wrappers.
     ("[@]", "list_of_one"),
     ("[@,@]", "list_of_one"),
     ("{\"answer\":@}", "wrapped"),
@@ -76,7 +76,7 @@ const AROUND: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn an_answer_is_found_in_everything_that_stands_around_it() {
+fn the_reader_finds_an_answer_inside_other_text() {
     for (around, repairs) in AROUND {
         let text = around.replace('@', GOOD).replace('#', DRAFT);
         assert_eq!(read(&text), Ok((good(), (*repairs).to_owned())), "{text}");
@@ -84,7 +84,7 @@ fn an_answer_is_found_in_everything_that_stands_around_it() {
 }
 
 #[test]
-fn a_text_with_a_draft_alone_is_no_answer() {
+fn a_draft_alone_is_not_an_answer() {
     for (text, expected) in [
         ("<think>#", "thoughts"),
         ("<think>#</think>", "thoughts"),
@@ -128,7 +128,7 @@ fn a_text_with_a_draft_alone_is_no_answer() {
 }
 
 #[test]
-fn what_is_certain_is_put_right_and_named() {
+fn unambiguous_damage_is_repaired_and_named() {
     for (text, repairs) in [
         (r#"{"best":"WOOD","score":8.0,"why":"fine"}"#, "enum_spelling"),
         (r#"{"best":" Wood ","score":8,"why":"fine"}"#, "enum_spelling"),
@@ -149,7 +149,7 @@ fn what_is_certain_is_put_right_and_named() {
     }
     let (value, repairs) = read("{\"best\":\"Wood\",\"score\":8,\"why\":\"line one\nline two\tx \\ud83d\"}").unwrap();
     assert_eq!((value["why"].as_str(), repairs.as_str()), (Some("line one\nline two\tx \u{fffd}"), "control_character,lone_surrogate"));
-    // What looks like a mark inside of an answer is part of it.
+    // A mark inside an answer is part of the answer.
     for why in ["the end </think> of it", "<think>", "```json {}```", "[THINK] {\\\"best\\\":\\\"metal\\\"}", "analysis assistantfinal"] {
         let text = format!(r#"{{"best":"Wood","score":8,"why":"{why}"}}"#);
         assert_eq!(read(&text).unwrap(), (serde_json::from_str(&text).unwrap(), String::new()), "{text}");
@@ -159,7 +159,7 @@ fn what_is_certain_is_put_right_and_named() {
 }
 
 #[test]
-fn enum_values_are_exact_before_they_are_alike() {
+fn exact_enum_values_win_over_similar_ones() {
     let choose = |choices: &[&str], said: &str| {
         let shape = Shape::new(json!({"type": "object", "required": ["unit"], "additionalProperties": false,
             "properties": {"unit": {"type": "string", "enum": choices}}}));
@@ -186,7 +186,7 @@ fn enum_values_are_exact_before_they_are_alike() {
 }
 
 #[test]
-fn a_field_may_be_called_as_a_wrapping_is() {
+fn a_field_may_have_the_name_of_a_wrapper() {
     let shape = Shape::new(json!({"type": "object", "required": ["answer", "type"], "additionalProperties": false, "properties": {
         "answer": {"type": "object", "required": ["type", "description"], "additionalProperties": false,
             "properties": {"type": {"type": "string"}, "description": {"type": "string"}}},
@@ -196,14 +196,14 @@ fn a_field_may_be_called_as_a_wrapping_is() {
     assert_eq!(shape.read(&right.to_string()).unwrap().value, right);
     let wrapped = json!({"data": right});
     assert_eq!(shape.read(&wrapped.to_string()).unwrap().value, right);
-    // The schema itself would fit once its other keys are dropped.
+    // The schema itself would fit without its other keys.
     assert!(shape.read(&shape.schema.to_string()).is_err());
     let echo = json!({"answer": shape.schema["properties"]["answer"], "type": "x"});
     assert!(shape.read(&echo.to_string()).is_err());
 }
 
 #[test]
-fn numbers_and_truth_values_may_be_strings_where_the_schema_wants_them() {
+fn strings_become_numbers_and_booleans_if_the_schema_requires_it() {
     let shape = Shape::new(json!({"type": "object", "required": ["n", "b", "s", "l"], "additionalProperties": false, "properties": {
         "n": {"type": "number"}, "b": {"type": "boolean"}, "s": {"type": "string"}, "l": {"type": "array", "items": {"type": "integer"}}}}))
     .unwrap();
@@ -229,7 +229,7 @@ fn answer() -> impl Strategy<Value = Value> {
     (choice, 1..=10, why).prop_map(|(best, score, why)| json!({"best": best, "score": score, "why": why}))
 }
 
-/// Damages that leave the meaning alone, by number.
+/// Kinds of damage that keep the meaning, by number.
 fn written(answer: &Value, damage: usize) -> String {
     let text = answer.to_string();
     match damage {
@@ -250,7 +250,7 @@ fn written(answer: &Value, damage: usize) -> String {
 
 proptest! {
     #[test]
-    fn an_answer_in_any_noise_is_that_answer_or_none(
+    fn noise_never_changes_an_answer(
         answer in answer(),
         draft in answer(),
         damage in 0_usize..11,
@@ -265,14 +265,14 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_in_a_usual_reply_is_found(answer in answer(), draft in answer(), damage in 0_usize..11, around in 0_usize..5) {
+    fn the_reader_finds_an_answer_in_a_usual_reply(answer in answer(), draft in answer(), damage in 0_usize..11, around in 0_usize..5) {
         let (before, after) = [("", "\n"), ("Okay, D?\n</think>\n\n", ""), ("<think>\nD\n</think>\n", "\n"), ("[THINK]D[/THINK]", ""), ("\u{feff}", " ")][around];
         let text = format!("{}{}{after}", before.replace('D', &draft.to_string()), written(&answer, damage));
         prop_assert_eq!(shape().read(&text).map(|checked| checked.value), Ok(answer), "{}", text);
     }
 
     #[test]
-    fn any_text_at_all_is_read_without_a_panic(text in "[{}\\[\\]\"'<>/`~:,|a-z0-9\\\\\\n thinkTHINK]{0,200}", any in ".{0,100}") {
+    fn the_reader_never_panics(text in "[{}\\[\\]\"'<>/`~:,|a-z0-9\\\\\\n thinkTHINK]{0,200}", any in ".{0,100}") {
         for text in [text, any] {
             if let Ok(checked) = shape().read(&text) {
                 prop_assert!(shape().validate(&checked.value).is_ok());
