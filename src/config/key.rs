@@ -1,17 +1,17 @@
-//! Keys as dotted paths, in the notation of TOML: a part that is no bare key stands in quotes. Names that users choose,
-//! such as ids of models, have dots and slashes of their own.
+//! Keys as dotted paths in TOML notation, with quotes around parts that are not bare keys.
+//! User-chosen names, such as model ids, may contain dots and slashes.
 
-/// The path that leads through these keys.
+/// The path through these keys.
 pub fn key<P: AsRef<str>>(parts: impl IntoIterator<Item = P>) -> String {
     parts.into_iter().map(|part| quoted(part.as_ref())).collect::<Vec<_>>().join(".")
 }
 
-/// The path of `part` in the table at `prefix`, which is empty for the whole file.
+/// The path of `part` in the table `prefix`. An empty `prefix` means the whole file.
 pub(super) fn below(prefix: &str, part: &str) -> String {
     if prefix.is_empty() { quoted(part) } else { format!("{prefix}.{}", quoted(part)) }
 }
 
-/// The keys on a path. What people type is read kindly: a part without quotes may hold anything but a dot.
+/// Splits a path into keys. Leniently, a part without quotes may contain anything except a dot.
 pub(super) fn parts(path: &str) -> Vec<String> {
     let (mut parts, mut part) = (Vec::new(), String::new());
     let (mut quoted, mut escaped) = (false, false);

@@ -1,4 +1,5 @@
-//! One source of settings: a file, the environment, or the command line. Checked against the default table.
+//! One source of settings, checked against the default table: a file, the environment, or
+//! arguments.
 
 use super::{Config, LISTS_OF_TABLES, Origin, Problem, key, leaves};
 use toml::de::{DeTable, DeValue};
@@ -17,16 +18,16 @@ pub enum Layer {
         /// Its content.
         text: String,
     },
-    /// Environment variables; those without the prefix `DOCMILL_` are passed over.
+    /// Environment variables. Variables without the prefix `DOCMILL_` are ignored.
     Env(Vec<(String, String)>),
-    /// `key`, `value` and the argument that said so.
+    /// `key`, `value` and the argument that sets it.
     Flags(Vec<(String, String, String)>),
 }
 
 type Found = Result<(String, Value, Origin), Problem>;
 
 impl Layer {
-    /// Every value of this layer, or what is wrong with it.
+    /// Every value of this layer, or its problem.
     pub(super) fn values(&self, defaults: &Table) -> Vec<Found> {
         match self {
             Self::File { name, text } => file_values(name, text, defaults),
@@ -45,7 +46,7 @@ impl Layer {
 }
 
 fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
-    // Parsed twice: once for values, once for the places where they stand.
+    // Parsed twice: once for values, once for line numbers.
     let (values, places) = match (text.parse::<Table>(), DeTable::parse(text)) {
         (Ok(values), Ok(places)) => (values, places),
         (Err(error), _) | (_, Err(error)) => {
@@ -59,7 +60,7 @@ fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
     let empty_tables = lines.iter().filter(|(key, _)| defaults_get(defaults, key).is_none() && !Config::is_open(key));
     let mut found: Vec<Found> = Vec::new();
     for (key, line) in empty_tables {
-        // A table that does not exist is reported once, at its header, and not for each of its keys.
+        // An unknown table is reported once, at its header, and not for each of its keys.
         let parent_known = key.rsplit_once('.').is_none_or(|(parent, _)| defaults_get(defaults, parent).is_some());
         if parent_known {
             let origin = Origin::File { file: name.to_owned(), line: *line };
@@ -92,7 +93,7 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }
 
-/// A value given as text: its type is that of the default.
+/// Parses a value given as text. Its type is that of the default.
 fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found {
     let key = &key::key(key::parts(key));
     let Some(default) = expected(defaults, key) else {
@@ -117,18 +118,18 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
     typed(key, value, default, origin)
 }
 
-/// What a key takes.
+/// The type of a key's value.
 #[derive(Clone, Copy)]
 enum Expected<'t> {
-    /// A value of the type of this default.
+    /// A value of the same type as this default.
     Like(&'t Value),
     /// A list of tables.
     Tables,
-    /// Any value: the key is the user's own.
+    /// Any value: the user chose the key.
     Any,
 }
 
-/// What `key` takes; `None` if there is no such key.
+/// The type of `key`'s value; `None` if the key does not exist.
 fn expected<'t>(defaults: &'t Table, key: &str) -> Option<Expected<'t>> {
     if Config::is_open(key) {
         return Some(Expected::Any);
@@ -153,7 +154,7 @@ fn typed(key: &str, value: Value, expected: Expected<'_>, origin: Origin) -> Fou
         (Expected::Any, value) => value,
         (Expected::Tables, Value::Array(items)) if items.iter().all(Value::is_table) => Value::Array(items),
         (Expected::Tables, _) => return Err(Problem::new(origin, format!("{key} takes a list of tables, each under [[{key}]]"))),
-        // Nobody writes five dollars as 5.0.
+        // Users write five dollars as 5, not as 5.0.
         (Expected::Like(Value::Float(_)), Value::Integer(n)) => Value::Float(n as f64),
         (Expected::Like(Value::Array(_)), Value::Array(items)) => {
             if !items.iter().all(Value::is_str) {
@@ -178,7 +179,7 @@ fn article(type_name: &str) -> String {
 fn unknown_key(key: &str, origin: Origin, defaults: &Table) -> Problem {
     let known = leaves(defaults);
     let last = |k: &str| k.rsplit('.').next().unwrap_or_default().to_owned();
-    // A right name in the wrong table is as likely as a slip of the pen.
+    // Besides typing errors, users often put a correct name into the wrong table.
     let nearest = known.iter().map(|(k, _)| k.as_str()).max_by(|a, b| {
         let score = |k: &str| {
             let whole = strsim::jaro_winkler(k, key);

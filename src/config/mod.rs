@@ -1,11 +1,11 @@
 //! Settings in layers, each value with its origin.
 //!
-//! The embedded `pipeline.toml` is the lowest layer and at the same time the schema: a key that is not in it does
-//! not exist, and a value must have the type that it has there. So there is one place for defaults, and the
-//! commented file that users read cannot differ from what is in force.
+//! The embedded `pipeline.toml` is both the lowest layer and the schema. A key exists only if the
+//! file has it, and a value must have the type that it has there. The defaults are thus in one
+//! place, and the commented file cannot differ from the settings in force.
 //!
-//! This module takes text and gives values; it opens no file and reads no environment. Which settings a module
-//! takes is declared by that module; [`Config::section`] fills them.
+//! This module takes text and returns values; it opens no files and reads no environment. Each
+//! module declares its own settings, and [`Config::section`] fills them.
 
 mod key;
 mod layers;
@@ -19,13 +19,13 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// The commented default, embedded.
+/// The commented default file, embedded.
 pub const DEFAULT: &str = include_str!("../../pipeline.toml");
 
-/// Tables whose keys are the user's own.
+/// Tables with user-chosen keys.
 const OPEN_TABLES: [&str; 5] = ["job.params", "llm.headers", "llm.query", "llm.body", "prices"];
 
-/// Lists of tables, whose keys the module that takes them checks.
+/// Lists of tables. The module that uses a list checks its keys.
 const LISTS_OF_TABLES: [&str; 1] = ["alert"];
 
 /// The settings in force.
@@ -36,13 +36,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// Lays `layers` over the embedded default, later ones winning.
+    /// Merges `layers` over the embedded default. Later layers win.
     pub fn from_layers(layers: &[Layer]) -> Result<Self, Problems> {
         let (config, problems) = Self::lay(layers)?;
         Problems::check(problems).map(|()| config)
     }
 
-    /// The same, with all problems of all layers beside what could be used: the caller may find more.
+    /// Merges layers and returns all their problems, so that the caller can add more.
     pub fn lay(layers: &[Layer]) -> Result<(Self, Vec<Problem>), Problems> {
         let defaults: Table = DEFAULT.parse().map_err(|e: toml::de::Error| Problems::one("pipeline.toml", e))?;
         let mut config = Self { table: defaults.clone(), origins: BTreeMap::new() };
@@ -50,7 +50,7 @@ impl Config {
         Ok((config, problems))
     }
 
-    /// These settings with one more layer on top, and its problems.
+    /// Adds a layer on top. Returns the new settings and the layer's problems.
     pub fn with(&self, layer: &Layer) -> Result<(Self, Vec<Problem>), Problems> {
         let defaults: Table = DEFAULT.parse().map_err(|e: toml::de::Error| Problems::one("pipeline.toml", e))?;
         let mut config = self.clone();
@@ -58,7 +58,7 @@ impl Config {
         Ok((config, problems))
     }
 
-    /// Takes the values of a layer; gives its problems.
+    /// Adds the values of a layer. Returns its problems.
     fn put(&mut self, layer: &Layer, defaults: &Table) -> Vec<Problem> {
         let found = layer.values(defaults).into_iter();
         found.filter_map(|found| found.map(|(key, value, origin)| self.set(&key, value, origin)).err()).collect()
@@ -80,7 +80,7 @@ impl Config {
         Some(value)
     }
 
-    /// Where the value of a key comes from; for a table that is where its first key does.
+    /// Origin of a key's value. For a table, the origin of its first key.
     pub fn origin(&self, key: &str) -> Origin {
         let first = || {
             let inner = format!("{key}.");
@@ -89,12 +89,12 @@ impl Config {
         self.origins.get(key).cloned().or_else(first).unwrap_or(Origin::Default)
     }
 
-    /// Whether the user may choose the name of this key, and so its meaning.
+    /// Whether the user chooses the name and meaning of this key.
     pub fn is_open(key: &str) -> bool {
         OPEN_TABLES.iter().any(|table| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.')))
     }
 
-    /// A problem with the meaning of a value, pointing at where the value comes from.
+    /// A problem with the meaning of a value, with its origin.
     pub fn problem(&self, key: &str, message: impl std::fmt::Display) -> Problem {
         Problem::new(self.origin(key), format!("{key}: {message}"))
     }

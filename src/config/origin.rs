@@ -1,8 +1,8 @@
-//! Where values come from, and problems that point there.
+//! Origins of values, and problems that name them.
 
 use std::fmt;
 
-/// Where a value comes from.
+/// Origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The embedded default.
@@ -31,7 +31,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong with the settings.
+/// A problem in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     origin: Option<Origin>,
@@ -39,7 +39,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at a known place.
+    /// A problem with a known origin.
     pub fn new(origin: Origin, message: impl Into<String>) -> Self {
         Self { origin: Some(origin), message: message.into() }
     }
@@ -54,18 +54,18 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with the settings: users mend them in one go.
+/// All problems in the settings, so that users can correct them in one go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// A single problem with a file or section as a whole.
+    /// A problem with a whole file or section.
     pub fn one(place: &str, message: impl fmt::Display) -> Self {
         Self(vec![Problem { origin: None, message: format!("{place}: {message}") }])
     }
 
-    /// An error if there is any problem.
+    /// Returns an error if there are problems.
     pub fn check(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
     }

@@ -83,13 +83,13 @@ fn a_value_where_a_table_belongs_is_a_problem() {
 }
 
 proptest::proptest! {
-    /// A path leads back to the keys that it was made of, whatever these look like.
+    /// Splitting a path gives the keys that made it, with any characters.
     #[test]
     fn paths_are_made_and_taken_apart(keys in proptest::collection::vec("[a-z.\"\\\\/ é-]{0,6}", 1..4)) {
         proptest::prop_assert_eq!(super::key::parts(&key(&keys)), keys);
     }
 
-    /// Whatever a layer sets, the highest layer that sets it wins, and no other key moves.
+    /// The highest layer that sets a key wins, and no other key changes.
     #[test]
     fn the_highest_layer_that_sets_a_key_wins(in_file in proptest::option::of(1i64..999), in_env in proptest::option::of(1i64..999), in_flags in proptest::option::of(1i64..999)) {
         let mut layers = Vec::new();

@@ -1,5 +1,5 @@
-//! What the requests of a run were: over time, by task, and how long they took. One pass over the ledger, in memory that does
-//! not grow with it.
+//! Statistics of a run's requests: over time, by task, and by duration. Takes one pass over the
+//! ledger in constant memory.
 
 use super::distribution::{Distribution, Spread};
 use crate::model::FailureCode;
@@ -7,48 +7,49 @@ use crate::store::AttemptRecord;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Stretches of time into which a run is divided.
+/// Number of time intervals in a run.
 pub const STRETCHES: u32 = 60;
-/// The ledger has times in these.
+/// Resolution of times in the ledger, in seconds.
 const MILLISECOND: f64 = 0.001;
-/// Tasks that are told apart; a job file may have any number.
+/// Maximum number of distinct tasks; a job file may have any number.
 const TASKS: usize = 200;
 
-/// Adds up requests.
+/// Collects statistics of requests.
 #[derive(Debug)]
 pub struct Activity {
     from_ms: i64,
-    /// Milliseconds of a stretch.
+    /// Length of an interval in milliseconds.
     width: f64,
-    /// Until when what has not ended counts as in flight.
+    /// End of the run so far; unfinished requests count as in flight until then.
     to_ms: i64,
-    /// Whether a run is at work: then requests without an end are in flight, otherwise nobody knows their end.
+    /// Whether the run is active. If so, requests without an end are in flight; otherwise their end
+    /// is unknown.
     at_work: bool,
-    /// What happened in each stretch.
+    /// Statistics per interval.
     pub over_time: Vec<Stretch>,
-    /// Times of requests that got a reply, in seconds.
+    /// Durations of requests with a response, in seconds.
     pub latency: Distribution,
-    /// Times in line, in seconds.
+    /// Waiting times before requests, in seconds.
     pub turn: Distribution,
-    /// Input tokens of a request.
+    /// Input tokens per request.
     pub input: Distribution,
-    /// Output tokens of a request.
+    /// Output tokens per request.
     pub output: Distribution,
-    /// All requests.
+    /// Sums over all requests.
     pub totals: Totals,
     tasks: BTreeMap<String, (Totals, Distribution)>,
 }
 
-/// What happened in a stretch of time.
+/// Statistics of one time interval.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Stretch {
-    /// Requests that ended.
+    /// Requests that ended in it.
     pub ended: u64,
-    /// Those that the provider refused for its limits or its load.
+    /// Requests that the provider refused for its limits or its load.
     pub refused: u64,
-    /// Requests in flight, on average.
+    /// Mean number of requests in flight.
     pub in_flight: f64,
-    /// Money of requests that ended, in US dollars.
+    /// Cost of the requests that ended in it, in US dollars.
     pub usd: f64,
 }
 
@@ -57,41 +58,41 @@ pub struct Stretch {
 pub struct Totals {
     /// Requests sent.
     pub requests: u64,
-    /// Those that brought an answer.
+    /// Requests with an answer.
     pub answered: u64,
-    /// Those that repeated an earlier one.
+    /// Requests that repeated an earlier one.
     pub retries: u64,
-    /// Those that the provider refused for its limits or its load.
+    /// Requests that the provider refused for its limits or its load.
     pub refused: u64,
-    /// Those in flight, or of which nobody knows the end.
+    /// Requests in flight, or with an unknown end.
     pub open: u64,
-    /// Input tokens, cached or not.
+    /// Input tokens, cached and uncached.
     pub input_tokens: u64,
-    /// Those that came from the provider's prompt cache.
+    /// Input tokens from the provider's prompt cache.
     pub cached_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
-    /// Money, in US dollars, as far as it is known.
+    /// Known cost in US dollars.
     pub usd: f64,
     /// Requests of unknown cost.
     pub unpriced: u64,
-    /// Time of all requests, in seconds.
+    /// Sum of all durations, in seconds.
     pub seconds: f64,
 }
 
-/// The requests of a task.
+/// Statistics of one task.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskUse {
-    /// Its name.
+    /// The task's id.
     pub task: String,
-    /// Sums.
+    /// Sums over its requests.
     pub totals: Totals,
-    /// Times of requests that got a reply, in seconds.
+    /// Durations of requests with a response, in seconds.
     pub latency: Option<Spread>,
 }
 
 impl Activity {
-    /// Nothing yet, of a run between two times in milliseconds since 1970.
+    /// Empty statistics of a run between two times in milliseconds since 1970.
     pub fn new(from_ms: i64, to_ms: i64, at_work: bool) -> Self {
         let width = ((to_ms - from_ms) as f64 / f64::from(STRETCHES)).max(1.0 / f64::from(STRETCHES));
         Self {
@@ -129,7 +130,7 @@ impl Activity {
         stretch.ended += 1;
         stretch.refused += u64::from(is_refusal(attempt));
         stretch.usd += attempt.pico_usd.unwrap_or(0) as f64 / 1e12;
-        // How soon a refusal comes says nothing about how long an answer takes.
+        // The delay of a refusal says nothing about the duration of an answer.
         if !is_refusal(attempt) {
             let seconds = (ended - attempt.sent_ms) as f64 / 1000.0;
             self.latency.add(seconds);
@@ -143,12 +144,12 @@ impl Activity {
         }
     }
 
-    /// Seconds of a stretch.
+    /// Length of an interval in seconds.
     pub fn stretch_seconds(&self) -> f64 {
         self.width / 1000.0
     }
 
-    /// Tasks, dearest first; where nothing costs anything, those with the most output.
+    /// Tasks by cost, highest first, then by output tokens.
     pub fn tasks(&self) -> Vec<TaskUse> {
         let task = |(task, (totals, latency)): (&String, &(Totals, Distribution))| TaskUse {
             task: task.clone(),
@@ -160,7 +161,7 @@ impl Activity {
         tasks
     }
 
-    /// Shares the time of a request out to the stretches in which it was in flight.
+    /// Distributes the duration of a request over the intervals in which it was in flight.
     fn flight(&mut self, attempt: &AttemptRecord) {
         let end = match attempt.ended_ms {
             Some(ended) => ended,

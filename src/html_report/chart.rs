@@ -1,5 +1,5 @@
-//! Charts as SVG. They are drawn at the width of a phone, so that their labels are legible wherever they stand; every one has
-//! a title, a sentence and its numbers as a table.
+//! Charts as SVG. They have the width of a phone, so that labels stay legible everywhere. Each has
+//! a title, a summary sentence, and its numbers as a table.
 
 use super::distribution::{Distribution, Spread};
 use super::number::{count, percent, plain, seconds, short, ticks, time_ticks};
@@ -13,54 +13,54 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 280.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 126.0;
-/// Letters of a label in the place of the amounts; longer ones are pressed together.
+/// Maximum characters of a label on the y axis; longer labels are compressed.
 const BESIDE: usize = 8;
-/// Bars of a histogram.
+/// Maximum number of bars in a histogram.
 const BINS: u32 = 30;
 
-/// How numbers of an axis are written.
+/// Formats the numbers of an axis.
 pub type Format = fn(f64) -> String;
 
-/// A chart with what it says in words and in numbers.
+/// A chart with its summary and its numbers.
 #[derive(Debug, Serialize)]
 pub struct Chart {
     /// What it shows, with the unit.
     pub title: String,
-    /// What it says.
+    /// Summary sentence.
     pub note: String,
-    /// The picture.
+    /// The picture as SVG.
     pub svg: String,
-    /// Heads of its numbers.
+    /// Column heads of the numbers.
     pub heads: Vec<String>,
-    /// Its numbers, as they are to be read.
+    /// The numbers, formatted.
     pub rows: Vec<Vec<String>>,
 }
 
-/// A value for each stretch of time.
+/// One value per time interval.
 pub struct Series<'s> {
-    /// What it is, with the unit.
+    /// What it shows, with the unit.
     pub title: &'s str,
-    /// What it says.
+    /// Summary sentence.
     pub note: String,
     /// The values.
     pub values: Vec<f64>,
-    /// How long a stretch is.
+    /// Length of an interval in seconds.
     pub stretch_s: f64,
-    /// How values are written.
+    /// Formats a value.
     pub format: Format,
-    /// The colour: a class of the style sheet.
+    /// Colour, as a class of the style sheet.
     pub class: &'s str,
-    /// A value to compare with, and its name.
+    /// A value to compare with, and its label.
     pub reference: Option<(f64, String)>,
 }
 
-/// Where a value stands between two borders.
+/// Position of a value between two coordinates.
 fn at(value: f64, top: f64, from: f64, to: f64) -> f64 {
     let share = if top > 0.0 { value / top } else { 0.0 };
     from + (to - from) * share.clamp(0.0, 1.0)
 }
 
-/// Where a value stands on an axis that ends at `top`.
+/// x coordinate of a value on an axis that ends at `top`.
 pub fn x(value: f64, top: f64) -> f64 {
     at(value, top, LEFT, RIGHT)
 }
@@ -69,7 +69,7 @@ fn y(value: f64, top: f64) -> f64 {
     at(value, top, BOTTOM, TOP)
 }
 
-/// A picture with its title and its sentence. `body` is SVG.
+/// An SVG picture with title and description. `body` is SVG.
 pub fn picture(title: &str, note: &str, height: f64, body: &str) -> String {
     let (title, note) = (escaped(title), escaped(note));
     format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\"><title>{title}</title><desc>{note}</desc>{body}</svg>")
@@ -79,7 +79,7 @@ fn text(at: (f64, f64), class: &str, text: &str) -> String {
     format!("<text x=\"{:.1}\" y=\"{:.1}\" class=\"{class}\">{}</text>", at.0, at.1, escaped(text))
 }
 
-/// A label in the place of the amounts.
+/// A label of the y axis.
 pub fn beside(y: f64, label: &str) -> String {
     let pressed = if label.chars().count() > BESIDE { " textLength=\"44\" lengthAdjust=\"spacingAndGlyphs\"" } else { "" };
     format!("<text x=\"{:.1}\" y=\"{y:.1}\" class=\"end\"{pressed}>{}</text>", LEFT - 5.0, escaped(label))
@@ -89,12 +89,12 @@ fn line(from: (f64, f64), to: (f64, f64), class: &str) -> String {
     format!("<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" class=\"{class}\"/>", from.0, from.1, to.0, to.1)
 }
 
-/// A filled rectangle; what is there can be seen, however small it is.
+/// A filled rectangle, at least half a unit wide so that it stays visible.
 pub fn bar((left, top): (f64, f64), (width, height): (f64, f64), class: &str) -> String {
     format!("<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{height:.1}\" class=\"{class}\"/>", width.max(0.5))
 }
 
-/// Lines and labels of the amounts, from zero.
+/// Grid lines and labels of the y axis, from zero.
 fn amounts(top: f64, marks: &[f64], format: Format) -> String {
     marks.iter().fold(String::new(), |mut out, mark| {
         let y = y(*mark, top);
@@ -104,7 +104,7 @@ fn amounts(top: f64, marks: &[f64], format: Format) -> String {
     })
 }
 
-/// Labels below, at these values of an axis that ends at `top`.
+/// Labels of the x axis at these values. The axis ends at `top`.
 fn below(top: f64, marks: &[f64], height: f64, format: Format) -> String {
     marks.iter().fold(String::new(), |mut out, mark| {
         let x = x(*mark, top);
@@ -114,12 +114,12 @@ fn below(top: f64, marks: &[f64], height: f64, format: Format) -> String {
     })
 }
 
-/// Times below.
+/// Time labels of the x axis.
 pub fn clock(top: f64, height: f64) -> String {
     below(top, &time_ticks(top, 4.0), height, seconds)
 }
 
-/// The outline of values, one for each stretch, over a ground line.
+/// Outline of values, one per interval, over the base line.
 fn steps(values: &[f64], x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> String {
     let mut path = format!("M{:.1} {:.1}", x(0.0), y(0.0));
     for (at, value) in values.iter().enumerate() {
@@ -131,7 +131,7 @@ fn steps(values: &[f64], x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> Stri
 }
 
 impl Series<'_> {
-    /// Draws it over time.
+    /// Draws the series over time.
     pub fn draw(self) -> Chart {
         let Self { title, note, values, stretch_s, format, class, reference } = self;
         let all = values.iter().copied().chain(reference.iter().map(|(value, _)| *value));
@@ -153,10 +153,10 @@ impl Series<'_> {
     }
 }
 
-/// How values are distributed, with the median and the ends marked. `None` if there are no values.
+/// A histogram with median, p95 and p99 marked. `None` if there are no values.
 pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str) -> Option<Chart> {
     let Spread { count: n, mean, median, p95, p99, max } = values.spread()?;
-    // A few far away must not press all others into one bar; the last bar holds them, and says so.
+    // Outliers must not compress all other values into one bar, so the last bar holds them.
     let far = max > 2.0 * p99 && p99 > 0.0;
     let axis = ticks(if far { 1.5 * p99 } else { max }, 4.0);
     let top = axis.last().copied().unwrap_or(1.0);
@@ -168,7 +168,8 @@ pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str
         let (left, right, over) = (x(bin.from, top), x(bin.to, top), y(bin.count as f64, most).min(BOTTOM - 1.0));
         body += &bar((left + 0.5, over), (right - left - 1.0, BOTTOM - over), class);
     }
-    // Names stand above; one that would cover another is left out, as the numbers are in the sentence.
+    // Labels of the marks go on top. A label that would overlap another is omitted; the sentence
+    // has all numbers.
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for (name, value) in [("median", median), ("p95", p95), ("p99", p99)] {
         let (x, half) = (x(value, top), 3.0 * name.len() as f64);
@@ -200,17 +201,17 @@ pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str
     })
 }
 
-/// What somebody did over time.
+/// The states of one stage over time.
 #[derive(Debug)]
 pub struct Strip {
-    /// Who.
+    /// Name of the stage.
     pub name: String,
-    /// Stretches of time: when each ended, in seconds, and the shares of the states in it.
+    /// For each interval: its end in seconds, and the share of each state.
     pub shares: Vec<(f64, Vec<f64>)>,
 }
 
-/// What each stage did over time, one strip below the other. `states` are names and classes of the states, the first one at
-/// the bottom.
+/// The states of each stage over time, as strips below each other. `states` are names and classes,
+/// from the bottom up.
 pub fn strips(title: &str, note: &str, strips: &[Strip], states: &[(&str, &str)]) -> Option<Chart> {
     const STRIP: f64 = 26.0;
     let span = strips.iter().filter_map(|strip| strip.shares.last()).map(|(end, _)| *end).fold(0.0, f64::max);
@@ -222,7 +223,7 @@ pub fn strips(title: &str, note: &str, strips: &[Strip], states: &[(&str, &str)]
         let ground = 4.0 + (n as f64 + 1.0) * (STRIP + 6.0) - 6.0;
         body += &bar((LEFT, ground - STRIP), (x(span, span) - LEFT, STRIP), "idle");
         for (state, (_, class)) in states.iter().enumerate().rev() {
-            // From the top state down: each covers what is above it up to its own height.
+            // From the top state down: each path covers the ones before it up to its own height.
             let mut path = format!("M{LEFT:.1} {ground:.1}");
             for (end, shares) in shares {
                 let height: f64 = shares.iter().take(state + 1).sum();
@@ -242,7 +243,7 @@ pub fn strips(title: &str, note: &str, strips: &[Strip], states: &[(&str, &str)]
     Some(Chart { title: title.into(), svg: picture(title, note, height + 20.0, &body), note: note.into(), heads, rows })
 }
 
-/// A column for each run. `values` hold the runs' numbers and what is unknown of them as `None`.
+/// A column for each run. `values` hold run numbers and values; an unknown value is `None`.
 pub fn columns(title: &str, values: &[(i64, Option<f64>)], format: Format) -> Option<Chart> {
     let known = values.iter().filter_map(|(_, value)| *value);
     let marks = ticks(known.clone().reduce(f64::max)?, 3.0);

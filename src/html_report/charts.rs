@@ -1,10 +1,10 @@
-//! Which charts show what the requests of a run were.
+//! Chooses the charts of a run's requests.
 
 use super::activity::{Activity, Stretch, Totals};
 use super::chart::{Chart, Series, histogram};
 use super::number::{count, plain, seconds, short, usd};
 
-/// Charts over time; none of a run that has sent nothing.
+/// Charts over time; empty if the run sent no requests.
 pub fn over_time(activity: &Activity, concurrency: Option<u64>) -> Vec<Chart> {
     if activity.totals.requests == 0 {
         return Vec::new();
@@ -26,7 +26,7 @@ pub fn over_time(activity: &Activity, concurrency: Option<u64>) -> Vec<Chart> {
     let throughput = format!("{} requests in {span}.", count(requests as f64));
     let flight = series("Requests in flight", "c-work", format!("On average {}.", plain(busy)), plain, &|s| s.in_flight);
     let limit = concurrency.map(|n| (n as f64, format!("llm.concurrency {n}")));
-    // A limit far above what was used would press the line to the ground.
+    // A limit far above the values would flatten the line.
     let limit = limit.filter(|(n, _)| *n <= 4.0 * flight.values.iter().copied().fold(0.0, f64::max));
     let mut total = 0.0;
     let so_far: Vec<f64> = activity
@@ -52,7 +52,7 @@ pub fn over_time(activity: &Activity, concurrency: Option<u64>) -> Vec<Chart> {
     charts
 }
 
-/// How times and tokens are distributed.
+/// Histograms of times and tokens.
 pub fn distributions(activity: &Activity) -> Vec<Chart> {
     let charts = [
         histogram("Time of a request", &activity.latency, seconds, "c-work"),

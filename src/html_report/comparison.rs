@@ -1,15 +1,15 @@
-//! What `docmill compare` has found, prepared for the page. Its file may be of another version: what is not as expected is
-//! left out.
+//! Prepares the results of `docmill compare` for the page. Their file may come from another
+//! version, so unexpected values are omitted.
 
 use super::chart::picture;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Answers that are told apart in a table of confusions.
+/// Maximum number of distinct answers in a confusion table.
 const ANSWERS: usize = 25;
 
-/// A list of pairs and their numbers as a table: heads, and for each first one its counts. `None` if it is none, or too large
-/// to be read.
+/// Converts a list of pairs with counts to a table. Returns `None` if the list is malformed, or too
+/// large to be readable.
 pub fn confusion(counts: &Value, first: &str, second: &str) -> Option<Value> {
     let mut rows: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for count in counts.as_array()? {
@@ -27,7 +27,7 @@ pub fn confusion(counts: &Value, first: &str, second: &str) -> Option<Value> {
         .then(|| json!({"heads": heads, "rows": rows.iter().map(row).collect::<Vec<_>>()}))
 }
 
-/// A share with its interval, from 0 to 1, as a picture.
+/// Draws a share from 0 to 1 with its interval.
 pub fn interval(share: &Value) -> String {
     let number = |value: &Value| value.as_f64().filter(|n| (0.0..=1.0).contains(n));
     let (Some(value), Some(from), Some(to)) = (number(&share["share"]), number(&share["interval"][0]), number(&share["interval"][1]))

@@ -1,15 +1,15 @@
-//! How values are distributed, in memory that does not grow with their number.
+//! Distributions of values in constant memory.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Buckets for each doubling: a value is known to 0.3 %.
+/// Buckets per doubling: the error of a value is at most 0.3 %.
 const PER_DOUBLING: f64 = 256.0;
 
-/// Values at or above 0, counted in buckets that are as fine as they are small.
+/// Non-negative values, counted in buckets of equal relative width.
 #[derive(Debug)]
 pub struct Distribution {
-    /// Values come in whole steps of this.
+    /// Resolution of the values: they are multiples of it.
     grain: f64,
     buckets: BTreeMap<i32, u64>,
     count: u64,
@@ -17,41 +17,41 @@ pub struct Distribution {
     max: f64,
 }
 
-/// What a distribution says in a line.
+/// Summary statistics of a distribution.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Spread {
-    /// How many values.
+    /// Number of values.
     pub count: u64,
-    /// Their mean.
+    /// The mean.
     pub mean: f64,
-    /// Half of them are below.
+    /// The median.
     pub median: f64,
-    /// 95 % of them are below.
+    /// The 95th percentile.
     pub p95: f64,
-    /// 99 % of them are below.
+    /// The 99th percentile.
     pub p99: f64,
     /// The largest.
     pub max: f64,
 }
 
-/// Values between two borders.
+/// The count of values in a range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bin {
     /// The lower border.
     pub from: f64,
     /// The upper border.
     pub to: f64,
-    /// How many values.
+    /// Number of values.
     pub count: u64,
 }
 
 impl Distribution {
-    /// No values yet. They will come in whole steps of `grain`.
+    /// An empty distribution. Its values will be multiples of `grain`.
     pub fn new(grain: f64) -> Self {
         Self { grain, buckets: BTreeMap::new(), count: 0, sum: 0.0, max: 0.0 }
     }
 
-    /// Adds a value; what is below 0 counts as 0, as clocks that are set back make it.
+    /// Adds a value. Negative values, caused by clocks that were set back, count as 0.
     pub fn add(&mut self, value: f64) {
         let value = value.max(0.0);
         *self.buckets.entry(bucket(value)).or_default() += 1;
@@ -60,7 +60,7 @@ impl Distribution {
         self.max = self.max.max(value);
     }
 
-    /// The value that a share of all are not above.
+    /// The quantile for a share from 0 to 1.
     pub fn quantile(&self, share: f64) -> f64 {
         let wanted = share * self.count as f64;
         let mut seen = 0;
@@ -73,22 +73,22 @@ impl Distribution {
         self.max
     }
 
-    /// In a line; `None` if there are no values.
+    /// Summary statistics; `None` if there are no values.
     pub fn spread(&self) -> Option<Spread> {
         let (mean, max) = (self.sum / self.count as f64, self.max);
         let [median, p95, p99] = [0.5, 0.95, 0.99].map(|share| self.quantile(share));
         (self.count > 0).then_some(Spread { count: self.count, mean, median, p95, p99, max })
     }
 
-    /// How many values lie in each of at most `bins` equal parts of the way from 0 to `top`; what is above is in the last.
-    /// Each part is a number of whole steps wide: narrower ones would stand apart, as if nothing were between them.
+    /// Counts values in at most `bins` equal ranges from 0 to `top`. Larger values count in the
+    /// last range. The width is a multiple of the grain, because narrower ranges would leave gaps.
     pub fn bins(&self, bins: u32, top: f64) -> Vec<Bin> {
         let steps = (top / self.grain).round().max(1.0);
         let bins = (1..=bins).rev().find(|bins| (steps / f64::from(*bins)).fract() == 0.0).unwrap_or(1);
         let width = top / f64::from(bins);
         let mut all: Vec<Bin> = (0..bins).map(|n| Bin { from: f64::from(n) * width, to: f64::from(n + 1) * width, count: 0 }).collect();
         for (bucket, n) in &self.buckets {
-            // A value on a border belongs to the part above it, however its quotient was rounded.
+            // A value on a border belongs to the upper range, regardless of rounding.
             let value = self.value(*bucket) + self.grain / 2.0;
             let at = all.iter().position(|bin| value < bin.to).unwrap_or(all.len() - 1);
             all[at].count += n;
@@ -96,7 +96,7 @@ impl Distribution {
         all
     }
 
-    /// The value that stands for a bucket.
+    /// The value that represents a bucket.
     fn value(&self, bucket: i32) -> f64 {
         if bucket == i32::MIN {
             return 0.0;

@@ -1,4 +1,4 @@
-//! Past runs side by side.
+//! Compares past runs.
 
 use super::chart::{Chart, columns};
 use super::number::{percent, plain, usd};
@@ -6,31 +6,31 @@ use super::report::parsed;
 use crate::store::{Archive, RunRecord, StoreError};
 use serde::Serialize;
 
-/// Runs that are shown, the newest ones.
+/// Maximum number of runs shown; the newest are kept.
 const SHOWN: usize = 40;
 
-/// A run in a line.
+/// Figures of one run.
 #[derive(Debug, Serialize)]
 pub struct PastRun {
-    /// Its number.
+    /// Number of the run.
     pub run: i64,
     /// When it began, in UTC.
     pub started: String,
     /// `complete`, `sample`, `stopped` or empty.
     pub outcome: Option<String>,
-    /// Its jobs.
+    /// Names of its jobs.
     pub jobs: String,
-    /// Documents, if its walk got to the end.
+    /// Number of documents, if the walk was complete.
     pub documents: Option<u64>,
     /// Requests sent.
     pub requests: u64,
-    /// Requests for each second.
+    /// Requests per second.
     pub requests_per_second: Option<f64>,
-    /// How long it took, in seconds.
+    /// Duration in seconds.
     pub wall_seconds: Option<f64>,
-    /// What it cost in US dollars; `None` if a price is not known.
+    /// Cost in US dollars; `None` if a price is not known.
     pub usd: Option<f64>,
-    /// Share of its documents that have no whole answer.
+    /// Share of documents without a complete answer.
     pub failed: Option<f64>,
 }
 
@@ -60,7 +60,7 @@ pub fn past_runs(archive: &Archive, runs: &[RunRecord]) -> Result<Vec<PastRun>, 
     runs[runs.len().saturating_sub(SHOWN)..].iter().map(run).collect()
 }
 
-/// Charts of runs that sent something; none of a single one.
+/// Charts of runs that sent requests; empty for fewer than two.
 pub fn charts(runs: &[PastRun]) -> Vec<Chart> {
     let sent: Vec<&PastRun> = runs.iter().filter(|run| run.requests > 0).collect();
     if sent.len() < 2 {

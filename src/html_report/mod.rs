@@ -1,8 +1,11 @@
-//! `report.html`: what a run did, as one page that needs nothing else.
+//! `report.html`: the results of a run as one self-contained page.
 //!
-//! It is made of the store alone, which is only read, at any time: while a run is at work too, and after a crash. Promises:
-//! the page asks no network for anything, and forbids itself to; nothing that a document, a model or a provider said is ever
-//! markup or script; memory does not grow with the number of documents or requests.
+//! The page is made from the store alone, read-only, at any time: also during a run, and after a
+//! crash. Promises:
+//!
+//! - The page makes no network requests, and its policy forbids them.
+//! - Text from documents, models or providers is never markup or script.
+//! - Memory does not grow with the number of documents or requests.
 
 mod activity;
 mod chart;
@@ -28,20 +31,20 @@ use std::io::{self, Write};
 /// Name of the page in the output directory.
 pub const FILE_NAME: &str = "report.html";
 
-/// Why there is no page.
+/// Why the page could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A row in the store cannot be read.
-    #[error("the row of {0} in the store cannot be read: {1}; `docmill verify` tells what else is wrong")]
+    #[error("{0}: cannot read its row in the store: {1}. Run `docmill verify` to check the store")]
     Row(String, serde_json::Error),
     /// The page cannot be written.
-    #[error("it cannot be written: {0}")]
+    #[error("cannot write the page: {0}")]
     Io(#[from] io::Error),
-    /// The template and the figures do not fit: a fault of docmill.
-    #[error("the page cannot be put together: {0}")]
+    /// The template and the figures do not match: an internal error of docmill.
+    #[error("cannot render the page: {0}")]
     Template(#[from] minijinja::Error),
 }
 

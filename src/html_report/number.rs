@@ -1,6 +1,6 @@
-//! How numbers are written: with units, thousands apart, and no more digits than mean something.
+//! Formats numbers with units, thousands separators and significant digits only.
 
-/// A whole number, thousands apart: `12,345`.
+/// A whole number with thousands separators: `12,345`.
 pub fn count(n: f64) -> String {
     let digits = format!("{:.0}", n.abs());
     let mut out = String::from(if n <= -0.5 { "\u{2212}" } else { "" });
@@ -13,13 +13,13 @@ pub fn count(n: f64) -> String {
     out
 }
 
-/// Three significant digits, without zeros that say nothing: `0.0123`, `1.5`, `12.3`, `123`, `12,345`.
+/// Three significant digits without trailing zeros: `0.0123`, `1.5`, `12.3`, `123`, `12,345`.
 pub fn plain(n: f64) -> String {
     let size = n.abs();
     if size >= 100.0 || size == 0.0 {
         return count(n);
     }
-    // Below a millionth nothing is shown.
+    // Values below a millionth are not shown.
     let digits = (1..=8).find(|digits| size >= 10_f64.powi(2 - digits)).unwrap_or(8);
     let text = format!("{n:.*}", usize::try_from(digits).unwrap_or(0));
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -58,7 +58,7 @@ pub fn usd(amount: f64) -> String {
     }
 }
 
-/// A share from 0 to 1: `0 %`, `0.3 %`, `42 %`. What is not nothing is not written as nothing, nor as all.
+/// A share from 0 to 1: `0 %`, `0.3 %`, `42 %`. Rounding never shows 0 % or 100 % for other shares.
 pub fn percent(share: f64) -> String {
     match share * 100.0 {
         0.0 => "0 %".to_owned(),
@@ -69,17 +69,17 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// Marks of an axis at the most, whatever is asked for.
+/// Maximum number of marks of an axis.
 const MOST: u32 = 20;
 
-/// Evenly spaced round numbers from 0 on, the last of them at or above `top`: about `wanted` steps.
+/// About `wanted` round steps from 0, the last at or above `top`.
 pub fn ticks(top: f64, wanted: f64) -> Vec<f64> {
     let step = round_step(top.max(f64::MIN_POSITIVE) / wanted);
     let steps = (top / step - 1e-9).ceil().max(1.0);
     (0..MOST).map(f64::from).take_while(|n| *n <= steps).map(|n| n * step).collect()
 }
 
-/// The same for times, whose round numbers are those of clocks.
+/// Round steps of a time axis, in clock units.
 pub fn time_ticks(top: f64, wanted: f64) -> Vec<f64> {
     const STEPS: [f64; 14] =
         [60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0];

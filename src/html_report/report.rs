@@ -1,4 +1,4 @@
-//! The figures of the page, gathered from the store.
+//! Gathers the figures of the page from the store.
 
 use super::activity::{Activity, Stretch, TaskUse, Totals};
 use super::chart::Chart;
@@ -13,97 +13,98 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Documents that stand as examples of a failure.
+/// Number of example documents per failure code.
 const EXAMPLES: u32 = 3;
 
-/// What the page shows. As JSON it is what `docmill report --json` prints.
+/// The figures of the page. `docmill report --json` prints them as JSON.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// When it was made, in UTC.
+    /// Time of creation, in UTC.
     pub made: String,
-    /// The version of docmill that made it.
+    /// Version of docmill.
     pub version: &'static str,
-    /// The output directory.
+    /// Output directory.
     pub directory: String,
     /// The run.
     pub run: RunHead,
-    /// The run whose requests the figures are about: another one, if this one sent none.
+    /// The run whose requests the figures describe: an earlier one if this run sent none.
     pub figures_of: i64,
-    /// Documents that are listed.
+    /// Number of listed documents.
     pub documents: u64,
-    /// Whether its rows have been replaced by those of later runs.
+    /// Whether rows of later runs replaced its rows.
     pub replaced: bool,
-    /// Documents without a row.
+    /// Number of documents without a row.
     pub pending: u64,
     /// Documents by status, best first.
     pub statuses: Vec<(String, u64)>,
     /// Sums over the requests.
     pub totals: Totals,
-    /// How long the run took, or takes so far, in seconds.
+    /// Duration of the run so far, in seconds.
     pub wall_seconds: f64,
-    /// Calls at a time, as configured.
+    /// The configured maximum of calls in flight.
     pub concurrency: Option<u64>,
-    /// What limits the run, in a sentence.
+    /// The bottleneck, as a sentence.
     pub bottleneck: Option<String>,
-    /// Money of all runs in this directory, in US dollars, and the requests of which the price is not known.
+    /// Cost of all runs in this directory in US dollars, and the number of requests without a known
+    /// price.
     pub spent: (f64, u64),
-    /// Seconds of a stretch of `over_time`.
+    /// Length of an interval of `over_time` in seconds.
     pub stretch_seconds: f64,
-    /// What happened in each stretch of time.
+    /// Statistics per time interval.
     pub over_time: Vec<Stretch>,
-    /// Times of requests that got a reply, in seconds.
+    /// Durations of requests with a response, in seconds.
     pub latency: Option<Spread>,
-    /// Times in line, in seconds.
+    /// Waiting times before requests, in seconds.
     pub turn: Option<Spread>,
-    /// Requests by task.
+    /// Statistics by task.
     pub tasks: Vec<TaskUse>,
-    /// Documents without a whole answer by failure code, with examples: name and message.
+    /// Documents without a complete answer by failure code, with examples.
     pub failures: Vec<Failures>,
-    /// The same of skipped documents.
+    /// Skipped documents by failure code, with examples.
     pub skips: Vec<Failures>,
-    /// The documents that took longest.
+    /// The slowest documents.
     pub slowest: Vec<SlowDocument>,
-    /// What `docmill compare` has found.
+    /// Results of `docmill compare`.
     pub comparison: Option<Value>,
-    /// Runs so far, oldest first.
+    /// All runs, oldest first.
     pub runs: Vec<PastRun>,
     /// Charts over time.
     #[serde(skip)]
     pub over_time_charts: Vec<Chart>,
-    /// Stages over time.
+    /// Chart of the stages over time.
     #[serde(skip)]
     pub stages: Option<Chart>,
-    /// Distributions.
+    /// Histograms.
     #[serde(skip)]
     pub distributions: Vec<Chart>,
-    /// The clock below the slowest documents.
+    /// Time axis below the slowest documents.
     #[serde(skip)]
     pub clock: String,
-    /// Listing and recipe of the rows.
+    /// Listing and recipe that select the rows.
     #[serde(skip)]
     pub view: (i64, i64),
 }
 
-/// What there is to say of a run.
+/// Description of a run.
 #[derive(Debug, Serialize)]
 pub struct RunHead {
-    /// Its number.
+    /// Number of the run.
     pub id: i64,
     /// When it began, in UTC.
     pub started: String,
-    /// When it ended.
+    /// When it ended, in UTC.
     pub ended: Option<String>,
     /// `complete`, `sample`, `stopped`, `at work` or `did not end`.
     pub outcome: &'static str,
     /// Why it stopped.
     pub stopped: Option<String>,
-    /// Its jobs.
+    /// Names of its jobs.
     pub jobs: Vec<String>,
-    /// Who answered.
+    /// Name of the provider.
     pub provider: String,
-    /// The model asked.
+    /// The requested model.
     pub model: String,
-    /// Whether the answers are made up by the built-in simulator.
+    /// Whether the built-in simulator made up the answers.
     pub simulated: bool,
     /// The command line.
     pub command: String,
@@ -114,27 +115,27 @@ pub struct RunHead {
 pub struct Failures {
     /// The code.
     pub code: String,
-    /// How many documents.
+    /// Number of documents.
     pub documents: u64,
-    /// The first of them, with what was said.
+    /// The first documents: name and message.
     pub examples: Vec<(String, String)>,
 }
 
-/// What a report is to be about.
+/// The subject of a report.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    /// The output directory as the user calls it.
+    /// The output directory as the user wrote it.
     pub directory: String,
     /// The run; the newest if `None`.
     pub run: Option<i64>,
-    /// Whether a run is at work in the directory.
+    /// Whether a run is active in the directory.
     pub at_work: bool,
-    /// What `docmill compare` has found.
+    /// Results of `docmill compare`.
     pub comparison: Option<&'a Value>,
 }
 
 impl Report {
-    /// Gathers the figures; `None` if there is no such run.
+    /// Gathers the figures. Returns `None` if the run does not exist.
     pub fn gather(archive: &Archive, subject: &Subject<'_>) -> Result<Option<Self>, StoreError> {
         archive.hold_still()?;
         let runs = archive.runs()?;
@@ -150,7 +151,8 @@ impl Report {
         let settings: Value = parsed(Some(&of.settings));
         let at_work = subject.at_work && newest && of.id == run.id && run.outcome.is_none();
 
-        // The run began when its walk came across the first document: its own record knows that to the second only.
+        // The run record has its start in seconds only, so the span begins at the first document
+        // found.
         let mut span = archive.row_span(of.id)?;
         archive.attempts(of.id, |attempt| {
             let (from, to) = (attempt.queued_ms.unwrap_or(attempt.sent_ms), attempt.ended_ms.unwrap_or(attempt.sent_ms));
@@ -217,7 +219,7 @@ impl Report {
     }
 }
 
-/// If rows of a complete run have been replaced by those of later runs: what became of its documents, as its summary says.
+/// Outcomes by the run's summary, if later runs replaced rows of this complete run.
 fn replaced(run: &RunRecord, documents: u64, counts: &Counts) -> Option<Tally> {
     let summary: Value = parsed(run.summary.as_deref());
     let jobs = summary.as_array().map_or(&[][..], Vec::as_slice);
@@ -243,7 +245,7 @@ fn replaced(run: &RunRecord, documents: u64, counts: &Counts) -> Option<Tally> {
     Some(tally)
 }
 
-/// The run itself, or where it sent nothing the newest before it that has made rows of the same recipe.
+/// The run itself if it sent requests, otherwise the newest earlier one with the same recipe.
 fn figures_of<'r>(archive: &Archive, runs: &'r [RunRecord], run: &'r RunRecord) -> Result<&'r RunRecord, StoreError> {
     for other in runs.iter().rev().filter(|other| other.id <= run.id && other.recipe == run.recipe) {
         if archive.requests_of(other.id)? > 0 {

@@ -1,5 +1,6 @@
-//! All rows, packed: the page unpacks what its table shows, and what a row holds only when somebody opens it. So a hundred
-//! thousand rows make a file of some megabytes that opens at once, and no byte of theirs is ever read as markup.
+//! All rows, compressed. The page decompresses the heads for its table, and a row's content only
+//! when the user opens it. A hundred thousand rows thus make a file of some megabytes that opens at
+//! once. No byte of a row is ever markup.
 
 use super::PageError;
 use super::shown::short;
@@ -14,30 +15,31 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-/// Rows in the table at the most: a browser has to hold and to search them.
+/// Maximum number of rows in the table, because a browser must hold and search them.
 pub const MOST_ROWS: u64 = 250_000;
-/// Bytes that what the rows hold may take in the file, packed.
+/// Maximum size of the rows' compressed content in the file, in bytes.
 const MOST_BYTES: u64 = 64_000_000;
-/// Rows that are unpacked together: for the table, and to be opened.
+/// Rows per compressed block: of heads, and of contents.
 const PACK: [usize; 2] = [2_000, 100];
-/// Characters of a name, of the answer in the table, of a text in an opened row, and of all texts in it.
+/// Maximum characters of a name, of an answer in the table, of one text in an opened row, and of
+/// all its texts.
 const NAME: usize = 300;
 const ANSWER: usize = 120;
 const TEXT: usize = 2_000;
 const ALL_TEXT: usize = 32_000;
-/// Calls that an opened row lists.
+/// Maximum number of calls in an opened row.
 const CALLS: usize = 100;
 
-/// What had to be left out, for people.
+/// What the page omits, for its closing note.
 #[derive(Debug, Default, Serialize)]
 pub struct LeftOut {
     /// Rows in the table.
     pub rows: u64,
-    /// Rows of them that can be opened.
+    /// Rows that the user can open.
     pub opened: u64,
-    /// Texts that were shortened.
+    /// Texts that were cut.
     pub shortened: u64,
-    /// Images that are shown, of how many.
+    /// Images with a thumbnail, and all images.
     pub thumbnails: (u64, u64),
 }
 
@@ -66,7 +68,8 @@ pub fn write(archive: &Archive, view: (i64, i64), thumbnails: &Thumbnails, out: 
     Ok(left)
 }
 
-/// What the table shows: place, name, status, answer, input and output tokens, money, seconds, failure code, picture, job.
+/// Fields of the table: index, name, status, answer, input and output tokens, cost, seconds,
+/// failure code, thumbnail, job.
 fn head(row: &Row, picture: Option<&str>) -> Value {
     let mut cost = row.calls.iter().map(|call| call.cost_usd);
     let cost: Option<Money> = cost.by_ref().sum();
@@ -90,7 +93,7 @@ fn head(row: &Row, picture: Option<&str>) -> Value {
     ])
 }
 
-/// Shortens what a row holds, so that one of a million words does not make the page one of a million words.
+/// Cuts the texts of a row, so that a long one does not swell the page.
 struct Texts {
     room: usize,
     shortened: u64,
@@ -105,7 +108,8 @@ impl Texts {
         kept
     }
 
-    /// What an opened row shows: failure, columns, answers, facts, calls, and how many more calls there are.
+    /// Content of an opened row: failure, columns, answers, facts, calls, and the number of further
+    /// calls.
     fn of_row(&mut self, row: &Row) -> Value {
         let failure = row.failure.as_ref().map(|failure| [failure.code.to_string(), self.cut(&failure.message)]);
         let mut pairs = |map: &serde_json::Map<String, Value>| -> Vec<[String; 2]> {
@@ -141,7 +145,7 @@ impl Texts {
     }
 }
 
-/// A value as people read it.
+/// A value as readable text.
 fn text_of(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -153,7 +157,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// Lines of JSON on their way into a script element, so many together.
+/// Collects JSON lines into compressed script elements.
 struct Pack {
     class: &'static str,
     most: usize,

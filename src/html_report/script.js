@@ -1,8 +1,8 @@
 "use strict";
-// The table of results. Everything from the rows is put in as text, never as markup.
+// The table of results. Values of rows are inserted as text, never as markup.
 (() => {
   const PAGE = 50, PACK = 100, KEPT = 8;
-  // Name, field of a row, and how it is shown.
+  // Name, field of a row, and format.
   const columns = [
     ["#", 0, "n", String], ["document", 1], ["status", 2], ["answer", 3, "answer"], ["tokens in", 4, "n", count], ["tokens out", 5, "n", count],
     ["cost", 6, "n", usd], ["time", 7, "n", seconds], ["failure", 8, "code"],
@@ -38,7 +38,7 @@
     return packs.get(pack)[row % PACK];
   }
 
-  // What the table shows stands in the address, so that it can be bookmarked.
+  // The address holds the state of the table, so that users can bookmark it.
   function fromAddress() {
     const address = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
     q.value = address.get("q") ?? "";
@@ -68,7 +68,7 @@
     }
     const field = columns[sort][1], sign = down ? -1 : 1;
     if (sort || down) {
-      // What is not known comes last either way.
+      // Unknown values come last in both directions.
       found.sort((a, b) => {
         const [one, other] = [rows[a][field], rows[b][field]];
         if (one === other) return a - b;

@@ -1,10 +1,10 @@
-//! Text of others, made fit to be shown: names of documents, answers and messages may hold anything.
+//! Makes foreign text safe to show: names, answers and messages may contain anything.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The same text with what cannot be seen made visible: control characters, and those that turn the direction of the text
-/// around them. Line ends and tabs stay.
+/// Makes invisible characters visible: control characters, and those that change the text
+/// direction. Line ends and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unseen) {
         return Cow::Borrowed(text);
@@ -13,7 +13,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     for c in text.chars() {
         match (u32::from(c), is_unseen(c)) {
             (_, false) => out.push(c),
-            // Control characters have pictures of their own.
+            // Unicode has a picture for each control character.
             (code @ 0..0x20, _) => out.extend(char::from_u32(0x2400 + code)),
             (0x7f, _) => out.push('\u{2421}'),
             (code, _) => {
@@ -35,7 +35,7 @@ pub fn escaped(text: &str) -> String {
     minijinja::HtmlEscape(&visible(text)).to_string()
 }
 
-/// Visible text of at most so many characters; what was cut off is told by an ellipsis.
+/// Visible text of at most `most` characters, with an ellipsis if it was cut.
 pub fn short(text: &str, most: usize) -> String {
     let text = visible(text);
     match text.char_indices().nth(most) {

@@ -1,4 +1,4 @@
-//! The documents that took longest to be asked about, each with what happened when.
+//! The slowest documents of a run, with their timelines.
 
 use super::chart::{bar, beside, clock, picture, x};
 use super::number::seconds;
@@ -6,55 +6,56 @@ use super::shown::short;
 use crate::store::{AttemptRecord, DocumentPath};
 use serde::Serialize;
 
-/// Documents that are shown.
+/// Number of documents shown.
 pub const SHOWN: usize = 10;
-/// Requests of a document that are kept, and that are drawn.
+/// Maximum number of requests kept, and drawn, per document.
 const KEPT: usize = 100;
 const DRAWN: usize = 24;
 
-/// A document that took long. What was before its first request is told apart: most of it may be the time that it waited for
-/// others, as documents wait in line.
+/// A slow document. The time before its first request is separate, because most of it may be
+/// queueing behind other documents.
 #[derive(Debug, Serialize)]
 pub struct SlowDocument {
-    /// Its name.
+    /// Name of the document.
     pub document: String,
-    /// From its first request until its row was made, in seconds.
+    /// Seconds from its first request to its row.
     pub seconds: f64,
-    /// Before that, in seconds: until it was read, until it was prepared from then on, until its first request from then on.
+    /// Seconds until it was read, from then until it was prepared, and from then until its first
+    /// request.
     pub before: [f64; 3],
-    /// Its requests in this run.
+    /// Its requests in this run, at most 100.
     pub requests: Vec<SlowRequest>,
-    /// How many more of them there were.
+    /// Number of further requests.
     pub more_requests: u64,
-    /// The picture.
+    /// The timeline as SVG.
     #[serde(skip)]
     pub svg: String,
     #[serde(skip)]
     path: DocumentPath,
 }
 
-/// A request of a slow document. Times are seconds since the first one left.
+/// A request of a slow document. Times are in seconds since the first one was sent.
 #[derive(Debug, Serialize)]
 pub struct SlowRequest {
     /// Task and axes.
     pub call: String,
-    /// When it lined up for its turn; 0 if before the first one left.
+    /// When it entered the wait line; 0 if before the first request was sent.
     pub queued: f64,
-    /// When it left.
+    /// When it was sent.
     pub sent: f64,
     /// When it ended.
     pub ended: Option<f64>,
-    /// How: `answered`, or a failure code.
+    /// Its outcome: `answered` or a failure code.
     pub outcome: Option<String>,
 }
 
-/// From one moment to another, in seconds; nothing where a clock was set back.
+/// Seconds between two times; 0 if the clock was set back.
 fn between(from_ms: i64, to_ms: i64) -> f64 {
     (to_ms - from_ms).max(0) as f64 / 1000.0
 }
 
 impl SlowDocument {
-    /// A document without its requests.
+    /// Creates a document without requests.
     pub fn new(path: DocumentPath) -> Self {
         let DocumentPath { found_ms, read_ms, ready_ms, asked_ms, done_ms, .. } = path;
         let before = [between(found_ms, read_ms), between(read_ms, ready_ms), between(ready_ms, asked_ms)];
@@ -62,7 +63,7 @@ impl SlowDocument {
         Self { document, seconds, before, requests: Vec::new(), more_requests: 0, svg: String::new(), path }
     }
 
-    /// Takes a request, if it is about this document.
+    /// Adds a request if it belongs to this document.
     pub fn add(&mut self, attempt: &AttemptRecord) {
         if attempt.document != self.path.document {
             return;
@@ -81,11 +82,11 @@ impl SlowDocument {
         });
     }
 
-    /// Draws its requests on an axis that ends at `top` seconds.
+    /// Draws its requests on a time axis that ends at `top` seconds.
     pub fn draw(&mut self, top: f64) {
         let strip =
             |from: f64, to: f64, y: f64, height: f64, class: &str| bar((x(from, top), y), (x(to, top) - x(from, top), height), class);
-        // The whole time stands where other charts have their amounts.
+        // The total goes where other charts have their y labels.
         let mut body = beside(10.0, &seconds(self.seconds)) + &strip(0.0, self.seconds, 4.0, 4.0, "c-past");
         let mut y = 11.0;
         for SlowRequest { queued, sent, ended, outcome, .. } in self.requests.iter().take(DRAWN) {
@@ -99,7 +100,7 @@ impl SlowDocument {
     }
 }
 
-/// The clock below all of them.
+/// The common time axis below all timelines.
 pub fn clock_below(top: f64) -> String {
     picture("Time since the first request", "", 18.0, &clock(top, 0.0))
 }

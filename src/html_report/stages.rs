@@ -1,21 +1,22 @@
-//! What stages did over time: samples hold shares since the run began, and what lies between two of them is their difference.
+//! States of the stages over time. Samples hold shares since the start of the run, so an interval
+//! is the difference of two samples.
 
 use super::chart::{Chart, Strip, strips};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// States of the slots of a stage and the colours they have: classes of the style sheet.
+/// States of a stage's slots and their colours (classes of the style sheet).
 pub const STATES: [(&str, &str); 3] = [("working", "c-work"), ("held back", "c-held"), ("no room further on", "c-room")];
-/// Samples that are drawn; a long run has a few hundred.
+/// Maximum number of samples drawn; a long run has a few hundred.
 const DRAWN: usize = 120;
 
-/// Seconds that the slots of a stage have spent, each divided by their number, since the run began.
+/// Seconds per state since the start of the run, per slot of the stage.
 type Spent = [f64; 3];
 
-/// Stages over time, as far as these samples tell; `None` if they tell nothing.
+/// Chart of the stages over time. `None` if the samples hold no data.
 pub fn stages(samples: &[(u64, String)]) -> Option<Chart> {
     let step = samples.len().div_ceil(DRAWN).max(1);
-    // The last one is among them, whatever the step.
+    // Counts from the end, so that the last sample is always drawn.
     let drawn = samples.iter().rev().step_by(step).collect::<Vec<_>>().into_iter().rev();
     let mut before: BTreeMap<String, (f64, Spent)> = BTreeMap::new();
     let mut found: Vec<Strip> = Vec::new();

@@ -1,5 +1,5 @@
-//! The figures in the template. What stands between the marks of the template is text, whoever wrote it: it is made visible
-//! and escaped, unless it was drawn here.
+//! Renders the figures with the template. All values are made visible and escaped, except drawings
+//! made here.
 
 use super::chart::Format;
 use super::results::LeftOut;
@@ -10,7 +10,7 @@ use minijinja::{Environment, Output, State, UndefinedBehavior, escape_formatter}
 use serde_json::json;
 use std::io::Write;
 
-/// What stands for a number that is not known.
+/// Shown for an unknown number.
 const UNKNOWN: &str = "–";
 
 /// Writes the page up to the end of its sections.
@@ -47,8 +47,8 @@ pub fn end(report: &Report, left: &LeftOut, out: &mut impl Write) -> Result<(), 
     Ok(write!(out, "{}", environment()?.get_template("end.html")?.render(Serde(context))?)?)
 }
 
-/// What our own script and style say to be let in. It is a hash over all that others have said on this page, so none of them
-/// can have said it.
+/// The nonce of the page's own script and style. It is a hash over all foreign text on the page, so
+/// no foreign text can contain it.
 fn nonce(report: &Report) -> String {
     let text = serde_json::to_vec(report).unwrap_or_default();
     blake3::keyed_hash(blake3::hash(&std::process::id().to_le_bytes()).as_bytes(), &text).to_hex()[..32].to_owned()
@@ -56,7 +56,7 @@ fn nonce(report: &Report) -> String {
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
-    // `compare.json` may be of another version.
+    // `compare.json` may come from another version.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_formatter(|out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value| match value.as_str() {
         Some(text) if !value.is_safe() => escape_formatter(out, state, &Value::from(shown::visible(text).as_ref())),
@@ -93,7 +93,7 @@ fn json(value: &Value) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// Tables of confusions: title, who stands on the left and above, table.
+/// Confusion tables: title, left label, top label, table.
 fn confusions(report: &Report) -> Vec<serde_json::Value> {
     let variants = report.comparison.as_ref().map(|comparison| &comparison["variants"]);
     let list = |key: &str| variants.and_then(|variants| variants[key].as_array()).into_iter().flatten();

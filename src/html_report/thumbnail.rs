@@ -1,4 +1,4 @@
-//! Small pictures of image documents, where the file is still there and still the one that was asked about.
+//! Thumbnails of image documents, if the file is still the one that was sent.
 
 use crate::model::{Content, ContentBlock, Digest, Kind, Place, Row};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, prepare, sniff};
@@ -7,28 +7,29 @@ use crate::store::{Archive, ResultRecord, StoreError};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Pictures at the most.
+/// Maximum number of thumbnails.
 pub const MOST: usize = 200;
-/// Their longest side in pixels, and their quality.
+/// Longest side of a thumbnail in pixels, and its JPEG quality.
 const EDGE: u32 = 96;
 const QUALITY: u8 = 60;
-/// Bytes of a file that is opened for one, and of the picture in the page.
+/// Maximum size of a source file, and of a thumbnail in base64, in bytes.
 const MOST_FILE: u64 = 40_000_000;
 const MOST_PICTURE: usize = 16_000;
 
-/// Pictures by place in input order, as `data:` addresses.
+/// Thumbnails by index in input order, as `data:` URLs.
 #[derive(Debug, Default)]
 pub struct Thumbnails(HashMap<u64, String>);
 
 impl Thumbnails {
-    /// Makes those of the first images of a listing. `settings` say how images are prepared.
+    /// Makes thumbnails of the first images of a listing. `settings` control how images are
+    /// prepared.
     pub fn make(archive: &Archive, view: (i64, i64), roots: &Roots, settings: &PrepareSettings) -> Result<Self, StoreError> {
         let mut settings = settings.clone();
         settings.image.max_edge = EDGE;
         settings.image.jpeg_quality = QUALITY;
         let mut images = Vec::new();
         archive.results(view, |record: ResultRecord<'_>| -> Result<bool, StoreError> {
-            // Most rows of a table of texts need not be taken apart to see that they are none.
+            // A cheap test first: most rows of texts need no parsing.
             if record.text.contains("\"kind\":\"image\"")
                 && Row::read(0, "", record.text).is_ok_and(|row| is_image(&row))
                 && let (Some(digest), Some(Place::File(path))) = (record.digest, roots.locate(record.document))
@@ -37,7 +38,7 @@ impl Thumbnails {
             }
             Ok(images.len() < MOST)
         })?;
-        // Decoders that break down on hostile files do so quietly in threads of this name.
+        // The panic hook silences decoder panics in threads with this name.
         let name = |n| format!("docmill-prepare-{n}");
         let Ok(pool) = rayon::ThreadPoolBuilder::new().thread_name(name).build() else { return Ok(Self::default()) };
         let made = pool.install(|| {
@@ -54,7 +55,7 @@ impl Thumbnails {
         Ok(Self(made))
     }
 
-    /// The picture of a row's document, and a count of those that are shown and of all images.
+    /// The thumbnail of a row's document. Also counts thumbnails and images.
     pub fn of(&self, row: &Row, (shown, all): &mut (u64, u64)) -> Option<&str> {
         *all += u64::from(is_image(row));
         let picture = self.0.get(&row.index).map(String::as_str);

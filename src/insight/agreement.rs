@@ -1,13 +1,13 @@
-//! Whether two say the same about the same documents.
+//! Agreement of two raters about the same documents.
 
 use super::proportion::{Share, Z_95};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How often two said what about the same document.
+/// Counts of each pair of values about the same document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Confusion {
-    /// By what the first and the second said.
+    /// Counts by the values of the first and the second rater.
     pub counts: BTreeMap<(String, String), u64>,
 }
 
@@ -24,14 +24,14 @@ impl<S: Into<String>> FromIterator<(S, S)> for Confusion {
 /// Agreement beyond chance.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Kappa {
-    /// Cohen's kappa: 1 is always, 0 no more than by chance.
+    /// Cohen's kappa: 1 is full agreement, 0 is agreement by chance.
     pub value: f64,
-    /// Its 95 % interval.
+    /// The 95 % interval.
     pub interval: [f64; 2],
 }
 
 impl Confusion {
-    /// All that was said by either, sorted.
+    /// All values of both raters, sorted.
     pub fn values(&self) -> Vec<&str> {
         let mut values: Vec<&str> = self.counts.keys().flat_map(|(first, second)| [first.as_str(), second]).collect();
         values.sort_unstable();
@@ -39,16 +39,17 @@ impl Confusion {
         values
     }
 
-    /// How often both said the same.
+    /// How often both gave the same value.
     pub fn agreed(&self) -> Share {
         let same = self.counts.iter().filter(|((first, second), _)| first == second);
         Share { of: same.map(|(_, n)| n).sum(), n: self.counts.values().sum() }
     }
 
-    /// Cohen's kappa; `None` where both always say one and the same thing, or nothing, as chance explains that too.
+    /// Cohen's kappa. `None` if both always give the same single value, or none, because chance
+    /// explains that too.
     ///
-    /// Its interval is that of the share of agreement, with what chance explains taken for given: unlike the usual formula
-    /// it does not shrink to a point where a few documents happen to agree.
+    /// The interval is that of the agreement share, with chance agreement as a constant. The usual
+    /// formula shrinks to a point if a few documents happen to agree; this one does not.
     pub fn kappa(&self) -> Option<Kappa> {
         let agreed = self.agreed();
         let (share, n) = (agreed.value()?, agreed.n as f64);
@@ -63,18 +64,18 @@ impl Confusion {
     }
 }
 
-/// How close two series of numbers are.
+/// Closeness of two series of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Closeness {
-    /// Mean of the differences without their sign.
+    /// Mean absolute difference.
     pub mean_absolute_difference: f64,
-    /// Pearson's correlation; `None` where one of them is always the same.
+    /// Pearson's correlation; `None` if one series is constant.
     pub correlation: Option<f64>,
-    /// Its 95 % interval, by Fisher's transformation; `None` of fewer than four pairs.
+    /// The 95 % interval by Fisher's transformation; `None` for fewer than four pairs.
     pub correlation_interval: Option<[f64; 2]>,
 }
 
-/// How close the numbers of these pairs are; `None` of no pair.
+/// Closeness of the numbers of these pairs; `None` without pairs.
 pub fn closeness(pairs: &[(f64, f64)]) -> Option<Closeness> {
     let n = pairs.len() as f64;
     let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
@@ -98,13 +99,14 @@ mod tests {
 
     #[test]
     fn kappa_of_a_table_by_hand() {
-        // 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: agreement 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4 = 0.5.
+        // 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: agreement 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4
+        // = 0.5.
         let table = [(("yes", "yes"), 20), (("yes", "no"), 5), (("no", "yes"), 10), (("no", "no"), 15)];
         let confusion: Confusion = table.into_iter().flat_map(|(pair, n)| std::iter::repeat_n(pair, n)).collect();
         assert_eq!((confusion.agreed(), confusion.values()), (Share { of: 35, n: 50 }, vec!["no", "yes"]));
         let kappa = confusion.kappa().unwrap();
         near(kappa.value, 0.4);
-        // Wilson's interval of 35 of 50, 0.562496 to 0.808964, less 0.5, times two.
+        // Wilson's interval of 35 of 50 is 0.562496 to 0.808964; less 0.5, times two.
         near(kappa.interval[0], 0.124_993);
         near(kappa.interval[1], 0.617_929);
     }
@@ -116,7 +118,7 @@ mod tests {
         assert_eq!(Confusion::default().kappa(), None);
         let never: Confusion = [("a", "b"), ("b", "a")].into_iter().collect();
         near(never.kappa().unwrap().value, -1.0);
-        // Ten that agree are no proof that all would.
+        // Ten agreements do not prove full agreement.
         let ten: Confusion = ["a", "b"].into_iter().cycle().take(10).map(|value| (value, value)).collect();
         assert!(ten.kappa().unwrap().interval[0] < 0.5);
     }

@@ -1,6 +1,6 @@
-//! The middle and the tail of what was measured.
+//! Quantiles of measurements.
 
-/// The value below which this share of `values` lies, interpolated between neighbours; `None` of nothing.
+/// The quantile of `values` for a share, interpolated between neighbours; `None` without values.
 pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -10,7 +10,7 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     Some(below + (above - below) * place.fract())
 }
 
-/// The value in the middle; `None` of nothing.
+/// The median; `None` without values.
 pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }

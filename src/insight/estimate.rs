@@ -1,18 +1,18 @@
-//! What a total will be, from a sample of which both the expected and the actual amounts are known.
+//! Estimates a total from a sample with expected and actual amounts.
 
 use super::proportion::Z_95;
 
-/// A range in which something is expected to lie.
+/// A range with an expected value inside.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
-    /// Its lower end.
+    /// Lower end.
     pub low: f64,
-    /// Its upper end.
+    /// Upper end.
     pub high: f64,
 }
 
 impl Interval {
-    /// `middle`, more or less so much; amounts are never below zero.
+    /// `middle` plus or minus `half`, cut off at zero.
     pub fn around(middle: f64, half: f64) -> Self {
         Self { low: (middle - half).max(0.0), high: middle + half }
     }
@@ -22,14 +22,14 @@ impl Interval {
         f64::midpoint(self.low, self.high)
     }
 
-    /// The sum of two amounts that have nothing to do with each other.
+    /// The sum of two independent amounts.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let half = (self.high - self.low).hypot(other.high - other.low) / 2.0;
         Self::around(self.middle() + other.middle(), half)
     }
 
-    /// The range of 95 % of these; `None` if there are none.
+    /// The range of the middle 95 % of values; `None` without values.
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let cut = values.len() / 40;
@@ -37,27 +37,31 @@ impl Interval {
     }
 }
 
-/// What was expected of the calls of one task about one document, and what they came to.
+/// Expected and actual amount of one task's calls about one document.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed {
-    /// Which task.
+    /// Index of the task.
     pub task: usize,
-    /// Expected.
+    /// Expected amount.
     pub expected: f64,
-    /// Actual.
+    /// Actual amount.
     pub actual: f64,
 }
 
-/// Costs are skewed: few answers are long, and a small sample may have none of them. An interval of Student's then holds less often
-/// than it says; this much wider makes sure.
+/// Widens Student's interval, because costs are skewed: few answers are long, and a small sample
+/// may have none of them. Without the factor, intervals hold less often than they claim.
 const SKEWED: f64 = 1.2;
 
-/// The actual total of documents of which only the expected amounts are known (by document, then by task), with a confidence of at least 95 %;
-/// each of them stands for `times` documents. `sample` are the documents of which both are known.
+/// Estimates the actual total of documents with known expected amounts, with a confidence of at
+/// least 95 %.
 ///
-/// A ratio estimator for each task. Errors are counted by document: calls on one document go wrong together. There are two: that of
-/// the ratios, which a larger sample makes smaller, and that of the documents to come, each of which has its own. `None` if the
-/// sample has fewer than two documents or lacks a task.
+/// `rest` holds the expected amounts by document, each with its task; every document in it stands
+/// for `times` documents. `sample` are the documents with both amounts.
+///
+/// The estimate uses a ratio estimator for each task. It counts errors by document, because the
+/// calls on a document err together. Two errors add up: that of the ratios, which a larger sample
+/// reduces, and that of each document to come. Returns `None` if the sample has fewer than two
+/// documents or lacks a task.
 pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], times: f64) -> Option<Interval> {
     let n = sample.len() as f64;
     let tasks = rest.iter().flatten().map(|(task, _)| task + 1).max()?;
@@ -84,7 +88,7 @@ pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], time
         most.fold(0.0, f64::max)
     };
     let squares = |weight: &dyn Fn(usize) -> f64| -> f64 {
-        // What a document makes up of the sample it bends towards itself: its error is the one without it.
+        // A document pulls the ratio towards itself; this is its error without that pull.
         let of_document = |document: &Vec<Observed>| {
             let error: f64 = document.iter().map(|one| weight(one.task) * residual(one)).sum();
             (error / (1.0 - share(document)).max(f64::EPSILON)).powi(2)
@@ -92,12 +96,12 @@ pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], time
         sample.iter().map(of_document).sum::<f64>() / (n - 1.0)
     };
     let of_ratios = n * squares(&|task| weights.get(task).copied().unwrap_or(0.0));
-    // Of the documents to come: they scatter like those of the sample, and larger ones more.
+    // Documents to come scatter like those of the sample, and larger ones more.
     let documents = times * rest.len() as f64;
     let seen: f64 = sample.iter().flatten().filter(|one| relevant(one.task)).map(|one| ratios[one.task] * one.expected).sum();
     let larger = total / documents / (seen / n);
     let of_the_rest = documents * larger * squares(&|task| f64::from(u8::from(relevant(task))));
-    // Of those that were not even prepared.
+    // Error of the documents that were not even prepared.
     let amounts: Vec<f64> = rest.iter().map(|document| document.iter().map(|(task, amount)| ratios[*task] * amount).sum()).collect();
     let of_sampling = documents * (documents - rest.len() as f64) / rest.len() as f64 * variance(&amounts);
     Some(Interval::around(total, SKEWED * student(sample.len() - 1) * (of_ratios + of_the_rest + of_sampling).sqrt()))
@@ -109,13 +113,13 @@ fn variance(values: &[f64]) -> f64 {
     if n < 2.0 { 0.0 } else { values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0) }
 }
 
-/// How many standard errors make up half of an interval of 95 %, by degrees of freedom: Student's t.
+/// Half width of a 95 % interval in standard errors, by degrees of freedom: Student's t.
 pub fn student(freedom: usize) -> f64 {
     const FEW: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
     if let Some(exact) = freedom.checked_sub(1).and_then(|at| FEW.get(at)) {
         return *exact;
     }
-    // The expansion of Cornish and Fisher, right to three digits from here on.
+    // The Cornish-Fisher expansion, accurate to three digits for more degrees of freedom.
     let (z, f) = (Z_95, (freedom as f64).max(1.0));
     z + (z.powi(3) + z) / (4.0 * f)
         + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * f * f)
@@ -133,7 +137,7 @@ mod tests {
         }
     }
 
-    /// The share of populations whose total lies in the interval is what it says.
+    /// Intervals contain the total as often as they claim.
     #[test]
     fn intervals_hold_what_they_promise() {
         let (mut held, mut widths) = (0, 0.0);
@@ -141,7 +145,7 @@ mod tests {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut document = |_| {
                 let size = 0.5 + random.f64();
-                // What all calls on a document share, and what each has of its own.
+                // A factor shared by all calls on a document, then one for each call.
                 let mood = 0.5 + random.f64();
                 let one = |task, factor: f64, random: &mut fastrand::Rng| Observed {
                     task,

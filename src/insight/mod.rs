@@ -1,4 +1,4 @@
-//! What figures mean: intervals, predictions, comparisons. Pure arithmetic over what others have measured.
+//! Statistics and predictions: pure arithmetic on measurements.
 
 pub mod agreement;
 mod bottleneck;
@@ -17,7 +17,7 @@ pub use estimate::{Interval, Observed, ratio_estimate, student};
 pub use prior::{AnswerForm, Length};
 pub use schedule::{Admission, Forecast, Load, Machinery, Order, schedule};
 
-/// Figures of other programs are known to six digits.
+/// Reference figures of other programs have six digits.
 #[cfg(test)]
 #[track_caller]
 fn near(value: f64, expected: f64) {

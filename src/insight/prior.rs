@@ -1,31 +1,32 @@
-//! How long answers are before there is one: from the schema, the names of its fields and what is asked for.
+//! Predicts the length of answers from the schema, the field names and the prompt.
 
 use serde_json::Value;
 
-/// How long something is likely to be, in tokens. The range holds in nine of ten cases.
+/// A likely length in tokens. The range holds in nine of ten cases.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Length {
-    /// Its lower end.
+    /// Lower end.
     pub low: f64,
-    /// What is most likely.
+    /// The most likely length.
     pub likely: f64,
-    /// Its upper end.
+    /// Upper end.
     pub high: f64,
 }
 
 impl Length {
-    /// From `low` over `likely` to `high`.
+    /// Creates a length.
     pub const fn new(low: f64, likely: f64, high: f64) -> Self {
         Self { low, likely, high }
     }
 
-    /// One after the other, by the same author: who is brief here is brief there.
+    /// The sum of two lengths by the same author. The ends add up, because a brief author is brief
+    /// in both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { low: self.low + other.low, likely: self.likely + other.likely, high: self.high + other.high }
     }
 
-    /// So many times.
+    /// A length times a count.
     #[must_use]
     pub fn times(self, count: Self) -> Self {
         let likely = self.likely * count.likely;
@@ -34,22 +35,22 @@ impl Length {
         Self { low: (likely - below).max(self.low * count.low), likely, high: likely + above }
     }
 
-    /// The same, but never longer than `most`.
+    /// The same length, limited to `most`.
     #[must_use]
     pub fn at_most(self, most: f64) -> Self {
         Self { low: self.low.min(most), likely: self.likely.min(most), high: self.high.min(most) }
     }
 }
 
-/// What is known about the answers of a task: lengths that are the same for all documents, and texts as long as the document.
+/// Answer lengths of a task: a fixed part, and copies of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AnswerForm {
     fixed: Length,
-    /// So many times the document.
+    /// Length of the copies relative to the document.
     copies: Length,
 }
 
-/// Fields by what their names end with, and the lengths of their texts.
+/// Typical lengths of texts by the ending of the field name.
 const NAMES: [(&[&str], Length); 7] = [
     (&["title", "headline", "name", "subject", "heading", "caption", "address", "email", "url"], Length::new(4.0, 9.0, 20.0)),
     (
@@ -104,19 +105,19 @@ const NAMES: [(&[&str], Length); 7] = [
     (&["answer", "response", "reply"], Length::new(6.0, 45.0, 200.0)),
     (&["body", "letter", "article", "essay", "report", "draft"], Length::new(80.0, 280.0, 700.0)),
 ];
-/// A text of which nothing is known, and one in a list.
+/// Length of an unknown text, and of one in a list.
 const TEXT: Length = Length::new(6.0, 24.0, 90.0);
 const ITEM: Length = Length::new(3.0, 9.0, 24.0);
-/// Items of a list of which nothing is known.
+/// Number of items in an unknown list.
 const ITEMS: Length = Length::new(1.0, 4.0, 10.0);
-/// A text that repeats the document in other words or another language.
+/// Relative length of a text that repeats the document in other words or another language.
 const COPY: Length = Length::new(0.7, 1.15, 1.7);
-/// What asks for such a text, and the fields that hold it.
+/// Words that ask for such a text, and endings of the fields that hold it.
 const COPIES: [&str; 9] = ["translat", "transcri", "rewrite", "proofread", "reformat", "paraphras", "verbatim", "full text", "clean up"];
 const COPIED: [&str; 9] = ["translation", "transcription", "transcript", "text", "content", "markdown", "html", "rewritten", "corrected"];
 
 impl AnswerForm {
-    /// Of answers that fit `schema`, to a task that is asked for with `prompt`.
+    /// Reads the schema and the prompt of a task.
     pub fn new(schema: &Value, prompt: &str) -> Self {
         let prompt = prompt.to_lowercase();
         let copies = |name: &str, said: &str| {
@@ -141,7 +142,7 @@ impl AnswerForm {
         form
     }
 
-    /// The length of the answer about a document of so many tokens.
+    /// Length of the answer about a document of `document` tokens.
     pub fn length(&self, document: f64) -> Length {
         let copy = Length::new(self.copies.low * document, self.copies.likely * document, self.copies.high * document);
         self.fixed.and(copy)
@@ -150,7 +151,7 @@ impl AnswerForm {
 
 struct Reader<'p> {
     prompt: &'p str,
-    /// Whether there is only one text, which the prompt is about then.
+    /// Whether the schema has only one text, so that the prompt describes it.
     alone: bool,
 }
 
@@ -185,7 +186,7 @@ impl Reader<'_> {
         let of_prompt = || if in_list { each(self.prompt) } else { spoken_length(self.prompt).filter(|_| self.alone) };
         let asked = spoken_length(&said).or_else(of_prompt);
         let known = || NAMES.iter().find(|(names, _)| names.iter().any(|known| ends_with(&name, known)));
-        // Items of lists may be a word each.
+        // Items of a list may be single words.
         let known = || known().map(|(_, length)| if in_list { Length { low: 0.6 * length.low, ..*length } } else { *length });
         let length = asked.or_else(known).unwrap_or(if in_list { ITEM } else { TEXT });
         match schema["maxLength"].as_f64() {
@@ -194,7 +195,7 @@ impl Reader<'_> {
         }
     }
 
-    /// How many items a list has.
+    /// Number of items in a list.
     fn count(&self, schema: &Value, name: &str) -> Length {
         match (schema["minItems"].as_f64(), schema["maxItems"].as_f64()) {
             (Some(least), Some(most)) => Length::new(least, f64::midpoint(least, most), most),
@@ -210,7 +211,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a name in any usual form of writing ends with this word, be it in the plural.
+/// Whether a name ends with this word, in singular or plural, in any naming style.
 fn ends_with(name: &str, word: &str) -> bool {
     let name = name.strip_suffix('s').filter(|_| !word.ends_with('s')).unwrap_or(name);
     name.ends_with(word) || name.strip_suffix("ie").is_some_and(|stem| word.strip_suffix('y') == Some(stem))
@@ -220,7 +221,7 @@ fn description(schema: &Value) -> String {
     ["title", "description"].iter().filter_map(|key| schema[key].as_str()).collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// How many texts of unknown length an answer has.
+/// Number of free texts in an answer.
 fn texts(schema: &Value) -> usize {
     match schema["type"].as_str() {
         Some("object") => schema["properties"].as_object().into_iter().flatten().map(|(_, field)| texts(field)).sum(),
@@ -230,12 +231,12 @@ fn texts(schema: &Value) -> usize {
     }
 }
 
-/// Braces, fences and what else stands around `depth` objects.
+/// Braces, fences and other characters around `depth` objects.
 fn overhead(depth: f64) -> Length {
     Length::new(1.0, 3.0 + depth, 12.0)
 }
 
-/// The name of a field with its marks: compact, or with a line of its own.
+/// Length of a field name with its marks: compact, or on a separate line.
 fn key(name: &str) -> Length {
     let parts = name.split(|c: char| !c.is_alphanumeric()).map(|part| (part.len() as f64 / 7.0).ceil()).sum::<f64>().max(1.0);
     Length::new(parts + 1.0, parts + 2.5, parts + 5.0)
@@ -278,7 +279,7 @@ fn number(word: &str) -> Option<f64> {
     word.parse().ok().filter(|n| (0.0..1e5).contains(n)).or_else(spelled).or_else(tens).or_else(article)
 }
 
-/// The number, or the range, that stands shortly before the word at a place: "five to seven short keywords".
+/// The number or range shortly before a word: "five to seven short keywords".
 fn range_before(words: &[&str], at: usize) -> Option<Length> {
     const NEAR: usize = 3;
     let near = at.saturating_sub(NEAR)..at;
@@ -293,7 +294,7 @@ fn range_before(words: &[&str], at: usize) -> Option<Length> {
     Some(if is_bound { Length::new(0.3 * most, 0.65 * most, most) } else { Length::new(0.9 * most, most, 1.15 * most) })
 }
 
-/// The length that a prompt asks for of each item: "three concerns, each in at most fifteen words".
+/// The length that a prompt asks for per item: "three concerns, each in at most fifteen words".
 fn each(prompt: &str) -> Option<Length> {
     const NEAR: usize = 50;
     prompt.match_indices("each").find_map(|(at, _)| spoken_length(&prompt[at..].chars().take(NEAR).collect::<String>()))

@@ -1,26 +1,26 @@
-//! Shares of a few documents, and how far off they may be.
+//! Shares in small samples, with confidence intervals.
 
 use serde::Serialize;
 
-/// The 97.5th percentile of the normal distribution: what makes an interval a 95 % one.
+/// The 97.5th percentile of the normal distribution, for 95 % intervals.
 pub(super) const Z_95: f64 = 1.959_963_984_540_054;
 
-/// So many of so many.
+/// A count out of a total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Share {
-    /// Those that have it.
+    /// The count.
     pub of: u64,
-    /// All.
+    /// The total.
     pub n: u64,
 }
 
 impl Share {
-    /// The share, from 0 to 1; `None` of nothing.
+    /// The share, from 0 to 1; `None` if the total is 0.
     pub fn value(self) -> Option<f64> {
         (self.n > 0).then(|| self.of as f64 / self.n as f64)
     }
 
-    /// Wilson's 95 % interval for what the share would be of very many; it holds for small numbers and near 0 and 1 too.
+    /// Wilson's 95 % interval of the share. It also holds for small numbers and near 0 and 1.
     pub fn interval(self) -> [f64; 2] {
         let Some(share) = self.value() else { return [0.0, 1.0] };
         let (n, z2) = (self.n as f64, Z_95 * Z_95);
@@ -30,11 +30,11 @@ impl Share {
     }
 }
 
-/// McNemar's exact test: how likely it is, if two are equally good, that they differ as much as this in what only one of
-/// them has right. From 0 to 1.
+/// McNemar's exact test, as a p-value from 0 to 1. It is the probability of a difference this large
+/// between two equally good raters, by the items that only one has right.
 pub fn mcnemar(only_one: u64, only_other: u64) -> f64 {
     let (n, least) = (only_one + only_other, only_one.min(only_other));
-    // Logarithms: two to the power of a few thousand is no number any more.
+    // Uses logarithms, because two to the power of a few thousand overflows.
     let mut ln_term = -(n as f64) * std::f64::consts::LN_2;
     let mut tail = ln_term.exp();
     for k in 0..least {

@@ -1,28 +1,28 @@
-//! Whether a run is worse than those before it, or only unlike them, as runs are.
+//! Detects runs that are worse than earlier ones beyond normal variation.
 
 use super::distribution::median;
 use serde::Serialize;
 
-/// Fewer earlier runs are no habit to break.
+/// Minimum number of earlier runs.
 const LEAST_RUNS: usize = 3;
-/// Older runs than so many are another time.
+/// Maximum number of earlier runs; older ones are ignored.
 const LATEST: usize = 10;
-/// What is nearer to the median is not worth a word.
+/// Minimum change relative to the median.
 const LEAST_CHANGE: f64 = 0.2;
-/// How many times their usual distance from the median a run must lie away from it. Of the normal distribution that is
-/// three standard deviations.
+/// Minimum change relative to the median absolute deviation. It equals three standard deviations of
+/// a normal distribution.
 const SPREADS: f64 = 3.0 * 1.4826;
 
-/// Which way is worse.
+/// The direction that is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Worse {
-    /// As with costs.
+    /// Higher is worse, as with costs.
     Higher,
-    /// As with throughput.
+    /// Lower is worse, as with throughput.
     Lower,
 }
 
-/// What a run is worse than.
+/// The earlier runs that a run is worse than.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Regression {
     /// Numbers of the earlier runs.
@@ -31,9 +31,11 @@ pub struct Regression {
     pub median: f64,
 }
 
-/// Compares `now` with the same figure of `earlier` comparable runs, oldest first. It is a regression if it is worse than
-/// their median by more than a fifth (and by more than `least`, for figures that are mostly 0), and by more than three
-/// times as much as these runs usually lie away from it: so runs that have always been up and down are not pointed at.
+/// Compares `now` with the same figure of `earlier` comparable runs, oldest first.
+///
+/// A regression is worse than their median by more than a fifth, and by more than `least`, which
+/// serves figures that are mostly 0. It must also exceed three times their usual deviation, so that
+/// unsteady figures raise no alarm.
 pub fn regression(earlier: &[(i64, f64)], now: f64, worse: Worse, least: f64) -> Option<Regression> {
     let latest = &earlier[earlier.len().saturating_sub(LATEST)..];
     let values: Vec<f64> = latest.iter().map(|(_, value)| *value).collect();
@@ -67,9 +69,9 @@ mod tests {
     fn neither_an_unsteady_past_nor_a_short_one_says_anything() {
         assert_eq!(regression(&runs(&[6.0, 12.0, 18.0, 9.0, 15.0]), 7.0, Worse::Lower, 0.0), None);
         assert_eq!(regression(&runs(&[12.0, 12.0]), 1.0, Worse::Lower, 0.0), None);
-        // One that was slow before does not hide the next.
+        // An earlier slow run does not hide the next one.
         assert!(regression(&runs(&[12.0, 12.1, 11.9, 12.0, 5.0]), 5.0, Worse::Lower, 0.0).is_some());
-        // A fifth of nothing is nothing.
+        // A fifth of zero is zero, so `least` decides.
         assert_eq!(regression(&runs(&[0.0, 0.0, 0.0]), 0.01, Worse::Higher, 0.02), None);
     }
 

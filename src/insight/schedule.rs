@@ -1,79 +1,80 @@
-//! How long a job takes: its calls played through, event by event, without sending any.
+//! Predicts the duration of a job by simulating its calls as events.
 //!
-//! Documents come in order, as fast as they are prepared. Calls wait for their turn, those about earlier documents first, as in a
-//! run; how long each takes is drawn by the caller, and whether the account lets one go is asked of it.
+//! Documents come in order, as fast as they are prepared. Calls wait for their turn, and those of
+//! earlier documents go first, as in a run. The caller draws durations, and an [`Admission`]
+//! decides when a call may go.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
-/// Whether a call waits for another one about its document.
+/// How a call depends on other calls of its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// It goes when it can.
+    /// The call depends on no other call.
     #[default]
     Alone,
-    /// Others wait for it.
+    /// Other calls wait for this one.
     Leads,
-    /// It waits for the one that leads.
+    /// The call waits for the one that leads.
     Follows,
 }
 
 /// A call, as far as time is concerned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
-    /// What kind of call.
+    /// Index of the task.
     pub task: usize,
-    /// Calls of a later round wait for all of the earlier ones about their document.
+    /// The round. Calls of a later round wait for all earlier ones of their document.
     pub round: u8,
-    /// Whether it waits for another one of its round.
+    /// Dependency within the round.
     pub order: Order,
     /// Input tokens.
     pub input: f64,
-    /// Those of them that the provider reads from its prompt cache.
+    /// Input tokens from the provider's prompt cache.
     pub cached: f64,
     /// Output tokens.
     pub output: f64,
-    /// Output tokens at the most.
+    /// Maximum output tokens.
     pub max_output: f64,
 }
 
-/// What a call needs besides a place.
+/// Admits calls by the limits of an account.
 pub trait Admission {
-    /// What was taken for it.
+    /// The amounts reserved for a call.
     type Taken;
-    /// Takes it, or says when to ask again.
+    /// Reserves for a call, or returns the time for the next try.
     fn try_take(&mut self, call: &Load, now: f64) -> Result<Self::Taken, f64>;
-    /// The call has ended; so many were in flight, this one included.
+    /// Settles a finished call. `in_flight` includes it.
     fn ended(&mut self, call: &Load, taken: Self::Taken, in_flight: usize, now: f64);
-    /// Calls in flight at the most.
+    /// Maximum number of calls in flight.
     fn window(&self) -> f64;
 }
 
-/// What the calls pass through.
+/// The configuration that calls pass through.
 #[derive(Debug, Clone, Copy)]
 pub struct Machinery {
-    /// Calls in flight at the most.
+    /// Maximum number of calls in flight.
     pub concurrency: usize,
-    /// Documents under way at the most.
+    /// Maximum number of documents in progress.
     pub documents: usize,
-    /// Documents prepared in a second.
+    /// Documents prepared per second.
     pub prepared_per_s: f64,
     /// Whether the first call of each task goes alone.
     pub preflight: bool,
 }
 
-/// What came of it.
+/// The result of a simulation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Forecast {
     /// Seconds until the last answer.
     pub wall_s: f64,
-    /// Seconds of all calls, one after another.
+    /// Sum of the durations of all calls, in seconds.
     pub busy_s: f64,
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
 }
 
-/// Something that happens at a time.
+/// An event of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Ended { slot: usize },
@@ -81,7 +82,7 @@ enum Event {
     Turn,
 }
 
-/// A time that can be sorted.
+/// A time with a total order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Time(f64);
 
@@ -99,11 +100,11 @@ impl Ord for Time {
     }
 }
 
-/// A document under way.
+/// A document in progress.
 struct InFlight {
     calls: Vec<Load>,
     round: u8,
-    /// Calls of this round that have not ended.
+    /// Number of unfinished calls in this round.
     open: usize,
     /// Calls that wait for the one that leads.
     followers: Vec<Load>,
@@ -119,14 +120,14 @@ struct Play<A: Admission> {
     in_flight: Vec<Option<(usize, Load, A::Taken)>>,
     free: Vec<usize>,
     under_way: HashMap<usize, InFlight>,
-    /// Tasks whose first call is under way, with those that wait for it; `None` once it has ended.
+    /// Per task, the calls that wait for its first call; `None` after that call has ended.
     scouts: HashMap<usize, Option<Vec<(usize, Load)>>>,
     forecast: Forecast,
-    /// When the next turn of the first in line is due. One is enough: more would ask the account again and again.
+    /// Time of the next turn event. One event is enough; more would query the account needlessly.
     turn_at: f64,
 }
 
-/// Plays the calls of all documents through. `draw` says how long a call of a task takes.
+/// Simulates the calls of all documents. `draw` returns the duration of a call of a task.
 pub fn schedule<A: Admission>(
     documents: impl IntoIterator<Item = Vec<Load>>,
     machinery: Machinery,
@@ -154,12 +155,12 @@ pub fn schedule<A: Admission>(
         play.now = time;
         match event {
             Event::Ended { slot } => play.ended(slot),
-            // An earlier one took its place.
+            // An earlier turn replaced this one.
             Event::Turn if time < play.turn_at => continue,
             Event::Turn => play.turn_at = f64::INFINITY,
             Event::Prepared => {
                 ready.extend(coming.next());
-                // No further ahead than documents may be under way: the stages before wait as well.
+                // Preparation never runs further ahead than documents may be in progress.
                 if coming.peek().is_some() {
                     let next = time + 1.0 / machinery.prepared_per_s.max(f64::MIN_POSITIVE);
                     play.events.push(Reverse((Time(next), Event::Prepared)));
@@ -178,7 +179,7 @@ pub fn schedule<A: Admission>(
 }
 
 impl<A: Admission> Play<A> {
-    /// Begins a round of a document, or the next one that has calls.
+    /// Begins the next round of a document that has calls.
     fn next_round(&mut self, place: usize, from: u8) {
         let Some(document) = self.under_way.get_mut(&place) else { return };
         let Some(round) = document.calls.iter().map(|call| call.round).filter(|round| *round >= from).min() else {
@@ -231,7 +232,7 @@ impl<A: Admission> Play<A> {
                     self.events.push(Reverse((Time(self.now + seconds), Event::Ended { slot })));
                 }
                 Err(at) => {
-                    // A little later: fractions must not keep the clock where it is.
+                    // Slightly later, so that rounding never stops the clock.
                     let at = at.max(self.now) + 1e-6;
                     if at < self.turn_at {
                         self.turn_at = at;
@@ -272,10 +273,10 @@ impl<A: Admission> Play<A> {
 mod tests {
     use super::*;
 
-    /// An account without limits, or with so many calls a second.
+    /// An account without limits, or with a limit of calls per second.
     struct Open(Option<f64>, f64);
 
-    /// The same, and it counts how often it is asked.
+    /// The same account; it counts the queries.
     struct Asked<'c>(Open, &'c std::cell::Cell<usize>);
 
     impl Admission for Asked<'_> {
@@ -338,7 +339,7 @@ mod tests {
             Load { round: 2, ..CALL },
         ];
         assert!((seconds(vec![document.clone()], WIDE, Open(None, 0.0)) - 3.0).abs() < 1e-9);
-        // The other document fills the gaps, but no further one may begin.
+        // The other document fills the gaps, but no third one may begin.
         let one_at_a_time = Machinery { documents: 1, ..WIDE };
         assert!((seconds(vec![document.clone(), document.clone()], one_at_a_time, Open(None, 0.0)) - 6.0).abs() < 1e-9);
         assert!((seconds(vec![document.clone(), document], WIDE, Open(None, 0.0)) - 3.0).abs() < 1e-9);

@@ -1,6 +1,6 @@
-//! What it brings to have several calls under way at a time.
+//! The speed-up by concurrent calls.
 
-/// Milliseconds during which at least one of `spans` (from, to) was under way.
+/// Milliseconds during which at least one of `spans` (from, to) was active.
 pub fn busy_ms(spans: &[(i64, i64)]) -> i64 {
     let mut sorted = spans.to_vec();
     sorted.sort_unstable();
@@ -12,20 +12,20 @@ pub fn busy_ms(spans: &[(i64, i64)]) -> i64 {
     busy
 }
 
-/// Milliseconds from the first beginning to the last end.
+/// Milliseconds from the first start to the last end.
 pub fn wall_ms(spans: &[(i64, i64)]) -> i64 {
     let (first, last) = (spans.iter().map(|span| span.0).min(), spans.iter().map(|span| span.1).max());
     first.zip(last).map_or(0, |(first, last)| last - first)
 }
 
-/// The speed-up of `calls` that all take equally long, `concurrency` at a time, if nothing else takes any time:
-/// `n L / (ceil(n / c) L)`. It is less than `c` where the last wave is not full. 1 of none.
+/// The ideal speed-up of `calls` of equal duration at this concurrency: `n L / (ceil(n / c) L)`. It
+/// is below `c` if the last wave is not full. It is 1 without calls.
 pub fn ideal(calls: u64, concurrency: u64) -> f64 {
     if calls == 0 { 1.0 } else { calls as f64 / calls.div_ceil(concurrency.max(1)) as f64 }
 }
 
-/// Waves that it takes at the least, if documents are served in their order and each has steps of so many calls, of which
-/// one can only begin when the one before has ended.
+/// Minimum number of waves if documents are served in order. Each document has steps of some calls,
+/// and a step begins only after the one before has ended.
 pub fn waves(documents: &[Vec<u64>], concurrency: u64) -> u64 {
     let mut open: Vec<Vec<u64>> = documents.iter().map(|steps| steps.iter().copied().filter(|calls| *calls > 0).rev().collect()).collect();
     let mut waves = 0;
@@ -64,7 +64,7 @@ mod tests {
     fn what_waits_for_other_answers_may_take_a_wave_of_its_own() {
         let (images, texts) = (vec![vec![6, 1]; 16], vec![vec![6, 0]; 10]);
         assert_eq!((waves(&texts[..1], 32), waves(&images[..1], 32), waves(&images[..1], 4), waves(&[], 4)), (1, 2, 3, 0));
-        // 112 calls would be four waves of 32; the last aggregations wait for the fourth.
+        // 112 calls would be four waves of 32, but the last aggregations wait for the fourth.
         assert_eq!(waves(&images, 32), 5);
         // Texts fill the gaps: 172 calls in six waves.
         assert_eq!(waves(&[images, texts].concat(), 32), 6);

@@ -1,67 +1,67 @@
-//! What holds a run back.
+//! The bottleneck of a run.
 
 use super::WaitReason;
 use serde::Serialize;
 use std::fmt;
 
-/// What binds a run.
+/// A possible bottleneck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
-    /// Reading: the disk, or where documents come from.
+    /// Reading: the disk, or the source of the documents.
     Reading,
-    /// Preparation, on the workers that the settings grant.
+    /// Preparation, within `prepare.workers`.
     Preparation,
-    /// All cores of the machine.
+    /// All CPU cores of the machine.
     Cores,
     /// `llm.concurrency`.
     Concurrency,
     /// `llm.documents`.
     Documents,
-    /// A limit, or another reason why requests were kept back.
+    /// A rate limit, or another reason to hold requests back.
     Held(WaitReason),
-    /// One document at the end.
+    /// One slow document at the end.
     Straggler,
-    /// The server, which was away, or silent for all requests at once.
+    /// A server that was down, or silent for all requests at once.
     Server,
     /// Commits to the run store.
     Commits,
     /// Writing results.
     Writing,
-    /// How long the model takes for one document: there are too few to keep more requests in flight.
+    /// The model's latency, with too few documents to keep more requests in flight.
     Latency,
 }
 
-/// A setting to be changed.
+/// A suggested change of a setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Its key.
+    /// Key of the setting.
     pub key: &'static str,
-    /// What it is.
+    /// The current value.
     pub from: String,
-    /// What it should be.
+    /// The suggested value.
     pub to: String,
 }
 
-/// What held a run back.
+/// What held a run back, and the change that would help.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bottleneck {
-    /// What binds.
+    /// The bottleneck.
     pub limit: Limit,
-    /// Share of the run's time that it accounts for, from 0 to 1.
+    /// Its share of the run's time, from 0 to 1.
     pub share: f64,
-    /// What would change it, if a setting can.
+    /// The change that would help, if a setting can.
     pub change: Option<Change>,
-    /// How long the run would take after that, in seconds.
+    /// Predicted duration of the run after the change, in seconds.
     pub predicted_s: Option<f64>,
-    /// How many times faster that is.
+    /// Predicted speed-up as a factor.
     pub speed_up: Option<f64>,
-    /// What binds then.
+    /// The bottleneck after the change.
     pub then: Option<Limit>,
-    /// Requests at a time that would do as much, where more of them change nothing.
+    /// Concurrency that would be as fast, if the current one is higher than useful.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enough: Option<u64>,
-    /// All of this, for people.
+    /// The finding as an English sentence.
     pub sentence: String,
 }
 
@@ -94,9 +94,9 @@ impl fmt::Display for WaitReason {
             Self::Refusal => "refusals by the server",
             Self::Overload => "the server's overload",
             Self::SlowStart => "slow start (llm.limits.slow_start)",
-            Self::Suspicion => "call after call that failed",
-            Self::Budget => "what is left of the budget",
-            Self::Pause => "the pause that was asked for",
+            Self::Suspicion => "consecutive failures",
+            Self::Budget => "the remaining budget",
+            Self::Pause => "the pause by a user (docmill pause)",
         })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// One question to a model about one document, independent of any provider's wire format.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The task that it belongs to; `combine` for the aggregation.
+    /// The task's id; `combine` for the aggregation.
     pub task: Arc<str>,
     /// One value for each axis of the task, in the job file's order: `[("material", "metal")]`.
     pub axes: Vec<(String, String)>,
@@ -16,26 +16,27 @@ pub struct Call {
     pub model: String,
     /// Instructions that come before everything else.
     pub system: Arc<str>,
-    /// What the user message holds. What calls on one document share stands first, what differs last.
+    /// Contents of the user message. Parts that several calls share come first.
     pub parts: Vec<MessagePart>,
     /// JSON schema of the answer.
     pub schema: Arc<Value>,
-    /// Limit for the answer itself, in tokens; room for thinking is added by the dialect.
+    /// Token limit for the answer itself. The dialect adds room for thinking.
     pub max_output_tokens: u32,
-    /// How hard the model should think, in the provider's words; `None` leaves it to the provider.
+    /// Reasoning effort in the provider's words; `None` uses the provider's default.
     pub effort: Option<Arc<str>>,
-    /// Input tokens that it is estimated to take. Not part of the key.
+    /// Estimated input tokens. Not part of the key.
     pub tokens: u64,
-    /// Which part of a document that is too long for one call, from 1, and of how many. Not part of the key.
+    /// Chunk number, from 1, and number of chunks, if the document is split. Not part of the key.
     pub place: Option<(u32, u32)>,
-    /// How many of the leading parts other calls on the same document share: a hint for prompt caches, not part of the key.
+    /// Number of leading parts shared with other calls on the document. A hint for prompt caches;
+    /// not part of the key.
     pub shared: usize,
 }
 
-/// The rule of thumb for text that nobody has counted.
+/// Assumed for text that no tokenizer has counted.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// A piece of a user message.
+/// A part of a user message.
 #[derive(Debug, Clone)]
 pub enum MessagePart {
     /// Text.
@@ -45,15 +46,15 @@ pub enum MessagePart {
 }
 
 impl Call {
-    /// The key of this call: equal for two calls exactly if a provider could not tell them apart.
+    /// Returns the key of this call. Two calls have equal keys if they send the provider the same.
     ///
-    /// It covers the endpoint (the provider's name), model, messages, image bytes, schema, effort and token limit, and nothing
-    /// of the machine, the document's name or the time. It is taken from these nouns and not from the
-    /// request body, so that a change of wire details does not make paid answers useless.
+    /// The key covers the endpoint (the provider's name), model, messages, image bytes, schema,
+    /// effort and token limit. It excludes the machine, the document's name and the time. It is not
+    /// a hash of the request body, so that a change of wire details keeps paid answers valid.
     pub fn key(&self, endpoint: &str) -> CallKey {
         let mut hash = blake3::Hasher::new();
         let mut field = |bytes: &[u8]| {
-            // Length first, so that no two different lists of fields give the same bytes.
+            // The length goes first, so that different lists of fields never give the same bytes.
             hash.update(&(bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
@@ -79,8 +80,9 @@ impl Call {
         CallKey(*hash.finalize().as_bytes())
     }
 
-    /// Input tokens that no model exceeds: none cuts text into pieces smaller than a byte, and pictures have bounds of their own.
-    /// What the provider wraps around a prompt is included.
+    /// An upper bound of the input tokens, for every model. No tokenizer makes more than one token
+    /// of a byte, and pictures have their own bound. The bound includes the provider's own
+    /// additions to a prompt.
     pub fn most_input_tokens(&self) -> u64 {
         const WRAPPING: usize = 1000;
         let schema = self.schema.to_string().len();
@@ -91,7 +93,7 @@ impl Call {
         (self.system.len() + schema + WRAPPING) as u64 + parts.sum::<u64>()
     }
 
-    /// Input tokens that its images are estimated to take.
+    /// Estimated input tokens of its images.
     pub fn image_tokens(&self) -> u64 {
         let images = self.parts.iter().map(|part| match part {
             MessagePart::Text(_) => 0,
@@ -100,7 +102,7 @@ impl Call {
         images.sum()
     }
 
-    /// Input tokens of the beginning that it shares with other calls on its document, estimated.
+    /// Estimated input tokens of the prefix shared with other calls on the document.
     pub fn shared_tokens(&self) -> u64 {
         let own = self.parts.iter().skip(self.shared).map(|part| match part {
             MessagePart::Text(text) => text.len() as u64 / BYTES_PER_TOKEN,
@@ -109,13 +111,13 @@ impl Call {
         self.tokens.saturating_sub(own.sum())
     }
 
-    /// Tokens of the texts that it shares with other calls on its document, estimated: those of the document.
+    /// Estimated tokens of the shared texts: those of the document.
     pub fn document_tokens(&self) -> u64 {
         let texts = self.parts.iter().take(self.shared).map(|part| if let MessagePart::Text(text) = part { text.len() as u64 } else { 0 });
         texts.sum::<u64>() / BYTES_PER_TOKEN
     }
 
-    /// For messages: `assess (material=metal)`.
+    /// Label for messages: `assess (material=metal)`.
     pub fn label(&self) -> String {
         let place = self.place.map(|(part, parts)| format!("part {part} of {parts}"));
         let about: Vec<String> = self.axes.iter().map(|(axis, value)| format!("{axis}={value}")).chain(place).collect();

@@ -1,33 +1,34 @@
-//! An answer that was checked against its schema, and what had to be put right for that.
+//! An answer that satisfies its schema, and the repairs it needed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// The text of a reply, found to be an answer.
+/// A valid answer from a reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// The answer, which satisfies the schema.
     pub value: Value,
-    /// What was put right.
+    /// Repairs that were needed.
     pub repaired: BTreeSet<Repair>,
 }
 
-/// Why the text of a reply is no answer.
+/// Why the text of a reply is not a valid answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
-    /// It has thoughts and nothing behind them.
+    /// Thoughts without an answer after them.
     OnlyThoughts,
-    /// It breaks off inside the answer.
+    /// The text ends inside the answer.
     Cut(String),
-    /// It does not satisfy the schema; why, in words that a model understands.
+    /// The answer violates the schema; the text says how, for the model.
     Invalid(String),
 }
 
 macro_rules! repairs {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+) => {
-        /// A deviation that was put right without asking again. None of them changes what was answered. The list is closed.
+        /// A deviation that docmill repairs without a retry. No repair changes the answer's
+        /// meaning. The list is closed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Repair {
             $($(#[doc = $doc])+ #[serde(rename = $text)] $variant,)+
@@ -37,7 +38,7 @@ macro_rules! repairs {
             /// Every repair, from the outside of a reply to its inside.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// Its name in results.
+            /// Name in results.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
@@ -46,39 +47,39 @@ macro_rules! repairs {
 }
 
 repairs! {
-    /// Something stood around the JSON of the provider's reply: a byte order mark, `data: [DONE]`.
+    /// The provider's reply had text around its JSON: a byte order mark, `data: [DONE]`.
     ReplyForm = "reply_form",
-    /// Prose stood around the answer, or other objects before it.
+    /// The answer had prose around it, or other objects before it.
     SurroundingText = "surrounding_text",
     /// The answer was JSON inside a JSON string.
     DoubleEncoded = "double_encoded",
-    /// The answer was the only item of a list, or its items were equal.
+    /// The answer was the only item of a list, or all items were equal.
     ListOfOne = "list_of_one",
-    /// The answer stood in an object under a name such as `answer`.
+    /// The answer was inside an object under a name such as `answer`.
     Wrapped = "wrapped",
-    /// A comma stood behind the last item.
+    /// The last item had a comma after it.
     TrailingComma = "trailing_comma",
     /// A string held line breaks, tabs or other control characters.
     ControlCharacter = "control_character",
     /// Half of a surrogate pair was replaced by U+FFFD.
     LoneSurrogate = "lone_surrogate",
-    /// A backslash stood before a character that needs none.
+    /// A backslash preceded a character that needs no escape.
     Escape = "escape",
-    /// Strings had other quotation marks, or keys none.
+    /// Strings had other quotation marks, or keys had none.
     Quotes = "quotes",
-    /// `True`, `False` and `None` stood for `true`, `false` and `null`.
+    /// `True`, `False` or `None` replaced `true`, `false` or `null`.
     Literal = "literal",
     /// A number was written as `+7`, `.5` or `7.`.
     NumberForm = "number_form",
-    /// There were comments.
+    /// The JSON had comments.
     Comment = "comment",
-    /// A key had other letter case, blanks or hyphens.
+    /// A key differed in letter case, blanks or hyphens.
     KeyName = "key_name",
-    /// A key that the schema does not have was dropped.
+    /// A key unknown to the schema was dropped.
     ExtraKey = "extra_key",
-    /// A number or a truth value was written as a string, or a whole number stood where a string belongs.
+    /// A number or boolean was a string, or an integer replaced a string.
     Type = "type",
-    /// An enum value had other letter case, or blanks around it.
+    /// An enum value differed in letter case or outer blanks.
     EnumSpelling = "enum_spelling",
 }
 

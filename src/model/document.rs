@@ -1,4 +1,4 @@
-//! One input of a run.
+//! One input document of a run.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,52 +10,52 @@ use std::path::{Path, PathBuf};
 pub struct Document {
     /// Position in input order, from 0. The walk is sorted by path bytes.
     pub index: u64,
-    /// What results call it: the path below the input directory, with `/` between parts on every system.
-    /// Bytes that are not UTF-8 are written as `\xHH`, so every name fits a CSV cell and none is lost.
-    /// A row is called by its table and its id or number: `reviews.csv#17`.
+    /// Name in results: the path below the input directory, with `/` between parts on every system.
+    /// Bytes that are not UTF-8 become `\xHH`, so that every name fits a CSV cell. A table row is
+    /// named by its table and its id or number: `reviews.csv#17`.
     pub name: String,
-    /// Where to read it.
+    /// Location of its content.
     pub place: Place,
 }
 
-/// Where a document is.
+/// Location of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
-    /// In a file of this machine.
+    /// A local file.
     File(PathBuf),
-    /// In object storage, or on the web.
+    /// An object in object storage, or a web resource.
     Object {
-        /// The input that it was found in, from 0.
+        /// Index of the input that lists it, from 0.
         input: usize,
-        /// Its whole key.
+        /// Full key of the object.
         key: String,
-        /// What its listing said about it, if it was listed.
+        /// Stamp from the listing, if the object was listed.
         listed: Option<Stamp>,
     },
-    /// A row of a table, read already.
+    /// A table row, already read.
     Row(Box<TableRow>),
 }
 
 /// A row of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableRow {
-    /// The text that is the document. Who reads it takes it away, so that it is in memory once.
+    /// The document's text. The reader moves it out, so that memory holds it once.
     pub text: Vec<u8>,
-    /// The columns that templates or results want, by name.
+    /// Columns that templates or results use, by name.
     pub columns: Map<String, Value>,
-    /// Of everything that can reach a model: the text, and the columns that templates want.
+    /// Digest of everything that can reach a model: the text, and the columns that templates use.
     pub digest: Digest,
-    /// Of the whole row, in the form of a stamp: what has another one may look different in the results.
+    /// Stamp of the whole row. A row with another stamp may look different in the results.
     pub stamp: Stamp,
 }
 
 impl Document {
-    /// Its row, if it is one.
+    /// The table row, if the document is one.
     pub fn row(&self) -> Option<&TableRow> {
         if let Place::Row(row) = &self.place { Some(row) } else { None }
     }
 
-    /// What stands behind the last dot of its file's name, in small letters; empty if nothing does.
+    /// Lower-case extension of the file name; empty if there is none.
     pub fn extension(&self) -> String {
         let name = match &self.place {
             Place::File(path) => path,
@@ -66,8 +66,8 @@ impl Document {
     }
 }
 
-/// Number of a document in the run store: one for each name and content. A file that is renamed keeps it, a file that
-/// is edited gets another.
+/// Number of a document in the run store. Each pair of name and content has its own. A renamed file
+/// keeps its number; an edited file gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DocumentId(pub i64);
 
@@ -83,7 +83,7 @@ impl Digest {
 }
 
 impl Digest {
-    /// Its first eight bytes: enough to tell the contents of one input apart.
+    /// The first eight bytes: enough to distinguish the contents of one input.
     pub fn short(self) -> u64 {
         self.0.first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
     }
@@ -95,20 +95,19 @@ impl fmt::Display for Digest {
     }
 }
 
-/// What the file system, or the storage service, says about a document. As long as it says the same, the bytes are taken to
-/// be the same.
+/// Metadata of a document. While the stamp is unchanged, the content counts as unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     /// Size in bytes.
     pub size: u64,
-    /// When its content was last written, in nanoseconds since 1970.
+    /// Time of the last content change, in nanoseconds since 1970.
     pub modified_ns: i64,
-    /// When it was last touched in any way; programs cannot set it back. 0 where the system does not tell. Of an object it is
-    /// a number made of its entity tag.
+    /// Time of the last change of any kind; programs cannot set it back. 0 if the system does not
+    /// report it. For an object, a number derived from its entity tag.
     pub changed_ns: i64,
 }
 
-/// What a document is, decided by its content and not by its extension.
+/// Kind of a document, detected from its content and not from its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -119,7 +118,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it in messages and result files.
+    /// The word in messages and result files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",

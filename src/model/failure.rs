@@ -1,4 +1,4 @@
-//! Why a document or a call has no answer: one closed list of codes.
+//! Why a document or a call has no answer: a closed list of codes.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,14 +6,14 @@ use std::fmt;
 /// A failure of one document or one call, ready for a result row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Its class, for programs.
+    /// Class of the failure, for programs.
     pub code: FailureCode,
-    /// What happened, why, and what to do next, for people.
+    /// What failed, why, and what to do, for people.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure with its message.
+    /// Creates a failure.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
@@ -37,12 +37,12 @@ macro_rules! codes {
             /// Every code, in the order of the pipeline.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The code as it stands in result files.
+            /// The code in result files.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// The code called `text`.
+            /// Parses a code.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|code| code.as_str() == text)
             }
@@ -53,27 +53,27 @@ macro_rules! codes {
 codes! {
     /// The file could not be opened or read.
     Unreadable = "unreadable",
-    /// The file was there when the directory was listed and is gone now.
+    /// The file disappeared after the directory was listed.
     Vanished = "vanished",
-    /// The file has no bytes, or no text in it.
+    /// The file has no bytes or no text.
     Empty = "empty",
     /// The file is larger than `read.max_file_mb`.
     TooLarge = "too_large",
-    /// The content says one thing and cannot be decoded as that.
+    /// The content is damaged: it cannot be decoded in its detected format.
     Undecodable = "undecodable",
-    /// The document opens only with a password.
+    /// The document needs a password.
     Encrypted = "encrypted",
-    /// The document has pages and no text on them, as scans have, and they were not to be sent as images.
+    /// The document's pages have no text, as in scans, and images of pages are switched off.
     NoText = "no_text",
-    /// Getting the text out took more CPU time or memory than `prepare.document_s` and `prepare.document_mb` allow.
+    /// Text extraction exceeded `prepare.document_s` (CPU time) or `prepare.document_mb`.
     PrepareLimit = "prepare_limit",
-    /// Getting the text out came to no end, without taking much CPU time: it hung, or the machine had no time for it.
+    /// Text extraction timed out with little CPU time: it hung, or the machine was overloaded.
     PrepareTimeout = "prepare_timeout",
     /// The image has more pixels than `prepare.image.max_pixels_mp`.
     TooManyPixels = "too_many_pixels",
-    /// No job of this run takes this kind of document.
+    /// No job of this run accepts this kind of document.
     UnsupportedKind = "unsupported_kind",
-    /// The prompt cannot be made for this document: it uses a column that its row does not have.
+    /// The prompt cannot be rendered: for example, it uses a column that the row lacks.
     Unrenderable = "unrenderable",
     /// The model or its provider declined to answer.
     Refused = "refused",
@@ -81,41 +81,42 @@ codes! {
     Filtered = "filtered",
     /// The answer was cut at the token limit.
     Truncated = "truncated",
-    /// The model used its tokens for thinking and gave no answer.
+    /// The model spent its tokens on thinking and gave no answer.
     NoAnswer = "no_answer",
-    /// The answer does not fit the job's schema, also after a re-ask.
+    /// The answer violates the job's schema, even after a retry.
     InvalidAnswer = "invalid_answer",
-    /// The document does not fit the model's context or the provider's request size.
+    /// The document exceeds the model's context or the provider's request size.
     TooLong = "too_long",
-    /// The server has read only a part of the prompt, and said nothing about it.
+    /// The server silently cut the prompt.
     PromptCut = "prompt_cut",
     /// The provider rejected the request.
     Rejected = "rejected",
-    /// The provider kept refusing for its rate limit.
+    /// The provider's rate limit refused every attempt.
     RateLimited = "rate_limited",
-    /// The provider stayed overloaded.
+    /// The provider was overloaded at every attempt.
     Overloaded = "overloaded",
-    /// The provider kept answering with a server error.
+    /// The provider returned a server error at every attempt.
     ServerError = "server_error",
-    /// The reply could not be read as a reply.
+    /// The response could not be parsed.
     BadReply = "bad_reply",
-    /// The request left and no complete reply came back; it may have been billed.
+    /// The connection failed before the response was complete; the request may have been billed.
     LostReply = "lost_reply",
-    /// No reply within `llm.timeout_s`; the request may have been billed.
+    /// No response within `llm.timeout_s`; the request may have been billed.
     TimedOut = "timed_out",
-    /// No connection to the provider. Never in a row: it stops the run, and documents stay pending.
+    /// Cannot connect to the provider. Never in a row: it stops the run, and documents stay
+    /// pending.
     Unreachable = "unreachable",
-    /// The request was in flight when an earlier run died, and this run was told not to ask again.
+    /// The request was in flight when an earlier run died, and the settings forbid a retry.
     InDoubt = "in_doubt",
-    /// Somebody has cancelled the document (`docmill cancel`) while its run was at work.
+    /// A user cancelled the document (`docmill cancel`) during its run.
     Cancelled = "cancelled",
-    /// A fault of docmill; the message says where.
+    /// An internal error of docmill; the message says where.
     Internal = "internal",
 }
 
 impl FailureCode {
-    /// Whether the next run may fare better with the same input: it tries again without being told to. All others
-    /// come out the same and may cost money each time.
+    /// Whether a later run may succeed with the same input. Only transient failures are retried by
+    /// default. Others would recur, and may cost money each time.
     pub fn is_transient(self) -> bool {
         match self {
             Self::Unreadable

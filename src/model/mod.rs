@@ -1,7 +1,7 @@
-//! The nouns of docmill.
+//! Plain data types that the stages exchange.
 //!
-//! Everything here is plain data that the stages hand to each other. Nothing here reads a file, opens a
-//! socket or looks at a clock, so every other module may use it.
+//! This module reads no files, opens no sockets and reads no clock, so every other module may use
+//! it.
 
 mod bottleneck;
 mod call;

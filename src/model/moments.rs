@@ -1,23 +1,23 @@
-//! When things happened: moments that can be compared with those of other runs.
+//! Points in time, as timestamps that are comparable between runs.
 
 use super::{FailureCode, Money, Spent, Usage};
 use jiff::Timestamp;
 
-/// When a request did what.
+/// Times of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moments {
-    /// Its first byte left.
+    /// The first byte was sent.
     pub sent: Timestamp,
-    /// The first byte of its reply came, if one did.
+    /// The first byte of the response arrived, if any.
     pub first_byte: Option<Timestamp>,
-    /// Its reply was whole, or given up.
+    /// The response was complete, or the request was abandoned.
     pub ended: Timestamp,
 }
 
-/// When a document came through which stage.
+/// When a document passed each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DocumentTimes {
-    /// The walk came across it.
+    /// The walk found it.
     pub found: Timestamp,
     /// It was read.
     pub read: Timestamp,
@@ -25,44 +25,45 @@ pub struct DocumentTimes {
     pub ready: Timestamp,
 }
 
-/// A request that has ended.
+/// A finished request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attempt {
-    /// Its number in the ledger.
+    /// Number in the ledger.
     pub id: i64,
-    /// 1 for the first of its call.
+    /// Number within its call, from 1.
     pub number: u32,
-    /// When it lined up for its turn.
+    /// When it entered the wait line.
     pub queued: Timestamp,
-    /// Why it brought no answer; `None` if it did.
+    /// Why it gave no answer; `None` on success.
     pub failure: Option<FailureCode>,
-    /// The HTTP status of its reply, if there was one.
+    /// HTTP status of the response, if there was one.
     pub status: Option<u16>,
-    /// What it used.
+    /// Tokens that it used.
     pub usage: Usage,
-    /// What it cost; `None` if the price is not known.
+    /// Cost; `None` if the price is not known.
     pub cost: Option<Money>,
-    /// When.
+    /// When it was sent and answered.
     pub moments: Moments,
 }
 
-/// A document from the walk to its row, for those who trace it: moments, numbers and names, and nothing of its content.
+/// The path of a document from the walk to its row, for traces. It holds times, numbers and names,
+/// and no content.
 #[derive(Debug, Clone)]
 pub struct Trace {
-    /// When it came through the stages before the calls.
+    /// Times of the stages before the calls.
     pub times: DocumentTimes,
-    /// It had its row.
+    /// When the row was complete.
     pub done: Timestamp,
-    /// Why it did not end well.
+    /// Why the document failed, if it did.
     pub failure: Option<FailureCode>,
-    /// Its calls that were asked in this run, as they ended.
+    /// The calls of this run, in the order of their ends.
     pub calls: Vec<CallTrace>,
 }
 
-/// A call, with all its requests.
+/// A call with all its requests.
 #[derive(Debug, Clone)]
 pub struct CallTrace {
-    /// Its task.
+    /// The task's id.
     pub task: String,
     /// Task and axes.
     pub label: String,
@@ -70,14 +71,14 @@ pub struct CallTrace {
     pub model: String,
     /// The model that answered, as the provider states it.
     pub answered_by: Option<String>,
-    /// It was taken up.
+    /// When the call began.
     pub begun: Timestamp,
-    /// It had its answer, or was given up.
+    /// When it had an answer or failed.
     pub ended: Timestamp,
     /// Why there is no answer.
     pub failure: Option<FailureCode>,
-    /// What all its requests came to.
+    /// Totals of all its requests.
     pub spent: Spent,
-    /// Its requests, as they ended.
+    /// Its requests, in the order of their ends.
     pub attempts: Vec<Attempt>,
 }

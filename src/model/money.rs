@@ -1,4 +1,4 @@
-//! Money in whole numbers: sums over a million calls must not drift.
+//! Money as integers, so that sums over a million calls stay exact.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -7,8 +7,8 @@ use std::ops::{Add, AddAssign, Sub};
 
 const PICO_PER_DOLLAR: f64 = 1e12;
 
-/// US dollars, counted in trillionths (10^-12): a token of the cheapest model costs 10,000 of them.
-/// The largest amount is about 18 million dollars.
+/// US dollars, counted in trillionths (10^-12). A token of the cheapest model costs 10,000 of them.
+/// The largest amount is about 9 million dollars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Money(u64);
 
@@ -16,7 +16,7 @@ impl Money {
     /// No money.
     pub const ZERO: Self = Self(0);
 
-    /// More than any bill. Databases keep whole numbers up to this one.
+    /// The largest amount, larger than any bill. SQLite stores integers up to this one.
     pub const MAX: Self = Self(i64::MAX as u64);
 
     const fn bounded(pico: u64) -> Self {
@@ -28,19 +28,19 @@ impl Money {
         Self::bounded(pico)
     }
 
-    /// `tokens` at a price given in millionths of a dollar per million tokens
-    /// (so $0.10 per million tokens is 100,000).
+    /// Price of `tokens` in millionths of a dollar per million tokens. $0.10 per million tokens is
+    /// 100,000.
     pub const fn of_tokens(tokens: u64, micro_usd_per_million: u64) -> Self {
         Self::bounded(tokens.saturating_mul(micro_usd_per_million))
     }
 
-    /// From dollars, as result files have them.
+    /// From dollars, as in result files.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "conversion to integers saturates")]
     pub fn from_usd(usd: f64) -> Self {
         Self::bounded((usd * PICO_PER_DOLLAR).round() as u64)
     }
 
-    /// For result files and reports; exact to far below a cent.
+    /// In dollars, for result files and reports; exact to far below a cent.
     pub fn usd(self) -> f64 {
         self.0 as f64 / PICO_PER_DOLLAR
     }
@@ -101,12 +101,12 @@ impl<'de> Deserialize<'de> for Money {
     }
 }
 
-/// A sum in which some calls may have no known price. Unknown is never zero.
+/// A sum in which some calls may have no known price. An unknown price never counts as zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bill {
-    /// What the priced calls cost.
+    /// Sum of the priced calls.
     pub usd: Money,
-    /// How many calls have no known price.
+    /// Number of calls without a known price.
     pub unpriced_calls: u64,
 }
 

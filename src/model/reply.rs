@@ -1,43 +1,43 @@
-//! What a model sent back.
+//! Complete responses of a model.
 
 use super::{Money, Repair};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
-/// A reply that was read completely. Whether it is an answer is decided by looking at `stop` first.
+/// A complete response. `stop` decides whether it holds an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The text of the answer; thinking is left out.
+    /// The text of the answer, without thinking.
     pub text: String,
     /// Why the model stopped.
     pub stop: FinishReason,
-    /// What it used, as the provider states it.
+    /// Token usage, as the provider states it.
     pub usage: Usage,
     /// The model that answered, as the provider states it.
     pub model: String,
-    /// The provider's name for this request, for support.
+    /// The provider's id of this request, for support.
     pub request_id: Option<String>,
-    /// The tier of service that was billed, as the provider states it.
+    /// The billed service tier, as the provider states it.
     pub tier: Option<String>,
-    /// What had to be put right to read the reply.
+    /// Repairs needed to parse the response.
     pub repaired: BTreeSet<Repair>,
 }
 
 /// Why a model stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FinishReason {
-    /// It was finished.
+    /// The answer is complete.
     Complete,
-    /// It reached the token limit.
+    /// The token limit ended the answer.
     Truncated,
-    /// It declined; with the provider's category or text.
+    /// The model declined; with the provider's category or text.
     Refused(String),
     /// A content filter withheld the answer.
     Filtered(String),
 }
 
-/// Tokens of one or more requests, in disjoint buckets: they add up to what the provider counts.
+/// Tokens of one or more requests, in disjoint buckets that add up to the provider's count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Input tokens read at full price.
@@ -46,12 +46,12 @@ pub struct Usage {
     pub cache_read: u64,
     /// Input tokens written to the prompt cache.
     pub cache_write: u64,
-    /// Output tokens, thinking included.
+    /// Output tokens, including thinking.
     pub output: u64,
 }
 
 impl Usage {
-    /// All input tokens, cached or not.
+    /// All input tokens, cached and uncached.
     pub fn input(self) -> u64 {
         self.uncached_input.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
@@ -66,26 +66,26 @@ impl AddAssign for Usage {
     }
 }
 
-/// What all attempts of one call came to. Failed and repaired attempts count too.
+/// Totals over all attempts of one call, including failed and repaired ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Spent {
-    /// HTTP requests made.
+    /// Number of HTTP requests.
     pub attempts: u32,
-    /// Attempts that may have been billed although no complete reply came back.
+    /// Attempts that may have been billed without a complete response.
     pub maybe_billed: u32,
-    /// Tokens of all replies.
+    /// Tokens of all responses.
     pub usage: Usage,
-    /// Money of all replies; `None` when the model's price is not known.
+    /// Cost of all responses; `None` if the model's price is not known.
     pub cost: Option<Money>,
-    /// What the provider's prompt cache has saved, less what writing to it has cost more, in trillionths of a dollar; 0 where the
-    /// price is not known.
+    /// Savings by the provider's prompt cache less the surcharge for writing to it, in trillionths
+    /// of a dollar. 0 if the price is not known.
     pub cache_saved_pico: i64,
-    /// Seconds from sending to the reply, summed over the attempts; waiting for permits is left out.
+    /// Seconds from sending to the response, summed over the attempts, without waits for permits.
     pub seconds: f64,
 }
 
 impl Spent {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut usage = self.usage;

@@ -1,14 +1,14 @@
-//! A document's one and only terminal result.
+//! The single final result of a document.
 
 use super::{Facts, Failure, Money, Repair, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// A document's one and only terminal result, as it stands in `results.jsonl`.
+/// The single final result of a document, as in `results.jsonl`.
 ///
-/// As JSON it lacks `index` and `document`: the store keeps a row under its document, whose name and place may change
-/// while the row stays the same. [`Row::line`] puts them in front.
+/// Its JSON lacks `index` and `document`. The store keeps a row under its document, and that
+/// document's name and index may change while the row stays the same. [`Row::line`] adds both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Position in input order, from 0.
@@ -17,15 +17,15 @@ pub struct Row {
     /// The document's name.
     #[serde(skip_serializing, default)]
     pub document: String,
-    /// How it ended.
+    /// Outcome of the document.
     pub status: RowStatus,
-    /// The job that was asked.
+    /// Name of the job.
     pub job: String,
     /// `simulated`, `anthropic`, `openai` or `openai-compatible`.
     pub provider: String,
-    /// The model that the job asked for.
+    /// The model that was requested.
     pub model: String,
-    /// Columns of the table that it is a row of, as they were to be passed on.
+    /// Columns of its table row that the settings pass on.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub columns: Map<String, Value>,
     /// Answers by CSV column.
@@ -33,7 +33,7 @@ pub struct Row {
     /// Why there is no answer, or not the whole answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// What the preparation learned; absent when it failed.
+    /// Facts from preparation; absent if preparation failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Facts>,
     /// All calls, in the order of the job file.
@@ -60,18 +60,18 @@ impl Row {
         "seconds",
     ];
 
-    /// Reads a row back from its JSON.
+    /// Parses a row from its JSON.
     pub fn read(index: u64, document: &str, text: &str) -> serde_json::Result<Self> {
         Ok(Self { index, document: document.to_owned(), ..serde_json::from_str(text)? })
     }
 
-    /// A row's line of `results.jsonl`, from its JSON.
+    /// The line of `results.jsonl`, from the row's JSON.
     pub fn line(index: u64, document: &str, text: &str) -> String {
         let document = Value::from(document);
         format!("{{\"index\":{index},\"document\":{document},{}", text.trim_start_matches('{'))
     }
 
-    /// What is to be known about what was sent: that part of the document was left out, or could not be read.
+    /// Remark on the input: for example, that part of the document was left out or unreadable.
     pub fn note(&self) -> Option<String> {
         let facts = self.input.as_ref()?;
         let cut = facts.sent_tokens.map(|sent| format!("cut to the first {sent} tokens"));
@@ -79,13 +79,14 @@ impl Row {
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 
-    /// What had to be put right in the replies, each once, with commas between.
+    /// All repairs of the row, each once, separated by commas.
     pub fn repaired(&self) -> String {
         let repairs: BTreeSet<Repair> = self.calls.iter().flat_map(|call| call.repaired.iter().copied()).collect();
         repairs.into_iter().map(Repair::as_str).collect::<Vec<_>>().join(",")
     }
 
-    /// All failure codes of the row and its calls, each once, with commas between: the row's own first.
+    /// All failure codes of the row and its calls, each once, separated by commas. The row's own
+    /// comes first.
     pub fn codes(&self) -> Option<String> {
         let own = self.failure.as_ref().map(|failure| failure.code.as_str());
         let of_calls = self.calls.iter().filter_map(|call| call.failure.as_ref()).map(|failure| failure.code.as_str());
@@ -97,19 +98,19 @@ impl Row {
     }
 }
 
-/// How a document ended.
+/// Outcome of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowStatus {
-    /// Every call has its answer.
+    /// All calls have answers.
     Ok,
-    /// Some calls have their answers and some failed for good.
+    /// Some calls have answers and some failed permanently.
     Partial,
     /// No answer; `failure` says why.
     Failed,
-    /// The model declined all of it.
+    /// The model declined all calls.
     Refused,
-    /// The job does not take this kind of document.
+    /// The job does not accept this kind of document.
     Skipped,
 }
 
@@ -129,7 +130,7 @@ impl RowStatus {
     }
 }
 
-/// One call of a row: its answer or its failure, and what it took.
+/// One call of a row: its answer or failure, and its cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// The task; `combine` for the aggregation.
@@ -137,40 +138,41 @@ pub struct CallRecord {
     /// One value for each axis of the task.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub axes: Map<String, Value>,
-    /// The part of the document that it was about, from 1, where that was too long for one call.
+    /// Chunk number, from 1, if the document was too long for one call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
-    /// How it ended.
+    /// Outcome of the call.
     pub status: CallStatus,
     /// The validated answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
-    /// Why there is none.
+    /// Why there is no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// The model that answered, as the provider states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The provider's name for the last request.
+    /// The provider's id of the last request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// What had to be put right in the model's reply to get the answer.
+    /// Repairs needed to read the answer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub repaired: BTreeSet<Repair>,
-    /// The document whose equal call was answered and paid, where identical calls are shared; of a row that was changed, itself.
+    /// If identical calls are shared: the document whose call was paid. In a row that was edited:
+    /// the document itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_from: Option<String>,
-    /// HTTP requests made.
+    /// Number of HTTP requests.
     pub attempts: u32,
-    /// Attempts without a complete reply, which the provider may have billed all the same.
+    /// Attempts without a complete response, which may have been billed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub maybe_billed: u32,
     /// Tokens of all attempts.
     pub usage: Usage,
-    /// Money of all attempts; absent when the price is not known.
+    /// Cost of all attempts; absent if the price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Money>,
-    /// Seconds from sending to the reply, summed over the attempts.
+    /// Seconds from sending to the response, summed over the attempts.
     pub seconds: f64,
 }
 
@@ -179,13 +181,13 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
-/// How a call ended.
+/// Outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
-    /// Answered and validated.
+    /// The answer is valid.
     Ok,
-    /// Failed for good.
+    /// The call failed permanently.
     Failed,
     /// The model or its filter declined.
     Refused,

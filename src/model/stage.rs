@@ -4,56 +4,56 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How the slots of a stage spent their time, as shares from 0 to 1 that add up to 1.
+/// Time shares of a stage's slots, from 0 to 1, with sum 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageUse {
     /// The stage's name.
     pub stage: Cow<'static, str>,
-    /// Documents (for `ask`: requests; for `commit`: records) that went through.
+    /// Number of documents processed. For `ask`, requests; for `commit`, records.
     pub done: u64,
-    /// How many it can work on at the same time.
+    /// Number of items that it can process at the same time.
     pub slots: usize,
-    /// Working. For `ask`: a request is in flight.
+    /// Working. For `ask`, a request is in flight.
     pub busy: f64,
-    /// There was nothing to work on.
+    /// No input.
     pub waiting: f64,
-    /// There was no room further on, or no memory.
+    /// The next stage had no room, or memory ran out.
     pub blocked: f64,
-    /// Of `ask`: kept back, and by what.
+    /// For `ask`: held back, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<WaitReason, f64>,
 }
 
-/// What keeps requests back although fewer than `llm.concurrency` are in flight.
+/// Why requests wait although fewer than `llm.concurrency` are in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
     /// The attempt is being written to the ledger.
     Ledger,
-    /// Requests a minute.
+    /// The limit of requests per minute.
     Requests,
-    /// Input tokens a minute.
+    /// The limit of input tokens per minute.
     InputTokens,
-    /// Output tokens a minute.
+    /// The limit of output tokens per minute.
     OutputTokens,
-    /// Tokens of both kinds a minute.
+    /// The limit of all tokens per minute.
     Tokens,
-    /// The provider has refused a request, and named a time.
+    /// The provider refused a request and named a delay.
     Refusal,
     /// The provider is overloaded.
     Overload,
-    /// What the account allows is being found out.
+    /// Slow start: docmill measures what the account allows.
     SlowStart,
-    /// Call after call has failed: it is being found out whether all do.
+    /// Consecutive failures: docmill tests whether all calls fail.
     Suspicion,
     /// The rest of the budget is reserved for requests in flight.
     Budget,
-    /// Somebody has said that nothing is to be sent for now (`docmill pause`).
+    /// A user paused the run (`docmill pause`).
     Pause,
 }
 
 impl WaitReason {
-    /// What a limit of this kind counts, in words.
+    /// The unit that a limit of this kind counts.
     pub fn counts(self) -> &'static str {
         match self {
             Self::InputTokens => "input tokens",
@@ -78,7 +78,7 @@ impl WaitReason {
         Self::Pause,
     ];
 
-    /// The setting that states this limit, if it is one of the account's.
+    /// The setting of this limit, if it is one of the account's.
     pub fn key(self) -> Option<&'static str> {
         Some(match self {
             Self::Requests => "llm.limits.requests_per_minute",
@@ -93,12 +93,12 @@ impl WaitReason {
 /// How full a channel was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueueUse {
-    /// What waits in it: `found`, `read`, `ready`, `records`.
+    /// Name of the channel: `found`, `read`, `ready`, `records`.
     pub queue: Cow<'static, str>,
-    /// How much it can hold.
+    /// Maximum number of items.
     pub capacity: usize,
-    /// How much was in it, on average over the run.
+    /// Mean number of items over the run.
     pub mean: f64,
-    /// How much is in it now.
+    /// Current number of items.
     pub now: usize,
 }

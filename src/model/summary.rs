@@ -1,4 +1,4 @@
-//! What a run came to.
+//! Totals and figures of a run.
 
 use super::{Bill, Bottleneck, CallStatus, Digest, QueueUse, Row, StageUse, Tally, Usage, WaitReason};
 use serde::{Deserialize, Serialize};
@@ -8,25 +8,25 @@ use std::ops::Add;
 /// Sums over rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
-    /// Documents by what became of them.
+    /// Documents by outcome.
     #[serde(flatten)]
     pub tally: Tally,
-    /// Documents of which a note says that not all of it was sent, or how it was read.
+    /// Documents with a remark on their input.
     #[serde(skip_serializing_if = "is_zero")]
     pub noted: u64,
-    /// Calls of all rows, answered in this run or before.
+    /// Calls of all rows, from this run or earlier ones.
     pub calls: u64,
     /// Calls without an answer.
     pub failed_calls: u64,
-    /// HTTP requests of all calls.
+    /// Number of HTTP requests.
     pub attempts: u64,
-    /// Requests that may have been billed although no reply came.
+    /// Requests that may have been billed without a response.
     pub maybe_billed: u64,
     /// Tokens of all calls.
     pub tokens: Usage,
-    /// Money of all calls.
+    /// Cost of all calls.
     pub cost: Bill,
-    /// Seconds of all calls, as if they had been made one after another.
+    /// Sum of the durations of all calls, in seconds.
     pub call_seconds: f64,
 }
 
@@ -52,86 +52,87 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// What a run came to, as it is shown and as it stands in `summary.json`.
+/// The summary of a run, as shown and as in `summary.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// Number of the run in the store.
     pub run: i64,
     /// Version of docmill.
     pub docmill_version: &'static str,
-    /// The job.
+    /// Name of the job.
     pub job: String,
     /// When it began, in UTC.
     pub started: String,
     /// When it ended, in UTC.
     pub ended: String,
-    /// Who answered.
+    /// Name of the provider.
     pub provider: String,
-    /// The model asked, unless a task names its own.
+    /// The model, unless a task names another.
     pub model: String,
-    /// Whether the answers are made up by the built-in simulator.
+    /// Whether the built-in simulator made up the answers.
     pub simulated: bool,
-    /// Why the run stopped before its end; absent if it did not.
+    /// Why the run stopped early; absent if it completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
     /// Sums over the rows of this job.
     #[serde(flatten)]
     pub totals: Totals,
-    /// Figures of the whole run, all jobs together.
+    /// Figures of the whole run over all jobs.
     pub whole_run: RunFigures,
 }
 
 /// Figures of a whole run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RunFigures {
-    /// Documents found.
+    /// Number of documents found.
     pub documents: u64,
     /// Files passed over.
     pub left_out: LeftOut,
-    /// Documents that were up to date.
+    /// Number of documents that were up to date.
     pub up_to_date: u64,
-    /// Calls whose answer was committed before and is used again.
+    /// Calls whose committed answer was used again.
     pub calls_reused: u64,
     /// HTTP requests sent.
     pub requests: u64,
     /// Requests that repeated an earlier one.
     pub retries: u64,
-    /// Requests that the provider refused for its rate limit.
+    /// Requests that the rate limit refused.
     pub refusals: u64,
-    /// Seconds during which nobody could send because the provider had said so.
+    /// Seconds during which the provider's refusal stopped all requests.
     pub paused_seconds: f64,
-    /// Share of the input tokens that came from the provider's prompt cache, from 0 to 1.
+    /// Share of the input tokens from the provider's prompt cache, from 0 to 1.
     pub cache_hit_rate: f64,
-    /// What the prompt cache has saved in US dollars, less what writing to it has cost; absent if the price is not known.
+    /// Savings by the prompt cache in US dollars, less the surcharge for writing to it; absent if
+    /// the price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_saved_usd: Option<f64>,
-    /// Calls in flight at the most, as configured, or as changed last while the run was at work.
+    /// Maximum number of calls in flight: the setting, or its last change during the run.
     pub concurrency: usize,
-    /// `ceil(requests / concurrency)`: how many rounds of full concurrency the requests make.
+    /// `ceil(requests / concurrency)`: rounds of full concurrency.
     pub waves: u64,
     /// Duration of the run in seconds.
     pub wall_seconds: f64,
-    /// Time of all requests, in seconds, as if sent one after another.
+    /// Sum of the durations of all requests, in seconds.
     pub request_seconds: f64,
     /// `request_seconds / wall_seconds`.
     pub speed_up: f64,
-    /// Requests for each second of the run.
+    /// Requests per second of the run.
     pub requests_per_second: f64,
-    /// How long a commit took, in milliseconds: the median.
+    /// Median duration of a commit, in milliseconds.
     pub commit_ms: f64,
     /// Date of the price table.
     pub prices_of: String,
-    /// Limits of the account that replies have told or refusals have shown.
+    /// Account limits learned from response headers or refusals.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<AccountLimit>,
     /// All stages, in order.
     pub stages: Vec<StageUse>,
     /// All channels between them, in order.
     pub queues: Vec<QueueUse>,
-    /// What held the run back; absent if it was over at once.
+    /// The bottleneck of the run; absent if the run was too short.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bottleneck: Option<Bottleneck>,
-    /// The stage that was busiest.
+    /// The busiest stage.
     pub busiest_stage: String,
 }
 
@@ -140,24 +141,24 @@ pub struct RunFigures {
 pub struct AccountLimit {
     /// What it counts.
     pub meter: WaitReason,
-    /// How much a minute allows.
+    /// Amount per minute.
     pub per_minute: f64,
-    /// How much may be used at once.
+    /// Burst size: the amount that may be used at once.
     pub at_once: f64,
 }
 
-/// Files that the walk passed over, by reason.
+/// Files that the walk left out, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// Hidden files and directories, and leavings of editors and desktops.
+    /// Hidden files and directories, and temporary files of editors and desktops.
     pub hidden: u64,
-    /// Excluded by a pattern, or not included by one.
+    /// Excluded by a pattern, or not included by any.
     pub patterns: u64,
     /// Too small, too large, too old or too new.
     pub size_or_date: u64,
-    /// Named by an input although another one had them already.
+    /// Named by an input although an earlier one has them.
     pub repeated: u64,
-    /// Sockets, pipes, devices, links to directories or to nowhere.
+    /// Sockets, pipes, devices, links to directories, dangling links.
     pub special: u64,
 }
 
@@ -175,7 +176,7 @@ impl Add for LeftOut {
     }
 }
 
-/// What there is of it, such as `1 hidden, 19 by pattern`; nothing if nothing was passed over.
+/// Lists the counts that are not zero, such as `1 hidden, 19 by pattern`.
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { hidden, patterns, size_or_date, repeated, special } = *self;
@@ -184,14 +185,14 @@ impl fmt::Display for LeftOut {
             (patterns, "by pattern"),
             (size_or_date, "by size or date"),
             (repeated, "named twice"),
-            (special, "that are no files"),
+            (special, "not regular files"),
         ];
         let there = all.iter().filter(|(count, _)| *count > 0);
         f.write_str(&there.map(|(count, why)| format!("{count} {why}")).collect::<Vec<_>>().join(", "))
     }
 }
 
-/// A result file as it was published.
+/// A published result file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultFile {
     /// Its path below the output directory, with `/` between parts.

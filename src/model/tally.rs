@@ -1,25 +1,26 @@
-//! Documents by what became of them.
+//! Counts of documents by outcome.
 
 use super::{FailureCode, RowStatus};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-/// Documents by what became of them. Whatever shows counts of a run shows these: each document counts once, with the status and the
-/// failure code of its row.
+/// Counts of documents by outcome. Each document counts once, with the status and the failure code
+/// of its row. All displays of a run show these counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Documents by status.
     pub documents: BTreeMap<RowStatus, u64>,
-    /// Documents that should have an answer and lack it, or part of it, by failure code. They add up to [`Tally::unanswered`].
+    /// Documents with no or only partial answers, by failure code. They add up to
+    /// [`Tally::unanswered`].
     pub failures: BTreeMap<FailureCode, u64>,
-    /// Skipped documents by the code that says why.
+    /// Skipped documents by failure code.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub skips: BTreeMap<FailureCode, u64>,
 }
 
 impl Tally {
-    /// Adds `n` documents whose rows are like this.
+    /// Adds `n` documents with this status and code.
     pub fn add(&mut self, status: RowStatus, code: Option<FailureCode>, n: u64) {
         *self.documents.entry(status).or_default() += n;
         let codes = match status {
@@ -30,34 +31,34 @@ impl Tally {
         *codes.entry(code.unwrap_or(FailureCode::Internal)).or_default() += n;
     }
 
-    /// Documents with any status.
+    /// Number of documents with any status.
     pub fn rows(&self) -> u64 {
         self.documents.values().sum()
     }
 
-    /// Documents with this status.
+    /// Number of documents with this status.
     pub fn count(&self, status: RowStatus) -> u64 {
         self.documents.get(&status).copied().unwrap_or(0)
     }
 
-    /// Documents whose answers are not all there and should be.
+    /// Number of documents with missing answers. Skipped ones do not count.
     pub fn unanswered(&self) -> u64 {
         self.count(RowStatus::Partial) + self.count(RowStatus::Failed) + self.count(RowStatus::Refused)
     }
 
-    /// `12 ok, 2 failed`, best first.
+    /// Counts such as `12 ok, 2 failed`, best first.
     pub fn statuses(&self) -> String {
         let there = RowStatus::ALL.iter().filter(|status| self.count(**status) > 0);
         there.map(|status| format!("{} {}", self.count(*status), status.as_str())).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// `1 row`, `2 rows`.
+/// A count with its noun: `1 row`, `2 rows`.
 pub fn counted(n: u64, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
-/// `2 empty, 1 refused`.
+/// Counts by code: `2 empty, 1 refused`.
 pub fn codes(counts: &BTreeMap<FailureCode, u64>) -> String {
     counts.iter().map(|(code, n)| format!("{n} {code}")).collect::<Vec<_>>().join(", ")
 }

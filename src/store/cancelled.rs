@@ -1,18 +1,19 @@
-//! Documents that somebody has given up: no run asks about them.
+//! Cancelled documents, which no run sends.
 //!
-//! A name is kept from the moment when it is cancelled, so that no kill loses it, until the document has a row that says so.
+//! A name is stored at the moment of cancellation, so that no kill loses it. It stays until the
+//! document has a row that records the cancellation.
 
 use super::{Store, StoreError};
 use rusqlite::{Connection, Result, Transaction};
 
 impl Store {
-    /// What runs before have left.
+    /// Names that earlier runs left.
     pub fn cancelled(&self) -> std::result::Result<Vec<String>, StoreError> {
         let read = || self.writer.prepare("SELECT name FROM cancelled")?.query_map((), |row| row.get(0))?.collect::<Result<_>>();
         read().map_err(|e| self.error("cancelled documents cannot be read", e))
     }
 
-    /// A run that got to its end has had all documents there are.
+    /// Forgets all names, because a complete run has processed every document.
     pub fn forget_cancelled(&self) -> std::result::Result<(), StoreError> {
         self.writer.execute("DELETE FROM cancelled", ()).map(drop).map_err(|e| self.error("cancelled documents cannot be forgotten", e))
     }
@@ -22,7 +23,7 @@ pub(super) fn cancel(transaction: &Transaction<'_>, name: &str) -> Result<()> {
     transaction.execute("INSERT OR IGNORE INTO cancelled VALUES (?1)", [name]).map(|_| ())
 }
 
-/// It has a row that says so, or somebody wants it to be asked about again.
+/// Forgets a name: its row records the cancellation, or a user requeued the document.
 pub(super) fn forget(connection: &Connection, name: &str) -> Result<()> {
     connection.execute("DELETE FROM cancelled WHERE name = ?1", [name]).map(|_| ())
 }

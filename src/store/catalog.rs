@@ -1,4 +1,4 @@
-//! What earlier runs know about documents: the side of the store that the walk is compared with.
+//! Documents of earlier runs, for comparison with the walk.
 
 use super::StoreError;
 use super::schema::open_to_read;
@@ -7,71 +7,71 @@ use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-/// A document as an earlier run has left it.
+/// A document as an earlier run left it.
 #[derive(Debug, Clone)]
 pub struct Version {
-    /// Its number.
+    /// Number of the document.
     pub id: DocumentId,
-    /// Of its content, if that could be read.
+    /// Digest of its content, if that was readable.
     pub digest: Option<Digest>,
-    /// Of its file, when it was read.
+    /// Stamp of its file at the time of reading.
     pub stamp: Option<Stamp>,
-    /// Its row of the recipe asked for, if it has one.
+    /// Its row under the requested recipe, if any.
     pub row: Option<RowState>,
 }
 
-/// What a row says about whether a document is done.
+/// State of a row, which decides whether its document is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowState {
     /// The run that made it.
     pub run: i64,
-    /// The job.
+    /// Name of the job.
     pub job: String,
-    /// The word for its status.
+    /// Status of the row.
     pub status: String,
-    /// All failure codes of its calls, with commas between.
+    /// All failure codes of its calls, separated by commas.
     pub codes: Option<String>,
 }
 
-/// Which failures of earlier runs are tried again.
+/// Selects the failures of earlier runs that are retried.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Retry {
-    /// Those that may end otherwise with the same input.
+    /// Transient failures.
     #[default]
     Transient,
-    /// Those, and one further kind.
+    /// Transient failures, and failures with this code.
     Also(FailureCode),
-    /// All.
+    /// All failures.
     All,
 }
 
 impl Retry {
-    /// Whether a failure of this code is tried again.
+    /// Whether a failure with this code is retried.
     pub fn takes(&self, code: &str) -> bool {
-        // A code that this version does not know comes from a newer one, which knew better.
+        // An unknown code comes from a newer version, so a retry is safe.
         let Some(code) = FailureCode::parse(code) else { return true };
-        // What the job does not take is no failure.
+        // A document that the job does not accept is not a failure.
         let skipped = code == FailureCode::UnsupportedKind;
         !skipped && (code.is_transient() || *self == Self::All || *self == Self::Also(code))
     }
 
-    /// Whether any of these codes, with commas between, is tried again.
+    /// Whether any of these codes (separated by commas) is retried.
     pub fn takes_any(&self, codes: Option<&str>) -> bool {
         codes.is_some_and(|codes| codes.split(',').any(|code| self.takes(code)))
     }
 }
 
-/// A reader of documents. It is asked in input order mostly, and reads ahead in that order.
+/// Reads documents by name, optimised for queries in input order.
 #[derive(Debug)]
 pub struct Catalog {
     path: PathBuf,
     connection: Connection,
-    /// `None`: rows do not matter.
+    /// Recipe of the rows; `None` if rows do not matter.
     recipe: Option<i64>,
     ahead: VecDeque<(String, Version)>,
-    /// How many entries are read ahead next: few after a jump, and more with each time that the walk goes on from there.
+    /// Size of the next read-ahead: small after a jump, larger with each sequential query.
     chunk: u32,
-    /// The last pair of name and digest that was read ahead, and whether there is more behind it.
+    /// The last pair of name and digest read ahead, and whether more entries follow it.
     read_to: (String, Vec<u8>),
     more: bool,
     last_asked: String,
@@ -86,9 +86,10 @@ struct Listing {
     next: u64,
 }
 
-/// How many entries are read ahead at most.
+/// Maximum number of entries per read-ahead.
 const CHUNK: u32 = 1024;
-/// The same after a jump. Rows of a table come in any order: then each of them is one.
+/// Entries per read-ahead after a jump. Rows of a table come in any order, so each query may be a
+/// jump.
 const FEW: u32 = 4;
 
 impl Catalog {
@@ -106,23 +107,23 @@ impl Catalog {
         })
     }
 
-    /// How many entries are read ahead just now.
+    /// Number of entries read ahead at the moment.
     #[cfg(test)]
     pub(super) fn ahead(&self) -> usize {
         self.ahead.len()
     }
 
-    /// A second one on the same store.
+    /// Opens a second catalog on the same store.
     pub fn another(&self) -> Result<Self, StoreError> {
         Self::open(&self.path, self.recipe)
     }
 
-    /// What is known under this name: one version for each content that it had.
+    /// All versions of a name: one for each content.
     pub fn versions(&mut self, name: &str) -> Result<Vec<Version>, StoreError> {
         let behind = name <= self.last_asked.as_str();
         let beyond = self.ahead.back().map_or(self.more && self.read_to.0.as_str() < name, |(last, _)| last.as_str() < name);
         if behind || beyond {
-            // A jump: read on from there and not through all that lies between.
+            // After a jump, read from the new name on, without the entries in between.
             self.ahead.clear();
             self.read_to = (name.to_owned(), Vec::new());
             (self.more, self.chunk) = (true, FEW);
@@ -186,7 +187,7 @@ impl Catalog {
         read().map_err(|e| StoreError::new(&self.path, "rows cannot be read", e))
     }
 
-    /// The document at a position of run `run`'s listing. To be asked in order.
+    /// The document at a position of run `run`'s listing. Expects ascending positions.
     pub fn listed(&mut self, run: i64, position: u64) -> Result<Option<DocumentId>, StoreError> {
         let listing = &mut self.listing;
         if listing.run != run {
@@ -206,29 +207,29 @@ impl Catalog {
     }
 }
 
-/// Contents that have all their answers.
+/// Contents that are completely answered.
 #[derive(Debug, Default)]
 pub struct AnsweredContents {
-    /// First bytes of their digests, sorted.
+    /// First eight bytes of their digests, sorted.
     contents: Vec<u64>,
-    /// Sizes of their files, sorted; `None` if not all are known.
+    /// Sizes of their files, sorted; `None` if any size is unknown.
     sizes: Option<Vec<u64>>,
 }
 
 impl AnsweredContents {
-    /// Whether this content, as [`Digest::short`], is one of them.
+    /// Whether this content, as [`Digest::short`], is completely answered.
     pub fn has(&self, content: u64) -> bool {
         self.contents.binary_search(&content).is_ok()
     }
 
-    /// Whether one of them may have this size in bytes.
+    /// Whether an answered content may have this size in bytes.
     pub fn may_have_size(&self, size: u64) -> bool {
         !self.contents.is_empty() && self.sizes.as_ref().is_none_or(|sizes| sizes.binary_search(&size).is_ok())
     }
 }
 
 impl super::Archive {
-    /// Contents of documents whose rows of this recipe have all their answers.
+    /// Contents of documents with complete rows under this recipe.
     pub fn answered_contents(&self, recipe: i64) -> Result<AnsweredContents, StoreError> {
         self.read("rows", || {
             let sql = "SELECT DISTINCT d.digest, d.stamp FROM rows r JOIN documents d ON d.id = r.document
@@ -265,7 +266,7 @@ pub(super) fn row_state(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<
     Ok(Some(RowState { run, job: row.get(at + 1)?, status: row.get(at + 2)?, codes: row.get(at + 3)? }))
 }
 
-/// A stamp from the store.
+/// Decodes a stamp from the store.
 fn stamp(bytes: &[u8]) -> Option<Stamp> {
     let bytes: [u8; 24] = bytes.try_into().ok()?;
     let part = |at: usize| <[u8; 8]>::try_from(&bytes[at..at + 8]).ok();

@@ -1,4 +1,4 @@
-//! The documents of a run, by what became of them: the one place where they are counted from the store.
+//! Counts the documents of a run by outcome. All counts from the store come from here.
 
 use super::history::{Archive, RunRecord};
 use super::requeue::REQUEUED;
@@ -8,34 +8,34 @@ use rusqlite::OptionalExtension as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Documents of a listing by what became of them.
+/// Documents of a listing, counted by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Documents that were looked at.
+    /// Number of documents in the listing.
     pub listed: u64,
-    /// Those that have a row, by job.
+    /// Documents with a row, by job.
     pub jobs: BTreeMap<String, Tally>,
-    /// Those with a row that the next run asks about again: they have failed in a way that may pass, or somebody wants it.
+    /// Documents with a row that the next run retries: transient failures and requeued documents.
     pub again: u64,
-    /// Those of them that somebody wants to be asked again.
+    /// Documents among them that a user requeued.
     pub requeued: u64,
 }
 
-/// The same of a whole run.
+/// Documents of a run, counted by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunCounts {
     /// Listing and recipe of the rows.
     pub view: (i64, i64),
-    /// Documents, as far as the run has counted them.
+    /// Number of documents that the run has counted.
     pub documents: u64,
-    /// Whether these are all.
+    /// Whether that number is final.
     pub counted: bool,
-    /// What became of them.
+    /// Counts by outcome.
     pub counts: Counts,
 }
 
 impl Counts {
-    /// All jobs together.
+    /// The sum over all jobs.
     pub fn all(&self) -> Tally {
         let mut all = Tally::default();
         self.jobs.values().for_each(|tally| all += tally);
@@ -44,14 +44,14 @@ impl Counts {
 }
 
 impl RunCounts {
-    /// Documents without a row.
+    /// Number of documents without a row.
     pub fn pending(&self) -> u64 {
         self.documents.saturating_sub(self.counts.all().rows())
     }
 }
 
 impl Archive {
-    /// Documents of a listing under a recipe, by what became of them.
+    /// Counts the documents of a listing under a recipe by outcome.
     pub fn counts(&self, listing: i64, recipe: i64) -> Result<Counts, StoreError> {
         self.read("rows", || {
             let mut counts = Counts::default();
@@ -73,12 +73,12 @@ impl Archive {
         })
     }
 
-    /// The documents of a run, by what became of them. `runs` are all runs.
+    /// Counts the documents of a run by outcome. `runs` are all runs.
     pub fn run_counts(&self, runs: &[RunRecord], run: &RunRecord) -> Result<RunCounts, StoreError> {
         let mut view = (run.listing.unwrap_or(run.id), run.recipe);
         let mut counts = self.counts(view.0, view.1)?;
         if run.listing.is_none() && counts.listed == 0 {
-            // It has no listing of its own yet, or died before it had one: everything is as in the run before.
+            // A run without a listing so far, or ever, uses the listing of the run before.
             let before = runs.iter().rev().filter(|other| other.id < run.id).find_map(|run| run.listing);
             if let Some(listing) = before {
                 (view.0, counts) = (listing, self.counts(listing, run.recipe)?);
@@ -91,7 +91,7 @@ impl Archive {
         Ok(RunCounts { view, documents: counted.unwrap_or(0).max(counts.listed), counted: counted.is_some(), counts })
     }
 
-    /// How many documents a run has counted that has not looked at all of them: it says so at its end, and now and then.
+    /// Number of documents that an incomplete run counted, from its figures or its last sample.
     fn documents_counted(&self, run: &RunRecord) -> Result<Option<u64>, StoreError> {
         let documents = |text: &str| serde_json::from_str::<Value>(text).ok()?["documents"].as_u64();
         if let Some(documents) = run.figures.as_deref().and_then(documents) {
@@ -105,7 +105,7 @@ impl Archive {
     }
 }
 
-/// The failure code of a row among those of its calls.
+/// The row's own failure code, which is the first of its codes.
 pub fn own_code(codes: Option<&str>) -> Option<FailureCode> {
     FailureCode::parse(codes?.split(',').next()?)
 }

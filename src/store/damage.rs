@@ -1,8 +1,8 @@
-//! Signs of a store that was cut short or overwritten, looked for before anything is sent.
+//! Detects truncated or overwritten stores before any request is sent.
 //!
-//! SQLite notices damage where it reads, which may be late: at the first write into a table that was not read before.
-//! The usual damages are cheap to see at once: a file that is shorter than it says, and a tail of zeros, which is
-//! what a disk leaves that lied about its cache. Only if one is seen is the whole store checked.
+//! SQLite detects damage only when it reads the damaged page, which may be late. Two common kinds
+//! are cheap to detect: a file shorter than its header says, and a tail of zeros, which a disk
+//! leaves if it lied about its cache. Only a suspicious store is checked completely.
 
 use super::schema::StoreError;
 use rusqlite::Connection;
@@ -10,17 +10,17 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-/// How much of the end is looked at, in bytes.
+/// Number of bytes inspected at the end of the file.
 const TAIL: u64 = 1 << 20;
-/// Size of the header that says how many pages there are.
+/// Size of the header that holds the number of pages, in bytes.
 const HEADER: usize = 100;
 
 const DAMAGED: &str = "it is damaged; nothing was sent. `docmill verify` says how far it can be read; restore it from a copy, or choose another output directory";
 
-/// Says so if the store at `path` is damaged.
+/// Returns an error if the store at `path` is damaged.
 pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, e);
-    // Reading the schema also recovers what a killed process has left in the log.
+    // Reading the schema also recovers what a killed process left in the log.
     let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
     match sign(path).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
         Sign::None => Ok(()),
@@ -29,7 +29,7 @@ pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), Store
     }
 }
 
-/// Whether nothing is left of a store that results were made of: its file is empty or gone, and so is its log.
+/// Whether the store is missing or empty, with its log, although results exist.
 pub(super) fn is_gone(path: &Path) -> bool {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
     size(path) == 0 && size(&path.with_extension("db-wal")) == 0 && path.parent().is_some_and(has_results)
@@ -40,7 +40,7 @@ fn has_results(directory: &Path) -> bool {
     jobs.map(|job| job.path()).any(|job| ["results.csv", "results.jsonl", "results.json"].iter().any(|name| job.join(name).is_file()))
 }
 
-/// Says so if the file of a store is there and has been emptied.
+/// Returns an error if the store's file exists but is empty, although results exist.
 pub(super) fn look_for_emptied(path: &Path) -> Result<(), StoreError> {
     if path.exists() && is_gone(path) {
         let what =
@@ -50,7 +50,7 @@ pub(super) fn look_for_emptied(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Columns that are JSON, by table.
+/// JSON columns, by table.
 const JSON: [(&str, &str); 4] = [("runs", "settings"), ("answers", "call"), ("failures", "call"), ("rows", "result")];
 
 /// Checks the whole store, page by page.
@@ -60,7 +60,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     if verdict != "ok" {
         return Err(StoreError::new(path, DAMAGED, verdict));
     }
-    // The end of a long text has a page of its own; where that is zero, SQLite finds nothing wrong.
+    // The end of a long text has its own page. If that page is zero, SQLite reports no error.
     let broken = |table: &str, column: &str| {
         let is_there = connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([table])?;
         Ok(is_there && connection.prepare(&format!("SELECT 1 FROM {table} WHERE NOT json_valid({column})"))?.exists(())?)
@@ -73,7 +73,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What the file looks like from outside.
+/// Result of the cheap inspection.
 enum Sign {
     None,
     NoHeader,
@@ -85,7 +85,7 @@ fn sign(path: &Path) -> std::io::Result<Sign> {
     let size = file.metadata()?.len();
     let mut header = [0; HEADER];
     if size < HEADER as u64 {
-        // If it is empty, nothing was ever checkpointed: all there is lies in the log, which has checksums.
+        // An empty file was never checkpointed: all data is in the log, which has checksums.
         return Ok(if size == 0 { Sign::None } else { Sign::NoHeader });
     }
     file.read_exact(&mut header)?;

@@ -1,80 +1,81 @@
-//! What a run did, line by line: requests, documents, samples. Reads only, also while a run is at work.
+//! Records of a run: requests, documents, samples. Read-only, also during a run.
 
 use super::{Archive, StoreError};
 use crate::model::Digest;
 use rusqlite::{OptionalExtension as _, Row};
 
-/// A request of the ledger. Times are milliseconds since 1970.
+/// A request in the ledger. Times are in milliseconds since 1970.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
-    /// Number of its document.
+    /// Number of the document.
     pub document: i64,
     /// Task and axes.
     pub call: String,
-    /// 1 for the first of its call.
+    /// Number within its call, from 1.
     pub attempt: u32,
-    /// When it lined up for its turn; `None` in stores of the past.
+    /// When it entered the wait line; `None` in stores of older versions.
     pub queued_ms: Option<i64>,
-    /// When it left.
+    /// When it was sent.
     pub sent_ms: i64,
-    /// When its reply was whole, or given up; `None` while it is in flight, and for ever if the run died.
+    /// When its response was complete or abandoned. `None` while it is in flight, and after a
+    /// crash.
     pub ended_ms: Option<i64>,
-    /// `answered`, a failure code, or `lost`; `None` while it is in flight, and for ever if the run died.
+    /// `answered`, a failure code, or `lost`. `None` while it is in flight, and after a crash.
     pub outcome: Option<String>,
-    /// Input tokens, cached or not.
+    /// Input tokens, cached and uncached.
     pub input_tokens: Option<u64>,
-    /// Those that came from the provider's prompt cache.
+    /// Input tokens from the provider's prompt cache.
     pub cached_tokens: Option<u64>,
     /// Output tokens.
     pub output_tokens: Option<u64>,
-    /// What it cost, in trillionths of a dollar; `None` if the price is not known.
+    /// Cost in trillionths of a dollar; `None` if the price is not known.
     pub pico_usd: Option<u64>,
 }
 
-/// A document on its way through a run. Times are milliseconds since 1970.
+/// Times of a document in a run, in milliseconds since 1970.
 #[derive(Debug, Clone)]
 pub struct DocumentPath {
-    /// Its number.
+    /// Number of the document.
     pub document: i64,
-    /// Its name.
+    /// Name of the document.
     pub name: String,
-    /// The walk came across it.
+    /// When the walk found it.
     pub found_ms: i64,
-    /// It was read.
+    /// When it was read.
     pub read_ms: i64,
-    /// It was prepared.
+    /// When it was prepared.
     pub ready_ms: i64,
-    /// Its first request left.
+    /// When its first request was sent.
     pub asked_ms: i64,
-    /// Its row was made.
+    /// When its row was complete.
     pub done_ms: i64,
 }
 
-/// A row with what is known of its document. Texts are borrowed from the store: only one row is in memory at a time.
+/// A row with its document. Texts are borrowed from the store, so that memory holds only one row.
 #[derive(Debug, Clone, Copy)]
 pub struct ResultRecord<'s> {
-    /// Its place in input order.
+    /// Index in input order.
     pub position: u64,
     /// The document's name.
     pub document: &'s str,
-    /// BLAKE3 of the content that it is about, if that is known.
+    /// BLAKE3 of the content, if known.
     pub digest: Option<Digest>,
-    /// The row as JSON, without place and document.
+    /// The row as JSON, without index and document.
     pub text: &'s str,
 }
 
 impl Archive {
-    /// From here on everything is read as it is now, whatever a run writes meanwhile.
+    /// Starts a snapshot: later reads ignore what a run writes meanwhile.
     pub fn hold_still(&self) -> Result<(), StoreError> {
         self.read("it", || self.connection().execute_batch("BEGIN"))
     }
 
-    /// How many requests a run has sent.
+    /// Number of requests of a run.
     pub fn requests_of(&self, run: i64) -> Result<u64, StoreError> {
         self.read("the ledger", || self.connection().query_row("SELECT count(*) FROM attempts WHERE run = ?1", [run], |row| row.get(0)))
     }
 
-    /// Gives `each` the requests of a run, in the order in which they left.
+    /// Calls `each` with the requests of a run, in the order of sending.
     pub fn attempts(&self, run: i64, mut each: impl FnMut(AttemptRecord)) -> Result<(), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT document, call, attempt, queued_ms, sent_ms, ended_ms, outcome,
@@ -89,7 +90,7 @@ impl Archive {
         })
     }
 
-    /// When a run found its first document and made its last row, of those that it has made.
+    /// Time of the first find and of the last row, over the rows made by this run.
     pub fn row_span(&self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT min(found_ms), max(done_ms) FROM rows WHERE run = ?1";
@@ -97,7 +98,7 @@ impl Archive {
         })
     }
 
-    /// The documents of a run that took longest from their first request to their row, slowest first.
+    /// The slowest documents of a run, by the time from first request to row, slowest first.
     pub fn slowest(&self, run: i64, recipe: i64, few: usize) -> Result<Vec<DocumentPath>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT r.document, d.name, r.found_ms, r.read_ms, r.ready_ms, a.asked_ms, r.done_ms
@@ -119,7 +120,7 @@ impl Archive {
         })
     }
 
-    /// The model that the rows of a recipe were asked of.
+    /// The model of a recipe's rows.
     pub fn model_of(&self, recipe: i64) -> Result<Option<String>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT json_extract(result, '$.model') FROM rows WHERE recipe = ?1 LIMIT 1";
@@ -127,7 +128,7 @@ impl Archive {
         })
     }
 
-    /// What a run looked like while it was at work: milliseconds since it began, and the event `progress` as JSON.
+    /// Samples of a run: milliseconds since its start, and the event `progress` as JSON.
     pub fn samples(&self, run: i64) -> Result<Vec<(u64, String)>, StoreError> {
         self.read("samples", || {
             let sql = "SELECT elapsed_ms, sample FROM samples WHERE run = ?1 ORDER BY elapsed_ms";
@@ -135,7 +136,7 @@ impl Archive {
         })
     }
 
-    /// The first few documents of a listing whose row has this failure code: names and messages.
+    /// The first documents of a listing with this failure code: names and messages.
     pub fn failure_examples(&self, listing: i64, recipe: i64, code: &str, few: u32) -> Result<Vec<(String, String)>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT d.name, ifnull(json_extract(r.result, '$.failure.message'), '')
@@ -146,7 +147,8 @@ impl Archive {
         })
     }
 
-    /// Gives `each` the rows of a listing under a recipe, in input order, until it says that it has enough.
+    /// Calls `each` with the rows of a listing under a recipe, in input order, until it returns
+    /// false.
     pub fn results<E: From<StoreError>>(
         &self,
         (listing, recipe): (i64, i64),

@@ -1,10 +1,10 @@
-//! The way to the writing thread: what can be said to it, and when an answer to it means that something is durable.
+//! The handle to the writing thread: its commands, and when they are durable.
 
 use super::records::{NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
 use crate::model::DocumentId;
 use tokio::sync::{mpsc, oneshot};
 
-/// Something to be written. Whoever waits hears of it once it is durable.
+/// A record to write. The sender in some commands reports durability.
 pub(super) enum Command {
     Branch { from: Option<i64>, before: u64 },
     Listed(Vec<(u64, DocumentId)>),
@@ -21,11 +21,12 @@ pub(super) enum Command {
     Cancelled(String, oneshot::Sender<()>),
 }
 
-/// The way to the writing thread. Cheap to clone; the thread ends when all are gone.
+/// Sends records to the writing thread. Cheap to clone; the thread ends when all handles are
+/// dropped.
 #[derive(Debug, Clone)]
 pub struct StoreHandle(mpsc::Sender<Command>);
 
-/// The writing thread has failed; it says why when it is joined.
+/// The writing thread has failed. Joining it returns the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the run store cannot be written")]
 pub struct WriterGone;
@@ -35,14 +36,14 @@ impl StoreHandle {
         Self(commands)
     }
 
-    /// A handle whose records go nowhere, and what takes them: for those who want to know what a run would do.
+    /// A handle that discards its records, with the future that drains it. For dry runs.
     pub fn to_nowhere() -> (Self, impl Future<Output = ()> + Send) {
         const QUEUE: usize = 64;
         let (commands, mut taken) = mpsc::channel(QUEUE);
         let take = async move {
             while let Some(command) = taken.recv().await {
                 if let Command::Attempt(_, done) | Command::Answer(_, done) | Command::Cancelled(_, done) = command {
-                    // Whoever no longer waits does not care.
+                    // A caller that stopped waiting needs no reply.
                     let _gone = done.send(());
                 }
             }
@@ -50,7 +51,7 @@ impl StoreHandle {
         (Self(commands), take)
     }
 
-    /// Begins this run's own listing with what run `from` had before this position. Blocks.
+    /// Starts this run's listing with the documents of run `from` before this position. Blocks.
     pub fn branch_listing(&self, from: Option<i64>, before: u64) -> Result<(), WriterGone> {
         self.0.blocking_send(Command::Branch { from, before }).map_err(|_| WriterGone)
     }
@@ -60,47 +61,48 @@ impl StoreHandle {
         self.0.blocking_send(Command::Listed(documents)).map_err(|_| WriterGone)
     }
 
-    /// Records that the walk got to its end, with so many documents, and which run's listing holds them. Blocks.
+    /// Records the end of the walk: the number of documents, and the run whose listing holds them.
+    /// Blocks.
     pub fn walked(&self, listing: i64, documents: u64) -> Result<(), WriterGone> {
         self.0.blocking_send(Command::Walked { listing, documents }).map_err(|_| WriterGone)
     }
 
-    /// Lists a document that was read, and what was learned about it.
+    /// Lists a document that was read, with its new facts.
     pub async fn list_read(&self, document: ReadDocument) -> Result<(), WriterGone> {
         self.send(Command::Read(document)).await
     }
 
-    /// Records an attempt. Returns once that is durable: no byte may leave before.
+    /// Records an attempt. Returns once it is durable, and only then may the request be sent.
     pub async fn attempt(&self, attempt: NewAttempt) -> Result<(), WriterGone> {
         self.durable(|done| Command::Attempt(attempt, done)).await
     }
 
-    /// Records how an attempt ended that brought neither an answer nor the end of its call.
+    /// Records the end of an attempt that neither answered nor ended its call.
     pub async fn settle(&self, settlement: Settlement) -> Result<(), WriterGone> {
         self.send(Command::Settled(settlement)).await
     }
 
-    /// Records that attempts in doubt will not be settled any more: their call is asked again.
+    /// Marks attempts in doubt as lost, because their call is sent again.
     pub async fn give_up(&self, attempts: Vec<i64>) -> Result<(), WriterGone> {
         self.send(Command::Lost(attempts)).await
     }
 
-    /// Saves an answer. Returns once it is durable: nobody may use an answer before.
+    /// Saves an answer. Returns once it is durable, and only then may the answer be used.
     pub async fn save_answer(&self, answer: NewAnswer) -> Result<(), WriterGone> {
         self.durable(|done| Command::Answer(answer, done)).await
     }
 
-    /// Saves that a call has failed for good.
+    /// Saves a permanent failure of a call.
     pub async fn save_failure(&self, failure: NewFailure) -> Result<(), WriterGone> {
         self.send(Command::Failure(failure)).await
     }
 
-    /// Saves a row. Returns as soon as it is on its way: whoever writes results reads them back after the commit.
+    /// Saves a row. Returns before the commit; results are read back after it.
     pub async fn save_row(&self, row: NewRow) -> Result<(), WriterGone> {
         self.send(Command::Row(row)).await
     }
 
-    /// A way for those who only watch: it keeps nothing open.
+    /// A handle for observers that does not keep the writing thread alive.
     pub fn watcher(&self) -> StoreWatcher {
         StoreWatcher(self.0.downgrade())
     }
@@ -116,28 +118,28 @@ impl StoreHandle {
     }
 }
 
-/// What those may do who only watch a run: it does not keep the writing thread from ending.
+/// An observer's handle, which does not keep the writing thread alive.
 #[derive(Debug)]
 pub struct StoreWatcher(mpsc::WeakSender<Command>);
 
 impl StoreWatcher {
-    /// Keeps what the run looks like now, if there is room for it.
+    /// Saves a sample of the run's state if the queue has room.
     pub fn sample(&self, elapsed_ms: i64, sample: String) {
         if let Some(commands) = self.0.upgrade() {
-            // A sample is worth less than anything else in the queue.
+            // A sample is less important than anything else in the queue.
             let _no_room = commands.try_send(Command::Sample { elapsed_ms, sample });
         }
     }
 
-    /// The run goes on with other settings; waits for its turn.
+    /// Records changed settings of the run. Waits for room in the queue.
     pub async fn settings(&self, settings: String) {
         if let Some(commands) = self.0.upgrade() {
-            // A store that has failed says so itself.
+            // A failed store reports its error itself.
             let _gone = commands.send(Command::Settings(settings)).await;
         }
     }
 
-    /// Somebody has given up a document. Returns once that is durable.
+    /// Cancels a document. Returns once that is durable.
     pub async fn cancel(&self, document: String) -> Result<(), WriterGone> {
         let (done, durable) = oneshot::channel();
         let commands = self.0.upgrade().ok_or(WriterGone)?;
@@ -146,7 +148,7 @@ impl StoreWatcher {
         durable.await.map_err(|_| WriterGone)
     }
 
-    /// Records that wait to be written, and how many can.
+    /// Number of records in the queue, and its capacity.
     pub fn waiting(&self) -> (usize, usize) {
         self.0.upgrade().map_or((0, 0), |commands| (commands.max_capacity() - commands.capacity(), commands.max_capacity()))
     }

@@ -1,4 +1,4 @@
-//! What the store tells those who ask: runs, counts, calls in doubt. Reads only, also while a run is at work.
+//! Queries the store: runs, counts, calls in doubt. Read-only, also during a run.
 
 use super::catalog::Catalog;
 use super::reader::AnswerReader;
@@ -11,37 +11,38 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A store that is only read.
+/// A store opened for reading.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
     connection: Connection,
 }
 
-/// A run, as the store remembers it.
+/// A run in the store.
 #[derive(Debug, Clone)]
 pub struct RunRecord {
-    /// Its number.
+    /// Number of the run.
     pub id: i64,
     /// When it began, in UTC.
     pub started: String,
-    /// When it ended; `None` if it died, or is at work.
+    /// When it ended; `None` if it crashed or is active.
     pub ended: Option<String>,
-    /// The version of docmill.
+    /// Version of docmill.
     pub version: String,
     /// The settings in force, as JSON.
     pub settings: String,
     /// The command line.
     pub command: String,
-    /// Its recipe.
+    /// Digest of its recipe.
     pub recipe: i64,
     /// Its jobs.
     pub jobs: Vec<JobColumns>,
-    /// The run whose listing it has, if its walk got to the end.
+    /// The run that owns its listing, if the walk was complete.
     pub listing: Option<i64>,
-    /// Documents, if its walk got to the end.
+    /// Number of documents, if the walk was complete.
     pub documents: Option<u64>,
-    /// `complete`, `stopped`, or `sample` if it was to be only some documents; `None` if it died, or is at work.
+    /// `complete`, `stopped`, or `sample` for a partial run on request; `None` if it crashed or is
+    /// active.
     pub outcome: Option<String>,
     /// Why it stopped.
     pub stopped: Option<String>,
@@ -51,12 +52,12 @@ pub struct RunRecord {
     pub figures: Option<String>,
 }
 
-/// A request that left and of which nobody knows the end.
+/// A request in doubt: sent, with an unknown end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// The run that sent it.
     pub run: i64,
-    /// The document.
+    /// Name of the document.
     pub document: String,
     /// Task and axes.
     pub call: String,
@@ -64,23 +65,23 @@ pub struct Doubt {
     pub key: String,
     /// When it was sent, in milliseconds since 1970.
     pub sent_ms: i64,
-    /// What it costs at the most; `None` if the price is not known.
+    /// Maximum cost; `None` if the price is not known.
     pub at_most: Option<Money>,
 }
 
-/// A request that was answered.
+/// An answered request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnsweredRequest {
     /// Task and axes.
     pub call: String,
-    /// From its first byte to the end of its reply, in milliseconds.
+    /// Duration from the first byte sent to the end of the response, in milliseconds.
     pub ms: u64,
-    /// Length of the answer.
+    /// Length of the answer in tokens.
     pub output_tokens: u64,
 }
 
 impl Archive {
-    /// Opens the store in `directory`; `None` if there is none.
+    /// Opens the store in `directory`; `None` if it does not exist.
     pub fn open(directory: &Path) -> Result<Option<Self>, StoreError> {
         let path = directory.join(FILE_NAME);
         match path.try_exists() {
@@ -93,7 +94,7 @@ impl Archive {
         Ok(Some(Self { path, connection }))
     }
 
-    /// Where the store is.
+    /// Path of the store.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -107,8 +108,8 @@ impl Archive {
         })
     }
 
-    /// What results are made of: the newest run of `job`, or of any, that got to its end; before there is one, or if
-    /// `partial`, the newest at all.
+    /// The newest complete run of `job`, or of any job. Before there is one, or if `partial`, the
+    /// newest run.
     pub fn view(&self, job: Option<&str>, partial: bool) -> Result<Option<View>, StoreError> {
         let mut runs = self.runs()?;
         runs.retain(|run| job.is_none_or(|job| run.jobs.iter().any(|j| j.name == job)));
@@ -124,7 +125,8 @@ impl Archive {
         ViewReader::of(&self.path, view.listing, view.recipe)
     }
 
-    /// The documents that runs have seen, with their rows of this recipe; without one, rows do not matter.
+    /// The documents that runs have seen, with their rows under this recipe. Without a recipe, rows
+    /// do not matter.
     pub fn catalog(&self, recipe: Option<i64>) -> Result<Catalog, StoreError> {
         Catalog::open(&self.path, recipe)
     }
@@ -134,7 +136,7 @@ impl Archive {
         AnswerReader::open(&self.path)
     }
 
-    /// The newest requests of these runs that were answered: at most so many.
+    /// The newest answered requests of these runs, at most `most`.
     pub fn answered(&self, runs: &[i64], most: u32) -> Result<Vec<AnsweredRequest>, StoreError> {
         let runs: Vec<String> = runs.iter().map(i64::to_string).collect();
         self.read("the ledger", || {
@@ -151,7 +153,7 @@ impl Archive {
         })
     }
 
-    /// Requests that were never settled, oldest first.
+    /// Requests in doubt, oldest first.
     pub fn in_doubt(&self) -> Result<Vec<Doubt>, StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT a.run, d.name, a.call, lower(hex(a.call_key)), a.sent_ms, a.at_most_pico_usd FROM attempts a
@@ -170,7 +172,7 @@ impl Archive {
         })
     }
 
-    /// The bill of all settled attempts so far, of one run or of all.
+    /// Number of settled attempts and their bill, of one run or of all runs.
     pub fn bill(&self, run: Option<i64>) -> Result<(u64, Bill), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT count(*), ifnull(sum(pico_usd), 0), count(*) - count(pico_usd) FROM attempts
@@ -180,7 +182,8 @@ impl Archive {
         })
     }
 
-    /// Requests of runs that died, which were sent again since or are not needed any more, and what they cost at the most.
+    /// Number of lost requests, and their maximum cost. They belong to crashed runs, and were sent
+    /// again or are no longer needed.
     pub fn lost(&self) -> Result<(u64, Option<Money>), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT count(*), CASE WHEN count(at_most_pico_usd) = count(*) THEN ifnull(sum(at_most_pico_usd), 0) END FROM attempts WHERE outcome = 'lost'";
@@ -188,7 +191,8 @@ impl Archive {
         })
     }
 
-    /// Result files as they were published last, each with the run that it was made of; 0 if a row or a name in it is another since.
+    /// The published result files, each with its run. The run is 0 if a row or a name in the file
+    /// has changed since.
     pub fn published(&self) -> Result<Vec<(ResultFile, i64)>, StoreError> {
         self.read("result files", || {
             let file = |row: &rusqlite::Row<'_>| {
@@ -198,7 +202,7 @@ impl Archive {
         })
     }
 
-    /// Remembers result files that were made of run `run`.
+    /// Records the result files of run `run`.
     pub fn published_by(&self, run: i64, files: &[ResultFile]) -> Result<(), StoreError> {
         let connection = connect(&self.path)?;
         self.read("result files", || publish(&connection, run, files))
@@ -213,7 +217,7 @@ impl Archive {
     }
 }
 
-/// Remembers result files as they were published.
+/// Records published result files.
 pub(super) fn publish(connection: &Connection, run: i64, files: &[ResultFile]) -> rusqlite::Result<()> {
     for ResultFile { path, size, digest } in files {
         let sql = "INSERT OR REPLACE INTO files (path, run, size, digest) VALUES (?1, ?2, ?3, ?4)";
@@ -222,7 +226,7 @@ pub(super) fn publish(connection: &Connection, run: i64, files: &[ResultFile]) -
     Ok(())
 }
 
-/// The newest complete run of each job, and the run whose listing it has.
+/// The newest complete run of each job, and the run that owns its listing.
 pub(super) fn newest_complete(connection: &Connection) -> rusqlite::Result<BTreeMap<String, (i64, Option<i64>)>> {
     let mut newest = BTreeMap::new();
     let mut statement = connection.prepare("SELECT id, listing, jobs FROM runs WHERE outcome = 'complete' ORDER BY id")?;

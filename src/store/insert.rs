@@ -1,4 +1,4 @@
-//! The statements of the writing thread. All of them run inside its transaction.
+//! SQL statements of the writing thread. All run inside its transaction.
 
 use super::cancelled;
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
@@ -6,12 +6,12 @@ use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
 
-/// What all records of a run share.
+/// Values that all records of a run share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub id: i64,
     pub recipe: i64,
-    /// Whether there were rows of this recipe before the run: then a new row may replace one.
+    /// Whether rows of this recipe existed before the run. Only then can a new row replace one.
     pub may_replace_rows: bool,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn forget(t: &Transaction<'_>, run: Run, document: DocumentId) -> Res
     if gone > 0 { outdate_files(t) } else { Ok(()) }
 }
 
-/// Result files hold a name or a row that is no more. This must not get lost with the run that has found it out.
+/// Marks all result files as outdated, durably, because a name or a row in them has changed.
 fn outdate_files(t: &Transaction<'_>) -> Result<()> {
     t.prepare_cached("UPDATE files SET run = 0 WHERE run <> 0")?.execute(()).map(|_| ())
 }
@@ -46,7 +46,7 @@ fn document(t: &Transaction<'_>, record: &DocumentRecord) -> Result<()> {
     t.prepare_cached(sql)?.execute((record.id.0, &record.name, digest, stamp)).map(|_| ())
 }
 
-/// A stamp as it stands in the store.
+/// Encodes a stamp for the store.
 pub(super) fn stamp_bytes(stamp: Stamp) -> [u8; 24] {
     let mut bytes = [0; 24];
     bytes[..8].copy_from_slice(&stamp.size.to_be_bytes());
@@ -108,7 +108,7 @@ pub(super) fn answer(t: &Transaction<'_>, run: Run, answer: &NewAnswer) -> Resul
             t.prepare_cached(old)?.execute((document.0, &key.0[..]))?;
         }
     }
-    // Otherwise the first answer stays: what was paid for is never overwritten.
+    // Otherwise the first answer stays: a paid answer is never overwritten.
     t.prepare_cached("INSERT INTO answers (document, call_key, run, call) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
         .execute((document.0, &key.0[..], run.id, call))
         .map(|_| ())

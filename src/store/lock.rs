@@ -1,12 +1,12 @@
-//! One run at a time in one output directory.
+//! Allows one run at a time in an output directory.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-/// The right to write into an output directory. The operating system takes it back when the process ends, however
-/// it ends.
+/// The right to write into an output directory. The operating system releases it when the process
+/// ends in any way.
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
@@ -15,9 +15,9 @@ pub struct RunLock {
 /// The process that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Its process id, as it wrote it down.
+    /// Process id, as written into the lock file.
     pub process: String,
-    /// What it says that it is doing; empty if nothing special.
+    /// Current activity, such as waiting; empty in normal operation.
     pub doing: String,
 }
 
@@ -30,40 +30,40 @@ impl Holder {
     }
 }
 
-/// Another process holds the lock, or it cannot be taken.
+/// Why the lock was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else is at work.
+    /// Another process holds the lock.
     #[error("another docmill (process {process}) is at work in {directory}: wait for it, or use another output directory")]
     Held {
-        /// Its process id, as it wrote it down.
+        /// Process id, as written into the lock file.
         process: String,
         /// The output directory.
         directory: String,
     },
-    /// The lock file is out of reach.
+    /// The lock file is not accessible.
     #[error("the lock in {directory} cannot be taken: {source}")]
     Unavailable {
         /// The output directory.
         directory: String,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
 }
 
-/// Hidden, so that it is no document when the output directory lies in an input directory.
+/// Hidden, so that it is not a document if the output directory is inside an input directory.
 const FILE_NAME: &str = ".docmill.lock";
 
-/// Somebody may be looking who holds the lock, which takes a moment.
+/// Time for a reader of the lock to release it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl RunLock {
-    /// The process that holds the lock of `directory`, if one does and it can be seen from here.
+    /// The process that holds the lock of `directory`, if this is visible from here.
     pub fn holder(directory: &Path) -> Option<Holder> {
         Self::look(directory).ok().flatten()
     }
 
-    /// The same; an error if nobody can tell, as the directory or the lock is another user's.
+    /// Like [`RunLock::holder`], with an error if the lock file is not readable.
     pub fn look(directory: &Path) -> io::Result<Option<Holder>> {
         let mut file = match File::open(directory.join(FILE_NAME)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -75,7 +75,7 @@ impl RunLock {
         }
     }
 
-    /// Lets others know what is being done, such as waiting. Empty: nothing special.
+    /// Publishes the current activity, such as waiting. Empty means normal operation.
     pub fn say(&self, doing: &str) -> io::Result<()> {
         let text = format!("{}\n{doing}\n", std::process::id());
         let mut file = &self.file;
@@ -84,7 +84,7 @@ impl RunLock {
         file.set_len(text.len() as u64)
     }
 
-    /// Takes the lock of `directory` or says who has it.
+    /// Acquires the lock of `directory`. The error names the holder.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let shown = || directory.display().to_string();
         let unavailable = |source| LockError::Unavailable { directory: shown(), source };
@@ -97,7 +97,7 @@ impl RunLock {
         match first.or_else(|_| file.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                // Who it is helps and is not needed.
+                // The process id is optional: the error is useful without it.
                 let process = Holder::read(&mut file).map(|holder| holder.process).unwrap_or_default();
                 return Err(LockError::Held { process, directory: shown() });
             }

@@ -1,14 +1,21 @@
-//! The run store: one SQLite file in the output directory that remembers answers, attempts, rows, documents and runs.
+//! The run store: one SQLite file in the output directory with answers, attempts, rows, documents
+//! and runs.
 //!
-//! One thread writes, in groups: it takes what has piled up, commits it in one durable transaction, and only then
-//! tells those who wait. Readers have connections of their own. Result files are a view of this store.
+//! One thread writes in groups. It takes all waiting records, commits them in one durable
+//! transaction, and then notifies the senders. Each reader has its own connection. Result files are
+//! a view of this store.
 //!
-//! The order of what is written is the protocol: an attempt is durable before its first byte leaves; an answer and the
-//! end of the attempt that brought it are one transaction, durable before anyone uses the answer. So whenever the
-//! process dies, each call is either not sent, or in doubt and known, or answered.
+//! The order of writes is the protocol:
 //!
-//! Tables, named for people who query them (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`, `attempts`,
-//! `rows`, `listing`, `files`, `samples`; `cancelled` where a run has left something for it.
+//! - An attempt is durable before its first byte is sent.
+//! - An answer and the end of its attempt are one transaction, durable before anyone uses the
+//!   answer.
+//!
+//! After a crash at any time, each call is therefore either not sent, recorded as in doubt, or
+//! answered.
+//!
+//! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
+//! `attempts`, `rows`, `listing`, `files`, `samples`, and `cancelled`.
 
 mod audit;
 mod cancelled;

@@ -1,4 +1,4 @@
-//! What in the store is of no use any more.
+//! Finds and removes obsolete data in the store.
 
 use super::history::{Archive, newest_complete};
 use super::schema::{StoreError, open};
@@ -7,30 +7,31 @@ use rusqlite::Connection;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// What no result is made of any more.
+/// Data that no result uses any more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Excess {
-    /// Documents that were edited, renamed or deleted since: runs over the same inputs do not meet them any more.
+    /// Documents that were edited, renamed or deleted. Runs over the same inputs no longer find
+    /// them.
     pub obsolete: Group,
-    /// Documents that are in no result only because the last run had other inputs.
+    /// Documents that are missing from the results only because the last run had other inputs.
     pub elsewhere: Group,
-    /// Rows of dropped documents, and rows of recipes of the past.
+    /// Rows of dropped documents, and rows of old recipes.
     pub rows: u64,
 }
 
-/// Documents with what they cost.
+/// Documents with their answers and cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Group {
-    /// How many.
+    /// Number of documents.
     pub documents: u64,
-    /// Their answers.
+    /// Number of their answers.
     pub answers: u64,
-    /// What these cost.
+    /// Cost of these answers.
     pub paid: Bill,
 }
 
 impl Archive {
-    /// What pruning would drop; `all` drops documents of other inputs, too.
+    /// Data that pruning would drop. `all` includes documents of other inputs.
     pub fn excess(&self, all: bool) -> Result<Excess, StoreError> {
         self.read("it", || {
             let criteria = Criteria::of(self.connection())?;
@@ -43,7 +44,8 @@ impl Archive {
         })
     }
 
-    /// Drops what [`Archive::excess`] has found. The ledger stays whole. Whoever calls this holds the lock.
+    /// Drops the data that [`Archive::excess`] reports. The ledger stays complete. The caller holds
+    /// the lock.
     pub fn prune(self, all: bool) -> Result<(), StoreError> {
         let path = self.path().to_owned();
         drop(self);
@@ -69,7 +71,7 @@ impl Archive {
     }
 }
 
-/// How many documents meet a condition, and what they cost.
+/// Counts the documents that meet a condition, with their cost.
 fn group(connection: &Connection, condition: &str) -> rusqlite::Result<Group> {
     let documents = connection.query_row(&format!("SELECT count(*) FROM documents WHERE {condition}"), (), |row| row.get(0))?;
     let answers = format!(
@@ -82,11 +84,11 @@ fn group(connection: &Connection, condition: &str) -> rusqlite::Result<Group> {
     })
 }
 
-/// Conditions for what no result is made of any more.
+/// SQL conditions for obsolete data.
 struct Criteria {
     obsolete: String,
     elsewhere: String,
-    /// Recipes that are in use.
+    /// Recipes in use.
     recipes: String,
 }
 
@@ -94,17 +96,17 @@ impl Criteria {
     fn of(connection: &Connection) -> rusqlite::Result<Self> {
         let complete = newest_complete(connection)?;
         let mut listings: BTreeSet<i64> = complete.values().filter_map(|(_, listing)| *listing).collect();
-        // What the newest run has listed counts also if it did not get to its end.
+        // The newest run's listing counts even if the run is incomplete.
         let newest = "SELECT ifnull(listing, id) FROM runs ORDER BY id DESC LIMIT 1";
         listings.extend(connection.prepare(newest)?.query_map((), |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?);
         let complete: BTreeSet<i64> = complete.values().map(|(run, _)| *run).collect();
         let same_inputs = same_inputs(connection, &complete)?;
         let current = format!("SELECT document FROM listing WHERE run IN ({})", list(&listings));
-        // A call in doubt keeps its document, so that its name can be told.
+        // A call in doubt keeps its document, so that reports can name it.
         let unused = format!("id NOT IN ({current}) AND id NOT IN (SELECT document FROM attempts WHERE outcome IS NULL)");
         let edited =
             format!("EXISTS (SELECT 1 FROM documents n WHERE n.name = documents.name AND n.id <> documents.id AND n.id IN ({current}))");
-        // Answers that a run has brought which did not get to its end wait for the next one.
+        // Answers of an incomplete run wait for the next run.
         let unlisted = "id NOT IN (SELECT document FROM listing)";
         let asked_by = |table: &str| format!("ifnull((SELECT max(run) FROM {table} t WHERE t.document = documents.id), 0)");
         let gone = format!("max({}, {}) IN ({})", asked_by("answers"), asked_by("failures"), list(&same_inputs));
@@ -129,8 +131,8 @@ impl Criteria {
     }
 }
 
-/// Runs over the same inputs as one of these, whose documents would have been met again if they were still there; and 0, for documents
-/// that were never asked about.
+/// Runs over the same inputs as one of these. They would have found the documents again if they
+/// still existed. Includes 0, for documents without any call.
 fn same_inputs(connection: &Connection, complete: &BTreeSet<i64>) -> rusqlite::Result<BTreeSet<i64>> {
     let runs = connection
         .prepare("SELECT id, settings FROM runs")?
@@ -140,8 +142,8 @@ fn same_inputs(connection: &Connection, complete: &BTreeSet<i64>) -> rusqlite::R
     Ok(runs.iter().filter(|(_, inputs)| theirs.contains(&inputs)).map(|(run, _)| *run).chain([0]).collect())
 }
 
-/// The settings that decide which documents there are. Inputs are the same however they are called and wherever the run was started,
-/// and a table is the same one after it was edited.
+/// The settings that decide which documents exist. Inputs are equal regardless of their names and
+/// of the working directory. A table stays the same table after an edit.
 fn inputs(settings: &str) -> Map<String, Value> {
     const OTHERS: [&str; 4] = ["input.keep_columns", "input.text_column", "input.used_columns", "input.added_to"];
     const CALLED: [&str; 3] = ["input.paths", "input.rows", "input.files_from"];

@@ -1,4 +1,4 @@
-//! Looks up what calls came to.
+//! Looks up answers and failures of calls.
 
 use super::StoreError;
 use super::requeue::REQUEUED;
@@ -7,22 +7,22 @@ use crate::model::{CallKey, DocumentId};
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::{Path, PathBuf};
 
-/// What is known about a call. Records are JSON.
+/// The known result of a call. Records are JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// It is answered: never to be sent again.
+    /// The call is answered and must not be sent again.
     Answer(String),
-    /// It has failed for good.
+    /// The call failed permanently.
     Failure {
-        /// Its code.
+        /// Failure code.
         code: String,
-        /// Its record.
+        /// The call record.
         call: String,
     },
 }
 
 impl Known {
-    /// Whether somebody wants the call to be sent again.
+    /// Whether a user requeued the call.
     pub fn is_requeued(&self) -> bool {
         matches!(self, Self::Failure { code, .. } if code == REQUEUED)
     }
@@ -40,7 +40,7 @@ impl AnswerReader {
         Ok(Self { path: path.to_owned(), connection: open_to_read(path)? })
     }
 
-    /// What is known about a call on a document.
+    /// The known result of a call on a document.
     pub fn get(&self, document: DocumentId, key: CallKey) -> Result<Option<Known>, StoreError> {
         let get = || {
             let mut answer = self.connection.prepare_cached("SELECT call FROM answers WHERE document = ?1 AND call_key = ?2")?;
@@ -50,7 +50,7 @@ impl AnswerReader {
                 failure.query_row((document.0, &key.0[..]), |row| Ok(Known::Failure { code: row.get(0)?, call: row.get(1)? })).optional()
             };
             match answered {
-                // Unless somebody wants it to be asked again.
+                // A requeued call takes precedence over its answer.
                 Some(answer) => Ok(failed()?.filter(Known::is_requeued).or(Some(Known::Answer(answer)))),
                 None => failed(),
             }
@@ -58,14 +58,14 @@ impl AnswerReader {
         get().map_err(|e| self.error(e))
     }
 
-    /// Any document's answer to this call: its name and the record.
+    /// An answer to this call by any document: the document's name and the record.
     pub fn of_any_document(&self, key: CallKey) -> Result<Option<(String, String)>, StoreError> {
         let sql = "SELECT d.name, a.call FROM answers a JOIN documents d ON d.id = a.document WHERE a.call_key = ?1 ORDER BY a.run, a.document LIMIT 1";
         let get = || self.connection.prepare_cached(sql)?.query_row([&key.0[..]], |row| Ok((row.get(0)?, row.get(1)?))).optional();
         get().map_err(|e| self.error(e))
     }
 
-    /// The answer to this call by the document of this name, whatever was in it then.
+    /// An answer to this call by the document of this name, with any content.
     pub fn of_any_version(&self, name: &str, key: CallKey) -> Result<Option<String>, StoreError> {
         let sql = "SELECT a.call FROM documents d JOIN answers a ON a.document = d.id WHERE d.name = ?1 AND a.call_key = ?2 ORDER BY a.run LIMIT 1";
         let get = || self.connection.prepare_cached(sql)?.query_row((name, &key.0[..]), |row| row.get(0)).optional();

@@ -1,93 +1,94 @@
-//! What is written to the store, piece by piece.
+//! Records that the store writes.
 
 use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, Moments, Money, Stamp, Usage};
 use jiff::Timestamp;
 
-/// A document that is new, or known and changed in name or stamp.
+/// A new document, or a known one with a new name or stamp.
 #[derive(Debug, Clone)]
 pub struct DocumentRecord {
-    /// Its number.
+    /// Number of the document.
     pub id: DocumentId,
-    /// Its name.
+    /// Name of the document.
     pub name: String,
-    /// Of its content; `None` if it could not be read.
+    /// Digest of its content; `None` if it was unreadable.
     pub digest: Option<Digest>,
-    /// When it was read; `None` if that was too soon after it was written to tell a further change.
+    /// Stamp at the time of reading. `None` if the file was too new for the stamp to reveal a
+    /// further change.
     pub stamp: Option<Stamp>,
 }
 
-/// A document that was read, or could not be, and has its place in the listing.
+/// A document with its position in the listing, after reading or a failed read.
 #[derive(Debug, Clone)]
 pub struct ReadDocument {
-    /// Its place in input order.
+    /// Position in input order.
     pub position: u64,
-    /// Its number.
+    /// Number of the document.
     pub id: DocumentId,
-    /// What is new about it.
+    /// New facts about the document, if any.
     pub record: Option<DocumentRecord>,
-    /// Whether it had another name before: then result files are no longer what they should be.
+    /// Whether it had another name before, which outdates result files.
     pub renamed: bool,
-    /// Whether its row, if it has one, was made of something else: whoever follows the listing must not take it.
+    /// Whether its existing row is outdated, so that readers of the listing must not use it.
     pub forget_row: bool,
 }
 
-/// A request that is about to leave.
+/// A request that is about to be sent.
 #[derive(Debug, Clone)]
 pub struct NewAttempt {
-    /// Its number, unique in the store.
+    /// Number of the attempt, unique in the store.
     pub id: i64,
-    /// The document that it is about.
+    /// The document of the call.
     pub document: DocumentId,
     /// The key of its call.
     pub key: CallKey,
-    /// Task and axes, for people.
+    /// Task and axes, for display.
     pub call: String,
-    /// 1 for the first request of its call.
+    /// Number within its call, from 1.
     pub number: u32,
-    /// What it costs at the most; `None` if the price is not known.
+    /// Maximum cost; `None` if the price is not known.
     pub at_most: Option<Money>,
-    /// When it lined up for its turn.
+    /// When it entered the wait line.
     pub queued: Timestamp,
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug, Clone)]
 pub struct Settlement {
     /// The number of the attempt.
     pub attempt: i64,
     /// `answered` or a failure code.
     pub outcome: &'static str,
-    /// What it used.
+    /// Token usage.
     pub usage: Usage,
-    /// What it cost; `None` if the price is not known.
+    /// Cost; `None` if the price is not known.
     pub cost: Option<Money>,
-    /// When.
+    /// Times of the request.
     pub moments: Moments,
 }
 
-/// A validated answer on its way to the disk.
+/// A validated answer to be saved.
 #[derive(Debug)]
 pub struct NewAnswer {
-    /// The document: equal calls on two documents are two answers.
+    /// The document. Equal calls on two documents are two answers.
     pub document: DocumentId,
     /// The key of its call.
     pub key: CallKey,
     /// The call record as JSON.
     pub call: String,
-    /// The end of the request that brought it; `None` if it is another document's answer, shared.
+    /// The end of the answering request; `None` if the answer is shared from another document.
     pub settles: Option<Settlement>,
-    /// Whether there is a failure of this call that it replaces, or an answer that could not be read.
+    /// Whether it replaces a failure of this call, or an unreadable answer.
     pub replaces: bool,
 }
 
-/// A call that failed for good.
+/// A permanently failed call.
 #[derive(Debug)]
 pub struct NewFailure {
     /// The document.
     pub document: DocumentId,
     /// The key of the call.
     pub key: CallKey,
-    /// Why.
+    /// Failure code.
     pub code: &'static str,
     /// The call record as JSON.
     pub call: String,
@@ -95,23 +96,23 @@ pub struct NewFailure {
     pub settles: Settlement,
 }
 
-/// A finished row on its way to the disk.
+/// A finished row to be saved.
 #[derive(Debug)]
 pub struct NewRow {
     /// The document.
     pub document: DocumentId,
     /// The job's name.
     pub job: String,
-    /// How it ended.
+    /// Status of the row.
     pub status: &'static str,
-    /// Why, if it did not end well.
+    /// Failure code of the row, if it failed.
     pub failure_code: Option<&'static str>,
-    /// All failure codes of its calls, with commas between.
+    /// All failure codes of its calls, separated by commas.
     pub codes: Option<String>,
     /// The row as JSON.
     pub result: String,
     /// When it was found, read and prepared.
     pub times: DocumentTimes,
-    /// The document's name, if somebody has given it up: the row says what became of that.
+    /// Name of the document if it was cancelled, because the row records that.
     pub given_up: Option<String>,
 }

@@ -1,14 +1,14 @@
-//! Documents that somebody wants to be asked again.
+//! Documents that a user requeued.
 //!
-//! Nothing is taken away: results stay as they are, and paid answers too, until there are new ones. What is marked is tried
-//! again like a failure that may pass: the mark is a code that no failure has.
+//! Requeueing deletes nothing: results and paid answers stay until new ones replace them. The mark
+//! is a special failure code, and a run retries it like a transient failure.
 
 use super::catalog::{RowState, row_state};
 use super::schema::open;
 use super::{Archive, Store, StoreError, cancelled};
 use rusqlite::Connection;
 
-/// The mark.
+/// The code that marks requeued calls.
 pub(super) const REQUEUED: &str = "requeued";
 
 impl Archive {
@@ -23,7 +23,7 @@ impl Archive {
         })
     }
 
-    /// Lets the next run ask about a document again: its failed calls, or `all`. Whoever calls this holds the lock.
+    /// Requeues a document for the next run: its failed calls, or `all`. The caller holds the lock.
     pub fn requeue(self, name: &str, all: bool) -> Result<(), StoreError> {
         let path = self.path().to_owned();
         drop(self);
@@ -32,7 +32,7 @@ impl Archive {
 }
 
 impl Store {
-    /// The same at the end of a run.
+    /// Requeues a document at the end of a run.
     pub fn requeue(&self, name: &str, all: bool) -> Result<(), StoreError> {
         mark(&self.writer, name, all).map_err(|e| self.error("a document cannot be marked", e))
     }
@@ -47,7 +47,8 @@ fn mark(connection: &Connection, name: &str, all: bool) -> rusqlite::Result<()> 
     cancelled::forget(&transaction, name)?;
     transaction.execute(&format!("UPDATE failures SET code = ?2 WHERE {OF_THIS_NAME}"), (name, REQUEUED))?;
     if all {
-        // A call that was asked again and failed has a failure beside its answer: that one knows what both have cost.
+        // A requeued call that failed has a failure beside its answer; that failure records the
+        // cost of both.
         let answers = format!(
             "INSERT OR IGNORE INTO failures (document, call_key, run, code, call)
              SELECT document, call_key, run, ?2, call FROM answers WHERE {OF_THIS_NAME}"

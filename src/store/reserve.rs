@@ -1,41 +1,42 @@
-//! Room on the disk that is kept free for the worst moment.
+//! Disk space that is reserved for emergencies.
 //!
-//! When the disk is full, answers are still on their way that are paid for. Giving the reserve back makes room for them.
+//! When the disk fills up, paid answers are still in flight. Releasing the reserve makes room for
+//! them.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// Enough for thousands of answers, in bytes.
+/// Size in bytes: enough for thousands of answers.
 const SIZE: usize = 4 << 20;
-/// Hidden, so that it is no document when the output directory lies in an input directory.
+/// Hidden, so that it is not a document if the output directory is inside an input directory.
 const PREFIX: &str = ".docmill-reserve-";
 
-/// A file that holds nothing but space; it goes when this is dropped.
+/// A file that only occupies space; dropping it deletes the file.
 #[derive(Debug)]
 pub(super) struct Reserve(NamedTempFile);
 
 impl Reserve {
-    /// Lays space by in the directory of the store.
+    /// Creates the reserve in the directory of the store.
     pub fn lay_by(directory: &Path) -> io::Result<Self> {
         sweep(directory);
         let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory)?;
-        // Really written: a file with a hole in it holds no space.
+        // Written in full, because a sparse file reserves no space.
         file.write_all(&vec![0x5a; SIZE])?;
         Ok(Self(file))
     }
 
-    /// Gives the space back.
+    /// Releases the space.
     pub fn release(self) -> io::Result<()> {
         self.0.close()
     }
 }
 
-/// Removes what killed runs have left.
+/// Removes reserves of killed runs.
 fn sweep(directory: &Path) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
-            // What cannot be removed is in nobody's way.
+            // A file that cannot be removed does no harm.
             let _left = std::fs::remove_file(entry.path());
         }
     }

@@ -1,4 +1,4 @@
-//! A run in the store: its beginning, which takes stock of what is there, and its end.
+//! A run in the store: its start, its queries, and its end.
 
 use super::catalog::Catalog;
 use super::damage;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What is known about a run when it begins.
+/// Facts about a run at its start.
 #[derive(Debug, Clone)]
 pub struct NewRun {
     /// Now, in UTC.
@@ -24,33 +24,34 @@ pub struct NewRun {
     pub settings: String,
     /// The command line.
     pub command: String,
-    /// Everything but the documents that decides about a row, as a number.
+    /// Digest of the recipe: everything that decides about a row, except the document.
     pub recipe: i64,
     /// The jobs.
     pub jobs: Vec<JobColumns>,
-    /// Whether answers are looked up across documents.
+    /// Whether answers are shared across documents.
     pub share: bool,
 }
 
-/// A job, as far as its result files need it.
+/// A job and the columns of its result files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobColumns {
-    /// Its name.
+    /// Name of the job.
     pub name: String,
-    /// Its CSV columns.
+    /// CSV columns of the job.
     pub columns: Vec<String>,
 }
 
-/// What is known about a run when it ends.
+/// Facts about a run at its end.
 #[derive(Debug, Clone)]
 pub struct EndedRun {
     /// Now, in UTC.
     pub ended: String,
     /// Why it ended early, if it did.
     pub stopped: Option<String>,
-    /// Whether that was wanted from the beginning.
+    /// Whether it was a sample on request.
     pub is_sample: bool,
-    /// Whether it has sent again, or needs no more, what earlier runs with the same settings left in doubt.
+    /// Whether it settled the doubts of earlier runs with the same settings: it repeated these
+    /// calls, or no longer needs them.
     pub settles_doubts: bool,
     /// Its summaries as JSON.
     pub summary: String,
@@ -58,7 +59,7 @@ pub struct EndedRun {
     pub figures: String,
 }
 
-/// An opened store with a run in it.
+/// An open store with an active run.
 #[derive(Debug)]
 pub struct Store {
     pub(super) path: PathBuf,
@@ -69,13 +70,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `directory`, which must exist, creating or migrating it, and begins a run. Where there is no
-    /// room for the answers that would be on their way when the disk is full, no run begins.
+    /// Opens, creates or migrates the store in `directory`, which must exist, and begins a run.
+    /// Fails if the disk has no room for the reserve, which protects answers in flight on a full
+    /// disk.
     pub fn begin_run(directory: &Path, new: &NewRun) -> Result<Self, StoreError> {
         let path = directory.join(FILE_NAME);
         let reserve = match Reserve::lay_by(directory) {
             Err(e) if is_no_room(&e) => return Err(StoreError::new(&path, "there is no room for the reserve of 4 MB beside it", e)),
-            // What else is wrong is said better by the store itself.
+            // The store itself reports other errors more precisely.
             laid_by => laid_by.ok(),
         };
         let writer = schema::open(&path)?;

@@ -1,4 +1,4 @@
-//! The tables, their version, and how a store is opened.
+//! The tables, their version, and how stores are opened.
 
 use super::damage;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What went wrong with the store.
+/// An error of the run store.
 #[derive(Debug, thiserror::Error)]
 #[error("run store {}: {what}: {source}", path.display())]
 pub struct StoreError {
@@ -20,8 +20,8 @@ impl StoreError {
         Self { path: path.to_owned(), what: what.into(), source: source.into() }
     }
 
-    /// What it says when a store cannot be read: `damaged` only if it is, as far as SQLite can tell. That a disk is full or
-    /// a file out of reach is no reason to restore a copy over a store that is whole.
+    /// Explains why a store cannot be read. Says `damaged` only if SQLite reports damage. A full
+    /// disk or an inaccessible file must not lead users to restore a backup over an intact store.
     pub(super) fn unreadable(path: &Path, damaged: &str, source: rusqlite::Error) -> Self {
         let what = match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged,
@@ -33,33 +33,34 @@ impl StoreError {
                 "it cannot be opened here: it belongs to another user, or the disk is full; if so, make room"
             }
             Some(_) => "it cannot be read",
-            // What it says is not what it should.
+            // A value has an unexpected form.
             None => damaged,
         };
         Self::new(path, what, source)
     }
 
-    /// Whether the disk is full: everything committed is safe, and with room the work can go on.
+    /// Whether the disk is full. Committed data is safe, and the work can continue after space is
+    /// freed.
     pub fn is_disk_full(&self) -> bool {
         let of_the_system = || self.source.downcast_ref::<io::Error>().is_some_and(is_no_room);
         self.source.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full) || of_the_system()
     }
 }
 
-/// Whether SQLite found no room. On some file systems that shows as a failed write and not as a full disk.
+/// Whether SQLite found no room. Some file systems report a failed write instead.
 pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
 }
 
-/// Whether a file found no room.
+/// Whether a file operation found no room.
 pub(super) fn is_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Marks the file as ours ("docm" in ASCII), so that `file` and SQLite tools can tell.
+/// Marks the file as a run store ("docm" in ASCII) for `file` and SQLite tools.
 const APPLICATION_ID: i32 = 0x646f_636d;
 
-/// One step for each version: entry N takes a store from version N to N + 1. Steps are never changed, only added.
+/// Entry N migrates a store from version N to N + 1. Entries are never changed, only added.
 const MIGRATIONS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
@@ -68,7 +69,7 @@ const MIGRATIONS: [&str; 5] = [
     include_str!("schema/5.sql"),
 ];
 
-/// Opens the writing connection, bringing the tables to this version.
+/// Opens the writing connection, and migrates the tables to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let error = |what: &str, source: rusqlite::Error| StoreError::new(path, what, source);
     damage::look_for_emptied(path)?;
@@ -76,11 +77,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let version = version(&connection, path)?;
     damage::look_for(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| error("it cannot be written", e))?;
-    // FULL: a commit is on the disk before anyone hears of it, also when the power fails.
+    // FULL: a commit is on disk before anyone is notified, even if the power fails.
     connection.pragma_update(None, "synchronous", "FULL").map_err(|e| error("it cannot be written", e))?;
-    // Who writes here writes in the right order; a look-up of every parent would cost as much as the line itself.
+    // The writer inserts parents first. Checking each parent would cost as much as the insert
+    // itself.
     connection.pragma_update(None, "foreign_keys", false).map_err(|e| error("it cannot be written", e))?;
-    // Pages at the end of the tables are written again with each group: the longer the log, the fewer of them go twice.
+    // Each group rewrites the last pages of the tables. A longer log means fewer double writes.
     connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(|e| error("it cannot be written", e))?;
     for (step, statements) in MIGRATIONS.iter().enumerate().skip(version) {
         let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", step + 1);
@@ -91,14 +93,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens a connection that only reads, for a store that is there and has the tables of this version.
+/// Opens a read-only connection to an existing store of this version.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let cannot = |e| StoreError::new(path, "it cannot be opened", e);
     damage::look_for_emptied(path)?;
     let mut connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
-    // The log needs a file beside it that on a read-only medium or a full disk cannot be made. Where there is no log it is not
-    // needed.
+    // The log needs a file beside the store, which a read-only medium or a full disk does not
+    // allow. Without a log that file is not needed.
     let readable = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));
     let log = path.with_extension("db-wal");
     let no_room_beside = [ErrorCode::CannotOpen, ErrorCode::ReadOnly, ErrorCode::SystemIoFailure, ErrorCode::DiskFull];
@@ -139,14 +141,14 @@ fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     Ok(version)
 }
 
-/// Whether a database is a run store, or empty and may become one.
+/// Whether a database is a run store, or is empty and may become one.
 fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
     let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let is_empty = || connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", (), |row| row.get(0));
     if mark == APPLICATION_ID { Ok(true) } else { Ok(mark == 0 && version == 0 && is_empty()?) }
 }
 
-/// A connection that waits for others rather than failing at once.
+/// A connection that waits for other processes instead of failing at once.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path).map_err(|e| StoreError::new(path, "it cannot be opened", e))?;
     wait_for_others(&connection, path)?;

@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-/// `[store]`: how answers and rows get to the disk.
+/// `[store]`: how answers and rows are written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreSettings {
-    /// Answers and rows waiting for the disk at the most.
+    /// Maximum number of answers and rows that wait to be written.
     pub queue: usize,
-    /// Answers and rows in one transaction at the most.
+    /// Maximum number of answers and rows in one transaction.
     pub group: usize,
-    /// Milliseconds that a transaction waits for company.
+    /// Milliseconds that a transaction waits for more records.
     pub linger_ms: u64,
 }

@@ -1,44 +1,44 @@
-//! The ledger read for its times: what was under way when, and what a run came to.
+//! Reads request times from the ledger, and the totals of runs.
 
 use super::history::Archive;
 use super::schema::StoreError;
 use crate::model::{Bill, Money};
 use std::collections::BTreeMap;
 
-/// A request that has ended.
+/// A finished request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'s> {
-    /// The document that it is about.
+    /// Name of the document.
     pub document: &'s str,
     /// Task and axes.
     pub call: &'s str,
-    /// 1 for the first of its call.
+    /// Number within its call, from 1.
     pub attempt: u32,
     /// When it was sent, in milliseconds since 1970.
     pub sent_ms: i64,
-    /// When it ended.
+    /// When it ended, in milliseconds since 1970.
     pub ended_ms: i64,
-    /// Whether it brought an answer.
+    /// Whether it gave an answer.
     pub answered: bool,
 }
 
-/// What the requests of a run came to.
+/// Totals over the requests of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pace {
-    /// Requests that have ended.
+    /// Number of finished requests.
     pub requests: u64,
-    /// Those without an answer; being told to come later is no failure.
+    /// Requests without an answer; rate-limited ones do not count.
     pub failed: u64,
-    /// Documents that they were about.
+    /// Number of their documents.
     pub documents: u64,
-    /// What they cost.
+    /// Their cost.
     pub bill: Bill,
-    /// Milliseconds until an answer: the median; `None` if there was none.
+    /// Median duration of answered requests in milliseconds; `None` without answers.
     pub median_ms: Option<f64>,
 }
 
 impl Archive {
-    /// Gives `each` the requests that were made under a recipe and have ended, in no order.
+    /// Calls `each` with the finished requests of a recipe, in no particular order.
     pub fn requests(&self, recipe: i64, mut each: impl FnMut(Request<'_>)) -> Result<(), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, a.outcome = 'answered' FROM attempts a
@@ -60,7 +60,7 @@ impl Archive {
         })
     }
 
-    /// What the requests of each run came to; runs without any are left out.
+    /// Totals over the requests of each run; runs without requests are omitted.
     pub fn paces(&self) -> Result<BTreeMap<i64, Pace>, StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT run, count(*), sum(outcome NOT IN ('answered', 'rate_limited')), count(DISTINCT document),

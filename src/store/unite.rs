@@ -1,39 +1,45 @@
-//! Documents of several runs in one listing: what `--add` makes of results that are there and of those of the run.
+//! Merges the documents of several runs into one listing, for `--add`.
 //!
-//! The order: documents that were there keep their places, new versions take the places of old ones, and documents that are
-//! new follow in the order of their inputs. What was there and is gone loses its place. Everything happens inside SQLite, so memory does
-//! not grow with the documents.
+//! The order of documents:
+//!
+//! - Known documents keep their places.
+//! - New versions take the places of old ones.
+//! - New documents follow in the order of their inputs.
+//! - Documents that are gone lose their places.
+//!
+//! SQLite does all the work, so memory does not grow with the number of documents.
 
 use super::{Archive, Store, StoreError, View, ViewReader};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows of results, and how many of them are of documents that a run has among its own.
+/// Number of result rows, and of those that a run keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Rows that there are.
+    /// Number of existing rows.
     pub rows: u64,
-    /// Rows of documents that the run looks at.
+    /// Number of existing rows whose documents are in the run.
     pub kept: u64,
 }
 
-/// What became of the rows of tables that were added.
+/// Counts of added table rows by their effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placed {
-    /// Rows with another content than those whose places they took.
+    /// Rows that replaced an earlier version with other content.
     pub replaced: u64,
-    /// Rows that are as they were.
+    /// Unchanged rows.
     pub unchanged: u64,
-    /// Rows that have no earlier version.
+    /// Rows without an earlier version.
     pub new: u64,
-    /// The first row that was added.
+    /// The first added row.
     pub example: Option<String>,
-    /// The first row that was there.
+    /// The first existing row.
     pub example_there: Option<String>,
 }
 
 impl Archive {
-    /// The rows of a view by job, and how many of them are of documents with these names, or of other ones that are `still_there`.
+    /// Counts a view's rows by job. `kept` counts rows whose documents have one of these names, or
+    /// are `still_there`.
     pub fn kept(
         &self,
         view: &View,
@@ -72,8 +78,8 @@ impl Archive {
         })
     }
 
-    /// A reader of the rows of a view whose run added documents to those of the listing `before`, and did not get to its end: rows that
-    /// were there, and those that it has made.
+    /// A reader for an incomplete run that added documents to the listing `before`. It reads the
+    /// earlier rows and the rows of the run.
     pub fn rows_beside(&self, view: &View, before: i64, versions: &[(String, String)]) -> Result<ViewReader, StoreError> {
         let reader = self.rows(view)?;
         let of = (before, view.listing, Some(view.recipe));
@@ -84,9 +90,12 @@ impl Archive {
 }
 
 impl Store {
-    /// Gives this run a listing of everything in the listings `before` and `own`, but for what is gone: `is_gone` gets the name of a
-    /// document that is not among the run's own, and whether it could be read. `versions` are pairs of what the names of rows begin with
-    /// that are versions of each other, before and now. Says what became of documents whose names are those of rows.
+    /// Gives this run the union of the listings `before` and `own`, without documents that are
+    /// gone.
+    ///
+    /// `is_gone` gets the name of a document outside the run's own listing, and whether it was
+    /// readable. `versions` are pairs of name prefixes, before and now, whose rows are versions of
+    /// each other. Returns counts of the documents for which `is_row` is true.
     pub fn unite(
         &self,
         (before, own): (i64, i64),
@@ -104,7 +113,8 @@ impl Store {
     }
 }
 
-/// Fills the temporary table `united`, for run `run`. With a recipe, documents of `own` count that have a row of it.
+/// Fills the temporary table `united` for run `run`. With a recipe, only those documents of `own`
+/// count that have a row of it.
 fn merge(
     connection: &Connection,
     run: i64,
@@ -132,7 +142,8 @@ fn merge(
          INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o JOIN temp.there t ON t.document = o.document;
          INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o JOIN temp.there t ON t.name = o.name;",
     )?;
-    // A row that is as it was in an earlier delivery has its name from there, so any of the deliveries may have named it.
+    // An unchanged row keeps the name from its earlier delivery, so any of the deliveries may have
+    // named it.
     let mut deliveries: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (old, new) in versions {
         deliveries.entry(new).or_insert_with(|| BTreeSet::from([new.as_str()])).insert(old);
@@ -146,7 +157,7 @@ fn merge(
         tables.iter().try_for_each(|table| connection.execute(places, (at, table)).map(drop))?;
     }
     drop_gone(connection, is_gone)?;
-    // Of several versions of one document the last one counts; of several places it takes the first.
+    // Of several versions of one document the last counts; of several places it takes the first.
     let sql = "INSERT INTO temp.united SELECT ?1, row_number() OVER (ORDER BY part, place) - 1, document FROM (
             SELECT 0 AS part, min(p.there) AS place, o.document AS document
                 FROM (SELECT there, max(own) AS own FROM temp.places GROUP BY there) p JOIN temp.own o ON o.position = p.own GROUP BY p.own
@@ -155,8 +166,8 @@ fn merge(
     connection.execute(sql, [run]).map(drop)
 }
 
-/// What became of rows among the documents of `own`, once they are merged. A row of which only columns differ that no model sees is the
-/// same document, and made by this run.
+/// Counts the rows among the documents of `own` after the merge. If only columns differ that no
+/// model sees, the row is the same document, made by this run.
 fn placed(connection: &Connection, (run, recipe): (i64, i64), is_row: impl Fn(&str) -> bool) -> rusqlite::Result<Placed> {
     let sql = "SELECT o.name, count(p.there), ifnull(max(t.document = o.document), 0)
             AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = o.document AND r.run = ?1)
@@ -185,7 +196,7 @@ fn placed(connection: &Connection, (run, recipe): (i64, i64), is_row: impl Fn(&s
     Ok(placed)
 }
 
-/// Takes out what was there and is gone.
+/// Removes documents that are gone.
 fn drop_gone(connection: &Connection, is_gone: impl Fn(&str, bool) -> bool) -> rusqlite::Result<()> {
     let mut gone = Vec::new();
     let mut others =
@@ -200,7 +211,7 @@ fn drop_gone(connection: &Connection, is_gone: impl Fn(&str, bool) -> bool) -> r
     gone.into_iter().try_for_each(|position| drop_one.execute([position]).map(drop))
 }
 
-/// Makes what was united the listing of the run.
+/// Makes the merged documents the listing of the run.
 fn list(connection: &Connection, run: i64) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute("DELETE FROM listing WHERE run = ?1", [run])?;
@@ -214,8 +225,8 @@ fn list(connection: &Connection, run: i64) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
-    /// What becomes of two listings of names, in which a number tells one document from another. What could not be read, or is called
-    /// gone, is gone.
+    /// Merges two listings of names, each with the number of its document. Documents whose names
+    /// contain `unread` or `gone` count as gone.
     fn united(before: &[&str], own: &[&str], versions: &[(&str, &str)]) -> Vec<String> {
         let connection = Connection::open_in_memory().unwrap();
         connection
@@ -261,13 +272,13 @@ mod tests {
             united(&before, &own, tables),
             ["two.csv#x 6", "one.csv#y 2", "one.csv~#y 3", "other.csv#x 4", "two.csv#z 5", "two.csvx#y 7"]
         );
-        // A row that is the same under its new name, and one that two tables had.
+        // A row that is the same under its new name, and a row that two tables had.
         assert_eq!(united(&["one.csv#x 1", "one.csv#y 2"], &["two.csv#x 1"], tables), ["two.csv#x 1", "one.csv#y 2"]);
         let twice = &[("one.csv", "three.csv"), ("two.csv", "three.csv")];
         assert_eq!(united(&["one.csv#x 1", "a 2", "two.csv#x 3"], &["three.csv#x 4"], twice), ["three.csv#x 4", "a 2"]);
         let both = &[("one.csv", "two.csv"), ("one.csv", "three.csv")];
         assert_eq!(united(&["one.csv#x 1", "a 2"], &["two.csv#x 3", "three.csv#x 4"], both), ["three.csv#x 4", "a 2"]);
-        // A row that is as it was in the first delivery again, and has its name from there.
+        // A row whose first delivery named it, unchanged in a later one.
         assert_eq!(united(&["two.csv#x 3", "a 2"], &["one.csv#x 1"], twice), ["one.csv#x 1", "a 2"]);
     }
 

@@ -1,35 +1,35 @@
-//! Rows in input order: what result files are made of.
+//! Reads rows in input order, as the source of result files.
 
 use super::schema::{connect, open_to_read};
 use super::{JobColumns, Retry, StoreError};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
-/// What the results of a run are made of.
+/// Selects the rows of a run's results.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// The run.
+    /// Number of the run.
     pub run: i64,
-    /// Its recipe.
+    /// Recipe of the rows.
     pub recipe: i64,
-    /// The run whose listing it has.
+    /// The run that owns the listing.
     pub listing: i64,
     /// Its jobs.
     pub jobs: Vec<JobColumns>,
-    /// Whether the run got to its end.
+    /// Whether the run is complete.
     pub complete: bool,
 }
 
-/// A row, as it is kept. Texts are borrowed from the store: only one row is in memory at a time.
+/// A stored row. Texts are borrowed from the store, so that memory holds only one row.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredRow<'s> {
-    /// Its place in input order.
+    /// Index in input order.
     pub position: u64,
     /// The document's name.
     pub document: &'s str,
-    /// The job.
+    /// Name of the job.
     pub job: &'s str,
-    /// The row as JSON, without place and document.
+    /// The row as JSON, without index and document.
     pub text: &'s str,
 }
 
@@ -40,14 +40,14 @@ pub struct ViewReader {
     connection: Connection,
     listing: i64,
     recipe: i64,
-    /// The table of listings.
+    /// Table that holds the listing.
     listings: &'static str,
-    /// While a run is at work: its number, and which older rows it makes anew.
+    /// For an active run: its number, and which older rows it replaces.
     at_work: Option<(i64, Retry)>,
 }
 
 impl ViewReader {
-    /// A reader of the rows of a run that is at work.
+    /// A reader of the rows of an active run.
     pub(super) fn follow(path: &Path, run: i64, recipe: i64, retry: Retry) -> Result<Self, StoreError> {
         Ok(Self {
             path: path.to_owned(),
@@ -64,7 +64,7 @@ impl ViewReader {
         Ok(Self { path: path.to_owned(), connection: open_to_read(path)?, listing, recipe, listings: "listing", at_work: None })
     }
 
-    /// The same of a listing that this connection alone has, in its temporary table `united`.
+    /// The same reader on the temporary listing `united` of this connection.
     pub(super) fn of_united(self, listing: i64) -> Self {
         Self { listing, listings: "temp.united", ..self }
     }
@@ -73,8 +73,8 @@ impl ViewReader {
         &self.connection
     }
 
-    /// Gives `each` the rows from `position` on, until one is missing or, if `gaps` are allowed, to the end. Returns
-    /// the position after the last one.
+    /// Calls `each` with the rows from `position` on. Stops at the first missing row, unless `gaps`
+    /// are allowed. Returns the position after the last row.
     pub fn read_from<E: From<StoreError>>(
         &self,
         position: u64,
@@ -108,7 +108,7 @@ impl ViewReader {
         Ok(next)
     }
 
-    /// Whether a document has the row that it will keep.
+    /// Whether a document has its final row.
     fn is_there(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<bool> {
         let Some(made_by) = row.get::<_, Option<i64>>(4)? else { return Ok(false) };
         let Some((run, retry)) = &self.at_work else { return Ok(true) };

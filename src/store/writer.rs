@@ -1,4 +1,4 @@
-//! The thread that writes. Everything that must survive goes through it, in groups.
+//! The writing thread. It writes all durable data in groups.
 
 use super::handle::{Command, StoreHandle};
 use super::insert::{self, Run};
@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Called after each commit with the time that it took and the number of records in it.
+/// Called after each commit with its duration and the number of records.
 pub type OnCommit = Box<dyn FnMut(Duration, usize) + Send>;
 
 /// The writing thread, to be joined at the end.
@@ -22,8 +22,9 @@ pub struct StoreWriter {
 }
 
 impl Store {
-    /// Starts the writing thread. `committed` gets a sign after each commit, dropped if one is pending already;
-    /// `measure` hears how long it took; `stop` is called when nothing new should be begun, as the disk is full.
+    /// Starts the writing thread. `committed` gets a signal after each commit, unless one is
+    /// pending. `measure` gets the duration of each commit. `stop` is called on a full disk or
+    /// another failure, so that nothing new begins.
     pub fn start_writer(
         self,
         settings: &StoreSettings,
@@ -53,7 +54,8 @@ impl Store {
 }
 
 impl StoreWriter {
-    /// Waits until everything is written; all handles must be gone. Gives the store back, and how it went.
+    /// Waits until everything is written; all handles must be dropped before. Returns the store and
+    /// the result.
     pub fn join(self) -> Result<(Store, Result<(), StoreError>), StoreError> {
         self.thread.join().map_err(|_| StoreError::new(std::path::Path::new(super::FILE_NAME), "its thread panicked", "internal error"))
     }
@@ -71,11 +73,11 @@ impl Writing {
     fn write_all(&mut self, store: &mut Store, settings: &StoreSettings) -> Result<(), StoreError> {
         let mut group = Vec::with_capacity(settings.group);
         let mut full = None;
-        // For measurements alone: what would it cost without?
+        // For measurements only: shows what commits cost.
         let off = failpoint::is_off("commits");
         while let Some(first) = self.commands.blocking_recv() {
             group.push(first);
-            // Company makes commits cheap: a moment's wait lets the others of this wave in.
+            // A short wait lets more records of this wave join, which makes commits cheaper.
             if settings.linger_ms > 0 {
                 std::thread::sleep(Duration::from_millis(settings.linger_ms));
             }
@@ -93,27 +95,29 @@ impl Writing {
             if done.as_ref().is_err_and(is_disk_full)
                 && let Some(reserve) = self.reserve.take()
             {
-                // What is in flight is paid for already: the reserve has room for it, but for nothing new and no results.
+                // Answers in flight are already paid. The reserve has room for them, but not for
+                // new requests or results.
                 (self.stop)();
-                // Should the space stay taken, the next commit says so.
+                // If the space stays taken, the next commit reports it.
                 let _released = reserve.release();
                 full = done.err();
                 refuse_attempts(&mut group);
-                // Nor may a checkpoint take it: the log has all there is.
+                // A checkpoint must not take the space either, because the log holds all data.
                 let off = store.writer.pragma_update(None, "wal_autocheckpoint", 0);
                 done = off.and_then(|()| commit(&mut store.writer, store.run, &group));
             }
             done.map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
             for command in group.drain(..) {
                 if let Command::Answer(_, done) | Command::Attempt(_, done) | Command::Cancelled(_, done) = command {
-                    // Whoever stopped waiting has the record in the store all the same.
+                    // A caller that stopped waiting still has its record in the store.
                     let _gone = done.send(());
                 }
             }
             (self.measure)(started.elapsed(), records);
-            // On a full disk result files must not take the room that answers need.
+            // On a full disk, result files must not take the room that answers need.
             if full.is_none() {
-                // A full channel means that a sign is pending already, a closed one that nobody wants any.
+                // A full channel means that a signal is pending, and a closed one that no receiver
+                // is left.
                 let _pending = self.committed.try_send(());
             }
         }
@@ -121,12 +125,12 @@ impl Writing {
     }
 }
 
-/// Whoever waits to send a request learns that it must not leave.
+/// Drops attempts from a group, so that waiting senders do not send their requests.
 fn refuse_attempts(group: &mut Vec<Command>) {
     group.retain(|command| !matches!(command, Command::Attempt(..)));
 }
 
-/// For measurements: nothing is durable, and neither attempts nor answers are kept at all.
+/// For measurements only: nothing is durable, and attempts and answers are not stored.
 fn commit_off(connection: &mut Connection, run: Run, group: &[Command]) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "OFF")?;
     let transaction = connection.transaction()?;

@@ -1,10 +1,10 @@
-//! From a JSON value to a CSV cell that no spreadsheet takes for a formula.
+//! Converts a JSON value to a CSV cell that spreadsheets never run as a formula.
 
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// A value as a cell. Numbers and truth values stand as they are, lists of plain values are joined with `; `, anything
-/// deeper is JSON.
+/// A value as a cell. Numbers and booleans stay unchanged. Lists of plain values are joined with `;
+/// `. Deeper values become JSON.
 pub fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
@@ -18,10 +18,11 @@ pub fn cell(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// Text with a `'` in front if a spreadsheet would take it for a formula. Text that is a plain number, or a word for one, is left
-/// alone: it can refer to nothing and call nothing.
-/// Text that begins with `'` gets one too, so the rule can be undone: take one `'` away from the front.
-/// NUL characters, which no reader of CSV takes, are dropped.
+/// Text with a `'` in front if a spreadsheet would read it as a formula.
+///
+/// Plain numbers and words such as `inf` stay unchanged, because they cannot call anything. Text
+/// that begins with `'` gets another one, so that readers can undo the rule: remove one leading
+/// `'`. NUL characters are dropped, because CSV readers reject them.
 pub fn guarded(text: &str) -> Cow<'_, str> {
     let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
     let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'', '＝', '＋', '－', '＠']);

@@ -1,8 +1,8 @@
-//! Finished results, copied to object storage.
+//! Copies finished results to object storage.
 //!
-//! What is copied is what is on the disk: result files first, summaries last, so whoever finds a summary there finds the
-//! results that it sums up. The run store stays here. An object is there whole or not at all. What is there already, as its
-//! digest tells, is not sent again.
+//! Result files are copied first and summaries last, so that a summary implies complete results.
+//! The run store is not copied. An object appears whole or not at all. An object with the same
+//! digest is not sent again.
 
 use super::files::SUMMARY;
 use super::hashed::Hashed;
@@ -16,26 +16,26 @@ use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, BufReader};
 
-/// Files up to this size go in one request, larger ones in parts of it.
+/// Maximum size of a single-request upload, and size of the parts of larger files.
 const PART: usize = 8 << 20;
 
-/// Parts of one file under way at the same time.
+/// Maximum number of parts of one file in flight.
 const PARTS: usize = 4;
 
-/// The metadata of an object that tells its digest: entity tags are of another kind for each service and size.
+/// Metadata key of the digest. Entity tags differ by service and size.
 const DIGEST: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("blake3"));
 
-/// Where results are copied to.
+/// Destination of the copies.
 #[derive(Debug)]
 pub struct CopyTo {
-    /// The address that was set.
+    /// The configured address.
     pub address: Address,
     client: Client,
 }
 
 /// A result file could not be copied.
 #[derive(Debug, thiserror::Error)]
-#[error("{from} could not be copied to {to}: {why}")]
+#[error("{from}: cannot copy to {to}: {why}")]
 pub struct CopyError {
     from: String,
     to: String,
@@ -43,22 +43,22 @@ pub struct CopyError {
 }
 
 impl CopyTo {
-    /// Where the settings want results to be copied to, if they do. Nothing is sent. The error is what is wrong with the
-    /// setting.
+    /// Opens the configured destination, if there is one. Sends nothing. The error says what is
+    /// wrong with the setting.
     pub fn open(settings: &OutputSettings) -> Result<Option<Self>, String> {
         if settings.copy_to.is_empty() {
             return Ok(None);
         }
         let address = Address::parse(&settings.copy_to).transpose()?;
         let Some(address) = address.filter(|address| address.service != Service::Web) else {
-            return Err("results are copied to object storage: write s3://BUCKET/PREFIX, gs:// or az://".into());
+            return Err("copies go to object storage only; expected s3://BUCKET/PREFIX, gs:// or az://".into());
         };
         let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        let client = Client::new(&address, &env).map_err(|why| format!("{} cannot be reached: {why}", address.shown))?;
+        let client = Client::new(&address, &env).map_err(|why| format!("cannot reach {}: {why}", address.shown))?;
         Ok(Some(Self { address, client }))
     }
 
-    /// Copies what there is of these jobs, unless it is there already, and says where it is now.
+    /// Copies the existing files of these jobs unless they are up to date. Returns their addresses.
     pub async fn copy(&self, settings: &OutputSettings, jobs: &[&str]) -> Result<Vec<String>, CopyError> {
         let there = |job: &str, name: &str| settings.dir.join(job).join(name).is_file();
         let files = jobs.iter().flat_map(|job| Format::ALL.map(|format| (*job, format.file_name())));
@@ -78,7 +78,7 @@ impl CopyTo {
         let from = directory.join(job).join(name);
         let to = format!("{}/{job}/{name}", self.address.shown);
         let error = |why: String| CopyError { from: from.display().to_string(), to: to.clone(), why };
-        let key = self.address.join(&format!("{job}/{name}")).ok_or_else(|| error("that cannot be a key".into()))?;
+        let key = self.address.join(&format!("{job}/{name}")).ok_or_else(|| error("the path is not a valid object key".into()))?;
         self.put_changed(&from, &key).await.map_err(|failed| match failed {
             Failed::Here(why) => error(why.to_string()),
             Failed::There(why) => error(self.client.trouble(&why).text().to_owned()),
@@ -95,7 +95,8 @@ impl CopyTo {
         if size <= PART as u64 { self.put(file, key, digest).await } else { self.put_parts(file, key, digest).await }
     }
 
-    /// Whether this object has this digest. Where one may only write, nobody knows, and it is written.
+    /// Whether the object has this digest. Without permission to read, the answer is no, and the
+    /// file is sent.
     async fn is_there(&self, key: &Key, size: u64, digest: &Attributes) -> bool {
         let looked = self.client.store().get_opts(key, GetOptions::new().with_head(true)).await;
         looked.is_ok_and(|there| there.meta.size == size && there.attributes.get(&DIGEST) == digest.get(&DIGEST))
@@ -111,7 +112,7 @@ impl CopyTo {
     async fn put_parts(&self, file: BufReader<File>, key: &Key, digest: Attributes) -> Result<(), Failed> {
         let store = self.client.store();
         let upload = match store.put_multipart_opts(key, digest.into()).await {
-            // Azure takes no metadata with parts: there it is sent each time.
+            // Azure accepts no metadata with parts, so large files are sent each time.
             Err(Error::NotSupported { .. }) => store.put_multipart(key).await?,
             upload => upload?,
         };
@@ -119,7 +120,7 @@ impl CopyTo {
         match send(file, &mut parts).await {
             Ok(()) => parts.finish().await.map(drop).map_err(Failed::There),
             Err(failed) => {
-                // Parts that stay behind cost money; but the reason is the first error.
+                // Parts left behind cost money. The first error is the one to report.
                 let _kept: StoreResult<()> = parts.abort().await;
                 Err(failed)
             }
@@ -149,7 +150,7 @@ async fn send(mut file: BufReader<File>, parts: &mut WriteMultipart) -> Result<(
     }
 }
 
-/// Which side failed.
+/// The side that failed.
 enum Failed {
     Here(io::Error),
     There(Error),

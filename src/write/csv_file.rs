@@ -1,4 +1,4 @@
-//! Rows as lines of `results.csv`.
+//! Writes rows as lines of `results.csv`.
 
 use super::cell::{cell, guarded};
 use crate::model::{Row, Totals};
@@ -39,7 +39,7 @@ impl<W: Write> CsvFile<W> {
     }
 }
 
-/// The file's own error, which says whether the disk is full; as a general one it would not.
+/// Unwraps the I/O error, so that a full disk stays recognisable.
 fn why(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -63,7 +63,7 @@ fn last(row: &Row) -> [Cow<'_, str>; 13] {
         number(totals.tokens.input()),
         number(totals.tokens.cache_read),
         number(totals.tokens.output),
-        // An empty cell is an unknown price; a free one is 0.
+        // An empty cell means an unknown price; a free call costs 0.
         totals.cost.exact().map_or(Cow::Borrowed(""), |cost| Cow::Owned(cost.usd().to_string())),
         Cow::Owned(format!("{:.3}", totals.call_seconds)),
     ]

@@ -30,12 +30,12 @@ impl WriteError {
 
 /// Name of the summary beside the results.
 pub(super) const SUMMARY: &str = "summary.json";
-/// What names of files begin with that are not complete yet.
+/// Name prefix of incomplete files.
 const UNFINISHED: &str = ".docmill-";
 
 type Buffered = BufWriter<NamedTempFile>;
 
-/// The result files of one job, being written.
+/// The result files of one job during writing.
 pub struct ResultFiles {
     job: String,
     directory: PathBuf,
@@ -43,8 +43,8 @@ pub struct ResultFiles {
 }
 
 impl ResultFiles {
-    /// Begins the files of `job`, whose answers have these columns, in the formats asked for and in those that are there
-    /// already: no result file is ever left behind the others.
+    /// Begins the files of `job`, whose answers have these columns. Writes the configured formats,
+    /// and those that already exist, so that no result file becomes stale.
     pub fn create(settings: &OutputSettings, job: &str, columns: &[String]) -> Result<Self, WriteError> {
         let directory = settings.dir.join(job);
         std::fs::create_dir_all(&directory).map_err(|source| WriteError { path: directory.clone(), source })?;
@@ -59,7 +59,7 @@ impl ResultFiles {
         Ok(Self { job: job.to_owned(), directory, files })
     }
 
-    /// Whether results of `job` can be written: found out before anything is paid for.
+    /// Checks that results of `job` can be written, before any call is paid.
     pub fn check(settings: &OutputSettings, job: &str) -> Result<(), WriteError> {
         let directory = settings.dir.join(job);
         if !directory.exists() {
@@ -72,7 +72,7 @@ impl ResultFiles {
             .map_err(|source| WriteError { path: directory, source })
     }
 
-    /// Whether there is a summary beside the results of `job`.
+    /// Whether the results of `job` have a summary.
     pub fn has_summary(settings: &OutputSettings, job: &str) -> bool {
         let text = std::fs::read(settings.dir.join(job).join(SUMMARY));
         text.is_ok_and(|text| serde_json::from_slice::<serde_json::Map<_, _>>(&text).is_ok())
@@ -86,7 +86,7 @@ impl ResultFiles {
         Ok(())
     }
 
-    /// Completes the files, each at once: it is on the disk before it takes its name.
+    /// Completes the files. Each is synced to disk before it gets its final name.
     pub fn finish(self) -> Result<Vec<ResultFile>, WriteError> {
         let Self { job, directory, files } = self;
         let finish_one = |(format, file): (Format, RowFile<Hashed<Buffered>>)| {
@@ -99,7 +99,7 @@ impl ResultFiles {
         files.into_iter().map(finish_one).collect()
     }
 
-    /// Whether there are result files of `job`.
+    /// Whether `job` has result files.
     pub fn exist(settings: &OutputSettings, job: &str) -> bool {
         Format::ALL.iter().any(|format| settings.dir.join(job).join(format.file_name()).exists())
     }
@@ -111,7 +111,7 @@ impl ResultFiles {
         file.and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == BOM.as_bytes()
     }
 
-    /// Whether an earlier run has left results of `job` that are complete.
+    /// Whether an earlier run left complete results of `job`.
     pub fn complete(settings: &OutputSettings, job: &str) -> bool {
         let directory = settings.dir.join(job);
         let summary = std::fs::read_to_string(directory.join(SUMMARY)).unwrap_or_default();
@@ -119,7 +119,7 @@ impl ResultFiles {
         !stopped && settings.formats.iter().any(|format| directory.join(format.file_name()).exists())
     }
 
-    /// Writes `summary.json` beside them.
+    /// Writes `summary.json` beside the results.
     pub fn write_summary(settings: &OutputSettings, job: &str, summary: &impl Serialize) -> Result<(), WriteError> {
         let directory = settings.dir.join(job);
         let mut file = begin(&directory, SUMMARY)?;
@@ -134,7 +134,8 @@ fn at<'d>(directory: &'d Path, name: &'d str) -> impl Fn(io::Error) -> WriteErro
 }
 
 fn begin(directory: &Path, name: &str) -> Result<Buffered, WriteError> {
-    // Hidden until complete, and beside its place: renaming is atomic only within a file system.
+    // Hidden until complete, and in the same directory, because a rename is atomic only within a
+    // file system.
     let prefix = format!("{UNFINISHED}{name}-");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);
@@ -143,11 +144,11 @@ fn begin(directory: &Path, name: &str) -> Result<Buffered, WriteError> {
     builder.tempfile_in(directory).map(|file| BufWriter::with_capacity(1 << 16, file)).map_err(at(directory, name))
 }
 
-/// Removes what a killed run has left unfinished. The lock on the output directory says that nobody is at it now.
+/// Removes unfinished files of a killed run. The caller holds the lock on the output directory.
 fn sweep(directory: &Path) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
-            // What cannot be removed is in nobody's way.
+            // A file that cannot be removed does no harm.
             let _left = std::fs::remove_file(entry.path());
         }
     }

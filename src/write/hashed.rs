@@ -1,9 +1,9 @@
-//! A writer that knows what it has written.
+//! A writer that counts and hashes its bytes.
 
 use crate::model::Digest;
 use std::io::{self, Write};
 
-/// Passes bytes on, counts and hashes them.
+/// Passes bytes on, and counts and hashes them.
 #[derive(Debug)]
 pub struct Hashed<W> {
     inner: W,
@@ -12,12 +12,12 @@ pub struct Hashed<W> {
 }
 
 impl<W: Write> Hashed<W> {
-    /// Nothing written yet.
+    /// Wraps a writer.
     pub fn new(inner: W) -> Self {
         Self { inner, hasher: blake3::Hasher::new(), size: 0 }
     }
 
-    /// The writer, and size and digest of what went to it.
+    /// Returns the writer, and the size and digest of the written bytes.
     pub fn finish(self) -> (W, u64, Digest) {
         (self.inner, self.size, Digest(*self.hasher.finalize().as_bytes()))
     }

@@ -1,7 +1,7 @@
-//! Result files: rows in input order become csv, jsonl and json.
+//! Result files: writes rows in input order as csv, jsonl and json.
 //!
-//! Files are written under another name and take their own when they are complete, so whoever reads a result file
-//! reads a whole one. Rows are streamed: one at a time is in memory.
+//! A file gets its final name only when it is complete, so that readers never see half a file. Rows
+//! are streamed: memory holds one at a time.
 
 mod cell;
 mod copy;

@@ -1,11 +1,11 @@
-//! Rows in one format, to anything that takes bytes.
+//! Writes rows in one format to any writer.
 
 use super::csv_file::CsvFile;
 use super::settings::Format;
 use crate::model::Row;
 use std::io::{self, Write};
 
-/// Rows on their way into one file.
+/// A result file during writing.
 pub enum RowFile<W: Write> {
     /// `results.csv`.
     Csv(Box<CsvFile<W>>),
@@ -13,15 +13,15 @@ pub enum RowFile<W: Write> {
     Jsonl(W),
     /// `results.json`.
     Json {
-        /// Where it goes.
+        /// The writer.
         file: W,
-        /// What comes before the next row.
+        /// Separator before the next row.
         before: &'static str,
     },
 }
 
 impl<W: Write> RowFile<W> {
-    /// Begins a file for a job whose answers have these columns; `bom` is for CSV alone.
+    /// Begins a file for a job whose answers have these columns. Only CSV uses `bom`.
     pub fn begin(format: Format, file: W, columns: &[String], bom: bool) -> io::Result<Self> {
         Ok(match format {
             Format::Csv => Self::Csv(Box::new(CsvFile::new(file, columns, bom)?)),
@@ -39,7 +39,7 @@ impl<W: Write> RowFile<W> {
         }
     }
 
-    /// Writes what comes after the last row.
+    /// Writes the end of the file.
     pub fn finish(self) -> io::Result<W> {
         match self {
             Self::Csv(csv) => csv.finish(),

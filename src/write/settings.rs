@@ -3,36 +3,36 @@
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// `[output]`: where results go, and in which form.
+/// `[output]`: destination and form of the results.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputSettings {
-    /// Directory of the run store; each job has one below it.
+    /// Directory of the run store. Each job has a subdirectory.
     pub dir: PathBuf,
     /// Result files to write.
     pub formats: Vec<Format>,
     /// Whether `results.csv` begins with a byte order mark.
     pub csv_bom: bool,
-    /// Address in object storage that finished results are copied to; empty: none.
+    /// Address in object storage for copies of finished results; empty disables copies.
     pub copy_to: String,
-    /// What becomes of results that a run would drop from view.
+    /// What happens to results that the run would drop.
     pub existing: Existing,
 }
 
-/// What becomes of results of documents that a run does not look at.
+/// What happens to the results of documents outside the run's input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Existing {
-    /// Somebody is asked, or the run refused.
+    /// docmill asks the user, or refuses the run without a terminal.
     #[default]
     Ask,
-    /// They stay, and documents of the run are added.
+    /// Results stay, and the run adds its documents.
     Add,
-    /// They go.
+    /// The run removes them.
     Replace,
 }
 
-/// A form of result file.
+/// Format of a result file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -40,7 +40,7 @@ pub enum Format {
     Csv,
     /// `results.jsonl`: one JSON object for each document, complete.
     Jsonl,
-    /// `results.json`: the same as one array.
+    /// `results.json`: the same objects as one array.
     Json,
 }
 

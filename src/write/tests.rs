@@ -101,8 +101,8 @@ fn an_empty_result_is_a_valid_array() {
 }
 
 proptest::proptest! {
-    /// Whatever a model writes, a reader of CSV gets it back by the documented rule: one `'` off the front of text that
-    /// begins with one. (NUL alone is lost; `results.jsonl` has it.)
+    /// A CSV reader gets any text back by the documented rule: remove one leading `'`. NUL is the
+    /// exception; `results.jsonl` keeps it.
     #[test]
     fn any_text_survives_the_csv(texts in proptest::collection::vec("[^\0]{0,12}|['=+@\t\r\n\",-]{1,3}[a-z0-9]{0,3}", 1..5)) {
         let columns: Vec<String> = (0..texts.len()).map(|i| format!("c{i}")).collect();
@@ -118,7 +118,7 @@ proptest::proptest! {
     }
 }
 
-/// A disk without room.
+/// A writer on a full disk.
 struct Full;
 
 impl std::io::Write for Full {
@@ -134,7 +134,7 @@ impl std::io::Write for Full {
 #[test]
 fn a_full_disk_is_known_as_one_in_every_format() {
     for format in Format::ALL {
-        // What fits into a buffer is written at the end.
+        // Buffered rows are written at the end.
         let rows = |text: &str| {
             let mut file = RowFile::begin(format, Full, &["a".to_owned()], true)?;
             file.push(&row(0, [("a".to_owned(), json!(text))].into_iter().collect()), text)?;

@@ -1,41 +1,41 @@
-//! The least time that each resource takes for the work of a run, in seconds.
+//! The minimum time of each resource for the work of a run, in seconds.
 
 use super::{ON_TOP, Situation};
 use crate::model::{Limit, StageUse, WaitReason};
 
-/// A least time.
+/// A minimum time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Bound {
     limit: Limit,
     seconds: f64,
-    /// Whether the run was seen to wait for it. One that was not may still bind when others are relieved.
+    /// Whether the run was seen waiting for it. Other bounds may still bind after a change.
     seen: bool,
 }
 
-/// The least times of all resources.
+/// The minimum times of all resources.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bounds(Vec<Bound>);
 
-/// Where the cores are as busy as this, what they work on is not short of slots.
+/// If the cores are at least this busy, their work is not short of slots.
 const BUSY_CORES: f64 = 0.8;
 
 impl Bounds {
-    /// The largest of those that the run has waited for.
+    /// The largest bound that the run waited for.
     pub fn measured(&self) -> Option<(Limit, f64)> {
         largest(self.0.iter().filter(|bound| bound.seen))
     }
 
-    /// The largest of all.
+    /// The largest bound.
     pub fn largest(&self) -> Option<(Limit, f64)> {
         largest(self.0.iter())
     }
 
-    /// The largest of all others.
+    /// The largest bound of the other resources.
     pub fn beside(&self, limit: Limit) -> f64 {
         largest(self.0.iter().filter(|bound| bound.limit != limit)).map_or(0.0, |(_, seconds)| seconds)
     }
 
-    /// The same with another time for one of them.
+    /// A copy with another time for one resource.
     pub fn with(&self, limit: Limit, seconds: f64) -> Self {
         let changed = |bound: &Bound| Bound { seconds: if bound.limit == limit { seconds } else { bound.seconds }, ..*bound };
         Self(self.0.iter().map(changed).collect())
@@ -52,14 +52,14 @@ impl Situation {
         let seconds = |name: &str| share(name, |stage| stage.busy) * self.wall_s;
         let held = |hold: WaitReason| share_of(self, hold) * self.wall_s;
         let cores = if self.cores == 0 { 0.0 } else { (self.cpu_s / self.cores as f64).min(self.wall_s) };
-        // Slots that wait for a processor look busy.
+        // Slots that wait for a CPU look busy.
         let by_slots = |seconds: f64| if cores >= BUSY_CORES * seconds { seconds.min(cores) } else { seconds };
-        // Requests that waited for a server which was away show nothing about how many there may be.
+        // Requests during an outage say nothing about concurrency.
         let answering = |seconds: f64| (seconds - self.silent_s).max(0.0);
         let window = if self.window.is_some() { share("ask", |ask| ask.blocked) * self.wall_s } else { 0.0 };
         let tail = self.straggler_s();
         let mut bounds = vec![
-            // A permit is taken while its attempt is written to the ledger.
+            // An attempt holds its permit while it is written to the ledger.
             (Limit::Concurrency, answering(seconds("ask") + held(WaitReason::Ledger))),
             (Limit::Documents, answering(window)),
             (Limit::Reading, by_slots(seconds("read"))),
@@ -76,10 +76,10 @@ impl Situation {
         .collect::<Vec<_>>();
         for hold in WaitReason::ALL.into_iter().filter(|hold| *hold != WaitReason::Ledger) {
             let rate = self.rate(hold);
-            // A limit of which all was used binds for as long as that took to flow in, and for as long as places were empty
-            // because of it: an earlier run may have left nothing to begin with.
+            // A fully used limit binds for as long as its amount takes to refill. It also binds
+            // while slots were empty because of it, because an earlier run may have used the burst.
             let flowed = rate.map(|rate| ((rate.used - rate.burst) / rate.per_second).clamp(0.0, self.wall_s));
-            // These hold back until others have been answered.
+            // These reasons hold requests back until others are answered.
             let until_answered = matches!(hold, WaitReason::SlowStart | WaitReason::Overload | WaitReason::Suspicion);
             let waited = if until_answered { answering(held(hold)) } else { held(hold) };
             bounds.push(Bound {
@@ -91,10 +91,11 @@ impl Situation {
         Bounds(bounds)
     }
 
-    /// For how long one document was asked about alone because it takes longer than the others. 0 if the server was slow with all
-    /// of them, or the document waited for something else.
+    /// Seconds for which one document ran alone because it is slower than the others. Returns 0 if
+    /// the server was slow with all documents, or if the document waited for something else.
     fn straggler_s(&self) -> f64 {
-        /// A request is slow that takes so many times as long as the longest one about any other document.
+        /// A request is slow if it takes this many times the longest request of the other
+        /// documents.
         const SLOWER: f64 = 2.0;
         let Some(tail) = &self.tail else { return 0.0 };
         let one_slow_request = tail.request_s >= SLOWER * tail.others_s;
@@ -104,7 +105,7 @@ impl Situation {
     }
 }
 
-/// The share of the time during which places were empty for this reason.
+/// Share of the time during which slots were empty for this reason.
 fn share_of(situation: &Situation, hold: WaitReason) -> f64 {
     situation.stage("ask").and_then(|ask| ask.held.get(&hold)).copied().unwrap_or(0.0)
 }

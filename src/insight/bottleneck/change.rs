@@ -1,16 +1,18 @@
-//! The setting that would relieve what holds a run back.
+//! Finds the setting that would relieve a bottleneck.
 
 use super::bounds::Bounds;
 use super::{Known, Situation};
 use crate::model::{Change, Limit};
 
-/// No setting is advised to grow by more than this at once: what is true now need not be true far from here.
+/// Maximum growth of a setting in one step, because predictions do not hold far from the measured
+/// state.
 const STEP: f64 = 8.0;
 
 impl Situation {
-    /// The setting that relieves a limit, and what its time becomes. `None` if no setting decides it.
+    /// The setting that relieves a limit, and the resulting time of that limit. `None` if no
+    /// setting decides it.
     pub(super) fn change(&self, limit: Limit, seconds: f64, bounds: &Bounds) -> Option<(Change, f64)> {
-        // Just so much that the next limit binds.
+        // Enough for the next limit to bind.
         let enough = (seconds / bounds.beside(limit).max(f64::MIN_POSITIVE)).min(STEP);
         let grown = |key: &'static str, from: usize, most: u64| {
             let to = round_up(from as f64 * enough).min(most);
@@ -20,7 +22,7 @@ impl Situation {
         let without_number = |(change, shorter, _)| (change, shorter);
         match limit {
             Limit::Concurrency if self.is_crowded() || self.is_kept_back() => None,
-            // Requests come in waves: the last one takes as long as a full one.
+            // Requests come in waves, and the last wave takes as long as a full one.
             Limit::Concurrency => grown("llm.concurrency", self.slots("ask"), self.requests)
                 .map(|(change, shorter, to)| (change, shorter.max(self.requests.div_ceil(to) as f64 * self.latency_s))),
             Limit::Reading => grown("read.concurrency", self.slots("read"), self.documents).map(without_number),
@@ -29,7 +31,7 @@ impl Situation {
             Limit::Straggler => self.hedged(),
             Limit::Held(hold) => {
                 let rate = self.rate(hold)?;
-                // What the provider tells, or has shown by refusals, no setting raises.
+                // No setting raises a limit that the provider declares or enforces.
                 let Known::Set(set) = rate.known else { return None };
                 let to = round_up(f64::from(set) * enough.min(2.0));
                 let times = to as f64 / f64::from(set);
@@ -40,13 +42,14 @@ impl Situation {
         }
     }
 
-    /// What asking once more would bring. `None` if the document takes so long by itself: its answer is long, or it has many calls.
+    /// The effect of `llm.hedge`. `None` if the document is inherently slow: its answer is long, or
+    /// it has many calls.
     fn hedged(&self) -> Option<(Change, f64)> {
         let tail = self.tail.as_ref().filter(|tail| !self.hedge && tail.request_s > 0.5 * tail.alone_s)?;
         if tail.answer_ratio >= 0.5 * tail.request_s / self.latency_s.max(f64::MIN_POSITIVE) {
             return None;
         }
-        // It is waited for from when it was sent, and that was before the others had ended.
+        // The hedge delay runs from the time of sending, which was before the others ended.
         let before = (tail.request_s - tail.alone_s).max(0.0);
         let with_hedge = ((3.0 * self.latency_s).max(0.5) + self.latency_s - before).max(0.0);
         let change = Change { key: "llm.hedge", from: "false".into(), to: "true".into() };
@@ -54,7 +57,7 @@ impl Situation {
     }
 }
 
-/// Up to two digits that people would choose.
+/// Rounds up to at most two significant digits.
 pub(super) fn round_up(number: f64) -> u64 {
     let unit = 10_f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of slots")]

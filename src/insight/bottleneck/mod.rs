@@ -1,12 +1,17 @@
-//! What holds a run back, by how much, and which setting would change it.
+//! Finds the bottleneck of a run, its effect, and the setting that would relieve it.
 //!
-//! Each resource has a least time that it takes for the run's work: a stage's work divided by its slots, what was used of
-//! a limit divided by its rate, computing time divided by cores. The largest of these times is what binds. A run takes
-//! that, and what is around it: the start, and the slowest document at the end. So the effect of a setting is predicted by
-//! changing its time and looking what binds then.
+//! Each resource has a minimum time for the run's work:
 //!
-//! A resource is named only if it accounts for most of the run by measurement, and a setting only if it decides something in this
-//! run. Otherwise nothing is said.
+//! - a stage: its work divided by its slots
+//! - a limit: the amount used divided by its rate
+//! - the CPU: computing time divided by cores
+//!
+//! The resource with the largest minimum time binds. A run takes that time plus the time around it:
+//! the start, and the slowest document at the end. The effect of a setting is predicted by changing
+//! its time and looking for the resource that binds then.
+//!
+//! The result names a resource only if measurements show that it accounts for most of the run. It
+//! names a setting only if the setting has an effect in this run. Otherwise there is no result.
 
 mod bounds;
 mod change;
@@ -19,107 +24,108 @@ mod tests;
 use crate::model::{Bottleneck, Limit, StageUse, WaitReason};
 use bounds::Bounds;
 
-/// What a run did, as far as its speed goes.
+/// Measurements of a run that concern its speed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Situation {
-    /// How long it took, in seconds.
+    /// Duration in seconds.
     pub wall_s: f64,
-    /// Documents that were worked on.
+    /// Number of documents processed.
     pub documents: u64,
-    /// Requests sent.
+    /// Number of requests.
     pub requests: u64,
-    /// Requests that repeated an earlier one.
+    /// Number of requests that repeated an earlier one.
     pub retries: u64,
-    /// The shortest time that requests about a document took one after another, in seconds: no setting makes a run shorter.
+    /// The shortest sequential request time of a document, in seconds. No setting makes a run
+    /// shorter.
     pub chain_s: f64,
-    /// Mean time of a request, in seconds.
+    /// Mean duration of a request, in seconds.
     pub latency_s: f64,
-    /// Mean time of requests that had the server to themselves, in seconds; 0 if there was none.
+    /// Mean duration of requests that were alone in flight, in seconds; 0 if there were none.
     pub lone_s: f64,
-    /// Time of the longest one.
+    /// Duration of the longest request, in seconds.
     pub longest_s: f64,
-    /// Seconds without any reply while calls were waiting for one, or to be repeated.
+    /// Seconds without any response while calls waited for one, or for a retry.
     pub silent_s: f64,
-    /// What the slots of each stage did.
+    /// Time shares of each stage's slots.
     pub stages: Vec<StageUse>,
-    /// Limits of the account that are known.
+    /// Known limits of the account.
     pub rates: Vec<Rate>,
-    /// Computing time of this process and its children, in seconds.
+    /// CPU time of this process and its children, in seconds.
     pub cpu_s: f64,
-    /// Cores of this machine.
+    /// Number of CPU cores.
     pub cores: usize,
     /// Median time of a commit, in milliseconds.
     pub commit_ms: f64,
-    /// Whether the run store is on a disk, and not in memory.
+    /// Whether the run store is on disk, and not in memory.
     pub on_disk: bool,
-    /// What went on when almost everything was done.
+    /// The end of the run, if one document had it to itself.
     pub tail: Option<Tail>,
-    /// Whether stragglers are asked for once more.
+    /// Whether `llm.hedge` is on.
     pub hedge: bool,
-    /// Documents under way at the most, if the settings say so.
+    /// Maximum number of documents in progress, if the settings limit it.
     pub window: Option<usize>,
-    /// Whether settings were changed meanwhile: then figures of the whole say nothing about any of them.
+    /// Whether settings changed during the run. The totals then describe none of them.
     pub changed: bool,
 }
 
 /// A limit of the account.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// Which one.
+    /// The kind of limit.
     pub meter: WaitReason,
-    /// Where it is known from.
+    /// Source of the limit.
     pub known: Known,
-    /// What flows in.
+    /// Refill per second.
     pub per_second: f64,
-    /// What may be used at once.
+    /// Maximum amount at once.
     pub burst: f64,
-    /// What the run has used.
+    /// Amount used by the run.
     pub used: f64,
 }
 
-/// Where a limit is known from.
+/// Source of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// The settings state it, for a minute.
+    /// The settings, as an amount per minute.
     Set(u32),
-    /// The settings of another run at work on this account state it.
+    /// The settings of another active run on this account.
     SetElsewhere,
-    /// Headers of replies state it.
+    /// Response headers.
     Declared,
-    /// Refusals have shown it.
+    /// Refusals.
     Measured,
 }
 
 /// The end of a run that one document had to itself.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tail {
-    /// The document that was the last.
+    /// Name of the last document.
     pub document: String,
     /// Seconds from the end of the others to its end.
     pub alone_s: f64,
     /// Seconds of its longest request.
     pub request_s: f64,
-    /// Seconds of all its requests, one after another.
+    /// Sum of the durations of its requests, in seconds.
     pub work_s: f64,
-    /// Whether requests about it were repeated.
+    /// Whether any of its requests was a retry.
     pub retried: bool,
-    /// Seconds of the longest request about any other document.
+    /// Seconds of the longest request of the other documents.
     pub others_s: f64,
-    /// How many times as long as that of the others its longest answer was; 0 if that is not known.
+    /// Length of its longest answer relative to the longest of the others; 0 if unknown.
     pub answer_ratio: f64,
 }
 
-/// A resource that accounts for less of the run than this is not what holds it back.
+/// Minimum share of the run that a bottleneck accounts for.
 const MOST: f64 = 0.5;
-/// The same for what comes on top of everything else: a document at the end, a server that was away.
+/// Minimum share of a straggler or an outage, which come on top of everything else.
 const ON_TOP: f64 = 0.2;
-/// An effect smaller than this is not worth a change.
+/// Minimum speed-up that is worth a change.
 const WORTH: f64 = 1.1;
-/// Runs of less work than this say nothing.
+/// Minimum duration of a run for an analysis, in seconds.
 const LEAST_WALL_S: f64 = 0.5;
 
 impl Situation {
-    /// What holds the run back; `None` if nothing does by measurement, or settings were changed meanwhile.
+    /// The bottleneck. `None` if measurements show none, or if settings changed during the run.
     pub fn bottleneck(&self) -> Option<Bottleneck> {
         if self.wall_s < LEAST_WALL_S || self.requests == 0 || self.changed {
             return None;
@@ -151,13 +157,15 @@ impl Situation {
         Some(found)
     }
 
-    /// How long the run takes when the time of `limit` is only `shorter`, and what binds then.
+    /// Predicted duration of the run, and the resource that binds then, if `limit` takes only
+    /// `shorter` seconds.
     fn after(&self, limit: Limit, shorter: f64, bounds: &Bounds) -> (f64, Limit) {
         let before = bounds.measured().map_or(0.0, |(_, seconds)| seconds);
         let (then, after) = bounds.with(limit, shorter).largest().unwrap_or((limit, before));
-        // What is around the binding resource stays: the start, the first document's way, the last one's end.
+        // The time around the binding resource stays: the start, the first document's way, the last
+        // one's end.
         let around = (self.wall_s - before).max(0.0);
-        // A straggler comes on top of everything else, and with any other setting it stays what it is.
+        // A straggler comes on top of everything else, and other settings do not change it.
         if limit == Limit::Straggler {
             return ((shorter + around).max(after), then);
         }
@@ -181,22 +189,22 @@ impl Situation {
         if let Limit::Held(hold) = limit { self.rate(hold) } else { None }
     }
 
-    /// Requests at a time that would have done as much in the same time.
+    /// Concurrency that would have given the same throughput.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of requests")]
     fn would_do(&self) -> u64 {
         (self.requests as f64 / self.wall_s * self.latency_s).ceil().max(1.0) as u64
     }
 
-    /// Whether the server takes longer the more requests it has: then more of them only wait there.
+    /// Whether the server slows down under load. More requests would then only queue there.
     fn is_crowded(&self) -> bool {
-        /// How many times as long.
+        /// Minimum slow-down as a factor.
         const LONGER: f64 = 1.8;
         self.lone_s > 0.0 && self.latency_s >= LONGER * self.lone_s
     }
 
-    /// Whether the server has kept requests back for a part of the time that counts.
+    /// Whether the server held requests back for a significant share of the time.
     fn is_kept_back(&self) -> bool {
-        /// Share of the time.
+        /// Minimum share of the time.
         const COUNTS: f64 = 0.05;
         let of_the_server = |hold: &WaitReason| {
             matches!(

@@ -1,24 +1,24 @@
-//! Situations of runs, and what is to be said of each: the right thing, or nothing.
+//! Situations of runs, and the expected sentences.
 
 use super::tests::{run, stage};
 use super::*;
 use std::collections::BTreeMap;
 
-/// What was measured, and what is to come of it.
+/// Measurements and the expected result.
 struct Case {
     name: &'static str,
     run: Situation,
-    /// What is named.
+    /// The expected bottleneck.
     limit: Option<Limit>,
-    /// The setting that is advised.
+    /// The expected setting.
     key: Option<&'static str>,
-    /// What the sentence says.
+    /// Words that the sentence contains.
     says: &'static str,
-    /// What it must not say.
+    /// Words that the sentence must not contain.
     never: &'static [&'static str],
 }
 
-/// A run of 10 s in which nothing was busy for long.
+/// A run of 10 s without a busy stage.
 fn idle() -> Situation {
     let mut idle = run();
     idle.stages[2] = stage("ask", 32, 0.2);
@@ -31,7 +31,7 @@ fn with_ask(ask: StageUse) -> Situation {
     run
 }
 
-/// A run whose requests were in flight for this share of the time, and kept back for these.
+/// A run with requests in flight for this share of the time, and held back for these.
 fn held(busy: f64, held: &[(WaitReason, f64)]) -> Situation {
     with_ask(StageUse { held: held.iter().copied().collect(), waiting: 0.0, ..stage("ask", 32, busy) })
 }
@@ -51,7 +51,7 @@ fn tail(mut tail: Tail) -> Situation {
     Situation { tail: Some(tail), ..idle() }
 }
 
-/// One that was alone for 8 s of 10 with a single request.
+/// A document that was alone for 8 s of 10 with a single request.
 const SLOW: Tail =
     Tail { document: String::new(), alone_s: 8.0, request_s: 8.1, work_s: 8.1, retried: false, others_s: 0.2, answer_ratio: 1.0 };
 
