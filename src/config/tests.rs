@@ -61,7 +61,7 @@ fn parameters_of_a_job_may_have_any_name_and_type() {
 }
 
 #[test]
-fn names_that_users_choose_may_have_dots_and_know_their_place() {
+fn user_chosen_names_may_have_dots_and_keep_their_origin() {
     let text = "[prices.\"gpt-6.1-sol\"]\ninput = 2\n[prices]\nplain = { input = 1.5 }\n";
     let config = Config::from_layers(&[file(text), flag("prices.\"gpt-6.1-sol\".output", "10"), flag("prices.a/b.input", "0.5")]).unwrap();
     let prices: Table = config.section("prices").unwrap();
@@ -85,7 +85,7 @@ fn a_value_where_a_table_belongs_is_a_problem() {
 proptest::proptest! {
     /// Splitting a path gives the keys that made it, with any characters.
     #[test]
-    fn paths_are_made_and_taken_apart(keys in proptest::collection::vec("[a-z.\"\\\\/ é-]{0,6}", 1..4)) {
+    fn splitting_a_path_restores_its_keys(keys in proptest::collection::vec("[a-z.\"\\\\/ é-]{0,6}", 1..4)) {
         proptest::prop_assert_eq!(super::key::parts(&key(&keys)), keys);
     }
 
@@ -109,7 +109,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn a_table_as_a_value_is_told_where_it_is_written() {
+fn a_table_as_a_value_gets_a_hint_at_the_settings_file() {
     for table in ["prices", "llm"] {
         let error = Config::from_layers(&[flag(table, "{}")]).unwrap_err().to_string();
         assert!(error.contains(&format!("{table} is a table")) && error.contains(&format!("[{table}]")), "{error}");

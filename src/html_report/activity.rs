@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_flight_is_shared_out_to_the_stretches_and_none_of_it_is_lost() {
+    fn time_in_flight_is_distributed_over_the_intervals_without_loss() {
         let mut activity = Activity::new(1_000_000, 1_060_000, true);
         activity.add(&request(1_000_500, Some(1_003_000), Some("answered")));
         activity.add(&request(1_002_000, Some(1_002_000), Some("rate_limited")));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_no_length_and_a_clock_that_was_set_back_are_taken() {
+    fn zero_length_runs_and_clocks_set_back_are_accepted() {
         let mut activity = Activity::new(5, 5, false);
         activity.add(&request(9_000, Some(2), Some("answered")));
         activity.add(&request(i64::from(u32::MAX), None, None));

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_chart_is_read_as_markup_or_leaves_it() {
+    fn chart_text_is_never_markup() {
         let chart = series(vec![f64::NAN, f64::INFINITY, -1.0, 0.0]);
         assert!(!chart.svg.contains("<b>") && !chart.svg.contains("<script>"), "{}", chart.svg);
         assert_eq!(chart.svg.matches("</svg>").count(), 1);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_far_away_does_not_hide_how_the_others_are_distributed() {
+    fn an_outlier_does_not_flatten_the_histogram() {
         let mut values = Distribution::new(0.001);
         (0..1000).for_each(|n| values.add(1.0 + f64::from(n) / 1000.0));
         values.add(1000.0);

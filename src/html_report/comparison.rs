@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_become_a_table_and_what_is_none_becomes_nothing() {
+    fn pairs_become_a_table_and_malformed_input_is_omitted() {
         let counts = json!([{"label": "a", "answer": "a", "documents": 3}, {"label": "b", "answer": "a", "documents": 1}]);
         let table = confusion(&counts, "label", "answer").expect("a table");
         assert_eq!(table, json!({"heads": ["a"], "rows": [["a", [[3, true]]], ["b", [[1, false]]]]}));

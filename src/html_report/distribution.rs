@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_right_to_a_percent_and_bins_hold_every_value() {
+    fn quantiles_are_accurate_and_bins_hold_every_value() {
         let mut values = Distribution::new(1.0);
         (1..=1000).for_each(|n| values.add(f64::from(n)));
         values.add(-1.0);

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn packs_hold_every_line_once_and_nothing_of_them_is_markup() {
+    fn packs_hold_every_line_once_and_contain_no_markup() {
         let mut out = Vec::new();
         let mut pack = Pack::new("heads", 2);
         for line in [json!("</script><b>"), json!(1), json!([2])] {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_cut_each_and_all_together() {
+    fn texts_are_cut_individually_and_in_total() {
         let mut texts = Texts { room: ALL_TEXT, shortened: 0 };
         let long = "ä".repeat(TEXT + 1);
         let kept: usize = (0..100).map(|_| texts.cut(&long).chars().count()).sum();

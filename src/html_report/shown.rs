@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_shown_and_nothing_is_markup() {
+    fn invisible_characters_become_visible_and_markup_is_escaped() {
         assert_eq!(visible("a\0b\u{7f}\u{202e}c\u{85}\td\n"), "a␀b␡[U+202E]c[U+0085]\td\n");
         assert!(matches!(visible("plain Ω"), Cow::Borrowed(_)));
         let hostile = escaped("</script><img src=x onerror='a()'>\"&");

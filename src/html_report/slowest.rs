@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_before_the_first_request_is_told_apart() {
+    fn time_before_the_first_request_is_separate() {
         let path = DocumentPath { document: 1, name: "<b>".into(), found_ms: 0, read_ms: 100, ready_ms: 50, asked_ms: 1000, done_ms: 3000 };
         let mut slow = SlowDocument::new(path);
         slow.draw(4.0);

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_between_two_samples_is_their_difference() {
+    fn an_interval_is_the_difference_of_two_samples() {
         // Half of the first second, all of the second one; then kept back for two.
         let chart = stages(&[sample(1.0, 0.5, 0.0), (0, "cut o".into()), sample(2.0, 0.75, 0.0), sample(4.0, 0.375, 0.5)]).expect("stages");
         let shares: Vec<&[String]> = chart.rows.iter().map(|row| &row[1..]).collect();

@@ -53,12 +53,12 @@ impl Confusion {
     pub fn kappa(&self) -> Option<Kappa> {
         let agreed = self.agreed();
         let (share, n) = (agreed.value()?, agreed.n as f64);
-        let mut said = BTreeMap::<&str, [f64; 2]>::new();
+        let mut shares = BTreeMap::<&str, [f64; 2]>::new();
         for ((first, second), count) in &self.counts {
-            said.entry(first).or_default()[0] += *count as f64 / n;
-            said.entry(second).or_default()[1] += *count as f64 / n;
+            shares.entry(first).or_default()[0] += *count as f64 / n;
+            shares.entry(second).or_default()[1] += *count as f64 / n;
         }
-        let chance: f64 = said.values().map(|[first, second]| first * second).sum();
+        let chance: f64 = shares.values().map(|[first, second]| first * second).sum();
         let beyond = |share: f64| (share - chance) / (1.0 - chance);
         (chance < 1.0).then(|| Kappa { value: beyond(share), interval: agreed.interval().map(beyond) })
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_explains_everything_where_nothing_else_is_ever_said() {
+    fn constant_values_have_no_kappa() {
         let always: Confusion = [("a", "a"), ("a", "a")].into_iter().collect();
         assert_eq!((always.agreed().value(), always.kappa()), (Some(1.0), None));
         assert_eq!(Confusion::default().kappa(), None);

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn between_two_values_lies_what_is_between_them() {
+    fn quantiles_interpolate_between_neighbours() {
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[3.0]), Some(3.0));
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));

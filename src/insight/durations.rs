@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_drawn_was_seen_and_as_often() {
+    fn draws_follow_the_sample() {
         let mut random = Rng::with_seed(1);
         let sample = Durations::new(vec![1.0, 1.0, 1.0, 9.0]);
         let drawn: Vec<f64> = (0..4000).map(|_| sample.draw(&mut random)).collect();

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn students_t_is_that_of_the_tables() {
+    fn students_t_matches_the_tables() {
         for (freedom, t) in [(1, 12.706), (4, 2.776), (5, 2.571), (10, 2.228), (29, 2.045), (1000, 1.962)] {
             assert!((student(freedom) - t).abs() < 0.005, "{freedom}: {}", student(freedom));
         }
@@ -139,7 +139,7 @@ mod tests {
 
     /// Intervals contain the total as often as they claim.
     #[test]
-    fn intervals_hold_what_they_promise() {
+    fn intervals_hold_as_often_as_they_claim() {
         let (mut held, mut widths) = (0, 0.0);
         for seed in 0..1000 {
             let mut random = fastrand::Rng::with_seed(seed);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sampled_is_not_estimated() {
+    fn tasks_without_a_sample_are_not_estimated() {
         let one = |task| Observed { task, expected: 1.0, actual: 2.0 };
         assert_eq!(ratio_estimate(&[vec![one(0)], vec![one(0)]], &[vec![(1, 1.0)]], 1.0), None);
         assert_eq!(ratio_estimate(&[vec![one(0)]], &[vec![(0, 1.0)]], 1.0), None);

@@ -120,17 +120,17 @@ impl AnswerForm {
     /// Reads the schema and the prompt of a task.
     pub fn new(schema: &Value, prompt: &str) -> Self {
         let prompt = prompt.to_lowercase();
-        let copies = |name: &str, said: &str| {
-            let asked = COPIES.iter().any(|word| prompt.contains(word) || said.contains(word));
+        let copies = |name: &str, wording: &str| {
+            let asked = COPIES.iter().any(|word| prompt.contains(word) || wording.contains(word));
             asked && COPIED.iter().any(|ending| name.ends_with(ending))
         };
         let mut form = Self { fixed: overhead(0.0), copies: Length::default() };
         let form_of_field = Reader { prompt: &prompt, alone: texts(schema) == 1 };
         if let Some(fields) = schema["properties"].as_object() {
             for (name, field) in fields {
-                let said = description(field);
+                let wording = description(field);
                 form.fixed = form.fixed.and(key(name));
-                if field["type"] == "string" && field["enum"].is_null() && copies(&name.to_lowercase(), &said) {
+                if field["type"] == "string" && field["enum"].is_null() && copies(&name.to_lowercase(), &wording) {
                     form.copies = form.copies.and(COPY);
                 } else {
                     form.fixed = form.fixed.and(form_of_field.value(field, name, false));
@@ -182,9 +182,9 @@ impl Reader<'_> {
 
     fn text(&self, schema: &Value, name: &str, in_list: bool) -> Length {
         let name = name.to_lowercase();
-        let said = description(schema);
+        let wording = description(schema);
         let of_prompt = || if in_list { each(self.prompt) } else { spoken_length(self.prompt).filter(|_| self.alone) };
-        let asked = spoken_length(&said).or_else(of_prompt);
+        let asked = spoken_length(&wording).or_else(of_prompt);
         let known = || NAMES.iter().find(|(names, _)| names.iter().any(|known| ends_with(&name, known)));
         // Items of a list may be single words.
         let known = || known().map(|(_, length)| if in_list { Length { low: 0.6 * length.low, ..*length } } else { *length });
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_are_asked_for_count() {
+    fn requested_lengths_count() {
         for (text, low, high) in [
             ("two to three sentences", 35.0, 110.0),
             ("at most fifteen words", 5.0, 24.0),
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_in_order_whatever_the_schema() {
+    fn lengths_are_ordered_for_every_schema() {
         let text = json!({"type": "string"});
         for field in [
             text.clone(),

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals_are_those_of_statsmodels() {
+    fn intervals_match_statsmodels() {
         // statsmodels.stats.proportion.proportion_confint(of, n, method="wilson")
         for (of, n, low, high) in [(14, 16, 0.639_772, 0.965_023), (0, 10, 0.0, 0.277_533), (9990, 10000, 0.998_160, 0.999_457)] {
             let [from, to] = Share { of, n }.interval();
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_test_is_that_of_scipy() {
+    fn the_exact_test_matches_scipy() {
         // scipy.stats.binomtest(min(b, c), b + c).pvalue
         for (one, other, p) in [(0, 0, 1.0), (1, 1, 1.0), (2, 9, 0.065_430), (0, 6, 0.031_25), (700, 800, 0.010_559)] {
             near(mcnemar(one, other), p);

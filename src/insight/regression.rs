@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worse_than_a_steady_past_is_pointed_out() {
+    fn a_run_worse_than_a_steady_past_is_a_regression() {
         let steady = runs(&[12.0, 12.2, 11.9, 12.1]);
         let found = regression(&steady, 7.5, Worse::Lower, 0.0).unwrap();
         assert_eq!((found.runs, found.median), (vec![1, 2, 3, 4], 12.05));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_an_unsteady_past_nor_a_short_one_says_anything() {
+    fn unsteady_and_short_histories_raise_no_alarm() {
         assert_eq!(regression(&runs(&[6.0, 12.0, 18.0, 9.0, 15.0]), 7.0, Worse::Lower, 0.0), None);
         assert_eq!(regression(&runs(&[12.0, 12.0]), 1.0, Worse::Lower, 0.0), None);
         // An earlier slow run does not hide the next one.

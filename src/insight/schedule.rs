@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limited_account_is_asked_a_few_times_for_each_call() {
+    fn a_limited_account_is_queried_a_few_times_per_call() {
         let asked = std::cell::Cell::new(0);
         schedule(vec![vec![CALL]; 1000], WIDE, Asked(Open(Some(5.0), 0.0), &asked), |_| 1.0);
         assert!(asked.get() < 5000, "{}", asked.get());
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_and_those_that_follow_wait() {
+    fn later_rounds_and_followers_wait() {
         let document = vec![
             Load { order: Order::Leads, ..CALL },
             Load { order: Order::Follows, ..CALL },

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_overlaps_counts_once_and_pauses_do_not() {
+    fn overlaps_count_once_and_pauses_do_not() {
         let spans = [(10, 20), (40, 50), (15, 30), (16, 18)];
         assert_eq!((busy_ms(&spans), wall_ms(&spans)), (30, 40));
         assert_eq!((busy_ms(&[]), wall_ms(&[])), (0, 0));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_other_answers_may_take_a_wave_of_its_own() {
+    fn dependent_calls_may_need_another_wave() {
         let (images, texts) = (vec![vec![6, 1]; 16], vec![vec![6, 0]; 10]);
         assert_eq!((waves(&texts[..1], 32), waves(&images[..1], 32), waves(&images[..1], 4), waves(&[], 4)), (1, 2, 3, 0));
         // 112 calls would be four waves of 32, but the last aggregations wait for the fourth.

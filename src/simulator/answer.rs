@@ -1,8 +1,9 @@
-//! Answers made from schemas.
+//! Generates answers from schemas.
 //!
-//! Promises: the same request gets the same answer, and the answer satisfies the schema: types, `enum`,
-//! `const`, bounds, `anyOf`, `$ref` within the schema, lengths and the common string formats. Not honoured:
-//! `pattern`, `allOf`, `not`. An answer too long for the token limit is said in fewer words. Never fails.
+//! The same request always gets the same answer. The answer satisfies the schema: types, `enum`,
+//! `const`, bounds, `anyOf`, `$ref` within the schema, lengths and the common string formats. It
+//! ignores `pattern`, `allOf` and `not`. If an answer exceeds the token limit, a terse one replaces
+//! it. Generation never fails.
 
 use super::ask::{Ask, Form, tokens};
 use super::spoken;
@@ -12,7 +13,7 @@ use std::ops::RangeInclusive;
 
 const MAX_DEPTH: u32 = 24;
 
-/// The text of the answer.
+/// Writes the text of the answer.
 pub(super) fn write(ask: &Ask<'_>, spread: f64) -> String {
     let text = compose(ask, spread, false);
     if tokens(&text) <= ask.max_tokens { text } else { compose(ask, spread, true) }
@@ -21,7 +22,7 @@ pub(super) fn write(ask: &Ask<'_>, spread: f64) -> String {
 fn compose(ask: &Ask<'_>, spread: f64, terse: bool) -> String {
     let (seed, _) = ask.hash.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
     let mut speaker = Speaker::new(u64::from_le_bytes(*seed), ask.document(), ask.docid());
-    // Without a spread nothing is drawn, so that answers stay what they were.
+    // Without a spread no number is drawn, so that existing answers do not change.
     let talkative = if spread > 0.0 { (spread * normal(&mut speaker.rng)).exp() } else { 1.0 };
     let mut writer = Writer { speaker, root: &Value::Null, terse, talkative };
     match ask.form {
@@ -34,7 +35,8 @@ fn compose(ask: &Ask<'_>, spread: f64, terse: bool) -> String {
     }
 }
 
-/// The same answer with its first field missing or of the wrong type; without a schema, no text at all.
+/// Breaks an answer: its first field is missing or has a wrong type. Without a schema, the text is
+/// empty.
 pub(super) fn spoil(ask: &Ask<'_>, text: &str) -> String {
     let Form::Schema(schema) = ask.form else { return String::new() };
     let mut answer: Value = serde_json::from_str(text).unwrap_or_default();
@@ -57,11 +59,11 @@ struct Writer<'a> {
     speaker: Speaker<'a>,
     root: &'a Value,
     terse: bool,
-    /// How many words it takes for one that is usual.
+    /// Factor for the number of words.
     talkative: f64,
 }
 
-/// A number around 0 that is seldom far from it: the sum of twelve.
+/// An approximately normal random number: the sum of twelve uniform ones.
 fn normal(rng: &mut fastrand::Rng) -> f64 {
     (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0
 }
@@ -111,7 +113,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// One of the choices: null one time in eight if it is there.
+    /// Picks one of the choices; null, if present, with a probability of one in eight.
     fn choose(&mut self, choices: &'a [Value], is_null: impl Fn(&Value) -> bool) -> &'a Value {
         let (nulls, others): (Vec<_>, Vec<_>) = choices.iter().partition(|choice| is_null(choice));
         match (nulls.first(), others.is_empty()) {
@@ -124,7 +126,7 @@ impl<'a> Writer<'a> {
     fn object(&mut self, schema: &'a Value, depth: u32) -> Value {
         let mut fields = Map::new();
         for (name, nested) in schema["properties"].as_object().into_iter().flatten() {
-            // Optional fields of a recursive schema end the recursion.
+            // Leaving out optional fields ends the recursion of a recursive schema.
             if depth > 4 && !schema["required"].as_array().is_some_and(|all| all.iter().any(|own| own == name)) {
                 continue;
             }
@@ -182,7 +184,7 @@ impl<'a> Writer<'a> {
         text
     }
 
-    /// A value of a string format; these cannot carry the mark.
+    /// A value of a string format. These values cannot carry the mark.
     fn formatted(&mut self, format: &str) -> Option<String> {
         let rng = &mut self.speaker.rng;
         let (month, day, id) = (rng.u8(1..=12), rng.u8(1..=28), rng.u32(..));
@@ -202,7 +204,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Lowest and highest value; an exclusive bound is moved by `nudge`.
+/// Lowest and highest value. An exclusive bound is moved by `nudge`.
 fn bounds(schema: &Value, nudge: f64) -> (f64, f64) {
     let bound = |inclusive: &str, exclusive: &str, nudge: f64| {
         let exclusive = schema[exclusive].as_f64().map(|bound| bound + nudge);

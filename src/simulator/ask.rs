@@ -1,8 +1,9 @@
-//! What all dialects reduce a request to.
+//! The common form of all dialects' requests.
 //!
-//! Promises: equal requests have equal hashes, whatever the dialect; the token limit is not part of it, so a
-//! call that is asked again with more room is the same call. Prefixes are equal if everything is that the providers
-//! put before their end: model, form of the answer, effort, and all parts up to it. Never keeps image data.
+//! Equal requests have equal hashes in every dialect. The token limit is not part of the hash, so a
+//! call that is repeated with more room is the same call. Two prefixes are equal if everything
+//! before their ends is equal: model, form of the answer, effort, and all parts. Image data is not
+//! kept.
 
 use serde_json::Value;
 use std::ops::Range;
@@ -13,24 +14,24 @@ pub(super) type CallHash = [u8; 32];
 /// BLAKE3 of everything up to a mark.
 pub(super) type PrefixHash = [u8; 32];
 
-/// The end of a prefix that is to be cached.
+/// The end of a prefix to be cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) prefix: PrefixHash,
-    /// Length of the prefix.
+    /// Length of the prefix in tokens.
     pub(super) tokens: u64,
 }
 
-/// How the answer is to be sent.
+/// How the answer is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Delivery {
-    /// ContentBlock by piece.
+    /// As a stream of pieces.
     pub(super) stream: bool,
-    /// With the usage at the end of the stream, where that is a choice.
+    /// With the usage at the end of the stream, if the dialect has that choice.
     pub(super) usage: bool,
 }
 
-/// The form of the wanted answer.
+/// The requested form of the answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form<'a> {
     /// Prose.
@@ -46,21 +47,21 @@ pub(super) enum Form<'a> {
 pub(super) struct Ask<'a> {
     pub(super) model: &'a str,
     pub(super) form: Form<'a>,
-    /// The most output tokens; `u64::MAX` without a limit.
+    /// Maximum output tokens; `u64::MAX` without a limit.
     pub(super) max_tokens: u64,
     /// All texts of the user role, joined by line breaks.
     pub(super) user_text: String,
     longest: Range<usize>,
-    /// Input tokens, estimated.
+    /// Estimated input tokens.
     pub(super) input_tokens: u64,
     pub(super) hash: CallHash,
-    /// In their order.
+    /// Marks in order.
     pub(super) marks: Vec<Mark>,
     pub(super) delivery: Delivery,
 }
 
 impl Ask<'_> {
-    /// The longest text of the user, which is the document if there is one.
+    /// The user's longest text, which is the document if there is one.
     pub(super) fn document(&self) -> &str {
         self.user_text.get(self.longest.clone()).unwrap_or_default()
     }
@@ -83,7 +84,7 @@ impl Ask<'_> {
     }
 }
 
-/// Collects the parts of a request in their order.
+/// Collects the parts of a request in order.
 pub(super) struct AskBuilder<'a> {
     model: &'a str,
     form: Form<'a>,
@@ -97,7 +98,7 @@ pub(super) struct AskBuilder<'a> {
 }
 
 impl<'a> AskBuilder<'a> {
-    /// `effort` is whatever decides how the model thinks.
+    /// Creates a builder. `effort` holds all settings of the model's reasoning.
     pub(super) fn new(seed: u64, model: &'a str, form: Form<'a>, effort: &[&Value]) -> Self {
         let mut hasher = blake3::Hasher::new();
         feed(&mut hasher, "seed", &seed.to_le_bytes());
@@ -119,9 +120,9 @@ impl<'a> AskBuilder<'a> {
         self.chars.div_ceil(4) + self.image_tokens
     }
 
-    /// A text by one of the roles.
+    /// Adds a text in a role.
     pub(super) fn text(&mut self, role: &str, text: &str) {
-        // `developer` is what newer OpenAI models call `system`.
+        // Newer OpenAI models use `developer` for `system`.
         self.feed(if role == "developer" { "system" } else { role }, text.as_bytes());
         self.chars += text.chars().count() as u64;
         if role == "user" {
@@ -136,18 +137,18 @@ impl<'a> AskBuilder<'a> {
         }
     }
 
-    /// An image or another attachment: its data as it was sent, and what it costs.
+    /// Adds an image or another attachment: its data as sent, and its tokens.
     pub(super) fn attachment(&mut self, data: &str, tokens: u64) {
         self.feed("attachment", data.as_bytes());
         self.image_tokens += tokens;
     }
 
-    /// The end of a prefix that is to be cached.
+    /// Marks the end of a prefix to be cached.
     pub(super) fn mark(&mut self) {
         self.marks.push(Mark { prefix: *self.prefix.finalize().as_bytes(), tokens: self.tokens() });
     }
 
-    /// How many there are.
+    /// Number of marks.
     pub(super) fn marks(&self) -> usize {
         self.marks.len()
     }
@@ -182,7 +183,7 @@ fn feed_form(hasher: &mut blake3::Hasher, form: Form<'_>) {
     }
 }
 
-/// About how many tokens a text is.
+/// Estimated number of tokens in a text.
 pub(super) fn tokens(text: &str) -> u64 {
     (text.chars().count() as u64).div_ceil(4)
 }

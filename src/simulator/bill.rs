@@ -1,13 +1,13 @@
-//! What a request is billed for.
+//! The bill of a request.
 //!
-//! Promises: whole numbers, so that sums do not drift. Never rounds but once: the prices, to a millionth of a dollar
-//! per million tokens.
+//! Amounts are integers, so that sums stay exact. Only prices are rounded, to a millionth of a
+//! dollar per million tokens.
 
 use super::scenario::Prices;
 use crate::model::Money;
 use std::ops::AddAssign;
 
-/// Tokens, by price.
+/// Tokens by price.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tokens {
     pub(super) fresh: u64,
@@ -17,7 +17,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Everything that was read.
+    /// All input tokens.
     pub(super) fn input(self) -> u64 {
         self.fresh + self.cache_read + self.cache_write
     }

@@ -1,9 +1,10 @@
-//! The prompt cache: which prefixes of requests have been read before.
+//! The prompt cache: prefixes of earlier requests.
 //!
-//! Promises: a prefix can be read only from the moment that the first byte of a reply to a request which wrote it has
-//! left, plus `readable_after_ms`; whoever comes before writes it, and pays for that, as well. Prefixes are compared
-//! at the marks of the requests only. Like a provider's, it forgets a prefix that was not used for some time (`ttl_s`),
-//! and the least recently used ones when there are too many. Never looks at the clock.
+//! A prefix becomes readable `readable_after_ms` after the first byte of the response to the
+//! request that wrote it. An earlier request writes the prefix too, and pays for that. Prefixes are
+//! compared only at the marks of the requests. Like a provider's cache, this one forgets a prefix
+//! that is unused for `ttl_s`, and the least recently used ones if there are too many. It never
+//! reads the clock.
 
 use super::ask::{Ask, Mark, PrefixHash};
 use super::bill::Tokens;
@@ -23,7 +24,8 @@ pub(super) struct Cache {
     prefixes: Mutex<Prefixes>,
 }
 
-/// Prefixes of a generation: when there are so many, or after `ttl`, the next one begins, and the one before is forgotten.
+/// Number of prefixes in a generation. A full or expired generation is followed by a new one, and
+/// the one before it is dropped.
 const GENERATION: usize = 1 << 15;
 
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +34,7 @@ struct Prefix {
     used: Instant,
 }
 
-/// Two generations: one that is used moves to the younger.
+/// Two generations. A used prefix moves to the younger one.
 #[derive(Debug)]
 struct Prefixes {
     began: Option<Instant>,
@@ -65,7 +67,7 @@ impl Cache {
         Self { enabled: terms.enabled, min_tokens: terms.min_tokens, delay, ttl: Duration::from_secs(terms.ttl_s), prefixes }
     }
 
-    /// Where the input of a request comes from if it arrives now, and what it writes.
+    /// Input tokens by source for a request that arrives now, and the prefixes that it writes.
     pub(super) fn look(&self, ask: &Ask<'_>, now: Instant) -> (Tokens, Vec<PrefixHash>) {
         let long_enough = |mark: &&Mark| self.enabled && mark.tokens >= self.min_tokens;
         let marks: Vec<&Mark> = ask.marks.iter().filter(long_enough).collect();
@@ -84,7 +86,7 @@ impl Cache {
         (tokens, written)
     }
 
-    /// The first byte of the reply to a request that wrote these leaves now.
+    /// Makes written prefixes readable when the first byte of their response is sent.
     pub(super) fn begin(&self, written: &[PrefixHash], now: Instant) {
         if written.is_empty() {
             return;
@@ -96,7 +98,7 @@ impl Cache {
         }
     }
 
-    /// How many prefixes are kept.
+    /// Number of prefixes in the cache.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
         let prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! The wire dialects behind one door.
+//! The common interface of the wire dialects.
 //!
-//! Promises: pure functions from request to [`Ask`] and from outcome to reply; the shapes are the providers'
-//! own. Never decides what happens.
+//! Dialects are pure functions from request to [`Ask`] and from outcome to response, in the
+//! providers' formats. They make no decisions.
 
 use super::ask::Ask;
 use super::bill::Tokens;
@@ -15,13 +15,13 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Which provider's language a request speaks.
+/// The provider API that a request uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Anthropic,
     /// Chat Completions.
     OpenAi,
-    /// OpenAI's other one.
+    /// OpenAI Responses.
     Responses,
     Gemini,
 }
@@ -34,7 +34,7 @@ pub(super) enum End {
     Refused,
 }
 
-/// Why there is no answer.
+/// Why a request gets no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Problem {
     Invalid {
@@ -48,7 +48,7 @@ pub(super) enum Problem {
     TooLarge,
     RateLimited {
         meter: LimitKind,
-        /// What the client is told, where the body tells it.
+        /// The wait for the client, for dialects that put it into the body.
         wait: Option<Duration>,
     },
     Overloaded,
@@ -68,7 +68,7 @@ impl Problem {
 }
 
 impl Dialect {
-    /// The dialect of a path that models are called at.
+    /// The dialect of a path for model calls.
     pub(super) fn of_path(path: &str) -> Option<Self> {
         match path {
             "/v1/messages" => Some(Self::Anthropic),
@@ -78,7 +78,7 @@ impl Dialect {
         }
     }
 
-    /// Reads and checks a request.
+    /// Parses and checks a request.
     pub(super) fn read<'a>(self, body: &'a Value, head: &'a Parts, seed: u64) -> Result<Ask<'a>, Problem> {
         match self {
             Self::Anthropic => anthropic::read(body, &head.headers, seed),
@@ -88,7 +88,7 @@ impl Dialect {
         }
     }
 
-    /// What a request takes from the limits.
+    /// The amounts that a request takes from the limits.
     pub(super) fn charge(self, ask: &Ask<'_>, tokens: Tokens) -> Charge {
         match self {
             Self::Anthropic => anthropic::charge(tokens),
@@ -112,7 +112,7 @@ impl Dialect {
         }
     }
 
-    /// The same as a stream.
+    /// The events of a stream.
     pub(super) fn stream(self, ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Events {
         match self {
             Self::Anthropic => anthropic::stream(ask, text, end, tokens),
@@ -141,7 +141,7 @@ impl Dialect {
         }
     }
 
-    /// The header that carries the id of a request.
+    /// The header with the request id.
     pub(super) fn id_header(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("request-id"),
@@ -150,7 +150,7 @@ impl Dialect {
         }
     }
 
-    /// The rate-limit headers of one meter.
+    /// The rate-limit headers of one limit.
     pub(super) fn limit_headers(self, state: &LimitState) -> Vec<(String, String)> {
         match self {
             Self::Anthropic => anthropic::limit_headers(state).into(),
@@ -159,7 +159,7 @@ impl Dialect {
         }
     }
 
-    /// In which form a 429 tells its wait, and whether in a header.
+    /// The form of the wait in a 429, and whether it goes into a header.
     pub(super) fn wait_form(self, wanted: RetryAfter) -> (RetryAfter, bool) {
         match (self, wanted) {
             (Self::Gemini, RetryAfter::None) | (Self::Anthropic | Self::OpenAi | Self::Responses, _) => (wanted, true),

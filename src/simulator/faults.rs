@@ -1,12 +1,12 @@
-//! Chance without chance: draws that depend on the seed, the call and the number of the attempt only.
+//! Deterministic faults and delays, drawn from the seed, the call and the attempt number.
 //!
-//! Promises: the same attempt of the same call meets the same fate in every run. Never looks at the clock.
+//! The same attempt of the same call gets the same fault in every run. The clock is never read.
 
 use super::ask::CallHash;
 use super::scenario::{FaultKind, Scenario};
 use std::time::Duration;
 
-/// A number from 0 to below 1 for one purpose. The seed is part of the call's hash.
+/// A number in [0, 1) for one purpose. The seed is part of the call's hash.
 fn draw(call: &CallHash, attempt: u32, purpose: &str) -> f64 {
     let mut hasher = blake3::Hasher::new_keyed(call);
     hasher.update(&attempt.to_le_bytes()).update(purpose.as_bytes());
@@ -15,7 +15,7 @@ fn draw(call: &CallHash, attempt: u32, purpose: &str) -> f64 {
     (u64::from_le_bytes(first) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// What goes wrong with this attempt (counted from 1) of a call that had `before` random faults.
+/// The fault of this attempt (from 1) of a call with `before` earlier random faults.
 pub(super) fn decide(scenario: &Scenario, call: &CallHash, attempt: u32, before: u32) -> Option<FaultKind> {
     if before >= scenario.faults.faults_per_call {
         return None;
@@ -34,13 +34,13 @@ pub(super) fn decide(scenario: &Scenario, call: &CallHash, attempt: u32, before:
     None
 }
 
-/// The fault that this user text is marked for.
+/// The fault for a marker in this user text.
 pub(super) fn poison(scenario: &Scenario, user_text: &str) -> Option<FaultKind> {
     let poison = scenario.poison.iter().find(|poison| user_text.contains(&poison.marker))?;
     Some(poison.fault)
 }
 
-/// How long this attempt takes.
+/// Duration of this attempt.
 pub(super) fn delay(scenario: &Scenario, call: &CallHash, attempt: u32, user_text: &str) -> Duration {
     if !scenario.slow_marker.is_empty() && user_text.contains(&scenario.slow_marker) {
         return Duration::from_millis(scenario.slow_ms);

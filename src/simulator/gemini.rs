@@ -1,8 +1,9 @@
 //! The Gemini dialect: generateContent.
 //!
-//! Promises: accepts what the real server accepts of text, images and JSON Schemas, refuses with its statuses and
-//! error bodies what it refuses. There are no headers about limits: the wait is in the body. Never caches; never
-//! supports tools, files, capitalised schemas or streams without `alt=sse`: those are refused with a 400.
+//! For text, images and JSON Schemas, it accepts and refuses the same requests as the real server,
+//! with the same statuses and error bodies. It sends no rate-limit headers: the wait is in the
+//! body. It never caches. It refuses tools, files, capitalised schemas, and streams without
+//! `alt=sse` with a 400.
 
 use super::anthropic::short_id;
 use super::ask::{Ask, AskBuilder, Delivery, Form};
@@ -15,10 +16,10 @@ use hyper::{StatusCode, Uri};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Where models are; the rest of the path is `MODEL:METHOD`.
+/// Path of the models. The rest is `MODEL:METHOD`.
 pub(super) const MODELS: &str = "/v1beta/models/";
 
-/// Reads and checks a request.
+/// Parses and checks a request.
 pub(super) fn read<'a>(body: &'a Value, uri: &'a Uri, seed: u64) -> Result<Ask<'a>, Problem> {
     let unknown = || Problem::UnknownPath(uri.path().to_owned());
     let (model, method) = uri.path().strip_prefix(MODELS).and_then(|rest| rest.rsplit_once(':')).ok_or_else(unknown)?;
@@ -89,7 +90,7 @@ fn invalid(message: &str) -> Problem {
     Problem::invalid(format!("* GenerateContentRequest: {message}"))
 }
 
-/// All input counts, output does not.
+/// All input counts towards the limits; output does not.
 pub(super) fn charge(tokens: Tokens) -> Charge {
     vec![(LimitKind::Requests, 1), (LimitKind::Input, tokens.input())]
 }

@@ -1,7 +1,7 @@
-//! Where one model call is decided: read, check, limit, cache, fault, answer.
+//! Handles one model call: parse, check, limit, cache, fault, answer.
 //!
-//! Promises: everything is decided when the request has arrived, and the answer is ready before any waiting starts,
-//! so a waiting request holds its reply but not its images. Never waits.
+//! Everything is decided when the request arrives, and the answer is ready before any delay starts.
+//! A delayed request therefore holds its response but not its images. The handler never waits.
 
 use super::answer;
 use super::ask::{Ask, PrefixHash, tokens};
@@ -25,25 +25,25 @@ const EVENTS: &str = "text/event-stream";
 const GARBAGE: &str = "<html><head><title>Gateway</title></head><body>[simulated] not an answer</body></html>";
 const REFUSAL: &str = "[simulated] I cannot help with that.";
 
-/// What is to be done about a model call.
+/// The decision about a model call.
 pub(super) struct Plan {
     pub(super) outcome: Outcome,
-    /// With the output that is still to be sent.
+    /// Billed tokens. Output is added as it is sent.
     pub(super) tokens: Tokens,
     pub(super) status: StatusCode,
     pub(super) content_type: &'static str,
-    /// What limits and waits are told.
+    /// Headers for limits and waits.
     pub(super) headers: Vec<(String, String)>,
-    /// Until the first byte.
+    /// Delay until the first byte.
     pub(super) delay: Duration,
     pub(super) script: Script,
     pub(super) seat: Option<Seat>,
-    /// What can be read from the cache once the reply begins.
+    /// Prefixes that become readable when the response begins.
     pub(super) written: Vec<PrefixHash>,
 }
 
 impl Plan {
-    /// Without delay, tokens and limits.
+    /// A plan without delay, tokens and limits.
     fn new(outcome: Outcome, status: StatusCode, body: String) -> Self {
         Self {
             outcome,
@@ -59,19 +59,19 @@ impl Plan {
     }
 }
 
-/// One model call on its way to a decision.
+/// Handles one model call.
 pub(super) struct RequestHandler<'a> {
     pub(super) shared: &'a Shared,
     pub(super) dialect: Dialect,
     pub(super) id: &'a str,
 }
 
-/// A request that the limits let pass.
+/// A request that the limits admitted.
 struct Work<'a> {
     ask: &'a Ask<'a>,
-    /// Where its input comes from.
+    /// Input tokens by source.
     input: Tokens,
-    /// All that it takes.
+    /// Total duration.
     latency: Duration,
     first_byte: Duration,
 }
@@ -92,7 +92,8 @@ impl RequestHandler<'_> {
         }
     }
 
-    /// Limits first: what they turn away is no attempt, or the outcome would depend on the time.
+    /// Applies the limits first. A refused request is not an attempt, because the outcome would
+    /// otherwise depend on time.
     fn decide(&self, ask: &Ask<'_>, visit: &mut Visit) -> Plan {
         let scenario = &self.shared.scenario;
         let now = self.shared.pace.now();
@@ -119,7 +120,7 @@ impl RequestHandler<'_> {
             _ => latency,
         };
         let plan = match fault {
-            // These come from the door, not from the model.
+            // The server refuses these before the model runs.
             Some(FaultKind::RateLimited) => self.rate_limit(LimitKind::Requests, Duration::ZERO, visit),
             Some(FaultKind::Overloaded) => self.refuse(&Problem::Overloaded),
             Some(FaultKind::StreamError) if !ask.delivery.stream => self.refuse(&Problem::Overloaded),
@@ -160,12 +161,12 @@ impl RequestHandler<'_> {
                 let plan = self.serve(work);
                 Plan { script: plan.script.drip(every), ..plan }
             }
-            // The first three are decided before it comes to the model.
+            // The first three are handled before the model runs.
             Some(FaultKind::RateLimited | FaultKind::Overloaded | FaultKind::Rejected) | None => self.serve(work),
         }
     }
 
-    /// A complete answer, or as much of it as the token limit allows.
+    /// A complete answer, cut at the token limit if necessary.
     fn serve(&self, work: &Work<'_>) -> Plan {
         let text = answer::write(work.ask, self.shared.scenario.length_spread);
         if tokens(&text) <= work.ask.max_tokens {
@@ -189,8 +190,8 @@ impl RequestHandler<'_> {
     fn rate_limit(&self, meter: LimitKind, computed: Duration, visit: &mut Visit) -> Plan {
         let scenario = &self.shared.scenario;
         let (form, in_header) = self.dialect.wait_form(scenario.retry_after);
-        let RetryHint { wait, header } = wait::tell(form, scenario.retry_after_s, computed, SystemTime::now());
-        visit.told(wait);
+        let RetryHint { wait, header } = wait::retry_hint(form, scenario.retry_after_s, computed, SystemTime::now());
+        visit.record_refusal(wait);
         let (status, body) = self.dialect.problem(&Problem::RateLimited { meter, wait }, self.id);
         let header = header.filter(|_| in_header);
         let headers = header.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
@@ -216,7 +217,7 @@ fn with(mut limits: Vec<(String, String)>, mut plan: Plan) -> Plan {
     Plan { headers: limits, ..plan }
 }
 
-/// An answer that does not arrive as it was written. What was to come in one piece is billed in full.
+/// Damages the response during transfer. A response in one piece is billed in full.
 fn garbled(plan: Plan, spoil: impl FnOnce(Script) -> Script) -> Plan {
     Plan { outcome: Outcome::Garbled, script: spoil(plan.script), ..plan }
 }

@@ -1,16 +1,20 @@
 //! A loopback model server over real HTTP/1.1.
 //!
-//! It is the provider of a trial run (no key, no money, no network) and the test bed of everything that
-//! talks to a model. It speaks Anthropic Messages, OpenAI Chat Completions and Responses, and Gemini generateContent,
-//! whole and as streams.
+//! It is the provider of trial runs (without key, cost and network), and the test server for all
+//! code that calls models. It implements Anthropic Messages, OpenAI Chat Completions and Responses,
+//! and Gemini generateContent, complete and as streams.
 //!
-//! Promises: an answer satisfies the schema that came with its request, depends on nothing but the seed and
-//! the request, and is plainly marked `[simulated]`. Whether an attempt fails depends on the seed, the call
-//! and the number of the attempt, never on order or time; only the limits and the prompt cache look at the clock.
-//! The limits are exact, to the nanosecond and to the token. Everything that happened is in the ledger, with its
-//! price, which tests use as an oracle.
+//! Promises:
 //!
-//! Never: listens beyond loopback, calls a real model, looks at images beyond their headers.
+//! - An answer satisfies the schema of its request, depends only on the seed and the request, and
+//!   is marked `[simulated]`.
+//! - Faults depend on the seed, the call and the attempt number, never on order or time. Only the
+//!   limits and the prompt cache use the clock.
+//! - Limits are exact, to the nanosecond and to the token.
+//! - The ledger records everything, with prices. Tests use it as an oracle.
+//!
+//! It never listens beyond loopback, never calls a real model, and reads only the headers of
+//! images.
 //!
 //! | path | what |
 //! |---|---|
@@ -22,8 +26,8 @@
 //! | `GET /ledger`, `?calls=1`, `?documents=1` | totals as JSON; with one entry per call, per `docid:` |
 //! | `GET /health` | `{"status":"ok"}` |
 //!
-//! A request passes `serve` (route), `desk` (decide: `limits`, `cache`, `faults`, `answer`) and `payload` (send).
-//! Dialects are pure: `anthropic`, `openai`, `gemini`.
+//! A request passes `serve` (route), `handler` (decide: `limits`, `cache`, `faults`, `answer`) and
+//! `payload` (send). Dialects are pure: `anthropic`, `openai`, `gemini`.
 
 mod answer;
 mod anthropic;
@@ -78,8 +82,8 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Binds loopback (port 0: any free port) and serves until dropped or stopped. Must be called inside a
-    /// tokio runtime. An impossible scenario is an error of kind `InvalidInput`.
+    /// Binds loopback (port 0: any free port) and serves until dropped or stopped. Must be called
+    /// inside a tokio runtime. An invalid scenario is an error of kind `InvalidInput`.
     pub async fn start(scenario: Scenario, port: u16) -> io::Result<Self> {
         if let Some(problem) = scenario.problem() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
@@ -92,32 +96,32 @@ impl Simulator {
         Ok(Self { address, shared, stop, accepting: Some(accepting) })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`, without a path and without a slash at the end.
+    /// `http://127.0.0.1:PORT`, without a path and a trailing slash.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What has happened so far.
+    /// Totals so far.
     pub fn ledger(&self) -> LedgerTotals {
         self.shared.ledger.totals()
     }
 
-    /// What has happened so far, call by call, sorted by hash.
+    /// Totals so far by call, sorted by hash.
     pub fn ledger_calls(&self) -> Vec<CallTotals> {
         self.shared.ledger.calls()
     }
 
-    /// What has happened so far, document by document, sorted by `docid:`.
+    /// Totals so far by document, sorted by `docid:`.
     pub fn ledger_documents(&self) -> Vec<DocumentTotals> {
         self.shared.ledger.documents()
     }
 
-    /// Closes the port and every connection, answered or not, and waits until all tasks have ended.
+    /// Closes the port and all connections, and waits until all tasks have ended.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(accepting) = self.accepting.take() {
@@ -144,7 +148,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTo
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, Arc::clone(&shared)));
                 }
-                // Out of file descriptors, most likely: let some connections end first.
+                // Probably out of file descriptors: wait for connections to end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
         }
@@ -154,11 +158,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTo
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
-    // Without it small replies wait for the client's acknowledgements. Failing means the client is gone.
+    // Otherwise small responses wait for acknowledgements. An error means that the client
+    // disconnected.
     stream.set_nodelay(true).ok();
     let reset = Arc::new(AtomicBool::new(false));
     let io = TokioIo::new(Wire::new(stream, Arc::clone(&reset)));
     let service = service_fn(move |request| serve::serve(Arc::clone(&shared), Arc::clone(&reset), request));
-    // An error here is a client that left or a reply that was broken off by order; the ledger knows both.
+    // An error means that the client disconnected, or that a fault broke the response off. The
+    // ledger records both.
     http1::Builder::new().serve_connection(io, service).await.ok();
 }

@@ -1,9 +1,9 @@
-//! A clock that may run faster than the one on the wall: for rehearsals.
+//! A clock that may run faster than real time, for rehearsals.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The time of a server. Limits, waits and the times of answers are in it.
+/// The time of a server, for its limits, waits and latencies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     started: Instant,
@@ -11,7 +11,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// So many times as fast as the clock on the wall.
+    /// Creates a clock with this speed relative to real time.
     pub(super) fn new(speed: f64) -> Self {
         Self { started: Instant::now(), speed }
     }
@@ -20,7 +20,7 @@ impl Pace {
         self.started + self.started.elapsed().mul_f64(self.speed)
     }
 
-    /// What a time takes on the wall.
+    /// Converts simulated time to real time.
     pub(super) fn on_the_wall(&self, time: Duration) -> Duration {
         time.div_f64(self.speed)
     }

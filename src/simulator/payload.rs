@@ -1,8 +1,8 @@
-//! The body of a reply on its way out, and its bill.
+//! Sends the body of a response, and bills it.
 //!
-//! Promises: a reply is billed and its seat is free before its last byte leaves, so that a client which has read it
-//! all finds it in the ledger. What the client does not wait for is billed as far as it was sent. Never holds a lock
-//! while it waits.
+//! A response is billed and its seat is freed before its last byte is sent, so that a client that
+//! has read it all finds it in the ledger. If the client disconnects, the bill covers what was
+//! sent. No lock is held while waiting.
 
 use super::bill::Tokens;
 use super::ledger::{Outcome, Visit};
@@ -17,20 +17,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, Sleep};
 
-/// The reply was broken off, by order of the scenario or because the client left.
+/// A fault or a disconnected client broke off the response.
 #[derive(Debug, thiserror::Error)]
 #[error("the simulator broke off the reply")]
 pub(super) struct Broken;
 
-/// What is owed for a reply while it goes out.
+/// The open bill of a response.
 #[derive(Debug)]
 pub(super) struct Tab {
     pub(super) shared: Arc<Shared>,
     pub(super) visit: Visit,
-    /// Given back with the tab.
+    /// Freed with the tab.
     pub(super) _seat: Option<Seat>,
     pub(super) outcome: Outcome,
-    /// Output counts up as it is sent.
+    /// Billed tokens; output increases as it is sent.
     pub(super) tokens: Tokens,
     /// Whether output counts towards a limit.
     pub(super) metered: bool,
@@ -49,24 +49,26 @@ impl Tab {
     }
 }
 
-/// The body of a reply. Dropped before its end, it is billed as garbled; before its beginning, not at all.
+/// The body of a response. If dropped early it is billed as garbled; if dropped before its start,
+/// not at all.
 #[derive(Debug)]
 pub(super) struct Payload {
     steps: VecDeque<Step>,
     tail: Tail,
     length: Option<u64>,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the last step was due: pauses are added up from it, or the roundings of many timers would be.
+    /// When the last step was due. Pauses count from here, because the rounding of many timers
+    /// would add up.
     due: Option<Instant>,
-    /// Until it is paid.
+    /// The open bill; `None` once it is closed.
     tab: Option<Tab>,
     begun: bool,
-    /// Whether the writer had a turn to flush the last step.
+    /// Whether the writer had a chance to flush the last step.
     flushed: bool,
 }
 
 impl Payload {
-    /// A reply; without a tab it is none of a model.
+    /// Creates a body. Without a tab it is not a model's response.
     pub(super) fn new(script: Script, tab: Option<Tab>) -> Self {
         let Script { steps, tail, length } = script;
         Self { steps: steps.into(), tail, length, sleep: None, due: None, tab, begun: false, flushed: false }

@@ -1,17 +1,17 @@
-//! Just enough about images: what the first bytes say they are, and how large.
+//! Reads format and size from the first bytes of images.
 //!
-//! Promises: looks at the first few thousand characters of the base64 text only. Never decodes pixels.
+//! It reads only the first few thousand characters of the base64 text, and never decodes pixels.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Tokens of an image whose size cannot be found cheaply.
+/// Tokens of an image whose size is not found.
 pub(super) const FLAT_TOKENS: u64 = 1500;
 
-/// Far enough for the size in a JPEG without large metadata; a multiple of 4.
+/// Long enough for the size in a JPEG without large metadata; a multiple of 4.
 const HEAD_CHARS: usize = 4096;
 
-/// What the head of an image tells.
+/// Format and size of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Picture {
     /// `image/jpeg` and so on.
@@ -20,7 +20,8 @@ pub(super) struct Picture {
     pub(super) size: Option<(u32, u32)>,
 }
 
-/// Reads the head of base64 data. `None`: not base64, or not one of JPEG, PNG, GIF and WebP.
+/// Reads the head of base64 data. Returns `None` for data that is not base64, or not JPEG, PNG, GIF
+/// or WebP.
 pub(super) fn look(data: &str) -> Option<Picture> {
     let data = data.as_bytes();
     let mut head = data.get(..HEAD_CHARS).unwrap_or(data);
@@ -51,7 +52,7 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
     Some(bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }
 
-/// The size of a lossy, a lossless or an extended WebP file, from its first chunk.
+/// The size of a lossy, lossless or extended WebP file, from its first chunk.
 fn webp_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let little = |at: usize, length: usize| -> Option<u32> {
         let bytes = bytes.get(at..at + length)?;
@@ -82,7 +83,7 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
 }
 
 impl Picture {
-    /// Tokens for square patches with this side, at most `most`.
+    /// Tokens at one per square patch with this side, at most `most`.
     pub(super) fn tokens(&self, side: u32, most: u64) -> u64 {
         let Some((width, height)) = self.size else { return FLAT_TOKENS };
         let patches = u64::from(width.div_ceil(side)) * u64::from(height.div_ceil(side));

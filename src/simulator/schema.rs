@@ -1,10 +1,10 @@
-//! The checks that the providers make on a schema before they use it.
+//! Checks schemas like the providers do.
 //!
-//! Promises: an error names the keyword and the type, as the real messages do. Never checks answers.
+//! Errors name the keyword and the type, as the real messages do. Answers are not checked here.
 
 use serde_json::Value;
 
-/// Calls `check` for the schema and everything nested in it, until one fails.
+/// Calls `check` for the schema and all nested schemas, until one fails.
 fn walk(schema: &Value, check: &impl Fn(&Value) -> Result<(), String>) -> Result<(), String> {
     check(schema)?;
     for keyword in ["properties", "$defs", "definitions"] {
@@ -23,7 +23,7 @@ fn walk(schema: &Value, check: &impl Fn(&Value) -> Result<(), String>) -> Result
     Ok(())
 }
 
-/// Whether the schema's `type` is, or contains, this one.
+/// Whether the schema's `type` equals or contains this type.
 fn has_type(schema: &Value, name: &str) -> bool {
     match &schema["type"] {
         Value::String(own) => own == name,
@@ -36,7 +36,7 @@ fn type_name(schema: &Value) -> &str {
     schema["type"].as_str().unwrap_or("any")
 }
 
-/// Anthropic's subset: no bounds, and every object closed.
+/// Checks Anthropic's subset: no bounds, and every object closed.
 pub(super) fn check_anthropic(schema: &Value) -> Result<(), String> {
     const UNSUPPORTED: [&str; 10] = [
         "minimum",
@@ -67,7 +67,8 @@ pub(super) fn check_anthropic(schema: &Value) -> Result<(), String> {
     })
 }
 
-/// OpenAI's strict mode: an object at the root, every object closed, every property required.
+/// Checks OpenAI's strict mode: an object at the root, every object closed, every property
+/// required.
 pub(super) fn check_openai(schema: &Value) -> Result<(), String> {
     if schema["type"] != "object" {
         let name = type_name(schema);

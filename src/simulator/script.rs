@@ -1,17 +1,18 @@
-//! How the body of a reply goes out: which bytes, when, and how it ends.
+//! The delivery of a response body: which bytes, when, and how it ends.
 //!
-//! Promises: pure; the first step goes out at once. Never changes what is said, only when and how much of it.
+//! The module is pure. It changes the timing and the extent of a body, and never its words. The
+//! first step is sent at once.
 
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Some bytes of a body.
+/// A part of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
-    /// After the step before it.
+    /// Delay after the previous step.
     pub(super) after: Duration,
     pub(super) bytes: Bytes,
-    /// Output tokens in it.
+    /// Output tokens in this step.
     pub(super) tokens: u64,
 }
 
@@ -22,24 +23,24 @@ pub(super) enum Tail {
     End,
     /// The connection closes.
     Break,
-    /// Nothing, until the client leaves.
+    /// Silence until the client disconnects.
     Silence,
 }
 
-/// A body.
+/// A response body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
     pub(super) steps: Vec<Step>,
     pub(super) tail: Tail,
-    /// The length that the header promises; none for a stream.
+    /// The `content-length`; `None` for a stream.
     pub(super) length: Option<u64>,
 }
 
-/// A stream as a dialect has it: what comes before the answer, its pieces, what comes after.
+/// The events of a stream: before the answer, its pieces, and after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Events {
     pub(super) head: String,
-    /// With their output tokens.
+    /// Pieces with their output tokens.
     pub(super) pieces: Vec<(String, u64)>,
     pub(super) tail: String,
 }
@@ -52,12 +53,12 @@ impl Script {
         Self { steps: vec![Step { after: Duration::ZERO, bytes, tokens }], tail: Tail::End, length }
     }
 
-    /// Output tokens in all of it.
+    /// Number of output tokens in the body.
     pub(super) fn tokens(&self) -> u64 {
         self.steps.iter().map(|step| step.tokens).sum()
     }
 
-    /// A stream whose first event goes out at once and whose last ones go out after `span`.
+    /// A stream: the first event is sent at once, and the last after `span`.
     pub(super) fn stream(events: Events, span: Duration) -> Self {
         let Events { head, pieces: mut texts, tail } = events;
         let after = span / u32::try_from(texts.len()).unwrap_or(u32::MAX).max(1);
@@ -70,7 +71,7 @@ impl Script {
         Self { steps, tail: Tail::End, length: None }
     }
 
-    /// The first half of the steps of a stream, or of the bytes of a body in one piece, and then this.
+    /// The first half of a stream's steps, or of a body's bytes, followed by `tail`.
     pub(super) fn half(mut self, tail: Tail) -> Self {
         self.tail = tail;
         match self.steps.as_mut_slice() {
@@ -87,7 +88,7 @@ impl Script {
         self
     }
 
-    /// The first half of a stream, and then this event as the last one.
+    /// The first half of a stream, followed by this event.
     pub(super) fn half_and(mut self, event: String) -> Self {
         let half = self.steps.len().div_ceil(2);
         self.steps.truncate(half);
@@ -95,7 +96,7 @@ impl Script {
         self
     }
 
-    /// Every byte by itself, each so long after the one before. Its tokens come with the first byte of a step.
+    /// Sends every byte separately, `after` apart. The tokens of a step come with its first byte.
     pub(super) fn drip(mut self, after: Duration) -> Self {
         let single = |step: &Step| {
             let (bytes, tokens) = (step.bytes.clone(), step.tokens);
@@ -109,7 +110,7 @@ impl Script {
     }
 }
 
-/// A text in pieces of some tokens, as models produce it: at most 64, with the tokens of each.
+/// Splits a text into at most 64 pieces, each with its tokens, as models produce them.
 pub(super) fn pieces(text: &str) -> Vec<(&str, u64)> {
     const MOST: usize = 64;
     let chars = text.chars().count();

@@ -1,6 +1,6 @@
-//! The life of one request: route, decide, wait, reply.
+//! Serves one request: route, decide, wait, respond.
 //!
-//! Never logs; never holds a lock while it waits.
+//! It never logs, and never holds a lock while waiting.
 
 use super::bill::Rates;
 use super::cache::Cache;
@@ -36,7 +36,7 @@ const KNOWN_MODELS: [&str; 10] = [
     "gemini-3.5-flash-lite",
 ];
 
-/// What all connections share.
+/// State shared by all connections.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) scenario: Scenario,
@@ -59,7 +59,7 @@ impl Shared {
         Self { scenario, models, limits, cache, ledger, pace, next_id: AtomicU64::new(1) }
     }
 
-    /// Whether the key is right.
+    /// Whether the request has the required key.
     pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
         let key = self.scenario.require_key.as_bytes();
         let api_key = headers.get("x-api-key").map(HeaderValue::as_bytes);
@@ -69,7 +69,8 @@ impl Shared {
     }
 }
 
-/// Answers one request. An error closes the connection without a reply, with RST if `reset` was set.
+/// Serves one request. An error closes the connection without a response, with RST if `reset` is
+/// set.
 pub(super) async fn serve(shared: Arc<Shared>, reset: Arc<AtomicBool>, request: Request<Incoming>) -> Result<Response<Payload>, Broken> {
     match Dialect::of_path(request.uri().path()) {
         Some(dialect) if request.method() == Method::POST => call(shared, dialect, request, &reset).await,
@@ -77,13 +78,13 @@ pub(super) async fn serve(shared: Arc<Shared>, reset: Arc<AtomicBool>, request: 
     }
 }
 
-/// Everything that is not a model call.
+/// Serves everything except model calls.
 fn look_up(shared: &Shared, request: &Request<Incoming>) -> Response<Payload> {
     let is_anthropic = request.headers().contains_key("anthropic-version");
     let dialect = if is_anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
     let path = request.uri().path();
     let problem = match (request.method(), path) {
-        (&Method::GET, "/health") => return tell(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()),
+        (&Method::GET, "/health") => return json_response(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()),
         (&Method::GET, "/ledger") => {
             let mut book = serde_json::to_value(shared.ledger.totals()).unwrap_or_default();
             let asked = |pair: &str| request.uri().query().is_some_and(|query| query.split('&').any(|own| own == pair));
@@ -93,16 +94,16 @@ fn look_up(shared: &Shared, request: &Request<Incoming>) -> Response<Payload> {
             if asked("documents=1") {
                 book["documents"] = serde_json::to_value(shared.ledger.documents()).unwrap_or_default();
             }
-            return tell(StatusCode::OK, book.to_string());
+            return json_response(StatusCode::OK, book.to_string());
         }
         (&Method::GET, "/v1/models") if shared.admits(request.headers()) => {
-            return tell(StatusCode::OK, list_models(&shared.models, dialect).to_string());
+            return json_response(StatusCode::OK, list_models(&shared.models, dialect).to_string());
         }
         (&Method::GET, "/v1/models") => Problem::Unauthorized,
         (method, path) => Problem::UnknownPath(format!("{method} {path}")),
     };
     let (status, body) = dialect.problem(&problem, "req_sim_0");
-    tell(status, body)
+    json_response(status, body)
 }
 
 fn list_models(models: &[String], dialect: Dialect) -> Value {
@@ -170,8 +171,8 @@ fn respond(status: StatusCode, content_type: &'static str, script: Script, tab: 
     response
 }
 
-/// An answer that is none of a model.
-fn tell(status: StatusCode, body: String) -> Response<Payload> {
+/// A response that is not a model's.
+fn json_response(status: StatusCode, body: String) -> Response<Payload> {
     respond(status, JSON, Script::whole(body, 0), None)
 }
 

@@ -1,11 +1,11 @@
-//! Bounds that stand in a description, for schemas whose provider knows no keywords for them.
+//! Reads bounds from descriptions, for providers without keywords for them.
 //!
-//! A real model reads "Exactly 3 items" and gives three; so does this one. Understood are `Exactly N`, `From A to B`,
-//! `At least A` and `At most B` at the beginning of a sentence.
+//! A real model reads "Exactly 3 items" and returns three, and so does the simulator. It
+//! understands `Exactly N`, `From A to B`, `At least A` and `At most B` at the start of a sentence.
 
 use serde_json::Value;
 
-/// Lower and upper bound from the words of a description.
+/// Lower and upper bound in a description.
 pub(super) fn bounds(schema: &Value) -> (Option<f64>, Option<f64>) {
     let description = schema["description"].as_str().unwrap_or_default();
     description.split(". ").map(sentence).find(|(low, high)| low.is_some() || high.is_some()).unwrap_or_default()
@@ -29,7 +29,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn bounds_are_read_from_words() {
+    fn bounds_are_read_from_descriptions() {
         let read = |text: &str| bounds(&json!({"description": text}));
         assert_eq!(read("Exactly 3 items"), (Some(3.0), Some(3.0)));
         assert_eq!(read("how good. From -1 to 1"), (Some(-1.0), Some(1.0)));

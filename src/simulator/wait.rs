@@ -1,20 +1,20 @@
-//! How a 429 tells when to come back.
+//! The wait in a 429.
 //!
-//! Promises: what is told is never shorter than what is meant, whatever the form rounds it to.
+//! Rounding never shortens the wait.
 
 use super::scenario::RetryAfter;
 use std::time::{Duration, SystemTime};
 
-/// What is told.
+/// The wait for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RetryHint {
-    /// From now on.
+    /// The wait from now on.
     pub(super) wait: Option<Duration>,
     pub(super) header: Option<(&'static str, String)>,
 }
 
-/// Tells a wait that was computed, unless a fixed one, in seconds, is to be told.
-pub(super) fn tell(form: RetryAfter, fixed_s: f64, computed: Duration, now: SystemTime) -> RetryHint {
+/// Formats the computed wait, or `fixed_s` (in seconds) unless that is 0.
+pub(super) fn retry_hint(form: RetryAfter, fixed_s: f64, computed: Duration, now: SystemTime) -> RetryHint {
     let fixed = Duration::try_from_secs_f64(fixed_s).unwrap_or_default();
     let is_fixed = !fixed.is_zero();
     let wait = if is_fixed { fixed } else { computed };

@@ -1,6 +1,6 @@
-//! The socket of a connection, which can be made to fail.
+//! The socket of a connection, which can send a reset.
 //!
-//! Promises: a reset is a real RST. Never fails by itself.
+//! A reset is a real RST. The socket never fails without cause.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A socket which closes with RST instead of FIN once `reset` is set.
+/// A socket that closes with RST instead of FIN if `reset` is set.
 pub(super) struct Wire {
     stream: TcpStream,
     reset: Arc<AtomicBool>,

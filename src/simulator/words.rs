@@ -1,12 +1,12 @@
 //! The prose of the simulator.
 //!
-//! Promises: every text starts with [`MARK`], carries the document's `docid:` token if it has one, and mixes
-//! a small vocabulary with words of the document, so that an answer can be traced to it. Never claims
-//! anything.
+//! Every text starts with [`MARK`] and carries the document's `docid:` token if it has one. It
+//! mixes a small vocabulary with words of the document, so that an answer can be traced to its
+//! document. The text makes no claims.
 
 use std::ops::RangeInclusive;
 
-/// Where every simulated text starts.
+/// The start of every simulated text.
 pub(super) const MARK: &str = "[simulated]";
 
 const VOCABULARY: [&str; 64] = [
@@ -17,7 +17,7 @@ const VOCABULARY: [&str; 64] = [
     "slow", "small", "spring", "stone", "story", "summer", "toward", "usual", "valley", "window", "winter",
 ];
 
-/// Speaks about one document.
+/// Generates texts about one document.
 #[derive(Debug)]
 pub(super) struct Speaker<'a> {
     pub(super) rng: fastrand::Rng,
@@ -30,7 +30,7 @@ impl<'a> Speaker<'a> {
         Self { rng: fastrand::Rng::with_seed(seed), document, docid }
     }
 
-    /// A marked text of about this many words: a sentence from 8 words up.
+    /// A marked text of about this many words. From 8 words on it is a sentence.
     pub(super) fn say(&mut self, words: RangeInclusive<usize>) -> String {
         let count = self.rng.usize(words);
         let mut text = String::with_capacity(16 + count * 8);
@@ -42,7 +42,7 @@ impl<'a> Speaker<'a> {
         for index in 0..count {
             text.push(' ');
             let start = text.len();
-            // One word in four is the document's own, among few words the second.
+            // One word in four comes from the document, starting with the second.
             let quoted = if index % 4 == 1 { self.quote() } else { None };
             text.push_str(quoted.unwrap_or_else(|| VOCABULARY[self.rng.usize(..VOCABULARY.len())]));
             if index == 0
@@ -57,7 +57,7 @@ impl<'a> Speaker<'a> {
         text
     }
 
-    /// A plain word somewhere in the document, without reading all of it.
+    /// A plain word from the document, found without reading all of it.
     fn quote(&mut self) -> Option<&'a str> {
         if self.document.len() < 8 {
             return None;

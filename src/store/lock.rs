@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_the_first_is_and_gets_the_lock_after_it() {
+    fn a_second_lock_names_the_holder_and_succeeds_after_release() {
         let dir = tempfile::tempdir().unwrap();
         let first = RunLock::acquire(dir.path()).unwrap();
         let error = RunLock::acquire(dir.path()).unwrap_err().to_string();

@@ -121,7 +121,7 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
 }
 
 #[tokio::test]
-async fn an_answer_takes_the_place_of_a_failure_and_then_stays() {
+async fn an_answer_replaces_a_failure_and_then_stays() {
     let dir = tempfile::tempdir().unwrap();
     let store = begin(dir.path(), 1).unwrap();
     let path = store.path().to_owned();
@@ -150,7 +150,7 @@ async fn rows_are_read_in_input_order_up_to_the_first_gap() {
         handle.list_read(read(position, record(id, &format!("{position}.txt")))).await.unwrap();
         handle.save_row(row(id, None)).await.unwrap();
     }
-    // Listed, and not done yet.
+    // Listed, but not done yet.
     handle.list_read(read(2, record(3, "2.txt"))).await.unwrap();
     finish(handle, thread);
     assert_eq!(texts(&reader, 0, false), (vec!["0.txt {\"n\":1}".into(), "1.txt {\"n\":2}".into()], 2));
@@ -159,7 +159,7 @@ async fn rows_are_read_in_input_order_up_to_the_first_gap() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_to_be_made_again_is_waited_for() {
+async fn the_reader_waits_for_rows_that_are_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let (handle, thread) = writer(begin(dir.path(), 1).unwrap());
     for (position, id, codes) in [(0, 1, None), (1, 2, Some("refused")), (2, 3, Some("refused,timed_out"))] {
@@ -214,7 +214,7 @@ async fn the_catalog_finds_versions_in_order_out_of_order_and_far_ahead() {
 }
 
 #[tokio::test]
-async fn a_look_up_out_of_order_reads_few_entries_and_those_in_order_read_many_at_once() {
+async fn random_lookups_read_few_entries_and_sequential_ones_read_ahead() {
     let dir = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..3000).map(|n| format!("{n:04}.txt")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -228,10 +228,11 @@ async fn a_look_up_out_of_order_reads_few_entries_and_those_in_order_read_many_a
 }
 
 #[test]
-fn versions_of_one_name_on_both_sides_of_what_is_read_ahead_are_found_together() {
+fn versions_of_a_name_across_a_read_ahead_boundary_are_found() {
     let dir = tempfile::tempdir().unwrap();
     drop(begin(dir.path(), 1).unwrap());
-    // Three versions of every tenth of 3000 names: the first 1024 entries end with the first version of `0853`.
+    // Three versions of every tenth of 3000 names. The first 1024 entries end with the first
+    // version of `0853`.
     let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
         INSERT INTO documents (name, digest, stamp) SELECT printf('%04d', i), unhex(printf('%064x', v)), x''
         FROM n JOIN (SELECT 1 AS v UNION SELECT 2 UNION SELECT 3) ON v = 1 OR i % 10 = 3 ORDER BY v DESC, i";
@@ -248,7 +249,7 @@ fn versions_of_one_name_on_both_sides_of_what_is_read_ahead_are_found_together()
 }
 
 #[tokio::test]
-async fn a_run_that_differs_has_a_listing_of_its_own_that_begins_like_the_one_before() {
+async fn a_run_with_other_documents_branches_the_listing_of_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let store = store_with(dir.path(), &["a", "b", "c"]).await;
     let end = EndedRun {
@@ -275,13 +276,13 @@ async fn a_run_that_differs_has_a_listing_of_its_own_that_begins_like_the_one_be
     assert_eq!(store.newest_listing().unwrap(), Some(2));
     let listed = |run| texts(&store.rows_of(run).unwrap(), 0, true).0.iter().map(|row| row[..1].to_owned()).collect::<String>();
     assert_eq!((listed(1), listed(2)), ("abc".into(), "aba".into()));
-    // At the end of the run, the listing that no result is made of any more goes.
+    // At its end, the run drops the listing that no result uses any more.
     store.end_run(&end).unwrap();
     assert_eq!((listed(1), listed(2)), (String::new(), "aba".into()));
 }
 
 #[tokio::test]
-async fn result_files_are_out_of_date_as_soon_as_a_name_or_a_row_in_them_is() {
+async fn a_changed_name_or_row_outdates_result_files() {
     for what in ["nothing", "name", "row"] {
         let dir = tempfile::tempdir().unwrap();
         let store = store_with(dir.path(), &["a", "b"]).await;
@@ -296,7 +297,7 @@ async fn result_files_are_out_of_date_as_soon_as_a_name_or_a_row_in_them_is() {
         };
         store.end_run(&end).unwrap();
         drop(store);
-        // This run dies with its work half done; the next one must know.
+        // This run dies half-way, and the next one must notice.
         let (handle, thread) = writer(begin(dir.path(), 1).unwrap());
         match what {
             "name" => handle.list_read(ReadDocument { renamed: true, ..read(0, record(1, "z")) }).await.unwrap(),
@@ -326,7 +327,7 @@ async fn every_content_of_a_name_is_a_version() {
 }
 
 #[test]
-fn failures_are_tried_again_by_class_and_on_demand() {
+fn failures_are_retried_by_class_and_on_demand() {
     assert!(Retry::Transient.takes_any(Some("refused,timed_out")));
     assert!(!Retry::Transient.takes_any(Some("refused")) && !Retry::Transient.takes_any(None));
     assert!(Retry::Also(FailureCode::Refused).takes("refused") && !Retry::Also(FailureCode::Refused).takes("too_long"));
@@ -357,7 +358,7 @@ fn answers_of_a_store_of_version_1_are_found() {
 }
 
 #[test]
-fn a_store_of_a_newer_version_is_left_alone() {
+fn a_store_of_a_newer_version_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(begin(dir.path(), 1).unwrap());
     let path = dir.path().join(FILE_NAME);
@@ -369,7 +370,7 @@ fn a_store_of_a_newer_version_is_left_alone() {
 }
 
 #[test]
-fn a_file_that_is_no_store_is_refused() {
+fn a_file_that_is_not_a_store_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(FILE_NAME), "x".repeat(5000)).unwrap();
     let error = begin(dir.path(), 1).unwrap_err().to_string();
@@ -377,7 +378,7 @@ fn a_file_that_is_no_store_is_refused() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_cut_or_ends_in_zeros_is_refused() {
+async fn a_store_that_is_truncated_or_ends_in_zeros_is_refused() {
     let names: Vec<String> = (0..500).map(|n| format!("{n:04}.txt")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for zeros in [false, true] {

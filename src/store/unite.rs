@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_keeps_its_place_and_what_is_new_follows() {
+    fn known_documents_keep_their_places_and_new_ones_follow() {
         assert_eq!(united(&["a 1", "b 2"], &["c 3", "d 4"], &[]), ["a 1", "b 2", "c 3", "d 4"]);
         assert_eq!(united(&["a 1", "b 2", "c 3"], &["d 4", "b 5", "a 1"], &[]), ["a 1", "b 5", "c 3", "d 4"]);
         assert_eq!(united(&["a 1"], &["a 1"], &[]), ["a 1"]);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_has_no_place_unless_it_is_met_again() {
+    fn a_document_that_is_gone_has_no_place_unless_it_reappears() {
         assert_eq!(
             united(&["a 1", "gone 2", "unread 3", "gone-too 4", "b 5"], &["c 6", "gone-too 4"], &[]),
             ["a 1", "gone-too 4", "b 5", "c 6"]

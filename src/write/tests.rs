@@ -40,7 +40,7 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
 }
 
 #[test]
-fn spreadsheets_find_no_formula_and_numbers_stay_numbers() {
+fn cells_are_never_formulas_and_numbers_stay_numbers() {
     for (text, expected) in [
         ("=1+1", "'=1+1"),
         ("+1", "+1"),
@@ -132,7 +132,7 @@ impl std::io::Write for Full {
 }
 
 #[test]
-fn a_full_disk_is_known_as_one_in_every_format() {
+fn a_full_disk_is_recognised_in_every_format() {
     for format in Format::ALL {
         // Buffered rows are written at the end.
         let rows = |text: &str| {

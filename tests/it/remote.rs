@@ -269,8 +269,7 @@ fn finished_results_are_copied_summaries_last_and_a_copy_that_failed_is_made_up_
     let elsewhere = locked.env().iter().fold(workspace.clone(), |workspace, (name, value)| workspace.env(name, value));
     locked.put("in/new.txt", "docid:new");
     let failed = run(&elsewhere, "s3://test/in", &[]).exits(4);
-    let failed =
-        failed.says(&["cannot copy to s3://test/results/echo/results.csv", "403", "results here are whole", "same command"]);
+    let failed = failed.says(&["cannot copy to s3://test/results/echo/results.csv", "403", "results here are whole", "same command"]);
     assert_eq!(rows(&failed), [("new.txt".into(), "said of docid:new".into())]);
     let asked = server.requests();
     bucket.put("in/new.txt", "docid:new");

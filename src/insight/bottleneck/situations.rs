@@ -293,7 +293,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn each_situation_is_told_by_what_was_measured_or_not_at_all() {
+fn every_situation_yields_the_expected_sentence() {
     for Case { name, run, limit, key, says, never } in cases() {
         let found = run.bottleneck();
         let sentence = found.as_ref().map_or("", |found| found.sentence.as_str());

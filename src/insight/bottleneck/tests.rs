@@ -6,7 +6,7 @@ pub(super) fn stage(stage: &'static str, slots: usize, busy: f64) -> StageUse {
     StageUse { stage: stage.into(), done: 100, slots, busy, waiting: 1.0 - busy, blocked: 0.0, held: BTreeMap::new() }
 }
 
-/// A run of 10 s in which requests were in flight for 9.5 s with all permits, and nothing else took 1 s.
+/// A run of 10 s with all permits in use for 9.5 s. Nothing else took 1 s.
 pub(super) fn run() -> Situation {
     Situation {
         wall_s: 10.0,
@@ -33,7 +33,7 @@ fn changed(found: &Bottleneck) -> (&str, &str, &str) {
 }
 
 #[test]
-fn too_few_requests_at_a_time_are_raised_until_the_next_limit_binds() {
+fn concurrency_is_raised_until_the_next_limit_binds() {
     let found = run().bottleneck().expect("it binds");
     assert_eq!(found.limit, Limit::Concurrency);
     assert_eq!(changed(&found), ("llm.concurrency", "10", "80"));
@@ -44,7 +44,7 @@ fn too_few_requests_at_a_time_are_raised_until_the_next_limit_binds() {
 }
 
 #[test]
-fn a_limit_of_the_account_is_named_with_what_would_do() {
+fn an_account_limit_is_named_with_the_sufficient_concurrency() {
     let mut run = run();
     run.stages[2] = StageUse { held: BTreeMap::from([(WaitReason::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
     run.rates = vec![Rate { meter: WaitReason::Requests, known: Known::Set(6000), per_second: 100.0, burst: 10.0, used: 990.0 }];
@@ -55,7 +55,7 @@ fn a_limit_of_the_account_is_named_with_what_would_do() {
 }
 
 #[test]
-fn a_limit_that_an_earlier_run_has_used_up_is_named_as_well() {
+fn a_limit_exhausted_by_an_earlier_run_is_named() {
     let mut run = run();
     run.stages[2] = StageUse { held: BTreeMap::from([(WaitReason::Requests, 0.7)]), ..stage("ask", 32, 0.25) };
     run.rates = vec![Rate { meter: WaitReason::Requests, known: Known::Declared, per_second: 100.0, burst: 3000.0, used: 990.0 }];
@@ -63,7 +63,7 @@ fn a_limit_that_an_earlier_run_has_used_up_is_named_as_well() {
 }
 
 #[test]
-fn slow_preparation_gets_the_cores_that_there_are_and_no_more() {
+fn slow_preparation_gets_at_most_all_cores() {
     let mut run = run();
     (run.stages[1], run.stages[2]) = (stage("prepare", 1, 0.97), stage("ask", 32, 0.2));
     let found = run.bottleneck().expect("it binds");
@@ -81,12 +81,13 @@ fn a_straggler_is_named() {
     let found = run.bottleneck().expect("it binds");
     assert_eq!(changed(&found), ("llm.hedge", "false", "true"));
     assert!(found.sentence.contains("slow.txt took 8.0 s longer"), "{}", found.sentence);
-    // 2 s for the others, half a second of patience and another answer, less the tenth of a second that it was sent before.
+    // 2 s for the others, 0.5 s of hedge delay and another answer, less the 0.1 s of its head
+    // start.
     assert!((found.predicted_s.expect("predicted") - 2.5).abs() < 0.01);
 }
 
 #[test]
-fn few_documents_are_nobodys_fault() {
+fn too_few_documents_yield_no_advice() {
     let mut run = run();
     (run.stages[2], run.chain_s, run.wall_s) = (stage("ask", 1000, 0.01), 1.9, 2.0);
     let found = run.bottleneck().expect("it binds");
@@ -94,13 +95,13 @@ fn few_documents_are_nobodys_fault() {
 }
 
 #[test]
-fn nothing_is_said_of_a_run_without_work() {
+fn runs_without_work_have_no_bottleneck() {
     assert_eq!(Situation { requests: 0, ..run() }.bottleneck(), None);
     assert_eq!(Situation::default().bottleneck(), None);
 }
 
 #[test]
-fn numbers_are_those_that_people_choose() {
+fn suggested_numbers_are_round() {
     assert_eq!([1.0, 9.2, 41.0, 43.2, 128.0, 1001.0].map(round_up), [1, 10, 41, 44, 130, 1100]);
 }
 

@@ -1,7 +1,7 @@
 //! The Anthropic Messages dialect.
 //!
-//! Promises: accepts what the real server accepts of text and images, refuses with its statuses and error
-//! types what it refuses. Never supports tools or batches: those are refused with a 400.
+//! For text and images, it accepts and refuses the same requests as the real server, with the same
+//! statuses and error types. It refuses tools and batches with a 400.
 
 mod reply;
 mod request;
@@ -17,13 +17,13 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
 
-/// The start of the call's hash, for ids that repeat when the request does.
+/// The start of the call's hash, for ids that are equal for equal requests.
 pub(super) fn short_id(ask: &Ask<'_>) -> String {
     let hex = blake3::Hash::from_bytes(ask.hash).to_hex();
     hex.chars().take(24).collect()
 }
 
-/// Input counts unless it comes from the cache; output is no matter of the limits before it exists.
+/// Input counts towards the limits unless it comes from the cache. Output counts once it exists.
 pub(super) fn charge(tokens: Tokens) -> Charge {
     vec![(LimitKind::Requests, 1), (LimitKind::Input, tokens.fresh + tokens.cache_write), (LimitKind::Output, 0)]
 }
@@ -60,8 +60,8 @@ fn name(meter: LimitKind) -> &'static str {
     }
 }
 
-/// The rate-limit headers. Resets are RFC 3339 times in whole seconds, rounded up; what is left of tokens is rounded
-/// to thousands.
+/// Rate-limit headers. Resets are RFC 3339 times in whole seconds, rounded up. Remaining tokens are
+/// rounded to thousands.
 pub(super) fn limit_headers(state: &LimitState) -> [(String, String); 3] {
     let full = Timestamp::now().saturating_add(state.reset).unwrap_or(Timestamp::MAX);
     let full = Timestamp::from_second(full.as_second().saturating_add(1)).unwrap_or(full);

@@ -1,4 +1,4 @@
-//! Replies in one piece and in events.
+//! Builds responses, complete or as events.
 
 use super::short_id;
 use crate::simulator::ask::Ask;
@@ -41,7 +41,7 @@ pub(in crate::simulator) fn stream_error() -> String {
     event(json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } }))
 }
 
-/// A message without content and without an end.
+/// A message without content and finish reason.
 fn message(ask: &Ask<'_>, tokens: Tokens) -> Value {
     let mut usage = counts(tokens);
     usage["cache_creation"] = json!({ "ephemeral_5m_input_tokens": tokens.cache_write, "ephemeral_1h_input_tokens": 0 });

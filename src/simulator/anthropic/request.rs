@@ -1,4 +1,4 @@
-//! Reads and checks requests.
+//! Parses and checks requests.
 
 use crate::simulator::ask::{Ask, AskBuilder, Delivery, Form};
 use crate::simulator::dialect::Problem;
@@ -32,7 +32,7 @@ const MAX_IMAGE_TOKENS: u64 = 4784;
 const MAX_MARKS: usize = 4;
 const MAX_OUTPUT_TOKENS: u64 = 128_000;
 
-/// Reads and checks a request.
+/// Parses and checks a request.
 pub(in crate::simulator) fn read<'a>(body: &'a Value, headers: &HeaderMap, seed: u64) -> Result<Ask<'a>, Problem> {
     let Some(version) = headers.get("anthropic-version") else {
         return Err(Problem::invalid("anthropic-version: header is required"));

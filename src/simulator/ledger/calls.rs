@@ -1,11 +1,12 @@
-//! The latest calls and what became of them.
+//! The latest calls and their results.
 
 use super::Bill;
 use crate::simulator::ask::CallHash;
 use std::collections::{HashMap, VecDeque};
 use tokio::time::Instant;
 
-/// Calls that are remembered: repetitions come sooner than so many others, and a million documents take no more memory.
+/// Number of calls kept. Repetitions come sooner than that, and memory stays constant for a million
+/// documents.
 pub(super) const REMEMBERED: usize = 1 << 16;
 
 #[derive(Debug, Default)]
@@ -15,22 +16,22 @@ pub(super) struct Entry {
     pub(super) faults: u32,
     pub(super) served: u32,
     pub(super) docid: Option<Box<str>>,
-    /// Until when its last 429 told to wait.
+    /// End of the wait that its last 429 requested.
     pub(super) closed_until: Option<Instant>,
     pub(super) bill: Bill,
 }
 
-/// Calls by their hash, the oldest of which are forgotten.
+/// Calls by hash. The oldest are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     entries: HashMap<CallHash, Entry>,
-    /// In the order of their first requests.
+    /// Hashes in the order of first requests.
     order: VecDeque<CallHash>,
     forgotten: u64,
 }
 
 impl Calls {
-    /// The entry of a call; a new one if it is not known.
+    /// The entry of a call, created if missing.
     pub(super) fn entry(&mut self, call: CallHash) -> &mut Entry {
         if !self.entries.contains_key(&call) {
             if self.order.len() == REMEMBERED
@@ -49,12 +50,12 @@ impl Calls {
         self.entries.get_mut(&call?)
     }
 
-    /// All that are remembered, in no order.
+    /// All remembered calls, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&CallHash, &Entry)> {
         self.entries.iter()
     }
 
-    /// How many are not.
+    /// Number of forgotten calls.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten
     }

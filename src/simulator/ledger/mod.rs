@@ -1,12 +1,15 @@
-//! What the simulator did: the oracle of the tests.
+//! Records what the simulator did, as an oracle for tests.
 //!
-//! Promises: every model request is counted once on arrival and once by its outcome, so that
-//! `requests` = `served` + `invalid` + `cut` + `refused` + `garbled` + `rate_limited` + `errors` + `resets` +
-//! `hangs` + `abandoned` + those still in work. An outcome is counted before the last byte of its reply leaves. The
-//! bill of all is the sum of the bills of the calls, and of the documents, as long as none is forgotten. It does not grow
-//! with the number of requests: totals are kept for all, and details for the latest calls (65,536, of about 250 bytes). What
-//! looks at earlier requests of the same call (`duplicates`, `early_resends`, the number of an attempt) is exact for these.
-//! Never holds its lock while waiting.
+//! Every model request is counted once on arrival and once by its outcome, so that `requests` =
+//! `served` + `invalid` + `cut` + `refused` + `garbled` + `rate_limited` + `errors` + `resets` +
+//! `hangs` + `abandoned` + requests in progress. An outcome is counted before the last byte of its
+//! response is sent. The total bill is the sum of the bills of the calls, and of the documents,
+//! until calls are forgotten.
+//!
+//! Memory does not grow with the number of requests. Totals cover all requests, and details cover
+//! the latest 65,536 calls (about 250 bytes each). Counts that compare requests of the same call
+//! (`duplicates`, `early_resends`, attempt numbers) are exact for these calls. The lock is never
+//! held while waiting.
 
 mod calls;
 mod rate;
@@ -24,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How a request ended.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Served,
@@ -38,7 +41,7 @@ pub(super) enum Outcome {
     Hang,
 }
 
-/// Billed requests and their tokens.
+/// Number of billed requests, and their tokens.
 type Bill = (u64, Tokens);
 
 #[derive(Debug)]
@@ -48,13 +51,13 @@ struct Book {
     bill: Bill,
     in_flight: u64,
     calls: Calls,
-    /// Until when the last 429 told to wait.
+    /// End of the wait that the last 429 requested.
     closed_until: Option<Instant>,
-    /// When requests came to the limits.
+    /// When requests reached the limits.
     times: ServedTimes,
 }
 
-/// The book and its lock.
+/// The ledger with its lock.
 #[derive(Debug)]
 pub(super) struct Ledger {
     rates: Rates,
@@ -62,7 +65,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// An empty one.
+    /// An empty ledger.
     pub(super) fn new(rates: Rates, started: Instant) -> Self {
         let book = Book {
             started,
@@ -77,7 +80,7 @@ impl Ledger {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        // Counters have no half-written state that a panic elsewhere could leave behind.
+        // A panic elsewhere cannot leave counters half-written.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -115,7 +118,7 @@ impl Ledger {
         }
     }
 
-    /// Sorted by hash.
+    /// Details of the remembered calls, sorted by hash.
     pub(super) fn calls(&self) -> Vec<CallTotals> {
         let mut calls: Vec<_> = self
             .book()
@@ -133,7 +136,7 @@ impl Ledger {
         calls
     }
 
-    /// Sorted by docid, calls without one first.
+    /// Details by document, sorted by docid; calls without a docid come first.
     pub(super) fn documents(&self) -> Vec<DocumentTotals> {
         let mut documents: BTreeMap<Option<String>, (DocumentTotals, Bill)> = BTreeMap::new();
         for (_, entry) in self.book().calls.iter() {
@@ -148,7 +151,7 @@ impl Ledger {
         documents.into_iter().map(total).collect()
     }
 
-    /// Notes that a request has arrived.
+    /// Records the arrival of a request.
     pub(super) fn arrive(self: &Arc<Self>, now: Instant) -> Visit {
         let mut book = self.book();
         book.totals.requests += 1;

@@ -1,6 +1,7 @@
-//! When requests were served: the first, the last, and the most within one second.
+//! Times of served requests: first, last, and most within one second.
 //!
-//! Exact, and small: times come in the order of the replies, so only those are kept that an earlier one may still join.
+//! The counts are exact with little memory. Times arrive in the order of responses, so only those
+//! are kept that an earlier time may still join.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -8,29 +9,29 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Times from the start of the simulator.
+/// Times since the start of the simulator.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ServedTimes {
-    /// When the requests that are still here came to the limits, and how many did.
+    /// Requests in progress: when they reached the limits, and how many did at that time.
     here: BTreeMap<Duration, u32>,
-    /// The last time that came.
+    /// The latest time.
     latest: Duration,
-    /// Served, and perhaps not the next in order.
+    /// Served requests that may not be next in order.
     unsorted: BinaryHeap<Reverse<Duration>>,
-    /// Served and in order: those within a second of the last of them.
+    /// Served requests in order, within a second of the last one.
     window: VecDeque<Duration>,
     most: u64,
     span: Option<(Duration, Duration)>,
 }
 
 impl ServedTimes {
-    /// A request comes to the limits.
+    /// Records that a request reached the limits.
     pub(super) fn come(&mut self, at: Duration) {
         *self.here.entry(at).or_default() += 1;
         self.latest = self.latest.max(at);
     }
 
-    /// It leaves, served or not.
+    /// Records the end of a request, served or not.
     pub(super) fn leave(&mut self, at: Duration, served: bool) {
         if let Some(here) = self.here.get_mut(&at) {
             *here -= 1;
@@ -43,7 +44,8 @@ impl ServedTimes {
             let (first, last) = self.span.unwrap_or((at, at));
             self.span = Some((first.min(at), last.max(at)));
         }
-        // Clocks are read before they come here, so the latest is not quite the limit: a second is more than enough.
+        // Clocks are read before this call, so times may arrive slightly late. One second of
+        // tolerance is ample.
         let oldest = self.here.first_key_value().map_or(self.latest, |(at, _)| *at);
         while let Some(Reverse(next)) = self.unsorted.peek().copied()
             && next + SECOND <= oldest
@@ -61,12 +63,12 @@ impl ServedTimes {
         self.most = self.most.max(self.window.len() as u64);
     }
 
-    /// The first and the last.
+    /// First and last time of a served request.
     pub(super) fn span(&self) -> Option<(Duration, Duration)> {
         self.span
     }
 
-    /// The most within one second, its end excluded.
+    /// Maximum number of served requests in any second, its end excluded.
     pub(super) fn most_in_a_second(&self) -> u64 {
         let mut all = self.clone();
         while let Some(Reverse(next)) = all.unsorted.pop() {
@@ -75,7 +77,7 @@ impl ServedTimes {
         all.most
     }
 
-    /// How many times are kept.
+    /// Number of times in memory.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
         self.here.len() + self.unsorted.len() + self.window.len()
@@ -88,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// The most within a second, by looking at all of them.
+    /// The maximum in any second, by brute force.
     fn all_at_once(mut times: Vec<Duration>) -> u64 {
         times.sort_unstable();
         let within = |first: &Duration| times.iter().filter(|time| (*first..*first + SECOND).contains(time)).count();
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_order_of_replies_the_counts_are_exact_and_few_times_are_kept() {
+    fn counts_are_exact_for_any_order_of_responses_in_little_memory() {
         for seed in 0..10 {
             let mut dice = fastrand::Rng::with_seed(seed);
             let (mut times, mut here, mut served, mut now) = (ServedTimes::default(), Vec::new(), Vec::new(), Duration::ZERO);
@@ -106,7 +108,7 @@ mod tests {
                 here.push(now);
                 if here.len() > 20 {
                     let at = here.swap_remove(dice.usize(0..here.len()));
-                    // Nothing stays for longer than a minute or so.
+                    // No request stays for much longer than a minute.
                     let at = if here[0] + Duration::from_mins(1) < now { std::mem::replace(&mut here[0], at) } else { at };
                     let is_served = dice.f64() < 0.9;
                     times.leave(at, is_served);

@@ -1,12 +1,12 @@
-//! What the ledger tells.
+//! Totals reported by the ledger.
 
 use crate::model::Money;
 use serde::{Deserialize, Serialize};
 
-/// The sums over all model requests.
+/// Totals over all model requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LedgerTotals {
-    /// Requests that arrived, whatever became of them.
+    /// All requests that arrived.
     pub requests: u64,
     /// 200 with a complete answer that satisfies its schema.
     pub served: u64,
@@ -16,18 +16,18 @@ pub struct LedgerTotals {
     pub cut: u64,
     /// 200 with a refusal.
     pub refused: u64,
-    /// 200 with a body that is HTML, or with one that is not sent to its end: it breaks off, falls silent, turns into
-    /// an error, or its client leaves after the first byte.
+    /// 200 with HTML, or with an incomplete body. The body breaks off, stalls, turns into an error,
+    /// or its client disconnects after the first byte.
     pub garbled: u64,
-    /// Requests for which the model produced output, whether or not the client could read it:
-    /// `served` + `invalid` + `cut` + `refused` + `garbled`.
+    /// Requests for which the model produced output, even if the client could not read it: `served`
+    /// + `invalid` + `cut` + `refused` + `garbled`.
     pub billed: u64,
     /// 429, from the limits and from faults.
     pub rate_limited: u64,
-    /// Of these, such as came before the time that the last 429 to anybody had told. Requests that were on their way
-    /// already when it was told are among them.
+    /// The 429s among them to requests before the end of the wait of the last 429 to any call.
+    /// Requests that were already on their way are included.
     pub early: u64,
-    /// Requests, refused or not, that came before the time that the last 429 to the same call had told.
+    /// Requests, refused or not, before the end of the wait of the last 429 to the same call.
     pub early_resends: u64,
     /// Every other error status: 400, 401, 404, 413, 500, 503, 529.
     pub errors: u64,
@@ -35,89 +35,90 @@ pub struct LedgerTotals {
     pub resets: u64,
     /// Requests that were never answered.
     pub hangs: u64,
-    /// Requests whose client left before the first byte of the reply.
+    /// Requests whose client disconnected before the first byte of the response.
     pub abandoned: u64,
-    /// The most requests that were here at the same time, refused ones included.
+    /// Maximum number of requests in progress, including refused ones.
     pub in_flight_max: u64,
-    /// Calls that were served (as in `served`) more than once.
+    /// Calls that were served more than once.
     pub duplicates: u64,
-    /// Calls whose details are dropped: they are not among the calls and documents, and a request for one counts as its
-    /// first.
+    /// Calls whose details were dropped. They are missing from the calls and documents, and a later
+    /// request counts as their first.
     #[serde(default)]
     pub forgotten_calls: u64,
-    /// When the first of the `served` requests reached the limits, in seconds from the start of the simulator.
+    /// When the first served request reached the limits, in seconds since the simulator started.
     pub first_served_s: f64,
-    /// When the last of them did.
+    /// When the last served request reached the limits.
     pub last_served_s: f64,
-    /// The most of them that did so within one second, wherever it begins.
+    /// Maximum number of served requests that reached the limits in any second.
     pub served_in_a_second_max: u64,
-    /// Input tokens of the billed requests: the three that follow.
+    /// Input tokens of the billed requests: the sum of the next three fields.
     pub input_tokens: u64,
-    /// Of these, such as had nothing to do with the cache.
+    /// Input tokens without the cache.
     pub fresh_tokens: u64,
-    /// Read from the cache.
+    /// Input tokens read from the cache.
     pub cache_read_tokens: u64,
-    /// Written into the cache.
+    /// Input tokens written to the cache.
     pub cache_write_tokens: u64,
-    /// Output tokens of the billed requests. Of a reply that was not sent to its end: as many as were sent of a
-    /// stream, all if it was to come in one piece.
+    /// Output tokens of the billed requests. An incomplete stream counts the tokens sent; an
+    /// incomplete response in one piece counts all.
     pub output_tokens: u64,
-    /// What the billed requests cost, in US dollars, by the prices of the scenario.
+    /// Cost of the billed requests in US dollars, by the prices of the scenario.
     pub cost_usd: Money,
 }
 
 impl LedgerTotals {
-    /// From the first to the last served request, in seconds.
+    /// Seconds from the first to the last served request.
     pub fn span_s(&self) -> f64 {
         self.last_served_s - self.first_served_s
     }
 }
 
-/// The sums over the requests of one call. Same model, text, images and schema: same call.
+/// Totals over the requests of one call. Requests with the same model, texts, images and schema
+/// belong to the same call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallTotals {
     /// BLAKE3 of the seed and the call, in hexadecimal.
     pub hash: String,
-    /// Requests that arrived and could be read.
+    /// Valid requests that arrived.
     pub requests: u32,
     /// Complete and valid answers.
     pub served: u32,
     /// The `docid:...` token of the user text, if any.
     pub docid: Option<String>,
-    /// What was billed for it.
+    /// Bill of the call.
     #[serde(flatten)]
     pub bill: BillTotals,
 }
 
-/// The sums over the calls about one document, that is with one `docid:...` token.
+/// Totals over the calls of one document, identified by its `docid:...` token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentTotals {
-    /// The token; none for all calls without one.
+    /// The token; `None` for all calls without one.
     pub docid: Option<String>,
-    /// Different calls.
+    /// Number of distinct calls.
     pub calls: u32,
-    /// Requests that arrived and could be read.
+    /// Valid requests that arrived.
     pub requests: u32,
     /// Complete and valid answers.
     pub served: u32,
-    /// What was billed for it.
+    /// Bill of the document.
     #[serde(flatten)]
     pub bill: BillTotals,
 }
 
-/// What was billed. The fields are those of [`LedgerTotals`].
+/// A bill. The fields are those of [`LedgerTotals`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillTotals {
     /// Billed requests.
     pub billed: u64,
     /// Input tokens without the cache.
     pub fresh_tokens: u64,
-    /// Input tokens from the cache.
+    /// Input tokens read from the cache.
     pub cache_read_tokens: u64,
-    /// Input tokens into the cache.
+    /// Input tokens written to the cache.
     pub cache_write_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
-    /// Their price in US dollars.
+    /// Cost in US dollars.
     pub cost_usd: Money,
 }

@@ -1,4 +1,4 @@
-//! One request while it is here.
+//! One request in progress.
 
 use super::{Book, Ledger, Outcome};
 use crate::simulator::ask::CallHash;
@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// One request. Dropped without an outcome it counts as abandoned.
+/// One request. If dropped without an outcome, it counts as abandoned.
 #[derive(Debug)]
 pub(in crate::simulator) struct Visit {
     pub(super) ledger: Arc<Ledger>,
     pub(super) call: Option<CallHash>,
-    /// When it came to the limits.
+    /// When it reached the limits.
     pub(super) at: Instant,
     pub(super) ended: bool,
 }
 
 impl Visit {
-    /// Notes which call it is for, when it comes to the limits.
+    /// Records the call of the request when it reaches the limits.
     pub(in crate::simulator) fn identify(&mut self, call: CallHash, docid: Option<&str>, now: Instant) {
         self.call = Some(call);
         self.at = now;
@@ -34,8 +34,8 @@ impl Visit {
         book.totals.early_resends += u64::from(early);
     }
 
-    /// Notes that it was refused, and the wait that it was told.
-    pub(in crate::simulator) fn told(&mut self, wait: Option<Duration>) {
+    /// Records a refusal and the wait in it.
+    pub(in crate::simulator) fn record_refusal(&mut self, wait: Option<Duration>) {
         let until = wait.and_then(|wait| self.at.checked_add(wait));
         let mut book = self.ledger.book();
         let early = book.closed_until.is_some_and(|until| self.at < until);
@@ -46,7 +46,7 @@ impl Visit {
         }
     }
 
-    /// Notes that the limits let it pass: the number of this attempt (from 1) and the random faults so far.
+    /// Records admission. Returns the attempt number (from 1) and the random faults so far.
     pub(in crate::simulator) fn admit(&mut self) -> (u32, u32) {
         let mut book = self.ledger.book();
         let Some(entry) = book.calls.get(self.call) else { return (1, 0) };
@@ -54,7 +54,7 @@ impl Visit {
         (entry.attempts, entry.faults)
     }
 
-    /// Notes a random fault.
+    /// Records a random fault.
     pub(in crate::simulator) fn fault(&mut self) {
         let mut book = self.ledger.book();
         if let Some(entry) = book.calls.get(self.call) {
@@ -62,7 +62,7 @@ impl Visit {
         }
     }
 
-    /// Notes the outcome, with the tokens that are billed if it is.
+    /// Records the outcome, and the tokens if they are billed.
     pub(in crate::simulator) fn end(&mut self, outcome: Outcome, tokens: Tokens) {
         self.ended = true;
         let mut book = self.ledger.book();

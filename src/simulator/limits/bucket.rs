@@ -1,16 +1,17 @@
-//! A token bucket that is exact: it counts in whole numbers.
+//! An exact token bucket in integer arithmetic.
 //!
-//! Promises: what flows in over two spans is what flows in over both together, so that no sequence of looks at the
-//! clock lets more or less pass than the rate says. Never looks at the clock itself.
+//! The refill over two intervals equals the refill over their union. The frequency of updates
+//! therefore never changes how much passes. The bucket never reads the clock.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Rates are whole millionths per minute, and time is whole nanoseconds, so one unit of what is metered is this many.
+/// Rates are whole millionths per minute and times are whole nanoseconds, so one token is this many
+/// units.
 const UNIT: i128 = 60_000_000_000 * MICRO;
 const MICRO: i128 = 1_000_000;
 
-/// One meter: full at first, then filled at a steady rate.
+/// A limit: full at first, then refilled at a steady rate.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
     rate: i128,
@@ -20,20 +21,20 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one. `rate` per minute.
+    /// A full bucket. `rate` is per minute.
     pub(super) fn new(rate: f64, capacity: f64, now: Instant) -> Self {
         let capacity = scaled(capacity).saturating_mul(UNIT / MICRO);
         Self { rate: scaled(rate), capacity, level: capacity, filled: now }
     }
 
-    /// Another rate and capacity from now on. What is there stays; the next fill drops what does not fit.
+    /// Changes rate and capacity. The level stays, and the next refill drops the excess.
     pub(super) fn set(&mut self, rate: f64, capacity: f64, now: Instant) {
         self.fill(now);
         self.rate = scaled(rate);
         self.capacity = scaled(capacity).saturating_mul(UNIT / MICRO);
     }
 
-    /// Brings it up to date.
+    /// Refills the bucket up to now.
     pub(super) fn fill(&mut self, now: Instant) {
         let nanos = now.saturating_duration_since(self.filled).as_nanos();
         let flowed = self.rate.saturating_mul(i128::try_from(nanos).unwrap_or(i128::MAX));
@@ -41,22 +42,23 @@ impl Bucket {
         self.filled = self.filled.max(now);
     }
 
-    /// Until this much may be taken. More than fits may be taken when it is full: it is empty for longer then.
+    /// Time until this amount may be taken. A full bucket admits more than its capacity, and then
+    /// stays empty for longer.
     pub(super) fn wait(&self, amount: u64) -> Duration {
         self.until(units(amount).min(self.capacity))
     }
 
-    /// Takes it, into the negative if need be.
+    /// Takes an amount; the level may become negative.
     pub(super) fn take(&mut self, amount: u64) {
         self.level = self.level.saturating_sub(units(amount));
     }
 
-    /// Whole units that are there.
+    /// Whole tokens available.
     pub(super) fn remaining(&self) -> u64 {
         u64::try_from(self.level / UNIT).unwrap_or(0)
     }
 
-    /// Until it is full.
+    /// Time until the bucket is full.
     pub(super) fn reset(&self) -> Duration {
         self.until(self.capacity)
     }
@@ -75,7 +77,7 @@ fn units(amount: u64) -> i128 {
     i128::from(amount) * UNIT
 }
 
-/// In millionths.
+/// Converts to millionths.
 #[expect(clippy::cast_possible_truncation, reason = "scenarios are checked: quantities are far below 2^53 millionths")]
 fn scaled(value: f64) -> i128 {
     (value * MICRO as f64).round() as i128

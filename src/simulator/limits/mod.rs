@@ -1,8 +1,8 @@
-//! The limits of the account: buckets for requests and tokens, and seats for requests in work.
+//! The limits of the account: buckets for requests and tokens, and seats for concurrency.
 //!
-//! Promises: a request takes from all of its buckets or from none (only a request that finds no seat is charged as a
-//! request all the same); never lets more pass than the scenario says, not even between two looks at the clock. What
-//! is refused costs nothing. Never waits: what does not pass is refused.
+//! A request takes from all of its buckets or from none. The exception is a request that finds no
+//! free seat: it still counts as a request. Limits are exact at any time scale. A refused request
+//! costs nothing. Requests never wait here: they pass or are refused.
 
 mod bucket;
 mod quota;
@@ -16,43 +16,44 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What is limited.
+/// The kind of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LimitKind {
     Requests,
     Input,
     Output,
-    /// Input and output in one.
+    /// Input and output together.
     Tokens,
 }
 
 pub(super) const LIMIT_KINDS: [LimitKind; 4] = [LimitKind::Requests, LimitKind::Input, LimitKind::Output, LimitKind::Tokens];
 
-/// What a request takes from which meters; 0 takes nothing, but does not pass while a meter is in the negative.
+/// The amounts that a request takes. An amount of 0 takes nothing, but is refused while the level
+/// is negative.
 pub(super) type Charge = Vec<(LimitKind, u64)>;
 
-/// The state of one meter, for the headers.
+/// The state of one limit, for the headers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LimitState {
     pub(super) meter: LimitKind,
-    /// Per minute.
+    /// Amount per minute.
     pub(super) limit: f64,
-    /// What would pass right now.
+    /// Amount available now.
     pub(super) remaining: u64,
-    /// Until everything would.
+    /// Time until the limit is fully available.
     pub(super) reset: Duration,
 }
 
-/// Why a request does not pass.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// A meter is short; the one with the longest wait.
+    /// A limit is exceeded; the one with the longest wait.
     Limit { meter: LimitKind, wait: Duration },
     /// All seats are taken.
     Seats,
 }
 
-/// A place among the requests in work; free again when dropped.
+/// A seat of a request in progress; dropping it frees the seat.
 #[derive(Debug)]
 pub(super) struct Seat(Arc<AtomicUsize>);
 
@@ -66,7 +67,7 @@ impl Drop for Seat {
 struct Meters {
     quota: Quota,
     buckets: [Option<Bucket>; LIMIT_KINDS.len()],
-    /// Requests that have come this far.
+    /// Number of requests that reached the limits.
     reached: u64,
     changes: VecDeque<Change>,
 }
@@ -91,7 +92,7 @@ impl Limits {
         self.meters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a request in or refuses it; with the state of its meters after that.
+    /// Admits or refuses a request. Returns the state of its limits afterwards.
     pub(super) fn admit(&self, charge: &Charge, now: Instant) -> (Result<Seat, Refusal>, Vec<LimitState>) {
         let mut meters = self.meters();
         meters.count(now);
@@ -99,7 +100,7 @@ impl Limits {
         (passage, meters.states(charge))
     }
 
-    /// Charges output that was produced.
+    /// Charges produced output.
     pub(super) fn produced(&self, tokens: u64, now: Instant) {
         if let Some(bucket) = &mut self.meters().buckets[LimitKind::Output as usize] {
             bucket.fill(now);
@@ -109,7 +110,7 @@ impl Limits {
 }
 
 impl Meters {
-    /// Gives every meter the rate of the quota.
+    /// Gives every bucket the rate of the quota.
     fn set(&mut self, now: Instant) {
         for meter in LIMIT_KINDS {
             let (rate, capacity) = self.quota.of_meter(meter);
@@ -122,7 +123,7 @@ impl Meters {
         }
     }
 
-    /// Counts a request, makes the changes that are due before it, and brings the buckets up to date.
+    /// Counts a request, applies due changes, and refills the buckets.
     fn count(&mut self, now: Instant) {
         while let Some(change) = self.changes.pop_front_if(|change| change.after_requests <= self.reached) {
             self.quota.change(&change);
@@ -140,7 +141,7 @@ impl Meters {
         if let Some((meter, wait)) = waits.max_by_key(|(_, wait)| *wait) {
             return Err(Refusal::Limit { meter, wait });
         }
-        // Whoever finds no seat has asked all the same.
+        // A request without a free seat still counts as a request.
         let seats = self.quota.concurrency;
         let before = taken.fetch_add(1, Ordering::AcqRel);
         let seat = Seat(Arc::clone(taken));

@@ -1,9 +1,9 @@
-//! How much an account may do.
+//! The quota of an account.
 
 use super::LimitKind;
 use crate::simulator::scenario::{Change, Scenario};
 
-/// The limit keys of a scenario, with what has changed since.
+/// The limit keys of a scenario, including later changes.
 #[derive(Debug, Clone)]
 pub(super) struct Quota {
     requests_per_second: f64,
@@ -38,7 +38,7 @@ impl Quota {
         set(&mut self.burst_s, change.burst_s);
     }
 
-    /// What flows in per minute (0: no limit), and how much can wait to be taken.
+    /// Refill per minute (0: no limit) and capacity of a limit.
     pub(super) fn of_meter(&self, meter: LimitKind) -> (f64, f64) {
         let tokens = |per_minute: u64| (per_minute as f64, per_minute as f64 / 60.0 * self.burst_s);
         match meter {

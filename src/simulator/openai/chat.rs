@@ -1,4 +1,4 @@
-//! Reads and checks requests for Chat Completions.
+//! Parses and checks requests for Chat Completions.
 
 use super::PATCH;
 use crate::simulator::ask::{Ask, AskBuilder, Delivery, Form};
@@ -7,7 +7,7 @@ use crate::simulator::picture::{self, FLAT_TOKENS};
 use crate::simulator::schema::check_openai;
 use serde_json::{Value, json};
 
-/// Reads and checks a request.
+/// Parses and checks a request.
 pub(in crate::simulator) fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
     if !body.is_object() {
         return Err(Problem::invalid("We could not parse the JSON body of your request."));
@@ -45,7 +45,7 @@ pub(in crate::simulator) fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Pro
     Ok(builder.finish(max_tokens, delivery))
 }
 
-/// Unless told otherwise, the provider's own models write the whole prompt into the cache.
+/// Whether the model caches the whole prompt: the provider's own models do by default.
 pub(super) fn marks_by_itself(body: &Value, model: &str) -> bool {
     model.starts_with("gpt-") && body["prompt_cache_options"]["mode"] != "explicit"
 }
@@ -71,7 +71,7 @@ fn read_form(format: &Value) -> Result<Form<'_>, Problem> {
     }
 }
 
-/// A named schema, at `place` in the request.
+/// Parses a named schema at `place` in the request.
 pub(super) fn read_schema<'a>(spec: &'a Value, place: &str) -> Result<Form<'a>, Problem> {
     let name = spec["name"].as_str().unwrap_or_default();
     let is_name = (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
@@ -126,7 +126,7 @@ fn read_part(builder: &mut AskBuilder<'_>, role: &str, part: &Value, place: &str
     Ok(())
 }
 
-/// A data URL; others are never fetched.
+/// Reads a data URL. Other URLs are never fetched.
 pub(super) fn read_image(builder: &mut AskBuilder<'_>, url: &str, place: &str) -> Result<(), Problem> {
     let Some(inline) = url.strip_prefix("data:") else {
         builder.attachment(url, FLAT_TOKENS);

@@ -1,4 +1,4 @@
-//! Replies of Chat Completions, in one piece and in chunks.
+//! Builds responses of Chat Completions, complete or in chunks.
 
 use super::CREATED;
 use crate::simulator::anthropic::short_id;
@@ -27,7 +27,7 @@ pub(in crate::simulator) fn reply(ask: &Ask<'_>, text: &str, end: End, tokens: T
     .to_string()
 }
 
-/// The chunks of a stream. Only who asks for the usage gets it.
+/// The chunks of a stream. The usage is sent only on request.
 pub(in crate::simulator) fn stream(ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Events {
     let chunk = |choices: Value, usage: Value| {
         let mut chunk = json!({
@@ -77,7 +77,7 @@ fn reason(end: End) -> &'static str {
     if end == End::Cut { "length" } else { "stop" }
 }
 
-/// Unlike Anthropic's, the prompt tokens include those of the cache.
+/// Unlike Anthropic's, the prompt tokens include cached tokens.
 fn usage(tokens: Tokens) -> Value {
     let details = json!({ "cached_tokens": tokens.cache_read, "cache_write_tokens": tokens.cache_write, "audio_tokens": 0 });
     json!({

@@ -1,7 +1,7 @@
 //! The OpenAI dialects: Chat Completions and Responses.
 //!
-//! Promises: accept what the real server accepts of text and images, refuse with its statuses and error
-//! codes what it refuses. Never support tools or several choices: those are refused with a 400.
+//! For text and images, they accept and refuse the same requests as the real server, with the same
+//! statuses and error codes. They refuse tools and several choices with a 400.
 
 pub(super) mod chat;
 pub(super) mod chat_reply;
@@ -16,10 +16,10 @@ use serde_json::json;
 use std::time::Duration;
 
 const PATCH: u32 = 32;
-/// A reply is a function of its request, so it has no clock: 18 November 2026.
+/// A fixed date (18 November 2026), because a response depends only on its request.
 const CREATED: u64 = 1_795_000_000;
 
-/// The output limit counts as if all of it were used, unless the input is longer.
+/// The output limit counts in full, unless the input is longer.
 pub(super) fn charge(ask: &Ask<'_>) -> Charge {
     let reserved = if ask.max_tokens == u64::MAX { 0 } else { ask.max_tokens };
     vec![(LimitKind::Requests, 1), (LimitKind::Tokens, reserved.max(ask.input_tokens))]
@@ -58,7 +58,7 @@ pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body.to_string())
 }
 
-/// The rate-limit headers.
+/// Rate-limit headers.
 pub(super) fn limit_headers(state: &LimitState) -> [(String, String); 3] {
     let name = if state.meter == LimitKind::Requests { "requests" } else { "tokens" };
     [

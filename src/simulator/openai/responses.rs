@@ -1,11 +1,11 @@
-//! Reads and checks requests for Responses.
+//! Parses and checks requests for Responses.
 
 use super::chat::{marks_by_itself, read_image, read_schema};
 use crate::simulator::ask::{Ask, AskBuilder, Delivery, Form};
 use crate::simulator::dialect::Problem;
 use serde_json::Value;
 
-/// Reads and checks a request.
+/// Parses and checks a request.
 pub(in crate::simulator) fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
     let model = body["model"].as_str().ok_or_else(|| missing("model"))?;
     for name in ["background", "tools", "messages", "max_tokens"] {

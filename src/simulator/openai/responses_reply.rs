@@ -1,4 +1,4 @@
-//! Replies of Responses, in one piece and in events.
+//! Builds responses of the Responses API, complete or as events.
 
 use super::CREATED;
 use crate::simulator::anthropic::short_id;
@@ -13,7 +13,7 @@ pub(in crate::simulator) fn reply(ask: &Ask<'_>, text: &str, end: End, tokens: T
     response(ask, Some((text, end, tokens))).to_string()
 }
 
-/// The events of a stream; they are numbered.
+/// The numbered events of a stream.
 pub(in crate::simulator) fn stream(ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Events {
     let mut next = 0;
     let mut event = |name: &str, mut data: Value| {
@@ -52,7 +52,7 @@ pub(in crate::simulator) fn stream_error() -> String {
     format!("event: error\ndata: {error}\n\n")
 }
 
-/// A response, before or after it has an answer.
+/// A response, before or after its answer.
 fn response(ask: &Ask<'_>, answer: Option<(&str, End, Tokens)>) -> Value {
     let mut response = json!({
         "id": format!("resp_sim_{}", short_id(ask)),

@@ -1,8 +1,8 @@
-//! What goes wrong: at random, by shares, or on purpose, by markers.
+//! Faults: random by shares, or deliberate by markers.
 
 use serde::Deserialize;
 
-/// Shares (0 to 1) of attempts that go wrong, one field per [`FaultKind`]. Together at most 1.
+/// Shares (0 to 1) of attempts that fail, one field per [`FaultKind`]. Their sum is at most 1.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
@@ -32,7 +32,7 @@ pub struct Faults {
     pub stall: f64,
     /// Share of [`FaultKind::Drip`].
     pub drip: f64,
-    /// A call that had this many of these faults is served from then on. Default 1000: as good as no cap.
+    /// Maximum number of these faults per call. Default 1000: practically unlimited.
     pub faults_per_call: u32,
 }
 
@@ -58,7 +58,8 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Every kind with its share, in a fixed order: new kinds go to the end, or old seeds give other faults.
+    /// Every kind with its share, in a fixed order. New kinds go to the end, so that old seeds keep
+    /// their faults.
     pub(in crate::simulator) fn shares(&self) -> [(FaultKind, f64); 13] {
         [
             (FaultKind::RateLimited, self.rate_limited),
@@ -78,11 +79,11 @@ impl Faults {
     }
 }
 
-/// What can go wrong with an attempt.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// 400: the request itself is at fault. Only by poison.
+    /// 400: the request is invalid. Only by poison.
     Rejected,
     /// 429 with `retry-after`.
     RateLimited,
@@ -92,32 +93,32 @@ pub enum FaultKind {
     Overloaded,
     /// The connection is reset (RST) instead of a reply.
     Reset,
-    /// No reply until the client leaves.
+    /// No response until the client disconnects.
     Hang,
-    /// The body, or the stream, ends in its middle and the connection closes.
+    /// The body or stream ends in the middle, and the connection closes.
     TruncatedBody,
-    /// 200 with a page of HTML, also where a stream was asked for.
+    /// 200 with an HTML page, even if a stream was requested.
     Garbage,
     /// 200 with the dialect's refusal.
     Refusal,
-    /// 200 with half an answer, stopped by the token limit.
+    /// 200 with half an answer, cut at the token limit.
     Cut,
-    /// 200 with JSON that breaks the schema.
+    /// 200 with JSON that violates the schema.
     Invalid,
-    /// An error event in the middle of a stream. Where none was asked for: [`FaultKind::Overloaded`].
+    /// An error event in the middle of a stream; without a stream, [`FaultKind::Overloaded`].
     StreamError,
-    /// Half the body, or half the stream, and then silence until the client leaves.
+    /// Half the body or stream, and then silence until the client disconnects.
     Stall,
-    /// All of it, byte by byte, each `drip_ms` after the one before.
+    /// The whole body, byte by byte, with `drip_ms` between bytes.
     Drip,
 }
 
-/// A fault that certain requests always get, whatever `faults_per_call` says.
+/// A fault for all requests with a marker, regardless of `faults_per_call`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poison {
-    /// The user text which brings it about.
+    /// Text that triggers the fault if the user text contains it.
     pub marker: String,
-    /// What happens.
+    /// The fault.
     pub fault: FaultKind,
 }

@@ -1,7 +1,7 @@
-//! How the simulator behaves: speed, limits, cache, prices and faults, written as TOML.
+//! The simulator's behaviour in TOML: speed, limits, cache, prices and faults.
 //!
-//! Promises: the default is a fast server without limits, cache, prices and faults; an unknown key or an impossible value is an error.
-//! Never reads a file: the caller brings the text.
+//! The default is a fast server without limits, cache, prices and faults. An unknown key or an
+//! impossible value is an error. The caller reads the file.
 
 mod faults;
 mod terms;
@@ -13,73 +13,78 @@ use crate::model::{AccountLimit, WaitReason};
 use serde::Deserialize;
 use serde::de::Error as _;
 
-/// The most of anything: beyond it the arithmetic of the limits would not be exact.
+/// Maximum of any quantity, because the arithmetic of the limits is inexact beyond it.
 const MOST: f64 = 1e9;
 
-/// The script of one simulator.
+/// The behaviour of one simulator.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
-    /// All answers, faults and delays derive from it. Default 0.
+    /// Seed of all answers, faults and delays. Default 0.
     pub seed: u64,
-    /// How long every answer takes, in milliseconds. Default 0.
+    /// Duration of every answer in milliseconds. Default 0.
     pub latency_ms: u64,
-    /// Until a stream begins, in milliseconds; the rest of its time is spread over its pieces. Default: not before
-    /// `latency_ms` is over, and then all at once.
+    /// Milliseconds until a stream begins; the rest of its time is spread over its pieces. By
+    /// default a stream begins after `latency_ms` and arrives at once.
     pub first_byte_ms: Option<u64>,
-    /// At most this much is added to `latency_ms`, uniformly, by call and attempt. Default 0.
+    /// Maximum of a uniform random addition to `latency_ms`, by call and attempt, in milliseconds.
+    /// Default 0.
     pub jitter_ms: u64,
-    /// How long answers take, in milliseconds, as quantiles at equal distances: an answer takes as long as one of these, or something
-    /// between two. Replaces `latency_ms` and `jitter_ms`. Default: none.
+    /// Durations of answers in milliseconds, as equidistant quantiles with interpolation. Replaces
+    /// `latency_ms` and `jitter_ms`. Default: none.
     pub latency_quantiles_ms: Vec<f64>,
-    /// How much texts in answers differ in length: the standard deviation of the logarithm of their words. Default 0: they are alike.
+    /// Spread of the lengths of texts: the standard deviation of the logarithm of their words.
+    /// Default 0: no spread.
     pub length_spread: f64,
-    /// Requests beyond this rate get a 429. Default 0: no limit.
+    /// Rate limit; requests beyond it get a 429. Default 0: no limit.
     pub requests_per_second: f64,
-    /// How many requests may come at once under `requests_per_second`. Default 0: one second's worth, at least 1.
+    /// Maximum burst of requests under `requests_per_second`. Default 0: one second's worth, at
+    /// least 1.
     pub burst: u32,
-    /// Requests in work beyond this number get 529 (Anthropic) or 503 (others). Default 0: no limit.
+    /// Maximum number of requests in progress; others get 529 (Anthropic) or 503. Default 0: no
+    /// limit.
     pub concurrency: usize,
-    /// Input that does not come from the cache, charged on arrival. Anthropic and Gemini. Default 0: no limit.
+    /// Limit of uncached input, charged on arrival. Anthropic and Gemini. Default 0: no limit.
     pub input_tokens_per_minute: u64,
-    /// Output, charged as it is produced: nothing is let in while more was produced than allowed. Anthropic.
-    /// Default 0: no limit.
+    /// Limit of output, charged as it is produced. While the limit is exceeded, no request is
+    /// admitted. Anthropic. Default 0: no limit.
     pub output_tokens_per_minute: u64,
-    /// The output limit of a request or its input, whichever is more, charged on arrival and never given back. OpenAI.
-    /// Default 0: no limit.
+    /// Token limit, charged on arrival with the larger of input and output limit, without refunds.
+    /// OpenAI. Default 0: no limit.
     pub tokens_per_minute: u64,
-    /// How many seconds' worth of tokens may come at once. A request for more than that passes when all of it is
-    /// there. Default 60.
+    /// Burst of tokens in seconds' worth. A larger request passes when the bucket is full. Default
+    /// 60.
     pub burst_s: f64,
-    /// In which form a 429 tells when to come back: `seconds`, `ms`, `date` or `none`. Gemini has its own. Default
-    /// `seconds`.
+    /// Form of the wait in a 429: `seconds`, `ms`, `date` or `none`. Gemini has a form for itself.
+    /// Default `seconds`.
     pub retry_after: RetryAfter,
-    /// The wait that a 429 tells, in seconds. Default 1. 0: computed from the limit that was in the way.
+    /// The wait in a 429, in seconds. Default 1. With 0 it is computed from the exceeded limit.
     pub retry_after_s: f64,
-    /// Whether replies tell the limits in their headers. Default true; Gemini never does.
+    /// Whether responses have rate-limit headers. Default true; Gemini never sends them.
     pub headers: bool,
-    /// New limits in mid-run.
+    /// Changes of the limits during the run.
     pub change: Vec<Change>,
     /// The prompt cache.
     pub cache: CacheTerms,
-    /// What tokens cost.
+    /// Prices of tokens.
     pub prices: Prices,
-    /// What goes wrong at random.
+    /// Random faults.
     pub faults: Faults,
-    /// The accepted model ids. Default empty: the known ones.
+    /// Accepted model ids. Default empty: the built-in list.
     pub models: Vec<String>,
-    /// The key that clients must send. Default empty: any or none.
+    /// The key that clients must send. By default any key, or no key, is accepted.
     pub require_key: String,
-    /// A request whose user text contains this takes `slow_ms`. Default empty: none.
+    /// Requests whose user text contains this take `slow_ms`. Default empty: no request.
     pub slow_marker: String,
-    /// How long such a request takes, in milliseconds, instead of latency and jitter.
+    /// Duration of such a request in milliseconds, instead of latency and jitter.
     pub slow_ms: u64,
-    /// Between the bytes of a reply with the fault `drip`, in milliseconds. Default 1000.
+    /// Milliseconds between the bytes of a response with the fault `drip`. Default 1000.
     pub drip_ms: u64,
-    /// How many times as fast as the clock on the wall all times are. Default 1. For rehearsals: no key of a scenario file.
+    /// Speed of the simulated clock relative to real time. Default 1. For rehearsals; not a key of
+    /// scenario files.
     #[serde(skip)]
     pub speed: f64,
-    /// What goes wrong on purpose. The first entry whose marker occurs is used.
+    /// Deliberate faults. The first entry with a matching marker applies.
     pub poison: Vec<Poison>,
 }
 
@@ -118,7 +123,7 @@ impl Default for Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario and checks it.
+    /// Parses and checks a scenario.
     pub fn parse(toml_text: &str) -> Result<Self, toml::de::Error> {
         let scenario: Self = toml::from_str(toml_text)?;
         match scenario.problem() {
@@ -127,7 +132,7 @@ impl Scenario {
         }
     }
 
-    /// The limits that a client of Anthropic's dialect meets.
+    /// The limits for a client of the Anthropic dialect.
     pub fn limits(&self) -> Vec<AccountLimit> {
         let per_second = self.requests_per_second;
         let burst = if self.burst > 0 { f64::from(self.burst) } else { per_second.max(1.0) };
@@ -141,7 +146,7 @@ impl Scenario {
         there.map(|(meter, per_minute, at_once)| AccountLimit { meter, per_minute, at_once }).collect()
     }
 
-    /// The first impossible value, in words.
+    /// A message about the first impossible value.
     pub(super) fn problem(&self) -> Option<String> {
         let quantities = [
             ("requests_per_second", self.requests_per_second),

@@ -1,27 +1,27 @@
-//! What the account of a simulator may do and pays: limits that change, waits, the prompt cache, prices.
+//! Terms of the simulated account: changing limits, waits, the prompt cache, prices.
 
 use serde::Deserialize;
 
-/// How a 429 tells when to come back.
+/// Form of the wait in a 429.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
-    /// `retry-after` in seconds: whole ones, rounded up, if they are computed.
+    /// `retry-after` in seconds. A computed wait is rounded up to whole seconds.
     #[default]
     Seconds,
     /// `retry-after-ms`, rounded up.
     Ms,
     /// `retry-after` as an HTTP date, rounded up to a second.
     Date,
-    /// Not at all.
+    /// No wait is sent.
     None,
 }
 
-/// New limits in mid-run. Keys that are left out stay as they are.
+/// Changes of the limits during a run. Omitted keys keep their values.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    /// So many requests reach the limits, refused ones included, before the change.
+    /// Number of requests, including refused ones, that reach the limits before the change.
     pub after_requests: u64,
     /// See [`Scenario::requests_per_second`](super::Scenario::requests_per_second).
     pub requests_per_second: Option<f64>,
@@ -39,18 +39,19 @@ pub struct Change {
     pub burst_s: Option<f64>,
 }
 
-/// The prompt cache. Of about 65,000 prefixes, those used last are kept.
+/// The prompt cache. It keeps the 65,000 most recently used prefixes, approximately.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheTerms {
-    /// Whether there is one. Default false: marks mean nothing.
+    /// Whether the cache is on. Default false: marks have no effect.
     pub enabled: bool,
-    /// Shorter prefixes are not cached, without a word. Tokens; default 512.
+    /// Minimum length of a cached prefix in tokens; shorter ones are silently not cached. Default
+    /// 512.
     pub min_tokens: u64,
-    /// From the first byte of the first reply until others can read what its request has written, in milliseconds.
-    /// Default 0.
+    /// Milliseconds from the first byte of a response until the prefixes of its request are
+    /// readable. Default 0.
     pub readable_after_ms: u64,
-    /// Prefixes that are not used for so long are forgotten, in seconds. Default 300, as with providers.
+    /// Seconds until an unused prefix is forgotten. Default 300, as with providers.
     pub ttl_s: u64,
 }
 
@@ -64,11 +65,11 @@ impl Default for CacheTerms {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prices {
-    /// Input that neither came from the cache nor went into it.
+    /// Uncached input.
     pub input: f64,
-    /// Input from the cache.
+    /// Input read from the cache.
     pub cache_read: f64,
-    /// Input that went into the cache.
+    /// Input written to the cache.
     pub cache_write: f64,
     /// Output.
     pub output: f64,

@@ -1,4 +1,4 @@
-//! The prompt cache, as the usage tells it.
+//! The prompt cache, as reported by the usage.
 
 use super::{anthropic, bounded_schema, openai, plain_schema, start, to_anthropic, to_openai};
 use crate::simulator::ask::{AskBuilder, Delivery, Form};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 const CACHE: &str = "[cache]\nenabled = true\nmin_tokens = 100\n";
 
-/// A call with a prefix of 4 + 500 tokens, marked at its end.
+/// A call with a prefix of 4 + 500 tokens and a mark at its end.
 fn shared(question: &str) -> Value {
     let mut body = to_anthropic("", &plain_schema());
     body["system"] = json!("You judge parts.");
@@ -21,7 +21,7 @@ fn shared(question: &str) -> Value {
     body
 }
 
-/// Fresh, read, written.
+/// Tokens uncached, read and written.
 async fn split(simulator: &Simulator, body: &Value) -> (u64, u64, u64) {
     let seen = anthropic(simulator, body).await.unwrap();
     assert_eq!(seen.status, 200, "{}", seen.text);
@@ -46,7 +46,7 @@ async fn a_prefix_is_written_once_and_read_by_others() {
 }
 
 #[tokio::test]
-async fn what_stands_before_the_mark_decides() {
+async fn everything_before_the_mark_decides_about_a_cache_hit() {
     let simulator = start(CACHE).await;
     split(&simulator, &shared("Steel?")).await;
     let other = |path: &str, value: Value| {
@@ -70,7 +70,7 @@ async fn what_stands_before_the_mark_decides() {
 }
 
 #[tokio::test]
-async fn without_a_cache_or_below_its_least_nothing_is_cached() {
+async fn short_prefixes_and_disabled_caches_are_not_cached() {
     let none = start("").await;
     let large = start("[cache]\nenabled = true\nmin_tokens = 505").await;
     for simulator in [&none, &large] {
@@ -84,7 +84,7 @@ async fn without_a_cache_or_below_its_least_nothing_is_cached() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_can_be_read_from_the_first_byte_on_and_whoever_comes_before_writes_too() {
+async fn a_prefix_is_readable_from_the_first_byte_and_earlier_requests_write_too() {
     let simulator = start(&format!("latency_ms = 1000\n{CACHE}readable_after_ms = 500")).await;
     let after = async |millis: u64| {
         tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -96,7 +96,7 @@ async fn it_can_be_read_from_the_first_byte_on_and_whoever_comes_before_writes_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_prefix_that_is_not_used_for_some_time_is_forgotten() {
+async fn unused_prefixes_expire() {
     let simulator = start(&format!("{CACHE}ttl_s = 60")).await;
     let mut seen = Vec::new();
     for pause in [0, 50, 50, 50, 61] {
@@ -108,7 +108,7 @@ async fn a_prefix_that_is_not_used_for_some_time_is_forgotten() {
 }
 
 #[test]
-fn the_prefixes_used_last_are_kept() {
+fn the_most_recently_used_prefixes_are_kept() {
     let cache = Cache::new(&CacheTerms { enabled: true, min_tokens: 1, ..CacheTerms::default() });
     let now = Instant::now();
     let ask = |n: u64| {
@@ -138,7 +138,7 @@ async fn an_attempt_that_never_answers_writes_nothing() {
 }
 
 #[tokio::test]
-async fn reading_from_the_cache_is_free_of_the_input_limit() {
+async fn cache_reads_do_not_count_towards_the_input_limit() {
     let simulator = start(&format!("input_tokens_per_minute = 520\n{CACHE}")).await;
     for _ in 0..3 {
         split(&simulator, &shared("Steel?")).await;
@@ -150,7 +150,7 @@ async fn reading_from_the_cache_is_free_of_the_input_limit() {
 }
 
 #[tokio::test]
-async fn no_more_than_four_marks() {
+async fn more_than_four_marks_are_refused() {
     let simulator = start("").await;
     let mut body = to_anthropic("", &plain_schema());
     let part = json!({ "type": "text", "text": "A part.", "cache_control": { "type": "ephemeral" } });
@@ -160,7 +160,7 @@ async fn no_more_than_four_marks() {
 }
 
 #[tokio::test]
-async fn openai_writes_whole_prompts_unless_told_where_to_stop() {
+async fn openai_caches_whole_prompts_unless_breakpoints_are_explicit() {
     let simulator = start(CACHE).await;
     let split = async |body: &Value| {
         let seen = openai(&simulator, body).await.unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong by order of the scenario.
+//! Faults of a scenario.
 
 use super::{anthropic, anthropic_answer, assert_balanced, bounded_schema, openai, plain_schema, start, to_anthropic, to_openai};
 use crate::simulator::LedgerTotals;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 #[tokio::test]
-async fn every_fault_is_seen_by_the_client_and_by_the_ledger() {
+async fn every_fault_reaches_the_client_and_the_ledger() {
     let mut toml_text = String::from("retry_after_s = 0.25\n");
     let kinds = "rejected rate_limited server_error overloaded reset hang truncated_body garbage refusal cut invalid";
     for kind in kinds.split(' ') {
@@ -112,7 +112,7 @@ async fn random_faults_do_not_depend_on_order_and_end_at_the_cap() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_is_noted() {
+async fn a_disconnected_client_counts_as_abandoned() {
     let simulator = start("latency_ms = 60000").await;
     let body = to_anthropic("A document.", &plain_schema());
     let waiting = tokio::time::timeout(Duration::from_millis(150), anthropic(&simulator, &body));

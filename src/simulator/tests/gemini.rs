@@ -63,7 +63,7 @@ async fn the_wait_is_in_the_body_and_nothing_in_the_headers() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_refused_in_its_own_words() {
+async fn invalid_requests_get_gemini_errors() {
     let simulator = start("require_key = 'k'").await;
     let wrong = |path: &str, value: Value| {
         let mut body = body("A part.");

@@ -1,4 +1,4 @@
-//! The book: spans, windows, money.
+//! The ledger: spans, windows, money.
 
 use super::{anthropic, plain_schema, start, to_anthropic};
 use crate::model::Money;
@@ -18,10 +18,10 @@ fn serve(ledger: &Arc<Ledger>, call: u8, docid: Option<&str>, at: Instant, token
 }
 
 #[test]
-fn the_span_and_the_busiest_second_are_those_of_served_requests_as_they_came() {
+fn the_span_and_the_busiest_second_use_arrival_times_of_served_requests() {
     let start = Instant::now();
     let ledger = Arc::new(Ledger::new(Rates::of(&Prices::default()), start));
-    // Out of order, as replies come: three in the second from 1.2 on, whose end is excluded.
+    // Out of order, like responses. Three are in the second from 1.2 on, whose end is excluded.
     for (call, millis) in [(0, 2199), (1, 500), (2, 1200), (3, 2200), (4, 1700), (5, 3500)] {
         serve(&ledger, call, None, start + Duration::from_millis(millis), Tokens::default());
     }
@@ -57,7 +57,7 @@ fn every_token_has_its_price_and_every_document_its_bill() {
 }
 
 #[tokio::test]
-async fn bills_can_be_asked_for_by_document() {
+async fn the_ledger_reports_bills_by_document() {
     let simulator = start("[prices]\ninput = 1\noutput = 5").await;
     for text in ["docid:a one", "docid:a two", "docid:b one", "none"] {
         anthropic(&simulator, &to_anthropic(text, &plain_schema())).await.unwrap();
@@ -77,7 +77,7 @@ async fn bills_can_be_asked_for_by_document() {
     assert_eq!(calls.iter().map(|call| call.bill.cost_usd).sum::<Money>(), totals.cost_usd);
 }
 
-/// Call number `n` is served.
+/// Serves call number `n`.
 fn serve_nth(ledger: &Arc<Ledger>, n: u64, at: Instant) {
     let mut call = [0; 32];
     call[..8].copy_from_slice(&n.to_le_bytes());
@@ -87,10 +87,10 @@ fn serve_nth(ledger: &Arc<Ledger>, n: u64, at: Instant) {
 }
 
 #[test]
-fn details_are_kept_of_the_latest_calls_and_all_are_counted() {
+fn all_calls_count_and_the_latest_keep_details() {
     let start = Instant::now();
     let ledger = Arc::new(Ledger::new(Rates::of(&Prices::default()), start));
-    // A thousand a second.
+    // A thousand calls per second.
     for n in 0..200_000 {
         serve_nth(&ledger, n, start + Duration::from_millis(n));
     }

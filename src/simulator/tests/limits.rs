@@ -1,4 +1,4 @@
-//! Limits: exact with injected instants, and as clients see them.
+//! Limits: exact with injected instants, and as seen by clients.
 
 use super::{anthropic, openai, plain_schema, start, to_anthropic, to_openai};
 use crate::simulator::limits::{LimitKind, Limits, Refusal};
@@ -28,7 +28,7 @@ fn take(limits: &Limits, meter: LimitKind, amount: u64, now: Instant) -> Result<
 }
 
 #[test]
-fn a_request_passes_at_the_nanosecond_that_was_computed_and_not_before() {
+fn a_request_passes_at_the_computed_nanosecond() {
     let start = Instant::now();
     for rate in ["20", "3", "0.7", "333.333"] {
         let limits = limits(&format!("requests_per_second = {rate}\nburst = 1"), start);
@@ -49,7 +49,7 @@ fn a_request_passes_at_the_nanosecond_that_was_computed_and_not_before() {
 }
 
 #[test]
-fn looking_often_neither_gives_nor_takes() {
+fn frequent_updates_do_not_change_the_level() {
     let start = Instant::now();
     let limits = limits("requests_per_second = 7\nburst = 3", start);
     let mut rng = fastrand::Rng::with_seed(4);
@@ -60,25 +60,25 @@ fn looking_often_neither_gives_nor_takes() {
         passed += u64::from(requests(&limits, now).is_ok());
         now += Duration::from_nanos(rng.u64(1..2_000_000));
     }
-    // The last one was due at most one look before the end.
+    // The last request was due at most one update before the end.
     passed += u64::from(requests(&limits, end).is_ok());
     assert_eq!(passed, 3 + 30 * 7);
 }
 
 #[test]
-fn what_is_too_large_for_the_bucket_passes_when_it_is_full_and_is_paid_for_after() {
+fn a_request_larger_than_the_bucket_passes_when_it_is_full() {
     let start = Instant::now();
     let limits = limits("input_tokens_per_minute = 6000\nburst_s = 10", start);
     take(&limits, LimitKind::Input, 1, start).unwrap();
     let wait = Duration::from_millis(10);
     assert_eq!(take(&limits, LimitKind::Input, 5000, start), Err((LimitKind::Input, wait)));
     take(&limits, LimitKind::Input, 5000, start + wait).unwrap();
-    // 4000 tokens short and 100 tokens a second.
+    // 4000 tokens missing at 100 tokens a second.
     assert_eq!(take(&limits, LimitKind::Input, 1, start + wait), Err((LimitKind::Input, Duration::from_millis(40_010))));
 }
 
 #[test]
-fn output_is_owed_once_it_is_produced() {
+fn output_is_charged_once_it_is_produced() {
     let start = Instant::now();
     let limits = limits("output_tokens_per_minute = 600", start);
     take(&limits, LimitKind::Output, 0, start).unwrap();
@@ -90,7 +90,7 @@ fn output_is_owed_once_it_is_produced() {
 }
 
 #[test]
-fn a_request_takes_from_all_meters_or_from_none() {
+fn a_request_takes_from_all_limits_or_not_at_all() {
     let start = Instant::now();
     let limits = limits("requests_per_second = 1\nburst = 2\ntokens_per_minute = 60\nburst_s = 60\nconcurrency = 1", start);
     assert!(limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 50)], start).0.is_ok());
@@ -99,10 +99,10 @@ fn a_request_takes_from_all_meters_or_from_none() {
     let left: Vec<_> = states.iter().map(|state| (state.meter, state.limit, state.remaining)).collect();
     assert_eq!(left, [(LimitKind::Requests, 60.0, 1), (LimitKind::Tokens, 60.0, 10)]);
     assert_eq!(states[1].reset, Duration::from_secs(50));
-    // The longest wait is told: 60 tokens are 50 s away, though a request would pass.
+    // The refusal has the longest wait: 60 tokens need 50 s, although a request would pass.
     let _seat = limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 10)], start).0.unwrap();
     assert_eq!(take(&limits, LimitKind::Tokens, 60, start), Err((LimitKind::Tokens, Duration::from_mins(1))));
-    // Who finds no seat has asked, but used no tokens.
+    // A request without a seat counts as a request, but uses no tokens.
     let later = start + Duration::from_mins(1);
     let (full, states) = limits.admit(&vec![(LimitKind::Requests, 1), (LimitKind::Tokens, 60)], later);
     assert_eq!(full.unwrap_err(), Refusal::Seats);
@@ -123,7 +123,7 @@ fn limits_change_after_so_many_requests() {
     }
     let (passed, states) = limits.admit(&vec![(LimitKind::Requests, 1)], start);
     assert!(passed.is_ok());
-    // 15 were left of 20, and of the 10 that fit one is gone.
+    // 15 of 20 were left. The new capacity is 10, and one is used.
     assert_eq!((states[0].limit, states[0].remaining), (600.0, 9));
     assert_eq!(states[0].reset, Duration::from_millis(100));
     requests(&limits, start).unwrap();
@@ -147,7 +147,7 @@ async fn anthropic_counts_input_on_arrival_and_output_as_produced() {
     assert!(httpdate::parse_http_date(seen.header("date")).is_ok());
     assert_eq!(seen.header("anthropic-ratelimit-requests-limit"), "3000");
     assert_eq!(seen.header("anthropic-ratelimit-input-tokens-limit"), "60000");
-    // 2504 tokens are gone; what is left is told in thousands.
+    // 2504 tokens are used; the remainder is rounded to thousands.
     assert_eq!(seen.header("anthropic-ratelimit-input-tokens-remaining"), "57000");
     let produced = seen.json()["usage"]["output_tokens"].as_u64().unwrap();
     assert!(produced > 90, "the answer alone is {produced}");

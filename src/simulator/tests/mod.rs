@@ -1,4 +1,4 @@
-//! The simulator as its clients see it: over real HTTP.
+//! The simulator as seen by its clients, over real HTTP.
 
 mod cache;
 mod faults;
@@ -118,7 +118,7 @@ fn openai_answer(seen: &Seen) -> Value {
     serde_json::from_str(seen.json()["choices"][0]["message"]["content"].as_str().unwrap()).unwrap()
 }
 
-/// The sum that the ledger promises, when nothing is in work.
+/// Checks the sum of outcomes that the ledger promises when no request is in progress.
 fn assert_balanced(totals: &LedgerTotals) {
     let ends = totals.served
         + totals.invalid
@@ -204,7 +204,7 @@ async fn text_without_a_schema_is_marked_and_quotes_its_document() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_fit_is_said_shorter_or_cut() {
+async fn an_answer_over_the_limit_is_terse_or_cut() {
     let simulator = start("").await;
     let mut body = to_anthropic("A document.", &closed(&json!({ "summary": { "type": "string" } })));
     body["max_tokens"] = json!(25);
@@ -220,7 +220,7 @@ async fn an_answer_that_does_not_fit_is_said_shorter_or_cut() {
 }
 
 #[tokio::test]
-async fn the_bucket_lets_the_burst_pass_and_says_what_is_left() {
+async fn the_bucket_admits_the_burst_and_reports_the_remainder() {
     let simulator = start("requests_per_second = 20\nburst = 3\nretry_after_s = 2").await;
     let body = to_anthropic("A document.", &plain_schema());
     let mut statuses = Vec::new();
@@ -246,7 +246,7 @@ async fn the_bucket_lets_the_burst_pass_and_says_what_is_left() {
 }
 
 #[tokio::test]
-async fn requests_beyond_the_seats_are_overload() {
+async fn requests_without_a_seat_are_overload() {
     let simulator = start("concurrency = 2\nlatency_ms = 300\nslow_marker = 'quick'\nslow_ms = 0").await;
     let body = |index: usize| to_anthropic(&format!("Document {index}"), &plain_schema());
     let bodies: Vec<_> = (0..5).map(body).collect();
@@ -261,7 +261,7 @@ async fn requests_beyond_the_seats_are_overload() {
 }
 
 #[tokio::test]
-async fn the_ledger_the_models_and_the_health_can_be_asked() {
+async fn the_server_reports_ledger_models_and_health() {
     let simulator = start("").await;
     anthropic(&simulator, &to_anthropic("docid:a1 text", &plain_schema())).await.unwrap();
     let get = async |path: &str| {

@@ -1,4 +1,4 @@
-//! Requests and scenarios that are wrong.
+//! Invalid requests and scenarios.
 
 use super::{PNG, anthropic, bounded_schema, closed, openai, plain_schema, post, start, to_anthropic, to_openai};
 use crate::simulator::Scenario;

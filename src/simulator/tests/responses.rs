@@ -1,4 +1,4 @@
-//! OpenAI's Responses.
+//! The OpenAI Responses API.
 
 use super::{PNG, Seen, bounded_schema, post, start};
 use crate::simulator::Simulator;
@@ -63,7 +63,7 @@ async fn cuts_and_refusals_say_so() {
 }
 
 #[tokio::test]
-async fn the_cache_and_the_limits_are_those_of_openai() {
+async fn the_cache_and_the_limits_match_openai() {
     let simulator = start("tokens_per_minute = 4100\n[cache]\nenabled = true\nmin_tokens = 100").await;
     let mut marked = body("Steel?");
     marked["input"][0]["content"][0]["prompt_cache_breakpoint"] = json!({ "mode": "explicit" });

@@ -1,4 +1,4 @@
-//! Streams, whole and broken.
+//! Streams, complete and broken.
 
 use super::{anthropic, assert_balanced, bounded_schema, client, openai, plain_schema, start, to_anthropic, to_openai};
 use crate::simulator::Simulator;
@@ -24,7 +24,7 @@ async fn send(simulator: &Simulator, path: &str, body: &Value) -> reqwest::Respo
     request.body(body.to_string()).send().await.unwrap()
 }
 
-/// What arrives, and whether the end was one.
+/// The received text, and whether the body ended properly.
 async fn read(mut response: reqwest::Response) -> (String, bool) {
     let mut text = Vec::new();
     loop {
@@ -36,7 +36,7 @@ async fn read(mut response: reqwest::Response) -> (String, bool) {
     }
 }
 
-/// Waits for the server to notice what its client did.
+/// Waits until the server notices the client's action.
 async fn until(simulator: &Simulator, done: impl Fn(&Simulator) -> bool) {
     for _ in 0..500 {
         if done(simulator) {
@@ -58,7 +58,7 @@ fn the_tokens_of_the_pieces_add_up() {
 }
 
 #[tokio::test]
-async fn an_anthropic_stream_says_what_the_reply_would() {
+async fn an_anthropic_stream_equals_the_complete_response() {
     let simulator = start("").await;
     let body = to_anthropic("docid:a A document.", &plain_schema());
     let whole = anthropic(&simulator, &body).await.unwrap().json();
@@ -79,7 +79,7 @@ async fn an_anthropic_stream_says_what_the_reply_would() {
 }
 
 #[tokio::test]
-async fn an_openai_stream_tells_its_usage_only_if_asked() {
+async fn an_openai_stream_has_its_usage_only_on_request() {
     let simulator = start("").await;
     let body = to_openai("A document.", &bounded_schema());
     let whole = openai(&simulator, &body).await.unwrap().json();
@@ -101,7 +101,7 @@ async fn an_openai_stream_tells_its_usage_only_if_asked() {
 }
 
 #[tokio::test]
-async fn ends_that_are_no_answers_stream_as_well() {
+async fn refusals_and_cuts_stream_as_well() {
     let simulator = start("[[poison]]\nmarker = 'do:refusal'\nfault = 'refusal'\n[[poison]]\nmarker = 'do:cut'\nfault = 'cut'").await;
     let reason = async |text: &str| {
         let seen = anthropic(&simulator, &streamed(to_anthropic(text, &plain_schema()))).await.unwrap();
@@ -115,7 +115,7 @@ async fn ends_that_are_no_answers_stream_as_well() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_word_has_an_end() {
+async fn an_empty_answer_has_an_end() {
     let simulator = start("[faults]\ninvalid = 1").await;
     let mut body = streamed(to_anthropic("A document.", &plain_schema()));
     body["output_config"] = json!(null); // without a schema, what breaks it is to say nothing
@@ -126,7 +126,7 @@ async fn an_answer_without_a_word_has_an_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_byte_comes_when_it_should_and_the_rest_until_the_end() {
+async fn a_stream_begins_and_ends_on_time() {
     let simulator = start("latency_ms = 9000\nfirst_byte_ms = 2000").await;
     let sent = Instant::now();
     let mut response = send(&simulator, "/v1/messages", &streamed(to_anthropic("A document.", &plain_schema()))).await;
@@ -135,7 +135,7 @@ async fn the_first_byte_comes_when_it_should_and_the_rest_until_the_end() {
     while response.chunk().await.unwrap().is_some() {
         arrivals.push(seconds(Instant::now()));
     }
-    // Paused time: only timers move the clock, by whole milliseconds.
+    // Paused time: only timers advance the clock, by whole milliseconds.
     assert!((arrivals[0] - 2.0).abs() < 0.1, "{arrivals:?}");
     assert!((arrivals.last().unwrap() - 9.0).abs() < 0.3, "{arrivals:?}");
     assert!(arrivals.len() > 4 && arrivals.is_sorted(), "{arrivals:?}");
@@ -211,7 +211,7 @@ async fn a_reply_can_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn whoever_leaves_a_stream_pays_for_what_was_sent() {
+async fn a_client_that_leaves_a_stream_pays_for_the_sent_part() {
     let simulator = start("latency_ms = 60000\nfirst_byte_ms = 0\nconcurrency = 1").await;
     let body = streamed(to_anthropic("A document.", &plain_schema()));
     let mut response = send(&simulator, "/v1/messages", &body).await;

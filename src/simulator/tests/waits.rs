@@ -1,13 +1,13 @@
-//! The forms of a wait, and who comes before its end.
+//! The forms of a wait, and requests before its end.
 
 use super::{anthropic, plain_schema, start, to_anthropic};
 use crate::simulator::openai::go_duration;
 use crate::simulator::scenario::Scenario;
-use crate::simulator::wait::tell;
+use crate::simulator::wait::retry_hint;
 use std::time::{Duration, SystemTime};
 
 #[test]
-fn what_is_told_is_never_shorter_than_what_is_meant() {
+fn rounding_never_shortens_a_wait() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_000_000_900);
     let cases = [
         ("seconds", 0.0, 1_200, Some("2"), Some(2_000)),
@@ -20,7 +20,7 @@ fn what_is_told_is_never_shorter_than_what_is_meant() {
     ];
     for (form, fixed, meant, header, wait) in cases {
         let scenario = Scenario::parse(&format!("retry_after = '{form}'\nretry_after_s = {fixed}")).unwrap();
-        let told = tell(scenario.retry_after, scenario.retry_after_s, Duration::from_millis(meant), now);
+        let told = retry_hint(scenario.retry_after, scenario.retry_after_s, Duration::from_millis(meant), now);
         assert_eq!(told.header.as_ref().map(|(_, value)| value.as_str()), header, "{form}");
         assert_eq!(told.wait, wait.map(Duration::from_millis), "{form}");
         let name = told.header.map(|(name, _)| name);
@@ -38,7 +38,7 @@ fn durations_are_written_as_go_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_as_told_passes_and_who_does_not_is_early() {
+async fn requests_before_the_end_of_the_wait_are_early() {
     let simulator = start("requests_per_second = 2\nburst = 1\nretry_after = 'ms'\nretry_after_s = 0").await;
     let body = |index: usize| to_anthropic(&format!("Document {index}"), &plain_schema());
     assert_eq!(anthropic(&simulator, &body(0)).await.unwrap().status, 200);
@@ -47,7 +47,7 @@ async fn who_waits_as_told_passes_and_who_does_not_is_early() {
     let wait = Duration::from_millis(refused.header("retry-after-ms").parse().unwrap());
     assert!(wait <= Duration::from_millis(500), "{wait:?}");
     assert_eq!((simulator.ledger().early, simulator.ledger().early_resends), (0, 0));
-    // Another call before its end is early, the same call is an early resend too.
+    // Another call before its end is early. The same call is also an early resend.
     assert_eq!(anthropic(&simulator, &body(2)).await.unwrap().status, 429);
     assert_eq!((simulator.ledger().early, simulator.ledger().early_resends), (1, 0));
     assert_eq!(anthropic(&simulator, &body(1)).await.unwrap().status, 429);
