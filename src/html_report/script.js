@@ -138,7 +138,7 @@
     below.append(cell);
     tr.after(below);
     const what = await held(row);
-    if (what === null) return cell.append(element("p", "This row cannot be opened here, as the page would become too large: see results.jsonl.", { className: "note" }));
+    if (what === null) return cell.append(element("p", "The page has no room for this row: see results.jsonl.", { className: "note" }));
     const [failure, kept, answers, facts, calls, more] = what;
     if (failure) cell.append(list([[failure[0], failure[1]]]));
     if (kept.length) cell.append(list(kept));

@@ -196,7 +196,7 @@ impl Job {
                     Ok(_) => Combined::Ask(call),
                     Err(why) => {
                         let message =
-                            format!("{COMBINE}: the prompt cannot be made of these answers: {why}. Correct combine.prompt in the job file");
+                            format!("{COMBINE}: cannot render the prompt from these answers: {why}. Correct combine.prompt in the job file");
                         Combined::Unrenderable(call, Failure::new(FailureCode::Unrenderable, message))
                     }
                 }

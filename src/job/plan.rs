@@ -187,7 +187,7 @@ impl Job {
             for (chunk, shared) in chunks.sets[set].iter().zip(&shared[set]) {
                 for variant in &task.variants {
                     let parts = variant.parts(chunk, shared, row).map_err(|e| {
-                        Failure::new(FailureCode::Unrenderable, format!("task {}: the prompt cannot be made: {e}", task.id))
+                        Failure::new(FailureCode::Unrenderable, format!("task {}: cannot render the prompt: {e}", task.id))
                     })?;
                     let tokens = chunk.content.tokens() + wording(&self.system, &parts, &chunk.content, task.shape.bytes);
                     // The document goes first unless the prompt embeds it.

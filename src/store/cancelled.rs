@@ -10,12 +10,12 @@ impl Store {
     /// Names that earlier runs left.
     pub fn cancelled(&self) -> std::result::Result<Vec<String>, StoreError> {
         let read = || self.writer.prepare("SELECT name FROM cancelled")?.query_map((), |row| row.get(0))?.collect::<Result<_>>();
-        read().map_err(|e| self.error("cancelled documents cannot be read", e))
+        read().map_err(|e| self.error("cannot read cancelled documents", e))
     }
 
     /// Forgets all names, because a complete run has processed every document.
     pub fn forget_cancelled(&self) -> std::result::Result<(), StoreError> {
-        self.writer.execute("DELETE FROM cancelled", ()).map(drop).map_err(|e| self.error("cancelled documents cannot be forgotten", e))
+        self.writer.execute("DELETE FROM cancelled", ()).map(drop).map_err(|e| self.error("cannot forget cancelled documents", e))
     }
 }
 

@@ -155,7 +155,7 @@ impl Catalog {
             let mut statement = self.connection.prepare_cached(&sql)?;
             statement.query_map((self.recipe, name, digest, self.chunk), version)?.collect::<rusqlite::Result<Vec<_>>>()
         };
-        let chunk = read().map_err(|e| StoreError::new(&self.path, "documents cannot be read", e))?;
+        let chunk = read().map_err(|e| StoreError::new(&self.path, "cannot read documents", e))?;
         self.more = chunk.len() == self.chunk as usize;
         self.chunk = (self.chunk * 4).min(CHUNK);
         if let Some((name, last)) = chunk.last() {
@@ -173,7 +173,7 @@ impl Catalog {
                 .query_map([&digest.0[..]], |row| Ok((DocumentId(row.get(0)?), row.get(1)?, stamp(row.get_ref(2)?.as_blob()?))))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
-        read().map_err(|e| StoreError::new(&self.path, "documents cannot be read", e))
+        read().map_err(|e| StoreError::new(&self.path, "cannot read documents", e))
     }
 
     /// The row state of one document.
@@ -184,7 +184,7 @@ impl Catalog {
             let mut rows = statement.query((self.recipe, id.0))?;
             rows.next()?.map(|row| row_state(row, 0)).transpose().map(Option::flatten)
         };
-        read().map_err(|e| StoreError::new(&self.path, "rows cannot be read", e))
+        read().map_err(|e| StoreError::new(&self.path, "cannot read rows", e))
     }
 
     /// The document at a position of run `run`'s listing. Expects ascending positions.
@@ -200,7 +200,7 @@ impl Catalog {
                 let rows = statement.query_map((run, position, CHUNK), |row| Ok((row.get(0)?, DocumentId(row.get(1)?))))?;
                 rows.collect::<rusqlite::Result<VecDeque<_>>>()
             };
-            listing.ahead = read().map_err(|e| StoreError::new(&self.path, "listings cannot be read", e))?;
+            listing.ahead = read().map_err(|e| StoreError::new(&self.path, "cannot read listings", e))?;
             listing.next = listing.ahead.back().map_or(position, |(last, _)| last + 1);
         }
         Ok(listing.ahead.pop_front().filter(|(at, _)| *at == position).map(|(_, id)| id))

@@ -22,7 +22,7 @@ pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), Store
     let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, e);
     // Reading the schema also recovers what a killed process left in the log.
     let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
-    match sign(path).map_err(|e| StoreError::new(path, "it cannot be read", e))? {
+    match sign(path).map_err(|e| StoreError::new(path, "cannot read it", e))? {
         Sign::None => Ok(()),
         Sign::NoHeader => Err(StoreError::new(path, DAMAGED, "it is shorter than the header of a database")),
         Sign::Suspicious => check(connection, path),

@@ -67,7 +67,7 @@ pub struct ResultRecord<'s> {
 impl Archive {
     /// Starts a snapshot: later reads ignore what a run writes meanwhile.
     pub fn hold_still(&self) -> Result<(), StoreError> {
-        self.read("it", || self.connection().execute_batch("BEGIN"))
+        self.read("the store", || self.connection().execute_batch("BEGIN"))
     }
 
     /// Number of requests of a run.
@@ -154,7 +154,7 @@ impl Archive {
         (listing, recipe): (i64, i64),
         mut each: impl FnMut(ResultRecord<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let error = |e| StoreError::new(self.path(), "rows cannot be read", e);
+        let error = |e| StoreError::new(self.path(), "cannot read rows", e);
         let sql = "SELECT l.position, d.name, d.digest, r.result FROM listing l JOIN documents d ON d.id = l.document
             JOIN rows r ON r.recipe = ?2 AND r.document = l.document WHERE l.run = ?1 ORDER BY l.position";
         let mut statement = self.connection().prepare(sql).map_err(error)?;

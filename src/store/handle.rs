@@ -28,7 +28,7 @@ pub struct StoreHandle(mpsc::Sender<Command>);
 
 /// The writing thread has failed. Joining it returns the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the run store cannot be written")]
+#[error("cannot write the run store")]
 pub struct WriterGone;
 
 impl StoreHandle {

@@ -88,7 +88,7 @@ impl Archive {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-            Err(e) => return Err(StoreError::new(&path, "it cannot be looked for; it belongs to another user, perhaps", e)),
+            Err(e) => return Err(StoreError::new(&path, "cannot access it; perhaps it belongs to another user", e)),
         }
         let connection = open_to_read(&path)?;
         Ok(Some(Self { path, connection }))
@@ -213,7 +213,7 @@ impl Archive {
     }
 
     pub(super) fn read<T>(&self, what: &str, read: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        read().map_err(|e| StoreError::new(&self.path, format!("{what} cannot be read"), e))
+        read().map_err(|e| StoreError::new(&self.path, format!("cannot read {what}"), e))
     }
 }
 

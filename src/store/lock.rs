@@ -42,7 +42,7 @@ pub enum LockError {
         directory: String,
     },
     /// The lock file is not accessible.
-    #[error("the lock in {directory} cannot be taken: {source}")]
+    #[error("cannot take the lock in {directory}: {source}")]
     Unavailable {
         /// The output directory.
         directory: String,

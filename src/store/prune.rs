@@ -33,7 +33,7 @@ pub struct Group {
 impl Archive {
     /// Data that pruning would drop. `all` includes documents of other inputs.
     pub fn excess(&self, all: bool) -> Result<Excess, StoreError> {
-        self.read("it", || {
+        self.read("the store", || {
             let criteria = Criteria::of(self.connection())?;
             let rows = format!("SELECT count(*) FROM rows WHERE {}", criteria.rows(all));
             Ok(Excess {
@@ -67,7 +67,7 @@ impl Archive {
                  VACUUM;"
             ))
         };
-        prune().map_err(|e| StoreError::new(&path, "it cannot be pruned", e))
+        prune().map_err(|e| StoreError::new(&path, "cannot prune it", e))
     }
 }
 

@@ -73,6 +73,6 @@ impl AnswerReader {
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::new(&self.path, "answers cannot be read", source)
+        StoreError::new(&self.path, "cannot read answers", source)
     }
 }

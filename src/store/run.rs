@@ -76,7 +76,7 @@ impl Store {
     pub fn begin_run(directory: &Path, new: &NewRun) -> Result<Self, StoreError> {
         let path = directory.join(FILE_NAME);
         let reserve = match Reserve::lay_by(directory) {
-            Err(e) if is_no_room(&e) => return Err(StoreError::new(&path, "there is no room for the reserve of 4 MB beside it", e)),
+            Err(e) if is_no_room(&e) => return Err(StoreError::new(&path, "no room for the reserve of 4 MB beside it", e)),
             // The store itself reports other errors more precisely.
             laid_by => laid_by.ok(),
         };
@@ -101,7 +101,7 @@ impl Store {
             let what = if busy {
                 "another program is writing it: wait for it, or choose another output directory"
             } else {
-                "a run cannot be recorded"
+                "cannot record a run"
             };
             StoreError::new(&path, what, e)
         })?;
@@ -138,7 +138,7 @@ impl Store {
     /// The newest listing whose walk got to its end: the run that it belongs to.
     pub fn newest_listing(&self) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT listing FROM runs WHERE listing IS NOT NULL ORDER BY id DESC LIMIT 1";
-        self.writer.query_row(sql, (), |row| row.get(0)).optional().map_err(|e| self.error("listings cannot be read", e))
+        self.writer.query_row(sql, (), |row| row.get(0)).optional().map_err(|e| self.error("cannot read listings", e))
     }
 
     /// A reader of this run's rows, which follows them as they are committed.
@@ -149,7 +149,7 @@ impl Store {
     /// Numbers from which on documents and attempts have no line yet.
     pub fn next_numbers(&self) -> Result<(i64, i64), StoreError> {
         let sql = "SELECT ifnull((SELECT max(id) FROM documents), 0) + 1, ifnull((SELECT max(id) FROM attempts), 0) + 1";
-        self.writer.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.error("it cannot be read", e))
+        self.writer.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.error("cannot read it", e))
     }
 
     /// The result files of this run's jobs as they were published last, if all of them are whole and made of this
@@ -171,7 +171,7 @@ impl Store {
             }
             Ok((!files.is_empty()).then_some(files))
         };
-        read().map_err(|e| self.error("result files cannot be looked up", e))
+        read().map_err(|e| self.error("cannot look up result files", e))
     }
 
     /// Lets run `previous`'s listing hold for this run too, if the two are the same.
@@ -186,7 +186,7 @@ impl Store {
             }
             Ok(same)
         };
-        take_over().map_err(|e| self.error("listings cannot be compared", e))
+        take_over().map_err(|e| self.error("cannot compare listings", e))
     }
 
     /// A reader of the rows of a listing under this run's recipe.
@@ -196,13 +196,13 @@ impl Store {
 
     /// Remembers result files as they were published.
     pub fn published(&self, files: &[ResultFile]) -> Result<(), StoreError> {
-        publish(&self.writer, self.run.id, files).map_err(|e| self.error("result files cannot be recorded", e))
+        publish(&self.writer, self.run.id, files).map_err(|e| self.error("cannot record result files", e))
     }
 
     /// Documents of this run's own listing that have a row.
     pub fn done(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM listing l JOIN rows r ON r.recipe = ?1 AND r.document = l.document WHERE l.run = ?2";
-        self.writer.query_row(sql, (self.run.recipe, self.run.id), |row| row.get(0)).map_err(|e| self.error("rows cannot be counted", e))
+        self.writer.query_row(sql, (self.run.recipe, self.run.id), |row| row.get(0)).map_err(|e| self.error("cannot count rows", e))
     }
 
     /// Records the end of the run, and lets go of listings that no result is made of any more.
@@ -215,12 +215,12 @@ impl Store {
         };
         let sql = "UPDATE runs SET ended = ?1, outcome = ?2, stopped = ?3, summary = ?4, figures = ?5 WHERE id = ?6";
         let done = self.writer.execute(sql, (ended, outcome, stopped, summary, figures, self.run.id));
-        done.map_err(|e| self.error("the end of the run cannot be recorded", e))?;
+        done.map_err(|e| self.error("cannot record the end of the run", e))?;
         if stopped.is_none() {
-            self.drop_old_listings().map_err(|e| self.error("old listings cannot be dropped", e))?;
+            self.drop_old_listings().map_err(|e| self.error("cannot drop old listings", e))?;
         }
         if *settles_doubts {
-            self.settle_doubts().map_err(|e| self.error("calls in doubt cannot be settled", e))?;
+            self.settle_doubts().map_err(|e| self.error("cannot settle calls in doubt", e))?;
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ impl Store {
     }
 
     fn any(&self, sql: &str) -> Result<bool, StoreError> {
-        exists(&self.writer, sql, []).map_err(|e| self.error("it cannot be read", e))
+        exists(&self.writer, sql, []).map_err(|e| self.error("cannot read it", e))
     }
 
     pub(super) fn error(&self, what: &str, source: rusqlite::Error) -> StoreError {

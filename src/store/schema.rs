@@ -26,13 +26,13 @@ impl StoreError {
         let what = match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged,
             Some(ErrorCode::SystemIoFailure | ErrorCode::DiskFull) => {
-                "it cannot be read, for an error of the disk or the file system and not of the store; if the disk is full, make room"
+                "cannot read it because of a disk or file system error; the store itself may be intact. If the disk is full, free space"
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it: wait for that",
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-                "it cannot be opened here: it belongs to another user, or the disk is full; if so, make room"
+                "cannot open it: it belongs to another user, or the disk is full. If the disk is full, free space"
             }
-            Some(_) => "it cannot be read",
+            Some(_) => "cannot read it",
             // A value has an unexpected form.
             None => damaged,
         };
@@ -76,19 +76,19 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path)?;
     let version = version(&connection, path)?;
     damage::look_for(&connection, path)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| error("it cannot be written", e))?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| error("cannot write it", e))?;
     // FULL: a commit is on disk before anyone is notified, even if the power fails.
-    connection.pragma_update(None, "synchronous", "FULL").map_err(|e| error("it cannot be written", e))?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|e| error("cannot write it", e))?;
     // The writer inserts parents first. Checking each parent would cost as much as the insert
     // itself.
-    connection.pragma_update(None, "foreign_keys", false).map_err(|e| error("it cannot be written", e))?;
+    connection.pragma_update(None, "foreign_keys", false).map_err(|e| error("cannot write it", e))?;
     // Each group rewrites the last pages of the tables. A longer log means fewer double writes.
-    connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(|e| error("it cannot be written", e))?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(|e| error("cannot write it", e))?;
     for (step, statements) in MIGRATIONS.iter().enumerate().skip(version) {
         let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", step + 1);
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {statements} {marks} COMMIT;"))
-            .map_err(|e| error("its tables cannot be made", e))?;
+            .map_err(|e| error("cannot create its tables", e))?;
     }
     Ok(connection)
 }
@@ -96,7 +96,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 /// Opens a read-only connection to an existing store of this version.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let cannot = |e| StoreError::new(path, "it cannot be opened", e);
+    let cannot = |e| StoreError::new(path, "cannot open it", e);
     damage::look_for_emptied(path)?;
     let mut connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
     // The log needs a file beside the store, which a read-only medium or a full disk does not
@@ -127,11 +127,11 @@ fn percent_encoded(path: &Path) -> String {
 
 fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| {
-        let what = "it cannot be read: it is damaged or no run store; nothing was sent. Restore it from a copy, or choose another output directory";
+        let what = "cannot read it: it is damaged or not a run store; nothing was sent. Restore it from a copy, or choose another output directory";
         StoreError::unreadable(path, what, e)
     })?;
-    if !is_ours(connection, version).map_err(|e| StoreError::unreadable(path, "it cannot be read: it is damaged", e))? {
-        let what = "it is no run store and is left as it is; choose another output directory";
+    if !is_ours(connection, version).map_err(|e| StoreError::unreadable(path, "cannot read it: it is damaged", e))? {
+        let what = "it is not a run store, and docmill leaves it unchanged; choose another output directory";
         return Err(StoreError::new(path, what, "another program has made this database"));
     }
     if version > MIGRATIONS.len() {
@@ -150,11 +150,11 @@ fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
 
 /// A connection that waits for other processes instead of failing at once.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path).map_err(|e| StoreError::new(path, "it cannot be opened", e))?;
+    let connection = Connection::open(path).map_err(|e| StoreError::new(path, "cannot open it", e))?;
     wait_for_others(&connection, path)?;
     Ok(connection)
 }
 
 fn wait_for_others(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    connection.busy_timeout(Duration::from_secs(10)).map_err(|e| StoreError::new(path, "it cannot be opened", e))
+    connection.busy_timeout(Duration::from_secs(10)).map_err(|e| StoreError::new(path, "cannot open it", e))
 }

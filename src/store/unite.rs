@@ -84,7 +84,7 @@ impl Archive {
         let reader = self.rows(view)?;
         let of = (before, view.listing, Some(view.recipe));
         merge(reader.connection(), view.run, of, versions, |_, _| false)
-            .map_err(|e| StoreError::new(self.path(), "listings cannot be united", e))?;
+            .map_err(|e| StoreError::new(self.path(), "cannot merge listings", e))?;
         Ok(reader.of_united(view.run))
     }
 }
@@ -109,7 +109,7 @@ impl Store {
             list(&self.writer, self.run())?;
             Ok(placed)
         };
-        unite().map_err(|e| self.error("listings cannot be united", e))
+        unite().map_err(|e| self.error("cannot merge listings", e))
     }
 }
 

@@ -81,7 +81,7 @@ impl ViewReader {
         gaps: bool,
         mut each: impl FnMut(StoredRow<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
-        let error = |e| StoreError::new(&self.path, "rows cannot be read", e);
+        let error = |e| StoreError::new(&self.path, "cannot read rows", e);
         let mut next = position;
         let sql = format!(
             "SELECT l.position, d.name, r.job, r.result, r.run, r.codes

@@ -48,7 +48,7 @@ impl Store {
         let thread = std::thread::Builder::new()
             .name("docmill-store".into())
             .spawn(work)
-            .map_err(|e| StoreError::new(&path, "its thread cannot be started", e))?;
+            .map_err(|e| StoreError::new(&path, "cannot start its thread", e))?;
         Ok((StoreHandle::new(sender), StoreWriter { thread }))
     }
 }

@@ -322,7 +322,7 @@ fn a_sound_store_on_a_full_disk_is_read_or_said_to_want_room() {
         workspace
             .docmill([command])
             .exits(2)
-            .says(&["docmill.db: it cannot be", "make room"])
+            .says(&["docmill.db: cannot", "free space"])
             .says_nothing_of("estore it")
             .says_nothing_of("damaged");
     }
@@ -390,7 +390,7 @@ fn a_file_that_is_no_store_is_refused() {
     let other = Connection::open(workspace.path(STORE)).unwrap();
     other.execute_batch("CREATE TABLE answers (question TEXT, answer INTEGER); INSERT INTO answers VALUES ('life', 42);").unwrap();
     drop(other);
-    refused(&workspace, &server, &["docmill.db: it is no run store", "another output directory"]);
+    refused(&workspace, &server, &["docmill.db: it is not a run store", "another output directory"]);
 }
 
 #[test]

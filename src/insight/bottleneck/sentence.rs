@@ -1,10 +1,10 @@
-//! One sentence about what holds a run back.
+//! Describes a bottleneck in one sentence.
 
 use super::{Known, Rate, Situation};
 use crate::model::{Bottleneck, Limit};
 use std::fmt::Write as _;
 
-/// What binds, by how much, what would change it, and what binds then.
+/// Names the limit, its effect, the change that would help, and the next limit.
 pub(super) fn of(found: &Bottleneck, situation: &Situation) -> String {
     let mut sentence = format!("{}: {}", found.limit, why(found, situation));
     if let (Some(change), Some(after), Some(speed_up)) = (&found.change, found.predicted_s, found.speed_up) {
@@ -36,7 +36,7 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
             if situation.is_crowded() {
                 let (latency, lone) = (situation.latency_s, situation.lone_s);
                 return format!(
-                    "{all}, and the server took {latency:.1} s for each, {lone:.1} s for one alone: more would only wait there"
+                    "{all}, and the server took {latency:.1} s for each, {lone:.1} s for one alone: more would only queue there"
                 );
             }
             all
@@ -47,11 +47,11 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
         }
         Limit::Preparation => format!("its {} workers were busy {percent:.0} % of the time", slots("prepare")),
         Limit::Cores => format!("all {} were busy, {percent:.0} % of the time on average", situation.cores),
-        Limit::Documents => format!("documents under way had no place for others {percent:.0} % of the time"),
+        Limit::Documents => format!("documents in progress left no room for others {percent:.0} % of the time"),
         Limit::Commits => {
-            // A commit that takes less than this does not wait for a disk.
+            // Commits faster than this do not wait for a disk, in milliseconds.
             const DISK_MS: f64 = 2.0;
-            // Nor does one whose thread waits for a processor.
+            // Commits whose thread waits for a CPU are not slow because of the disk.
             let is_busy = situation.cpu_s > 0.5 * situation.cores as f64 * situation.wall_s;
             let disk = if situation.on_disk && situation.commit_ms >= DISK_MS && !is_busy { "; a faster disk would help" } else { "" };
             format!("they took {percent:.0} % of the time{disk}")
@@ -62,8 +62,8 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
             situation.chain_s
         ),
         Limit::Server => {
-            let repeated = if situation.retries > 0 { format!(", {} requests were repeated", situation.retries) } else { String::new() };
-            format!("no reply came for {:.1} s in all while calls waited for one, {percent:.0} % of the time{repeated}", situation.silent_s)
+            let repeated = if situation.retries > 0 { format!(", {} requests were retried", situation.retries) } else { String::new() };
+            format!("no response arrived for {:.1} s in all while calls waited for one, {percent:.0} % of the time{repeated}", situation.silent_s)
         }
         Limit::Straggler => {
             let (document, alone) = situation.tail.as_ref().map_or(("", 0.0), |tail| (tail.document.as_str(), tail.alone_s));
@@ -71,19 +71,19 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
         }
         Limit::Held(hold) => match situation.rate(hold) {
             Some(rate) => limited(*rate, percent, situation.would_do()),
-            None => format!("requests were kept back {percent:.0} % of the time"),
+            None => format!("requests were held back {percent:.0} % of the time"),
         },
     }
 }
 
-/// Which limit it was, and where it is known from.
+/// Describes a limit and its source.
 fn limited(rate: Rate, percent: f64, would_do: u64) -> String {
     let minute = 60.0 * rate.per_second;
     let which = match (rate.known, rate.meter.key()) {
         (Known::Set(set), Some(key)) => format!("{key} = {set} was used {percent:.0} %"),
         (Known::Measured, _) => format!("the server refuses more than about {minute:.0}, by its refusals so far"),
-        (Known::SetElsewhere, _) => format!("the {minute:.0} that another run with the same key is set to were used {percent:.0} %"),
-        _ => format!("the {minute:.0} that the server tells were used {percent:.0} %"),
+        (Known::SetElsewhere, _) => format!("{percent:.0} % of the {minute:.0} in the settings of another run with the same key was used"),
+        _ => format!("{percent:.0} % of the {minute:.0} that the server declares was used"),
     };
-    format!("{which}; more requests at a time change nothing, {would_do} would do")
+    format!("{which}; more concurrency does not help, {would_do} is enough")
 }

@@ -74,7 +74,7 @@ fn cases() -> Vec<Case> {
             Situation { latency_s: 0.1, lone_s: 0.01, ..run() },
             Some(Limit::Concurrency),
             None,
-            "more would only wait there",
+            "more would only queue there",
             &["raise"],
         ),
         case(
@@ -90,7 +90,7 @@ fn cases() -> Vec<Case> {
             held(0.35, &[(WaitReason::Refusal, 0.6)]),
             Some(Limit::Held(WaitReason::Refusal)),
             None,
-            "refusals by the server: requests were kept back 60 %",
+            "refusals by the server: requests were held back 60 %",
             &["llm.", "account"],
         ),
         case(
@@ -98,7 +98,7 @@ fn cases() -> Vec<Case> {
             Situation { silent_s: 7.0, retries: 12, ..with_ask(stage("ask", 10, 0.9)) },
             Some(Limit::Server),
             None,
-            "no reply came for 7.0 s in all while calls waited for one, 70 % of the time, 12 requests were repeated",
+            "no response arrived for 7.0 s in all while calls waited for one, 70 % of the time, 12 requests were retried",
             &["llm.", "slow document"],
         ),
         case(
@@ -106,7 +106,7 @@ fn cases() -> Vec<Case> {
             Situation { silent_s: 7.5, retries: 3, ..tail(Tail { retried: true, request_s: 2.7, ..SLOW }) },
             Some(Limit::Server),
             None,
-            "3 requests were repeated",
+            "3 requests were retried",
             &["slow document", "slow.txt", "llm.hedge"],
         ),
         case("one slow answer", tail(SLOW), Some(Limit::Straggler), Some("llm.hedge"), "slow.txt took 8.0 s longer", &["account"]),
@@ -142,7 +142,7 @@ fn cases() -> Vec<Case> {
             Situation { rates: rate(Known::Set(6000), 990.0), ..held(0.25, &[(WaitReason::Requests, 0.7)]) },
             requests,
             Some("llm.limits.requests_per_minute"),
-            "llm.limits.requests_per_minute = 6000 was used 98 %; more requests at a time change nothing, 10 would do; if the server allows it",
+            "llm.limits.requests_per_minute = 6000 was used 98 %; more concurrency does not help, 10 is enough; if the server allows it",
             &["account"],
         ),
         case(
@@ -150,7 +150,7 @@ fn cases() -> Vec<Case> {
             Situation { rates: rate(Known::Declared, 990.0), ..held(0.25, &[(WaitReason::Requests, 0.7)]) },
             requests,
             None,
-            "the 6000 that the server tells were used 98 %",
+            "98 % of the 6000 that the server declares was used",
             &["llm.", "raise"],
         ),
         case(
@@ -182,7 +182,7 @@ fn cases() -> Vec<Case> {
             held(0.2, &[(WaitReason::Overload, 0.75)]),
             Some(Limit::Held(WaitReason::Overload)),
             None,
-            "overload: requests were kept back 75 %",
+            "overload: requests were held back 75 %",
             &["llm.", "account", "limit"],
         ),
         case(
@@ -198,7 +198,7 @@ fn cases() -> Vec<Case> {
             Situation { silent_s: 7.0, ..held(0.03, &[(WaitReason::SlowStart, 0.75)]) },
             Some(Limit::Server),
             None,
-            "the server: no reply",
+            "the server: no response",
             &["slow start"],
         ),
         case(

@@ -51,7 +51,7 @@ fn an_account_limit_is_named_with_the_sufficient_concurrency() {
     let found = run.bottleneck().expect("it binds");
     assert_eq!(found.limit, Limit::Held(WaitReason::Requests));
     assert_eq!(changed(&found), ("llm.limits.requests_per_minute", "6000", "12000"));
-    assert!(found.sentence.contains("10 would do"), "{}", found.sentence);
+    assert!(found.sentence.contains("10 is enough"), "{}", found.sentence);
 }
 
 #[test]
