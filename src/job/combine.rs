@@ -195,8 +195,9 @@ impl Job {
                 match prompt {
                     Ok(_) => Combined::Ask(call),
                     Err(why) => {
-                        let message =
-                            format!("{COMBINE}: cannot render the prompt from these answers: {why}. Correct combine.prompt in the job file");
+                        let message = format!(
+                            "{COMBINE}: cannot render the prompt from these answers: {why}. Correct combine.prompt in the job file"
+                        );
                         Combined::Unrenderable(call, Failure::new(FailureCode::Unrenderable, message))
                     }
                 }

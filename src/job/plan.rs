@@ -186,9 +186,9 @@ impl Job {
         for (task, &set) in self.tasks.iter().zip(&chunks.of_task) {
             for (chunk, shared) in chunks.sets[set].iter().zip(&shared[set]) {
                 for variant in &task.variants {
-                    let parts = variant.parts(chunk, shared, row).map_err(|e| {
-                        Failure::new(FailureCode::Unrenderable, format!("task {}: cannot render the prompt: {e}", task.id))
-                    })?;
+                    let parts = variant
+                        .parts(chunk, shared, row)
+                        .map_err(|e| Failure::new(FailureCode::Unrenderable, format!("task {}: cannot render the prompt: {e}", task.id)))?;
                     let tokens = chunk.content.tokens() + wording(&self.system, &parts, &chunk.content, task.shape.bytes);
                     // The document goes first unless the prompt embeds it.
                     let shared = parts.len().saturating_sub(1);

@@ -98,11 +98,8 @@ impl Store {
         };
         let run = begin().map_err(|e| {
             let busy = e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-            let what = if busy {
-                "another program is writing it: wait for it, or choose another output directory"
-            } else {
-                "cannot record a run"
-            };
+            let what =
+                if busy { "another program is writing it: wait for it, or choose another output directory" } else { "cannot record a run" };
             StoreError::new(&path, what, e)
         })?;
         Ok(Self { path, writer, run, reserve, share: new.share })

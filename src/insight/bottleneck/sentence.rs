@@ -63,7 +63,10 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
         ),
         Limit::Server => {
             let repeated = if situation.retries > 0 { format!(", {} requests were retried", situation.retries) } else { String::new() };
-            format!("no response arrived for {:.1} s in all while calls waited for one, {percent:.0} % of the time{repeated}", situation.silent_s)
+            format!(
+                "no response arrived for {:.1} s in all while calls waited for one, {percent:.0} % of the time{repeated}",
+                situation.silent_s
+            )
         }
         Limit::Straggler => {
             let (document, alone) = situation.tail.as_ref().map_or(("", 0.0), |tail| (tail.document.as_str(), tail.alone_s));
