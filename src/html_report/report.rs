@@ -45,8 +45,7 @@ pub struct Report {
     pub concurrency: Option<u64>,
     /// The bottleneck, as a sentence.
     pub bottleneck: Option<String>,
-    /// Cost of all runs in this directory in US dollars, and the number of requests without a known
-    /// price.
+    /// Total cost of this directory in US dollars, and the number of unpriced requests.
     pub spent: (f64, u64),
     /// Length of an interval of `over_time` in seconds.
     pub stretch_seconds: f64,

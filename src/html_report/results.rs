@@ -15,14 +15,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-/// Maximum number of rows in the table, because a browser must hold and search them.
+/// Maximum number of rows in the table, which a browser must hold and search.
 pub const MOST_ROWS: u64 = 250_000;
 /// Maximum size of the rows' compressed content in the file, in bytes.
 const MOST_BYTES: u64 = 64_000_000;
 /// Rows per compressed block: of heads, and of contents.
 const PACK: [usize; 2] = [2_000, 100];
-/// Maximum characters of a name, of an answer in the table, of one text in an opened row, and of
-/// all its texts.
+/// Maximum characters of texts: a name, an answer in the table, a text in an opened row, all texts
+/// in an opened row.
 const NAME: usize = 300;
 const ANSWER: usize = 120;
 const TEXT: usize = 2_000;

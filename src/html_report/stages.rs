@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn an_interval_is_the_difference_of_two_samples() {
-        // Half of the first second, all of the second one; then kept back for two.
+        // Half of the first second, all of the second; then held back for two.
         let chart = stages(&[sample(1.0, 0.5, 0.0), (0, "cut o".into()), sample(2.0, 0.75, 0.0), sample(4.0, 0.375, 0.5)]).expect("stages");
         let shares: Vec<&[String]> = chart.rows.iter().map(|row| &row[1..]).collect();
         assert_eq!(shares, [["1 s", "50 %", "0 %", "0 %"], ["2 s", "100 %", "0 %", "0 %"], ["4 s", "0 %", "100 %", "0 %"]]);

@@ -52,8 +52,8 @@ pub struct Observed {
 /// may have none of them. Without the factor, intervals hold less often than they claim.
 const SKEWED: f64 = 1.2;
 
-/// Estimates the actual total of documents with known expected amounts, with a confidence of at
-/// least 95 %.
+/// Estimates the actual total of documents from their expected amounts. The confidence is at least
+/// 95 %.
 ///
 /// `rest` holds the expected amounts by document, each with its task; every document in it stands
 /// for `times` documents. `sample` are the documents with both amounts.

@@ -30,8 +30,9 @@ impl Share {
     }
 }
 
-/// McNemar's exact test, as a p-value from 0 to 1. It is the probability of a difference this large
-/// between two equally good raters, by the items that only one has right.
+/// McNemar's exact test, as a p-value from 0 to 1. The arguments count the items that only one of
+/// two raters has right. The p-value is the probability of a difference this large between equally
+/// good raters.
 pub fn mcnemar(only_one: u64, only_other: u64) -> f64 {
     let (n, least) = (only_one + only_other, only_one.min(only_other));
     // Uses logarithms, because two to the power of a few thousand overflows.

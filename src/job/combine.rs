@@ -206,7 +206,7 @@ impl Job {
     }
 }
 
-/// Renders a prompt with made-up answers of all tasks, to find unknown names before any call.
+/// Renders a prompt with made-up answers, to find unknown names before any call.
 fn try_out(template: &Template, tasks: &[Task]) -> Result<(), String> {
     let variants = tasks.iter().flat_map(|task| task.variants.iter().map(move |variant| (task, variant)));
     let (answers, labels): (Vec<Value>, Vec<String>) = variants
@@ -222,7 +222,7 @@ fn try_out(template: &Template, tasks: &[Task]) -> Result<(), String> {
     Ok(())
 }
 
-/// A made-up answer with long lists, because only real answers show how many items they have.
+/// A made-up answer. Its lists are long, because only real answers show how many items they have.
 fn sample(schema: &Value) -> Value {
     const BYTES: usize = 1000;
     let mut schema = schema.clone();

@@ -47,7 +47,7 @@ impl FieldType {
     }
 }
 
-/// The schema of an object in which all these fields are required and no others allowed.
+/// Schema of an object: all these fields are required, and no others are allowed.
 pub(super) fn object_schema(fields: &Table, params: &Table) -> Result<Value, String> {
     if fields.is_empty() {
         return Err("an answer needs at least one field".into());

@@ -146,7 +146,7 @@ fn object(fields: Map<String, Value>, schema: &Value, repaired: &mut BTreeSet<Re
     Value::Object(out)
 }
 
-/// Treats 8.0 as 8 for integers, as JSON does; serde_json keeps them apart.
+/// Treats 8.0 as 8 for integers, as JSON does; `serde_json` keeps them apart.
 fn numeric(number: Number, kind: &str) -> Value {
     #[expect(clippy::cast_possible_truncation, reason = "whole and in range by the guard")]
     match number.as_f64() {
@@ -155,9 +155,8 @@ fn numeric(number: Number, kind: &str) -> Value {
     }
 }
 
-/// The enum value that `text` means, if `text` differs from it only in outer blanks and letter
-/// case. A capital inside a word is significant (`mW` is not `MW`). Returns `None` if `text` is an
-/// enum value already.
+/// The enum value that `text` means. Outer blanks and letter case may differ. A capital inside a
+/// word is significant (`mW` is not `MW`). Returns `None` if `text` is an enum value already.
 fn choice<'s>(text: &str, schema: &'s Value) -> Option<&'s str> {
     let choices = || schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
     if choices().any(|choice| choice == text) {

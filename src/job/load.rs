@@ -140,8 +140,8 @@ struct AxisValue {
     values: Map<String, Value>,
 }
 
-/// Reads an axis: a list of words, or of tables with an `id`. The other keys of a table become `{{
-/// axis_key }}`.
+/// Reads an axis: a list of words, or of tables with an `id`.
+/// Other keys of a table become prompt variables: `{{ axis_key }}`.
 fn axis_values(axis: &str, choices: &toml::Value) -> Result<Vec<AxisValue>, String> {
     let list = choices.as_array().filter(|l| !l.is_empty()).ok_or_else(|| format!("axis `{axis}` takes a list with at least one value"))?;
     let mut seen = HashSet::new();

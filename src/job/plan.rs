@@ -172,8 +172,9 @@ impl Job {
         prompts.map(Prompt::columns).fold(RowColumns::default(), RowColumns::and)
     }
 
-    /// The calls for one document, in the job file's order, without merging and combining calls.
-    /// `row` holds the columns of a table row.
+    /// The calls for one document, in the job file's order.
+    ///
+    /// Calls that merge or combine answers come later. `row` holds the columns of a table row.
     pub fn calls(
         &self,
         chunks: &Chunks,

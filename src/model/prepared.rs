@@ -107,7 +107,8 @@ pub struct Facts {
     pub kind: Kind,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// Format by content: `jpeg`, `pdf`, `docx`, ...; for plain text its encoding, such as `utf-8` or `windows-1252`.
+    /// Format by content: `jpeg`, `pdf`, `docx`, ... For plain text, its encoding, such as `utf-8`
+    /// or `windows-1252`.
     pub format: String,
     /// Width and height in pixels as stored in the file, after orientation. Images only.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -67,7 +67,7 @@ impl Cache {
         Self { enabled: terms.enabled, min_tokens: terms.min_tokens, delay, ttl: Duration::from_secs(terms.ttl_s), prefixes }
     }
 
-    /// Input tokens by source for a request that arrives now, and the prefixes that it writes.
+    /// The input tokens of an arriving request by source, and the prefixes that it writes.
     pub(super) fn look(&self, ask: &Ask<'_>, now: Instant) -> (Tokens, Vec<PrefixHash>) {
         let long_enough = |mark: &&Mark| self.enabled && mark.tokens >= self.min_tokens;
         let marks: Vec<&Mark> = ask.marks.iter().filter(long_enough).collect();

@@ -147,8 +147,8 @@ impl Archive {
         })
     }
 
-    /// Calls `each` with the rows of a listing under a recipe, in input order, until it returns
-    /// false.
+    /// Calls `each` with the rows of a listing under a recipe. The order is input order. The reader
+    /// stops when `each` returns false.
     pub fn results<E: From<StoreError>>(
         &self,
         (listing, recipe): (i64, i64),

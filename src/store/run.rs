@@ -105,22 +105,23 @@ impl Store {
         Ok(Self { path, writer, run, reserve, share: new.share })
     }
 
-    /// Whether there are results in `directory` and no store that they were made of: all answers are gone.
+    /// Whether results exist in `directory` without their store, so that all answers are lost.
     pub fn is_gone(directory: &Path) -> bool {
         damage::is_gone(&directory.join(FILE_NAME))
     }
 
-    /// Where the store is.
+    /// Path of the store.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The number of this run.
+    /// Number of this run.
     pub fn run(&self) -> i64 {
         self.run.id
     }
 
-    /// A reader of committed answers and failures; `None` if there are none, which saves a look-up for each document.
+    /// A reader of committed answers and failures. `None` if there are none, which saves a look-up
+    /// for each document.
     pub fn answers(&self) -> Result<Option<AnswerReader>, StoreError> {
         let any = self.any("SELECT 1 FROM answers LIMIT 1")? || self.any("SELECT 1 FROM failures LIMIT 1")?;
         (any || self.share).then(|| AnswerReader::open(&self.path)).transpose()
@@ -132,7 +133,7 @@ impl Store {
         any.then(|| Catalog::open(&self.path, Some(self.run.recipe))).transpose()
     }
 
-    /// The newest listing whose walk got to its end: the run that it belongs to.
+    /// The run that owns the newest complete listing.
     pub fn newest_listing(&self) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT listing FROM runs WHERE listing IS NOT NULL ORDER BY id DESC LIMIT 1";
         self.writer.query_row(sql, (), |row| row.get(0)).optional().map_err(|e| self.error("cannot read listings", e))
@@ -143,14 +144,15 @@ impl Store {
         ViewReader::follow(&self.path, self.run.id, self.run.recipe, retry.clone())
     }
 
-    /// Numbers from which on documents and attempts have no line yet.
+    /// First free numbers of documents and attempts.
     pub fn next_numbers(&self) -> Result<(i64, i64), StoreError> {
         let sql = "SELECT ifnull((SELECT max(id) FROM documents), 0) + 1, ifnull((SELECT max(id) FROM attempts), 0) + 1";
         self.writer.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.error("cannot read it", e))
     }
 
-    /// The result files of this run's jobs as they were published last, if all of them are whole and made of this
-    /// recipe and listing: then they need not be made again.
+    /// The published result files of this run's jobs, if they are current. They are current if all
+    /// of them were made by a complete run with this recipe and listing. They need not be made
+    /// again then.
     pub fn current_files(&self, listing: i64) -> Result<Option<Vec<ResultFile>>, StoreError> {
         let read = || {
             let sql = "SELECT f.path, f.size, f.digest, r.outcome = 'complete' AND r.recipe = ?1 AND r.listing = ?2
@@ -171,7 +173,7 @@ impl Store {
         read().map_err(|e| self.error("cannot look up result files", e))
     }
 
-    /// Lets run `previous`'s listing hold for this run too, if the two are the same.
+    /// Shares run `previous`'s listing with this run if both are equal. Returns whether they are.
     pub fn take_over_listing(&self, previous: i64) -> Result<bool, StoreError> {
         let take_over = || {
             let sql = "SELECT NOT EXISTS (SELECT position, document FROM listing WHERE run = ?1
@@ -191,18 +193,18 @@ impl Store {
         ViewReader::of(&self.path, listing, self.run.recipe)
     }
 
-    /// Remembers result files as they were published.
+    /// Records published result files.
     pub fn published(&self, files: &[ResultFile]) -> Result<(), StoreError> {
         publish(&self.writer, self.run.id, files).map_err(|e| self.error("cannot record result files", e))
     }
 
-    /// Documents of this run's own listing that have a row.
+    /// Number of documents in this run's listing with a row.
     pub fn done(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM listing l JOIN rows r ON r.recipe = ?1 AND r.document = l.document WHERE l.run = ?2";
         self.writer.query_row(sql, (self.run.recipe, self.run.id), |row| row.get(0)).map_err(|e| self.error("cannot count rows", e))
     }
 
-    /// Records the end of the run, and lets go of listings that no result is made of any more.
+    /// Records the end of the run, and drops listings that no result uses any more.
     pub fn end_run(&self, end: &EndedRun) -> Result<(), StoreError> {
         let EndedRun { ended, stopped, is_sample, settles_doubts, summary, figures } = end;
         let outcome = match stopped {

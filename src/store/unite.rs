@@ -90,8 +90,8 @@ impl Archive {
 }
 
 impl Store {
-    /// Gives this run the union of the listings `before` and `own`, without documents that are
-    /// gone.
+    /// Gives this run the union of two listings without documents that are gone. Both `before` and
+    /// `own` name a run whose listing takes part.
     ///
     /// `is_gone` gets the name of a document outside the run's own listing, and whether it was
     /// readable. `versions` are pairs of name prefixes, before and now, whose rows are versions of

@@ -4,8 +4,7 @@ use super::bounds::Bounds;
 use super::{Known, Situation};
 use crate::model::{Change, Limit};
 
-/// Maximum growth of a setting in one step, because predictions do not hold far from the measured
-/// state.
+/// Maximum growth of a setting in one step. Predictions do not hold far from the measured state.
 const STEP: f64 = 8.0;
 
 impl Situation {

@@ -157,8 +157,7 @@ impl Situation {
         Some(found)
     }
 
-    /// Predicted duration of the run, and the resource that binds then, if `limit` takes only
-    /// `shorter` seconds.
+    /// Predicts duration and binding resource if `limit` takes only `shorter` seconds.
     fn after(&self, limit: Limit, shorter: f64, bounds: &Bounds) -> (f64, Limit) {
         let before = bounds.measured().map_or(0.0, |(_, seconds)| seconds);
         let (then, after) = bounds.with(limit, shorter).largest().unwrap_or((limit, before));

@@ -19,15 +19,15 @@ pub struct LedgerTotals {
     /// 200 with HTML, or with an incomplete body. The body breaks off, stalls, turns into an error,
     /// or its client disconnects after the first byte.
     pub garbled: u64,
-    /// Requests for which the model produced output, even if the client could not read it: `served`
-    /// + `invalid` + `cut` + `refused` + `garbled`.
+    /// Requests for which the model produced output, readable or not. They are `served`, `invalid`,
+    /// `cut`, `refused` and `garbled` together.
     pub billed: u64,
     /// 429, from the limits and from faults.
     pub rate_limited: u64,
-    /// The 429s among them to requests before the end of the wait of the last 429 to any call.
-    /// Requests that were already on their way are included.
+    /// 429s to requests that ignored the last wait sent to any call. Requests that were already on
+    /// their way are included.
     pub early: u64,
-    /// Requests, refused or not, before the end of the wait of the last 429 to the same call.
+    /// Requests, refused or not, that ignored the last wait sent to the same call.
     pub early_resends: u64,
     /// Every other error status: 400, 401, 404, 413, 500, 503, 529.
     pub errors: u64,

@@ -6,8 +6,7 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Rates are whole millionths per minute and times are whole nanoseconds, so one token is this many
-/// units.
+/// Units per token. Rates are whole millionths per minute, and times are whole nanoseconds.
 const UNIT: i128 = 60_000_000_000 * MICRO;
 const MICRO: i128 = 1_000_000;
 

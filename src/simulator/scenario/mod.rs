@@ -49,11 +49,11 @@ pub struct Scenario {
     /// Limit of output, charged as it is produced. While the limit is exceeded, no request is
     /// admitted. Anthropic. Default 0: no limit.
     pub output_tokens_per_minute: u64,
-    /// Token limit, charged on arrival with the larger of input and output limit, without refunds.
-    /// OpenAI. Default 0: no limit.
+    /// Token limit. A request is charged on arrival with its input or its output limit, if that is
+    /// larger. Nothing is refunded. OpenAI. Default 0: no limit.
     pub tokens_per_minute: u64,
-    /// Burst of tokens in seconds' worth. A larger request passes when the bucket is full. Default
-    /// 60.
+    /// Burst of tokens, in seconds' worth (default 60). A larger request passes when the bucket is
+    /// full.
     pub burst_s: f64,
     /// Form of the wait in a 429: `seconds`, `ms`, `date` or `none`. Gemini has a form for itself.
     /// Default `seconds`.

@@ -45,8 +45,8 @@ pub struct Change {
 pub struct CacheTerms {
     /// Whether the cache is on. Default false: marks have no effect.
     pub enabled: bool,
-    /// Minimum length of a cached prefix in tokens; shorter ones are silently not cached. Default
-    /// 512.
+    /// Minimum length of a cached prefix in tokens (default 512). Shorter ones are silently not
+    /// cached.
     pub min_tokens: u64,
     /// Milliseconds from the first byte of a response until the prefixes of its request are
     /// readable. Default 0.
