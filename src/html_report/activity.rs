@@ -12,7 +12,7 @@ pub const STRETCHES: u32 = 60;
 /// Resolution of times in the ledger, in seconds.
 const MILLISECOND: f64 = 0.001;
 /// Maximum number of distinct tasks; a job file may have any number.
-const TASKS: usize = 200;
+const MAX_TASKS: usize = 200;
 
 /// Collects statistics of requests.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Activity {
     /// Adds a request.
     pub fn add(&mut self, attempt: &AttemptRecord) {
         let name = attempt.call.split(" (").next().unwrap_or_default();
-        let name = if self.tasks.len() < TASKS || self.tasks.contains_key(name) { name } else { "(others)" };
+        let name = if self.tasks.len() < MAX_TASKS || self.tasks.contains_key(name) { name } else { "(others)" };
         if !self.tasks.contains_key(name) {
             self.tasks.insert(name.to_owned(), (Totals::default(), Distribution::new(MILLISECOND)));
         }

@@ -14,9 +14,9 @@ const RIGHT: f64 = 280.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 126.0;
 /// Maximum characters of a label on the y axis; longer labels are compressed.
-const BESIDE: usize = 8;
+const MAX_LABEL_CHARS: usize = 8;
 /// Maximum number of bars in a histogram.
-const BINS: u32 = 30;
+const MAX_BINS: u32 = 30;
 
 /// Formats the numbers of an axis.
 pub type Format = fn(f64) -> String;
@@ -81,7 +81,7 @@ fn text(at: (f64, f64), class: &str, text: &str) -> String {
 
 /// A label of the y axis.
 pub fn beside(y: f64, label: &str) -> String {
-    let pressed = if label.chars().count() > BESIDE { " textLength=\"44\" lengthAdjust=\"spacingAndGlyphs\"" } else { "" };
+    let pressed = if label.chars().count() > MAX_LABEL_CHARS { " textLength=\"44\" lengthAdjust=\"spacingAndGlyphs\"" } else { "" };
     format!("<text x=\"{:.1}\" y=\"{y:.1}\" class=\"end\"{pressed}>{}</text>", LEFT - 5.0, escaped(label))
 }
 
@@ -160,7 +160,7 @@ pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str
     let far = max > 2.0 * p99 && p99 > 0.0;
     let axis = ticks(if far { 1.5 * p99 } else { max }, 4.0);
     let top = axis.last().copied().unwrap_or(1.0);
-    let bins = values.bins(BINS, top);
+    let bins = values.bins(MAX_BINS, top);
     let marks = ticks(bins.iter().map(|bin| bin.count as f64).fold(0.0, f64::max), 3.0);
     let most = marks.last().copied().unwrap_or(1.0);
     let mut body = amounts(most, &marks, short) + &below(top, &axis, BOTTOM, format);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Maximum number of distinct answers in a confusion table.
-const ANSWERS: usize = 25;
+const MAX_ANSWERS: usize = 25;
 
 /// Converts a list of pairs with counts to a table. Returns `None` if the list is malformed, or too
 /// large to be readable.
@@ -23,7 +23,7 @@ pub fn confusion(counts: &Value, first: &str, second: &str) -> Option<Value> {
         let cells: Vec<_> = heads.iter().map(|other| json!([counts.get(other), one == other])).collect();
         json!([one, cells])
     };
-    (!rows.is_empty() && rows.len() <= ANSWERS && heads.len() <= ANSWERS)
+    (!rows.is_empty() && rows.len() <= MAX_ANSWERS && heads.len() <= MAX_ANSWERS)
         .then(|| json!({"heads": heads, "rows": rows.iter().map(row).collect::<Vec<_>>()}))
 }
 

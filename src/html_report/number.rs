@@ -70,13 +70,13 @@ pub fn percent(share: f64) -> String {
 }
 
 /// Maximum number of marks of an axis.
-const MOST: u32 = 20;
+const MAX_TICKS: u32 = 20;
 
 /// About `wanted` round steps from 0, the last at or above `top`.
 pub fn ticks(top: f64, wanted: f64) -> Vec<f64> {
     let step = round_step(top.max(f64::MIN_POSITIVE) / wanted);
     let steps = (top / step - 1e-9).ceil().max(1.0);
-    (0..MOST).map(f64::from).take_while(|n| *n <= steps).map(|n| n * step).collect()
+    (0..MAX_TICKS).map(f64::from).take_while(|n| *n <= steps).map(|n| n * step).collect()
 }
 
 /// Round steps of a time axis, in clock units.
@@ -86,7 +86,7 @@ pub fn time_ticks(top: f64, wanted: f64) -> Vec<f64> {
     let least = top / wanted;
     let clock = STEPS.into_iter().find(|step| *step >= least).filter(|_| least > 30.0);
     let step = clock.unwrap_or_else(|| round_step(least.max(f64::MIN_POSITIVE)));
-    (0..MOST).map(f64::from).map(|n| n * step).take_while(|at| *at <= top * (1.0 + 1e-9)).collect()
+    (0..MAX_TICKS).map(f64::from).map(|n| n * step).take_while(|at| *at <= top * (1.0 + 1e-9)).collect()
 }
 
 /// 1, 2 or 5 times a power of ten, at least `least`.

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// Maximum number of rows in the table, which a browser must hold and search.
-pub const MOST_ROWS: u64 = 250_000;
+pub const MAX_ROWS: u64 = 250_000;
 /// Maximum size of the rows' compressed content in the file, in bytes.
-const MOST_BYTES: u64 = 64_000_000;
+const MAX_BYTES: u64 = 64_000_000;
 /// Rows per compressed block: of heads, and of contents.
 const PACK: [usize; 2] = [2_000, 100];
 /// Maximum characters of texts: a name, an answer in the table, a text in an opened row, all texts
@@ -48,14 +48,14 @@ pub fn write(archive: &Archive, view: (i64, i64), thumbnails: &Thumbnails, out: 
     let (mut heads, mut holds) = (Pack::new("heads", PACK[0]), Pack::new("holds", PACK[1]));
     let mut left = LeftOut::default();
     archive.results(view, |record: ResultRecord<'_>| -> Result<bool, PageError> {
-        if left.rows == MOST_ROWS {
+        if left.rows == MAX_ROWS {
             return Ok(false);
         }
         left.rows += 1;
         let row = Row::read(record.position, record.document, record.text).map_err(|e| PageError::Row(record.document.to_owned(), e))?;
         let picture = thumbnails.of(&row, &mut left.thumbnails);
         heads.push(&head(&row, picture), out)?;
-        if holds.written < MOST_BYTES {
+        if holds.written < MAX_BYTES {
             left.opened += 1;
             let mut texts = Texts { room: ALL_TEXT, shortened: 0 };
             holds.push(&texts.of_row(&row), out)?;

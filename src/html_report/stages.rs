@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// States of a stage's slots and their colours (classes of the style sheet).
-pub const STATES: [(&str, &str); 3] = [("working", "c-work"), ("held back", "c-held"), ("no room further on", "c-room")];
+pub const STATES: [(&str, &str); 3] = [("working", "c-work"), ("held back", "c-held"), ("blocked", "c-room")];
 /// Maximum number of samples drawn; a long run has a few hundred.
 const DRAWN: usize = 120;
 
@@ -40,7 +40,7 @@ pub fn stages(samples: &[(u64, String)]) -> Option<Chart> {
             }
         }
     }
-    let note = "Share of each stage's slots, from 0 to 100 %. The rest had nothing to work on.";
+    let note = "Share of each stage's slots, from 0 to 100 %. The rest was waiting for input.";
     strips("Stages", note, &found, &STATES)
 }
 

@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Maximum number of thumbnails.
-pub const MOST: usize = 200;
+pub const MAX_THUMBNAILS: usize = 200;
 /// Longest side of a thumbnail in pixels, and its JPEG quality.
 const EDGE: u32 = 96;
 const QUALITY: u8 = 60;
 /// Maximum size of a source file, and of a thumbnail in base64, in bytes.
-const MOST_FILE: u64 = 40_000_000;
-const MOST_PICTURE: usize = 16_000;
+const MAX_FILE_BYTES: u64 = 40_000_000;
+const MAX_THUMBNAIL_BYTES: usize = 16_000;
 
 /// Thumbnails by index in input order, as `data:` URLs.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Thumbnails {
             {
                 images.push((record.position, path, digest));
             }
-            Ok(images.len() < MOST)
+            Ok(images.len() < MAX_THUMBNAILS)
         })?;
         // The panic hook silences decoder panics in threads with this name.
         let name = |n| format!("docmill-prepare-{n}");
@@ -45,7 +45,7 @@ impl Thumbnails {
             images
                 .into_par_iter()
                 .filter_map(|(position, path, digest)| {
-                    let small_enough = std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MOST_FILE);
+                    let small_enough = std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= MAX_FILE_BYTES);
                     let bytes = if small_enough { std::fs::read(path).ok()? } else { return None };
                     (Digest::of(&bytes) == digest).then_some(())?;
                     Some((position, picture(&bytes, &settings)?))
@@ -74,5 +74,5 @@ fn picture(bytes: &[u8], settings: &PrepareSettings) -> Option<String> {
     let Content(pieces) = prepared.content;
     let Some(ContentBlock::Picture(picture)) = pieces.first() else { return None };
     let base64 = std::str::from_utf8(&picture.base64).ok()?;
-    (base64.len() <= MOST_PICTURE).then(|| format!("data:{};base64,{base64}", picture.media_type))
+    (base64.len() <= MAX_THUMBNAIL_BYTES).then(|| format!("data:{};base64,{base64}", picture.media_type))
 }

@@ -50,7 +50,7 @@ pub struct Observed {
 
 /// Widens Student's interval, because costs are skewed: few answers are long, and a small sample
 /// may have none of them. Without the factor, intervals hold less often than they claim.
-const SKEWED: f64 = 1.2;
+const SKEW_FACTOR: f64 = 1.2;
 
 /// Estimates the actual total of documents from their expected amounts. The confidence is at least
 /// 95 %.
@@ -104,7 +104,7 @@ pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], time
     // Error of the documents that were not even prepared.
     let amounts: Vec<f64> = rest.iter().map(|document| document.iter().map(|(task, amount)| ratios[*task] * amount).sum()).collect();
     let of_sampling = documents * (documents - rest.len() as f64) / rest.len() as f64 * variance(&amounts);
-    Some(Interval::around(total, SKEWED * student(sample.len() - 1) * (of_ratios + of_the_rest + of_sampling).sqrt()))
+    Some(Interval::around(total, SKEW_FACTOR * student(sample.len() - 1) * (of_ratios + of_the_rest + of_sampling).sqrt()))
 }
 
 fn variance(values: &[f64]) -> f64 {

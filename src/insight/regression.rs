@@ -4,14 +4,14 @@ use super::distribution::median;
 use serde::Serialize;
 
 /// Minimum number of earlier runs.
-const LEAST_RUNS: usize = 3;
+const MIN_RUNS: usize = 3;
 /// Maximum number of earlier runs; older ones are ignored.
-const LATEST: usize = 10;
+const MAX_RUNS: usize = 10;
 /// Minimum change relative to the median.
-const LEAST_CHANGE: f64 = 0.2;
+const MIN_CHANGE: f64 = 0.2;
 /// Minimum change relative to the median absolute deviation. It equals three standard deviations of
 /// a normal distribution.
-const SPREADS: f64 = 3.0 * 1.4826;
+const MIN_DEVIATIONS: f64 = 3.0 * 1.4826;
 
 /// The direction that is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +37,13 @@ pub struct Regression {
 /// serves figures that are mostly 0. It must also exceed three times their usual deviation, so that
 /// unsteady figures raise no alarm.
 pub fn regression(earlier: &[(i64, f64)], now: f64, worse: Worse, least: f64) -> Option<Regression> {
-    let latest = &earlier[earlier.len().saturating_sub(LATEST)..];
+    let latest = &earlier[earlier.len().saturating_sub(MAX_RUNS)..];
     let values: Vec<f64> = latest.iter().map(|(_, value)| *value).collect();
-    let median = median(&values).filter(|_| values.len() >= LEAST_RUNS)?;
+    let median = median(&values).filter(|_| values.len() >= MIN_RUNS)?;
     let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
     let spread = self::median(&distances)?;
     let change = if worse == Worse::Higher { now - median } else { median - now };
-    let matters = change > (LEAST_CHANGE * median).max(least) && change > SPREADS * spread;
+    let matters = change > (MIN_CHANGE * median).max(least) && change > MIN_DEVIATIONS * spread;
     matters.then(|| Regression { runs: latest.iter().map(|(run, _)| *run).collect(), median })
 }
 

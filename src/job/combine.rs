@@ -231,12 +231,12 @@ fn sample(schema: &Value) -> Value {
 }
 
 fn lengthen(schema: &mut Value) {
-    const LONG: u64 = 16;
+    const LIST_ITEMS: u64 = 16;
     match schema {
         Value::Object(fields) => {
             if fields.get("type").is_some_and(|of| of == "array") {
-                let most = fields.get("maxItems").and_then(Value::as_u64).unwrap_or(LONG);
-                fields.insert("minItems".into(), json!(most.min(LONG)));
+                let most = fields.get("maxItems").and_then(Value::as_u64).unwrap_or(LIST_ITEMS);
+                fields.insert("minItems".into(), json!(most.min(LIST_ITEMS)));
             }
             fields.values_mut().for_each(lengthen);
         }

@@ -57,13 +57,13 @@ const THOUGHTS: [&str; 19] = [
 /// Vendor-specific marks that close thoughts.
 const CLOSING: [&str; 2] = ["unused95", "channel|"];
 /// Maximum length of a mark in bytes.
-const LONGEST: usize = 48;
+const MAX_MARK_BYTES: usize = 48;
 
 /// The mark at the start of `text`, and its length in bytes.
 fn mark(text: &str) -> Option<(Mark, usize)> {
     let (open, close) = [('<', '>'), ('[', ']'), ('◁', '▷')].into_iter().find(|(open, _)| text.starts_with(*open))?;
     let inside = &text[open.len_utf8()..];
-    let inside = &inside[..inside.floor_char_boundary(LONGEST)];
+    let inside = &inside[..inside.floor_char_boundary(MAX_MARK_BYTES)];
     let inside = &inside[..inside.find(close)?];
     if inside.contains(['<', '{', '\n']) {
         return None;
@@ -96,7 +96,7 @@ fn channel(rest: &str, length: usize) -> (Mark, usize) {
     if !rest.trim_start().to_ascii_lowercase().starts_with("final") {
         return (Mark::Open, length);
     }
-    let head = &rest[..rest.floor_char_boundary(2 * LONGEST)];
+    let head = &rest[..rest.floor_char_boundary(2 * MAX_MARK_BYTES)];
     (Mark::Close, length + head.find(MESSAGE).map_or("final".len(), |at| at + MESSAGE.len()))
 }
 

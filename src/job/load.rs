@@ -85,16 +85,16 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
 }
 
 /// Minimum number of new tokens in a chunk: the label of an image, a heading, a sentence.
-const LEAST_PART: u64 = 32;
+const MIN_NEW_TOKENS: u64 = 32;
 
 /// Refuses chunks with little but overlap: a document would become endlessly many calls.
 fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(), String> {
-    let least = long.overlap_tokens.saturating_add(LEAST_PART);
+    let least = long.overlap_tokens.saturating_add(MIN_NEW_TOKENS);
     if long.method != LongMethod::Split || max_input_tokens == 0 || max_input_tokens >= least {
         return Ok(());
     }
     Err(format!(
-        "{what}: max_input_tokens is {max_input_tokens}, but a part takes at least {least}: overlap_tokens ({}) and {LEAST_PART} for new text. \
+        "{what}: max_input_tokens is {max_input_tokens}, but a part takes at least {least}: overlap_tokens ({}) and {MIN_NEW_TOKENS} for new text. \
          Raise it, or leave it out to use the model's limit",
         long.overlap_tokens
     ))

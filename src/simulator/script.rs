@@ -112,10 +112,10 @@ impl Script {
 
 /// Splits a text into at most 64 pieces, each with its tokens, as models produce them.
 pub(super) fn pieces(text: &str) -> Vec<(&str, u64)> {
-    const MOST: usize = 64;
+    const MAX_PIECES: usize = 64;
     let chars = text.chars().count();
     // A token is 4 characters, so that the tokens of the pieces add up to those of the text.
-    let tokens = chars.div_ceil(4).div_ceil(MOST).max(4);
+    let tokens = chars.div_ceil(4).div_ceil(MAX_PIECES).max(4);
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

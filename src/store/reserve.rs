@@ -18,7 +18,7 @@ pub(super) struct Reserve(NamedTempFile);
 
 impl Reserve {
     /// Creates the reserve in the directory of the store.
-    pub fn lay_by(directory: &Path) -> io::Result<Self> {
+    pub fn create(directory: &Path) -> io::Result<Self> {
         sweep(directory);
         let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory)?;
         // Written in full, because a sparse file reserves no space.

@@ -75,10 +75,10 @@ impl Store {
     /// disk.
     pub fn begin_run(directory: &Path, new: &NewRun) -> Result<Self, StoreError> {
         let path = directory.join(FILE_NAME);
-        let reserve = match Reserve::lay_by(directory) {
+        let reserve = match Reserve::create(directory) {
             Err(e) if is_no_room(&e) => return Err(StoreError::new(&path, "no room for the reserve of 4 MB beside it", e)),
             // The store itself reports other errors more precisely.
-            laid_by => laid_by.ok(),
+            reserve => reserve.ok(),
         };
         let writer = schema::open(&path)?;
         let begin = || -> rusqlite::Result<Run> {

@@ -1,6 +1,6 @@
 //! The minimum time of each resource for the work of a run, in seconds.
 
-use super::{ON_TOP, Situation};
+use super::{MIN_EXTRA_SHARE, Situation};
 use crate::model::{Limit, StageUse, WaitReason};
 
 /// A minimum time.
@@ -69,7 +69,7 @@ impl Situation {
             (Limit::Writing, seconds("write")),
             (Limit::Latency, answering(self.chain_s)),
             (Limit::Server, self.silent_s),
-            (Limit::Straggler, if tail >= ON_TOP * self.wall_s { tail } else { 0.0 }),
+            (Limit::Straggler, if tail >= MIN_EXTRA_SHARE * self.wall_s { tail } else { 0.0 }),
         ]
         .into_iter()
         .map(|(limit, seconds)| Bound { limit, seconds, seen: true })

@@ -5,14 +5,14 @@ use super::{Known, Situation};
 use crate::model::{Change, Limit};
 
 /// Maximum growth of a setting in one step. Predictions do not hold far from the measured state.
-const STEP: f64 = 8.0;
+const MAX_GROWTH: f64 = 8.0;
 
 impl Situation {
     /// The setting that relieves a limit, and the resulting time of that limit. `None` if no
     /// setting decides it.
     pub(super) fn change(&self, limit: Limit, seconds: f64, bounds: &Bounds) -> Option<(Change, f64)> {
         // Enough for the next limit to bind.
-        let enough = (seconds / bounds.beside(limit).max(f64::MIN_POSITIVE)).min(STEP);
+        let enough = (seconds / bounds.beside(limit).max(f64::MIN_POSITIVE)).min(MAX_GROWTH);
         let grown = |key: &'static str, from: usize, most: u64| {
             let to = round_up(from as f64 * enough).min(most);
             let change = Change { key, from: from.to_string(), to: to.to_string() };

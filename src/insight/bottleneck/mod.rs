@@ -116,23 +116,23 @@ pub struct Tail {
 }
 
 /// Minimum share of the run that a bottleneck accounts for.
-const MOST: f64 = 0.5;
+const MIN_SHARE: f64 = 0.5;
 /// Minimum share of a straggler or an outage, which come on top of everything else.
-const ON_TOP: f64 = 0.2;
+const MIN_EXTRA_SHARE: f64 = 0.2;
 /// Minimum speed-up that is worth a change.
-const WORTH: f64 = 1.1;
+const MIN_SPEED_UP: f64 = 1.1;
 /// Minimum duration of a run for an analysis, in seconds.
-const LEAST_WALL_S: f64 = 0.5;
+const MIN_WALL_S: f64 = 0.5;
 
 impl Situation {
     /// The bottleneck. `None` if measurements show none, or if settings changed during the run.
     pub fn bottleneck(&self) -> Option<Bottleneck> {
-        if self.wall_s < LEAST_WALL_S || self.requests == 0 || self.changed {
+        if self.wall_s < MIN_WALL_S || self.requests == 0 || self.changed {
             return None;
         }
         let bounds = self.bounds();
         let (limit, seconds) = bounds.measured()?;
-        let least = if matches!(limit, Limit::Straggler | Limit::Server) { ON_TOP } else { MOST };
+        let least = if matches!(limit, Limit::Straggler | Limit::Server) { MIN_EXTRA_SHARE } else { MIN_SHARE };
         if seconds < least * self.wall_s {
             return None;
         }
@@ -142,7 +142,7 @@ impl Situation {
             None => (self.wall_s, limit),
         };
         let speed_up = self.wall_s / after;
-        let helps = change.is_some() && speed_up >= WORTH;
+        let helps = change.is_some() && speed_up >= MIN_SPEED_UP;
         let mut found = Bottleneck {
             limit,
             share: (seconds / self.wall_s).min(1.0),
@@ -197,14 +197,14 @@ impl Situation {
     /// Whether the server slows down under load. More requests would then only queue there.
     fn is_crowded(&self) -> bool {
         /// Minimum slow-down as a factor.
-        const LONGER: f64 = 1.8;
-        self.lone_s > 0.0 && self.latency_s >= LONGER * self.lone_s
+        const MIN_SLOW_DOWN: f64 = 1.8;
+        self.lone_s > 0.0 && self.latency_s >= MIN_SLOW_DOWN * self.lone_s
     }
 
     /// Whether the server held requests back for a significant share of the time.
     fn is_kept_back(&self) -> bool {
         /// Minimum share of the time.
-        const COUNTS: f64 = 0.05;
+        const MIN_HELD_SHARE: f64 = 0.05;
         let of_the_server = |hold: &WaitReason| {
             matches!(
                 hold,
@@ -218,6 +218,6 @@ impl Situation {
             )
         };
         let held = self.stage("ask").map(|ask| &ask.held).into_iter().flatten();
-        held.filter(|(hold, _)| of_the_server(hold)).map(|(_, share)| share).sum::<f64>() >= COUNTS
+        held.filter(|(hold, _)| of_the_server(hold)).map(|(_, share)| share).sum::<f64>() >= MIN_HELD_SHARE
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 /// Maximum of any quantity, because the arithmetic of the limits is inexact beyond it.
-const MOST: f64 = 1e9;
+const MAX_QUANTITY: f64 = 1e9;
 
 /// The behaviour of one simulator.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -164,8 +164,8 @@ impl Scenario {
         });
         let quantiles = self.latency_quantiles_ms.iter().map(|ms| ("latency_quantiles_ms", *ms));
         for (name, value) in quantities.into_iter().chain(changes).chain(quantiles) {
-            if !(0.0..=MOST).contains(&value) {
-                return Some(format!("{name} = {value}: must be a number from 0 to {MOST}"));
+            if !(0.0..=MAX_QUANTITY).contains(&value) {
+                return Some(format!("{name} = {value}: must be a number from 0 to {MAX_QUANTITY}"));
             }
             if name.ends_with("burst_s") && value == 0.0 {
                 return Some(format!("{name} = 0: nothing would ever pass"));
