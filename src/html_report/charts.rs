@@ -55,8 +55,8 @@ pub fn over_time(activity: &Activity, concurrency: Option<u64>) -> Vec<Chart> {
 /// Histograms of times and tokens.
 pub fn distributions(activity: &Activity) -> Vec<Chart> {
     let charts = [
-        histogram("Time of a request", &activity.latency, seconds, "c-work"),
-        histogram("Waiting for a turn before it", &activity.turn, seconds, "c-past"),
+        histogram("Duration of a request", &activity.latency, seconds, "c-work"),
+        histogram("Wait before a request", &activity.turn, seconds, "c-past"),
         histogram("Input tokens of a request", &activity.input, short, "c-work"),
         histogram("Output tokens of a request", &activity.output, short, "c-work"),
     ];

@@ -70,7 +70,7 @@ pub fn charts(runs: &[PastRun]) -> Vec<Chart> {
     let charts = [
         columns("Throughput by run, requests a second", &values(|run| run.requests_per_second), plain),
         columns("Cost by run, US dollars", &values(|run| run.usd), usd),
-        columns("Documents without a whole answer, by run", &values(|run| run.failed), percent),
+        columns("Documents without a complete answer, by run", &values(|run| run.failed), percent),
     ];
     charts.into_iter().flatten().collect()
 }
