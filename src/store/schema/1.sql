@@ -13,8 +13,8 @@ CREATE TABLE answers (
     run INTEGER NOT NULL REFERENCES runs (id),
     call TEXT NOT NULL
 );
--- It begins with the document and not with the key: documents come in order, so a commit touches a few pages at the end
--- of the index and not one page anywhere for each answer.
+-- The index begins with the document and not with the key. Documents come in order, so a commit
+-- touches a few pages at the end of the index instead of one page per answer.
 CREATE UNIQUE INDEX answers_by_document ON answers (document, call_key);
 CREATE TABLE rows (
     run INTEGER NOT NULL REFERENCES runs (id),

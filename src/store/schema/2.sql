@@ -1,4 +1,4 @@
--- A document is a name and a content. `digest` and `stamp` are empty where they are not known.
+-- A document is a name and a content. `digest` and `stamp` are empty if unknown.
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
@@ -6,11 +6,11 @@ CREATE TABLE documents (
     stamp BLOB NOT NULL     -- size, time of modification and of change when it was read
 );
 CREATE UNIQUE INDEX documents_by_name ON documents (name, digest);
--- An index by digest comes with the second run, which may have to recognise renamed files. Digests have no order: in the
--- first run each new document would touch a page anywhere in it.
+-- The second run adds an index by digest, to recognise renamed files. Digests are random, so the
+-- first run would touch a random page for each new document.
 INSERT INTO documents (name, digest, stamp) SELECT DISTINCT document, x'', x'' FROM answers ORDER BY document;
 
--- What was paid for. Nothing but `docmill prune` takes a line away.
+-- Paid answers. Only `docmill prune` deletes lines.
 ALTER TABLE answers RENAME TO answers_1;
 DROP INDEX answers_by_document;
 CREATE TABLE answers (
@@ -25,7 +25,7 @@ CREATE TABLE answers (
 INSERT INTO answers SELECT d.id, a.call_key, a.run, a.call FROM answers_1 a JOIN documents d ON d.name = a.document ORDER BY 1, 2;
 DROP TABLE answers_1;
 
--- Calls that failed for good, until they are answered.
+-- Permanently failed calls, until they are answered.
 CREATE TABLE failures (
     document INTEGER NOT NULL REFERENCES documents (id),
     call_key BLOB NOT NULL,
@@ -35,8 +35,8 @@ CREATE TABLE failures (
     PRIMARY KEY (document, call_key)
 ) WITHOUT ROWID;
 
--- The ledger: one line for each HTTP request, there before its first byte leaves. `outcome` is empty while the request
--- is in flight; after a crash such lines are the calls in doubt.
+-- The ledger: one line for each HTTP request, written before its first byte is sent. `outcome` is
+-- empty while the request is in flight. After a crash, such lines are the calls in doubt.
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs (id),
@@ -56,7 +56,8 @@ CREATE TABLE attempts (
 );
 CREATE INDEX attempts_in_flight ON attempts (id) WHERE outcome IS NULL;
 
--- Results. A row belongs to a recipe: everything but the document that decides about it (jobs, model, preparation).
+-- Results. A row belongs to a recipe: everything that decides about it except the document (jobs,
+-- model, preparation).
 DROP TABLE rows;
 CREATE TABLE rows (
     id INTEGER PRIMARY KEY,
@@ -69,10 +70,10 @@ CREATE TABLE rows (
     codes TEXT,                     -- all failure codes of its calls
     result TEXT NOT NULL            -- as in results.jsonl, without index and document
 );
--- Covering, so that "is this document done?" never reads a result.
+-- A covering index, so that the test whether a document is done never reads a result.
 CREATE INDEX rows_by_document ON rows (recipe, document, run, job, status, codes);
 
--- The documents of a run in input order. Runs that found the same share one listing.
+-- The documents of a run in input order. Runs with the same documents share one listing.
 CREATE TABLE listing (
     run INTEGER NOT NULL REFERENCES runs (id),
     position INTEGER NOT NULL,
@@ -80,7 +81,7 @@ CREATE TABLE listing (
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
 
--- Result files as they were published.
+-- Published result files.
 CREATE TABLE files (
     path TEXT PRIMARY KEY,          -- below the output directory
     run INTEGER NOT NULL,           -- 0 once a name or a row in them may be another

@@ -1,4 +1,4 @@
--- When things happened, in milliseconds since 1970.
+-- Times in milliseconds since 1970.
 ALTER TABLE attempts ADD COLUMN queued_ms INTEGER;                 -- when the request lined up for its turn
 ALTER TABLE attempts ADD COLUMN first_byte_ms INTEGER;             -- when its reply began
 ALTER TABLE rows ADD COLUMN found_ms INTEGER;                      -- when the walk came across the document
@@ -6,7 +6,7 @@ ALTER TABLE rows ADD COLUMN read_ms INTEGER;                       -- when it ha
 ALTER TABLE rows ADD COLUMN ready_ms INTEGER;                      -- when it had been prepared
 ALTER TABLE rows ADD COLUMN done_ms INTEGER;                       -- when its row was made
 
--- What a run looked like while it was at work, now and then: often at first, ever more rarely later.
+-- Samples of a run: frequent at first, and rarer later.
 CREATE TABLE samples (
     run INTEGER NOT NULL REFERENCES runs (id),
     elapsed_ms INTEGER NOT NULL,    -- since the run began
