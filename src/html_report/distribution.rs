@@ -128,7 +128,7 @@ mod tests {
         let bins = values.bins(10, 500.0);
         assert_eq!(bins.iter().map(|bin| bin.count).sum::<u64>(), 1001);
         assert_eq!(values.bins(30, 20.0)[..3].iter().map(|bin| bin.count).collect::<Vec<_>>(), [1, 1, 1], "no bar is narrower than a step");
-        assert!(bins[9].count > 500, "what is above is in the last: {bins:?}");
+        assert!(bins[9].count > 500, "larger values are in the last bin: {bins:?}");
         assert!(Distribution::new(1.0).spread().is_none());
     }
 }

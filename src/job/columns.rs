@@ -40,7 +40,7 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<Column>, 
     let mut seen: HashSet<&str> = Row::FIRST_COLUMNS.into_iter().chain(Row::LAST_COLUMNS).collect();
     for column in &columns {
         if !seen.insert(&column.name) {
-            return Err(format!("two columns would be called `{}`; rename an answer or a task", column.name));
+            return Err(format!("two columns have the name `{}`; rename an answer or a task", column.name));
         }
     }
     Ok(columns)
@@ -51,7 +51,7 @@ pub(super) fn chosen(columns: &[Column], wanted: Option<Vec<String>>) -> Result<
     let all: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
     let Some(wanted) = wanted else { return Ok(all) };
     match wanted.iter().find(|name| !all.contains(name)) {
-        Some(name) => Err(format!("columns: there is no column `{name}`; there are: {}", all.join(", "))),
+        Some(name) => Err(format!("columns: unknown column `{name}`; expected {}", all.join(", "))),
         None => Ok(wanted),
     }
 }

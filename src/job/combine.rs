@@ -95,8 +95,8 @@ impl Count {
     fn new(file: CombineFile, tasks: &[Task]) -> Result<Self, String> {
         let weighted = file.method == Method::Weighted;
         let task = match &file.task {
-            Some(id) => tasks.iter().find(|t| t.is(id)).ok_or_else(|| format!("there is no task `{id}`"))?,
-            None => tasks.first().ok_or("there is no task")?,
+            Some(id) => tasks.iter().find(|t| t.is(id)).ok_or_else(|| format!("unknown task `{id}`"))?,
+            None => tasks.first().ok_or("the job has no task")?,
         };
         let type_of = |key: &str, field: &Option<String>| match field {
             None => Ok(None),
@@ -126,7 +126,7 @@ impl Count {
             file.pick.clone().unwrap_or_default()
         };
         if let Some((name, _)) = file.weights.iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0)) {
-            return Err(format!("weights.{name} must be a number from 0 on"));
+            return Err(format!("weights.{name} must be a number of at least 0"));
         }
         let candidates = task.axis_values(&subject);
         for name in file.weights.keys() {

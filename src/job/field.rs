@@ -82,7 +82,7 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
     }
     let only_for = |given: bool, key: &str, types: &[FieldType]| {
         if given && !types.contains(&field.r#type) {
-            return Err(format!("`{key}` does not go with type {}", field.r#type.as_str()));
+            return Err(format!("`{key}` is not allowed for type {}", field.r#type.as_str()));
         }
         Ok(())
     };
@@ -94,10 +94,10 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
 
     let bound = |value: &Option<toml::Value>| value.as_ref().and_then(|v| v.as_float().or_else(|| v.as_integer().map(|n| n as f64)));
     if bound(&field.min).zip(bound(&field.max)).is_some_and(|(min, max)| min > max) {
-        return Err("min is greater than max: no answer could fit".into());
+        return Err("min is greater than max, so no answer can fit".into());
     }
     if field.min_items.zip(field.max_items).is_some_and(|(min, max)| min > max) {
-        return Err("min_items is greater than max_items: no answer could fit".into());
+        return Err("min_items is greater than max_items, so no answer can fit".into());
     }
     for (key, bound) in [("minimum", &field.min), ("maximum", &field.max)] {
         if let Some(bound) = bound {
@@ -137,15 +137,15 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
 fn enum_values(values: &toml::Value, of: FieldType, params: &Table) -> Result<Value, String> {
     let list = match values {
         toml::Value::String(param) => {
-            params.get(param).ok_or_else(|| format!("enum names the parameter `{param}`, which [params] does not have"))?
+            params.get(param).ok_or_else(|| format!("enum names the parameter `{param}`, but [params] has no such parameter"))?
         }
         list => list,
     };
     let Value::Array(items) = to_json(list) else { return Err("enum takes a list of values".into()) };
     let fits = |item: &Value| if of == FieldType::String { item.is_string() } else { item.is_i64() };
     match items.iter().enumerate().find(|(at, item)| !fits(item) || items[..*at].contains(item)) {
-        _ if items.is_empty() => Err("enum takes a list of values, not an empty one".into()),
-        Some((_, item)) if !fits(item) => Err(format!("enum has {item}, which is no {}", of.as_str())),
+        _ if items.is_empty() => Err("enum takes at least one value".into()),
+        Some((_, item)) if !fits(item) => Err(format!("enum has {item}, which is not of type {}", of.as_str())),
         Some((_, item)) => Err(format!("enum has {item} twice")),
         None => Ok(Value::Array(items)),
     }

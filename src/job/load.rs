@@ -30,7 +30,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     for (name, value) in overrides {
         let Some(slot) = file.params.get_mut(name) else {
             let known: Vec<&str> = file.params.keys().map(String::as_str).collect();
-            return Err(format!("job.params.{name}: this job has no such parameter; it has: {}", known.join(", ")));
+            return Err(format!("job.params.{name}: unknown parameter; expected {}", known.join(", ")));
         };
         if !slot.same_type(value) {
             return Err(format!("job.params.{name} takes {}, not {}", slot.type_str(), value.type_str()));
@@ -48,7 +48,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     for task in file.tasks {
         check_name("a task", &task.id)?;
         if task.id == COMBINE || !ids.insert(task.id.clone()) {
-            return Err(format!("the task id `{}` is taken; ids must differ, and `{COMBINE}` is the aggregation's", task.id));
+            return Err(format!("the task id `{}` is in use; ids must be unique, and `{COMBINE}` is the id of the aggregation", task.id));
         }
         let id = task.id.clone();
         check_parts(&format!("task {id}"), task.max_input_tokens, &file.long)?;
@@ -62,7 +62,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     if file.flag_prompt_injection {
         if csv_columns.iter().any(|column| column == Job::PROMPT_INJECTION_COLUMN) {
             return Err(format!(
-                "an answer is called `{}`, as is the column of flag_prompt_injection; rename it",
+                "an answer has the name `{}`, which flag_prompt_injection uses for its column; rename the answer",
                 Job::PROMPT_INJECTION_COLUMN
             ));
         }
@@ -171,7 +171,7 @@ fn axis_values(axis: &str, choices: &toml::Value) -> Result<Vec<AxisValue>, Stri
 fn check_name(what: &str, name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) || name.starts_with('-') {
-        return Err(format!("{what} is called `{name}`; names are 1 to 64 letters, digits, `_` and `-`"));
+        return Err(format!("{what} has the invalid name `{name}`; names are 1 to 64 letters, digits, `_` and `-`"));
     }
     Ok(())
 }

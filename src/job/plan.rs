@@ -46,7 +46,7 @@ impl Template {
         for name in template.variables()? {
             if !template.values.contains_key(&name) && !later.contains(&name.as_str()) && !is_global(&name) {
                 let known: Vec<&str> = later.iter().copied().chain(template.values.keys().map(String::as_str)).collect();
-                return Err(format!("the template uses `{name}`, which does not exist; there is: {}", known.join(", ")));
+                return Err(format!("the template uses the unknown variable `{name}`; expected {}", known.join(", ")));
             }
         }
         Ok(template)

@@ -94,21 +94,25 @@ fn a_document_that_the_prompt_does_not_mention_goes_first_between_marks() {
 #[test]
 fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
     for (from, to, part) in [
-        ("{{ tone }}", "{{ tune }}", "`tune`, which does not exist; there is: document, row, limit, tone"),
+        ("{{ tone }}", "{{ tune }}", "the unknown variable `tune`; expected document, row, limit, tone"),
         ("{{ tone }}", "{{ tone", "syntax error"),
         ("headline = \"string\"", "headline = \"text\"", "field `headline`: unknown variant `text`"),
-        ("headline = \"string\"", "headline = { type = \"string\", min = 1 }", "`min/max` does not go with type string"),
+        ("headline = \"string\"", "headline = { type = \"string\", min = 1 }", "`min/max` is not allowed for type string"),
         ("headline = \"string\"", "status = \"string\"\n", ""),
         ("headline = \"string\"", "n = { type = \"integer\", min = 10, max = 1 }", "min is greater than max"),
         ("headline = \"string\"", "n = { type = \"array\", min_items = 5, max_items = 3 }", "min_items is greater"),
-        ("headline = \"string\"", "n = { type = \"string\", enum = [\"a\", 3] }", "enum has 3, which is no string"),
+        ("headline = \"string\"", "n = { type = \"string\", enum = [\"a\", 3] }", "enum has 3, which is not of type string"),
         ("headline = \"string\"", "n = { type = \"string\", enum = [\"a\", \"a\"] }", "\"a\" twice"),
         ("over = { tone", "over = { limit", "the axis `limit` has the name of"),
         ("[\"dry\", \"bold\"]", "[]", "at least one value"),
         ("[\"dry\", \"bold\"]", "[\"dry\", \"dry\"]", "`dry` twice"),
         ("name = \"small\"", "name = \"../small\"", "names are 1 to 64"),
         ("name = \"small\"", "name = \"small\"\nsytem = \"x\"", "unknown field `sytem`"),
-        ("name = \"small\"", "name = \"small\"\ncolumns = [\"nope\"]", "there is no column `nope`; there are: dry_headline, bold_headline"),
+        (
+            "name = \"small\"",
+            "name = \"small\"\ncolumns = [\"nope\"]",
+            "columns: unknown column `nope`; expected dry_headline, bold_headline",
+        ),
         (
             "name = \"small\"",
             "name = \"small\"\nlong = { method = \"split\", max_input_tokens = 131, overlap_tokens = 100 }",
@@ -130,7 +134,7 @@ fn parameters_can_be_replaced_but_not_invented() {
     let job = with("limit", toml::Value::Integer(3)).unwrap();
     let MessagePart::Text(prompt) = &job.calls(&text("x"), None, "m", None).unwrap()[0].parts[0] else { panic!("text expected") };
     assert!(prompt.contains("at most 3 words"));
-    assert!(with("limits", toml::Value::Integer(3)).unwrap_err().to_string().contains("it has: limit"));
+    assert!(with("limits", toml::Value::Integer(3)).unwrap_err().to_string().contains("expected limit"));
     assert!(with("limit", toml::Value::Boolean(true)).unwrap_err().to_string().contains("takes integer"));
 }
 

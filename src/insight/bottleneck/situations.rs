@@ -202,7 +202,7 @@ fn cases() -> Vec<Case> {
             &["slow start"],
         ),
         case(
-            "somebody has paused it",
+            "paused by a user",
             held(0.1, &[(WaitReason::Pause, 0.85)]),
             Some(Limit::Held(WaitReason::Pause)),
             None,
