@@ -169,6 +169,6 @@ mod tests {
             assert_eq!(text_file(&path).unwrap(), text);
         }
         std::fs::write(&path, b"[llm]\nmodel = \"gr\xF6\xDFe\"\n").unwrap();
-        assert!(text_file(&path).unwrap_err().to_string().contains("save it as UTF-8"));
+        assert!(text_file(&path).unwrap_err().to_string().contains("Save it as UTF-8"));
     }
 }

@@ -134,7 +134,7 @@ fn json_may_be_lines_an_array_or_multi_line_objects() {
     let read = rows_of(&format!("[{one}, {{\"body\": }}, 5, {one}]")).unwrap();
     assert_eq!(read.iter().map(|(_, row)| row.is_ok()).collect::<Vec<_>>(), [true, false, false, true]);
     let read = rows_of(&format!("{one}\n{{\"body\": 1\n{one}\n")).unwrap();
-    assert!(read.len() == 3 && read[1].1.as_ref().is_err_and(|why| why.contains("line 2: this is no JSON object")), "{read:?}");
+    assert!(read.len() == 3 && read[1].1.as_ref().is_err_and(|why| why.contains("line 2: this is not a JSON object")), "{read:?}");
     let read = rows_of(&format!("[\n{one},\n{{\"body\": \"cut")).unwrap();
     assert!(read.len() == 2 && read[1].1.as_ref().is_err_and(|why| why.contains("begins on line 3 does not end")), "{read:?}");
 }
