@@ -58,8 +58,8 @@
 //!   and `docmill tune` is a loop around it.
 //! - A pilot is a run of some documents that ends early (`engine::sample`): what it pays for is kept, and the next run goes on from there.
 //! - Who may talk to a run at work is who can read the note in its output directory (`control`): a port on loopback and a token. A socket
-//!   in that directory would fail where paths are long. A run takes requests between two ticks of its conductor, in one place
-//!   (`engine::live`); new settings pass the same checks as those at the beginning.
+//!   in that directory would fail where paths are long. The port and the signals
+//!   are the caller's (`cli::host`); the engine takes requests in one place (`engine::runtime_control`); new settings pass the same checks as those at the beginning.
 //! - A document that is to be asked again is marked with a code that no failure has, so it is tried again like one that may pass;
 //!   results and paid answers stay until there are new ones (`store::requeue`).
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is

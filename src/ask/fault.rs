@@ -36,8 +36,8 @@ pub enum StopKind {
     Refused,
     /// A later run may work: no connection, no budget left, or a very long wait.
     Parked,
-    /// A signal stopped the run.
-    Signalled,
+    /// The caller stopped the run, on a signal for example.
+    Requested,
     /// The requested sample is done.
     Sampled,
 }

@@ -2,12 +2,13 @@
 
 use super::assemble::Assembled;
 use super::exit::{CliError, Exit};
+use super::host::Host;
 use crate::ask::StopKind;
-use crate::engine::{self, Outcome, RunError, Signal, Signals};
+use crate::engine::{self, Controls, Outcome, RunError, Watcher};
 use crate::event::RunEvent;
 use crate::progress::{AlertSettings, EventLog, MetricsServer, Style, Watching};
 use crate::store::LockError;
-use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -41,13 +42,18 @@ impl Assembled {
         let traces = traces.map_err(|why| CliError::usage(format!("report.traces: {why}")))?;
         let alarm = watching.alert(&alerts, &events.downgrade()).map_err(CliError::usage)?;
         let watching = tokio::task::spawn_blocking(move || watching.watch(watched));
-        let outcome = engine::run(plan, events.clone()).await;
+        let (controls, requests) = Controls::new();
+        let host = Arc::new(Host::new(&plan, events.clone(), requests));
+        // Dropped when all is said: a signal ends the program until then.
+        let _listening = host.listen(&controls.stop, plan.llm.drain_s);
+        let outcome = engine::run(plan, controls, Arc::clone(&host) as Arc<dyn Watcher>).await;
         // Where another run is at work, the log may be that run's.
         let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. })));
         let outcome = outcome.map_err(run_failed);
         let last = Some(last(&outcome)).filter(|_| !is_elsewhere);
         let telling = async {
             // All that is still to be said is said before the last event, which is then the end of a log.
+            host.close().await;
             tell(&events, RunEvent::Ending).await;
             let lost = async { if let Some(traces) = traces { traces.end().await } else { None } };
             let (late, lost) = tokio::join!(alarm.end(), lost);
@@ -60,7 +66,7 @@ impl Assembled {
             if let Some(last) = last {
                 tell(&events, last).await;
             }
-            drop(events);
+            drop((host, events));
             // The watcher ends with the events; only then is the screen ours again.
             watching.await
         };
@@ -68,26 +74,19 @@ impl Assembled {
             biased;
             watched = telling => watched.map_err(CliError::internal)?,
             // What is written to a pipe that is not read never ends, and neither would the program.
-            exit_code = nobody_reads(&outcome) => std::process::exit(exit_code),
+            () = patience(&outcome) => std::process::exit(Exit::StoppedEarly as i32),
         }
         outcome
     }
 }
 
-/// Waits until the last words of a run are not to be waited for any longer: for some time if a signal has stopped it, and
-/// otherwise until one comes. Gives the exit code.
-async fn nobody_reads(outcome: &Result<Outcome, CliError>) -> i32 {
-    let mut signals = Signals::new();
+/// Waits as long as the last words of a run may take after a signal has stopped it; for ever if none has.
+async fn patience(outcome: &Result<Outcome, CliError>) {
     let stop = outcome.as_ref().ok().and_then(|outcome| outcome.stop.as_ref());
-    let signalled = stop.is_some_and(|stop| stop.kind == StopKind::Signalled);
-    let mut patience = pin!(tokio::time::sleep(PATIENCE));
-    loop {
-        tokio::select! {
-            () = &mut patience, if signalled => return Exit::StoppedEarly as i32,
-            heard = signals.next() => if let Signal::Stop(exit_code) = heard {
-                return exit_code;
-            },
-        }
+    if stop.is_some_and(|stop| stop.kind == StopKind::Requested) {
+        tokio::time::sleep(PATIENCE).await;
+    } else {
+        std::future::pending::<()>().await;
     }
 }
 

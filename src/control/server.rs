@@ -23,7 +23,7 @@ pub struct Asked {
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// Where a run can be talked to. The note goes with its value.
+/// Where a run can be talked to. Dropping it removes its note.
 #[derive(Debug)]
 pub struct ControlServer {
     listener: TcpListener,
@@ -85,8 +85,12 @@ impl ControlServer {
 
 impl Drop for ControlServer {
     fn drop(&mut self) {
-        // Where it stays, it leads nowhere.
-        let _stays = std::fs::remove_file(&self.note);
+        // The run has given up the lock of the directory by now, so the note may be that of the next run. One that stays
+        // leads nowhere.
+        let note = std::fs::read(&self.note).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
+        if note.is_some_and(|note| blake3::hash(note.token.as_bytes()) == self.token) {
+            let _stays = std::fs::remove_file(&self.note);
+        }
     }
 }
 

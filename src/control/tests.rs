@@ -54,6 +54,17 @@ async fn who_does_not_know_the_token_is_refused() {
     assert_eq!(run.call(Request::Pause).await.unwrap(), Answer::Refused("the token is not that of this run".to_owned()));
 }
 
+#[tokio::test]
+async fn a_server_that_ends_leaves_the_note_of_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = ControlServer::open(directory.path()).await.unwrap();
+    let second = ControlServer::open(directory.path()).await.unwrap();
+    drop(first);
+    assert!(directory.path().join(NOTE).exists());
+    drop(second);
+    assert!(!directory.path().join(NOTE).exists());
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn only_the_user_can_read_the_token() {

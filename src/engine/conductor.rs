@@ -1,18 +1,13 @@
-//! Listens to signals and to other terminals, and reports the counters while the stages work.
+//! Reports the counters, takes requests, and drains the run when its caller stops it.
 
-use super::Context;
 use super::runtime_control::RuntimeControl;
-use super::signals::{Signal, Signals};
+use super::{Context, Controls};
 use crate::ask::{Governor, RunStop, StopKind, clock_time};
-use crate::control::Asked;
-use crate::event::{RunEvent, Snapshot, line};
+use crate::event::{RunEvent, Snapshot};
 use crate::store::{RunLock, StoreWatcher};
-use futures::future::{Fuse, FusedFuture as _, FutureExt as _};
-use jiff::Timestamp;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,45 +18,45 @@ const TICK: Duration = Duration::from_millis(100);
 const FIRST_SAMPLE_S: f64 = 0.5;
 const SAMPLES_APART: f64 = 1.01;
 
-/// Listens and reports.
+/// Conducts a run from its first stage to its last row.
 pub(super) struct Conductor {
     pub context: Context,
     /// Why the run stops early, once it does.
     pub stopped_by: Arc<OnceLock<RunStop>>,
-    /// How long calls in flight may take once the run stops.
+    /// How long requests in flight may take once the run stops.
     pub drain: Duration,
     pub governor: Arc<Governor>,
     /// Where samples of the counters are kept.
     pub samples: StoreWatcher,
     /// Tells other processes what is being waited for.
     pub notice: Arc<Notice>,
-    /// Does what other terminals ask.
+    /// Answers requests from outside.
     pub live: RuntimeControl,
-    /// What they ask.
-    pub asked: mpsc::Receiver<Asked>,
-    /// The counters, for those who watch from there.
-    pub seen: Arc<watch::Sender<String>>,
+    /// The caller's side.
+    pub controls: Controls,
 }
 
 impl Conductor {
-    /// Runs until `finished`. The first signal stops admission, and calls in flight are finished as far as the time for
-    /// it goes; the second ends the process at once, which leaves the calls in flight in doubt and costs nothing that is
-    /// committed. A terminal that is closed says so more than once, by its shell and by itself: that never is the second.
+    /// Runs until `finished`. A stop ends admission and leaves requests in flight the time to finish; after that, or when the
+    /// caller abandons the run, they are aborted and their calls are in doubt.
     ///
-    /// The loop awaits nothing besides: not a watcher who reads slowly, not the store, not a file of settings. Any of
-    /// them may hang, and signals have to be heard all the same.
+    /// The loop awaits neither a watcher nor the store nor a settings file. Each of them may hang, and a stop must work
+    /// all the same.
     pub async fn conduct(self, finished: CancellationToken) {
-        let Self { context, stopped_by, drain, governor, samples, notice, live, asked, seen } = self;
-        let (reload, reloads) = mpsc::channel(1);
-        let mut serving = pin!(live.serve(asked, reloads, (Arc::clone(&notice), finished)).fuse());
-        let mut telling = pin!(Fuse::terminated());
+        let Self { context, stopped_by, drain, governor, samples, notice, live, controls } = self;
+        let Controls { stop, abandon, requests } = controls;
+        let mut serving = pin!(live.serve(requests, Arc::clone(&notice), finished));
         let mut ticks = tokio::time::interval(TICK);
-        let mut signals = Signals::new();
-        let (mut drained_at, mut sample_at) = (None, FIRST_SAMPLE_S);
-        while !(serving.is_terminated() && telling.is_terminated()) {
+        let (mut abort_at, mut sample_at) = (None, FIRST_SAMPLE_S);
+        let end_admission = || {
+            let message = stop.reason().unwrap_or("abandoned").to_owned();
+            let _first_wins = stopped_by.set(RunStop { kind: StopKind::Requested, message });
+            context.stop.cancel();
+        };
+        loop {
+            let is_aborting = context.abandon.is_cancelled();
             tokio::select! {
-                () = &mut serving => {}
-                () = &mut telling => {}
+                () = &mut serving => return,
                 _ = ticks.tick() => {
                     let waiting = governor.closed_for();
                     if waiting.is_some() {
@@ -75,42 +70,19 @@ impl Conductor {
                         sample_at = snapshot.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;
                         keep(&snapshot, &context, &samples);
                     }
-                    if seen.receiver_count() > 0 && let Some(line) = line(&RunEvent::Progress(snapshot.clone()), Timestamp::now()) {
-                        seen.send_replace(line);
-                    }
-                    // Counters are worth nothing later: watchers who are behind miss some.
-                    drop(context.events.try_send(RunEvent::Progress(snapshot)));
+                    context.watcher.offer(RunEvent::Progress(snapshot));
                 }
-                () = at(drained_at) => {
-                    drained_at = None;
+                () = stop.stopped(), if abort_at.is_none() && !is_aborting => {
+                    abort_at = Some(Instant::now() + drain);
+                    end_admission();
+                }
+                () = abandoned(&abandon, abort_at), if !is_aborting => {
+                    end_admission();
                     context.abandon.cancel();
-                }
-                heard = signals.next() => {
-                    let stopping = drained_at.is_some() || context.abandon.is_cancelled();
-                    match heard {
-                        // One that is waiting already reads the same file.
-                        Signal::Reload => drop(reload.try_send(())),
-                        Signal::Stop(exit_code) if stopping => std::process::exit(exit_code),
-                        Signal::HungUp if stopping => {}
-                        Signal::Stop(_) | Signal::HungUp => {
-                            drained_at = Some(Instant::now() + drain);
-                            let message = stop(heard, &stopped_by, &context, drain);
-                            telling.set(context.tell(RunEvent::Note { message }).fuse());
-                        }
-                    }
                 }
             }
         }
     }
-}
-
-/// Stops admission. What is said about it.
-fn stop(heard: Signal, stopped_by: &OnceLock<RunStop>, context: &Context, drain: Duration) -> String {
-    let why = if matches!(heard, Signal::HungUp) { "its terminal was closed" } else { "stopped by a signal" };
-    let _first_wins = stopped_by.set(RunStop { kind: StopKind::Signalled, message: why.to_owned() });
-    context.stop.cancel();
-    let most = drain.as_secs();
-    format!("stopping: calls in flight are finished first, for at most {most} s (llm.drain_s); once more to stop at once")
 }
 
 /// Keeps what the run looks like now, for reports.
@@ -157,9 +129,10 @@ impl Notice {
     }
 }
 
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
+/// Waits for the caller to abandon the run, or for the end of the time to drain.
+async fn abandoned(by_caller: &CancellationToken, abort_at: Option<Instant>) {
+    match abort_at {
+        Some(time) => drop(tokio::time::timeout_at(time, by_caller.cancelled()).await),
+        None => by_caller.cancelled().await,
     }
 }

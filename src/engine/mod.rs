@@ -5,8 +5,9 @@
 //! `isolation` reads documents in processes of their own, `portions` divides those that are too long, `inspect` prepares one and asks
 //! nothing. `questions` is what is asked about one, in its order. `survey` goes through the first stages to see what a run would do, `dry_run`
 //! foresees its calls, and `forecast` says, with what is known from the `past`, what they would cost and take. `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
-//! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` listens to signals and to
-//! other terminals (`live` does what they ask, `under_way` knows who can be cancelled), and reports the counters. A stage ends when its
+//! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` reports
+//! the counters to the `watcher`, takes requests (`runtime_control` answers them, `active` knows which documents can be cancelled), and drains
+//! the run when its caller's `controls` stop it. Signals, ports and terminals belong to the caller. A stage ends when its
 //! input closes; a document's failure is a row; an error ends the run.
 
 mod active;
@@ -17,6 +18,7 @@ mod chunks;
 mod closing;
 mod conductor;
 mod contents;
+mod controls;
 mod counted;
 mod document;
 mod dry_run;
@@ -40,11 +42,12 @@ mod route;
 mod row;
 mod runtime_control;
 mod sample;
-mod signals;
 mod summary;
 mod survey;
+mod watcher;
 mod write;
 
+pub use controls::{Controls, StopToken};
 pub use dry_run::{Foreseen, Past, Task};
 pub use forecast::{IfLimited, Prediction, predict};
 pub use inspect::{Inspected, inspect};
@@ -54,8 +57,8 @@ pub use pipeline::run;
 pub use route::JobSet;
 pub use runtime_control::{LIVE_CHANGES, LiveSettings, Revised};
 pub use sample::Sample;
-pub use signals::{Signal, Signals};
 pub use survey::{Changed, DocumentPlan, Survey, survey};
+pub use watcher::Watcher;
 pub use write::{JobResults, Results};
 
 use crate::ask::{Account, ClientError, LlmSettings, RunStop};
@@ -68,7 +71,6 @@ use crate::write::{CopyTo, OutputSettings, WriteError};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Everything that a run needs to know.
@@ -215,7 +217,7 @@ impl RunError {
 /// What every stage has at hand.
 #[derive(Debug, Clone)]
 struct Context {
-    events: mpsc::Sender<RunEvent>,
+    watcher: Arc<dyn Watcher>,
     meters: Arc<meter::Meters>,
     /// Cancelled when no further work is to be taken on; what is under way is finished.
     stop: CancellationToken,
@@ -224,12 +226,12 @@ struct Context {
 }
 
 impl Context {
-    /// Tells the watchers. That nobody watches is no reason to stop. When the run has to end, a watcher that takes
-    /// nothing (stderr is a pipe that is not read, say) holds it up no longer.
+    /// Tells the watcher a fact. Once the run is abandoned, a watcher that takes nothing (stderr is a pipe that is not
+    /// read, say) holds it up no longer.
     async fn tell(&self, event: RunEvent) {
         tokio::select! {
             biased;
-            _nobody_watches = self.events.send(event) => {}
+            () = self.watcher.tell(event) => {}
             () = self.abandon.cancelled() => {}
         }
     }

@@ -9,22 +9,18 @@ use super::meter::Meters;
 use super::row::RowMaker;
 use super::{Context, Plan, RunError};
 use crate::ask::{Budget, Governor, LlmClient, RunStop, Transport};
-use crate::control::{Asked, ControlServer};
-use crate::event::{RunEvent, VERSION, line};
+use crate::event::{RunEvent, VERSION};
 use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
-use jiff::Timestamp;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// The store with a run in it, and what is read from it before anything is sent.
 pub(super) struct Opened {
     pub store: Store,
     pub rows: ViewReader,
     pub catalog: Option<Catalog>,
-    pub next: (i64, i64),
+    /// The next free numbers of documents and attempts.
+    pub next_document: i64,
+    pub next_attempt: i64,
     pub previous: Option<i64>,
     pub answers: Answers,
     pub budget: Budget,
@@ -35,12 +31,13 @@ pub(super) struct Opened {
 /// Opens the store and begins a run in it.
 pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let store = Store::begin_run(&plan.output.dir, &new_run(plan, started))?;
-    let (rows, catalog, next) = (store.rows(&plan.retry)?, store.catalog()?, store.next_numbers()?);
+    let (rows, catalog) = (store.rows(&plan.retry)?, store.catalog()?);
+    let (next_document, next_attempt) = store.next_numbers()?;
     let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
     // The whole ledger is added up only where the sum matters.
     let before = plan.max_cost.map(|_| store.spent()).transpose()?;
     let (budget, cancelled) = (Budget::new(plan.max_cost, before), store.cancelled()?);
-    Ok(Opened { store, rows, catalog, next, previous, answers, budget, cancelled })
+    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, answers, budget, cancelled })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {
@@ -66,8 +63,8 @@ fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
     })
 }
 
-/// Says what begins; gives the same for those who look later.
-pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) -> String {
+/// Says what begins.
+pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) {
     let started = RunEvent::Started {
         version: VERSION,
         run,
@@ -76,7 +73,6 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
         jobs: plan.jobs.iter().map(|job| job.name.clone()).collect(),
         output: plan.output.dir.display().to_string(),
     };
-    let hello = line(&started, Timestamp::now()).unwrap_or_default();
     context.tell(started).await;
     for message in plan.notes.clone() {
         context.tell(RunEvent::Note { message }).await;
@@ -86,7 +82,6 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
             "there are results here and no run store (docmill.db): nothing is known to be answered, everything is asked".to_owned();
         context.tell(RunEvent::Warning { message }).await;
     }
-    hello
 }
 
 /// Takes the times of commits.
@@ -105,15 +100,24 @@ pub(super) fn endpoint(plan: &Plan) -> String {
     if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
 }
 
+/// State that the processor of documents shares with the rest of a run.
+pub(super) struct Shared {
+    pub governor: Arc<Governor>,
+    pub breaker: Arc<Breaker>,
+    pub stopped_by: Arc<OnceLock<RunStop>>,
+    pub active: Arc<ActiveDocuments>,
+}
+
 /// What asks, and what it needs.
 pub(super) fn processor(
     plan: &Plan,
     store: StoreHandle,
     answers: Answers,
     next_attempt: i64,
-    (governor, breaker, stopped_by, active): (Arc<Governor>, Arc<Breaker>, Arc<OnceLock<RunStop>>, Arc<ActiveDocuments>),
+    shared: Shared,
     context: &Context,
 ) -> Result<DocumentProcessor, RunError> {
+    let Shared { governor, breaker, stopped_by, active } = shared;
     let transport = Transport::new(&plan.account, &plan.llm)?;
     Ok(DocumentProcessor {
         client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
@@ -142,22 +146,5 @@ pub(super) fn governor(plan: &Plan, budget: Budget, context: &Context) -> Govern
     match account.limits_file().filter(|_| (plan.speed - 1.0).abs() < f64::EPSILON) {
         Some((directory, name)) => governor.shared(&directory, &name),
         None => governor.at_speed(plan.speed),
-    }
-}
-
-/// Lets other terminals talk to the run. It does not need them.
-pub(super) async fn open_control_server(
-    directory: &Path,
-    (asked, hello, seen): (mpsc::Sender<Asked>, String, Arc<watch::Sender<String>>),
-    finished: &CancellationToken,
-    beside: &mut JoinSet<()>,
-    context: &Context,
-) {
-    match ControlServer::open(directory).await {
-        Ok(door) => drop(beside.spawn(door.serve(asked, hello, seen, finished.clone()))),
-        Err(error) => {
-            let message = format!("other terminals cannot talk to this run (docmill pause, set ...): {error}");
-            context.tell(RunEvent::Warning { message }).await;
-        }
     }
 }

@@ -13,8 +13,7 @@
 //! | ready | 64 documents (`prepare.queue`) | the same budget |
 //! | commands | 1,024 records (`store.queue`) | 1,024 x 5 KB |
 //! | commits | 1 sign | 0 |
-//! | events | 256 events | 256 x 300 B |
-//! | asked | 8 requests of other terminals | 8 x 64 KB |
+//! | requests | 8 requests from outside | 8 x 64 KB |
 
 use super::active::ActiveDocuments;
 use super::ask::ask;
@@ -23,16 +22,15 @@ use super::closing::{close, columns, publish, reopen, sampled};
 use super::conductor::{Conductor, Notice};
 use super::list::{Findings, Lister, count, walk};
 use super::meter::Meters;
-use super::opening::{Opened, announce, governor, measure_commits, open, open_control_server, processor};
+use super::opening::{Opened, Shared, announce, governor, measure_commits, open, processor};
 use super::prepare::prepare;
 use super::read::{Reader, read};
 use super::register::Register;
-use super::runtime_control::{RuntimeControl, leave};
+use super::runtime_control::{Adjustable, RuntimeControl, leave};
 use super::summary::{End, nothing_found, now};
 use super::write::{Results, RowWriter};
-use super::{Context, Outcome, Plan, RunError};
+use super::{Context, Controls, Outcome, Plan, RunError, Watcher};
 use crate::ask::{RunStop, StopKind};
-use crate::event::RunEvent;
 use crate::store::{Catalog, RunLock, Store};
 use crate::write::{ResultFiles, WriteError};
 use std::collections::BTreeMap;
@@ -43,14 +41,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// What other terminals ask that waits to be done.
-const ASKED: usize = 8;
 /// Batches between the walk and the comparison with the store.
 const WALKED: usize = 16;
 
-/// Runs a plan to its end. Watchers listen at the other end of `events`.
+/// Runs a plan to its end. Installs no signal handler, opens no port and touches no terminal.
 #[expect(clippy::too_many_lines, reason = "every stage, channel and spawn of a run stands here")]
-pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, RunError> {
+pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> Result<Outcome, RunError> {
     let plan = Arc::new(plan);
     if plan.roots.unsorted().next().is_none() {
         return Err(RunError::NoDocuments(nothing_found(&plan)));
@@ -63,18 +59,19 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
-    let Opened { store, rows, catalog, next, previous, answers, budget, cancelled } = open(&plan, &started).map_err(RunError::Unusable)?;
+    let Opened { store, rows, catalog, next_document, next_attempt, previous, answers, budget, cancelled } =
+        open(&plan, &started).map_err(RunError::Unusable)?;
     // Whether anything is known already, be it an answer or a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
 
     let meters = Arc::new(Meters::new(&plan));
     let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
-    let context = Context { events, meters: Arc::clone(&meters), stop, abandon };
+    let context = Context { watcher, meters: Arc::clone(&meters), stop, abandon };
     // Whatever way this function is left, nobody goes on working.
     let _stop_at_the_end = context.stop.clone().drop_guard();
     let stopped_by = Arc::new(OnceLock::new());
     let findings = Arc::new(Mutex::new(Findings::default()));
-    let hello = announce(&plan, run, gone, &context).await;
+    announce(&plan, run, gone, &context).await;
 
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found_out) = mpsc::channel(plan.read.queue);
@@ -85,7 +82,7 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     let stop = context.stop.clone();
     let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters), Box::new(move || stop.cancel()))?;
     let register = catalog.as_ref().map(Catalog::another).transpose()?;
-    let register = Arc::new(Register::new(register, next.0, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone()));
+    let register = Arc::new(Register::new(register, next_document, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone()));
     let reader = Reader { settings: plan.read.clone(), register, store: handle.clone(), context: context.clone() };
     let compare = catalog.is_some();
     let lister =
@@ -95,13 +92,14 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
     let active = Arc::new(ActiveDocuments::without(cancelled));
     let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));
-    let live = RuntimeControl::new(&plan, run, (&governor, &active), (window, handle.watcher()), &context);
-    let beside_the_calls = (Arc::clone(&governor), Arc::clone(&breaker), Arc::clone(&stopped_by), Arc::clone(&active));
-    let processor = Arc::new(processor(&plan, handle, answers, next.1, beside_the_calls, &context)?);
+    let adjustable = Adjustable { governor: Arc::clone(&governor), active: Arc::clone(&active), window, store: handle.watcher() };
+    let live = RuntimeControl::new(&plan, run, adjustable, &context);
+    let (breaking, stopping) = (Arc::clone(&breaker), Arc::clone(&stopped_by));
+    let shared = Shared { governor: Arc::clone(&governor), breaker: breaking, stopped_by: stopping, active: Arc::clone(&active) };
+    let processor = Arc::new(processor(&plan, handle, answers, next_attempt, shared, &context)?);
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
     let (finished, mut beside) = (CancellationToken::new(), JoinSet::new());
-    let ((asked_in, asked), seen) = (mpsc::channel(ASKED), Arc::new(watch::Sender::new(String::new())));
     let drain = Duration::from_secs(plan.llm.drain_s);
     let conductor = Conductor {
         context: context.clone(),
@@ -111,11 +109,9 @@ pub async fn run(plan: Plan, events: mpsc::Sender<RunEvent>) -> Result<Outcome, 
         governor,
         samples,
         live,
-        asked,
-        seen: Arc::clone(&seen),
+        controls,
     };
     beside.spawn(conductor.conduct(finished.clone()));
-    open_control_server(directory, (asked_in, hello, seen), &finished, &mut beside, &context).await;
     beside.spawn_blocking({
         let (plan, context) = (Arc::clone(&plan), context.clone());
         move || count(&plan.roots, &context)

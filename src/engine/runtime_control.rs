@@ -42,7 +42,16 @@ pub struct Revised {
     pub later: Vec<String>,
 }
 
-/// Does what is asked.
+/// What requests act on.
+pub(super) struct Adjustable {
+    pub governor: Arc<Governor>,
+    pub active: Arc<ActiveDocuments>,
+    /// How many documents may be under way.
+    pub window: watch::Sender<usize>,
+    pub store: StoreWatcher,
+}
+
+/// Answers requests from outside.
 pub(super) struct RuntimeControl {
     context: Context,
     governor: Arc<Governor>,
@@ -51,8 +60,10 @@ pub(super) struct RuntimeControl {
     /// How many documents may be under way.
     window: watch::Sender<usize>,
     store: StoreWatcher,
-    /// The output directory, the run and its recipe.
-    place: (PathBuf, i64, i64),
+    /// The output directory.
+    directory: PathBuf,
+    run: i64,
+    recipe: i64,
     /// The settings in force as JSON, for the history.
     history: Map<String, Value>,
     paused_at: Option<Duration>,
@@ -62,40 +73,31 @@ pub(super) struct RuntimeControl {
 pub const LIVE_CHANGES: &str = "live_changes";
 
 impl RuntimeControl {
-    /// For a run of `plan`. `window` is how many documents may be under way.
-    pub fn new(
-        plan: &Plan,
-        run: i64,
-        (governor, active): (&Arc<Governor>, &Arc<ActiveDocuments>),
-        (window, store): (watch::Sender<usize>, StoreWatcher),
-        context: &Context,
-    ) -> Self {
+    /// For a run of `plan`.
+    pub fn new(plan: &Plan, run: i64, adjusts: Adjustable, context: &Context) -> Self {
+        let Adjustable { governor, active, window, store } = adjusts;
         Self {
             context: context.clone(),
-            governor: Arc::clone(governor),
+            governor,
             settings: plan.live.clone(),
-            active: Arc::clone(active),
+            active,
             window,
             store,
-            place: (plan.output.dir.clone(), run, plan.recipe),
+            directory: plan.output.dir.clone(),
+            run,
+            recipe: plan.recipe,
             history: serde_json::from_str(&plan.settings).unwrap_or_default(),
             paused_at: None,
         }
     }
 
-    /// Does what is asked, and reads the settings file again when told to, until the run has finished.
-    pub async fn serve(
-        mut self,
-        mut asked: mpsc::Receiver<Asked>,
-        mut reloads: mpsc::Receiver<()>,
-        (notice, finished): (Arc<Notice>, CancellationToken),
-    ) {
+    /// Answers requests until the run has finished.
+    pub async fn serve(mut self, mut requests: mpsc::Receiver<Asked>, notice: Arc<Notice>, finished: CancellationToken) {
         loop {
             tokio::select! {
                 biased;
                 () = finished.cancelled() => return,
-                Some(()) = reloads.recv() => self.reload().await,
-                Some(Asked { request, answer }) = asked.recv() => {
+                Some(Asked { request, answer }) = requests.recv() => {
                     let done = self.answer(request).await;
                     // A client that looks after the answer finds it so.
                     notice.update();
@@ -103,13 +105,6 @@ impl RuntimeControl {
                     let _left = answer.send(done);
                 }
             }
-        }
-    }
-
-    /// SIGHUP: the settings file is read again.
-    async fn reload(&mut self) {
-        if let Err(why) = self.revise(|settings| settings.reload()).await {
-            self.context.tell(RunEvent::Warning { message: format!("settings stay as they are: {why}") }).await;
         }
     }
 
@@ -173,7 +168,7 @@ impl RuntimeControl {
     }
 
     async fn spent_before(&self) -> Result<Money, String> {
-        let run = self.place.1;
+        let run = self.run;
         self.look_up(move |archive| archive.spent_before(run).map_err(|e| e.to_string())).await
     }
 
@@ -200,7 +195,7 @@ impl RuntimeControl {
         if !self.active.holds(&document)
             && let Some(row) = self.row(&document).await?
         {
-            let next = if row.run == self.place.1 { "" } else { ", of an earlier run" };
+            let next = if row.run == self.run { "" } else { ", of an earlier run" };
             return Err(format!("{document} is done{next}: {}", row.status));
         }
         if !self.active.holds(&document)
@@ -239,7 +234,7 @@ impl RuntimeControl {
     async fn unknown(&self, name: &str) -> Result<Option<Option<String>>, String> {
         /// Names that have less in common are another matter.
         const NEAR: f64 = 0.8;
-        let (name, run) = (name.to_owned(), self.place.1);
+        let (name, run) = (name.to_owned(), self.run);
         let look = move |archive: Archive| {
             let Some(listing) = archive.whole_listing(run)? else { return Ok(None) };
             let (mut is_there, mut nearest) = (false, (NEAR, None));
@@ -257,12 +252,12 @@ impl RuntimeControl {
 
     /// The row of a document under this run's recipe, if it has one.
     async fn row(&self, document: &str) -> Result<Option<crate::store::RowState>, String> {
-        let (name, recipe) = (document.to_owned(), self.place.2);
+        let (name, recipe) = (document.to_owned(), self.recipe);
         self.look_up(move |archive| archive.row_of(&name, recipe).map_err(|e| e.to_string())).await
     }
 
     async fn look_up<T: Send + 'static>(&self, look: impl FnOnce(Archive) -> Result<T, String> + Send + 'static) -> Result<T, String> {
-        let directory = self.place.0.clone();
+        let directory = self.directory.clone();
         let looking = move || look(Archive::open(&directory).map_err(|e| e.to_string())?.ok_or("the run store is gone")?);
         tokio::task::spawn_blocking(looking).await.map_err(|e| e.to_string())?
     }

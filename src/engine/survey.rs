@@ -149,8 +149,8 @@ struct Begun {
 /// Walks, and compares with what the store knows.
 fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Begun {
     let meters = Arc::new(Meters::new(plan));
-    let (events, _nobody_watches) = mpsc::channel(1);
-    let context = Context { events, meters, stop: CancellationToken::new(), abandon: CancellationToken::new() };
+    let watcher = Arc::new(mpsc::channel(1).0);
+    let context = Context { watcher, meters, stop: CancellationToken::new(), abandon: CancellationToken::new() };
     let findings = Arc::new(Mutex::new(Findings::default()));
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found) = mpsc::channel(plan.read.queue);

@@ -384,7 +384,7 @@ impl Observer for Context {
             let refused = fault.pressure != Pressure::None;
             let event = RunEvent::CallRetried { call, attempt, code: fault.code, refused, message };
             // Nobody waits for a slow watcher here.
-            drop(self.events.try_send(event));
+            self.watcher.offer(event);
         }
     }
 
@@ -394,6 +394,6 @@ impl Observer for Context {
 
     fn note(&self, message: &str) {
         // Nobody waits for a slow terminal here; such notes are few.
-        drop(self.events.try_send(RunEvent::Note { message: message.to_owned() }));
+        self.watcher.offer(RunEvent::Note { message: message.to_owned() });
     }
 }

@@ -1,0 +1,58 @@
+//! How the caller of a run stops it and sends it requests.
+
+use crate::control::Asked;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Requests from outside that may wait.
+const REQUESTS: usize = 8;
+
+/// The caller's controls of a run.
+#[derive(Debug)]
+pub struct Controls {
+    /// Stops the run: no new work is admitted, and requests in flight have `llm.drain_s` to finish.
+    pub stop: StopToken,
+    /// Aborts requests in flight at once and stops the run. Their calls are in doubt afterwards.
+    pub abandon: CancellationToken,
+    /// Requests from outside, each with the way back for its answer.
+    pub requests: mpsc::Receiver<Asked>,
+}
+
+impl Controls {
+    /// Makes controls. The second value sends requests to the run.
+    pub fn new() -> (Self, mpsc::Sender<Asked>) {
+        let (sender, requests) = mpsc::channel(REQUESTS);
+        (Self { stop: StopToken::default(), abandon: CancellationToken::new(), requests }, sender)
+    }
+}
+
+/// A cancellation token that carries a reason.
+#[derive(Debug, Clone, Default)]
+pub struct StopToken {
+    token: CancellationToken,
+    reason: Arc<OnceLock<String>>,
+}
+
+impl StopToken {
+    /// Asks the run to stop. The first reason counts; the history of runs keeps it.
+    pub fn stop(&self, reason: impl Into<String>) {
+        let _first_wins = self.reason.set(reason.into());
+        self.token.cancel();
+    }
+
+    /// Whether [`Self::stop`] was called.
+    pub fn is_stopped(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Waits for [`Self::stop`].
+    pub async fn stopped(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// The first reason.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+}
