@@ -168,6 +168,8 @@ pub struct Snapshot {
     pub refusals: u64,
     /// Seconds until the provider allows the next request; 0 when it is open.
     pub waiting_s: f64,
+    /// Whether all documents are done and the result files are being written.
+    pub publishing: bool,
     /// Maximum requests in flight.
     pub concurrency: usize,
     /// Whether the user has paused sending.
@@ -181,6 +183,10 @@ pub struct Snapshot {
     pub limited_by: Option<String>,
     /// With `llm.stream`, an answer in progress: its call and the end of its text so far.
     pub answering: Option<String>,
+    /// Calls that this run has asked and that have ended.
+    pub calls_ended: u64,
+    /// Calls still to be made, estimated from those of finished documents; unknown while documents are being counted.
+    pub calls_left: Option<u64>,
     /// Calls whose answer was already in the store.
     pub reused: u64,
     /// Documents that were up to date. The counters above do not include them.

@@ -27,6 +27,27 @@ pub struct BudgetReached {
     pub needed: Money,
 }
 
+/// What precedes the cap that [`BudgetReached::advice`] names.
+const LARGER: &str = "--max-usd ";
+
+impl BudgetReached {
+    /// What to do: the same command with a cap that has room for as much again, and for some requests.
+    pub fn advice(&self) -> String {
+        let cap = (self.cap.usd() * 2.0).max(self.spent.usd() + 10.0 * self.needed.usd());
+        // Two digits, rounded up.
+        let step = 10_f64.powf(cap.log10().floor() - 1.0);
+        let decimals = if step < 1.0 { -step.log10().round() } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
+        let decimals = decimals as usize;
+        format!("run the same command with a larger cap, such as {LARGER}{:.decimals$}", (cap / step).ceil() * step)
+    }
+}
+
+/// The cap in the reason of a run that stopped because its cap was reached.
+pub fn larger_cap(reason: &str) -> Option<&str> {
+    reason.split_once(LARGER)?.1.split_whitespace().next()
+}
+
 impl Budget {
     /// Creates a budget. Without `cap` it is unlimited. `before` is what earlier runs spent, if
     /// known.

@@ -38,6 +38,8 @@ pub enum StopKind {
     Parked,
     /// The caller stopped the run, on a signal for example.
     Requested,
+    /// The cap on money has no room for another request.
+    OverBudget,
     /// The requested sample is done.
     Sampled,
 }

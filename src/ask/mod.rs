@@ -33,7 +33,7 @@ mod tier;
 mod transport;
 
 pub use account::{Account, AccountError};
-pub use budget::{Budget, BudgetReached};
+pub use budget::{Budget, BudgetReached, larger_cap};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
 pub use governor::{Ending, Governor, GovernorStatus, Need, NotAdmitted, Permit, Quota, Reserved, Ticket};
 pub use outcome::{CallOutcome, clock_time};

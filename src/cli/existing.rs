@@ -7,9 +7,10 @@ use super::agreed_to;
 use super::exit::CliError;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
-use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, read_otherwise, standing_apart, united, versions};
+use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, id_of, is_made_up, read_otherwise, standing_apart, united, versions};
 use crate::store::{Archive, Kept, RunRecord, View};
 use crate::write::{Existing, Format, OutputSettings, ResultFiles};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Whether a command looks after results that are there.
@@ -76,13 +77,22 @@ impl Before {
             if how == Coverage::All {
                 continue;
             }
-            let (names, before) = (named.walk().map(|(document, _)| document.name), self.records(view));
+            let (changed, before) = (how == Coverage::ChangedTables, self.records(view));
+            // A row that is named by its number may be another one in a changed table.
+            let names =
+                named.walk().map(|(document, _)| document.name).filter(|name| !changed || !id_of(name, &before).is_some_and(is_made_up));
+            let named_gone = Cell::new(0_u64);
             // The same file may have another name, as it is looked at from elsewhere.
-            let still_there = |name: &str| file_of(name, &before).is_some_and(|path| named.take(&path));
+            let still_there = |name: &str| {
+                let is_there = file_of(name, &before).is_some_and(|path| named.take(&path));
+                let is_named = id_of(name, &before).is_some_and(|id| !is_made_up(id));
+                named_gone.set(named_gone.get() + u64::from(is_named && !is_there));
+                is_there
+            };
             let kept = self.archive.kept(view, names, still_there).map_err(CliError::internal)?.get(job).copied().unwrap_or_default();
             let gone = kept.rows - kept.kept.min(kept.rows);
-            // Of a table that was written again, some rows may be gone. When most of them are, it is another one.
-            let few = how == Coverage::ChangedTables && gone * 2 <= kept.rows;
+            // Rows without ids have no name that could be missed. When most of them are gone, it is another table.
+            let few = changed && named_gone.get() == 0 && gone * 2 <= kept.rows;
             if gone > 0 && !few {
                 lost.insert(job.clone(), kept);
             }

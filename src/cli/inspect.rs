@@ -7,7 +7,7 @@ use super::jobs::load_jobs;
 use super::{print, settings};
 use crate::ask::Account;
 use crate::engine::{Inspected, inspect as inspect_bytes};
-use crate::model::{ContentBlock, Facts};
+use crate::model::{ContentBlock, Facts, counted};
 use crate::remote::Address;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -47,7 +47,9 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
     let mut text = head(facts);
     let mut line = |key: &str, value: &str| writeln!(text, "{key:<12}{value}").unwrap_or_default();
     let tokens: u64 = asked.iter().map(|call| call.tokens).sum();
-    line("job", &format!("{}: {} calls, about {tokens} input tokens, to {}", job.name, asked.len(), account.model));
+    let calls_of_all = counted((asked.len() + job.combining_calls()) as u64, "call");
+    let combining = if job.combining_calls() > 0 { ", one of them to combine the answers (not counted in the tokens)" } else { "" };
+    line("job", &format!("{}: {calls_of_all}{combining}, about {tokens} input tokens, to {}", job.name, account.model));
     let pictures = chunks.sets.iter().flatten().flat_map(|portion| &portion.content.0);
     let images: Vec<u64> =
         pictures.filter_map(|piece| if let ContentBlock::Picture(image) = piece { Some(image.tokens) } else { None }).collect();

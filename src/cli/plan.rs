@@ -10,7 +10,7 @@ use super::{agreed, print, settings};
 use crate::ask::{StopKind, Tier};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Survey, predict, survey};
 use crate::insight::Interval;
-use crate::model::{AccountLimit, Bill, LeftOut, Money};
+use crate::model::{AccountLimit, Bill, LeftOut, Money, counted};
 use crate::progress::{duration, say};
 use crate::store::{Archive, Retry, RunRecord};
 use serde_json::{Map, Value, json};
@@ -56,7 +56,7 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
         return Ok(());
     }
     let cost = before.cost();
-    say(&format!("the pilot: {} documents, {} calls, {cost}", before.survey.pending, before.prediction.calls));
+    say(&format!("the pilot: {}, {}, {cost}", counted(before.survey.pending, "document"), counted(before.prediction.calls, "call")));
     let dear = before.prediction.cost.is_some_and(|cost| cost.high > ASK_FROM_USD);
     let otherwise = format!("nothing was sent: the pilot costs {cost}. Pass --yes to agree, or use fewer documents.");
     if dear && !args.yes && !agreed("Begin?", &otherwise)? {
@@ -176,7 +176,12 @@ impl Report {
         let concurrency = self.plan.llm.concurrency;
         line(
             "calls",
-            &format!("{} to send, {} already answered; {} waves of {concurrency}", prediction.calls, prediction.known, prediction.waves),
+            &format!(
+                "{} to send, {} answered already; {} of {concurrency}",
+                prediction.calls,
+                prediction.known,
+                counted(prediction.waves, "wave")
+            ),
         );
         let (low, high) = (prediction.output.low, prediction.output.high);
         let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };

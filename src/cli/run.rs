@@ -5,7 +5,8 @@ use super::assemble::{RunOptions, assemble, flags};
 use super::existing::Guard;
 use super::exit::{CliError, Exit};
 use super::settings;
-use crate::model::FailureCode;
+use crate::ask::StopKind;
+use crate::model::{FailureCode, counted};
 use crate::progress::Style;
 use crate::store::Retry;
 use std::io::IsTerminal as _;
@@ -31,10 +32,15 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
             let pending = outcome.pending.map_or_else(String::new, |n| format!(", {n} remain"));
             let doubt = match outcome.in_doubt {
                 0 => String::new(),
+                1 => ", 1 call is in doubt".to_owned(),
                 n => format!(", {n} calls are in doubt"),
             };
-            let next = "run the same command again to go on (`docmill status` tells more)";
-            let message = format!("{}\n{} documents are done and kept{pending}{doubt}; {next}", stop.message, outcome.done);
+            let next = match stop.kind {
+                StopKind::OverBudget => "`docmill status` shows the command that continues",
+                _ => "run the same command again to go on (`docmill status` tells more)",
+            };
+            let done = format!("{} {}", counted(outcome.done, "document"), if outcome.done == 1 { "is" } else { "are" });
+            let message = format!("{}\n{done} done and kept{pending}{doubt}; {next}", stop.message);
             Err(CliError { exit, message })
         }
         None => Ok(exit),

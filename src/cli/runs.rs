@@ -8,6 +8,7 @@ use super::regressions::{Past, regressions};
 use super::settings::archive_in;
 use super::{print, table};
 use crate::engine::LIVE_CHANGES;
+use crate::model::counted;
 use crate::store::{Pace, RunLock, RunRecord};
 use serde_json::{Map, Value, json};
 
@@ -55,7 +56,13 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
     }
     for spent in &comparisons {
         let directory = spent.directory.display();
-        print(&format!("comparison {}: {} runs, {} requests, {} ({directory})", spent.name, spent.runs, spent.requests, spent.bill))?;
+        print(&format!(
+            "comparison {}: {}, {}, {} ({directory})",
+            spent.name,
+            counted(spent.runs as u64, "run"),
+            counted(spent.requests, "request"),
+            spent.bill
+        ))?;
     }
     Ok(Exit::Ok)
 }

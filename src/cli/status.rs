@@ -6,6 +6,7 @@ use super::existing;
 use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive_in;
+use crate::ask::larger_cap;
 use crate::event::line;
 use crate::model::{Money, Tally, counted};
 use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
@@ -144,12 +145,12 @@ impl<'s> Status<'s> {
             line("requeued", &format!("{}: the next run asks again{reach}", counted(self.counted.counts.requeued, "document")));
         }
         if !self.in_flight.is_empty() {
-            let calls = self.in_flight.len();
-            line("in flight", &format!("{calls} calls, {}: sent, and waiting for their replies", at_most(sum(&self.in_flight))));
+            let calls = counted(self.in_flight.len() as u64, "call");
+            line("in flight", &format!("{calls}, {}: sent, and waiting for their replies", at_most(sum(&self.in_flight))));
         }
         if !self.doubts.is_empty() {
             let bound = at_most(sum(&self.doubts));
-            line("in doubt", &format!("{} calls, {bound}: sent, with unknown end", self.doubts.len()));
+            line("in doubt", &format!("{}, {bound}: sent, with unknown end", counted(self.doubts.len() as u64, "call")));
         }
         for doubt in self.doubts.iter().take(SHOWN) {
             let bound = doubt.at_most.map_or_else(String::new, |usd| format!(", at most {usd}"));
@@ -158,13 +159,13 @@ impl<'s> Status<'s> {
         if self.doubts.len() > SHOWN {
             line("", &format!("and {} more; --json lists all", self.doubts.len() - SHOWN));
         }
-        line("spent", &format!("{} requests, {}", self.requests, self.spent));
+        line("spent", &format!("{}, {}", counted(self.requests, "request"), self.spent));
         if let (lost @ 1.., bound) = self.lost {
             let bound = at_most(bound);
-            line("", &format!("and {lost} requests of runs that died, with unknown end: {bound}"));
+            line("", &format!("and {} of runs that died, with unknown end: {bound}", counted(lost, "request")));
         }
         for Spent { name, requests, bill, .. } in &self.comparisons {
-            line("", &format!("comparison {name}: {requests} requests, {bill}"));
+            line("", &format!("comparison {name}: {}, {bill}", counted(*requests, "request")));
         }
         if let Some(next) = self.next() {
             line("go on", &next);
@@ -180,7 +181,10 @@ impl<'s> Status<'s> {
     fn next(&self) -> Option<String> {
         let again = self.counted.counts.again > 0;
         let done = self.run.outcome.as_deref() == Some("complete") && self.counted.pending() == 0 && !again;
-        (!done && self.at_work.is_none() && !self.run.command.is_empty()).then(|| self.run.command.clone())
+        let command = (!done && self.at_work.is_none() && !self.run.command.is_empty()).then(|| self.run.command.clone())?;
+        // With the same cap the command would send nothing.
+        let cap = self.run.stopped.as_deref().and_then(larger_cap);
+        Some(cap.map_or_else(|| command.clone(), |cap| with_cap(&command, cap)))
     }
 
     fn json(&self) -> Value {
@@ -221,6 +225,20 @@ impl<'s> Status<'s> {
             "next": self.next(),
         })
     }
+}
+
+/// A command with another cap on money.
+fn with_cap(command: &str, cap: &str) -> String {
+    let mut words = Vec::new();
+    let mut all = command.split(' ');
+    while let Some(word) = all.next() {
+        if word == "--max-usd" {
+            all.next();
+        } else if !word.starts_with("--max-usd=") {
+            words.push(word);
+        }
+    }
+    format!("{} --max-usd {cap}", words.join(" "))
 }
 
 /// Maximum cost of requests; `None` if a price is unknown.

@@ -10,7 +10,7 @@ use super::existing::Guard;
 use super::exit::{CliError, Exit};
 use super::{print, settings};
 use crate::engine::Sample;
-use crate::model::{Change, Limit, RunFigures};
+use crate::model::{Change, Limit, RunFigures, counted};
 use crate::progress::Style;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
@@ -114,6 +114,11 @@ fn may_change(limit: Limit) -> bool {
     matches!(limit, Limit::Reading | Limit::Preparation | Limit::Concurrency | Limit::Documents)
 }
 
+/// Whether a round had too few requests to show what its settings do.
+fn says_little(figures: &RunFigures) -> bool {
+    figures.requests < 2 * figures.concurrency as u64
+}
+
 fn take(changes: &mut Vec<Change>, change: Change) {
     match changes.iter_mut().find(|known| known.key == change.key) {
         Some(known) => known.to = change.to,
@@ -128,14 +133,25 @@ fn shown(rounds: &[Round], recommended: &[Change]) -> String {
         let changes: Vec<String> = changes.iter().map(|change| format!("{}={}", change.key, change.to)).collect();
         let changes = if changes.is_empty() { "settings as they are".to_owned() } else { changes.join(" ") };
         let RunFigures { requests, requests_per_second, wall_seconds, .. } = figures;
-        lines.push(format!("round {}: {changes}: {requests} requests in {wall_seconds:.1} s, {requests_per_second:.1}/s", n + 1));
+        lines.push(format!(
+            "round {}: {changes}: {} in {wall_seconds:.1} s, {requests_per_second:.1}/s",
+            n + 1,
+            counted(*requests, "request")
+        ));
         if let Some(found) = &figures.bottleneck {
             let outcome = outcome_of_advice(rounds, n).map_or_else(String::new, |outcome| format!(" ({outcome})"));
             lines.push(format!("         {}{outcome}", found.sentence));
         }
     }
     lines.push(String::new());
-    if recommended.is_empty() {
+    let most = rounds.iter().max_by_key(|round| round.figures.requests).map(|round| &round.figures);
+    if let (true, Some(few)) = (recommended.is_empty(), most.filter(|most| says_little(most))) {
+        let sent = counted(few.requests, "request");
+        lines.push(format!(
+            "cannot judge the settings: {sent} are too few for {} at a time (llm.concurrency). Try with more --documents",
+            few.concurrency
+        ));
+    } else if recommended.is_empty() {
         lines.push("recommended: leave the settings as they are".to_owned());
     } else {
         lines.push("recommended (--write puts them into the settings file):".to_owned());
@@ -238,6 +254,14 @@ mod advice {
             assert_eq!(recommended(&round("64", 9.0, limited, None, enough)), recommends, "{enough:?}");
         }
         assert_eq!(recommended(&round("", 9.0, limited, None, Some(4))), vec![]);
+    }
+
+    #[test]
+    fn too_few_requests_are_no_recommendation() {
+        let mut few = round("", 9.0, Limit::Latency, None, None);
+        (few.figures.requests, few.figures.concurrency) = (20, 64);
+        let text = shown(&[few], &[]);
+        assert!(text.contains("cannot judge the settings: 20 requests are too few for 64") && !text.contains("recommended"), "{text}");
     }
 
     #[test]

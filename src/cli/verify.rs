@@ -7,7 +7,7 @@ use super::history::{ADDED_TO, ROOTS, USED_COLUMNS};
 use super::print;
 use super::settings::archive;
 use super::status::at_most;
-use crate::model::{Digest, Place, Row, Totals};
+use crate::model::{Digest, Place, Row, Totals, counted};
 use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
 use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
 use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
@@ -95,18 +95,18 @@ fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
 fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     let Bookkeeping { answers, unsettled, unfounded } = archive.bookkeeping().map_err(CliError::internal)?;
     let (requests, bill) = archive.bill(None).map_err(CliError::internal)?;
-    let text = format!("{answers} answers and their attempts in the ledger: {requests} requests, {bill}");
+    let text = format!("{} and their attempts in the ledger: {}, {bill}", counted(answers, "answer"), counted(requests, "request"));
     receipt.say(unsettled.is_empty(), &text)?;
     unsettled.iter().try_for_each(|call| print(&format!("        {call}")))?;
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
     unfounded.iter().try_for_each(|document| print(&format!("        {document}")))?;
     if let (lost @ 1.., bound) = archive.lost().map_err(CliError::internal)? {
-        print(&format!("  note  and {lost} requests of runs that died, with unknown end: {}", at_most(bound)))?;
+        print(&format!("  note  and {} of runs that died, with unknown end: {}", counted(lost, "request"), at_most(bound)))?;
     }
     let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {
         let bound = at_most(doubts.iter().map(|doubt| doubt.at_most).sum());
-        print(&format!("  note  {} requests in doubt, {bound}: `docmill status` lists them", doubts.len()))?;
+        print(&format!("  note  {} in doubt, {bound}: `docmill status` lists them", counted(doubts.len() as u64, "request")))?;
     }
     Ok(())
 }
@@ -171,7 +171,7 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
         let unfinished = published.unfinished_from(*run).filter(|_| *run > 0);
         match digest(&path) {
             Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again"))?,
-            Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {} rows, BLAKE3 {on_disk}", sums.tally.rows()))?,
+            Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {}, BLAKE3 {on_disk}", counted(sums.tally.rows(), "row")))?,
             Ok(on_disk) if on_disk == known.digest && (*run == 0 || unfinished.is_some()) => {
                 receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"))?;
             }
@@ -208,7 +208,7 @@ fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) ->
     if !same && read["run"].as_i64().is_some_and(|run| published.unfinished_from(run).is_some()) {
         return receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"));
     }
-    receipt.say(same, &format!("{shown}: {} calls, {} attempts, {}", totals.calls, totals.attempts, totals.cost))
+    receipt.say(same, &format!("{shown}: {}, {}, {}", counted(totals.calls, "call"), counted(totals.attempts, "attempt"), totals.cost))
 }
 
 /// Compares the inputs with the digests from which the results were made.

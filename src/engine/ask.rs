@@ -298,7 +298,7 @@ impl DocumentProcessor {
         given_up: bool,
         (times, traced): (DocumentTimes, Option<Calls>),
     ) -> Result<(), RunError> {
-        let (result, status) = (json(&row)?, row.status);
+        let (result, status, calls) = (json(&row)?, row.status, row.calls.len());
         let done = Timestamp::now();
         let took = done.duration_since(times.ready);
         self.context.meters.pace.done(&row, took.try_into().unwrap_or_default());
@@ -310,7 +310,7 @@ impl DocumentProcessor {
             document: row.document.clone(),
             job: row.job.clone(),
             status,
-            calls: row.calls.len(),
+            calls,
             attempts: row.calls.iter().map(|call| call.attempts).sum(),
             cost_usd: row.calls.iter().map(|call| call.cost_usd).sum::<Option<Money>>().map(Money::usd),
             trace,
@@ -329,7 +329,7 @@ impl DocumentProcessor {
             self.store_failed(gone);
             return Ok(());
         }
-        self.context.meters.row(status);
+        self.context.meters.row(status, calls);
         if let Some(done) = done {
             self.context.tell(done).await;
         }

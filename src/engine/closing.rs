@@ -7,7 +7,7 @@ use super::summary::{End, now};
 use super::write::{JobResults, Results};
 use super::{Beside, Context, Outcome, Plan, RunError};
 use crate::ask::{RunStop, StopKind};
-use crate::event::{RunEvent, Snapshot};
+use crate::event::RunEvent;
 use crate::job::Job;
 use crate::model::counted;
 use crate::store::{EndedRun, JobColumns, Placed, Store, StoreError};
@@ -15,8 +15,8 @@ use crate::write::{Format, ResultFiles};
 use std::collections::BTreeMap;
 
 /// That there are documents which were not to be asked about.
-pub(super) fn sampled(plan: &Plan, seen: &Snapshot) -> Option<RunStop> {
-    let (sample, documents) = (plan.sample?, seen.documents?);
+pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
+    let (sample, documents) = (plan.sample?, meters.documents()?);
     let message = format!("{} of {documents} documents were asked for", sample.documents);
     (sample.documents < documents).then_some(RunStop { kind: StopKind::Sampled, message })
 }
@@ -65,7 +65,7 @@ pub(super) fn publish(
 
 /// Says what became of the rows of tables that were added.
 fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
-    let Placed { replaced, unchanged, new, example, example_there } = placed;
+    let Placed { replaced, reverted, unchanged, new, example, example_there } = placed;
     let tables = plan.roots.records().into_iter().filter(|input| input.columns.is_some());
     let names: Vec<String> = tables.map(|input| input.prefix).collect();
     let rows = replaced + unchanged + new;
@@ -73,7 +73,8 @@ fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
         return;
     }
     let tables = format!("{} {}", if names.len() == 1 { "table" } else { "tables" }, names.join(", "));
-    findings.notes.push(format!("{tables}: {}: {replaced} replaced, {unchanged} unchanged, {new} new", counted(rows, "row")));
+    let back = if *reverted > 0 { format!(" ({reverted} by an earlier version)") } else { String::new() };
+    findings.notes.push(format!("{tables}: {}: {replaced} replaced{back}, {unchanged} unchanged, {new} new", counted(rows, "row")));
     if let (true, Some(example), Some(there)) = (*new == rows, example, example_there) {
         findings.warnings.push(format!(
             "{tables}: no row has an id that was known: {example} is new, and so are all others (the results have {there}). If these rows are versions of others, check --id-column and how ids are written"
@@ -137,7 +138,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         let source = std::io::Error::other("it was removed or renamed while the run was at work, and the run store with it");
         return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });
     }
-    let (ended, figures) = (now(), end.figures(plan, meters));
+    let (ended, figures) = (now(), end.figures(plan, meters, store.ledger_sums()?));
     let summaries = end.summaries(plan, &figures, &ended)?;
     let json = |value: serde_json::Result<String>| value.map_err(|e| RunError::Internal(e.to_string()));
     let record = EndedRun {
@@ -182,7 +183,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
             Err(why) => not_copied = Some(why),
         }
     }
-    let pending = meters.snapshot().documents.map(|documents| documents.saturating_sub(done));
+    let pending = meters.documents().map(|documents| documents.saturating_sub(done));
     let in_doubt = store.in_doubt()?.values().map(Vec::len).sum();
     Ok(Outcome { summaries, results, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
 }

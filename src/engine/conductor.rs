@@ -4,6 +4,7 @@ use super::runtime_control::RuntimeControl;
 use super::{Context, Controls};
 use crate::ask::{Governor, RunStop, StopKind, clock_time};
 use crate::event::{RunEvent, Snapshot};
+use crate::model::WaitReason;
 use crate::store::{RunLock, StoreWatcher};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -98,6 +99,7 @@ fn keep(snapshot: &Snapshot, context: &Context, samples: &StoreWatcher) {
 enum Doing {
     Nothing,
     Waiting,
+    Held(WaitReason),
     Paused,
 }
 
@@ -116,11 +118,14 @@ impl Notice {
     /// Leaves a note for `docmill status` while nothing is sent.
     pub fn update(&self) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = self.governor.status();
+        // The usual pace of a limit is no news.
+        let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
         let (doing, note) = match self.governor.closed_for() {
-            _ if self.governor.status().paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
+            _ if status.paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
             Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
             Some(_) => return,
-            None => (Doing::Nothing, String::new()),
+            None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), format!("held back by {why}"))),
         };
         // It is there for the curious; a run does not fail for it.
         if doing != *said && self.lock.say(&note).is_ok() {

@@ -34,6 +34,7 @@ use crate::ask::{RunStop, StopKind};
 use crate::store::{Catalog, RunLock, Store};
 use crate::write::{ResultFiles, WriteError};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -144,10 +145,20 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     // The store's own reason comes first: others are mostly its echo.
     let worked = committed.map_err(RunError::from).and(result).and(written);
     let in_vain = if first { breaker.nothing_succeeded() } else { None };
-    let _first_wins = in_vain.or_else(|| sampled(&plan, &meters.snapshot())).map(|stop| stopped_by.set(stop));
+    let _first_wins = in_vain.or_else(|| sampled(&plan, &meters)).map(|stop| stopped_by.set(stop));
     let complete = stopped_by.get().is_none();
-    let worked = worked.and_then(|written| reopen(&breaker, &plan, &store, written));
-    let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));
+    let publishing = {
+        let plan = Arc::clone(&plan);
+        meters.publishing.store(true, Relaxed);
+        move || {
+            let worked = worked.and_then(|written| reopen(&breaker, &plan, &store, written));
+            let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));
+            (store, findings, published)
+        }
+    };
+    let published = tokio::task::spawn_blocking(publishing).await;
+    let (store, findings, published) = published.map_err(|e| RunError::Internal(format!("publishing was lost: {e}")))?;
+    meters.publishing.store(false, Relaxed);
     let results = match published {
         Err(error) if error.is_disk_full() => {
             let message = format!("{error}. Everything committed is safe: make room and run the same command again");

@@ -6,7 +6,7 @@ use super::{JobResults, Plan, RunError};
 use crate::ask::Tier;
 use crate::ask::{Provider, RunStop};
 use crate::insight::Rate;
-use crate::model::{AccountLimit, LeftOut, RunFigures, Summary, Usage};
+use crate::model::{AccountLimit, LedgerSum, LeftOut, RunFigures, Summary, Usage};
 use crate::write::ResultFiles;
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ impl End {
     }
 
     /// Figures of the whole run.
-    pub fn figures(&self, plan: &Plan, meters: &Meters) -> RunFigures {
+    pub fn figures(&self, plan: &Plan, meters: &Meters, (this_run, all_runs): (LedgerSum, LedgerSum)) -> RunFigures {
         let (wall, seen) = (meters.wall(), meters.snapshot());
         let (wall_seconds, request_seconds) = (wall.as_secs_f64(), meters.request_time().as_secs_f64());
         let (stages, situation) = (meters.stages(), meters.situation());
@@ -61,10 +61,12 @@ impl End {
         let busiest =
             stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or_else(String::new, |stage| stage.stage.clone().into_owned());
         RunFigures {
-            documents: seen.documents.unwrap_or(seen.read + seen.up_to_date),
+            documents: meters.documents().unwrap_or(seen.read + seen.up_to_date),
             left_out: self.findings.left_out,
             up_to_date: seen.up_to_date,
             calls_reused: seen.reused,
+            this_run,
+            all_runs,
             requests: seen.requests,
             retries: seen.retries,
             refusals: seen.refusals,

@@ -131,7 +131,12 @@ impl Job {
 
     /// Number of calls for each document, including the aggregation.
     pub fn calls_per_document(&self) -> usize {
-        self.tasks.iter().map(|t| t.variants.len()).sum::<usize>() + usize::from(self.combine.asks_a_model())
+        self.tasks.iter().map(|t| t.variants.len()).sum::<usize>() + self.combining_calls()
+    }
+
+    /// Calls that combine the answers about a document.
+    pub fn combining_calls(&self) -> usize {
+        usize::from(self.combine.asks_a_model())
     }
 }
 

@@ -30,5 +30,5 @@ pub use prepared::{Chunk, Content, ContentBlock, Facts, PageFacts, Picture, Prep
 pub use reply::{FinishReason, Reply, Spent, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use stage::{QueueUse, StageUse, WaitReason};
-pub use summary::{AccountLimit, LeftOut, ResultFile, RunFigures, Summary, Totals};
+pub use summary::{AccountLimit, LedgerSum, LeftOut, ResultFile, RunFigures, Summary, Totals};
 pub use tally::{Tally, codes, counted};

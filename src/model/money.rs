@@ -1,5 +1,6 @@
 //! Money as integers, so that sums over a million calls stay exact.
 
+use super::counted;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::iter::Sum;
@@ -129,7 +130,7 @@ impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.unpriced_calls {
             0 => write!(f, "{}", self.usd),
-            n => write!(f, "{} + {n} calls of unknown cost", self.usd),
+            n => write!(f, "{} + {} of unknown cost", self.usd, counted(n, "call")),
         }
     }
 }
@@ -150,6 +151,6 @@ mod tests {
         assert_eq!(bill.exact(), Some(Money::from_pico(500_000_000)));
         bill.add(None);
         assert_eq!(bill.exact(), None);
-        assert_eq!(bill.to_string(), "$0.000500 + 1 calls of unknown cost");
+        assert_eq!(bill.to_string(), "$0.000500 + 1 call of unknown cost");
     }
 }

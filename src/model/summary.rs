@@ -1,6 +1,6 @@
 //! Totals and figures of a run.
 
-use super::{Bill, Bottleneck, CallStatus, Digest, QueueUse, Row, StageUse, Tally, Usage, WaitReason};
+use super::{Bill, Bottleneck, CallStatus, Digest, Money, QueueUse, Row, StageUse, Tally, Usage, WaitReason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Add;
@@ -81,6 +81,22 @@ pub struct Summary {
     pub whole_run: RunFigures,
 }
 
+/// Sums over requests in the ledger, whatever became of their documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LedgerSum {
+    /// HTTP requests sent.
+    pub requests: u64,
+    /// Tokens of all replies.
+    pub tokens: Usage,
+    /// Money of all replies.
+    pub cost: Bill,
+    /// Requests without a reply, which may be billed too.
+    pub maybe_billed: u64,
+    /// What they may cost beyond `cost`, in US dollars; absent if a price is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maybe_billed_at_most_usd: Option<Money>,
+}
+
 /// Figures of a whole run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RunFigures {
@@ -92,6 +108,10 @@ pub struct RunFigures {
     pub up_to_date: u64,
     /// Calls whose committed answer was used again.
     pub calls_reused: u64,
+    /// What this run sent and spent.
+    pub this_run: LedgerSum,
+    /// What all runs in the output directory sent and spent.
+    pub all_runs: LedgerSum,
     /// HTTP requests sent.
     pub requests: u64,
     /// Requests that repeated an earlier one.

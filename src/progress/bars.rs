@@ -5,6 +5,7 @@ use super::lines::waiting;
 use super::recent::Recent;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
+use crate::model::counted;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub(super) struct Bars {
@@ -75,13 +76,13 @@ impl Bars {
         self.prepare.set_message(format!("{:.0}/s", per_second(s.prepared)));
         let waiting = waiting(s).map_or_else(String::new, |text| format!("{text}, "));
         self.ask.set_message(format!(
-            "{waiting}{:.1} calls/s, {} in flight, {} retries, {} failed",
+            "{waiting}{:.1} calls/s, {} in flight, {}, {} failed",
             self.recent.requests_per_second(),
             s.in_flight,
-            s.retries,
+            counted(s.retries, "retry"),
             s.failed
         ));
-        let left = self.recent.left(s).map_or_else(String::new, |left| format!(", {left} left"));
+        let left = self.recent.left(s).map_or_else(String::new, |left| format!(", {left}"));
         self.write.set_message(format!("{} tokens in, {} out, {}{left}", s.input_tokens, s.output_tokens, s.cost));
         if let Some(line) = &self.stages {
             let stages: Vec<String> = s.stages.iter().map(|stage| format!("{} {:.0} %", stage.stage, 100.0 * stage.busy)).collect();

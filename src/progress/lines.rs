@@ -4,6 +4,7 @@ use super::failures::Failures;
 use super::recent::Recent;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
+use crate::model::{WaitReason, counted};
 use std::time::{Duration, Instant};
 
 pub(super) struct Lines {
@@ -49,28 +50,38 @@ impl Watcher for Lines {
 pub fn line(s: &Snapshot, left: Option<String>) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(
-        "{:.0} s: {}{total} documents done, {} written, {} failed; {} requests, {} in flight, {} retries; {} tokens in, {} out; {}{}{}",
+        "{:.0} s: {}{total} documents done, {} written, {} failed; {}, {} in flight, {}; {} tokens in, {} out; {}{}{}",
         s.elapsed_s,
         s.answered + s.up_to_date,
         s.written,
         s.failed,
-        s.requests,
+        counted(s.requests, "request"),
         s.in_flight,
-        s.retries,
+        counted(s.retries, "retry"),
         s.input_tokens,
         s.output_tokens,
         s.cost,
         waiting(s).map_or_else(String::new, |text| format!("; {text}")),
-        left.map_or_else(String::new, |left| format!("; about {left} left")),
+        left.map_or_else(String::new, |left| format!("; {left}")),
     )
 }
 
-/// That nobody may send, if that is so.
+/// What the next request waits for, beside a free place.
 pub(super) fn waiting(s: &Snapshot) -> Option<String> {
     if s.paused {
         return Some("paused".to_owned());
     }
-    (s.waiting_s > 0.0).then(|| format!("waiting {} for the provider's limit", duration(s.waiting_s)))
+    if s.publishing {
+        return Some("writing result files".to_owned());
+    }
+    let limit = match s.holding {
+        Some(why @ (WaitReason::Requests | WaitReason::InputTokens | WaitReason::OutputTokens | WaitReason::Tokens)) => why.to_string(),
+        _ => "the provider's limit".to_owned(),
+    };
+    if s.waiting_s > 0.0 {
+        return Some(format!("waiting {} for {limit}", duration(s.waiting_s)));
+    }
+    s.holding.map(|why| format!("held back by {why}"))
 }
 
 /// `3.2 s`, `4 min 10 s`, `2 h 5 min`.
@@ -80,5 +91,30 @@ pub fn duration(seconds: f64) -> String {
         s if s < 60.0 => format!("{s:.0} s"),
         s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
         s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_what_the_run_waits_for() {
+        let shown = |s: Snapshot| line(&s, None);
+        for (why, says) in [
+            (WaitReason::Budget, "; held back by what is left of the budget"),
+            (WaitReason::InputTokens, "; held back by the limit of input tokens a minute"),
+            (WaitReason::SlowStart, "; held back by slow start"),
+        ] {
+            assert!(shown(Snapshot { holding: Some(why), ..Snapshot::default() }).contains(says), "{why:?}");
+        }
+        let waiting = Snapshot { waiting_s: 3.0, holding: Some(WaitReason::InputTokens), ..Snapshot::default() };
+        assert!(shown(waiting.clone()).contains("; waiting 3.0 s for the limit of input tokens a minute"));
+        assert!(shown(Snapshot { holding: Some(WaitReason::Refusal), ..waiting.clone() }).contains("3.0 s for the provider's limit"));
+        assert!(shown(Snapshot { publishing: true, ..waiting.clone() }).contains("; writing result files"));
+        assert!(
+            shown(Snapshot { paused: true, requests: 1, ..waiting })
+                .contains("1 request, 0 in flight, 0 retries; 0 tokens in, 0 out; $0; paused")
+        );
     }
 }

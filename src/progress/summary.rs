@@ -1,7 +1,7 @@
 //! The final summary, in words.
 
 use super::lines::duration;
-use crate::model::{LeftOut, Summary, Tally, codes, counted};
+use crate::model::{LedgerSum, LeftOut, Summary, Tally, codes, counted};
 use std::fmt::Write as _;
 
 /// What the run came to, a block for each job and one for all.
@@ -29,9 +29,6 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
                 totals.cost
             ),
         );
-        if totals.maybe_billed > 0 {
-            line(&mut out, "", &format!("{} lost replies, which may have been billed as well", totals.maybe_billed));
-        }
     }
     if let Some(summary) = jobs.first() {
         let run = &summary.whole_run;
@@ -49,11 +46,11 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         let sent = match run.requests {
             0 => "nothing was sent".to_owned(),
             _ => format!(
-                "{} in {} of {}, {} retries",
+                "{} in {} of {}, {}",
                 counted(run.requests, "request"),
                 counted(run.waves, "wave"),
                 run.concurrency,
-                run.retries
+                counted(run.retries, "retry")
             ),
         };
         if run.refusals > 0 {
@@ -61,6 +58,17 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
                 write!(reused, ", {} refused for the provider's limit ({} paused)", run.refusals, duration(run.paused_seconds));
         }
         line(&mut out, "run", &format!("{sent}{reused}; {} wall time{speed}", duration(run.wall_seconds)));
+        let LedgerSum { requests, tokens, cost, .. } = run.this_run;
+        if requests > 0 {
+            let (sent, input) = (counted(requests, "request"), tokens.input());
+            let text = format!("{sent}, {input} tokens in ({} cached), {} out, cost {cost}", tokens.cache_read, tokens.output);
+            line(&mut out, "this run", &text);
+        }
+        if run.all_runs.maybe_billed > 0 {
+            let unanswered = counted(run.all_runs.maybe_billed, "request");
+            let bound = run.all_runs.maybe_billed_at_most_usd.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
+            line(&mut out, "", &format!("{unanswered} of all runs without a reply may be billed too: {bound}"));
+        }
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));
         if let Some(bottleneck) = &run.bottleneck {

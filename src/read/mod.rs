@@ -26,7 +26,8 @@ mod walk;
 pub use file::Opened;
 pub use packed::is_stream;
 pub use record::{
-    Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, is_version_of, read_otherwise, standing_apart, united, versions,
+    Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, id_of, is_made_up, is_version_of, read_otherwise, standing_apart,
+    united, versions,
 };
 pub use remote::Remote;
 pub use roots::{InputError, Roots};

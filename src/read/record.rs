@@ -8,6 +8,9 @@ use super::path_names::{printable, unprintable};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// What stands before the number of a row that is called by it, as it has no id.
+pub(super) const UNNAMED: &str = "(row ";
+
 /// One input of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputRecord {
@@ -88,6 +91,17 @@ pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, Str
     let same_table =
         |(old, new): &(&InputRecord, &InputRecord)| old.columns.is_some() && old.columns == new.columns && old.prefix != new.prefix;
     pairs.filter(same_table).map(|(old, new)| (old.prefix.clone(), new.prefix.clone())).collect()
+}
+
+/// The id of the row called `name`, if it is a row of a table with ids among `records`.
+pub fn id_of<'n>(name: &'n str, records: &[InputRecord]) -> Option<&'n str> {
+    let mut ids = records.iter().filter(|record| record.columns.is_some());
+    ids.find_map(|record| name.strip_prefix(&*record.prefix)?.strip_prefix('#'))
+}
+
+/// Whether a row with this id has none of its own and is named by its number.
+pub fn is_made_up(id: &str) -> bool {
+    id.starts_with(UNNAMED)
 }
 
 /// Tables of `now` with ids but other columns than every earlier table.

@@ -5,12 +5,13 @@ use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
 use super::names::{EntryKind, kind_of};
 use super::path_names::{printable, real, unprintable, with_slashes};
-use super::record::{InputKind, InputRecord, joined, path_of, prefix_beside, rest_of};
+use super::record::{InputKind, InputRecord, UNNAMED, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
 use super::settings::{InputSettings, Tables};
-use super::table::{Table, UNNAMED, is_table_name, is_workbook_name};
+use super::table::{Table, is_table_name, is_workbook_name};
 use crate::model::{Digest, LeftOut, Place, Stamp};
 use crate::remote::Address;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempPath;
@@ -134,6 +135,7 @@ impl Roots {
         for given in settings.paths.iter().filter(has_rows).chain(&settings.rows) {
             roots.push(Root::open_table(given, Table::open(given, &columns).map_err(InputError)?, before).map_err(InputError)?);
         }
+        share_ids(&mut roots);
         if !settings.files_from.is_empty() {
             let list = FileList::open(&settings.files_from, before).map_err(InputError)?;
             let record = InputRecord::of_list(&settings.files_from);
@@ -270,5 +272,19 @@ impl Root {
         let relative = entry.path().strip_prefix(&self.path).unwrap_or(entry.path());
         let passed_by = || entry.file_type().is_dir() && (filter.is_output(entry.path()) || !filter.enters(&self.path, relative));
         entry.depth() == 0 || !(is_hidden(entry.file_name().as_encoded_bytes()) || passed_by())
+    }
+}
+
+/// Lets tables with the same columns know each other's ids.
+fn share_ids(roots: &mut [Root]) {
+    let mut tables: BTreeMap<String, Vec<(usize, &mut Table)>> = BTreeMap::new();
+    for (number, root) in roots.iter_mut().enumerate() {
+        if let (RootKind::Table(table), Some(columns)) = (&mut root.kind, &root.record.columns) {
+            tables.entry(columns.clone()).or_default().push((number, table));
+        }
+    }
+    for same in tables.into_values().filter(|same| same.len() > 1) {
+        let first = Arc::default();
+        same.into_iter().for_each(|(number, table)| table.share_ids(number, Arc::clone(&first)));
     }
 }

@@ -52,9 +52,11 @@ impl Roots {
 
     /// Notes on repeated ids among the rows read so far.
     pub fn repeated_ids(&self) -> Vec<String> {
-        let of_root =
-            |root: &Root| if let RootKind::Table(table) = &root.kind { table.repeated_ids(&root.path.to_string_lossy()) } else { None };
-        self.0.iter().filter_map(of_root).collect()
+        let of_root = |root: &Root| match &root.kind {
+            RootKind::Table(table) => table.repeated_ids(&root.path.to_string_lossy()),
+            _ => Vec::new(),
+        };
+        self.0.iter().flat_map(of_root).collect()
     }
 
     /// Notes on inputs, such as sheets that are not read.

@@ -29,9 +29,9 @@ impl Archive {
         })
     }
 
-    /// Compares answers with the ledger, and rows with answers. An answer counts every request that was made for its call
-    /// up to the run that brought it, whatever became of the runs before. Later ones, of a run that asked again and did
-    /// not get to an answer, are in the ledger alone until one does.
+    /// Compares answers with the ledger, and rows with answers. An answer counts every request for its call up to the run
+    /// that brought it, whatever became of the runs before. Requests of later runs, which did not get an answer, are in
+    /// the ledger alone. Earlier versions did not count requests in doubt, so an answer may lack these.
     pub fn bookkeeping(&self) -> Result<Bookkeeping, StoreError> {
         self.read("the ledger", || {
             let answers = self.connection().query_row("SELECT count(*) FROM answers", (), |row| row.get(0))?;
@@ -39,12 +39,12 @@ impl Archive {
             let unsettled = format!(
                 "SELECT d.name || ', ' || json_extract(a.call, '$.task') FROM answers a
                  JOIN runs r ON r.id = a.run AND r.command <> '' LEFT JOIN documents d ON d.id = a.document
-                 LEFT JOIN (SELECT l.document, l.call_key, count(*) AS n, sum(l.pico_usd) AS cost FROM attempts l
-                    JOIN answers b ON b.document = l.document AND b.call_key = l.call_key AND l.run <= b.run
-                    WHERE l.outcome IS NOT NULL AND l.outcome <> 'lost' GROUP BY 1, 2) t
+                 LEFT JOIN (SELECT l.document, l.call_key, count(*) AS n, sum(ifnull(l.outcome, 'lost') <> 'lost') AS ended, sum(l.outcome = 'answered') AS answered,
+                    sum(l.pico_usd) AS cost FROM attempts l
+                    JOIN answers b ON b.document = l.document AND b.call_key = l.call_key AND l.run <= b.run GROUP BY 1, 2) t
                     ON t.document = a.document AND t.call_key = a.call_key
                  WHERE json_extract(a.call, '$.shared_from') IS NULL AND
-                    (ifnull(t.n, 0) <> json_extract(a.call, '$.attempts')
+                    (json_extract(a.call, '$.attempts') NOT BETWEEN ifnull(t.ended, 0) AND ifnull(t.n, 0) OR ifnull(t.answered, 0) = 0
                      OR abs(ifnull(json_extract(a.call, '$.cost_usd'), t.cost / 1e12) - ifnull(t.cost, 0) / 1e12) > 1e-9)
                  LIMIT {NAMED}"
             );

@@ -2,7 +2,7 @@
 
 use super::insert::forget;
 use super::{Archive, Store, StoreError};
-use crate::model::{CallKey, DocumentId, Money, Spent, Usage};
+use crate::model::{Bill, CallKey, DocumentId, LedgerSum, Money, Spent, Usage};
 use std::collections::HashMap;
 
 const SPENT: &str = "SELECT ifnull(sum(CASE
@@ -35,18 +35,18 @@ impl Store {
         read().map_err(|e| self.error("the ledger cannot be read", e))
     }
 
-    /// What calls have come to, in runs that stopped or died, beyond what is on record of them: such a run ends calls
-    /// that have neither an answer nor a failure, and what was sent for them is in the ledger alone.
+    /// What calls cost in runs that stopped or died, beyond their records. Such a run leaves calls with neither an answer
+    /// nor a failure: only the ledger has their requests. Requests in doubt count as requests and cost nothing.
     pub fn left_open(&self) -> Result<HashMap<(DocumentId, CallKey), Spent>, StoreError> {
         let read = || {
-            let sql =
-                "SELECT t.document, t.call_key, count(*), sum(t.outcome IN ('lost_reply', 'timed_out')), sum(t.uncached_input_tokens),
-                    sum(t.cache_read_tokens), sum(t.cache_write_tokens), sum(t.output_tokens),
-                    CASE WHEN count(t.pico_usd) = count(*) THEN sum(t.pico_usd) END, sum(t.ended_ms - t.sent_ms)
+            let sql = "SELECT t.document, t.call_key, count(*), sum(ifnull(t.outcome, 'lost') IN ('lost', 'lost_reply', 'timed_out')),
+                    sum(t.uncached_input_tokens), sum(t.cache_read_tokens), sum(t.cache_write_tokens), sum(t.output_tokens),
+                    CASE WHEN count(t.pico_usd) = sum(ifnull(t.outcome, 'lost') <> 'lost') THEN ifnull(sum(t.pico_usd), 0) END,
+                    sum(t.ended_ms - t.sent_ms)
                 FROM attempts t LEFT JOIN answers a ON a.document = t.document AND a.call_key = t.call_key
                 LEFT JOIN failures f ON f.document = t.document AND f.call_key = t.call_key
                 WHERE t.run IN (SELECT id FROM runs WHERE outcome IS NOT 'complete' AND id <> ?1)
-                    AND t.outcome NOT IN ('answered', 'lost') AND t.run > max(ifnull(a.run, 0), ifnull(f.run, 0))
+                    AND t.outcome IS NOT 'answered' AND t.run > max(ifnull(a.run, 0), ifnull(f.run, 0))
                 GROUP BY 1, 2";
             let mut left = HashMap::new();
             let mut statement = self.writer.prepare(sql)?;
@@ -83,6 +83,31 @@ impl Store {
     pub fn spent(&self) -> Result<Money, StoreError> {
         let spent = self.writer.query_row(SPENT, (), |row| row.get(0)).map(Money::from_pico);
         spent.map_err(|e| self.error("the ledger cannot be read", e))
+    }
+
+    /// Sums over the requests of this run, and of all runs.
+    pub fn ledger_sums(&self) -> Result<(LedgerSum, LedgerSum), StoreError> {
+        let unanswered = "ifnull(outcome, 'lost') IN ('lost', 'lost_reply', 'timed_out')";
+        let sql = format!(
+            "SELECT count(*), ifnull(sum(uncached_input_tokens), 0), ifnull(sum(cache_read_tokens), 0), ifnull(sum(cache_write_tokens), 0),
+                ifnull(sum(output_tokens), 0), ifnull(sum(pico_usd), 0), ifnull(sum(pico_usd IS NULL AND ifnull(outcome, 'lost') <> 'lost'), 0),
+                ifnull(sum({unanswered}), 0), CASE WHEN ifnull(sum({unanswered} AND at_most_pico_usd IS NULL), 0) = 0
+                    THEN ifnull(sum(CASE WHEN {unanswered} THEN max(at_most_pico_usd - ifnull(pico_usd, 0), 0) END), 0) END
+            FROM attempts WHERE ?1 IS NULL OR run = ?1"
+        );
+        let sum = |run: Option<i64>| {
+            self.writer.query_row(&sql, [run], |row| {
+                Ok(LedgerSum {
+                    requests: row.get(0)?,
+                    tokens: Usage { uncached_input: row.get(1)?, cache_read: row.get(2)?, cache_write: row.get(3)?, output: row.get(4)? },
+                    cost: Bill { usd: Money::from_pico(row.get(5)?), unpriced_calls: row.get(6)? },
+                    maybe_billed: row.get(7)?,
+                    maybe_billed_at_most_usd: row.get::<_, Option<u64>>(8)?.map(Money::from_pico),
+                })
+            })
+        };
+        let sums = || Ok((sum(Some(self.run.id))?, sum(None)?));
+        sums().map_err(|e| self.error("the ledger cannot be read", e))
     }
 
     /// Takes back that calls have failed, with the rows that say so: their documents are pending again.

@@ -27,6 +27,8 @@ pub struct Kept {
 pub struct Placed {
     /// Rows that replaced an earlier version with other content.
     pub replaced: u64,
+    /// Those among them that went back to a version before the one they replaced.
+    pub reverted: u64,
     /// Unchanged rows.
     pub unchanged: u64,
     /// Rows without an earlier version.
@@ -170,7 +172,8 @@ fn merge(
 /// model sees, the row is the same document, made by this run.
 fn placed(connection: &Connection, (run, recipe): (i64, i64), is_row: impl Fn(&str) -> bool) -> rusqlite::Result<Placed> {
     let sql = "SELECT o.name, count(p.there), ifnull(max(t.document = o.document), 0)
-            AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = o.document AND r.run = ?1)
+            AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = o.document AND r.run = ?1),
+            ifnull(max(t.document > o.document), 0)
         FROM temp.own o LEFT JOIN temp.places p ON p.own = o.position LEFT JOIN temp.there t ON t.position = p.there
         GROUP BY o.position";
     let mut placed = Placed::default();
@@ -185,7 +188,11 @@ fn placed(connection: &Connection, (run, recipe): (i64, i64), is_row: impl Fn(&s
         match (row.get::<_, u64>(1)?, row.get(2)?) {
             (0, _) => placed.new += 1,
             (_, true) => placed.unchanged += 1,
-            (_, false) => placed.replaced += 1,
+            (_, false) => {
+                placed.replaced += 1;
+                // Documents are numbered as they become known.
+                placed.reverted += row.get::<_, u64>(3)?;
+            }
         }
     }
     let mut there = connection.prepare("SELECT name FROM temp.there ORDER BY position")?;

@@ -330,7 +330,7 @@ fn answers_of_the_main_store_are_used_and_what_is_spent_is_shown() {
     assert_eq!(requests, [(&json!("one.toml"), &json!(0)), (&json!("other.toml"), &json!(8))]);
     assert!(workspace.docmill(["status"]).exits(0).stdout.contains("comparison other.toml: 8 requests, $"));
     let runs = workspace.docmill(["runs"]).exits(0).stdout;
-    assert!(runs.contains("comparison other.toml: 1 runs, 8 requests, $"), "{runs}");
+    assert!(runs.contains("comparison other.toml: 1 run, 8 requests, $"), "{runs}");
 }
 
 #[test]

@@ -246,3 +246,13 @@ fn a_server_that_cuts_prompts_without_a_word_is_found_out() {
     assert_eq!(csv.column("failure_code"), ["prompt_cut", ""]);
     assert!(csv.rows[0]["failure_message"].contains("has read 1200 of about 50"), "{:?}", csv.rows[0]);
 }
+
+#[test]
+fn inspect_counts_the_call_that_combines_answers() {
+    let workspace = Workspace::new();
+    workspace.write("a.png", crate::support::png(1));
+    let shown = workspace.docmill(["inspect", "a.png", "--job", "material"]).exits(0).stdout;
+    assert!(shown.contains("material: 7 calls, one of them to combine the answers"), "{shown}");
+    let shown = workspace.docmill(["inspect", "a.png", "--job", "material-single"]).exits(0).stdout;
+    assert!(shown.contains("material-single: 1 call, about"), "{shown}");
+}

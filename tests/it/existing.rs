@@ -78,18 +78,77 @@ fn everything_that_results_are_about_may_be_looked_at_again_however_it_is_called
     assert_eq!(documents(&run(&workspace, &["docs"]).exits(0)), ["a.txt", "d.txt"]);
     assert_eq!(documents(&run(&workspace, &["docs", "more"]).exits(0)), ["docs/a.txt", "docs/d.txt", "more/e.txt"]);
     assert_eq!(server.requests(), 5);
-    // A table may lose some of its rows. If it loses most, it is another one.
+    // A table that loses rows with an id may be another delivery.
     let table = |ids: std::ops::Range<u32>| ids.fold("id,body\n".to_owned(), |table, id| table + &format!("{id},docid:row{id}\n"));
     let rows = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--output", "rows"];
     let count = || std::fs::read_to_string(workspace.path("rows/echo/results.jsonl")).unwrap().lines().count();
     workspace.write("t.csv", table(0..10));
     run(&workspace, &rows).exits(0);
-    workspace.write("t.csv", table(3..12));
+    workspace.write("t.csv", table(0..12));
     run(&workspace, &rows).exits(0);
+    workspace.write("t.csv", table(3..12));
+    let plan: Vec<&str> = ["plan"].iter().chain(&ECHOES).chain(&rows).copied().collect();
+    let says = "has 12 rows; this run would leave 9 of them";
+    assert!(workspace.start_with(plan).finish().exits(0).stdout.contains(says));
+    run(&workspace, &rows).exits(2).says(&[says, "--replace"]);
+    run(&workspace, &[&rows[..], &["--replace"]].concat()).exits(0);
     assert_eq!(count(), 9);
     workspace.write("t.csv", table(10..30));
     run(&workspace, &rows).exits(2).says(&["has 9 rows; this run would leave 2 of them (it looks at 20 documents)"]);
     assert_eq!(count(), 9);
+}
+
+#[test]
+fn ids_that_change_from_text_to_number_leave_rows_unchanged() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let row = |id: &str, n: &str| format!("{{\"id\": {id}, \"body\": \"docid:{n}\"}}\n");
+    workspace.write("one.jsonl", row("\"1\"", "a") + &row("\"2\"", "b") + &row("\"3\"", "c"));
+    workspace.write("two.jsonl", row("1", "a") + &row("2", "b") + &row("3", "d") + &row("4", "e"));
+    let columns = ["--id-column", "id", "--text-column", "body", "--add"];
+    run(&workspace, &[&["--rows", "one.jsonl"][..], &columns].concat()).exits(0);
+    let added = run(&workspace, &[&["--rows", "two.jsonl"][..], &columns].concat()).exits(0);
+    added.says(&["table two.jsonl: 4 rows: 1 replaced, 2 unchanged, 1 new"]);
+    assert_eq!(server.requests(), 5);
+}
+
+#[test]
+fn a_delivery_that_puts_rows_back_to_an_earlier_version_says_so() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    workspace.write("one.csv", "id,body\n1,docid:a\n2,docid:b\n").write("two.csv", "id,body\n1,docid:c\n2,docid:d\n");
+    let add = |table: &str| run(&workspace, &["--rows", table, "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
+    add("one.csv");
+    add("two.csv").says(&["table two.csv: 2 rows: 2 replaced, 0 unchanged, 0 new"]);
+    add("one.csv").says(&["table one.csv: 2 rows: 2 replaced (2 by an earlier version), 0 unchanged, 0 new"]);
+    assert_eq!(server.requests(), 4);
+}
+
+#[test]
+fn ids_that_several_tables_of_a_run_have_are_reported() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    workspace.write("one.csv", "id,body\n1,docid:a\n2,docid:b\n3,docid:c\n").write("two.csv", "id,body\n2,docid:d\n3,docid:e\n4,docid:f\n");
+    workspace.write("apart.csv", "id,text,body\n1,x,docid:g\n");
+    let rows = ["--rows", "one.csv", "--rows", "two.csv", "--rows", "apart.csv", "--id-column", "id", "--text-column", "body"];
+    let says = "table two.csv: 2 rows have an id that another table of this run has (2, 3)";
+    let plan: Vec<&str> = ["plan"].iter().chain(&ECHOES).chain(&rows).copied().collect();
+    assert!(workspace.start_with(plan).finish().exits(0).stdout.contains(says));
+    let run = run(&workspace, &rows).exits(0).says(&[says, "over each later one with --add"]);
+    run.says_nothing_of("table apart.csv");
+    assert_eq!(server.requests(), 7);
+}
+
+#[test]
+fn rows_named_by_their_numbers_are_not_kept_when_a_table_changes() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let rows = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body"];
+    workspace.write("t.csv", "id,body\n1,docid:a\n2,docid:b\n3,docid:c\n,docid:d\n");
+    run(&workspace, &rows).exits(0);
+    workspace.write("t.csv", "id,body\n3,docid:c\n4,docid:e\n5,docid:f\n,docid:g\n");
+    run(&workspace, &rows).exits(2).says(&["has 4 rows; this run would leave 1 of them"]);
+    assert_eq!(server.requests(), 4);
 }
 
 #[test]

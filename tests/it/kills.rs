@@ -78,6 +78,10 @@ fn killed(documents: u16, kills: usize) {
     assert_eq!(status["in_doubt"], serde_json::json!([]));
     assert_eq!(status["requests"], usize::from(documents) * CALLS, "requests whose end is known");
     workspace.docmill(["verify"]).exits(0);
+    let attempts: i64 = last.csv("material").column("attempts").iter().map(|n| n.parse::<i64>().unwrap()).sum();
+    let store = Connection::open_with_flags(workspace.path("output/docmill.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let recorded: i64 = store.query_row("SELECT count(*) FROM attempts", (), |row| row.get(0)).unwrap();
+    assert_eq!(attempts, recorded, "requests in the results and in the ledger");
 
     let server = ModelServer::start();
     let undisturbed = Workspace::new().against(&server);
@@ -86,7 +90,7 @@ fn killed(documents: u16, kills: usize) {
     }
     let undisturbed = undisturbed.run(["--job", "material"]).exits(0);
     for file in ["results.csv", "results.jsonl", "results.json"] {
-        let (one, other) = (timeless(&last.file("material", file)), timeless(&undisturbed.file("material", file)));
+        let (one, other) = (undated(&last.file("material", file)), undated(&undisturbed.file("material", file)));
         assert!(one == other, "{file} differs: {:?}", one.lines().zip(other.lines()).find(|(one, other)| one != other));
     }
     eprintln!(
@@ -207,17 +211,24 @@ fn names(workspace: &Workspace, directory: &str) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// A result file without times: the last column of a CSV file, and every `"seconds":N`.
-fn timeless(file: &str) -> String {
+/// A result file without times and numbers of requests, which kills change.
+fn undated(file: &str) -> String {
     if file.starts_with("index,") {
-        return file.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n").collect();
+        let without = |line: &str| {
+            let columns: Vec<&str> = line.rsplitn(7, ',').collect();
+            [&columns[1..5], &columns[6..]].concat().join(",") + "\n"
+        };
+        return file.lines().map(without).collect();
     }
-    let mut pieces = file.split("\"seconds\":");
-    let mut text = pieces.next().unwrap().to_owned();
-    for piece in pieces {
-        text.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit() || ".e-".contains(c)));
-    }
-    text
+    ["\"seconds\":", "\"attempts\":", "\"maybe_billed\":"].iter().fold(file.to_owned(), |file, field| {
+        let mut pieces = file.split(field);
+        let mut text = pieces.next().unwrap().to_owned();
+        for piece in pieces {
+            let rest = piece.trim_start_matches(|c: char| c.is_ascii_digit() || ".e-".contains(c));
+            text.push_str(rest.strip_prefix(',').unwrap_or(rest));
+        }
+        text
+    })
 }
 
 #[test]
@@ -244,6 +255,22 @@ fn at_an_interrupt_all_answers_on_their_way_are_waited_for_and_kept() {
     assert!(ledger.calls.iter().all(|call| call.served == 1));
 }
 
+#[test]
+fn a_stopped_run_reports_the_requests_of_unfinished_documents_too() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().hold(move |_, ledger| ledger.requests() >= 9 && !gate.load(Ordering::SeqCst)).start();
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 1);
+    workspace.doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+    let run = workspace.start_run(["--job", "text"]);
+    server.wait_until("the second document is half done", |ledger| ledger.requests() == 9);
+    run.signal("INT");
+    run.wait_until_it_says("stopping: calls in flight are finished first");
+    open.store(true, Ordering::SeqCst);
+    let summary = run.finish().exits(4).says(&["this run  9 requests"]).summary("text");
+    assert_eq!((&summary["attempts"], &summary["whole_run"]["this_run"]["requests"]), (&6.into(), &9.into()));
+}
+
 /// Documents for the echo job.
 fn documents(workspace: &Workspace, n: usize) {
     workspace.write("echo.toml", ECHO);
@@ -261,6 +288,7 @@ fn half_hanging(drain_s: u64) -> (ModelServer, Workspace, Running, Arc<AtomicBoo
         .faults(move |ask| if hangs(ask.docid.as_ref().unwrap()) && !healed.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok })
         .start();
     let workspace = Workspace::new().against(&server).set("llm.drain_s", drain_s).set("llm.timeout_s", 600);
+    workspace.write("pipeline.toml", "[prices]\ntest-model = { input = 1.0, cache_read = 0.1, output = 2.0 }\n");
     documents(&workspace, 30);
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("all are answered or hang", |ledger| {
@@ -316,4 +344,21 @@ fn signalled_twice(signal: &str, code: i32) {
     assert_eq!(run.csv("echo").column("said"), (0..30).map(|n| format!("said of docid:{n}")).collect::<Vec<_>>());
     assert_eq!(server.requests(), 30 + doubts.len());
     workspace.docmill(["verify"]).exits(0);
+
+    // The results, the summary and the ledger count requests alike.
+    let attempts: usize = run.csv("echo").column("attempts").iter().map(|n| n.parse::<usize>().unwrap()).sum();
+    assert_eq!(attempts, server.requests());
+    let (summary, status) = (run.summary("echo"), status(&workspace).unwrap());
+    let run_figures = &summary["whole_run"];
+    assert_eq!((&summary["maybe_billed"], &summary["attempts"]), (&doubts.len().into(), &attempts.into()));
+    assert_eq!(run_figures["this_run"]["requests"], doubts.len());
+    assert_eq!(run_figures["this_run"]["maybe_billed"], 0);
+    assert_eq!(run_figures["all_runs"]["requests"], attempts);
+    assert_eq!(run_figures["all_runs"]["cost"]["usd"], status["spent_usd"]);
+    assert_eq!(run_figures["all_runs"]["maybe_billed_at_most_usd"], status["lost_at_most_usd"]);
+    let bound = status["lost_at_most_usd"].as_f64().unwrap();
+    run.says(&[
+        &format!("this run  {} requests", doubts.len()),
+        &format!("{} requests of all runs without a reply may be billed too: at most ${bound:.6}", doubts.len()),
+    ]);
 }

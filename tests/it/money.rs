@@ -104,12 +104,28 @@ fn the_cap_on_money_is_never_passed_also_not_by_runs_that_are_killed() {
     for (seed, kills) in [(1, 0), (2, 3)] {
         let server = AccountServer::start(DEAR);
         let run = spend(&server, 5.0, kills, seed).exits(4);
-        run.says(&["budget.max_usd", "the same command goes on"]);
+        run.says(&["budget.max_usd", "to continue, run the same command with a larger cap, such as --max-usd 1"]);
         let bill = server.books().bill as f64 / 1e12;
         // A request costs up to 101 tokens; what was in flight at a kill may never have arrived, and counts all the same.
         assert!(bill <= 5.0, "seed {seed}: ${bill}");
         assert!(kills > 0 || bill > 5.0 - 0.505, "seed {seed}: ${bill}");
     }
+}
+
+#[test]
+fn after_a_stop_by_the_cap_the_command_that_continues_has_a_larger_one() {
+    let server = AccountServer::start(DEAR);
+    let workspace = workspace(&server, "openai").set("llm.thinking_tokens", 1).set("llm.preflight", false);
+    workspace.write("pipeline.toml", OWN_PRICE);
+    for n in 0..6 {
+        workspace.doc(format!("{n}.txt"), format!("docid:d{n} text"));
+    }
+    workspace.run(["--job", "echo.toml", "--max-usd", "0.7"]).exits(4).says(&["`docmill status` shows the command that continues"]);
+    let status = workspace.docmill(["status", "--json"]).exits(0).stdout;
+    let next = serde_json::from_str::<Value>(&status).unwrap()["next"].as_str().unwrap().to_owned();
+    let cap: f64 = next.split_once(" --max-usd ").unwrap().1.parse().unwrap();
+    assert!(cap > 2.0 && !next.contains("--max-usd 0.7"), "{next}");
+    workspace.run(["--job", "echo.toml", "--max-usd", &cap.to_string()]).exits(0);
 }
 
 #[test]

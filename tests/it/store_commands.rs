@@ -176,7 +176,7 @@ fn after_a_kill_status_lists_the_calls_in_doubt_with_what_they_cost_at_the_most_
     for part in [
         "did not end",
         "1 done, 1 pending",
-        "in doubt  1 calls, at most $0.",
+        "in doubt  1 call, at most $0.",
         "late.txt: echo, run 2",
         "go on  docmill run docs --job echo.toml",
     ] {
@@ -331,12 +331,12 @@ fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
         server.wait_until("the late one hangs", |ledger| ledger.of("late").iter().map(|call| call.requests).sum::<u32>() > before);
         wait_for_answers(&workspace, 3);
         let told = workspace.docmill(["status"]).exits(0).stdout;
-        assert!(told.contains("in flight  1 calls") && told.contains("waiting for their replies"), "{told}");
+        assert!(told.contains("in flight  1 call, ") && told.contains("waiting for their replies"), "{told}");
         assert!(!told.contains("in doubt") && !told.contains("with unknown end"), "a call of the run at work is not in doubt: {told}");
         run.signal(end);
         drop(run.end());
         let told = workspace.docmill(["status"]).exits(0).stdout;
-        assert!(told.contains(outcome) && told.contains("in doubt  1 calls") && !told.contains("in flight"), "{told}");
+        assert!(told.contains(outcome) && told.contains("in doubt  1 call") && !told.contains("in flight"), "{told}");
         let receipt = workspace.docmill(["verify"]).exits(4);
         assert!(!receipt.stdout.contains("WRONG"), "{outcome}: {}", receipt.stdout);
         let older = "results are older than the store; run again to bring them up to date";

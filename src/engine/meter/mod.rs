@@ -4,8 +4,10 @@ mod cpu;
 mod histogram;
 mod lone;
 mod medium;
+mod outlook;
 mod pace;
 mod queues;
+mod reported;
 mod silence;
 mod stage;
 mod stream_preview;
@@ -18,8 +20,10 @@ use crate::model::{Bill, Call, FailureCode, Latency, Limit, Money, QueueUse, Row
 use crate::store::StoreHandle;
 use histogram::Histogram;
 use lone::Lone;
+use outlook::Outlook;
 use pace::Pace;
 use queues::Queues;
+use reported::Reported;
 use silence::{Calls, Silence};
 use stage::StageMeter;
 use std::collections::BTreeMap;
@@ -28,24 +32,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use stream_preview::StreamPreview;
 use tokio::sync::mpsc::Sender;
-
-/// Repeats that are told, at most so many in each second: an account that refuses thousands must not flood who listens.
-#[derive(Debug, Default)]
-struct Reported {
-    second: AtomicU64,
-    count: AtomicU64,
-}
-
-impl Reported {
-    const PER_SECOND: u64 = 20;
-
-    fn may_tell(&self, now: Duration) -> bool {
-        if self.second.swap(now.as_secs(), Relaxed) != now.as_secs() {
-            self.count.store(0, Relaxed);
-        }
-        self.count.fetch_add(1, Relaxed) < Self::PER_SECOND
-    }
-}
 
 /// All counters of a run.
 #[derive(Debug)]
@@ -83,6 +69,9 @@ pub(super) struct Meters {
     documents: AtomicU64,
     pub answered: AtomicU64,
     rows: [AtomicU64; RowStatus::ALL.len()],
+    outlook: Outlook,
+    /// Whether result files are being completed.
+    pub publishing: AtomicBool,
     pub reused: AtomicU64,
     pub up_to_date: AtomicU64,
     requests: AtomicU64,
@@ -134,6 +123,8 @@ impl Meters {
             documents: zero(),
             answered: zero(),
             rows: Default::default(),
+            outlook: Outlook::new(plan.jobs.fewest_calls(), plan.sample.map(|sample| sample.documents)),
+            publishing: AtomicBool::new(false),
             reused: zero(),
             up_to_date: zero(),
             requests: zero(),
@@ -292,31 +283,41 @@ impl Meters {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub fn documents(&self) -> Option<u64> {
+        self.documents.load(Relaxed).checked_sub(1)
+    }
+
     /// Counts a row.
-    pub fn row(&self, status: RowStatus) {
+    pub fn row(&self, status: RowStatus, calls: usize) {
         self.rows[status as usize].fetch_add(1, Relaxed);
+        self.outlook.row(calls as u64);
         self.answered.fetch_add(1, Relaxed);
     }
 
     pub fn snapshot(&self) -> Snapshot {
         let rows: BTreeMap<RowStatus, u64> =
             RowStatus::ALL.into_iter().zip(self.rows.each_ref().map(|n| n.load(Relaxed))).filter(|(_, n)| *n > 0).collect();
-        let good = [RowStatus::Ok, RowStatus::Skipped];
         let status = self.governor.get().map(|governor| governor.status());
+        let counts = [&self.answered, &self.reused, &self.up_to_date, &self.calls_ended];
+        let [answered, reused, up_to_date, calls_ended] = counts.map(|n| n.load(Relaxed));
+        let documents = self.outlook.documents(self.documents());
         Snapshot {
             elapsed_s: self.wall().as_secs_f64(),
-            documents: self.documents.load(Relaxed).checked_sub(1),
+            documents,
+            calls_ended,
+            calls_left: self.outlook.calls_left(documents, answered + up_to_date, calls_ended + reused),
             read: self.read.count(),
             prepared: self.prepare.count(),
-            answered: self.answered.load(Relaxed),
+            answered,
             written: self.write.count(),
-            failed: rows.iter().filter(|(status, _)| !good.contains(status)).map(|(_, n)| n).sum(),
+            failed: rows.iter().filter(|(status, _)| !matches!(status, RowStatus::Ok | RowStatus::Skipped)).map(|(_, n)| n).sum(),
             rows,
             requests: self.requests.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             retries: self.retries.load(Relaxed),
             refusals: self.refusals.load(Relaxed),
             waiting_s: 0.0,
+            publishing: self.publishing.load(Relaxed),
             concurrency: status.map_or(0, |status| status.concurrency),
             paused: status.is_some_and(|status| status.paused),
             holding: status.and_then(|status| status.why),
@@ -326,8 +327,8 @@ impl Meters {
             queues: self.queues(),
             answering: self.live().shown(),
             limited_by: self.limited_by(),
-            reused: self.reused.load(Relaxed),
-            up_to_date: self.up_to_date.load(Relaxed),
+            reused,
+            up_to_date,
             input_tokens: self.input_tokens.load(Relaxed),
             output_tokens: self.output_tokens.load(Relaxed),
             cost: Bill { usd: Money::from_pico(self.cost_pico.load(Relaxed)), unpriced_calls: self.unpriced.load(Relaxed) },

@@ -9,12 +9,14 @@ mod json_rows;
 mod json_text;
 mod parquet_rows;
 mod quotes;
+mod repeats;
 
 use super::packed::{Packed, Source};
-use super::record::RowColumns;
+use super::record::{RowColumns, UNNAMED, is_made_up};
 use super::sheet;
 use super::text::{SAMPLE, Text, not_text};
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp, TableRow};
+use repeats::{Repeats, SharedIds, mark};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -22,9 +24,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The largest row, in bytes. A few rows are in memory before the memory budget counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
-
-/// The prefix before the number that names a row without an id.
-pub(super) const UNNAMED: &str = "(row ";
 
 /// The names and values of a row, in table order.
 type Fields = Vec<(Arc<str>, Value)>;
@@ -74,19 +73,9 @@ pub(super) struct Table {
     present: OnceLock<HashSet<u64>>,
     /// Ids that occur more than once.
     repeats: Arc<Mutex<Repeats>>,
+    /// Ids that other tables have too; `None` if there are no such tables.
+    shared: Option<Arc<SharedIds>>,
 }
-
-/// Ids that occur more than once in a table.
-#[derive(Debug, Default)]
-struct Repeats {
-    /// Rows whose id an earlier row has.
-    rows: u64,
-    /// The first of their ids.
-    examples: Vec<String>,
-}
-
-/// Maximum number of examples.
-const EXAMPLES: usize = 3;
 
 /// The format of a table.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +132,7 @@ impl Table {
             names: BTreeSet::new(),
             present: OnceLock::new(),
             repeats: Arc::default(),
+            shared: None,
             sheets,
             stamp,
         };
@@ -190,15 +180,15 @@ impl Table {
         RowColumns { id: self.columns.id.clone(), text: self.columns.text.clone() }
     }
 
-    /// A note on repeated ids among the rows read so far.
-    pub fn repeated_ids(&self, given: &str) -> Option<String> {
-        let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
-        let (rows, example) = (repeats.rows, repeats.examples.first()?);
-        let (have, count) = if rows == 1 { ("row has", "1") } else { ("rows have", &*rows.to_string()) };
-        Some(format!(
-            "table {given}: {count} {have} an id that an earlier row has ({}): each row is its own document, the second is called {example}~2, and a later delivery with --add replaces only the first",
-            repeats.examples.join(", ")
-        ))
+    /// Shares ids with other tables that have the same columns, of which each has a number.
+    pub fn share_ids(&mut self, number: usize, first: Arc<repeats::FirstTables>) {
+        self.shared = Some(Arc::new(SharedIds::new(number, first)));
+    }
+
+    /// Which ids occur more than once, in this table or in several, as far as rows were looked at.
+    pub fn repeated_ids(&self, given: &str) -> Vec<String> {
+        let own = self.repeats.lock().unwrap_or_else(PoisonError::into_inner).in_one_table(given);
+        own.into_iter().chain(self.shared.as_ref().and_then(|shared| shared.repeats(given))).collect()
     }
 
     /// The stamp of the file.
@@ -230,9 +220,17 @@ impl Table {
         let rows = self.rows().unwrap_or_else(|e| Box::new(std::iter::once(Err(e))));
         let (columns, prefix) = (self.columns.clone(), prefix.to_owned());
         let (mut seen, mut repeated, repeats) = (HashMap::new(), 0, Arc::clone(&self.repeats));
+        let (shared, mut elsewhere) = (self.shared.clone(), 0);
         rows.zip(1_u64..).map(move |(row, number)| match row {
             Ok(fields) => {
                 let (id, name) = columns.id_of(&fields, number, &mut seen);
+                if let Some(shared) = &shared
+                    && !is_made_up(&id)
+                    && shared.is_elsewhere(&id)
+                {
+                    elsewhere += 1;
+                    shared.note(elsewhere, id.clone());
+                }
                 if id != name {
                     repeated += 1;
                     repeats.lock().unwrap_or_else(PoisonError::into_inner).note(repeated, id);
@@ -274,25 +272,8 @@ impl Table {
     }
 }
 
-impl Repeats {
-    /// Records the `number`th row with a repeated id. A table is read more than once.
-    fn note(&mut self, number: u64, id: String) {
-        self.rows = self.rows.max(number);
-        if self.examples.len() < EXAMPLES && !self.examples.contains(&id) {
-            self.examples.push(id);
-        }
-    }
-}
-
 fn stamp_of(path: &std::path::Path) -> Option<String> {
     super::file::stamp_of(path).map(|stamp| format!("{} {} {}", stamp.size, stamp.modified_ns, stamp.changed_ns))
-}
-
-/// A hash of a name and a content.
-fn mark(name: &str, digest: Digest) -> u64 {
-    let mut hash = blake3::Hasher::new();
-    hash.update(&digest.0).update(name.as_bytes());
-    hash.finalize().as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 impl Form {
@@ -356,11 +337,17 @@ impl Columns {
         let mut columns = Map::new();
         for (name, value) in fields {
             let written = format!("\0{name}\0{value}");
-            whole.update(written.as_bytes());
+            let is_passed_on = is_used(&name) || self.keep.iter().any(|column| **column == *name);
+            // A number that only names the row may be written as text.
+            if !is_passed_on && value.is_number() && self.id.as_deref() == Some(&*name) {
+                whole.update(format!("\0{name}\0{}", Value::String(as_id(&value))).as_bytes());
+            } else {
+                whole.update(written.as_bytes());
+            }
             if is_used(&name) {
                 content.update(written.as_bytes());
             }
-            if is_used(&name) || self.keep.iter().any(|column| **column == *name) {
+            if is_passed_on {
                 columns.insert((*name).to_owned(), value);
             }
         }

@@ -1,0 +1,83 @@
+//! Ids that occur more than once: in one table, or in several tables of a run.
+
+use crate::model::Digest;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Ids that occurred before.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    rows: u64,
+    /// The first of their ids.
+    examples: Vec<String>,
+}
+
+/// Examples that are shown.
+const EXAMPLES: usize = 3;
+
+impl Repeats {
+    /// Notes the `number`th row with an id that occurred before. A table is read more than once.
+    pub fn note(&mut self, number: u64, id: String) {
+        self.rows = self.rows.max(number);
+        if self.examples.len() < EXAMPLES && !self.examples.contains(&id) {
+            self.examples.push(id);
+        }
+    }
+
+    /// What this means if the ids are those of one table.
+    pub fn in_one_table(&self, given: &str) -> Option<String> {
+        let (have, example, examples) = self.parts()?;
+        Some(format!(
+            "table {given}: {have} an id that an earlier row has ({examples}): each row is its own document, the second is called {example}~2, and a later delivery with --add replaces only the first"
+        ))
+    }
+
+    fn parts(&self) -> Option<(String, &str, String)> {
+        let have = if self.rows == 1 { "1 row has".to_owned() } else { format!("{} rows have", self.rows) };
+        Some((have, self.examples.first()?, self.examples.join(", ")))
+    }
+}
+
+/// The table in which each id occurred first.
+pub(in crate::read) type FirstTables = Mutex<HashMap<u64, usize>>;
+
+/// Ids of a table that is read beside others with the same columns.
+#[derive(Debug)]
+pub(super) struct SharedIds {
+    table: usize,
+    first: Arc<FirstTables>,
+    repeats: Mutex<Repeats>,
+}
+
+impl SharedIds {
+    pub fn new(table: usize, first: Arc<FirstTables>) -> Self {
+        Self { table, first, repeats: Mutex::default() }
+    }
+
+    /// Whether another table has had this id before.
+    pub fn is_elsewhere(&self, id: &str) -> bool {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        *first.entry(mark(id, Digest([0; 32]))).or_insert(self.table) != self.table
+    }
+
+    /// Notes the `number`th row of which this is so.
+    pub fn note(&self, number: u64, id: String) {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).note(number, id);
+    }
+
+    /// What this means.
+    pub fn repeats(&self, given: &str) -> Option<String> {
+        let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let (have, _, examples) = repeats.parts()?;
+        Some(format!(
+            "table {given}: {have} an id that another table of this run has ({examples}): each row is its own document. If they are versions of one row, run over the first table alone, and over each later one with --add"
+        ))
+    }
+}
+
+/// A number for a name and a content.
+pub(super) fn mark(name: &str, digest: Digest) -> u64 {
+    let mut hash = blake3::Hasher::new();
+    hash.update(&digest.0).update(name.as_bytes());
+    hash.finalize().as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+}
