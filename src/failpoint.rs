@@ -1,13 +1,13 @@
 //! Places where tests make the program die as if by `kill -9`, panic or stall.
 //!
-//! Without the feature `failpoints` they do nothing.
+//! They are active in debug builds and with the feature `failpoints`, and do nothing otherwise.
 
 /// The environment variable that switches failpoints on.
 pub(crate) const VARIABLE: &str = "FAILPOINTS";
 
 /// Aborts the process at `place` with the given probability:
 /// `FAILPOINTS="commit=0.01,publish=0.5"`.
-#[cfg(feature = "failpoints")]
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 pub(crate) fn reach(place: &str) {
     if setting(place).and_then(|share| share.parse::<f64>().ok()).is_some_and(|share| fastrand::f64() < share) {
         // As in a kill, no destructor runs and nothing is flushed.
@@ -16,13 +16,13 @@ pub(crate) fn reach(place: &str) {
 }
 
 /// The value to pass to child processes that get no environment.
-#[cfg(feature = "failpoints")]
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 pub(crate) fn inherited() -> Option<std::ffi::OsString> {
     std::env::var_os(VARIABLE)
 }
 
 /// Never returns from `place`: computes (`place=busy`), or creates a file and waits (`place=FILE`).
-#[cfg(feature = "failpoints")]
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 pub(crate) fn stall(place: &str) -> std::io::Result<()> {
     let Some(how) = setting(place) else { return Ok(()) };
     if how != "busy" {
@@ -42,27 +42,27 @@ pub(crate) fn panic_over(place: &str, name: &str) {
 }
 
 /// The value of `place` in the environment.
-#[cfg(feature = "failpoints")]
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 pub(crate) fn setting(place: &str) -> Option<String> {
     static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var(VARIABLE).unwrap_or_default());
     ALL.split(',').find_map(|one| one.strip_prefix(place)?.strip_prefix('=').map(str::to_owned))
 }
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
 pub(crate) fn reach(_place: &str) {}
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
 pub(crate) fn inherited() -> Option<std::ffi::OsString> {
     None
 }
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
 #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature")]
 pub(crate) fn stall(_place: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
 pub(crate) fn setting(_place: &str) -> Option<String> {
     None
 }

@@ -1,7 +1,7 @@
 //! Turns the text of a reply into a validated answer.
 
 use super::extract::{self, Item};
-use super::fit;
+use super::{fit, schema};
 use crate::model::{Checked, Repair, Unfit};
 use crate::repair;
 use serde_json::{Map, Value};
@@ -9,17 +9,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The form that an answer must have.
+#[derive(Debug)]
 pub(super) struct Shape {
     pub schema: Arc<Value>,
     /// Length of the schema in bytes.
     pub bytes: usize,
-    validator: jsonschema::Validator,
-}
-
-impl std::fmt::Debug for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.schema.fmt(f)
-    }
 }
 
 /// Maximum number of schema errors in a message.
@@ -28,9 +22,8 @@ const MAX_ERRORS: usize = 5;
 const DEPTH: usize = 4;
 
 impl Shape {
-    pub fn new(schema: Value) -> Result<Self, String> {
-        let validator = jsonschema::validator_for(&schema).map_err(|e| e.to_string())?;
-        Ok(Self { bytes: schema.to_string().len(), schema: Arc::new(schema), validator })
+    pub fn new(schema: Value) -> Self {
+        Self { bytes: schema.to_string().len(), schema: Arc::new(schema) }
     }
 
     /// Names of the fields, in the job file's order.
@@ -143,7 +136,7 @@ impl Shape {
         let value = fit::conform(value, &self.schema, &mut repaired);
         self.validate(&value)?;
         // A dropped object that fits the schema may be the answer, and this one a draft.
-        if beside.iter().any(|extra| *extra != value && self.validator.is_valid(extra)) {
+        if beside.iter().any(|extra| *extra != value && schema::errors(extra, &self.schema).is_empty()) {
             return Err("there are two answers, one inside the other".into());
         }
         Ok(Checked { value, repaired })
@@ -166,15 +159,8 @@ impl Shape {
     }
 
     fn validate(&self, value: &Value) -> Result<(), String> {
-        let errors: Vec<String> = self
-            .validator
-            .iter_errors(value)
-            .take(MAX_ERRORS)
-            .map(|e| match e.instance_path().as_str() {
-                "" => e.to_string(),
-                path => format!("{path}: {e}"),
-            })
-            .collect();
+        let errors = schema::errors(value, &self.schema);
+        let errors: Vec<String> = errors.iter().take(MAX_ERRORS).map(ToString::to_string).collect();
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
 }

@@ -56,7 +56,7 @@ impl Combine {
                     return Err("method \"model\" needs a prompt with {{ answers }} in it".into());
                 }
                 try_out(&template, tasks).map_err(|e| format!("prompt: {e}"))?;
-                let shape = Shape::new(field::object_schema(&file.answer, params)?)?;
+                let shape = Shape::new(field::object_schema(&file.answer, params)?);
                 Ok(Self::Model {
                     template: Box::new(template),
                     shape: Box::new(shape),

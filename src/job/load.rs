@@ -104,7 +104,7 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
 pub const COMBINE: &str = "combine";
 
 fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Result<Task, String> {
-    let shape = Shape::new(field::object_schema(&task.answer, params)?)?;
+    let shape = Shape::new(field::object_schema(&task.answer, params)?);
     if task.max_output_tokens == 0 {
         return Err("max_output_tokens must be at least 1".into());
     }

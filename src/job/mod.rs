@@ -10,7 +10,7 @@
 //! - `field`: answer fields and their JSON schema
 //! - `load`: checks and templates
 //! - `plan`: from a document to calls
-//! - `answer`: from a reply to a value, with `extract` and `fit`
+//! - `answer`: from a reply to a value, with `extract`, `fit` and `schema`
 //! - `long`: merges the answers about chunks
 //! - `combine` and `vote`: from answers to one result
 //! - `columns`: from the result to CSV columns
@@ -26,6 +26,7 @@ mod fit;
 mod load;
 mod long;
 mod plan;
+mod schema;
 mod stand_in;
 mod vote;
 

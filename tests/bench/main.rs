@@ -1,4 +1,4 @@
-//! Measurements, as ratios taken in one run: `cargo bench --bench pipeline [-- MEASUREMENT]`.
+//! Measurements, as ratios taken in one run: `cargo bench --features failpoints [-- MEASUREMENT]`.
 //!
 //! Every program that is compared is a process of its own, so that CPU time and memory are the operating system's own
 //! figures. The server is another process and not the simulator. Nothing here fails: it prints, a person reads.

@@ -92,7 +92,7 @@ fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
 fn a_command_that_is_docmill_reaches_the_run_that_raised_the_alert() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
-    let bin = Path::new(assert_cmd::cargo::cargo_bin!("docmill")).parent().unwrap().display().to_string();
+    let bin = Path::new(env!("CARGO_BIN_EXE_docmill")).parent().unwrap().display().to_string();
     let workspace = workspace(&server, 3).env("PATH", &format!("{bin}:/usr/bin:/bin"));
     // This one is in the directory that commands take by themselves, and has nothing to do with it.
     let other = workspace.start_run(["--job", "echo.toml", "--set", "input.exclude=[\"00*\", \"01*\"]"]);

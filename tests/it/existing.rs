@@ -528,7 +528,7 @@ fn an_input_is_the_same_from_wherever_it_is_looked_at() {
     workspace.write("more/list.txt", "c.txt\n");
     run(&workspace, &["docs"]).exits(0);
     let from_there = |args: &[&str]| {
-        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docmill"));
         let further = ["--add", "--output", "../output", "--job", "../echo.toml", "--set", "llm.provider=openai-compatible"];
         command.arg("run").args(args).args(further).args(["--set", &format!("llm.base_url={}/v1", server.url())]);
         command.args(["--set", "llm.model=test-model", "--set", "llm.preflight=false"]);

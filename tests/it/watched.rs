@@ -244,7 +244,7 @@ fn a_watcher_ends_with_its_reader_and_all_its_lines_are_events() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("it asks", |ledger| ledger.requests() == 2);
     for form in [&["--json"][..], &[]] {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
         command.args(["status", "--watch"]).args(form);
         let mut watcher = workspace.in_here(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -10,7 +10,6 @@ fn shape() -> Shape {
             "score": {"type": "integer", "minimum": 1, "maximum": 10},
             "why": {"type": "string"}}
     }))
-    .unwrap()
 }
 
 const GOOD: &str = r#"{"best":"Wood","score":8,"why":"fine"}"#;
@@ -163,11 +162,7 @@ fn exact_enum_values_win_over_similar_ones() {
     let choose = |choices: &[&str], said: &str| {
         let shape = Shape::new(json!({"type": "object", "required": ["unit"], "additionalProperties": false,
             "properties": {"unit": {"type": "string", "enum": choices}}}));
-        shape
-            .unwrap()
-            .read(&json!({"unit": said}).to_string())
-            .ok()
-            .map(|checked| checked.value["unit"].as_str().unwrap_or_default().to_owned())
+        shape.read(&json!({"unit": said}).to_string()).ok().map(|checked| checked.value["unit"].as_str().unwrap_or_default().to_owned())
     };
     for (choices, said, chosen) in [
         (&["MW", "mW"][..], "mW", Some("mW")),
@@ -190,8 +185,7 @@ fn a_field_may_have_the_name_of_a_wrapper() {
     let shape = Shape::new(json!({"type": "object", "required": ["answer", "type"], "additionalProperties": false, "properties": {
         "answer": {"type": "object", "required": ["type", "description"], "additionalProperties": false,
             "properties": {"type": {"type": "string"}, "description": {"type": "string"}}},
-        "type": {"type": "string"}}}))
-    .unwrap();
+        "type": {"type": "string"}}}));
     let right = json!({"answer": {"type": "a", "description": "b"}, "type": "object"});
     assert_eq!(shape.read(&right.to_string()).unwrap().value, right);
     let wrapped = json!({"data": right});
@@ -205,8 +199,7 @@ fn a_field_may_have_the_name_of_a_wrapper() {
 #[test]
 fn strings_become_numbers_and_booleans_if_the_schema_requires_it() {
     let shape = Shape::new(json!({"type": "object", "required": ["n", "b", "s", "l"], "additionalProperties": false, "properties": {
-        "n": {"type": "number"}, "b": {"type": "boolean"}, "s": {"type": "string"}, "l": {"type": "array", "items": {"type": "integer"}}}}))
-    .unwrap();
+        "n": {"type": "number"}, "b": {"type": "boolean"}, "s": {"type": "string"}, "l": {"type": "array", "items": {"type": "integer"}}}}));
     let read = shape.read(r#"{"n":"-0.5","b":"True","s":2020,"l":["1",2.0]}"#).unwrap();
     assert_eq!(read.value, json!({"n": -0.5, "b": true, "s": "2020", "l": [1, 2]}));
     assert_eq!(read.repaired.into_iter().collect::<Vec<_>>(), [Repair::Type]);

@@ -1,6 +1,6 @@
 //! Faults of a scenario.
 
-use super::{anthropic, anthropic_answer, assert_balanced, bounded_schema, openai, plain_schema, start, to_anthropic, to_openai};
+use super::{anthropic, anthropic_answer, assert_balanced, bounded_schema, is_valid, openai, plain_schema, start, to_anthropic, to_openai};
 use crate::simulator::LedgerTotals;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -58,7 +58,7 @@ async fn every_fault_reaches_the_client_and_the_ledger() {
         let mut body = claude("invalid");
         body["system"] = json!(format!("Variant {extra}"));
         let answer = anthropic_answer(&anthropic(&simulator, &body).await.unwrap());
-        assert!(!jsonschema::is_valid(&schema, &answer), "{answer}");
+        assert!(!is_valid(&schema, &answer), "{answer}");
     }
 
     let totals = simulator.ledger();

@@ -1,6 +1,6 @@
 //! The Gemini dialect.
 
-use super::{PNG, Seen, plain_schema, post, start};
+use super::{PNG, Seen, is_valid, plain_schema, post, start};
 use crate::simulator::Simulator;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn answers_fit_their_schema_and_streams_say_the_same() {
     let seen = gemini(&simulator, "generateContent", &body("docid:g A part.")).await;
     assert_eq!(seen.status, 200, "{}", seen.text);
     let whole = seen.json();
-    assert!(jsonschema::is_valid(&plain_schema(), &serde_json::from_str(text(&whole)).unwrap()));
+    assert!(is_valid(&plain_schema(), &serde_json::from_str(text(&whole)).unwrap()));
     assert_eq!(whole["candidates"][0]["finishReason"], "STOP");
     // 1120 of the image, 16 + 15 characters.
     assert_eq!(whole["usageMetadata"]["promptTokenCount"], 1128);

@@ -88,6 +88,13 @@ fn bounded_schema() -> Value {
     }))
 }
 
+fn is_valid(schema: &Value, answer: &Value) -> bool {
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("answer.json", schema.clone()).unwrap();
+    let index = compiler.compile("answer.json", &mut schemas).unwrap();
+    schemas.validate(answer, index).is_ok()
+}
+
 fn to_anthropic(text: &str, schema: &Value) -> Value {
     json!({
         "model": "claude-haiku-5-5",
@@ -143,7 +150,7 @@ async fn anthropic_answers_satisfy_their_schema_and_name_their_document() {
         assert_eq!(seen.status, 200, "{}", seen.text);
         assert!(seen.header("request-id").starts_with("req_sim_"));
         let answer = anthropic_answer(&seen);
-        assert!(jsonschema::is_valid(&schema, &answer), "{answer}");
+        assert!(is_valid(&schema, &answer), "{answer}");
         let mark = format!("[simulated] docid:doc_{index}-a ");
         assert!(answer["summary"].as_str().unwrap().starts_with(&mark), "{answer}");
         assert!(answer["nested"]["verdict"].as_str().unwrap().starts_with(&mark));
@@ -167,7 +174,7 @@ async fn openai_answers_satisfy_bounds_and_nested_schemas() {
         assert_eq!(seen.status, 200, "{}", seen.text);
         assert!(seen.header("x-request-id").starts_with("req_sim_"));
         let answer = openai_answer(&seen);
-        assert!(jsonschema::is_valid(&schema, &answer), "{answer}");
+        assert!(is_valid(&schema, &answer), "{answer}");
         let reply = seen.json();
         assert_eq!(reply["choices"][0]["finish_reason"], "stop");
         let usage = &reply["usage"];

@@ -1,6 +1,6 @@
 //! The OpenAI Responses API.
 
-use super::{PNG, Seen, bounded_schema, post, start};
+use super::{PNG, Seen, bounded_schema, is_valid, post, start};
 use crate::simulator::Simulator;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ async fn answers_fit_their_schema_and_streams_say_the_same() {
     assert_eq!(seen.status, 200, "{}", seen.text);
     let whole = seen.json();
     let text = whole["output"][0]["content"][0]["text"].as_str().unwrap();
-    assert!(jsonschema::is_valid(&bounded_schema(), &serde_json::from_str(text).unwrap()));
+    assert!(is_valid(&bounded_schema(), &serde_json::from_str(text).unwrap()));
     assert_eq!((&whole["status"], &whole["usage"]["input_tokens"]), (&json!("completed"), &json!(19 * 13 + 6)));
     let mut streamed = body("A part.");
     streamed["stream"] = json!(true);

@@ -73,7 +73,7 @@ impl Workspace {
 
     /// Starts `docmill run docs` with further arguments; what it says goes there.
     pub fn spawn_run(&self, args: &[&str], stderr: Stdio) -> Child {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
         command.args(["run", "docs"]).args(args).args(&self.standing);
         self.in_here(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap()
     }
@@ -120,7 +120,7 @@ impl Workspace {
     /// outlives it, perhaps. `None` where there is nothing to make a terminal with.
     pub fn start_run_on_a_terminal(&self, args: &[&str]) -> Option<Child> {
         let quoted = |arg: &str| format!("'{}'", arg.replace('\'', "'\\''"));
-        let program = assert_cmd::cargo::cargo_bin!("docmill").to_str().unwrap();
+        let program = env!("CARGO_BIN_EXE_docmill");
         let given = ["run", "docs"].iter().chain(args).map(|arg| quoted(arg)).chain(self.standing.iter().map(|arg| quoted(arg)));
         let line = format!("exec {} {}", quoted(program), given.collect::<Vec<_>>().join(" "));
         let mut command = Command::new("script");
@@ -140,7 +140,7 @@ impl Workspace {
     /// code, and what the terminal shows. `None` where there is nothing to make a terminal with.
     pub fn run_on_a_terminal(&self, args: &[&str], typed: &str) -> Option<(i32, String)> {
         let quoted = |arg: &str| format!("'{}'", arg.replace('\'', "'\\''"));
-        let program = assert_cmd::cargo::cargo_bin!("docmill").to_str().unwrap();
+        let program = env!("CARGO_BIN_EXE_docmill");
         let given = args.iter().map(|arg| quoted(arg)).chain(self.standing.iter().map(|arg| quoted(arg)));
         let line = format!("exec {} {}", quoted(program), given.collect::<Vec<_>>().join(" "));
         let mut command = Command::new("script");
@@ -155,7 +155,7 @@ impl Workspace {
     /// Runs the program as a user who has nothing here. `None` where that is not possible.
     pub fn as_a_stranger(&self, args: &[&str]) -> Option<Finished> {
         let mut command = Command::new("setpriv");
-        let program = assert_cmd::cargo::cargo_bin!("docmill");
+        let program = env!("CARGO_BIN_EXE_docmill");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program).args(args);
         let done = self.in_here(&mut command).stdin(Stdio::null()).output();
         let done = done.ok().filter(|done| done.status.code().is_some_and(|code| code != 127 && code != 126));
@@ -179,7 +179,7 @@ impl Workspace {
     }
 
     fn start_fed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Running {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("docmill"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
         let mut child = self.in_here(command.args(args)).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Drain::start(child.stdout.take().unwrap());
         let stderr = Drain::start(child.stderr.take().unwrap());
