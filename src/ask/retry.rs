@@ -180,7 +180,7 @@ impl LlmClient {
             (Some(alone), CallOutcome::Answered(..)) => alone.ended(None),
             // A status by which servers deny access shows nothing about the form of requests.
             (Some(alone), CallOutcome::Failed(failure, _, last)) if !last.status.is_some_and(is_turned_away) => {
-                alone.ended(Some(failure.code))
+                alone.ended(Some(failure.code));
             }
             _ => {}
         }

@@ -102,7 +102,7 @@ mod tests {
     fn a_line_names_what_the_run_waits_for() {
         let shown = |s: Snapshot| line(&s, None);
         for (why, says) in [
-            (WaitReason::Budget, "; held back by what is left of the budget"),
+            (WaitReason::Budget, "; held back by the remaining budget"),
             (WaitReason::InputTokens, "; held back by the limit of input tokens a minute"),
             (WaitReason::SlowStart, "; held back by slow start"),
         ] {

@@ -285,6 +285,8 @@ fn share_ids(roots: &mut [Root]) {
     }
     for same in tables.into_values().filter(|same| same.len() > 1) {
         let first = Arc::default();
-        same.into_iter().for_each(|(number, table)| table.share_ids(number, Arc::clone(&first)));
+        for (number, table) in same {
+            table.share_ids(number, Arc::clone(&first));
+        }
     }
 }

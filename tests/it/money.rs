@@ -104,7 +104,7 @@ fn the_cap_on_money_is_never_passed_also_not_by_runs_that_are_killed() {
     for (seed, kills) in [(1, 0), (2, 3)] {
         let server = AccountServer::start(DEAR);
         let run = spend(&server, 5.0, kills, seed).exits(4);
-        run.says(&["budget.max_usd", "to continue, run the same command with a larger cap, such as --max-usd 1"]);
+        run.says(&["budget.max_usd", "To continue, run the same command with a larger cap, such as --max-usd 1"]);
         let bill = server.books().bill as f64 / 1e12;
         // A request costs up to 101 tokens; what was in flight at a kill may never have arrived, and counts all the same.
         assert!(bill <= 5.0, "seed {seed}: ${bill}");
