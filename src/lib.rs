@@ -12,9 +12,11 @@
 //!                                               events + counters ──> report (bars, lines, json, metrics, traces, alerts)
 //! ```
 //!
-//! To find how something works, follow the data: [`cli`] reads the arguments and makes a plan; `engine::pipeline` shows
-//! every stage and channel; then [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`],
-//! [`mod@write`]. [`progress`] watches, [`html_report`] shows afterwards what happened; through [`control`] other terminals talk to a run.
+//! To find how something works, follow the data: [`cli`] reads the arguments, [`setup`] makes a
+//! plan of settings, job and environment, `engine::pipeline` shows every stage and channel; then
+//! [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`], [`mod@write`].
+//! [`progress`] watches, [`html_report`] shows afterwards what happened; through [`control`] other
+//! terminals talk to a run.
 //!
 //! Modules may use those below them, and never those above or beside:
 //!
@@ -25,7 +27,8 @@
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`]; beside it [`html_report`] | levels 0 to 2 |
 //! | beside 3 | [`progress`] | [`event`], [`model`] |
-//! | 4 | [`cli`] | all |
+//! | 4 | [`setup`] | levels 0 to 3 |
+//! | 5 | [`cli`] | all |
 //!
 //! Decisions that the code took and that are not obvious from the outside:
 //!
@@ -50,24 +53,28 @@
 //!   and a limit of memory cannot be had inside one process. A kind of document is a file in [`prepare`] and a line in its table.
 //! - The stamp of a row of a table is a hash of all of it, its digest one of what can reach a model: rows may move without being
 //!   asked again, and columns that are only passed on may change.
-//! - Long documents are divided before they are asked about (`engine::portions`), by limits that depend on job and model alone: what is
+//! - Long documents are divided before they are asked about (`engine::chunks`), by limits that depend on job and model alone: what is
 //!   learned during a run must not change what is asked in the next.
 //! - What slots do is measured as integrals that are advanced at each change (`engine::meter`), so the states of a stage add up to its time;
 //!   only the governor knows why requests were kept back, so it keeps that count itself.
 //! - What holds a run back is arithmetic over least times ([`insight`]), not a table of symptoms: the same arithmetic predicts what a change brings,
 //!   and `docmill tune` is a loop around it.
-//! - A pilot is a run of some documents that ends early (`engine::sample`): what it pays for is kept, and the next run goes on from there.
-//! - Who may talk to a run at work is who can read the note in its output directory (`control`): a port on loopback and a token. A socket
-//!   in that directory would fail where paths are long. The port and the signals
-//!   are the caller's (`cli::host`); the engine takes requests in one place (`engine::runtime_control`); new settings pass the same checks as those at the beginning.
+//! - A pilot is a run of some documents that ends early (`engine::selection`): what it pays for is kept, and the next run goes on from there.
+//! - The engine knows no process: signals, the control port and the exit of the program belong to its
+//!   caller (`cli::host`), which gives it controls and a watcher (`engine::Controls`,
+//!   `engine::Watcher`). The watcher may drop counters and must take facts.
+//! - Who can read the note in a run's output directory may talk to the run ([`control`]): it holds a
+//!   port on loopback and a token. A socket in that directory would fail where paths are long. The
+//!   engine answers requests in one place (`engine::runtime_control`). New settings pass the same
+//!   checks as those at the beginning.
 //! - A document that is to be asked again is marked with a code that no failure has, so it is tried again like one that may pass;
 //!   results and paid answers stay until there are new ones (`store::requeue`).
 //! - The writer keeps one number, the next position, and reads rows back from the store ([`store::ViewReader`]): there is
 //!   no reorder buffer and not even an index in memory.
 //! - Each run keeps what its inputs were. A run that looks at all inputs of the results makes new ones; any other one would drop rows
-//!   from view, and needs a word (`cli::existing`). Adding unites two listings in SQLite (`store::unite`): positions stay dense.
+//!   from view, and needs a word (`setup::existing`). Adding unites two listings in SQLite (`store::unite`): positions stay dense.
 //! - A plan is a run up to the question: the same stages, over a store that is only read and with records that go nowhere; answers that
-//!   follow-up calls are made of are made up (`engine::survey`, `engine::pretend`). So it cannot count otherwise than a run does.
+//!   follow-up calls are made of are made up (`engine::survey`, `engine::dry_run`). So it cannot count otherwise than a run does.
 //! - The walk keeps names of one directory as bytes in one buffer: walkdir's own sort would hold a path for each of a
 //!   million files.
 
@@ -88,6 +95,7 @@ pub mod progress;
 pub mod read;
 pub mod remote;
 pub mod repair;
+pub mod setup;
 pub mod simulator;
 pub mod store;
 pub mod write;

@@ -75,7 +75,7 @@ impl Budget {
 
     /// The amount to reserve. If the price is unknown and there is a cap, no amount is enough.
     ///
-    /// A run with a cap needs known prices, see `cli::assemble`.
+    /// A run with a cap needs known prices, see `setup::assemble`.
     fn bound(&self, at_most: Option<Money>) -> Money {
         at_most.unwrap_or(if self.cap.is_some() { Money::MAX } else { Money::ZERO })
     }

@@ -3,7 +3,8 @@
 use super::args::{ConfigArgs, ConfigCommand};
 use super::exit::{CliError, Exit};
 use super::print;
-use super::settings::{load, shown_value};
+use super::settings::load;
+use crate::setup::shown_value;
 
 pub(super) fn config(args: &ConfigArgs) -> Result<Exit, CliError> {
     let ConfigCommand::Show(args) = &args.command;

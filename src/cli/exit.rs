@@ -2,6 +2,7 @@
 
 use crate::ask::StopKind;
 use crate::engine::Outcome;
+use crate::setup::SetupError;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -69,5 +70,14 @@ impl CliError {
     /// A fault of docmill or of this machine.
     pub fn internal(message: impl Display) -> Self {
         Self { exit: Exit::Internal, message: message.to_string() }
+    }
+}
+
+impl From<SetupError> for CliError {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Usage(message) => Self { exit: Exit::Usage, message },
+            SetupError::Internal(message) => Self { exit: Exit::Internal, message },
+        }
     }
 }

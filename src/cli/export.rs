@@ -1,13 +1,13 @@
 //! `docmill export`: writes result files from the run store.
 
 use super::args::{ExportArgs, ExportFormat};
-use super::existing::{added_to, records};
 use super::exit::{CliError, Exit};
 use super::settings::archive;
 use super::{agreed, print};
 use crate::engine::{Results, RunError};
 use crate::model::Row;
 use crate::read::versions;
+use crate::setup::{added_to, records};
 use crate::store::{Archive, JobColumns, RunLock, RunRecord, View, ViewReader};
 use crate::write::{Format, OutputSettings, ResultFiles, RowFile};
 use std::collections::BTreeSet;

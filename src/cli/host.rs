@@ -1,4 +1,5 @@
-//! What the terminal does for a run: signals stop it, other terminals reach it, and its events are passed on.
+//! What the terminal does for a run: signals stop it, other terminals reach it, and its events are
+//! passed on.
 
 use super::signals::{Signal, Signals};
 use crate::control::{Answer, Asked, ControlServer, Request};
@@ -12,7 +13,8 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The host of a run in this process. It watches the run for those who watch from here and from other terminals.
+/// The host of a run in this process. It watches the run for those who watch from here and from
+/// other terminals.
 #[derive(Debug)]
 pub(super) struct Host {
     events: mpsc::Sender<RunEvent>,
@@ -39,7 +41,8 @@ impl Host {
         }
     }
 
-    /// Listens to signals until the returned task is dropped. `drain_s` is how long requests in flight may take after the first.
+    /// Listens to signals until the returned task is dropped. `drain_s` is how long requests in
+    /// flight may take after the first.
     pub fn listen(&self, stop: &StopToken, drain_s: u64) -> JoinSet<()> {
         let reload = Arc::new(Notify::new());
         self.spawn(announce_stop(stop.clone(), self.events.clone(), drain_s, self.over.clone()));
@@ -60,7 +63,8 @@ impl Host {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
     }
 
-    /// Lets other terminals talk to the run, which holds the lock of the directory by now. The run does not need them.
+    /// Lets other terminals talk to the run, which holds the lock of the directory by now. The run
+    /// does not need them.
     async fn open_control_server(&self, started: &RunEvent) -> Option<RunEvent> {
         match ControlServer::open(&self.directory).await {
             Ok(server) => {
@@ -100,9 +104,10 @@ impl Watcher for Host {
     }
 }
 
-/// Obeys signals. The first stops the run; a second, or one after the run, ends the program at once, which leaves calls in
-/// flight in doubt and loses nothing that is committed. A terminal that is closed signals more than once, by its shell and
-/// by itself, so that never counts as the second. The loop awaits signals and nothing else.
+/// Obeys signals. The first stops the run; a second, or one after the run, ends the program at
+/// once, which leaves calls in flight in doubt and loses nothing that is committed. A terminal that
+/// is closed signals more than once, by its shell and by itself, so that never counts as the
+/// second. The loop awaits signals and nothing else.
 #[expect(clippy::exit, reason = "tasks and threads that hang must not hold the program up")]
 async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: CancellationToken) {
     loop {
@@ -129,7 +134,8 @@ async fn announce_stop(stop: StopToken, events: mpsc::Sender<RunEvent>, drain_s:
     }
 }
 
-/// Asks the run to read its settings file again after SIGHUP. Signals that come meanwhile count as one more.
+/// Asks the run to read its settings file again after SIGHUP. Signals that come meanwhile count as
+/// one more.
 async fn pass_on_reloads(reload: Arc<Notify>, requests: mpsc::Sender<Asked>, events: mpsc::Sender<RunEvent>, over: CancellationToken) {
     loop {
         tokio::select! {

@@ -1,14 +1,13 @@
 //! `docmill inspect`: shows what a run would send of a document.
 
 use super::args::InspectArgs;
-use super::assemble::{NO_ADDRESS, NO_KEY, key_in_environment};
 use super::exit::{CliError, Exit};
-use super::jobs::load_jobs;
 use super::{print, settings};
 use crate::ask::Account;
 use crate::engine::{Inspected, inspect as inspect_bytes};
 use crate::model::{ContentBlock, Facts, counted};
 use crate::remote::Address;
+use crate::setup::{Environment, NO_ADDRESS, NO_KEY, in_force, load_jobs};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
@@ -18,8 +17,9 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let flags = args.job.iter().map(|job| ("job.use".to_owned(), toml::Value::String(job.clone()).to_string(), "--job".to_owned()));
     let (config, settings) = settings::load(&args.settings, flags.collect())?;
     let jobs = load_jobs(&config, &settings)?;
-    let prices = super::prices::in_force(&config, &settings)?;
-    let key = |name: &str| key_in_environment(name).or_else(|| Some(NO_KEY.to_owned()));
+    let prices = in_force(&config, &settings)?;
+    let environment = Environment::of_process();
+    let key = |name: &str| environment.key(name).or_else(|| Some(NO_KEY.to_owned()));
     let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
     let account = account.map_err(|e| CliError::usage(config.problem(e.key, e.message)))?;
     if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {

@@ -1,18 +1,15 @@
 //! The command line: one file for each command, and everything that prints.
 
 mod args;
-mod assemble;
 mod compare;
 mod config;
-mod existing;
 mod exit;
 mod export;
-mod history;
+mod flags;
 mod host;
 mod inspect;
 mod jobs;
 mod live;
-mod live_settings;
 mod plan;
 mod prices;
 mod prune;
@@ -36,6 +33,7 @@ mod watch;
 pub use exit::{CliError, Exit};
 
 use crate::manual::Page;
+use crate::setup::SetupError;
 use args::{Args, Command};
 use clap::{CommandFactory as _, Parser as _};
 use std::io::{IsTerminal as _, Write as _};
@@ -49,7 +47,8 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // Help and version are not errors, but come this way too. A closed pipe is nobody's fault.
+            // Help and version are not errors, but come this way too. A closed pipe is nobody's
+            // fault.
             let _closed = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
@@ -90,7 +89,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The page of the manual for `docmill help TOPIC`. If a command has the same name, its options come first.
+/// The page of the manual for `docmill help TOPIC`. If a command has the same name, its options
+/// come first.
 fn manual_page() -> Option<String> {
     let mut words = std::env::args_os().skip(1);
     let (command, topic) = (words.next()?, words.next()?);
@@ -101,7 +101,8 @@ fn manual_page() -> Option<String> {
     Some(options.unwrap_or_default() + page.text.trim_end())
 }
 
-/// A decoder that panics on a hostile file fails that document; its message is in the row and not on the screen.
+/// A decoder that panics on a hostile file fails that document; its message is in the row and not
+/// on the screen.
 fn quiet_decoders() {
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -120,7 +121,8 @@ fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Whether whoever read stdout has gone. A write would show it too, but a watcher may have nothing to write for long.
+/// Whether whoever read stdout has gone. A write would show it too, but a watcher may have nothing
+/// to write for long.
 #[cfg(unix)]
 fn nobody_reads() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -138,17 +140,18 @@ fn nobody_reads() -> bool {
 
 /// Asks for a yes. Where nobody can answer, `otherwise` says what to do instead.
 fn agreed(question: &str, otherwise: &str) -> Result<bool, CliError> {
-    let answer = agreed_to(&format!("{question} [y/N]"), otherwise)?;
+    let answer = prompt(&format!("{question} [y/N]"), otherwise)?;
     Ok(matches!(answer.as_str(), "y" | "yes"))
 }
 
-/// Asks. The answer in small letters; where nobody can answer, `otherwise` says what to do instead.
-fn agreed_to(question: &str, otherwise: &str) -> Result<String, CliError> {
+/// Asks a person on the terminal. The answer is in small letters; where nobody can answer,
+/// `otherwise` says what to do instead.
+fn prompt(question: &str, otherwise: &str) -> Result<String, SetupError> {
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::usage(otherwise));
+        return Err(SetupError::usage(otherwise));
     }
     crate::progress::say(question);
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(CliError::internal)?;
+    std::io::stdin().read_line(&mut answer).map_err(SetupError::internal)?;
     Ok(answer.trim().to_lowercase())
 }

@@ -1,17 +1,16 @@
 //! `docmill plan`: predicts documents, calls, cost and time of a run.
 
 use super::args::{PlanArgs, Progress, WhatArgs};
-use super::assemble::{RunOptions, Server, assemble, flags};
-use super::existing::Guard;
 use super::exit::{CliError, Exit};
-use super::history::{changes, decides};
+use super::flags::flags;
 use super::start_run::run_failed;
-use super::{agreed, print, settings};
+use super::{agreed, print, prompt, settings};
 use crate::ask::{StopKind, Tier};
-use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Survey, predict, survey};
+use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Selection, Survey, predict, survey};
 use crate::insight::Interval;
 use crate::model::{AccountLimit, Bill, LeftOut, Money, counted};
 use crate::progress::{duration, say};
+use crate::setup::{Environment, Guard, RunOptions, Server, assemble, changes, decides};
 use crate::store::{Archive, Retry, RunRecord};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -63,9 +62,9 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
         return Err(CliError::usage(otherwise));
     }
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let options = RunOptions { sample: Some(sample), guard: Guard::Ask, ..RunOptions::default() };
+    let options = RunOptions { selection: Selection::Sample(sample), guard: Guard::Ask(prompt), ..RunOptions::default() };
     let style = super::run::style(Progress::Auto, true);
-    let outcome = assemble(&config, settings, options).await?.run(style).await?;
+    let outcome = assemble(&Environment::of_process(), &config, settings, options).await?.run(style).await?;
     match outcome.stop {
         Some(stop) if stop.kind != StopKind::Sampled => {
             Err(CliError { exit: stop.kind.into(), message: format!("the pilot: {}", stop.message) })
@@ -86,8 +85,14 @@ impl Report {
     /// Surveys the inputs and predicts a run. Sends and writes nothing.
     pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, CliError> {
         let (config, settings) = settings::load(&what.settings, flags(what))?;
-        let options = RunOptions { sample, server: Server::Nobody, retry: Retry::Transient, guard: Guard::Tell, ..RunOptions::default() };
-        let plan = assemble(&config, settings, options).await?.plan;
+        let options = RunOptions {
+            selection: sample.into(),
+            server: Server::Nobody,
+            retry: Retry::Transient,
+            guard: Guard::Tell,
+            ..RunOptions::default()
+        };
+        let plan = assemble(&Environment::of_process(), &config, settings, options).await?.plan;
         let history = History::of(&plan).map_err(run_failed)?;
         Self::of(plan, &history).await
     }

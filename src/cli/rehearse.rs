@@ -1,8 +1,8 @@
 //! `docmill rehearse`: runs the whole job against the built-in server.
 
 use super::args::RehearseArgs;
-use super::assemble::{RunOptions, Server, assemble, flags};
 use super::exit::{CliError, Exit};
+use super::flags::flags;
 use super::plan::{Report, more_than_once};
 use super::start_run::run_failed;
 use super::{print, settings, tables};
@@ -10,6 +10,7 @@ use crate::ask::StopKind;
 use crate::engine::{History, Plan, Sample};
 use crate::model::{Money, RowStatus, RunFigures};
 use crate::progress::{Style, duration};
+use crate::setup::{Environment, RunOptions, Server, assemble};
 use crate::simulator::Scenario;
 use crate::store::Archive;
 use serde_json::{Value, json};
@@ -35,9 +36,9 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
     let (quantiles, source, history) = latencies(args).await?;
 
     // The plan for the same run without any answers.
-    let options = RunOptions { sample, server: Server::Nobody, ..RunOptions::default() };
+    let options = RunOptions { selection: sample.into(), server: Server::Nobody, ..RunOptions::default() };
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let mut plan = assemble(&config, settings, options.clone()).await?.plan;
+    let mut plan = assemble(&Environment::of_process(), &config, settings, options.clone()).await?.plan;
     apart(&mut plan, scratch.path());
     let report = Report::of(plan, &history).await?;
 
@@ -57,7 +58,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
         ..Scenario::default()
     };
     let options = RunOptions { server: Server::Rehearsal(Box::new(scenario)), ..options };
-    let mut assembled = assemble(&config, settings, options).await?;
+    let mut assembled = assemble(&Environment::of_process(), &config, settings, options).await?;
     apart(&mut assembled.plan, scratch.path());
     assembled.plan.speed = args.speed;
     let limits_file = assembled.plan.account.limits_file();
@@ -105,7 +106,7 @@ fn burst(per_minute: u32, speed: f64) -> u32 {
 async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), CliError> {
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let options = RunOptions { server: Server::Nobody, ..RunOptions::default() };
-    let plan = assemble(&config, settings, options).await?.plan;
+    let plan = assemble(&Environment::of_process(), &config, settings, options).await?.plan;
     let history = History::of(&plan).map_err(run_failed)?;
     let (quantiles, source): (Vec<f64>, _) = if let Some(latency) = args.latency_ms {
         let (low, more) = (latency as f64, args.jitter_ms.unwrap_or(0) as f64);

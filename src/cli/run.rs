@@ -1,13 +1,13 @@
 //! `docmill run`.
 
 use super::args::{InDoubt, Progress, RunArgs};
-use super::assemble::{RunOptions, assemble, flags};
-use super::existing::Guard;
 use super::exit::{CliError, Exit};
-use super::settings;
+use super::flags::flags;
+use super::{prompt, settings};
 use crate::ask::StopKind;
 use crate::model::{FailureCode, counted};
 use crate::progress::Style;
+use crate::setup::{Environment, Guard, RunOptions, assemble};
 use crate::store::Retry;
 use std::io::IsTerminal as _;
 
@@ -16,12 +16,14 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let options = RunOptions {
         retry: retry(args.retry_failed.as_deref())?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
-        live: Some((args.what.settings.clone(), all_flags(args))),
-        guard: Guard::Ask,
+        live: Some(settings::source(&args.what.settings, all_flags(args))),
+        guard: Guard::Ask(prompt),
         ..RunOptions::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
-    let outcome = runtime.block_on(async { assemble(&config, settings, options).await?.run(style(args.progress, args.quiet)).await })?;
+    let outcome = runtime.block_on(async {
+        assemble(&Environment::of_process(), &config, settings, options).await?.run(style(args.progress, args.quiet)).await
+    })?;
     let exit = Exit::of(&outcome);
     if let Some(why) = outcome.not_copied {
         let next = "Its results here are whole; once this is put right, the same command copies them again and sends nothing else";

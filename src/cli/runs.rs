@@ -3,12 +3,12 @@
 use super::args::RunsArgs;
 use super::compare::{Spent, spent_in};
 use super::exit::{CliError, Exit};
-use super::history::{changes, kept};
 use super::regressions::{Past, regressions};
 use super::settings::archive_in;
 use super::{print, table};
 use crate::engine::LIVE_CHANGES;
 use crate::model::counted;
+use crate::setup::{changes, kept};
 use crate::store::{Pace, RunLock, RunRecord};
 use serde_json::{Map, Value, json};
 

@@ -3,8 +3,8 @@
 use super::args::SimulateArgs;
 use super::exit::{CliError, Exit};
 use super::print;
+use crate::setup::scenario_file;
 use crate::simulator::{Scenario, Simulator};
-use std::path::Path;
 
 pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     let scenario = scenario(args)?;
@@ -21,12 +21,6 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
         simulator.stop().await;
         Ok(Exit::Ok)
     })
-}
-
-/// Reads a scenario file.
-pub(super) fn scenario_file(file: &Path) -> Result<Scenario, CliError> {
-    let text = crate::read::text_file(file).map_err(|e| CliError::usage(format!("scenario file {}: {e}", file.display())))?;
-    Scenario::parse(&text).map_err(|e| CliError::usage(format!("scenario file {}: {e}", file.display())))
 }
 
 fn scenario(args: &SimulateArgs) -> Result<Scenario, CliError> {

@@ -1,12 +1,12 @@
 //! A run that was put together, carried out and watched to its last event.
 
-use super::assemble::Assembled;
 use super::exit::{CliError, Exit};
 use super::host::Host;
 use crate::ask::StopKind;
 use crate::engine::{self, Controls, Outcome, RunError, Watcher};
 use crate::event::RunEvent;
 use crate::progress::{AlertSettings, EventLog, MetricsServer, Style, Watching};
+use crate::setup::Assembled;
 use crate::store::LockError;
 use std::sync::Arc;
 use std::time::Duration;

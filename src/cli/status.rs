@@ -2,7 +2,6 @@
 
 use super::args::StatusArgs;
 use super::compare::{Spent, spent_in};
-use super::existing;
 use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive_in;
@@ -137,7 +136,7 @@ impl<'s> Status<'s> {
         if self.counted.counts.requeued > 0 {
             // The inputs of a delivery have only its own documents, and the results also have
             // others.
-            let reach = if existing::added_to(self.run).is_some() {
+            let reach = if crate::setup::added_to(self.run).is_some() {
                 " if its inputs have them (of earlier deliveries, add a table that has these rows)"
             } else {
                 ""

@@ -1,49 +1,17 @@
-//! Tables that were named as documents: `docmill run table.csv`.
-//!
-//! As one document a table is sent in parts, and answered as a whole. That is rarely wanted and always paid for, so somebody
-//! says first which of the two it is.
+//! Tables among the inputs of commands that put several runs together.
 
-use super::agreed_to;
 use super::args::WhatArgs;
-use super::existing::Guard;
 use super::exit::CliError;
-use super::settings::Settings;
-use crate::read::{Roots, Tables};
+use super::prompt;
+use crate::read::Roots;
+use crate::setup::{Guard, Settings, settle_tables};
 
-/// What becomes of tables among the inputs, and what is said of it.
-pub(super) fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tables, Option<String>), CliError> {
-    if guard == Guard::Off || given != Tables::Ask {
-        return Ok((given, None));
-    }
-    let tables = roots.unnamed_tables();
-    let Some((name, rows)) = tables.first() else { return Ok((given, None)) };
-    let others = if tables.len() > 1 { format!(" (and {} more like it)", tables.len() - 1) } else { String::new() };
-    let called = if name == "-" { "standard input" } else { name };
-    let what = format!("{called} is a table of {rows}{} rows{others}", if *rows == 100_000 { " or more" } else { "" });
-    let shown = quoted(name);
-    let commands = format!("`--rows {shown}` makes each row a document; `{shown} --tables document` sends the table as one document");
-    if guard == Guard::Tell {
-        return Ok((given, Some(format!("{what}, and a run would ask first: {commands}"))));
-    }
-    let question = format!("{what}. Make each row a document, send the table as one document, or cancel? [r/d/C]");
-    match agreed_to(&question, &format!("{what}, and would be sent as one document. {commands}. Nothing was sent"))?.as_str() {
-        "r" | "rows" => Ok((Tables::Rows, None)),
-        "d" | "document" => Ok((Tables::Document, None)),
-        _ => Err(CliError::usage("cancelled; nothing was sent")),
-    }
-}
-
-/// The arguments of a command that puts several runs together, which would ask each time, with what is answered to the question.
+/// The arguments of a command that puts several runs together, which would ask each time, with what
+/// is answered to the question.
 pub(super) fn answered(what: &WhatArgs, settings: &Settings) -> Result<WhatArgs, CliError> {
     // Mistakes in the inputs are reported where the runs are put together.
     let Ok(roots) = Roots::open(&settings.input, Some(Vec::new()), &settings.output.dir) else { return Ok(what.clone()) };
-    let (tables, _) = settle(&roots, settings.input.tables, Guard::Ask)?;
+    let (tables, _) = settle_tables(&roots, settings.input.tables, Guard::Ask(prompt))?;
     let answer = Some(tables.as_str().to_owned()).filter(|_| tables != settings.input.tables);
     Ok(WhatArgs { tables: answer.or_else(|| what.tables.clone()), ..what.clone() })
-}
-
-/// A name as one could type it.
-pub(super) fn quoted(name: &str) -> String {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
-    if plain { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
 }

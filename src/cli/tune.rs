@@ -5,13 +5,13 @@
 //! settings that cost money.
 
 use super::args::TuneArgs;
-use super::assemble::{RunOptions, assemble, flags};
-use super::existing::Guard;
 use super::exit::{CliError, Exit};
-use super::{print, settings};
-use crate::engine::Sample;
+use super::flags::flags;
+use super::{print, prompt, settings};
+use crate::engine::{Sample, Selection};
 use crate::model::{Change, Limit, RunFigures, counted};
 use crate::progress::Style;
+use crate::setup::{Environment, FILE, Guard, RunOptions, assemble};
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
 
@@ -57,7 +57,7 @@ pub(super) fn tune(args: &TuneArgs) -> Result<Exit, CliError> {
     let recommended = recommended(chosen);
     print(&shown(&rounds, &recommended))?;
     if args.write && !recommended.is_empty() {
-        let file = args.what.settings.config.clone().unwrap_or_else(|| PathBuf::from(settings::FILE));
+        let file = args.what.settings.config.clone().unwrap_or_else(|| PathBuf::from(FILE));
         write(&file, &recommended)?;
         print(&format!("written to {}", file.display()))?;
     }
@@ -101,8 +101,12 @@ async fn round(args: &TuneArgs, changes: &[Change], seed: u64) -> Result<RunFigu
     let mut given = args.what.settings.clone();
     given.set.extend(changes.iter().map(|change| format!("{}={}", change.key, change.to)));
     let (config, settings) = settings::load(&given, flags(&args.what))?;
-    let options = RunOptions { sample: Some(Sample { documents: args.documents, seed }), guard: Guard::Ask, ..RunOptions::default() };
-    let outcome = assemble(&config, settings, options).await?.run(Style::Quiet).await?;
+    let options = RunOptions {
+        selection: Selection::Sample(Sample { documents: args.documents, seed }),
+        guard: Guard::Ask(prompt),
+        ..RunOptions::default()
+    };
+    let outcome = assemble(&Environment::of_process(), &config, settings, options).await?.run(Style::Quiet).await?;
     match outcome.stop {
         Some(stop) if Exit::from(stop.kind) != Exit::Ok => Err(CliError { exit: stop.kind.into(), message: stop.message }),
         _ => Ok(outcome.summaries.into_iter().next().map(|summary| summary.whole_run).unwrap_or_default()),

@@ -1,14 +1,13 @@
 //! `docmill verify`: checks store, result files, inputs and bill against each other.
 
 use super::args::StoreArgs;
-use super::existing;
 use super::exit::{CliError, Exit};
-use super::history::{ADDED_TO, ROOTS, USED_COLUMNS};
 use super::print;
 use super::settings::archive;
 use super::status::at_most;
 use crate::model::{Digest, Place, Row, Totals, counted};
 use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
+use crate::setup::{self, ADDED_TO, ROOTS, USED_COLUMNS};
 use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
 use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
 use std::collections::BTreeSet;
@@ -219,8 +218,8 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     // Several runs may have added documents. The newest comes first.
     let (mut next, mut all) = (Some(view.run), Vec::new());
     while let Some(run) = next.and_then(|id| runs.iter().find(|run| run.id == id)) {
-        next = existing::added_to(run).filter(|before| *before < run.id);
-        let before = next.and_then(|id| runs.iter().find(|run| run.id == id)).map(existing::records).unwrap_or_default();
+        next = setup::added_to(run).filter(|before| *before < run.id);
+        let before = next.and_then(|id| runs.iter().find(|run| run.id == id)).map(setup::records).unwrap_or_default();
         let Some((input, used)) = inputs_of(run) else {
             return print(&format!("  note  inputs were not compared: run {} read them from a pipe", run.id));
         };
@@ -276,7 +275,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
 ///
 /// Rows with such a prefix that the file does not contain are of earlier deliveries.
 fn deliveries(view: &View, runs: &[RunRecord], now: &[Roots]) -> Vec<String> {
-    let there = runs.iter().find(|run| run.id == view.run && existing::added_to(run).is_some()).map(existing::records).unwrap_or_default();
+    let there = runs.iter().find(|run| run.id == view.run && setup::added_to(run).is_some()).map(setup::records).unwrap_or_default();
     let now: Vec<InputRecord> = now.iter().flat_map(Roots::records).collect();
     let is_as_delivered = |old: &InputRecord| now.iter().any(|new| new.kind == old.kind && new.path == old.path && new.stamp == old.stamp);
     there.into_iter().filter(|old| old.kind == InputKind::Table && is_as_delivered(old)).map(|old| old.prefix).collect()

@@ -5,7 +5,7 @@ use super::list::Findings;
 use super::meter::Meters;
 use super::summary::{End, now};
 use super::write::{JobResults, Results};
-use super::{Beside, Context, Outcome, Plan, RunError};
+use super::{Beside, Context, Outcome, Plan, RunError, Selection};
 use crate::ask::{RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::job::Job;
@@ -16,9 +16,15 @@ use std::collections::BTreeMap;
 
 /// That there are documents which were not to be asked about.
 pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
-    let (sample, documents) = (plan.sample?, meters.documents()?);
-    let message = format!("{} of {documents} documents were asked for", sample.documents);
-    (sample.documents < documents).then_some(RunStop { kind: StopKind::Sampled, message })
+    let documents = meters.documents()?;
+    let message = match plan.selection {
+        Selection::Sample(sample) if sample.documents < documents => {
+            format!("{} of {documents} documents were asked for", sample.documents)
+        }
+        Selection::All | Selection::Sample(_) => return None,
+        Selection::Shard(shard) => format!("{shard} was asked for"),
+    };
+    Some(RunStop { kind: StopKind::Sampled, message })
 }
 
 /// Documents that have only shown that something else is wrong are pending again.

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often watchers get the counters.
 const TICK: Duration = Duration::from_millis(100);
-/// Samples are kept this long after the beginning and after each other, in seconds, plus a hundredth of the time that the
-/// run has taken: some hundreds in all, however long it is.
+/// Samples are kept this long after the beginning and after each other, in seconds, plus a
+/// hundredth of the time that the run has taken: some hundreds in all, however long it is.
 const FIRST_SAMPLE_S: f64 = 0.5;
 const SAMPLES_APART: f64 = 1.01;
 
@@ -38,11 +38,12 @@ pub(super) struct Conductor {
 }
 
 impl Conductor {
-    /// Runs until `finished`. A stop ends admission and leaves requests in flight the time to finish; after that, or when the
-    /// caller abandons the run, they are aborted and their calls are in doubt.
+    /// Runs until `finished`. A stop ends admission and leaves requests in flight the time to
+    /// finish; after that, or when the caller abandons the run, they are aborted and their calls
+    /// are in doubt.
     ///
-    /// The loop awaits neither a watcher nor the store nor a settings file. Each of them may hang, and a stop must work
-    /// all the same.
+    /// The loop awaits neither a watcher nor the store nor a settings file. Each of them may hang,
+    /// and a stop must work all the same.
     pub async fn conduct(self, finished: CancellationToken) {
         let Self { context, stopped_by, drain, governor, samples, notice, live, controls } = self;
         let Controls { stop, abandon, requests } = controls;

@@ -1,14 +1,20 @@
 //! The pipeline at work: stages, the channels between them, and the one owner of a run's state.
 //!
-//! `pipeline` shows every stage, channel and spawn on one screen; each stage has a file of its own, in the order of the
-//! data: `list` (what has work to do?), `read`, `prepare`, `ask`, (`commit` is the store's thread), `write`.
-//! `isolation` reads documents in processes of their own, `portions` divides those that are too long, `inspect` prepares one and asks
-//! nothing. `questions` is what is asked about one, in its order. `survey` goes through the first stages to see what a run would do, `dry_run`
-//! foresees its calls, and `forecast` says, with what is known from the `past`, what they would cost and take. `register` knows which document of the store a file is, `answers` what is known about a call before it is sent, and
-//! `ledger` writes down each attempt, `priming` lets one call of several go first, `breaker` notices when it is not the documents, and `closing` makes results and history complete. `conductor` reports
-//! the counters to the `watcher`, takes requests (`runtime_control` answers them, `active` knows which documents can be cancelled), and drains
-//! the run when its caller's `controls` stop it. Signals, ports and terminals belong to the caller. A stage ends when its
-//! input closes; a document's failure is a row; an error ends the run.
+//! `pipeline` shows every stage, channel and spawn on one screen. A stage ends when its input
+//! closes; a document's failure is a row; an error ends the run.
+//!
+//! | files | what they do |
+//! |---|---|
+//! | `list`, `read`, `prepare`, `ask`, `write` | the stages, in the order of the data; the store's thread commits |
+//! | `selection`, `register` | which documents a run is about; which document of the store a file is |
+//! | `isolation`, `chunks` | read documents in separate processes; divide long ones |
+//! | `questions`, `answers` | the calls of a document; what is known about a call before it is sent |
+//! | `ledger`, `priming`, `breaker` | record attempts; send one call of several first; stop on systemic failures |
+//! | `opening`, `closing` | begin a run in the store; complete results and history |
+//! | `conductor`, `runtime_control`, `active` | report counters and drain a run; answer requests; cancel documents |
+//! | `controls`, `watcher` | what the caller of a run gives; signals, ports and terminals are the caller's |
+//! | `inspect` | prepares one document and sends nothing |
+//! | `survey`, `dry_run`, `past`, `forecast` | what a run would do; its calls; earlier runs; cost and time |
 
 mod active;
 mod answers;
@@ -41,7 +47,7 @@ mod register;
 mod route;
 mod row;
 mod runtime_control;
-mod sample;
+mod selection;
 mod summary;
 mod survey;
 mod watcher;
@@ -56,7 +62,7 @@ pub use past::History;
 pub use pipeline::run;
 pub use route::JobSet;
 pub use runtime_control::{LIVE_CHANGES, LiveSettings, Revised};
-pub use sample::Sample;
+pub use selection::{Sample, Selection, Shard};
 pub use survey::{Changed, DocumentPlan, Survey, survey};
 pub use watcher::Watcher;
 pub use write::{JobResults, Results};
@@ -122,12 +128,13 @@ pub struct Plan {
     pub trace: bool,
     /// Where other settings come from while the run is at work; `None`: they stay as they are.
     pub live: Option<Arc<dyn LiveSettings>>,
-    /// How many times as fast as on the wall the account's time passes: 1, but in a rehearsal. All times that are told are the
-    /// account's.
+    /// How many times as fast as on the wall the account's time passes: 1, but in a rehearsal. All
+    /// times that are told are the account's.
     pub speed: f64,
-    /// Only so many documents; `None` for all.
-    pub sample: Option<Sample>,
-    /// The results that this run adds documents to; `None`: its documents are all that the results are about.
+    /// Which documents of the input the run is about.
+    pub selection: Selection,
+    /// The results that this run adds documents to; `None`: its documents are all that the results
+    /// are about.
     pub beside: Option<Beside>,
     /// What people should know before it begins.
     pub notes: Vec<String>,
@@ -203,7 +210,8 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the disk is full: everything committed is safe, and with room the same command goes on.
+    /// Whether the disk is full: everything committed is safe, and with room the same command goes
+    /// on.
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::Output { source, .. } | Self::Lock(LockError::Unavailable { source, .. }) => source.kind() == ErrorKind::StorageFull,
@@ -226,8 +234,8 @@ struct Context {
 }
 
 impl Context {
-    /// Tells the watcher a fact. Once the run is abandoned, a watcher that takes nothing (stderr is a pipe that is not
-    /// read, say) holds it up no longer.
+    /// Tells the watcher a fact. Once the run is abandoned, a watcher that takes nothing (stderr is
+    /// a pipe that is not read, say) holds it up no longer.
     async fn tell(&self, event: RunEvent) {
         tokio::select! {
             biased;

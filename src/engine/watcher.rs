@@ -7,10 +7,12 @@ use tokio::sync::mpsc;
 
 /// Receives the events of a run.
 pub trait Watcher: fmt::Debug + Send + Sync {
-    /// Takes an event that is worth nothing later, such as counters. Must return at once, and may drop the event.
+    /// Takes an event that is worth nothing later, such as counters. Must return at once, and may
+    /// drop the event.
     fn offer(&self, event: RunEvent);
 
-    /// Takes a fact. The run waits for it, so that none is lost. After a run is abandoned it waits no longer.
+    /// Takes a fact. The run waits for it, so that none is lost. After a run is abandoned it waits
+    /// no longer.
     fn tell(&self, event: RunEvent) -> BoxFuture<'_, ()>;
 }
 

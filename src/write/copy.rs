@@ -45,7 +45,7 @@ pub struct CopyError {
 impl CopyTo {
     /// Opens the configured destination, if there is one. Sends nothing. The error says what is
     /// wrong with the setting.
-    pub fn open(settings: &OutputSettings) -> Result<Option<Self>, String> {
+    pub fn open(settings: &OutputSettings, variables: &[(String, String)]) -> Result<Option<Self>, String> {
         if settings.copy_to.is_empty() {
             return Ok(None);
         }
@@ -53,8 +53,7 @@ impl CopyTo {
         let Some(address) = address.filter(|address| address.service != Service::Web) else {
             return Err("copies go to object storage only; expected s3://BUCKET/PREFIX, gs:// or az://".into());
         };
-        let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        let client = Client::new(&address, &env).map_err(|why| format!("cannot reach {}: {why}", address.shown))?;
+        let client = Client::new(&address, variables).map_err(|why| format!("cannot reach {}: {why}", address.shown))?;
         Ok(Some(Self { address, client }))
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 23] = [
+const LEVELS: [(&str, u32); 24] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -27,8 +27,9 @@ const LEVELS: [(&str, u32); 23] = [
     ("engine", 3),
     ("html_report", 3),
     ("progress", 3),
-    ("cli", 4),
-    ("lib", 5),
+    ("setup", 4),
+    ("cli", 5),
+    ("lib", 6),
 ];
 
 /// Who may use what beside the rule of levels: events and repairs speak in nouns.

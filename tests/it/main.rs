@@ -20,6 +20,7 @@ mod damage;
 mod defaults;
 mod documents;
 mod draining;
+mod embedded;
 mod existing;
 mod hostile;
 mod inputs;

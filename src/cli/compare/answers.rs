@@ -1,10 +1,10 @@
 //! The answers of one variant, with cost and time.
 
 use super::{ComparisonDir, Measured};
-use crate::cli::assemble::Assembled;
 use crate::cli::exit::CliError;
 use crate::insight::speed_up::busy_ms;
 use crate::model::{Row, RowStatus, Totals};
+use crate::setup::Assembled;
 use crate::store::StoreError;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -13,15 +13,16 @@ mod speed;
 mod variants;
 
 use super::args::{CompareArgs, Progress};
-use super::assemble::{Assembled, RunOptions, Server, assemble, flags};
 use super::exit::{CliError, Exit};
+use super::flags::flags;
 use super::run::style;
-use super::settings::{self, Settings};
+use super::settings;
 use super::tables;
 use crate::ask::StopKind;
 use crate::config::Config;
 use crate::engine::Sample;
 use crate::model::{Bill, Money};
+use crate::setup::{Assembled, Environment, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, RunLock, StoreError, View};
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
@@ -54,7 +55,8 @@ fn load(args: &CompareArgs, further: &[String]) -> Result<(Config, Settings), Cl
 async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Result<Assembled, CliError> {
     let (config, settings) = load(args, further)?;
     let sample = args.documents.map(|documents| Sample { documents, seed: 0 });
-    assemble(&config, settings, RunOptions { sample, server, ..RunOptions::default() }).await
+    Ok(assemble(&Environment::of_process(), &config, settings, RunOptions { selection: sample.into(), server, ..RunOptions::default() })
+        .await?)
 }
 
 /// Requests and cost of the comparison runs in one directory.

@@ -2,11 +2,11 @@
 
 use super::ComparisonDir;
 use super::sequential::RUNS;
-use crate::cli::assemble::Assembled;
 use crate::cli::exit::CliError;
 use crate::engine::{Inspected, Plan, Sample, inspect};
 use crate::job::Combined;
 use crate::model::{Bill, Call, CallRecord, Document, Money, Row, Totals, Usage};
+use crate::setup::Assembled;
 use crate::store::{Archive, StoreError};
 use serde_json::json;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(super) async fn price(dir: &ComparisonDir, run: &Assembled) -> Result<String
     if all == 0 {
         return Err(CliError::usage(format!("no documents in {}", plan.roots.describe())));
     }
-    let documents = plan.sample.map_or(all, |sample| sample.documents.min(all));
+    let documents = plan.selection.sample().map_or(all, |sample| sample.documents.min(all));
     let about = format!("{documents} documents are asked about twice, with {}: ", plan.account.model);
     for directory in [dir.output.clone()].into_iter().chain(RUNS.map(|name| dir.directory.join(name))) {
         if let Some((rows, bill)) = spent(&directory, plan.recipe).map_err(CliError::usage)?

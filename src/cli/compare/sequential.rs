@@ -5,10 +5,10 @@ use super::speed::{Comparison, Measurement};
 use super::{ComparisonDir, Measured, prepare};
 use crate::ask::Provider;
 use crate::cli::args::CompareArgs;
-use crate::cli::assemble::Server;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::{agreed, print};
 use crate::progress::say;
+use crate::setup::Server;
 use std::path::{Path, PathBuf};
 
 /// Settings of the sequential run: one call, document, reader and worker at a time, no hedging.

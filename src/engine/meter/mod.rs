@@ -123,7 +123,7 @@ impl Meters {
             documents: zero(),
             answered: zero(),
             rows: Default::default(),
-            outlook: Outlook::new(plan.jobs.fewest_calls(), plan.sample.map(|sample| sample.documents)),
+            outlook: Outlook::new(plan.jobs.fewest_calls(), plan.selection.sample().map(|sample| sample.documents)),
             publishing: AtomicBool::new(false),
             reused: zero(),
             up_to_date: zero(),

@@ -1,36 +1,39 @@
 //! Settings of a run at work: which may change, and where new values come from.
 
-use super::args::SettingsArgs;
+use super::Environment;
 use super::assemble::max_cost;
-use super::settings::{self, Flag, Settings};
+use super::settings::{Settings, SettingsSource};
 use crate::ask::Account;
 use crate::config::{Config, Layer};
 use crate::engine::{JobSet, LiveSettings, Revised};
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
 
-/// Where the settings of a run come from.
+/// Settings of a run at work.
 #[derive(Debug)]
 pub(super) struct Source {
-    args: SettingsArgs,
-    flags: Vec<Flag>,
+    layers: SettingsSource,
+    environment: Environment,
     /// What the run holds to now.
     now: Mutex<Config>,
     account: Account,
     jobs: JobSet,
 }
 
-/// Settings that take effect at once. How limits are found out at the beginning is over when a run is at work.
+/// Settings that take effect at once. How limits are found out at the beginning is over when a run
+/// is at work.
 fn is_live(key: &str) -> bool {
     let limit = key.starts_with("llm.limits.") && key != "llm.limits.slow_start";
     limit || ["llm.concurrency", "llm.documents", "budget.max_usd"].contains(&key)
 }
 
 impl Source {
-    pub fn new((mut args, flags): (SettingsArgs, Vec<Flag>), config: &Config, account: &Account, jobs: &JobSet) -> Self {
-        // A file that the run began with is missed when it is gone: without it everything would be as by default.
-        args.config = settings::file(&args);
-        Self { args, flags, now: Mutex::new(config.clone()), account: account.clone(), jobs: jobs.clone() }
+    pub fn new(mut source: SettingsSource, environment: &Environment, config: &Config, account: &Account, jobs: &JobSet) -> Self {
+        // A file that the run began with is missed when it is gone: without it everything would be
+        // as by default.
+        source.file = source.found_file();
+        let now = Mutex::new(config.clone());
+        Self { layers: source, environment: environment.clone(), now, account: account.clone(), jobs: jobs.clone() }
     }
 
     /// Takes what may change of `wanted`, if it is sound.
@@ -44,7 +47,7 @@ impl Source {
         let flags = live.iter().filter_map(|key| Some((key.clone(), wanted.get(key)?.to_string(), wanted.origin(key).to_string())));
         let (next, problems) = now.with(&Layer::Flags(flags.collect())).map_err(|e| e.to_string())?;
         let settings = Settings::from_config(&next, problems).map_err(|e| e.to_string())?;
-        let max_cost = max_cost(&next, &settings, &self.account, &self.jobs).map_err(|stop| stop.message)?;
+        let max_cost = max_cost(&next, &settings, &self.account, &self.jobs).map_err(|error| error.to_string())?;
         let json = |config: &Config, key: &str| config.get(key).and_then(|value| serde_json::to_value(value).ok()).unwrap_or(Value::Null);
         let changes = live.into_iter().map(|key| (key.clone(), json(&now, &key), json(&next, &key))).collect();
         *now = next;
@@ -73,7 +76,7 @@ impl LiveSettings for Source {
     }
 
     fn reload(&self) -> Result<Revised, String> {
-        let (wanted, _settings) = settings::load(&self.args, self.flags.clone()).map_err(|stop| stop.message)?;
+        let (wanted, _settings) = self.layers.load(&self.environment).map_err(|error| error.to_string())?;
         self.take(&wanted)
     }
 }

@@ -1,10 +1,11 @@
-//! Results that are there: whether a run would drop any of them from view, and what becomes of them then.
+//! Results that are there: whether a run would drop any of them from view, and what becomes of them
+//! then.
 //!
-//! A run over everything that the results are about brings them up to date: what it does not find is gone. Any other run
-//! leaves rows out, so it begins only when somebody says whether it adds to the results or replaces them.
+//! A run over everything that the results are about brings them up to date: what it does not find
+//! is gone. Any other run leaves rows out, so it begins only when somebody says whether it adds to
+//! the results or replaces them.
 
-use super::agreed_to;
-use super::exit::CliError;
+use super::SetupError;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
 use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, id_of, is_made_up, read_otherwise, standing_apart, united, versions};
@@ -13,16 +14,20 @@ use crate::write::{Existing, Format, OutputSettings, ResultFiles};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+/// Asks a person. The answer is in small letters. Where nobody can answer, the error is the second
+/// text, which says what to do instead.
+pub type Ask = fn(question: &str, otherwise: &str) -> Result<String, SetupError>;
+
 /// Whether a command looks after results that are there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Guard {
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Guard {
     /// It writes none.
     #[default]
     Off,
     /// It only tells what a run would ask.
     Tell,
-    /// It asks, or refuses where nobody can answer.
-    Ask,
+    /// It asks.
+    Ask(Ask),
 }
 
 /// What a run does with them.
@@ -45,17 +50,18 @@ struct Before {
 }
 
 impl Before {
-    /// What there is of these jobs; `None` without a store. The run itself reports a store that cannot be read. Documents are also
-    /// added to results of which the files are gone: the store still has them.
-    fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, CliError> {
+    /// What there is of these jobs; `None` without a store. The run itself reports a store that
+    /// cannot be read. Documents are also added to results of which the files are gone: the store
+    /// still has them.
+    fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, SetupError> {
         let Ok(Some(archive)) = Archive::open(&output.dir) else { return Ok(None) };
         let (mut views, adds) = (BTreeMap::new(), output.existing == Existing::Add);
         for job in jobs {
-            let view = archive.view(Some(job), false).map_err(CliError::internal)?;
+            let view = archive.view(Some(job), false).map_err(SetupError::internal)?;
             let counts = |view: &View| ResultFiles::exist(output, job) || (adds && view.complete);
             views.extend(view.filter(counts).map(|view| ((*job).to_owned(), view)));
         }
-        let mut runs = archive.runs().map_err(CliError::internal)?;
+        let mut runs = archive.runs().map_err(SetupError::internal)?;
         runs.retain(|run| run.jobs.iter().any(|job| jobs.contains(&job.name.as_str())));
         Ok(Some(Self { archive, views, runs }))
     }
@@ -70,7 +76,7 @@ impl Before {
     }
 
     /// Rows by job that a run would leave out, where it leaves out any.
-    fn lost(&self, plain: &Roots, named: &Roots) -> Result<BTreeMap<String, Kept>, CliError> {
+    fn lost(&self, plain: &Roots, named: &Roots) -> Result<BTreeMap<String, Kept>, SetupError> {
         let mut lost = BTreeMap::new();
         for (job, view) in &self.views {
             let how = coverage(&plain.records(), &self.records(view));
@@ -89,9 +95,10 @@ impl Before {
                 named_gone.set(named_gone.get() + u64::from(is_named && !is_there));
                 is_there
             };
-            let kept = self.archive.kept(view, names, still_there).map_err(CliError::internal)?.get(job).copied().unwrap_or_default();
+            let kept = self.archive.kept(view, names, still_there).map_err(SetupError::internal)?.get(job).copied().unwrap_or_default();
             let gone = kept.rows - kept.kept.min(kept.rows);
-            // Rows without ids have no name that could be missed. When most of them are gone, it is another table.
+            // Rows without ids have no name that could be missed. If most of them are gone, it is
+            // another table.
             let few = changed && named_gone.get() == 0 && gone * 2 <= kept.rows;
             if gone > 0 && !few {
                 lost.insert(job.clone(), kept);
@@ -100,8 +107,8 @@ impl Before {
         Ok(lost)
     }
 
-    /// Checks that the newest run got to its end, or that a run over `now` goes on with it. Otherwise its documents would be
-    /// neither in the results nor pending.
+    /// Checks that the newest run got to its end, or that a run over `now` goes on with it.
+    /// Otherwise its documents would be neither in the results nor pending.
     fn check_newest(&self, now: &[InputRecord]) -> Result<(), String> {
         let is_open = |run: &&RunRecord| !matches!(run.outcome.as_deref(), Some("complete" | "sample"));
         let Some(run) = self.runs.last().filter(is_open) else { return Ok(()) };
@@ -136,8 +143,8 @@ impl Before {
     }
 }
 
-/// How results about these inputs are made anew. A run over several deliveries at once would have each of their rows, and not only the
-/// newest versions.
+/// How results about these inputs are made anew. A run over several deliveries at once would have
+/// each of their rows, and not only the newest versions.
 fn made_anew(there: &[InputRecord]) -> &'static str {
     let mut tables = there.iter().filter(|record| record.columns.is_some());
     match (tables.next(), tables.next()) {
@@ -148,31 +155,41 @@ fn made_anew(there: &[InputRecord]) -> &'static str {
 }
 
 /// The inputs that the results of a run are about.
-pub(super) fn records(run: &RunRecord) -> Vec<InputRecord> {
+pub fn records(run: &RunRecord) -> Vec<InputRecord> {
     kept(&run.settings).remove(ROOTS).and_then(|records| serde_json::from_value(records).ok()).unwrap_or_default()
 }
 
 /// The run that a run added documents to.
-pub(super) fn added_to(run: &RunRecord) -> Option<i64> {
+pub fn added_to(run: &RunRecord) -> Option<i64> {
     kept(&run.settings).get(ADDED_TO).and_then(serde_json::Value::as_i64)
 }
 
-/// Decides what becomes of results that are there. `open` opens the inputs beside those of the results; `settings` are those of the
-/// run, as the history keeps them.
+/// What decides whether results that are there may go.
+pub(super) struct Results<'a> {
+    pub output: &'a OutputSettings,
+    pub jobs: &'a [&'a str],
+    pub recipe: i64,
+    /// The settings of the run, as the history keeps them.
+    pub settings: &'a str,
+    pub guard: Guard,
+}
+
+/// Decides what becomes of results that are there. `open` opens the inputs beside those of the
+/// results.
 pub(super) fn settle(
     plain: Roots,
-    open: impl Fn(&[InputRecord]) -> Result<Roots, CliError>,
-    (output, jobs, guard): (&OutputSettings, &[&str], Guard),
-    (recipe, settings): (i64, &str),
-) -> Result<Settled, CliError> {
+    open: impl Fn(&[InputRecord]) -> Result<Roots, SetupError>,
+    results: &Results<'_>,
+) -> Result<Settled, SetupError> {
+    let Results { output, jobs, recipe, settings, guard } = *results;
     let alone = |roots: Roots, note| Settled { records: roots.records(), roots, beside: None, added_to: None, note };
-    if guard == Guard::Off || output.existing == Existing::Replace {
+    if matches!(guard, Guard::Off) || output.existing == Existing::Replace {
         return Ok(alone(plain, None));
     }
     let Some(before) = Before::look(output, jobs)? else { return Ok(alone(plain, None)) };
     if before.views.is_empty() {
         let newest = if output.existing == Existing::Add { before.check_newest(&plain.records()) } else { Ok(()) };
-        return newest.map(|()| alone(plain, None)).map_err(|why| CliError::usage(format!("--add: {why}; --replace makes new results")));
+        return newest.map(|()| alone(plain, None)).map_err(|why| SetupError::usage(format!("--add: {why}; --replace makes new results")));
     }
     let view = before.to_add_to(&plain.records(), recipe, settings);
     let add = |view: &View| {
@@ -195,7 +212,7 @@ pub(super) fn settle(
             // What cannot be named beside the results may have all of them in it.
             Ok(view) => add(view).or_else(|why| if everything { Ok(alone(plain, None)) } else { Err(why) }),
             Err(_) if everything => Ok(alone(plain, None)),
-            Err(why) => Err(CliError::usage(format!("--add: {why}; --replace makes new results"))),
+            Err(why) => Err(SetupError::usage(format!("--add: {why}; --replace makes new results"))),
         };
     }
     if everything {
@@ -210,14 +227,14 @@ pub(super) fn settle(
     };
     let otherwise =
         format!("{what}. {choices}; --replace lets them go (paid answers stay in the run store); --output names another directory");
-    if guard == Guard::Tell {
+    let Guard::Ask(ask) = guard else {
         return Ok(alone(plain, Some(format!("a run would ask first: {otherwise}"))));
-    }
+    };
     let question = if view.is_ok() { "Add to them, replace them, or cancel? [a/r/C]" } else { "Replace them? [r/C]" };
-    match agreed_to(&format!("{what}. {question}"), &format!("{otherwise}. Nothing was sent"))?.as_str() {
-        "a" | "add" if view.is_ok() => add(view.map_err(CliError::usage)?),
+    match ask(&format!("{what}. {question}"), &format!("{otherwise}. Nothing was sent"))?.as_str() {
+        "a" | "add" if view.is_ok() => add(view.map_err(SetupError::usage)?),
         "r" | "replace" => Ok(alone(plain, None)),
-        _ => Err(CliError::usage("cancelled; nothing was sent")),
+        _ => Err(SetupError::usage("cancelled; nothing was sent")),
     }
 }
 

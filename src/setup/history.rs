@@ -1,5 +1,6 @@
 //! What the store keeps of how a run came about, and what differs between two of them.
 
+use super::Environment;
 use super::settings;
 use super::tables::quoted;
 use crate::config::Config;
@@ -7,12 +8,14 @@ use crate::engine::{JobSet, LIVE_CHANGES};
 use crate::read::{InputRecord, Tables};
 use serde_json::{Map, Value, json};
 
-/// What the history calls the columns that prompts use: they decide which content a row of a table has.
-pub(super) const USED_COLUMNS: &str = "used_columns";
+/// What the history calls the columns that prompts use: they decide which content a row of a table
+/// has.
+pub const USED_COLUMNS: &str = "used_columns";
 
-/// What the history calls the inputs that results are about, and the run that documents were added to.
-pub(super) const ROOTS: &str = "input.roots";
-pub(super) const ADDED_TO: &str = "input.added_to";
+/// What the history calls the inputs that results are about.
+pub const ROOTS: &str = "input.roots";
+/// What the history calls the run that documents were added to.
+pub const ADDED_TO: &str = "input.added_to";
 
 /// Settings that decide about a row, by what they begin with. The model and the job do too.
 pub(super) const DECIDING: [&str; 9] = [
@@ -30,25 +33,20 @@ const MODEL: &str = "llm.model";
 /// What the history calls a job that somebody may edit.
 const JOB: &str = "the job file of ";
 
-/// This command as one could type it again.
-pub(super) fn command_line() -> String {
+/// The command as one could type it again.
+pub(super) fn command_line(environment: &Environment) -> String {
     let shown = |arg: &str| {
         let setting = arg.strip_prefix("--set=").unwrap_or(arg).split_once('=').filter(|(key, _)| !key.contains("://"));
         let (key, value) = setting.unwrap_or(("", arg));
         format!("{}{}", arg.strip_suffix(value).unwrap_or_default(), settings::shown(key.trim(), value))
     };
     // Settings from the environment decide as well.
-    let mut settings: Vec<String> = std::env::vars_os()
-        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DOCMILL_"))
-        .map(|(name, value)| {
-            let name = name.to_string_lossy();
-            let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
-            format!("{name}={}", quoted(&settings::shown(&key, &value.to_string_lossy())))
-        })
-        .collect();
-    settings.sort_unstable();
-    let args = std::env::args_os().skip(1).map(|arg| quoted(&shown(&arg.to_string_lossy())));
-    settings.into_iter().chain(["docmill".to_owned()]).chain(args).collect::<Vec<_>>().join(" ")
+    let settings = environment.variables.iter().filter(|(name, _)| name.starts_with("DOCMILL_")).map(|(name, value)| {
+        let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
+        format!("{name}={}", quoted(&settings::shown(&key, value)))
+    });
+    let arguments = environment.arguments.iter().map(|argument| quoted(&shown(argument)));
+    settings.chain(["docmill".to_owned()]).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// The settings in force and the jobs, for the run's history.
@@ -75,8 +73,9 @@ pub(super) fn with_inputs(history: &str, records: &[InputRecord], tables: Tables
     Value::Object(entries).to_string()
 }
 
-/// Settings that differ between two runs, each with what it was and what it is. What was changed while a run was at work is told apart.
-pub(super) fn changes(before: &str, now: &str) -> Map<String, Value> {
+/// Settings that differ between two runs, each with what it was and what it is. What was changed
+/// while a run was at work is told apart.
+pub fn changes(before: &str, now: &str) -> Map<String, Value> {
     let (before, now) = (kept(before), kept(now));
     let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
     keys.sort_unstable();
@@ -89,11 +88,11 @@ pub(super) fn changes(before: &str, now: &str) -> Map<String, Value> {
 }
 
 /// Whether rows hold no more when this differs.
-pub(super) fn decides(key: &str) -> bool {
+pub fn decides(key: &str) -> bool {
     key == MODEL || key.starts_with(JOB) || DECIDING.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Settings as they were kept.
-pub(super) fn kept(settings: &str) -> Map<String, Value> {
+pub fn kept(settings: &str) -> Map<String, Value> {
     serde_json::from_str(settings).unwrap_or_default()
 }

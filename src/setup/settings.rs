@@ -1,0 +1,237 @@
+//! From files, environment and flags to checked settings.
+
+use super::{Environment, SetupError};
+use crate::ask::{BudgetSettings, LlmSettings};
+use crate::config::{Config, Layer, Problem, Problems};
+use crate::prepare::PrepareSettings;
+use crate::progress::{AlertSettings, ReportSettings};
+use crate::read::{InputSettings, ReadSettings, text_file};
+use crate::remote::without_queries;
+use crate::store::StoreSettings;
+use crate::write::OutputSettings;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// A setting by an argument of its own: key, value, argument.
+pub type Flag = (String, String, String);
+
+/// The settings file that is read without being named.
+pub const FILE: &str = "pipeline.toml";
+
+/// Where settings come from, beside the environment.
+#[derive(Debug, Clone, Default)]
+pub struct SettingsSource {
+    /// The settings file that is named.
+    pub file: Option<PathBuf>,
+    /// Settings as `KEY=VALUE`.
+    pub set: Vec<String>,
+    /// Settings by arguments of their own.
+    pub flags: Vec<Flag>,
+}
+
+impl SettingsSource {
+    /// The settings file: the one that is named, or the one that is there.
+    pub fn found_file(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(|| Some(Path::new(FILE).to_owned()).filter(|file| file.exists()))
+    }
+
+    /// Loads and checks all layers.
+    pub fn load(&self, environment: &Environment) -> Result<(Config, Settings), SetupError> {
+        self.lay(self.found_file(), environment)
+    }
+
+    /// Loads and checks all layers but the settings file.
+    pub fn load_without_file(&self, environment: &Environment) -> Result<(Config, Settings), SetupError> {
+        self.lay(None, environment)
+    }
+
+    fn lay(&self, file: Option<PathBuf>, environment: &Environment) -> Result<(Config, Settings), SetupError> {
+        let mut layers = Vec::new();
+        if let Some(file) = file {
+            let name = file.display().to_string();
+            let text = text_file(&file).map_err(|e| SetupError::usage(format!("settings file {name}: {e}")))?;
+            layers.push(Layer::File { name, text });
+        }
+        layers.push(Layer::Env(environment.variables.clone().into_iter().collect()));
+        let mut all = self.flags.clone();
+        for set in &self.set {
+            let (key, value) = set
+                .split_once('=')
+                .ok_or_else(|| SetupError::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
+            all.push((key.trim().to_owned(), value.to_owned(), "--set".to_owned()));
+        }
+        layers.push(Layer::Flags(all));
+        let (config, problems) = Config::lay(&layers).map_err(SetupError::usage)?;
+        let settings = Settings::from_config(&config, problems).map_err(SetupError::usage)?;
+        Ok((config, settings))
+    }
+}
+
+/// The text of a setting as it may be shown and kept. What the settings say may be secret where
+/// there is room for it: in users and queries of web addresses, and in further headers, parameters
+/// and webhooks.
+pub(super) fn shown(key: &str, text: &str) -> String {
+    let further = ["llm.headers.", "llm.query.", "alert.webhook"].iter().any(|table| key.starts_with(table));
+    let lower = text.to_ascii_lowercase();
+    if further && !text.trim_start_matches('"').starts_with("env:") {
+        "***".to_owned()
+    } else if lower.contains("http://") || lower.contains("https://") {
+        without_queries(text)
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The same for any value.
+pub fn shown_value(key: &str, value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::Array(items) => items.into_iter().map(|item| shown_value(key, item)).collect::<Vec<_>>().into(),
+        toml::Value::Table(table) => {
+            let shown = table.into_iter().map(|(name, value)| (name.clone(), shown_value(&format!("{key}.{name}"), value)));
+            shown.collect::<toml::Table>().into()
+        }
+        value => {
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let shown = shown(key, &text);
+            if shown == text { value } else { shown.into() }
+        }
+    }
+}
+
+/// The `[job]` section.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSettings {
+    /// A built-in job, the path of a job file, or `auto`.
+    pub r#use: String,
+    /// How answers about one document are combined; empty: as the job says.
+    pub combine: String,
+    /// Values of the job's parameters.
+    pub params: toml::Table,
+}
+
+/// The `[simulator]` section.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatorSettings {
+    /// Least time of an answer.
+    pub latency_ms: u64,
+    /// Random time on top of it.
+    pub jitter_ms: u64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Scenario file; empty for none. With one, the other keys do not count.
+    pub scenario: String,
+}
+
+/// All sections, each in the form that its module takes.
+pub struct Settings {
+    /// `[input]`.
+    pub input: InputSettings,
+    /// `[job]`.
+    pub job: JobSettings,
+    /// `[read]`.
+    pub read: ReadSettings,
+    /// `[prepare]`.
+    pub prepare: PrepareSettings,
+    /// `[llm]`.
+    pub llm: LlmSettings,
+    /// `[budget]`.
+    pub budget: BudgetSettings,
+    /// `[prices]`.
+    pub prices: toml::Table,
+    /// `[store]`.
+    pub store: StoreSettings,
+    /// `[output]`.
+    pub output: OutputSettings,
+    /// `[report]`.
+    pub report: ReportSettings,
+    /// `[simulator]`.
+    pub simulator: SimulatorSettings,
+    /// All `[[alert]]`.
+    pub alerts: Vec<AlertSettings>,
+}
+
+impl Settings {
+    /// Fills all sections and checks what their types cannot. `problems` are those found so far:
+    /// all are told at once.
+    pub fn from_config(config: &Config, mut problems: Vec<Problem>) -> Result<Self, Problems> {
+        let at_least_one = [
+            "read.concurrency",
+            "read.queue",
+            "read.max_file_mb",
+            "read.memory_mb",
+            "prepare.queue",
+            "prepare.memory_mb",
+            "prepare.document_s",
+            "prepare.document_mb",
+            "prepare.image.max_pixels_mp",
+            "llm.concurrency",
+            "llm.timeout_s",
+            "llm.limits.burst_s",
+            "llm.retry.max_attempts",
+            "store.queue",
+            "store.group",
+            "report.interval_s",
+        ];
+        let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);
+        for (key, value, _) in config.entries() {
+            if value.as_integer().is_some_and(|n| n < 0) && !Config::is_open(&key) {
+                problems.push(config.problem(&key, "must not be negative"));
+            }
+        }
+        let zero = at_least_one.iter().filter(|key| integer(key) == Some(0));
+        problems.extend(zero.map(|key| config.problem(key, "must be at least 1")));
+        if !integer("prepare.image.jpeg_quality").is_some_and(|q| (1..=100).contains(&q)) {
+            problems.push(config.problem("prepare.image.jpeg_quality", "must be from 1 to 100"));
+        }
+        if integer("llm.concurrency").is_some_and(|n| n > 100_000) {
+            problems.push(config.problem("llm.concurrency", "must be at most 100000"));
+        }
+        if !config.get("budget.max_usd").and_then(toml::Value::as_float).is_some_and(|usd| (0.0..=1e6).contains(&usd)) {
+            problems.push(config.problem("budget.max_usd", "must be an amount of US dollars from 0 to 1000000"));
+        }
+        for (key, choices) in [
+            ("llm.limits.slow_start", ["auto", "on", "off"]),
+            ("prepare.pdf.mode", ["auto", "text", "pages"]),
+            ("output.existing", ["ask", "add", "replace"]),
+            ("input.tables", ["ask", "document", "rows"]),
+        ] {
+            let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+            if !choices.contains(&value) {
+                problems.push(config.problem(key, format!("there is no \"{value}\"; there are: {}", choices.join(", "))));
+            }
+        }
+        if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
+            problems.push(config.problem("output.formats", "must name at least one of csv, jsonl, json"));
+        }
+        if config.get("output.dir").and_then(toml::Value::as_str) == Some("") {
+            problems.push(config.problem("output.dir", "must not be empty; the current directory is \".\""));
+        }
+        for format in config.get("output.formats").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str) {
+            if !["csv", "jsonl", "json"].contains(&format) {
+                problems.push(config.problem("output.formats", format!("there is no format \"{format}\"; there are: csv, jsonl, json")));
+            }
+        }
+        let alerts: Vec<AlertSettings> = config.section("alert").unwrap_or_else(|error| {
+            problems.push(config.problem("alert", error));
+            Vec::new()
+        });
+        problems.extend(alerts.iter().filter_map(|alert| alert.check().err()).map(|why| config.problem("alert", why)));
+        Problems::check(problems)?;
+        Ok(Self {
+            input: config.section("input")?,
+            job: config.section("job")?,
+            read: config.section("read")?,
+            prepare: config.section("prepare")?,
+            llm: config.section("llm")?,
+            budget: config.section("budget")?,
+            prices: config.section("prices")?,
+            store: config.section("store")?,
+            output: config.section("output")?,
+            report: config.section("report")?,
+            simulator: config.section("simulator")?,
+            alerts,
+        })
+    }
+}
