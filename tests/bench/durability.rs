@@ -19,7 +19,10 @@ pub fn meters(documents: usize) {
 
 /// Calls a second with `what`, as a share of those without; and how long a commit takes, in milliseconds.
 fn pairs(what: &str, documents: usize) -> (f64, f64) {
-    assert!(cfg!(feature = "failpoints"), "nothing is switched off without `--features failpoints`");
+    if cfg!(not(feature = "failpoints")) {
+        println!("durability: nothing is switched off without `--features failpoints`");
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let (input, job) = (dir.path().join("in"), dir.path().join("title.toml"));
     texts(&input, documents, 2000);

@@ -332,7 +332,7 @@ fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
     for n in 0..20 {
         workspace.doc(format!("{n:02}.txt"), format!("docid:{n}"));
     }
-    let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["is asked for once more (llm.hedge)"]);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["a second request is sent (llm.hedge)"]);
     let rows = run.csv("echo").rows;
     assert_eq!((server.requests(), rows[7]["status"].as_str(), rows[7]["attempts"].as_str()), (21, "ok", "2"));
     // Whoever counts calls by their first attempts counts this one once.
@@ -412,7 +412,7 @@ fn what_decides_about_the_bill_is_not_for_free_fields_and_secrets_not_for_settin
     ] {
         workspace.run(["--job", "echo.toml", "--set", setting]).exits(2).says(&[said]);
     }
-    let run = asking("http://user:pw@127.0.0.1:1/v1", 1).run(["--job", "echo.toml"]).exits(2).says(&["leave the user out"]);
+    let run = asking("http://user:pw@127.0.0.1:1/v1", 1).run(["--job", "echo.toml"]).exits(2).says(&["Remove user and password"]);
     assert!(!run.stderr.contains("user:pw"), "{}", run.stderr);
     assert_eq!(server.requests(), 0);
 }

@@ -205,28 +205,33 @@ mod tests {
     }
 
     /// Sends a request, and returns how many the account has sent.
-    fn send(store: &LimitStore, now: f64) -> f64 {
+    fn send(store: &LimitStore, now: f64) -> u64 {
         let need = Need { input: 10.0, images: 0.0, output: 5.0, max_output: 10.0, dialect: Dialect::Anthropic };
         store.with(now, |limits| {
             limits.try_take(&need, now).unwrap();
-            limits.sent.of(LimitKind::Requests)
+            sent(limits)
         })
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers")]
+    fn sent(limits: &Limits) -> u64 {
+        limits.sent.of(LimitKind::Requests).round() as u64
     }
 
     #[test]
     fn a_process_that_is_stopped_with_the_lock_stops_no_other() {
         let directory = tempfile::tempdir().unwrap();
         let [one, other] = [(); 2].map(|()| LimitStore::shared(limits(), directory.path(), NAME).unwrap());
-        assert_eq!([send(&one, 1.0), send(&other, 1.1), send(&one, 1.2)], [1.0, 2.0, 3.0]);
+        assert_eq!([send(&one, 1.0), send(&other, 1.1), send(&one, 1.2)], [1, 2, 3]);
 
         let stopped = File::open(directory.path().join(NAME)).unwrap();
         stopped.lock().unwrap();
         // Each counts for itself.
-        assert_eq!([send(&one, 2.0), send(&other, 2.1)], [4.0, 3.0]);
+        assert_eq!([send(&one, 2.0), send(&other, 2.1)], [4, 3]);
         // The first goes on in a new file, and the other one adds there what it has sent.
-        assert_eq!([send(&one, 3.1), send(&other, 3.2), send(&one, 3.3)], [5.0, 7.0, 8.0]);
+        assert_eq!([send(&one, 3.1), send(&other, 3.2), send(&one, 3.3)], [5, 7, 8]);
         drop(stopped);
-        assert_eq!([send(&other, 3.4), send(&one, 3.5)], [9.0, 10.0]);
+        assert_eq!([send(&other, 3.4), send(&one, 3.5)], [9, 10]);
     }
 
     #[test]
@@ -238,6 +243,6 @@ mod tests {
         holder.lock().unwrap();
         send(&one, 2.0);
         holder.unlock().unwrap();
-        assert_eq!([send(&other, 2.1), send(&one, 2.2), send(&other, 2.3)], [2.0, 4.0, 5.0]);
+        assert_eq!([send(&other, 2.1), send(&one, 2.2), send(&other, 2.3)], [2, 4, 5]);
     }
 }
