@@ -51,6 +51,11 @@ impl StopToken {
         self.token.cancelled().await;
     }
 
+    /// A token that is cancelled with this one, and can also be cancelled alone.
+    pub(super) fn child(&self) -> CancellationToken {
+        self.token.child_token()
+    }
+
     /// The first reason.
     pub(super) fn reason(&self) -> Option<&str> {
         self.reason.get().map(String::as_str)

@@ -66,8 +66,9 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let (run, first) = (store.run(), answers.reader.is_none());
 
     let meters = Arc::new(Meters::new(&plan));
-    let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
-    let context = Context { watcher, meters: Arc::clone(&meters), stop, abandon };
+    // A stop of the caller takes effect at once, without a turn of the conductor.
+    let (stop, asked_to_stop) = (controls.stop.child(), controls.stop.clone());
+    let context = Context { watcher, meters: Arc::clone(&meters), stop, abandon: CancellationToken::new() };
     // Whatever way this function is left, nobody goes on working.
     let _stop_at_the_end = context.stop.clone().drop_guard();
     let stopped_by = Arc::new(OnceLock::new());
@@ -136,6 +137,9 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     writing.spawn_blocking(move || writer.write(&commits_out));
 
     let result = first_error(stages, &context).await;
+    if let Some(reason) = asked_to_stop.reason() {
+        let _first_wins = stopped_by.set(RunStop { kind: StopKind::Requested, message: reason.to_owned() });
+    }
     // With the stages all ways to the store are gone, so its thread ends, and then the writer.
     let (store, committed) =
         tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;

@@ -10,6 +10,7 @@ use docmill::setup::{Environment, RunOptions, SettingsSource, assemble};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 const DOCUMENTS: usize = 3;
@@ -58,66 +59,70 @@ async fn ask(requests: &mpsc::Sender<Asked>, request: Request) -> Answer {
     answered.await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_and_an_abandonment_leave_calls_in_doubt_and_the_next_run_asks_again() {
+#[test]
+fn a_stop_and_an_abandonment_leave_calls_in_doubt_and_the_next_run_asks_again() {
     let open = Arc::default();
     let (server, workspace) = set_up(&open);
-    let watcher = || Arc::new(mpsc::channel(256).0);
+    Runtime::new().unwrap().block_on(async {
+        let watcher = || Arc::new(mpsc::channel(256).0);
 
-    let (controls, _requests) = Controls::new();
-    let stop = controls.stop.clone();
-    let run = engine::run(plan(&server, &workspace, &["llm.drain_s=0"]).await, controls, watcher());
-    let (outcome, ()) = tokio::join!(run, async {
-        in_flight(&server, DOCUMENTS).await;
-        stop.stop("the shop closes");
+        let (controls, _requests) = Controls::new();
+        let stop = controls.stop.clone();
+        let run = engine::run(plan(&server, &workspace, &["llm.drain_s=0"]).await, controls, watcher());
+        let (outcome, ()) = tokio::join!(run, async {
+            in_flight(&server, DOCUMENTS).await;
+            stop.stop("the shop closes");
+        });
+        let outcome = outcome.unwrap();
+        assert!(is_stopped(&outcome, "the shop closes"), "{outcome:?}");
+        assert_eq!((outcome.done, outcome.in_doubt), (0, DOCUMENTS));
+
+        let (controls, _requests) = Controls::new();
+        let abandon = controls.abandon.clone();
+        // Draining would take longer than any test may.
+        let run = engine::run(plan(&server, &workspace, &["llm.drain_s=100000"]).await, controls, watcher());
+        let (outcome, ()) = tokio::join!(run, async {
+            in_flight(&server, 2 * DOCUMENTS).await;
+            abandon.cancel();
+        });
+        assert!(is_stopped(&outcome.unwrap(), "abandoned"));
+
+        open.store(true, SeqCst);
+        let (controls, _requests) = Controls::new();
+        let outcome = engine::run(plan(&server, &workspace, &[]).await, controls, watcher()).await.unwrap();
+        assert!(outcome.stop.is_none(), "{outcome:?}");
+        assert_eq!((outcome.done, outcome.in_doubt, server.requests()), (3, 0, 3 * DOCUMENTS));
     });
-    let outcome = outcome.unwrap();
-    assert!(is_stopped(&outcome, "the shop closes"), "{outcome:?}");
-    assert_eq!((outcome.done, outcome.in_doubt), (0, DOCUMENTS));
-
-    let (controls, _requests) = Controls::new();
-    let abandon = controls.abandon.clone();
-    // Draining would take longer than any test may.
-    let run = engine::run(plan(&server, &workspace, &["llm.drain_s=100000"]).await, controls, watcher());
-    let (outcome, ()) = tokio::join!(run, async {
-        in_flight(&server, 2 * DOCUMENTS).await;
-        abandon.cancel();
-    });
-    assert!(is_stopped(&outcome.unwrap(), "abandoned"));
-
-    open.store(true, SeqCst);
-    let (controls, _requests) = Controls::new();
-    let outcome = engine::run(plan(&server, &workspace, &[]).await, controls, watcher()).await.unwrap();
-    assert!(outcome.stop.is_none(), "{outcome:?}");
-    assert_eq!((outcome.done, outcome.in_doubt, server.requests()), (3, 0, 3 * DOCUMENTS));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_are_answered_facts_arrive_in_order_and_no_port_is_opened() {
+#[test]
+fn requests_are_answered_facts_arrive_in_order_and_no_port_is_opened() {
     let open = Arc::default();
     let (server, workspace) = set_up(&open);
-    let (events, mut heard) = mpsc::channel(256);
-    let (controls, requests) = Controls::new();
-    let run = engine::run(plan(&server, &workspace, &[]).await, controls, Arc::new(events));
-    let (outcome, ()) = tokio::join!(run, async {
-        in_flight(&server, DOCUMENTS).await;
-        assert!(!workspace.path("output/.docmill.control").exists());
-        let paused = ask(&requests, Request::Pause).await;
-        assert!(matches!(&paused, Answer::Done(message) if message.starts_with("paused")), "{paused:?}");
-        // This plan has no settings file.
-        let refused = ask(&requests, Request::Reload).await;
-        assert!(matches!(refused, Answer::Refused(_)), "{refused:?}");
-        ask(&requests, Request::Resume).await;
-        open.store(true, SeqCst);
-    });
-    assert_eq!(outcome.unwrap().done, 3);
-    let mut facts = Vec::new();
-    while let Some(event) = heard.recv().await {
-        match event {
-            RunEvent::Started { .. } => facts.push("started".to_owned()),
-            RunEvent::Changed { key, to, .. } => facts.push(format!("{key}: {to}")),
-            _ => {}
+    Runtime::new().unwrap().block_on(async {
+        let (events, mut heard) = mpsc::channel(256);
+        let (controls, requests) = Controls::new();
+        let run = engine::run(plan(&server, &workspace, &[]).await, controls, Arc::new(events));
+        let (outcome, ()) = tokio::join!(run, async {
+            in_flight(&server, DOCUMENTS).await;
+            assert!(!workspace.path("output/.docmill.control").exists());
+            let paused = ask(&requests, Request::Pause).await;
+            assert!(matches!(&paused, Answer::Done(message) if message.starts_with("paused")), "{paused:?}");
+            // This plan has no settings file.
+            let refused = ask(&requests, Request::Reload).await;
+            assert!(matches!(refused, Answer::Refused(_)), "{refused:?}");
+            ask(&requests, Request::Resume).await;
+            open.store(true, SeqCst);
+        });
+        assert_eq!(outcome.unwrap().done, 3);
+        let mut facts = Vec::new();
+        while let Some(event) = heard.recv().await {
+            match event {
+                RunEvent::Started { .. } => facts.push("started".to_owned()),
+                RunEvent::Changed { key, to, .. } => facts.push(format!("{key}: {to}")),
+                _ => {}
+            }
         }
-    }
-    assert_eq!(facts, ["started", "paused: true", "paused: false"]);
+        assert_eq!(facts, ["started", "paused: true", "paused: false"]);
+    });
 }
