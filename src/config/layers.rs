@@ -68,6 +68,7 @@ fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
         }
     }
     for (key, value) in leaves(&values) {
+        let key = present(&key).to_owned();
         let line = lines.iter().find(|(at, _)| *at == key).map_or(1, |(_, line)| *line);
         let origin = Origin::File { file: name.to_owned(), line };
         if let Some(default) = expected(defaults, &key) {
@@ -82,7 +83,7 @@ fn file_values(name: &str, text: &str, defaults: &Table) -> Vec<Found> {
 fn key_lines(prefix: &str, table: &DeTable<'_>, text: &str, out: &mut Vec<(String, usize)>) {
     for (key, value) in table {
         let path = key::below(prefix, key.get_ref());
-        out.push((path.clone(), line_at(text, key.span().start)));
+        out.push((present(&path).to_owned(), line_at(text, key.span().start)));
         if let DeValue::Table(inner) = value.get_ref() {
             key_lines(&path, inner, text, out);
         }
@@ -96,6 +97,7 @@ fn line_at(text: &str, offset: usize) -> usize {
 /// Parses a value given as text. Its type is that of the default.
 fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found {
     let key = &key::key(key::parts(key));
+    let key = present(key);
     let Some(default) = expected(defaults, key) else {
         if defaults_get(defaults, key).is_some() || Config::is_open(&format!("{key}.x")) {
             let how = format!("{key} is a table: write [{key}] in the settings file, or set its keys one by one, as in {key}.KEY=VALUE");
@@ -116,6 +118,14 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
         _ => as_toml().unwrap_or_else(as_text),
     };
     typed(key, value, default, origin)
+}
+
+/// Keys that were renamed: earlier name, present name.
+const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];
+
+/// The present name of a key, if it was renamed.
+fn present(key: &str) -> &str {
+    RENAMED.iter().find(|(earlier, _)| *earlier == key).map_or(key, |(_, present)| present)
 }
 
 /// The type of a key's value.

@@ -116,3 +116,12 @@ fn a_table_as_a_value_gets_a_hint_at_the_settings_file() {
         assert!(!error.contains("did you mean"), "{error}");
     }
 }
+
+#[test]
+fn earlier_names_of_renamed_keys_are_accepted() {
+    let config = Config::from_layers(&[file("[llm.retry]\nmax_systematic = 3")]).unwrap();
+    assert_eq!(config.get("llm.retry.max_consecutive_failures").unwrap().as_integer(), Some(3));
+    assert_eq!(config.get("llm.retry.max_systematic"), None);
+    let config = Config::from_layers(&[flag("llm.retry.max_systematic", "0")]).unwrap();
+    assert_eq!(config.get("llm.retry.max_consecutive_failures").unwrap().as_integer(), Some(0));
+}

@@ -46,7 +46,7 @@ pub(super) struct JobFile {
     #[serde(rename = "task", default)]
     pub tasks: Vec<TaskFile>,
     /// Whether rows flag documents that try to instruct the model.
-    #[serde(default)]
+    #[serde(default, alias = "flag_orders")]
     pub flag_prompt_injection: bool,
     #[serde(default)]
     pub long: LongFile,
