@@ -9,7 +9,7 @@
 //!  lazy     (tokio)      (CPU)          permits,        writer,       csv json jsonl
 //!                                       retries         group commit
 //!    └─ bounded ─┴─ bounded ─┴─ bounded ──┴── bounded ────┴── bounded ──┘
-//!                                               events + counters ──> report (bars, lines, json, metrics, traces, alerts)
+//!                                               events + counters ──> progress (bars, lines, json, metrics, traces, alerts)
 //! ```
 //!
 //! To find how something works, follow the data: [`cli`] reads the arguments, [`setup`] makes a
@@ -40,11 +40,11 @@
 //!   decides about it). So a run compares the walk with what is known, in one merge of two sorted streams, and touches
 //!   only what differs; a renamed file is recognised by its content (`engine::list`, `engine::register`).
 //! - An attempt is durable before its bytes leave, under its permit: the ledger names exactly the calls in flight.
-//! - Limits are one pure state over times (`ask::governor::limits`), kept in memory or in a file under its lock: that is all it
-//!   takes to share them. A limit that nobody declares is measured between two refusals, when the provider's bucket is empty.
-//! - A cap that settings give is among the shared limits only as long as somebody at work has it (`ask::governor::given`): processes keep to each
+//! - Limits are one pure state over times (`ask::governor::limits`), kept in memory or in a file under its lock
+//!   (`ask::governor::limit_store`), which no process waits for. A limit that nobody declares is measured between two refusals, when the provider's bucket is empty.
+//! - A cap that settings give is among the shared limits only as long as somebody at work has it (`ask::governor::configured`): processes keep to each
 //!   other's, and no later run to one that has ended.
-//! - Whether refusals come of a limit at all is tried out now and then (`ask::governor::chance`): a limit lets no more through when one asks
+//! - Whether refusals come of a limit at all is tried out now and then (`ask::governor::random_refusals`): a limit lets no more through when one asks
 //!   faster, chance does. Without that, each refusal by chance would make the pace slower, and nothing would make it faster again.
 //! - What fails in a streak that stops the run is recorded like any failure and taken back at the end: holding verdicts back
 //!   until they are sure would hold documents back (`engine::breaker`).

@@ -18,7 +18,7 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
             Some(text) => print(text.trim_end())?,
             None => {
                 let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-                return Err(CliError::usage(format!("there is no built-in job \"{name}\"; there are: {}", known.join(", "))));
+                return Err(CliError::usage(format!("unknown built-in job \"{name}\"; expected one of {}", known.join(", "))));
             }
         },
     }

@@ -87,7 +87,7 @@ impl Report {
         let (config, settings) = settings::load(&what.settings, flags(what))?;
         let options = RunOptions {
             selection: sample.into(),
-            server: Server::Nobody,
+            server: Server::Offline,
             retry: Retry::Transient,
             guard: Guard::Tell,
             ..RunOptions::default()

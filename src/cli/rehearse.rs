@@ -36,7 +36,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
     let (quantiles, source, history) = latencies(args).await?;
 
     // The plan for the same run without any answers.
-    let options = RunOptions { selection: sample.into(), server: Server::Nobody, ..RunOptions::default() };
+    let options = RunOptions { selection: sample.into(), server: Server::Offline, ..RunOptions::default() };
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
     let mut plan = assemble(&Environment::of_process(), &config, settings, options.clone()).await?.plan;
     apart(&mut plan, scratch.path());
@@ -105,7 +105,7 @@ fn burst(per_minute: u32, speed: f64) -> u32 {
 /// Quantiles of reply times in milliseconds, their source, and the history of earlier runs.
 async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), CliError> {
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let options = RunOptions { server: Server::Nobody, ..RunOptions::default() };
+    let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
     let plan = assemble(&Environment::of_process(), &config, settings, options).await?.plan;
     let history = History::of(&plan).map_err(run_failed)?;
     let (quantiles, source): (Vec<f64>, _) = if let Some(latency) = args.latency_ms {

@@ -55,7 +55,7 @@ fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
         Some("all") => Ok(Retry::All),
         Some(code) => FailureCode::parse(code).map(Retry::Also).ok_or_else(|| {
             let known: Vec<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
-            CliError::usage(format!("--retry-failed={code}: there is no such code; there are: {}", known.join(", ")))
+            CliError::usage(format!("--retry-failed: unknown code \"{code}\"; expected all or one of {}", known.join(", ")))
         }),
     }
 }

@@ -46,8 +46,9 @@ pub trait Admission {
     fn try_take(&mut self, call: &Load, now: f64) -> Result<Self::Taken, f64>;
     /// Settles a finished call. `in_flight` includes it.
     fn ended(&mut self, call: &Load, taken: Self::Taken, in_flight: usize, now: f64);
-    /// Maximum number of calls in flight.
-    fn window(&self) -> f64;
+    /// Admits a call beside `in_flight` others, or returns the time for the next try, if time alone
+    /// can bring it.
+    fn admits(&mut self, in_flight: usize, now: f64) -> Result<(), Option<f64>>;
 }
 
 /// The configuration that calls pass through.
@@ -215,7 +216,13 @@ impl<A: Admission> Play<A> {
     fn send(&mut self, draw: &mut impl FnMut(usize) -> f64) {
         while let Some((&turn, &call)) = self.waiting.first_key_value() {
             let in_flight = self.in_flight.len() - self.free.len();
-            if in_flight >= self.machinery.concurrency || in_flight as f64 >= self.account.window().max(1.0) {
+            if in_flight >= self.machinery.concurrency {
+                return;
+            }
+            if let Err(wider_at) = self.account.admits(in_flight, self.now) {
+                if let Some(at) = wider_at {
+                    self.turn_at(at);
+                }
                 return;
             }
             match self.account.try_take(&call, self.now) {
@@ -232,15 +239,20 @@ impl<A: Admission> Play<A> {
                     self.events.push(Reverse((Time(self.now + seconds), Event::Ended { slot })));
                 }
                 Err(at) => {
-                    // Slightly later, so that rounding never stops the clock.
-                    let at = at.max(self.now) + 1e-6;
-                    if at < self.turn_at {
-                        self.turn_at = at;
-                        self.events.push(Reverse((Time(at), Event::Turn)));
-                    }
+                    self.turn_at(at);
                     return;
                 }
             }
+        }
+    }
+
+    /// Tries the first waiting call again at `at`.
+    fn turn_at(&mut self, at: f64) {
+        // Slightly later, so that rounding never stops the clock.
+        let at = at.max(self.now) + 1e-6;
+        if at < self.turn_at {
+            self.turn_at = at;
+            self.events.push(Reverse((Time(at), Event::Turn)));
         }
     }
 
@@ -286,8 +298,8 @@ mod tests {
             self.0.try_take(call, now)
         }
         fn ended(&mut self, _: &Load, (): (), _: usize, _: f64) {}
-        fn window(&self) -> f64 {
-            f64::MAX
+        fn admits(&mut self, _: usize, _: f64) -> Result<(), Option<f64>> {
+            Ok(())
         }
     }
 
@@ -311,8 +323,8 @@ mod tests {
             }
         }
         fn ended(&mut self, _: &Load, (): (), _: usize, _: f64) {}
-        fn window(&self) -> f64 {
-            f64::MAX
+        fn admits(&mut self, _: usize, _: f64) -> Result<(), Option<f64>> {
+            Ok(())
         }
     }
 

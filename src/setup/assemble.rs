@@ -41,8 +41,8 @@ pub enum Server {
     /// The one that the settings name.
     #[default]
     Configured,
-    /// Nobody: nothing is sent. No key is needed.
-    Nobody,
+    /// No server: nothing is sent, and no key is needed.
+    Offline,
     /// The built-in one in the place of the other. No key is needed, and none is sent.
     Rehearsal(Box<Scenario>),
 }
@@ -88,13 +88,13 @@ pub async fn assemble(
     }
     let table = prices::in_force(config, &settings)?;
     let declared_limits = match (&options.server, provider) {
-        (Server::Configured | Server::Nobody, Some(Provider::Simulated)) => scenario(&settings.simulator)?.limits(),
+        (Server::Configured | Server::Offline, Some(Provider::Simulated)) => scenario(&settings.simulator)?.limits(),
         _ => Vec::new(),
     };
     let key = |name: &str| match options.server {
         Server::Configured => environment.key(name),
         // What is known of an account is known by its key.
-        Server::Nobody => Some(environment.key(name).unwrap_or_else(|| NO_KEY.to_owned())),
+        Server::Offline => Some(environment.key(name).unwrap_or_else(|| NO_KEY.to_owned())),
         Server::Rehearsal(_) => Some(NO_KEY.to_owned()),
     };
     let account = Account::resolve(&settings.llm, table, Some(&address), key);

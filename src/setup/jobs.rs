@@ -16,7 +16,7 @@ pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupEr
         "vote" => Some(Method::Vote),
         "weighted" => Some(Method::Weighted),
         other => {
-            let message = format!("there is no method \"{other}\"; there are: model, vote, weighted, none");
+            let message = format!("unknown method \"{other}\"; expected model, vote, weighted or none");
             return Err(SetupError::usage(config.problem("job.combine", message)));
         }
     };

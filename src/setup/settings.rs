@@ -199,7 +199,7 @@ impl Settings {
         ] {
             let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
             if !choices.contains(&value) {
-                problems.push(config.problem(key, format!("there is no \"{value}\"; there are: {}", choices.join(", "))));
+                problems.push(config.problem(key, format!("unknown value \"{value}\"; expected one of {}", choices.join(", "))));
             }
         }
         if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
@@ -210,7 +210,7 @@ impl Settings {
         }
         for format in config.get("output.formats").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str) {
             if !["csv", "jsonl", "json"].contains(&format) {
-                problems.push(config.problem("output.formats", format!("there is no format \"{format}\"; there are: csv, jsonl, json")));
+                problems.push(config.problem("output.formats", format!("unknown format \"{format}\"; expected csv, jsonl or json")));
             }
         }
         let alerts: Vec<AlertSettings> = config.section("alert").unwrap_or_else(|error| {

@@ -77,7 +77,7 @@ fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x");
     for (alert, why) in [
-        ("when = \"cost > 1\"\nrun = [\"true\"]", "pipeline.toml:2: alert: \"cost > 1\" is no condition"),
+        ("when = \"cost > 1\"\nrun = [\"true\"]", "pipeline.toml:2: alert: \"cost > 1\" is not a condition"),
         ("when = \"cost_usd > 1\"", "takes either a command"),
         ("whne = \"cost_usd > 1\"", "unknown field `whne`"),
     ] {

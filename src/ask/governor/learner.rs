@@ -1,8 +1,8 @@
 //! Finds a limit that nobody declares, by being refused as seldom as possible.
 //!
-//! Until the first refusal it is a slow start: few requests in flight, one more with each that is accepted, and spread
-//! over the time that an answer takes, so that the first refusal comes before many others are on their way. A refusal
-//! says that the provider's bucket is empty just now. So what was accepted between two of them is what flowed in
+//! Until the first refusal it is a slow start. One request goes alone; then the window of requests
+//! in flight grows with time and with answers. Requests are spread over that time, so the first
+//! refusal comes before many others are on their way. A refusal says that the provider's bucket is empty just now. So what was accepted between two of them is what flowed in
 //! meanwhile, and that is the rate, unless the bucket may have been full for a while: then the rate doubles each second
 //! until it is refused. Refusals of requests that were on their way already say nothing new.
 

@@ -126,12 +126,14 @@ impl SharedFile {
         {
             self.file = file;
         }
+        // At first, and before the file is replaced: the holder may be another one by now.
+        let is_worth_waiting = self.held.is_none_or(|held| now - held.since >= REPLACE_S);
         let begun = Instant::now();
         loop {
             match self.file.try_lock() {
                 Ok(()) => return true,
                 Err(std::fs::TryLockError::Error(_)) => return false,
-                Err(std::fs::TryLockError::WouldBlock) if self.held.is_none() && begun.elapsed() < LOCK_WAIT => std::thread::yield_now(),
+                Err(std::fs::TryLockError::WouldBlock) if is_worth_waiting && begun.elapsed() < LOCK_WAIT => std::thread::yield_now(),
                 Err(std::fs::TryLockError::WouldBlock) => break,
             }
         }

@@ -92,7 +92,7 @@ impl Admission for Quota {
         self.limits.settle(&taken, Some(usage), full, now);
     }
 
-    fn window(&self) -> f64 {
-        self.limits.window()
+    fn admits(&mut self, in_flight: usize, now: f64) -> Result<(), Option<f64>> {
+        self.limits.admits(in_flight as f64, now)
     }
 }

@@ -1,8 +1,9 @@
-//! Refusals that have nothing to do with the pace: some servers refuse a request now and then, however few they get.
+//! Tells random refusals from those of a rate limit.
 //!
-//! What a limit lets through does not depend on how fast one asks; what chance lets through does. So after some refusals it
-//! is tried for a moment to ask faster than was learned. If more is answered than the limit could have let through,
-//! refusals teach nothing any more, until so many requests are refused that there must be a limit after all.
+//! A limit accepts the same number of requests a second however fast they are sent; a server that
+//! refuses at random accepts more. After some refusals the governor therefore probes with a higher
+//! rate. If more requests are answered than the limit could accept, refusals count as random until
+//! a large share of requests is refused.
 
 use serde::{Deserialize, Serialize};
 

@@ -129,7 +129,7 @@ fn can_be(form: &Value, label: &str) -> bool {
 async fn price_is_agreed(args: &CompareArgs, dir: &ComparisonDir, runs: &[(String, Assembled)]) -> Result<bool, CliError> {
     let (mut most, mut calls) = (Some(0.0), 0);
     for (name, run) in runs.iter().filter(|(_, run)| run.plan.account.provider != Provider::Simulated) {
-        let mut plan = prepare(args, &parse(name)?.1, Server::Nobody).await?.plan;
+        let mut plan = prepare(args, &parse(name)?.1, Server::Offline).await?.plan;
         plan.output.dir = dir.directory.join(directory(name));
         plan.more_answers = Some(dir.output.clone());
         let history = History::of(&plan).map_err(run_failed)?;
