@@ -29,7 +29,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (limits, longest) = (account.images(&account.model), account.prices.longest(&account.model));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
-    let inspected = inspect_bytes(&bytes, &extension, &jobs, (&settings.prepare, &limits), (&account, longest));
+    let inspected = inspect_bytes(bytes, &extension, &jobs, (&settings.prepare, &limits), (&account, longest));
     match runtime.block_on(inspected) {
         Ok(inspected) => {
             if let Some(directory) = &args.save {

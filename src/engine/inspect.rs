@@ -1,50 +1,47 @@
-//! One document, as a run would prepare it, and no further.
+//! Prepares one document like a run, and makes its first calls without sending them.
 
-use super::chunks::divide;
 use super::isolation::Isolation;
+use super::prepare::{Preparation, Work};
 use super::route::JobSet;
 use crate::ask::Account;
 use crate::job::{Chunks, Job};
-use crate::model::{Call, Facts, Failure, Prepared};
-use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, orders, prepare, prepare_extract, sniff};
+use crate::model::{Call, Facts, Failure, FailureCode};
+use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, sniff};
 use std::sync::Arc;
 
 /// What a run would make of a document.
 #[derive(Debug)]
 pub struct Inspected {
-    /// What it is.
+    /// Facts from preparation.
     pub facts: Facts,
-    /// The job that would take it.
+    /// The job that accepts the document.
     pub job: Arc<Job>,
-    /// What would be sent of it.
+    /// The content that would be sent.
     pub chunks: Chunks,
-    /// What would be asked about it at first; merging and combining come later.
+    /// The first calls. Calls that merge or combine answers come later.
     pub calls: Vec<Call>,
 }
 
-/// Prepares the bytes of a file with this extension, and makes the calls that the models of an account would get.
+/// Prepares the bytes of a file with this extension, and makes the calls for an account.
 pub async fn inspect(
-    bytes: &[u8],
+    bytes: Vec<u8>,
     extension: &str,
     jobs: &JobSet,
-    (settings, limits): (&PrepareSettings, &ImageLimits),
+    (settings, images): (&PrepareSettings, &ImageLimits),
     (account, longest): (&Account, Option<u64>),
 ) -> Result<Inspected, Failure> {
-    let sniffed = sniff(bytes, extension);
-    let (job, taken) = jobs.route(bytes, sniffed, extension, settings.pdf.mode);
+    let sniffed = sniff(&bytes, extension);
+    let (job, taken) = jobs.route(&bytes, sniffed, extension, settings.pdf.mode);
     taken?;
-    let prepared = match sniffed {
+    let work = match sniffed {
         Sniffed::Document(reader) => {
-            let isolation =
-                Isolation::new(settings, limits).map_err(|e| Failure::new(crate::model::FailureCode::Internal, e.to_string()))?;
-            let extract = isolation.extract(bytes, reader).await?;
-            prepare_extract(extract, reader, bytes.len(), settings, limits)?
+            let isolation = Isolation::new(settings, images).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
+            Work::Extract(isolation.extract(&bytes, reader).await?, reader, bytes.len())
         }
-        _ => prepare(bytes, sniffed, settings, limits)?,
+        _ => Work::File(bytes, sniffed),
     };
-    let Prepared { content, mut facts } = prepared;
-    facts.orders = orders(&content);
-    let chunks = divide(&content, &mut facts, &job, longest)?;
+    let preparation = Preparation { settings: settings.clone(), images: *images, longest };
+    let (facts, chunks) = preparation.content(work, &job, true)?;
     let mut calls = job.calls(&chunks, None, &account.model, None)?;
     for call in &mut calls {
         account.count_images(call);

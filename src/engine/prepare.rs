@@ -10,7 +10,7 @@ use super::memory::{Budget, Held};
 use super::{Context, JobSet, Plan, RunError};
 use crate::failpoint;
 use crate::job::{Chunks, Job};
-use crate::model::{Document, DocumentId, DocumentTimes, Failure, FailureCode, Prepared};
+use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
     Extract, ImageLimits, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
 };
@@ -22,12 +22,34 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
 
+/// How documents become content for prompts.
+pub(super) struct Preparation {
+    pub settings: PrepareSettings,
+    pub images: ImageLimits,
+    /// The context size of the model in tokens, if known.
+    pub longest: Option<u64>,
+}
+
+impl Preparation {
+    /// The content of a document, split for `job`. With `flag`, facts name instructions in it.
+    pub fn content(&self, work: Work, job: &Job, flag: bool) -> Result<(Facts, Chunks), Failure> {
+        let prepared = match work {
+            Work::File(bytes, sniffed) => prepare_bytes(&bytes, sniffed, &self.settings, &self.images),
+            Work::Extract(extract, reader, size) => prepare_extract(extract, reader, size, &self.settings, &self.images),
+        };
+        let Prepared { content, mut facts } = prepared?;
+        if flag {
+            facts.orders = orders(&content);
+        }
+        let chunks = divide(&content, &mut facts, job, self.longest)?;
+        Ok((facts, chunks))
+    }
+}
+
 /// Everything that preparation needs, shared by all documents.
 struct Bench {
     jobs: JobSet,
-    settings: PrepareSettings,
-    images: ImageLimits,
-    longest: Option<u64>,
+    recipe: Preparation,
     decoding: Budget,
     isolation: Isolation,
     pool: ThreadPool,
@@ -54,9 +76,7 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         .map_err(|e| RunError::Internal(format!("the threads for preparation cannot be started: {e}")))?;
     let bench = Arc::new(Bench {
         jobs: plan.jobs.clone(),
-        settings: plan.prepare.clone(),
-        images: plan.images,
-        longest: plan.longest,
+        recipe: Preparation { settings: plan.prepare.clone(), images: plan.images, longest: plan.longest },
         decoding: Budget::megabytes(plan.prepare.memory_mb),
         isolation: Isolation::new(&plan.prepare, &plan.images).map_err(|e| RunError::Internal(e.to_string()))?,
         pool,
@@ -99,10 +119,11 @@ struct Planned {
     work: Result<Work, State>,
 }
 
-/// What the pool works on.
-enum Work {
+/// The input of preparation.
+pub(super) enum Work {
+    /// The bytes of a file.
     File(Vec<u8>, Sniffed),
-    /// What was in a file of so many bytes.
+    /// What another process extracted from a file, and the file's size in bytes.
     Extract(Extract, &'static Reader, usize),
 }
 
@@ -128,7 +149,7 @@ fn plan(read: Read, bench: &Bench) -> Planned {
     let (job, work) = match bytes {
         Ok(bytes) => {
             let sniffed = if document.row().is_some() { Sniffed::Text } else { sniff(&bytes, &extension) };
-            let (job, taken) = bench.jobs.route(&bytes, sniffed, &extension, bench.settings.pdf.mode);
+            let (job, taken) = bench.jobs.route(&bytes, sniffed, &extension, bench.recipe.settings.pdf.mode);
             (job, taken.map(|()| Work::File(bytes, sniffed)).map_err(State::Skipped))
         }
         Err(failure) => (bench.jobs.pick(None, &extension).0, Err(State::Failed(failure))),
@@ -187,16 +208,7 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
         let _working = shared.context.meters.prepare.working();
         let prepare_one = |work: Work, job: &Job| {
             failpoint::linger("prepare_ms");
-            let (settings, images) = (&shared.settings, &shared.images);
-            let prepared = match work {
-                Work::File(bytes, sniffed) => prepare_bytes(&bytes, sniffed, settings, images),
-                Work::Extract(extract, reader, size) => prepare_extract(extract, reader, size, settings, images),
-            };
-            let Prepared { content, mut facts } = prepared?;
-            if job.flag_prompt_injection {
-                facts.orders = orders(&content);
-            }
-            divide(&content, &mut facts, job, shared.longest).map(|chunks| State::Prepared(facts, chunks))
+            shared.recipe.content(work, job, job.flag_prompt_injection).map(|(facts, chunks)| State::Prepared(facts, chunks))
         };
         let all = work.into_iter().zip(&jobs);
         let states =

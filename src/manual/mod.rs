@@ -16,7 +16,7 @@ macro_rules! pages {
     };
 }
 
-pages! { "jobs", "input", "output", "settings", "money", "limits", "failures", "live", "compare", "deploy", }
+pages! { "jobs", "input", "output", "settings", "money", "limits", "failures", "live", "compare", "deploy", "architecture", }
 
 impl Page {
     /// The page about a topic.
@@ -33,7 +33,7 @@ impl Page {
 
 /// All topics with one line each, for `docmill help`.
 pub fn topics() -> String {
-    let line = |page: &Page| format!("  {:<9} {}", page.topic, page.title());
+    let line = |page: &Page| format!("  {:<12} {}", page.topic, page.title());
     let lines: Vec<String> = PAGES.iter().map(line).collect();
     format!("Pages of the manual (docmill help TOPIC):\n{}", lines.join("\n"))
 }
@@ -42,6 +42,7 @@ pub fn topics() -> String {
 mod tests {
     use super::*;
     use crate::model::{FailureCode, Repair};
+    use std::path::Path;
 
     #[test]
     fn links_between_pages_lead_to_pages() {
@@ -59,6 +60,18 @@ mod tests {
             for line in page.text.lines().filter(|line| !line.starts_with('|')) {
                 assert!(line.chars().count() <= 100, "{}: {line}", page.topic);
             }
+        }
+    }
+
+    #[test]
+    fn files_that_the_page_about_architecture_names_exist() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let page = Page::find("architecture").unwrap().text;
+        let is_path = |word: &&str| word.contains('/') && !word.contains(' ') && !word.contains('{');
+        let paths: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_path).collect();
+        assert!(paths.len() > 80, "{paths:?}");
+        for path in paths {
+            assert!(source.join(path).exists(), "no {path}");
         }
     }
 

@@ -32,6 +32,7 @@ fn main() {
             throughput::waves();
             images::images();
             memory::texts_growth();
+            memory::in_flight();
             memory::images();
             durability::durability(50_000);
             durability::meters(50_000);
@@ -67,6 +68,7 @@ fn main() {
         ["waves"] => throughput::waves(),
         ["images"] => images::images(),
         ["memory"] => memory::texts_growth(),
+        ["in-flight"] => memory::in_flight(),
         ["image-memory"] => memory::images(),
         ["meters"] => durability::meters(50_000),
         ["durability"] => durability::durability(50_000),

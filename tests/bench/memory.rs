@@ -1,7 +1,7 @@
 //! Peak memory: it must not grow with the number of documents, and with large images it obeys the budget.
 
 use super::bare;
-use super::child::{docmill, run};
+use super::child::{docmill, myself, run};
 use super::images::photo;
 use super::server;
 use super::throughput::texts;
@@ -21,6 +21,26 @@ pub fn texts_growth() {
     let (_server, url) = server::start(0);
     let (few, many) = (texts_of(10_000, &url), texts_of(200_000, &url));
     println!("memory: 200,000 texts take {:.2} x the peak of 10,000 (wanted: at most 1.15, below 150 MB)", many / few);
+}
+
+/// Many calls in flight: 20,000 texts of 2 KB at a concurrency of 4,000, answered after one second.
+pub fn in_flight() {
+    let (documents, concurrency) = (20_000, 4000);
+    let (_server, url) = server::start(1000);
+    let dir = tempfile::tempdir().unwrap();
+    let (input, job) = (dir.path().join("in"), dir.path().join("title.toml"));
+    texts(&input, documents, 2000);
+    std::fs::write(&job, bare::JOB).unwrap();
+    let few = format!("llm.documents={concurrency}");
+    let concurrency = format!("llm.concurrency={concurrency}");
+    let bare = run(&mut myself(&[bare::MODE, &url, input.to_str().unwrap(), concurrency.rsplit('=').next().unwrap()]));
+    println!("memory: 4,000 calls in flight: a bare loop takes {:.0} MB, {:.2} s", bare.peak_mb, bare.wall.as_secs_f64());
+    for (name, further) in [("by default", None), ("llm.documents = 4000", Some(few.as_str()))] {
+        let settings: Vec<&str> = [concurrency.as_str()].into_iter().chain(further).collect();
+        let output = dir.path().join(if further.is_some() { "few" } else { "out" });
+        let used = run(&mut docmill(&url, &input, &output, &job, &settings));
+        println!("memory: 4,000 calls in flight, {name}: peak {:.0} MB (wanted: at most 250), {:.2} s", used.peak_mb, used.wall.as_secs_f64());
+    }
 }
 
 /// Photographs of twelve megapixels under budgets of different size.

@@ -34,7 +34,7 @@ fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a
     for id in ["a", "b", "c", "d"] {
         workspace.doc(format!("{id}.txt"), format!("docid:{id}"));
     }
-    let asked = compare(&workspace, &["--sequential"]).exits(2).says(&["4 documents are asked about twice", "at most about $0.", "--yes"]);
+    let asked = compare(&workspace, &["--sequential"]).exits(2).says(&["each of the two runs asks about 4 documents: 4 calls, $0.", "--yes"]);
     assert_eq!((server.requests(), asked.stdout.as_str()), (0, ""));
     workspace.start_with(["run"]).finish().exits(0);
     let results = std::fs::read(workspace.path("output/echo/results.jsonl")).unwrap();
@@ -46,7 +46,7 @@ fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a
     compare(&workspace, &["--sequential", "--yes", "--set", &format!("budget.max_usd={cap:.12}")]).exits(4).says(&["budget.max_usd"]);
     assert_eq!(server.requests(), 4);
 
-    let run = compare(&workspace, &["--sequential", "--yes", "--json"]).exits(0).says(&["because 4 of them cost $0."]);
+    let run = compare(&workspace, &["--sequential", "--yes", "--json"]).exits(0).says(&["4 documents: 4 calls, $0."]);
     assert_eq!(server.requests(), 12);
     let ledger = server.ledger();
     let sequential: Vec<_> = ledger.asks[4..8].iter().map(|ask| ask.arrived).collect();

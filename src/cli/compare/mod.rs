@@ -6,7 +6,6 @@
 mod agreement;
 mod answers;
 mod labels;
-mod price;
 mod sequential;
 mod shown;
 mod speed;

@@ -1,12 +1,15 @@
 //! Sequential against parallel: two runs on the same documents, without stored answers.
 
-use super::price::price;
 use super::speed::{Comparison, Measurement};
 use super::{ComparisonDir, Measured, prepare};
 use crate::ask::Provider;
 use crate::cli::args::CompareArgs;
 use crate::cli::exit::{CliError, Exit};
+use crate::cli::plan::Report;
+use crate::cli::start_run::run_failed;
 use crate::cli::{agreed, print};
+use crate::engine::History;
+use crate::model::counted;
 use crate::progress::say;
 use crate::setup::Server;
 use std::path::{Path, PathBuf};
@@ -41,7 +44,7 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
         leavings(&dir.directory.join(name))?;
     }
     if parallel.plan.account.provider != Provider::Simulated {
-        say(&price(&dir, &parallel).await?);
+        say(&price(args, &dir).await?);
         if !args.yes && !agreed("Begin?", "stdin is not a terminal; pass --yes to begin")? {
             return Ok(Exit::Ok);
         }
@@ -60,6 +63,20 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
         print(&format!("\n{}", path.display()))?;
     }
     Ok(if sequential.unanswered || parallel.unanswered { Exit::FailedRows } else { Exit::Ok })
+}
+
+/// A sentence about the cost of both runs.
+async fn price(args: &CompareArgs, dir: &ComparisonDir) -> Result<String, CliError> {
+    let mut plan = prepare(args, &PARALLEL.map(ToOwned::to_owned), Server::Offline).await?.plan;
+    // Earlier runs show the length of answers, but both runs ask everything again.
+    plan.more_answers = Some(dir.directory.join(RUNS[1]));
+    let history = History::of(&plan).map_err(run_failed)?;
+    plan.more_answers = None;
+    plan.output.dir = dir.directory.join("no-store");
+    let report = Report::of(plan, &history).await?;
+    let documents = counted(report.survey.documents, "document");
+    let calls = counted(report.prediction.calls, "call");
+    Ok(format!("each of the two runs asks about {documents}: {calls}, {}", report.cost()))
 }
 
 fn measure(run: &Measured) -> Result<Measurement, CliError> {
