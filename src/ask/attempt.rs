@@ -4,7 +4,7 @@ use super::billing::Billed;
 use super::dialect::{Dialect, Extra, LimitKind};
 use super::fault::{Class, Fault, Pressure};
 use super::forms::SentAs;
-use super::governor::{Ending, Need, Refusal, Ticket};
+use super::governor::{Ending, Need, Permit, Refusal, Ticket};
 use super::hedge::{InFlight, Left, wait_for_straggler};
 use super::outcome::CallOutcome;
 use super::retry::{Ledger, LlmClient, Observer, Question};
@@ -25,6 +25,21 @@ pub(super) struct Sent {
     pub spent: Spent,
     /// The form in which it was sent.
     pub form: SentAs,
+}
+
+/// An admitted request.
+struct Admitted<'a> {
+    permit: Permit<'a>,
+    /// The call, to the model that is asked.
+    call: &'a Call,
+    /// Its maximum cost; `None` if a price is unknown.
+    at_most: Option<Money>,
+    /// Tokens on top of the answer's limit.
+    room: u32,
+    /// Maximum output tokens.
+    output: u64,
+    /// When it began to wait for admission.
+    queued: Timestamp,
 }
 
 /// Reports a streamed answer to the call's observers.
@@ -54,12 +69,14 @@ impl LlmClient {
         ledger: &impl Ledger,
         retry_state: &RetryState,
         spent: &mut Spent,
-    ) -> Result<Sent, CallOutcome> {
+    ) -> Result<Box<Sent>, CallOutcome> {
         let in_flight = InFlight::default();
         let before = *spent;
+        eprintln!("SZ race {}", size_of_val(&self.race(question, ledger, retry_state, &before, &in_flight)));
         let (sent, failed) = self.race(question, ledger, retry_state, &before, &in_flight).await?;
         *spent = spent.and(sent.spent);
-        if let Some(Sent { result, attempt, spent: other, .. }) = failed {
+        if let Some(failed) = failed {
+            let Sent { result, attempt, spent: other, .. } = *failed;
             let failure = result.err().map_or(FailureCode::LostReply, |fault| fault.code);
             ledger.ended(Attempt { failure: Some(failure), ..attempt }).await?;
             *spent = spent.and(other);
@@ -86,7 +103,13 @@ impl LlmClient {
         retry_state: &RetryState,
         spent: &Spent,
         in_flight: &InFlight,
-    ) -> Result<(Sent, Option<Sent>), CallOutcome> {
+    ) -> Result<(Box<Sent>, Option<Box<Sent>>), CallOutcome> {
+        eprintln!(
+            "SZ attempt {} Sent {} outcome {}",
+            size_of_val(&self.attempt(question, ledger, retry_state, spent, in_flight)),
+            size_of::<Sent>(),
+            size_of::<CallOutcome>()
+        );
         let mut first = pin!(self.attempt(question, ledger, retry_state, spent, in_flight));
         let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
         tokio::select! {
@@ -118,9 +141,7 @@ impl LlmClient {
         })
     }
 
-    /// Sends one request. `spent` sums the call's earlier attempts.
-    ///
-    /// Gives the permit back as soon as the reply is complete.
+    /// Waits for admission and sends one request. `spent` sums the call's earlier attempts.
     async fn attempt(
         &self,
         question: Question<'_>,
@@ -128,7 +149,7 @@ impl LlmClient {
         retry_state: &RetryState,
         spent: &Spent,
         in_flight: &InFlight,
-    ) -> Result<Sent, CallOutcome> {
+    ) -> Result<Box<Sent>, CallOutcome> {
         let call = question.call;
         let room = if retry_state.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
         let output = u64::from(room) + u64::from(call.max_output_tokens);
@@ -147,7 +168,21 @@ impl LlmClient {
             permit = self.governor.admit(&ticket) => permit?,
         };
         // While this call waited, another one may have found that the model is gone.
-        let call = asked();
+        let admitted = Admitted { permit, call: asked(), at_most, room, output, queued };
+        // Boxed: calls that wait for admission must stay small.
+        Box::pin(self.send(question, admitted, ledger, retry_state, spent, in_flight)).await
+    }
+
+    /// Sends an admitted request. Gives the permit back as soon as the reply is complete.
+    async fn send(
+        &self,
+        question: Question<'_>,
+        Admitted { permit, call, at_most, room, output, queued }: Admitted<'_>,
+        ledger: &impl Ledger,
+        retry_state: &RetryState,
+        spent: &Spent,
+        in_flight: &InFlight,
+    ) -> Result<Box<Sent>, CallOutcome> {
         // The request is recorded under the permit, so that the ledger names exactly the requests
         // in flight.
         let twin = in_flight.count();
@@ -186,7 +221,7 @@ impl LlmClient {
         self.observer.ended(&this);
         in_flight.ended(id);
         let attempt = Attempt { id, number, queued, failure: None, status, usage, cost, moments };
-        Ok(Sent { result, attempt, spent: this, form: sent_as })
+        Ok(Box::new(Sent { result, attempt, spent: this, form: sent_as }))
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {

@@ -175,6 +175,7 @@ impl LlmClient {
     /// `check` turns the text of a reply into the answer, or returns what is wrong with it.
     pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Checked, Unfit>) -> CallOutcome {
         let alone = self.preflight.enter(&question.call.task).await;
+        eprintln!("SZ until {} hedged {}", size_of_val(&self.ask_until_it_ends(question, ledger, &check)), 0);
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
             (Some(alone), CallOutcome::Answered(..)) => alone.ended(None),
@@ -200,7 +201,7 @@ impl LlmClient {
         let mut last = None;
         loop {
             let Sent { result, mut attempt, form: sent_as, .. } =
-                match self.attempt_hedged(question, ledger, &retry_state, &mut spent).await {
+                *match self.attempt_hedged(question, ledger, &retry_state, &mut spent).await {
                     Err(CallOutcome::Cancelled) => return Ok(cancelled(call, spent, last)),
                     sent => sent?,
                 };

@@ -24,7 +24,7 @@ pub(super) async fn answer(
     let in_parts = calls.iter().any(|call| call.part.is_some());
     let mut answers = None;
     if in_parts {
-        let (merging, merged) = merge(processor, subject, chunks, &calls).await?;
+        let (merging, merged) = Box::pin(merge(processor, subject, chunks, &calls)).await?;
         calls.extend(merging);
         answers = Some(merged);
     }

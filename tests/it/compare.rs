@@ -34,7 +34,8 @@ fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a
     for id in ["a", "b", "c", "d"] {
         workspace.doc(format!("{id}.txt"), format!("docid:{id}"));
     }
-    let asked = compare(&workspace, &["--sequential"]).exits(2).says(&["each of the two runs asks about 4 documents: 4 calls, $0.", "--yes"]);
+    let asked =
+        compare(&workspace, &["--sequential"]).exits(2).says(&["each of the two runs asks about 4 documents: 4 calls, $0.", "--yes"]);
     assert_eq!((server.requests(), asked.stdout.as_str()), (0, ""));
     workspace.start_with(["run"]).finish().exits(0);
     let results = std::fs::read(workspace.path("output/echo/results.jsonl")).unwrap();
