@@ -72,7 +72,6 @@ impl LlmClient {
     ) -> Result<Box<Sent>, CallOutcome> {
         let in_flight = InFlight::default();
         let before = *spent;
-        eprintln!("SZ race {}", size_of_val(&self.race(question, ledger, retry_state, &before, &in_flight)));
         let (sent, failed) = self.race(question, ledger, retry_state, &before, &in_flight).await?;
         *spent = spent.and(sent.spent);
         if let Some(failed) = failed {
@@ -104,12 +103,6 @@ impl LlmClient {
         spent: &Spent,
         in_flight: &InFlight,
     ) -> Result<(Box<Sent>, Option<Box<Sent>>), CallOutcome> {
-        eprintln!(
-            "SZ attempt {} Sent {} outcome {}",
-            size_of_val(&self.attempt(question, ledger, retry_state, spent, in_flight)),
-            size_of::<Sent>(),
-            size_of::<CallOutcome>()
-        );
         let mut first = pin!(self.attempt(question, ledger, retry_state, spent, in_flight));
         let may_hedge = self.hedge && spent.attempts + 1 < self.retry.max_attempts;
         tokio::select! {

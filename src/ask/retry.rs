@@ -175,7 +175,6 @@ impl LlmClient {
     /// `check` turns the text of a reply into the answer, or returns what is wrong with it.
     pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Checked, Unfit>) -> CallOutcome {
         let alone = self.preflight.enter(&question.call.task).await;
-        eprintln!("SZ until {} hedged {}", size_of_val(&self.ask_until_it_ends(question, ledger, &check)), 0);
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
             (Some(alone), CallOutcome::Answered(..)) => alone.ended(None),

@@ -54,6 +54,7 @@ pub(super) struct DocumentProcessor {
 }
 
 /// How a call is to be sent.
+#[derive(Clone, Copy)]
 struct Asking<'r> {
     key: CallKey,
     /// Whether its answer replaces something on record.
@@ -159,7 +160,6 @@ impl DocumentProcessor {
             traced: traced.as_ref(),
         };
         // What a panic leaves half-changed ends with the document: calls and their answers, which are in the store by then.
-        eprintln!("SZ rowfut {} newrow {} ev {}", 0, size_of::<NewRow>(), size_of::<RunEvent>());
         let row = match AssertUnwindSafe(self.row(subject, &document, state)).catch_unwind().await {
             Ok(row) => row?,
             Err(panic) => {
@@ -170,7 +170,8 @@ impl DocumentProcessor {
         let given_up = turn.cancelled.is_cancelled();
         drop((held, turn));
         match row {
-            Some(row) => self.commit(id, row, given_up, (times, traced)).await,
+            // Boxed: documents that wait must stay small.
+            Some(row) => Box::pin(self.commit(id, row, given_up, (times, traced))).await,
             None => Ok(()),
         }
     }
@@ -184,12 +185,6 @@ impl DocumentProcessor {
             State::Skipped(failure) => without(RowStatus::Skipped, failure),
             State::Prepared(facts, chunks) => {
                 let columns = document.row().map(|row| &row.columns);
-                eprintln!(
-                    "SZ answer {} row {} ready {}",
-                    size_of_val(&answer(self, subject, &chunks, columns)),
-                    size_of::<Row>(),
-                    size_of::<Ready>()
-                );
                 let answered = answer(self, subject, &chunks, columns).await;
                 failpoint::panic_over("answered", &document.name);
                 match answered {
@@ -206,13 +201,6 @@ impl DocumentProcessor {
     async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
-        eprintln!(
-            "SZ ask_one {} shared {} elsewhere {} turn {}",
-            size_of_val(&self.ask_one(subject, call, Asking { key, replaces, again: false, earlier: None, role: asking.role })),
-            size_of_val(&self.answers.shared(key, subject.row)),
-            size_of_val(&self.answers.elsewhere(key, subject.name)),
-            0
-        );
         let shared = match self.answers.shared(key, subject.row).await? {
             // Its own answer is among those that are found.
             _ if asking.again => None,
@@ -232,23 +220,17 @@ impl DocumentProcessor {
     }
 
     async fn ask_one(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
-        let Asking { key, replaces, earlier, role, .. } = asking;
-        let document = subject.id;
+        let (document, Asking { key, role, .. }) = (subject.id, asking);
         let traced = subject.traced.map(Traced::begin);
         let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label(), traced };
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
         let cache = !matches!(role, Role::Alone);
         let question = Question { call, document: subject.position, cache, begun, cancelled: Some(subject.cancelled) };
         let active = self.context.meters.call();
-        eprintln!(
-            "SZ ask {} record {}",
-            size_of_val(&self.client.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text))),
-            size_of::<CallRecord>()
-        );
         let ended = self.client.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await;
         drop(active);
         // Boxed: calls that wait for admission must stay small.
-        Box::pin(self.record(subject, call, (key, replaces, earlier), ledger, ended)).await
+        Box::pin(self.record(subject, call, asking, ledger, ended)).await
     }
 
     /// Records the end of a call in the store.
@@ -256,11 +238,11 @@ impl DocumentProcessor {
         &self,
         subject: Subject<'_>,
         call: &Call,
-        (key, replaces, earlier): (CallKey, bool, Option<Spent>),
+        asking: Asking<'_>,
         ledger: CallLedger<'_>,
         ended: CallOutcome,
     ) -> Result<CallRecord, Unfinished> {
-        let document = subject.id;
+        let (document, Asking { key, replaces, earlier, .. }) = (subject.id, asking);
         match ended {
             CallOutcome::Answered(answered, spent, attempt) => {
                 if self.breaker.succeeded(&call.task) {
