@@ -144,7 +144,7 @@ fn alerts_that_hang_hold_up_no_other_and_the_end_not_for_long() {
     run.wait_until_it_says("note: alert sent: docmill run 1 in \"output\": failure_rate > 0.7");
     assert!(workspace.path("told").exists());
     open.store(true, SeqCst);
-    let given_up = "alerts that are still on their way 5 s after the run are given up: failure_rate > 0.5, failure_rate > 0.6";
+    let given_up = "cancelled the alerts that were not sent 5 s after the run: failure_rate > 0.5, failure_rate > 0.6";
     run.finish().exits(3).says(&[given_up]);
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     let log = std::fs::read_to_string(workspace.path("events")).unwrap();

@@ -209,8 +209,8 @@ fn an_address_that_takes_no_traces_is_an_error_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     for (url, why) in [
-        ("here", "report.traces: it takes the address of a collector, such as http://127.0.0.1:4318"),
-        ("http://me:classified@127.0.0.1:4318", "secrets stand in the environment and not in settings"),
+        ("here", "report.traces: expected the address of a collector, such as http://127.0.0.1:4318"),
+        ("http://me:classified@127.0.0.1:4318", "the address contains a user or password"),
     ] {
         workspace.run(["--job", "two.toml", "--traces", url]).exits(2).says(&[why]).says_nothing_of("classified");
     }

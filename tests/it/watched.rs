@@ -113,11 +113,8 @@ fn an_address_that_cannot_be_had_is_an_error_before_anything_is_sent() {
     let workspace = workspace(&server, 1);
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    workspace
-        .run(["--job", "echo.toml", "--metrics", &port])
-        .exits(2)
-        .says(&["metrics cannot be served on 127.0.0.1:", "choose another port"]);
-    workspace.run(["--job", "echo.toml", "--metrics", "here"]).exits(2).says(&["here is no address"]);
+    workspace.run(["--job", "echo.toml", "--metrics", &port]).exits(2).says(&["cannot serve metrics on 127.0.0.1:", "choose another port"]);
+    workspace.run(["--job", "echo.toml", "--metrics", "here"]).exits(2).says(&["invalid address here"]);
     workspace.run(["--job", "echo.toml", "--events", "no/such/file"]).exits(2).says(&["events cannot be written to no/such/file"]);
     assert_eq!(server.requests(), 0);
 }
