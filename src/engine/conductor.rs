@@ -66,7 +66,7 @@ impl Conductor {
                     }
                     notice.update();
                     let waiting_s = waiting.unwrap_or_default().as_secs_f64();
-                    context.meters.look();
+                    context.meters.sample();
                     let snapshot = Snapshot { waiting_s, ..context.meters.snapshot() };
                     if snapshot.elapsed_s >= sample_at {
                         sample_at = snapshot.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;
