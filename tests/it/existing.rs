@@ -327,7 +327,7 @@ fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written()
     add("two.jsonl").says(&["table two.jsonl: 3 rows: 0 replaced, 3 unchanged, 0 new"]);
     // None is known, and columns that nobody else has.
     workspace.write("three.csv", "id,body\nA-1,docid:e\nA-2,docid:f\n");
-    add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has an id that was known: three.csv#A-1 is new"]);
+    add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has a known id: three.csv#A-1 is new"]);
     workspace.write("four.csv", "id,body,more\n1,docid:a4,x\n");
     add("four.csv")
         .says(&["table four.csv has other columns than three.csv: its rows stand beside", "1 row: 0 replaced, 0 unchanged, 1 new"]);

@@ -255,7 +255,7 @@ fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() 
     // Among other documents a table is one of them, and that is said.
     workspace.doc("a.txt", "docid:a");
     let run = workspace.run(["--job", "echo.toml", "--output", "mixed"]).exits(0);
-    run.says(&["1 table is a document here, such as only.csv; --rows TABLE makes each of its rows one"]);
+    run.says(&["1 table is a document here, such as only.csv; --rows TABLE makes each of its rows a document"]);
 }
 
 #[test]
