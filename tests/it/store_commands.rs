@@ -271,7 +271,7 @@ fn what_is_missing_beside_the_answers_is_noticed() {
     workspace.run(["--job", "echo.toml"]).exits(2).says(&["nothing was sent"]);
     std::fs::remove_file(workspace.path("output/docmill.db")).unwrap();
     assert_eq!(server.requests(), 2);
-    workspace.run(["--job", "echo.toml"]).exits(0).says(&["there are results here and no run store"]);
+    workspace.run(["--job", "echo.toml"]).exits(0).says(&["the output directory has results but no run store"]);
     assert_eq!(server.requests(), 4);
     // Where results cannot be written, nothing is paid for.
     std::fs::remove_dir_all(workspace.path("output")).unwrap();
