@@ -1,4 +1,4 @@
-//! Where the events of a run go.
+//! The receiver of a run's events.
 
 use crate::event::RunEvent;
 use futures::future::{BoxFuture, FutureExt as _};

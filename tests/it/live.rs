@@ -150,7 +150,7 @@ fn a_document_is_cancelled_before_its_turn_and_one_that_is_done_is_not() {
     workspace.docmill(["cancel", "001.txt"]).exits(2).says(&["001.txt: this run has no such document; did you mean 00.txt?"]);
     workspace.docmill(["cancel", "zzz"]).exits(2).says(&["zzz: this run has no such document"]).says_nothing_of("did you mean");
     open.store(true, SeqCst);
-    let run = run.finish().exits(3).says_nothing_of("was to be cancelled");
+    let run = run.finish().exits(3).says_nothing_of("was cancelled");
     assert_eq!((run.csv("echo").row(other)["failure_code"].as_str(), server.requests()), ("cancelled", 1));
 }
 
@@ -168,7 +168,7 @@ fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay
     open.store(false, SeqCst);
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("it is asked again", |ledger| ledger.of("k0")[0].requests == 2);
-    workspace.docmill(["requeue", "--all", "00.txt"]).exits(2).says(&["00.txt is under way"]);
+    workspace.docmill(["requeue", "--all", "00.txt"]).exits(2).says(&["00.txt is in progress"]);
     // The run is past this one: the next takes it.
     workspace.docmill(["requeue", "--all", "01.txt"]).exits(0);
     open.store(true, SeqCst);
@@ -190,7 +190,7 @@ fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
     server.wait_until("two are in flight", |ledger| ledger.requests() == 2);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 4\ntimeout_s = 50\n");
     let said = workspace.docmill(["reload"]).exits(0).stdout;
-    assert_eq!(said.trim(), "llm.concurrency: 2 -> 4; with the next run only: llm.timeout_s");
+    assert_eq!(said.trim(), "llm.concurrency: 2 -> 4; in the next run only: llm.timeout_s");
     server.wait_until("four are in flight", |ledger| ledger.requests() == 4);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 0\n");
     workspace.docmill(["reload"]).exits(2).says(&["pipeline.toml:2: llm.concurrency: must be at least 1"]);
@@ -295,7 +295,7 @@ fn a_document_that_was_cancelled_before_its_turn_stays_so_when_the_run_stops_ear
     run.signal("INT");
     run.wait_until_it_says("calls in flight are finished first");
     open.store(true, SeqCst);
-    let kept = "39.txt was to be cancelled and had not come when the run stopped: the next run does not ask about it";
+    let kept = "39.txt was cancelled, but the run stopped before its turn; the next run will not ask it";
     run.finish().exits(4).says(&[kept]);
     let run = workspace.run(["--job", "echo.toml"]).exits(3);
     assert_eq!((run.csv("echo").row("39.txt")["failure_code"].as_str(), server.requests()), ("cancelled", 39));
@@ -312,8 +312,8 @@ fn a_name_that_nobody_knows_yet_is_told_at_the_end_and_no_name_moves_the_cursor(
     let run = workspace.start_run(["--job", "echo.toml"]);
     run.wait_until_there_is("output/.docmill.control");
     let said = workspace.docmill(["cancel", "a\u{1b}[31m.txt"]).exits(0).stdout;
-    assert!(said.starts_with(r"a\u{1b}[31m.txt: it is not under way yet") && !said.contains('\u{1b}'), "{said:?}");
-    run.finish().exits(0).says(&[r"a\u{1b}[31m.txt was to be cancelled, and no such document has come"]).says_nothing_of("\u{1b}");
+    assert!(said.starts_with(r"a\u{1b}[31m.txt: its turn has not come yet") && !said.contains('\u{1b}'), "{said:?}");
+    run.finish().exits(0).says(&[r"a\u{1b}[31m.txt was cancelled, but the input has no such document"]).says_nothing_of("\u{1b}");
 }
 
 #[cfg(unix)]
