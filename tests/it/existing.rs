@@ -303,7 +303,7 @@ fn rows_that_are_read_by_other_columns_are_not_added() {
         (&["--text-column", "body"], "input.id_column"),
         (&[], "input.id_column, input.text_column"),
     ] {
-        let says = format!("--add: the results were made with other settings ({key}), and rows of one file are made alike");
+        let says = format!("--add: the results were made with other settings ({key}), but all rows of a file need the same");
         add(columns).exits(2).says(&[&says]);
     }
     assert_eq!(server.requests(), 2);
@@ -329,8 +329,7 @@ fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written()
     workspace.write("three.csv", "id,body\nA-1,docid:e\nA-2,docid:f\n");
     add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has a known id: three.csv#A-1 is new"]);
     workspace.write("four.csv", "id,body,more\n1,docid:a4,x\n");
-    add("four.csv")
-        .says(&["table four.csv has other columns than three.csv: its rows stand beside", "1 row: 0 replaced, 0 unchanged, 1 new"]);
+    add("four.csv").says(&["table four.csv has other columns than three.csv: its rows are added", "1 row: 0 replaced, 0 unchanged, 1 new"]);
     // Repeated ids.
     workspace.write("five.csv", "id,body\n1,docid:a5\n1,docid:a6\n2,docid:b5\n1,docid:a7\n");
     let says = "table five.csv: 2 rows have an id that an earlier row has (1): each row is its own document, the second is called 1~2";
@@ -350,8 +349,8 @@ fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
     }
     running.signal("INT");
     running.finish().exits(4);
-    run(&workspace, &["more", "--add"]).exits(2).says(&["--add: run 1 did not get to its end: run the same command again first"]);
-    run(&workspace, &["more"]).exits(2).says(&["has 1 row; this run would leave 0 of them", "did not get to its end"]);
+    run(&workspace, &["more", "--add"]).exits(2).says(&["--add: run 1 is incomplete: run the same command again first"]);
+    run(&workspace, &["more"]).exits(2).says(&["has 1 row; this run would leave 0 of them", "run 1 is incomplete"]);
     run(&workspace, &["more", "--replace"]).exits(0);
     let other = ["docs/a.txt", "--set", "prepare.text.clean=true"];
     let why = "the results were made with other settings (prepare.text.clean)";
@@ -376,7 +375,7 @@ fn a_delivery_that_was_killed_is_not_left_out_by_the_next_one() {
     for (day, name) in days.iter().enumerate() {
         kill(name);
         let other = days[(day + 1) % 3];
-        let message = "did not get to its end, and its documents would be left out: run the same command again first";
+        let message = "is incomplete, and its documents would be left out: run the same command again first";
         run(&workspace, &add(other)).exits(2).says(&["--add: run", message]);
         // The same command goes on.
         assert_eq!(documents(&run(&workspace, &add(name)).exits(0)).len(), 5 * (day + 1));

@@ -71,8 +71,8 @@ fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("it asks", |ledger| ledger.requests() == 1);
     for (setting, why) in [
-        ("llm.model=other", "llm.model is decided when a run begins"),
-        ("llm.limits.slow_start=on", "is decided when a run begins"),
+        ("llm.model=other", "llm.model cannot change during a run"),
+        ("llm.limits.slow_start=on", "cannot change during a run"),
         ("llm.concurrency=0", "llm.concurrency: must be at least 1"),
         ("llm.concurrency=many", "llm.concurrency takes an integer, not a string"),
         ("llm.concurency=3", "did you mean llm.concurrency?"),
@@ -82,7 +82,7 @@ fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
         workspace.docmill(["set", setting]).exits(2).says(&[why]);
     }
     // Of several all are set, or none.
-    workspace.docmill(["set", "llm.concurrency=3", "llm.model=other"]).exits(2).says(&["llm.model is decided when a run begins"]);
+    workspace.docmill(["set", "llm.concurrency=3", "llm.model=other"]).exits(2).says(&["llm.model cannot change during a run"]);
     workspace.docmill(["cancel", "00.txt", "--output", "elsewhere"]).exits(2).says(&["no run is at work in elsewhere"]);
     open.store(true, SeqCst);
     run.finish().exits(0);
