@@ -31,7 +31,7 @@ fn webhook(listener: &TcpListener) -> Value {
 }
 
 #[test]
-fn alerts_are_commands_and_webhooks_that_get_the_facts_once_and_their_failures_are_told() {
+fn alerts_pass_the_facts_once_and_their_failures_are_reported() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1", "k2"]);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -73,7 +73,7 @@ fn alerts_are_commands_and_webhooks_that_get_the_facts_once_and_their_failures_a
 }
 
 #[test]
-fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
+fn an_invalid_alert_is_an_error_at_its_line() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x");
     for (alert, why) in [
@@ -89,7 +89,7 @@ fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
 }
 
 #[test]
-fn a_command_that_is_docmill_reaches_the_run_that_raised_the_alert() {
+fn docmill_as_an_alert_command_reaches_the_run_that_raised_it() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
     let bin = Path::new(env!("CARGO_BIN_EXE_docmill")).parent().unwrap().display().to_string();
@@ -116,7 +116,7 @@ fn a_command_that_is_docmill_reaches_the_run_that_raised_the_alert() {
 }
 
 #[test]
-fn alerts_that_hang_hold_up_no_other_and_the_end_not_for_long() {
+fn a_hanging_alert_delays_no_other_and_the_end_only_briefly() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
     // Takes connections, and never answers.

@@ -24,7 +24,7 @@ fn csv_rows(text: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a_store() {
+fn sequential_and_parallel_runs_are_compared_without_stored_answers() {
     // After a run and a sequential run, of four documents each, requests wait for each other: four are in flight, or none ends.
     let server = ModelServer::script().latency(|_| LATENCY).hold(|_, ledger| ledger.requests() > 8 && ledger.requests() < 12).start();
     let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-test").set("llm.provider", "openai").set("llm.model", "gpt-6-astra");
@@ -104,7 +104,7 @@ fn two_jobs(server: &ModelServer) -> Workspace {
 const BOTH: [&str; 4] = ["--variant", "one.toml", "--variant", "other.toml"];
 
 #[test]
-fn dear_variants_want_somebody_who_agrees() {
+fn expensive_variants_need_confirmation() {
     let server = ModelServer::script().answer(says).start();
     let workspace = two_jobs(&server);
     let price = "prices.test-model={ input = 9000.0, output = 9000.0 }";
@@ -118,7 +118,7 @@ fn dear_variants_want_somebody_who_agrees() {
 }
 
 #[test]
-fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_a_count_by_hand() {
+fn variants_are_compared_on_common_answers_and_figures_match_a_manual_count() {
     let server = ModelServer::script().answer(says).faults(|ask| if declines(ask) { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = two_jobs(&server);
     let args = [&BOTH[..], &["--labels", "labels.csv", "--json"]].concat();
@@ -163,7 +163,7 @@ fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_
 }
 
 #[test]
-fn a_comparison_that_was_killed_goes_on_where_it_was() {
+fn a_killed_comparison_is_resumed() {
     let stuck = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&stuck);
     let last = |ask: &Ask| ask.system.contains("You are other") && ask.docid.as_deref() == Some("7");
@@ -187,7 +187,7 @@ fn a_comparison_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_told_before_anything_is_asked() {
+fn incomparable_variants_are_reported_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = two_jobs(&server);
     workspace.write("echo.toml", ECHO).write("twice.csv", "document,label\n0.txt,metal\n0.txt,wood\n");
@@ -237,7 +237,7 @@ fn the_accuracy_on_the_sample_data_is_the_share_of_results_that_equal_their_labe
 }
 
 #[test]
-fn a_run_that_is_slower_than_those_before_it_is_pointed_out() {
+fn a_slower_run_is_marked_as_a_regression() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
@@ -279,7 +279,7 @@ fn a_run_that_is_slower_than_those_before_it_is_pointed_out() {
 }
 
 #[test]
-fn labels_are_looked_at_before_anything_is_sent() {
+fn labels_are_checked_before_anything_is_sent() {
     let server = ModelServer::script().answer(says).start();
     let workspace = two_jobs(&server);
     let with = |name: &str, labels: &str, more: &[&str]| {
@@ -312,7 +312,7 @@ fn labels_are_looked_at_before_anything_is_sent() {
 }
 
 #[test]
-fn answers_of_the_main_store_are_used_and_what_is_spent_is_shown() {
+fn answers_of_the_main_store_are_reused_and_spending_is_shown() {
     let server = ModelServer::script().answer(says).start();
     let workspace = two_jobs(&server);
     workspace.run(["--job", "one.toml"]).exits(0);
@@ -334,7 +334,7 @@ fn answers_of_the_main_store_are_used_and_what_is_spent_is_shown() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_is_noticed_before_a_price_is_told() {
+fn an_unusable_directory_is_refused_before_a_price_is_shown() {
     let server = ModelServer::start();
     let workspace = two_jobs(&server);
     workspace.write("output/compare/other.toml", "a file in the way");

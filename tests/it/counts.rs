@@ -89,7 +89,7 @@ fn everywhere(workspace: &Workspace, run: &Finished) -> (Tally, u64) {
 }
 
 #[test]
-fn documents_that_are_ok_failed_skipped_cancelled_and_pending_are_counted_alike_everywhere() {
+fn all_commands_count_documents_by_status_alike() {
     let (open, hangs) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
     let (gate, stuck) = (Arc::clone(&open), Arc::clone(&hangs));
     let server = ModelServer::script()

@@ -99,7 +99,7 @@ fn last_transaction(log: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn a_log_that_ends_anywhere_in_its_last_transaction_costs_what_was_in_that_transaction_and_no_more() {
+fn a_truncated_log_loses_only_its_last_transaction() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);
     // In the first run only some are answered.
@@ -163,7 +163,7 @@ fn store(workspace: &Workspace) -> Connection {
 const PAGES: usize = 40;
 
 #[test]
-fn a_store_that_was_cut_short_or_overwritten_with_zeros_is_mended_or_refused_before_anything_is_sent() {
+fn a_truncated_or_zeroed_store_is_repaired_or_refused_before_anything_is_sent() {
     // Answers that need several pages each.
     let server = ModelServer::script()
         .answer(|ask| json!({"said": format!("said of docid:{} {}", ask.docid.as_ref().unwrap(), "x".repeat(9000))}))
@@ -252,7 +252,7 @@ fn nothing_is_lost(workspace: &Workspace, server: &ModelServer) {
 }
 
 #[test]
-fn on_a_full_disk_every_answer_is_kept_and_with_room_the_same_command_goes_on() {
+fn a_full_disk_loses_no_answer_and_the_same_command_resumes() {
     // The disk is full at different moments of the work.
     for megabytes in [2, 4, 5, 7] {
         full_disk(megabytes);
@@ -292,7 +292,7 @@ fn full_disk(occupied: usize) {
 }
 
 #[test]
-fn a_sound_store_on_a_full_disk_is_read_or_said_to_want_room() {
+fn a_sound_store_on_a_full_disk_is_read_or_reported_to_need_space() {
     let hangs = Arc::new(AtomicBool::new(false));
     let stuck = Arc::clone(&hangs);
     let server = ModelServer::script().faults(move |_| if stuck.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok }).start();
@@ -377,7 +377,7 @@ fn a_store_of_a_newer_version_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_store_is_refused() {
+fn a_file_other_than_a_store_is_refused() {
     let (server, workspace) = with_work();
     for content in
         [b"Dear diary, this is not a database, and longer than a hundred bytes, which is where a header ends. ".repeat(100), b"x".into()]

@@ -56,7 +56,7 @@ fn all_kinds(workspace: &Workspace) {
 }
 
 #[test]
-fn files_of_all_kinds_are_read_by_what_they_are() {
+fn files_are_read_by_their_content() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -81,7 +81,7 @@ fn files_of_all_kinds_are_read_by_what_they_are() {
 }
 
 #[test]
-fn a_reader_that_takes_too_much_costs_its_document_and_no_other() {
+fn documents_over_the_memory_limit_of_readers_fail_alone() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server).set("prepare.document_mb", 1);
     workspace.write("echo.toml", ECHO);
@@ -96,7 +96,7 @@ fn a_reader_that_takes_too_much_costs_its_document_and_no_other() {
 }
 
 #[test]
-fn a_reader_that_works_too_long_has_failed_and_one_that_waits_too_long_is_tried_again() {
+fn a_reader_over_its_cpu_time_fails_and_one_that_hangs_is_retried() {
     let server = ModelServer::start();
     let failure_of = |how: &str| {
         let workspace = Workspace::new().against(&server).set("prepare.document_s", 1);
@@ -111,7 +111,7 @@ fn a_reader_that_works_too_long_has_failed_and_one_that_waits_too_long_is_tried_
 }
 
 #[test]
-fn what_would_be_sent_can_be_seen_without_sending_it() {
+fn inspect_shows_requests_without_sending_them() {
     let workspace = Workspace::new();
     all_kinds(&workspace);
     let shown = |args: &[&str]| workspace.docmill(["inspect"].iter().chain(args));
@@ -162,7 +162,7 @@ fn long_run(workspace: &Workspace, method: &str, merge: &str) -> Finished {
 }
 
 #[test]
-fn a_long_document_is_divided_and_its_answers_become_one() {
+fn a_long_document_is_divided_and_its_answers_are_merged() {
     // Says which of the sentences it was given, and of answers how many.
     let server = ModelServer::script()
         .answer(|ask| {
@@ -215,7 +215,7 @@ fn a_long_document_is_divided_and_its_answers_become_one() {
 }
 
 #[test]
-fn a_part_without_an_answer_leaves_the_document_without_one() {
+fn a_chunk_without_an_answer_fails_its_document() {
     let server = ModelServer::script().faults(|ask| if ask.text.contains("Sentence 20 ") { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = Workspace::new().against(&server);
     let text: String = (1..=20).fold(String::new(), |text, n| format!("{text}Sentence {n} stands here and says little. "));
@@ -225,7 +225,7 @@ fn a_part_without_an_answer_leaves_the_document_without_one() {
 }
 
 #[test]
-fn a_server_that_cuts_prompts_without_a_word_is_found_out() {
+fn a_server_that_cuts_prompts_silently_is_detected() {
     let server = ModelServer::script()
         .faults(|ask| {
             let words = ask.text.split_whitespace().count();

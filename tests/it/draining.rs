@@ -55,7 +55,7 @@ fn calls_that_do_not_finish_in_time_are_in_doubt() {
 }
 
 #[test]
-fn a_straggler_is_not_given_up_for_a_second_request_that_the_drain_refuses() {
+fn a_straggler_survives_a_second_request_that_the_drain_refuses() {
     let server = ModelServer::script().latency(|_| Duration::from_millis(1500)).start();
     let workspace = workspace(&server, 1).set("llm.hedge", true);
     let run = workspace.start_run(["--job", "echo.toml"]);
@@ -73,7 +73,7 @@ fn signal(name: &str, child: &Child) -> bool {
 }
 
 #[test]
-fn signals_are_heard_while_nobody_reads_what_the_run_says() {
+fn signals_work_while_the_output_is_not_read() {
     const FULL: usize = 1 << 16;
     for (signals, code) in [(1, 4), (usize::MAX, 143)] {
         let server = ModelServer::start();

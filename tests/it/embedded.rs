@@ -60,7 +60,7 @@ async fn ask(requests: &mpsc::Sender<Asked>, request: Request) -> Answer {
 }
 
 #[test]
-fn a_stop_and_an_abandonment_leave_calls_in_doubt_and_the_next_run_asks_again() {
+fn a_stopped_or_abandoned_run_leaves_calls_in_doubt_for_the_next_run() {
     let open = Arc::default();
     let (server, workspace) = set_up(&open);
     Runtime::new().unwrap().block_on(async {

@@ -63,7 +63,7 @@ fn a_run_over_another_input_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn everything_that_results_are_about_may_be_looked_at_again_however_it_is_called() {
+fn a_run_over_all_inputs_of_the_results_begins_whatever_their_names() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "docs/b.txt", "docs/c.txt"]);
@@ -113,7 +113,7 @@ fn ids_that_change_from_text_to_number_leave_rows_unchanged() {
 }
 
 #[test]
-fn a_delivery_that_puts_rows_back_to_an_earlier_version_says_so() {
+fn a_delivery_that_reverts_rows_reports_it() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     workspace.write("one.csv", "id,body\n1,docid:a\n2,docid:b\n").write("two.csv", "id,body\n1,docid:c\n2,docid:d\n");
@@ -125,7 +125,7 @@ fn a_delivery_that_puts_rows_back_to_an_earlier_version_says_so() {
 }
 
 #[test]
-fn ids_that_several_tables_of_a_run_have_are_reported() {
+fn ids_in_several_tables_of_a_run_are_reported() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     workspace.write("one.csv", "id,body\n1,docid:a\n2,docid:b\n3,docid:c\n").write("two.csv", "id,body\n2,docid:d\n3,docid:e\n4,docid:f\n");
@@ -152,7 +152,7 @@ fn rows_named_by_their_numbers_are_not_kept_when_a_table_changes() {
 }
 
 #[test]
-fn documents_are_added_beside_those_that_are_there_and_keep_their_names() {
+fn documents_are_added_to_existing_ones_and_keep_their_names() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "docs/part/b.txt", "more/a.txt", "one.txt", "docs/c.txt"]);
@@ -246,7 +246,7 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
 }
 
 #[test]
-fn a_file_that_was_overwritten_and_added_is_not_taken_for_all_of_the_results() {
+fn an_overwritten_and_added_file_does_not_count_as_all_results() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let table = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body"];
@@ -273,7 +273,7 @@ fn a_file_that_was_overwritten_and_added_is_not_taken_for_all_of_the_results() {
 }
 
 #[test]
-fn a_row_that_is_to_be_asked_again_is_asked_again_and_keeps_its_bill() {
+fn a_requeued_row_is_asked_again_and_keeps_its_bill() {
     for share in [false, true] {
         let server = ModelServer::start();
         let workspace = echoing(&server).set("llm.share_identical_calls", share);
@@ -288,7 +288,7 @@ fn a_row_that_is_to_be_asked_again_is_asked_again_and_keeps_its_bill() {
 }
 
 #[test]
-fn rows_that_are_read_by_other_columns_are_not_added() {
+fn rows_read_by_other_columns_are_not_added() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     for day in ["day1.csv", "day2.csv"] {
@@ -314,7 +314,7 @@ fn rows_that_are_read_by_other_columns_are_not_added() {
 }
 
 #[test]
-fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written() {
+fn replaced_rows_are_reported_and_ids_match_in_all_notations() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let add = |name: &str| run(&workspace, &["--rows", name, "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
@@ -339,7 +339,7 @@ fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written()
 }
 
 #[test]
-fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
+fn results_that_are_incomplete_or_made_with_other_settings_are_not_extended() {
     let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:docs-b")).start();
     let workspace = echoing(&server).set("llm.drain_s", 0);
     text(&workspace, &["docs/a.txt", "docs/b.txt", "more/c.txt"]);
@@ -360,7 +360,7 @@ fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
 }
 
 #[test]
-fn a_delivery_that_was_killed_is_not_left_out_by_the_next_one() {
+fn the_next_delivery_includes_a_killed_one() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let days = ["day1.csv", "day2.csv", "day3.csv"];
@@ -398,7 +398,7 @@ fn stop(workspace: &Workspace, args: &[&str], done: usize) {
 }
 
 #[test]
-fn a_delivery_that_was_stopped_is_told_and_is_exported_with_what_was_there() {
+fn a_stopped_delivery_is_reported_and_exported_with_earlier_rows() {
     let held = Arc::new(AtomicBool::new(true));
     let hold = Arc::clone(&held);
     let server = ModelServer::script().hold(move |ask, _| ask.text.contains("docid:slow") && hold.load(Relaxed)).start();
@@ -428,7 +428,7 @@ fn a_delivery_that_was_stopped_is_told_and_is_exported_with_what_was_there() {
 }
 
 #[test]
-fn results_with_fewer_rows_take_the_place_of_others_only_when_somebody_agrees() {
+fn results_with_fewer_rows_replace_others_only_after_confirmation() {
     let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:more-slow")).start();
     let workspace = echoing(&server).set("llm.drain_s", 0);
     text(&workspace, &["docs/a.txt", "docs/b.txt", "docs/c.txt", "more/d.txt", "more/slow.txt"]);
@@ -444,7 +444,7 @@ fn results_with_fewer_rows_take_the_place_of_others_only_when_somebody_agrees() 
 }
 
 #[test]
-fn a_row_that_could_not_be_read_goes_when_its_table_is_delivered_again() {
+fn an_unreadable_row_is_dropped_when_its_table_is_delivered_again() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let add = |name: &'static str| ["--rows", name, "--id-column", "id", "--text-column", "body", "--add"];
@@ -461,7 +461,7 @@ fn a_row_that_could_not_be_read_goes_when_its_table_is_delivered_again() {
 }
 
 #[test]
-fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
+fn a_file_missing_from_an_input_added_again_has_no_row() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "more/b.txt", "more/part/c.txt", "more/part/d.txt"]);
@@ -497,7 +497,7 @@ fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
 }
 
 #[test]
-fn what_is_gone_from_inputs_is_pruned_however_they_are_called() {
+fn missing_documents_are_pruned_whatever_the_names_of_inputs() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let dropped = || {
@@ -520,7 +520,7 @@ fn what_is_gone_from_inputs_is_pruned_however_they_are_called() {
 }
 
 #[test]
-fn an_input_is_the_same_from_wherever_it_is_looked_at() {
+fn an_input_is_recognised_from_any_directory() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "more/b.txt", "more/c.txt", "more/d.txt"]);
@@ -545,7 +545,7 @@ fn an_input_is_the_same_from_wherever_it_is_looked_at() {
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_what_becomes_of_results() {
+fn a_user_at_a_terminal_decides_about_existing_results() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "more/b.txt", "other/c.txt"]);
@@ -567,7 +567,7 @@ fn somebody_at_a_terminal_is_asked_what_becomes_of_results() {
 }
 
 #[test]
-fn a_run_that_adds_may_be_killed_and_goes_on() {
+fn a_killed_run_with_add_is_resumed() {
     for place in ["commit", "committed", "publish"] {
         let server = ModelServer::start();
         let workspace = echoing(&server);

@@ -57,7 +57,7 @@ fn asking(url: &str, documents: usize) -> Workspace {
 }
 
 #[test]
-fn a_server_that_hangs_or_drips_is_given_up_in_bounded_time_and_called_by_its_name() {
+fn a_hanging_or_dripping_server_times_out_and_is_named() {
     type Serve = fn(TcpStream, usize);
     let hangs: Serve = |mut stream, _| {
         request(&mut stream);
@@ -86,7 +86,7 @@ fn a_server_that_hangs_or_drips_is_given_up_in_bounded_time_and_called_by_its_na
 }
 
 #[test]
-fn a_stream_that_falls_silent_is_given_up_long_before_the_end_of_all_patience() {
+fn a_silent_stream_times_out_before_the_whole_call() {
     let (url, _) = raw(|mut stream, _| {
         request(&mut stream);
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
@@ -100,7 +100,7 @@ fn a_stream_that_falls_silent_is_given_up_long_before_the_end_of_all_patience() 
 }
 
 #[test]
-fn a_connection_that_the_server_closes_after_each_reply_costs_nothing() {
+fn closing_connections_after_each_reply_costs_nothing() {
     // It says so, or it does not.
     for said in ["connection: close\r\n", ""] {
         let (url, connections) = raw(move |mut stream, _| {
@@ -119,14 +119,14 @@ fn a_connection_that_the_server_closes_after_each_reply_costs_nothing() {
 }
 
 #[test]
-fn connections_that_are_refused_stop_the_run_and_cost_no_document() {
+fn refused_connections_stop_the_run_and_fail_no_document() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let workspace = asking(&format!("http://{free}/v1"), 3).set("llm.retry.max_attempts", 2);
     workspace.run(["--job", "echo.toml"]).exits(4).says(&["cannot connect to", "0 documents are done and kept, 3 remain"]);
 }
 
 #[test]
-fn in_any_mixture_of_failures_no_call_is_sent_more_often_than_its_budget_and_none_too_early() {
+fn calls_keep_their_attempt_limit_and_waits_in_any_mixture_of_failures() {
     const ATTEMPTS: u32 = 4;
     let server = ModelServer::script()
         .faults(|ask| match dice(5, ask.docid.as_deref().unwrap(), ask.attempt) % 12 {
@@ -166,7 +166,7 @@ fn in_any_mixture_of_failures_no_call_is_sent_more_often_than_its_budget_and_non
 }
 
 #[test]
-fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pending() {
+fn a_systemic_failure_stops_the_run_and_its_documents_stay_pending() {
     let served = Arc::new(AtomicUsize::new(0));
     let (count, broken) = (Arc::clone(&served), Arc::new(AtomicUsize::new(1)));
     let switch = Arc::clone(&broken);
@@ -197,7 +197,7 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
 }
 
 #[test]
-fn however_many_calls_are_under_way_few_more_are_sent_when_all_fail() {
+fn few_more_calls_are_sent_once_all_fail() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(30))
         .faults(|ask| Reply::error(ask, 400, "invalid_request_error", "the image is broken"))
@@ -212,7 +212,7 @@ fn however_many_calls_are_under_way_few_more_are_sent_when_all_fail() {
 }
 
 #[test]
-fn failures_at_random_stop_nothing() {
+fn random_failures_do_not_stop_the_run() {
     let server = ModelServer::script()
         .faults(|ask| match dice(9, ask.docid.as_deref().unwrap(), 1) % 10 {
             0..3 => Reply::error(ask, 400, "invalid_request_error", "bad image"),
@@ -228,7 +228,7 @@ fn failures_at_random_stop_nothing() {
 }
 
 #[test]
-fn the_first_call_goes_alone_and_what_the_server_does_not_know_is_left_out() {
+fn the_first_call_goes_alone_and_unknown_fields_are_left_out() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(20))
         .faults(|ask| {
@@ -249,7 +249,7 @@ fn the_first_call_goes_alone_and_what_the_server_does_not_know_is_left_out() {
 }
 
 #[test]
-fn another_model_is_asked_when_the_first_one_is_gone() {
+fn the_fallback_model_answers_if_the_first_one_is_missing() {
     let server = ModelServer::script()
         .faults(|ask| match ask.body["model"].as_str() {
             Some("old") => Reply::error(ask, 404, "model_not_found", "The model `old` does not exist"),
@@ -268,7 +268,7 @@ fn another_model_is_asked_when_the_first_one_is_gone() {
 }
 
 #[test]
-fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are_kept() {
+fn additional_headers_parameters_and_fields_are_sent_and_their_secrets_hidden() {
     let server = AccountServer::start(Terms::default());
     let workspace = workspace(&server, "openai").env("TEAM_TOKEN", "team-secret-11b2c3").set("llm.key_header", "api-key");
     let settings = "[llm.headers]\nX-Team = \"archive\"\nX-Token = \"env:TEAM_TOKEN\"\n[llm.query]\napi-version = \"2026-05-01\"\n[llm.body]\nuser = \"u1\"\n";
@@ -289,7 +289,7 @@ fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are
 }
 
 #[test]
-fn secrets_in_settings_are_neither_shown_nor_kept() {
+fn secrets_in_settings_are_neither_shown_nor_stored() {
     const SECRET: &str = "0123456789abcdef";
     let server = AccountServer::start(Terms::default());
     let workspace = workspace(&server, "openai").env("DOCMILL_LLM__QUERY__SIG", SECRET);
@@ -322,7 +322,7 @@ fn secrets_in_settings_are_neither_shown_nor_kept() {
 }
 
 #[test]
-fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
+fn a_straggler_gets_a_second_request_with_hedging() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(10))
         .faults(|ask| if ask.docid.as_deref() == Some("7") && ask.attempt == 1 { Reply::Hang } else { Reply::Ok })
@@ -360,7 +360,7 @@ fn a_second_request_that_fails_leaves_the_first_one_alone() {
 }
 
 #[test]
-fn a_reply_that_does_not_say_what_it_used_counts_with_what_it_may_have_used() {
+fn a_reply_without_usage_counts_with_its_whole_reservation() {
     let (url, _) = raw(|mut stream, _| {
         while request(&mut stream).is_some() {
             let body = r#"{"model":"m","choices":[{"message":{"content":"{\"said\":\"x\"}"},"finish_reason":"stop"}]}"#;
@@ -377,7 +377,7 @@ fn a_reply_that_does_not_say_what_it_used_counts_with_what_it_may_have_used() {
 }
 
 #[test]
-fn a_secret_in_another_notation_is_found_as_well() {
+fn secrets_are_hidden_in_other_notations() {
     const SECRET: &str = "sk/SECRET+abc/def0123456789";
     let escaped = |text: &str| text.replace('/', "\\/").replace('S', "\\u0053");
     let server = ModelServer::script()
@@ -400,7 +400,7 @@ fn a_secret_in_another_notation_is_found_as_well() {
 }
 
 #[test]
-fn what_decides_about_the_bill_is_not_for_free_fields_and_secrets_not_for_settings() {
+fn body_fields_cannot_change_the_bill_and_settings_cannot_hold_secrets() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
@@ -418,7 +418,7 @@ fn what_decides_about_the_bill_is_not_for_free_fields_and_secrets_not_for_settin
 }
 
 #[test]
-fn a_server_that_sends_us_elsewhere_is_named_and_costs_no_document() {
+fn a_redirecting_server_is_named_and_fails_no_document() {
     let server = ModelServer::script()
         .faults(|_| Reply::Status(302, serde_json::json!({}), vec![("location", "https://login.example/".into())]))
         .start();
@@ -428,7 +428,7 @@ fn a_server_that_sends_us_elsewhere_is_named_and_costs_no_document() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_counts_with_what_it_may_have_used_and_not_with_what_it_told() {
+fn a_broken_stream_counts_with_its_reservation_and_not_its_partial_usage() {
     let (url, requests) = raw(|mut stream, _| {
         if request(&mut stream).is_some() {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[test]
-fn killed_at_any_moment_a_run_comes_to_the_same_results_and_repeats_only_what_was_in_doubt() {
+fn a_run_killed_at_any_moment_resumes_and_repeats_only_calls_in_doubt() {
     killed(40, 25);
 }
 
@@ -232,7 +232,7 @@ fn undated(file: &str) -> String {
 }
 
 #[test]
-fn at_an_interrupt_all_answers_on_their_way_are_waited_for_and_kept() {
+fn an_interrupt_waits_for_requests_in_flight_and_keeps_their_answers() {
     let (open, in_flight) = (Arc::new(AtomicBool::new(false)), 64);
     let gate = Arc::clone(&open);
     let server = ModelServer::script().hold(move |_, _| !gate.load(Ordering::SeqCst)).start();
@@ -304,7 +304,7 @@ fn in_doubt(workspace: &Workspace) -> BTreeSet<String> {
 }
 
 #[test]
-fn calls_that_hang_longer_than_the_time_for_draining_are_in_doubt_after_an_interrupt() {
+fn calls_that_outlast_the_drain_are_in_doubt_after_an_interrupt() {
     let (server, workspace, run, heals) = half_hanging(1);
     run.signal("INT");
     run.finish().exits(4).says(&["for at most 1 s (llm.drain_s)", "20 documents are done and kept"]);

@@ -258,7 +258,7 @@ fn arrows_between_modules_point_down_only() {
 }
 
 #[test]
-fn pure_modules_know_no_runtime_no_files_and_no_clock() {
+fn pure_modules_use_no_runtime_files_or_clock() {
     let mut pure = 0;
     let mut problems = Vec::new();
     for source in sources() {
@@ -273,7 +273,7 @@ fn pure_modules_know_no_runtime_no_files_and_no_clock() {
 }
 
 #[test]
-fn the_finder_of_arrows_finds_them() {
+fn the_import_finder_finds_imports() {
     let text = r##"
         //! crate::engine in a comment
         use crate::{

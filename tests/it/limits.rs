@@ -74,13 +74,13 @@ fn a_declared_limit_is_never_exceeded() {
 }
 
 #[test]
-fn a_limit_that_nobody_declares_costs_few_refusals() {
+fn an_undeclared_limit_costs_few_refusals() {
     let books = run(Terms { headers: false, ..TWENTY }, "anthropic", 120);
     assert!(books.refused <= 10 + FORGIVEN, "{} refused", books.refused);
 }
 
 #[test]
-fn a_limit_in_the_settings_holds_without_headers_from_the_first_request_on() {
+fn a_limit_of_the_settings_holds_from_the_first_request() {
     let server = AccountServer::start(Terms { headers: false, ..TWENTY });
     let workspace = workspace(&server, "anthropic").set("llm.limits.requests_per_minute", 1200).set("llm.limits.burst_s", 1);
     documents(&workspace, "d", 60, |_| 5);

@@ -36,7 +36,7 @@ fn statuses(run: &Finished) -> Vec<String> {
 }
 
 #[test]
-fn a_paused_run_sends_nothing_and_goes_on_with_another_concurrency() {
+fn a_paused_run_sends_nothing_and_resumes_with_another_concurrency() {
     let least = Arc::new(AtomicUsize::new(usize::MAX));
     let wanted = Arc::clone(&least);
     // Answers come only when so many requests have been in flight together.
@@ -64,7 +64,7 @@ fn a_paused_run_sends_nothing_and_goes_on_with_another_concurrency() {
 }
 
 #[test]
-fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
+fn invalid_live_changes_are_refused_with_the_reason() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 1);
@@ -91,7 +91,7 @@ fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
 }
 
 #[test]
-fn a_cap_on_money_can_be_set_while_the_run_is_at_work_and_counts_earlier_runs() {
+fn a_cap_set_during_a_run_counts_earlier_runs() {
     let open = Arc::new(AtomicBool::new(true));
     let server = gated(&open);
     let workspace =
@@ -110,7 +110,7 @@ fn a_cap_on_money_can_be_set_while_the_run_is_at_work_and_counts_earlier_runs() 
 }
 
 #[test]
-fn a_cancelled_document_keeps_the_answers_that_were_on_their_way_and_is_left_alone_until_requeued() {
+fn a_cancelled_document_keeps_answers_in_flight_until_it_is_requeued() {
     let open = Arc::default();
     let server = gated(&open);
     let two = "name = \"echo\"\ninput = \"text\"\n[[task]]\nid = \"one\"\nprompt = \"One.\"\nanswer = { one = { type = \"string\" } }
@@ -134,7 +134,7 @@ fn a_cancelled_document_keeps_the_answers_that_were_on_their_way_and_is_left_alo
 }
 
 #[test]
-fn a_document_is_cancelled_before_its_turn_and_one_that_is_done_is_not() {
+fn a_document_can_be_cancelled_before_its_turn_but_not_when_done() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 2).set("llm.documents", 1).set("llm.concurrency", 1);
@@ -155,7 +155,7 @@ fn a_document_is_cancelled_before_its_turn_and_one_that_is_done_is_not() {
 }
 
 #[test]
-fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay_until_then() {
+fn an_answered_document_is_requeued_only_with_all_and_keeps_its_results_until_then() {
     let open = Arc::new(AtomicBool::new(true));
     let server = gated(&open);
     let workspace = workspace(&server, 2);
@@ -181,7 +181,7 @@ fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay
 }
 
 #[test]
-fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
+fn reload_names_the_settings_that_need_a_new_run() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 12);
@@ -204,7 +204,7 @@ fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
 }
 
 #[test]
-fn a_paused_run_can_be_interrupted_and_one_that_was_killed_leaves_nothing_in_the_way() {
+fn a_paused_run_can_be_interrupted_and_a_killed_one_leaves_no_obstacle() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 3).set("llm.concurrency", 1);
@@ -225,7 +225,7 @@ fn a_paused_run_can_be_interrupted_and_one_that_was_killed_leaves_nothing_in_the
 }
 
 #[test]
-fn who_watches_sees_the_counters_until_the_run_ends() {
+fn a_watcher_sees_the_counters_until_the_run_ends() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 3);
@@ -244,7 +244,7 @@ fn who_watches_sees_the_counters_until_the_run_ends() {
 }
 
 #[test]
-fn a_call_that_waits_for_its_next_attempt_is_given_up_when_its_document_is_cancelled() {
+fn cancelling_a_document_ends_a_call_that_waits_for_its_next_attempt() {
     let server = ModelServer::script().faults(|ask| Reply::error(ask, 529, "overloaded_error", "busy")).start();
     let workspace = workspace(&server, 1).set("llm.retry.base_ms", 60_000).set("llm.retry.max_attempts", 100);
     let run = workspace.start_run(["--job", "echo.toml", "--events", "events.jsonl"]);
@@ -260,7 +260,7 @@ fn a_call_that_waits_for_its_next_attempt_is_given_up_when_its_document_is_cance
 }
 
 #[test]
-fn who_names_the_directory_needs_no_settings_file() {
+fn commands_with_a_directory_need_no_settings_file() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 2);
@@ -282,7 +282,7 @@ fn who_names_the_directory_needs_no_settings_file() {
 }
 
 #[test]
-fn a_document_that_was_cancelled_before_its_turn_stays_so_when_the_run_stops_early() {
+fn a_document_cancelled_before_its_turn_stays_cancelled_if_the_run_stops() {
     let open = Arc::default();
     let server = gated(&open);
     // One at a time, and no room between the stages: the last one is far away.
@@ -306,7 +306,7 @@ fn a_document_that_was_cancelled_before_its_turn_stays_so_when_the_run_stops_ear
 }
 
 #[test]
-fn a_name_that_nobody_knows_yet_is_told_at_the_end_and_no_name_moves_the_cursor() {
+fn an_unknown_name_is_reported_at_the_end_and_control_characters_are_escaped() {
     let server = ModelServer::start();
     let workspace = workspace(&server, 1).env("FAILPOINTS", "read_ms=5000");
     let run = workspace.start_run(["--job", "echo.toml"]);
@@ -318,7 +318,7 @@ fn a_name_that_nobody_knows_yet_is_told_at_the_end_and_no_name_moves_the_cursor(
 
 #[cfg(unix)]
 #[test]
-fn a_run_whose_terminal_is_closed_finishes_what_is_in_flight() {
+fn a_run_drains_when_its_terminal_closes() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 3).set("llm.concurrency", 1);
@@ -347,7 +347,7 @@ fn a_run_whose_terminal_is_closed_finishes_what_is_in_flight() {
 
 #[cfg(unix)]
 #[test]
-fn of_a_run_of_another_user_is_said_that_it_is_another_users() {
+fn a_run_of_another_user_is_reported_as_such() {
     use std::os::unix::fs::PermissionsExt as _;
     let open = Arc::default();
     let server = gated(&open);

@@ -57,7 +57,7 @@ fn with_store(name: &str) -> Workspace {
 }
 
 #[test]
-fn a_finished_store_of_an_earlier_version_is_migrated_and_nothing_is_paid_again() {
+fn a_complete_store_of_an_earlier_version_migrates_without_a_paid_repeat() {
     let workspace = with_store("complete.db");
     documents(&workspace, 12);
     workspace.doc("04.txt", "Document 4. The committee met on day 44 and agreed on item 28.\n");

@@ -39,7 +39,7 @@ fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, V
 }
 
 #[test]
-fn six_analyses_of_one_image_pay_for_it_less_than_twice() {
+fn six_analyses_of_an_image_cost_less_than_two_images() {
     for provider in ["anthropic", "openai"] {
         let (billed, server, summary) = prefixes(provider, &[]);
         let books = server.books();
@@ -52,7 +52,7 @@ fn six_analyses_of_one_image_pay_for_it_less_than_twice() {
 }
 
 #[test]
-fn what_openai_would_cache_at_a_price_for_nobody_is_not_cached() {
+fn implicit_paid_caching_at_openai_is_off_without_priming() {
     let (_, server, _) = prefixes("openai", &[("llm.prime", "false")]);
     for (_, body) in &server.books().requests {
         assert_eq!(body["prompt_cache_options"]["mode"], "explicit");
@@ -100,7 +100,7 @@ fn spend(server: &AccountServer, cap: f64, kills: u32, seed: u64) -> crate::supp
 }
 
 #[test]
-fn the_cap_on_money_is_never_passed_also_not_by_runs_that_are_killed() {
+fn the_cap_holds_even_for_killed_runs() {
     for (seed, kills) in [(1, 0), (2, 3)] {
         let server = AccountServer::start(DEAR);
         let run = spend(&server, 5.0, kills, seed).exits(4);
@@ -113,7 +113,7 @@ fn the_cap_on_money_is_never_passed_also_not_by_runs_that_are_killed() {
 }
 
 #[test]
-fn after_a_stop_by_the_cap_the_command_that_continues_has_a_larger_one() {
+fn the_command_to_continue_after_the_cap_names_a_larger_cap() {
     let server = AccountServer::start(DEAR);
     let workspace = workspace(&server, "openai").set("llm.thinking_tokens", 1).set("llm.preflight", false);
     workspace.write("pipeline.toml", OWN_PRICE);
@@ -129,7 +129,7 @@ fn after_a_stop_by_the_cap_the_command_that_continues_has_a_larger_one() {
 }
 
 #[test]
-fn without_a_price_no_cap_can_be_held() {
+fn a_cap_without_a_price_is_refused() {
     let server = AccountServer::start(DEAR);
     let workspace = workspace(&server, "openai").set("llm.model", "my-model");
     workspace.doc("a.txt", "docid:d1");
@@ -138,7 +138,7 @@ fn without_a_price_no_cap_can_be_held() {
 }
 
 #[test]
-fn every_row_costs_what_the_provider_bills_for_it() {
+fn the_cost_of_each_row_equals_the_bill() {
     let server = AccountServer::start(Terms { prices: [100_000, 10_000, 125_000, 500_000], ..DEAR });
     let workspace = workspace(&server, "openai");
     for n in 0..40 {
@@ -154,7 +154,7 @@ fn every_row_costs_what_the_provider_bills_for_it() {
 }
 
 #[test]
-fn prices_are_told_and_ones_own_win() {
+fn prices_are_listed_and_own_prices_take_precedence() {
     let workspace = Workspace::new();
     workspace
         .write("pipeline.toml", "[prices]\n\"gpt-6.1-sol\" = { input = 1.5, output = 2 }\n\"my/model\" = { input = 1, output = 2.5 }\n");
@@ -170,7 +170,7 @@ fn prices_are_told_and_ones_own_win() {
 }
 
 #[test]
-fn inference_in_the_united_states_is_priced_as_anthropic_prices_it() {
+fn inference_in_the_united_states_has_anthropics_price() {
     let price = |settings: &[&str]| {
         let workspace = Workspace::new();
         let shown = workspace.docmill([&["prices", "claude-haiku-4-5", "--json"], settings].concat()).exits(0).stdout;

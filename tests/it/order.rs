@@ -69,7 +69,7 @@ fn under_random_delays_and_failures_every_answer_belongs_to_its_document_and_ord
 }
 
 #[test]
-fn the_first_document_may_be_the_last_to_be_answered() {
+fn the_first_document_may_be_answered_last() {
     // It is held back until all others are served: had they to wait for it, all would fail.
     let server = ModelServer::script().hold(|ask, ledger| ask.docid.as_deref() == Some("first") && ledger.requests() <= 1000).start();
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 4).set("llm.timeout_s", 60);
@@ -85,7 +85,7 @@ fn the_first_document_may_be_the_last_to_be_answered() {
 }
 
 #[test]
-fn as_many_calls_are_in_flight_as_the_settings_allow_and_never_more() {
+fn concurrency_is_reached_and_never_exceeded() {
     for concurrency in [1, 3, 50] {
         // The first ones wait for each other.
         let server =
@@ -102,7 +102,7 @@ fn as_many_calls_are_in_flight_as_the_settings_allow_and_never_more() {
 }
 
 #[test]
-fn the_calls_of_one_document_run_side_by_side() {
+fn the_calls_of_one_document_run_concurrently() {
     let server = ModelServer::script().hold(|_, ledger| ledger.requests() < 6).start();
     let workspace = Workspace::new().against(&server).set("llm.timeout_s", 60);
     workspace.doc("a.txt", "docid:a");
@@ -120,7 +120,7 @@ fn docid(name: &str) -> String {
 }
 
 #[test]
-fn with_the_smallest_of_all_settings_a_run_is_slow_and_never_stuck() {
+fn a_run_with_minimal_settings_never_deadlocks() {
     let server = ModelServer::start();
     let mut workspace = Workspace::new().against(&server);
     for key in [
@@ -146,7 +146,7 @@ fn with_the_smallest_of_all_settings_a_run_is_slow_and_never_stuck() {
 }
 
 #[test]
-fn documents_larger_than_the_memory_budget_wait_for_each_other_and_never_for_ever() {
+fn documents_larger_than_the_memory_budget_run_one_by_one() {
     let server = ModelServer::start();
     // Five times as many documents are read at a time as fit the budget.
     let workspace = Workspace::new().against(&server).set("read.memory_mb", 1).set("prepare.memory_mb", 1).set("read.max_file_mb", 10);

@@ -42,7 +42,7 @@ fn a_plan_sends_nothing_and_writes_nothing() {
 }
 
 #[test]
-fn a_pilot_is_paid_once_and_the_rest_is_what_the_plan_says() {
+fn a_pilot_is_paid_once_and_the_rest_matches_the_plan() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     let told = plan(&workspace, &["--pilot", "2"]);
@@ -59,7 +59,7 @@ fn a_pilot_is_paid_once_and_the_rest_is_what_the_plan_says() {
 }
 
 #[test]
-fn a_dear_pilot_needs_somebody_who_agrees() {
+fn an_expensive_pilot_needs_confirmation() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     workspace.write("pipeline.toml", "[prices]\ntest-model = { input = 500000, output = 500000 }\n");
@@ -71,7 +71,7 @@ fn a_dear_pilot_needs_somebody_who_agrees() {
 }
 
 #[test]
-fn what_an_edit_invalidates_is_said() {
+fn a_plan_reports_rows_that_an_edit_invalidates() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     let job = |prompt: &str, limit: u32| {
@@ -103,7 +103,7 @@ fn what_an_edit_invalidates_is_said() {
 }
 
 #[test]
-fn rows_of_tables_and_parts_of_long_documents_are_counted_as_a_run_would() {
+fn a_plan_counts_rows_and_chunks_like_a_run() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let job = "name = \"long\"\ninput = \"text\"\nsystem = \"s\"\n[[task]]\nid = \"title\"\nprompt = \"Give it a title.\"\nmax_output_tokens = 100\n[task.answer]\ntitle = \"string\"\n[long]\nmethod = \"split\"\nmax_input_tokens = 200\n";
@@ -119,7 +119,7 @@ fn rows_of_tables_and_parts_of_long_documents_are_counted_as_a_run_would() {
 }
 
 #[test]
-fn a_rehearsal_leaves_nothing_and_asks_nobody() {
+fn a_rehearsal_leaves_no_files_and_sends_nothing_to_the_provider() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     let rehearse = |args: &[&str]| workspace.start_with([&["rehearse", "docs", "--json"], args].concat()).finish();
@@ -140,7 +140,7 @@ fn a_rehearsal_leaves_nothing_and_asks_nobody() {
 }
 
 #[test]
-fn a_rehearsal_at_another_speed_tells_the_same() {
+fn a_rehearsal_at_another_speed_reports_the_same() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server).set("llm.limits.requests_per_minute", 240);
     workspace.write("echo.toml", ECHO);
@@ -197,7 +197,7 @@ fn the_bill_lies_in_the_interval() {
 }
 
 #[test]
-fn contents_that_are_there_twice_are_counted_over_the_whole_input() {
+fn duplicate_contents_are_counted_over_the_whole_input() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write(
@@ -226,7 +226,7 @@ fn contents_that_are_there_twice_are_counted_over_the_whole_input() {
 }
 
 #[test]
-fn limits_of_the_account_make_a_plan_longer_wherever_they_are_known_from() {
+fn a_plan_includes_account_limits_from_all_sources() {
     let server = ModelServer::start();
     let given = workspace(&server);
     let workspace = Workspace::new();
@@ -250,7 +250,7 @@ fn limits_of_the_account_make_a_plan_longer_wherever_they_are_known_from() {
 }
 
 #[test]
-fn a_plan_without_limits_says_what_one_would_mean() {
+fn a_plan_without_limits_shows_the_effect_of_one() {
     let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-test").set("llm.provider", "openai").set("llm.model", "gpt-6-luna");
     for n in 0..40 {
         workspace.doc(format!("{n}.txt"), format!("a text of number {n}"));
@@ -270,7 +270,7 @@ fn a_plan_without_limits_says_what_one_would_mean() {
 }
 
 #[test]
-fn a_plan_knows_the_limits_that_an_earlier_run_was_told() {
+fn a_plan_uses_the_limits_found_by_an_earlier_run() {
     let scenario =
         Scenario { requests_per_second: 40.0, latency_ms: 5, retry_after_s: 0.0, models: vec!["m".to_owned()], ..Scenario::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -293,7 +293,7 @@ fn a_plan_knows_the_limits_that_an_earlier_run_was_told() {
 }
 
 #[test]
-fn calls_that_combine_made_up_answers_are_not_taken_for_identical() {
+fn combining_made_up_answers_does_not_make_calls_identical() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server).set("llm.share_identical_calls", "true");
     let job = "name = \"both\"\ninput = \"text\"\n[[task]]\nid = \"title\"\nprompt = \"A title.\"\n[task.answer]\ntitle = \"string\"\n\

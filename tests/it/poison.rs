@@ -11,7 +11,7 @@ const OK_TEXT: Fate = ("text", "ok", "");
 const OK_IMAGE: Fate = ("material", "ok", "");
 
 #[test]
-fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_thousand_right_rows() {
+fn a_thousand_hostile_documents_on_a_faulty_server_give_a_thousand_correct_rows() {
     let server = ModelServer::script()
         .faults(|ask| match ask.docid.as_deref().and_then(|id| id.split_once("-at-")).map(|(kind, _)| kind) {
             Some("rejected") => Reply::error(ask, 400, "invalid_request_error", "this document is not to our taste"),
@@ -139,7 +139,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
 }
 
 #[test]
-fn a_document_of_which_all_calls_fail_does_not_make_the_exit_code_that_of_a_stopped_run() {
+fn a_document_whose_calls_all_fail_does_not_stop_the_run() {
     let server = ModelServer::script().faults(|ask| Reply::error(ask, 400, "invalid_request_error", "no")).start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.txt", "docid:a").doc("b.txt", "docid:b");
@@ -160,7 +160,7 @@ fn junk(seed: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_panic_over_one_document_is_its_failure_and_others_are_finished() {
+fn a_panic_fails_only_its_document() {
     // The last one is in flight while the program breaks down on another.
     let server = ModelServer::script()
         .hold(|ask, ledger| ask.docid.as_deref() == Some("c") && ledger.of("b").first().is_none_or(|call| call.served == 0))

@@ -171,7 +171,7 @@ fn compatible_servers_are_asked_in_the_words_that_all_of_them_know() {
 }
 
 #[test]
-fn a_limit_with_retry_after_is_obeyed_by_everybody() {
+fn all_calls_obey_retry_after() {
     let server = ModelServer::script()
         .faults(|ask| match (ask.docid.as_deref(), ask.attempt) {
             (Some("r0"), 1) => Reply::Status(429, ask.dialect.error("rate_limit_error", "slow down"), vec![("retry-after", "1".into())]),
@@ -194,7 +194,7 @@ fn a_limit_with_retry_after_is_obeyed_by_everybody() {
 }
 
 #[test]
-fn a_wait_longer_than_allowed_stops_the_run_and_it_can_be_continued() {
+fn a_wait_beyond_the_limit_stops_the_run_which_can_be_resumed() {
     let server = ModelServer::script()
         .faults(|ask| match ask.docid.as_deref() {
             Some("p1") => Reply::Status(429, ask.dialect.error("rate_limit_error", "tomorrow"), vec![("retry-after", "86400".into())]),
@@ -208,7 +208,7 @@ fn a_wait_longer_than_allowed_stops_the_run_and_it_can_be_continued() {
 }
 
 #[test]
-fn an_invalid_answer_is_asked_again_once_with_a_note_of_what_was_wrong() {
+fn an_invalid_answer_is_retried_once_with_the_error() {
     for (workspace, server) in [anthropic as fn(&ModelServer) -> Workspace, openai, compatible].map(|new| {
         let server = ModelServer::script()
             .faults(|ask| match (ask.docid.as_deref(), ask.attempt) {
@@ -236,7 +236,7 @@ fn an_invalid_answer_is_asked_again_once_with_a_note_of_what_was_wrong() {
 }
 
 #[test]
-fn a_truncated_answer_is_asked_again_with_more_room() {
+fn a_truncated_answer_is_retried_with_more_output_tokens() {
     let server = ModelServer::script().faults(|ask| if ask.attempt == 1 { Reply::Truncated } else { Reply::Ok }).start();
     let workspace = anthropic(&server);
     workspace.doc("a.txt", "docid:cut");
@@ -247,7 +247,7 @@ fn a_truncated_answer_is_asked_again_with_more_room() {
 }
 
 #[test]
-fn a_missing_key_is_told_by_the_name_of_its_variable() {
+fn the_error_for_a_missing_key_names_its_variable() {
     for (provider, variable) in [("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY")] {
         let server = ModelServer::start();
         let workspace = Workspace::new().set("llm.provider", provider).set("llm.base_url", server.url());
@@ -319,7 +319,7 @@ fn an_unknown_model_ends_the_run_and_the_message_names_close_ids() {
 }
 
 #[test]
-fn after_the_key_is_mended_the_same_command_does_the_rest() {
+fn the_same_command_resumes_after_the_key_is_fixed() {
     let server = ModelServer::script()
         .faults(|ask| match (ask.header("x-api-key"), ask.docid.as_deref()) {
             (Some(KEY), _) | (_, Some("f0" | "f1")) => Reply::Ok,
@@ -336,7 +336,7 @@ fn after_the_key_is_mended_the_same_command_does_the_rest() {
 }
 
 #[test]
-fn a_server_that_is_down_parks_the_run_and_its_address_is_told() {
+fn an_unreachable_server_parks_the_run_and_is_named() {
     // A port that was free a moment ago: nobody listens there.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.model", "m");
@@ -352,7 +352,7 @@ fn a_server_that_is_down_parks_the_run_and_its_address_is_told() {
 }
 
 #[test]
-fn a_server_that_goes_away_in_the_middle_parks_the_run() {
+fn a_server_that_disappears_during_a_run_parks_it() {
     let server = ModelServer::script().latency(|_| Duration::from_millis(5)).start();
     let workspace = compatible(&server).set("llm.concurrency", 4).set("llm.retry.max_attempts", 3);
     for n in 0..400 {
@@ -431,7 +431,7 @@ fn a_key_in_the_headers_of_a_reply_appears_nowhere() {
 }
 
 #[test]
-fn no_piece_of_a_key_is_left_where_a_long_message_is_cut() {
+fn truncating_a_long_message_leaves_no_part_of_a_key() {
     // Messages that nobody can read are cut somewhere; the key must be gone before that.
     let server = ModelServer::script()
         .faults(|ask| {
@@ -459,7 +459,7 @@ fn assert_no_key(all: &str) {
 }
 
 #[test]
-fn the_built_in_simulator_serves_other_processes_and_tells_what_it_saw() {
+fn the_simulator_serves_other_processes_and_shows_its_ledger() {
     let workspace = Workspace::new();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let simulator = workspace.start(["simulate", "--port", &address.port().to_string()]);
@@ -491,7 +491,7 @@ fn get(address: &str, path: &str) -> String {
 }
 
 #[test]
-fn an_answer_of_the_simulator_never_passes_for_one_of_the_provider() {
+fn a_simulated_answer_is_never_reused_for_a_provider() {
     let server = ModelServer::start();
     let workspace =
         Workspace::new().env("ANTHROPIC_API_KEY", "sk-test").set("llm.model", "claude-haiku-5-5").set("simulator.latency_ms", 0);
@@ -504,7 +504,7 @@ fn an_answer_of_the_simulator_never_passes_for_one_of_the_provider() {
 }
 
 #[test]
-fn a_key_that_is_a_word_damages_no_answer() {
+fn a_key_equal_to_a_word_changes_no_answer() {
     let server = ModelServer::script().answer(|_| serde_json::json!({"said": "we compared ollama with text"})).start();
     for key in ["ollama", "text", "x"] {
         let workspace = Workspace::new().against(&server).env("LOCAL_KEY", key).set("llm.api_key_env", "LOCAL_KEY");

@@ -25,7 +25,7 @@ impl Drop for Small {
 }
 
 #[test]
-fn a_disk_that_cannot_be_written_can_be_looked_at_and_is_not_run_on() {
+fn a_read_only_disk_can_be_inspected_but_not_run_on() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let Some(disk) = Small::mount(&workspace.path("output"), "20M") else {

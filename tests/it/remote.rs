@@ -44,7 +44,7 @@ fn documents() -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_bucket_is_like_a_directory_and_what_was_read_is_not_read_again() {
+fn a_bucket_is_read_like_a_directory_and_unchanged_objects_only_once() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(7));
     let (here, there) = (workspace(&server, &bucket), workspace(&server, &bucket));
     let left_out = [".hidden/x.txt", "a/.git/y", "Thumbs.db", "a/~$z.txt", "notes.md", "drafts/one.txt", "drafts/two.txt"];
@@ -94,7 +94,7 @@ fn a_bucket_is_like_a_directory_and_what_was_read_is_not_read_again() {
 }
 
 #[test]
-fn a_key_that_no_path_can_have_is_a_row_and_keeps_no_other_object_back() {
+fn an_object_key_that_is_not_a_path_gets_a_row_and_stops_no_other() {
     for page in [3, 1000] {
         let (server, bucket) = (ModelServer::start(), Bucket::start(page));
         let workspace = workspace(&server, &bucket);
@@ -122,7 +122,7 @@ fn a_key_that_no_path_can_have_is_a_row_and_keeps_no_other_object_back() {
 }
 
 #[test]
-fn one_object_and_a_file_stand_beside_each_other_under_their_own_names() {
+fn an_object_and_a_file_keep_their_own_names() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     let workspace = workspace(&server, &bucket);
     bucket.put("in/one.txt", "docid:one");
@@ -136,7 +136,7 @@ fn one_object_and_a_file_stand_beside_each_other_under_their_own_names() {
 }
 
 #[test]
-fn what_is_not_there_or_not_allowed_is_said_before_anything_begins() {
+fn missing_and_forbidden_inputs_are_reported_before_the_run() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     bucket.put("in/one.txt", "docid:one");
     let workspace = workspace(&server, &bucket);
@@ -155,7 +155,7 @@ fn what_is_not_there_or_not_allowed_is_said_before_anything_begins() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_is_the_failure_of_that_document_alone() {
+fn an_unreadable_object_fails_only_its_document() {
     let tries = Arc::new(Mutex::new(0));
     let (counted, server) = (Arc::clone(&tries), ModelServer::start());
     let bucket = Bucket::with(
@@ -213,7 +213,7 @@ fn web(signature: &'static str, head: bool) -> (tokio::runtime::Runtime, String,
 }
 
 #[test]
-fn a_document_on_the_web_is_known_by_its_address_without_the_signature() {
+fn a_web_document_is_named_by_its_address_without_the_signature() {
     const SIGNATURE: &str = "X-Amz-Signature=0123456789abcdef";
     for head in [true, false] {
         let (server, (_runtime, url, seen)) = (ModelServer::start(), web(SIGNATURE, head));
@@ -240,7 +240,7 @@ fn a_document_on_the_web_is_known_by_its_address_without_the_signature() {
 }
 
 #[test]
-fn finished_results_are_copied_summaries_last_and_a_copy_that_failed_is_made_up_for() {
+fn results_are_copied_summaries_last_and_a_failed_copy_is_repeated() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     let plain = workspace(&server, &bucket);
     let workspace = plain.clone().set("output.copy_to", "s3://test/results/");

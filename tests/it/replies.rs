@@ -44,7 +44,7 @@ fn said(content: &str) -> Reply {
 }
 
 #[test]
-fn an_answer_that_a_free_repair_makes_right_is_asked_for_once_and_its_row_says_what_was_repaired() {
+fn a_repaired_answer_needs_one_request_and_its_row_lists_the_repairs() {
     const REPLIES: &[Named] = &[
         ("a-plain", || said(GOOD)),
         ("b-list", || said(&format!("[{GOOD}]"))),
@@ -91,7 +91,7 @@ fn an_answer_that_a_free_repair_makes_right_is_asked_for_once_and_its_row_says_w
 }
 
 #[test]
-fn a_paid_reply_that_is_no_answer_is_asked_for_twice_at_most() {
+fn a_paid_reply_without_an_answer_is_retried_at_most_once() {
     const REPLIES: &[Named] = &[
         ("a-other", || Reply::Status(200, chat(&"".into(), "OTHER"), Vec::new())),
         ("b-error", || Reply::Status(200, chat(&"{\"sai".into(), "error"), Vec::new())),

@@ -46,7 +46,7 @@ fn hostile(server: &ModelServer) -> Workspace {
 }
 
 #[test]
-fn nothing_that_others_said_is_markup() {
+fn text_from_outside_is_never_markup() {
     let server = ModelServer::start();
     let html = page(&hostile(&server));
     // The only script elements are packed rows, and our own one at the end.
@@ -86,7 +86,7 @@ fn the_page_shows_what_the_run_did() {
 }
 
 #[test]
-fn a_page_can_be_made_while_the_run_is_at_work_and_after_it_was_killed() {
+fn a_report_can_be_made_during_a_run_and_after_a_kill() {
     let stuck = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&stuck);
     let server = ModelServer::script()
@@ -105,7 +105,7 @@ fn a_page_can_be_made_while_the_run_is_at_work_and_after_it_was_killed() {
 }
 
 #[test]
-fn images_are_shown_while_their_files_are_as_they_were() {
+fn images_are_shown_while_their_files_are_unchanged() {
     let workspace = Workspace::new();
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/images/heat-sink.png");
     workspace.doc("part.png", std::fs::read(image).unwrap());
@@ -118,7 +118,7 @@ fn images_are_shown_while_their_files_are_as_they_were() {
 }
 
 #[test]
-fn a_store_without_a_run_and_a_damaged_comparison_are_no_trouble() {
+fn a_report_copes_with_an_empty_store_and_a_damaged_comparison() {
     let server = ModelServer::start();
     let workspace = done(&server);
     for odd in ["", "[1, 2]", "{\"sequential\": {\"all\": 1, \"tasks\": {}}, \"variants\": {\"variants\": \"x\"}}"] {
@@ -195,7 +195,7 @@ impl Seen {
 }
 
 #[test]
-fn a_browser_shows_it_and_asks_no_network() {
+fn a_browser_shows_the_report_without_network() {
     let Some(browser) = browser() else { return };
     let server = ModelServer::start();
     // Would the test see it, if a page asked for something or complained?

@@ -201,7 +201,7 @@ fn a_new_document_costs_only_its_own_calls() {
 }
 
 #[test]
-fn equal_documents_are_documents_of_their_own() {
+fn equal_documents_are_separate_documents() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.txt", "docid:same text");

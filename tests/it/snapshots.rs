@@ -41,7 +41,7 @@ fn tiny_run() -> crate::support::Finished {
 }
 
 #[test]
-fn result_files_and_the_summary_look_as_they_did() {
+fn result_files_and_the_summary_match_their_snapshots() {
     let run = tiny_run();
     with_settings!({filters => FILTERS}, {
         assert_snapshot!("results_csv", run.file("echo", "results.csv"));
@@ -60,7 +60,7 @@ fn with_failures_sorted(stderr: &str) -> String {
 }
 
 #[test]
-fn help_looks_as_it_did() {
+fn help_matches_its_snapshots() {
     let workspace = Workspace::new();
     for (name, args) in [
         ("help", &["--help"][..]),
@@ -76,7 +76,7 @@ fn help_looks_as_it_did() {
 }
 
 #[test]
-fn lists_look_as_they_did() {
+fn lists_match_their_snapshots() {
     let workspace = Workspace::new();
     assert_snapshot!("jobs_list", workspace.docmill(["jobs", "list"]).exits(0).stdout);
     let job = workspace.docmill(["jobs", "show", "text"]).exits(0).stdout;
@@ -85,7 +85,7 @@ fn lists_look_as_they_did() {
 }
 
 #[test]
-fn errors_look_as_they_did() {
+fn errors_match_their_snapshots() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x").write("pipeline.toml", "[llm]\nconcurency = 4\n[raed]\nqueue = 1\n");
     assert_snapshot!("error_unknown_keys", workspace.run([""; 0]).exits(2).stderr);

@@ -49,7 +49,7 @@ fn a_slow_preparation_is_named() {
 }
 
 #[test]
-fn too_few_calls_at_a_time_are_named() {
+fn a_low_concurrency_is_named() {
     let (_server, workspace) = workspace(30, 100, 0);
     let found = bottleneck(&workspace.set("llm.concurrency", 2));
     assert_found(&found, "concurrency", "llm.concurrency");
@@ -71,7 +71,7 @@ fn one_slow_answer_is_named() {
 }
 
 #[test]
-fn tuning_finds_more_calls_at_a_time_and_keeps_what_it_paid_for() {
+fn tuning_finds_a_higher_concurrency_and_keeps_its_answers() {
     let (server, workspace) = workspace(120, 100, 0);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 2 # careful\n");
     let all = ["tune", "docs", "--job", "echo.toml", "--documents", "20", "--write"];

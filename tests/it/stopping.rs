@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[test]
-fn after_an_interrupt_the_exit_code_is_4_and_the_next_run_asks_only_for_what_is_missing() {
+fn an_interrupt_exits_with_4_and_the_next_run_sends_only_missing_calls() {
     stopped_by("INT");
 }
 
@@ -53,7 +53,7 @@ fn stopped_by(signal: &str) {
 }
 
 #[test]
-fn an_interrupt_does_not_wait_for_a_document_that_is_being_prepared() {
+fn an_interrupt_does_not_wait_for_preparation() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.html", "<!DOCTYPE html><p>docid:a");
@@ -92,7 +92,7 @@ fn after_a_kill_no_committed_answer_is_asked_again() {
 }
 
 #[test]
-fn a_run_that_stops_early_leaves_the_whole_results_of_an_earlier_one() {
+fn a_stopped_run_keeps_complete_results_of_an_earlier_one() {
     let refuses = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&refuses);
     let server = ModelServer::script()
@@ -116,7 +116,7 @@ fn a_run_that_stops_early_leaves_the_whole_results_of_an_earlier_one() {
 }
 
 #[test]
-fn a_second_run_on_the_same_output_is_told_who_is_at_work_and_sends_nothing() {
+fn a_second_run_on_the_same_output_names_the_first_and_sends_nothing() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);
     let server = ModelServer::script().faults(move |_| if gate.load(Ordering::SeqCst) { Reply::Ok } else { Reply::Hang }).start();
@@ -132,7 +132,7 @@ fn a_second_run_on_the_same_output_is_told_who_is_at_work_and_sends_nothing() {
 }
 
 #[test]
-fn partial_results_of_a_stopped_run_make_way_for_those_of_the_next_one() {
+fn the_next_run_replaces_partial_results_of_a_stopped_run() {
     let refuses = Arc::new(AtomicBool::new(true));
     let (switch, first_is_served) = (Arc::clone(&refuses), AtomicBool::new(false));
     let server = ModelServer::script()
@@ -169,7 +169,7 @@ fn all_requests_are_counted(workspace: &Workspace, run: &Finished, server: &Mode
 }
 
 #[test]
-fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
+fn requests_of_a_stopped_run_count_in_the_row_of_the_next() {
     let limit = Arc::new(AtomicBool::new(true));
     let limited = Arc::clone(&limit);
     let too_much = |ask: &Ask| Reply::Status(429, ask.dialect.error("rate_limit_error", "too much"), vec![("retry-after", "1000".into())]);
@@ -196,7 +196,7 @@ fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
 }
 
 #[test]
-fn requests_before_an_interrupt_or_a_kill_count_for_the_answer_of_the_next_run() {
+fn requests_before_an_interrupt_or_a_kill_count_in_the_row_of_the_next_run() {
     for signal in ["INT", "KILL"] {
         let busy = Arc::new(AtomicBool::new(true));
         let is_busy = Arc::clone(&busy);
@@ -222,7 +222,7 @@ fn requests_before_an_interrupt_or_a_kill_count_for_the_answer_of_the_next_run()
 }
 
 #[test]
-fn replies_that_came_while_the_process_was_stopped_are_read_and_not_asked_for_again() {
+fn replies_received_while_the_process_is_stopped_are_read() {
     const TIMEOUT_S: u64 = 2;
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);

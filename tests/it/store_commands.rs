@@ -24,7 +24,7 @@ fn answers(workspace: &Workspace) -> usize {
 }
 
 #[test]
-fn an_answer_that_cannot_be_read_any_more_is_asked_for_once_and_replaced() {
+fn an_unreadable_stored_answer_is_asked_once_and_replaced() {
     let server = ModelServer::start();
     let workspace = done(&server);
     for (requests, damage) in [(3, true), (3, false)] {
@@ -38,7 +38,7 @@ fn an_answer_that_cannot_be_read_any_more_is_asked_for_once_and_replaced() {
 }
 
 #[test]
-fn result_files_can_be_made_again_at_any_time_and_anywhere() {
+fn result_files_can_be_exported_at_any_time_to_any_directory() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let results = workspace.path("output/echo");
@@ -63,7 +63,7 @@ fn result_files_can_be_made_again_at_any_time_and_anywhere() {
 }
 
 #[test]
-fn files_in_a_format_that_is_no_longer_asked_for_stay_up_to_date() {
+fn files_of_a_removed_format_stay_up_to_date() {
     let server = ModelServer::start();
     let workspace = done(&server);
     workspace.doc("c.txt", "docid:c");
@@ -75,7 +75,7 @@ fn files_in_a_format_that_is_no_longer_asked_for_stay_up_to_date() {
 type Tampering = fn(&Workspace);
 
 #[test]
-fn verification_finds_what_does_not_agree() {
+fn verification_finds_contradictions() {
     let server = ModelServer::start();
     let receipt = done(&server).docmill(["verify"]).exits(0).stdout;
     assert!(receipt.contains("all agrees") && receipt.contains("2 answers") && receipt.contains("2 inputs are as they were"), "{receipt}");
@@ -120,7 +120,7 @@ fn past_runs_are_listed_with_the_settings_that_changed() {
 }
 
 #[test]
-fn nothing_is_dropped_but_by_pruning_and_that_asks() {
+fn only_pruning_drops_data_and_it_asks_first() {
     let server = ModelServer::start();
     let workspace = done(&server);
     std::fs::remove_file(workspace.path("docs/a.txt")).unwrap();
@@ -151,7 +151,7 @@ fn without_a_store_there_is_a_hint() {
 }
 
 #[test]
-fn after_a_kill_status_lists_the_calls_in_doubt_with_what_they_cost_at_the_most_and_how_to_go_on() {
+fn status_lists_calls_in_doubt_with_their_maximum_cost_after_a_kill() {
     let stuck = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&stuck);
     let server = ModelServer::script()
@@ -203,7 +203,7 @@ fn after_a_kill_status_lists_the_calls_in_doubt_with_what_they_cost_at_the_most_
 }
 
 #[test]
-fn pruning_drops_rows_of_the_past_and_no_answer_about_a_document_that_is_there() {
+fn pruning_drops_old_rows_and_keeps_answers_of_existing_documents() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let past = ECHO;
@@ -226,7 +226,7 @@ fn pruning_drops_rows_of_the_past_and_no_answer_about_a_document_that_is_there()
 }
 
 #[test]
-fn a_run_makes_results_that_were_deleted_altogether_and_sends_nothing() {
+fn a_run_restores_deleted_results_without_sending_anything() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let results = workspace.path("output/echo");
@@ -240,7 +240,7 @@ fn a_run_makes_results_that_were_deleted_altogether_and_sends_nothing() {
 }
 
 #[test]
-fn a_row_costs_what_all_runs_have_spent_on_it() {
+fn the_cost_of_a_row_includes_all_runs() {
     let well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&well);
     let server = ModelServer::script().faults(move |_| if switch.load(Ordering::SeqCst) { Reply::Ok } else { Reply::WrongShape }).start();
@@ -255,7 +255,7 @@ fn a_row_costs_what_all_runs_have_spent_on_it() {
 }
 
 #[test]
-fn what_is_missing_beside_the_answers_is_noticed() {
+fn missing_or_empty_files_beside_the_answers_are_noticed() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let summary = workspace.path("output/echo/summary.json");
@@ -281,7 +281,7 @@ fn what_is_missing_beside_the_answers_is_noticed() {
 }
 
 #[test]
-fn what_a_dead_run_left_in_doubt_is_counted_when_it_was_sent_again_and_settled_when_its_file_was_edited() {
+fn a_call_in_doubt_is_counted_when_resent_and_settled_when_its_file_is_edited() {
     let server = ModelServer::start();
     let workspace = done(&server);
     for (id, document) in [(71, 1), (72, 2)] {
@@ -308,7 +308,7 @@ fn wait_for_answers(workspace: &Workspace, wanted: usize) {
 }
 
 #[test]
-fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
+fn results_older_than_the_store_after_a_kill_are_not_wrong() {
     let (stuck, ill) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
     let (hangs, fails) = (Arc::clone(&stuck), Arc::clone(&ill));
     let server = ModelServer::script()
@@ -354,7 +354,7 @@ fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
 }
 
 #[test]
-fn pruning_after_a_kill_drops_what_was_edited_and_keeps_what_the_next_run_needs() {
+fn pruning_after_a_kill_drops_edited_documents_and_keeps_needed_ones() {
     let hang = |docid: &Option<String>| docid.as_deref().is_some_and(|id| id.starts_with("hang"));
     let server = ModelServer::script().faults(move |ask| if hang(&ask.docid) { Reply::Hang } else { Reply::Ok }).start();
     let workspace = Workspace::new().against(&server);
@@ -382,7 +382,7 @@ fn pruning_after_a_kill_drops_what_was_edited_and_keeps_what_the_next_run_needs(
 }
 
 #[test]
-fn documents_that_were_only_not_part_of_the_last_run_are_named_apart_and_kept() {
+fn pruning_keeps_documents_outside_the_last_run_and_lists_them_separately() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("gone.txt", "docid:gone").doc("kept.txt", "docid:kept").doc("sub/part.txt", "docid:part");

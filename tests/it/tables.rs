@@ -45,7 +45,7 @@ fn each_row_is_a_document_with_its_columns() {
 }
 
 #[test]
-fn rows_may_move_change_and_repeat_and_only_what_is_new_is_asked() {
+fn rows_may_move_and_repeat_and_only_new_ones_are_sent() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -76,7 +76,7 @@ fn rows_may_move_change_and_repeat_and_only_what_is_new_is_asked() {
 }
 
 #[test]
-fn a_column_that_changes_is_a_question_for_the_tasks_that_use_it() {
+fn a_changed_column_is_sent_only_to_tasks_that_use_it() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let task =
@@ -103,7 +103,7 @@ fn a_column_that_changes_is_a_question_for_the_tasks_that_use_it() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_costs_nothing_but_itself() {
+fn an_unreadable_row_fails_alone() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -151,7 +151,7 @@ fn mkfifo(path: &std::path::Path) {
 }
 
 #[test]
-fn what_a_list_names_and_is_no_file_is_told_and_not_waited_for() {
+fn entries_of_a_list_that_are_not_files_are_reported() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
@@ -168,7 +168,7 @@ fn what_a_list_names_and_is_no_file_is_told_and_not_waited_for() {
 }
 
 #[test]
-fn a_table_that_is_none_is_told_before_anything_is_sent() {
+fn an_invalid_table_is_reported_before_anything_is_sent() {
     let workspace = Workspace::new();
     workspace.write("header.csv", "id,body\n").write("array.json", "[]").write("packed.csv.bz2", b"BZh91AY&SY");
     workspace.write("packed.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0");
@@ -210,7 +210,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() {
+fn a_table_named_as_a_document_needs_a_decision_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -259,7 +259,7 @@ fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() 
 }
 
 #[test]
-fn packed_tables_are_tables_and_numbers_in_json_keep_their_digits() {
+fn compressed_tables_are_read_and_numbers_in_json_keep_their_digits() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);

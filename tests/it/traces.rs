@@ -182,7 +182,7 @@ fn every_document_is_a_trace_of_its_calls_and_their_requests() {
 }
 
 #[test]
-fn a_collector_that_is_away_slow_or_refuses_changes_nothing_but_a_line_on_stderr() {
+fn a_failing_collector_adds_only_a_line_on_stderr() {
     let results = |traces: Option<&str>| {
         let server = server();
         let workspace = workspace(&server);
@@ -205,7 +205,7 @@ fn a_collector_that_is_away_slow_or_refuses_changes_nothing_but_a_line_on_stderr
 }
 
 #[test]
-fn an_address_that_takes_no_traces_is_an_error_before_anything_is_sent() {
+fn an_invalid_collector_address_is_an_error_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     for (url, why) in [

@@ -35,7 +35,7 @@ fn run(usages: Vec<Value>, settings: &[(&str, &str)]) -> (Workspace, ModelServer
 }
 
 #[test]
-fn every_way_of_counting_is_billed_once_and_an_unbelievable_one_is_unknown() {
+fn all_forms_of_usage_are_billed_once_and_implausible_usage_is_unknown() {
     let cases = vec![
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}), Some(300.0)),
         // Thinking outside of the output.
@@ -65,7 +65,7 @@ fn every_way_of_counting_is_billed_once_and_an_unbelievable_one_is_unknown() {
 }
 
 #[test]
-fn the_cap_holds_whatever_a_server_says_that_it_used() {
+fn the_cap_holds_whatever_usage_a_server_reports() {
     let unbelievable = [
         json!({"prompt_tokens": u64::MAX, "completion_tokens": 1}),
         json!({"prompt_tokens": 0, "completion_tokens": 0}),

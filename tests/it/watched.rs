@@ -71,7 +71,7 @@ fn parse(text: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn metrics_of_a_run_at_work_are_true_and_well_formed() {
+fn metrics_of_a_running_run_are_correct_and_well_formed() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
     let workspace = workspace(&server, 6);
@@ -108,7 +108,7 @@ fn metrics_of_a_run_at_work_are_true_and_well_formed() {
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_an_error_before_anything_is_sent() {
+fn an_unusable_address_is_an_error_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = workspace(&server, 1);
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -177,7 +177,7 @@ fn every_event_is_a_line_in_a_file_on_stdout_or_in_a_fifo() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_told_and_the_run_goes_on() {
+fn a_failing_event_log_is_reported_and_the_run_goes_on() {
     let server = ModelServer::start();
     let workspace_of_device = workspace(&server, 3);
     let run = workspace_of_device.run(["--job", "echo.toml", "--events", "/dev/full"]).exits(0);
