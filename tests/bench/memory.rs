@@ -39,7 +39,11 @@ pub fn in_flight() {
         let settings: Vec<&str> = [concurrency.as_str()].into_iter().chain(further).collect();
         let output = dir.path().join(if further.is_some() { "few" } else { "out" });
         let used = run(&mut docmill(&url, &input, &output, &job, &settings));
-        println!("memory: 4,000 calls in flight, {name}: peak {:.0} MB (wanted: at most 250), {:.2} s", used.peak_mb, used.wall.as_secs_f64());
+        println!(
+            "memory: 4,000 calls in flight, {name}: peak {:.0} MB (wanted: at most 250), {:.2} s",
+            used.peak_mb,
+            used.wall.as_secs_f64()
+        );
     }
 }
 

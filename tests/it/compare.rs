@@ -34,7 +34,8 @@ fn sequential_and_parallel_runs_are_compared_without_stored_answers() {
     for id in ["a", "b", "c", "d"] {
         workspace.doc(format!("{id}.txt"), format!("docid:{id}"));
     }
-    let asked = compare(&workspace, &["--sequential"]).exits(2).says(&["each of the two runs asks about 4 documents: 4 calls, $0.", "--yes"]);
+    let asked =
+        compare(&workspace, &["--sequential"]).exits(2).says(&["each of the two runs asks about 4 documents: 4 calls, $0.", "--yes"]);
     assert_eq!((server.requests(), asked.stdout.as_str()), (0, ""));
     workspace.start_with(["run"]).finish().exits(0);
     let results = std::fs::read(workspace.path("output/echo/results.jsonl")).unwrap();
