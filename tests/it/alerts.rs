@@ -1,4 +1,4 @@
-//! Somebody is told when a run is in trouble, by commands and webhooks.
+//! Alerts by commands and webhooks.
 
 use crate::support::Workspace;
 use crate::watched::{events, gated, last, workspace};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-/// Takes one POST; gives its body.
+/// Receives one POST and returns its body.
 fn webhook(listener: &TcpListener) -> Value {
     let (mut stream, _) = listener.accept().unwrap();
     let mut text = Vec::new();
@@ -94,7 +94,7 @@ fn docmill_as_an_alert_command_reaches_the_run_that_raised_it() {
     let server = gated(&open, &["k0", "k1"]);
     let bin = Path::new(env!("CARGO_BIN_EXE_docmill")).parent().unwrap().display().to_string();
     let workspace = workspace(&server, 3).env("PATH", &format!("{bin}:/usr/bin:/bin"));
-    // This one is in the directory that commands take by themselves, and has nothing to do with it.
+    // An unrelated run in the default output directory.
     let other = workspace.start_run(["--job", "echo.toml", "--set", "input.exclude=[\"00*\", \"01*\"]"]);
     server.wait_until("the other asks", |ledger| ledger.requests() == 1);
     workspace.write(
@@ -119,7 +119,7 @@ fn docmill_as_an_alert_command_reaches_the_run_that_raised_it() {
 fn a_hanging_alert_delays_no_other_and_the_end_only_briefly() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
-    // Takes connections, and never answers.
+    // Accepts connections, but never answers.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let workspace = workspace(&server, 3).env("HOOK", &format!("http://{}/secret", silent.local_addr().unwrap()));
     workspace.write(

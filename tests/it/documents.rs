@@ -1,11 +1,12 @@
-//! Documents of all kinds, long ones among them: what is sent is what a reader sees, or the row says why not.
+//! Documents of all kinds, including long ones: their visible content is sent, or the row has the
+//! reason.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// A PDF document with a line of text on each page; none on those that are empty.
+/// A PDF document with a line of text on each page. An empty text makes a page without text.
 fn pdf(pages: &[&str]) -> Vec<u8> {
     let mut objects = vec![
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
@@ -89,7 +90,7 @@ fn documents_over_the_memory_limit_of_readers_fail_alone() {
     let csv = workspace.run(["--job", "echo.toml"]).exits(3).csv("echo");
     assert_eq!(csv.column("failure_code"), ["prepare_limit", "prepare_limit", "prepare_limit", "prepare_limit", "prepare_limit", ""]);
     assert!(csv.rows[0]["failure_message"].contains("prepare.document_mb"), "{:?}", csv.rows[0]);
-    // With another limit they are other documents' equals.
+    // With a higher limit, the documents are read.
     let workspace = workspace.set("prepare.document_mb", 1024);
     let csv = workspace.run(["--job", "echo.toml"]).exits(3).csv("echo");
     assert_eq!(csv.column("status"), ["ok", "ok", "ok", "ok", "failed", "ok"]);
@@ -163,7 +164,8 @@ fn long_run(workspace: &Workspace, method: &str, merge: &str) -> Finished {
 
 #[test]
 fn a_long_document_is_divided_and_its_answers_are_merged() {
-    // Says which of the sentences it was given, and of answers how many.
+    // Answers with the numbers of the sentences in its chunk, or with the number of answers to
+    // merge.
     let server = ModelServer::script()
         .answer(|ask| {
             let document = ask.text.rsplit_once("<document-").map_or("", |(_, document)| document);
@@ -196,7 +198,7 @@ fn a_long_document_is_divided_and_its_answers_are_merged() {
             .any(|call| call.text.contains(&format!("part 2 of {}", said.len())) && call.text.contains("<end-of-the-part-before-"))
     );
 
-    // The parts are paid for: another way to merge asks only about that.
+    // The answers of the chunks are stored, so another merge method sends only the merge call.
     let csv = long_run(&workspace, "split", "").exits(0).csv("echo");
     assert_eq!(csv.rows[0]["said"], format!("merged {}", said.len()));
     assert_eq!(server.requests(), before + 1);
