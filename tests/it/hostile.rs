@@ -1,4 +1,4 @@
-//! Servers that hang, drip, reset, close, and say wrong things.
+//! Servers that hang, drip, reset or close connections, or send wrong data.
 
 use crate::limits::{KEY, workspace};
 use crate::order::ECHO;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// A server that does with each connection what a function says.
+/// A server that handles each connection with a function.
 fn raw(each: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -25,7 +25,7 @@ fn raw(each: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> (String, Arc<
     (url, count)
 }
 
-/// Reads one request to its end.
+/// Reads one complete request.
 fn request(stream: &mut TcpStream) -> Option<String> {
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -80,7 +80,8 @@ fn a_hanging_or_dripping_server_times_out_and_is_named() {
         let run = asking(&url, 4).set("llm.timeout_s", 1).run(["--job", "echo.toml"]).exits(3);
         assert_eq!(run.csv("echo").column("failure_code"), ["timed_out"; 4], "{what}");
         assert!(run.csv("echo").rows[0]["failure_message"].contains("no complete reply within 1 s (llm.timeout_s)"), "{what}");
-        // Two attempts of a second each, all documents at the same time; the rest is patience with a slow machine.
+        // Two attempts of a second each, for all documents concurrently. The rest allows for a slow
+        // machine.
         assert!(started.elapsed() < Duration::from_secs(20), "{what}: {:?}", started.elapsed());
     }
 }
@@ -101,7 +102,7 @@ fn a_silent_stream_times_out_before_the_whole_call() {
 
 #[test]
 fn closing_connections_after_each_reply_costs_nothing() {
-    // It says so, or it does not.
+    // The server announces that it closes the connection, or closes it without notice.
     for said in ["connection: close\r\n", ""] {
         let (url, connections) = raw(move |mut stream, _| {
             if request(&mut stream).is_some() {
@@ -178,7 +179,7 @@ fn a_systemic_failure_stops_the_run_and_its_documents_stay_pending() {
             Reply::error(ask, 400, "invalid_request_error", "schema is too complex")
         })
         .start();
-    // One after another: otherwise a success may overtake the first failures, which then stand.
+    // One call at a time. Otherwise a success could overtake the first failures.
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 1);
     workspace.write("echo.toml", ECHO);
     for n in 0..300 {
@@ -244,7 +245,7 @@ fn the_first_call_goes_alone_and_unknown_fields_are_left_out() {
     }
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     run.says(&["temperature (llm.body) is left out, because the server says", "llm.effort is left out"]);
-    // The first call took three requests, the others one each.
+    // The first call takes three requests, and the others one each.
     assert_eq!(server.requests(), 32);
 }
 
@@ -335,7 +336,7 @@ fn a_straggler_gets_a_second_request_with_hedging() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["a second request is sent (llm.hedge)"]);
     let rows = run.csv("echo").rows;
     assert_eq!((server.requests(), rows[7]["status"].as_str(), rows[7]["attempts"].as_str()), (21, "ok", "2"));
-    // Whoever counts calls by their first attempts counts this one once.
+    // The two attempts have different numbers, so first attempts count each call once.
     let store = rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap();
     let firsts: u32 = store.query_row("SELECT count(*) FROM attempts WHERE attempt = 1", (), |row| row.get(0)).unwrap();
     assert_eq!(firsts, 20);
@@ -369,7 +370,7 @@ fn a_reply_without_usage_counts_with_its_whole_reservation() {
         }
     });
     let workspace = asking(&url, 40).set("prices.m", "{ input = 1000, output = 10000 }");
-    // A request may cost about two dollars: 100 tokens of output, and the input's bytes and more.
+    // The maximum cost of a request is about two dollars: 100 output tokens and the input.
     let run = workspace.run(["--job", "echo.toml", "--max-usd", "10"]).exits(4).says(&["budget.max_usd"]);
     let rows = run.csv("echo").rows;
     assert!((1..=8).contains(&rows.len()), "{}", rows.len());
@@ -440,7 +441,7 @@ fn a_broken_stream_counts_with_its_reservation_and_not_its_partial_usage() {
     let args = ["--job", "echo.toml", "--max-usd", "10"];
     workspace.run(args).exits(4).says(&["budget.max_usd"]);
     let sent = requests.load(SeqCst);
-    // About two dollars each, and a run that goes on has not forgotten it.
+    // Each request reserves about two dollars, and a resumed run still counts them.
     assert!((1..=8).contains(&sent), "{sent}");
     workspace.run(args).exits(4).says(&["budget.max_usd"]);
     assert_eq!(requests.load(SeqCst), sent);

@@ -1,4 +1,4 @@
-//! What goes in: directories, names, encodings, images, settings; and what is said about those that do not.
+//! Inputs and settings: directories, names, encodings and images, and the errors of invalid ones.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace, exif_rotated_jpeg, jpeg, png, utf16le};
@@ -26,7 +26,7 @@ fn the_error_for_an_empty_directory_names_the_expected_kinds() {
 fn the_error_for_a_missing_input_names_it() {
     let workspace = Workspace::new();
     workspace.docmill(["run", "no-such-place"]).exits(2).says(&["no-such-place"]);
-    // Bare, without sample data.
+    // Without arguments and sample data.
     workspace.docmill(["run"]).exits(2).says(&["sample_data"]);
 }
 
@@ -172,7 +172,7 @@ fn the_csv_preserves_names_of_all_sorts() {
         (b"caf\xE9.txt", "caf\\xE9.txt"),
         ("größe-日本.txt".as_bytes(), "größe-日本.txt"),
         (b"back\\slash.txt", "back\\slash.txt"),
-        // What a spreadsheet would run as a formula is made harmless.
+        // Names that a spreadsheet would run as formulas are escaped.
         (b"=1+1.txt", "'=1+1.txt"),
         (b"@sum.txt", "'@sum.txt"),
         (b"'quoted.txt", "''quoted.txt"),
@@ -266,7 +266,7 @@ fn a_rotated_image_is_sent_upright() {
     assert!(top[0] > 200 && top[2] < 60, "not red above: {top:?}");
     assert!(bottom[2] > 200 && bottom[0] < 60, "not blue below: {bottom:?}");
     assert_eq!(run.jsonl("material-single")[0]["input"]["pixels"], json!([32, 64]));
-    // Nobody turns it a second time.
+    // The sent image has no orientation tag, so it is not rotated twice.
     let mut decoder = image::ImageReader::new(std::io::Cursor::new(&sent.bytes)).with_guessed_format().unwrap().into_decoder().unwrap();
     assert_eq!(image::ImageDecoder::orientation(&mut decoder).unwrap(), image::metadata::Orientation::NoTransforms);
 }

@@ -1,11 +1,11 @@
-//! Jobs are files: tasks, axes, and how answers become one result.
+//! Job files: tasks, axes, and combining answers.
 
 use crate::support::{Ask, Finished, ModelServer, Reply, Workspace, filled, png};
 use serde_json::{Value, json};
 
 const MATERIALS: [&str; 6] = ["metal", "polymer", "ceramic", "composite", "elastomer", "wood"];
 
-/// The material that an analysis is about; none for the aggregation.
+/// The material of an analysis; `None` for the aggregation.
 fn material(ask: &Ask) -> Option<&'static str> {
     MATERIALS.into_iter().find(|material| ask.text.contains(&format!("how well {material} as a family")))
 }
@@ -88,7 +88,7 @@ fn a_broken_job_file_is_refused_before_anything_is_sent() {
     }
 }
 
-/// Asks for a number, and combines the answers by this prompt.
+/// A job that asks for a number and combines the answers with this prompt.
 fn combining(prompt: &str) -> String {
     format!(
         r#"
@@ -236,7 +236,7 @@ fn weighing_takes_the_highest_score_and_needs_no_further_call() {
     assert_eq!(server.ledger().requests(), 6);
     let row = &run.csv("material").rows[0];
     assert_eq!((row["best_material"].as_str(), row["runner_up"].as_str()), ("ceramic", "polymer"));
-    // The analyses are paid for: another way to combine them costs nothing.
+    // The analyses are stored, so another method to combine them costs nothing.
     let run = workspace.run(["--set", "job.combine=vote"]).exits(0);
     assert_eq!(server.ledger().requests(), 6);
     assert_eq!(run.csv("material").rows[0]["best_material"], "polymer");
@@ -337,7 +337,7 @@ fn a_second_run_sends_only_failed_calls() {
     assert_eq!(server.ledger().requests(), 7);
     healthy.store(true, std::sync::atomic::Ordering::SeqCst);
     let run = workspace.run([""; 0]).exits(0);
-    // The missing analysis, and the aggregation, which now sees six.
+    // The second run sends the missing analysis, and the aggregation with all six.
     let ledger = server.ledger();
     assert_eq!(ledger.requests(), 9);
     assert_eq!(material(&ledger.asks[7]), Some("wood"));

@@ -1,4 +1,4 @@
-//! A run at work can be talked to from another terminal.
+//! Commands of another terminal to a running run.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-/// A server that answers only once it is let.
+/// A server that answers only while `open` is set.
 fn gated(open: &Arc<AtomicBool>) -> ModelServer {
     let open = Arc::clone(open);
     ModelServer::script().hold(move |_, _| !open.load(SeqCst)).start()
@@ -21,7 +21,7 @@ fn workspace(server: &ModelServer, documents: usize) -> Workspace {
     workspace
 }
 
-/// What `docmill runs` tells of the last run.
+/// The last run in the output of `docmill runs`.
 fn last_run(workspace: &Workspace) -> Value {
     let runs: Vec<Value> = serde_json::from_str(&workspace.docmill(["runs", "--json"]).exits(0).stdout).unwrap();
     runs.last().unwrap().clone()
@@ -39,7 +39,7 @@ fn statuses(run: &Finished) -> Vec<String> {
 fn a_paused_run_sends_nothing_and_resumes_with_another_concurrency() {
     let least = Arc::new(AtomicUsize::new(usize::MAX));
     let wanted = Arc::clone(&least);
-    // Answers come only when so many requests have been in flight together.
+    // The server answers only after `wanted` requests have been in flight together.
     let server = ModelServer::script().hold(move |_, ledger| ledger.max_in_flight < wanted.load(SeqCst)).start();
     let workspace = workspace(&server, 20).set("llm.concurrency", 2);
     let run = workspace.start_run(["--job", "echo.toml"]);
@@ -81,7 +81,7 @@ fn invalid_live_changes_are_refused_with_the_reason() {
     ] {
         workspace.docmill(["set", setting]).exits(2).says(&[why]);
     }
-    // Of several all are set, or none.
+    // If one of several settings is invalid, none is changed.
     workspace.docmill(["set", "llm.concurrency=3", "llm.model=other"]).exits(2).says(&["llm.model cannot change during a run"]);
     workspace.docmill(["cancel", "00.txt", "--output", "elsewhere"]).exits(2).says(&["no run is at work in elsewhere"]);
     open.store(true, SeqCst);
@@ -143,7 +143,7 @@ fn a_document_can_be_cancelled_before_its_turn_but_not_when_done() {
     let asked = server.ledger().calls[0].docid.clone();
     let other = if asked.as_deref() == Some("k0") { "01.txt" } else { "00.txt" };
     workspace.docmill(["cancel", other]).exits(0);
-    // Once all documents are known, so are names that none of them has.
+    // Unknown names are refused once all documents are known.
     while status(&workspace)["documents"]["listed"] != 2 || status(&workspace)["documents"]["walk_complete"] != true {
         std::thread::yield_now();
     }
@@ -169,7 +169,7 @@ fn an_answered_document_is_requeued_only_with_all_and_keeps_its_results_until_th
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("it is asked again", |ledger| ledger.of("k0")[0].requests == 2);
     workspace.docmill(["requeue", "--all", "00.txt"]).exits(2).says(&["00.txt is in progress"]);
-    // The run is past this one: the next takes it.
+    // This document is done, so the next run asks again.
     workspace.docmill(["requeue", "--all", "01.txt"]).exits(0);
     open.store(true, SeqCst);
     run.finish().exits(0);
@@ -285,7 +285,7 @@ fn commands_with_a_directory_need_no_settings_file() {
 fn a_document_cancelled_before_its_turn_stays_cancelled_if_the_run_stops() {
     let open = Arc::default();
     let server = gated(&open);
-    // One at a time, and no room between the stages: the last one is far away.
+    // One document at a time and minimal queues, so the turn of the last document is far away.
     let workspace = ["llm.documents", "llm.concurrency", "read.concurrency", "read.queue", "prepare.queue"]
         .iter()
         .fold(workspace(&server, 40), |workspace, key| workspace.set(key, 1));
@@ -326,11 +326,11 @@ fn a_run_drains_when_its_terminal_closes() {
     server.wait_until("it asks", |ledger| ledger.requests() == 1);
     terminal.kill().unwrap();
     terminal.wait().unwrap();
-    // Nobody is told any more; those who look see it.
+    // The run reports nothing without its terminal. The lock file names its process.
     let lock = || std::fs::read_to_string(workspace.path("output/.docmill.lock")).unwrap();
     let process = lock().lines().next().unwrap().to_owned();
     let signal = |name: &str| std::process::Command::new("kill").args([name, &process]).status().unwrap();
-    // A shell passes on what the terminal says as well.
+    // A shell may pass on the signal of the terminal, so it arrives twice.
     assert!(signal("-HUP").success());
     assert!(signal("-HUP").success());
     open.store(true, SeqCst);
