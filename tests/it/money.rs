@@ -1,4 +1,4 @@
-//! What is spent, what is saved, and what is never spent.
+//! Costs, prompt caching, and the cap on money.
 
 use crate::limits::workspace;
 use crate::support::{AccountServer, ModelServer, Reply, Terms, Workspace, jpeg, large_jpeg};
@@ -19,7 +19,8 @@ const CACHING: Terms = Terms {
     output: |_, _| 40,
 };
 
-/// Input billed for six analyses of one image, in prefixes at full price, and what the whole run was billed.
+/// Input billed for six analyses of one image, in prefixes at full price, with the server and the
+/// summary of the run.
 fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, Value) {
     let server = AccountServer::start(CACHING);
     let mut workspace = workspace(&server, provider).set("job.combine", "vote");
@@ -33,7 +34,7 @@ fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, V
     let summary = serde_json::from_slice(&std::fs::read(workspace.path("output/material/summary.json")).unwrap()).unwrap();
     let image = books.requests.iter().map(|(_, body)| body.to_string().len() as u64 / 8).min().unwrap();
     let billed = books.fresh as f64 + 0.1 * books.cache_read as f64 + 1.25 * books.cache_write as f64;
-    // What each call asks for itself is not shared.
+    // The prompt of each call is not shared.
     let own = books.fresh.min(6 * 600) as f64;
     ((billed - own) / image as f64, server, summary)
 }
@@ -60,7 +61,7 @@ fn implicit_paid_caching_at_openai_is_off_without_priming() {
     }
 }
 
-/// Answers of 1 to 100 tokens at half a cent each: a request costs up to half a dollar.
+/// Answers have 1 to 100 tokens at half a cent each, so a request costs up to half a dollar.
 const DEAR: Terms = Terms {
     cache_from: 0,
     first_byte: Duration::ZERO,
@@ -106,7 +107,8 @@ fn the_cap_holds_even_for_killed_runs() {
         let run = spend(&server, 5.0, kills, seed).exits(4);
         run.says(&["budget.max_usd", "To continue, run the same command with a larger cap, such as --max-usd 1"]);
         let bill = server.books().bill as f64 / 1e12;
-        // A request costs up to 101 tokens; what was in flight at a kill may never have arrived, and counts all the same.
+        // A request costs up to 101 tokens. Requests in flight at a kill count even if they never
+        // arrived.
         assert!(bill <= 5.0, "seed {seed}: ${bill}");
         assert!(kills > 0 || bill > 5.0 - 0.505, "seed {seed}: ${bill}");
     }
@@ -188,7 +190,7 @@ fn the_cap_on_money_holds_for_images_that_are_billed_in_tens_of_thousands_of_tok
     const LOOK: &str = "name = \"look\"\ninput = \"image\"\nsystem = \"s\"\n[[task]]\nid = \"look\"\nprompt = \"What is it?\"\n\
         max_output_tokens = 100\n[task.answer]\nseen = \"string\"\n";
     for model in ["gpt-4o-mini", "my-deployment"] {
-        // What gpt-4o-mini bills for an image of one tile, and a prompt.
+        // The tokens that gpt-4o-mini bills for an image of one tile and a prompt.
         let reply = json!({"model": model, "choices": [{"message": {"content": "{\"seen\":\"a thing\"}"}, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 2833 + 5667 + 100, "completion_tokens": 10}});
         let faults = move |_: &crate::support::Ask| Reply::Status(200, reply.clone(), Vec::new());

@@ -1,4 +1,4 @@
-//! On the wire: what providers are sent, and what is made of what they send back.
+//! Requests to providers, and the handling of their responses.
 
 use crate::order::ECHO;
 use crate::support::{Ask, Dialect, Finished, ModelServer, Reply, Workspace, jpeg};
@@ -27,7 +27,7 @@ fn compatible(server: &ModelServer) -> Workspace {
     workspace
 }
 
-/// What no current model takes, or what bulk work has no use for.
+/// Checks that a request has no field that current models reject or that bulk work does not need.
 fn assert_nothing_unwanted(ask: &Ask) {
     for field in ["temperature", "top_p", "top_k", "tools", "tool_choice", "n", "thinking"] {
         assert!(ask.body.get(field).is_none(), "the body has {field}: {}", ask.body[field]);
@@ -38,7 +38,7 @@ fn assert_nothing_unwanted(ask: &Ask) {
     assert!(ask.header("content-length").is_some(), "the body is sent without its length");
 }
 
-/// Every object of a strict schema closes itself and requires all its fields.
+/// Checks that every object of a strict schema is closed and requires all its fields.
 fn assert_strict(schema: &Value) {
     if let Some(properties) = schema["properties"].as_object() {
         assert_eq!(schema["additionalProperties"], false, "{schema}");
@@ -72,7 +72,7 @@ fn anthropic_is_asked_as_its_reference_says() {
         assert_eq!(ask.body["messages"][0]["role"], "user");
         assert_eq!(ask.body["output_config"]["format"]["type"], "json_schema");
         assert_strict(&ask.schema);
-        // Keywords outside of the subset that Anthropic compiles are errors there.
+        // Anthropic rejects keywords outside the subset that it compiles.
         for keyword in ["minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "multipleOf"] {
             assert!(!ask.schema.to_string().contains(&format!("\"{keyword}\"")), "the schema has {keyword}: {}", ask.schema);
         }
@@ -88,14 +88,14 @@ fn anthropic_is_asked_as_its_reference_says() {
         assert_eq!(ask.schema["properties"]["suitability"]["enum"], json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
         assert_eq!(content[0], ledger.asks.iter().find(|ask| !ask.images.is_empty()).unwrap().body["messages"][0]["content"][0]);
     }
-    // What calls on one text share stands first, so that it can be cached.
+    // Calls on one text begin with their shared part, so that it can be cached.
     let text_calls: Vec<_> = ledger.asks.iter().filter(|ask| ask.docid.as_deref() == Some("t1")).collect();
     assert_eq!(text_calls.len(), 6);
     for ask in &text_calls {
         assert_eq!(ask.body["messages"][0]["content"][0], text_calls[0].body["messages"][0]["content"][0]);
         assert_eq!(ask.body["system"], text_calls[0].body["system"]);
     }
-    // 7 calls: what is billed adds up, cache reads apart.
+    // The usage of 7 calls adds up, with cache reads counted separately.
     let row = run.csv("material").rows[0].clone();
     assert_eq!((row["provider"].as_str(), row["model"].as_str()), ("anthropic", "claude-haiku-5-5"));
     assert_eq!(row["cached_tokens"], "140");
@@ -139,7 +139,7 @@ fn openai_is_asked_as_its_reference_says() {
         assert_eq!(ask.images[0].bytes, jpeg(2));
         assert_eq!(ask.schema["properties"]["suitability"]["maximum"], 10);
     }
-    // `prompt_tokens` includes what was cached; it must not be paid twice.
+    // `prompt_tokens` includes cached tokens, which must not be paid twice.
     let call = &run.jsonl("text")[0]["calls"][0];
     let usage = &call["usage"];
     assert_eq!(usage["cache_read"], 20);
@@ -164,7 +164,7 @@ fn compatible_servers_are_asked_in_the_words_that_all_of_them_know() {
     assert_eq!(ask.body["model"], "test-model");
     assert_eq!(ask.body["max_tokens"], 100);
     assert!(ask.body.get("max_completion_tokens").is_none());
-    // Chat templates of text-only models take plain strings.
+    // Chat templates of text-only models accept only plain strings.
     assert!(ask.body["messages"].as_array().unwrap().iter().all(|message| message["content"].is_string()));
     let row = &run.csv("echo").rows[0];
     assert_eq!(row["cost_usd"], "", "a price that nobody knows is not zero");
@@ -253,7 +253,7 @@ fn the_error_for_a_missing_key_names_its_variable() {
         let workspace = Workspace::new().set("llm.provider", provider).set("llm.base_url", server.url());
         workspace.doc("a.txt", "docid:a");
         workspace.run([""; 0]).exits(2).says(&[variable]);
-        // An empty variable counts as unset: a plan needs no key.
+        // An empty variable counts as unset. A plan needs no key.
         let workspace = workspace.env(variable, "");
         workspace.run([""; 0]).exits(2).says(&[variable]);
         workspace.start_with(["plan", "docs"]).finish().exits(0);
@@ -337,7 +337,7 @@ fn the_same_command_resumes_after_the_key_is_fixed() {
 
 #[test]
 fn an_unreachable_server_parks_the_run_and_is_named() {
-    // A port that was free a moment ago: nobody listens there.
+    // A port that has just been free, so no server listens there.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.model", "m");
     let workspace = workspace.set("llm.base_url", format!("http://{address}/v1")).set("llm.retry.base_ms", 1);
@@ -369,7 +369,7 @@ fn a_server_that_disappears_during_a_run_parks_it() {
     assert!(server.ledger().requests() < 400, "what was answered before is asked again");
 }
 
-/// Everything that a run left behind, as text.
+/// All output and files of a run, as text.
 fn everything(workspace: &Workspace, run: &Finished) -> String {
     let mut all = format!("{}{}", run.stdout, run.stderr);
     let mut directories = vec![workspace.path("output")];
@@ -432,7 +432,7 @@ fn a_key_in_the_headers_of_a_reply_appears_nowhere() {
 
 #[test]
 fn truncating_a_long_message_leaves_no_part_of_a_key() {
-    // Messages that nobody can read are cut somewhere; the key must be gone before that.
+    // Long messages are truncated. The key must be removed before that.
     let server = ModelServer::script()
         .faults(|ask| {
             let before: usize = ask.docid.as_deref().unwrap().trim_start_matches('k').parse().unwrap();
@@ -449,7 +449,7 @@ fn truncating_a_long_message_leaves_no_part_of_a_key() {
 
 #[track_caller]
 fn assert_no_key(all: &str) {
-    // Half of a key is too much as well.
+    // Not even half of a key may remain.
     for piece in [&KEY[..14], &KEY[KEY.len() - 12..]] {
         if let Some(at) = all.find(piece) {
             let start = (0..=at.saturating_sub(60)).rev().find(|i| all.is_char_boundary(*i)).unwrap_or(0);

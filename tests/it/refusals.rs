@@ -1,4 +1,4 @@
-//! Refusals: whose fault they are, and what is learned from them.
+//! Refused requests: their cause, and what docmill learns from them.
 
 use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Reply, Workspace};
@@ -17,13 +17,13 @@ fn documents(server: &ModelServer, count: usize) -> Workspace {
     workspace
 }
 
-/// A server that answers without a schema as well.
+/// A server that also answers requests without a schema.
 fn serving(faults: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> ModelServer {
     let answering = ModelServer::script().answer(|_| json!({"said": "something"}));
     answering.latency(|_| Duration::from_millis(5)).faults(faults).start()
 }
 
-/// The fourth request gets this reply: three have been answered before.
+/// Faults with this reply to the fourth request, after three answers.
 fn fourth(reply: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> impl Fn(&Ask) -> Reply + Send + Sync + 'static {
     let requests = AtomicUsize::new(0);
     move |ask| if requests.fetch_add(1, SeqCst) == 3 { reply(ask) } else { Reply::Ok }
@@ -39,7 +39,7 @@ fn requests_refused_for_their_form_are_repeated_once_without_losing_an_attempt()
         Some("json_schema") => Reply::Status(400, json!({"message": "guided decoding is not enabled", "code": 400}), Vec::new()),
         _ => Reply::Ok,
     });
-    // The budget of attempts is one: a form that is not taken must not use it up.
+    // Only one attempt is allowed. A refused form of the request must not use it up.
     let workspace = documents(&server, 32).set("llm.concurrency", 32).set("llm.retry.max_attempts", 1);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.stderr.matches("the schema is sent in the prompt").count(), 1, "{}", run.stderr);
