@@ -1,4 +1,4 @@
-//! A second run sends what has changed, and nothing else.
+//! A second run sends only changes.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace, jpeg_cut_off, png};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Three texts that were run through the job `echo` once.
+/// Three texts after a run of the job `echo`.
 struct Done {
     server: ModelServer,
     workspace: Workspace,
@@ -27,7 +27,7 @@ impl Done {
         Self { server, workspace }
     }
 
-    /// Runs again; gives the documents that were asked about meanwhile.
+    /// Runs again and returns the documents that were sent.
     fn asked_by(&self, args: &[&str]) -> (Vec<String>, Finished) {
         let before = self.server.ledger().asks.len();
         let run = self.workspace.run(["--job", "echo.toml"].iter().chain(args));
@@ -72,7 +72,7 @@ fn only_new_or_edited_documents_are_sent() {
     let (asked, run) = done.asked_by(&[]);
     assert!(asked.is_empty());
     assert_eq!(run.csv("echo").column("document"), ["ab.txt", "b.txt", "c.txt"]);
-    // What comes back is known.
+    // Restored documents are known.
     done.workspace.doc("a.txt", "docid:a").doc("c.txt", "docid:c");
     assert!(done.asked_by(&[]).0.is_empty());
 }
@@ -140,7 +140,7 @@ fn changing_a_setting_sends_changed_calls_and_changing_it_back_sends_nothing() {
         done.workspace.write("echo.toml", ECHO);
         assert!(done.asked_by(&[]).0.is_empty(), "back from {new}");
     }
-    // A comment is no change, nor is the name of the file.
+    // Comments in a job file and its name do not matter.
     done.workspace.write("echo.toml", format!("# Nothing.\n{ECHO}"));
     assert!(done.asked_by(&[]).0.is_empty());
     done.workspace.write("renamed.toml", ECHO);
@@ -153,7 +153,7 @@ fn changing_a_setting_sends_changed_calls_and_changing_it_back_sends_nothing() {
 fn changing_the_image_size_sends_only_affected_images() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
-    // 40 x 30 pixels each.
+    // The images have 40 x 30 pixels.
     workspace.doc("a.png", png(1)).doc("b.png", png(2));
     workspace.run(["--job", "material-single"]).exits(0);
     assert_eq!(server.ledger().requests(), 2);
@@ -163,7 +163,7 @@ fn changing_the_image_size_sends_only_affected_images() {
     assert_eq!(server.ledger().requests(), 4);
 }
 
-/// A server that refuses or fails as its switch says: 0 answers, 1 declines, 2 breaks.
+/// A server with a switch: 0 answers, 1 declines, 2 fails.
 fn switched() -> (ModelServer, Arc<AtomicU64>) {
     let switch = Arc::new(AtomicU64::new(0));
     let mode = Arc::clone(&switch);
@@ -189,7 +189,7 @@ fn transient_failures_are_retried_and_others_only_on_demand() {
         workspace.run(["--job", "echo.toml"]).exits(3);
         assert_eq!(server.ledger().of("b").iter().map(|call| call.requests).sum::<u32>(), 1 + again, "{code}");
         switch.store(0, Ordering::SeqCst);
-        // Another kind of failure is not meant.
+        // This does not retry failures of another code.
         workspace.run(["--job", "echo.toml", "--retry-failed=too_long"]).exits(if mode == 1 { 3 } else { 0 });
         let run = workspace.run(["--job", "echo.toml", &format!("--retry-failed={code}")]).exits(0);
         assert_eq!(run.csv("echo").row("b.txt")["status"], "ok");
@@ -248,7 +248,7 @@ fn up_to_date_documents_are_not_read_and_failed_ones_still_count() {
     let server = ModelServer::script().faults(|ask| if ask.text.contains("heat pump") { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
-    // Only files that nobody has touched for a while are known by their stamps: those of the repository are old enough.
+    // Stamps identify only files that have not changed recently, such as those of the repository.
     let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/texts");
     for name in ["heat-pump-drying.md", "complaint-letter.txt"] {
         std::os::unix::fs::symlink(texts.join(name), workspace.path("docs").join(name)).unwrap();
@@ -257,13 +257,13 @@ fn up_to_date_documents_are_not_read_and_failed_ones_still_count() {
     let requests = server.requests();
     let run = workspace.run(["--job", "echo.toml"]).exits(3).says(&["up to date  2 documents: 1 ok, 1 refused"]);
     assert_eq!((run.file("echo", "summary.json"), server.requests()), (before, requests));
-    // One more, in front: the others are listed anew and not read.
+    // With a new first document, the others are listed again, but not read.
     workspace.doc("a.txt", "docid:a");
     let run = workspace.run(["--job", "echo.toml"]).exits(3);
     assert_eq!(run.csv("echo").column("document"), ["a.txt", "complaint-letter.txt", "heat-pump-drying.md"]);
     assert_eq!(run.csv("echo").column("status"), ["ok", "ok", "refused"]);
     assert_eq!(server.requests(), requests + 1);
-    // What takes the place of another file under its name is read, however old it is.
+    // A file that replaces another one under its name is read, even if it is old.
     std::fs::remove_file(workspace.path("docs/complaint-letter.txt")).unwrap();
     std::os::unix::fs::symlink(texts.join("lighthouse-inventory.txt"), workspace.path("docs/complaint-letter.txt")).unwrap();
     workspace.run(["--job", "echo.toml"]).exits(3);
@@ -332,7 +332,7 @@ fn a_new_name_reaches_the_results_of_all_jobs_even_in_the_same_order() {
     assert_eq!((names("echo"), names("again")), ("a.txt c.txt".into(), "a.txt c.txt".into()));
     std::fs::rename(workspace.path("docs/a.txt"), workspace.path("docs/b.txt")).unwrap();
     assert_eq!((names("echo"), names("again")), ("b.txt c.txt".into(), "b.txt c.txt".into()));
-    // Both jobs ask the same, and the same document: that is one answer.
+    // Both jobs send the same call on the same document, so they share one answer.
     assert_eq!(server.requests(), 2);
     workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date  2 documents"]);
     workspace.docmill(["verify"]).exits(0);
@@ -360,13 +360,13 @@ fn a_shared_answer_costs_nothing_and_names_the_document_that_paid_for_it() {
             assert_eq!(call["answer"], paid["answer"], "{document}");
         }
     }
-    // The bill is that of six calls and not of thirty.
+    // The bill covers six calls and not thirty.
     let bill: f64 = rows.iter().flat_map(|row| row["calls"].as_array().unwrap()).map(|call| call["cost_usd"].as_f64().unwrap()).sum();
     assert!((run.summary("text")["cost"]["usd"].as_f64().unwrap() - bill).abs() < 1e-9, "{}", run.summary("text")["cost"]);
     workspace.docmill(["verify"]).exits(0);
 }
 
-/// Documents by name whose calls fail as they are called, until the switch says that the server is well.
+/// A server on which the names of documents determine their failures, until the switch is set.
 fn failing() -> (ModelServer, Arc<AtomicBool>) {
     let well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&well);

@@ -1,14 +1,14 @@
-//! What holds a run back is named, and so is the setting that would change it.
+//! The bottleneck of a run is named, with the setting that would change it.
 //!
-//! Each situation is far on one side, so that a busy machine does not change the verdict. Whether the predicted effect comes
-//! true is measured in `tests/bench/bottleneck.rs`.
+//! Each situation is extreme, so that a busy machine does not change the result.
+//! `tests/bench/bottleneck.rs` measures whether the predicted effect is correct.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Workspace};
 use serde_json::Value;
 use std::time::Duration;
 
-/// So many documents, of which the server takes `slow` for the one in the middle and `usual` for all others.
+/// A workspace and a server that answers after `usual` ms, and after `usual + slow` for document 7.
 fn workspace(documents: usize, usual: u64, slow: u64) -> (ModelServer, Workspace) {
     let of = move |docid: Option<&str>| if docid == Some("7") { usual + slow } else { usual };
     let server = ModelServer::script().latency(move |ask| Duration::from_millis(of(ask.docid.as_deref()))).start();
@@ -82,7 +82,7 @@ fn tuning_finds_a_higher_concurrency_and_keeps_its_answers() {
     assert!(written.contains("# careful"), "{written}");
     assert!(tuned.stdout.contains(&format!("llm.concurrency = {chosen}")), "{}", tuned.stdout);
     let paid = server.requests();
-    // The samples of two rounds may have some in common.
+    // The samples of two rounds may overlap.
     assert!((30..120).contains(&paid), "{paid}");
     workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(server.requests(), 120, "what was tried is part of the work");

@@ -1,4 +1,4 @@
-//! Runs that end early can be continued, and nothing that was paid for is asked again.
+//! Stopped runs can be resumed, and no paid call is sent again.
 
 use crate::order::ECHO;
 use crate::support::{Ask, Finished, ModelServer, Reply, Workspace};
@@ -25,8 +25,8 @@ fn stopped_by(signal: &str) {
             if late && hangs.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok }
         })
         .start();
-    // Not the time-out of a request ends those that hang: on a machine that stalls it would end others as well. And there is
-    // room for all at once: documents may overtake each other, and those that hang must not keep others out.
+    // The drain limit ends hanging requests. A short timeout could also end other requests on a
+    // stalled machine. All calls fit in flight, so hanging ones do not block others.
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 80).set("llm.drain_s", 1);
     workspace.write("echo.toml", ECHO);
     for n in 0..40 {
@@ -86,7 +86,7 @@ fn after_a_kill_no_committed_answer_is_asked_again() {
     assert!(csv.rows.iter().enumerate().all(|(n, row)| row["said"] == format!("said of docid:k{n}")));
     let ledger = server.ledger();
     let twice = ledger.calls.iter().filter(|call| call.served > 1).count();
-    // In doubt at the kill: what was in flight, and what waited for the disk. Never what lay before.
+    // Only requests in flight and answers not yet committed may be sent twice.
     assert!(twice <= 8 + 64, "{twice} of {served_before} answers were asked for again");
     assert!(ledger.calls[..20].iter().all(|call| call.served == 1), "an answer of the beginning was asked for again");
 }
@@ -160,7 +160,7 @@ fn the_next_run_replaces_partial_results_of_a_stopped_run() {
     assert!(run.summary("echo").get("stopped").is_none());
 }
 
-/// The books agree, and rows count every request: `requests` of them, for one document.
+/// Checks that rows count all requests of the server, and that the store verifies.
 #[track_caller]
 fn all_requests_are_counted(workspace: &Workspace, run: &Finished, server: &ModelServer) {
     let attempts: u64 = run.csv("echo").column("attempts").iter().map(|n| n.parse::<u64>().unwrap()).sum();
@@ -184,7 +184,7 @@ fn requests_of_a_stopped_run_count_in_the_row_of_the_next() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(server.requests(), 3);
     all_requests_are_counted(&workspace, &run, &server);
-    // Asked again in vain: the answer stays, and counts what it took to get it.
+    // A requeued call that fails keeps its old answer, and its row counts the new requests.
     workspace.docmill(["requeue", "--all", "a.txt"]).exits(0);
     limit.store(true, Ordering::SeqCst);
     workspace.run(["--job", "echo.toml"]).exits(4);
@@ -213,7 +213,7 @@ fn requests_before_an_interrupt_or_a_kill_count_in_the_row_of_the_next_run() {
         drop(run.end());
         busy.store(false, Ordering::SeqCst);
         let run = workspace.run(["--job", "echo.toml"]).exits(0);
-        // What was in flight at a kill is nobody's.
+        // After a kill, rows may lack requests that were in flight.
         if signal == "INT" {
             all_requests_are_counted(&workspace, &run, &server);
         }

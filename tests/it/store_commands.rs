@@ -1,4 +1,4 @@
-//! Commands that look at the run store.
+//! Commands on the run store.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
@@ -54,7 +54,7 @@ fn result_files_can_be_exported_at_any_time_to_any_directory() {
     let streamed = workspace.docmill(["export", "--to", "-", "--job", "echo", "--format", "csv"]).exits(0);
     assert_eq!(streamed.stdout.into_bytes(), made[0].1);
     workspace.docmill(["export", "--job", "nonsense"]).exits(2).says(&["nonsense"]);
-    // A run makes them too, and asks nobody.
+    // A run also restores them without sending anything.
     std::fs::remove_file(results.join("results.csv")).unwrap();
     workspace.run(["--job", "echo.toml"]).exits(0);
     workspace.run(["--job", "echo.toml"]).exits(0);
@@ -71,7 +71,7 @@ fn files_of_a_removed_format_stay_up_to_date() {
     assert_eq!((run.csv("echo").rows.len(), run.jsonl("echo").len(), run.json("echo").len()), (3, 3, 3));
 }
 
-/// Something done behind docmill's back.
+/// A change of files that bypasses docmill.
 type Tampering = fn(&Workspace);
 
 #[test]
@@ -134,7 +134,7 @@ fn only_pruning_drops_data_and_it_asks_first() {
     assert!(asked.stdout.contains("2 calls of unknown cost"), "nobody knows what this model costs: {}", asked.stdout);
     assert_eq!(answers(&workspace), 4);
     workspace.docmill(["prune", "--yes"]).exits(0);
-    // Both models' answers about the document that is there.
+    // The answers of both models on the existing document are kept.
     assert_eq!(answers(&workspace), 2);
     assert!(workspace.docmill(["prune", "--yes"]).exits(0).stdout.contains("nothing to drop"));
     workspace.docmill(["verify"]).exits(0);
@@ -262,7 +262,7 @@ fn missing_or_empty_files_beside_the_answers_are_noticed() {
     std::fs::write(&summary, "").unwrap();
     workspace.run(["--job", "echo.toml"]).exits(0);
     assert!(std::fs::metadata(&summary).unwrap().len() > 100);
-    // An emptied store is no new one.
+    // An emptied store is not a new store.
     std::fs::remove_file(workspace.path("output/docmill.db-wal")).ok();
     std::fs::write(workspace.path("output/docmill.db"), "").unwrap();
     for command in ["status", "verify"] {
@@ -273,7 +273,7 @@ fn missing_or_empty_files_beside_the_answers_are_noticed() {
     assert_eq!(server.requests(), 2);
     workspace.run(["--job", "echo.toml"]).exits(0).says(&["the output directory has results but no run store"]);
     assert_eq!(server.requests(), 4);
-    // Where results cannot be written, nothing is paid for.
+    // If results cannot be written, nothing is sent.
     std::fs::remove_dir_all(workspace.path("output")).unwrap();
     workspace.write("output/echo", "in the way");
     workspace.run(["--job", "echo.toml"]).exits(2).says(&["output/echo"]);
@@ -298,7 +298,7 @@ fn a_call_in_doubt_is_counted_when_resent_and_settled_when_its_file_is_edited() 
     assert!(status.contains("and 2 requests of runs that died, with unknown end: at most $0.000018"), "{status}");
 }
 
-/// Waits until the run at work has committed so many answers.
+/// Waits until the run has committed `wanted` answers.
 fn wait_for_answers(workspace: &Workspace, wanted: usize) {
     let deadline = Instant::now() + Duration::from_mins(2);
     while answers(workspace) < wanted {
@@ -321,7 +321,7 @@ fn results_older_than_the_store_after_a_kill_are_not_wrong() {
     let workspace = Workspace::new().against(&server).set("llm.drain_s", 0).set("llm.retry.max_attempts", 1);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:flaky");
     workspace.run(["--job", "echo.toml"]).exits(3);
-    // One that failed gets another row, an edited one has another content, and one is new.
+    // A failed document gets another row, one document is edited, and one is new.
     ill.store(false, Ordering::SeqCst);
     workspace.doc("a.txt", "docid:a2").doc("late.txt", "docid:late");
     for (end, outcome) in [("KILL", "did not end"), ("TERM", "stopped")] {
@@ -343,7 +343,7 @@ fn results_older_than_the_store_after_a_kill_are_not_wrong() {
         let older = "results are older than the store; run again to bring them up to date";
         assert!(receipt.stdout.contains("older") && receipt.stderr.contains(older), "{outcome}: {}{}", receipt.stdout, receipt.stderr);
     }
-    // A file that was tampered with is wrong all the same.
+    // A file that was changed by hand is still reported as wrong.
     let path = workspace.path("output/echo/results.csv");
     let whole = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, whole.replace("said of", "never said of")).unwrap();
@@ -368,7 +368,8 @@ fn pruning_after_a_kill_drops_edited_documents_and_keeps_needed_ones() {
         run.signal("KILL");
         drop(run.end());
     }
-    // The results stand for the first content, the next run needs the last one; those between are of no use.
+    // The results need the answers to the first content, and the next run those to the last one.
+    // The answers to contents in between are useless.
     assert_eq!(answers(&workspace), 5);
     let asked = workspace.docmill(["prune"]).exits(2).stdout;
     assert!(asked.contains("to drop: 2 documents") && asked.contains("with 2 answers"), "{asked}");
@@ -387,7 +388,7 @@ fn pruning_keeps_documents_outside_the_last_run_and_lists_them_separately() {
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("gone.txt", "docid:gone").doc("kept.txt", "docid:kept").doc("sub/part.txt", "docid:part");
     workspace.run(["--job", "echo.toml"]).exits(0);
-    // The same inputs without one, then only a part of them.
+    // One document is deleted, and then a run covers only a part of the inputs.
     std::fs::remove_file(workspace.path("docs/gone.txt")).unwrap();
     workspace.run(["--job", "echo.toml"]).exits(0);
     workspace.start_with(["prune", "--yes"]).finish().exits(0);
