@@ -47,8 +47,7 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // Help and version are not errors, but come this way too. A closed pipe is nobody's
-            // fault.
+            // clap returns help and version as errors too. A closed pipe is ignored.
             let _closed = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
@@ -89,8 +88,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The page of the manual for `docmill help TOPIC`. If a command has the same name, its options
-/// come first.
+/// The manual page for `docmill help TOPIC`. If a command has the same name, its options come
+/// first.
 fn manual_page() -> Option<String> {
     let mut words = std::env::args_os().skip(1);
     let (command, topic) = (words.next()?, words.next()?);
@@ -101,8 +100,7 @@ fn manual_page() -> Option<String> {
     Some(options.unwrap_or_default() + page.text.trim_end())
 }
 
-/// A decoder that panics on a hostile file fails that document; its message is in the row and not
-/// on the screen.
+/// Silences panics of decoders. Such a panic fails only its document, whose row has the message.
 fn quiet_decoders() {
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -112,7 +110,7 @@ fn quiet_decoders() {
     }));
 }
 
-/// Writes data to stdout. A reader that went away, such as `head`, is no error; a full disk is.
+/// Writes data to stdout. Ignores a closed pipe (such as with `head`), but no other error.
 fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
@@ -121,10 +119,10 @@ fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Whether whoever read stdout has gone. A write would show it too, but a watcher may have nothing
-/// to write for long.
+/// Whether the reader of stdout has closed it. A write would show it too, but a watcher may have
+/// nothing to write for a long time.
 #[cfg(unix)]
-fn nobody_reads() -> bool {
+fn stdout_is_closed() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdout = std::io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
@@ -133,19 +131,20 @@ fn nobody_reads() -> bool {
 }
 
 #[cfg(not(unix))]
-fn nobody_reads() -> bool {
+fn stdout_is_closed() -> bool {
     use std::io::ErrorKind::BrokenPipe;
     std::io::stdout().flush().is_err_and(|error| error.kind() == BrokenPipe)
 }
 
-/// Asks for a yes. Where nobody can answer, `otherwise` says what to do instead.
+/// Asks a yes-or-no question. If stdin is not a terminal, fails with the message `otherwise`.
 fn agreed(question: &str, otherwise: &str) -> Result<bool, CliError> {
     let answer = prompt(&format!("{question} [y/N]"), otherwise)?;
     Ok(matches!(answer.as_str(), "y" | "yes"))
 }
 
-/// Asks a person on the terminal. The answer is in small letters; where nobody can answer,
-/// `otherwise` says what to do instead.
+/// Asks a question on the terminal and returns the answer in lower case.
+///
+/// If stdin is not a terminal, fails with the message `otherwise`.
 fn prompt(question: &str, otherwise: &str) -> Result<String, SetupError> {
     if !std::io::stdin().is_terminal() {
         return Err(SetupError::usage(otherwise));

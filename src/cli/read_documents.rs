@@ -1,4 +1,6 @@
-//! `docmill read-documents`, which people do not call: the process that reads documents for a run (`engine::isolation`).
+//! `docmill read-documents`: the process that reads documents for a run (`engine::isolation`).
+//!
+//! Runs start this process. Users do not call it.
 
 use super::args::{ReadDocumentsArgs, ReadSheetArgs};
 use super::exit::{CliError, Exit};
@@ -6,7 +8,8 @@ use crate::failpoint;
 use crate::prepare::{SheetChoice, serve, sheet_rows};
 use std::io::{BufWriter, Write as _, stdin, stdout};
 
-/// Libraries recurse over what a file contains; the limit of memory covers the stack too.
+/// Stack size of the reader. Libraries recurse over the content of a file; the memory limit
+/// includes the stack.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, CliError> {
@@ -19,12 +22,14 @@ pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, CliError>
         })
     };
     let serving = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(serving);
-    let ended = serving.map_err(CliError::internal)?.join().map_err(|_| CliError::internal("a reader of documents was lost"))?;
-    // Whoever asked is gone when a pipe breaks: there is nobody to tell.
+    let ended = serving.map_err(CliError::internal)?.join().map_err(|_| CliError::internal("the reader of documents panicked"))?;
+    // A broken pipe means that the run is gone, so the error is not reported.
     ended.map_or(Ok(Exit::Internal), |()| Ok(Exit::Ok))
 }
 
-/// `docmill read-sheet`: writes the rows of a sheet to stdout as JSON lines, and the names of all sheets to stderr.
+/// `docmill read-sheet`: writes the rows of a sheet to stdout and all sheet names to stderr.
+///
+/// Rows are JSON lines.
 pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, CliError> {
     limits::memory(args.megabytes.saturating_mul(1_000_000)).map_err(CliError::internal)?;
     limits::cpu_from_now(args.seconds).map_err(CliError::internal)?;
@@ -36,9 +41,9 @@ pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, CliError> {
         sheet_rows(&bytes, &format, &wanted, megabytes, &mut BufWriter::new(stdout()))
     };
     let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(reading).map_err(CliError::internal)?;
-    let read = reading.join().map_err(|_| CliError::usage("its reader broke down on it"))?;
+    let read = reading.join().map_err(|_| CliError::usage("the reader panicked"))?;
     let names = read.map_err(CliError::usage)?;
-    // Whoever asked is gone when a pipe breaks.
+    // A broken pipe means that the run is gone.
     let _gone = std::io::stderr().write_all(names.join("\n").as_bytes());
     Ok(Exit::Ok)
 }
@@ -49,15 +54,16 @@ mod limits {
     use rustix::time::{ClockId, clock_gettime};
     use std::io::Result;
 
-    /// An allocation above the limit then fails, and ends this process.
+    /// Limits the memory of this process. An allocation above the limit fails and ends it.
     pub(super) fn memory(bytes: u64) -> Result<()> {
         setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
-        // No file is left behind by a process that breaks down.
+        // A crash must not leave a core file.
         Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
     }
 
-    /// The signal `SIGXCPU` ends this process when it has worked for so many seconds more. Waiting for its turn on a busy
-    /// machine is no work.
+    /// Limits the CPU time of this process to `seconds` from now. `SIGXCPU` then ends it.
+    ///
+    /// CPU time does not include waiting for a processor on a busy machine.
     pub(super) fn cpu_from_now(seconds: u64) -> Result<()> {
         let spent = clock_gettime(ClockId::ProcessCPUTime).tv_sec.unsigned_abs();
         let maximum = getrlimit(Resource::Cpu).maximum;

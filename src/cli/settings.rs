@@ -1,4 +1,4 @@
-//! Settings of a command, and the run store that they name.
+//! Loads the settings of a command and opens the run store.
 
 use super::args::{SettingsArgs, StoreArgs};
 use super::exit::CliError;
@@ -6,18 +6,19 @@ use crate::config::Config;
 use crate::setup::{Environment, Flag, Settings, SettingsSource};
 use crate::store::Archive;
 
-/// Where the settings of a command come from.
+/// The sources of a command's settings.
 pub(super) fn source(args: &SettingsArgs, flags: Vec<Flag>) -> SettingsSource {
     SettingsSource { file: args.config.clone(), set: args.set.clone(), flags }
 }
 
-/// Loads and checks all layers.
+/// Loads and checks all layers of settings.
 pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), CliError> {
     Ok(source(args, flags).load(&Environment::of_process())?)
 }
 
-/// The settings of a command that only has to know the output directory. If it is given, a settings
-/// file that somebody is just editing is not in the way.
+/// Loads the settings of a command that needs only the output directory.
+///
+/// If `--output` is given, an invalid settings file is ignored. A user may be editing it.
 pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, CliError> {
     let (source, environment) = (source(&args.settings, output_flag(args.output.as_deref())), Environment::of_process());
     let loaded = match source.load(&environment) {
@@ -27,12 +28,12 @@ pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, CliError>
     Ok(loaded?.1)
 }
 
-/// The same, and the store there.
+/// Loads settings like [`load_for_directory`] and opens the run store.
 pub(super) fn archive_in(args: &StoreArgs) -> Result<(Settings, Archive), CliError> {
     archive_of(load_for_directory(args)?)
 }
 
-/// The settings of a command that looks at a store, and the store.
+/// Loads all settings and opens the run store.
 pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), CliError> {
     archive_of(load(&args.settings, output_flag(args.output.as_deref()))?.1)
 }
@@ -45,7 +46,7 @@ fn archive_of(settings: Settings) -> Result<(Settings, Archive), CliError> {
         let compared = super::compare::spent_in(directory).unwrap_or_default();
         let compared = compared.iter().map(|spent| format!("\n  comparison {}: {} requests, {}", spent.name, spent.requests, spent.bill));
         let compared = compared.collect::<String>();
-        CliError::usage(format!("there is no run store in {shown}: `docmill run` makes one; --output names another directory{compared}"))
+        CliError::usage(format!("no run store in {shown}: `docmill run` creates one; --output names another directory{compared}"))
     };
     archive.ok_or_else(nothing).map(|archive| (settings, archive))
 }

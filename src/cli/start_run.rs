@@ -1,4 +1,4 @@
-//! A run that was put together, carried out and watched to its last event.
+//! Starts an assembled run and shows its events until the last one.
 
 use super::exit::{CliError, Exit};
 use super::host::Host;
@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 
 /// Events that may wait for a slow terminal.
 const EVENTS: usize = 256;
-/// How long the last words may take after a run that was stopped: more than alerts, traces and a log get.
+/// Time limit for the last messages after a signal has stopped the run. It exceeds the limits of
+/// alerts, traces and the event log.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 impl Assembled {
-    /// Runs it, and shows what happens.
+    /// Runs the plan and shows its progress.
     pub async fn run(self, style: Style) -> Result<Outcome, CliError> {
         let Self { mut plan, simulator, report, alerts, doubts } = self;
         plan.report_each = style == Style::Json || !report.events.is_empty() || alerts.iter().any(AlertSettings::is_about_each);
@@ -44,43 +45,43 @@ impl Assembled {
         let watching = tokio::task::spawn_blocking(move || watching.watch(watched));
         let (controls, requests) = Controls::new();
         let host = Arc::new(Host::new(&plan, events.clone(), requests));
-        // Dropped when all is said: a signal ends the program until then.
+        // Listens to signals until the last message is out.
         let _listening = host.listen(&controls.stop, plan.llm.drain_s);
         let outcome = engine::run(plan, controls, Arc::clone(&host) as Arc<dyn Watcher>).await;
-        // Where another run is at work, the log may be that run's.
+        // If another run holds the lock, the event log may belong to that run.
         let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. })));
         let outcome = outcome.map_err(run_failed);
         let last = Some(last(&outcome)).filter(|_| !is_elsewhere);
-        let telling = async {
-            // All that is still to be said is said before the last event, which is then the end of a log.
+        let last_messages = async {
+            // All other messages come before the last event, so the event log ends with it.
             host.close().await;
-            tell(&events, RunEvent::Ending).await;
+            send(&events, RunEvent::Ending).await;
             let lost = async { if let Some(traces) = traces { traces.end().await } else { None } };
             let (late, lost) = tokio::join!(alarm.end(), lost);
             for message in late.into_iter().chain(lost) {
-                tell(&events, RunEvent::Warning { message }).await;
+                send(&events, RunEvent::Warning { message }).await;
             }
             if let Some(simulator) = simulator {
                 simulator.stop().await;
             }
             if let Some(last) = last {
-                tell(&events, last).await;
+                send(&events, last).await;
             }
             drop((host, events));
-            // The watcher ends with the events; only then is the screen ours again.
+            // The watcher ends with the events. After that, the command may write to the screen.
             watching.await
         };
         tokio::select! {
             biased;
-            watched = telling => watched.map_err(CliError::internal)?,
-            // What is written to a pipe that is not read never ends, and neither would the program.
+            watched = last_messages => watched.map_err(CliError::internal)?,
+            // A write to a pipe without a reader could block forever.
             () = patience(&outcome) => std::process::exit(Exit::StoppedEarly as i32),
         }
         outcome
     }
 }
 
-/// Waits as long as the last words of a run may take after a signal has stopped it; for ever if none has.
+/// Waits for `PATIENCE` if a signal has stopped the run, and forever otherwise.
 async fn patience(outcome: &Result<Outcome, CliError>) {
     let stop = outcome.as_ref().ok().and_then(|outcome| outcome.stop.as_ref());
     if stop.is_some_and(|stop| stop.kind == StopKind::Requested) {
@@ -90,12 +91,12 @@ async fn patience(outcome: &Result<Outcome, CliError>) {
     }
 }
 
-async fn tell(events: &mpsc::Sender<RunEvent>, event: RunEvent) {
-    // A watcher that is lost is told about at the end.
-    let _nobody_watches = events.send(event).await;
+async fn send(events: &mpsc::Sender<RunEvent>, event: RunEvent) {
+    // The end of the command reports a lost watcher.
+    let _watcher_is_gone = events.send(event).await;
 }
 
-/// How it ended.
+/// The last event of a run.
 fn last(outcome: &Result<Outcome, CliError>) -> RunEvent {
     match outcome {
         Ok(outcome) => RunEvent::Finished {
@@ -108,7 +109,7 @@ fn last(outcome: &Result<Outcome, CliError>) -> RunEvent {
     }
 }
 
-/// A run that could not go on, as the end of a command.
+/// Converts the error of a run to the error of a command.
 pub(super) fn run_failed(error: RunError) -> CliError {
     match error {
         full if full.is_disk_full() => {

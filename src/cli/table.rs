@@ -1,6 +1,6 @@
-//! Tables for people.
+//! Aligned text tables.
 
-/// Rows with their cells in columns. The first column is on the left, the others on the right, as `right` says.
+/// Aligns cells in columns. If `right` is set, all columns but the first are right-aligned.
 pub(super) fn lines(rows: &[Vec<String>], right: bool) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> =

@@ -1,4 +1,4 @@
-//! Tables among the inputs of commands that put several runs together.
+//! Asks how to read tables, for commands that assemble several runs.
 
 use super::args::WhatArgs;
 use super::exit::CliError;
@@ -6,10 +6,11 @@ use super::prompt;
 use crate::read::Roots;
 use crate::setup::{Guard, Settings, settle_tables};
 
-/// The arguments of a command that puts several runs together, which would ask each time, with what
-/// is answered to the question.
+/// Asks how to read tables once, and returns the arguments with the answer.
+///
+/// Otherwise a command that assembles several runs would ask for each run.
 pub(super) fn answered(what: &WhatArgs, settings: &Settings) -> Result<WhatArgs, CliError> {
-    // Mistakes in the inputs are reported where the runs are put together.
+    // Errors in the inputs are reported when the runs are assembled.
     let Ok(roots) = Roots::open(&settings.input, Some(Vec::new()), &settings.output.dir) else { return Ok(what.clone()) };
     let (tables, _) = settle_tables(&roots, settings.input.tables, Guard::Ask(prompt))?;
     let answer = Some(tables.as_str().to_owned()).filter(|_| tables != settings.input.tables);

@@ -4,7 +4,7 @@ use super::args::StatusArgs;
 use super::exit::CliError;
 use super::live::{at_work, out_of_reach};
 use super::settings::load_for_directory;
-use super::{nobody_reads, print};
+use super::{print, stdout_is_closed};
 use crate::control;
 use crate::event::{RunEvent, Snapshot};
 use crate::progress::{Recent, Style, Watching, line};
@@ -40,7 +40,7 @@ pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
     let (mut printed, mut recent): (Option<Instant>, _) = (None, Recent::default());
     // A broken connection ends the loop too: the caller then shows the status of the run.
     for text in lines.map_while(Result::ok) {
-        if nobody_reads() {
+        if stdout_is_closed() {
             return Ok(false);
         }
         if args.json {

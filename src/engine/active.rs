@@ -1,27 +1,27 @@
-//! Documents whose calls are under way, those that somebody has cancelled, and those to be asked again.
+//! Documents in progress, cancelled documents, and documents that the next run asks again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
-/// Names that are remembered at the most, for the next run.
+/// Maximum number of names kept for the next run.
 pub(super) const REMEMBERED: usize = 10_000;
 
-/// Who can be cancelled.
+/// The documents that can be cancelled or requeued.
 #[derive(Debug, Default)]
 pub(super) struct ActiveDocuments(Mutex<Documents>);
 
 #[derive(Debug, Default)]
 struct Documents {
-    /// By name. Cancelled when no further call about it is to be sent.
+    /// Documents in progress, by name. A cancelled token stops further calls.
     now: HashMap<String, CancellationToken>,
-    /// Cancelled before their turn.
+    /// Documents cancelled before their turn.
     cancelled: HashSet<String>,
-    /// To be asked again by the next run; with those whose answers are asked again too.
+    /// Documents that the next run asks again. `true` includes their answered calls.
     requeued: Vec<(String, bool)>,
 }
 
-/// A document is under way for as long as this is kept.
+/// Marks a document as in progress until it is dropped.
 pub(super) struct Turn<'u> {
     active: &'u ActiveDocuments,
     name: String,
@@ -34,21 +34,21 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// What cancelling came to.
+/// The effect of a cancellation.
 pub(super) enum Cancelled {
-    /// It was under way.
+    /// The document was in progress.
     Now,
-    /// It was not: it is given up when it comes.
+    /// The document will be cancelled when its turn comes.
     Later,
 }
 
 impl ActiveDocuments {
-    /// Nobody yet; these are given up when they come.
+    /// No document is in progress; those in `cancelled` will be cancelled when their turn comes.
     pub fn without(cancelled: Vec<String>) -> Self {
         Self(Mutex::new(Documents { cancelled: cancelled.into_iter().collect(), ..Documents::default() }))
     }
 
-    /// A document has its turn.
+    /// Starts the turn of a document.
     pub fn begin(&self, name: &str) -> Turn<'_> {
         let mut documents = self.documents();
         let cancelled = CancellationToken::new();
@@ -59,7 +59,7 @@ impl ActiveDocuments {
         Turn { active: self, name: name.to_owned(), cancelled }
     }
 
-    /// No further call about a document.
+    /// Cancels a document: no further call on it is sent.
     pub fn cancel(&self, name: &str) -> Cancelled {
         let mut documents = self.documents();
         if let Some(token) = documents.now.get(name) {
@@ -70,12 +70,12 @@ impl ActiveDocuments {
         Cancelled::Later
     }
 
-    /// Whether a document is under way.
+    /// Whether a document is in progress.
     pub fn holds(&self, name: &str) -> bool {
         self.documents().now.contains_key(name)
     }
 
-    /// The next run is to ask again. False if too many are remembered already.
+    /// Lets the next run ask a document again. Returns `false` if `REMEMBERED` names are kept.
     pub fn requeue(&self, name: String, all: bool) -> bool {
         let mut documents = self.documents();
         let room = documents.requeued.len() < REMEMBERED;
@@ -85,12 +85,12 @@ impl ActiveDocuments {
         room
     }
 
-    /// Those that the next run is to ask again.
+    /// Takes the documents that the next run asks again.
     pub fn requeued(&self) -> Vec<(String, bool)> {
         std::mem::take(&mut self.documents().requeued)
     }
 
-    /// Documents that were to be cancelled and have never come.
+    /// Cancelled documents whose turn has not come, sorted by name.
     pub fn never_came(&self) -> Vec<String> {
         let mut names: Vec<String> = self.documents().cancelled.iter().cloned().collect();
         names.sort_unstable();

@@ -1,18 +1,18 @@
-//! Notices when it is not the documents.
+//! Stops the run on systemic failures.
 //!
-//! When call after call of a task fails with the same code, about one document after the other, something fails that all
-//! of them share: the settings, the prompt, the provider. Then the run stops, and the documents of this streak stay
-//! pending: they have shown nothing about themselves.
+//! If consecutive calls of a task on different documents fail with the same code, the cause is
+//! something that they share: the settings, the prompt or the provider. The breaker then stops the
+//! run, and the documents of the streak stay pending.
 
 use crate::ask::{RunStop, StopKind, is_turned_away};
 use crate::model::{CallKey, DocumentId, Failure, FailureCode};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts failures in a row, for each task.
+/// Counts consecutive failures of each task.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    /// So many in a row are too many; 0 for any number.
+    /// Number of consecutive failures that stops the run; 0 turns the breaker off.
     limit: usize,
     tasks: Mutex<Tasks>,
 }
@@ -29,16 +29,16 @@ struct Streak {
     /// Whether a call of this task ever succeeded in this run.
     proven: bool,
     code: Option<FailureCode>,
-    /// Whether all calls of the streak were turned away at the door, as with a bad key.
+    /// Whether the provider denied access to all calls of the streak, as with an invalid key.
     turned_away: bool,
     calls: Vec<(DocumentId, CallKey)>,
 }
 
-/// Where nothing has succeeded yet, so many are enough.
+/// Number of failures that stops the run if no call of the task has succeeded yet.
 const UNPROVEN: usize = 5;
-/// Fewer documents than this could be bad by chance.
+/// Minimum number of different documents in a streak that stops the run.
 const DOCUMENTS: usize = 2;
-/// From so many in a row on, no more requests are under way than the limit leaves.
+/// Length of a streak from which on the number of requests in flight is limited.
 const SUSPICIOUS: usize = 5;
 
 impl Breaker {
@@ -50,7 +50,7 @@ impl Breaker {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call of this task was answered. Whether that ended a suspicion.
+    /// Records an answered call of a task. Returns whether it ended a suspicious streak.
     pub fn succeeded(&self, task: &Arc<str>) -> bool {
         let mut tasks = self.tasks();
         let Some(streak) = tasks.streaks.get_mut(task) else {
@@ -63,7 +63,9 @@ impl Breaker {
         suspicious
     }
 
-    /// A call of this task has failed, with this HTTP status if there was a reply. `Ok` says how many requests may still be under way; `Err` stops the run.
+    /// Records a failed call of a task, with the HTTP status of the response, if any.
+    ///
+    /// `Ok` returns the maximum number of requests in flight, if limited. `Err` stops the run.
     pub fn failed(
         &self,
         task: &Arc<str>,
@@ -76,7 +78,7 @@ impl Breaker {
         }
         let mut tasks = self.tasks();
         if let Some(calls) = &mut tasks.tripped {
-            // It was under way when the run was stopped.
+            // The call was in flight when the run stopped.
             calls.push(call);
             return Ok(None);
         }
@@ -102,8 +104,10 @@ impl Breaker {
         Err(stop)
     }
 
-    /// At the end of a run in a store without any answer: if all calls of a task were rejected, about more than two
-    /// documents, that is no fault of theirs either, however few they are. Turned away at the door, not even one is to blame.
+    /// Judges the streaks at the end of a run if the store contains no answer.
+    ///
+    /// Returns a stop if all calls of a task, on more than two documents, were rejected. If the
+    /// provider denied access, one document is enough.
     pub fn nothing_succeeded(&self) -> Option<RunStop> {
         let mut tasks = self.tasks();
         if self.limit == 0 || tasks.tripped.is_some() {
@@ -123,13 +127,14 @@ impl Breaker {
         Some(stop)
     }
 
-    /// Calls that failed in the streak that stopped the run, if one did.
+    /// The calls of the streak that stopped the run, if any.
     pub fn tripped(&self) -> Option<Vec<(DocumentId, CallKey)>> {
         self.tasks().tripped.clone()
     }
 }
 
 impl Streak {
+    /// The number of different documents.
     fn documents(&self) -> usize {
         let mut documents: Vec<i64> = self.calls.iter().map(|(document, _)| document.0).collect();
         documents.sort_unstable();
@@ -139,11 +144,11 @@ impl Streak {
 }
 
 fn stop(task: &str, failure: &Failure, calls: &[(DocumentId, CallKey)]) -> RunStop {
-    // What may pass by itself is worth another run; what may not needs somebody to change something first.
+    // A transient failure may be gone in the next run. A permanent one needs a change first.
     let kind = if failure.code.is_transient() { StopKind::Parked } else { StopKind::Refused };
     let message = format!(
-        "the last {} calls of task {task} all failed with {}, so it is not the documents; the last one said: {}. They stay pending. \
-         Mend the cause and run the same command again; if these documents are really at fault, --set llm.retry.max_consecutive_failures=0 goes on",
+        "the last {} calls of task {task} all failed with {}, so the documents are not the cause; the last message: {}. They stay pending. \
+         Fix the cause and run the same command again. If the documents are the cause, pass --set llm.retry.max_consecutive_failures=0",
         calls.len(),
         failure.code,
         failure.message.trim_end_matches('.')
@@ -160,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_failure_in_a_row_stops_the_run_and_names_its_calls() {
+    fn consecutive_failures_of_one_code_stop_the_run_and_are_listed() {
         let breaker = Breaker::new(20);
         assert!(!breaker.succeeded(&"t".into()));
         for document in 1..20 {
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_or_another_failure_begins_anew() {
+    fn a_success_or_another_failure_starts_a_new_streak() {
         let breaker = Breaker::new(20);
         for document in 0..1000 {
             let code = if document % 19 == 0 { FailureCode::Refused } else { FailureCode::Rejected };
@@ -185,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_ever_succeeded_few_rejected_documents_are_enough_at_the_end() {
+    fn without_any_success_three_rejected_documents_stop_the_run_at_its_end() {
         let breaker = Breaker::new(20);
         fail(&breaker, FailureCode::Rejected, 1).unwrap();
         fail(&breaker, FailureCode::Rejected, 2).unwrap();
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn one_document_that_is_turned_away_at_the_door_proves_nothing_about_itself() {
+    fn denied_access_stops_the_run_after_one_document_if_no_call_succeeded() {
         let away = |breaker: &Breaker, document| {
             let failure = Failure::new(FailureCode::Filtered, "HTTP 403");
             breaker.failed(&"t".into(), &failure, Some(403), (DocumentId(document), CallKey([0; 32])))
@@ -211,16 +216,16 @@ mod tests {
         assert_eq!((breaker.nothing_succeeded().unwrap().kind, breaker.tripped().unwrap().len()), (StopKind::Refused, 1));
         let breaker = Breaker::new(20);
         away(&breaker, 1).unwrap();
-        assert_eq!(away(&breaker, 2).unwrap_err().kind, StopKind::Refused, "two documents are enough where nothing has succeeded");
+        assert_eq!(away(&breaker, 2).unwrap_err().kind, StopKind::Refused, "two documents are enough if no call has succeeded");
         let breaker = Breaker::new(20);
         away(&breaker, 1).unwrap();
         breaker.succeeded(&"t".into());
         away(&breaker, 2).unwrap();
-        assert!(breaker.nothing_succeeded().is_none(), "it is the document that the firewall does not like");
+        assert!(breaker.nothing_succeeded().is_none(), "the firewall rejects only this document");
     }
 
     #[test]
-    fn one_document_alone_proves_nothing_and_without_any_success_few_are_enough() {
+    fn one_document_never_stops_the_run_but_five_do_if_no_call_succeeded() {
         let breaker = Breaker::new(20);
         for _ in 0..100 {
             fail(&breaker, FailureCode::ServerError, 1).unwrap();

@@ -1,4 +1,4 @@
-//! Documents that are too long for one call: divided before they are asked about, and their answers merged afterwards.
+//! Divides documents that are too long for one call, and merges the answers of their chunks.
 
 use super::document::{Answerer, Subject, Unfinished};
 use crate::job::{Chunks, Job, LongMethod, LongRule, Merged};
@@ -6,10 +6,13 @@ use crate::model::{CallRecord, CallStatus, Chunk, Content, Facts, Failure, Failu
 use crate::prepare::{counted, split, truncate};
 use futures::future::join_all;
 
-/// Estimates are good enough where they stay below this share of a limit.
+/// Share of a limit, in percent, up to which a token estimate is used without counting.
 const SURE_PERCENT: u64 = 85;
 
-/// Divides a document as its job wants it. `longest` is what the model takes in one call, if that is known. Takes its time.
+/// Divides a document by the rules of its job.
+///
+/// `longest` is the maximum document tokens of a call, if known. May take long, because it counts
+/// tokens near a limit.
 pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: Option<u64>) -> Result<Chunks, Failure> {
     let rules = job.long_rules(longest);
     let unsure = |rule: &LongRule| content.tokens().saturating_mul(100) > rule.limit.saturating_mul(SURE_PERCENT);
@@ -31,6 +34,7 @@ pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: O
     Ok(Chunks { sets: divided.into_iter().map(|(_, chunks)| chunks).collect(), of_task })
 }
 
+/// Applies the rule for long documents to a document above its limit.
 fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chunk>, Failure> {
     let LongRule { limit, method, overlap } = rule;
     match method {
@@ -45,7 +49,7 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chu
         LongMethod::Truncate => {
             let content = truncate(content, limit);
             if content.0.is_empty() {
-                return Err(Failure::new(FailureCode::TooLong, format!("nothing of this document fits into {limit} tokens")));
+                return Err(Failure::new(FailureCode::TooLong, format!("no part of this document fits into {limit} tokens")));
             }
             facts.sent_tokens = Some(content.tokens());
             Ok(vec![Chunk { content, before: None, place: None }])
@@ -58,8 +62,9 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chu
     }
 }
 
-/// One answer for each group of calls about the parts of a document. Gives back the further calls that this took, and for
-/// each question the record that stands for it.
+/// Merges the answers of a document's chunks into one answer for each question.
+///
+/// Returns the additional calls that merging took, and one record for each question.
 pub(super) async fn merge(
     processor: &impl Answerer,
     subject: Subject<'_>,
@@ -86,7 +91,7 @@ async fn merge_one(
     mut group: Vec<CallRecord>,
 ) -> Result<(Vec<CallRecord>, CallRecord), Unfinished> {
     let mut calls = Vec::new();
-    // Answers to merge are texts like the document: what one call may be about holds for them as well.
+    // The answers to merge are input like the document, so the same token limit applies.
     let limit = chunks.sets.iter().flatten().map(|chunk| chunk.content.tokens()).max().unwrap_or(u64::MAX);
     loop {
         let failed = group.iter().find(|record| record.status != CallStatus::Ok).cloned();
@@ -134,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn near_a_limit_tokens_are_counted_and_not_estimated() {
-        // Samples are taken from the beginnings of these.
+    fn tokens_are_counted_and_not_estimated_near_a_limit() {
+        // The estimate samples the beginning of each block.
         let block = format!("{:<16384}", "word ".repeat(3100) + &"7,".repeat(200));
         let text = block.repeat(20);
         let (estimate, facts, chunks) = divided(&text, 10_000_000);

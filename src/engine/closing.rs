@@ -14,20 +14,20 @@ use crate::store::{EndedRun, JobColumns, Placed, Store, StoreError};
 use crate::write::{Format, ResultFiles};
 use std::collections::BTreeMap;
 
-/// That there are documents which were not to be asked about.
+/// The stop reason of a run that was limited to a sample or a shard.
 pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
     let documents = meters.documents()?;
     let message = match plan.selection {
         Selection::Sample(sample) if sample.documents < documents => {
-            format!("{} of {documents} documents were asked for", sample.documents)
+            format!("the run was limited to {} of {documents} documents", sample.documents)
         }
         Selection::All | Selection::Sample(_) => return None,
-        Selection::Shard(shard) => format!("{shard} was asked for"),
+        Selection::Shard(shard) => format!("the run was limited to {shard}"),
     };
     Some(RunStop { kind: StopKind::Sampled, message })
 }
 
-/// Documents that have only shown that something else is wrong are pending again.
+/// Makes the documents of a systemic failure pending again, and rebuilds the results.
 pub(super) fn reopen(breaker: &Breaker, plan: &Plan, store: &Store, written: Results) -> Result<Results, RunError> {
     let Some(calls) = breaker.tripped() else { return Ok(written) };
     store.reopen(&calls)?;
@@ -36,7 +36,7 @@ pub(super) fn reopen(breaker: &Breaker, plan: &Plan, store: &Store, written: Res
     Ok(results)
 }
 
-/// Completes the result files, if they are not what they should be already.
+/// Completes the result files, unless they are current.
 pub(super) fn publish(
     plan: &Plan,
     store: &Store,
@@ -50,7 +50,7 @@ pub(super) fn publish(
     if let (true, true, 0, Some(previous)) = (complete, findings.changed, findings.made, previous)
         && store.take_over_listing(previous)?
     {
-        // Documents were read again, and all of them are what they were.
+        // The run read documents again, but none has changed.
         findings.unchanged(previous, &written);
     }
     let listing = findings.listing.filter(|_| complete && !findings.changed);
@@ -58,7 +58,7 @@ pub(super) fn publish(
         None => written.publish(complete)?,
         Some(listing) if is_current(plan, store, listing)? => BTreeMap::new(),
         Some(listing) => {
-            // Nothing to ask and nothing to wait for: only the files are not there, or not whole.
+            // No document had work to do, but result files are missing or incomplete.
             let mut results = Results::new(columns(plan), plan.output.clone());
             store.rows_of(listing)?.read_from(0, true, |row| results.push(row))?;
             results.publish(true)?
@@ -69,7 +69,7 @@ pub(super) fn publish(
     Ok(results)
 }
 
-/// Says what became of the rows of tables that were added.
+/// Adds a note on the added table rows, and a warning if no row had a known id.
 fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
     let Placed { replaced, reverted, unchanged, new, example, example_there } = placed;
     let tables = plan.roots.records().into_iter().filter(|input| input.columns.is_some());
@@ -83,12 +83,12 @@ fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
     findings.notes.push(format!("{tables}: {}: {replaced} replaced{back}, {unchanged} unchanged, {new} new", counted(rows, "row")));
     if let (true, Some(example), Some(there)) = (*new == rows, example, example_there) {
         findings.warnings.push(format!(
-            "{tables}: no row has an id that was known: {example} is new, and so are all others (the results have {there}). If these rows are versions of others, check --id-column and how ids are written"
+            "{tables}: no row has a known id: {example} is new, like all others (the results have {there}). If the rows are new versions of others, check --id-column and the format of the ids"
         ));
     }
 }
 
-/// The same for a run that has added documents to others: results are made of all of them.
+/// Completes the results of a run that has added documents to existing results.
 fn publish_beside(
     plan: &Plan,
     store: &Store,
@@ -125,23 +125,23 @@ fn publish_beside(
     Ok(results)
 }
 
-/// Whether the result files on the disk are those that this run would make.
+/// Whether the result files on disk are those that this run would write.
 fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreError> {
     let Some(files) = store.current_files(listing)? else { return Ok(false) };
     let on_disk = |path: &str, size| std::fs::metadata(plan.output.dir.join(path)).is_ok_and(|file| file.len() == size);
-    let asked_for = |path: &str| {
+    let as_configured = |path: &str| {
         let (job, name) = path.split_once('/').unwrap_or_default();
-        let as_asked = name != Format::Csv.file_name() || ResultFiles::has_bom(&plan.output, job) == plan.output.csv_bom;
-        as_asked && plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
+        let has_bom = name != Format::Csv.file_name() || ResultFiles::has_bom(&plan.output, job) == plan.output.csv_bom;
+        has_bom && plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
     };
-    let summed_up = |path: &str| path.split_once('/').is_some_and(|(job, _)| ResultFiles::has_summary(&plan.output, job));
-    Ok(files.iter().all(|file| on_disk(&file.path, file.size) && asked_for(&file.path) && summed_up(&file.path)))
+    let has_summary = |path: &str| path.split_once('/').is_some_and(|(job, _)| ResultFiles::has_summary(&plan.output, job));
+    Ok(files.iter().all(|file| on_disk(&file.path, file.size) && as_configured(&file.path) && has_summary(&file.path)))
 }
 
-/// Writes summaries and history, and tells the watchers.
+/// Writes summaries and history, and reports the results to the watchers.
 pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
     if !store.path().exists() {
-        let source = std::io::Error::other("it was removed or renamed while the run was at work, and the run store with it");
+        let source = std::io::Error::other("it was removed or renamed during the run, with the run store in it");
         return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });
     }
     let (ended, figures) = (now(), end.figures(plan, meters, store.ledger_sums()?));
@@ -156,7 +156,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         figures: json(serde_json::to_string(&figures))?,
     };
     match store.end_run(&record) {
-        // The history lacks a line then, and nothing else.
+        // Only the history lacks a line then.
         Err(error) if error.is_disk_full() => {}
         ended => ended?,
     }
@@ -174,7 +174,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
         context.tell(RunEvent::UpToDate(kept.clone())).await;
     }
     if end.results.is_empty() && end.stop.is_some() {
-        // The disk was full: what is done is in the store and not in the results.
+        // The disk was full. The finished rows are in the store, but not in the results.
         done = store.done()?;
     }
     for summary in &summaries {
@@ -183,7 +183,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
     }
     let (mut results, mut not_copied) = (end.directories(plan), None);
     if end.stop.is_none() {
-        // Also if nothing is new: the copy of an earlier run may have failed.
+        // Copies even unchanged results, because the copy of an earlier run may have failed.
         match copy(plan, context).await {
             Ok(copied) => results.extend(copied),
             Err(why) => not_copied = Some(why),
@@ -194,7 +194,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters,
     Ok(Outcome { summaries, results, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
 }
 
-/// Copies finished results to where the settings want them; says where, or why not.
+/// Copies finished results to `plan.copy`. Returns the addresses of the copies.
 async fn copy(plan: &Plan, context: &Context) -> Result<Vec<String>, String> {
     let Some(to) = &plan.copy else { return Ok(Vec::new()) };
     let jobs: Vec<&str> = plan.jobs.iter().map(|job| job.name.as_str()).collect();
@@ -204,7 +204,7 @@ async fn copy(plan: &Plan, context: &Context) -> Result<Vec<String>, String> {
     }
 }
 
-/// The jobs, as far as result files need them.
+/// The result columns of each job.
 pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
     let columns = |job: &Job| plan.keep_columns.iter().chain(job.csv_columns()).cloned().collect();
     plan.jobs.iter().map(|job| JobColumns { name: job.name.clone(), columns: columns(job) }).collect()

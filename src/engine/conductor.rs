@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often watchers get the counters.
 const TICK: Duration = Duration::from_millis(100);
-/// Samples are kept this long after the beginning and after each other, in seconds, plus a
-/// hundredth of the time that the run has taken: some hundreds in all, however long it is.
+/// Seconds from the start to the first stored sample. The next sample follows after as many
+/// seconds plus 1 % of the run time so far, so even a long run stores only some hundreds.
 const FIRST_SAMPLE_S: f64 = 0.5;
 const SAMPLES_APART: f64 = 1.01;
 
@@ -66,7 +66,7 @@ impl Conductor {
                     }
                     notice.update();
                     let waiting_s = waiting.unwrap_or_default().as_secs_f64();
-                    context.meters.look();
+                    context.meters.sample();
                     let snapshot = Snapshot { waiting_s, ..context.meters.snapshot() };
                     if snapshot.elapsed_s >= sample_at {
                         sample_at = snapshot.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;
@@ -87,7 +87,7 @@ impl Conductor {
     }
 }
 
-/// Keeps what the run looks like now, for reports.
+/// Stores a sample of the counters for reports.
 fn keep(snapshot: &Snapshot, context: &Context, samples: &StoreWatcher) {
     if let Ok(sample) = serde_json::to_string(snapshot) {
         let elapsed = context.meters.wall().as_millis();
@@ -95,7 +95,7 @@ fn keep(snapshot: &Snapshot, context: &Context, samples: &StoreWatcher) {
     }
 }
 
-/// Why nothing is sent, as far as others are told.
+/// The state of sending in the notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
     Nothing,
@@ -104,23 +104,23 @@ enum Doing {
     Paused,
 }
 
-/// What other processes read about a run at work, beside its lock.
+/// The notice beside the lock, which other processes read during a run.
 pub(super) struct Notice {
     governor: Arc<Governor>,
     lock: Arc<RunLock>,
-    said: Mutex<Doing>,
+    shown: Mutex<Doing>,
 }
 
 impl Notice {
     pub fn new(governor: &Arc<Governor>, lock: &Arc<RunLock>) -> Self {
-        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), said: Mutex::new(Doing::Nothing) }
+        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), shown: Mutex::new(Doing::Nothing) }
     }
 
-    /// Leaves a note for `docmill status` while nothing is sent.
+    /// Updates the note for `docmill status`, which explains why nothing is sent.
     pub fn update(&self) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let status = self.governor.status();
-        // The usual pace of a limit is no news.
+        // Waiting at the usual pace of a limit is not worth a note.
         let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
         let (doing, note) = match self.governor.closed_for() {
             _ if status.paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
@@ -128,9 +128,9 @@ impl Notice {
             Some(_) => return,
             None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), format!("held back by {why}"))),
         };
-        // It is there for the curious; a run does not fail for it.
-        if doing != *said && self.lock.say(&note).is_ok() {
-            *said = doing;
+        // If writing fails, the run goes on without a note.
+        if doing != *shown && self.lock.say(&note).is_ok() {
+            *shown = doing;
         }
     }
 }

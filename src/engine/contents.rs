@@ -1,7 +1,8 @@
-//! Documents of the same content. With `llm.share_identical_calls` only the first of them is asked about.
+//! Finds documents with identical content, for plans with `llm.share_identical_calls`.
 //!
-//! A sample cannot tell how many there are, so a plan counts them over the whole input: 16 bytes of memory for each
-//! document. A file is read only if another document has its size.
+//! Only the first document of each content needs calls. A sample cannot show how many duplicates
+//! there are, so a plan counts them over the whole input. That takes 16 bytes of memory for each
+//! document. A file is read only if another document has the same size.
 
 use super::list::Found;
 use super::positions::Positions;
@@ -9,12 +10,12 @@ use crate::model::{Digest, Place};
 use crate::read::Roots;
 use crate::store::AnsweredContents;
 
-/// The contents of documents, as far as they are known, and their places.
+/// The known contents of documents with their positions.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// Content and place.
+    /// Content hash and position.
     known: Vec<(u64, u64)>,
-    /// Size and place of files that nobody has read yet.
+    /// Size and position of files whose content is not known yet.
     unread: Vec<(u64, u64)>,
 }
 
@@ -26,7 +27,8 @@ impl Contents {
         let content = match (&found.document.place, before.and_then(|version| version.digest)) {
             (Place::Row(row), _) => Some(row.digest.short()),
             (_, Some(digest)) => Some(digest.short()),
-            // The entity tag of an object tells its content; one without is taken to be like no other.
+            // The entity tag of an object identifies its content. An object without a tag counts as
+            // unique.
             (Place::Object { key, listed, .. }, None) => {
                 let tag = listed.filter(|stamp| stamp.changed_ns != 0).map(|stamp| format!("{} {}", stamp.size, stamp.changed_ns));
                 Some(Digest::of(tag.as_deref().unwrap_or(key).as_bytes()).short())
@@ -39,7 +41,7 @@ impl Contents {
         }
     }
 
-    /// The first document of each content that has no answers yet. Blocks.
+    /// The first document of each content without answers. Reads files and blocks.
     pub fn first(mut self, answered: &AnsweredContents, roots: &Roots) -> Positions {
         let mut first = Vec::new();
         self.unread.sort_unstable();
@@ -71,7 +73,7 @@ impl Contents {
     }
 }
 
-/// The content of a file; `None` if it cannot be read.
+/// The content hash of a file; `None` if it cannot be read.
 fn content_of(place: &Place) -> Option<u64> {
     let Place::File(path) = place else { return None };
     let mut hasher = blake3::Hasher::new();

@@ -1,7 +1,8 @@
-//! The tokens that a provider counts for each token that docmill estimates.
+//! Learns how many tokens the provider counts for each estimated token.
 //!
-//! Models split text in their own way, so text has a ratio that past calls teach. Images are counted by published rules. One
-//! ratio for both would be wrong for a document whose share of image tokens differs from that of the past calls.
+//! Tokenisers differ between models, so the ratio for text is learned from past calls. Images are
+//! counted by published rules. A single ratio for both would be wrong for a document whose share of
+//! image tokens differs from that of the past calls.
 
 use super::dry_run::Foreseen;
 
@@ -12,11 +13,14 @@ pub(super) struct Counted {
     images: f64,
 }
 
-/// Ratios of text that are plausible while images are counted by their rule. Outside, the rule is not the provider's.
+/// Plausible ratios of text. A ratio outside means that the provider does not follow the rule for
+/// images.
 const PLAUSIBLE: std::ops::Range<f64> = 0.4..2.5;
 
 impl Counted {
-    /// Learns from calls and the input tokens that the provider counted for them. Without any, both ratios are 1.
+    /// Learns from calls and the input tokens that the provider counted for them.
+    ///
+    /// Without past calls both ratios are 1.
     pub(super) fn learned<'c>(past: impl Iterator<Item = (&'c Foreseen, u64)>) -> Self {
         let (mut text, mut images, mut counted) = (0, 0, 0);
         for (call, tokens) in past {
@@ -35,19 +39,19 @@ impl Counted {
         Self { text: of_both, images: of_both }
     }
 
-    /// Input tokens that the provider is expected to count for a call.
+    /// Expected input tokens of a call, as the provider counts them.
     pub(super) fn tokens(self, call: &Foreseen) -> f64 {
         let images = call.images.min(call.tokens);
         self.text * (call.tokens - images) as f64 + self.images * images as f64
     }
 
-    /// Those that other calls on the document begin with.
+    /// Expected input tokens that a call shares with other calls on the document.
     pub(super) fn shared(self, call: &Foreseen) -> f64 {
         let share = call.shared as f64 / call.tokens.max(1) as f64;
         share * self.tokens(call)
     }
 
-    /// No less than estimated.
+    /// The same ratios, but at least 1.
     pub(super) fn at_least_estimated(self) -> Self {
         Self { text: self.text.max(1.0), images: self.images.max(1.0) }
     }
@@ -72,8 +76,8 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_of_text_says_nothing_about_images() {
-        // The provider counts 0.6 tokens of text for each estimated one, and images by their rule.
+    fn the_ratio_of_text_does_not_apply_to_images() {
+        // The provider counts 0.6 tokens for each estimated text token, and images by the rule.
         let pilot = [(300, 50, 230), (400, 60, 300), (500, 40, 340)];
         assert_eq!(tokens(&pilot, 300, 1500), 180 + 1500);
         assert_eq!(tokens(&pilot, 300, 0), 180);
@@ -86,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_learned_leaves_estimates_alone() {
+    fn estimates_are_unchanged_without_past_calls() {
         assert_eq!((tokens(&[], 70, 30), tokens(&[(0, 0, 5)], 70, 30), tokens(&[(100, 0, 130)], 100, 0)), (100, 100, 130));
     }
 }

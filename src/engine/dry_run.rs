@@ -1,4 +1,7 @@
-//! Calls that are not made: whoever is asked looks into the store, and makes up what is not there.
+//! Predicts the calls of a document without sending them.
+//!
+//! A dry run takes known answers from the store. It makes up the others, so that later calls of the
+//! document can be made.
 
 use super::answers::{Answers, Before};
 use super::document::{Answerer, Subject, Unfinished};
@@ -19,41 +22,41 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 
-/// Something that is asked.
+/// A task with its job and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// The job.
     pub job: String,
     /// The task; `combine` for the aggregation.
     pub task: String,
-    /// The model that is asked.
+    /// The model.
     pub model: String,
 }
 
-/// A call, as far as it can be foreseen.
+/// A predicted call.
 #[derive(Debug, Clone)]
 pub struct Foreseen {
-    /// Which of the survey's tasks.
+    /// Index of its task in the survey.
     pub task: usize,
-    /// 0 for calls about the document, 1 for those that merge their answers, 2 for the one that combines them.
+    /// 0 for calls on the document, 1 for merging their answers, 2 for combining them.
     pub round: u8,
-    /// Whether it waits for another one, which shares its beginning.
+    /// Whether it waits for a call with the same beginning, or others wait for it.
     pub order: Order,
-    /// Input tokens, estimated.
+    /// Estimated input tokens.
     pub tokens: u64,
-    /// How many of them are images.
+    /// Input tokens of images, included in `tokens`.
     pub images: u64,
-    /// How many of them other calls on the document begin with.
+    /// Input tokens shared with other calls on the document, included in `tokens`.
     pub shared: u64,
-    /// Output tokens, before there are answers that show how many.
+    /// Expected output tokens, judged by the task and the model.
     pub length: Length,
-    /// Output tokens at the most.
+    /// Maximum output tokens.
     pub max_output: u64,
-    /// What it came to, if the store knows; then it is not sent.
+    /// The known result; `None` if the call has to be sent.
     pub past: Option<Past>,
 }
 
-/// What a call came to.
+/// The known result of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Past {
     /// Whether an answer was paid for.
@@ -64,23 +67,23 @@ pub struct Past {
     pub cost: Option<Money>,
 }
 
-/// What all documents share.
+/// State shared by the dry runs of all documents.
 pub(super) struct Shared {
     answers: Answers,
-    /// Documents with their rows of the run before, if that had another recipe.
+    /// Documents with their rows of the previous run, if its recipe differed.
     before: Option<Arc<Mutex<Catalog>>>,
     endpoint: String,
     account: Account,
     effort: Option<Arc<str>>,
     prime: bool,
-    /// Room to think.
+    /// Output tokens reserved for thinking.
     room: u32,
-    /// Lengths of answers in tokens, by task.
+    /// Mean answer length in tokens, by task.
     lengths: HashMap<String, f64>,
     tasks: Mutex<Vec<Task>>,
-    /// What is known of answers before there is one, by task.
+    /// Form of the answer by index of the task, which predicts its length.
     forms: Mutex<HashMap<usize, AnswerForm>>,
-    /// Calls that were foreseen already, where identical ones are paid once.
+    /// Predicted calls, if identical calls are shared.
     seen: Mutex<HashSet<CallKey>>,
 }
 
@@ -105,6 +108,7 @@ impl Shared {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The index of the task of a call. Adds the task if it is new.
     fn task(&self, job: &Job, call: &Call) -> usize {
         let task = Task { job: job.name.clone(), task: call.task.to_string(), model: call.model.clone() };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,9 +118,9 @@ impl Shared {
         })
     }
 
-    /// How long an answer is likely to be, and the thinking before it.
+    /// The expected length of the answer to a call, and of the thinking before it.
     fn expected(&self, task: usize, call: &Call) -> (Length, Length) {
-        /// Of what a call asks, so much is looked at from either end.
+        /// Bytes of the prompt examined at either end.
         const LOOKED_AT: usize = 2000;
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         let form = *forms.entry(task).or_insert_with(|| {
@@ -140,7 +144,7 @@ impl Shared {
         (form.length(call.document_tokens() as f64).at_most(f64::from(call.max_output_tokens)), thinking.at_most(most))
     }
 
-    /// Whether a document had a row before settings or jobs were changed.
+    /// Whether a document had a row before settings or jobs changed.
     pub async fn had_a_row(&self, id: DocumentId) -> Result<bool, RunError> {
         let Some(before) = self.before.clone() else { return Ok(false) };
         let look_up = move || before.lock().unwrap_or_else(PoisonError::into_inner).row(id);
@@ -148,7 +152,10 @@ impl Shared {
         Ok(row?.is_some())
     }
 
-    /// Whether an identical call about another document, or an earlier version of this row, will have been answered, or is.
+    /// Whether the call shares the answer of an identical call.
+    ///
+    /// That call is on another document, or on an earlier version of this row. It may be predicted
+    /// or already answered.
     async fn is_shared(&self, key: CallKey, row: Option<&str>) -> Result<bool, RunError> {
         let first = || self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         let will_be = self.answers.sharing.is_some() && !first();
@@ -156,10 +163,10 @@ impl Shared {
     }
 }
 
-/// Pretends to ask about one document.
+/// The dry run of one document.
 pub(super) struct DryRun<'s> {
     shared: &'s Shared,
-    /// How many of its calls are of rounds before this one.
+    /// Number of calls in earlier rounds.
     earlier_rounds: AtomicUsize,
     calls: Mutex<Vec<Foreseen>>,
 }
@@ -169,7 +176,7 @@ impl<'s> DryRun<'s> {
         Self { shared, earlier_rounds: AtomicUsize::new(0), calls: Mutex::default() }
     }
 
-    /// All calls of a document, or why there can be none.
+    /// All calls of a document, or why it can have no calls.
     pub async fn calls(
         self,
         subject: Subject<'_>,
@@ -183,8 +190,10 @@ impl<'s> DryRun<'s> {
         }
     }
 
-    /// Whether calls of earlier rounds have made-up answers, of which keys of later calls say nothing; and if so, whether this is a
-    /// copy of a document that is asked about, so that later calls are shared as well.
+    /// Whether calls of earlier rounds have made-up answers. Keys of later calls are then useless.
+    ///
+    /// `None`: no answer is made up. `Some(true)`: the document is a copy whose calls are shared,
+    /// so its later calls are shared too.
     fn made_up_so_far(&self) -> Option<bool> {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = self.earlier_rounds.load(Relaxed);
@@ -193,6 +202,7 @@ impl<'s> DryRun<'s> {
         (all > 0).then_some(open == 0)
     }
 
+    /// A record with a made-up answer of the expected length.
     fn made_up(&self, call: &Call, expected: Length) -> CallRecord {
         const BYTES_PER_TOKEN: f64 = 4.0;
         let tokens = self.shared.lengths.get(&*call.task).copied().unwrap_or(expected.likely);
@@ -215,7 +225,7 @@ impl Answerer for DryRun<'_> {
         let shared = self.shared;
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&shared.endpoint)).collect();
         let before = shared.answers.look_up(subject.id, subject.is_new, &keys).await?;
-        // Those that are answered had a role when they were asked.
+        // Answered calls had a role when they were sent. If no call is open, all get a role.
         let is_asked = before.iter().any(|before| matches!(before, Before::Open { .. }));
         let all_open: Vec<Before> = calls.iter().map(|_| Before::Open { earlier: None, replaces: false, again: false }).collect();
         let roles = roles(&calls, if is_asked { &before } else { &all_open }, &shared.account.prices);
@@ -228,7 +238,7 @@ impl Answerer for DryRun<'_> {
             let (record, past) = match before {
                 Before::Answered(record) | Before::Failed(record) => {
                     let record = RowMaker::known(call, record);
-                    // What another document has paid for says nothing about what calls cost.
+                    // A shared answer has no cost here, so it teaches nothing about costs.
                     let paid = record.shared_from.is_none();
                     let answered = paid && record.status == CallStatus::Ok;
                     let past = Past { answered, usage: record.usage, cost: record.cost_usd.filter(|_| paid) };

@@ -1,7 +1,7 @@
-//! From what a run would do to what it would cost and take.
+//! Predicts the cost and the duration of a run from its survey.
 //!
-//! What is not known yet (how long answers are, how long they take) is learned from requests that this store has on record. Without
-//! any, cost lies between bounds that are far apart, and time is not known.
+//! The lengths of answers and the response times are learned from the requests in the run store.
+//! Without such requests, the cost interval is wide and the duration is unknown.
 
 use super::Plan;
 use super::counted::Counted;
@@ -13,58 +13,58 @@ use crate::insight::{Durations, Forecast, Interval, Length, Load, Machinery, Obs
 use crate::model::{AccountLimit, Money, Usage, WaitReason};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Schedules that are played through for an interval.
+/// Number of simulated schedules for an interval.
 const DRAWS: u64 = 40;
-/// Calls of one schedule at the most; longer jobs go on as they began.
+/// Maximum number of calls in a simulated schedule. Longer jobs are extrapolated.
 const PLAYED: u64 = 20_000;
 
-/// What a run would send, cost and take.
+/// The predicted calls, cost and duration of a run.
 #[derive(Debug, Clone)]
 pub struct Prediction {
     /// Calls to be sent.
     pub calls: u64,
-    /// Calls of pending documents that are answered already, or have failed for good.
+    /// Calls of pending documents that are already answered or have failed permanently.
     pub known: u64,
     /// `ceil(calls / concurrency)`.
     pub waves: u64,
-    /// Calls that would not be sent if settings and jobs were those of the run before.
+    /// Calls that are sent only because settings or jobs have changed since the previous run.
     pub because_of_changes: u64,
     /// Input tokens.
     pub input: f64,
     /// Output tokens.
     pub output: Interval,
-    /// US dollars; `None` if a price is not known.
+    /// US dollars; `None` if a price is unknown.
     pub cost: Option<Interval>,
-    /// US dollars if every answer is as long as it may be; `None` if a price is not known.
+    /// US dollars if every answer has the maximum length; `None` if a price is unknown.
     pub at_most: Option<f64>,
     /// Documents whose answers the figures are learned from.
     pub learned_from: usize,
-    /// Seconds; `None` if nothing is known about how long answers take.
+    /// Duration in seconds; `None` if response times are unknown.
     pub seconds: Option<Interval>,
-    /// Seconds for each second that an answer takes.
+    /// Duration in seconds if every response takes one second.
     pub seconds_per_second: f64,
-    /// Limits of the account that are known, those of the settings included.
+    /// Known limits of the account, including those of the settings.
     pub limits: Vec<AccountLimit>,
-    /// The account may have limits, and none of them is known.
+    /// Whether the account may have limits, but all are unknown.
     pub limits_unknown: bool,
-    /// The time if the account had a limit that would be felt.
+    /// The duration under an assumed limit, if the limits are unknown.
     pub if_limited: Option<IfLimited>,
-    /// What bounds the time: a setting, or a stage.
+    /// The setting, limit or stage that determines the duration.
     pub bound: String,
-    /// The time that it would take if this was all that bounds it, by what it is.
+    /// Duration in seconds for each bound if it were the only one.
     pub bounds: BTreeMap<String, f64>,
 }
 
-/// What a limit would mean, where none is known.
+/// An assumed limit and its effect on the duration.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct IfLimited {
-    /// Requests a minute.
+    /// Requests per minute.
     pub requests_per_minute: f64,
-    /// Seconds that the run would take at least.
+    /// Minimum duration of the run in seconds.
     pub seconds: f64,
 }
 
-/// What a survey comes to.
+/// Predicts cost and duration from a survey.
 pub fn predict(plan: &Plan, survey: &Survey, history: &History) -> Prediction {
     Predictor::new(plan, survey, history).predict()
 }
@@ -73,10 +73,11 @@ struct Predictor<'p> {
     plan: &'p Plan,
     survey: &'p Survey,
     history: &'p History,
-    /// How many documents each prepared one stands for.
+    /// Number of pending documents for each prepared one.
     times: f64,
-    /// By task: the length of its answers, and what the provider counts of its input.
+    /// Mean output tokens by task, if known.
     lengths: Vec<Option<f64>>,
+    /// Ratios of counted to estimated input tokens, by task.
     counted: Vec<Counted>,
     limits: Quota,
 }
@@ -129,7 +130,7 @@ impl<'p> Predictor<'p> {
             known: whole(known),
             waves: calls.div_ceil(self.plan.llm.concurrency as u64),
             because_of_changes: self.scaled(because),
-            // The sum of nothing is a negative zero.
+            // An empty sum is a negative zero, which `+ 0.0` makes positive.
             input: self.times * open().map(|call| self.counted[call.task].tokens(call)).sum::<f64>() + 0.0,
             output: Interval { low: output(|length| length.low), high: output(|length| length.high) },
             cost: self.cost(),
@@ -142,11 +143,12 @@ impl<'p> Predictor<'p> {
         }
     }
 
+    /// Scales a count from the prepared documents to all pending ones.
     fn scaled(&self, n: u64) -> u64 {
         whole(n as f64 * self.times)
     }
 
-    /// What a call costs with so many tokens for each that is expected, and an answer of this length.
+    /// The price of a call with `scale` times the expected input tokens and `output` output tokens.
     fn price(&self, call: &Foreseen, scale: f64, output: f64) -> Option<f64> {
         let counted = self.counted[call.task];
         let (all, shared) = (whole(scale * counted.tokens(call)), whole(scale * counted.shared(call)));
@@ -161,12 +163,12 @@ impl<'p> Predictor<'p> {
         prices.cost(model, tier, usage).or_else(|| prices.cost(model, tier, plain)).map(Money::usd)
     }
 
-    /// How long the answer to a call is.
+    /// The expected length of the answer to a call.
     fn length(&self, call: &Foreseen) -> Length {
         self.lengths[call.task].map_or(call.length, |known| Length::new(known, known, known)).at_most(call.max_output as f64)
     }
 
-    /// What all that is open costs if answers are as long as they may be.
+    /// The cost of all open calls if every answer has the maximum length.
     fn at_most(&self) -> Option<f64> {
         let open = self.survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
         let (prices, tier) = (&self.plan.account.prices, self.plan.account.planned_tier(&self.plan.llm.service_tier));
@@ -177,7 +179,7 @@ impl<'p> Predictor<'p> {
         open.map(most).sum::<Option<f64>>().map(|sum| self.times * sum)
     }
 
-    /// The cost of all that is open; `None` if a price is not known.
+    /// The cost of all open calls; `None` if a price is unknown.
     fn cost(&self) -> Option<Interval> {
         let mut sum = Interval { low: 0.0, high: 0.0 };
         let jobs: BTreeSet<&String> = self.survey.tasks.iter().map(|task| &task.job).collect();
@@ -215,9 +217,9 @@ impl<'p> Predictor<'p> {
         Some(sum)
     }
 
-    /// What a call costs of which nothing was learned: likely, and how far each of the things that are not known may be off.
+    /// The cost of a call without learned costs: the likely cost and its uncertainties.
     fn guess(&self, call: &Foreseen) -> Option<Guessed> {
-        // Another prompt, or another model's words: about as long, for all that is known.
+        // The known length may come from another prompt or model, so its uncertainty is large.
         let known = |known: f64| Length::new(known / OTHER, known, known * OTHER).at_most(call.max_output as f64);
         let length = self.lengths[call.task].map_or(call.length, known).at_most(call.max_output as f64);
         let likely = self.price(call, 1.0, length.likely)?;
@@ -244,7 +246,7 @@ impl<'p> Predictor<'p> {
         document.calls.iter().filter(|call| call.past.is_none()).map(load).collect()
     }
 
-    /// Plays the job through.
+    /// Simulates the schedule of all calls.
     fn play(&self, loads: &[Vec<Load>], draw: impl FnMut(usize) -> f64) -> Forecast {
         let (plan, survey) = (self.plan, self.survey);
         let machinery = Machinery {
@@ -262,7 +264,9 @@ impl<'p> Predictor<'p> {
         Forecast { wall_s: forecast.wall_s * longer, busy_s: forecast.busy_s * longer, ..forecast }
     }
 
-    /// Seconds on the clock, and of all calls one after another. Each draw takes another sample of the past.
+    /// The duration in seconds, and the sum of all response times.
+    ///
+    /// Each simulated schedule resamples the past response times.
     fn seconds(&self, loads: &[Vec<Load>]) -> (Interval, f64) {
         let past: Vec<Durations> = self.survey.tasks.iter().map(|task| self.history.seconds_of(&task.task)).collect();
         let (mut walls, mut busy) = (Vec::new(), 0.0);
@@ -276,7 +280,7 @@ impl<'p> Predictor<'p> {
         (Interval::of(walls).unwrap_or(Interval { low: 0.0, high: 0.0 }), busy)
     }
 
-    /// How long it would take if only one thing held it back.
+    /// The duration for each limit, setting or stage if it were the only bound.
     fn bounds(&self, loads: &[Vec<Load>], busy: Option<f64>) -> BTreeMap<String, f64> {
         let limited = self.limits.rates().into_iter().filter_map(|rate| {
             let name = match rate.meter {
@@ -289,14 +293,15 @@ impl<'p> Predictor<'p> {
             let given = self.plan.llm.limits.of(rate.meter).unwrap_or(0);
             let amount = self.times * loads.iter().flatten().map(|call| self.limits.counted(rate.meter, call)).sum::<f64>();
             let per_minute = (60.0 * rate.per_second).round();
-            // Of what the settings give, a second's worth may be used at once.
+            // A limit of the settings allows a burst of one second's worth.
             let is_given = given > 0 && f64::from(given) * 0.98 <= per_minute + rate.burst;
             let name = if is_given { format!("llm.limits.{name} = {given}") } else { format!("the account's {per_minute} {name}") };
             Some((name, amount / rate.per_second))
         });
         let mut bounds: BTreeMap<String, f64> = limited.collect();
         if let Some(busy) = busy {
-            // Rounds of a document wait for each other, and further documents for those under way.
+            // The rounds of a document run one after another, and only so many documents are in
+            // progress.
             let rounds = |document: &Vec<Load>| {
                 let rounds: BTreeSet<(u8, bool)> = document.iter().map(|call| (call.round, call.order == Order::Follows)).collect();
                 rounds.len() as f64
@@ -312,20 +317,21 @@ impl<'p> Predictor<'p> {
     }
 }
 
-/// The cost of calls of which nothing was learned, and how far it may be off in either direction.
+/// The cost of calls without learned costs, with its uncertainties below and above, in US dollars.
 #[derive(Debug, Clone, Copy, Default)]
 struct Guessed {
     likely: f64,
-    /// Because the provider counts other tokens than we do.
+    /// Uncertainty of the provider's count of input tokens.
     input: [f64; 2],
-    /// Because answers are shorter or longer.
+    /// Uncertainty of the length of answers.
     output: [f64; 2],
-    /// Because nothing comes from the prompt cache.
+    /// Additional cost if no input comes from the prompt cache.
     uncached: f64,
 }
 
 impl Guessed {
-    /// Adds a call that stands for so many. All calls are off in the same direction.
+    /// Adds a call that represents `times` calls. Deviations add up, because they all have the same
+    /// direction.
     fn add(&mut self, other: Self, times: f64) {
         self.likely += times * other.likely;
         self.uncached += times * other.uncached;
@@ -334,14 +340,14 @@ impl Guessed {
         }
     }
 
-    /// The range that holds in nine of ten cases.
+    /// The interval that contains the cost in nine of ten cases.
     fn interval(self) -> Interval {
         let above = self.input[1].hypot(self.output[1]).hypot(self.uncached).hypot(REPEATED * self.likely);
         Interval { low: (self.likely - self.input[0].hypot(self.output[0])).max(0.0), high: self.likely + above }
     }
 }
 
-/// A limit below the pace of the run: a round number, and the time that it would make.
+/// A round limit of at most half the pace of the run, and the duration under it.
 fn felt(calls: f64, seconds: f64) -> Option<IfLimited> {
     let half = 0.5 * calls / seconds.max(f64::MIN_POSITIVE) * 60.0;
     let magnitude = 10_f64.powf(half.log10().floor());
@@ -349,11 +355,13 @@ fn felt(calls: f64, seconds: f64) -> Option<IfLimited> {
     (round >= 1.0).then(|| IfLimited { requests_per_minute: round, seconds: 60.0 * calls / round })
 }
 
-/// Before anything is known: tokens that a provider counts for one that we estimate, and what repetitions may cost.
+/// Lowest ratio of counted to estimated input tokens, without past calls.
 const FEWER: f64 = 0.8;
+/// Highest ratio of counted to estimated input tokens, without past calls.
 const MORE: f64 = 1.3;
+/// Share of the cost that retries may add.
 const REPEATED: f64 = 0.05;
-/// So many times as long, or as short, may answers be that were asked for in other words.
+/// Factor by which answers may be longer or shorter with another prompt.
 const OTHER: f64 = 2.0;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts and amounts of tokens")]
@@ -361,12 +369,12 @@ fn whole(amount: f64) -> u64 {
     amount.round() as u64
 }
 
-/// Whether it is known what a call came to.
+/// Whether the usage or the cost of a call is known.
 fn is_paid(call: &Foreseen) -> bool {
     call.past.is_some_and(|past| past.answered || past.cost.is_some())
 }
 
-/// Documents of which something is known.
+/// All documents of the survey, which may have known calls.
 fn seen(survey: &Survey) -> impl Iterator<Item = &DocumentPlan> {
     survey.compared.iter().chain(&survey.plans)
 }

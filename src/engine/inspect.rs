@@ -1,4 +1,4 @@
-//! Prepares one document like a run, and makes its first calls without sending them.
+//! Prepares one document as a run would, without sending anything.
 
 use super::isolation::Isolation;
 use super::prepare::{Preparation, Work};
@@ -9,20 +9,20 @@ use crate::model::{Call, Facts, Failure, FailureCode};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, sniff};
 use std::sync::Arc;
 
-/// What a run would make of a document.
+/// A document after preparation, with its first calls.
 #[derive(Debug)]
 pub struct Inspected {
-    /// Facts from preparation.
+    /// Facts about the document.
     pub facts: Facts,
-    /// The job that accepts the document.
+    /// The job that would process it.
     pub job: Arc<Job>,
     /// The content that would be sent.
     pub chunks: Chunks,
-    /// The first calls. Calls that merge or combine answers come later.
+    /// The calls on the document or its chunks, without merging and combining.
     pub calls: Vec<Call>,
 }
 
-/// Prepares the bytes of a file with this extension, and makes the calls for an account.
+/// Prepares the bytes of a file with this extension and makes its calls for the account.
 pub async fn inspect(
     bytes: Vec<u8>,
     extension: &str,

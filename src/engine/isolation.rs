@@ -1,10 +1,13 @@
-//! Readers of documents at work in processes of their own.
+//! Reads documents in separate processes.
 //!
-//! A library that reads PDF or Office documents may loop, or take all the memory there is, or overflow its stack, which no
-//! fence in this process would survive. So each document is read by a process with limits of memory and of CPU time: either
-//! costs that document its row, and no other. A limit of the clock is far beyond, for processes that wait for nothing: on a
-//! machine that has other things to do a sound document takes its time. The processes are this same program, are kept from one
-//! document to the next, know no environment and so no key, and are out of reach of the terminal's Ctrl-C.
+//! A library that reads PDF or Office documents may loop, use all memory or overflow its stack.
+//! This process could not survive that. Therefore each document is read by a process with limits of
+//! memory and CPU time. If it exceeds a limit, only the row of that document fails. A much higher
+//! limit of wall time ends processes that hang without using CPU time.
+//!
+//! The processes run this same program and are reused for further documents. They have an empty
+//! environment, so they know no key. They are in their own process group, so Ctrl-C of the terminal
+//! does not reach them.
 
 use crate::failpoint;
 use crate::model::{Failure, FailureCode};
@@ -18,16 +21,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// The hidden command that makes this program such a process. The megabytes that it may take follow.
+/// The hidden command that starts such a process. Its argument is the memory limit in megabytes.
 pub const READ_DOCUMENTS: &str = "read-documents";
 
-/// A process is let go after so many documents: what its libraries have leaked goes with it.
+/// Documents that a process reads before it ends, which frees memory that libraries have leaked.
 const DOCUMENTS: u32 = 1000;
 
-/// How many times `prepare.document_s` may go by on the clock. Where no process can be limited by its CPU time, the clock decides.
+/// Limit of wall time in multiples of `prepare.document_s`. 1 if CPU time cannot be limited.
 const PATIENCE: u64 = if cfg!(unix) { 10 } else { 1 };
 
-/// The processes. There are as many as documents are being read at the same time.
+/// The pool of processes. It has as many as documents are read concurrently.
 #[derive(Debug)]
 pub(super) struct Isolation {
     greeting: Vec<u8>,
@@ -50,24 +53,24 @@ impl Isolation {
         Ok(Self { greeting, seconds: settings.document_s, megabytes: settings.document_mb, idle: Mutex::default() })
     }
 
-    /// What is in a file.
+    /// Reads the content of a file in a process of the pool.
     pub async fn extract(&self, bytes: &[u8], reader: &Reader) -> Result<Extract, Failure> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        // A process that is not put back ends with its value.
+        // A process that is not put back is killed when its value is dropped.
         let process = idle().pop();
         let process = match process {
             Some(process) => Ok(process),
             None => self.start(),
         };
-        let mut process = process.map_err(|e| {
-            Failure::new(FailureCode::Internal, format!("the process that reads {} could not be started: {e}", reader.name))
-        })?;
+        let mut process = process
+            .map_err(|e| Failure::new(FailureCode::Internal, format!("cannot start the process that reads {}: {e}", reader.name)))?;
         let patience = self.seconds.saturating_mul(PATIENCE);
         let result = match timeout(Duration::from_secs(patience), process.ask(&self.greeting, bytes, reader, self.megabytes)).await {
-            Ok(Ok(reply)) => serde_json::from_slice(&reply)
-                .map_err(|e| Failure::new(FailureCode::Internal, format!("what the reader of {} said makes no sense: {e}", reader.name)))?,
-            Ok(Err(_)) => return Err(self.broke_down(process, reader).await),
-            Err(_) if cfg!(unix) => return Err(never_ended(reader, patience)),
+            Ok(Ok(reply)) => serde_json::from_slice(&reply).map_err(|e| {
+                Failure::new(FailureCode::Internal, format!("the reader of {} returned an invalid result: {e}", reader.name))
+            })?,
+            Ok(Err(_)) => return Err(self.crashed(process, reader).await),
+            Err(_) if cfg!(unix) => return Err(timed_out(reader, patience)),
             Err(_) => return Err(self.took_too_long(reader)),
         };
         process.documents += 1;
@@ -92,14 +95,14 @@ impl Isolation {
         Ok(Process { child, requests, replies, documents: 0 })
     }
 
-    /// Why a process ended in the middle of a document.
-    async fn broke_down(&self, mut process: Process, reader: &Reader) -> Failure {
+    /// The failure of a document whose process ended while reading it.
+    async fn crashed(&self, mut process: Process, reader: &Reader) -> Failure {
         let how = match process.child.wait().await {
-            Ok(status) if has_used_its_time(status) => return self.took_too_long(reader),
+            Ok(status) if has_exceeded_cpu_time(status) => return self.took_too_long(reader),
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        let limit = format!("the {} MB of prepare.document_mb, or broke down on it ({how})", self.megabytes);
+        let limit = format!("the {} MB of prepare.document_mb, or crashed ({how})", self.megabytes);
         exceeded(reader, &limit)
     }
 
@@ -118,9 +121,9 @@ impl Process {
         let mut length = [0; LENGTH_BYTES];
         self.replies.read_exact(&mut length).await?;
         let length = u64::from_le_bytes(length);
-        // It cannot hold more than it may take itself.
+        // The process cannot hold more than its memory limit, so a larger length is invalid.
         if length > megabytes.saturating_mul(1_000_000) {
-            return Err(io::Error::other("it says more than there can be"));
+            return Err(io::Error::other("the length exceeds the memory limit"));
         }
         let mut reply = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
         (&mut self.replies).take(length).read_to_end(&mut reply).await?;
@@ -133,20 +136,20 @@ fn exceeded(reader: &Reader, limit: &str) -> Failure {
     Failure::new(FailureCode::PrepareLimit, format!("reading this as {} took more than {limit}; {advice}", reader.name))
 }
 
-/// Nothing says that it will be so again.
-fn never_ended(reader: &Reader, seconds: u64) -> Failure {
-    let advice = "the next run tries again; if that ends the same, raise prepare.document_s, or exclude it";
-    let what = format!("reading this as {} came to no end in {seconds} s, most of which it only waited; {advice}", reader.name);
+/// The transient failure of a document whose process has exceeded the limit of wall time.
+fn timed_out(reader: &Reader, seconds: u64) -> Failure {
+    let advice = "the next run tries again; if it times out again, raise prepare.document_s, or exclude the file";
+    let what = format!("reading this as {} timed out after {seconds} s with little CPU time used; {advice}", reader.name);
     Failure::new(FailureCode::PrepareTimeout, what)
 }
 
 #[cfg(unix)]
-fn has_used_its_time(status: ExitStatus) -> bool {
+fn has_exceeded_cpu_time(status: ExitStatus) -> bool {
     std::os::unix::process::ExitStatusExt::signal(&status) == Some(rustix::process::Signal::XCPU.as_raw())
 }
 
 #[cfg(not(unix))]
-fn has_used_its_time(_status: ExitStatus) -> bool {
+fn has_exceeded_cpu_time(_status: ExitStatus) -> bool {
     false
 }
 

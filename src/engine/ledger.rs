@@ -1,4 +1,4 @@
-//! The ledger of one call: its attempts, in the store before their bytes leave.
+//! The ledger of one call. It records each attempt in the store before the request is sent.
 
 use crate::ask::{Ledger, LedgerClosed};
 use crate::model::{Attempt, Call, CallKey, CallTrace, DocumentId, FailureCode, Money, Spent};
@@ -7,23 +7,23 @@ use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// Attempts of one call.
+/// The attempts of one call.
 pub(super) struct CallLedger<'d> {
     pub store: &'d StoreHandle,
-    /// Numbers of attempts, for the whole run.
+    /// The next attempt number of the whole run.
     pub numbers: &'d AtomicI64,
     pub document: DocumentId,
     pub key: CallKey,
     /// Task and axes.
     pub label: String,
-    /// What has ended, if the document is traced.
+    /// The trace of the call, if the document is traced.
     pub traced: Option<Traced<'d>>,
 }
 
-/// The calls of a document that is traced.
+/// The finished calls of a traced document.
 pub(super) type Calls = Mutex<Vec<CallTrace>>;
 
-/// A call of a document that is traced.
+/// A call of a traced document.
 pub(super) struct Traced<'d> {
     calls: &'d Calls,
     begun: Timestamp,
@@ -37,7 +37,7 @@ impl<'d> Traced<'d> {
 
     fn note(&self, attempt: Attempt) {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        // The last one of a call that was cancelled is told twice.
+        // The last attempt of a cancelled call is reported twice.
         if attempts.iter().all(|known| known.id != attempt.id) {
             attempts.push(attempt);
         }
@@ -45,7 +45,9 @@ impl<'d> Traced<'d> {
 }
 
 impl CallLedger<'_> {
-    /// Closes the call, for those who trace it. Gives the end of its last attempt, to be kept together with what it brought.
+    /// Closes the call and completes its trace.
+    ///
+    /// Returns the end of its last attempt, which the store commits together with the result.
     pub fn close(self, call: &Call, answered_by: Option<&str>, failure: Option<FailureCode>, spent: Spent, last: Attempt) -> Settlement {
         if let Some(traced) = self.traced {
             traced.note(last);
@@ -84,7 +86,7 @@ impl Ledger for CallLedger<'_> {
     }
 }
 
-/// The end of an attempt, as the store keeps it.
+/// Converts the end of an attempt for the store.
 fn settlement(attempt: Attempt) -> Settlement {
     let Attempt { id, failure, usage, cost, moments, .. } = attempt;
     Settlement { attempt: id, outcome: failure.map_or("answered", |code| code.as_str()), usage, cost, moments }

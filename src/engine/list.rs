@@ -1,8 +1,9 @@
-//! Between the walk and the readers: which documents have work to do?
+//! Walks the inputs and passes on the documents that have work to do.
 //!
-//! A document whose file looks as it did, and whose row of this recipe is there and not to be renewed, is up to date: it
-//! is not even read. While everything is as in the run before, nothing is written either; from the first difference on
-//! the run has a listing of its own.
+//! A document is up to date if its file stamp is unchanged and the store has its row for this
+//! recipe. Such a document is not read, unless the settings retry its failure. While the walk
+//! matches the listing of the previous run, nothing is written. From the first difference on, the
+//! run writes a new listing.
 
 use super::{Context, Results, RunError};
 use crate::model::{Document, DocumentId, Failure, LeftOut, RowStatus, Stamp, Tally};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 pub(super) struct Walked {
     document: Document,
     failure: Option<Failure>,
-    /// Looked up only if there is something to compare it with.
+    /// The stamp of its file, if the store has documents to compare with.
     stamp: Option<Stamp>,
 }
 
@@ -27,53 +28,55 @@ pub(super) struct Walked {
 pub(super) struct Found {
     pub document: Document,
     pub failure: Option<Failure>,
-    /// What the file system says about it, if that was looked up.
+    /// The stamp of its file, if it was looked up.
     pub stamp: Option<Stamp>,
-    /// What is known under its name.
+    /// The versions of this name in the store.
     pub versions: Vec<Version>,
-    /// When.
+    /// Time at which it was found.
     pub at: Timestamp,
 }
 
-/// What walk and comparison came to.
+/// The results of walking and comparing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Findings {
     pub left_out: LeftOut,
-    /// What people may not expect of what was found.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// What is probably not as it should be.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// Documents that are up to date.
     pub up_to_date: Tally,
-    /// Whether anything differs from the run before, as far as one can tell without reading it.
+    /// Whether the walk differs from the previous run, judged without reading documents.
     pub changed: bool,
     /// Rows made by this run.
     pub made: u64,
-    /// The run whose listing holds.
+    /// The run whose listing is valid.
     pub listing: Option<i64>,
 }
 
 impl Findings {
-    /// What was read again turned out to be as in run `previous`, and `written` holds its rows.
+    /// Records that all documents are as in run `previous`, whose rows are in `written`.
     pub fn unchanged(&mut self, previous: i64, written: &Results) {
         (self.changed, self.listing) = (false, Some(previous));
         self.count(written);
     }
 
-    /// All documents of the run are up to date, and `written` holds their rows.
+    /// Counts the rows in `written` as up to date.
     pub fn count(&mut self, written: &Results) {
         self.up_to_date = Tally::default();
         written.totals().for_each(|totals| self.up_to_date += &totals.tally);
     }
 }
 
-/// Documents handed over together: waking another thread costs more than looking at one.
+/// Documents in a batch. Waking another thread costs more than comparing one document.
 const BATCH: usize = 64;
-/// Rows of tables are in memory already.
+/// Maximum bytes of table rows in a batch, because rows carry their text.
 const BATCH_BYTES: usize = 1_000_000;
 
-/// Walks the inputs, no further ahead than the channel reaches, and passes on the documents at these places, or all. An empty batch
-/// says that all documents were passed on. Blocks.
+/// Walks the inputs and passes on the documents at `places`, or all. Blocks.
+///
+/// The channel limits how far the walk runs ahead. A final empty batch means that all documents
+/// were passed on.
 pub(super) fn walk(
     roots: &Roots,
     (compare, places): (bool, Option<Vec<u64>>),
@@ -88,7 +91,7 @@ pub(super) fn walk(
     while !context.stop.is_cancelled() {
         let Some((document, failure)) = walk.next() else {
             context.meters.set_documents(documents);
-            // If nobody takes it any more, the run is stopping.
+            // If the channel is closed, the run is stopping.
             let _stopping = walked.blocking_send(batch);
             if places.is_none() {
                 let _stopping = walked.blocking_send(Vec::new());
@@ -122,7 +125,7 @@ pub(super) fn walk(
     findings.left_out = walk.left_out();
     if tables > 0 {
         let files = if tables == 1 { "1 table is a document here".to_owned() } else { format!("{tables} tables are documents here") };
-        findings.notes.push(format!("{files}, such as {a_table}; --rows TABLE makes each of its rows one"));
+        findings.notes.push(format!("{files}, such as {a_table}; --rows TABLE makes each of its rows a document"));
     }
     findings.warnings.extend(roots.repeated_ids());
 }
@@ -135,12 +138,12 @@ pub(super) fn count(roots: &Roots, context: &Context) {
     }
 }
 
-/// Compares the walk with what the store knows.
+/// Compares the walked documents with the store.
 pub(super) struct Lister {
     pub run: i64,
-    /// `None` if the store knows no documents.
+    /// `None` if the store contains no documents.
     pub catalog: Option<Catalog>,
-    /// The listing of the run before.
+    /// The listing of the previous run.
     pub previous: Option<i64>,
     pub retry: Retry,
     pub store: StoreHandle,
@@ -149,7 +152,7 @@ pub(super) struct Lister {
 }
 
 impl Lister {
-    /// Passes on what has work to do, and lists the rest. Blocks.
+    /// Passes on documents with work to do and lists the others. Blocks.
     pub fn list(mut self, mut walked: Receiver<Vec<Walked>>, found: &Sender<Found>, findings: &Mutex<Findings>) -> Result<(), RunError> {
         let (mut count, mut at_the_end) = (0, false);
         let mut sums = Findings::default();
@@ -169,7 +172,7 @@ impl Lister {
         Ok(())
     }
 
-    /// False if the run is stopping.
+    /// Compares a batch. Returns `false` if the run is stopping.
     fn compare(&mut self, batch: Vec<Walked>, found: &Sender<Found>, sums: &mut Findings) -> Result<bool, RunError> {
         let mut unchanged = Vec::new();
         for Walked { document, failure, stamp } in batch {
@@ -192,12 +195,14 @@ impl Lister {
         Ok(true)
     }
 
+    /// The version and the row of an up-to-date document.
     fn up_to_date<'v>(&self, versions: &'v [Version], stamp: Option<Stamp>) -> Option<(DocumentId, &'v RowState)> {
         let version = versions.iter().find(|version| stamp.is_some() && version.stamp == stamp)?;
         let row = version.row.as_ref().filter(|row| !self.retry.takes_any(row.codes.as_deref()))?;
         Some((version.id, row))
     }
 
+    /// Counts an up-to-date document and compares its position with the previous listing.
     fn keep(
         &mut self,
         position: u64,
@@ -224,7 +229,7 @@ impl Lister {
         Ok(())
     }
 
-    /// From this position on the run has a listing of its own.
+    /// Starts a new listing that shares the previous one up to `position`.
     fn differs_from(&mut self, position: u64) -> Result<(), RunError> {
         if !std::mem::replace(&mut self.changed, true) {
             let from = self.previous.filter(|_| position > 0);
@@ -237,6 +242,7 @@ impl Lister {
         Ok(self.store.list(documents)?)
     }
 
+    /// Completes the listing after the last document.
     fn finish(&mut self, documents: u64, sums: &mut Findings) -> Result<(), RunError> {
         let longer = match (&mut self.catalog, self.previous) {
             (Some(catalog), Some(previous)) => catalog.listed(previous, documents)?.is_some(),

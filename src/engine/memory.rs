@@ -1,20 +1,20 @@
-//! Budgets in bytes: what counts in channels is not how many documents there are but how large they are.
+//! Memory budgets in bytes. Documents differ in size, so their number does not bound memory.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A budget of memory.
+/// A memory budget.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     semaphore: Arc<Semaphore>,
     units: u32,
 }
 
-/// A share of a budget, given back when dropped.
+/// A share of a budget, returned when dropped.
 #[derive(Debug)]
 pub(super) struct Held(OwnedSemaphorePermit);
 
-/// Semaphores count in 32 bits.
+/// Bytes of a semaphore permit. Semaphores acquire at most 2^32 - 1 permits.
 const UNIT: u64 = 1024;
 
 impl Budget {
@@ -23,7 +23,7 @@ impl Budget {
         Self { semaphore: Arc::new(Semaphore::new(units as usize)), units }
     }
 
-    /// Waits for `bytes`. What is larger than the whole budget takes all of it, and so goes alone.
+    /// Waits for `bytes` of the budget. A larger request takes the whole budget and so runs alone.
     pub async fn take(&self, bytes: u64) -> Option<Held> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
         Arc::clone(&self.semaphore).acquire_many_owned(units).await.ok().map(Held)
@@ -31,7 +31,7 @@ impl Budget {
 }
 
 impl Held {
-    /// Gives back all but `bytes`.
+    /// Returns all but `bytes` to the budget.
     pub fn shrink_to(&mut self, bytes: u64) {
         let keep = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX);
         if let Some(excess) = self.0.num_permits().checked_sub(keep) {

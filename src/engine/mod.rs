@@ -6,15 +6,15 @@
 //! | files | what they do |
 //! |---|---|
 //! | `list`, `read`, `prepare`, `ask`, `write` | the stages, in the order of the data; the store's thread commits |
-//! | `selection`, `register` | which documents a run is about; which document of the store a file is |
+//! | `selection`, `register` | select the documents of a run; match files with documents of the store |
 //! | `isolation`, `chunks` | read documents in separate processes; divide long ones |
-//! | `questions`, `answers` | the calls of a document; what is known about a call before it is sent |
+//! | `questions`, `answers` | make the calls of a document; look calls up before they are sent |
 //! | `ledger`, `priming`, `breaker` | record attempts; send one call of several first; stop on systemic failures |
 //! | `opening`, `closing` | begin a run in the store; complete results and history |
 //! | `conductor`, `runtime_control`, `active` | report counters and drain a run; answer requests; cancel documents |
-//! | `controls`, `watcher` | what the caller of a run gives; signals, ports and terminals are the caller's |
+//! | `controls`, `watcher` | the caller's side of a run; the caller owns signals, ports and terminals |
 //! | `inspect` | prepares one document and sends nothing |
-//! | `survey`, `dry_run`, `past`, `forecast` | what a run would do; its calls; earlier runs; cost and time |
+//! | `survey`, `dry_run`, `past`, `forecast` | predict the work of a run; its calls; use earlier runs; predict cost and time |
 
 mod active;
 mod answers;
@@ -79,75 +79,75 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Everything that a run needs to know.
+/// The complete description of a run.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where documents are.
+    /// The inputs.
     pub roots: Roots,
-    /// What is asked of them.
+    /// The jobs.
     pub jobs: JobSet,
-    /// Columns of tables that are passed on to the results.
+    /// Columns of tables that are copied to the results.
     pub keep_columns: Vec<String>,
-    /// How they are read.
+    /// Settings of the readers.
     pub read: ReadSettings,
-    /// How they are prepared.
+    /// Settings of the preparation.
     pub prepare: PrepareSettings,
-    /// What size of image is useful to the model.
+    /// Maximum image size that the model uses.
     pub images: ImageLimits,
-    /// Tokens that one call may be about, as far as the model's limits and prices are known.
+    /// Maximum document tokens of a call, by the model's limits and prices; `None` if unknown.
     pub longest: Option<u64>,
-    /// How the model is asked.
+    /// Settings of the model client.
     pub llm: LlmSettings,
-    /// Who is asked.
+    /// The account.
     pub account: Account,
-    /// Limits of the account that are known before it is asked anything.
+    /// Limits of the account that are known before the first request.
     pub declared_limits: Vec<AccountLimit>,
-    /// Another output directory whose answers are used as well.
+    /// Another output directory whose answers are reused.
     pub more_answers: Option<PathBuf>,
-    /// How results are kept.
+    /// Settings of the run store.
     pub store: StoreSettings,
-    /// Where results go.
+    /// Settings of the result files.
     pub output: OutputSettings,
-    /// Where they are copied to when they are finished.
+    /// Destination of a copy of finished results.
     pub copy: Option<CopyTo>,
     /// The settings in force as JSON, for the history.
     pub settings: String,
     /// The command line, for the history.
     pub command: String,
-    /// Everything but the documents that decides about a row, as a number.
+    /// A hash of everything except the documents that determines a row.
     pub recipe: i64,
-    /// Which failures of earlier runs are tried again.
+    /// Failures of earlier runs that this run retries.
     pub retry: Retry,
-    /// What may be spent in the output directory, earlier runs included.
+    /// Cap on the money spent in the output directory, including earlier runs.
     pub max_cost: Option<Money>,
     /// Whether calls that a dead run has left in doubt are not sent again.
     pub skip_in_doubt: bool,
-    /// Whether watchers want to hear of each document, and not only of those that failed.
+    /// Whether watchers receive an event for each document, and not only for failed ones.
     pub report_each: bool,
-    /// Whether they also want to hear when it did what.
+    /// Whether these events carry traces.
     pub trace: bool,
-    /// Where other settings come from while the run is at work; `None`: they stay as they are.
+    /// Source of changed settings during the run; `None` if settings cannot change.
     pub live: Option<Arc<dyn LiveSettings>>,
-    /// How many times as fast as on the wall the account's time passes: 1, but in a rehearsal. All
-    /// times that are told are the account's.
+    /// Speed of the account's clock relative to wall time: 1, except in a rehearsal. All reported
+    /// times are the account's.
     pub speed: f64,
-    /// Which documents of the input the run is about.
+    /// The selected documents of the input.
     pub selection: Selection,
-    /// The results that this run adds documents to; `None`: its documents are all that the results
-    /// are about.
+    /// The results that this run adds documents to; `None` if the results contain only the
+    /// documents of this run.
     pub beside: Option<Beside>,
-    /// What people should know before it begins.
+    /// Notes to show when the run begins.
     pub notes: Vec<String>,
 }
 
-/// Results that a run adds documents to.
+/// Existing results that a run adds documents to.
 #[derive(Debug, Clone)]
 pub struct Beside {
-    /// The listing of what is in them.
+    /// The run whose listing they contain.
     pub listing: i64,
-    /// The inputs that they are about.
+    /// Their inputs.
     pub records: Vec<InputRecord>,
-    /// Rows that are versions of each other, by what their names begin with, before and now.
+    /// Tables whose rows are versions of each other, as old and new name prefixes.
     pub versions: Vec<(String, String)>,
 }
 
@@ -156,29 +156,29 @@ pub struct Beside {
 pub struct Outcome {
     /// One summary for each job that had documents.
     pub summaries: Vec<Summary>,
-    /// Paths of the result directories that are new.
+    /// Paths of the result directories with new files.
     pub results: Vec<String>,
-    /// Why it ended early, if it did.
+    /// Why the run ended early, if it did.
     pub stop: Option<RunStop>,
-    /// Documents that should have an answer and have none.
+    /// Documents that failed to get an answer.
     pub unanswered: u64,
-    /// Documents with a row, whether it was made now or before.
+    /// Documents with a row, from this run or an earlier one.
     pub done: u64,
-    /// Documents without one, if all were counted.
+    /// Documents without a row; `None` if the documents were not counted.
     pub pending: Option<u64>,
-    /// Requests whose end is not known.
+    /// Requests in doubt.
     pub in_doubt: usize,
-    /// Why finished results are not where they were to be copied to.
+    /// Why copying the finished results failed, if it did.
     pub not_copied: Option<String>,
 }
 
-/// Why a run could not go on. Whatever was committed is kept.
+/// Why a run could not go on. Committed rows and answers are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The input holds no document.
+    /// The input contains no document.
     #[error("{0}")]
     NoDocuments(String),
-    /// The output directory cannot be made.
+    /// The output directory cannot be created.
     #[error("output directory {directory}: {source}")]
     Output {
         /// The directory.
@@ -189,19 +189,19 @@ pub enum RunError {
     /// Another run is at work in the output directory.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The run store cannot be opened or begun with. Nothing was sent.
+    /// The run store cannot be opened. Nothing was sent.
     #[error("{0}")]
     Unusable(StoreError),
     /// The run store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store's thread has ended. Why is said by the thread.
+    /// The store's thread has ended. The thread reports the reason.
     #[error(transparent)]
     StoreGone(#[from] WriterGone),
     /// A result file failed.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A fault of docmill.
@@ -210,8 +210,8 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the disk is full: everything committed is safe, and with room the same command goes
-    /// on.
+    /// Whether the disk is full. Committed data is safe, and the same command resumes once there is
+    /// room.
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::Output { source, .. } | Self::Lock(LockError::Unavailable { source, .. }) => source.kind() == ErrorKind::StorageFull,
@@ -222,20 +222,20 @@ impl RunError {
     }
 }
 
-/// What every stage has at hand.
+/// Handles that every stage has.
 #[derive(Debug, Clone)]
 struct Context {
     watcher: Arc<dyn Watcher>,
     meters: Arc<meter::Meters>,
-    /// Cancelled when no further work is to be taken on; what is under way is finished.
+    /// Cancelled when the run stops. Stages then take no new work and finish their current work.
     stop: CancellationToken,
-    /// Cancelled when what is under way has had the time that it gets.
+    /// Cancelled when the time to drain is over. Requests in flight are then aborted.
     abandon: CancellationToken,
 }
 
 impl Context {
-    /// Tells the watcher a fact. Once the run is abandoned, a watcher that takes nothing (stderr is
-    /// a pipe that is not read, say) holds it up no longer.
+    /// Passes an event to the watcher and waits for it. After the run is abandoned, does not wait,
+    /// because the watcher may hang (such as on a pipe without a reader).
     async fn tell(&self, event: RunEvent) {
         tokio::select! {
             biased;

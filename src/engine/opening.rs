@@ -1,4 +1,4 @@
-//! The beginning of a run: the store, what is known in it, and what the stages work with.
+//! Opens the store for a run and creates the components of the stages.
 
 use super::active::ActiveDocuments;
 use super::answers::{Answers, Sharing, answers_in};
@@ -13,7 +13,7 @@ use crate::event::{RunEvent, VERSION};
 use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// The store with a run in it, and what is read from it before anything is sent.
+/// The store with a new run, and the data that the run reads from it first.
 pub(super) struct Opened {
     pub store: Store,
     pub rows: ViewReader,
@@ -24,7 +24,7 @@ pub(super) struct Opened {
     pub previous: Option<i64>,
     pub answers: Answers,
     pub budget: Budget,
-    /// Documents that somebody has given up in an earlier run.
+    /// Documents that were cancelled in an earlier run.
     pub cancelled: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let (rows, catalog) = (store.rows(&plan.retry)?, store.catalog()?);
     let (next_document, next_attempt) = store.next_numbers()?;
     let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
-    // The whole ledger is added up only where the sum matters.
+    // The sum over the whole ledger is needed only with a cap.
     let before = plan.max_cost.map(|_| store.spent()).transpose()?;
     let (budget, cancelled) = (Budget::new(plan.max_cost, before), store.cancelled()?);
     Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, answers, budget, cancelled })
@@ -63,7 +63,7 @@ fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
     })
 }
 
-/// Says what begins.
+/// Reports the start of the run, its notes, and a missing run store.
 pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Context) {
     let started = RunEvent::Started {
         version: VERSION,
@@ -78,13 +78,12 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
         context.tell(RunEvent::Note { message }).await;
     }
     if gone {
-        let message =
-            "there are results here and no run store (docmill.db): nothing is known to be answered, everything is asked".to_owned();
+        let message = "the output directory has results but no run store (docmill.db), so all documents are asked again".to_owned();
         context.tell(RunEvent::Warning { message }).await;
     }
 }
 
-/// Takes the times of commits.
+/// Records the durations of commits.
 pub(super) fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
     let meters = Arc::clone(meters);
     Box::new(move |time, records| {
@@ -94,7 +93,9 @@ pub(super) fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
     })
 }
 
-/// The provider and not the dialect: what the simulator made up must never pass for a model's answer.
+/// The part of call keys that identifies the provider and extra fields of requests.
+///
+/// It names the provider and not the dialect, so that simulated answers never pass for a model's.
 pub(super) fn endpoint(plan: &Plan) -> String {
     let provider = plan.account.provider.as_str();
     if plan.llm.body.is_empty() { provider.to_owned() } else { format!("{provider} {}", plan.llm.body) }
@@ -108,7 +109,7 @@ pub(super) struct Shared {
     pub active: Arc<ActiveDocuments>,
 }
 
-/// What asks, and what it needs.
+/// Creates the processor of documents.
 pub(super) fn processor(
     plan: &Plan,
     store: StoreHandle,
@@ -137,12 +138,12 @@ pub(super) fn processor(
     })
 }
 
-/// Who may send, by the limits of the account.
+/// Creates the governor with the limits of the account.
 pub(super) fn governor(plan: &Plan, budget: Budget, context: &Context) -> Governor {
     let (account, llm) = (&plan.account, &plan.llm);
     let slow_start = account.starts_slowly(llm.limits.slow_start);
     let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), context.abandon.clone()));
-    // What others know of the account is in another time than a rehearsal's.
+    // A rehearsal at another speed does not share limits with other processes.
     match account.limits_file().filter(|_| (plan.speed - 1.0).abs() < f64::EPSILON) {
         Some((directory, name)) => governor.shared(&directory, &name),
         None => governor.at_speed(plan.speed),

@@ -1,4 +1,4 @@
-//! What requests of earlier runs tell about those to come.
+//! Learns response times, answer lengths and limits from earlier runs.
 
 use super::{Plan, RunError};
 use crate::ask::Quota;
@@ -9,21 +9,22 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// Requests that are looked at, the newest ones.
+/// Maximum number of past requests used, the newest first.
 const REQUESTS: u32 = 5000;
 
-/// What the requests of earlier runs took, by task, and what they have shown of the account's limits.
+/// The answered requests of earlier runs and the limits that they have found.
 #[derive(Debug, Clone, Default)]
 pub struct History {
+    /// Seconds and output tokens of requests, by task.
     requests: HashMap<String, Vec<(f64, f64)>>,
-    /// The file with the limits: directory and name.
+    /// Directory and name of the file with the account's limits.
     limits: Option<(PathBuf, String)>,
-    /// Limits that the newest of these runs has found.
-    told: Vec<AccountLimit>,
+    /// Limits found by the newest run that found any.
+    found: Vec<AccountLimit>,
 }
 
 impl History {
-    /// Requests about the same jobs to the same model that the store of a plan has on record.
+    /// Reads the requests of a plan's jobs to the same model from its run store.
     pub fn of(plan: &Plan) -> Result<Self, RunError> {
         const SAME: [&str; 4] = ["llm.provider", "llm.model", "llm.base_url", "llm.effort"];
         let mut history = Self { limits: plan.account.limits_file(), ..Self::default() };
@@ -37,13 +38,13 @@ impl History {
                 let jobs = run.jobs.iter().any(|job| plan.jobs.get(&job.name).is_some());
                 jobs && SAME.iter().all(|key| ours.get(*key) == theirs.get(*key))
             });
-            if history.told.is_empty() {
-                let told = runs.iter().rev().filter_map(|run| run.figures.as_deref()).map(limits_in);
-                history.told = told.into_iter().find(|told| !told.is_empty()).unwrap_or_default();
+            if history.found.is_empty() {
+                let found = runs.iter().rev().filter_map(|run| run.figures.as_deref()).map(limits_in);
+                history.found = found.into_iter().find(|found| !found.is_empty()).unwrap_or_default();
             }
             let runs: Vec<i64> = runs.iter().map(|run| run.id).collect();
             for request in archive.answered(&runs, REQUESTS)? {
-                // A label is the task and, in brackets, what it is about.
+                // A label is the task, followed by its axes in parentheses.
                 let task = request.call.split(" (").next().unwrap_or_default().to_owned();
                 history.requests.entry(task).or_default().push((request.ms as f64 / 1000.0, request.output_tokens as f64));
             }
@@ -51,7 +52,7 @@ impl History {
         Ok(history)
     }
 
-    /// The same where all answers take so many seconds, and limits are those of the settings alone.
+    /// The same history with these response times and only the limits of the settings.
     #[must_use]
     pub fn with_seconds(self, seconds: &[f64]) -> Self {
         let lengths = self.lengths().into_iter().chain([(String::new(), 0.0)]);
@@ -59,7 +60,7 @@ impl History {
         Self { requests: lengths.map(of).collect(), ..Self::default() }
     }
 
-    /// The limits of the account, as the settings have them and as far as they are known besides.
+    /// The limits of the account: from the settings, the shared file and earlier runs.
     pub fn limits(&self, plan: &Plan) -> Quota {
         let slowly = plan.account.starts_slowly(plan.llm.limits.slow_start);
         let limits = Quota::new(&plan.llm.limits, slowly, plan.account.dialect);
@@ -67,25 +68,25 @@ impl History {
             Some((directory, name)) => limits.with_known(directory, name),
             None => limits,
         };
-        // What was found within the hour counts more than what an earlier run has found.
-        let told = if limits.rates().iter().any(|rate| plan.llm.limits.of(rate.meter).is_none()) { &[][..] } else { &self.told };
-        limits.with_told(&plan.declared_limits, &plan.llm.limits).with_told(told, &plan.llm.limits)
+        // Recent limits in the shared file take precedence over those of an earlier run.
+        let found = if limits.rates().iter().any(|rate| plan.llm.limits.of(rate.meter).is_none()) { &[][..] } else { &self.found };
+        limits.with_told(&plan.declared_limits, &plan.llm.limits).with_told(found, &plan.llm.limits)
     }
 
-    /// Average lengths of answers in tokens.
+    /// Mean length of answers in tokens, by task.
     pub fn lengths(&self) -> HashMap<String, f64> {
         let known = self.requests.iter().map(|(task, requests)| (task.clone(), mean(requests.iter().map(|(_, tokens)| *tokens))));
         known.filter(|(_, tokens)| *tokens > 0.0).collect()
     }
 
-    /// Seconds that answers took, of all tasks, in order.
+    /// Response times of all tasks in seconds, sorted.
     pub fn seconds(&self) -> Vec<f64> {
         let mut all: Vec<f64> = self.requests.values().flatten().map(|(seconds, _)| *seconds).collect();
         all.sort_by(f64::total_cmp);
         all
     }
 
-    /// The same of one task, or of all where nothing is known about that one.
+    /// Response times of one task, or of all tasks if that task has none.
     pub fn seconds_of(&self, task: &str) -> Durations {
         let own = self.requests.get(task).map(|requests| requests.iter().map(|(seconds, _)| *seconds).collect());
         Durations::new(own.unwrap_or_else(|| self.seconds()))
@@ -98,7 +99,7 @@ fn limits_in(figures: &str) -> Vec<AccountLimit> {
     figures["limits"].as_array().into_iter().flatten().filter_map(|limit| serde_json::from_value(limit.clone()).ok()).collect()
 }
 
-/// The average; 0 of nothing.
+/// The mean; 0 without values.
 pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
     let (sum, n) = values.into_iter().fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
     if n > 0.0 { sum / n } else { 0.0 }

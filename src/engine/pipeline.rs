@@ -12,7 +12,7 @@
 //! | read | 64 files (`read.queue`) | `read.memory_mb`, counted from reading to the last answer; before that 16 readers x 16 files x 64 KB |
 //! | ready | 64 documents (`prepare.queue`) | the same budget |
 //! | commands | 1,024 records (`store.queue`) | 1,024 x 5 KB |
-//! | commits | 1 sign | 0 |
+//! | commits | 1 signal | 0 |
 //! | requests | 8 requests from outside | 8 x 64 KB |
 
 use super::active::ActiveDocuments;
@@ -62,14 +62,14 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let gone = Store::is_gone(directory);
     let Opened { store, rows, catalog, next_document, next_attempt, previous, answers, budget, cancelled } =
         open(&plan, &started).map_err(RunError::Unusable)?;
-    // Whether anything is known already, be it an answer or a failure.
+    // `first`: the store contains neither an answer nor a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
 
     let meters = Arc::new(Meters::new(&plan));
-    // A stop of the caller takes effect at once, without a turn of the conductor.
+    // A stop of the caller takes effect immediately, without waiting for the conductor.
     let (stop, asked_to_stop) = (controls.stop.child(), controls.stop.clone());
     let context = Context { watcher, meters: Arc::clone(&meters), stop, abandon: CancellationToken::new() };
-    // Whatever way this function is left, nobody goes on working.
+    // All stages stop when this function returns, even with an error.
     let _stop_at_the_end = context.stop.clone().drop_guard();
     let stopped_by = Arc::new(OnceLock::new());
     let findings = Arc::new(Mutex::new(Findings::default()));
@@ -140,13 +140,13 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     if let Some(reason) = asked_to_stop.reason() {
         let _first_wins = stopped_by.set(RunStop { kind: StopKind::Requested, message: reason.to_owned() });
     }
-    // With the stages all ways to the store are gone, so its thread ends, and then the writer.
+    // The stages held all handles of the store. Its thread now ends, and then the writer.
     let (store, committed) =
         tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
     let Some(Ok(written)) = writing.join_next().await else { return Err(RunError::Internal("the writer was lost".into())) };
     let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
     findings.made = meters.snapshot().answered;
-    // The store's own reason comes first: others are mostly its echo.
+    // An error of the store comes first, because it usually causes the others.
     let worked = committed.map_err(RunError::from).and(result).and(written);
     let in_vain = if first { breaker.nothing_succeeded() } else { None };
     let _first_wins = in_vain.or_else(|| sampled(&plan, &meters)).map(|stop| stopped_by.set(stop));
@@ -181,13 +181,13 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     left.and(outcome)
 }
 
-/// Waits for all stages. The first error is told.
+/// Waits for all stages and returns the first error.
 pub(super) async fn first_error(mut stages: JoinSet<Result<(), RunError>>, context: &Context) -> Result<(), RunError> {
     let mut result = Ok(());
     while let Some(done) = stages.join_next().await {
         let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage was lost: {e}"))));
         if let (Err(error), true) = (done, result.is_ok()) {
-            // The others end by themselves: their input closes, or nobody takes their output.
+            // The other stages then end, because their channels close.
             context.stop.cancel();
             result = Err(error);
         }

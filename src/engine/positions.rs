@@ -1,14 +1,14 @@
-//! Which documents of the input.
+//! Sets of document positions in the input.
 
 use super::Sample;
 use std::ops::Range;
 
-/// Places in the input, in order, as stretches: they mostly lie side by side.
+/// Ordered positions in the input, stored as ranges because most of them are adjacent.
 #[derive(Debug, Default)]
 pub(super) struct Positions(Vec<Range<u64>>);
 
 impl Positions {
-    /// Adds one, behind those that are there.
+    /// Adds a position, which must be larger than all others.
     pub fn push(&mut self, position: u64) {
         match self.0.last_mut() {
             Some(last) if last.end == position => last.end += 1,
@@ -16,25 +16,25 @@ impl Positions {
         }
     }
 
-    /// How many.
+    /// The number of positions.
     pub fn len(&self) -> u64 {
         self.0.iter().map(|stretch| stretch.end - stretch.start).sum()
     }
 
-    /// Whether this is one of them.
+    /// Whether the set contains a position.
     pub fn hold(&self, position: u64) -> bool {
         let at = self.0.partition_point(|stretch| stretch.end <= position);
         self.0.get(at).is_some_and(|stretch| stretch.contains(&position))
     }
 
-    /// Those of `all` that are not among `taken`.
+    /// The positions of `all` that are not in `taken`.
     pub fn rest(taken: &Self, all: impl IntoIterator<Item = u64>) -> Self {
         let mut rest = Self::default();
         all.into_iter().filter(|position| !taken.hold(*position)).for_each(|position| rest.push(position));
         rest
     }
 
-    /// All, or so many of them from all parts.
+    /// All positions, or `most` of them spread over the whole set.
     pub fn some(&self, most: u64) -> Vec<u64> {
         let mut chosen = Sample { documents: most, seed: 0 }.places(self.len()).map(|places| places.into_iter().peekable());
         let mut some = Vec::new();
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_kept_as_stretches() {
+    fn adjacent_positions_are_kept_as_ranges() {
         let mut taken = Positions::default();
         for position in [0, 1, 2, 5, 6, 9] {
             taken.push(position);

@@ -1,7 +1,7 @@
-//! Stage 2: the bridge between the async stages and the CPU pool.
+//! Stage 2: prepares documents on the CPU pool.
 //!
-//! The pool's own queue has no bound, so only as many groups are handed to it as there are workers, and one more. Every
-//! document comes back: if its work is lost, that is its failure.
+//! The pool's queue is unbounded, so the stage hands it at most one group more than there are
+//! workers. Every document comes back. If its work panics, the document fails.
 
 use super::chunks::divide;
 use super::document::{Read, Ready, State};
@@ -46,7 +46,7 @@ impl Preparation {
     }
 }
 
-/// Everything that preparation needs, shared by all documents.
+/// The shared state of preparation.
 struct Bench {
     jobs: JobSet,
     recipe: Preparation,
@@ -56,11 +56,11 @@ struct Bench {
     context: Context,
 }
 
-/// Documents that are taken up together, where so many are waiting.
+/// Maximum number of waiting documents taken at once.
 const BATCH: usize = 16;
-/// Texts up to this size are prepared together, in bytes.
+/// Maximum size of texts that are prepared in one group, in bytes.
 const SMALL_TEXT: usize = 32 * 1024;
-/// Stacks of the pool: decoders of hostile files recurse, and an overflow cannot be caught.
+/// Stack size of pool threads. Decoders of hostile files recurse, and an overflow cannot be caught.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Prepares documents on all cores.
@@ -70,10 +70,10 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         .num_threads(workers)
         .stack_size(STACK_BYTES)
         .thread_name(|n| format!("docmill-prepare-{n}"))
-        // Without a handler a panic outside the fence would abort the process. The document is reported lost.
+        // Without a handler, a panic would abort the process. The document fails instead.
         .panic_handler(|_| {})
         .build()
-        .map_err(|e| RunError::Internal(format!("the threads for preparation cannot be started: {e}")))?;
+        .map_err(|e| RunError::Internal(format!("cannot start the threads for preparation: {e}")))?;
     let bench = Arc::new(Bench {
         jobs: plan.jobs.clone(),
         recipe: Preparation { settings: plan.prepare.clone(), images: plan.images, longest: plan.longest },
@@ -82,14 +82,14 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         pool,
         context: context.clone(),
     });
-    // One more than there are workers: the next group is at hand when one of them is free.
+    // One group more than there are workers, so that a free worker never waits for the next group.
     let mut preparing = ReceiverStream::new(read)
         .ready_chunks(BATCH)
         .flat_map(|reads| stream::iter(groups(reads, &bench)))
         .map(|group| prepare_group(group, &bench))
         .buffer_unordered(workers + 1);
     loop {
-        // What is not ready when the run stops stays pending; its readers end with it.
+        // When the run stops, unprepared documents stay pending, and their processes end.
         let group = tokio::select! {
             biased;
             () = context.stop.cancelled() => return Ok(()),
@@ -106,14 +106,16 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
     Ok(())
 }
 
-/// Small texts go to the pool together, as handing over costs as much as preparing one; everything else goes alone.
+/// Divides documents into groups for the pool: small texts together, all others alone.
+///
+/// Handing over a group costs as much as preparing a small text.
 fn groups(reads: Vec<Read>, bench: &Bench) -> Vec<Vec<Planned>> {
     let planned = reads.into_iter().map(|read| plan(read, bench));
     let (small, large): (Vec<Planned>, Vec<Planned>) = planned.partition(Planned::is_small);
     std::iter::once(small).filter(|group| !group.is_empty()).chain(large.into_iter().map(|one| vec![one])).collect()
 }
 
-/// What is to be done with a document.
+/// A document with its work, or its state if it needs no work.
 struct Planned {
     ready: Unprepared,
     work: Result<Work, State>,
@@ -123,11 +125,11 @@ struct Planned {
 pub(super) enum Work {
     /// The bytes of a file.
     File(Vec<u8>, Sniffed),
-    /// What another process extracted from a file, and the file's size in bytes.
+    /// The extracted content of a file, and the size of the file in bytes.
     Extract(Extract, &'static Reader, usize),
 }
 
-/// A document on its way through preparation.
+/// A document during preparation.
 struct Unprepared {
     document: Document,
     id: DocumentId,
@@ -185,12 +187,12 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
         .collect()
 }
 
-/// Bytes that are kept until the last answer.
+/// Bytes of all chunks, which stay in memory until the last answer.
 fn bytes(chunks: &Chunks) -> u64 {
     chunks.sets.iter().flatten().map(|chunk| chunk.content.bytes() as u64).sum()
 }
 
-/// What is in a file, as another process reads it.
+/// Reads the content of a file in another process.
 async fn extracted(bytes: Vec<u8>, reader: &'static Reader, bench: &Bench) -> Result<Work, State> {
     let _working = bench.context.meters.prepare.working();
     let extract = bench.isolation.extract(&bytes, reader).await;
@@ -214,7 +216,7 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
         let states =
             all.map(|(planned, job)| planned.map_or_else(|state| state, |work| prepare_one(work, job).unwrap_or_else(State::Failed)));
         let states: Vec<State> = states.collect();
-        let _nobody_waits = done.send(states);
+        let _stage_is_gone = done.send(states);
     };
     if nothing_to_do {
         prepare_all();

@@ -1,7 +1,8 @@
-//! Who goes first, so that the others read from the provider's prompt cache what it has written there.
+//! Sends one of several calls first, so that the others hit the provider's prompt cache.
 //!
-//! Six analyses of one image begin with the same image. What the first of them leaves in the cache can be read as soon as
-//! its answer begins; sent all at once, each would pay for writing it.
+//! Six tasks on one image, for example, begin with the same image. The first call writes it to the
+//! cache, and the others can read it once the answer begins. If all were sent at once, each would
+//! pay for writing.
 
 use super::answers::Before;
 use crate::ask::pricing::Prices;
@@ -10,19 +11,19 @@ use crate::model::Call;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// What a call does about the cache.
+/// The role of a call in sharing the prompt cache.
 #[derive(Debug, Clone)]
 pub(super) enum Role {
-    /// Nothing: there is nobody to share with, or too little.
+    /// The call does not share its beginning, or the beginning is too short to be cached.
     Alone,
-    /// It goes first, and cancels this when its answer begins.
+    /// The call goes first and cancels the token when its answer begins.
     Leads(CancellationToken),
-    /// It waits for this.
+    /// The call waits until the token is cancelled.
     Follows(CancellationToken),
 }
 
 impl Role {
-    /// The same without the means.
+    /// The role without its token.
     pub fn order(&self) -> Order {
         match self {
             Self::Alone => Order::Alone,
@@ -32,7 +33,7 @@ impl Role {
     }
 }
 
-/// The roles of calls on one document, in their order.
+/// The roles of the calls on one document, in the order of `calls`.
 pub(super) fn roles(calls: &[Call], before: &[Before], prices: &Prices) -> Vec<Role> {
     let open: Vec<usize> = (0..calls.len()).filter(|at| matches!(before[*at], Before::Open { .. })).collect();
     let mut roles = vec![Role::Alone; calls.len()];
@@ -53,7 +54,7 @@ pub(super) fn roles(calls: &[Call], before: &[Before], prices: &Prices) -> Vec<R
     roles
 }
 
-/// Whether two calls on one document have the same beginning. The form of the answer is part of it.
+/// Whether two calls on one document share a cached beginning, which includes the answer schema.
 fn begin_alike(one: &Call, other: &Call) -> bool {
     let same_schema = Arc::ptr_eq(&one.schema, &other.schema) || one.schema == other.schema;
     let shared = one.shared > 0 && one.shared == other.shared && one.place == other.place;
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_those_that_begin_alike_leads_if_there_is_enough_to_share() {
+    fn the_first_call_of_a_shared_beginning_leads_if_it_is_long_enough() {
         let long = |task: &str, field: &str| call(task, field, 2000);
         let calls = [long("a", "x"), long("b", "y"), long("c", "x"), long("d", "x")];
         assert_eq!(shown(&calls, &[]), "1->>");

@@ -8,7 +8,7 @@ use super::row::{Answered, RowMaker};
 use crate::job::{Chunks, Combined};
 use serde_json::{Map, Value};
 
-/// All calls of a document: about it, merging, combining.
+/// Makes and answers all calls of a document: on its chunks, merging and combining.
 pub(super) async fn answer(
     processor: &impl Answerer,
     subject: Subject<'_>,

@@ -1,4 +1,4 @@
-//! Stage 1: the readers. They also find out which document of the store it is that they have read.
+//! Stage 1: reads documents and matches them with the documents of the store.
 
 use super::document::Read;
 use super::list::Found;
@@ -19,13 +19,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
 
-/// Files that one reader opens at a time, where so many are waiting: handing over to another thread costs more than
-/// reading a small one.
+/// Maximum number of waiting files that a reader opens at a time. Switching threads costs more than
+/// reading a small file.
 const BATCH: usize = 16;
-/// Where reading one takes longer than this, readers take one at a time: the others had nothing to do otherwise.
+/// Mean reading time from which on readers take one file at a time, so that other readers have
+/// work.
 const SLOW: Duration = Duration::from_micros(500);
 
-/// Everything that reading needs, shared by all documents.
+/// The shared state of reading.
 pub(super) struct Reader {
     pub settings: ReadSettings,
     pub register: Arc<Register>,
@@ -33,10 +34,10 @@ pub(super) struct Reader {
     pub context: Context,
 }
 
-/// Reads documents, several at a time.
+/// Reads documents concurrently.
 ///
-/// A document waits for its share of the memory budget alone and holds nothing meanwhile: were documents that have
-/// theirs kept back until others get it, all could wait for ever.
+/// A document that waits for memory holds nothing, and documents with memory never wait for it.
+/// Otherwise all could deadlock.
 pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Reader) -> Result<(), RunError> {
     let budget = Budget::megabytes(reader.settings.memory_mb);
     let reader = &reader;
@@ -52,8 +53,9 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
     let mut reading = pin!(reading);
     while let Some(done) = reading.next().await {
         let Done { listed, read } = done?;
-        // Here and not where several are under way: one that had its turn in the store's queue while this loop waits for
-        // the next stage would keep that turn, and the next stage may be waiting for the store.
+        // Listing happens here and not in the concurrent futures. Such a future could hold a place
+        // in the store's queue while this loop waits for the next stage, which may wait for the
+        // store.
         let meter = &reader.context.meters.read;
         meter.room(reader.store.list_read(listed)).await?;
         let Some(read) = read else { continue };
@@ -64,24 +66,24 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
     Ok(())
 }
 
-/// What one reader takes up next.
+/// The next batch of a reader.
 async fn next_batch((mut found, meters): (Receiver<Found>, Arc<Meters>)) -> Option<(Vec<Found>, (Receiver<Found>, Arc<Meters>))> {
     let meter = &meters.read;
-    // Until one was read nobody knows.
+    // Before the first file is read, the speed is unknown.
     let is_slow = meter.count() == 0 || meter.work() > SLOW * u32::try_from(meter.count()).unwrap_or(u32::MAX);
     let mut batch = Vec::with_capacity(BATCH);
     let taken = found.recv_many(&mut batch, if is_slow { 1 } else { BATCH }).await;
     (taken > 0).then_some((batch, (found, meters)))
 }
 
-/// A document that a reader is done with.
+/// A document after reading.
 struct Done {
     listed: ReadDocument,
-    /// `None` if there is nothing to do for it.
+    /// `None` if the document is up to date.
     read: Option<Read>,
 }
 
-/// An opened document. A small one is read, and it is known which one it is.
+/// An opened document. A small one is already read and identified.
 struct OpenedDocument {
     document: Document,
     versions: Vec<Version>,
@@ -117,10 +119,10 @@ impl Reader {
         self.blocking(move || batch.into_iter().map(open_one).collect()).await?
     }
 
-    /// Reads what is not read yet.
+    /// Reads a document that was only opened, within the memory budget.
     async fn finish(&self, opened: OpenedDocument, budget: &Budget) -> Result<Done, RunError> {
         let OpenedDocument { document, versions, stamp, content, found } = opened;
-        // Room for the file and for what preparation makes of it: base64 is a third larger.
+        // The budget covers the prepared content too: base64 is a third larger than the file.
         let size = match &content {
             Content::Read(bytes, _) => bytes.len() as u64,
             Content::Waiting(waiting) => waiting.size(),
@@ -158,7 +160,7 @@ impl Reader {
         Ok(Done { listed, read: Some(Read { document, id, is_new, bytes, held, times }) })
     }
 
-    /// File work, off the threads that must not block, on the meter.
+    /// Runs blocking file work on its own thread and meters it.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
         let meters = Arc::clone(&self.context.meters);
         let done = spawn_blocking(move || {

@@ -1,9 +1,13 @@
-//! Which document of the store is this?
+//! Matches files with the documents of the store.
 //!
-//! A document is a name and a content. One that is known under both keeps its number, and with it its answers and its
-//! row. One that is known by content alone was renamed, if the file of the old name is gone or holds something else now;
-//! if it is still there, this is a copy, and a document of its own. A row that a later delivery of its table repeats is the same
-//! document, and keeps its name.
+//! A document is a name and a content:
+//!
+//! - If both are known, the document keeps its number, its answers and its row.
+//! - If only the content is known and the file of the old name is gone or has changed, the document
+//!   was renamed.
+//! - If only the content is known and the old file still exists, the file is a copy and a new
+//!   document.
+//! - If a later version of a table repeats a row, the row is the same document and keeps its name.
 
 use super::Beside;
 use crate::model::{Digest, Document, DocumentId, Stamp};
@@ -13,38 +17,39 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// Gives documents their numbers.
+/// Identifies documents and numbers new ones.
 #[derive(Debug)]
 pub(super) struct Register {
-    /// `None` if the store knows no documents yet.
+    /// `None` if the store contains no documents.
     known: Option<Mutex<Known>>,
     next: AtomicI64,
     roots: Roots,
     retry: Retry,
-    /// Where documents are added to others: of those that are not looked at none is gone.
+    /// The existing results, if this run adds documents to them. Their other documents still exist.
     beside: Option<Beside>,
 }
 
 #[derive(Debug)]
 struct Known {
     catalog: Catalog,
-    /// Documents that were found under another name in this run.
+    /// Documents that this run has found under another name.
     renamed: HashSet<DocumentId>,
 }
 
-/// Who a document is.
+/// The identity of a document in the store.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub id: DocumentId,
-    /// What the store does not know yet.
+    /// The record to write, if the document is new or has changed.
     pub record: Option<DocumentRecord>,
-    /// Its row, if that needs no renewal: there is nothing to do then.
+    /// Its row, if it is current. The document then has no work to do.
     pub kept: Option<RowState>,
-    /// Whether it has its number from now: then no answers can be known.
+    /// Whether the document is new, so the store has no answers for it.
     pub is_new: bool,
-    /// Whether it had another name when it was seen last.
+    /// Whether its name has changed.
     pub renamed: bool,
-    /// Whether a row that it may have is of another time: it could not be read then, or other columns were passed on.
+    /// Whether an existing row is outdated, because the document was unreadable then or other
+    /// columns of its table row have changed.
     pub row_is_old: bool,
 }
 
@@ -54,18 +59,20 @@ impl Register {
         Self { known, next: AtomicI64::new(next), roots, retry, beside: None }
     }
 
-    /// The same for a run that adds documents to others.
+    /// Sets the existing results of a run that adds documents to them.
     pub fn beside(self, beside: Option<Beside>) -> Self {
         Self { beside, ..self }
     }
 
-    /// Where documents are.
+    /// The inputs.
     pub fn roots(&self) -> &Roots {
         &self.roots
     }
 
-    /// Identifies a document that was read, or could not be (`digest` is `None`). `versions` is what is known under its
-    /// name. Blocks.
+    /// Identifies a document. Blocks.
+    ///
+    /// `digest` is `None` if the document is unreadable. `versions` are the versions of its name in
+    /// the store.
     pub fn identify(
         &self,
         document: &Document,
@@ -75,7 +82,8 @@ impl Register {
     ) -> Result<Identity, StoreError> {
         let record_as = |id, name: &str| Some(DocumentRecord { id, name: name.to_owned(), digest, stamp });
         let record = |id| record_as(id, &document.name);
-        // Of a row of a table, more may have changed than can reach a model: then its results are made again.
+        // Columns of a table row that no prompt uses may have changed. Then its stamp differs, and
+        // its results are written again.
         let looks_the_same = |known: Option<Stamp>| document.row().is_none() || known == stamp;
         if let Some(same) = versions.iter().find(|version| version.digest == digest) {
             let sound = |row: &RowState| digest.is_some() && looks_the_same(same.stamp) && !self.retry.takes_any(row.codes.as_deref());
@@ -100,13 +108,14 @@ impl Register {
         Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, row_is_old: false })
     }
 
-    /// Whether a row called `now` is in another delivery of the table that had the one called `name`.
+    /// Whether row `now` belongs to another version of the table with row `name`.
     fn is_repeated(&self, name: &str, now: &str) -> bool {
         self.beside.as_ref().is_some_and(|beside| is_version_of(&beside.versions, name, now))
     }
 
-    /// A document of this content whose name is free now, or of which the one called `now` is another delivery: its name, and what it
-    /// looked like.
+    /// Finds the document that was renamed to `now`, or the earlier version of table row `now`.
+    ///
+    /// Returns its id, name and stamp. It must have the content `digest`.
     fn known_as(&self, known: &mut Known, digest: Digest, now: &str) -> Result<Option<(DocumentId, String, Option<Stamp>)>, StoreError> {
         let candidates = known.catalog.with_content(digest)?;
         let replaced = |name: &str, stamp| match &self.beside {

@@ -1,4 +1,4 @@
-//! Which job a document goes to.
+//! Selects the job of each document.
 
 use crate::job::{Job, RowColumns};
 use crate::model::{Failure, FailureCode, Kind};
@@ -9,11 +9,11 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct JobSet(Vec<Arc<Job>>);
 
-/// Extensions of images, for documents whose content tells nothing.
+/// Extensions of images, for documents of unknown kind.
 const IMAGE_EXTENSIONS: [&str; 12] = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "heic", "heif", "avif", "jxl"];
 
 impl JobSet {
-    /// One job, or several of which each document gets the first that takes its kind. Must not be empty.
+    /// A set of jobs. It must not be empty. A document goes to the first job that takes its kind.
     pub fn new(jobs: Vec<Job>) -> Self {
         Self(jobs.into_iter().map(Arc::new).collect())
     }
@@ -23,12 +23,12 @@ impl JobSet {
         self.0.iter()
     }
 
-    /// Calls that a document has at the least.
+    /// Minimum number of calls of a document.
     pub fn fewest_calls(&self) -> usize {
         self.0.iter().map(|job| job.calls_per_document()).min().unwrap_or(1)
     }
 
-    /// The columns of tables that prompts use; `None`: all of them.
+    /// The table columns that prompts use; `None` for all columns.
     pub fn row_columns(&self) -> Option<Vec<String>> {
         match self.0.iter().map(|job| job.row_columns()).fold(RowColumns::default(), RowColumns::and) {
             RowColumns::Named(names) => Some(names.into_iter().collect()),
@@ -41,23 +41,24 @@ impl JobSet {
         self.0.iter().find(|job| job.name == name)
     }
 
-    /// The job for a document of this kind, and whether it takes it. A document of unknown kind, such as one that
-    /// cannot be read, gets its row where its extension says that it belongs.
+    /// The job for a document of this kind, and whether the job takes it.
+    ///
+    /// If the kind is unknown, such as for an unreadable document, the extension decides.
     pub fn pick(&self, kind: Option<Kind>, extension: &str) -> (Arc<Job>, bool) {
         let by_name = if IMAGE_EXTENSIONS.contains(&extension) { Kind::Image } else { Kind::Text };
         let wanted = kind.unwrap_or(by_name);
         let taker = self.0.iter().find(|job| job.accepts(wanted));
         let job = taker.or(self.0.first()).map(Arc::clone);
-        // `new` is never given an empty list: a run without a job does not get this far.
+        // `new` never gets an empty list, because a run without a job fails earlier.
         let job = job.unwrap_or_else(|| unreachable!("a run has at least one job"));
         (job, taker.is_some() || kind.is_none())
     }
 
-    /// The job for a document of this content; an error is why that passes it over.
+    /// The job for a document with this content. An error means that the job skips the document.
     pub(super) fn route(&self, bytes: &[u8], sniffed: Sniffed, extension: &str, pdf: PdfMode) -> (Arc<Job>, Result<(), Failure>) {
         let kind = sniffed.kind().filter(|_| !bytes.is_empty());
         let (job, taken) = match self.pick(kind, extension) {
-            // Pages that are sent as images are something for a job that takes images.
+            // With `pages`, a PDF document is sent as images, so a job for images takes it.
             (_, false) if is_pdf(sniffed) && pdf == PdfMode::Pages => self.pick(Some(Kind::Image), ""),
             picked => picked,
         };
@@ -77,6 +78,6 @@ fn not_taken(sniffed: Sniffed, job: &Job) -> Failure {
         Sniffed::Document(reader) => reader.name,
         Sniffed::Unsupported(name) => name,
     };
-    let hint = if is_pdf(sniffed) { "; it takes its pages as images with prepare.pdf.mode = \"pages\"" } else { "" };
+    let hint = if is_pdf(sniffed) { "; set prepare.pdf.mode = \"pages\" to send its pages as images" } else { "" };
     Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take{hint}", job.name))
 }

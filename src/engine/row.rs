@@ -1,35 +1,36 @@
-//! From the calls of a document to its row.
+//! Makes the row of a document from its calls.
 
 use crate::job::Job;
 use crate::model::{Call, CallRecord, CallStatus, Document, Facts, Failure, Money, Row, RowStatus, Spent};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Makes rows; knows what all rows of a run share.
+/// Makes rows. Holds the values that all rows of a run share.
 #[derive(Debug, Clone)]
 pub(super) struct RowMaker {
     pub provider: &'static str,
     pub model: String,
-    /// Columns of tables that results have as they are.
+    /// Table columns that are copied to the results.
     pub keep: Vec<String>,
 }
 
-/// How the calls of a document have ended.
+/// The results of a document's calls.
 pub(super) struct Answered {
-    /// All of them.
+    /// All calls.
     pub calls: Vec<CallRecord>,
-    /// Where the document was asked about in parts: what stands for each question.
+    /// One merged record for each question, if the document was sent in chunks.
     pub answers: Option<Vec<CallRecord>>,
     /// The result of an aggregation without a model.
     pub counted: Map<String, Value>,
 }
 
 impl RowMaker {
-    /// A row for a document that was never asked about.
+    /// The row of a document without calls.
     pub fn without_answer(&self, document: &Document, job: &Job, status: RowStatus, failure: Failure) -> Row {
         Row { failure: Some(failure), ..self.row(document, job, status) }
     }
 
+    /// The copied columns of a table row.
     fn kept(&self, document: &Document) -> Map<String, Value> {
         let columns = document.row().map(|row| &row.columns);
         let kept = self.keep.iter().filter_map(|name| Some((name.clone(), columns?.get(name)?.clone())));
@@ -52,7 +53,7 @@ impl RowMaker {
         }
     }
 
-    /// A row for a document whose calls have all ended.
+    /// The row of a document whose calls have all ended.
     pub fn with_answers(&self, document: &Document, job: &Job, facts: Facts, answered: Answered) -> Row {
         let Answered { calls, answers, counted } = answered;
         let answers = answers.as_deref().unwrap_or(&calls);
@@ -64,22 +65,22 @@ impl RowMaker {
         Row { answers, failure, input: Some(facts), calls, ..self.row(document, job, status) }
     }
 
-    /// The record of a call that was answered before, perhaps under another name.
+    /// A known record, relabelled for this call. It may come from another task name.
     pub fn known(call: &Call, record: CallRecord) -> CallRecord {
         CallRecord { task: call.task.to_string(), axes: Self::axes(call), part: call.place.map(|(part, _)| part), ..record }
     }
 
-    /// The axes of a call, as they stand in its record.
+    /// The axes of a call, as in its record.
     fn axes(call: &Call) -> Map<String, Value> {
         call.axes.iter().map(|(axis, value)| (axis.clone(), Value::String(value.clone()))).collect()
     }
 
-    /// The record of a call that was not made.
+    /// The record of a call that was not sent.
     pub fn unasked(call: &Call, failure: Failure) -> CallRecord {
         CallRecord { failure: Some(failure), ..Self::record(call, &Spent { cost: Some(Money::ZERO), ..Spent::default() }, None) }
     }
 
-    /// The record of a call, before it is known how it ended. What earlier runs have spent on it is part of it.
+    /// The record of a call before its result is known. Includes the spending of earlier runs.
     pub fn record(call: &Call, spent: &Spent, earlier: Option<Spent>) -> CallRecord {
         let Spent { attempts, maybe_billed, usage, cost, seconds, .. } = earlier.map_or(*spent, |earlier| earlier.and(*spent));
         CallRecord {
@@ -97,13 +98,13 @@ impl RowMaker {
             maybe_billed,
             usage,
             cost_usd: cost,
-            // Microseconds are more than enough.
+            // Rounded to microseconds.
             seconds: (seconds * 1e6).round() / 1e6,
         }
     }
 }
 
-/// How a document ended, from how its calls ended.
+/// The status and the failure of a document, from its calls.
 fn verdict(calls: &[CallRecord]) -> (RowStatus, Option<Failure>) {
     let failures: Vec<&Failure> = calls.iter().filter_map(|call| call.failure.as_ref()).collect();
     let Some(first) = failures.first() else { return (RowStatus::Ok, None) };

@@ -1,4 +1,4 @@
-//! What can be asked of a run at work: to pause, to hold to other settings, to give up or repeat a document.
+//! Answers requests to a running run: pause, change settings, cancel or requeue a document.
 
 use super::active::{ActiveDocuments, Cancelled, REMEMBERED};
 use super::conductor::Notice;
@@ -16,37 +16,38 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Where settings come from while a run is at work. They are checked as at its beginning.
+/// A source of changed settings during a run. It checks them like those at the start.
 pub trait LiveSettings: fmt::Debug + Send + Sync {
-    /// With other values of some keys: all of them, or none. The error says why not.
+    /// Changes the values of some keys. If one value is invalid, changes no key and returns the
+    /// error.
     fn set(&self, settings: &[(String, String)]) -> Result<Revised, String>;
 
-    /// As the settings file has them now.
+    /// Reads the settings file again.
     fn reload(&self) -> Result<Revised, String>;
 }
 
-/// Settings that a run holds to from now on.
+/// The settings of a run after a change.
 #[derive(Debug)]
 pub struct Revised {
-    /// Calls in flight at the most.
+    /// Maximum number of calls in flight.
     pub concurrency: usize,
-    /// Documents under way at the most.
+    /// Maximum number of documents in progress.
     pub documents: usize,
     /// Limits of the account.
     pub limits: LimitSettings,
     /// Cap on money.
     pub max_cost: Option<Money>,
-    /// What is new: key, old value, new value.
+    /// Changed keys with their old and new values.
     pub changes: Vec<(String, Value, Value)>,
-    /// Keys that have another value and take effect with the next run only.
+    /// Changed keys that take effect only in the next run.
     pub later: Vec<String>,
 }
 
-/// What requests act on.
+/// The components that requests change.
 pub(super) struct Adjustable {
     pub governor: Arc<Governor>,
     pub active: Arc<ActiveDocuments>,
-    /// How many documents may be under way.
+    /// Maximum number of documents in progress.
     pub window: watch::Sender<usize>,
     pub store: StoreWatcher,
 }
@@ -57,7 +58,7 @@ pub(super) struct RuntimeControl {
     governor: Arc<Governor>,
     settings: Option<Arc<dyn LiveSettings>>,
     active: Arc<ActiveDocuments>,
-    /// How many documents may be under way.
+    /// Maximum number of documents in progress.
     window: watch::Sender<usize>,
     store: StoreWatcher,
     /// The output directory.
@@ -69,11 +70,11 @@ pub(super) struct RuntimeControl {
     paused_at: Option<Duration>,
 }
 
-/// What the history calls the changes of a run at work.
+/// The key of changes during a run in the history.
 pub const LIVE_CHANGES: &str = "live_changes";
 
 impl RuntimeControl {
-    /// For a run of `plan`.
+    /// Creates the control of a run of `plan`.
     pub fn new(plan: &Plan, run: i64, adjusts: Adjustable, context: &Context) -> Self {
         let Adjustable { governor, active, window, store } = adjusts;
         Self {
@@ -99,16 +100,16 @@ impl RuntimeControl {
                 () = finished.cancelled() => return,
                 Some(Asked { request, answer }) = requests.recv() => {
                     let done = self.answer(request).await;
-                    // A client that looks after the answer finds it so.
+                    // The notice is current before the client gets the answer.
                     notice.update();
-                    // The client may have left; what was asked is done all the same.
-                    let _left = answer.send(done);
+                    // If the client has disconnected, the request takes effect all the same.
+                    let _client_is_gone = answer.send(done);
                 }
             }
         }
     }
 
-    /// Does one thing.
+    /// Executes a request.
     async fn answer(&mut self, request: Request) -> Answer {
         let done = match request {
             Request::Pause => Ok(self.pause(true).await),
@@ -117,7 +118,7 @@ impl RuntimeControl {
             Request::Reload => self.revise(|settings| settings.reload()).await,
             Request::Cancel { document } => self.cancel(document).await,
             Request::Requeue { document, all } => self.requeue(document, all).await,
-            Request::Watch => Err("watching is no request to a run".to_owned()),
+            Request::Watch => Err("the control server answers this request".to_owned()),
         };
         done.map_or_else(Answer::Refused, Answer::Done)
     }
@@ -140,13 +141,13 @@ impl RuntimeControl {
         message
     }
 
-    /// Holds to other settings.
+    /// Applies changed settings.
     async fn revise(
         &mut self,
         revise: impl FnOnce(&dyn LiveSettings) -> Result<Revised, String> + Send + 'static,
     ) -> Result<String, String> {
-        let settings = self.settings.clone().ok_or("the settings of this run cannot be changed while it is at work")?;
-        // Files are read.
+        let settings = self.settings.clone().ok_or("the settings of this run cannot be changed while it is running")?;
+        // Reading files blocks.
         let revised = tokio::task::spawn_blocking(move || revise(&*settings)).await.map_err(|e| e.to_string())??;
         let before =
             if revised.max_cost.is_some() && !self.governor.knows_earlier_runs() { Some(self.spent_before().await?) } else { None };
@@ -157,22 +158,23 @@ impl RuntimeControl {
             self.context.meters.settings_changed(revised.concurrency);
         }
         self.window.send_replace(revised.documents);
-        let mut said: Vec<String> = revised.changes.iter().map(|(key, from, to)| format!("{key}: {from} -> {to}")).collect();
+        let mut changes: Vec<String> = revised.changes.iter().map(|(key, from, to)| format!("{key}: {from} -> {to}")).collect();
         self.record(revised.changes).await;
         if !revised.later.is_empty() {
-            said.push(format!("with the next run only: {}", revised.later.join(", ")));
+            changes.push(format!("in the next run only: {}", revised.later.join(", ")));
         }
-        let said = if said.is_empty() { "nothing has changed".to_owned() } else { said.join("; ") };
-        self.context.tell(RunEvent::Note { message: format!("settings: {said}") }).await;
-        Ok(said)
+        let message = if changes.is_empty() { "nothing has changed".to_owned() } else { changes.join("; ") };
+        self.context.tell(RunEvent::Note { message: format!("settings: {message}") }).await;
+        Ok(message)
     }
 
+    /// Money spent in the output directory by earlier runs.
     async fn spent_before(&self) -> Result<Money, String> {
         let run = self.run;
         self.look_up(move |archive| archive.spent_before(run).map_err(|e| e.to_string())).await
     }
 
-    /// Keeps changes in the history, and tells watchers.
+    /// Records changes in the history and reports them to watchers.
     async fn record(&mut self, changes: Vec<(String, Value, Value)>) {
         if changes.is_empty() {
             return;
@@ -204,35 +206,37 @@ impl RuntimeControl {
             let hint = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
             return Err(format!("{document}: this run has no such document{hint}"));
         }
-        // First what survives a kill.
+        // The store comes first, so that the cancellation survives a kill.
         self.store.cancel(document.clone()).await.map_err(|gone| gone.to_string())?;
         Ok(match self.active.cancel(&document) {
             Cancelled::Now => format!("{document}: no further call is sent; those in flight are finished, and their answers kept"),
-            Cancelled::Later => format!("{document}: it is not under way yet, and will not be asked about when it comes"),
+            Cancelled::Later => format!("{document}: its turn has not come yet; no call on it will be sent"),
         })
     }
 
     async fn requeue(&self, document: String, all: bool) -> Result<String, String> {
         if self.active.holds(&document) {
-            return Err(format!("{document} is under way: it is being asked about"));
+            return Err(format!("{document} is in progress in this run"));
         }
         let Some(row) = self.row(&document).await? else {
-            return Err(format!("{document} has no row yet: if it is among the inputs, this run asks about it"));
+            return Err(format!("{document} has no row yet; if it is among the inputs, this run will ask it"));
         };
         if !all && row.codes.is_none() {
-            return Err(format!("{document} is {}, and nothing of it has failed; --all asks all its calls again", row.status));
+            return Err(format!("{document} is {} without a failed call; pass --all to ask all its calls again", row.status));
         }
         if !self.active.requeue(document.clone(), all) {
             return Err(format!(
-                "{REMEMBERED} documents are to be asked again already; `docmill requeue` takes more when this run has ended"
+                "{REMEMBERED} documents are already requeued, which is the maximum; run `docmill requeue` after this run has ended"
             ));
         }
-        Ok(format!("{document}: this run is past it; the next one asks again"))
+        Ok(format!("{document}: the next run asks again"))
     }
 
-    /// If all documents of the run are known by now, and none has this name: the one that is nearest to it, if one is near.
+    /// Checks whether the run has no document of this name.
+    ///
+    /// `Some`: the listing is complete and lacks the name; contains a similar name, if any.
     async fn unknown(&self, name: &str) -> Result<Option<Option<String>>, String> {
-        /// Names that have less in common are another matter.
+        /// Minimum similarity of a suggested name (Jaro-Winkler).
         const NEAR: f64 = 0.8;
         let (name, run) = (name.to_owned(), self.run);
         let look = move |archive: Archive| {
@@ -256,6 +260,7 @@ impl RuntimeControl {
         self.look_up(move |archive| archive.row_of(&name, recipe).map_err(|e| e.to_string())).await
     }
 
+    /// Runs a blocking look-up in the run store.
     async fn look_up<T: Send + 'static>(&self, look: impl FnOnce(Archive) -> Result<T, String> + Send + 'static) -> Result<T, String> {
         let directory = self.directory.clone();
         let looking = move || look(Archive::open(&directory).map_err(|e| e.to_string())?.ok_or("the run store is gone")?);
@@ -263,13 +268,13 @@ impl RuntimeControl {
     }
 }
 
-/// Leaves to the next run what this one could not do, and tells what came to nothing.
+/// Stores requeued documents for the next run, and warns of cancelled ones that never came.
 pub(super) async fn leave(active: &ActiveDocuments, stopped: bool, store: &Store, context: &Context) -> Result<(), RunError> {
     for name in active.never_came() {
         let message = if stopped {
-            format!("{name} was to be cancelled and had not come when the run stopped: the next run does not ask about it")
+            format!("{name} was cancelled, but the run stopped before its turn; the next run will not ask it")
         } else {
-            format!("{name} was to be cancelled, and no such document has come")
+            format!("{name} was cancelled, but the input has no such document")
         };
         context.tell(RunEvent::Warning { message }).await;
     }

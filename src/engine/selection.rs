@@ -1,28 +1,28 @@
-//! Which documents of the input a run is about: all, a sample, or a shard.
+//! Selects the documents of a run: all, a sample, or a shard.
 
 use super::Plan;
 use crate::read::Roots;
 use std::fmt;
 
-/// Which documents of the input a run is about.
+/// The selected documents of the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Selection {
-    /// All of them.
+    /// All documents.
     #[default]
     All,
-    /// A few from all parts of the input, as for a pilot.
+    /// A sample from all parts of the input, as for a pilot.
     Sample(Sample),
-    /// The documents of one machine of several. No setting leads here yet.
+    /// The documents of one of several machines. No setting selects this yet.
     Shard(Shard),
 }
 
 impl Selection {
-    /// The sample, if it is one.
+    /// The sample, if the selection is one.
     pub fn sample(self) -> Option<Sample> {
         if let Self::Sample(sample) = self { Some(sample) } else { None }
     }
 
-    /// Places of the selected documents in the input, in order. `None` for all. Blocks.
+    /// Positions of the selected documents in the input, sorted. `None` for all. Blocks.
     fn places(self, roots: &Roots) -> Option<Vec<u64>> {
         match self {
             Self::All => None,
@@ -41,7 +41,7 @@ impl From<Option<Sample>> for Selection {
     }
 }
 
-/// One of several parts of the input, of about the same number of documents.
+/// One of several disjoint parts of the input with about equal numbers of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     number: u32,
@@ -54,8 +54,8 @@ impl Shard {
         (1..=of).contains(&number).then_some(Self { number, of })
     }
 
-    /// Whether the document called `name` belongs to this shard. Every name belongs to exactly one
-    /// of `of` shards, on every machine and in every version.
+    /// Whether the document `name` belongs to this shard. Every name belongs to exactly one shard,
+    /// on every machine and in every version.
     pub fn holds(self, name: &str) -> bool {
         let hash = blake3::hash(name.as_bytes());
         let first = hash.as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
@@ -63,19 +63,20 @@ impl Shard {
     }
 }
 
-/// Only so many documents.
+/// A random sample of documents, spread over the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// How many.
+    /// Size of the sample.
     pub documents: u64,
-    /// Another seed, other documents.
+    /// Seed of the random choice.
     pub seed: u64,
 }
 
 impl Sample {
-    /// Places of the documents to take out of `total`, in order: one at random out of each stretch
-    /// of the input, so that all parts of it are seen, whatever order it is in. `None` if that
-    /// would be all of them.
+    /// Positions of the sample in an input of `total` documents, sorted.
+    ///
+    /// The sample has one random document from each of `documents` equal stretches, so it covers
+    /// all parts of the input. `None` if it would contain all documents.
     pub fn places(self, total: u64) -> Option<Vec<u64>> {
         let Self { documents, seed } = self;
         if documents >= total {
@@ -94,7 +95,7 @@ impl fmt::Display for Shard {
 }
 
 impl Plan {
-    /// Places of the documents that are wanted; `None` for all. Blocks.
+    /// Positions of the selected documents; `None` for all. Blocks.
     pub(super) fn places(&self) -> Option<Vec<u64>> {
         self.selection.places(&self.roots)
     }
@@ -107,7 +108,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn every_stretch_of_the_input_gives_one() {
+    fn a_sample_has_one_document_from_each_stretch() {
         for seed in 0..20 {
             let places = Sample { documents: 7, seed }.places(100).expect("fewer than all");
             let stretches: Vec<u64> = places.iter().map(|place| place * 7 / 100).collect();
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_no_sample() {
+    fn a_sample_of_all_documents_has_no_positions() {
         assert_eq!(Sample { documents: 5, seed: 0 }.places(5), None);
         assert_eq!(Sample { documents: 0, seed: 0 }.places(5), Some(Vec::new()));
     }
@@ -145,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_shard_zero_and_none_beyond_the_last() {
+    fn shard_numbers_outside_the_range_are_invalid() {
         assert_eq!([(0, 3), (4, 3), (0, 0), (1, 0)].map(|(number, of)| Shard::new(number, of)), [None; 4]);
     }
 
     #[test]
-    fn a_shard_of_the_input_is_the_places_of_its_names() {
+    fn a_shard_selects_the_positions_of_its_names() {
         let directory = tempfile::tempdir().unwrap();
         for n in 0..20 {
             std::fs::write(directory.path().join(format!("{n:02}.txt")), "text").unwrap();

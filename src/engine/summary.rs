@@ -1,4 +1,4 @@
-//! What a run came to.
+//! Summaries and figures of a run at its end.
 
 use super::list::Findings;
 use super::meter::Meters;
@@ -20,7 +20,7 @@ pub(super) struct End {
 }
 
 impl End {
-    /// A summary for each job, written beside its results where these are new.
+    /// Makes a summary for each job and writes it beside new results.
     pub fn summaries(&self, plan: &Plan, figures: &RunFigures, ended: &str) -> Result<Vec<Summary>, RunError> {
         let mut summaries = Vec::new();
         for (job, JobResults { totals, files }) in &self.results {
@@ -45,7 +45,7 @@ impl End {
         Ok(summaries)
     }
 
-    /// Directories of results that are new.
+    /// Result directories with new files.
     pub fn directories(&self, plan: &Plan) -> Vec<String> {
         let new = self.results.iter().filter(|(_, results)| !results.files.is_empty());
         new.map(|(job, _)| plan.output.dir.join(job).display().to_string()).collect()
@@ -90,13 +90,13 @@ impl End {
     }
 }
 
-/// Limits that the account has shown, without those that the settings give.
+/// Limits learned from the account, without those of the settings.
 fn limits(plan: &Plan, rates: &[Rate]) -> Vec<AccountLimit> {
     let shown = rates.iter().filter(|rate| plan.llm.limits.of(rate.meter).is_none());
     shown.map(|rate| AccountLimit { meter: rate.meter, per_minute: 60.0 * rate.per_second, at_once: rate.burst }).collect()
 }
 
-/// Why there is nothing to do.
+/// The error message for inputs without documents.
 pub(super) fn nothing_found(plan: &Plan) -> String {
     let mut walk = plan.roots.walk();
     while walk.next().is_some() {}
@@ -112,7 +112,7 @@ pub(super) fn nothing_found(plan: &Plan) -> String {
     format!("no documents in {}: {looked_for}", plan.roots.describe())
 }
 
-/// Now, in UTC, to the second.
+/// The current time in UTC, to the second.
 pub(super) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

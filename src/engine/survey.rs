@@ -1,8 +1,8 @@
-//! What a run would do, without doing it: the stages of a run up to the question, over a store that is only read.
+//! Surveys the work of a run without sending anything: its first stages over a read-only store.
 //!
-//! The walk is compared with the store first. Then what has work to do is read and prepared, or a sample of it where it is much;
-//! and of what is done a sample as well, since the difference between what was estimated and what was billed is what estimates
-//! learn from.
+//! The survey first compares the walk with the store. Then it reads and prepares the pending
+//! documents, or a sample if there are many. It also prepares a sample of the completed documents,
+//! because forecasts learn from the difference between estimated and billed tokens.
 
 use super::answers::{Answers, Sharing, answers_in};
 use super::contents::Contents;
@@ -29,71 +29,72 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-/// Documents that are prepared at the most; of more, a sample.
+/// Maximum number of pending documents to prepare. Of more documents, a sample is prepared.
 const PREPARED: u64 = 2000;
-/// Documents with all their answers that are prepared again at the most.
+/// Maximum number of completed documents to prepare again.
 const COMPARED: u64 = 200;
 /// Batches between the walk and the comparison, as in a run.
 const WALKED: usize = 16;
-/// Documents whose calls are looked up at the same time.
+/// Number of documents whose calls are predicted concurrently.
 const LOOKED_UP: usize = 8;
 
-/// What a run would find and do.
+/// The documents that a run would find, and their calls.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Documents that a run would look at.
+    /// Selected documents.
     pub documents: u64,
-    /// Files passed over.
+    /// Files left out.
     pub left_out: LeftOut,
-    /// What people may not expect of what was found.
+    /// Notes and warnings for the user.
     pub notes: Vec<String>,
     /// Documents that are up to date, by status.
     pub up_to_date: BTreeMap<RowStatus, u64>,
-    /// Documents that are not.
+    /// Documents that are not up to date.
     pub pending: u64,
-    /// How many of those have the content of another document, whose answers they share; counted only if not all are prepared.
+    /// Pending documents that share the answers of a document with the same content. Counted only
+    /// if not all pending documents are prepared.
     pub repeated: u64,
-    /// How many of the others were prepared; all, unless there are very many.
+    /// Pending documents that were prepared.
     pub prepared: u64,
-    /// Of the prepared ones, what could be: by kind and job.
+    /// Prepared documents with calls, by kind and job.
     pub kinds: BTreeMap<(String, String), u64>,
-    /// What could not be, by code.
+    /// Documents that failed in preparation, by code.
     pub failures: BTreeMap<FailureCode, u64>,
-    /// What no job takes, by reason.
+    /// Documents that no job takes, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Everything that is asked about anything.
+    /// All tasks of the calls.
     pub tasks: Vec<Task>,
     /// The calls of the prepared documents, in input order.
     pub plans: Vec<DocumentPlan>,
-    /// The calls of some documents that are up to date.
+    /// The calls of some up-to-date documents.
     pub compared: Vec<DocumentPlan>,
-    /// Documents read and prepared in a second.
+    /// Documents read and prepared per second.
     pub prepared_per_s: f64,
-    /// What has changed since the run before, if that makes a difference.
+    /// Changes of settings or jobs since the previous run, if they affect rows.
     pub changed: Option<Changed>,
 }
 
 /// The calls of one document.
 #[derive(Debug)]
 pub struct DocumentPlan {
-    /// Its place in the input.
+    /// Position in the input.
     pub index: u64,
-    /// The calls, those that are answered too.
+    /// All calls, including answered ones.
     pub calls: Vec<Foreseen>,
-    /// Whether it had a row before settings or jobs were changed.
+    /// Whether the document had a row before settings or jobs changed.
     pub had_a_row: bool,
 }
 
-/// Settings or jobs that are not those of the run before.
+/// A change of settings or jobs since the previous run.
 #[derive(Debug)]
 pub struct Changed {
-    /// That run.
+    /// The previous run.
     pub before: RunRecord,
-    /// Documents that had a row then, and have none now.
+    /// Documents whose rows are no longer current because of the change.
     pub rows: u64,
 }
 
-/// Looks at everything that a run would look at.
+/// Surveys the documents of a plan and predicts their calls.
 pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunError> {
     let total = plan.roots.unsorted().count() as u64;
     if total == 0 {
@@ -129,7 +130,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
     Ok(survey)
 }
 
-/// Whether the run before had another recipe, and what that means for its rows.
+/// The effect of a changed recipe on the rows of the previous run; `None` without a change.
 fn changed(archive: &Archive, recipe: i64) -> Result<Option<Changed>, StoreError> {
     let before = archive.runs()?.into_iter().rfind(|run| run.listing.is_some()).filter(|before| before.recipe != recipe);
     let Some(before) = before else { return Ok(None) };
@@ -137,7 +138,7 @@ fn changed(archive: &Archive, recipe: i64) -> Result<Option<Changed>, StoreError
     Ok(Some(Changed { rows: rows(before.recipe)?.saturating_sub(rows(recipe)?), before }))
 }
 
-/// The first stages of a run, under way.
+/// The running first stages of a run.
 struct Begun {
     stages: JoinSet<Result<(), RunError>>,
     found: mpsc::Receiver<Found>,
@@ -146,7 +147,7 @@ struct Begun {
     context: Context,
 }
 
-/// Walks, and compares with what the store knows.
+/// Starts walking the inputs and comparing them with the store.
 fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Begun {
     let meters = Arc::new(Meters::new(plan));
     let watcher = Arc::new(mpsc::channel(1).0);
@@ -177,7 +178,7 @@ fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -
     Begun { stages, found, findings, store, context }
 }
 
-/// The documents that have work to do, and their contents if identical calls are shared.
+/// Finds the documents with work to do, and their contents if identical calls are shared.
 async fn compare(
     plan: &Arc<Plan>,
     catalog: Option<Catalog>,
@@ -197,7 +198,7 @@ async fn compare(
     Ok((pending, contents, findings))
 }
 
-/// Reads and prepares the documents at these places, and foresees their calls.
+/// Reads and prepares the documents at these positions, and predicts their calls.
 async fn prepare_some(
     plan: &Arc<Plan>,
     (archive, before, history): (Option<&Archive>, Option<Catalog>, &History),
@@ -213,7 +214,7 @@ async fn prepare_some(
     let Begun { mut stages, found, store, context, .. } = begin(plan, catalog, Some(places));
     let (read_in, read_out) = mpsc::channel(plan.read.queue);
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
-    // Numbers of documents that the store does not know mean nothing here.
+    // New documents get arbitrary ids, because nothing is stored.
     let register = Arc::new(Register::new(register, i64::MAX / 2, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone()));
     stages.spawn(read(found, read_in, Reader { settings: plan.read.clone(), register, store, context: context.clone() }));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context.clone()));
@@ -254,7 +255,7 @@ async fn prepare_some(
     Ok(())
 }
 
-/// What becomes of a document.
+/// The result of predicting a document.
 enum Outcome {
     Failed(FailureCode),
     Skipped(String),

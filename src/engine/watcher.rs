@@ -1,4 +1,4 @@
-//! Where the events of a run go.
+//! The receiver of a run's events.
 
 use crate::event::RunEvent;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -7,16 +7,15 @@ use tokio::sync::mpsc;
 
 /// Receives the events of a run.
 pub trait Watcher: fmt::Debug + Send + Sync {
-    /// Takes an event that is worth nothing later, such as counters. Must return at once, and may
+    /// Takes an event that soon becomes obsolete, such as counters. Must return at once, and may
     /// drop the event.
     fn offer(&self, event: RunEvent);
 
-    /// Takes a fact. The run waits for it, so that none is lost. After a run is abandoned it waits
-    /// no longer.
+    /// Takes an event that must not be lost. The run waits for it, unless the run is abandoned.
     fn tell(&self, event: RunEvent) -> BoxFuture<'_, ()>;
 }
 
-/// A bounded channel is a watcher. A closed one takes everything and keeps nothing.
+/// A bounded channel is a watcher. A closed channel discards all events.
 impl Watcher for mpsc::Sender<RunEvent> {
     fn offer(&self, event: RunEvent) {
         drop(self.try_send(event));

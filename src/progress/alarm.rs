@@ -1,5 +1,7 @@
-//! Alerts on their way: commands and webhooks, beside the run and never in its way. Each rule sends its own, one after the
-//! other, so that one which hangs holds up no other rule.
+//! Sends alerts by commands and webhooks while the run goes on.
+//!
+//! Each rule has its own task, which sends the alerts of the rule one after another. A command or
+//! webhook that hangs therefore delays no other rule, and never the run.
 
 use super::Watcher;
 use super::alert::{Alert, AlertSettings, Fired, about};
@@ -14,36 +16,37 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Looks at counters and documents for all alerts.
+/// The watcher that checks all alert rules against counters and documents.
 pub(super) struct Alerts {
-    /// Each with where it goes; empty when the run is over.
+    /// Each rule with the channel to its sender. Empty after the run has ended.
     all: Vec<(Alert, mpsc::Sender<Fired>)>,
     about: Value,
     counters: Snapshot,
     lost: Option<String>,
 }
 
-/// Sends alerts. Ends when nobody looks any more and all are sent.
+/// The tasks that send alerts. They end when `Alerts` is dropped or cleared and all are sent.
 #[derive(Debug)]
 pub struct Alarm {
-    /// Who sends, by rule.
+    /// One task for each rule; returns the index of the rule.
     sending: JoinSet<usize>,
-    /// The conditions of those who have not ended.
+    /// The condition of each rule, by index; `None` after its task has ended.
     rules: Vec<Option<String>>,
 }
 
-/// Alerts of a rule that may wait while one is under way.
+/// Alerts of a rule that may wait while one is being sent.
 const WAITING: usize = 1;
-/// How long a command or a webhook may take.
+/// Time limit of one command or webhook.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long all together may take when the run is over.
+/// Time limit of all unsent alerts together after the run has ended.
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(5);
-/// What a command says on stderr that is worth repeating.
+/// Characters of a failed command's stderr that the warning quotes.
 const QUOTED: usize = 200;
-/// The setting that leads `docmill pause` and the like to the run that has raised the alert, whatever the settings file says.
+/// The setting that points `docmill pause` and other commands to the run that raised the alert.
+/// It overrides the settings file.
 const OUTPUT_SETTING: &str = "DOCMILL_OUTPUT__DIR";
 
-/// Both sides of some alerts. What becomes of them is told among `events`.
+/// Creates the watcher and the senders of all rules. Senders report their results to `events`.
 pub(super) fn alarm(settings: &[AlertSettings], events: &mpsc::WeakSender<RunEvent>) -> Result<(Alerts, Alarm), String> {
     let (mut all, mut sending) = (Vec::new(), JoinSet::new());
     for (rule, settings) in settings.iter().enumerate() {
@@ -64,7 +67,7 @@ impl Alerts {
         for (alert, out) in &mut self.all {
             let Some(fired) = alert.look(&self.counters, &self.about) else { continue };
             if let Err(mpsc::error::TrySendError::Full(fired) | mpsc::error::TrySendError::Closed(fired)) = out.try_send(fired) {
-                self.lost = Some(format!("an alert is not sent, as earlier ones are still on their way: {}", fired.message));
+                self.lost = Some(format!("dropped an alert, because earlier ones of its rule are still being sent: {}", fired.message));
             }
         }
     }
@@ -78,7 +81,7 @@ impl Watcher for Alerts {
         match event {
             RunEvent::DocumentDone { status, .. } => {
                 let failed = !matches!(status, RowStatus::Ok | RowStatus::Skipped);
-                self.all.iter_mut().for_each(|(alert, _)| alert.hear(failed));
+                self.all.iter_mut().for_each(|(alert, _)| alert.record(failed));
             }
             RunEvent::Progress(counters) => {
                 self.counters.clone_from(counters);
@@ -99,7 +102,9 @@ impl Watcher for Alerts {
 }
 
 impl Alarm {
-    /// Waits, not for long, until all are sent. Which are given up, if some are. To be called when the run is over.
+    /// Waits until all alerts are sent, at most `PATIENCE_AT_THE_END`, after the run has ended.
+    ///
+    /// Cancels the rest and returns a message that names their rules.
     pub async fn end(mut self) -> Option<String> {
         let all = async {
             while let Some(ended) = self.sending.join_next().await {
@@ -109,33 +114,35 @@ impl Alarm {
             }
         };
         let in_time = timeout(PATIENCE_AT_THE_END, all).await.is_ok();
-        // Nothing more is said by those that are given up.
+        // Cancelled senders report nothing more.
         self.sending.shutdown().await;
         let late: Vec<String> = self.rules.into_iter().flatten().collect();
         let waited = PATIENCE_AT_THE_END.as_secs();
-        (!in_time).then(|| format!("alerts that are still on their way {waited} s after the run are given up: {}", late.join(", ")))
+        (!in_time).then(|| format!("cancelled the alerts that were not sent {waited} s after the run: {}", late.join(", ")))
     }
 }
 
-/// Sends what comes of one rule.
+/// Sends the alerts of one rule and reports each result as an event.
 async fn send(mut fired: mpsc::Receiver<Fired>, events: &mpsc::WeakSender<RunEvent>) {
     while let Some(fired) = fired.recv().await {
         let sent = if fired.run.is_empty() { post(&fired).await } else { run(&fired).await };
         let event = match sent {
             Ok(()) => RunEvent::Note { message: format!("alert sent: {}", fired.message) },
-            Err(why) => RunEvent::Warning { message: format!("an alert could not be sent: {why}; it says: {}", fired.message) },
+            Err(why) => RunEvent::Warning { message: format!("an alert could not be sent: {why}; its message: {}", fired.message) },
         };
         if let Some(events) = events.upgrade() {
-            let _nobody_watches = events.send(event).await;
+            let _watcher_is_gone = events.send(event).await;
         }
     }
 }
 
+/// Runs the command of an alert with the facts as JSON on stdin and in the environment.
 async fn run(fired: &Fired) -> Result<(), String> {
     let Some((program, args)) = fired.run.split_first() else { return Ok(()) };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    // Other names than those that begin with DOCMILL_: those are settings, and the command may be docmill.
+    // The ALERT variables do not start with DOCMILL_. Such names are settings, and the command
+    // may be docmill.
     if let Some(output) = fired.facts["output"].as_str() {
         command.env(OUTPUT_SETTING, output);
     }
@@ -149,23 +156,24 @@ async fn run(fired: &Fired) -> Result<(), String> {
     let (stdin, facts) = (child.stdin.take(), format!("{}\n", fired.facts));
     let work = async move {
         if let Some(mut stdin) = stdin {
-            // A command that reads nothing closes it.
+            // A command that does not read its stdin closes it, which is no failure.
             let _closed = stdin.write_all(facts.as_bytes()).await;
         }
         child.wait_with_output().await
     };
-    let output = timeout(PATIENCE, work).await.map_err(|_| format!("{program} takes longer than {} s", PATIENCE.as_secs()))?;
+    let output = timeout(PATIENCE, work).await.map_err(|_| format!("{program}: timed out after {} s", PATIENCE.as_secs()))?;
     let output = output.map_err(|e| format!("{program}: {e}"))?;
-    let said: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(QUOTED).collect();
-    if ExitStatus::success(&output.status) { Ok(()) } else { Err(format!("{program}: {} {said}", output.status)) }
+    let stderr: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(QUOTED).collect();
+    if ExitStatus::success(&output.status) { Ok(()) } else { Err(format!("{program}: {} {stderr}", output.status)) }
 }
 
+/// Posts the facts of an alert to its webhook as JSON.
 async fn post(fired: &Fired) -> Result<(), String> {
     let address = match fired.webhook.strip_prefix("env:") {
-        Some(name) => std::env::var(name).map_err(|_| format!("webhook env:{name}: there is no such variable"))?,
+        Some(name) => std::env::var(name).map_err(|_| format!("webhook env:{name}: the environment variable is not set"))?,
         None => fired.webhook.clone(),
     };
-    // Addresses of webhooks are secrets: errors name the host alone.
+    // The address of a webhook is a secret. Errors name only the host.
     let host = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let wrong = |e: reqwest::Error| format!("webhook at {host}: {}", chain(&e.without_url()));
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().map_err(wrong)?;
@@ -174,7 +182,7 @@ async fn post(fired: &Fired) -> Result<(), String> {
     if status.is_success() { Ok(()) } else { Err(format!("webhook at {host}: {status}")) }
 }
 
-/// An error with its causes.
+/// The message of an error followed by the messages of its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |e| e.source()).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

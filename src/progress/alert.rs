@@ -1,9 +1,10 @@
-//! When to tell somebody: conditions on the counters of a run, and on how its documents end.
+//! Alert rules: conditions on the counters of a run and on the results of its documents.
 //!
-//! The failure rate is that of exactly the last `over` documents. A run of fewer is judged once, at its end, by all that it
-//! has, if these are enough to speak of a rate.
-//! An alert fires when its condition comes true, and again only after the value has been below half of its limit meanwhile:
-//! a rate that trembles about the limit is one piece of news, and so is a cost, which never falls.
+//! The failure rate covers exactly the last `over` documents. A run with fewer documents is judged
+//! once, at its end, by all its documents, if it has at least `LEAST`.
+//!
+//! An alert fires when its condition becomes true. It fires again only if the value has fallen
+//! below half of the limit in between. A rate that wavers around the limit fires only once.
 
 use crate::event::{RunEvent, Snapshot};
 use serde::Deserialize;
@@ -16,13 +17,14 @@ use std::collections::VecDeque;
 pub struct AlertSettings {
     /// The condition, such as `failure_rate > 0.1`.
     pub when: String,
-    /// For the failure rate: of how many documents, the last ones. A run of fewer is judged at its end.
+    /// Number of most recent documents that the failure rate covers. A run with fewer documents is
+    /// judged at its end.
     #[serde(default = "usual")]
     pub over: u64,
-    /// Command and arguments.
+    /// Command to run, with its arguments. Exactly one of `run` and `webhook` must be set.
     #[serde(default)]
     pub run: Vec<String>,
-    /// Address that gets the facts as JSON; `env:NAME` takes it from the environment.
+    /// Address to post the facts to as JSON; `env:NAME` reads it from the environment.
     #[serde(default)]
     pub webhook: String,
 }
@@ -31,12 +33,12 @@ fn usual() -> u64 {
     20
 }
 
-/// Documents that `over` may ask to remember.
+/// The largest valid value of `over`.
 const MOST: u64 = 1_000_000;
-/// Documents that make a rate, where the run has no more.
+/// Minimum number of documents for a failure rate at the end of a short run.
 const LEAST: usize = 5;
 
-/// What is measured.
+/// The quantity that a condition compares with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measure {
     FailureRate,
@@ -50,7 +52,7 @@ impl Measure {
         [("failure_rate", Self::FailureRate), ("budget_share", Self::BudgetShare), ("stall_s", Self::Stall), ("cost_usd", Self::Cost)];
 }
 
-/// An alert that has fired: where to, and the facts.
+/// An alert that has fired: its destination and its facts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fired {
     pub run: Vec<String>,
@@ -59,30 +61,30 @@ pub(super) struct Fired {
     pub message: String,
 }
 
-/// One condition, and what has become of it.
+/// One alert rule with its state.
 #[derive(Debug)]
 pub(super) struct Alert {
     settings: AlertSettings,
     measure: Measure,
     limit: f64,
     fired: bool,
-    /// Which of the last documents have failed.
+    /// For each of the last documents, whether it failed.
     failures: VecDeque<bool>,
-    /// How many have failed of all that were heard of.
+    /// Number of failed documents since the start of the run.
     failed: u64,
-    /// A failure rate that is to be told, and of how many documents it is.
+    /// A failure rate to report with the next counters, and the number of documents it covers.
     due: Option<(f64, usize)>,
-    /// Requests that have ended, and since when it is no more.
+    /// Number of completed requests, and the run time in seconds when it last changed.
     ended: (u64, f64),
 }
 
 impl AlertSettings {
-    /// Whether it is sound; the error says what is not.
+    /// Checks the rule. The error names the first fault.
     pub fn check(&self) -> Result<(), String> {
         Alert::new(self.clone()).map(|_| ())
     }
 
-    /// Whether it needs to hear of each document.
+    /// Whether the rule needs the result of each document.
     pub fn is_about_each(&self) -> bool {
         Alert::new(self.clone()).is_ok_and(|alert| alert.measure == Measure::FailureRate)
     }
@@ -97,7 +99,7 @@ impl Alert {
         let limit: f64 = limit.trim().parse().ok().filter(|limit: &f64| limit.is_finite() && *limit >= 0.0).ok_or_else(form)?;
         let measure = Measure::NAMES.iter().find(|(known, _)| *known == name.trim()).ok_or_else(form)?.1;
         if matches!(measure, Measure::FailureRate | Measure::BudgetShare) && limit >= 1.0 {
-            return Err(format!("\"{when}\" never comes true: it is a share from 0 to 1"));
+            return Err(format!("\"{when}\" can never be true: the value is a share from 0 to 1"));
         }
         if settings.run.is_empty() == settings.webhook.is_empty() {
             return Err(format!("\"{when}\" takes either a command (run = [\"...\"]) or a webhook"));
@@ -108,8 +110,9 @@ impl Alert {
         Ok(Self { settings, measure, limit, fired: false, failures: VecDeque::new(), failed: 0, due: None, ended: (0, 0.0) })
     }
 
-    /// Hears how a document ended. What there is to tell is told with the next counters, which have it.
-    pub fn hear(&mut self, failed: bool) {
+    /// Records the result of a document. A rate that fires is reported with the next counters,
+    /// which include the document.
+    pub fn record(&mut self, failed: bool) {
         if self.measure != Measure::FailureRate {
             return;
         }
@@ -124,7 +127,7 @@ impl Alert {
         }
     }
 
-    /// The run has ended: a rate of fewer documents is judged now.
+    /// Judges the failure rate of a run with fewer documents than `over`, at its end.
     pub fn end(&mut self) {
         let seen = self.failures.len();
         if self.measure == Measure::FailureRate && seen >= LEAST && (seen as u64) < self.settings.over {
@@ -132,14 +135,14 @@ impl Alert {
         }
     }
 
-    /// Looks at the counters. Whether it fires.
+    /// Checks the condition against the counters. Returns the alert if it fires.
     pub fn look(&mut self, s: &Snapshot, about: &Value) -> Option<Fired> {
-        // Counters may have been read before a document that has been heard of since.
+        // The counters may be older than the last recorded document.
         if let Some((rate, of)) = self.due.take_if(|_| s.failed >= self.failed) {
-            return Some(self.tell(rate, Some(of), s, about));
+            return Some(self.report(rate, Some(of), s, about));
         }
         let value = self.value(s)?;
-        self.judge(value).then(|| self.tell(value, None, s, about))
+        self.judge(value).then(|| self.report(value, None, s, about))
     }
 
     fn judge_documents(&mut self) {
@@ -150,7 +153,7 @@ impl Alert {
         }
     }
 
-    /// Whether this value is news.
+    /// Whether the alert fires at this value.
     fn judge(&mut self, value: f64) -> bool {
         let was = self.fired;
         self.fired = if was { value >= self.limit / 2.0 } else { value > self.limit };
@@ -159,7 +162,7 @@ impl Alert {
 
     fn value(&mut self, s: &Snapshot) -> Option<f64> {
         match self.measure {
-            // Judged as documents end.
+            // `record` and `end` judge the failure rate.
             Measure::FailureRate => None,
             Measure::BudgetShare => s.budget.map(|budget| budget.spent_usd / budget.max_usd),
             Measure::Stall => {
@@ -173,7 +176,7 @@ impl Alert {
         }
     }
 
-    fn tell(&self, value: f64, of: Option<usize>, s: &Snapshot, about: &Value) -> Fired {
+    fn report(&self, value: f64, of: Option<usize>, s: &Snapshot, about: &Value) -> Fired {
         let value = (value * 1e6).round() / 1e6;
         let name = self.settings.when.split('>').next().unwrap_or_default().trim();
         let last = of.map_or_else(String::new, |of| format!(" (of the last {of} documents)"));
@@ -196,12 +199,12 @@ impl Alert {
     }
 }
 
-/// A path that leads to the same place from anywhere; none if it cannot be written as text.
+/// The absolute form of a path; `None` if it is not valid Unicode.
 fn absolute(path: &str) -> Option<String> {
     std::path::absolute(path).ok()?.into_os_string().into_string().ok()
 }
 
-/// What facts say about the run itself.
+/// The facts about the run itself, from its `started` event.
 pub(super) fn about(event: &RunEvent) -> Option<Value> {
     matches!(event, RunEvent::Started { .. }).then(|| serde_json::to_value(event).unwrap_or_default())
 }
@@ -215,35 +218,36 @@ mod tests {
         Alert::new(AlertSettings { when: when.into(), over, run: vec!["true".into()], webhook: String::new() }).unwrap()
     }
 
-    /// Counters that were read after all that was heard of.
+    /// Counters that include every recorded document.
     fn later() -> Snapshot {
         Snapshot { failed: u64::MAX, ..Snapshot::default() }
     }
 
-    /// Which of these fire.
+    /// For each snapshot, whether the alert fires.
     fn fires(alert: &mut Alert, seen: impl IntoIterator<Item = Snapshot>) -> Vec<bool> {
         seen.into_iter().map(|s| alert.look(&s, &Value::Null).is_some()).collect()
     }
 
-    /// The rates that are told when documents end like this: `x` for one that fails.
+    /// The reported rates for a sequence of documents; `x` is a failed one.
     fn rates(alert: &mut Alert, documents: &str) -> Vec<(f64, u64)> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for end in documents.chars() {
-            alert.hear(end == 'x');
+            alert.record(end == 'x');
             let fired = alert.look(&later(), &Value::Null);
-            told.extend(fired.map(|fired| (fired.facts["value"].as_f64().unwrap(), fired.facts["of_documents"].as_u64().unwrap())));
+            reported.extend(fired.map(|fired| (fired.facts["value"].as_f64().unwrap(), fired.facts["of_documents"].as_u64().unwrap())));
         }
-        told
+        reported
     }
 
     #[test]
-    fn the_failure_rate_is_that_of_exactly_the_last_documents() {
-        // Three are too few; half is not above; three of four; none of the last four arms it again; three of four.
+    fn the_failure_rate_covers_exactly_the_last_documents() {
+        // Three documents are too few, and two failures of four are not above the limit. Three of
+        // four fire. Four documents without a failure arm it again, and three of four fire again.
         assert_eq!(rates(&mut alert("failure_rate > 0.5", 4), "xx..xx.x....xxx"), [(0.75, 4), (0.75, 4)]);
-        // However many end between two looks at the counters, and whatever came before.
+        // Many documents may end between two snapshots.
         let mut alert = alert("failure_rate > 0.1", 20);
         for n in 0..41 {
-            alert.hear(n % 5 == 0 && n >= 26);
+            alert.record(n % 5 == 0 && n >= 26);
         }
         assert_eq!(alert.look(&Snapshot::default(), &Value::Null), None, "the counters are older");
         let fired = alert.look(&later(), &Value::Null).unwrap();
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_fewer_documents_is_judged_at_its_end_by_all_of_them_if_they_make_a_rate() {
+    fn a_run_of_few_documents_is_judged_at_its_end_if_it_has_at_least_five() {
         let at_the_end = |documents: &str| {
             let mut alert = alert("failure_rate > 0.5", 20);
             assert_eq!(rates(&mut alert, documents), []);
@@ -260,7 +264,7 @@ mod tests {
         };
         assert_eq!(at_the_end("xxxxxxxxxx"), Some(10));
         assert_eq!((at_the_end("xxxxx"), at_the_end("xxxx"), at_the_end("xx....")), (Some(5), None, None));
-        // What was judged by the last ones is not judged again.
+        // A rate that was judged during the run is not judged again at its end.
         let mut alert = alert("failure_rate > 0.5", 5);
         assert_eq!(rates(&mut alert, "xxx.....xxx"), [(0.6, 5), (0.6, 5)]);
         alert.end();
@@ -268,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn what_never_falls_fires_once() {
+    fn an_alert_on_a_growing_value_fires_once() {
         let seen = |spent_usd| Snapshot { budget: Some(BudgetUse { max_usd: 10.0, spent_usd }), ..Snapshot::default() };
         assert_eq!(fires(&mut alert("budget_share > 0.8", 1), [7.0, 8.1, 9.0, 10.0].map(seen)), [false, true, false, false]);
         assert_eq!(fires(&mut alert("budget_share > 0.8", 1), [Snapshot::default()]), [false]);
     }
 
     #[test]
-    fn a_stall_is_a_time_without_an_answer_and_a_pause_is_none() {
+    fn a_stall_counts_the_time_without_an_answer_but_not_a_pause() {
         let seen = |(elapsed_s, requests, paused)| Snapshot { elapsed_s, requests, in_flight: 1, paused, ..Snapshot::default() };
         let times =
             [(1.0, 1, false), (9.0, 3, false), (18.0, 3, true), (27.0, 3, false), (28.1, 3, false), (29.0, 4, false), (40.0, 4, false)];
@@ -283,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_that_make_no_sense_are_refused() {
+    fn invalid_conditions_are_refused() {
         for when in ["failure_rate", "failure_rate < 1", "failures > 1", "cost_usd > lots", "failure_rate > 1", "cost_usd > -1"] {
             let settings = AlertSettings { when: when.into(), over: 1, run: vec!["true".into()], webhook: String::new() };
             assert!(settings.check().unwrap_err().contains(when), "{when}");

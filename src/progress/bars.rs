@@ -14,9 +14,9 @@ pub(super) struct Bars {
     prepare: ProgressBar,
     ask: ProgressBar,
     write: ProgressBar,
-    /// An answer that is coming just now.
+    /// The end of an answer that is being received, or the limit that slows the run.
     live: ProgressBar,
-    /// What stages do, for those who look at the run of another process.
+    /// The load of each stage; only shown when watching another process.
     stages: Option<ProgressBar>,
     failures: Failures,
     recent: Recent,
@@ -27,7 +27,7 @@ impl Bars {
         let all = MultiProgress::new();
         let bar = |name: &'static str| {
             let bar = all.add(ProgressBar::new(0));
-            // The template is a constant; with a broken one the default is still readable.
+            // The template is constant. If it were invalid, the default style would remain.
             if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos:>7}/{len} {wide_msg}") {
                 bar.set_style(style.progress_chars("=> "));
             }
@@ -55,7 +55,7 @@ impl Bars {
         }
     }
 
-    /// Says something above the bars. The terminal may be gone, which is no reason to panic.
+    /// Prints a line above the bars. If the terminal is gone, hides the bars instead of panicking.
     fn above(&self, text: &str) {
         if self.all.is_hidden() {
             say(text);
@@ -111,15 +111,15 @@ impl Watcher for Bars {
             }
             RunEvent::UpToDate(tally) => {
                 self.above(&summary::up_to_date(tally));
-                // Bars of a run that did nothing tell nothing.
+                // Bars are useless if the run had nothing to do.
                 if let Err(error) = self.all.clear() {
-                    say(&format!("the terminal cannot be written: {error}"));
+                    say(&format!("cannot write to the terminal: {error}"));
                 }
             }
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
             RunEvent::Finished { jobs, results, .. } => {
                 for bar in [&self.read, &self.prepare, &self.ask, &self.write] {
-                    // Where they are: a run that stopped early did not get to the end.
+                    // The bars stay where they are, because the run may have stopped early.
                     bar.abandon();
                 }
                 self.live.finish_and_clear();

@@ -1,7 +1,8 @@
 //! The events of a run as lines of JSON, to a file, a FIFO or stdout.
 //!
-//! A thread of its own writes them, so that whoever reads slowly, or not at all, holds up nobody. What there is no room for
-//! is left out, and an event `missed` says how many. When nothing can be written any more that is said, and the run goes on.
+//! A separate thread writes the lines, so a slow reader never delays the run. If the channel to the
+//! thread is full, events are dropped, and an event `missed` carries their number. If writing
+//! fails, the log reports it once and the run goes on.
 
 use super::Watcher;
 use crate::event::{RunEvent, line};
@@ -12,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
-/// Where events are written to.
+/// A watcher that writes events to a file, a FIFO or stdout.
 #[derive(Debug)]
 pub struct EventLog {
     lines: Option<SyncSender<String>>,
-    /// Hears from the thread how it went; gone when it has.
+    /// Receives the result of the thread; `None` after the result has been reported.
     ended: Option<Receiver<io::Result<()>>>,
     name: String,
     missed: u64,
@@ -24,11 +25,11 @@ pub struct EventLog {
 
 /// Lines that may wait for a slow reader: a megabyte or two.
 const WAITING: usize = 4096;
-/// How long the last lines may take at the end of a run.
+/// Time limit for writing the remaining lines at the end of a run.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl EventLog {
-    /// Opens `path` to append to it, or stdout if it is `-`.
+    /// Opens `path` for appending, or stdout if it is `-`.
     pub fn open(path: &str) -> Result<Self, String> {
         let wrong = |e: io::Error| format!("events cannot be written to {path}: {e}");
         let target = Target::of(path).map_err(wrong)?;
@@ -36,15 +37,16 @@ impl EventLog {
         let (say, ended) = channel();
         let write = move || {
             let result = target.open().and_then(|out| write_all(out, &waiting));
-            // Closed before it is said: the channel then tells the watcher that there is no use in going on.
+            // The channel closes before the result is sent, so the watcher sends no more lines.
             drop(waiting);
-            let _nobody_waits = say.send(result);
+            let _log_is_gone = say.send(result);
         };
         std::thread::Builder::new().name("docmill-events".into()).spawn(write).map_err(wrong)?;
         let name = if path == "-" { "stdout".to_owned() } else { path.to_owned() };
         Ok(Self { lines: Some(lines), ended: Some(ended), name, missed: 0 })
     }
 
+    /// Queues an event. Returns `false` if the channel is full.
     fn send(&mut self, event: &RunEvent) -> bool {
         let (Some(lines), Some(line)) = (&self.lines, line(event, Timestamp::now())) else { return true };
         match lines.try_send(line) {
@@ -73,14 +75,14 @@ impl Watcher for EventLog {
     }
 
     fn end(&mut self) -> Option<String> {
-        // The thread writes what is there, and ends.
+        // Closing the channel lets the thread write the remaining lines and end.
         self.lines = None;
         let (name, missed) = (&self.name, self.missed);
         match self.ended.take()?.recv_timeout(PATIENCE) {
             Ok(Ok(())) if missed > 0 => Some(format!("the last {missed} events are not in {name}: its reader is too slow")),
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("the last events are not in {name}: {error}")),
-            Err(_) => Some(format!("the last events are not in {name}: nobody reads them")),
+            Err(_) => Some(format!("the last events are not in {name}: its reader does not read them")),
         }
     }
 }
@@ -88,7 +90,7 @@ impl Watcher for EventLog {
 enum Target {
     Stdout,
     File(File),
-    /// Opening one waits for a reader.
+    /// Opening a FIFO blocks until it has a reader, so the thread opens it.
     Fifo(PathBuf),
 }
 
@@ -123,7 +125,7 @@ fn is_fifo(_path: &Path) -> bool {
     false
 }
 
-/// Writes lines until nobody has any more. What is there goes out together.
+/// Writes lines until the channel closes, and flushes after each batch of waiting lines.
 fn write_all(out: Box<dyn Write>, lines: &Receiver<String>) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     while let Ok(line) = lines.recv() {

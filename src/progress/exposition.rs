@@ -1,13 +1,13 @@
 //! The counters in the text format of Prometheus, version 0.0.4.
 //!
-//! They are those of the last snapshot, so a library that keeps counters of its own would only keep them twice. Labels
-//! take their values from closed lists, but for the names in `docmill_run_info`.
+//! The values come from the last snapshot, so no metrics library keeps a second copy. Except for
+//! `docmill_run_info`, label values come from closed lists.
 
 use crate::event::{RunEvent, Snapshot};
 use crate::model::{Latency, StageUse, WaitReason};
 use std::fmt::Write as _;
 
-/// What is known of a run.
+/// The labels and the last snapshot of a run.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// Labels of the run.
@@ -33,7 +33,7 @@ impl Seen {
         }
     }
 
-    /// The exposition.
+    /// Formats all metrics.
     pub fn text(&self) -> String {
         let s = &self.last;
         let mut out = Text(String::new());
@@ -41,37 +41,37 @@ impl Seen {
         out.family("run_info", "gauge", "The run.", [(&info[..], 1.0)]);
         out.one("run_elapsed_seconds", "gauge", "Time since the run began.", s.elapsed_s);
         if let Some(documents) = s.documents {
-            out.one("documents", "gauge", "Documents that there are, as soon as they are counted.", count(documents));
+            out.one("documents", "gauge", "All documents of the run, once they are counted.", count(documents));
         }
-        out.one("documents_up_to_date", "gauge", "Documents that had nothing to do.", count(s.up_to_date));
+        out.one("documents_up_to_date", "gauge", "Documents that already had current rows.", count(s.up_to_date));
         out.one("documents_read_total", "counter", "Documents read.", count(s.read));
         out.one("documents_prepared_total", "counter", "Documents prepared.", count(s.prepared));
         let rows: Vec<_> = s.rows.iter().map(|(status, n)| ([("status", status.as_str())], count(*n))).collect();
         out.family("documents_done_total", "counter", "Documents with a row, by status.", rows.iter().map(|(l, n)| (&l[..], *n)));
         out.one("rows_written_total", "counter", "Rows in the result files.", count(s.written));
         out.one("requests_total", "counter", "Requests sent to the model.", count(s.requests));
-        out.one("request_retries_total", "counter", "Requests that were repeated.", count(s.retries));
-        out.one("request_refusals_total", "counter", "Requests refused for a rate limit.", count(s.refusals));
+        out.one("request_retries_total", "counter", "Retries of requests.", count(s.retries));
+        out.one("request_refusals_total", "counter", "Requests refused because of a rate limit.", count(s.refusals));
         out.one("requests_in_flight", "gauge", "Requests in flight.", count(s.in_flight));
-        out.one("requests_in_flight_limit", "gauge", "Requests in flight at the most.", s.concurrency as f64);
+        out.one("requests_in_flight_limit", "gauge", "Maximum number of requests in flight.", s.concurrency as f64);
         out.histogram("request_duration_seconds", "Time from sending a request to its complete reply.", &s.latency);
-        out.one("calls_reused_total", "counter", "Calls whose answer was there already.", count(s.reused));
+        out.one("calls_reused_total", "counter", "Calls whose answer was taken from the run store.", count(s.reused));
         let tokens = [("input", s.input_tokens), ("output", s.output_tokens)].map(|(kind, n)| ([("kind", kind)], count(n)));
         out.family("tokens_total", "counter", "Tokens, as the provider counts them.", tokens.iter().map(|(l, n)| (&l[..], *n)));
         out.one("cost_usd_total", "counter", "US dollars spent by this run on requests of known price.", s.cost.usd.usd());
         out.one("requests_unpriced_total", "counter", "Requests whose price is not known.", count(s.cost.unpriced_calls));
         if let Some(budget) = s.budget {
             out.one("budget_usd", "gauge", "US dollars that may be spent in the output directory.", budget.max_usd);
-            out.one("budget_spent_usd", "gauge", "US dollars spent of it, earlier runs included.", budget.spent_usd);
+            out.one("budget_spent_usd", "gauge", "US dollars spent in the output directory, including earlier runs.", budget.spent_usd);
         }
         out.one("waiting_seconds", "gauge", "Time until the provider allows the next request.", s.waiting_s);
-        out.one("paused", "gauge", "1 while somebody has paused the run.", f64::from(u8::from(s.paused)));
+        out.one("paused", "gauge", "1 while the run is paused.", f64::from(u8::from(s.paused)));
         let shares: Vec<_> = s.stages.iter().flat_map(shares).collect();
         let help = "Share of the run that the slots of a stage were in a state.";
         out.family("stage_state_ratio", "gauge", help, shares.iter().map(|(l, share)| (&l[..], *share)));
         let queues: Vec<_> = s.queues.iter().map(|q| ([("queue", q.queue.as_ref())], q.now as f64, q.capacity as f64)).collect();
-        out.family("queue_length", "gauge", "What waits in a channel.", queues.iter().map(|(l, now, _)| (&l[..], *now)));
-        out.family("queue_capacity", "gauge", "What a channel can hold.", queues.iter().map(|(l, _, most)| (&l[..], *most)));
+        out.family("queue_length", "gauge", "Items that wait in a channel.", queues.iter().map(|(l, now, _)| (&l[..], *now)));
+        out.family("queue_capacity", "gauge", "Items that a channel can hold.", queues.iter().map(|(l, _, most)| (&l[..], *most)));
         out.0
     }
 }
@@ -103,7 +103,7 @@ fn held(why: WaitReason) -> &'static str {
     }
 }
 
-/// The lines of an exposition. Writing to a String cannot fail.
+/// The lines of an exposition. Writing to a `String` cannot fail.
 struct Text(String);
 
 impl Text {
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_from_outside_cannot_break_a_line() {
+    fn label_values_are_escaped() {
         let mut seen = Seen::default();
         let model = "a\"b\\c\nd".to_owned();
         seen.see(&RunEvent::Started { version: 1, run: 3, provider: "p".into(), model, jobs: vec![], output: String::new() });
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_histogram_count_everything_below_them() {
+    fn histogram_buckets_are_cumulative() {
         let mut out = Text(String::new());
         let mut counts = vec![0; 13];
         (counts[Latency::step(0.05)], counts[Latency::step(0.3)], counts[Latency::step(1e9)]) = (1, 2, 4);

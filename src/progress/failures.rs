@@ -1,14 +1,14 @@
-//! Failures as lines, folded: ten thousand equal failures are one fact.
+//! Failure lines, limited for each failure code.
 
 use crate::event::RunEvent;
 use crate::model::FailureCode;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Failures of one code that are shown before the rest is only counted.
+/// Failures of one code that are shown; further ones are only counted.
 const SHOWN: u64 = 5;
 
-/// Text from outside on one line, unable to move the cursor or colour the screen.
+/// Escapes control characters, so that text cannot move the cursor or colour the screen.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
@@ -20,11 +20,11 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
 pub(super) struct Failures(BTreeMap<FailureCode, u64>);
 
 impl Failures {
-    /// What to say about an event, if it is a failure, a warning or a note.
+    /// The line to print for a failure, a warning or a note; `None` for other events.
     pub fn line(&mut self, event: &RunEvent) -> Option<String> {
         match event {
-            RunEvent::Warning { message } => Some(told("warning", message)),
-            RunEvent::Note { message } => Some(told("note", message)),
+            RunEvent::Warning { message } => Some(labelled("warning", message)),
+            RunEvent::Note { message } => Some(labelled("note", message)),
             RunEvent::DocumentFailed { document, status, code, message } => {
                 let count = self.0.entry(*code).or_default();
                 *count += 1;
@@ -40,8 +40,8 @@ impl Failures {
     }
 }
 
-/// A message of one or more lines.
-fn told(kind: &str, message: &str) -> String {
+/// A message of one or more lines after its kind.
+fn labelled(kind: &str, message: &str) -> String {
     let lines: Vec<_> = message.lines().map(plain).collect();
     format!("{kind}: {}", lines.join("\n"))
 }

@@ -34,7 +34,7 @@ impl Watcher for Lines {
                 }
             }
             RunEvent::UpToDate(tally) => say(&summary::up_to_date(tally)),
-            // Nothing to sum up when everything was up to date.
+            // If everything was up to date, `UpToDate` has printed the summary.
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
             RunEvent::Finished { jobs, results, .. } => say(&summary::text(jobs, results)),
             other => {
@@ -46,7 +46,7 @@ impl Watcher for Lines {
     }
 }
 
-/// The counters in one line, with the time left if that is known.
+/// Formats the counters as one line, with the time left if it is known.
 pub fn line(s: &Snapshot, left: Option<String>) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(
@@ -66,7 +66,7 @@ pub fn line(s: &Snapshot, left: Option<String>) -> String {
     )
 }
 
-/// What the next request waits for, beside a free place.
+/// The reason why the next request waits, other than concurrency.
 pub(super) fn waiting(s: &Snapshot) -> Option<String> {
     if s.paused {
         return Some("paused".to_owned());
@@ -84,7 +84,7 @@ pub(super) fn waiting(s: &Snapshot) -> Option<String> {
     s.holding.map(|why| format!("held back by {why}"))
 }
 
-/// `3.2 s`, `4 min 10 s`, `2 h 5 min`.
+/// Formats a duration as `3.2 s`, `4 min 10 s` or `2 h 5 min`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 10.0 => format!("{s:.1} s"),
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_names_what_the_run_waits_for() {
+    fn a_line_names_the_reason_why_requests_wait() {
         let shown = |s: Snapshot| line(&s, None);
         for (why, says) in [
             (WaitReason::Budget, "; held back by the remaining budget"),

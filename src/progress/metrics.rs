@@ -16,40 +16,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// What the server shows.
+/// The shared state that the server shows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Board(Arc<Mutex<Seen>>);
 
-/// Serves metrics. Ends with its value.
+/// Serves metrics until it is dropped.
 #[derive(Debug)]
 pub struct MetricsServer {
     listener: TcpListener,
     board: Board,
 }
 
-/// Scrapers at the same time; further ones wait.
+/// Maximum number of connections; further ones wait.
 const CONNECTIONS: usize = 16;
-/// Who connects and asks nothing is let go after this.
+/// Time limit for receiving the headers of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl MetricsServer {
-    /// Takes an address: host and port, or a port on 127.0.0.1. The error says what to do.
+    /// Binds a host and port, or a port on 127.0.0.1.
     pub fn bind(address: &str) -> Result<Self, String> {
         let address: SocketAddr = match address.trim_start_matches(':').parse::<u16>() {
             Ok(port) => (Ipv4Addr::LOCALHOST, port).into(),
             Err(_) => {
-                let form = |why: &str| format!("{address} is no address: {why}; write a port, such as 9464, or HOST:PORT");
+                let form = |why: &str| format!("invalid address {address}: {why}; expected a port, such as 9464, or HOST:PORT");
                 let mut found = address.to_socket_addrs().map_err(|e| form(&e.to_string()))?;
-                found.next().ok_or_else(|| form("the host has none"))?
+                found.next().ok_or_else(|| form("the host has no address"))?
             }
         };
-        let in_use = |e: std::io::Error| format!("metrics cannot be served on {address}: {e}; choose another port, or 0 for any free one");
+        let in_use = |e: std::io::Error| format!("cannot serve metrics on {address}: {e}; choose another port, or 0 for any free port");
         let listener = TcpListener::bind(address).map_err(in_use)?;
         listener.set_nonblocking(true).map_err(in_use)?;
         Ok(Self { listener, board: Board::default() })
     }
 
-    /// Where it can be reached.
+    /// The URL of the metrics.
     pub fn url(&self) -> String {
         self.listener.local_addr().map_or_else(|e| e.to_string(), |address| format!("http://{address}/metrics"))
     }
@@ -58,7 +58,7 @@ impl MetricsServer {
         self.board.clone()
     }
 
-    /// Answers until it is dropped.
+    /// Serves requests until the future is dropped.
     pub async fn serve(self) {
         let Ok(listener) = tokio::net::TcpListener::from_std(self.listener) else { return };
         let mut connections = JoinSet::new();
@@ -69,7 +69,7 @@ impl MetricsServer {
             let accepted = listener.accept().await;
             while connections.try_join_next().is_some() {}
             let Ok((stream, _)) = accepted else {
-                // Out of file descriptors, mostly: they come back.
+                // The usual cause is a lack of file descriptors, which is transient.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
@@ -77,7 +77,7 @@ impl MetricsServer {
             let service = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(board.answer(&request))));
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-            // A scraper that goes away is nobody's trouble.
+            // A scraper that disconnects is no error.
             connections.spawn(async move { drop(server.serve_connection(TokioIo::new(stream), service).await) });
         }
     }
@@ -87,7 +87,7 @@ impl Board {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let (status, text) = match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, self.0.lock().unwrap_or_else(PoisonError::into_inner).text()),
-            (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "GET it\n".to_owned()),
+            (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "use GET\n".to_owned()),
             _ => (StatusCode::NOT_FOUND, "metrics are at /metrics\n".to_owned()),
         };
         let mut response = Response::new(Full::from(text));

@@ -1,8 +1,9 @@
-//! Watchers of a run: bars on a terminal, plain lines elsewhere, JSON lines for programs, and the final summary.
+//! Watchers of a run: bars on a terminal, plain lines elsewhere, JSON lines for programs, and the
+//! final summary.
 //!
-//! A watcher sees events and nothing else, and is the only one that writes to the terminal while a run goes on. It
-//! writes to stderr: results never share a stream with progress. Others may look on beside it: a log of events, a page of
-//! metrics, traces, alerts. None of them holds up the run.
+//! A watcher sees only events. During a run only the screen watcher writes to the terminal. It
+//! writes to stderr, so progress never shares a stream with results. An event log, metrics, traces
+//! and alerts may watch beside it. None of them delays the run.
 
 mod alarm;
 mod alert;
@@ -50,29 +51,29 @@ pub struct ReportSettings {
     pub traces: String,
 }
 
-/// How a run is watched.
+/// How progress is shown on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Moving bars.
     Bars,
-    /// A line now and then.
+    /// A plain line at a fixed interval.
     Lines,
     /// Every event as a line of JSON.
     Json,
-    /// Nothing but failures.
+    /// Only failures, warnings and notes.
     Quiet,
-    /// Bars for a run of another process.
+    /// Bars for the run of another process, with the load of its stages.
     Watch,
 }
 
-/// Who watches a run.
+/// The watchers of a run: one on the screen, and others beside it.
 pub struct Watching {
     screen: Box<dyn Watcher>,
     beside: Vec<Box<dyn Watcher>>,
 }
 
 impl Watching {
-    /// Shows it on the screen.
+    /// Watches on the screen only.
     pub fn new(style: Style, settings: &ReportSettings) -> Self {
         let screen: Box<dyn Watcher> = match style {
             Style::Bars => Box::new(Bars::new(false)),
@@ -84,31 +85,31 @@ impl Watching {
         Self { screen, beside: Vec::new() }
     }
 
-    /// Logs events as well.
+    /// Adds an event log.
     pub fn log(&mut self, log: EventLog) {
         self.beside.push(Box::new(log));
     }
 
-    /// Serves metrics as well.
+    /// Adds a metrics server.
     pub fn serve(&mut self, server: &MetricsServer) {
         self.beside.push(Box::new(server.board()));
     }
 
-    /// Sends traces to the collector at `url` as well; gives those on their way.
+    /// Adds traces for the collector at `url`. Returns the task that sends them.
     pub fn trace(&mut self, url: &str) -> Result<Traces, String> {
         let (tracer, traces) = traces::traces(url)?;
         self.beside.push(Box::new(tracer));
         Ok(traces)
     }
 
-    /// Looks for what somebody wants to be alerted of, as well; gives the alerts on their way.
+    /// Adds alert rules. Returns the tasks that send the alerts.
     pub fn alert(&mut self, alerts: &[AlertSettings], events: &WeakSender<RunEvent>) -> Result<Alarm, String> {
         let (alerts, alarm) = alarm::alarm(alerts, events)?;
         self.beside.push(Box::new(alerts));
         Ok(alarm)
     }
 
-    /// Sees one event.
+    /// Passes an event to all watchers, and their warnings to the screen.
     pub fn see(&mut self, event: &RunEvent) {
         self.screen.see(event);
         for watcher in &mut self.beside {
@@ -120,12 +121,12 @@ impl Watching {
         }
     }
 
-    /// Watches a run until it is over. Blocks.
+    /// Watches a run until its events end. Blocks the thread.
     pub fn watch(mut self, mut events: Receiver<RunEvent>) {
         while let Some(event) = events.blocking_recv() {
             self.see(&event);
         }
-        // Nothing follows the last event, in no form.
+        // The last event is out, so these messages go straight to stderr.
         self.beside.iter_mut().filter_map(|watcher| watcher.end()).for_each(|message| complain(&message));
     }
 }
@@ -133,12 +134,12 @@ impl Watching {
 trait Watcher: Send {
     fn see(&mut self, event: &RunEvent);
 
-    /// What has gone wrong with watching since it was asked last.
+    /// Takes the message of a fault in watching that has not been reported yet.
     fn trouble(&mut self) -> Option<String> {
         None
     }
 
-    /// The same, when the run is over and nothing more comes.
+    /// Ends watching after the last event. Returns the message of a fault like `trouble`.
     fn end(&mut self) -> Option<String> {
         self.trouble()
     }
@@ -164,13 +165,14 @@ impl Watcher for Quiet {
     }
 }
 
-/// Writes an error that ends the program, which may quote a server, to stderr.
+/// Writes an error that ends the program to stderr. Escapes control characters, because the error
+/// may quote a server.
 pub fn complain(message: &str) {
     let lines: Vec<_> = message.lines().map(failures::plain).collect();
     say(&format!("docmill: {}", lines.join("\n")));
 }
 
-/// Writes a line to stderr. A closed stderr is no reason to stop a run that costs money.
+/// Writes a line to stderr. If stderr is closed, the line is lost and the run goes on.
 pub fn say(line: &str) {
     let _closed = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -1,23 +1,25 @@
-//! The present speed of a run: one that is limited, paused or changed does not go on at its average speed.
+//! The current speed of a run and the time left. Limits, pauses and changed settings make the
+//! current speed differ from the average.
 
 use super::duration;
 use crate::event::Snapshot;
 use crate::model::WaitReason;
 
-/// A mean over recent time, in which older things count less and less.
+/// Exponentially weighted means of recent speeds.
 #[derive(Debug, Default)]
 pub struct Recent {
-    /// Up to the last look.
+    /// The counters of the last snapshot.
     last: Seen,
     requests: Mean,
     documents: Mean,
-    /// Calls since the first one ended: before that, time says how long answers take and not how many come.
+    /// Ended calls, counted after the first call has ended. The time before is the response time
+    /// of that call and says nothing about the speed.
     calls: Mean,
-    /// The same without forgetting.
+    /// The number of calls in `calls`, unweighted.
     calls_since: u64,
 }
 
-/// Counters at one look.
+/// The counters of one snapshot; `at` is in seconds since the run began.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     at: f64,
@@ -26,7 +28,7 @@ struct Seen {
     calls: u64,
 }
 
-/// A count and the seconds that it took.
+/// A weighted count and the weighted seconds in which it grew.
 #[derive(Debug, Default)]
 struct Mean {
     count: f64,
@@ -40,19 +42,19 @@ impl Mean {
         self.seconds = self.seconds * kept + passed;
     }
 
-    /// Seconds until there are so many more; `None` if nothing happens.
+    /// Seconds until the count grows by `more`; `None` if it has hardly grown lately.
     fn until(&self, more: u64) -> Option<f64> {
         (self.count > 0.01).then(|| self.seconds / self.count * more as f64)
     }
 }
 
-/// What is so many seconds ago counts a third.
+/// Seconds after which a count has lost about two thirds of its weight.
 const RECENT_S: f64 = 20.0;
-/// Fewer calls say nothing about the speed of a run.
+/// Minimum number of ended calls for an estimate.
 const CALLS: u64 = 5;
 
 impl Recent {
-    /// Looks at the counters.
+    /// Adds the counters of a snapshot.
     pub fn see(&mut self, s: &Snapshot) {
         let now = Seen { at: s.elapsed_s, documents: s.answered, requests: s.requests, calls: s.calls_ended };
         let last = std::mem::replace(&mut self.last, now);
@@ -69,21 +71,22 @@ impl Recent {
         }
     }
 
-    /// Requests a second.
+    /// Recent requests per second.
     pub fn requests_per_second(&self) -> f64 {
         self.requests.count / self.requests.seconds.max(0.1)
     }
 
-    /// When the run ends, such as `about 10 s left`; `None` if that is not known.
+    /// The time left in words, such as `about 10 s left`; `None` if it is unknown.
     pub fn left(&self, s: &Snapshot) -> Option<String> {
         let documents = s.documents?.checked_sub(s.answered + s.up_to_date).filter(|left| *left > 0 && !s.paused)?;
         if ends_with_budget(s) {
             return Some("until the budget is used up".to_owned());
         }
         let seconds = match s.calls_left {
-            // The speed near the end of a budget is not that of the run.
+            // While requests wait for the budget, the speed does not represent the run.
             _ if s.holding == Some(WaitReason::Budget) => None,
-            // As many as are in flight at a time, so that slow answers are among them.
+            // The estimate needs as many ended calls as are in flight, so that it includes slow
+            // answers.
             Some(calls) if s.requests > 0 => self.calls.until(calls).filter(|_| self.calls_since >= s.in_flight.max(CALLS)),
             _ => self.documents.until(documents),
         };
@@ -91,7 +94,7 @@ impl Recent {
     }
 }
 
-/// Whether the budget ends before the calls do, at what they have cost so far.
+/// Whether the remaining calls would exceed the budget at the mean cost of a call so far.
 fn ends_with_budget(s: &Snapshot) -> bool {
     let (Some(budget), Some(left)) = (s.budget, s.calls_left) else { return false };
     let each = s.cost.usd.usd() / s.calls_ended.max(1) as f64;
@@ -104,7 +107,8 @@ mod tests {
     use crate::event::BudgetUse;
     use crate::model::{Bill, Money};
 
-    /// A run of 75 documents with 7 calls each and 32 calls in flight, of which each takes 4 s, as seen after so many seconds.
+    /// The snapshot after `second` seconds of a run with 75 documents of 7 calls each. It has 32
+    /// calls in flight, and each takes 4 s.
     fn at(second: u64, recent: &mut Recent) -> Snapshot {
         let mut s = Snapshot::default();
         for tenth in 1..=10 * second {
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_is_that_of_the_calls_and_is_not_reported_before_it_is_known() {
+    fn the_time_left_follows_from_the_calls_and_is_reported_once_it_is_known() {
         let mut recent = Recent::default();
         for (second, left) in [(3, None), (5, None), (8, Some(60.0)), (20, Some(48.0))] {
             let s = at(second, &mut recent);
@@ -142,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_extrapolated_when_the_budget_ends_first() {
+    fn the_budget_is_reported_instead_of_a_time_if_it_ends_first() {
         let mut recent = Recent::default();
         let mut s = at(20, &mut recent);
         s.budget = Some(BudgetUse { max_usd: 10.0, spent_usd: 1.6 });
         assert!(recent.left(&s).is_some_and(|left| left.starts_with("about ")));
-        // Requests wait for the rest of the budget, which is enough for what they really cost.
+        // Requests wait for the budget, although the rest covers their actual cost.
         s.holding = Some(WaitReason::Budget);
         assert_eq!(recent.left(&s), None);
         s.budget = Some(BudgetUse { max_usd: 3.0, spent_usd: 1.6 });
@@ -155,10 +159,10 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_became_slow_is_slow() {
+    fn the_time_left_follows_from_the_recent_speed() {
         let mut recent = Recent::default();
         let mut s = Snapshot { documents: Some(2000), ..Snapshot::default() };
-        // Ten a second, then one.
+        // Ten documents per second for 100 s, then one per second.
         for second in 1..=200_u64 {
             (s.elapsed_s, s.answered) = (second as f64, if second <= 100 { 10 * second } else { 900 + second });
             recent.see(&s);

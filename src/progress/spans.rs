@@ -1,8 +1,9 @@
-//! A document's trace as spans: the moments that are on record, each within what it is part of.
+//! The spans of a document's trace. Each span lies within its parent.
 //!
-//! Names follow OpenTelemetry's conventions for generative AI: a call is one operation with all its requests, so tokens stand
-//! there alone, and its requests are HTTP. What they have no word for begins with `docmill.`. No message is among the
-//! attributes, as messages quote documents: why something failed is told by its code.
+//! Names follow OpenTelemetry's conventions for generative AI. A call is one operation with all its
+//! requests, so it carries the token usage. Its requests are HTTP spans. Attributes without a name
+//! in the conventions begin with `docmill.`. Attributes contain failure codes but no error
+//! messages, because messages may quote documents.
 
 use crate::event::RunEvent;
 use crate::model::{Attempt, CallTrace, FailureCode, RowStatus, Trace};
@@ -12,17 +13,17 @@ use opentelemetry::{InstrumentationScope, Key, KeyValue, Value};
 use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 use std::borrow::Cow;
 
-/// What all documents of a run share.
+/// The attributes that all documents of a run share.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     number: i64,
     output: String,
-    /// Who answers and what it is asked for, in the words of the conventions.
+    /// The provider and the operation, named as in the conventions.
     provider: String,
     operation: &'static str,
 }
 
-/// A span that others are part of.
+/// The id and the times of a parent span.
 #[derive(Clone, Copy)]
 struct Place {
     span: SpanId,
@@ -37,7 +38,7 @@ struct Spans {
 }
 
 impl Run {
-    /// What an event says about the run.
+    /// The shared attributes from a `started` event; `None` for other events.
     pub fn of(event: &RunEvent) -> Option<Self> {
         let RunEvent::Started { run, provider, output, .. } = event else { return None };
         let (provider, operation) = match provider.as_str() {
@@ -48,12 +49,12 @@ impl Run {
         Some(Self { number: *run, output: output.clone(), provider: provider.to_owned(), operation })
     }
 
-    /// The spans of a document that is done, itself first; none of any other event.
+    /// The spans of a completed document, root first. Empty for other events.
     pub fn spans(&self, event: &RunEvent) -> Vec<SpanData> {
         let RunEvent::DocumentDone { document, job, status, calls, cost_usd, trace: Some(trace), .. } = event else { return Vec::new() };
         let Trace { times, done, failure, calls: asked } = &**trace;
         let mut spans = Spans { trace: RandomIdGenerator::default().new_trace_id(), all: Vec::new() };
-        // That a job does not take a document is no error.
+        // A skipped document is not an error.
         let failure = failure.filter(|_| *status != RowStatus::Skipped);
         let attributes = [
             ("docmill.run", Some(Value::from(self.number))),
@@ -123,7 +124,7 @@ impl Spans {
         failure: Option<FailureCode>,
         attributes: [(&'static str, Option<Value>); N],
     ) -> Place {
-        // The clock may be set while a run is at work.
+        // The system clock may be set during a run, so times are clamped to the parent.
         let within = |moment: Timestamp| parent.map_or(moment, |parent| moment.clamp(parent.from, parent.to));
         let (from, to) = (within(from), within(to.max(from)));
         let span = RandomIdGenerator::default().new_span_id();

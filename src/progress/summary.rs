@@ -1,10 +1,10 @@
-//! The final summary, in words.
+//! The text of the final summary.
 
 use super::lines::duration;
 use crate::model::{LedgerSum, LeftOut, Summary, Tally, codes, counted};
 use std::fmt::Write as _;
 
-/// What the run came to, a block for each job and one for all.
+/// Formats the summary: a block for each job and one for the whole run.
 pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     let mut out = String::new();
     for summary in jobs {
@@ -39,7 +39,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         }
         let speed = match run.requests {
             0 => String::new(),
-            // Where little was sent, most of the time went into reading and writing.
+            // If few requests were sent, reading and writing took most of the time.
             _ if run.speed_up < 1.0 => format!(", {:.1} requests/s", run.requests_per_second),
             _ => format!(", {:.1} requests/s, {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
         };
@@ -55,7 +55,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         };
         if run.refusals > 0 {
             let _infallible =
-                write!(reused, ", {} refused for the provider's limit ({} paused)", run.refusals, duration(run.paused_seconds));
+                write!(reused, ", {} refused because of the provider's limit ({} paused)", run.refusals, duration(run.paused_seconds));
         }
         line(&mut out, "run", &format!("{sent}{reused}; {} wall time{speed}", duration(run.wall_seconds)));
         let LedgerSum { requests, tokens, cost, .. } = run.this_run;
@@ -88,16 +88,16 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     out.trim_end().to_owned()
 }
 
-/// That there was nothing to do.
+/// Formats the summary of a run in which everything was up to date.
 pub(super) fn up_to_date(tally: &Tally) -> String {
     let mut out = String::new();
-    let counts = format!("{}: {}; nothing was sent, results are as they were", counted(tally.rows(), "document"), tally.statuses());
+    let counts = format!("{}: {}; nothing was sent, results are unchanged", counted(tally.rows(), "document"), tally.statuses());
     line(&mut out, "up to date", &counts);
     reasons(&mut out, tally, " (--retry-failed asks again)");
     out.trim_end().to_owned()
 }
 
-/// Why documents have no answer, or not the whole answer.
+/// Adds the codes of failures and skips.
 fn reasons(out: &mut String, tally: &Tally, next: &str) {
     if !tally.failures.is_empty() {
         line(out, "", &format!("failures: {}{next}", codes(&tally.failures)));

@@ -1,8 +1,9 @@
-//! Traces for OpenTelemetry, to a collector: OTLP over HTTP.
+//! Sends OpenTelemetry traces to a collector with OTLP over HTTP.
 //!
-//! Each document is a trace of its own, and says which run it belongs to: a trace of a whole run has more spans than any
-//! backend shows. It is made when the document is done, so nothing is held for those under way. What there is no room for,
-//! because the collector is slow or away, is left out and counted; the run never waits.
+//! Each document has its own trace with the number of its run, because one trace for a whole run
+//! would have too many spans. The tracer creates the spans when the document is done, so documents
+//! in progress need no memory here. If the collector is slow or unreachable, traces are dropped and
+//! counted. The run never waits.
 
 use super::Watcher;
 use super::spans::Run;
@@ -20,56 +21,57 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Spans that may wait for the collector: some megabytes. A document of more is left out.
+/// Spans that may wait for the collector: some megabytes. A document with more spans is dropped.
 const WAITING: usize = 8192;
-/// Spans that are sent together, if so many are waiting.
+/// Maximum number of spans in a batch.
 const TOGETHER: usize = 512;
-/// How long one batch may take with all its repetitions, and how long the last ones when the run is over.
+/// Time limit of one batch with its retries, and of all remaining batches after the run.
 const PATIENCE: Duration = Duration::from_secs(5);
 const SLOW: &str = "it is too slow";
 
-/// Makes traces of documents.
+/// The watcher that creates traces of documents.
 pub(super) struct Tracer {
     run: Run,
-    /// Gone when no more are made.
+    /// The channel to the sender; `None` after the run has ended.
     out: Option<mpsc::Sender<SpanData>>,
     tally: Arc<Tally>,
-    told: bool,
+    /// Whether a loss has been reported.
+    reported: bool,
 }
 
-/// Traces on their way.
+/// The task that sends traces.
 #[derive(Debug)]
 pub struct Traces {
     sending: JoinSet<()>,
     tally: Arc<Tally>,
 }
 
-/// What has become of spans.
+/// Counts of created and delivered spans.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Where they go: the host alone, as an address may hold secrets.
+    /// The host of the collector. The rest of the address may contain secrets.
     host: String,
     made: AtomicU64,
     arrived: AtomicU64,
-    /// Why some did not arrive.
+    /// The reason of the first loss.
     why: OnceLock<String>,
 }
 
-/// Both sides of traces that go to `url`.
+/// Creates the watcher and the sender of traces for the collector at `url`.
 pub(super) fn traces(url: &str) -> Result<(Tracer, Traces), String> {
     let (host, exporter) = exporter(url)?;
     let (out, spans) = mpsc::channel(WAITING);
     let tally = Arc::new(Tally { host, ..Tally::default() });
     let mut sending = JoinSet::new();
     sending.spawn(send(spans, exporter, Arc::clone(&tally)));
-    Ok((Tracer { run: Run::default(), out: Some(out), tally: Arc::clone(&tally), told: false }, Traces { sending, tally }))
+    Ok((Tracer { run: Run::default(), out: Some(out), tally: Arc::clone(&tally), reported: false }, Traces { sending, tally }))
 }
 
 fn exporter(url: &str) -> Result<(String, SpanExporter), String> {
     let parsed = reqwest::Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-    let address = parsed.ok_or("it takes the address of a collector, such as http://127.0.0.1:4318")?;
+    let address = parsed.ok_or("expected the address of a collector, such as http://127.0.0.1:4318")?;
     if !address.username().is_empty() || address.password().is_some() {
-        return Err("secrets stand in the environment and not in settings: leave the user out, and set OTEL_EXPORTER_OTLP_HEADERS".into());
+        return Err("the address contains a user or password: remove it, and set OTEL_EXPORTER_OTLP_HEADERS in the environment".into());
     }
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build();
     let exporter = SpanExporter::builder()
@@ -87,17 +89,18 @@ fn exporter(url: &str) -> Result<(String, SpanExporter), String> {
     Ok((address.host_str().unwrap_or_default().to_owned(), exporter))
 }
 
-/// Sends what comes. Ends when nobody makes any more and all are sent.
+/// Sends spans in batches until the channel closes and is empty.
 async fn send(mut spans: mpsc::Receiver<SpanData>, exporter: SpanExporter, tally: Arc<Tally>) {
     let mut batch = Vec::with_capacity(TOGETHER);
     while spans.recv_many(&mut batch, TOGETHER).await > 0 {
         let count = batch.len() as u64;
         match exporter.export(std::mem::take(&mut batch)).await {
             Ok(()) => drop(tally.arrived.fetch_add(count, Relaxed)),
-            // The exporter's errors hold neither address nor headers nor what the collector says.
+            // The exporter's errors contain no address, header or response body.
             Err(error) => {
                 drop(tally.why.set(if let OTelSdkError::InternalFailure(why) = error { why } else { error.to_string() }));
-                // It was tried several times. When the run is over nobody waits for the rest to fail as well.
+                // The exporter has retried already. After the run has ended, the other batches
+                // would fail in the same way.
                 if spans.is_closed() {
                     return;
                 }
@@ -117,7 +120,7 @@ impl Watcher for Tracer {
         let Some(out) = &self.out else { return };
         let spans = self.run.spans(event);
         self.tally.made.fetch_add(spans.len() as u64, Relaxed);
-        // All of a document or nothing.
+        // A trace is sent completely or not at all.
         match out.try_reserve_many(spans.len()) {
             Ok(room) => room.zip(spans).for_each(|(place, span)| place.send(span)),
             Err(_) => drop(self.tally.why.set(SLOW.to_owned())),
@@ -125,15 +128,17 @@ impl Watcher for Tracer {
     }
 
     fn trouble(&mut self) -> Option<String> {
-        // Once the work is over, what is lost is counted and told as a whole.
-        let why = self.tally.why.get().filter(|_| !self.told && self.out.is_some())?;
-        self.told = true;
+        // After the run has ended, `Traces::end` reports all losses.
+        let why = self.tally.why.get().filter(|_| !self.reported && self.out.is_some())?;
+        self.reported = true;
         Some(format!("traces do not all reach the collector at {}: {why}; the run goes on", self.tally.host))
     }
 }
 
 impl Traces {
-    /// Waits, not for long, until all are sent. What was lost, if anything was. To be called when the work is over.
+    /// Waits until all spans are sent, at most `PATIENCE`, after the run has ended.
+    ///
+    /// Returns a message with the number of lost spans, if any.
     pub async fn end(mut self) -> Option<String> {
         let in_time = timeout(PATIENCE, self.sending.join_next()).await.is_ok();
         let Tally { host, made, arrived, why } = &*self.tally;
@@ -165,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_room_for_is_left_out_as_a_whole_counted_and_told_once() {
+    fn traces_without_room_are_dropped_whole_counted_and_reported_once() {
         let (out, mut spans) = mpsc::channel(5);
         let tally = Arc::new(Tally { host: "collector".into(), ..Tally::default() });
-        let mut tracer = Tracer { run: Run::default(), out: Some(out), tally: Arc::clone(&tally), told: false };
+        let mut tracer = Tracer { run: Run::default(), out: Some(out), tally: Arc::clone(&tally), reported: false };
         tracer.see(&done([1, 2, 3, 4]));
         assert_eq!(tracer.trouble(), None);
         tracer.see(&done([1, 2, 3, 4]));
@@ -179,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_stay_within_the_whole_when_the_clock_is_set_back() {
+    fn spans_stay_within_their_parent_when_the_clock_is_set_back() {
         let spans = Run::default().spans(&done([10, 20, 5, 15]));
         let (root, parts) = spans.split_first().unwrap();
         assert_eq!(parts.len(), 2);

@@ -1,4 +1,4 @@
-//! A plan made of settings, jobs and account.
+//! Assembles a plan from settings, jobs and an account.
 
 use super::existing::{self, Guard, Results, Settled};
 use super::history::{self, DECIDING, command_line, history};
@@ -18,55 +18,55 @@ use crate::write::CopyTo;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a command wants of its run, beside the settings.
+/// Options of a run beside its settings.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
-    /// Which failures of earlier runs are tried again.
+    /// Failures of earlier runs to retry.
     pub retry: Retry,
     /// Whether calls that a dead run has left in doubt are not sent again.
     pub skip_in_doubt: bool,
-    /// Which documents it is about.
+    /// The selected documents.
     pub selection: Selection,
-    /// Where its settings come from, if they may change while it is at work.
+    /// The source of its settings, if they may change during the run.
     pub live: Option<SettingsSource>,
-    /// Who answers.
+    /// The server that answers.
     pub server: Server,
-    /// Whether it looks after results that are there, and tables that are taken for documents.
+    /// Whether it protects existing results, and asks how to read tables.
     pub guard: Guard,
 }
 
-/// Who answers the calls of a run.
+/// The server that answers the calls of a run.
 #[derive(Debug, Clone, Default)]
 pub enum Server {
-    /// The one that the settings name.
+    /// The server of the settings.
     #[default]
     Configured,
-    /// No server: nothing is sent, and no key is needed.
+    /// No server. Nothing is sent, and no key is needed.
     Offline,
-    /// The built-in one in the place of the other. No key is needed, and none is sent.
+    /// The simulator instead of the server of the settings. No key is needed or sent.
     Rehearsal(Box<Scenario>),
 }
 
-/// A key for accounts that are never asked.
+/// The key of accounts that get no request.
 pub const NO_KEY: &str = "none";
-/// An address for accounts that are never asked.
+/// The address of accounts that get no request.
 pub const NO_ADDRESS: &str = "http://127.0.0.1:9";
 
-/// A run that can begin.
+/// An assembled run, ready to start.
 pub struct Assembled {
-    /// What to run.
+    /// The plan of the run.
     pub plan: Plan,
-    /// The built-in server, if it is the one that answers.
+    /// The simulator, if it answers the calls.
     pub simulator: Option<Simulator>,
-    /// How it is reported.
+    /// Settings of progress reports.
     pub report: ReportSettings,
-    /// What a person wants to be alerted of.
+    /// The alert rules.
     pub alerts: Vec<AlertSettings>,
-    /// What a person should know before it begins.
+    /// A warning about prices to show before the run.
     pub doubts: Option<String>,
 }
 
-/// Puts a run together. Nothing is sent and nothing written.
+/// Assembles a run. Sends no request to a model and writes nothing.
 pub async fn assemble(
     environment: &Environment,
     config: &Config,
@@ -83,7 +83,7 @@ pub async fn assemble(
     let address = simulator.as_ref().map_or_else(|| NO_ADDRESS.to_owned(), Simulator::base_url);
     if let (Server::Rehearsal(_), Some(provider)) = (&options.server, provider) {
         settings.llm.base_url = format!("{address}{}", provider.below_the_host());
-        // What was made up is not to be found among what a model has answered.
+        // Simulated answers must not appear among the traces of a model.
         settings.report.traces.clear();
     }
     let table = prices::in_force(config, &settings)?;
@@ -93,7 +93,7 @@ pub async fn assemble(
     };
     let key = |name: &str| match options.server {
         Server::Configured => environment.key(name),
-        // What is known of an account is known by its key.
+        // The key identifies the account whose limits are known.
         Server::Offline => Some(environment.key(name).unwrap_or_else(|| NO_KEY.to_owned())),
         Server::Rehearsal(_) => Some(NO_KEY.to_owned()),
     };
@@ -107,7 +107,7 @@ pub async fn assemble(
         roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
     }
     if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
-        return Err(SetupError::usage("a prompt of this job uses columns ({{ row.… }}), and there is no table: name one with --rows"));
+        return Err(SetupError::usage("a prompt of this job uses columns ({{ row.… }}), but no input is a table: name one with --rows"));
     }
     let recipe = recipe(config, &account, &jobs);
     let kept = history(config, used.clone(), &jobs);
@@ -152,7 +152,7 @@ pub async fn assemble(
     Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, doubts })
 }
 
-/// Where results are copied to, if they are: not to where documents come from.
+/// The destination of a copy of the results. It must not lie within an input.
 fn copy_to(environment: &Environment, config: &Config, settings: &Settings, roots: &Roots) -> Result<Option<CopyTo>, SetupError> {
     let wrong = |why: String| SetupError::usage(config.problem("output.copy_to", why));
     let variables: Vec<(String, String)> = environment.variables.clone().into_iter().collect();
@@ -163,9 +163,9 @@ fn copy_to(environment: &Environment, config: &Config, settings: &Settings, root
     }
 }
 
-/// Everything but the documents that decides about a row, as a number.
+/// A hash of everything except the documents that determines a row.
 fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
-    /// To be raised when rows of the same answers come out differently.
+    /// Version of rows. Raise it when the same answers make other rows.
     const ROWS: &str = "docmill rows 1";
     let mut hash = blake3::Hasher::new();
     hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
@@ -180,7 +180,7 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
 }
 
-/// Columns that results have as they are must not stand there already.
+/// Checks that the names of copied columns are unique among the columns of results.
 fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, SetupError> {
     let keep = &settings.input.keep_columns;
     let taken = |name: &String| {
@@ -190,34 +190,35 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
     let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
     match twice {
         Some((_, name)) => {
-            Err(SetupError::usage(config.problem("input.keep_columns", format!("results have a column \"{name}\" already"))))
+            Err(SetupError::usage(config.problem("input.keep_columns", format!("results already have a column \"{name}\""))))
         }
         None => Ok(keep.clone()),
     }
 }
 
-/// The cap on money. It holds only where everything has a price.
+/// The cap on money. It requires a price for each model.
 pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, SetupError> {
     let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
     let limit =
         settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
     if let (Some(field), true) = (limit, cap.is_some()) {
-        let message = format!("llm.body.{field} takes the length of answers out of docmill's hands, so no cap on money can be held");
+        let message = format!("llm.body.{field} sets the length of answers without docmill, so docmill cannot enforce a cap on money");
         return Err(SetupError::usage(config.problem("budget.max_usd", message)));
     }
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
     let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
     match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
         Some(model) if cap.is_some() => {
-            let message =
-                format!("the price of {model} is not known, so no cap on money can be held (`docmill prices` shows what is known)");
+            let message = format!(
+                "the price of {model} is not known, so docmill cannot enforce a cap on money (`docmill prices` lists known prices)"
+            );
             Err(SetupError::usage(config.problem("budget.max_usd", message)))
         }
         _ => Ok(cap),
     }
 }
 
-/// What the settings say about the built-in server.
+/// The scenario of the simulator, from the settings.
 fn scenario(settings: &SimulatorSettings) -> Result<Scenario, SetupError> {
     if settings.scenario.is_empty() {
         return Ok(Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() });
@@ -232,5 +233,5 @@ pub fn scenario_file(file: &Path) -> Result<Scenario, SetupError> {
 }
 
 async fn start_simulator(scenario: Scenario) -> Result<Simulator, SetupError> {
-    Simulator::start(scenario, 0).await.map_err(|e| SetupError::internal(format!("the simulator cannot start: {e}")))
+    Simulator::start(scenario, 0).await.map_err(|e| SetupError::internal(format!("cannot start the simulator: {e}")))
 }

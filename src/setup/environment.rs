@@ -1,4 +1,4 @@
-//! What a plan takes from the process around it.
+//! The process environment that a plan depends on.
 
 use jiff::Zoned;
 use std::collections::BTreeMap;
@@ -7,11 +7,11 @@ use std::fmt;
 /// Variables, arguments and time.
 #[derive(Clone)]
 pub struct Environment {
-    /// Environment variables. Those that are not Unicode are left out.
+    /// Environment variables that are valid Unicode.
     pub variables: BTreeMap<String, String>,
     /// The command line without the name of the program, for the history.
     pub arguments: Vec<String>,
-    /// When the plan is made.
+    /// The time at which the plan is made.
     pub now: Zoned,
 }
 
@@ -23,13 +23,13 @@ impl Environment {
         Self { variables: variables.collect(), arguments: arguments.collect(), now: Zoned::now() }
     }
 
-    /// The value of a variable that holds an API key. An empty one counts as unset.
+    /// The API key in a variable. An empty value counts as unset.
     pub fn key(&self, name: &str) -> Option<String> {
         self.variables.get(name).filter(|key| !key.trim().is_empty()).cloned()
     }
 }
 
-/// Variables hold keys, so only their number is shown.
+/// Shows only the number of variables, because they contain keys.
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Environment").field("variables", &self.variables.len()).field("now", &self.now).finish_non_exhaustive()

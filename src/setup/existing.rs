@@ -1,9 +1,8 @@
-//! Results that are there: whether a run would drop any of them from view, and what becomes of them
-//! then.
+//! Protects existing results from runs that would drop rows.
 //!
-//! A run over everything that the results are about brings them up to date: what it does not find
-//! is gone. Any other run leaves rows out, so it begins only when somebody says whether it adds to
-//! the results or replaces them.
+//! A run over all inputs of the results updates them: documents that it does not find are gone. Any
+//! other run would drop rows. It begins only if the user chooses to add to the results or to
+//! replace them.
 
 use super::SetupError;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
@@ -14,45 +13,46 @@ use crate::write::{Existing, Format, OutputSettings, ResultFiles};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-/// Asks a person. The answer is in small letters. Where nobody can answer, the error is the second
-/// text, which says what to do instead.
+/// Asks the user a question and returns the answer in lower case. If the user cannot be asked,
+/// fails with the message `otherwise`.
 pub type Ask = fn(question: &str, otherwise: &str) -> Result<String, SetupError>;
 
-/// Whether a command looks after results that are there.
+/// How a command protects existing results.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Guard {
-    /// It writes none.
+    /// It writes no results, so it does not check them.
     #[default]
     Off,
-    /// It only tells what a run would ask.
+    /// It only reports the question that a run would ask.
     Tell,
-    /// It asks.
+    /// It asks the user.
     Ask(Ask),
 }
 
-/// What a run does with them.
+/// The decision about existing results.
 pub(super) struct Settled {
     pub roots: Roots,
     pub beside: Option<Beside>,
-    /// The inputs that the results will be about.
+    /// The inputs of the results after the run.
     pub records: Vec<InputRecord>,
     /// The run that documents are added to.
     pub added_to: Option<i64>,
     pub note: Option<String>,
 }
 
-/// What there is.
+/// The existing results and runs of some jobs.
 struct Before {
     archive: Archive,
-    /// Views by job, of jobs with results.
+    /// Views by job, for jobs with results.
     views: BTreeMap<String, View>,
     runs: Vec<RunRecord>,
 }
 
 impl Before {
-    /// What there is of these jobs; `None` without a store. The run itself reports a store that
-    /// cannot be read. Documents are also added to results of which the files are gone: the store
-    /// still has them.
+    /// Reads the existing results of these jobs; `None` without a readable store.
+    ///
+    /// The run itself reports a store that cannot be read. With `--add`, results also count if only
+    /// the store still has them and their files are gone.
     fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, SetupError> {
         let Ok(Some(archive)) = Archive::open(&output.dir) else { return Ok(None) };
         let (mut views, adds) = (BTreeMap::new(), output.existing == Existing::Add);
@@ -70,12 +70,12 @@ impl Before {
         self.runs.iter().find(|run| run.id == view.run)
     }
 
-    /// The inputs that a view is about.
+    /// The inputs of a view.
     fn records(&self, view: &View) -> Vec<InputRecord> {
         self.run(view).map(records).unwrap_or_default()
     }
 
-    /// Rows by job that a run would leave out, where it leaves out any.
+    /// For each job from which a run would drop rows, the number of rows and of kept ones.
     fn lost(&self, plain: &Roots, named: &Roots) -> Result<BTreeMap<String, Kept>, SetupError> {
         let mut lost = BTreeMap::new();
         for (job, view) in &self.views {
@@ -84,11 +84,11 @@ impl Before {
                 continue;
             }
             let (changed, before) = (how == Coverage::ChangedTables, self.records(view));
-            // A row that is named by its number may be another one in a changed table.
+            // A row without an id is named by its number, which may differ in a changed table.
             let names =
                 named.walk().map(|(document, _)| document.name).filter(|name| !changed || !id_of(name, &before).is_some_and(is_made_up));
             let named_gone = Cell::new(0_u64);
-            // The same file may have another name, as it is looked at from elsewhere.
+            // The same file may have another name, if the inputs have another base directory.
             let still_there = |name: &str| {
                 let is_there = file_of(name, &before).is_some_and(|path| named.take(&path));
                 let is_named = id_of(name, &before).is_some_and(|id| !is_made_up(id));
@@ -97,7 +97,7 @@ impl Before {
             };
             let kept = self.archive.kept(view, names, still_there).map_err(SetupError::internal)?.get(job).copied().unwrap_or_default();
             let gone = kept.rows - kept.kept.min(kept.rows);
-            // Rows without ids have no name that could be missed. If most of them are gone, it is
+            // Rows without ids have no stable names. If more than half of them are gone, it is
             // another table.
             let few = changed && named_gone.get() == 0 && gone * 2 <= kept.rows;
             if gone > 0 && !few {
@@ -107,8 +107,8 @@ impl Before {
         Ok(lost)
     }
 
-    /// Checks that the newest run got to its end, or that a run over `now` goes on with it.
-    /// Otherwise its documents would be neither in the results nor pending.
+    /// Checks that the newest run is complete, or that a run over `now` resumes it. Otherwise its
+    /// documents would be neither in the results nor pending.
     fn check_newest(&self, now: &[InputRecord]) -> Result<(), String> {
         let is_open = |run: &&RunRecord| !matches!(run.outcome.as_deref(), Some("complete" | "sample"));
         let Some(run) = self.runs.last().filter(is_open) else { return Ok(()) };
@@ -120,15 +120,15 @@ impl Before {
         if records(run).iter().all(goes_on) {
             return Ok(());
         }
-        Err(format!("run {} did not get to its end, and its documents would be left out: run the same command again first", run.id))
+        Err(format!("run {} is incomplete, and its documents would be left out: run the same command again first", run.id))
     }
 
-    /// The view that a run over `now` can add documents to. The error says why there is none.
+    /// The view that a run over `now` can add documents to, or the reason why it cannot.
     fn to_add_to(&self, now: &[InputRecord], recipe: i64, settings: &str) -> Result<&View, String> {
         self.check_newest(now)?;
         let Some(view) = self.views.values().max_by_key(|view| view.run) else { return Err("there are no results".into()) };
         if self.views.values().any(|view| !view.complete) {
-            return Err(format!("run {} did not get to its end: run the same command again first", view.run));
+            return Err(format!("run {} is incomplete: run the same command again first", view.run));
         }
         let there: Vec<InputRecord> = self.views.values().flat_map(|view| self.records(view)).collect();
         let columns: Vec<String> = read_otherwise(&there, now).into_iter().map(str::to_owned).collect();
@@ -139,22 +139,24 @@ impl Before {
         let changed = changes(before, settings).into_iter().map(|(key, _)| key).filter(|key| decides(key) && !columns.contains(key));
         let keys: Vec<String> = columns.iter().cloned().chain(changed).collect();
         let keys = if keys.is_empty() { "the job".to_owned() } else { keys.join(", ") };
-        Err(format!("the results were made with other settings ({keys}), and rows of one file are made alike: {}", made_anew(&there)))
+        Err(format!("the results were made with other settings ({keys}), but all rows of a file need the same: {}", made_anew(&there)))
     }
 }
 
-/// How results about these inputs are made anew. A run over several deliveries at once would have
-/// each of their rows, and not only the newest versions.
+/// Advice how to make the results of these inputs again.
+///
+/// A run over several versions of a table at once would contain all their rows, and not only the
+/// newest versions.
 fn made_anew(there: &[InputRecord]) -> &'static str {
     let mut tables = there.iter().filter(|record| record.columns.is_some());
     match (tables.next(), tables.next()) {
         (Some(first), None) if !first.has_earlier => "run over all inputs together",
         (None, _) => "run over all inputs together",
-        _ => "to make them anew, run over the first delivery with --replace, and over each later one with --add",
+        _ => "to make them again, run over the first version of the table with --replace, and over each later one with --add",
     }
 }
 
-/// The inputs that the results of a run are about.
+/// The inputs of the results of a run.
 pub fn records(run: &RunRecord) -> Vec<InputRecord> {
     kept(&run.settings).remove(ROOTS).and_then(|records| serde_json::from_value(records).ok()).unwrap_or_default()
 }
@@ -164,7 +166,7 @@ pub fn added_to(run: &RunRecord) -> Option<i64> {
     kept(&run.settings).get(ADDED_TO).and_then(serde_json::Value::as_i64)
 }
 
-/// What decides whether results that are there may go.
+/// The facts that decide about existing results.
 pub(super) struct Results<'a> {
     pub output: &'a OutputSettings,
     pub jobs: &'a [&'a str],
@@ -174,8 +176,9 @@ pub(super) struct Results<'a> {
     pub guard: Guard,
 }
 
-/// Decides what becomes of results that are there. `open` opens the inputs beside those of the
-/// results.
+/// Decides whether a run adds to existing results, replaces them, or may not begin.
+///
+/// `open` opens the inputs of the run beside those of the results.
 pub(super) fn settle(
     plain: Roots,
     open: impl Fn(&[InputRecord]) -> Result<Roots, SetupError>,
@@ -199,9 +202,9 @@ pub(super) fn settle(
         let same = (!versions.is_empty())
             .then(|| format!("rows with the same id are versions of one row, and the new one counts: {}", versions.join(", ")));
         let apart = standing_apart(&there, &roots.records());
-        let apart = apart.into_iter().map(|(new, old)| {
-            format!("table {new} has other columns than {old}: its rows stand beside those that are there and replace none of them")
-        });
+        let apart = apart
+            .into_iter()
+            .map(|(new, old)| format!("table {new} has other columns than {old}: its rows are added and replace no existing rows"));
         let notes: Vec<String> = same.into_iter().chain(apart).collect();
         let note = (!notes.is_empty()).then(|| notes.join("; "));
         Ok(Settled { records: united(&there, roots.records()), roots, beside: Some(beside), added_to: Some(view.run), note })
@@ -209,7 +212,7 @@ pub(super) fn settle(
     let everything = before.views.values().all(|view| coverage(&plain.records(), &before.records(view)) == Coverage::All);
     if output.existing == Existing::Add {
         return match view {
-            // What cannot be named beside the results may have all of them in it.
+            // If the inputs cannot be opened beside those of the results, they may include all.
             Ok(view) => add(view).or_else(|why| if everything { Ok(alone(plain, None)) } else { Err(why) }),
             Err(_) if everything => Ok(alone(plain, None)),
             Err(why) => Err(SetupError::usage(format!("--add: {why}; --replace makes new results"))),
@@ -220,13 +223,13 @@ pub(super) fn settle(
     }
     let named = view.as_ref().ok().and_then(|view| open(&before.records(view)).ok());
     let lost = before.lost(&plain, named.as_ref().unwrap_or(&plain))?;
-    let Some(what) = told(output, &lost, plain.unsorted().count()) else { return Ok(alone(plain, None)) };
+    let Some(what) = describe_loss(output, &lost, plain.unsorted().count()) else { return Ok(alone(plain, None)) };
     let choices = match &view {
-        Ok(_) => "--add keeps them beside the new ones".to_owned(),
+        Ok(_) => "--add keeps them and adds the new ones".to_owned(),
         Err(why) => format!("--add is not possible: {why}"),
     };
     let otherwise =
-        format!("{what}. {choices}; --replace lets them go (paid answers stay in the run store); --output names another directory");
+        format!("{what}. {choices}; --replace drops them (paid answers stay in the run store); --output names another directory");
     let Guard::Ask(ask) = guard else {
         return Ok(alone(plain, Some(format!("a run would ask first: {otherwise}"))));
     };
@@ -238,8 +241,8 @@ pub(super) fn settle(
     }
 }
 
-/// What would be lost from view, in words.
-fn told(output: &OutputSettings, lost: &BTreeMap<String, Kept>, documents: usize) -> Option<String> {
+/// Describes the rows that a run would drop; `None` if it drops no rows.
+fn describe_loss(output: &OutputSettings, lost: &BTreeMap<String, Kept>, documents: usize) -> Option<String> {
     let of_job = |(job, kept): (&String, &Kept)| {
         let there = Format::ALL.iter().map(|format| output.dir.join(job).join(format.file_name())).find(|path| path.exists());
         let file = there.unwrap_or_else(|| output.dir.join(job)).display().to_string();

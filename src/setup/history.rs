@@ -1,4 +1,4 @@
-//! What the store keeps of how a run came about, and what differs between two of them.
+//! The settings and the command of a run for its history, and differences between two runs.
 
 use super::Environment;
 use super::settings;
@@ -8,16 +8,15 @@ use crate::engine::{JobSet, LIVE_CHANGES};
 use crate::read::{InputRecord, Tables};
 use serde_json::{Map, Value, json};
 
-/// What the history calls the columns that prompts use: they decide which content a row of a table
-/// has.
+/// The key of the columns that prompts use. They determine the content of a table row.
 pub const USED_COLUMNS: &str = "used_columns";
 
-/// What the history calls the inputs that results are about.
+/// The key of the inputs of the results.
 pub const ROOTS: &str = "input.roots";
-/// What the history calls the run that documents were added to.
+/// The key of the run that documents were added to.
 pub const ADDED_TO: &str = "input.added_to";
 
-/// Settings that decide about a row, by what they begin with. The model and the job do too.
+/// Prefixes of settings that determine a row, beside the model and the job.
 pub(super) const DECIDING: [&str; 9] = [
     "input.keep_columns",
     "prepare.image.",
@@ -30,17 +29,17 @@ pub(super) const DECIDING: [&str; 9] = [
     "llm.body",
 ];
 const MODEL: &str = "llm.model";
-/// What the history calls a job that somebody may edit.
+/// Prefix of the keys of jobs, whose values are digests.
 const JOB: &str = "the job file of ";
 
-/// The command as one could type it again.
+/// The command line, quoted so that it can be run again.
 pub(super) fn command_line(environment: &Environment) -> String {
     let shown = |arg: &str| {
         let setting = arg.strip_prefix("--set=").unwrap_or(arg).split_once('=').filter(|(key, _)| !key.contains("://"));
         let (key, value) = setting.unwrap_or(("", arg));
         format!("{}{}", arg.strip_suffix(value).unwrap_or_default(), settings::shown(key.trim(), value))
     };
-    // Settings from the environment decide as well.
+    // Settings may also come from the environment.
     let settings = environment.variables.iter().filter(|(name, _)| name.starts_with("DOCMILL_")).map(|(name, value)| {
         let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
         format!("{name}={}", quoted(&settings::shown(&key, value)))
@@ -63,18 +62,19 @@ pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>, jobs: 
     Value::Object(entries).to_string()
 }
 
-/// The same with the inputs that the results will be about.
+/// Adds the inputs of the results to the history.
 pub(super) fn with_inputs(history: &str, records: &[InputRecord], tables: Tables, added_to: Option<i64>) -> String {
     let mut entries = kept(history);
-    // Somebody may have been asked.
+    // The user may have been asked how to read tables.
     entries.insert("input.tables".to_owned(), tables.as_str().into());
     entries.insert(ROOTS.to_owned(), serde_json::to_value(records).unwrap_or_default());
     entries.extend(added_to.map(|run| (ADDED_TO.to_owned(), run.into())));
     Value::Object(entries).to_string()
 }
 
-/// Settings that differ between two runs, each with what it was and what it is. What was changed
-/// while a run was at work is told apart.
+/// Settings that differ between two runs, each with the old and the new value.
+///
+/// Inputs and changes during a run are not compared.
 pub fn changes(before: &str, now: &str) -> Map<String, Value> {
     let (before, now) = (kept(before), kept(now));
     let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
@@ -87,12 +87,12 @@ pub fn changes(before: &str, now: &str) -> Map<String, Value> {
     changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect()
 }
 
-/// Whether rows hold no more when this differs.
+/// Whether a change of this key makes rows outdated.
 pub fn decides(key: &str) -> bool {
     key == MODEL || key.starts_with(JOB) || DECIDING.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// Settings as they were kept.
+/// Parses the settings of a run from the history.
 pub fn kept(settings: &str) -> Map<String, Value> {
     serde_json::from_str(settings).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The jobs of a run.
+//! Loads the jobs of a run.
 
 use super::SetupError;
 use super::settings::Settings;
@@ -7,7 +7,7 @@ use crate::engine::JobSet;
 use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
 use std::path::Path;
 
-/// The jobs that the settings name.
+/// Loads the jobs of the settings.
 pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupError> {
     let method = match settings.job.combine.as_str() {
         "" => None,
@@ -22,7 +22,7 @@ pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupEr
     };
     let named = settings.job.r#use.as_str();
     if named == "auto" {
-        // What is set for a job goes to the job that has it: `material` has no language.
+        // Each job gets only its own parameters: `material`, for example, has no language.
         let load = |name: &str| {
             let text = builtin(name).unwrap_or_default();
             let plain = Job::load(name, text, &toml::Table::new(), None).map_err(SetupError::usage)?;

@@ -1,4 +1,4 @@
-//! Settings of a run at work: which may change, and where new values come from.
+//! Changes settings during a run.
 
 use super::Environment;
 use super::assemble::max_cost;
@@ -9,19 +9,18 @@ use crate::engine::{JobSet, LiveSettings, Revised};
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
 
-/// Settings of a run at work.
+/// The source of changed settings during a run.
 #[derive(Debug)]
 pub(super) struct Source {
     layers: SettingsSource,
     environment: Environment,
-    /// What the run holds to now.
+    /// The settings in force.
     now: Mutex<Config>,
     account: Account,
     jobs: JobSet,
 }
 
-/// Settings that take effect at once. How limits are found out at the beginning is over when a run
-/// is at work.
+/// Whether a setting may change during a run. Slow start affects only the beginning of a run.
 fn is_live(key: &str) -> bool {
     let limit = key.starts_with("llm.limits.") && key != "llm.limits.slow_start";
     limit || ["llm.concurrency", "llm.documents", "budget.max_usd"].contains(&key)
@@ -29,14 +28,14 @@ fn is_live(key: &str) -> bool {
 
 impl Source {
     pub fn new(mut source: SettingsSource, environment: &Environment, config: &Config, account: &Account, jobs: &JobSet) -> Self {
-        // A file that the run began with is missed when it is gone: without it everything would be
-        // as by default.
+        // If the settings file disappears, reloading fails. Otherwise all settings would fall back
+        // to their defaults.
         source.file = source.found_file();
         let now = Mutex::new(config.clone());
         Self { layers: source, environment: environment.clone(), now, account: account.clone(), jobs: jobs.clone() }
     }
 
-    /// Takes what may change of `wanted`, if it is sound.
+    /// Checks `wanted` and takes the settings that may change.
     fn take(&self, wanted: &Config) -> Result<Revised, String> {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let differs = |key: &str, config: &Config| config.get(key) != now.get(key);
@@ -70,7 +69,7 @@ impl LiveSettings for Source {
         Settings::from_config(&wanted, problems).map_err(|e| e.to_string())?;
         if let Some((key, _)) = settings.iter().find(|(key, _)| !is_live(key)) {
             let live = "llm.concurrency, llm.documents, llm.limits.* (not slow_start) and budget.max_usd";
-            return Err(format!("{key} is decided when a run begins; while it is at work {live} can change"));
+            return Err(format!("{key} cannot change during a run; expected one of {live}"));
         }
         self.take(&wanted)
     }

@@ -1,9 +1,11 @@
-//! From settings, job and environment to a plan that the engine can run.
+//! Makes a plan that the engine can run from settings, job and environment.
 //!
-//! A caller lays a [`SettingsSource`] over the defaults and gives the settings to [`assemble`] with
-//! what it wants of this run ([`RunOptions`]). Nothing here prints, reads arguments or knows a
-//! terminal: a question to a person goes through [`Guard::Ask`], and variables, arguments and time
-//! come from an [`Environment`]. Relative paths are those of the process.
+//! A caller lays a [`SettingsSource`] over the defaults. It passes the settings to [`assemble`],
+//! with the options of the run ([`RunOptions`]).
+//!
+//! This module does not print, read arguments or know a terminal. Questions to the user go through
+//! [`Guard::Ask`]. Variables, arguments and time come from an [`Environment`]. Relative paths are
+//! relative to the directory of the process.
 
 mod assemble;
 mod environment;

@@ -1,4 +1,4 @@
-//! From files, environment and flags to checked settings.
+//! Loads settings from files, environment and flags, and checks them.
 
 use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
@@ -12,25 +12,25 @@ use crate::write::OutputSettings;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// A setting by an argument of its own: key, value, argument.
+/// A setting with its own argument: key, value, argument.
 pub type Flag = (String, String, String);
 
-/// The settings file that is read without being named.
+/// The default settings file.
 pub const FILE: &str = "pipeline.toml";
 
-/// Where settings come from, beside the environment.
+/// The sources of settings beside the environment.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsSource {
-    /// The settings file that is named.
+    /// The settings file of `--config`.
     pub file: Option<PathBuf>,
     /// Settings as `KEY=VALUE`.
     pub set: Vec<String>,
-    /// Settings by arguments of their own.
+    /// Settings with their own arguments.
     pub flags: Vec<Flag>,
 }
 
 impl SettingsSource {
-    /// The settings file: the one that is named, or the one that is there.
+    /// The settings file: the one of `--config`, or the default one if it exists.
     pub fn found_file(&self) -> Option<PathBuf> {
         self.file.clone().or_else(|| Some(Path::new(FILE).to_owned()).filter(|file| file.exists()))
     }
@@ -40,7 +40,7 @@ impl SettingsSource {
         self.lay(self.found_file(), environment)
     }
 
-    /// Loads and checks all layers but the settings file.
+    /// Loads and checks all layers except the settings file.
     pub fn load_without_file(&self, environment: &Environment) -> Result<(Config, Settings), SetupError> {
         self.lay(None, environment)
     }
@@ -57,7 +57,7 @@ impl SettingsSource {
         for set in &self.set {
             let (key, value) = set
                 .split_once('=')
-                .ok_or_else(|| SetupError::usage(format!("--set {set}: write KEY=VALUE, such as llm.concurrency=200")))?;
+                .ok_or_else(|| SetupError::usage(format!("--set {set}: expected KEY=VALUE, such as llm.concurrency=200")))?;
             all.push((key.trim().to_owned(), value.to_owned(), "--set".to_owned()));
         }
         layers.push(Layer::Flags(all));
@@ -67,9 +67,10 @@ impl SettingsSource {
     }
 }
 
-/// The text of a setting as it may be shown and kept. What the settings say may be secret where
-/// there is room for it: in users and queries of web addresses, and in further headers, parameters
-/// and webhooks.
+/// The text of a setting without secrets, for display and for the history.
+///
+/// Secrets may be in users and queries of web addresses, and in additional headers, parameters and
+/// webhooks.
 pub(super) fn shown(key: &str, text: &str) -> String {
     let further = ["llm.headers.", "llm.query.", "alert.webhook"].iter().any(|table| key.starts_with(table));
     let lower = text.to_ascii_lowercase();
@@ -82,7 +83,7 @@ pub(super) fn shown(key: &str, text: &str) -> String {
     }
 }
 
-/// The same for any value.
+/// The value of a setting without secrets, for display and for the history.
 pub fn shown_value(key: &str, value: toml::Value) -> toml::Value {
     match value {
         toml::Value::Array(items) => items.into_iter().map(|item| shown_value(key, item)).collect::<Vec<_>>().into(),
@@ -104,7 +105,7 @@ pub fn shown_value(key: &str, value: toml::Value) -> toml::Value {
 pub struct JobSettings {
     /// A built-in job, the path of a job file, or `auto`.
     pub r#use: String,
-    /// How answers about one document are combined; empty: as the job says.
+    /// Method that combines the answers on a document; empty for the job's own method.
     pub combine: String,
     /// Values of the job's parameters.
     pub params: toml::Table,
@@ -114,17 +115,17 @@ pub struct JobSettings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulatorSettings {
-    /// Least time of an answer.
+    /// Minimum response time.
     pub latency_ms: u64,
-    /// Random time on top of it.
+    /// Maximum random time added to it.
     pub jitter_ms: u64,
-    /// Seed of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Scenario file; empty for none. With one, the other keys do not count.
+    /// Scenario file; empty for none. A scenario file overrides the other keys.
     pub scenario: String,
 }
 
-/// All sections, each in the form that its module takes.
+/// All sections, each as the type of its module.
 pub struct Settings {
     /// `[input]`.
     pub input: InputSettings,
@@ -148,13 +149,14 @@ pub struct Settings {
     pub report: ReportSettings,
     /// `[simulator]`.
     pub simulator: SimulatorSettings,
-    /// All `[[alert]]`.
+    /// All `[[alert]]` entries.
     pub alerts: Vec<AlertSettings>,
 }
 
 impl Settings {
-    /// Fills all sections and checks what their types cannot. `problems` are those found so far:
-    /// all are told at once.
+    /// Fills all sections and checks their values.
+    ///
+    /// `problems` are the problems found so far. The error contains all problems.
     pub fn from_config(config: &Config, mut problems: Vec<Problem>) -> Result<Self, Problems> {
         let at_least_one = [
             "read.concurrency",

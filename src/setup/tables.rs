@@ -1,13 +1,13 @@
-//! Tables that were named as documents: `docmill run table.csv`.
+//! Asks how to read tables that are named as documents: `docmill run table.csv`.
 //!
-//! As one document a table is sent in parts, and answered as a whole. That is rarely wanted and
-//! always paid for, so somebody says first which of the two it is.
+//! A table as one document is sent in chunks and gets one answer. Users rarely want that, and they
+//! pay for it. Therefore docmill asks first whether each row is a document.
 
 use super::SetupError;
 use super::existing::Guard;
 use crate::read::{Roots, Tables};
 
-/// What becomes of tables among the inputs, and what is said of it.
+/// Decides how tables among the inputs are read. Returns a note if a run would ask.
 pub fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tables, Option<String>), SetupError> {
     if matches!(guard, Guard::Off) || given != Tables::Ask {
         return Ok((given, None));
@@ -20,17 +20,17 @@ pub fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tables, Opt
     let shown = quoted(name);
     let commands = format!("`--rows {shown}` makes each row a document; `{shown} --tables document` sends the table as one document");
     let Guard::Ask(ask) = guard else {
-        return Ok((given, Some(format!("{what}, and a run would ask first: {commands}"))));
+        return Ok((given, Some(format!("{what}; a run would ask first: {commands}"))));
     };
     let question = format!("{what}. Make each row a document, send the table as one document, or cancel? [r/d/C]");
-    match ask(&question, &format!("{what}, and would be sent as one document. {commands}. Nothing was sent"))?.as_str() {
+    match ask(&question, &format!("{what} and would be sent as one document. {commands}. Nothing was sent"))?.as_str() {
         "r" | "rows" => Ok((Tables::Rows, None)),
         "d" | "document" => Ok((Tables::Document, None)),
         _ => Err(SetupError::usage("cancelled; nothing was sent")),
     }
 }
 
-/// A name as one could type it.
+/// A name, quoted for a shell if needed.
 pub(super) fn quoted(name: &str) -> String {
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c));
     if plain { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }

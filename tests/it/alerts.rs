@@ -1,4 +1,4 @@
-//! Somebody is told when a run is in trouble, by commands and webhooks.
+//! Alerts by commands and webhooks.
 
 use crate::support::Workspace;
 use crate::watched::{events, gated, last, workspace};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-/// Takes one POST; gives its body.
+/// Receives one POST and returns its body.
 fn webhook(listener: &TcpListener) -> Value {
     let (mut stream, _) = listener.accept().unwrap();
     let mut text = Vec::new();
@@ -31,7 +31,7 @@ fn webhook(listener: &TcpListener) -> Value {
 }
 
 #[test]
-fn alerts_are_commands_and_webhooks_that_get_the_facts_once_and_their_failures_are_told() {
+fn alerts_pass_the_facts_once_and_their_failures_are_reported() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1", "k2"]);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -73,7 +73,7 @@ fn alerts_are_commands_and_webhooks_that_get_the_facts_once_and_their_failures_a
 }
 
 #[test]
-fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
+fn an_invalid_alert_is_an_error_at_its_line() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x");
     for (alert, why) in [
@@ -89,12 +89,12 @@ fn an_alert_that_makes_no_sense_is_an_error_at_its_line() {
 }
 
 #[test]
-fn a_command_that_is_docmill_reaches_the_run_that_raised_the_alert() {
+fn docmill_as_an_alert_command_reaches_the_run_that_raised_it() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
     let bin = Path::new(env!("CARGO_BIN_EXE_docmill")).parent().unwrap().display().to_string();
     let workspace = workspace(&server, 3).env("PATH", &format!("{bin}:/usr/bin:/bin"));
-    // This one is in the directory that commands take by themselves, and has nothing to do with it.
+    // An unrelated run in the default output directory.
     let other = workspace.start_run(["--job", "echo.toml", "--set", "input.exclude=[\"00*\", \"01*\"]"]);
     server.wait_until("the other asks", |ledger| ledger.requests() == 1);
     workspace.write(
@@ -116,10 +116,10 @@ fn a_command_that_is_docmill_reaches_the_run_that_raised_the_alert() {
 }
 
 #[test]
-fn alerts_that_hang_hold_up_no_other_and_the_end_not_for_long() {
+fn a_hanging_alert_delays_no_other_and_the_end_only_briefly() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
-    // Takes connections, and never answers.
+    // Accepts connections, but never answers.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let workspace = workspace(&server, 3).env("HOOK", &format!("http://{}/secret", silent.local_addr().unwrap()));
     workspace.write(
@@ -144,7 +144,7 @@ fn alerts_that_hang_hold_up_no_other_and_the_end_not_for_long() {
     run.wait_until_it_says("note: alert sent: docmill run 1 in \"output\": failure_rate > 0.7");
     assert!(workspace.path("told").exists());
     open.store(true, SeqCst);
-    let given_up = "alerts that are still on their way 5 s after the run are given up: failure_rate > 0.5, failure_rate > 0.6";
+    let given_up = "cancelled the alerts that were not sent 5 s after the run: failure_rate > 0.5, failure_rate > 0.6";
     run.finish().exits(3).says(&[given_up]);
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     let log = std::fs::read_to_string(workspace.path("events")).unwrap();

@@ -1,4 +1,4 @@
-//! Comparing: sequential against parallel, and variants against each other.
+//! Comparisons of sequential with parallel processing, and of variants.
 
 use crate::order::ECHO;
 use crate::sample_run::clone_of_the_repository;
@@ -24,8 +24,9 @@ fn csv_rows(text: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a_store() {
-    // After a run and a sequential run, of four documents each, requests wait for each other: four are in flight, or none ends.
+fn sequential_and_parallel_runs_are_compared_without_stored_answers() {
+    // The run and the sequential run take 8 requests. The 4 requests of the parallel run then wait
+    // until all are in flight.
     let server = ModelServer::script().latency(|_| LATENCY).hold(|_, ledger| ledger.requests() > 8 && ledger.requests() < 12).start();
     let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-test").set("llm.provider", "openai").set("llm.model", "gpt-6-astra");
     let workspace = workspace.set("llm.base_url", format!("{}/v1", server.url())).set("llm.concurrency", 4);
@@ -40,7 +41,7 @@ fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a
     workspace.start_with(["run"]).finish().exits(0);
     let results = std::fs::read(workspace.path("output/echo/results.jsonl")).unwrap();
 
-    // What is spent in the directory counts: there is room for one call, but for what the run has spent.
+    // The cap would allow one call, but the spending of the run in the directory counts too.
     let store = rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap();
     let sql = "SELECT max(at_most_pico_usd) + sum(pico_usd) / 2 FROM attempts";
     let cap = store.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap() as f64 / 1e12;
@@ -60,7 +61,7 @@ fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a
     assert!((number(&all["speed_up"]) - quotient).abs() < 1e-9 && quotient > 1.0, "{all}");
     assert_eq!(found["tasks"].as_array().unwrap().iter().map(|task| &task["task"]).collect::<Vec<_>>(), ["echo"]);
 
-    // Once more, and it is paid for once more. The user's results are what they were.
+    // A repeated comparison is paid again. The user's results do not change.
     let shown = compare(&workspace, &["--sequential", "--yes", "-q"]).exits(0).stdout;
     assert!(shown.contains("4 calls at a time are") && shown.contains("cost: $0."), "{shown}");
     assert_eq!(server.requests(), 20);
@@ -69,14 +70,14 @@ fn a_sequential_run_is_one_and_a_parallel_one_too_and_neither_is_answered_from_a
     assert_eq!(kept["sequential"]["all"]["calls"], 4);
 }
 
-/// A job that is told apart by its system text.
+/// A job with its own system text.
 fn job(name: &str) -> String {
     let choice = "best_material = { type = \"string\", enum = [\"metal\", \"wood\"] }\ngrade = { type = \"integer\", min = 1, max = 9 }";
     ECHO.replace("name = \"echo\"", &format!("name = \"{name}\"\nsystem = \"You are {name}.\""))
         .replace("said = { type = \"string\" }", choice)
 }
 
-/// What two jobs say about eight documents. The second declines the last.
+/// The answers of two jobs on eight documents. The second job declines the last document.
 fn says(ask: &Ask) -> Value {
     let (one, other) = ("mwwwmmwm", "mmwmmmw-");
     let place = ask.docid.as_ref().unwrap().parse::<usize>().unwrap();
@@ -89,7 +90,7 @@ fn declines(ask: &Ask) -> bool {
     ask.system.contains("You are other") && ask.docid.as_deref() == Some("7")
 }
 
-/// A mark, semicolons, a name that is none, one that is there twice, one that is missing.
+/// Labels with a byte order mark, semicolons, an unknown name, a repeated and a missing one.
 const LABELS: &str = "\u{feff}document;label\r\n0.txt;Metal\r\n1.txt;metal\r\n2.txt;wood \r\n3.txt;wood\r\n4.txt; wood\r\n5.txt;METAL\r\n\
     7.txt;wood\r\nnobody.txt;wood\r\n0.txt;metal\r\n";
 
@@ -105,7 +106,7 @@ fn two_jobs(server: &ModelServer) -> Workspace {
 const BOTH: [&str; 4] = ["--variant", "one.toml", "--variant", "other.toml"];
 
 #[test]
-fn dear_variants_want_somebody_who_agrees() {
+fn expensive_variants_need_confirmation() {
     let server = ModelServer::script().answer(says).start();
     let workspace = two_jobs(&server);
     let price = "prices.test-model={ input = 9000.0, output = 9000.0 }";
@@ -114,12 +115,12 @@ fn dear_variants_want_somebody_who_agrees() {
     assert_eq!(server.requests(), 0);
     compare(&workspace, &[&dear[..], &["--yes", "-q"]].concat()).exits(0);
     assert_eq!(server.requests(), 16);
-    // What is answered costs nothing any more.
+    // Answered calls cost nothing, so no confirmation is needed.
     compare(&workspace, &[&dear[..], &["-q"]].concat()).exits(0);
 }
 
 #[test]
-fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_a_count_by_hand() {
+fn variants_are_compared_on_common_answers_and_figures_match_a_manual_count() {
     let server = ModelServer::script().answer(says).faults(|ask| if declines(ask) { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = two_jobs(&server);
     let args = [&BOTH[..], &["--labels", "labels.csv", "--json"]].concat();
@@ -129,7 +130,8 @@ fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_
     let labels = &found["labels"];
     assert_eq!((&labels["labels"], &labels["repeated"], &labels["documents_without"]), (&json!(8), &json!(1), &json!(1)));
     assert_eq!(labels["unknown"], json!(["nobody.txt"]));
-    // Six of the seven have a label. One: 0, 2, 3 and 5 are right; other: 0, 1, 2 and 5.
+    // Six of the seven documents have a label. `one` is right on 0, 2, 3 and 5, and `other` on 0,
+    // 1, 2 and 5.
     for variant in found["variants"].as_array().unwrap() {
         assert_eq!((&variant["accuracy"]["of"], &variant["accuracy"]["n"]), (&json!(4), &json!(6)), "{variant}");
     }
@@ -138,7 +140,7 @@ fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_
     assert_eq!(found["variants"][0]["confusion"], json!(confusion));
     let pair = &found["pairs"][0];
     assert_eq!((&pair["agreed"]["of"], &pair["agreed"]["n"]), (&json!(5), &json!(7)));
-    // Agreement 5/7; by chance 3/7 * 5/7 + 4/7 * 2/7 = 23/49; (35 - 23) / (49 - 23).
+    // Agreement is 5/7, and by chance 3/7 * 5/7 + 4/7 * 2/7 = 23/49. Kappa: (35 - 23) / (49 - 23).
     assert!((pair["kappa"]["value"].as_f64().unwrap() - 12.0 / 26.0).abs() < 1e-9, "{pair}");
     assert_eq!((&pair["only_right"], &pair["mcnemar_p"]), (&json!([1, 1]), &json!(1.0)));
 
@@ -149,7 +151,7 @@ fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_
     assert_eq!(row(6), ["6.txt", "", "wood", "wood", "true"]);
     assert_eq!(row(7), ["7.txt", "wood", "metal", "", ""]);
 
-    // All of it is kept: nothing is asked again, for numbers neither.
+    // All answers are stored, so neither this nor the comparison of numbers sends anything.
     assert_eq!(server.requests(), 16);
     let shown = compare(&workspace, &args[..6]).exits(3).stdout;
     for part in ["compared on 7 of 8 documents", "1 without an answer of other.toml: refused", "nobody.txt", "4/6 = 67 %", "5/7 = 71 %"] {
@@ -157,14 +159,14 @@ fn variants_are_compared_on_what_both_have_answered_and_every_figure_is_that_of_
     }
     let numbers = json_of(&compare(&workspace, &[&BOTH[..], &["--field", "grade", "--json"]].concat()).exits(3));
     let close = &numbers["pairs"][0]["numbers"];
-    // 1 to 7 against 8 to 2: differences of 7, 5, 3, 1, 1, 3, 5.
+    // Grades 1 to 7 and 8 to 2 differ by 7, 5, 3, 1, 1, 3 and 5.
     assert!((close["mean_absolute_difference"].as_f64().unwrap() - 25.0 / 7.0).abs() < 1e-9, "{close}");
     assert!((close["correlation"].as_f64().unwrap() + 1.0).abs() < 1e-9, "{close}");
     assert_eq!(server.requests(), 16);
 }
 
 #[test]
-fn a_comparison_that_was_killed_goes_on_where_it_was() {
+fn a_killed_comparison_is_resumed() {
     let stuck = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&stuck);
     let last = |ask: &Ask| ask.system.contains("You are other") && ask.docid.as_deref() == Some("7");
@@ -188,7 +190,7 @@ fn a_comparison_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_told_before_anything_is_asked() {
+fn incomparable_variants_are_reported_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = two_jobs(&server);
     workspace.write("echo.toml", ECHO).write("twice.csv", "document,label\n0.txt,metal\n0.txt,wood\n");
@@ -232,19 +234,19 @@ fn the_accuracy_on_the_sample_data_is_the_share_of_results_that_equal_their_labe
         assert_eq!((&variant["accuracy"]["of"], &variant["accuracy"]["n"]), (&json!(right), &json!(16)), "{name}");
         assert!(right > 0, "{name} has nothing right: the count shows nothing");
     }
-    // Comparisons are no documents, wherever they are.
+    // Files of comparisons are never documents.
     let run = workspace.docmill(["run", ".", "--output", "elsewhere", "--set", "input.include=output/**"]).exits(2);
     assert!(run.stderr.contains("no documents"), "{}", run.stderr);
 }
 
 #[test]
-fn a_run_that_is_slower_than_those_before_it_is_pointed_out() {
+fn a_slower_run_is_marked_as_a_regression() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
     workspace.run(["--job", "echo.toml"]).exits(0);
     let store = rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap();
-    // Five runs like the first, of forty requests each; the last one takes three times as long.
+    // Five runs like the first, with forty requests each. The last one takes three times as long.
     for (run, ms) in [(2, 100), (3, 101), (4, 99), (5, 100), (6, 300)] {
         let figures = json!({"requests_per_second": 1000.0 / f64::from(ms), "wall_seconds": 1.0}).to_string();
         store
@@ -280,7 +282,7 @@ fn a_run_that_is_slower_than_those_before_it_is_pointed_out() {
 }
 
 #[test]
-fn labels_are_looked_at_before_anything_is_sent() {
+fn labels_are_checked_before_anything_is_sent() {
     let server = ModelServer::script().answer(says).start();
     let workspace = two_jobs(&server);
     let with = |name: &str, labels: &str, more: &[&str]| {
@@ -313,7 +315,7 @@ fn labels_are_looked_at_before_anything_is_sent() {
 }
 
 #[test]
-fn answers_of_the_main_store_are_used_and_what_is_spent_is_shown() {
+fn answers_of_the_main_store_are_reused_and_spending_is_shown() {
     let server = ModelServer::script().answer(says).start();
     let workspace = two_jobs(&server);
     workspace.run(["--job", "one.toml"]).exits(0);
@@ -335,7 +337,7 @@ fn answers_of_the_main_store_are_used_and_what_is_spent_is_shown() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_is_noticed_before_a_price_is_told() {
+fn an_unusable_directory_is_refused_before_a_price_is_shown() {
     let server = ModelServer::start();
     let workspace = two_jobs(&server);
     workspace.write("output/compare/other.toml", "a file in the way");

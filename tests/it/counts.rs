@@ -1,4 +1,4 @@
-//! Counts of a run are the same wherever they stand.
+//! All commands and files show the same counts of a run.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace, png};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 type Counts = BTreeMap<String, u64>;
 
-/// Documents by status, those without a whole answer by failure code, and skipped ones by code.
+/// Documents by status, incomplete documents by failure code, and skipped documents by code.
 #[derive(Debug, PartialEq, Eq)]
 struct Tally {
     statuses: Counts,
@@ -31,7 +31,7 @@ impl Tally {
         Self { statuses: counts(statuses), failures: counts(failures), skips: counts(skips) }
     }
 
-    /// As the rows of the results have it.
+    /// Counts the rows of the results.
     fn of_results(run: &Finished) -> Self {
         let (mut statuses, mut failures, mut skips) = (Counts::new(), Counts::new(), Counts::new());
         for row in run.csv("echo").rows {
@@ -44,7 +44,7 @@ impl Tally {
         Self { statuses, failures, skips }
     }
 
-    /// As words in the summary of a run: `3 ok, 1 failed`.
+    /// Parses the counts in the summary of a run: `3 ok, 1 failed`.
     fn of_words(text: &str) -> Self {
         let counts = |head: &str| -> Counts {
             let line = text.lines().find_map(|line| line.split_once(head)).map_or("", |(_, rest)| rest);
@@ -60,7 +60,7 @@ fn json_of(workspace: &Workspace, command: &[&str]) -> Value {
     serde_json::from_str(&workspace.docmill(command).exits(0).stdout).unwrap()
 }
 
-/// What every place says of the last run; all of them must say the same.
+/// The counts of the last run. Fails unless all commands and files agree.
 fn everywhere(workspace: &Workspace, run: &Finished) -> (Tally, u64) {
     let results = Tally::of_results(run);
     assert_eq!(Tally::of_words(&run.stderr), results, "the summary in words\n{}", run.stderr);
@@ -89,7 +89,7 @@ fn everywhere(workspace: &Workspace, run: &Finished) -> (Tally, u64) {
 }
 
 #[test]
-fn documents_that_are_ok_failed_skipped_cancelled_and_pending_are_counted_alike_everywhere() {
+fn all_commands_count_documents_by_status_alike() {
     let (open, hangs) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
     let (gate, stuck) = (Arc::clone(&open), Arc::clone(&hangs));
     let server = ModelServer::script()
@@ -107,7 +107,7 @@ fn documents_that_are_ok_failed_skipped_cancelled_and_pending_are_counted_alike_
     workspace.doc("x.txt", "docid:hangs").doc("y.txt", "docid:hangs-too").doc("z.txt", "docid:hangs-as-well");
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("the first is in flight", |ledger| ledger.requests() == 1);
-    // Documents may overtake each other: not the one that is asked about already.
+    // Documents may overtake each other. Cancels one that is not in flight.
     let first = server.ledger().calls[0].docid.clone().unwrap();
     workspace.docmill(["cancel", if first == "c" { "a0.txt" } else { "c.txt" }]).exits(0);
     workspace.docmill(["set", "llm.concurrency=8"]).exits(0);
@@ -131,7 +131,7 @@ fn documents_that_are_ok_failed_skipped_cancelled_and_pending_are_counted_alike_
     let run = workspace.run(["--job", "echo.toml"]).exits(3);
     let (tally, pending) = everywhere(&workspace, &run);
     assert_eq!((tally.rows(), tally.statuses["ok"], pending), (11, 5, 0));
-    // Nothing to do: what is told of the documents stays the same.
+    // A run without work reports the same counts.
     let again = workspace.run(["--job", "echo.toml"]).exits(3);
     assert_eq!(Tally::of_words(&again.stderr), tally, "{}", again.stderr);
     assert_eq!(json_of(&workspace, &["status", "--json"])["documents"]["failures"], json!(tally.failures));

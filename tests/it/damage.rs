@@ -1,4 +1,4 @@
-//! Stores that are cut short, overwritten, foreign or out of reach, and disks that are full.
+//! Truncated, overwritten, foreign and locked stores, and full disks.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const STORE: &str = "output/docmill.db";
 const LOG: &str = "output/docmill.db-wal";
 
-/// All files below a directory, with what is in them.
+/// All files below a directory with their contents.
 type Tree = BTreeMap<PathBuf, Vec<u8>>;
 
 fn tree(directory: &Path) -> Tree {
@@ -30,14 +30,14 @@ fn tree(directory: &Path) -> Tree {
     tree
 }
 
-/// What is in the output directory and is not the lock, which names its last owner.
+/// The files of the output directory, without the lock, which names its last owner.
 fn output(workspace: &Workspace) -> Tree {
     let mut tree = tree(&workspace.path("output"));
     tree.retain(|path, _| !path.ends_with(".docmill.lock"));
     tree
 }
 
-/// Puts the output directory back to what it was.
+/// Restores the files of the output directory.
 fn restore(workspace: &Workspace, output: &Tree) {
     std::fs::remove_dir_all(workspace.path("output")).unwrap();
     for (path, bytes) in output {
@@ -50,7 +50,7 @@ fn requests(server: &ModelServer) -> BTreeMap<String, u32> {
     server.ledger().calls.iter().map(|call| (call.docid.clone().unwrap(), call.requests)).collect()
 }
 
-/// The documents that have an answer in a store. It is looked at in a copy: opening mends it.
+/// The documents with an answer in a store. Reads a copy, because opening repairs the store.
 fn answered(workspace: &Workspace) -> BTreeSet<String> {
     let copy = tempfile::TempDir::new().unwrap();
     for file in ["docmill.db", "docmill.db-wal"] {
@@ -84,14 +84,16 @@ fn complete(run: &Finished, documents: u32, case: &str) {
     assert_eq!(run.json("echo"), run.jsonl("echo"), "{case}");
 }
 
-/// Where the frames of a log's last transaction begin, and where the last one ends. Format: sqlite.org/fileformat2.html.
+/// Start offsets of the frames of a log's last transaction, and the end of the last frame.
+///
+/// Format: sqlite.org/fileformat2.html.
 fn last_transaction(log: &[u8]) -> Vec<usize> {
     let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()) as usize;
     let (frame, salt) = (24 + number(8), &log[16..24]);
     let ends: Vec<usize> = (32..).step_by(frame).map(|at| at + frame).take_while(|end| *end <= log.len()).collect();
-    // What lies behind the log's end is left from an earlier time, and has another salt.
+    // Frames after the end of the log are older and have another salt.
     let ends: Vec<usize> = ends.into_iter().take_while(|end| log[end - frame + 8..end - frame + 16] == *salt).collect();
-    // The frame that ends a transaction says how many pages the store has then.
+    // The last frame of a transaction contains the new number of pages of the store.
     let is_commit = |end: &usize| number(end - frame + 4) > 0;
     let commits: Vec<usize> = ends.iter().copied().filter(is_commit).collect();
     let [.., before, last] = commits[..] else { panic!("{} transactions in the log", commits.len()) };
@@ -99,17 +101,17 @@ fn last_transaction(log: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn a_log_that_ends_anywhere_in_its_last_transaction_costs_what_was_in_that_transaction_and_no_more() {
+fn a_truncated_log_loses_only_its_last_transaction() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);
-    // In the first run only some are answered.
+    // In the first run, only some documents are answered.
     let server = ModelServer::script()
         .hold(move |ask, _| ask.docid.as_deref() >= Some("d008") && !gate.load(Ordering::SeqCst))
         .answer(|ask| json!({"said": format!("said of docid:{} {}", ask.docid.as_ref().unwrap(), "x".repeat(3000))}))
         .start();
     let workspace = Workspace::new().against(&server);
     documents(&workspace, 0..16);
-    // A long wait for company makes for transactions of many pages.
+    // A long linger time makes transactions of many pages.
     let run = workspace.clone().set("store.linger_ms", 100).start_run(["--job", "echo.toml"]);
     server.wait_until("all calls are sent", |ledger| ledger.requests() == 16);
     while store(&workspace).query_row("SELECT count(*) FROM answers", (), |row| row.get::<_, u32>(0)).unwrap() < 8 {
@@ -119,7 +121,7 @@ fn a_log_that_ends_anywhere_in_its_last_transaction_costs_what_was_in_that_trans
     assert!(run.end().is_err());
     open.store(true, Ordering::SeqCst);
 
-    // Rows may have come after the last answer: as if the kill had come before them.
+    // Removes transactions with rows after the last answer, as if the kill had come earlier.
     while {
         let log = std::fs::read(workspace.path(LOG)).unwrap();
         let (before, last) = (answered(&workspace), last_transaction(&log));
@@ -154,17 +156,17 @@ fn a_log_that_ends_anywhere_in_its_last_transaction_costs_what_was_in_that_trans
     assert!(fewest < 8, "no answer was in the last transaction");
 }
 
-/// The store of a workspace, only to be read.
+/// The store of a workspace, opened read-only.
 fn store(workspace: &Workspace) -> Connection {
     Connection::open_with_flags(workspace.path(STORE), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-/// How many pages at the end of a store are damaged, one after the other.
+/// Number of pages at the end of a store to damage one after another.
 const PAGES: usize = 40;
 
 #[test]
-fn a_store_that_was_cut_short_or_overwritten_with_zeros_is_mended_or_refused_before_anything_is_sent() {
-    // Answers that need several pages each.
+fn a_truncated_or_zeroed_store_is_repaired_or_refused_before_anything_is_sent() {
+    // Each answer needs several pages.
     let server = ModelServer::script()
         .answer(|ask| json!({"said": format!("said of docid:{} {}", ask.docid.as_ref().unwrap(), "x".repeat(9000))}))
         .start();
@@ -173,7 +175,7 @@ fn a_store_that_was_cut_short_or_overwritten_with_zeros_is_mended_or_refused_bef
     workspace.run(["--job", "echo.toml"]).exits(0);
     let whole = output(&workspace);
     assert!(!whole.contains_key(&workspace.path(LOG)), "a run that ends leaves no log");
-    // So that there is something to send.
+    // New documents give the next run something to send.
     documents(&workspace, 30..32);
     let bytes = &whole[&workspace.path(STORE)];
     let size = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
@@ -194,7 +196,7 @@ fn a_store_that_was_cut_short_or_overwritten_with_zeros_is_mended_or_refused_bef
             if run.code == 0 {
                 mended += 1;
                 complete(&run, 32, &case);
-                // What is mended stays so.
+                // A repaired store stays sound.
                 let before = server.requests();
                 workspace.run(["--job", "echo.toml"]).exits(0);
                 assert_eq!(server.requests(), before, "{case}");
@@ -208,11 +210,11 @@ fn a_store_that_was_cut_short_or_overwritten_with_zeros_is_mended_or_refused_bef
     eprintln!("{mended} damaged stores were as good as whole, {refused} were refused");
 }
 
-/// A file system of its own, for as long as the value lives.
+/// A mounted file system, unmounted when dropped.
 struct Mount(PathBuf);
 
 impl Mount {
-    /// Mounts one of this many MB in memory; `None` where that is not allowed.
+    /// Mounts a file system of this many MB in memory; `None` if mounting is not allowed.
     fn new(at: PathBuf, megabytes: u32) -> Option<Self> {
         std::fs::create_dir_all(&at).unwrap();
         let done = mount(&["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"], &at);
@@ -222,7 +224,7 @@ impl Mount {
         done.then_some(Self(at))
     }
 
-    /// Mounts it anew, with these options.
+    /// Remounts the file system with these options.
     fn change(&self, options: &str) {
         assert!(mount(&["-o", &format!("remount,{options}")], &self.0));
     }
@@ -234,12 +236,12 @@ fn mount(args: &[&str], at: &Path) -> bool {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // A mount that stays keeps the directory from being removed, and does no other harm.
+        // If unmounting fails, only the directory stays behind.
         Command::new("umount").arg(&self.0).output().ok();
     }
 }
 
-/// Every answer that was served is in the store, and none was served twice.
+/// Checks that every served answer is in the store and was served once.
 #[track_caller]
 fn nothing_is_lost(workspace: &Workspace, server: &ModelServer) {
     let ledger = server.ledger();
@@ -252,8 +254,8 @@ fn nothing_is_lost(workspace: &Workspace, server: &ModelServer) {
 }
 
 #[test]
-fn on_a_full_disk_every_answer_is_kept_and_with_room_the_same_command_goes_on() {
-    // The disk is full at different moments of the work.
+fn a_full_disk_loses_no_answer_and_the_same_command_resumes() {
+    // The disk fills up at different times of the run.
     for megabytes in [2, 4, 5, 7] {
         full_disk(megabytes);
     }
@@ -274,10 +276,10 @@ fn full_disk(occupied: usize) {
     assert!((1..200).contains(&server.requests()), "{} calls: the disk was not full in mid-run", server.requests());
     nothing_is_lost(&workspace, &server);
 
-    // What room is left is used, and not an answer is lost in it.
+    // The next run uses the remaining space and loses no answer.
     workspace.run(["--job", "echo.toml"]).exits(4).says(&["ake room and run the same command again"]);
     nothing_is_lost(&workspace, &server);
-    // With none at all nothing is begun.
+    // Without any space, nothing is sent.
     let sent = server.requests();
     let filler = std::fs::File::options().create(true).write(true).truncate(true).open(workspace.path("output/filler-2")).unwrap();
     while (&filler).write_all(&[b'x'; 512]).is_ok() {}
@@ -292,7 +294,7 @@ fn full_disk(occupied: usize) {
 }
 
 #[test]
-fn a_sound_store_on_a_full_disk_is_read_or_said_to_want_room() {
+fn a_sound_store_on_a_full_disk_is_read_or_reported_to_need_space() {
     let hangs = Arc::new(AtomicBool::new(false));
     let stuck = Arc::clone(&hangs);
     let server = ModelServer::script().faults(move |_| if stuck.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok }).start();
@@ -308,7 +310,7 @@ fn a_sound_store_on_a_full_disk_is_read_or_said_to_want_room() {
     for command in ["status", "runs", "verify"] {
         workspace.docmill([command]).exits(0);
     }
-    // What a killed run has left in the log cannot be read without room for its index.
+    // The log of a killed run cannot be read without space for its index.
     std::fs::remove_file(workspace.path("output/filler")).unwrap();
     hangs.store(true, Ordering::SeqCst);
     documents(&workspace, 3..4);
@@ -333,7 +335,7 @@ fn a_sound_store_on_a_full_disk_is_read_or_said_to_want_room() {
     workspace.docmill(["verify"]).exits(0);
 }
 
-/// A run is refused: exit code 2, these words, nothing sent and nothing changed.
+/// Checks that a run is refused with exit code 2 and these words. It sends and changes nothing.
 #[track_caller]
 fn refused(workspace: &Workspace, server: &ModelServer, says: &[&str]) {
     let (before, sent) = (output(workspace), server.requests());
@@ -342,7 +344,7 @@ fn refused(workspace: &Workspace, server: &ModelServer, says: &[&str]) {
     assert!(output(workspace) == before, "the output was changed: {:?}", output(workspace).keys());
 }
 
-/// A workspace with a store and results in it, and a document to be asked about.
+/// A workspace with a store, results and a pending document.
 fn with_work() -> (ModelServer, Workspace) {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
@@ -377,7 +379,7 @@ fn a_store_of_a_newer_version_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_store_is_refused() {
+fn a_file_other_than_a_store_is_refused() {
     let (server, workspace) = with_work();
     for content in
         [b"Dear diary, this is not a database, and longer than a hundred bytes, which is where a header ends. ".repeat(100), b"x".into()]
@@ -385,7 +387,7 @@ fn a_file_that_is_no_store_is_refused() {
         workspace.write(STORE, content);
         refused(&workspace, &server, &["docmill.db: ", "damaged", "nothing was sent", "another output directory"]);
     }
-    // Somebody else's database is left alone too.
+    // A database of another program is left alone too.
     std::fs::remove_file(workspace.path(STORE)).unwrap();
     let other = Connection::open(workspace.path(STORE)).unwrap();
     other.execute_batch("CREATE TABLE answers (question TEXT, answer INTEGER); INSERT INTO answers VALUES ('life', 42);").unwrap();

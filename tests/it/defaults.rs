@@ -38,13 +38,13 @@ fn shown(workspace: &Workspace, args: &[&str]) -> Vec<(String, Value, String)> {
 }
 
 #[test]
-fn without_a_settings_file_all_keys_of_pipeline_toml_are_in_force_as_they_stand_there() {
+fn the_defaults_of_pipeline_toml_are_in_force_without_a_settings_file() {
     let expected: Vec<_> = defaults().into_iter().map(|(key, value)| (key, value, "default".to_owned())).collect();
     assert_eq!(shown(&Workspace::new(), &[]), expected);
 }
 
 #[test]
-fn with_the_repositorys_settings_file_the_same_values_come_from_its_lines() {
+fn the_repositorys_settings_file_gives_the_defaults_from_its_lines() {
     let workspace = Workspace::new();
     let text = std::fs::read_to_string(repository("pipeline.toml")).unwrap();
     workspace.write("pipeline.toml", &text);
@@ -130,7 +130,7 @@ fn each_module_takes_exactly_the_keys_of_its_section() {
 }
 
 #[test]
-fn the_names_that_people_depend_on_are_still_there() {
+fn public_names_are_stable() {
     let names: Vec<String> = defaults().into_iter().map(|(key, _)| key).collect();
     for key in [
         "input.paths",
@@ -157,7 +157,7 @@ fn the_names_that_people_depend_on_are_still_there() {
 }
 
 #[test]
-fn the_page_about_settings_has_every_key_with_its_default_and_no_other() {
+fn the_settings_page_lists_exactly_all_keys_with_defaults() {
     let page = std::fs::read_to_string(repository("src/manual/settings.md")).unwrap();
     let mut expected: Vec<String> = defaults().into_iter().map(|(key, value)| format!("| `{key}` | `{value}` |")).collect();
     let pipeline = std::fs::read_to_string(repository("pipeline.toml")).unwrap();

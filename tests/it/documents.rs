@@ -1,11 +1,12 @@
-//! Documents of all kinds, long ones among them: what is sent is what a reader sees, or the row says why not.
+//! Documents of all kinds, including long ones: their visible content is sent, or the row has the
+//! reason.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// A PDF document with a line of text on each page; none on those that are empty.
+/// A PDF document with a line of text on each page. An empty text makes a page without text.
 fn pdf(pages: &[&str]) -> Vec<u8> {
     let mut objects = vec![
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
@@ -56,7 +57,7 @@ fn all_kinds(workspace: &Workspace) {
 }
 
 #[test]
-fn files_of_all_kinds_are_read_by_what_they_are() {
+fn files_are_read_by_their_content() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -81,7 +82,7 @@ fn files_of_all_kinds_are_read_by_what_they_are() {
 }
 
 #[test]
-fn a_reader_that_takes_too_much_costs_its_document_and_no_other() {
+fn documents_over_the_memory_limit_of_readers_fail_alone() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server).set("prepare.document_mb", 1);
     workspace.write("echo.toml", ECHO);
@@ -89,14 +90,14 @@ fn a_reader_that_takes_too_much_costs_its_document_and_no_other() {
     let csv = workspace.run(["--job", "echo.toml"]).exits(3).csv("echo");
     assert_eq!(csv.column("failure_code"), ["prepare_limit", "prepare_limit", "prepare_limit", "prepare_limit", "prepare_limit", ""]);
     assert!(csv.rows[0]["failure_message"].contains("prepare.document_mb"), "{:?}", csv.rows[0]);
-    // With another limit they are other documents' equals.
+    // With a higher limit, the documents are read.
     let workspace = workspace.set("prepare.document_mb", 1024);
     let csv = workspace.run(["--job", "echo.toml"]).exits(3).csv("echo");
     assert_eq!(csv.column("status"), ["ok", "ok", "ok", "ok", "failed", "ok"]);
 }
 
 #[test]
-fn a_reader_that_works_too_long_has_failed_and_one_that_waits_too_long_is_tried_again() {
+fn a_reader_over_its_cpu_time_fails_and_one_that_hangs_is_retried() {
     let server = ModelServer::start();
     let failure_of = |how: &str| {
         let workspace = Workspace::new().against(&server).set("prepare.document_s", 1);
@@ -111,7 +112,7 @@ fn a_reader_that_works_too_long_has_failed_and_one_that_waits_too_long_is_tried_
 }
 
 #[test]
-fn what_would_be_sent_can_be_seen_without_sending_it() {
+fn inspect_shows_requests_without_sending_them() {
     let workspace = Workspace::new();
     all_kinds(&workspace);
     let shown = |args: &[&str]| workspace.docmill(["inspect"].iter().chain(args));
@@ -162,8 +163,9 @@ fn long_run(workspace: &Workspace, method: &str, merge: &str) -> Finished {
 }
 
 #[test]
-fn a_long_document_is_divided_and_its_answers_become_one() {
-    // Says which of the sentences it was given, and of answers how many.
+fn a_long_document_is_divided_and_its_answers_are_merged() {
+    // Answers with the numbers of the sentences in its chunk, or with the number of answers to
+    // merge.
     let server = ModelServer::script()
         .answer(|ask| {
             let document = ask.text.rsplit_once("<document-").map_or("", |(_, document)| document);
@@ -196,7 +198,7 @@ fn a_long_document_is_divided_and_its_answers_become_one() {
             .any(|call| call.text.contains(&format!("part 2 of {}", said.len())) && call.text.contains("<end-of-the-part-before-"))
     );
 
-    // The parts are paid for: another way to merge asks only about that.
+    // The answers of the chunks are stored, so another merge method sends only the merge call.
     let csv = long_run(&workspace, "split", "").exits(0).csv("echo");
     assert_eq!(csv.rows[0]["said"], format!("merged {}", said.len()));
     assert_eq!(server.requests(), before + 1);
@@ -215,7 +217,7 @@ fn a_long_document_is_divided_and_its_answers_become_one() {
 }
 
 #[test]
-fn a_part_without_an_answer_leaves_the_document_without_one() {
+fn a_chunk_without_an_answer_fails_its_document() {
     let server = ModelServer::script().faults(|ask| if ask.text.contains("Sentence 20 ") { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = Workspace::new().against(&server);
     let text: String = (1..=20).fold(String::new(), |text, n| format!("{text}Sentence {n} stands here and says little. "));
@@ -225,7 +227,7 @@ fn a_part_without_an_answer_leaves_the_document_without_one() {
 }
 
 #[test]
-fn a_server_that_cuts_prompts_without_a_word_is_found_out() {
+fn a_server_that_cuts_prompts_silently_is_detected() {
     let server = ModelServer::script()
         .faults(|ask| {
             let words = ask.text.split_whitespace().count();

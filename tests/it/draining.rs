@@ -1,4 +1,4 @@
-//! The first signal lets calls in flight finish, for as long as they may; the second does not.
+//! Draining: the first signal lets calls in flight finish within a time limit, the second does not.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
@@ -55,7 +55,7 @@ fn calls_that_do_not_finish_in_time_are_in_doubt() {
 }
 
 #[test]
-fn a_straggler_is_not_given_up_for_a_second_request_that_the_drain_refuses() {
+fn a_straggler_survives_a_second_request_that_the_drain_refuses() {
     let server = ModelServer::script().latency(|_| Duration::from_millis(1500)).start();
     let workspace = workspace(&server, 1).set("llm.hedge", true);
     let run = workspace.start_run(["--job", "echo.toml"]);
@@ -67,25 +67,25 @@ fn a_straggler_is_not_given_up_for_a_second_request_that_the_drain_refuses() {
     workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date"]);
 }
 
-/// Sends a signal by its name; whether there still is somebody to hear it.
+/// Sends a signal by its name. Returns whether the process still exists.
 fn signal(name: &str, child: &Child) -> bool {
     Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap().success()
 }
 
 #[test]
-fn signals_are_heard_while_nobody_reads_what_the_run_says() {
+fn signals_work_while_the_output_is_not_read() {
     const FULL: usize = 1 << 16;
     for (signals, code) in [(1, 4), (usize::MAX, 143)] {
         let server = ModelServer::start();
         let workspace = workspace(&server, 1000).set("llm.drain_s", if code == 4 { 1 } else { 60 });
-        // Nobody reads from the pipe, and there is no room for a single line.
+        // The pipe is full, and its reader does not read.
         let (_reader, mut stderr) = std::io::pipe().unwrap();
         stderr.write_all("\n".repeat(FULL).as_bytes()).unwrap();
         let mut child = workspace.spawn_run(&["--job", "echo.toml", "--progress", "json"], stderr.into());
         server.wait_until("the run stands still", |ledger| {
             ledger.asks.last().is_some_and(|ask| ask.arrived.elapsed() > Duration::from_secs(1))
         });
-        assert!(server.requests() < 1000, "what was said fitted somewhere");
+        assert!(server.requests() < 1000, "the run must block on its output");
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut sent = 0;
         let status = loop {
@@ -96,7 +96,7 @@ fn signals_are_heard_while_nobody_reads_what_the_run_says() {
                 child.kill().unwrap();
                 panic!("{signals} signals do not end it: {}", child.wait().unwrap());
             }
-            // Two that come together are one for the system.
+            // The system merges pending signals of the same kind, so they are sent repeatedly.
             sent += usize::from(sent < signals && signal("TERM", &child));
             std::thread::sleep(Duration::from_millis(20));
         };

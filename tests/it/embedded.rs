@@ -1,4 +1,4 @@
-//! Another program runs the engine: without a terminal, a signal or a port.
+//! Another program embeds the engine, without a terminal, a signal or a port.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Workspace};
@@ -42,7 +42,7 @@ async fn plan(server: &ModelServer, workspace: &Workspace, further: &[&str]) -> 
     assemble(&environment, &config, settings, RunOptions::default()).await.unwrap().plan
 }
 
-/// What is done to a run once all its requests are in flight.
+/// Waits until this many requests are in flight.
 async fn in_flight(server: &ModelServer, requests: usize) {
     while server.requests() < requests {
         tokio::task::yield_now().await;
@@ -60,7 +60,7 @@ async fn ask(requests: &mpsc::Sender<Asked>, request: Request) -> Answer {
 }
 
 #[test]
-fn a_stop_and_an_abandonment_leave_calls_in_doubt_and_the_next_run_asks_again() {
+fn a_stopped_or_abandoned_run_leaves_calls_in_doubt_for_the_next_run() {
     let open = Arc::default();
     let (server, workspace) = set_up(&open);
     Runtime::new().unwrap().block_on(async {
@@ -79,7 +79,7 @@ fn a_stop_and_an_abandonment_leave_calls_in_doubt_and_the_next_run_asks_again() 
 
         let (controls, _requests) = Controls::new();
         let abandon = controls.abandon.clone();
-        // Draining would take longer than any test may.
+        // Draining would exceed the time limit of a test.
         let run = engine::run(plan(&server, &workspace, &["llm.drain_s=100000"]).await, controls, watcher());
         let (outcome, ()) = tokio::join!(run, async {
             in_flight(&server, 2 * DOCUMENTS).await;

@@ -1,4 +1,4 @@
-//! Results that are there stay in view: a run that would drop rows asks, is refused, adds to them, or replaces them.
+//! Existing results: a run that would drop rows asks, is refused, adds to them, or replaces them.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Workspace};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const ECHOES: [&str; 2] = ["--job", "echo.toml"];
 
-/// A run with inputs of its own.
+/// A run with these arguments as inputs.
 fn run(workspace: &Workspace, args: &[&str]) -> Finished {
     workspace.run_on(ECHOES.iter().chain(args), "")
 }
@@ -55,7 +55,7 @@ fn a_run_over_another_input_is_refused_before_anything_is_sent() {
     workspace.start_with(["plan", "more", "--pilot", "1", "--yes", "--job", "echo.toml"]).finish().exits(2).says(&["has 3 rows"]);
     assert_eq!(server.requests(), 3);
     assert_eq!(workspace.docmill(["runs", "--json"]).exits(0).stdout.matches("\"started\"").count(), 1, "refused runs leave no trace");
-    // Another job has results of its own, and another directory too.
+    // Another job and another directory have separate results.
     workspace.write("other.toml", ECHO.replace("name = \"echo\"", "name = \"other\""));
     workspace.run_on(["more", "--job", "other.toml"], "").exits(0);
     run(&workspace, &["more", "--output", "elsewhere"]).exits(0);
@@ -63,7 +63,7 @@ fn a_run_over_another_input_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn everything_that_results_are_about_may_be_looked_at_again_however_it_is_called() {
+fn a_run_over_all_inputs_of_the_results_begins_whatever_their_names() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "docs/b.txt", "docs/c.txt"]);
@@ -71,14 +71,14 @@ fn everything_that_results_are_about_may_be_looked_at_again_however_it_is_called
     let whole = workspace.path("docs").display().to_string();
     run(&workspace, &["./docs/"]).exits(0);
     run(&workspace, &[&whole]).exits(0);
-    // What is gone is gone, and what is new is new.
+    // Deleted documents lose their rows, and new documents get one.
     std::fs::remove_file(workspace.path("docs/b.txt")).unwrap();
     std::fs::remove_file(workspace.path("docs/c.txt")).unwrap();
     text(&workspace, &["docs/d.txt", "more/e.txt"]);
     assert_eq!(documents(&run(&workspace, &["docs"]).exits(0)), ["a.txt", "d.txt"]);
     assert_eq!(documents(&run(&workspace, &["docs", "more"]).exits(0)), ["docs/a.txt", "docs/d.txt", "more/e.txt"]);
     assert_eq!(server.requests(), 5);
-    // A table that loses rows with an id may be another delivery.
+    // A table that lacks rows with an id may be another delivery.
     let table = |ids: std::ops::Range<u32>| ids.fold("id,body\n".to_owned(), |table, id| table + &format!("{id},docid:row{id}\n"));
     let rows = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--output", "rows"];
     let count = || std::fs::read_to_string(workspace.path("rows/echo/results.jsonl")).unwrap().lines().count();
@@ -113,7 +113,7 @@ fn ids_that_change_from_text_to_number_leave_rows_unchanged() {
 }
 
 #[test]
-fn a_delivery_that_puts_rows_back_to_an_earlier_version_says_so() {
+fn a_delivery_that_reverts_rows_reports_it() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     workspace.write("one.csv", "id,body\n1,docid:a\n2,docid:b\n").write("two.csv", "id,body\n1,docid:c\n2,docid:d\n");
@@ -125,7 +125,7 @@ fn a_delivery_that_puts_rows_back_to_an_earlier_version_says_so() {
 }
 
 #[test]
-fn ids_that_several_tables_of_a_run_have_are_reported() {
+fn ids_in_several_tables_of_a_run_are_reported() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     workspace.write("one.csv", "id,body\n1,docid:a\n2,docid:b\n3,docid:c\n").write("two.csv", "id,body\n2,docid:d\n3,docid:e\n4,docid:f\n");
@@ -152,7 +152,7 @@ fn rows_named_by_their_numbers_are_not_kept_when_a_table_changes() {
 }
 
 #[test]
-fn documents_are_added_beside_those_that_are_there_and_keep_their_names() {
+fn documents_are_added_to_existing_ones_and_keep_their_names() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "docs/part/b.txt", "more/a.txt", "one.txt", "docs/c.txt"]);
@@ -165,11 +165,11 @@ fn documents_are_added_beside_those_that_are_there_and_keep_their_names() {
     assert_eq!(said[3], "said of docid:more-a");
     assert_eq!(added.csv("echo").column("index"), ["0", "1", "2", "3", "4"]);
     assert_eq!((server.requests(), added.summary("echo")["documents"]["ok"].clone()), (5, 5.into()));
-    // Again: nothing to do, and nothing is written.
+    // A repeated run has nothing to do and writes nothing.
     let before = std::fs::metadata(workspace.path("output/echo/results.csv")).unwrap().modified().unwrap();
     run(&workspace, &["more", "one.txt", "--add"]).exits(0);
     assert_eq!(std::fs::metadata(workspace.path("output/echo/results.csv")).unwrap().modified().unwrap(), before);
-    // A part of what is there, by any way to it, and with another content.
+    // Some of the existing documents, by another path or with new content.
     workspace.write("docs/part/b.txt", "docid:new").write("list.txt", "docs/a.txt\nmore/a.txt\n");
     let changed = run(&workspace, &["docs/part", "--add"]).exits(0);
     assert_eq!(documents(&changed), there);
@@ -182,7 +182,7 @@ fn documents_are_added_beside_those_that_are_there_and_keep_their_names() {
     assert!(workspace.docmill(["verify"]).stdout.contains("5 inputs are as they were, 0 changed, 0 gone"));
     assert!(workspace.docmill(["prune"]).stdout.contains("1 documents"), "only the old version is of no use");
     assert!(workspace.docmill(["export", "--format", "csv"]).exits(0).stdout.contains("5 rows"));
-    // Without a word the rest would be lost from view; with all of it nothing is.
+    // A run over a part of the inputs would drop the other rows. A run over all drops none.
     run(&workspace, &["more"]).exits(2).says(&["has 5 rows; this run would leave 1 of them"]);
     run(&workspace, &["docs", "more", "one.txt"]).exits(0);
     assert_eq!(server.requests(), 6);
@@ -212,7 +212,7 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
     };
     write("day1.csv", &[(1, "a"), (2, "b"), (3, "c"), (4, "same"), (5, "same")]);
     deliver("day1.csv", "add").exits(0);
-    // One that is new, one that is changed, one that is as it was, and one that says what another row says.
+    // A new row with the content of another, a changed row, and an unchanged row.
     write("day2.csv", &[(9, "same"), (2, "b2"), (1, "a")]);
     deliver("day2.csv", "ask").exits(2).says(&["has 5 rows; this run would leave 0 of them (it looks at 3 documents)"]);
     let there = ["day1.csv#1 a", "day2.csv#2 b2", "day1.csv#3 c", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same"];
@@ -220,24 +220,24 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
         deliver("day2.csv", "add").says(&["rows with the same id are versions of one row, and the new one counts: day2.csv with day1.csv"]);
     assert_eq!(result(run), there);
     assert_eq!(server.requests(), 7);
-    // The same file with the next delivery in it.
+    // The same file contains the next delivery.
     write("day2.csv", &[(3, "c3"), (10, "d")]);
     let there =
         ["day1.csv#1 a", "day2.csv#2 b2", "day2.csv#3 c3", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same", "day2.csv#10 d"];
     assert_eq!(result(deliver("day2.csv", "add")), there);
     assert_eq!(server.requests(), 9);
     deliver("day2.csv", "add").exits(0).says(&["up to date  2 documents: 2 ok; nothing was sent"]);
-    // A row that is as it was before is one row, with the name and the answers that it had then.
+    // A row that reverts to an earlier version keeps the name and the answers of that version.
     write("day3.csv", &[(2, "b"), (10, "d")]);
     let there = ["day1.csv#1 a", "day1.csv#2 b", "day2.csv#3 c3", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same", "day2.csv#10 d"];
     assert_eq!(result(deliver("day3.csv", "add")), there);
     assert_eq!(server.requests(), 9);
     workspace.docmill(["verify"]).exits(0);
-    // Another table may have the same ids; what tells tables apart are their columns.
+    // Another table may have the same ids. Tables differ by their columns.
     workspace.write("other.csv", "id,price,body\n1,2,docid:o1\n2,3,docid:o2\n");
     let both = result(deliver("other.csv", "add"));
     assert_eq!((&both[..7], &both[7..]), (&there.map(str::to_owned)[..], &["other.csv#1 o1".to_owned(), "other.csv#2 o2".to_owned()][..]));
-    // Rows without ids: their numbers would be taken for those of other rows.
+    // Rows without ids are refused, because their numbers could match other rows.
     let numbered = ["--rows", "day2.csv", "--text-column", "body", "--add", "--output", "numbers"];
     self::run(&workspace, &numbered).exits(0);
     write("day2.csv", &[(11, "e")]);
@@ -246,7 +246,7 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
 }
 
 #[test]
-fn a_file_that_was_overwritten_and_added_is_not_taken_for_all_of_the_results() {
+fn an_overwritten_and_added_file_does_not_count_as_all_results() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let table = ["--rows", "t.csv", "--id-column", "id", "--text-column", "body"];
@@ -260,11 +260,11 @@ fn a_file_that_was_overwritten_and_added_is_not_taken_for_all_of_the_results() {
     let added = run(&workspace, &add).exits(0).says(&["table t.csv: 4 rows: 0 replaced, 2 unchanged, 2 new"]);
     assert_eq!(documents(&added).len(), 12);
     run(&workspace, &table).exits(2).says(&["has 12 rows; this run would leave 4 of them"]);
-    // Also if the file holds most of the rows, and when it was added again since.
+    // That also holds if the file contains most of the rows and was added again.
     workspace.write("t.csv", delivery(1..12));
     run(&workspace, &add).exits(0);
     run(&workspace, &table).exits(2).says(&[refusal]);
-    // With all rows in it, the file is the results again.
+    // A file with all rows replaces the results without a question.
     workspace.write("t.csv", delivery(0..12));
     assert_eq!(documents(&run(&workspace, &table).exits(0)).len(), 12);
     assert_eq!(server.requests(), 12);
@@ -273,7 +273,7 @@ fn a_file_that_was_overwritten_and_added_is_not_taken_for_all_of_the_results() {
 }
 
 #[test]
-fn a_row_that_is_to_be_asked_again_is_asked_again_and_keeps_its_bill() {
+fn a_requeued_row_is_asked_again_and_keeps_its_bill() {
     for share in [false, true] {
         let server = ModelServer::start();
         let workspace = echoing(&server).set("llm.share_identical_calls", share);
@@ -288,7 +288,7 @@ fn a_row_that_is_to_be_asked_again_is_asked_again_and_keeps_its_bill() {
 }
 
 #[test]
-fn rows_that_are_read_by_other_columns_are_not_added() {
+fn rows_read_by_other_columns_are_not_added() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     for day in ["day1.csv", "day2.csv"] {
@@ -303,18 +303,18 @@ fn rows_that_are_read_by_other_columns_are_not_added() {
         (&["--text-column", "body"], "input.id_column"),
         (&[], "input.id_column, input.text_column"),
     ] {
-        let says = format!("--add: the results were made with other settings ({key}), and rows of one file are made alike");
+        let says = format!("--add: the results were made with other settings ({key}), but all rows of a file need the same");
         add(columns).exits(2).says(&[&says]);
     }
     assert_eq!(server.requests(), 2);
     add(&["--id-column", "id", "--text-column", "body"]).exits(0).says(&["table day2.csv: 2 rows: 2 replaced, 0 unchanged, 0 new"]);
-    // A run over all deliveries at once would have rows twice, so that is not what a refusal advises.
+    // A run over all deliveries at once would have rows twice, so the refusal does not advise it.
     let other = ["--rows", "day2.csv", "--id-column", "id", "--text-column", "body", "--add", "--set", "prepare.text.clean=true"];
     run(&workspace, &other).exits(2).says(&["run over the first delivery with --replace, and over each later one with --add"]);
 }
 
 #[test]
-fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written() {
+fn replaced_rows_are_reported_and_ids_match_in_all_notations() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let add = |name: &str| run(&workspace, &["--rows", name, "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
@@ -325,13 +325,12 @@ fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written()
     let two = add("two.jsonl").says(&["table two.jsonl: 3 rows: 2 replaced, 0 unchanged, 1 new"]);
     assert_eq!(documents(&two), ["one.csv#1", "two.jsonl#2", "one.csv#3", "two.jsonl#4"]);
     add("two.jsonl").says(&["table two.jsonl: 3 rows: 0 replaced, 3 unchanged, 0 new"]);
-    // None is known, and columns that nobody else has.
+    // First no id is known, then the table has other columns.
     workspace.write("three.csv", "id,body\nA-1,docid:e\nA-2,docid:f\n");
-    add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has an id that was known: three.csv#A-1 is new"]);
+    add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has a known id: three.csv#A-1 is new"]);
     workspace.write("four.csv", "id,body,more\n1,docid:a4,x\n");
-    add("four.csv")
-        .says(&["table four.csv has other columns than three.csv: its rows stand beside", "1 row: 0 replaced, 0 unchanged, 1 new"]);
-    // Repeated ids.
+    add("four.csv").says(&["table four.csv has other columns than three.csv: its rows are added", "1 row: 0 replaced, 0 unchanged, 1 new"]);
+    // A table with repeated ids.
     workspace.write("five.csv", "id,body\n1,docid:a5\n1,docid:a6\n2,docid:b5\n1,docid:a7\n");
     let says = "table five.csv: 2 rows have an id that an earlier row has (1): each row is its own document, the second is called 1~2";
     let five = add("five.csv").says(&[says]);
@@ -340,7 +339,7 @@ fn what_a_delivery_replaces_is_told_and_ids_are_known_however_they_are_written()
 }
 
 #[test]
-fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
+fn results_that_are_incomplete_or_made_with_other_settings_are_not_extended() {
     let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:docs-b")).start();
     let workspace = echoing(&server).set("llm.drain_s", 0);
     text(&workspace, &["docs/a.txt", "docs/b.txt", "more/c.txt"]);
@@ -350,8 +349,8 @@ fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
     }
     running.signal("INT");
     running.finish().exits(4);
-    run(&workspace, &["more", "--add"]).exits(2).says(&["--add: run 1 did not get to its end: run the same command again first"]);
-    run(&workspace, &["more"]).exits(2).says(&["has 1 row; this run would leave 0 of them", "did not get to its end"]);
+    run(&workspace, &["more", "--add"]).exits(2).says(&["--add: run 1 is incomplete: run the same command again first"]);
+    run(&workspace, &["more"]).exits(2).says(&["has 1 row; this run would leave 0 of them", "run 1 is incomplete"]);
     run(&workspace, &["more", "--replace"]).exits(0);
     let other = ["docs/a.txt", "--set", "prepare.text.clean=true"];
     let why = "the results were made with other settings (prepare.text.clean)";
@@ -361,7 +360,7 @@ fn what_is_made_otherwise_or_not_whole_is_not_added_to() {
 }
 
 #[test]
-fn a_delivery_that_was_killed_is_not_left_out_by_the_next_one() {
+fn the_next_delivery_includes_a_killed_one() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let days = ["day1.csv", "day2.csv", "day3.csv"];
@@ -376,9 +375,9 @@ fn a_delivery_that_was_killed_is_not_left_out_by_the_next_one() {
     for (day, name) in days.iter().enumerate() {
         kill(name);
         let other = days[(day + 1) % 3];
-        let message = "did not get to its end, and its documents would be left out: run the same command again first";
+        let message = "is incomplete, and its documents would be left out: run the same command again first";
         run(&workspace, &add(other)).exits(2).says(&["--add: run", message]);
-        // The same command goes on.
+        // The same command resumes.
         assert_eq!(documents(&run(&workspace, &add(name)).exits(0)).len(), 5 * (day + 1));
     }
     assert_eq!(
@@ -387,7 +386,7 @@ fn a_delivery_that_was_killed_is_not_left_out_by_the_next_one() {
     );
 }
 
-/// Ends this command by a signal, once so many of its documents are done.
+/// Stops this command by a signal once `done` of its documents are done.
 fn stop(workspace: &Workspace, args: &[&str], done: usize) {
     let running = workspace.start_with(["run"].iter().chain(&ECHOES).chain(args).copied());
     let done = format!("{done} done");
@@ -399,7 +398,7 @@ fn stop(workspace: &Workspace, args: &[&str], done: usize) {
 }
 
 #[test]
-fn a_delivery_that_was_stopped_is_told_and_is_exported_with_what_was_there() {
+fn a_stopped_delivery_is_reported_and_exported_with_earlier_rows() {
     let held = Arc::new(AtomicBool::new(true));
     let hold = Arc::clone(&held);
     let server = ModelServer::script().hold(move |ask, _| ask.text.contains("docid:slow") && hold.load(Relaxed)).start();
@@ -412,13 +411,13 @@ fn a_delivery_that_was_stopped_is_told_and_is_exported_with_what_was_there() {
     stop(&workspace, &add("day2.csv"), 2);
     let says = "echo: run 2 did not get to its end, and results are those of run 1; run the same command again";
     assert!(workspace.docmill(["verify"]).exits(4).stdout.contains(says));
-    // Rows of the new delivery take their places, and nothing is lost.
+    // Rows of the new delivery replace their earlier versions, and no other row is lost.
     let exported = workspace.docmill(["export", "--partial"]).exits(0);
     assert_eq!(documents(&exported), ["day1.csv#1", "day2.csv#2", "day1.csv#3", "day2.csv#4"]);
     assert_eq!(exported.csv("echo").column("said"), ["a", "b2", "c", "d"].map(|said| format!("said of docid:{said}")));
     workspace.docmill(["verify"]).exits(4);
     held.store(false, Relaxed);
-    // The store has what the files had.
+    // The store contains the rows of the removed files.
     for name in ["csv", "json", "jsonl"] {
         std::fs::remove_file(workspace.path(format!("output/echo/results.{name}"))).unwrap();
     }
@@ -429,7 +428,7 @@ fn a_delivery_that_was_stopped_is_told_and_is_exported_with_what_was_there() {
 }
 
 #[test]
-fn results_with_fewer_rows_take_the_place_of_others_only_when_somebody_agrees() {
+fn results_with_fewer_rows_replace_others_only_after_confirmation() {
     let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:more-slow")).start();
     let workspace = echoing(&server).set("llm.drain_s", 0);
     text(&workspace, &["docs/a.txt", "docs/b.txt", "docs/c.txt", "more/d.txt", "more/slow.txt"]);
@@ -445,14 +444,14 @@ fn results_with_fewer_rows_take_the_place_of_others_only_when_somebody_agrees() 
 }
 
 #[test]
-fn a_row_that_could_not_be_read_goes_when_its_table_is_delivered_again() {
+fn an_unreadable_row_is_dropped_when_its_table_is_delivered_again() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let add = |name: &'static str| ["--rows", name, "--id-column", "id", "--text-column", "body", "--add"];
     workspace.write("one.csv", "id,body\n1,docid:a\n").write("two.csv", "id,body\n2,docid:b,x\n3,docid:c\n");
     run(&workspace, &add("one.csv")).exits(0);
     assert_eq!(documents(&run(&workspace, &add("two.csv")).exits(3)), ["one.csv#1", "two.csv#(row 1)", "two.csv#3"]);
-    // Of another delivery nobody knows whether it has that row.
+    // Another delivery may not contain that row, so the row stays.
     workspace.write("three.csv", "id,body\n4,docid:d\n");
     assert_eq!(documents(&run(&workspace, &add("three.csv"))), ["one.csv#1", "two.csv#(row 1)", "two.csv#3", "three.csv#4"]);
     workspace.write("two.csv", "id,body\n2,docid:b\n3,docid:c\n");
@@ -462,7 +461,7 @@ fn a_row_that_could_not_be_read_goes_when_its_table_is_delivered_again() {
 }
 
 #[test]
-fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
+fn a_file_missing_from_an_input_added_again_has_no_row() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "more/b.txt", "more/part/c.txt", "more/part/d.txt"]);
@@ -471,15 +470,15 @@ fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
     run(&workspace, &["more/part", "--add"]).exits(0).says(&["up to date  2 documents: 2 ok; nothing was sent"]);
     std::fs::remove_file(workspace.path("more/part/c.txt")).unwrap();
     std::fs::remove_file(workspace.path("docs/a.txt")).unwrap();
-    // One that is called otherwise now is the same document.
+    // A renamed file is the same document.
     std::fs::rename(workspace.path("more/b.txt"), workspace.path("more/bee.txt")).unwrap();
     assert_eq!(documents(&run(&workspace, &["more", "--add"]).exits(0)), ["a.txt", "more/bee.txt", "more/part/d.txt"]);
     std::fs::rename(workspace.path("more/bee.txt"), workspace.path("more/b.txt")).unwrap();
     assert_eq!(documents(&run(&workspace, &["more", "--add"]).exits(0)), ["a.txt", "more/b.txt", "more/part/d.txt"]);
     assert_eq!(server.requests(), 4);
-    // What is not looked at stays.
+    // Documents outside the inputs of the run stay.
     assert_eq!(documents(&run(&workspace, &["more/part", "--add"]).exits(0)), ["a.txt", "more/b.txt", "more/part/d.txt"]);
-    // Patterns leave documents out, and do not make them go.
+    // Documents excluded by a pattern stay.
     let narrow = ["more", "--add", "--set", "input.exclude=[\"part/**\"]"];
     assert_eq!(documents(&run(&workspace, &narrow).exits(0)), ["a.txt", "more/b.txt", "more/part/d.txt"]);
     workspace.write("t.csv", "id,body\n1,docid:r1\n2,docid:r2\n");
@@ -491,14 +490,14 @@ fn a_file_that_is_gone_from_an_input_that_is_added_again_has_no_row() {
     let there = ["more/b.txt", "t.csv#1", "t.csv#2", "e.txt"];
     assert_eq!(documents(&run(&workspace, &["more", "--add"]).exits(0)), there);
     workspace.docmill(["verify"]).exits(0);
-    // The file of a delivery may have the next one in it.
+    // The file of a delivery may contain the next one.
     workspace.write("t.csv", "id,body\n2,docid:r2\n3,docid:r3\n");
     run(&workspace, &["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
     assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("note  1 rows are of deliveries whose files contain other rows now"));
 }
 
 #[test]
-fn what_is_gone_from_inputs_is_pruned_however_they_are_called() {
+fn missing_documents_are_pruned_whatever_the_names_of_inputs() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     let dropped = || {
@@ -521,7 +520,7 @@ fn what_is_gone_from_inputs_is_pruned_however_they_are_called() {
 }
 
 #[test]
-fn an_input_is_the_same_from_wherever_it_is_looked_at() {
+fn an_input_is_recognised_from_any_directory() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "more/b.txt", "more/c.txt", "more/d.txt"]);
@@ -546,7 +545,7 @@ fn an_input_is_the_same_from_wherever_it_is_looked_at() {
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_what_becomes_of_results() {
+fn a_user_at_a_terminal_decides_about_existing_results() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "more/b.txt", "other/c.txt"]);
@@ -568,7 +567,7 @@ fn somebody_at_a_terminal_is_asked_what_becomes_of_results() {
 }
 
 #[test]
-fn a_run_that_adds_may_be_killed_and_goes_on() {
+fn a_killed_run_with_add_is_resumed() {
     for place in ["commit", "committed", "publish"] {
         let server = ModelServer::start();
         let workspace = echoing(&server);
@@ -585,7 +584,7 @@ fn a_run_that_adds_may_be_killed_and_goes_on() {
                 break;
             }
             assert!(round < 200, "it never gets to its end");
-            // What was there before is there, or the whole of what is new.
+            // The results are either the old ones or complete new ones.
             let there = std::fs::read_to_string(workspace.path("output/echo/results.jsonl")).unwrap();
             assert!([2, 32].contains(&there.lines().count()), "{there}");
         }

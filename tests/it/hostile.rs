@@ -1,4 +1,4 @@
-//! Servers that hang, drip, reset, close, and say wrong things.
+//! Servers that hang, drip, reset or close connections, or send wrong data.
 
 use crate::limits::{KEY, workspace};
 use crate::order::ECHO;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// A server that does with each connection what a function says.
+/// A server that handles each connection with a function.
 fn raw(each: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -25,7 +25,7 @@ fn raw(each: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> (String, Arc<
     (url, count)
 }
 
-/// Reads one request to its end.
+/// Reads one complete request.
 fn request(stream: &mut TcpStream) -> Option<String> {
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -57,7 +57,7 @@ fn asking(url: &str, documents: usize) -> Workspace {
 }
 
 #[test]
-fn a_server_that_hangs_or_drips_is_given_up_in_bounded_time_and_called_by_its_name() {
+fn a_hanging_or_dripping_server_times_out_and_is_named() {
     type Serve = fn(TcpStream, usize);
     let hangs: Serve = |mut stream, _| {
         request(&mut stream);
@@ -80,13 +80,14 @@ fn a_server_that_hangs_or_drips_is_given_up_in_bounded_time_and_called_by_its_na
         let run = asking(&url, 4).set("llm.timeout_s", 1).run(["--job", "echo.toml"]).exits(3);
         assert_eq!(run.csv("echo").column("failure_code"), ["timed_out"; 4], "{what}");
         assert!(run.csv("echo").rows[0]["failure_message"].contains("no complete reply within 1 s (llm.timeout_s)"), "{what}");
-        // Two attempts of a second each, all documents at the same time; the rest is patience with a slow machine.
+        // Two attempts of a second each, for all documents concurrently. The rest allows for a slow
+        // machine.
         assert!(started.elapsed() < Duration::from_secs(20), "{what}: {:?}", started.elapsed());
     }
 }
 
 #[test]
-fn a_stream_that_falls_silent_is_given_up_long_before_the_end_of_all_patience() {
+fn a_silent_stream_times_out_before_the_whole_call() {
     let (url, _) = raw(|mut stream, _| {
         request(&mut stream);
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
@@ -100,8 +101,8 @@ fn a_stream_that_falls_silent_is_given_up_long_before_the_end_of_all_patience() 
 }
 
 #[test]
-fn a_connection_that_the_server_closes_after_each_reply_costs_nothing() {
-    // It says so, or it does not.
+fn closing_connections_after_each_reply_costs_nothing() {
+    // The server announces that it closes the connection, or closes it without notice.
     for said in ["connection: close\r\n", ""] {
         let (url, connections) = raw(move |mut stream, _| {
             if request(&mut stream).is_some() {
@@ -119,14 +120,14 @@ fn a_connection_that_the_server_closes_after_each_reply_costs_nothing() {
 }
 
 #[test]
-fn connections_that_are_refused_stop_the_run_and_cost_no_document() {
+fn refused_connections_stop_the_run_and_fail_no_document() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let workspace = asking(&format!("http://{free}/v1"), 3).set("llm.retry.max_attempts", 2);
     workspace.run(["--job", "echo.toml"]).exits(4).says(&["cannot connect to", "0 documents are done and kept, 3 remain"]);
 }
 
 #[test]
-fn in_any_mixture_of_failures_no_call_is_sent_more_often_than_its_budget_and_none_too_early() {
+fn calls_keep_their_attempt_limit_and_waits_in_any_mixture_of_failures() {
     const ATTEMPTS: u32 = 4;
     let server = ModelServer::script()
         .faults(|ask| match dice(5, ask.docid.as_deref().unwrap(), ask.attempt) % 12 {
@@ -166,7 +167,7 @@ fn in_any_mixture_of_failures_no_call_is_sent_more_often_than_its_budget_and_non
 }
 
 #[test]
-fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pending() {
+fn a_systemic_failure_stops_the_run_and_its_documents_stay_pending() {
     let served = Arc::new(AtomicUsize::new(0));
     let (count, broken) = (Arc::clone(&served), Arc::new(AtomicUsize::new(1)));
     let switch = Arc::clone(&broken);
@@ -178,7 +179,7 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
             Reply::error(ask, 400, "invalid_request_error", "schema is too complex")
         })
         .start();
-    // One after another: otherwise a success may overtake the first failures, which then stand.
+    // One call at a time. Otherwise a success could overtake the first failures.
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 1);
     workspace.write("echo.toml", ECHO);
     for n in 0..300 {
@@ -197,7 +198,7 @@ fn when_everything_begins_to_fail_the_run_stops_soon_and_what_failed_stays_pendi
 }
 
 #[test]
-fn however_many_calls_are_under_way_few_more_are_sent_when_all_fail() {
+fn few_more_calls_are_sent_once_all_fail() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(30))
         .faults(|ask| Reply::error(ask, 400, "invalid_request_error", "the image is broken"))
@@ -212,7 +213,7 @@ fn however_many_calls_are_under_way_few_more_are_sent_when_all_fail() {
 }
 
 #[test]
-fn failures_at_random_stop_nothing() {
+fn random_failures_do_not_stop_the_run() {
     let server = ModelServer::script()
         .faults(|ask| match dice(9, ask.docid.as_deref().unwrap(), 1) % 10 {
             0..3 => Reply::error(ask, 400, "invalid_request_error", "bad image"),
@@ -228,7 +229,7 @@ fn failures_at_random_stop_nothing() {
 }
 
 #[test]
-fn the_first_call_goes_alone_and_what_the_server_does_not_know_is_left_out() {
+fn the_first_call_goes_alone_and_unknown_fields_are_left_out() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(20))
         .faults(|ask| {
@@ -244,12 +245,12 @@ fn the_first_call_goes_alone_and_what_the_server_does_not_know_is_left_out() {
     }
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     run.says(&["temperature (llm.body) is left out, because the server says", "llm.effort is left out"]);
-    // The first call took three requests, the others one each.
+    // The first call takes three requests, and the others one each.
     assert_eq!(server.requests(), 32);
 }
 
 #[test]
-fn another_model_is_asked_when_the_first_one_is_gone() {
+fn the_fallback_model_answers_if_the_first_one_is_missing() {
     let server = ModelServer::script()
         .faults(|ask| match ask.body["model"].as_str() {
             Some("old") => Reply::error(ask, 404, "model_not_found", "The model `old` does not exist"),
@@ -268,7 +269,7 @@ fn another_model_is_asked_when_the_first_one_is_gone() {
 }
 
 #[test]
-fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are_kept() {
+fn additional_headers_parameters_and_fields_are_sent_and_their_secrets_hidden() {
     let server = AccountServer::start(Terms::default());
     let workspace = workspace(&server, "openai").env("TEAM_TOKEN", "team-secret-11b2c3").set("llm.key_header", "api-key");
     let settings = "[llm.headers]\nX-Team = \"archive\"\nX-Token = \"env:TEAM_TOKEN\"\n[llm.query]\napi-version = \"2026-05-01\"\n[llm.body]\nuser = \"u1\"\n";
@@ -289,7 +290,7 @@ fn headers_parameters_and_fields_of_ones_own_are_sent_and_secrets_among_them_are
 }
 
 #[test]
-fn secrets_in_settings_are_neither_shown_nor_kept() {
+fn secrets_in_settings_are_neither_shown_nor_stored() {
     const SECRET: &str = "0123456789abcdef";
     let server = AccountServer::start(Terms::default());
     let workspace = workspace(&server, "openai").env("DOCMILL_LLM__QUERY__SIG", SECRET);
@@ -322,7 +323,7 @@ fn secrets_in_settings_are_neither_shown_nor_kept() {
 }
 
 #[test]
-fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
+fn a_straggler_gets_a_second_request_with_hedging() {
     let server = ModelServer::script()
         .latency(|_| Duration::from_millis(10))
         .faults(|ask| if ask.docid.as_deref() == Some("7") && ask.attempt == 1 { Reply::Hang } else { Reply::Ok })
@@ -335,7 +336,7 @@ fn a_straggler_at_the_end_is_asked_for_twice_if_that_is_wanted() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["a second request is sent (llm.hedge)"]);
     let rows = run.csv("echo").rows;
     assert_eq!((server.requests(), rows[7]["status"].as_str(), rows[7]["attempts"].as_str()), (21, "ok", "2"));
-    // Whoever counts calls by their first attempts counts this one once.
+    // The two attempts have different numbers, so first attempts count each call once.
     let store = rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap();
     let firsts: u32 = store.query_row("SELECT count(*) FROM attempts WHERE attempt = 1", (), |row| row.get(0)).unwrap();
     assert_eq!(firsts, 20);
@@ -360,7 +361,7 @@ fn a_second_request_that_fails_leaves_the_first_one_alone() {
 }
 
 #[test]
-fn a_reply_that_does_not_say_what_it_used_counts_with_what_it_may_have_used() {
+fn a_reply_without_usage_counts_with_its_whole_reservation() {
     let (url, _) = raw(|mut stream, _| {
         while request(&mut stream).is_some() {
             let body = r#"{"model":"m","choices":[{"message":{"content":"{\"said\":\"x\"}"},"finish_reason":"stop"}]}"#;
@@ -369,7 +370,7 @@ fn a_reply_that_does_not_say_what_it_used_counts_with_what_it_may_have_used() {
         }
     });
     let workspace = asking(&url, 40).set("prices.m", "{ input = 1000, output = 10000 }");
-    // A request may cost about two dollars: 100 tokens of output, and the input's bytes and more.
+    // The maximum cost of a request is about two dollars: 100 output tokens and the input.
     let run = workspace.run(["--job", "echo.toml", "--max-usd", "10"]).exits(4).says(&["budget.max_usd"]);
     let rows = run.csv("echo").rows;
     assert!((1..=8).contains(&rows.len()), "{}", rows.len());
@@ -377,7 +378,7 @@ fn a_reply_that_does_not_say_what_it_used_counts_with_what_it_may_have_used() {
 }
 
 #[test]
-fn a_secret_in_another_notation_is_found_as_well() {
+fn secrets_are_hidden_in_other_notations() {
     const SECRET: &str = "sk/SECRET+abc/def0123456789";
     let escaped = |text: &str| text.replace('/', "\\/").replace('S', "\\u0053");
     let server = ModelServer::script()
@@ -400,7 +401,7 @@ fn a_secret_in_another_notation_is_found_as_well() {
 }
 
 #[test]
-fn what_decides_about_the_bill_is_not_for_free_fields_and_secrets_not_for_settings() {
+fn body_fields_cannot_change_the_bill_and_settings_cannot_hold_secrets() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
@@ -418,7 +419,7 @@ fn what_decides_about_the_bill_is_not_for_free_fields_and_secrets_not_for_settin
 }
 
 #[test]
-fn a_server_that_sends_us_elsewhere_is_named_and_costs_no_document() {
+fn a_redirecting_server_is_named_and_fails_no_document() {
     let server = ModelServer::script()
         .faults(|_| Reply::Status(302, serde_json::json!({}), vec![("location", "https://login.example/".into())]))
         .start();
@@ -428,7 +429,7 @@ fn a_server_that_sends_us_elsewhere_is_named_and_costs_no_document() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_counts_with_what_it_may_have_used_and_not_with_what_it_told() {
+fn a_broken_stream_counts_with_its_reservation_and_not_its_partial_usage() {
     let (url, requests) = raw(|mut stream, _| {
         if request(&mut stream).is_some() {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -440,7 +441,7 @@ fn a_stream_that_breaks_off_counts_with_what_it_may_have_used_and_not_with_what_
     let args = ["--job", "echo.toml", "--max-usd", "10"];
     workspace.run(args).exits(4).says(&["budget.max_usd"]);
     let sent = requests.load(SeqCst);
-    // About two dollars each, and a run that goes on has not forgotten it.
+    // Each request reserves about two dollars, and a resumed run still counts them.
     assert!((1..=8).contains(&sent), "{sent}");
     workspace.run(args).exits(4).says(&["budget.max_usd"]);
     assert_eq!(requests.load(SeqCst), sent);

@@ -1,4 +1,4 @@
-//! What goes in: directories, names, encodings, images, settings; and what is said about those that do not.
+//! Inputs and settings: directories, names, encodings and images, and the errors of invalid ones.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace, exif_rotated_jpeg, jpeg, png, utf16le};
@@ -14,7 +14,7 @@ fn echo(server: &ModelServer) -> Workspace {
 }
 
 #[test]
-fn an_empty_directory_is_an_error_that_says_what_was_looked_for() {
+fn the_error_for_an_empty_directory_names_the_expected_kinds() {
     let workspace = Workspace::new();
     workspace.run([""; 0]).exits(2).says(&["docs", "images", "texts"]);
     workspace.doc(".hidden.txt", "x").doc("note.log", "x");
@@ -23,10 +23,10 @@ fn an_empty_directory_is_an_error_that_says_what_was_looked_for() {
 }
 
 #[test]
-fn a_missing_input_is_an_error_that_names_it() {
+fn the_error_for_a_missing_input_names_it() {
     let workspace = Workspace::new();
     workspace.docmill(["run", "no-such-place"]).exits(2).says(&["no-such-place"]);
-    // Bare, without sample data.
+    // Without arguments and sample data.
     workspace.docmill(["run"]).exits(2).says(&["sample_data"]);
 }
 
@@ -43,7 +43,7 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
-fn an_unknown_key_is_told_with_file_line_and_the_nearest_key() {
+fn an_unknown_key_is_reported_with_file_line_and_nearest_key() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x").write("pipeline.toml", "[read]\nqueue = 8\n\n[llm]\nconcurency = 4\n");
     workspace.run([""; 0]).exits(2).says(&["pipeline.toml:5", "llm.concurency", "llm.concurrency"]);
@@ -51,7 +51,7 @@ fn an_unknown_key_is_told_with_file_line_and_the_nearest_key() {
 }
 
 #[test]
-fn all_problems_of_all_sources_are_told_at_once() {
+fn problems_of_all_sources_are_reported_together() {
     let workspace = Workspace::new().env("DOCMILL_READ__QUEU", "7");
     workspace.doc("a.txt", "x").write("own.toml", "[llm]\nconcurency = 4\ntimeout_s = \"long\"\n[raed]\nqueue = 1\n");
     let run = workspace.run(["--config", "own.toml", "--set", "output.fromats=csv", "--set", "prepare.workers=many"]).exits(2);
@@ -59,14 +59,14 @@ fn all_problems_of_all_sources_are_told_at_once() {
 }
 
 #[test]
-fn unknown_keys_and_impossible_values_are_told_together() {
+fn unknown_keys_and_invalid_values_are_reported_together() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x").write("pipeline.toml", "[llm]\nconcurency = 4\ntimeout_s = 0\n");
     workspace.run([""; 0]).exits(2).says(&["pipeline.toml:2", "pipeline.toml:3"]);
 }
 
 #[test]
-fn an_output_directory_that_cannot_be_made_is_an_error_that_names_it() {
+fn the_error_for_an_output_directory_names_it() {
     let server = ModelServer::start();
     let workspace = echo(&server);
     workspace.doc("a.txt", "docid:a").write("taken", "a file");
@@ -75,7 +75,7 @@ fn an_output_directory_that_cannot_be_made_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_byte_order_mark_is_written_for_those_who_want_it() {
+fn a_byte_order_mark_is_written_on_request() {
     let server = ModelServer::start();
     let workspace = echo(&server);
     workspace.doc("a.txt", "docid:a");
@@ -85,7 +85,7 @@ fn a_byte_order_mark_is_written_for_those_who_want_it() {
 }
 
 #[test]
-fn impossible_values_are_told_before_anything_is_sent() {
+fn invalid_values_are_reported_before_anything_is_sent() {
     for setting in [
         "llm.concurrency=0",
         "read.queue=0",
@@ -161,7 +161,7 @@ fn single_files_and_several_inputs_are_taken_in_the_order_given() {
 }
 
 #[test]
-fn names_of_every_sort_come_back_from_the_csv() {
+fn the_csv_preserves_names_of_all_sorts() {
     let server = ModelServer::start();
     let workspace = echo(&server);
     let names: [(&[u8], &str); 10] = [
@@ -172,7 +172,7 @@ fn names_of_every_sort_come_back_from_the_csv() {
         (b"caf\xE9.txt", "caf\\xE9.txt"),
         ("größe-日本.txt".as_bytes(), "größe-日本.txt"),
         (b"back\\slash.txt", "back\\slash.txt"),
-        // What a spreadsheet would run as a formula is made harmless.
+        // Names that a spreadsheet would run as formulas are escaped.
         (b"=1+1.txt", "'=1+1.txt"),
         (b"@sum.txt", "'@sum.txt"),
         (b"'quoted.txt", "''quoted.txt"),
@@ -208,7 +208,7 @@ fn neither_names_nor_servers_can_steer_the_terminal() {
 }
 
 #[test]
-fn answers_that_look_like_formulas_are_made_harmless_and_numbers_are_left_alone() {
+fn formulas_in_answers_are_escaped_and_numbers_are_unchanged() {
     let said = ["=HYPERLINK(\"http://x\")", "+49 30 1234", "-3.5", "+1e5", "-", "@x", "\tx", "'x", "\u{FF1D}1", "ok", "=1;\r\n=2"];
     let in_csv =
         ["'=HYPERLINK(\"http://x\")", "'+49 30 1234", "-3.5", "+1e5", "'-", "'@x", "'\tx", "''x", "'\u{FF1D}1", "ok", "'=1;\r\n=2"];
@@ -226,7 +226,7 @@ fn answers_that_look_like_formulas_are_made_harmless_and_numbers_are_left_alone(
 }
 
 #[test]
-fn texts_in_all_encodings_reach_the_model_as_they_were_meant() {
+fn texts_in_all_encodings_are_decoded_correctly() {
     let server = ModelServer::start();
     let workspace = echo(&server);
     let german = "Größere Brücken müssen täglich geprüft werden, sagte der Prüfer über die Straße.";
@@ -253,7 +253,7 @@ fn texts_in_all_encodings_reach_the_model_as_they_were_meant() {
 }
 
 #[test]
-fn an_image_that_lies_on_its_side_arrives_upright() {
+fn a_rotated_image_is_sent_upright() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("photo.jpg", exif_rotated_jpeg());
@@ -266,13 +266,13 @@ fn an_image_that_lies_on_its_side_arrives_upright() {
     assert!(top[0] > 200 && top[2] < 60, "not red above: {top:?}");
     assert!(bottom[2] > 200 && bottom[0] < 60, "not blue below: {bottom:?}");
     assert_eq!(run.jsonl("material-single")[0]["input"]["pixels"], json!([32, 64]));
-    // Nobody turns it a second time.
+    // The sent image has no orientation tag, so it is not rotated twice.
     let mut decoder = image::ImageReader::new(std::io::Cursor::new(&sent.bytes)).with_guessed_format().unwrap().into_decoder().unwrap();
     assert_eq!(image::ImageDecoder::orientation(&mut decoder).unwrap(), image::metadata::Orientation::NoTransforms);
 }
 
 #[test]
-fn images_of_the_sample_data_arrive_as_what_they_say_they_are_and_not_too_large() {
+fn sample_images_are_sent_with_their_type_and_within_the_size_limit() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let from = concat!(env!("CARGO_MANIFEST_DIR"), "/sample_data/images");
@@ -300,7 +300,7 @@ fn images_of_the_sample_data_arrive_as_what_they_say_they_are_and_not_too_large(
 }
 
 #[test]
-fn a_job_for_images_skips_texts_and_that_is_no_failure() {
+fn a_job_for_images_skips_texts_without_a_failure() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.png", png(1)).doc("b.txt", "docid:text").doc("c.txt", jpeg(3)).doc("d.jpg", "docid:words");
@@ -334,7 +334,7 @@ fn stdout_is_left_alone_by_every_form_of_progress() {
 }
 
 #[test]
-fn what_docmill_has_written_is_never_a_document() {
+fn output_of_docmill_is_never_a_document() {
     let server = ModelServer::start();
     let workspace = echo(&server);
     workspace.doc("a.txt", "docid:a");
@@ -345,7 +345,7 @@ fn what_docmill_has_written_is_never_a_document() {
 }
 
 #[test]
-fn an_input_that_is_no_file_is_refused_instead_of_waited_for() {
+fn an_input_other_than_a_file_is_refused_at_once() {
     let workspace = Workspace::new();
     workspace.docmill(["run", "/dev/null"]).exits(2).says(&["/dev/null is neither a file nor a directory"]);
 }

@@ -1,11 +1,11 @@
-//! Jobs are files: tasks, axes, and how answers become one result.
+//! Job files: tasks, axes, and combining answers.
 
 use crate::support::{Ask, Finished, ModelServer, Reply, Workspace, filled, png};
 use serde_json::{Value, json};
 
 const MATERIALS: [&str; 6] = ["metal", "polymer", "ceramic", "composite", "elastomer", "wood"];
 
-/// The material that an analysis is about; none for the aggregation.
+/// The material of an analysis; `None` for the aggregation.
 fn material(ask: &Ask) -> Option<&'static str> {
     MATERIALS.into_iter().find(|material| ask.text.contains(&format!("how well {material} as a family")))
 }
@@ -88,7 +88,7 @@ fn a_broken_job_file_is_refused_before_anything_is_sent() {
     }
 }
 
-/// Asks for a number, and combines the answers by this prompt.
+/// A job that asks for a number and combines the answers with this prompt.
 fn combining(prompt: &str) -> String {
     format!(
         r#"
@@ -109,7 +109,7 @@ fn combining(prompt: &str) -> String {
 }
 
 #[test]
-fn an_aggregation_that_cannot_be_asked_for_is_refused_before_anything_is_sent() {
+fn an_unrenderable_aggregation_is_refused_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.txt", "docid:a").write("own.toml", combining("{% for a in answers %}{{ a.material }}{% endfor %}"));
@@ -121,7 +121,7 @@ fn an_aggregation_that_cannot_be_asked_for_is_refused_before_anything_is_sent() 
 }
 
 #[test]
-fn an_aggregation_that_one_documents_answers_cannot_fill_fails_for_that_document_alone() {
+fn an_aggregation_unrenderable_for_one_document_fails_only_that_document() {
     let stars = |ask: &Ask| if ask.docid.as_deref() == Some("b") { 0 } else { 2 };
     let server = ModelServer::script()
         .answer(move |ask| if ask.schema["properties"].get("stars").is_some() { json!({"stars": stars(ask)}) } else { filled(ask) })
@@ -236,7 +236,7 @@ fn weighing_takes_the_highest_score_and_needs_no_further_call() {
     assert_eq!(server.ledger().requests(), 6);
     let row = &run.csv("material").rows[0];
     assert_eq!((row["best_material"].as_str(), row["runner_up"].as_str()), ("ceramic", "polymer"));
-    // The analyses are paid for: another way to combine them costs nothing.
+    // The analyses are stored, so another method to combine them costs nothing.
     let run = workspace.run(["--set", "job.combine=vote"]).exits(0);
     assert_eq!(server.ledger().requests(), 6);
     assert_eq!(run.csv("material").rows[0]["best_material"], "polymer");
@@ -268,7 +268,7 @@ fn partial_row(run: &Finished) -> std::collections::BTreeMap<String, String> {
 }
 
 #[test]
-fn when_one_of_six_analyses_fails_for_good_the_others_are_kept_and_the_aggregation_is_told() {
+fn a_failed_analysis_keeps_the_others_and_reaches_the_aggregation() {
     let server = failing(|ask| material(ask) == Some("elastomer"));
     let workspace = one_image(&server);
     let run = workspace.run([""; 0]).exits(3);
@@ -295,7 +295,7 @@ fn when_one_of_six_analyses_fails_for_good_the_others_are_kept_and_the_aggregati
 }
 
 #[test]
-fn a_missing_analysis_does_not_keep_a_vote_from_being_counted() {
+fn a_vote_is_counted_without_a_missing_analysis() {
     let server = failing(|ask| material(ask) == Some("elastomer"));
     let run = one_image(&server).run(["--set", "job.combine=vote"]).exits(3);
     let row = partial_row(&run);
@@ -323,7 +323,7 @@ fn when_all_analyses_fail_there_is_nothing_to_combine() {
 }
 
 #[test]
-fn a_second_run_asks_only_for_what_failed() {
+fn a_second_run_sends_only_failed_calls() {
     let healthy = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let switch = std::sync::Arc::clone(&healthy);
     let server = ModelServer::script()
@@ -337,7 +337,7 @@ fn a_second_run_asks_only_for_what_failed() {
     assert_eq!(server.ledger().requests(), 7);
     healthy.store(true, std::sync::atomic::Ordering::SeqCst);
     let run = workspace.run([""; 0]).exits(0);
-    // The missing analysis, and the aggregation, which now sees six.
+    // The second run sends the missing analysis, and the aggregation with all six.
     let ledger = server.ledger();
     assert_eq!(ledger.requests(), 9);
     assert_eq!(material(&ledger.asks[7]), Some("wood"));

@@ -1,4 +1,4 @@
-//! A run may die at any moment: what was paid for is kept, and what is in doubt is known.
+//! Killed runs: paid answers are kept, and calls in doubt are known.
 
 use crate::order::ECHO;
 use crate::support::{Ledger, ModelServer, Reply, Running, Workspace, dice, numbered_png};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[test]
-fn killed_at_any_moment_a_run_comes_to_the_same_results_and_repeats_only_what_was_in_doubt() {
+fn a_run_killed_at_any_moment_resumes_and_repeats_only_calls_in_doubt() {
     killed(40, 25);
 }
 
@@ -20,7 +20,7 @@ fn killed_two_hundred_times_a_run_comes_to_the_same_results_and_repeats_only_wha
     killed(300, 200);
 }
 
-/// What is wanted of each image: six analyses and one recommendation.
+/// Calls for each image: six analyses and one recommendation.
 const CALLS: usize = 7;
 
 fn killed(documents: u16, kills: usize) {
@@ -36,7 +36,7 @@ fn killed(documents: u16, kills: usize) {
             break;
         }
         assert!(round < 6 * kills, "{} kills in {round} runs", toll.kills);
-        // Documents come bit by bit and in no order: there is work to do until the last kill.
+        // Documents are added step by step in random order, so there is work until the last kill.
         let wanted = usize::from(documents).min(4 + usize::from(documents) * toll.kills / kills);
         for number in &order[there..wanted.max(there)] {
             workspace.doc(name(*number), numbered_png(*number));
@@ -44,7 +44,7 @@ fn killed(documents: u16, kills: usize) {
         there = there.max(wanted);
         let pending = there * CALLS - toll.committed.len();
         if pending == 0 {
-            // Then it is the publishing that dies.
+            // The next kill then hits publishing.
             std::fs::remove_file(workspace.path("output/material/results.csv")).ok();
         }
         let chance = |salt| dice(u64::try_from(round).unwrap(), "chance", salt);
@@ -106,7 +106,7 @@ fn name(number: u16) -> String {
     format!("part-{number:04}.png")
 }
 
-/// Kills a run a moment after its so-many-th request. False if it was over before.
+/// Kills a run `moment` after its request number `after`. `false` if the run ended before.
 fn shot(workspace: &Workspace, server: &ModelServer, after: usize, moment: Duration) -> bool {
     let before = server.requests();
     let mut run = workspace.start_run(["--job", "material"]);
@@ -120,21 +120,21 @@ fn shot(workspace: &Workspace, server: &ModelServer, after: usize, moment: Durat
     run.end().map(|run| run.exits(0)).is_err()
 }
 
-/// A call by document and label, as the store has them.
+/// A call, by document and label as in the store.
 type CallName = (String, String);
 
-/// What was found after each kill.
+/// The findings after all kills.
 #[derive(Default)]
 struct Toll {
     kills: usize,
-    /// Requests that were in doubt after some kill.
+    /// Requests that were in doubt after any kill.
     doubts: BTreeSet<(u64, CallName, String)>,
-    /// Calls whose answers were committed at some kill, and how many requests for them had come by then.
+    /// Calls with a committed answer at any kill, and the number of their requests by then.
     committed: BTreeMap<CallName, u32>,
 }
 
 impl Toll {
-    /// Looks at what a kill has left.
+    /// Records the state that a kill has left.
     fn take(&mut self, workspace: &Workspace, server: &ModelServer) {
         let Some(status) = status(workspace) else {
             assert_eq!(server.requests(), 0, "there is no store, and something was sent");
@@ -152,7 +152,7 @@ impl Toll {
         }
     }
 
-    /// Compares it with what the server saw.
+    /// Compares the findings with the ledger of the server.
     fn judge(&self, ledger: &Ledger, needed: usize) {
         assert_eq!(ledger.calls.len(), needed);
         for (call, requests) in requests(ledger) {
@@ -166,7 +166,7 @@ impl Toll {
     }
 }
 
-/// What `docmill status --json` says; `None` if there is nothing yet that it could say something about.
+/// The output of `docmill status --json`; `None` without a store.
 fn status(workspace: &Workspace) -> Option<Value> {
     let status = workspace.docmill(["status", "--json"]);
     if status.code != 0 && answers_of(workspace).is_none() {
@@ -175,7 +175,7 @@ fn status(workspace: &Workspace) -> Option<Value> {
     Some(serde_json::from_str(&status.exits(0).stdout).unwrap())
 }
 
-/// Requests by call, as the server saw them.
+/// Requests by call, from the ledger of the server.
 fn requests(ledger: &Ledger) -> BTreeMap<CallName, u32> {
     let mut requests = BTreeMap::new();
     for call in &ledger.calls {
@@ -195,9 +195,9 @@ fn answers(workspace: &Workspace) -> Vec<CallName> {
     answers_of(workspace).unwrap()
 }
 
-/// The same; `None` if there is no store, or one without tables.
+/// The calls that have an answer in the store; `None` without a store or tables.
 fn answers_of(workspace: &Workspace) -> Option<Vec<CallName>> {
-    // Reading alone leaves the log as the kill has left it.
+    // Opening read-only leaves the log as it was after the kill.
     let store = Connection::open_with_flags(workspace.path("output/docmill.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     let sql = "SELECT DISTINCT d.name, t.call FROM answers a JOIN documents d ON d.id = a.document
         JOIN attempts t ON t.document = a.document AND t.call_key = a.call_key";
@@ -211,7 +211,7 @@ fn names(workspace: &Workspace, directory: &str) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// A result file without times and numbers of requests, which kills change.
+/// A result file without times and request counts, which kills change.
 fn undated(file: &str) -> String {
     if file.starts_with("index,") {
         let without = |line: &str| {
@@ -232,7 +232,7 @@ fn undated(file: &str) -> String {
 }
 
 #[test]
-fn at_an_interrupt_all_answers_on_their_way_are_waited_for_and_kept() {
+fn an_interrupt_waits_for_requests_in_flight_and_keeps_their_answers() {
     let (open, in_flight) = (Arc::new(AtomicBool::new(false)), 64);
     let gate = Arc::clone(&open);
     let server = ModelServer::script().hold(move |_, _| !gate.load(Ordering::SeqCst)).start();
@@ -279,7 +279,8 @@ fn documents(workspace: &Workspace, n: usize) {
     }
 }
 
-/// A run of which every third call never gets a reply, once the others have theirs; and the switch that ends this.
+/// A run after all answers but those of every third call, which hang, and the switch that ends the
+/// hanging.
 fn half_hanging(drain_s: u64) -> (ModelServer, Workspace, Running, Arc<AtomicBool>) {
     let heals = Arc::new(AtomicBool::new(false));
     let healed = Arc::clone(&heals);
@@ -304,7 +305,7 @@ fn in_doubt(workspace: &Workspace) -> BTreeSet<String> {
 }
 
 #[test]
-fn calls_that_hang_longer_than_the_time_for_draining_are_in_doubt_after_an_interrupt() {
+fn calls_that_outlast_the_drain_are_in_doubt_after_an_interrupt() {
     let (server, workspace, run, heals) = half_hanging(1);
     run.signal("INT");
     run.finish().exits(4).says(&["for at most 1 s (llm.drain_s)", "20 documents are done and kept"]);
@@ -335,7 +336,7 @@ fn signalled_twice(signal: &str, code: i32) {
     run.wait_until_it_says("once more to stop at once");
     run.signal(signal);
     run.finish().exits(code);
-    // An answer that was served a moment ago may be in doubt too; one that hangs is, for sure.
+    // A call that has just been served may be in doubt too. A call that hangs is always in doubt.
     let doubts = in_doubt(&workspace);
     assert!((0..30).step_by(3).all(|n| doubts.contains(&format!("{n:03}.txt"))), "{doubts:?}");
 

@@ -1,4 +1,4 @@
-//! Arrows between modules point down only.
+//! Imports between modules point only downwards.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -32,22 +32,22 @@ const LEVELS: [(&str, u32); 24] = [
     ("lib", 6),
 ];
 
-/// Who may use what beside the rule of levels: events and repairs speak in nouns.
+/// Imports allowed beside the rule of levels: events and repairs use the model's types.
 const BESIDE: [(&str, &str); 2] = [("event", "model"), ("repair", "model")];
 
-/// Who may use less than the rule of levels grants.
+/// Modules that may use fewer modules than the rule of levels allows.
 const ONLY: [(&str, &[&str]); 1] = [("progress", &["event", "model"])];
 
-/// What the pure modules must not mention. (`failpoint` is none of them: it is there for tests, and empty otherwise.)
+/// Names that pure modules must not use. `failpoint` is exempt, because it only serves tests.
 const IMPURE: [&str; 6] = ["tokio", "std::fs", "std::net", "std::env", "Instant", "SystemTime"];
 
-/// The module of a path of names: the longest entry of the table that begins it.
+/// The module of a path of names: the longest entry of the table that is a prefix of the path.
 fn module_of(path: &[&str]) -> Option<(&'static str, u32)> {
     let matches = |name: &str| name.split("::").eq(path.iter().copied().take(name.split("::").count()));
     LEVELS.into_iter().filter(|(name, _)| matches(name)).max_by_key(|(name, _)| name.len())
 }
 
-/// A source file: where it is in the tree of modules, and its code without comments, strings and tests.
+/// A source file with its module path, and its code without comments, strings and tests.
 struct Source {
     path: String,
     module: Vec<String>,
@@ -88,7 +88,7 @@ impl Source {
         let mut wrong = Vec::new();
         for (line, path) in self.uses() {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            // A name that is no module, such as a macro of the crate, makes no arrow.
+            // Names other than modules, such as macros of the crate, are no imports.
             let Some((to, to_level)) = module_of(&path) else { continue };
             let own_parts = from.split("::").next() == to.split("::").next();
             let granted = from_level > to_level || BESIDE.contains(&(from, to));
@@ -111,7 +111,7 @@ impl Source {
     }
 }
 
-/// `super` in a path goes up.
+/// Resolves `super` in a path.
 fn resolved(mut base: Vec<String>, path: &[String]) -> Vec<String> {
     for name in path {
         match name.as_str() {
@@ -123,7 +123,7 @@ fn resolved(mut base: Vec<String>, path: &[String]) -> Vec<String> {
     base
 }
 
-/// All paths that begin here, `{a, b::{c, d}}` taken apart.
+/// All paths that begin here, with groups such as `{a, b::{c, d}}` expanded.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let text = text.trim_start();
     if let Some(inside) = text.strip_prefix('{') {
@@ -154,7 +154,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
     }
 }
 
-/// The same text with comments and the insides of strings blanked, so that lines keep their numbers.
+/// Blanks comments and the contents of strings. Lines keep their numbers.
 fn without_comments_and_strings(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -198,7 +198,7 @@ fn raw_string(text: &str) -> Option<usize> {
     Some(text.len() - body.len() + body.find(&close)? + close.len())
 }
 
-/// The same text with everything under `#[cfg(test)]` blanked: tests may use what they like.
+/// Blanks all code under `#[cfg(test)]`, because tests may use any module.
 fn without_tests(code: &str) -> String {
     const MARK: &str = "#[cfg(test)]";
     let mut out = String::new();
@@ -258,7 +258,7 @@ fn arrows_between_modules_point_down_only() {
 }
 
 #[test]
-fn pure_modules_know_no_runtime_no_files_and_no_clock() {
+fn pure_modules_use_no_runtime_files_or_clock() {
     let mut pure = 0;
     let mut problems = Vec::new();
     for source in sources() {
@@ -273,7 +273,7 @@ fn pure_modules_know_no_runtime_no_files_and_no_clock() {
 }
 
 #[test]
-fn the_finder_of_arrows_finds_them() {
+fn the_import_finder_finds_imports() {
     let text = r##"
         //! crate::engine in a comment
         use crate::{

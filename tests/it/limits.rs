@@ -1,7 +1,8 @@
-//! Limits of an account, at the wire.
+//! Limits of an account, as the server sees them.
 //!
-//! How exactly they are kept is measured in `tests/bench/limits.rs`, on a quiet machine: on a busy one requests that were
-//! admitted one after another may arrive together. Here a few refusals are forgiven; without a governor there were dozens.
+//! On a busy machine, requests that were admitted one after another may arrive together. Therefore
+//! these tests tolerate a few refusals. Without a governor there are dozens.
+//! `tests/bench/limits.rs` measures the precision on a quiet machine.
 
 use crate::support::{AccountServer, Books, Terms, Workspace};
 use std::time::Duration;
@@ -60,7 +61,7 @@ fn run(terms: Terms, provider: &str, count: usize) -> Books {
     assert_eq!(rows, count);
     let books = server.books();
     assert_eq!(books.served, count);
-    // A refusal stops everybody; those that were under way already, at most all that may be in flight, may still arrive.
+    // A refusal stops all new requests. Only requests already in flight may still arrive early.
     assert!(books.early <= 50, "{} came early", books.early);
     books
 }
@@ -74,13 +75,13 @@ fn a_declared_limit_is_never_exceeded() {
 }
 
 #[test]
-fn a_limit_that_nobody_declares_costs_few_refusals() {
+fn an_undeclared_limit_costs_few_refusals() {
     let books = run(Terms { headers: false, ..TWENTY }, "anthropic", 120);
     assert!(books.refused <= 10 + FORGIVEN, "{} refused", books.refused);
 }
 
 #[test]
-fn a_limit_in_the_settings_holds_without_headers_from_the_first_request_on() {
+fn a_limit_of_the_settings_holds_from_the_first_request() {
     let server = AccountServer::start(Terms { headers: false, ..TWENTY });
     let workspace = workspace(&server, "anthropic").set("llm.limits.requests_per_minute", 1200).set("llm.limits.burst_s", 1);
     documents(&workspace, "d", 60, |_| 5);
@@ -90,7 +91,7 @@ fn a_limit_in_the_settings_holds_without_headers_from_the_first_request_on() {
 
 #[test]
 fn token_limits_hold_for_documents_of_very_different_sizes() {
-    // 100,000 tokens a second, and documents of up to 60,000.
+    // The limit is 100,000 tokens per second, and documents have up to 60,000 tokens.
     let terms = Terms { requests: None, input_tokens: Some((100_000.0, 100_000.0)), ..TWENTY };
     let server = AccountServer::start(terms);
     let workspace = workspace(&server, "anthropic");

@@ -1,4 +1,4 @@
-//! A run at work can be talked to from another terminal.
+//! Commands of another terminal to a running run.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-/// A server that answers only once it is let.
+/// A server that answers only while `open` is set.
 fn gated(open: &Arc<AtomicBool>) -> ModelServer {
     let open = Arc::clone(open);
     ModelServer::script().hold(move |_, _| !open.load(SeqCst)).start()
@@ -21,7 +21,7 @@ fn workspace(server: &ModelServer, documents: usize) -> Workspace {
     workspace
 }
 
-/// What `docmill runs` tells of the last run.
+/// The last run in the output of `docmill runs`.
 fn last_run(workspace: &Workspace) -> Value {
     let runs: Vec<Value> = serde_json::from_str(&workspace.docmill(["runs", "--json"]).exits(0).stdout).unwrap();
     runs.last().unwrap().clone()
@@ -36,10 +36,10 @@ fn statuses(run: &Finished) -> Vec<String> {
 }
 
 #[test]
-fn a_paused_run_sends_nothing_and_goes_on_with_another_concurrency() {
+fn a_paused_run_sends_nothing_and_resumes_with_another_concurrency() {
     let least = Arc::new(AtomicUsize::new(usize::MAX));
     let wanted = Arc::clone(&least);
-    // Answers come only when so many requests have been in flight together.
+    // The server answers only after `wanted` requests have been in flight together.
     let server = ModelServer::script().hold(move |_, ledger| ledger.max_in_flight < wanted.load(SeqCst)).start();
     let workspace = workspace(&server, 20).set("llm.concurrency", 2);
     let run = workspace.start_run(["--job", "echo.toml"]);
@@ -64,15 +64,15 @@ fn a_paused_run_sends_nothing_and_goes_on_with_another_concurrency() {
 }
 
 #[test]
-fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
+fn invalid_live_changes_are_refused_with_the_reason() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 1);
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("it asks", |ledger| ledger.requests() == 1);
     for (setting, why) in [
-        ("llm.model=other", "llm.model is decided when a run begins"),
-        ("llm.limits.slow_start=on", "is decided when a run begins"),
+        ("llm.model=other", "llm.model cannot change during a run"),
+        ("llm.limits.slow_start=on", "cannot change during a run"),
         ("llm.concurrency=0", "llm.concurrency: must be at least 1"),
         ("llm.concurrency=many", "llm.concurrency takes an integer, not a string"),
         ("llm.concurency=3", "did you mean llm.concurrency?"),
@@ -81,8 +81,8 @@ fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
     ] {
         workspace.docmill(["set", setting]).exits(2).says(&[why]);
     }
-    // Of several all are set, or none.
-    workspace.docmill(["set", "llm.concurrency=3", "llm.model=other"]).exits(2).says(&["llm.model is decided when a run begins"]);
+    // If one of several settings is invalid, none is changed.
+    workspace.docmill(["set", "llm.concurrency=3", "llm.model=other"]).exits(2).says(&["llm.model cannot change during a run"]);
     workspace.docmill(["cancel", "00.txt", "--output", "elsewhere"]).exits(2).says(&["no run is at work in elsewhere"]);
     open.store(true, SeqCst);
     run.finish().exits(0);
@@ -91,7 +91,7 @@ fn what_cannot_change_is_refused_with_the_reason_and_nothing_changes() {
 }
 
 #[test]
-fn a_cap_on_money_can_be_set_while_the_run_is_at_work_and_counts_earlier_runs() {
+fn a_cap_set_during_a_run_counts_earlier_runs() {
     let open = Arc::new(AtomicBool::new(true));
     let server = gated(&open);
     let workspace =
@@ -110,7 +110,7 @@ fn a_cap_on_money_can_be_set_while_the_run_is_at_work_and_counts_earlier_runs() 
 }
 
 #[test]
-fn a_cancelled_document_keeps_the_answers_that_were_on_their_way_and_is_left_alone_until_requeued() {
+fn a_cancelled_document_keeps_answers_in_flight_until_it_is_requeued() {
     let open = Arc::default();
     let server = gated(&open);
     let two = "name = \"echo\"\ninput = \"text\"\n[[task]]\nid = \"one\"\nprompt = \"One.\"\nanswer = { one = { type = \"string\" } }
@@ -134,7 +134,7 @@ fn a_cancelled_document_keeps_the_answers_that_were_on_their_way_and_is_left_alo
 }
 
 #[test]
-fn a_document_is_cancelled_before_its_turn_and_one_that_is_done_is_not() {
+fn a_document_can_be_cancelled_before_its_turn_but_not_when_done() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 2).set("llm.documents", 1).set("llm.concurrency", 1);
@@ -143,19 +143,19 @@ fn a_document_is_cancelled_before_its_turn_and_one_that_is_done_is_not() {
     let asked = server.ledger().calls[0].docid.clone();
     let other = if asked.as_deref() == Some("k0") { "01.txt" } else { "00.txt" };
     workspace.docmill(["cancel", other]).exits(0);
-    // Once all documents are known, so are names that none of them has.
+    // Unknown names are refused once all documents are known.
     while status(&workspace)["documents"]["listed"] != 2 || status(&workspace)["documents"]["walk_complete"] != true {
         std::thread::yield_now();
     }
     workspace.docmill(["cancel", "001.txt"]).exits(2).says(&["001.txt: this run has no such document; did you mean 00.txt?"]);
     workspace.docmill(["cancel", "zzz"]).exits(2).says(&["zzz: this run has no such document"]).says_nothing_of("did you mean");
     open.store(true, SeqCst);
-    let run = run.finish().exits(3).says_nothing_of("was to be cancelled");
+    let run = run.finish().exits(3).says_nothing_of("was cancelled");
     assert_eq!((run.csv("echo").row(other)["failure_code"].as_str(), server.requests()), ("cancelled", 1));
 }
 
 #[test]
-fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay_until_then() {
+fn an_answered_document_is_requeued_only_with_all_and_keeps_its_results_until_then() {
     let open = Arc::new(AtomicBool::new(true));
     let server = gated(&open);
     let workspace = workspace(&server, 2);
@@ -168,8 +168,8 @@ fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay
     open.store(false, SeqCst);
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("it is asked again", |ledger| ledger.of("k0")[0].requests == 2);
-    workspace.docmill(["requeue", "--all", "00.txt"]).exits(2).says(&["00.txt is under way"]);
-    // The run is past this one: the next takes it.
+    workspace.docmill(["requeue", "--all", "00.txt"]).exits(2).says(&["00.txt is in progress"]);
+    // This document is done, so the next run asks again.
     workspace.docmill(["requeue", "--all", "01.txt"]).exits(0);
     open.store(true, SeqCst);
     run.finish().exits(0);
@@ -181,7 +181,7 @@ fn a_document_with_all_its_answers_is_asked_again_only_with_all_and_results_stay
 }
 
 #[test]
-fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
+fn reload_names_the_settings_that_need_a_new_run() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 12);
@@ -190,7 +190,7 @@ fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
     server.wait_until("two are in flight", |ledger| ledger.requests() == 2);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 4\ntimeout_s = 50\n");
     let said = workspace.docmill(["reload"]).exits(0).stdout;
-    assert_eq!(said.trim(), "llm.concurrency: 2 -> 4; with the next run only: llm.timeout_s");
+    assert_eq!(said.trim(), "llm.concurrency: 2 -> 4; in the next run only: llm.timeout_s");
     server.wait_until("four are in flight", |ledger| ledger.requests() == 4);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 0\n");
     workspace.docmill(["reload"]).exits(2).says(&["pipeline.toml:2: llm.concurrency: must be at least 1"]);
@@ -204,7 +204,7 @@ fn the_settings_file_is_read_again_and_what_needs_a_new_run_is_named() {
 }
 
 #[test]
-fn a_paused_run_can_be_interrupted_and_one_that_was_killed_leaves_nothing_in_the_way() {
+fn a_paused_run_can_be_interrupted_and_a_killed_one_leaves_no_obstacle() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 3).set("llm.concurrency", 1);
@@ -225,7 +225,7 @@ fn a_paused_run_can_be_interrupted_and_one_that_was_killed_leaves_nothing_in_the
 }
 
 #[test]
-fn who_watches_sees_the_counters_until_the_run_ends() {
+fn a_watcher_sees_the_counters_until_the_run_ends() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 3);
@@ -244,7 +244,7 @@ fn who_watches_sees_the_counters_until_the_run_ends() {
 }
 
 #[test]
-fn a_call_that_waits_for_its_next_attempt_is_given_up_when_its_document_is_cancelled() {
+fn cancelling_a_document_ends_a_call_that_waits_for_its_next_attempt() {
     let server = ModelServer::script().faults(|ask| Reply::error(ask, 529, "overloaded_error", "busy")).start();
     let workspace = workspace(&server, 1).set("llm.retry.base_ms", 60_000).set("llm.retry.max_attempts", 100);
     let run = workspace.start_run(["--job", "echo.toml", "--events", "events.jsonl"]);
@@ -260,7 +260,7 @@ fn a_call_that_waits_for_its_next_attempt_is_given_up_when_its_document_is_cance
 }
 
 #[test]
-fn who_names_the_directory_needs_no_settings_file() {
+fn commands_with_a_directory_need_no_settings_file() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 2);
@@ -282,10 +282,10 @@ fn who_names_the_directory_needs_no_settings_file() {
 }
 
 #[test]
-fn a_document_that_was_cancelled_before_its_turn_stays_so_when_the_run_stops_early() {
+fn a_document_cancelled_before_its_turn_stays_cancelled_if_the_run_stops() {
     let open = Arc::default();
     let server = gated(&open);
-    // One at a time, and no room between the stages: the last one is far away.
+    // One document at a time and minimal queues, so the turn of the last document is far away.
     let workspace = ["llm.documents", "llm.concurrency", "read.concurrency", "read.queue", "prepare.queue"]
         .iter()
         .fold(workspace(&server, 40), |workspace, key| workspace.set(key, 1));
@@ -295,7 +295,7 @@ fn a_document_that_was_cancelled_before_its_turn_stays_so_when_the_run_stops_ear
     run.signal("INT");
     run.wait_until_it_says("calls in flight are finished first");
     open.store(true, SeqCst);
-    let kept = "39.txt was to be cancelled and had not come when the run stopped: the next run does not ask about it";
+    let kept = "39.txt was cancelled, but the run stopped before its turn; the next run will not ask it";
     run.finish().exits(4).says(&[kept]);
     let run = workspace.run(["--job", "echo.toml"]).exits(3);
     assert_eq!((run.csv("echo").row("39.txt")["failure_code"].as_str(), server.requests()), ("cancelled", 39));
@@ -306,19 +306,19 @@ fn a_document_that_was_cancelled_before_its_turn_stays_so_when_the_run_stops_ear
 }
 
 #[test]
-fn a_name_that_nobody_knows_yet_is_told_at_the_end_and_no_name_moves_the_cursor() {
+fn an_unknown_name_is_reported_at_the_end_and_control_characters_are_escaped() {
     let server = ModelServer::start();
     let workspace = workspace(&server, 1).env("FAILPOINTS", "read_ms=5000");
     let run = workspace.start_run(["--job", "echo.toml"]);
     run.wait_until_there_is("output/.docmill.control");
     let said = workspace.docmill(["cancel", "a\u{1b}[31m.txt"]).exits(0).stdout;
-    assert!(said.starts_with(r"a\u{1b}[31m.txt: it is not under way yet") && !said.contains('\u{1b}'), "{said:?}");
-    run.finish().exits(0).says(&[r"a\u{1b}[31m.txt was to be cancelled, and no such document has come"]).says_nothing_of("\u{1b}");
+    assert!(said.starts_with(r"a\u{1b}[31m.txt: its turn has not come yet") && !said.contains('\u{1b}'), "{said:?}");
+    run.finish().exits(0).says(&[r"a\u{1b}[31m.txt was cancelled, but the input has no such document"]).says_nothing_of("\u{1b}");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_run_whose_terminal_is_closed_finishes_what_is_in_flight() {
+fn a_run_drains_when_its_terminal_closes() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 3).set("llm.concurrency", 1);
@@ -326,11 +326,11 @@ fn a_run_whose_terminal_is_closed_finishes_what_is_in_flight() {
     server.wait_until("it asks", |ledger| ledger.requests() == 1);
     terminal.kill().unwrap();
     terminal.wait().unwrap();
-    // Nobody is told any more; those who look see it.
+    // The run reports nothing without its terminal. The lock file names its process.
     let lock = || std::fs::read_to_string(workspace.path("output/.docmill.lock")).unwrap();
     let process = lock().lines().next().unwrap().to_owned();
     let signal = |name: &str| std::process::Command::new("kill").args([name, &process]).status().unwrap();
-    // A shell passes on what the terminal says as well.
+    // A shell may pass on the signal of the terminal, so it arrives twice.
     assert!(signal("-HUP").success());
     assert!(signal("-HUP").success());
     open.store(true, SeqCst);
@@ -347,7 +347,7 @@ fn a_run_whose_terminal_is_closed_finishes_what_is_in_flight() {
 
 #[cfg(unix)]
 #[test]
-fn of_a_run_of_another_user_is_said_that_it_is_another_users() {
+fn a_run_of_another_user_is_reported_as_such() {
     use std::os::unix::fs::PermissionsExt as _;
     let open = Arc::default();
     let server = gated(&open);

@@ -1,8 +1,8 @@
-//! What docmill promises, shown through its binary.
+//! Integration tests of docmill's binary.
 //!
-//! Each test runs the program as a user would, in a directory of its own, mostly against [`support::ModelServer`]: a
-//! model provider made for these tests, which shares no code with the program. Its ledger is the oracle for what was
-//! sent and billed.
+//! Each test runs the program like a user, in a separate directory. Most tests use
+//! [`support::ModelServer`], a model provider for tests that shares no code with the program. Its
+//! ledger is the oracle for sent and billed requests.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

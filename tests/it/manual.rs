@@ -1,4 +1,4 @@
-//! The README is short, and the manual has what it leaves out.
+//! The README is short, and the manual covers the rest.
 
 use crate::support::Workspace;
 use std::path::Path;

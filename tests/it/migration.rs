@@ -1,6 +1,6 @@
 //! Run stores of earlier versions are migrated, resumed without a paid repeat, and verified.
 //!
-//! `stores/` holds two stores of schema version 4: one of a finished job, one of a run that was killed.
+//! `stores/` contains two stores of schema version 4: one of a complete job, one of a killed run.
 
 use crate::support::Workspace;
 use rusqlite::Connection;
@@ -30,7 +30,7 @@ id = "mood"
 score = { type = "integer", min = 1, max = 10 }
 "#;
 
-/// The documents that both stores know, numbered from 1.
+/// Writes the documents of both stores, numbered from 1.
 fn documents(workspace: &Workspace, count: u32) {
     for n in 1..=count {
         let text = format!("Document {n}. The committee met on day {n} and agreed on item {}.\n", n * 7);
@@ -41,7 +41,7 @@ fn documents(workspace: &Workspace, count: u32) {
     workspace.write("job.toml", JOB);
 }
 
-/// The ids of attempts whose answer is paid for.
+/// The document ids and call keys of answered attempts.
 fn answered(workspace: &Workspace) -> Vec<(i64, Vec<u8>)> {
     let store = Connection::open(workspace.path("output/docmill.db")).unwrap();
     let mut query = store.prepare("SELECT document, call_key FROM attempts WHERE outcome = 'answered' ORDER BY 1, 2").unwrap();
@@ -57,7 +57,7 @@ fn with_store(name: &str) -> Workspace {
 }
 
 #[test]
-fn a_finished_store_of_an_earlier_version_is_migrated_and_nothing_is_paid_again() {
+fn a_complete_store_of_an_earlier_version_migrates_without_a_paid_repeat() {
     let workspace = with_store("complete.db");
     documents(&workspace, 12);
     workspace.doc("04.txt", "Document 4. The committee met on day 44 and agreed on item 28.\n");
@@ -67,7 +67,7 @@ fn a_finished_store_of_an_earlier_version_is_migrated_and_nothing_is_paid_again(
     let run = workspace.run(["--job", "job.toml"]).exits(3);
     let after = answered(&workspace);
     assert!(before.iter().all(|paid| after.contains(paid)));
-    // The calls on 05.txt had failed with HTTP 500, and `docmill requeue --all 03.txt` was given.
+    // The calls on 05.txt have failed with HTTP 500, and 03.txt is requeued with --all.
     assert_eq!(after.len() - before.len(), 3 + 3);
     let repeated: Vec<&(i64, Vec<u8>)> = after.windows(2).filter(|two| two[0] == two[1]).map(|two| &two[0]).collect();
     assert_eq!(repeated.len(), 3);

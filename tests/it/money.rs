@@ -1,4 +1,4 @@
-//! What is spent, what is saved, and what is never spent.
+//! Costs, prompt caching, and the cap on money.
 
 use crate::limits::workspace;
 use crate::support::{AccountServer, ModelServer, Reply, Terms, Workspace, jpeg, large_jpeg};
@@ -19,7 +19,8 @@ const CACHING: Terms = Terms {
     output: |_, _| 40,
 };
 
-/// Input billed for six analyses of one image, in prefixes at full price, and what the whole run was billed.
+/// Input billed for six analyses of one image, in prefixes at full price, with the server and the
+/// summary of the run.
 fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, Value) {
     let server = AccountServer::start(CACHING);
     let mut workspace = workspace(&server, provider).set("job.combine", "vote");
@@ -33,13 +34,13 @@ fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, V
     let summary = serde_json::from_slice(&std::fs::read(workspace.path("output/material/summary.json")).unwrap()).unwrap();
     let image = books.requests.iter().map(|(_, body)| body.to_string().len() as u64 / 8).min().unwrap();
     let billed = books.fresh as f64 + 0.1 * books.cache_read as f64 + 1.25 * books.cache_write as f64;
-    // What each call asks for itself is not shared.
+    // The prompt of each call is not shared.
     let own = books.fresh.min(6 * 600) as f64;
     ((billed - own) / image as f64, server, summary)
 }
 
 #[test]
-fn six_analyses_of_one_image_pay_for_it_less_than_twice() {
+fn six_analyses_of_an_image_cost_less_than_two_images() {
     for provider in ["anthropic", "openai"] {
         let (billed, server, summary) = prefixes(provider, &[]);
         let books = server.books();
@@ -52,7 +53,7 @@ fn six_analyses_of_one_image_pay_for_it_less_than_twice() {
 }
 
 #[test]
-fn what_openai_would_cache_at_a_price_for_nobody_is_not_cached() {
+fn implicit_paid_caching_at_openai_is_off_without_priming() {
     let (_, server, _) = prefixes("openai", &[("llm.prime", "false")]);
     for (_, body) in &server.books().requests {
         assert_eq!(body["prompt_cache_options"]["mode"], "explicit");
@@ -60,7 +61,7 @@ fn what_openai_would_cache_at_a_price_for_nobody_is_not_cached() {
     }
 }
 
-/// Answers of 1 to 100 tokens at half a cent each: a request costs up to half a dollar.
+/// Answers have 1 to 100 tokens at half a cent each, so a request costs up to half a dollar.
 const DEAR: Terms = Terms {
     cache_from: 0,
     first_byte: Duration::ZERO,
@@ -100,20 +101,21 @@ fn spend(server: &AccountServer, cap: f64, kills: u32, seed: u64) -> crate::supp
 }
 
 #[test]
-fn the_cap_on_money_is_never_passed_also_not_by_runs_that_are_killed() {
+fn the_cap_holds_even_for_killed_runs() {
     for (seed, kills) in [(1, 0), (2, 3)] {
         let server = AccountServer::start(DEAR);
         let run = spend(&server, 5.0, kills, seed).exits(4);
         run.says(&["budget.max_usd", "To continue, run the same command with a larger cap, such as --max-usd 1"]);
         let bill = server.books().bill as f64 / 1e12;
-        // A request costs up to 101 tokens; what was in flight at a kill may never have arrived, and counts all the same.
+        // A request costs up to 101 tokens. Requests in flight at a kill count even if they never
+        // arrived.
         assert!(bill <= 5.0, "seed {seed}: ${bill}");
         assert!(kills > 0 || bill > 5.0 - 0.505, "seed {seed}: ${bill}");
     }
 }
 
 #[test]
-fn after_a_stop_by_the_cap_the_command_that_continues_has_a_larger_one() {
+fn the_command_to_continue_after_the_cap_names_a_larger_cap() {
     let server = AccountServer::start(DEAR);
     let workspace = workspace(&server, "openai").set("llm.thinking_tokens", 1).set("llm.preflight", false);
     workspace.write("pipeline.toml", OWN_PRICE);
@@ -129,7 +131,7 @@ fn after_a_stop_by_the_cap_the_command_that_continues_has_a_larger_one() {
 }
 
 #[test]
-fn without_a_price_no_cap_can_be_held() {
+fn a_cap_without_a_price_is_refused() {
     let server = AccountServer::start(DEAR);
     let workspace = workspace(&server, "openai").set("llm.model", "my-model");
     workspace.doc("a.txt", "docid:d1");
@@ -138,7 +140,7 @@ fn without_a_price_no_cap_can_be_held() {
 }
 
 #[test]
-fn every_row_costs_what_the_provider_bills_for_it() {
+fn the_cost_of_each_row_equals_the_bill() {
     let server = AccountServer::start(Terms { prices: [100_000, 10_000, 125_000, 500_000], ..DEAR });
     let workspace = workspace(&server, "openai");
     for n in 0..40 {
@@ -154,7 +156,7 @@ fn every_row_costs_what_the_provider_bills_for_it() {
 }
 
 #[test]
-fn prices_are_told_and_ones_own_win() {
+fn prices_are_listed_and_own_prices_take_precedence() {
     let workspace = Workspace::new();
     workspace
         .write("pipeline.toml", "[prices]\n\"gpt-6.1-sol\" = { input = 1.5, output = 2 }\n\"my/model\" = { input = 1, output = 2.5 }\n");
@@ -170,7 +172,7 @@ fn prices_are_told_and_ones_own_win() {
 }
 
 #[test]
-fn inference_in_the_united_states_is_priced_as_anthropic_prices_it() {
+fn inference_in_the_united_states_has_anthropics_price() {
     let price = |settings: &[&str]| {
         let workspace = Workspace::new();
         let shown = workspace.docmill([&["prices", "claude-haiku-4-5", "--json"], settings].concat()).exits(0).stdout;
@@ -188,7 +190,7 @@ fn the_cap_on_money_holds_for_images_that_are_billed_in_tens_of_thousands_of_tok
     const LOOK: &str = "name = \"look\"\ninput = \"image\"\nsystem = \"s\"\n[[task]]\nid = \"look\"\nprompt = \"What is it?\"\n\
         max_output_tokens = 100\n[task.answer]\nseen = \"string\"\n";
     for model in ["gpt-4o-mini", "my-deployment"] {
-        // What gpt-4o-mini bills for an image of one tile, and a prompt.
+        // The tokens that gpt-4o-mini bills for an image of one tile and a prompt.
         let reply = json!({"model": model, "choices": [{"message": {"content": "{\"seen\":\"a thing\"}"}, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 2833 + 5667 + 100, "completion_tokens": 10}});
         let faults = move |_: &crate::support::Ask| Reply::Status(200, reply.clone(), Vec::new());

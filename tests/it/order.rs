@@ -1,4 +1,4 @@
-//! Whatever happens on the way, every answer belongs to its document, and rows stand in input order.
+//! Every answer belongs to its document, and rows are in input order.
 
 use crate::support::{ModelServer, Reply, Workspace, dice};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn under_random_delays_and_failures_every_answer_belongs_to_its_document_and_ord
         let workspace = Workspace::new().against(&server).set("llm.concurrency", 40).set("llm.retry.max_attempts", 20);
         let workspace = workspace.set("llm.retry.max_ambiguous", 10).set("store.group", 1 + 60 * (seed % 3));
         workspace.write("echo.toml", ECHO);
-        // Names whose order by bytes is neither the order of numbers nor that of writing.
+        // The byte order of the names differs from their numeric and their creation order.
         let mut names: Vec<String> = (0..500).map(|n| format!("{}/d{}.txt", ["b", "a", "a-", "ab"][n % 4], n * 7 % 500)).collect();
         for name in &names {
             workspace.doc(name, format!("This is docid:{} and nothing else.\n", docid(name)));
@@ -69,8 +69,9 @@ fn under_random_delays_and_failures_every_answer_belongs_to_its_document_and_ord
 }
 
 #[test]
-fn the_first_document_may_be_the_last_to_be_answered() {
-    // It is held back until all others are served: had they to wait for it, all would fail.
+fn the_first_document_may_be_answered_last() {
+    // The server holds the first document until all others are served. If they waited for it, all
+    // would fail.
     let server = ModelServer::script().hold(|ask, ledger| ask.docid.as_deref() == Some("first") && ledger.requests() <= 1000).start();
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 4).set("llm.timeout_s", 60);
     let workspace = workspace.set("read.queue", 1).set("prepare.queue", 1).set("store.queue", 1);
@@ -85,9 +86,9 @@ fn the_first_document_may_be_the_last_to_be_answered() {
 }
 
 #[test]
-fn as_many_calls_are_in_flight_as_the_settings_allow_and_never_more() {
+fn concurrency_is_reached_and_never_exceeded() {
     for concurrency in [1, 3, 50] {
-        // The first ones wait for each other.
+        // The first requests wait for each other.
         let server =
             ModelServer::script().hold(move |_, ledger| ledger.requests() < concurrency).latency(|_| Duration::from_millis(10)).start();
         let workspace = Workspace::new().against(&server).set("llm.concurrency", concurrency).set("llm.timeout_s", 60);
@@ -102,7 +103,7 @@ fn as_many_calls_are_in_flight_as_the_settings_allow_and_never_more() {
 }
 
 #[test]
-fn the_calls_of_one_document_run_side_by_side() {
+fn the_calls_of_one_document_run_concurrently() {
     let server = ModelServer::script().hold(|_, ledger| ledger.requests() < 6).start();
     let workspace = Workspace::new().against(&server).set("llm.timeout_s", 60);
     workspace.doc("a.txt", "docid:a");
@@ -114,13 +115,13 @@ fn ask_later() -> Value {
     json!({"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}})
 }
 
-/// `b/d7.txt` -> `b-d7`
+/// The document id of a name: `b/d7.txt` becomes `b_d7`.
 fn docid(name: &str) -> String {
     name.trim_end_matches(".txt").replace('/', "_")
 }
 
 #[test]
-fn with_the_smallest_of_all_settings_a_run_is_slow_and_never_stuck() {
+fn a_run_with_minimal_settings_never_deadlocks() {
     let server = ModelServer::start();
     let mut workspace = Workspace::new().against(&server);
     for key in [
@@ -146,9 +147,9 @@ fn with_the_smallest_of_all_settings_a_run_is_slow_and_never_stuck() {
 }
 
 #[test]
-fn documents_larger_than_the_memory_budget_wait_for_each_other_and_never_for_ever() {
+fn documents_larger_than_the_memory_budget_run_one_by_one() {
     let server = ModelServer::start();
-    // Five times as many documents are read at a time as fit the budget.
+    // The readers read five times as many documents at a time as fit into the budget.
     let workspace = Workspace::new().against(&server).set("read.memory_mb", 1).set("prepare.memory_mb", 1).set("read.max_file_mb", 10);
     workspace.write("echo.toml", ECHO);
     for n in 0..80 {

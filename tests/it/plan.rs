@@ -1,11 +1,11 @@
-//! `docmill plan` and `docmill rehearse`: what they say against what a run does.
+//! `docmill plan` and `docmill rehearse`, compared with runs.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Workspace, large_jpeg};
 use docmill::simulator::{Faults, Prices, Scenario, Simulator};
 use serde_json::Value;
 
-/// What `docmill plan` says of the documents in `docs`.
+/// The output of `docmill plan` for the documents in `docs`.
 fn plan(workspace: &Workspace, args: &[&str]) -> Value {
     let told = workspace.start_with([&["plan", "docs", "--json"], args].concat()).finish().exits(0);
     serde_json::from_str(&told.stdout).unwrap()
@@ -42,7 +42,7 @@ fn a_plan_sends_nothing_and_writes_nothing() {
 }
 
 #[test]
-fn a_pilot_is_paid_once_and_the_rest_is_what_the_plan_says() {
+fn a_pilot_is_paid_once_and_the_rest_matches_the_plan() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     let told = plan(&workspace, &["--pilot", "2"]);
@@ -50,7 +50,7 @@ fn a_pilot_is_paid_once_and_the_rest_is_what_the_plan_says() {
     assert_eq!((&told["learned_from_documents"], server.ledger().requests()), (&2.into(), 12));
     assert!(told["seconds"]["low"].as_f64().unwrap() <= told["seconds"]["high"].as_f64().unwrap());
     workspace.start_with(["plan", "--rows", "-", "--pilot", "2"]).finish().exits(2).says(&["standard input"]);
-    // What was asked for is there: nothing is sent again.
+    // The pilot is complete, so nothing is sent again.
     plan(&workspace, &["--pilot", "2"]);
     assert_eq!(server.ledger().requests(), 12);
     workspace.run([""; 0]).exits(0);
@@ -59,7 +59,7 @@ fn a_pilot_is_paid_once_and_the_rest_is_what_the_plan_says() {
 }
 
 #[test]
-fn a_dear_pilot_needs_somebody_who_agrees() {
+fn an_expensive_pilot_needs_confirmation() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     workspace.write("pipeline.toml", "[prices]\ntest-model = { input = 500000, output = 500000 }\n");
@@ -71,7 +71,7 @@ fn a_dear_pilot_needs_somebody_who_agrees() {
 }
 
 #[test]
-fn what_an_edit_invalidates_is_said() {
+fn a_plan_reports_rows_that_an_edit_invalidates() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     let job = |prompt: &str, limit: u32| {
@@ -90,11 +90,11 @@ fn what_an_edit_invalidates_is_said() {
     assert_eq!((&told["changed"]["rows"], &told["changed"]["calls"]), (&6.into(), &12.into()));
     assert_eq!(told["changed"]["settings"]["llm.effort"], serde_json::json!(["", "low"]));
 
-    // One prompt of two: half of the calls are answered already.
+    // One of two prompts changes, so half of the calls are already answered.
     workspace.write("two.toml", job("Sum it up briefly.", 200));
     let told = plan(&workspace, &["--job", "two.toml", "--set", "llm.concurrency=3"]);
     assert_eq!((&told["changed"]["rows"], &told["calls"], &told["calls_answered"]), (&6.into(), &6.into(), &6.into()));
-    // Only what decides is named.
+    // Only settings that determine rows are named.
     assert_eq!(told["changed"]["settings"].as_object().unwrap().keys().collect::<Vec<_>>(), ["the job file of two"]);
     assert_eq!(told["answered"]["partly"], 6);
     run(&[]);
@@ -103,7 +103,7 @@ fn what_an_edit_invalidates_is_said() {
 }
 
 #[test]
-fn rows_of_tables_and_parts_of_long_documents_are_counted_as_a_run_would() {
+fn a_plan_counts_rows_and_chunks_like_a_run() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let job = "name = \"long\"\ninput = \"text\"\nsystem = \"s\"\n[[task]]\nid = \"title\"\nprompt = \"Give it a title.\"\nmax_output_tokens = 100\n[task.answer]\ntitle = \"string\"\n[long]\nmethod = \"split\"\nmax_input_tokens = 200\n";
@@ -119,7 +119,7 @@ fn rows_of_tables_and_parts_of_long_documents_are_counted_as_a_run_would() {
 }
 
 #[test]
-fn a_rehearsal_leaves_nothing_and_asks_nobody() {
+fn a_rehearsal_leaves_no_files_and_sends_nothing_to_the_provider() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     let rehearse = |args: &[&str]| workspace.start_with([&["rehearse", "docs", "--json"], args].concat()).finish();
@@ -140,7 +140,7 @@ fn a_rehearsal_leaves_nothing_and_asks_nobody() {
 }
 
 #[test]
-fn a_rehearsal_at_another_speed_tells_the_same() {
+fn a_rehearsal_at_another_speed_reports_the_same() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server).set("llm.limits.requests_per_minute", 240);
     workspace.write("echo.toml", ECHO);
@@ -155,13 +155,13 @@ fn a_rehearsal_at_another_speed_tells_the_same() {
     for figure in ["documents", "ok", "requests", "refusals", "retries", "cost_usd", "bound_by"] {
         assert_eq!(usual[figure], fast[figure], "{figure}: {usual} {fast}");
     }
-    // What the limit lets through in a second beyond the first four takes its time, at any speed.
+    // After a burst of four, the limit delays requests by the same time at any speed.
     for told in [&usual, &fast] {
         assert!(told["wall_seconds"].as_f64().unwrap() > 1.5, "{told}");
     }
 }
 
-/// The same as the measurement `cost`, with fewer seeds and documents.
+/// Like the measurement `cost`, with fewer seeds and documents.
 #[test]
 fn the_bill_lies_in_the_interval() {
     const PRICES: Prices = Prices { input: 1.0, cache_read: 0.1, cache_write: 1.25, output: 5.0 };
@@ -197,14 +197,14 @@ fn the_bill_lies_in_the_interval() {
 }
 
 #[test]
-fn contents_that_are_there_twice_are_counted_over_the_whole_input() {
+fn duplicate_contents_are_counted_over_the_whole_input() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write(
         "one.toml",
         "name = \"one\"\ninput = \"text\"\n[[task]]\nid = \"title\"\nprompt = \"A title.\"\n[task.answer]\ntitle = \"string\"\n",
     );
-    // More than a plan prepares. Every text is there four times, far from each other.
+    // More documents than a plan prepares. Every text occurs four times, far apart.
     let rows: String = (0..2800).map(|n| format!("text number {}\n", n % 700)).collect();
     workspace.write("rows.csv", format!("body\n{rows}"));
     let counted = |shares: bool, args: &[&str]| -> Value {
@@ -214,7 +214,7 @@ fn contents_that_are_there_twice_are_counted_over_the_whole_input() {
     };
     let told = counted(true, &["--rows", "rows.csv", "--text-column", "body"]);
     assert_eq!((&told["calls"], &told["repeated"], &told["pending"]), (&700.into(), &2100.into(), &2800.into()));
-    // Files: of those with the size of another one only the content tells.
+    // For files of equal size, only the content shows whether they are equal.
     for n in 0..2100 {
         workspace.doc(format!("{n:04}.txt"), format!("text {:04} {}", n % 300, "x".repeat(n % 3)));
     }
@@ -226,7 +226,7 @@ fn contents_that_are_there_twice_are_counted_over_the_whole_input() {
 }
 
 #[test]
-fn limits_of_the_account_make_a_plan_longer_wherever_they_are_known_from() {
+fn a_plan_includes_account_limits_from_all_sources() {
     let server = ModelServer::start();
     let given = workspace(&server);
     let workspace = Workspace::new();
@@ -242,7 +242,7 @@ fn limits_of_the_account_make_a_plan_longer_wherever_they_are_known_from() {
         let scenario = format!("simulator.scenario={scenario}");
         seconds(&workspace, &["--set", &scenario])
     };
-    // 36 calls, one in two seconds; and some thousands of tokens at ten a second.
+    // 36 calls at one call in two seconds, and some thousands of tokens at ten per second.
     assert!((60.0..90.0).contains(&simulated("scenario.toml")), "{}", simulated("scenario.toml"));
     assert!(simulated("tokens.toml") > 200.0);
     let given = seconds(&given, &["--set", "llm.limits.requests_per_minute=30"]);
@@ -250,7 +250,7 @@ fn limits_of_the_account_make_a_plan_longer_wherever_they_are_known_from() {
 }
 
 #[test]
-fn a_plan_without_limits_says_what_one_would_mean() {
+fn a_plan_without_limits_shows_the_effect_of_one() {
     let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-test").set("llm.provider", "openai").set("llm.model", "gpt-6-luna");
     for n in 0..40 {
         workspace.doc(format!("{n}.txt"), format!("a text of number {n}"));
@@ -263,14 +263,14 @@ fn a_plan_without_limits_says_what_one_would_mean() {
     assert!(text.contains("unless the account's limits are lower") && text.contains("requests a minute would make it"), "{text}");
     let told = plan(&workspace, &["--set", "llm.limits.requests_per_minute=100", "--set", "llm.effort=minimal"]);
     assert_eq!((&told["limits_unknown"], &told["if_limited"]), (&false.into(), &Value::Null));
-    // Before there is any answer the range is worth having, and what answers may cost at the most stands apart.
+    // Even without any answer, the interval is useful. The maximum cost is shown separately.
     let (low, high) = (told["cost_usd"]["low"].as_f64().unwrap(), told["cost_usd"]["high"].as_f64().unwrap());
     let most = told["cost_at_most_usd"].as_f64().unwrap();
     assert!(low > 0.0 && high < 6.0 * low && most > high, "{low} to {high}, at most {most}");
 }
 
 #[test]
-fn a_plan_knows_the_limits_that_an_earlier_run_was_told() {
+fn a_plan_uses_the_limits_found_by_an_earlier_run() {
     let scenario =
         Scenario { requests_per_second: 40.0, latency_ms: 5, retry_after_s: 0.0, models: vec!["m".to_owned()], ..Scenario::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -287,13 +287,13 @@ fn a_plan_knows_the_limits_that_an_earlier_run_was_told() {
         let told = plan(&workspace, &["--pilot", "2", "--yes"]);
         assert_eq!(told["bound_by"], "the account's 2400 requests_per_minute", "{told}");
         assert_eq!(told["limits_unknown"], false);
-        // 108 calls at 40 a second.
+        // 108 calls at 40 calls per second.
         assert!((1.6..3.5).contains(&told["seconds"]["low"].as_f64().unwrap()), "{told}");
     }
 }
 
 #[test]
-fn calls_that_combine_made_up_answers_are_not_taken_for_identical() {
+fn combining_made_up_answers_does_not_make_calls_identical() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server).set("llm.share_identical_calls", "true");
     let job = "name = \"both\"\ninput = \"text\"\n[[task]]\nid = \"title\"\nprompt = \"A title.\"\n[task.answer]\ntitle = \"string\"\n\
@@ -312,7 +312,7 @@ fn calls_that_combine_made_up_answers_are_not_taken_for_identical() {
 fn images_count_against_limits_of_tokens_by_the_rule_of_their_model() {
     let workspace = Workspace::new().set("llm.provider", "openai").env("OPENAI_API_KEY", "none");
     workspace.doc("part.jpg", large_jpeg(1));
-    // An image of 1000 x 1000 pixels, asked about once.
+    // One call on an image of 1000 x 1000 pixels.
     for (model, image) in [("gpt-4o", 765.0), ("gpt-4o-mini", 25_501.0), ("gpt-5-mini", 1659.0), ("gpt-6-luna", 1024.0)] {
         let set = |setting: &str| ["--set".to_owned(), setting.to_owned()];
         let settings = [set(&format!("llm.model={model}")), set("llm.limits.tokens_per_minute=6000")].concat();
@@ -320,9 +320,10 @@ fn images_count_against_limits_of_tokens_by_the_rule_of_their_model() {
         let told = plan(&workspace, &settings);
         let (input, bound) = (told["input_tokens"].as_f64().unwrap(), &told["bounds_seconds"]["llm.limits.tokens_per_minute = 6000"]);
         assert_eq!(told["calls"], 1, "{told}");
-        // Beside the image there are only a prompt and the form of an answer.
+        // Besides the image, the input contains only a prompt and the answer schema.
         assert!((image + 50.0..image + 2000.0).contains(&input), "{model}: {input}");
-        // A hundred tokens a second. OpenAI counts the prompt, or the longest answer if that is more.
+        // The limit is 100 tokens per second. OpenAI counts the prompt, or the maximum answer if it
+        // is larger.
         assert!(bound.as_f64().unwrap() >= 0.99 * input / 100.0, "{model}: {bound} for {input} tokens");
     }
 }

@@ -1,17 +1,17 @@
-//! One bad document never stops a run, never costs a good one, and never goes without its row.
+//! A bad document never stops a run, never fails a good document, and always gets its row.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Table, Workspace, dice, jpeg, jpeg_cut_off, png, png_that_claims, unreadable_by_us};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a document has to end as: the job, the status, the failure code.
+/// The expected job, status and failure code of a document.
 type Fate = (&'static str, &'static str, &'static str);
 const OK_TEXT: Fate = ("text", "ok", "");
 const OK_IMAGE: Fate = ("material", "ok", "");
 
 #[test]
-fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_thousand_right_rows() {
+fn a_thousand_hostile_documents_on_a_faulty_server_give_a_thousand_correct_rows() {
     let server = ModelServer::script()
         .faults(|ask| match ask.docid.as_deref().and_then(|id| id.split_once("-at-")).map(|(kind, _)| kind) {
             Some("rejected") => Reply::error(ask, 400, "invalid_request_error", "this document is not to our taste"),
@@ -25,7 +25,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
             Some("lost") => Reply::Reset,
             Some("hang") => Reply::Hang,
             Some("broken") => Reply::error(ask, 500, "api_error", "it broke"),
-            // One in twenty calls on good documents meets a fault that bills nothing.
+            // One in twenty calls on good documents gets an unbilled fault.
             _ if ask.attempt > 1 => Reply::Ok,
             _ => match dice(3, &ask.text, 0) % 80 {
                 0 => Reply::error(ask, 500, "api_error", "it broke"),
@@ -46,7 +46,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
     };
 
     for n in 0..3 {
-        // The file is the poison.
+        // Files with bad content.
         put(format!("{n}/zero.txt"), b"", ("text", "failed", "empty"));
         put(format!("{n}/blank.txt"), b" \n\t\r\n ", ("text", "failed", "empty"));
         put(format!("{n}/junk.txt"), &junk(n), ("text", "failed", "unsupported_kind"));
@@ -55,7 +55,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
         put(format!("{n}/zero.png"), b"", ("material", "failed", "empty"));
         put(format!("{n}/cut-off.jpg"), &jpeg_cut_off(n), ("material", "failed", "undecodable"));
         put(format!("{n}/bomb.png"), &png_that_claims(60_000, 60_000 + u32::from(n)), ("material", "failed", "too_many_pixels"));
-        // The server is.
+        // Documents on which the server misbehaves.
         for (kind, status, code) in [
             ("rejected", "failed", "rejected"),
             ("too-long", "failed", "too_long"),
@@ -70,7 +70,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
         ] {
             put(format!("{n}/{kind}.txt"), format!("docid:{kind}-at-{n} is poison").as_bytes(), ("text", status, code));
         }
-        // Only its name is.
+        // Good files with misleading names.
         put(format!("{n}/picture.txt"), &png(n), OK_IMAGE);
         put(format!("{n}/words.jpg"), format!("docid:words-{n} is a text").as_bytes(), OK_TEXT);
     }
@@ -89,7 +89,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
     for n in 0..928 {
         put(format!("good/{n:03}.txt"), format!("docid:good-{n} is an honest text of {n} words.").as_bytes(), OK_TEXT);
     }
-    // Neither of these is a document.
+    // Neither a dangling link nor a directory is a document.
     std::os::unix::fs::symlink("nowhere", workspace.path("docs/dangling.txt")).unwrap();
     std::fs::create_dir(workspace.path("docs/directory.txt")).unwrap();
     workspace.doc(".hidden.txt", "docid:hidden");
@@ -128,9 +128,9 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
     for call in ledger.calls.iter().filter(|call| call.docid.as_ref().is_some_and(|id| id.contains("-at-"))) {
         let (id, requests) = (call.docid.as_deref().unwrap(), call.requests);
         let most = match id.split_once("-at-").unwrap().0 {
-            // The same question would be answered the same way.
+            // A permanent failure is not retried.
             "rejected" | "too-long" | "refused" => 1,
-            // Once more: with a note, with more room, or because it may have been a stroke of bad luck.
+            // Retried once: with the error, with more output tokens, or unchanged.
             "invalid" | "misshapen" | "truncated" | "no-answer" | "garbage" | "lost" | "hang" => 2,
             _ => 6,
         };
@@ -139,7 +139,7 @@ fn a_thousand_documents_with_poison_of_many_kinds_and_a_faulty_server_give_a_tho
 }
 
 #[test]
-fn a_document_of_which_all_calls_fail_does_not_make_the_exit_code_that_of_a_stopped_run() {
+fn a_document_whose_calls_all_fail_does_not_stop_the_run() {
     let server = ModelServer::script().faults(|ask| Reply::error(ask, 400, "invalid_request_error", "no")).start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.txt", "docid:a").doc("b.txt", "docid:b");
@@ -151,7 +151,7 @@ fn row<'t>(table: &'t Table, document: &str) -> &'t BTreeMap<String, String> {
     table.row(document)
 }
 
-/// Bytes that are no text in any encoding.
+/// Bytes that are not text in any encoding.
 fn junk(seed: u8) -> Vec<u8> {
     (0..4000_u32)
         .map(|n| u8::try_from(dice(u64::from(seed), "junk", n) % 256).unwrap())
@@ -160,8 +160,8 @@ fn junk(seed: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_panic_over_one_document_is_its_failure_and_others_are_finished() {
-    // The last one is in flight while the program breaks down on another.
+fn a_panic_fails_only_its_document() {
+    // The last document is in flight while another one panics.
     let server = ModelServer::script()
         .hold(|ask, ledger| ask.docid.as_deref() == Some("c") && ledger.of("b").first().is_none_or(|call| call.served == 0))
         .latency(|ask| Duration::from_millis(if ask.docid.as_deref() == Some("c") { 200 } else { 0 }))
@@ -177,7 +177,7 @@ fn a_panic_over_one_document_is_its_failure_and_others_are_finished() {
     assert_eq!(csv.column("status"), ["ok", "failed", "ok"]);
     let row = csv.row("b.txt");
     assert_eq!((row["failure_code"].as_str(), row["failure_message"].contains("docmill broke down")), ("internal", true), "{row:?}");
-    // It may end otherwise, so it is tried again. Its answer is there.
+    // The failure is transient, so the next run retries it. The answer is in the store.
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.csv("echo").column("said"), ["said of docid:a", "said of docid:b", "said of docid:c"]);
     assert_eq!(server.requests(), 3);

@@ -1,4 +1,4 @@
-//! On the wire: what providers are sent, and what is made of what they send back.
+//! Requests to providers, and the handling of their responses.
 
 use crate::order::ECHO;
 use crate::support::{Ask, Dialect, Finished, ModelServer, Reply, Workspace, jpeg};
@@ -27,7 +27,7 @@ fn compatible(server: &ModelServer) -> Workspace {
     workspace
 }
 
-/// What no current model takes, or what bulk work has no use for.
+/// Checks that a request has no field that current models reject or that bulk work does not need.
 fn assert_nothing_unwanted(ask: &Ask) {
     for field in ["temperature", "top_p", "top_k", "tools", "tool_choice", "n", "thinking"] {
         assert!(ask.body.get(field).is_none(), "the body has {field}: {}", ask.body[field]);
@@ -38,7 +38,7 @@ fn assert_nothing_unwanted(ask: &Ask) {
     assert!(ask.header("content-length").is_some(), "the body is sent without its length");
 }
 
-/// Every object of a strict schema closes itself and requires all its fields.
+/// Checks that every object of a strict schema is closed and requires all its fields.
 fn assert_strict(schema: &Value) {
     if let Some(properties) = schema["properties"].as_object() {
         assert_eq!(schema["additionalProperties"], false, "{schema}");
@@ -72,7 +72,7 @@ fn anthropic_is_asked_as_its_reference_says() {
         assert_eq!(ask.body["messages"][0]["role"], "user");
         assert_eq!(ask.body["output_config"]["format"]["type"], "json_schema");
         assert_strict(&ask.schema);
-        // Keywords outside of the subset that Anthropic compiles are errors there.
+        // Anthropic rejects keywords outside the subset that it compiles.
         for keyword in ["minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "multipleOf"] {
             assert!(!ask.schema.to_string().contains(&format!("\"{keyword}\"")), "the schema has {keyword}: {}", ask.schema);
         }
@@ -88,14 +88,14 @@ fn anthropic_is_asked_as_its_reference_says() {
         assert_eq!(ask.schema["properties"]["suitability"]["enum"], json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
         assert_eq!(content[0], ledger.asks.iter().find(|ask| !ask.images.is_empty()).unwrap().body["messages"][0]["content"][0]);
     }
-    // What calls on one text share stands first, so that it can be cached.
+    // Calls on one text begin with their shared part, so that it can be cached.
     let text_calls: Vec<_> = ledger.asks.iter().filter(|ask| ask.docid.as_deref() == Some("t1")).collect();
     assert_eq!(text_calls.len(), 6);
     for ask in &text_calls {
         assert_eq!(ask.body["messages"][0]["content"][0], text_calls[0].body["messages"][0]["content"][0]);
         assert_eq!(ask.body["system"], text_calls[0].body["system"]);
     }
-    // 7 calls: what is billed adds up, cache reads apart.
+    // The usage of 7 calls adds up, with cache reads counted separately.
     let row = run.csv("material").rows[0].clone();
     assert_eq!((row["provider"].as_str(), row["model"].as_str()), ("anthropic", "claude-haiku-5-5"));
     assert_eq!(row["cached_tokens"], "140");
@@ -139,7 +139,7 @@ fn openai_is_asked_as_its_reference_says() {
         assert_eq!(ask.images[0].bytes, jpeg(2));
         assert_eq!(ask.schema["properties"]["suitability"]["maximum"], 10);
     }
-    // `prompt_tokens` includes what was cached; it must not be paid twice.
+    // `prompt_tokens` includes cached tokens, which must not be paid twice.
     let call = &run.jsonl("text")[0]["calls"][0];
     let usage = &call["usage"];
     assert_eq!(usage["cache_read"], 20);
@@ -164,14 +164,14 @@ fn compatible_servers_are_asked_in_the_words_that_all_of_them_know() {
     assert_eq!(ask.body["model"], "test-model");
     assert_eq!(ask.body["max_tokens"], 100);
     assert!(ask.body.get("max_completion_tokens").is_none());
-    // Chat templates of text-only models take plain strings.
+    // Chat templates of text-only models accept only plain strings.
     assert!(ask.body["messages"].as_array().unwrap().iter().all(|message| message["content"].is_string()));
     let row = &run.csv("echo").rows[0];
     assert_eq!(row["cost_usd"], "", "a price that nobody knows is not zero");
 }
 
 #[test]
-fn a_limit_with_retry_after_is_obeyed_by_everybody() {
+fn all_calls_obey_retry_after() {
     let server = ModelServer::script()
         .faults(|ask| match (ask.docid.as_deref(), ask.attempt) {
             (Some("r0"), 1) => Reply::Status(429, ask.dialect.error("rate_limit_error", "slow down"), vec![("retry-after", "1".into())]),
@@ -194,7 +194,7 @@ fn a_limit_with_retry_after_is_obeyed_by_everybody() {
 }
 
 #[test]
-fn a_wait_longer_than_allowed_stops_the_run_and_it_can_be_continued() {
+fn a_wait_beyond_the_limit_stops_the_run_which_can_be_resumed() {
     let server = ModelServer::script()
         .faults(|ask| match ask.docid.as_deref() {
             Some("p1") => Reply::Status(429, ask.dialect.error("rate_limit_error", "tomorrow"), vec![("retry-after", "86400".into())]),
@@ -208,7 +208,7 @@ fn a_wait_longer_than_allowed_stops_the_run_and_it_can_be_continued() {
 }
 
 #[test]
-fn an_invalid_answer_is_asked_again_once_with_a_note_of_what_was_wrong() {
+fn an_invalid_answer_is_retried_once_with_the_error() {
     for (workspace, server) in [anthropic as fn(&ModelServer) -> Workspace, openai, compatible].map(|new| {
         let server = ModelServer::script()
             .faults(|ask| match (ask.docid.as_deref(), ask.attempt) {
@@ -236,7 +236,7 @@ fn an_invalid_answer_is_asked_again_once_with_a_note_of_what_was_wrong() {
 }
 
 #[test]
-fn a_truncated_answer_is_asked_again_with_more_room() {
+fn a_truncated_answer_is_retried_with_more_output_tokens() {
     let server = ModelServer::script().faults(|ask| if ask.attempt == 1 { Reply::Truncated } else { Reply::Ok }).start();
     let workspace = anthropic(&server);
     workspace.doc("a.txt", "docid:cut");
@@ -247,13 +247,13 @@ fn a_truncated_answer_is_asked_again_with_more_room() {
 }
 
 #[test]
-fn a_missing_key_is_told_by_the_name_of_its_variable() {
+fn the_error_for_a_missing_key_names_its_variable() {
     for (provider, variable) in [("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY")] {
         let server = ModelServer::start();
         let workspace = Workspace::new().set("llm.provider", provider).set("llm.base_url", server.url());
         workspace.doc("a.txt", "docid:a");
         workspace.run([""; 0]).exits(2).says(&[variable]);
-        // An empty variable counts as unset: a plan needs no key.
+        // An empty variable counts as unset. A plan needs no key.
         let workspace = workspace.env(variable, "");
         workspace.run([""; 0]).exits(2).says(&[variable]);
         workspace.start_with(["plan", "docs"]).finish().exits(0);
@@ -319,7 +319,7 @@ fn an_unknown_model_ends_the_run_and_the_message_names_close_ids() {
 }
 
 #[test]
-fn after_the_key_is_mended_the_same_command_does_the_rest() {
+fn the_same_command_resumes_after_the_key_is_fixed() {
     let server = ModelServer::script()
         .faults(|ask| match (ask.header("x-api-key"), ask.docid.as_deref()) {
             (Some(KEY), _) | (_, Some("f0" | "f1")) => Reply::Ok,
@@ -336,8 +336,8 @@ fn after_the_key_is_mended_the_same_command_does_the_rest() {
 }
 
 #[test]
-fn a_server_that_is_down_parks_the_run_and_its_address_is_told() {
-    // A port that was free a moment ago: nobody listens there.
+fn an_unreachable_server_parks_the_run_and_is_named() {
+    // A port that has just been free, so no server listens there.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.model", "m");
     let workspace = workspace.set("llm.base_url", format!("http://{address}/v1")).set("llm.retry.base_ms", 1);
@@ -352,7 +352,7 @@ fn a_server_that_is_down_parks_the_run_and_its_address_is_told() {
 }
 
 #[test]
-fn a_server_that_goes_away_in_the_middle_parks_the_run() {
+fn a_server_that_disappears_during_a_run_parks_it() {
     let server = ModelServer::script().latency(|_| Duration::from_millis(5)).start();
     let workspace = compatible(&server).set("llm.concurrency", 4).set("llm.retry.max_attempts", 3);
     for n in 0..400 {
@@ -369,7 +369,7 @@ fn a_server_that_goes_away_in_the_middle_parks_the_run() {
     assert!(server.ledger().requests() < 400, "what was answered before is asked again");
 }
 
-/// Everything that a run left behind, as text.
+/// All output and files of a run, as text.
 fn everything(workspace: &Workspace, run: &Finished) -> String {
     let mut all = format!("{}{}", run.stdout, run.stderr);
     let mut directories = vec![workspace.path("output")];
@@ -431,8 +431,8 @@ fn a_key_in_the_headers_of_a_reply_appears_nowhere() {
 }
 
 #[test]
-fn no_piece_of_a_key_is_left_where_a_long_message_is_cut() {
-    // Messages that nobody can read are cut somewhere; the key must be gone before that.
+fn truncating_a_long_message_leaves_no_part_of_a_key() {
+    // Long messages are truncated. The key must be removed before that.
     let server = ModelServer::script()
         .faults(|ask| {
             let before: usize = ask.docid.as_deref().unwrap().trim_start_matches('k').parse().unwrap();
@@ -449,7 +449,7 @@ fn no_piece_of_a_key_is_left_where_a_long_message_is_cut() {
 
 #[track_caller]
 fn assert_no_key(all: &str) {
-    // Half of a key is too much as well.
+    // Not even half of a key may remain.
     for piece in [&KEY[..14], &KEY[KEY.len() - 12..]] {
         if let Some(at) = all.find(piece) {
             let start = (0..=at.saturating_sub(60)).rev().find(|i| all.is_char_boundary(*i)).unwrap_or(0);
@@ -459,7 +459,7 @@ fn assert_no_key(all: &str) {
 }
 
 #[test]
-fn the_built_in_simulator_serves_other_processes_and_tells_what_it_saw() {
+fn the_simulator_serves_other_processes_and_shows_its_ledger() {
     let workspace = Workspace::new();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let simulator = workspace.start(["simulate", "--port", &address.port().to_string()]);
@@ -491,7 +491,7 @@ fn get(address: &str, path: &str) -> String {
 }
 
 #[test]
-fn an_answer_of_the_simulator_never_passes_for_one_of_the_provider() {
+fn a_simulated_answer_is_never_reused_for_a_provider() {
     let server = ModelServer::start();
     let workspace =
         Workspace::new().env("ANTHROPIC_API_KEY", "sk-test").set("llm.model", "claude-haiku-5-5").set("simulator.latency_ms", 0);
@@ -504,7 +504,7 @@ fn an_answer_of_the_simulator_never_passes_for_one_of_the_provider() {
 }
 
 #[test]
-fn a_key_that_is_a_word_damages_no_answer() {
+fn a_key_equal_to_a_word_changes_no_answer() {
     let server = ModelServer::script().answer(|_| serde_json::json!({"said": "we compared ollama with text"})).start();
     for key in ["ollama", "text", "x"] {
         let workspace = Workspace::new().against(&server).env("LOCAL_KEY", key).set("llm.api_key_env", "LOCAL_KEY");

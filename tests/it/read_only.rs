@@ -1,15 +1,15 @@
-//! Results on a disk that cannot be written.
+//! Results on a read-only disk.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Workspace};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file system of its own, unmounted at the end.
+/// A mounted file system, unmounted when dropped.
 struct Small(PathBuf);
 
 impl Small {
-    /// `None` where nobody may mount.
+    /// Mounts a file system in memory; `None` if mounting is not allowed.
     fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "docmill-test"]).arg(at).output().ok()?;
@@ -19,13 +19,13 @@ impl Small {
 
 impl Drop for Small {
     fn drop(&mut self) {
-        // What cannot be unmounted is no reason to hide what the test had to say.
+        // A failure to unmount must not hide the result of the test.
         Command::new("umount").arg("-l").arg(&self.0).status().ok();
     }
 }
 
 #[test]
-fn a_disk_that_cannot_be_written_can_be_looked_at_and_is_not_run_on() {
+fn a_read_only_disk_can_be_inspected_but_not_run_on() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let Some(disk) = Small::mount(&workspace.path("output"), "20M") else {

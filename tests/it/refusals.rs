@@ -1,4 +1,4 @@
-//! Refusals: whose fault they are, and what is learned from them.
+//! Refused requests: their cause, and what docmill learns from them.
 
 use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Reply, Workspace};
@@ -17,13 +17,13 @@ fn documents(server: &ModelServer, count: usize) -> Workspace {
     workspace
 }
 
-/// A server that answers without a schema as well.
+/// A server that also answers requests without a schema.
 fn serving(faults: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> ModelServer {
     let answering = ModelServer::script().answer(|_| json!({"said": "something"}));
     answering.latency(|_| Duration::from_millis(5)).faults(faults).start()
 }
 
-/// The fourth request gets this reply: three have been answered before.
+/// Faults with this reply to the fourth request, after three answers.
 fn fourth(reply: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> impl Fn(&Ask) -> Reply + Send + Sync + 'static {
     let requests = AtomicUsize::new(0);
     move |ask| if requests.fetch_add(1, SeqCst) == 3 { reply(ask) } else { Reply::Ok }
@@ -34,12 +34,12 @@ fn is(ask: &Ask, document: &str) -> bool {
 }
 
 #[test]
-fn however_many_requests_are_refused_for_their_form_each_call_is_repeated_once_and_no_attempt_is_lost() {
+fn requests_refused_for_their_form_are_repeated_once_without_losing_an_attempt() {
     let server = serving(|ask| match ask.body["response_format"]["type"].as_str() {
         Some("json_schema") => Reply::Status(400, json!({"message": "guided decoding is not enabled", "code": 400}), Vec::new()),
         _ => Reply::Ok,
     });
-    // The budget of attempts is one: a form that is not taken must not use it up.
+    // Only one attempt is allowed. A refused form of the request must not use it up.
     let workspace = documents(&server, 32).set("llm.concurrency", 32).set("llm.retry.max_attempts", 1);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.stderr.matches("the schema is sent in the prompt").count(), 1, "{}", run.stderr);
@@ -47,7 +47,7 @@ fn however_many_requests_are_refused_for_their_form_each_call_is_repeated_once_a
 }
 
 #[test]
-fn one_document_that_is_refused_with_words_about_a_field_changes_no_form() {
+fn a_refused_document_does_not_change_the_form_of_requests() {
     for message in [
         "Invalid request: response_format grammar sampler failed on this prompt",
         "input length and `max_tokens` exceed context limit: 199000 + 20000 > 200000, decrease input length or `max_tokens` and try again",
@@ -65,7 +65,7 @@ fn one_document_that_is_refused_with_words_about_a_field_changes_no_form() {
 }
 
 #[test]
-fn a_firewall_turns_away_one_document_even_the_first_and_the_others_go_on() {
+fn a_firewall_that_denies_one_document_does_not_stop_the_run() {
     for document in ["0", "3"] {
         let fault = move |ask: &Ask| if is(ask, document) { Reply::StatusText(403, FIREWALL.into()) } else { Reply::Ok };
         let server = serving(fault);
@@ -77,7 +77,7 @@ fn a_firewall_turns_away_one_document_even_the_first_and_the_others_go_on() {
 }
 
 #[test]
-fn where_every_document_is_turned_away_the_run_stops_and_they_stay_pending() {
+fn denying_every_document_stops_the_run_and_they_stay_pending() {
     for (count, reply) in [
         (1, Reply::StatusText(403, FIREWALL.into())),
         (20, Reply::StatusText(403, FIREWALL.into())),
@@ -105,7 +105,7 @@ fn a_denied_document_fails_once_the_model_has_answered_and_a_bad_key_still_stops
 }
 
 #[test]
-fn the_address_is_understood_as_people_copy_it() {
+fn addresses_are_accepted_in_all_usual_forms() {
     let server = ModelServer::start();
     for address in [server.url(), format!(" {}/v1/ ", server.url()), format!("{}/v1/chat/completions?api-version=7", server.url())] {
         let workspace = documents(&server, 3).set("llm.base_url", &address).set("llm.concurrency", 1);

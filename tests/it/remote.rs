@@ -9,14 +9,14 @@ use axum::routing::get;
 use s3s::s3_error;
 use std::sync::{Arc, Mutex};
 
-/// A workspace that may enter the bucket.
+/// A workspace with access to the bucket.
 fn workspace(server: &ModelServer, bucket: &Bucket) -> Workspace {
     let workspace = bucket.env().iter().fold(Workspace::new().against(server), |workspace, (name, value)| workspace.env(name, value));
     workspace.write("echo.toml", ECHO);
     workspace
 }
 
-/// Runs over one input, and looks whether anything tells a secret.
+/// Runs over one input and checks that no output contains a secret.
 #[track_caller]
 fn run(workspace: &Workspace, input: &str, more: &[&str]) -> Finished {
     let finished = workspace.start_with(["run", input, "--job", "echo.toml"].into_iter().chain(more.iter().copied())).finish();
@@ -29,13 +29,13 @@ fn tells_no_secret(finished: &Finished, secret: &str) {
     assert!(!finished.stdout.contains(secret) && !finished.stderr.contains(secret), "{}\n{}", finished.stdout, finished.stderr);
 }
 
-/// The documents of a result, with what was said of them.
+/// The documents of a result with their answers.
 fn rows(finished: &Finished) -> Vec<(String, String)> {
     let csv = finished.csv("echo");
     csv.rows.iter().map(|row| (row["document"].clone(), row["said"].clone())).collect()
 }
 
-/// Three hundred documents whose order by bytes is not that of directories, and what is left out beside them.
+/// Three hundred documents whose byte order differs from directory order, and objects to leave out.
 fn documents() -> Vec<(String, String)> {
     let directories = ["a", "a-b", "a.d", "a/deep", "ä b%20", "z"];
     let mut all: Vec<_> = (0..300).map(|n| (format!("{}/{}+{n}.txt", directories[n % 6], n * 7 % 300), format!("docid:{n}"))).collect();
@@ -44,7 +44,7 @@ fn documents() -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_bucket_is_like_a_directory_and_what_was_read_is_not_read_again() {
+fn a_bucket_is_read_like_a_directory_and_unchanged_objects_only_once() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(7));
     let (here, there) = (workspace(&server, &bucket), workspace(&server, &bucket));
     let left_out = [".hidden/x.txt", "a/.git/y", "Thumbs.db", "a/~$z.txt", "notes.md", "drafts/one.txt", "drafts/two.txt"];
@@ -64,26 +64,26 @@ fn a_bucket_is_like_a_directory_and_what_was_read_is_not_read_again() {
     assert_eq!(remote.csv("echo").without_seconds(), local.csv("echo").without_seconds());
     assert_eq!(remote.summary("echo")["whole_run"]["left_out"]["patterns"], 3);
     let seen = bucket.take_seen();
-    // The first page is asked for once, the others for the total and for the walk.
+    // The first page is listed once, and the others twice: for the total and for the walk.
     assert_eq!(seen.pages, 1 + 2 * (312 / 7), "{} pages", seen.pages);
-    // The file with patterns is one of them.
+    // The pattern file is one of these objects.
     assert_eq!(seen.gets.len(), 303);
-    // Whether that is one can be known by asking alone.
+    // Only a HEAD request tells directory markers from empty objects.
     assert!(seen.heads.iter().all(|key| key.ends_with(SIGN) || key == "scans"), "{:?}", seen.heads);
 
-    // Nothing is as cheap as what is known.
+    // A repeated run reads only the pattern file.
     let asked = server.requests();
     run(&there, "s3://test/scans", &exclude).exits(0).says(&["up to date"]);
     assert_eq!(bucket.take_seen().gets, ["scans/.docmillignore"]);
 
-    // Of the same size, and at the same time: the tag tells.
+    // The entity tag shows a change of equal size and time.
     bucket.put("scans/z/35+5.txt", "docid:X");
     let changed = run(&there, "s3://test/scans", &exclude).exits(0);
     assert!(rows(&changed).contains(&("z/35+5.txt".into(), "said of docid:X".into())), "{:?}", rows(&changed));
     assert_eq!(bucket.take_seen().gets, ["scans/.docmillignore", "scans/z/35+5.txt"]);
     assert_eq!(server.requests(), asked + 1);
 
-    // A new name for the same bytes keeps its answer; a copy is a document of its own.
+    // A renamed object keeps its answer. A copy is a new document.
     std::fs::rename(bucket.path("scans/B"), bucket.path("scans/C")).unwrap();
     std::fs::copy(bucket.path("scans/a.txt"), bucket.path("scans/copy.txt")).unwrap();
     let renamed = run(&there, "s3://test/scans", &exclude).exits(0);
@@ -94,14 +94,14 @@ fn a_bucket_is_like_a_directory_and_what_was_read_is_not_read_again() {
 }
 
 #[test]
-fn a_key_that_no_path_can_have_is_a_row_and_keeps_no_other_object_back() {
+fn an_object_key_that_is_not_a_path_gets_a_row_and_stops_no_other() {
     for page in [3, 1000] {
         let (server, bucket) = (ModelServer::start(), Bucket::start(page));
         let workspace = workspace(&server, &bucket);
         for name in ["b/1", "b/2", "d/1", "d/2", "d/3", "f"] {
             bucket.put(&format!("in/{name}.txt"), format!("docid:{name}"));
         }
-        // The third is hidden, as all is that begins with a dot, and the last one is what a directory leaves behind.
+        // The third key is hidden, as a part begins with a dot. The last key marks a directory.
         for key in ["in//a.txt", "in/d//1.txt", "in/d/../f.txt", "in/z//1.txt", "in/z//2.txt", "in/z//"] {
             bucket.put_odd(key);
         }
@@ -122,7 +122,7 @@ fn a_key_that_no_path_can_have_is_a_row_and_keeps_no_other_object_back() {
 }
 
 #[test]
-fn one_object_and_a_file_stand_beside_each_other_under_their_own_names() {
+fn an_object_and_a_file_keep_their_own_names() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     let workspace = workspace(&server, &bucket);
     bucket.put("in/one.txt", "docid:one");
@@ -136,7 +136,7 @@ fn one_object_and_a_file_stand_beside_each_other_under_their_own_names() {
 }
 
 #[test]
-fn what_is_not_there_or_not_allowed_is_said_before_anything_begins() {
+fn missing_and_forbidden_inputs_are_reported_before_the_run() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     bucket.put("in/one.txt", "docid:one");
     let workspace = workspace(&server, &bucket);
@@ -155,7 +155,7 @@ fn what_is_not_there_or_not_allowed_is_said_before_anything_begins() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_is_the_failure_of_that_document_alone() {
+fn an_unreadable_object_fails_only_its_document() {
     let tries = Arc::new(Mutex::new(0));
     let (counted, server) = (Arc::clone(&tries), ModelServer::start());
     let bucket = Bucket::with(
@@ -188,7 +188,7 @@ fn an_object_that_cannot_be_read_is_the_failure_of_that_document_alone() {
     assert!(!bucket.take_seen().gets.contains(&"in/large.txt".to_owned()), "its listing told");
 }
 
-/// A web server with one file, for those who have the signature.
+/// A web server with one file, which requires a signature.
 fn web(signature: &'static str, head: bool) -> (tokio::runtime::Runtime, String, Arc<Mutex<Vec<String>>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -213,7 +213,7 @@ fn web(signature: &'static str, head: bool) -> (tokio::runtime::Runtime, String,
 }
 
 #[test]
-fn a_document_on_the_web_is_known_by_its_address_without_the_signature() {
+fn a_web_document_is_named_by_its_address_without_the_signature() {
     const SIGNATURE: &str = "X-Amz-Signature=0123456789abcdef";
     for head in [true, false] {
         let (server, (_runtime, url, seen)) = (ModelServer::start(), web(SIGNATURE, head));
@@ -240,7 +240,7 @@ fn a_document_on_the_web_is_known_by_its_address_without_the_signature() {
 }
 
 #[test]
-fn finished_results_are_copied_summaries_last_and_a_copy_that_failed_is_made_up_for() {
+fn results_are_copied_summaries_last_and_a_failed_copy_is_repeated() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(1000));
     let plain = workspace(&server, &bucket);
     let workspace = plain.clone().set("output.copy_to", "s3://test/results/");
@@ -255,7 +255,7 @@ fn finished_results_are_copied_summaries_last_and_a_copy_that_failed_is_made_up_
         assert_eq!(bucket.get(&format!("results/echo/{name}")), finished.file("echo", name).into_bytes(), "{name}");
     }
 
-    // What is there is not sent again; that of a run that did nothing is its summary.
+    // Copied files are not sent again. A run without work sends at most its summary.
     run(&workspace, "s3://test/in", &[]).exits(0).says(&["up to date"]);
     let puts: Vec<_> = bucket.take_seen().puts.into_iter().map(|(key, _)| key).collect();
     assert!(puts.iter().all(|key| key.ends_with("summary.json")), "{puts:?}");
@@ -264,7 +264,7 @@ fn finished_results_are_copied_summaries_last_and_a_copy_that_failed_is_made_up_
     assert_eq!(bucket.get("results/echo/results.csv"), finished.file("echo", "results.csv").into_bytes());
     bucket.take_seen();
 
-    // Somebody takes the right away, and gives it back.
+    // The right to write is missing for one run.
     let locked = Bucket::read_only();
     let elsewhere = locked.env().iter().fold(workspace.clone(), |workspace, (name, value)| workspace.env(name, value));
     locked.put("in/new.txt", "docid:new");
@@ -285,7 +285,7 @@ fn finished_results_are_copied_summaries_last_and_a_copy_that_failed_is_made_up_
 
 #[test]
 fn large_results_are_copied_in_parts() {
-    // Three texts of which the answers hold four megabytes each.
+    // Three texts with answers of four megabytes each.
     let server = ModelServer::script().answer(|ask| serde_json::json!({ "said": ask.docid.clone().unwrap().repeat(1 << 20) })).start();
     let bucket = Bucket::start(1000);
     let workspace = workspace(&server, &bucket).set("output.copy_to", "s3://test/results");

@@ -1,4 +1,4 @@
-//! Replies that are not as they should be: what is read without asking again, and what may be asked for once more.
+//! Malformed replies: docmill repairs some without a new request, and retries others once.
 
 use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Reply, Workspace};
@@ -21,10 +21,10 @@ fn stream(texts: &[&str]) -> String {
     events.map(|event| format!("data: {event}\n\n")).chain(["data: [DONE]\n\n".to_owned()]).collect()
 }
 
-/// A reply, under the name of the document that gets it.
+/// A reply with the name of the document that gets it.
 type Named = (&'static str, fn() -> Reply);
 
-/// One document for each of these replies, asked of a compatible server.
+/// A workspace with one document for each of these replies, and a compatible server.
 fn workspace(replies: &'static [Named]) -> (Workspace, ModelServer) {
     let reply = move |ask: &Ask| {
         let name = ask.docid.as_deref().unwrap();
@@ -44,7 +44,7 @@ fn said(content: &str) -> Reply {
 }
 
 #[test]
-fn an_answer_that_a_free_repair_makes_right_is_asked_for_once_and_its_row_says_what_was_repaired() {
+fn a_repaired_answer_needs_one_request_and_its_row_lists_the_repairs() {
     const REPLIES: &[Named] = &[
         ("a-plain", || said(GOOD)),
         ("b-list", || said(&format!("[{GOOD}]"))),
@@ -68,7 +68,7 @@ fn an_answer_that_a_free_repair_makes_right_is_asked_for_once_and_its_row_says_w
     assert_eq!(server.requests(), 2 * REPLIES.len(), "an answer was paid for twice");
     let asks = server.ledger().asks;
     assert!(asks.iter().all(|ask| ask.body["stream"].is_boolean()), "some servers stream unless they are told not to");
-    // A second run makes the files again, of what the store says.
+    // A second run writes the files again from the store.
     for output in ["output", "streamed"] {
         std::fs::remove_dir_all(workspace.path(output).join("echo")).unwrap();
         let run = workspace.run(["--job", "echo.toml", "--set", &format!("output.dir={output}")]).exits(0);
@@ -91,7 +91,7 @@ fn an_answer_that_a_free_repair_makes_right_is_asked_for_once_and_its_row_says_w
 }
 
 #[test]
-fn a_paid_reply_that_is_no_answer_is_asked_for_twice_at_most() {
+fn a_paid_reply_without_an_answer_is_retried_at_most_once() {
     const REPLIES: &[Named] = &[
         ("a-other", || Reply::Status(200, chat(&"".into(), "OTHER"), Vec::new())),
         ("b-error", || Reply::Status(200, chat(&"{\"sai".into(), "error"), Vec::new())),

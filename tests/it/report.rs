@@ -1,4 +1,4 @@
-//! The page of `docmill report`: as text, and in a real browser.
+//! The page of `docmill report`, as text and in a real browser.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What nothing on a page may become: markup, script, an address, or a change of direction.
+/// Text that must not become markup, a script, an address or a change of direction on the page.
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=http://127.0.0.1:9/x onerror=alert(2)>\"'&\u{202e}\u{0}--><!--";
 
 fn done(server: &ModelServer) -> Workspace {
@@ -22,13 +22,13 @@ fn store(workspace: &Workspace) -> rusqlite::Connection {
     rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap()
 }
 
-/// Makes the page and reads it.
+/// Writes the page and reads it.
 fn page(workspace: &Workspace) -> String {
     workspace.docmill(["report"]).exits(0);
     std::fs::read_to_string(workspace.path("output/report.html")).unwrap()
 }
 
-/// A run with names, answers and messages that would like to be more than text.
+/// A run with names, answers and messages that contain markup.
 fn hostile(server: &ModelServer) -> Workspace {
     let workspace = Workspace::new().against(server);
     workspace.write("echo.toml", ECHO).doc("<script>alert(3)<.txt", "docid:a").doc("empty.txt", "");
@@ -46,10 +46,10 @@ fn hostile(server: &ModelServer) -> Workspace {
 }
 
 #[test]
-fn nothing_that_others_said_is_markup() {
+fn text_from_outside_is_never_markup() {
     let server = ModelServer::start();
     let html = page(&hostile(&server));
-    // The only script elements are packed rows, and our own one at the end.
+    // The only script elements are packed rows and docmill's own script.
     let own = html.matches("<script nonce=").count();
     assert_eq!((own, html.matches("<script").count()), (1, 1 + html.matches("<script type=\"application/gzip\"").count()));
     for (what, times) in [("alert(1)", "&lt;script&gt;alert(1)"), ("<img", "&lt;img"), ("onload=", "&quot;&#x27; onload=")] {
@@ -78,7 +78,7 @@ fn the_page_shows_what_the_run_did() {
     assert!(workspace.path("elsewhere.html").exists());
     workspace.docmill(["report", "--run", "7"]).exits(2).says(&["holds no run 7", "docmill runs"]);
     workspace.docmill(["report", "--to", "no/such/place.html"]).exits(2).says(&["no/such/place.html", "--to"]);
-    // A run that sends nothing shows the figures of the one whose answers it has.
+    // A run that sends nothing shows the figures of the run whose answers it has.
     workspace.write("echo.toml", ECHO).doc("c.bin", [0, 1, 2, 3]);
     workspace.run(["--job", "echo.toml"]);
     assert!(page(&workspace).contains("Run 2 sent nothing"));
@@ -86,7 +86,7 @@ fn the_page_shows_what_the_run_did() {
 }
 
 #[test]
-fn a_page_can_be_made_while_the_run_is_at_work_and_after_it_was_killed() {
+fn a_report_can_be_made_during_a_run_and_after_a_kill() {
     let stuck = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&stuck);
     let server = ModelServer::script()
@@ -105,7 +105,7 @@ fn a_page_can_be_made_while_the_run_is_at_work_and_after_it_was_killed() {
 }
 
 #[test]
-fn images_are_shown_while_their_files_are_as_they_were() {
+fn images_are_shown_while_their_files_are_unchanged() {
     let workspace = Workspace::new();
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/images/heat-sink.png");
     workspace.doc("part.png", std::fs::read(image).unwrap());
@@ -118,7 +118,7 @@ fn images_are_shown_while_their_files_are_as_they_were() {
 }
 
 #[test]
-fn a_store_without_a_run_and_a_damaged_comparison_are_no_trouble() {
+fn a_report_copes_with_an_empty_store_and_a_damaged_comparison() {
     let server = ModelServer::start();
     let workspace = done(&server);
     for odd in ["", "[1, 2]", "{\"sequential\": {\"all\": 1, \"tasks\": {}}, \"variants\": {\"variants\": \"x\"}}"] {
@@ -131,16 +131,16 @@ fn a_store_without_a_run_and_a_damaged_comparison_are_no_trouble() {
     workspace.docmill(["report"]).exits(2).says(&["holds no run yet"]);
 }
 
-/// What a browser made of a page.
+/// A page as a browser has rendered it.
 struct Seen {
     dom: String,
-    /// What it had to say, such as errors of scripts and refused loads.
+    /// Messages of the browser, such as script errors and refused loads.
     console: Vec<String>,
-    /// Addresses that it asked a network for.
+    /// Addresses that the page requested from the network.
     asked: Vec<String>,
 }
 
-/// Chromium, if it is installed. Where `DOCMILL_TEST_BROWSER` is `required` it has to be.
+/// Chromium, if it is installed. If `DOCMILL_TEST_BROWSER` is `required`, it must be installed.
 fn browser() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let names = ["chromium", "chromium-browser", "google-chrome"];
@@ -168,7 +168,7 @@ fn browse(browser: &Path, page: &Path, fragment: &str) -> Seen {
     let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(done.status.success(), "{stderr}");
     let net = std::fs::read_to_string(&log).unwrap();
-    // An event stands in a line. What the browser asks for of its own accord has no origin for an initiator.
+    // Each event is a line. Requests that the browser itself initiates have no origin.
     let of_page = net.lines().filter(|line| line.contains("\"initiator\":\"") && !line.contains("\"initiator\":\"not an origin\""));
     let addresses = of_page.filter_map(|line| line.split("\"url\":\"").nth(1)?.split('"').next());
     Seen {
@@ -179,7 +179,7 @@ fn browse(browser: &Path, page: &Path, fragment: &str) -> Seen {
 }
 
 impl Seen {
-    /// Fails unless the page came to its end, without a word of complaint, and asked nobody for anything.
+    /// Fails unless the page has loaded completely, without messages and network requests.
     #[track_caller]
     fn well(self) -> String {
         assert_eq!(self.console, Vec::<String>::new());
@@ -188,17 +188,17 @@ impl Seen {
         self.dom
     }
 
-    /// The table of results as it stands.
+    /// The HTML of the table of results.
     fn table(dom: &str) -> &str {
         dom.split("<table id=\"rows\"").nth(1).unwrap().split("<nav").next().unwrap()
     }
 }
 
 #[test]
-fn a_browser_shows_it_and_asks_no_network() {
+fn a_browser_shows_the_report_without_network() {
     let Some(browser) = browser() else { return };
     let server = ModelServer::start();
-    // Would the test see it, if a page asked for something or complained?
+    // The test detects requests and messages of a control page.
     let control = Workspace::new();
     control.write("page.html", "<img src=http://127.0.0.1:9/x><script>nonsense()</script>");
     let seen = browse(&browser, &control.path("page.html"), "");

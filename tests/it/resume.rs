@@ -1,4 +1,4 @@
-//! A second run sends what has changed, and nothing else.
+//! A second run sends only changes.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Reply, Workspace, jpeg_cut_off, png};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Three texts that were run through the job `echo` once.
+/// Three texts after a run of the job `echo`.
 struct Done {
     server: ModelServer,
     workspace: Workspace,
@@ -27,7 +27,7 @@ impl Done {
         Self { server, workspace }
     }
 
-    /// Runs again; gives the documents that were asked about meanwhile.
+    /// Runs again and returns the documents that were sent.
     fn asked_by(&self, args: &[&str]) -> (Vec<String>, Finished) {
         let before = self.server.ledger().asks.len();
         let run = self.workspace.run(["--job", "echo.toml"].iter().chain(args));
@@ -45,7 +45,7 @@ impl Done {
 }
 
 #[test]
-fn when_everything_is_up_to_date_nothing_is_sent_or_written_and_it_says_so() {
+fn an_up_to_date_run_sends_and_writes_nothing_and_says_so() {
     let done = Done::new();
     let results = || {
         ["results.csv", "results.jsonl", "results.json", "summary.json"].map(|name| {
@@ -61,7 +61,7 @@ fn when_everything_is_up_to_date_nothing_is_sent_or_written_and_it_says_so() {
 }
 
 #[test]
-fn only_what_is_new_or_edited_is_sent() {
+fn only_new_or_edited_documents_are_sent() {
     let done = Done::new();
     done.workspace.doc("ab.txt", "docid:ab").doc("c.txt", "docid:c and more");
     let (asked, run) = done.asked_by(&[]);
@@ -72,13 +72,13 @@ fn only_what_is_new_or_edited_is_sent() {
     let (asked, run) = done.asked_by(&[]);
     assert!(asked.is_empty());
     assert_eq!(run.csv("echo").column("document"), ["ab.txt", "b.txt", "c.txt"]);
-    // What comes back is known.
+    // Restored documents are known.
     done.workspace.doc("a.txt", "docid:a").doc("c.txt", "docid:c");
     assert!(done.asked_by(&[]).0.is_empty());
 }
 
 #[test]
-fn renamed_moved_and_swapped_files_are_known_and_copies_are_documents_of_their_own() {
+fn renamed_moved_and_swapped_files_are_recognised_and_copies_are_new_documents() {
     let done = Done::new();
     done.move_doc("a.txt", "z.txt");
     done.move_doc("b.txt", "new/place/b.txt");
@@ -103,7 +103,7 @@ fn renamed_moved_and_swapped_files_are_known_and_copies_are_documents_of_their_o
 }
 
 #[test]
-fn equal_files_are_rows_and_calls_of_their_own_unless_identical_calls_are_shared() {
+fn equal_files_have_separate_calls_unless_identical_calls_are_shared() {
     for (share, calls) in [(false, 5), (true, 1)] {
         let server = ModelServer::start();
         let workspace = Workspace::new().against(&server).set("llm.share_identical_calls", share);
@@ -126,7 +126,7 @@ fn equal_files_are_rows_and_calls_of_their_own_unless_identical_calls_are_shared
 }
 
 #[test]
-fn a_setting_that_changes_a_call_sends_it_and_changing_it_back_sends_nothing() {
+fn changing_a_setting_sends_changed_calls_and_changing_it_back_sends_nothing() {
     let done = Done::new();
     let changed = [
         ("prompt = \"Say which", "prompt = \"Tell me which"),
@@ -140,7 +140,7 @@ fn a_setting_that_changes_a_call_sends_it_and_changing_it_back_sends_nothing() {
         done.workspace.write("echo.toml", ECHO);
         assert!(done.asked_by(&[]).0.is_empty(), "back from {new}");
     }
-    // A comment is no change, nor is the name of the file.
+    // Comments in a job file and its name do not matter.
     done.workspace.write("echo.toml", format!("# Nothing.\n{ECHO}"));
     assert!(done.asked_by(&[]).0.is_empty());
     done.workspace.write("renamed.toml", ECHO);
@@ -150,10 +150,10 @@ fn a_setting_that_changes_a_call_sends_it_and_changing_it_back_sends_nothing() {
 }
 
 #[test]
-fn another_image_size_sends_the_images_that_it_changes() {
+fn changing_the_image_size_sends_only_affected_images() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
-    // 40 x 30 pixels each.
+    // The images have 40 x 30 pixels.
     workspace.doc("a.png", png(1)).doc("b.png", png(2));
     workspace.run(["--job", "material-single"]).exits(0);
     assert_eq!(server.ledger().requests(), 2);
@@ -163,7 +163,7 @@ fn another_image_size_sends_the_images_that_it_changes() {
     assert_eq!(server.ledger().requests(), 4);
 }
 
-/// A server that refuses or fails as its switch says: 0 answers, 1 declines, 2 breaks.
+/// A server with a switch: 0 answers, 1 declines, 2 fails.
 fn switched() -> (ModelServer, Arc<AtomicU64>) {
     let switch = Arc::new(AtomicU64::new(0));
     let mode = Arc::clone(&switch);
@@ -178,7 +178,7 @@ fn switched() -> (ModelServer, Arc<AtomicU64>) {
 }
 
 #[test]
-fn failures_that_may_end_otherwise_are_tried_again_and_others_only_on_demand() {
+fn transient_failures_are_retried_and_others_only_on_demand() {
     for (mode, code, again) in [(1, "refused", 0), (2, "server_error", 1)] {
         let (server, switch) = switched();
         switch.store(mode, Ordering::SeqCst);
@@ -189,7 +189,7 @@ fn failures_that_may_end_otherwise_are_tried_again_and_others_only_on_demand() {
         workspace.run(["--job", "echo.toml"]).exits(3);
         assert_eq!(server.ledger().of("b").iter().map(|call| call.requests).sum::<u32>(), 1 + again, "{code}");
         switch.store(0, Ordering::SeqCst);
-        // Another kind of failure is not meant.
+        // This does not retry failures of another code.
         workspace.run(["--job", "echo.toml", "--retry-failed=too_long"]).exits(if mode == 1 { 3 } else { 0 });
         let run = workspace.run(["--job", "echo.toml", &format!("--retry-failed={code}")]).exits(0);
         assert_eq!(run.csv("echo").row("b.txt")["status"], "ok");
@@ -200,7 +200,7 @@ fn failures_that_may_end_otherwise_are_tried_again_and_others_only_on_demand() {
 }
 
 #[test]
-fn a_failure_is_tried_again_when_its_document_changes() {
+fn a_failure_is_retried_when_its_document_changes() {
     let (server, switch) = switched();
     switch.store(1, Ordering::SeqCst);
     let workspace = Workspace::new().against(&server);
@@ -217,14 +217,14 @@ fn a_failure_is_tried_again_when_its_document_changes() {
 }
 
 #[test]
-fn a_code_that_there_is_not_is_an_error_that_names_those_that_there_are() {
+fn the_error_for_an_unknown_code_lists_the_codes() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "a");
     workspace.run(["--retry-failed=nonsense"]).exits(2).says(&["nonsense", "timed_out", "refused"]);
 }
 
 #[test]
-fn of_eighteen_calls_only_the_missing_one_is_sent_and_then_the_aggregation() {
+fn only_the_missing_call_and_the_aggregation_are_sent() {
     let broken = Arc::new(AtomicU64::new(1));
     let switch = Arc::clone(&broken);
     let server = ModelServer::script()
@@ -244,11 +244,11 @@ fn of_eighteen_calls_only_the_missing_one_is_sent_and_then_the_aggregation() {
 }
 
 #[test]
-fn documents_that_are_not_even_read_again_are_up_to_date_and_failed_ones_still_count() {
+fn up_to_date_documents_are_not_read_and_failed_ones_still_count() {
     let server = ModelServer::script().faults(|ask| if ask.text.contains("heat pump") { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
-    // Only files that nobody has touched for a while are known by their stamps: those of the repository are old enough.
+    // Stamps identify only files that have not changed recently, such as those of the repository.
     let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/texts");
     for name in ["heat-pump-drying.md", "complaint-letter.txt"] {
         std::os::unix::fs::symlink(texts.join(name), workspace.path("docs").join(name)).unwrap();
@@ -257,13 +257,13 @@ fn documents_that_are_not_even_read_again_are_up_to_date_and_failed_ones_still_c
     let requests = server.requests();
     let run = workspace.run(["--job", "echo.toml"]).exits(3).says(&["up to date  2 documents: 1 ok, 1 refused"]);
     assert_eq!((run.file("echo", "summary.json"), server.requests()), (before, requests));
-    // One more, in front: the others are listed anew and not read.
+    // With a new first document, the others are listed again, but not read.
     workspace.doc("a.txt", "docid:a");
     let run = workspace.run(["--job", "echo.toml"]).exits(3);
     assert_eq!(run.csv("echo").column("document"), ["a.txt", "complaint-letter.txt", "heat-pump-drying.md"]);
     assert_eq!(run.csv("echo").column("status"), ["ok", "ok", "refused"]);
     assert_eq!(server.requests(), requests + 1);
-    // What takes the place of another file under its name is read, however old it is.
+    // A file that replaces another one under its name is read, even if it is old.
     std::fs::remove_file(workspace.path("docs/complaint-letter.txt")).unwrap();
     std::os::unix::fs::symlink(texts.join("lighthouse-inventory.txt"), workspace.path("docs/complaint-letter.txt")).unwrap();
     workspace.run(["--job", "echo.toml"]).exits(3);
@@ -271,7 +271,7 @@ fn documents_that_are_not_even_read_again_are_up_to_date_and_failed_ones_still_c
 }
 
 #[test]
-fn another_model_or_another_choice_of_words_is_another_call_and_the_old_ones_are_kept() {
+fn another_model_or_prompt_makes_another_call_and_old_answers_are_kept() {
     let job = ECHO.replace("said = { type = \"string\" }", "said = { type = \"string\", enum = [\"yes\", \"no\"] }");
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
@@ -293,7 +293,7 @@ fn another_model_or_another_choice_of_words_is_another_call_and_the_old_ones_are
 }
 
 #[test]
-fn an_image_size_of_the_past_sends_nothing() {
+fn returning_to_an_earlier_image_size_sends_nothing() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.png", png(1));
@@ -304,7 +304,7 @@ fn an_image_size_of_the_past_sends_nothing() {
 }
 
 #[test]
-fn a_directory_that_is_renamed_and_renamed_back_sends_nothing() {
+fn renaming_a_directory_and_back_sends_nothing() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("one/a.txt", "docid:a").doc("one/deep/b.txt", "docid:b").doc("two.txt", "docid:c");
@@ -320,7 +320,7 @@ fn a_directory_that_is_renamed_and_renamed_back_sends_nothing() {
 }
 
 #[test]
-fn a_new_name_gets_into_the_results_of_every_job_also_where_the_order_stays() {
+fn a_new_name_reaches_the_results_of_all_jobs_even_in_the_same_order() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).write("again.toml", ECHO.replace("name = \"echo\"", "name = \"again\""));
@@ -332,7 +332,7 @@ fn a_new_name_gets_into_the_results_of_every_job_also_where_the_order_stays() {
     assert_eq!((names("echo"), names("again")), ("a.txt c.txt".into(), "a.txt c.txt".into()));
     std::fs::rename(workspace.path("docs/a.txt"), workspace.path("docs/b.txt")).unwrap();
     assert_eq!((names("echo"), names("again")), ("b.txt c.txt".into(), "b.txt c.txt".into()));
-    // Both jobs ask the same, and the same document: that is one answer.
+    // Both jobs send the same call on the same document, so they share one answer.
     assert_eq!(server.requests(), 2);
     workspace.run(["--job", "echo.toml"]).exits(0).says(&["up to date  2 documents"]);
     workspace.docmill(["verify"]).exits(0);
@@ -360,13 +360,13 @@ fn a_shared_answer_costs_nothing_and_names_the_document_that_paid_for_it() {
             assert_eq!(call["answer"], paid["answer"], "{document}");
         }
     }
-    // The bill is that of six calls and not of thirty.
+    // The bill covers six calls and not thirty.
     let bill: f64 = rows.iter().flat_map(|row| row["calls"].as_array().unwrap()).map(|call| call["cost_usd"].as_f64().unwrap()).sum();
     assert!((run.summary("text")["cost"]["usd"].as_f64().unwrap() - bill).abs() < 1e-9, "{}", run.summary("text")["cost"]);
     workspace.docmill(["verify"]).exits(0);
 }
 
-/// Documents by name whose calls fail as they are called, until the switch says that the server is well.
+/// A server on which the names of documents determine their failures, until the switch is set.
 fn failing() -> (ModelServer, Arc<AtomicBool>) {
     let well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&well);
@@ -384,7 +384,7 @@ fn failing() -> (ModelServer, Arc<AtomicBool>) {
 }
 
 #[test]
-fn each_class_of_failures_is_sent_again_when_it_should_be_and_not_otherwise() {
+fn each_class_of_failures_is_retried_by_its_rule() {
     let (server, well) = failing();
     let workspace = Workspace::new().against(&server).set("llm.retry.max_attempts", 1).set("llm.timeout_s", 1);
     workspace.write("echo.toml", ECHO);
@@ -412,7 +412,7 @@ fn each_class_of_failures_is_sent_again_when_it_should_be_and_not_otherwise() {
 }
 
 #[test]
-fn of_the_calls_of_one_document_only_those_are_sent_again_that_may_end_otherwise() {
+fn only_transient_calls_of_a_document_are_retried() {
     let well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&well);
     let server = ModelServer::script()
@@ -436,7 +436,7 @@ fn of_the_calls_of_one_document_only_those_are_sent_again_that_may_end_otherwise
 }
 
 #[test]
-fn a_picture_that_cannot_be_decoded_is_up_to_date_until_it_is_mended() {
+fn an_undecodable_image_is_up_to_date_until_it_changes() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.jpg", jpeg_cut_off(1));

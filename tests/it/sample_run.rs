@@ -1,4 +1,4 @@
-//! The first thing that a newcomer does: run it as it is.
+//! The first run of a new user: the sample data with default settings.
 
 use crate::support::{ModelServer, Workspace, without_seconds};
 use serde_json::Value;
@@ -107,7 +107,7 @@ fn a_bare_run_does_both_jobs_on_the_sample_data_with_simulated_answers() {
         assert!((5..=7).contains(&row["keywords"].split("; ").count()), "{}", row["keywords"]);
         assert!((-1.0..=1.0).contains(&row["sentiment_score"].parse::<f64>().unwrap()));
     }
-    // Free text is what is neither a number nor a choice: no one may take it for a model's.
+    // Free text (neither a number nor a choice) must be recognisable as simulated.
     for (job, free) in [("material", "rationale"), ("text", "summary"), ("text", "translation")] {
         for row in run.csv(job).rows {
             assert!(row[free].contains("[simulated]"), "{job} {free}: {}", row[free]);
@@ -133,7 +133,7 @@ fn a_bare_run_does_both_jobs_on_the_sample_data_with_simulated_answers() {
         left.sort_unstable();
         assert_eq!(left, ["results.csv", "results.json", "results.jsonl", "summary.json"], "leavings in {job}");
     }
-    // Answers differ by document, or the trial run shows nothing.
+    // Simulated answers differ between documents.
     let rationales: std::collections::BTreeSet<&str> = images.column("rationale").into_iter().collect();
     assert_eq!(rationales.len(), images.rows.len());
     assert!(run.stderr.contains("simulated"), "nothing tells that answers are simulated:\n{}", run.stderr);
@@ -201,14 +201,14 @@ fn a_new_document_costs_only_its_own_calls() {
 }
 
 #[test]
-fn equal_documents_are_documents_of_their_own() {
+fn equal_documents_are_separate_documents() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.doc("a.txt", "docid:same text");
     workspace.run([""; 0]).exits(0);
     workspace.doc("copy.md", "docid:same text");
     let run = workspace.run([""; 0]).exits(0);
-    // Only the new one is asked about, and it is: a copy may be there on purpose.
+    // Only the new copy is sent. A copy is a separate document.
     assert_eq!(server.ledger().requests(), 12);
     assert_eq!(run.csv("text").column("document"), ["a.txt", "copy.md"]);
 }

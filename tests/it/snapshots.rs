@@ -1,4 +1,4 @@
-//! What people and scripts see, kept as files next to this one: a change here is a change for them.
+//! Snapshots of output that users and scripts depend on.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
@@ -16,7 +16,7 @@ const FILTERS: [(&str, &str); 13] = [
         r#"("(?:seconds|[a-z_]*_seconds|[a-z_]*_s|commit_ms|speed_up|requests_per_second|busy|waiting|blocked|ledger|mean|now)": ?)[\d.e-]+"#,
         "$1[n]",
     ),
-    // Samples are kept by the clock.
+    // The number of stored samples depends on the clock.
     (r#"("stage": ?"commit",\s*"done": ?)\d+"#, "$1[n]"),
     (r#"("busiest_stage": ?)"[a-z]+""#, r#"$1"[stage]""#),
     (r#"("docmill_version": ?)"[\d.]+""#, r#"$1"[version]""#),
@@ -26,7 +26,7 @@ const FILTERS: [(&str, &str); 13] = [
     (r"/tmp/[^ /]+", "[workspace]"),
 ];
 
-/// One good document, one that the server refuses, one that is empty: everything that a row can show.
+/// A run over a good document, one that the server refuses, and an empty one.
 fn tiny_run() -> crate::support::Finished {
     let server = ModelServer::script()
         .faults(|ask| match ask.docid.as_deref() {
@@ -41,7 +41,7 @@ fn tiny_run() -> crate::support::Finished {
 }
 
 #[test]
-fn result_files_and_the_summary_look_as_they_did() {
+fn result_files_and_the_summary_match_their_snapshots() {
     let run = tiny_run();
     with_settings!({filters => FILTERS}, {
         assert_snapshot!("results_csv", run.file("echo", "results.csv"));
@@ -52,7 +52,7 @@ fn result_files_and_the_summary_look_as_they_did() {
     });
 }
 
-/// Failures are told as they come, in no fixed order.
+/// Sorts the lines of failures, because their order varies.
 fn with_failures_sorted(stderr: &str) -> String {
     let (mut failures, others): (Vec<&str>, Vec<&str>) = stderr.lines().partition(|line| line.starts_with("failed: "));
     failures.sort_unstable();
@@ -60,7 +60,7 @@ fn with_failures_sorted(stderr: &str) -> String {
 }
 
 #[test]
-fn help_looks_as_it_did() {
+fn help_matches_its_snapshots() {
     let workspace = Workspace::new();
     for (name, args) in [
         ("help", &["--help"][..]),
@@ -76,7 +76,7 @@ fn help_looks_as_it_did() {
 }
 
 #[test]
-fn lists_look_as_they_did() {
+fn lists_match_their_snapshots() {
     let workspace = Workspace::new();
     assert_snapshot!("jobs_list", workspace.docmill(["jobs", "list"]).exits(0).stdout);
     let job = workspace.docmill(["jobs", "show", "text"]).exits(0).stdout;
@@ -85,7 +85,7 @@ fn lists_look_as_they_did() {
 }
 
 #[test]
-fn errors_look_as_they_did() {
+fn errors_match_their_snapshots() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x").write("pipeline.toml", "[llm]\nconcurency = 4\n[raed]\nqueue = 1\n");
     assert_snapshot!("error_unknown_keys", workspace.run([""; 0]).exits(2).stderr);

@@ -1,14 +1,14 @@
-//! What holds a run back is named, and so is the setting that would change it.
+//! The bottleneck of a run is named, with the setting that would change it.
 //!
-//! Each situation is far on one side, so that a busy machine does not change the verdict. Whether the predicted effect comes
-//! true is measured in `tests/bench/bottleneck.rs`.
+//! Each situation is extreme, so that a busy machine does not change the result.
+//! `tests/bench/bottleneck.rs` measures whether the predicted effect is correct.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Workspace};
 use serde_json::Value;
 use std::time::Duration;
 
-/// So many documents, of which the server takes `slow` for the one in the middle and `usual` for all others.
+/// A workspace and a server that answers after `usual` ms, and after `usual + slow` for document 7.
 fn workspace(documents: usize, usual: u64, slow: u64) -> (ModelServer, Workspace) {
     let of = move |docid: Option<&str>| if docid == Some("7") { usual + slow } else { usual };
     let server = ModelServer::script().latency(move |ask| Duration::from_millis(of(ask.docid.as_deref()))).start();
@@ -49,7 +49,7 @@ fn a_slow_preparation_is_named() {
 }
 
 #[test]
-fn too_few_calls_at_a_time_are_named() {
+fn a_low_concurrency_is_named() {
     let (_server, workspace) = workspace(30, 100, 0);
     let found = bottleneck(&workspace.set("llm.concurrency", 2));
     assert_found(&found, "concurrency", "llm.concurrency");
@@ -71,7 +71,7 @@ fn one_slow_answer_is_named() {
 }
 
 #[test]
-fn tuning_finds_more_calls_at_a_time_and_keeps_what_it_paid_for() {
+fn tuning_finds_a_higher_concurrency_and_keeps_its_answers() {
     let (server, workspace) = workspace(120, 100, 0);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 2 # careful\n");
     let all = ["tune", "docs", "--job", "echo.toml", "--documents", "20", "--write"];
@@ -82,7 +82,7 @@ fn tuning_finds_more_calls_at_a_time_and_keeps_what_it_paid_for() {
     assert!(written.contains("# careful"), "{written}");
     assert!(tuned.stdout.contains(&format!("llm.concurrency = {chosen}")), "{}", tuned.stdout);
     let paid = server.requests();
-    // The samples of two rounds may have some in common.
+    // The samples of two rounds may overlap.
     assert!((30..120).contains(&paid), "{paid}");
     workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(server.requests(), 120, "what was tried is part of the work");

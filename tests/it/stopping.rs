@@ -1,4 +1,4 @@
-//! Runs that end early can be continued, and nothing that was paid for is asked again.
+//! Stopped runs can be resumed, and no paid call is sent again.
 
 use crate::order::ECHO;
 use crate::support::{Ask, Finished, ModelServer, Reply, Workspace};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[test]
-fn after_an_interrupt_the_exit_code_is_4_and_the_next_run_asks_only_for_what_is_missing() {
+fn an_interrupt_exits_with_4_and_the_next_run_sends_only_missing_calls() {
     stopped_by("INT");
 }
 
@@ -25,8 +25,8 @@ fn stopped_by(signal: &str) {
             if late && hangs.load(Ordering::SeqCst) { Reply::Hang } else { Reply::Ok }
         })
         .start();
-    // Not the time-out of a request ends those that hang: on a machine that stalls it would end others as well. And there is
-    // room for all at once: documents may overtake each other, and those that hang must not keep others out.
+    // The drain limit ends hanging requests. A short timeout could also end other requests on a
+    // stalled machine. All calls fit in flight, so hanging ones do not block others.
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 80).set("llm.drain_s", 1);
     workspace.write("echo.toml", ECHO);
     for n in 0..40 {
@@ -53,7 +53,7 @@ fn stopped_by(signal: &str) {
 }
 
 #[test]
-fn an_interrupt_does_not_wait_for_a_document_that_is_being_prepared() {
+fn an_interrupt_does_not_wait_for_preparation() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.html", "<!DOCTYPE html><p>docid:a");
@@ -86,13 +86,13 @@ fn after_a_kill_no_committed_answer_is_asked_again() {
     assert!(csv.rows.iter().enumerate().all(|(n, row)| row["said"] == format!("said of docid:k{n}")));
     let ledger = server.ledger();
     let twice = ledger.calls.iter().filter(|call| call.served > 1).count();
-    // In doubt at the kill: what was in flight, and what waited for the disk. Never what lay before.
+    // Only requests in flight and answers not yet committed may be sent twice.
     assert!(twice <= 8 + 64, "{twice} of {served_before} answers were asked for again");
     assert!(ledger.calls[..20].iter().all(|call| call.served == 1), "an answer of the beginning was asked for again");
 }
 
 #[test]
-fn a_run_that_stops_early_leaves_the_whole_results_of_an_earlier_one() {
+fn a_stopped_run_keeps_complete_results_of_an_earlier_one() {
     let refuses = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&refuses);
     let server = ModelServer::script()
@@ -116,7 +116,7 @@ fn a_run_that_stops_early_leaves_the_whole_results_of_an_earlier_one() {
 }
 
 #[test]
-fn a_second_run_on_the_same_output_is_told_who_is_at_work_and_sends_nothing() {
+fn a_second_run_on_the_same_output_names_the_first_and_sends_nothing() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);
     let server = ModelServer::script().faults(move |_| if gate.load(Ordering::SeqCst) { Reply::Ok } else { Reply::Hang }).start();
@@ -132,7 +132,7 @@ fn a_second_run_on_the_same_output_is_told_who_is_at_work_and_sends_nothing() {
 }
 
 #[test]
-fn partial_results_of_a_stopped_run_make_way_for_those_of_the_next_one() {
+fn the_next_run_replaces_partial_results_of_a_stopped_run() {
     let refuses = Arc::new(AtomicBool::new(true));
     let (switch, first_is_served) = (Arc::clone(&refuses), AtomicBool::new(false));
     let server = ModelServer::script()
@@ -160,7 +160,7 @@ fn partial_results_of_a_stopped_run_make_way_for_those_of_the_next_one() {
     assert!(run.summary("echo").get("stopped").is_none());
 }
 
-/// The books agree, and rows count every request: `requests` of them, for one document.
+/// Checks that rows count all requests of the server, and that the store verifies.
 #[track_caller]
 fn all_requests_are_counted(workspace: &Workspace, run: &Finished, server: &ModelServer) {
     let attempts: u64 = run.csv("echo").column("attempts").iter().map(|n| n.parse::<u64>().unwrap()).sum();
@@ -169,7 +169,7 @@ fn all_requests_are_counted(workspace: &Workspace, run: &Finished, server: &Mode
 }
 
 #[test]
-fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
+fn requests_of_a_stopped_run_count_in_the_row_of_the_next() {
     let limit = Arc::new(AtomicBool::new(true));
     let limited = Arc::clone(&limit);
     let too_much = |ask: &Ask| Reply::Status(429, ask.dialect.error("rate_limit_error", "too much"), vec![("retry-after", "1000".into())]);
@@ -184,7 +184,7 @@ fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(server.requests(), 3);
     all_requests_are_counted(&workspace, &run, &server);
-    // Asked again in vain: the answer stays, and counts what it took to get it.
+    // A requeued call that fails keeps its old answer, and its row counts the new requests.
     workspace.docmill(["requeue", "--all", "a.txt"]).exits(0);
     limit.store(true, Ordering::SeqCst);
     workspace.run(["--job", "echo.toml"]).exits(4);
@@ -196,7 +196,7 @@ fn requests_of_a_run_that_stopped_count_for_the_answer_of_the_next_one() {
 }
 
 #[test]
-fn requests_before_an_interrupt_or_a_kill_count_for_the_answer_of_the_next_run() {
+fn requests_before_an_interrupt_or_a_kill_count_in_the_row_of_the_next_run() {
     for signal in ["INT", "KILL"] {
         let busy = Arc::new(AtomicBool::new(true));
         let is_busy = Arc::clone(&busy);
@@ -213,7 +213,7 @@ fn requests_before_an_interrupt_or_a_kill_count_for_the_answer_of_the_next_run()
         drop(run.end());
         busy.store(false, Ordering::SeqCst);
         let run = workspace.run(["--job", "echo.toml"]).exits(0);
-        // What was in flight at a kill is nobody's.
+        // After a kill, rows may lack requests that were in flight.
         if signal == "INT" {
             all_requests_are_counted(&workspace, &run, &server);
         }
@@ -222,7 +222,7 @@ fn requests_before_an_interrupt_or_a_kill_count_for_the_answer_of_the_next_run()
 }
 
 #[test]
-fn replies_that_came_while_the_process_was_stopped_are_read_and_not_asked_for_again() {
+fn replies_received_while_the_process_is_stopped_are_read() {
     const TIMEOUT_S: u64 = 2;
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);

@@ -1,4 +1,4 @@
-//! Commands that look at the run store.
+//! Commands on the run store.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
@@ -24,7 +24,7 @@ fn answers(workspace: &Workspace) -> usize {
 }
 
 #[test]
-fn an_answer_that_cannot_be_read_any_more_is_asked_for_once_and_replaced() {
+fn an_unreadable_stored_answer_is_asked_once_and_replaced() {
     let server = ModelServer::start();
     let workspace = done(&server);
     for (requests, damage) in [(3, true), (3, false)] {
@@ -38,7 +38,7 @@ fn an_answer_that_cannot_be_read_any_more_is_asked_for_once_and_replaced() {
 }
 
 #[test]
-fn result_files_can_be_made_again_at_any_time_and_anywhere() {
+fn result_files_can_be_exported_at_any_time_to_any_directory() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let results = workspace.path("output/echo");
@@ -54,7 +54,7 @@ fn result_files_can_be_made_again_at_any_time_and_anywhere() {
     let streamed = workspace.docmill(["export", "--to", "-", "--job", "echo", "--format", "csv"]).exits(0);
     assert_eq!(streamed.stdout.into_bytes(), made[0].1);
     workspace.docmill(["export", "--job", "nonsense"]).exits(2).says(&["nonsense"]);
-    // A run makes them too, and asks nobody.
+    // A run also restores them without sending anything.
     std::fs::remove_file(results.join("results.csv")).unwrap();
     workspace.run(["--job", "echo.toml"]).exits(0);
     workspace.run(["--job", "echo.toml"]).exits(0);
@@ -63,7 +63,7 @@ fn result_files_can_be_made_again_at_any_time_and_anywhere() {
 }
 
 #[test]
-fn files_in_a_format_that_is_no_longer_asked_for_stay_up_to_date() {
+fn files_of_a_removed_format_stay_up_to_date() {
     let server = ModelServer::start();
     let workspace = done(&server);
     workspace.doc("c.txt", "docid:c");
@@ -71,11 +71,11 @@ fn files_in_a_format_that_is_no_longer_asked_for_stay_up_to_date() {
     assert_eq!((run.csv("echo").rows.len(), run.jsonl("echo").len(), run.json("echo").len()), (3, 3, 3));
 }
 
-/// Something done behind docmill's back.
+/// A change of files that bypasses docmill.
 type Tampering = fn(&Workspace);
 
 #[test]
-fn verification_finds_what_does_not_agree() {
+fn verification_finds_contradictions() {
     let server = ModelServer::start();
     let receipt = done(&server).docmill(["verify"]).exits(0).stdout;
     assert!(receipt.contains("all agrees") && receipt.contains("2 answers") && receipt.contains("2 inputs are as they were"), "{receipt}");
@@ -120,7 +120,7 @@ fn past_runs_are_listed_with_the_settings_that_changed() {
 }
 
 #[test]
-fn nothing_is_dropped_but_by_pruning_and_that_asks() {
+fn only_pruning_drops_data_and_it_asks_first() {
     let server = ModelServer::start();
     let workspace = done(&server);
     std::fs::remove_file(workspace.path("docs/a.txt")).unwrap();
@@ -134,7 +134,7 @@ fn nothing_is_dropped_but_by_pruning_and_that_asks() {
     assert!(asked.stdout.contains("2 calls of unknown cost"), "nobody knows what this model costs: {}", asked.stdout);
     assert_eq!(answers(&workspace), 4);
     workspace.docmill(["prune", "--yes"]).exits(0);
-    // Both models' answers about the document that is there.
+    // The answers of both models on the existing document are kept.
     assert_eq!(answers(&workspace), 2);
     assert!(workspace.docmill(["prune", "--yes"]).exits(0).stdout.contains("nothing to drop"));
     workspace.docmill(["verify"]).exits(0);
@@ -151,7 +151,7 @@ fn without_a_store_there_is_a_hint() {
 }
 
 #[test]
-fn after_a_kill_status_lists_the_calls_in_doubt_with_what_they_cost_at_the_most_and_how_to_go_on() {
+fn status_lists_calls_in_doubt_with_their_maximum_cost_after_a_kill() {
     let stuck = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&stuck);
     let server = ModelServer::script()
@@ -203,7 +203,7 @@ fn after_a_kill_status_lists_the_calls_in_doubt_with_what_they_cost_at_the_most_
 }
 
 #[test]
-fn pruning_drops_rows_of_the_past_and_no_answer_about_a_document_that_is_there() {
+fn pruning_drops_old_rows_and_keeps_answers_of_existing_documents() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let past = ECHO;
@@ -226,7 +226,7 @@ fn pruning_drops_rows_of_the_past_and_no_answer_about_a_document_that_is_there()
 }
 
 #[test]
-fn a_run_makes_results_that_were_deleted_altogether_and_sends_nothing() {
+fn a_run_restores_deleted_results_without_sending_anything() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let results = workspace.path("output/echo");
@@ -240,7 +240,7 @@ fn a_run_makes_results_that_were_deleted_altogether_and_sends_nothing() {
 }
 
 #[test]
-fn a_row_costs_what_all_runs_have_spent_on_it() {
+fn the_cost_of_a_row_includes_all_runs() {
     let well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&well);
     let server = ModelServer::script().faults(move |_| if switch.load(Ordering::SeqCst) { Reply::Ok } else { Reply::WrongShape }).start();
@@ -255,14 +255,14 @@ fn a_row_costs_what_all_runs_have_spent_on_it() {
 }
 
 #[test]
-fn what_is_missing_beside_the_answers_is_noticed() {
+fn missing_or_empty_files_beside_the_answers_are_noticed() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let summary = workspace.path("output/echo/summary.json");
     std::fs::write(&summary, "").unwrap();
     workspace.run(["--job", "echo.toml"]).exits(0);
     assert!(std::fs::metadata(&summary).unwrap().len() > 100);
-    // An emptied store is no new one.
+    // An emptied store is not a new store.
     std::fs::remove_file(workspace.path("output/docmill.db-wal")).ok();
     std::fs::write(workspace.path("output/docmill.db"), "").unwrap();
     for command in ["status", "verify"] {
@@ -271,9 +271,9 @@ fn what_is_missing_beside_the_answers_is_noticed() {
     workspace.run(["--job", "echo.toml"]).exits(2).says(&["nothing was sent"]);
     std::fs::remove_file(workspace.path("output/docmill.db")).unwrap();
     assert_eq!(server.requests(), 2);
-    workspace.run(["--job", "echo.toml"]).exits(0).says(&["there are results here and no run store"]);
+    workspace.run(["--job", "echo.toml"]).exits(0).says(&["the output directory has results but no run store"]);
     assert_eq!(server.requests(), 4);
-    // Where results cannot be written, nothing is paid for.
+    // If results cannot be written, nothing is sent.
     std::fs::remove_dir_all(workspace.path("output")).unwrap();
     workspace.write("output/echo", "in the way");
     workspace.run(["--job", "echo.toml"]).exits(2).says(&["output/echo"]);
@@ -281,7 +281,7 @@ fn what_is_missing_beside_the_answers_is_noticed() {
 }
 
 #[test]
-fn what_a_dead_run_left_in_doubt_is_counted_when_it_was_sent_again_and_settled_when_its_file_was_edited() {
+fn a_call_in_doubt_is_counted_when_resent_and_settled_when_its_file_is_edited() {
     let server = ModelServer::start();
     let workspace = done(&server);
     for (id, document) in [(71, 1), (72, 2)] {
@@ -298,7 +298,7 @@ fn what_a_dead_run_left_in_doubt_is_counted_when_it_was_sent_again_and_settled_w
     assert!(status.contains("and 2 requests of runs that died, with unknown end: at most $0.000018"), "{status}");
 }
 
-/// Waits until the run at work has committed so many answers.
+/// Waits until the run has committed `wanted` answers.
 fn wait_for_answers(workspace: &Workspace, wanted: usize) {
     let deadline = Instant::now() + Duration::from_mins(2);
     while answers(workspace) < wanted {
@@ -308,7 +308,7 @@ fn wait_for_answers(workspace: &Workspace, wanted: usize) {
 }
 
 #[test]
-fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
+fn results_older_than_the_store_after_a_kill_are_not_wrong() {
     let (stuck, ill) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
     let (hangs, fails) = (Arc::clone(&stuck), Arc::clone(&ill));
     let server = ModelServer::script()
@@ -321,7 +321,7 @@ fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
     let workspace = Workspace::new().against(&server).set("llm.drain_s", 0).set("llm.retry.max_attempts", 1);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:flaky");
     workspace.run(["--job", "echo.toml"]).exits(3);
-    // One that failed gets another row, an edited one has another content, and one is new.
+    // A failed document gets another row, one document is edited, and one is new.
     ill.store(false, Ordering::SeqCst);
     workspace.doc("a.txt", "docid:a2").doc("late.txt", "docid:late");
     for (end, outcome) in [("KILL", "did not end"), ("TERM", "stopped")] {
@@ -343,7 +343,7 @@ fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
         let older = "results are older than the store; run again to bring them up to date";
         assert!(receipt.stdout.contains("older") && receipt.stderr.contains(older), "{outcome}: {}{}", receipt.stdout, receipt.stderr);
     }
-    // A file that was tampered with is wrong all the same.
+    // A file that was changed by hand is still reported as wrong.
     let path = workspace.path("output/echo/results.csv");
     let whole = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, whole.replace("said of", "never said of")).unwrap();
@@ -354,7 +354,7 @@ fn results_that_are_older_than_the_store_after_a_kill_are_not_called_wrong() {
 }
 
 #[test]
-fn pruning_after_a_kill_drops_what_was_edited_and_keeps_what_the_next_run_needs() {
+fn pruning_after_a_kill_drops_edited_documents_and_keeps_needed_ones() {
     let hang = |docid: &Option<String>| docid.as_deref().is_some_and(|id| id.starts_with("hang"));
     let server = ModelServer::script().faults(move |ask| if hang(&ask.docid) { Reply::Hang } else { Reply::Ok }).start();
     let workspace = Workspace::new().against(&server);
@@ -368,7 +368,8 @@ fn pruning_after_a_kill_drops_what_was_edited_and_keeps_what_the_next_run_needs(
         run.signal("KILL");
         drop(run.end());
     }
-    // The results stand for the first content, the next run needs the last one; those between are of no use.
+    // The results need the answers to the first content, and the next run those to the last one.
+    // The answers to contents in between are useless.
     assert_eq!(answers(&workspace), 5);
     let asked = workspace.docmill(["prune"]).exits(2).stdout;
     assert!(asked.contains("to drop: 2 documents") && asked.contains("with 2 answers"), "{asked}");
@@ -382,12 +383,12 @@ fn pruning_after_a_kill_drops_what_was_edited_and_keeps_what_the_next_run_needs(
 }
 
 #[test]
-fn documents_that_were_only_not_part_of_the_last_run_are_named_apart_and_kept() {
+fn pruning_keeps_documents_outside_the_last_run_and_lists_them_separately() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("gone.txt", "docid:gone").doc("kept.txt", "docid:kept").doc("sub/part.txt", "docid:part");
     workspace.run(["--job", "echo.toml"]).exits(0);
-    // The same inputs without one, then only a part of them.
+    // One document is deleted, and then a run covers only a part of the inputs.
     std::fs::remove_file(workspace.path("docs/gone.txt")).unwrap();
     workspace.run(["--job", "echo.toml"]).exits(0);
     workspace.start_with(["prune", "--yes"]).finish().exits(0);

@@ -1,4 +1,4 @@
-//! Tables and lists as inputs: each row is a document, and a row that was paid for is never paid for again.
+//! Tables and lists as inputs: each row is a document, and paid rows are never paid again.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Workspace};
@@ -45,7 +45,7 @@ fn each_row_is_a_document_with_its_columns() {
 }
 
 #[test]
-fn rows_may_move_change_and_repeat_and_only_what_is_new_is_asked() {
+fn rows_may_move_and_repeat_and_only_new_ones_are_sent() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -58,15 +58,15 @@ fn rows_may_move_change_and_repeat_and_only_what_is_new_is_asked() {
     table(&["a", "b", "same", "same"]);
     assert_eq!(said(), ["said of docid:a", "said of docid:b", "said of docid:same", "said of docid:same"]);
     assert_eq!(server.requests(), 4);
-    // One in front: all others move by one.
+    // With a new first row, all others move by one.
     table(&["new", "a", "b", "same", "same"]);
     assert_eq!(said()[..3], ["said of docid:new", "said of docid:a", "said of docid:b"]);
     assert_eq!(server.requests(), 5);
-    // A third copy is a document of its own.
+    // A third copy is a separate document.
     table(&["new", "a", "b", "same", "same", "same"]);
     assert_eq!(said().len(), 6);
     assert_eq!(server.requests(), 6);
-    // What no prompt uses may change without a question, and the results have it.
+    // Columns that no prompt uses change the results without a call.
     let text = std::fs::read_to_string(workspace.path("t.jsonl")).unwrap().replace("\"n\": 1", "\"n\": 2");
     workspace.write("t.jsonl", &text);
     let run = workspace.run_on(args, "").exits(0);
@@ -76,7 +76,7 @@ fn rows_may_move_change_and_repeat_and_only_what_is_new_is_asked() {
 }
 
 #[test]
-fn a_column_that_changes_is_a_question_for_the_tasks_that_use_it() {
+fn a_changed_column_is_sent_only_to_tasks_that_use_it() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let task =
@@ -94,7 +94,7 @@ fn a_column_that_changes_is_a_question_for_the_tasks_that_use_it() {
     let changed = run("Eve");
     assert_eq!(server.requests(), 5);
     assert!(server.ledger().calls.last().is_some_and(|call| call.text.contains("Greet Eve.")));
-    // What was paid for is counted once.
+    // Paid calls are counted once.
     assert_eq!(changed.summary("two")["attempts"], 3);
     run("Ann");
     run("Eve");
@@ -103,7 +103,7 @@ fn a_column_that_changes_is_a_question_for_the_tasks_that_use_it() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_costs_nothing_but_itself() {
+fn an_unreadable_row_fails_alone() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -151,7 +151,7 @@ fn mkfifo(path: &std::path::Path) {
 }
 
 #[test]
-fn what_a_list_names_and_is_no_file_is_told_and_not_waited_for() {
+fn entries_of_a_list_that_are_not_files_are_reported() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
@@ -168,7 +168,7 @@ fn what_a_list_names_and_is_no_file_is_told_and_not_waited_for() {
 }
 
 #[test]
-fn a_table_that_is_none_is_told_before_anything_is_sent() {
+fn an_invalid_table_is_reported_before_anything_is_sent() {
     let workspace = Workspace::new();
     workspace.write("header.csv", "id,body\n").write("array.json", "[]").write("packed.csv.bz2", b"BZh91AY&SY");
     workspace.write("packed.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0");
@@ -193,7 +193,7 @@ fn a_table_may_come_through_a_pipe_of_the_shell_and_columns_may_be_empty() {
     let table = r#"{"sku": "a", "customer": null, "body": "good", "stars": 5}"#;
     let pipe = workspace.path("pipe");
     mkfifo(&pipe);
-    // Writing waits for the reader.
+    // Writing to the pipe waits for the reader.
     let writing = std::thread::spawn(move || std::fs::write(pipe, table));
     let args = ["--job", "greets.toml", "--rows", "pipe", "--text-column", "body", "--keep-columns", "stars, customer"];
     let csv = workspace.run_on(args, "").exits(0).csv("echo");
@@ -210,7 +210,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() {
+fn a_table_named_as_a_document_needs_a_decision_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -230,7 +230,7 @@ fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() 
         assert!(plan.stdout.contains("a run would ask first"), "{}", plan.stdout);
     }
     workspace.run_on(["-", "--job", "echo.toml"], &csv).exits(2).says(&["standard input is a table of 40 rows", "`--rows -`"]);
-    // So do commands that put several runs together.
+    // Commands that assemble several runs ask too.
     let compared = ["compare", "t.csv", "--yes"];
     workspace
         .start_with(compared.into_iter().chain(["--sequential", "--job", "echo.toml"]))
@@ -252,14 +252,14 @@ fn a_table_that_is_named_as_a_document_is_asked_about_before_anything_is_sent() 
     let one = workspace.run_on(["t.csv", "--set", "input.tables=document", "--job", "echo.toml", "--replace"], "").exits(0);
     assert_eq!(one.csv("echo").column("document"), ["t.csv"]);
     workspace.run_on(["t.csv", "--tables", "both", "--job", "echo.toml"], "").exits(2).says(&["ask, document, rows"]);
-    // Among other documents a table is one of them, and that is said.
+    // A table among other documents is one document, and a note says so.
     workspace.doc("a.txt", "docid:a");
     let run = workspace.run(["--job", "echo.toml", "--output", "mixed"]).exits(0);
-    run.says(&["1 table is a document here, such as only.csv; --rows TABLE makes each of its rows one"]);
+    run.says(&["1 table is a document here, such as only.csv; --rows TABLE makes each of its rows a document"]);
 }
 
 #[test]
-fn packed_tables_are_tables_and_numbers_in_json_keep_their_digits() {
+fn compressed_tables_are_read_and_numbers_in_json_keep_their_digits() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO);
@@ -273,7 +273,7 @@ fn packed_tables_are_tables_and_numbers_in_json_keep_their_digits() {
         assert_eq!(csv.column("document"), [format!("{table}#12345678901234567890123"), format!("{table}#1.1")]);
         assert_eq!(csv.column("score"), ["NaN", ""]);
     }
-    // What is cut off is told, and what comes before it is kept.
+    // A truncated table is reported, and its complete rows are kept.
     let packed = gzip(&(0..20_000).fold("body\n".to_owned(), |table, n| table + &format!("docid:row{n}\n")));
     workspace.write("cut.csv.gz", &packed[..packed.len() / 2]);
     let run = workspace.run_on(["--rows", "cut.csv.gz", "--text-column", "body", "--job", "echo.toml", "--output", "cut", "--quiet"], "");

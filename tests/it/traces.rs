@@ -1,4 +1,4 @@
-//! Traces for OpenTelemetry: true, well-formed, without a word of a document, and never in the way of the run.
+//! OpenTelemetry traces: correct, well-formed, without document text, and without delaying the run.
 
 use crate::support::{Collector, ModelServer, Reply, Workspace, attributes, png};
 use axum::http::StatusCode;
@@ -23,7 +23,7 @@ max_output_tokens = 100
 said_again = { type = "string" }
 "#;
 
-/// One document of each fate.
+/// A workspace with one document for each result.
 fn workspace(server: &ModelServer) -> Workspace {
     let workspace = Workspace::new().against(server).set("llm.api_key_env", "KEY").env("KEY", "sk-classified");
     workspace.write("two.toml", JOB);
@@ -47,7 +47,7 @@ fn server() -> ModelServer {
         .start()
 }
 
-/// A trace: its spans by number, and the numbers of the children of each.
+/// A trace: its spans by id, and the ids of their children.
 struct Trace {
     spans: BTreeMap<Vec<u8>, Span>,
     root: Span,
@@ -76,7 +76,7 @@ impl Trace {
     }
 }
 
-/// Traces by document. Fails on whatever is not well-formed.
+/// Traces by document. Fails if a trace is not well-formed.
 fn traces(spans: Vec<Span>) -> BTreeMap<String, Trace> {
     let mut by_trace = BTreeMap::<Vec<u8>, BTreeMap<Vec<u8>, Span>>::new();
     let mut numbers = BTreeSet::new();
@@ -169,7 +169,7 @@ fn every_document_is_a_trace_of_its_calls_and_their_requests() {
         }
         let all: Vec<&Span> = trace.spans.values().filter(|span| span.name == "request").collect();
         assert!(all.iter().all(|request| request.kind() == SpanKind::Client), "{document}");
-        // A request lines up when the one before it has ended, and leaves when its wait is over.
+        // A request is queued when the previous one has ended, and is sent when its wait is over.
         for call in trace.calls().values() {
             let (requests, queues) = (trace.children(call, "request"), trace.children(call, "queue"));
             for (n, (request, queue)) in requests.iter().zip(&queues).enumerate() {
@@ -182,7 +182,7 @@ fn every_document_is_a_trace_of_its_calls_and_their_requests() {
 }
 
 #[test]
-fn a_collector_that_is_away_slow_or_refuses_changes_nothing_but_a_line_on_stderr() {
+fn a_failing_collector_adds_only_a_line_on_stderr() {
     let results = |traces: Option<&str>| {
         let server = server();
         let workspace = workspace(&server);
@@ -205,12 +205,12 @@ fn a_collector_that_is_away_slow_or_refuses_changes_nothing_but_a_line_on_stderr
 }
 
 #[test]
-fn an_address_that_takes_no_traces_is_an_error_before_anything_is_sent() {
+fn an_invalid_collector_address_is_an_error_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     for (url, why) in [
-        ("here", "report.traces: it takes the address of a collector, such as http://127.0.0.1:4318"),
-        ("http://me:classified@127.0.0.1:4318", "secrets stand in the environment and not in settings"),
+        ("here", "report.traces: expected the address of a collector, such as http://127.0.0.1:4318"),
+        ("http://me:classified@127.0.0.1:4318", "the address contains a user or password"),
     ] {
         workspace.run(["--job", "two.toml", "--traces", url]).exits(2).says(&[why]).says_nothing_of("classified");
     }

@@ -1,10 +1,10 @@
-//! What providers and gateways say they used, and what becomes of it in rows, in the ledger and under a cap.
+//! Usage reported by providers and gateways, and its effect on rows, the ledger and the cap.
 
 use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Reply, Workspace};
 use serde_json::{Value, json};
 
-/// Input costs $1, cached input $0.10, output $10 for a million tokens.
+/// A million tokens cost $1 as input, $0.10 as cached input and $10 as output.
 const PRICES: &str = "[prices.test-model]\ninput = 1.0\ncache_read = 0.1\noutput = 10.0\n";
 
 fn chat(ask: &Ask, usage: &Value) -> Reply {
@@ -13,7 +13,7 @@ fn chat(ask: &Ask, usage: &Value) -> Reply {
     Reply::Status(200, json!({"id": "c", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage}), Vec::new())
 }
 
-/// A run over as many documents as there are usages, each answered with its own.
+/// A run with one document for each usage, which its reply reports.
 fn run(usages: Vec<Value>, settings: &[(&str, &str)]) -> (Workspace, ModelServer) {
     let documents = usages.len();
     let server = ModelServer::script()
@@ -35,10 +35,10 @@ fn run(usages: Vec<Value>, settings: &[(&str, &str)]) -> (Workspace, ModelServer
 }
 
 #[test]
-fn every_way_of_counting_is_billed_once_and_an_unbelievable_one_is_unknown() {
+fn all_forms_of_usage_are_billed_once_and_implausible_usage_is_unknown() {
     let cases = vec![
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}), Some(300.0)),
-        // Thinking outside of the output.
+        // Thinking tokens outside the output.
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 1120}), Some(10_300.0)),
         // Cached tokens under other names.
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "prompt_cache_hit_tokens": 80}), Some(228.0)),
@@ -58,19 +58,19 @@ fn every_way_of_counting_is_billed_once_and_an_unbelievable_one_is_unknown() {
         let cost = row["calls"][0]["cost_usd"].as_f64().map(|usd| (usd * 1e9).round() / 1e3);
         assert_eq!(cost, *micro_usd, "{usage}: {row}");
     }
-    // The same run again has nothing to ask, and the store can be read.
+    // A repeated run has nothing to send, and the store is sound.
     workspace.run(["--job", "echo.toml"]).exits(0);
     workspace.docmill(["verify"]).exits(0);
     assert_eq!(server.requests(), cases.len());
 }
 
 #[test]
-fn the_cap_holds_whatever_a_server_says_that_it_used() {
+fn the_cap_holds_whatever_usage_a_server_reports() {
     let unbelievable = [
         json!({"prompt_tokens": u64::MAX, "completion_tokens": 1}),
         json!({"prompt_tokens": 0, "completion_tokens": 0}),
         json!({"prompt_tokens": null, "completion_tokens": null}),
-        // More output than was allowed: what later requests may cost grows with it.
+        // More output than allowed raises the maximum cost of later requests.
         json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 3120}),
     ];
     for usage in unbelievable {

@@ -1,4 +1,4 @@
-//! A run can be watched: metrics, a log of events, a watcher in another terminal. None of them holds it up.
+//! Watching a run with metrics, an event log and another terminal, without delaying it.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
@@ -19,7 +19,7 @@ pub(crate) fn workspace(server: &ModelServer, documents: usize) -> Workspace {
     workspace
 }
 
-/// A server that says no to these, and answers the rest once it is let.
+/// A server that refuses these documents and answers the others only while `open` is set.
 pub(crate) fn gated(open: &Arc<AtomicBool>, refused: &'static [&'static str]) -> ModelServer {
     let open = Arc::clone(open);
     let is_refused = move |id: &Option<String>| id.as_deref().is_some_and(|id| refused.contains(&id));
@@ -38,7 +38,7 @@ fn get(address: &str, path: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-/// Samples of an exposition, by name and labels. Fails on whatever the format does not allow.
+/// Samples of an exposition, by name and labels. Fails if the format is invalid.
 fn parse(text: &str) -> BTreeMap<String, String> {
     assert!(text.ends_with('\n'));
     let word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -71,7 +71,7 @@ fn parse(text: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn metrics_of_a_run_at_work_are_true_and_well_formed() {
+fn metrics_of_a_running_run_are_correct_and_well_formed() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
     let workspace = workspace(&server, 6);
@@ -108,21 +108,18 @@ fn metrics_of_a_run_at_work_are_true_and_well_formed() {
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_an_error_before_anything_is_sent() {
+fn an_unusable_address_is_an_error_before_anything_is_sent() {
     let server = ModelServer::start();
     let workspace = workspace(&server, 1);
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    workspace
-        .run(["--job", "echo.toml", "--metrics", &port])
-        .exits(2)
-        .says(&["metrics cannot be served on 127.0.0.1:", "choose another port"]);
-    workspace.run(["--job", "echo.toml", "--metrics", "here"]).exits(2).says(&["here is no address"]);
+    workspace.run(["--job", "echo.toml", "--metrics", &port]).exits(2).says(&["cannot serve metrics on 127.0.0.1:", "choose another port"]);
+    workspace.run(["--job", "echo.toml", "--metrics", "here"]).exits(2).says(&["invalid address here"]);
     workspace.run(["--job", "echo.toml", "--events", "no/such/file"]).exits(2).says(&["events cannot be written to no/such/file"]);
     assert_eq!(server.requests(), 0);
 }
 
-/// Events by name. Each says when it was told.
+/// Events by name. Checks that each has a time.
 pub(crate) fn events(text: &str) -> BTreeMap<String, Vec<Value>> {
     let mut events = BTreeMap::<String, Vec<Value>>::new();
     for line in text.lines() {
@@ -180,13 +177,13 @@ fn every_event_is_a_line_in_a_file_on_stdout_or_in_a_fifo() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_told_and_the_run_goes_on() {
+fn a_failing_event_log_is_reported_and_the_run_goes_on() {
     let server = ModelServer::start();
     let workspace_of_device = workspace(&server, 3);
     let run = workspace_of_device.run(["--job", "echo.toml", "--events", "/dev/full"]).exits(0);
     assert!(run.stderr.contains("/dev/full: No space left"), "{}", run.stderr);
     assert_eq!(run.csv("echo").rows.len(), 3);
-    // The reader goes away in the middle.
+    // The reader closes the pipe during the run.
     let open = Arc::default();
     let server = gated(&open, &[]);
     let workspace = workspace(&server, 3);
@@ -210,7 +207,7 @@ fn the_last_event_tells_how_a_run_ended_and_nothing_follows_it() {
     let parked = last(&log(&nobody, "parked"));
     assert_eq!((&parked["event"], &parked["exit_code"]), (&json!("finished"), &json!(4)));
     assert!(!parked["stopped"].as_str().unwrap().is_empty());
-    // An error has its message.
+    // The last event of a failed run has its message.
     let empty = Workspace::new().set("llm.model", "m");
     let run = empty.run(["--events", "empty", "--progress", "json"]).exits(2);
     let failed = last(&log(&empty, "empty"));
@@ -254,7 +251,7 @@ fn a_watcher_ends_with_its_reader_and_all_its_lines_are_events() {
             watcher.stderr.take().unwrap().read_to_string(&mut why).unwrap();
             panic!("{form:?}: nothing was told: {why}");
         }
-        // The run is held until this is over.
+        // The run is blocked until the watcher has ended.
         assert!(watcher.wait().unwrap().success());
     }
     let watcher = workspace.start(["status", "--watch", "--json"]);

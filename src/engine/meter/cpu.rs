@@ -1,6 +1,6 @@
-//! Computing time of this process and of those that read documents for it.
+//! CPU time of this process and of the processes that read documents for it.
 
-/// Seconds so far; 0 where the system does not say.
+/// CPU time so far, in seconds; 0 if the system does not report it.
 #[cfg(unix)]
 pub fn seconds() -> f64 {
     use nix::sys::resource::{UsageWho, getrusage};

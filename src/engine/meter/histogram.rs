@@ -1,9 +1,11 @@
-//! How long things took.
+//! A histogram of durations.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How long things took, in steps of a quarter of a doubling: a median without keeping them all.
+/// Counts durations in logarithmic steps, four for each doubling.
+///
+/// Medians and quartiles need constant memory.
 #[derive(Debug)]
 pub struct Histogram([AtomicU64; 128]);
 
@@ -14,22 +16,22 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one, of a microsecond and more.
+    /// Counts a duration. Shorter ones count as a microsecond.
     pub fn add(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
         let doublings = micros.ilog2();
-        // The two bits behind the highest one.
+        // The two bits after the highest one.
         let quarter = if doublings < 2 { 0 } else { (micros >> (doublings - 2)) & 3 };
         let at = (4 * doublings as usize + usize::try_from(quarter).unwrap_or(0)).min(self.0.len() - 1);
         self.0[at].fetch_add(1, Relaxed);
     }
 
-    /// The middle one, in milliseconds; 0 if there is none.
+    /// The median in milliseconds; 0 without values.
     pub fn median_ms(&self) -> f64 {
         self.quartile_ms(2)
     }
 
-    /// The one that so many quarters of them are below, in milliseconds; 0 if there is none.
+    /// Quartile `quarters` (0 to 3) in milliseconds; 0 without values.
     pub fn quartile_ms(&self, quarters: u64) -> f64 {
         let counts = self.0.each_ref().map(|count| count.load(Relaxed));
         let mut below = counts.iter().sum::<u64>() * quarters / 4;

@@ -1,33 +1,33 @@
-//! How long requests take that have the server to themselves.
+//! Response times of requests that have the server to themselves.
 
 use crate::model::Spent;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Requests during which no other was in flight.
+/// Sums over requests during which no other request was in flight.
 #[derive(Debug, Default)]
 pub struct Lone(Mutex<Requests>);
 
 #[derive(Debug, Default)]
 struct Requests {
-    /// The number of the one that was sent while nothing was in flight.
-    under_way: Option<u64>,
+    /// The number of the request in flight, if it was sent while no other was in flight.
+    alone: Option<u64>,
     seconds: f64,
     output: u64,
     count: u32,
-    /// Output tokens and number of all that were answered.
+    /// Output tokens and number of all answered requests.
     all: (u64, u32),
 }
 
 impl Lone {
-    /// Request `number`, from 0, is sent while so many others are in flight.
+    /// Records that request `number` (from 0) is sent while `in_flight` others are in flight.
     pub fn sent(&self, number: u64, in_flight: u64) {
-        self.requests().under_way = (in_flight == 0).then_some(number);
+        self.requests().alone = (in_flight == 0).then_some(number);
     }
 
-    /// A request has ended; so many have been sent.
+    /// Records that a request has ended; `sent` requests have been sent so far.
     pub fn ended(&self, sent: u64, spent: &Spent) {
         let mut requests = self.requests();
-        let alone = requests.under_way.take().is_some_and(|number| number + 1 == sent);
+        let alone = requests.alone.take().is_some_and(|number| number + 1 == sent);
         if spent.usage.output == 0 {
             return;
         }
@@ -40,7 +40,9 @@ impl Lone {
         }
     }
 
-    /// Mean time of such a request, in seconds, with an answer that is no shorter than usual; 0 if there was none.
+    /// Mean response time of lone requests in seconds; 0 without such requests.
+    ///
+    /// If their answers are shorter than the mean answer, the time is scaled up to that length.
     pub fn seconds(&self) -> f64 {
         let requests = self.requests();
         if requests.count == 0 {
@@ -66,16 +68,16 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_alone_if_none_was_in_flight_when_it_left_and_none_left_meanwhile() {
+    fn a_request_is_alone_if_no_other_is_in_flight_or_sent_meanwhile() {
         let lone = Lone::default();
         lone.sent(0, 0);
         lone.ended(1, &spent(0.5, 10));
-        // Two at a time, of which the first was alone at first.
+        // Two requests at a time. The first was alone at first.
         lone.sent(1, 0);
         lone.sent(2, 1);
         lone.ended(3, &spent(8.0, 10));
         lone.ended(3, &spent(8.0, 10));
-        // Refused at once: no answer.
+        // Refused at once, without an answer.
         lone.sent(3, 0);
         lone.ended(4, &spent(0.01, 0));
         assert!((lone.seconds() - 0.5).abs() < 1e-9);

@@ -1,8 +1,8 @@
-//! What a directory is on: a disk, or memory.
+//! Tells whether a directory is on a disk or in memory.
 
 use std::path::Path;
 
-/// Whether files in a directory are in memory, as far as the system tells.
+/// Whether the files of a directory are in memory. `false` if the system does not tell.
 #[cfg(target_os = "linux")]
 pub fn is_memory(directory: &Path) -> bool {
     use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_told_from_a_disk() {
+    fn a_directory_in_memory_is_recognised() {
         let shared_memory = Path::new("/dev/shm");
         assert!(!shared_memory.exists() || is_memory(shared_memory));
         assert!(!is_memory(Path::new("/proc")) && !is_memory(Path::new("/nowhere")));

@@ -1,4 +1,6 @@
-//! Counters, and what the slots of each stage do. Hot paths pay an atomic addition for the one and a short lock for the other.
+//! The counters of a run and the states of each stage's slots.
+//!
+//! A counter costs hot paths an atomic addition, and a change of state a short lock.
 
 mod cpu;
 mod histogram;
@@ -37,7 +39,7 @@ use tokio::sync::mpsc::Sender;
 #[derive(Debug)]
 pub(super) struct Meters {
     started: Instant,
-    /// How many times as fast as on the wall time passes.
+    /// Speed of the run's clock relative to wall time.
     speed: f64,
     pub read: StageMeter,
     pub prepare: StageMeter,
@@ -47,25 +49,25 @@ pub(super) struct Meters {
     pub commits: Histogram,
     pub queues: Queues,
     pub pace: Pace,
-    /// How long requests took.
+    /// Response times of requests.
     request_times: Histogram,
     lone: Lone,
     silence: Silence,
-    /// Calls that are under way, and those that have ended.
+    /// Calls in progress.
     calls: AtomicU64,
     calls_ended: AtomicU64,
     /// Whether the run store is on a disk.
     on_disk: bool,
-    /// Computing time that was spent before the run.
+    /// CPU seconds of the process before the run.
     cpu_before_s: f64,
     hedge: bool,
     /// `llm.documents`, if it is set.
     window: Option<usize>,
-    /// Who keeps requests back, and for how long.
+    /// The governor, which knows why requests wait and for how long.
     pub governor: OnceLock<Arc<Governor>>,
-    /// What others had used of the account before.
+    /// The use of the account's limits before the run.
     used_before: OnceLock<Vec<Rate>>,
-    /// Documents that there are, plus one; 0 while they are being counted.
+    /// Number of all documents plus one; 0 while they are being counted.
     documents: AtomicU64,
     pub answered: AtomicU64,
     rows: [AtomicU64; RowStatus::ALL.len()],
@@ -80,7 +82,7 @@ pub(super) struct Meters {
     refusals: AtomicU64,
     request_ns: AtomicU64,
     longest_request_ns: AtomicU64,
-    /// Whether settings were changed while the run was at work.
+    /// Whether settings were changed during the run.
     changed: AtomicBool,
     latency: [AtomicU64; Latency::UP_TO_S.len() + 1],
     reported: Reported,
@@ -147,7 +149,7 @@ impl Meters {
         }
     }
 
-    /// Watches who keeps requests back, and the channels that carry documents and records.
+    /// Connects the governor and the channels of documents and records. Called once.
     pub fn watch<A: Send + 'static, B: Send + 'static, C: Send + 'static>(
         &self,
         governor: &Arc<Governor>,
@@ -174,16 +176,16 @@ impl Meters {
         vec![alone(&self.read), alone(&self.prepare), self.ask.usage(self.held()), alone(&self.commit), alone(&self.write)]
     }
 
-    /// What kept requests back, in seconds of all permits.
+    /// The reasons why requests waited, in seconds summed over all permits.
     fn held(&self) -> Vec<(WaitReason, f64)> {
         let Some(governor) = self.governor.get() else { return Vec::new() };
         let (admitted, mut held) = governor.held();
-        // From the permit to the first byte there is only the ledger.
+        // Between the permit and sending, a request waits only for the ledger.
         held.push((WaitReason::Ledger, admitted - self.ask.work().as_secs_f64()));
         held
     }
 
-    /// What the run has done so far, as far as its speed goes.
+    /// The measurements so far that explain the speed of the run.
     pub fn situation(&self) -> Situation {
         let requests = self.requests.load(Relaxed);
         Situation {
@@ -209,7 +211,7 @@ impl Meters {
         }
     }
 
-    /// The limits that are known, and what was used of them since the run began.
+    /// The known limits and their use since the run began.
     fn rates(&self) -> Vec<Rate> {
         let before = self.used_before.get().map_or(&[][..], Vec::as_slice);
         let used_before = |meter: WaitReason| before.iter().find(|rate| rate.meter == meter).map_or(0.0, |rate| rate.used);
@@ -217,15 +219,15 @@ impl Meters {
         rates.into_iter().map(|rate| Rate { used: (rate.used - used_before(rate.meter)).max(0.0), ..rate }).collect()
     }
 
-    /// A call is under way until this is dropped.
+    /// Counts a call as in progress until the guard is dropped.
     pub fn call(&self) -> InFlight<'_> {
         self.calls.fetch_add(1, Relaxed);
         InFlight(self)
     }
 
-    /// Looks at what cannot be counted where it happens.
-    pub fn look(&self) {
-        self.queues.look();
+    /// Samples queue lengths and silence, which no event counts.
+    pub fn sample(&self) {
+        self.queues.sample();
         let Some(governor) = self.governor.get() else { return };
         let status = governor.status();
         let calls = Calls {
@@ -234,38 +236,40 @@ impl Meters {
             waiting: self.calls.load(Relaxed).saturating_sub(governor.in_line() as u64),
             held: status.paused || status.why == Some(WaitReason::Budget) || governor.closed_for().is_some(),
         };
-        self.silence.look(self.wall().as_secs_f64(), calls);
+        self.silence.sample(self.wall().as_secs_f64(), calls);
     }
 
-    /// What holds the run back so far, in a few words. While it is at work nobody knows who will be the last.
+    /// The limit that holds the run back, in a few words.
+    ///
+    /// Ignores the tail, because the last document is unknown until the run has ended.
     fn limited_by(&self) -> Option<String> {
         if let Some(governor) = self.governor.get()
             && governor.closed_for().is_some()
         {
-            // What held it back before is not what does now.
+            // The current reason replaces the one over the whole time.
             return governor.status().why.map(|why| format!("{} (now)", Limit::Held(why)));
         }
         let found = Situation { tail: None, ..self.situation() }.bottleneck()?;
         Some(format!("{} ({:.0} % of the time)", found.limit, 100.0 * found.share))
     }
 
-    /// How full the channels are.
+    /// The use of each queue.
     pub fn queues(&self) -> Vec<QueueUse> {
         self.queues.usage()
     }
 
-    /// Settings were changed; this is the concurrency from now on.
+    /// Records a change of settings and sets the new concurrency.
     pub fn settings_changed(&self, concurrency: usize) {
         self.changed.store(true, Relaxed);
         self.ask.set_slots(concurrency);
     }
 
-    /// Time of all requests so far.
+    /// The sum of all response times so far.
     pub fn request_time(&self) -> Duration {
         Duration::from_nanos(self.request_ns.load(Relaxed))
     }
 
-    /// Adds time during which the provider wanted nothing.
+    /// Adds time during which the provider's limits stopped all requests.
     pub fn pause(&self, time: Duration) {
         self.paused_ns.fetch_add(u64::try_from(time.mul_f64(self.speed).as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
@@ -274,7 +278,7 @@ impl Meters {
         Duration::from_nanos(self.paused_ns.load(Relaxed))
     }
 
-    /// Tokens read from the prompt cache, and what that has saved in US dollars.
+    /// Tokens read from the prompt cache, and the US dollars that this saved.
     pub fn cached(&self) -> (u64, f64) {
         (self.cache_read.load(Relaxed), self.cache_saved_pico.load(Relaxed) as f64 / 1e12)
     }
@@ -336,7 +340,7 @@ impl Meters {
     }
 }
 
-/// A call that is under way.
+/// Counts a call as ended when dropped.
 #[derive(Debug)]
 pub(super) struct InFlight<'m>(&'m Meters);
 
@@ -380,21 +384,21 @@ impl Observer for Context {
     fn retrying(&self, call: &Call, attempt: u32, fault: &Fault) {
         self.meters.retries.fetch_add(1, Relaxed);
         self.meters.refusals.fetch_add(u64::from(fault.code == FailureCode::RateLimited), Relaxed);
-        if self.meters.reported.may_tell(self.meters.wall()) {
+        if self.meters.reported.may_report(self.meters.wall()) {
             let (call, message) = (call.label(), fault.message.clone());
             let refused = fault.pressure != Pressure::None;
             let event = RunEvent::CallRetried { call, attempt, code: fault.code, refused, message };
-            // Nobody waits for a slow watcher here.
+            // `offer` never waits for a slow watcher.
             self.watcher.offer(event);
         }
     }
 
     fn said(&self, call: &Call, text: &str) {
-        self.meters.live().hear(call, text);
+        self.meters.live().add(call, text);
     }
 
     fn note(&self, message: &str) {
-        // Nobody waits for a slow terminal here; such notes are few.
+        // `offer` never waits for a slow terminal. Such notes are rare.
         self.watcher.offer(RunEvent::Note { message: message.to_owned() });
     }
 }

@@ -1,17 +1,17 @@
-//! How many calls a run still has to make.
+//! Estimates how many calls a run still has to make.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counts the calls of finished documents.
 #[derive(Debug)]
 pub(super) struct Outlook {
-    /// Calls of a document, as far as the jobs say.
+    /// Minimum number of calls of a document, by the jobs.
     fewest: u64,
-    /// Documents that the run asks about, if not about all.
+    /// Size of the sample, if the run does not process all documents.
     sample: Option<u64>,
-    /// Rows that have calls.
+    /// Number of rows with calls.
     rows: AtomicU64,
-    /// Their calls.
+    /// Number of calls of these rows.
     calls: AtomicU64,
 }
 
@@ -20,7 +20,7 @@ impl Outlook {
         Self { fewest: fewest as u64, sample, rows: AtomicU64::default(), calls: AtomicU64::default() }
     }
 
-    /// How many of the documents in the inputs the run is about.
+    /// The number of documents that the run processes, of `found` in the inputs.
     pub fn documents(&self, found: Option<u64>) -> Option<u64> {
         found.map(|found| self.sample.map_or(found, |sample| sample.min(found)))
     }
@@ -31,8 +31,10 @@ impl Outlook {
         self.calls.fetch_add(calls, Relaxed);
     }
 
-    /// Calls of documents without a row, less those of the `ended` ones that belong to them. Each document has as many calls as
-    /// finished ones had, and no fewer than its job says.
+    /// Estimates the calls left: the calls of documents without a row, minus their ended calls.
+    ///
+    /// `done` documents have a row, and `ended` calls have ended. A document counts with the mean
+    /// number of calls so far, but at least with the minimum of the jobs.
     pub fn calls_left(&self, documents: Option<u64>, done: u64, ended: u64) -> Option<u64> {
         let documents = documents?.saturating_sub(done);
         let (rows, calls) = (self.rows.load(Relaxed), self.calls.load(Relaxed));
@@ -48,20 +50,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_of_unfinished_documents_count_as_made() {
+    fn ended_calls_of_unfinished_documents_are_subtracted() {
         let outlook = Outlook::new(7, None);
         let left = |done, ended| outlook.calls_left(Some(75), done, ended);
         assert_eq!((left(0, 0), left(0, 64), outlook.calls_left(None, 0, 0)), (Some(525), Some(461), None));
         outlook.row(7);
         assert_eq!(left(1, 64), Some(74 * 7 - 57));
-        // Rows without calls say nothing; long documents have more.
+        // Rows without calls do not count. Long documents have more calls.
         outlook.row(0);
         outlook.row(13);
         assert_eq!(left(65, 20), Some(100));
     }
 
     #[test]
-    fn a_sample_is_about_no_more_documents_than_it_asks_for() {
+    fn a_sample_limits_the_number_of_documents() {
         let documents = |sample, found| Outlook::new(1, sample).documents(found);
         assert_eq!((documents(Some(150), Some(300)), documents(Some(150), Some(20))), (Some(150), Some(20)));
         assert_eq!((documents(None, Some(300)), documents(Some(150), None)), (Some(300), None));

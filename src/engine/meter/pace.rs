@@ -1,24 +1,26 @@
-//! Which document was the last, and how much later than all others.
+//! Measures how much later the last document ends than all others.
 
 use crate::insight::Tail;
 use crate::model::Row;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The ends of documents, as far as they tell about the whole run.
+/// The completion times of documents.
 #[derive(Debug)]
 pub struct Pace {
     ends: Mutex<Ends>,
-    /// How many times as fast as on the wall time passes.
+    /// Speed of the run's clock relative to wall time.
     speed: f64,
 }
 
 #[derive(Debug, Default)]
 struct Ends {
     last: Option<End>,
+    /// Completion time of the document before the last.
     before: Option<Instant>,
+    /// The shortest chain of requests, in seconds.
     shortest: Option<f64>,
-    /// All but the last.
+    /// All documents but the last.
     others: Others,
 }
 
@@ -26,15 +28,16 @@ struct Ends {
 struct End {
     at: Instant,
     document: String,
-    /// Seconds of its longest request, and of all of them.
+    /// Seconds of its longest request.
     request_s: f64,
+    /// Seconds of all its requests.
     work_s: f64,
     retried: bool,
     /// Tokens of its longest answer.
     output: u64,
 }
 
-/// What the requests about documents came to.
+/// Maximum request time, output tokens and number of documents.
 #[derive(Debug, Default)]
 struct Others {
     request_s: f64,
@@ -47,7 +50,7 @@ impl Pace {
         Self { ends: Mutex::default(), speed }
     }
 
-    /// A document has its row, so long after it was prepared.
+    /// Records that a document has its row, `took` after it was prepared.
     pub fn done(&self, row: &Row, took: Duration) {
         let at = Instant::now();
         let request_s = row.calls.iter().map(|call| call.seconds / f64::from(call.attempts.max(1))).fold(0.0, f64::max);
@@ -63,14 +66,14 @@ impl Pace {
             ends.others.output += output;
             ends.others.documents += 1;
         }
-        // Time in line, and between attempts, is not the model's.
+        // The chain excludes waiting in line. Documents with retries do not count.
         if request_s > 0.0 && !retried {
             let chain = (took.as_secs_f64() * self.speed).min(work_s);
             ends.shortest = Some(ends.shortest.map_or(chain, |shortest| shortest.min(chain)));
         }
     }
 
-    /// What the last document had to itself; `None` where there are not two.
+    /// Compares the last document with the others; `None` with fewer than two documents.
     pub fn tail(&self) -> Option<Tail> {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, before) = (ends.last.as_ref()?, ends.before?);
@@ -86,7 +89,7 @@ impl Pace {
         })
     }
 
-    /// The shortest time that requests about a document have taken one after another, in seconds.
+    /// The shortest chain of requests of a document, in seconds; 0 if unknown.
     pub fn shortest(&self) -> f64 {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).shortest.unwrap_or_default()
     }

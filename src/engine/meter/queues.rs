@@ -1,4 +1,4 @@
-//! How full the channels between the stages are, looked at now and then.
+//! Samples how full the channels between the stages are.
 
 use crate::model::QueueUse;
 use crate::store::StoreWatcher;
@@ -6,18 +6,19 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::Sender;
 
-/// The channels of a run. Watching keeps none of them open.
+/// The channels of a run. Watching does not keep them open.
 #[derive(Default)]
 pub struct Queues(Mutex<Vec<Queue>>);
 
 struct Queue {
     name: &'static str,
-    /// How much is in it, and how much it can hold.
-    look: Box<dyn Fn() -> (usize, usize) + Send>,
+    /// Returns the length and the capacity.
+    measure: Box<dyn Fn() -> (usize, usize) + Send>,
     capacity: usize,
     now: usize,
+    /// Sum of all sampled lengths.
     sum: f64,
-    looks: u32,
+    samples: u32,
 }
 
 impl fmt::Debug for Queues {
@@ -36,33 +37,33 @@ impl Queues {
         );
     }
 
-    /// Watches the way to the store.
+    /// Watches the channel to the run store.
     pub fn watch_store(&self, name: &'static str, store: StoreWatcher) {
         self.add(name, Box::new(move || store.waiting()));
     }
 
-    fn add(&self, name: &'static str, look: Box<dyn Fn() -> (usize, usize) + Send>) {
-        let capacity = look().1;
-        let queue = Queue { name, look, capacity, now: 0, sum: 0.0, looks: 0 };
+    fn add(&self, name: &'static str, measure: Box<dyn Fn() -> (usize, usize) + Send>) {
+        let capacity = measure().1;
+        let queue = Queue { name, measure, capacity, now: 0, sum: 0.0, samples: 0 };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(queue);
     }
 
-    /// Looks at all of them.
-    pub fn look(&self) {
+    /// Samples the length of each channel.
+    pub fn sample(&self) {
         for queue in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-            queue.now = (queue.look)().0;
+            queue.now = (queue.measure)().0;
             queue.sum += queue.now as f64;
-            queue.looks += 1;
+            queue.samples += 1;
         }
     }
 
-    /// What was seen.
+    /// The current and mean length of each channel.
     pub fn usage(&self) -> Vec<QueueUse> {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = queues.iter().map(|queue| QueueUse {
             queue: queue.name.into(),
             capacity: queue.capacity,
-            mean: queue.sum / f64::from(queue.looks.max(1)),
+            mean: queue.sum / f64::from(queue.samples.max(1)),
             now: queue.now,
         });
         usage.collect()

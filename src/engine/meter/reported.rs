@@ -1,9 +1,9 @@
-//! Limits how many repeats are reported.
+//! Limits how many retries are reported.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Repeats that are told, at most so many in each second: an account that refuses thousands must not flood who listens.
+/// Limits reported retries per second. Thousands of refusals must not flood the watchers.
 #[derive(Debug, Default)]
 pub(super) struct Reported {
     second: AtomicU64,
@@ -13,8 +13,8 @@ pub(super) struct Reported {
 impl Reported {
     const PER_SECOND: u64 = 20;
 
-    /// Whether one more may be reported now.
-    pub fn may_tell(&self, now: Duration) -> bool {
+    /// Whether another retry may be reported at run time `now`. Counts it.
+    pub fn may_report(&self, now: Duration) -> bool {
         if self.second.swap(now.as_secs(), Relaxed) != now.as_secs() {
             self.count.store(0, Relaxed);
         }

@@ -1,23 +1,24 @@
-//! Time in which the server said nothing to anybody who waited for it.
+//! Measures time in which the server answers no waiting call.
 //!
-//! It is looked at now and then. A stretch lasts while calls wait for a reply, or to be repeated, and none of them ends. One call alone
-//! that waits for its reply is a slow request and no silence.
+//! A stretch of silence lasts while calls wait for a response or a retry, and no call ends. A
+//! single call that waits for its response is a slow request and not silence. Silence is sampled
+//! periodically.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Stretches of silence, summed up by length.
+/// Stretches of silence, summed by length.
 #[derive(Debug, Default)]
 pub struct Silence(Mutex<Stretches>);
 
 #[derive(Debug)]
 struct Stretches {
-    /// When it was looked last, in seconds.
+    /// Time of the last sample, in seconds.
     at: f64,
     /// Calls that had ended by then.
     ended: u64,
-    /// How long it has been silent.
+    /// Length of the current stretch, in seconds.
     now: f64,
-    /// Sums of stretches from `LEAST_S` on, in steps of half a doubling.
+    /// Sums of stretches of at least `LEAST_S`, by length in steps of half a doubling.
     sums: [f64; 40],
 }
 
@@ -27,27 +28,27 @@ impl Default for Stretches {
     }
 }
 
-/// What is seen of the calls at a time.
+/// The state of the calls at one time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Calls {
-    /// Those that have ended.
+    /// Calls that have ended.
     pub ended: u64,
     /// Requests in flight.
     pub in_flight: u64,
-    /// Calls that wait for a reply, or to be repeated.
+    /// Calls that wait for a response or a retry.
     pub waiting: u64,
-    /// Whether something else than the server keeps all of them back.
+    /// Whether something other than the server holds back all calls.
     pub held: bool,
 }
 
-/// No shorter stretch is worth mentioning.
+/// Minimum length of a stretch, in seconds.
 const LEAST_S: f64 = 1.0;
-/// Nor one that is shorter than so many usual requests.
+/// Minimum length of a stretch, in usual response times.
 const USUAL: f64 = 3.0;
 
 impl Silence {
-    /// Looks at the calls at the time `at`.
-    pub fn look(&self, at: f64, calls: Calls) {
+    /// Samples the calls at the time `at`, in seconds.
+    pub fn sample(&self, at: f64, calls: Calls) {
         let mut stretches = self.stretches();
         let passed = at - std::mem::replace(&mut stretches.at, at);
         let went_on = std::mem::replace(&mut stretches.ended, calls.ended) == calls.ended;
@@ -59,7 +60,7 @@ impl Silence {
         }
     }
 
-    /// Seconds of silence so far, where requests usually take `usual_s`.
+    /// Seconds of silence so far, if requests usually take `usual_s` seconds.
     pub fn seconds(&self, usual_s: f64) -> f64 {
         let stretches = self.stretches();
         let least = LEAST_S.max(USUAL * usual_s);
@@ -88,7 +89,7 @@ impl Stretches {
 mod tests {
     use super::*;
 
-    /// What is seen of the calls at a tick; there are ten in a second.
+    /// The state of the calls at a tick of 0.1 s.
     type Seen = fn(u64) -> Calls;
 
     const BUSY: Seen = |tick| Calls { ended: 1000 + tick, in_flight: 8, waiting: 8, held: false };
@@ -96,20 +97,20 @@ mod tests {
     fn watch(silence: &Silence, tick: &mut u64, ticks: u64, seen: Seen) {
         for _ in 0..ticks {
             *tick += 1;
-            silence.look(*tick as f64 / 10.0, seen(*tick));
+            silence.sample(*tick as f64 / 10.0, seen(*tick));
         }
     }
 
     #[test]
-    fn only_time_in_which_several_wait_and_nobody_is_answered_is_silence() {
+    fn time_is_silent_if_several_calls_wait_and_none_ends() {
         let table: [(&str, Seen, bool); 8] = [
             ("all wait", |_| Calls { ended: 7, in_flight: 8, waiting: 8, held: false }, true),
-            ("all are to be repeated", |_| Calls { ended: 7, in_flight: 0, waiting: 8, held: false }, true),
-            ("the only one is to be repeated", |_| Calls { ended: 7, in_flight: 0, waiting: 1, held: false }, true),
+            ("all wait for a retry", |_| Calls { ended: 7, in_flight: 0, waiting: 8, held: false }, true),
+            ("the only one waits for a retry", |_| Calls { ended: 7, in_flight: 0, waiting: 1, held: false }, true),
             ("one slow request", |_| Calls { ended: 7, in_flight: 1, waiting: 1, held: false }, false),
             ("one ends each second", |tick| Calls { ended: tick / 10, in_flight: 8, waiting: 8, held: false }, false),
             ("a limit holds all back", |_| Calls { ended: 7, in_flight: 0, waiting: 8, held: true }, false),
-            ("nobody asks", |_| Calls { ended: 7, ..Calls::default() }, false),
+            ("no calls", |_| Calls { ended: 7, ..Calls::default() }, false),
             ("all stand in line", |_| Calls { ended: 7, in_flight: 0, waiting: 0, held: false }, false),
         ];
         for (name, seen, is_silent) in table {
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn where_requests_take_long_a_long_wait_is_no_silence() {
+    fn a_long_wait_is_not_silence_if_requests_usually_take_long() {
         let (silence, mut tick) = (Silence::default(), 0);
         watch(&silence, &mut tick, 200, |_| Calls { ended: 7, in_flight: 8, waiting: 8, held: false });
         assert!(silence.seconds(1.0) > 15.0);

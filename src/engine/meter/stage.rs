@@ -1,4 +1,4 @@
-//! What the slots of a stage do: work, wait for input, or wait for room further on.
+//! Measures the slots of a stage: working, waiting for input, or blocked by the next stage.
 
 use crate::failpoint;
 use crate::model::{StageUse, WaitReason};
@@ -9,29 +9,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// One stage: what went through, and what its slots did. Times are integrals over its slots, kept up to date at each
-/// change, so that what is under way counts too.
+/// Counts the finished items of a stage and the time that its slots spend in each state.
+///
+/// Times are integrals over the slots. Each change updates them, so they include unfinished work.
 #[derive(Debug)]
 pub struct StageMeter {
     name: &'static str,
     done: AtomicU64,
     slots: Mutex<Slots>,
-    /// For measurements alone.
+    /// Turns metering off, to measure its cost.
     off: bool,
 }
 
 #[derive(Debug)]
 struct Slots {
     count: usize,
-    /// Those at work.
+    /// Slots that work.
     working: usize,
-    /// Those that wait for memory.
+    /// Slots that wait for memory.
     held: usize,
-    /// Whether there is no room further on, so that nobody who is done can begin anew.
+    /// Whether the next stage has no room, so that idle slots are blocked.
     full: bool,
-    /// Until when the sums reach.
+    /// Time of the last update of the sums.
     at: Instant,
-    /// Seconds of all slots.
+    /// Seconds, summed over all slots.
     sums: Sums,
 }
 
@@ -56,7 +57,7 @@ impl Slots {
     }
 }
 
-/// Ends a state of a slot.
+/// Ends the state of a slot when dropped.
 #[derive(Debug)]
 pub struct InState<'m>(&'m StageMeter, fn(&mut Slots));
 
@@ -72,28 +73,28 @@ impl StageMeter {
         Self { name, done: AtomicU64::new(0), slots: Mutex::new(slots), off: failpoint::is_off("meters") }
     }
 
-    /// Counts `n` pieces of work done.
+    /// Counts `n` finished items.
     pub fn done(&self, n: u64) {
         self.done.fetch_add(n, Relaxed);
     }
 
-    /// How many pieces of work are done.
+    /// The number of finished items.
     pub fn count(&self) -> u64 {
         self.done.load(Relaxed)
     }
 
-    /// A slot works for as long as this is kept.
+    /// Marks a slot as working until the guard is dropped.
     pub fn working(&self) -> InState<'_> {
         self.begin();
         InState(self, |slots| slots.working = slots.working.saturating_sub(1))
     }
 
-    /// A slot begins to work. Goes with [`StageMeter::end`].
+    /// Marks a slot as working until [`StageMeter::end`].
     pub fn begin(&self) {
         self.change(|slots| slots.working += 1);
     }
 
-    /// A slot has ended its work.
+    /// Marks a slot as idle.
     pub fn end(&self) {
         self.change(|slots| slots.working = slots.working.saturating_sub(1));
     }
@@ -103,20 +104,20 @@ impl StageMeter {
         self.change(|slots| slots.sums.working += time.as_secs_f64());
     }
 
-    /// From now on there are so many slots.
+    /// Sets the number of slots from now on.
     pub fn set_slots(&self, count: usize) {
         self.change(|slots| slots.count = count);
     }
 
-    /// Says whether there is room for more further on.
+    /// Sets whether the next stage is full.
     pub fn set_full(&self, full: bool) {
         self.change(|slots| slots.full = full);
     }
 
-    /// Waits for room further on: meanwhile slots that do not work are blocked.
+    /// Waits for room in the next stage. Meanwhile idle slots count as blocked.
     pub async fn room<T>(&self, sending: impl Future<Output = T>) -> T {
         let mut sending = pin!(sending);
-        // Mostly there is room.
+        // Usually there is room.
         if let Poll::Ready(sent) = poll!(sending.as_mut()) {
             return sent;
         }
@@ -125,7 +126,7 @@ impl StageMeter {
         sending.await
     }
 
-    /// Waits for memory: meanwhile one slot is blocked.
+    /// Waits for memory. Meanwhile one slot counts as blocked.
     pub async fn memory<T>(&self, taking: impl Future<Output = T>) -> T {
         let mut taking = pin!(taking);
         if let Poll::Ready(taken) = poll!(taking.as_mut()) {
@@ -136,16 +137,18 @@ impl StageMeter {
         taking.await
     }
 
-    /// Time that all slots together have worked.
+    /// Working time, summed over all slots.
     pub fn work(&self) -> Duration {
         Duration::try_from_secs_f64(self.sums().0.working).unwrap_or_default()
     }
 
-    /// Shares of its states. `held` are times, in seconds of all slots, in which others kept them from working.
+    /// The shares of the states. `held` are seconds, summed over all slots, in which requests were
+    /// held back.
     pub fn usage(&self, held: Vec<(WaitReason, f64)>) -> StageUse {
         let (sums, slots) = self.sums();
         let all = sums.all.max(f64::MIN_POSITIVE);
-        // What was timed elsewhere may overlap by a little. Work comes first, then what kept from it, then the lack of room.
+        // Times measured elsewhere may overlap slightly. Work takes its share first, then the
+        // reasons for waiting, then the lack of room.
         let mut rest = all;
         let mut share = |seconds: f64| {
             let taken = seconds.clamp(0.0, rest);
@@ -155,7 +158,7 @@ impl StageMeter {
         let busy = share(sums.working);
         let in_all: f64 = held.iter().map(|(_, seconds)| seconds).sum();
         let held = held.into_iter().filter(|(_, seconds)| *seconds > 0.0).map(|(why, seconds)| (why, share(seconds))).collect();
-        // Who waits for others' turns also keeps the documents that have no room.
+        // Held requests also keep documents without room, so their time is subtracted.
         let blocked = share(sums.blocked - in_all);
         StageUse { stage: self.name.into(), done: self.count(), slots, busy, waiting: rest / all, blocked, held }
     }
@@ -207,17 +210,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slot_that_finds_no_room_is_blocked_and_one_that_finds_it_is_not() {
+    async fn a_slot_is_blocked_only_while_there_is_no_room() {
         let meter = StageMeter::new("read", 1);
         meter.room(std::future::ready(())).await;
         assert!(meter.usage(Vec::new()).blocked.abs() < f64::EPSILON);
-        let (let_go, wait) = tokio::sync::oneshot::channel::<()>();
+        let (make_room, wait) = tokio::sync::oneshot::channel::<()>();
         let (room, ()) = tokio::join!(meter.room(wait), async {
             tokio::task::yield_now().await;
             assert!(meter.slots().full);
-            let_go.send(()).expect("somebody waits");
+            make_room.send(()).expect("the receiver waits");
         });
-        room.expect("it was let go");
+        room.expect("there is room");
         assert!(!meter.slots().full);
         assert!(meter.usage(Vec::new()).blocked > 0.0);
     }

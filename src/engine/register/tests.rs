@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
-/// A directory of documents, and a store beside it.
+/// A directory of documents with a store beside it.
 struct World {
     dir: tempfile::TempDir,
 }
 
-/// What became of a document: its number, whether that is new, and whether its row was kept.
+/// The id of a document, whether it is new, and whether its row was kept.
 type Fate = (i64, bool, bool);
 
 impl World {
@@ -36,7 +36,7 @@ impl World {
         std::fs::rename(self.path(from), self.path(to)).unwrap();
     }
 
-    /// Identifies all documents and gives those a row that have none.
+    /// Identifies all documents and saves missing rows.
     fn run(&self) -> BTreeMap<String, Fate> {
         self.run_with(|path| std::fs::read(path).ok())
     }
@@ -97,38 +97,38 @@ const NEW: bool = true;
 const KEPT: bool = true;
 
 #[test]
-fn a_document_that_is_as_it_was_keeps_number_and_row_and_one_that_was_edited_gets_others() {
+fn an_unchanged_document_keeps_its_id_and_row_and_an_edited_one_gets_new_ones() {
     let world = World::of(&[("a", "one"), ("b", "two")]);
     assert_eq!(world.run(), fates([("a", (1, NEW, !KEPT)), ("b", (2, NEW, !KEPT))]));
     world.write("a", "other");
     assert_eq!(world.run(), fates([("a", (3, NEW, !KEPT)), ("b", (2, !NEW, KEPT))]));
-    // Edited back: everything about it is known.
+    // If the edit is undone, the old id and row are known.
     world.write("a", "one");
     assert_eq!(world.run(), fates([("a", (1, !NEW, KEPT)), ("b", (2, !NEW, KEPT))]));
 }
 
 #[test]
-fn a_renamed_document_keeps_number_and_row_and_a_copy_is_a_document_of_its_own() {
+fn a_renamed_document_keeps_its_id_and_row_and_a_copy_is_a_new_document() {
     let world = World::of(&[("a", "one")]);
     world.run();
     world.rename("a", "z");
     assert_eq!(world.run(), fates([("z", (1, !NEW, KEPT))]));
     world.write("b", "one");
     assert_eq!(world.run(), fates([("b", (2, NEW, !KEPT)), ("z", (1, !NEW, KEPT))]));
-    // And back to a name that it has had.
+    // The document gets an earlier name back.
     world.rename("z", "a");
     assert_eq!(world.run(), fates([("a", (1, !NEW, KEPT)), ("b", (2, !NEW, KEPT))]));
 }
 
 #[test]
-fn documents_that_change_places_keep_what_they_have() {
+fn documents_that_swap_names_keep_their_ids_and_rows() {
     let world = World::of(&[("a", "one"), ("b", "two"), ("c", "six")]);
     world.run();
     world.rename("a", "t");
     world.rename("b", "a");
     world.rename("t", "b");
     assert_eq!(world.run(), fates([("a", (2, !NEW, KEPT)), ("b", (1, !NEW, KEPT)), ("c", (3, !NEW, KEPT))]));
-    // In a ring.
+    // Three documents exchange their names in a cycle.
     world.rename("c", "t");
     world.rename("b", "c");
     world.rename("a", "b");
@@ -137,7 +137,7 @@ fn documents_that_change_places_keep_what_they_have() {
 }
 
 #[test]
-fn of_equal_documents_each_new_name_takes_another_number() {
+fn equal_documents_keep_distinct_ids_when_they_are_renamed() {
     let world = World::of(&[("a", "same"), ("b", "same"), ("c", "same")]);
     world.run();
     world.rename("a", "x");
@@ -147,7 +147,7 @@ fn of_equal_documents_each_new_name_takes_another_number() {
 }
 
 #[test]
-fn the_old_name_may_belong_to_another_content_by_now() {
+fn a_renamed_document_is_found_even_if_its_old_name_is_reused() {
     let world = World::of(&[("a", "one")]);
     world.run();
     world.rename("a", "b");
@@ -156,12 +156,12 @@ fn the_old_name_may_belong_to_another_content_by_now() {
 }
 
 #[test]
-fn what_could_not_be_read_keeps_its_number_when_it_can_be_and_is_tried_each_time() {
+fn an_unreadable_document_is_retried_in_each_run_and_keeps_its_id_once_readable() {
     let world = World::of(&[("a", "one")]);
     assert_eq!(world.run_with(|_| None), fates([("a", (1, NEW, !KEPT))]));
     assert_eq!(world.run_with(|_| None), fates([("a", (1, !NEW, !KEPT))]));
     assert_eq!(world.run(), fates([("a", (1, !NEW, !KEPT))]));
-    // Its answers are not forgotten over a time when it cannot be read.
+    // Its answers survive runs in which it is unreadable.
     assert_eq!(world.run_with(|_| None), fates([("a", (2, NEW, !KEPT))]));
     assert_eq!(world.run(), fates([("a", (1, !NEW, KEPT))]));
 }
@@ -179,7 +179,7 @@ fn version(id: i64, digest: Option<Digest>, codes: Option<&str>) -> Version {
 }
 
 #[test]
-fn a_document_is_a_name_and_a_content() {
+fn name_and_content_identify_a_document() {
     let dir = tempfile::tempdir().unwrap();
     let register = register(dir.path());
     let document = Document { index: 0, name: "a".into(), place: Place::File(dir.path().join("a")) };
@@ -189,9 +189,12 @@ fn a_document_is_a_name_and_a_content() {
     let identify = |versions: &[Version], digest| register.identify(&document, versions, digest, stamp).unwrap();
 
     let same = identify(&versions, Some(old));
-    assert!((same.id, same.kept.is_some(), same.record.is_some()) == (DocumentId(1), true, true), "touched, not changed");
+    assert!(
+        (same.id, same.kept.is_some(), same.record.is_some()) == (DocumentId(1), true, true),
+        "its stamp has changed, but not its content"
+    );
     let failed = identify(&versions, Some(new));
-    assert!((failed.id, failed.kept.is_some()) == (DocumentId(2), false), "a failure that is tried again");
+    assert!((failed.id, failed.kept.is_some()) == (DocumentId(2), false), "a failure that the next run retries");
     let edited = identify(&versions[..1], Some(new));
     assert!((edited.id, edited.is_new) == (DocumentId(7), true));
     let unread = identify(&versions, None);

@@ -111,7 +111,7 @@ pub struct Tail {
     pub retried: bool,
     /// Seconds of the longest request of the other documents.
     pub others_s: f64,
-    /// Length of its longest answer relative to the longest of the others; 0 if unknown.
+    /// Length of its longest answer relative to the mean over the others; 0 if unknown.
     pub answer_ratio: f64,
 }
 
