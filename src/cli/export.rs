@@ -5,13 +5,13 @@ use super::exit::{CliError, Exit};
 use super::settings::archive;
 use super::{agreed, print};
 use crate::engine::{Results, RunError};
-use crate::model::Row;
+use crate::model::{JobColumns, Row};
 use crate::read::versions;
 use crate::setup::{added_to, records};
-use crate::store::{Archive, JobColumns, RunLock, RunRecord, View, ViewReader};
-use crate::write::{Format, OutputSettings, ResultFiles, RowFile};
+use crate::store::{Archive, RunLock, RunRecord, View, ViewReader};
+use crate::write::{Format, OutputFile, OutputSettings, ResultFiles};
 use std::collections::BTreeSet;
-use std::io::{self, BufWriter, Write as _};
+use std::io;
 
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
@@ -116,12 +116,12 @@ fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings)
     let ([(job, view)], [format]) = (views, output.formats.as_slice()) else {
         return Err(CliError::usage("--to - takes one job and one format. Set --job and --format."));
     };
-    let columns = view.jobs.iter().find(|j| j.name == *job).map_or(&[][..], |job| &job.columns);
-    let stdout = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let columns = JobColumns::of(&view.jobs, job);
+    let stdout = OutputFile::stream(Box::new(io::stdout()));
     let rows = source.rows(view)?;
     let write = || -> Result<(), RunError> {
         let stream = |e| RunError::Output { directory: "stdout".into(), source: e };
-        let mut file = RowFile::begin(*format, stdout, columns, output.csv_bom).map_err(stream)?;
+        let mut file = format.begin(stdout, &columns, output.csv_bom).map_err(stream)?;
         rows.read_from(0, true, |row| {
             if row.job != job {
                 return Ok(());
@@ -129,7 +129,7 @@ fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings)
             let parsed = Row::read(row.position, row.document, row.text).map_err(|e| RunError::Internal(e.to_string()))?;
             file.push(&parsed, &Row::line(row.position, row.document, row.text)).map_err(stream)
         })?;
-        file.finish().and_then(|mut stdout| stdout.flush()).map_err(stream)
+        file.finish().map(drop).map_err(stream)
     };
     match write() {
         // A reader that closes the pipe, such as `head`, needs no more rows.

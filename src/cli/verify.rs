@@ -5,14 +5,14 @@ use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive;
 use super::status::at_most;
-use crate::model::{Digest, Place, Row, Totals, counted};
+use crate::model::{Digest, JobColumns, Place, Row, Totals, counted};
 use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
 use crate::setup::{self, ADDED_TO, ROOTS, USED_COLUMNS};
 use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
-use crate::write::{Format, Hashed, OutputSettings, ResultFiles, RowFile};
+use crate::write::{Hashed, OutputSettings, Sink, sinks};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io;
 use std::path::Path;
 
 /// Prints the findings, and counts them.
@@ -127,11 +127,11 @@ impl Published<'_> {
         self.runs.iter().rev().filter(of_job).find(|later| later.id >= run && later.outcome.as_deref() != Some("complete"))
     }
 
-    /// Makes a result file again without writing it. Returns its digest, and sums over its rows.
-    fn made(&self, view: &View, format: Format) -> Result<(Digest, Totals), CliError> {
-        let columns = view.jobs.iter().find(|job| job.name == self.job).map_or(&[][..], |job| &job.columns);
-        let has_bom = ResultFiles::has_bom(self.output, self.job);
-        let mut file = RowFile::begin(format, Hashed::new(io::sink()), columns, has_bom).map_err(CliError::internal)?;
+    /// Makes the results of a sink again without writing them. Returns their digest, and sums over
+    /// the rows.
+    fn made(&self, view: &View, sink: &dyn Sink) -> Result<(Digest, Totals), CliError> {
+        let columns = JobColumns::of(&view.jobs, self.job);
+        let mut file = sink.remake(&columns).map_err(CliError::internal)?;
         let mut totals = Totals::default();
         let each = |row: crate::store::StoredRow<'_>| -> Result<(), crate::engine::RunError> {
             if row.job == self.job {
@@ -143,7 +143,7 @@ impl Published<'_> {
             Ok(())
         };
         self.archive.rows(view).map_err(CliError::internal)?.read_from(0, true, each).map_err(CliError::internal)?;
-        Ok((file.finish().map_err(CliError::internal)?.finish().2, totals))
+        Ok((file.finish().map_err(CliError::internal)?.digest, totals))
     }
 
     fn view(&self, partial: bool) -> Result<Option<View>, CliError> {
@@ -161,14 +161,13 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
         receipt.older(&format!("{}: run {} did not get to its end, and {what}; run the same command again", published.job, run.id))?;
     }
     let mut totals = None;
-    for format in Format::ALL {
-        let path = format!("{}/{}", published.job, format.file_name());
-        let Some((known, run)) = known.iter().find(|(file, _)| file.path == path) else { continue };
-        let (made, sums) = published.made(&view, format)?;
+    for sink in sinks(published.output, published.job) {
+        let Some((known, run)) = known.iter().find(|(file, _)| file.path == sink.path()) else { continue };
+        let (made, sums) = published.made(&view, &*sink)?;
         let path = published.output.dir.join(&known.path);
         let shown = path.display();
         let unfinished = published.unfinished_from(*run).filter(|_| *run > 0);
-        match digest(&path) {
+        match sink.digest() {
             Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again"))?,
             Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {}, BLAKE3 {on_disk}", counted(sums.tally.rows(), "row")))?,
             Ok(on_disk) if on_disk == known.digest && (*run == 0 || unfinished.is_some()) => {
@@ -180,7 +179,7 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
                 ))?;
             }
             // A run has written the file, and died before it could record that.
-            Ok(on_disk) if is_of_the_newest(published, format, on_disk)? => {
+            Ok(on_disk) if is_of_the_newest(published, &*sink, on_disk)? => {
                 receipt.older(&format!("{shown} is from a run that did not end; run again to bring all results up to date"))?;
             }
             Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` makes it again"))?,
@@ -191,9 +190,9 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
 }
 
 /// Whether a file is the result of the newest, incomplete run.
-fn is_of_the_newest(published: &Published<'_>, format: Format, on_disk: Digest) -> Result<bool, CliError> {
+fn is_of_the_newest(published: &Published<'_>, sink: &dyn Sink, on_disk: Digest) -> Result<bool, CliError> {
     let Some(view) = published.view(true)?.filter(|view| !view.complete) else { return Ok(false) };
-    Ok(published.made(&view, format)?.0 == on_disk)
+    Ok(published.made(&view, sink)?.0 == on_disk)
 }
 
 /// Compares the sums in `summary.json` with those of the rows.
@@ -296,13 +295,5 @@ pub(super) fn inputs_of(run: &RunRecord) -> Option<(InputSettings, Option<Vec<St
 }
 
 fn digest(path: &Path) -> io::Result<Digest> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
-    let mut hashed = Hashed::new(io::sink());
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hashed.finish().2),
-            n => io::Write::write_all(&mut hashed, &buffer[..n])?,
-        }
-    }
+    Hashed::file(File::open(path)?).map(|(_, digest)| digest)
 }

@@ -9,10 +9,10 @@ use super::{Beside, Context, Outcome, Plan, RunError, Selection};
 use crate::ask::{RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::job::Job;
-use crate::model::counted;
-use crate::store::{EndedRun, JobColumns, Placed, Store, StoreError};
-use crate::write::{Format, ResultFiles};
-use std::collections::BTreeMap;
+use crate::model::{Column, ColumnType, JobColumns, counted};
+use crate::store::{EndedRun, Placed, Store, StoreError};
+use crate::write::ResultFiles;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The stop reason of a run that was limited to a sample or a shard.
 pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
@@ -128,14 +128,8 @@ fn publish_beside(
 /// Whether the result files on disk are those that this run would write.
 fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreError> {
     let Some(files) = store.current_files(listing)? else { return Ok(false) };
-    let on_disk = |path: &str, size| std::fs::metadata(plan.output.dir.join(path)).is_ok_and(|file| file.len() == size);
-    let as_configured = |path: &str| {
-        let (job, name) = path.split_once('/').unwrap_or_default();
-        let has_bom = name != Format::Csv.file_name() || ResultFiles::has_bom(&plan.output, job) == plan.output.csv_bom;
-        has_bom && plan.output.formats.iter().all(|format| files.iter().any(|file| file.path == format!("{job}/{}", format.file_name())))
-    };
-    let has_summary = |path: &str| path.split_once('/').is_some_and(|(job, _)| ResultFiles::has_summary(&plan.output, job));
-    Ok(files.iter().all(|file| on_disk(&file.path, file.size) && as_configured(&file.path) && has_summary(&file.path)))
+    let jobs: BTreeSet<&str> = files.iter().filter_map(|file| Some(file.path.split_once('/')?.0)).collect();
+    Ok(jobs.into_iter().all(|job| ResultFiles::are_current(&plan.output, job, &files)))
 }
 
 /// Writes summaries and history, and reports the results to the watchers.
@@ -206,6 +200,8 @@ async fn copy(plan: &Plan, context: &Context) -> Result<Vec<String>, String> {
 
 /// The result columns of each job.
 pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
-    let columns = |job: &Job| plan.keep_columns.iter().chain(job.csv_columns()).cloned().collect();
+    // Tables do not say what they hold.
+    let kept = || plan.keep_columns.iter().map(|name| Column::new(name, ColumnType::Json));
+    let columns = |job: &Job| kept().chain(job.csv_columns().iter().cloned()).collect();
     plan.jobs.iter().map(|job| JobColumns { name: job.name.clone(), columns: columns(job) }).collect()
 }

@@ -4,8 +4,8 @@
 //! memory, so a slow document delays nothing but the lines behind it.
 
 use super::{Context, RunError};
-use crate::model::{ResultFile, Row, Totals};
-use crate::store::{JobColumns, StoreError, StoredRow, ViewReader};
+use crate::model::{JobColumns, ResultFile, Row, Totals};
+use crate::store::{StoreError, StoredRow, ViewReader};
 use crate::write::{OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
@@ -48,8 +48,8 @@ impl Results {
     }
 
     fn begin(&mut self, job: &str) -> Result<(), RunError> {
-        let columns = self.jobs.iter().find(|known| known.name == job).map_or(&[][..], |job| &job.columns);
-        self.written.insert(job.to_owned(), (ResultFiles::create(&self.output, job, columns)?, Totals::default()));
+        let columns = JobColumns::of(&self.jobs, job);
+        self.written.insert(job.to_owned(), (ResultFiles::create(&self.output, &columns)?, Totals::default()));
         Ok(())
     }
 

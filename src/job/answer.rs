@@ -1,12 +1,13 @@
 //! Turns the text of a reply into a validated answer.
 
 use super::extract::{self, Item};
-use super::{fit, schema};
-use crate::model::{Checked, Repair, Unfit};
+use super::{field, fit, schema};
+use crate::model::{Checked, Column, Repair, Unfit};
 use crate::repair;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use toml::Table;
 
 /// The form that an answer must have.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(super) struct Shape {
     pub schema: Arc<Value>,
     /// Length of the schema in bytes.
     pub bytes: usize,
+    /// Its fields, in the job file's order.
+    pub columns: Vec<Column>,
 }
 
 /// Maximum number of schema errors in a message.
@@ -22,13 +25,10 @@ const MAX_ERRORS: usize = 5;
 const DEPTH: usize = 4;
 
 impl Shape {
-    pub fn new(schema: Value) -> Self {
-        Self { bytes: schema.to_string().len(), schema: Arc::new(schema) }
-    }
-
-    /// Names of the fields, in the job file's order.
-    pub fn fields(&self) -> impl Iterator<Item = &String> {
-        self.schema["properties"].as_object().into_iter().flat_map(|p| p.keys())
+    /// The form of an answer with these fields.
+    pub fn new(fields: &Table, params: &Table) -> Result<Self, String> {
+        let schema = field::object_schema(fields, params)?;
+        Ok(Self { bytes: schema.to_string().len(), columns: field::columns(fields, &schema), schema: Arc::new(schema) })
     }
 
     /// Type of a field: `string`, `integer`, ...

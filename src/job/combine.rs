@@ -5,8 +5,8 @@ use super::file::{CombineFile, Method};
 use super::load::COMBINE;
 use super::plan::{Template, about_tokens};
 use super::vote::{self, Ballot};
-use super::{Job, Task, field, stand_in};
-use crate::model::{Call, CallRecord, CallStatus, Failure, FailureCode, MessagePart};
+use super::{Job, Task, stand_in};
+use crate::model::{Call, CallRecord, CallStatus, Column, Failure, FailureCode, MessagePart};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Combine {
                     return Err("method \"model\" needs a prompt with {{ answers }} in it".into());
                 }
                 try_out(&template, tasks).map_err(|e| format!("prompt: {e}"))?;
-                let shape = Shape::new(field::object_schema(&file.answer, params)?);
+                let shape = Shape::new(&file.answer, params)?;
                 Ok(Self::Model {
                     template: Box::new(template),
                     shape: Box::new(shape),
@@ -79,14 +79,12 @@ impl Combine {
         }
     }
 
-    /// Names of the result's fields.
-    pub fn fields(&self) -> Vec<String> {
+    /// Fields of the result.
+    pub fn columns(&self) -> Vec<Column> {
         match self {
             Self::None => Vec::new(),
-            Self::Model { shape, .. } => shape.fields().cloned().collect(),
-            Self::Count(count) => {
-                [&format!("best_{}", count.subject), "runner_up", "rationale", "confidence"].map(ToOwned::to_owned).to_vec()
-            }
+            Self::Model { shape, .. } => shape.columns.clone(),
+            Self::Count(count) => vote::columns(&count.subject),
         }
     }
 }

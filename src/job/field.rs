@@ -1,8 +1,9 @@
-//! Answer fields: from the short form of a job file to a JSON schema.
+//! Answer fields: from the short form of a job file to a JSON schema and to columns.
 //!
 //! Answers are checked against the full schema made here. A wire format later drops the keywords
 //! that its provider does not support.
 
+use crate::model::{Column, ColumnType};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toml::Table;
@@ -59,6 +60,32 @@ pub(super) fn object_schema(fields: &Table, params: &Table) -> Result<Value, Str
     }
     let required: Vec<&String> = properties.keys().collect();
     Ok(json!({"type": "object", "properties": &properties, "required": required, "additionalProperties": false}))
+}
+
+/// Columns of an answer: its fields with the types of `schema`, and the units and descriptions of
+/// the job file.
+pub(super) fn columns(fields: &Table, schema: &Value) -> Vec<Column> {
+    let column = |(name, spec): (&String, &toml::Value)| {
+        let text = |key: &str| spec.get(key).and_then(toml::Value::as_str).map(ToOwned::to_owned);
+        Column {
+            unit: text("unit"),
+            description: text("description").or_else(|| text("title")),
+            ..Column::new(name, column_type(&schema["properties"][name]))
+        }
+    };
+    fields.iter().map(column).collect()
+}
+
+fn column_type(schema: &Value) -> ColumnType {
+    match (schema["type"].as_str(), schema["enum"].as_array()) {
+        (Some("string"), Some(values)) => ColumnType::Enum(values.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()),
+        (Some("string"), None) => ColumnType::String,
+        (Some("integer"), _) => ColumnType::Integer,
+        (Some("number"), _) => ColumnType::Number,
+        (Some("boolean"), _) => ColumnType::Boolean,
+        (Some("array"), _) => ColumnType::List(Box::new(column_type(&schema["items"]))),
+        _ => ColumnType::Json,
+    }
 }
 
 fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {

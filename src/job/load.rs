@@ -6,7 +6,7 @@ use super::combine::Combine;
 use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Task, Variant, columns, field};
-use crate::model::{Checked, Digest, Unfit};
+use crate::model::{Checked, Column, ColumnType, Digest, Unfit};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use toml::Table;
@@ -60,13 +60,14 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     let columns = columns::columns(&tasks, &combine)?;
     let mut csv_columns = columns::chosen(&columns, file.columns)?;
     if file.flag_prompt_injection {
-        if csv_columns.iter().any(|column| column == Job::PROMPT_INJECTION_COLUMN) {
+        if csv_columns.iter().any(|column| column.name == Job::PROMPT_INJECTION_COLUMN) {
             return Err(format!(
                 "an answer has the name `{}`, which flag_prompt_injection uses for its column; rename the answer",
                 Job::PROMPT_INJECTION_COLUMN
             ));
         }
-        csv_columns.insert(0, Job::PROMPT_INJECTION_COLUMN.to_owned());
+        let description = Some("whether the document tries to instruct the model".to_owned());
+        csv_columns.insert(0, Column { description, ..Column::new(Job::PROMPT_INJECTION_COLUMN, ColumnType::Boolean) });
     }
     Ok(Job {
         name: file.name,
@@ -104,7 +105,7 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
 pub const COMBINE: &str = "combine";
 
 fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Result<Task, String> {
-    let shape = Shape::new(field::object_schema(&task.answer, params)?);
+    let shape = Shape::new(&task.answer, params)?;
     if task.max_output_tokens == 0 {
         return Err("max_output_tokens must be at least 1".into());
     }

@@ -13,7 +13,7 @@
 //! - `answer`: from a reply to a value, with `extract`, `fit` and `schema`
 //! - `long`: merges the answers about chunks
 //! - `combine` and `vote`: from answers to one result
-//! - `columns`: from the result to CSV columns
+//! - `columns`: from the result to typed columns
 
 mod answer;
 mod builtin;
@@ -38,8 +38,8 @@ pub use long::{LongRule, Merged};
 pub use plan::{Chunks, RowColumns};
 pub use stand_in::stand_in;
 
-use crate::model::{Digest, Kind};
-use columns::Column;
+use crate::model::{Column, Digest, Kind};
+use columns::AnswerColumn;
 use std::sync::Arc;
 
 /// An error in a job file.
@@ -67,8 +67,8 @@ pub struct Job {
     pub flag_prompt_injection: bool,
     long: file::LongFile,
     combine: combine::Combine,
-    columns: Vec<Column>,
-    csv_columns: Vec<String>,
+    columns: Vec<AnswerColumn>,
+    csv_columns: Vec<Column>,
     params: Vec<String>,
     digest: Digest,
 }
@@ -125,8 +125,8 @@ impl Job {
     /// The column that flags documents which try to instruct the model.
     pub const PROMPT_INJECTION_COLUMN: &str = "prompt_injection";
 
-    /// Names of the columns, as in `results.csv`.
-    pub fn csv_columns(&self) -> &[String] {
+    /// The columns, as in `results.csv`.
+    pub fn csv_columns(&self) -> &[Column] {
         &self.csv_columns
     }
 

@@ -1,7 +1,11 @@
 use super::*;
 use crate::insight::AnswerForm;
-use crate::model::{CallRecord, CallStatus, Chunk, Content, ContentBlock, Failure, FailureCode, MessagePart, Text, Usage};
+use crate::model::{CallRecord, CallStatus, Chunk, ColumnType, Content, ContentBlock, Failure, FailureCode, MessagePart, Text, Usage};
 use serde_json::{Map, Value, json};
+
+fn names(job: &Job) -> Vec<&str> {
+    job.csv_columns().iter().map(|column| column.name.as_str()).collect()
+}
 
 fn load(text: &str) -> Result<Job, JobError> {
     Job::load("test.toml", text, &toml::Table::new(), None)
@@ -55,7 +59,7 @@ fn every_built_in_job_loads_with_every_method_it_offers() {
     for method in [Method::Model, Method::Vote, Method::Weighted] {
         for name in ["material", "material-conditions"] {
             let job = Job::load(name, builtin(name).unwrap(), &toml::Table::new(), Some(method)).unwrap();
-            assert_eq!(job.csv_columns()[..4], ["best_material", "runner_up", "rationale", "confidence"]);
+            assert_eq!(names(&job)[..4], ["best_material", "runner_up", "rationale", "confidence"]);
         }
     }
 }
@@ -68,10 +72,51 @@ fn the_material_job_asks_six_specialists_and_the_nested_one_eighteen() {
 
 #[test]
 fn columns_have_the_names_in_the_readme() {
-    let columns = |name: &str| Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap().csv_columns().to_vec();
-    assert_eq!(columns("material")[4..8], ["metal_suitability", "metal_strengths", "metal_concerns", "metal_recommended"]);
-    assert_eq!(columns("material-conditions")[4], "metal_indoor_suitability");
-    assert_eq!(columns("text"), ["summary", "sentiment", "sentiment_score", "keywords", "questions", "translation", "category"]);
+    let job = |name: &str| Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap();
+    assert_eq!(names(&job("material"))[4..8], ["metal_suitability", "metal_strengths", "metal_concerns", "metal_recommended"]);
+    assert_eq!(names(&job("material-conditions"))[4], "metal_indoor_suitability");
+    assert_eq!(names(&job("text")), ["summary", "sentiment", "sentiment_score", "keywords", "questions", "translation", "category"]);
+}
+
+#[test]
+fn columns_have_the_types_units_and_descriptions_of_the_answer_fields() {
+    let job = load(
+        r#"
+        name = "typed"
+        input = "any"
+        flag_prompt_injection = true
+        [[task]]
+        id = "weigh"
+        prompt = "Weigh it."
+        over = { side = ["left", "right"] }
+        [task.answer]
+        mass = { type = "number", unit = "kg", description = "Mass of the whole." }
+        grade = { type = "string", enum = ["A", "B"], title = "Grade" }
+        parts = { type = "array", items = { type = "integer" } }
+        fits = "boolean"
+        maker = { type = "object", fields = { name = "string" } }
+        [combine]
+        method = "vote"
+        pick = "fits"
+        score = "mass"
+        "#,
+    )
+    .unwrap();
+    let column = |name: &str| job.csv_columns().iter().find(|column| column.name == name).unwrap();
+    for (name, kind) in [
+        ("prompt_injection", ColumnType::Boolean),
+        ("best_side", ColumnType::String),
+        ("confidence", ColumnType::Enum(vec!["high".into(), "medium".into(), "low".into()])),
+        ("left_mass", ColumnType::Number),
+        ("left_grade", ColumnType::Enum(vec!["A".into(), "B".into()])),
+        ("right_parts", ColumnType::List(Box::new(ColumnType::Integer))),
+        ("right_fits", ColumnType::Boolean),
+        ("right_maker", ColumnType::Json),
+    ] {
+        assert_eq!((&column(name).kind, column(name).nullable), (&kind, true), "{name}");
+    }
+    assert_eq!((column("left_mass").unit.as_deref(), column("left_mass").description.as_deref()), (Some("kg"), Some("Mass of the whole.")));
+    assert_eq!(column("left_grade").description.as_deref(), Some("Grade"));
 }
 
 #[test]
@@ -122,7 +167,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         ("name = \"small\"", "name = \"small\"\nlong = { method = \"truncate\", max_input_tokens = 1 }", ""),
     ] {
         match load(&SMALL.replace(from, to)) {
-            Ok(job) => assert!(part.is_empty(), "{to} was taken: {:?}", job.csv_columns()),
+            Ok(job) => assert!(part.is_empty(), "{to} was taken: {:?}", names(&job)),
             Err(error) => assert!(!part.is_empty() && error.to_string().contains(part), "{to}: {error}"),
         }
     }

@@ -1,5 +1,6 @@
 //! Aggregation without a model: by majority, or by weighted scores.
 
+use crate::model::{Column, ColumnType};
 use serde_json::{Map, Value, json};
 
 /// The statement of one answer about one candidate.
@@ -29,6 +30,17 @@ impl Verdict {
             ("confidence".to_owned(), json!(self.confidence)),
         ])
     }
+}
+
+/// Columns of a verdict, in the order of [`Verdict::into_fields`].
+pub(super) fn columns(subject: &str) -> Vec<Column> {
+    let confidence = ColumnType::Enum(["high", "medium", "low"].map(ToOwned::to_owned).into());
+    vec![
+        Column::new(format!("best_{subject}"), ColumnType::String),
+        Column::new("runner_up", ColumnType::String),
+        Column::new("rationale", ColumnType::String),
+        Column::new("confidence", confidence),
+    ]
 }
 
 /// All ballots on one candidate.

@@ -6,6 +6,7 @@
 mod bottleneck;
 mod call;
 mod checked;
+mod column;
 mod document;
 mod failure;
 mod latency;
@@ -21,6 +22,7 @@ mod tally;
 pub use bottleneck::{Bottleneck, Change, Limit};
 pub use call::{Call, CallKey, MessagePart};
 pub use checked::{Checked, Repair, Unfit};
+pub use column::{Column, ColumnType, JobColumns};
 pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};
 pub use latency::Latency;

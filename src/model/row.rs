@@ -41,25 +41,6 @@ pub struct Row {
 }
 
 impl Row {
-    /// Columns of `results.csv` before the answers.
-    pub const FIRST_COLUMNS: [&str; 3] = ["index", "document", "status"];
-    /// Columns of `results.csv` after the answers.
-    pub const LAST_COLUMNS: [&str; 13] = [
-        "provider",
-        "model",
-        "failure_code",
-        "failure_message",
-        "input_note",
-        "repaired",
-        "calls",
-        "attempts",
-        "input_tokens",
-        "cached_tokens",
-        "output_tokens",
-        "cost_usd",
-        "seconds",
-    ];
-
     /// Parses a row from its JSON.
     pub fn read(index: u64, document: &str, text: &str) -> serde_json::Result<Self> {
         Ok(Self { index, document: document.to_owned(), ..serde_json::from_str(text)? })

@@ -184,8 +184,8 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
 fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, SetupError> {
     let keep = &settings.input.keep_columns;
     let taken = |name: &String| {
-        Row::FIRST_COLUMNS.iter().chain(&Row::LAST_COLUMNS).any(|other| other == name)
-            || jobs.iter().any(|job| job.csv_columns().contains(name))
+        let of_jobs = jobs.iter().flat_map(|job| job.csv_columns());
+        Row::first_columns().iter().chain(&Row::last_columns()).chain(of_jobs).any(|other| other.name == *name)
     };
     let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
     match twice {

@@ -9,7 +9,7 @@ use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
 use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, id_of, is_made_up, read_otherwise, standing_apart, united, versions};
 use crate::store::{Archive, Kept, RunRecord, View};
-use crate::write::{Existing, Format, OutputSettings, ResultFiles};
+use crate::write::{Existing, OutputSettings, ResultFiles, sinks};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -244,8 +244,8 @@ pub(super) fn settle(
 /// Describes the rows that a run would drop; `None` if it drops no rows.
 fn describe_loss(output: &OutputSettings, lost: &BTreeMap<String, Kept>, documents: usize) -> Option<String> {
     let of_job = |(job, kept): (&String, &Kept)| {
-        let there = Format::ALL.iter().map(|format| output.dir.join(job).join(format.file_name())).find(|path| path.exists());
-        let file = there.unwrap_or_else(|| output.dir.join(job)).display().to_string();
+        let there = sinks(output, job).into_iter().find(|sink| sink.exists());
+        let file = output.dir.join(there.as_ref().map_or(job.as_str(), |sink| sink.path())).display().to_string();
         let Kept { rows, kept } = *kept;
         format!("{file} has {rows} {}; this run would leave {kept} of them", if rows == 1 { "row" } else { "rows" })
     };

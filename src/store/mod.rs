@@ -51,7 +51,7 @@ pub use lock::{Holder, LockError, RunLock};
 pub use prune::{Excess, Group};
 pub use reader::{AnswerReader, Known};
 pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
-pub use run::{EndedRun, JobColumns, NewRun, Store};
+pub use run::{EndedRun, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;
 pub use timeline::{Pace, Request};

@@ -9,9 +9,8 @@ use super::reserve::Reserve;
 use super::schema::is_no_room;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
-use crate::model::{Digest, ResultFile};
+use crate::model::{Digest, JobColumns, ResultFile};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -30,15 +29,6 @@ pub struct NewRun {
     pub jobs: Vec<JobColumns>,
     /// Whether answers are shared across documents.
     pub share: bool,
-}
-
-/// A job and the columns of its result files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobColumns {
-    /// Name of the job.
-    pub name: String,
-    /// CSV columns of the job.
-    pub columns: Vec<String>,
 }
 
 /// Facts about a run at its end.

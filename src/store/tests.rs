@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, FailureCode, Moments, Money, ResultFile, Stamp, Usage};
+use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, FailureCode, JobColumns, Moments, Money, ResultFile, Stamp, Usage};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;

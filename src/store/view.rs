@@ -1,7 +1,8 @@
 //! Reads rows in input order, as the source of result files.
 
 use super::schema::{connect, open_to_read};
-use super::{JobColumns, Retry, StoreError};
+use super::{Retry, StoreError};
+use crate::model::JobColumns;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 

@@ -129,12 +129,7 @@ impl CopyTo {
 
 async fn digest(file: &Path) -> io::Result<(u64, Digest)> {
     let file = std::fs::File::open(file)?;
-    let hashing = tokio::task::spawn_blocking(move || {
-        let (mut file, mut hashed) = (file, Hashed::new(io::sink()));
-        io::copy(&mut file, &mut hashed).map(|_| hashed.finish())
-    });
-    let (_sink, size, digest) = hashing.await.map_err(io::Error::other)??;
-    Ok((size, digest))
+    tokio::task::spawn_blocking(move || Hashed::file(file)).await.map_err(io::Error::other)?
 }
 
 async fn send(mut file: BufReader<File>, parts: &mut WriteMultipart) -> Result<(), Failed> {

@@ -1,7 +1,9 @@
 //! Writes rows as lines of `results.csv`.
 
 use super::cell::{cell, guarded};
-use crate::model::{Row, Totals};
+use super::output_file::OutputFile;
+use super::sink::SinkRows;
+use crate::model::{JobColumns, ResultFile, Row, Totals};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -9,24 +11,25 @@ use std::io::{self, Write};
 pub(super) const BOM: &str = "\u{feff}";
 
 /// Writes rows as RFC 4180: commas, quotes where needed, CRLF, UTF-8.
-pub struct CsvFile<W: Write> {
-    writer: csv::Writer<W>,
+pub(super) struct CsvFile {
+    writer: csv::Writer<OutputFile>,
+    /// Columns of answers.
     columns: Vec<String>,
 }
 
-impl<W: Write> CsvFile<W> {
-    pub(super) fn new(mut file: W, columns: &[String], bom: bool) -> io::Result<Self> {
+impl CsvFile {
+    pub fn begin(mut file: OutputFile, job: &JobColumns, bom: bool) -> io::Result<Self> {
         if bom {
             file.write_all(BOM.as_bytes())?;
         }
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
-        writer
-            .write_record(Row::FIRST_COLUMNS.into_iter().chain(columns.iter().map(String::as_str)).chain(Row::LAST_COLUMNS))
-            .map_err(why)?;
-        Ok(Self { writer, columns: columns.to_vec() })
+        writer.write_record(job.all().map(|column| column.name)).map_err(why)?;
+        Ok(Self { writer, columns: job.columns.iter().map(|column| column.name.clone()).collect() })
     }
+}
 
-    pub(super) fn push(&mut self, row: &Row) -> io::Result<()> {
+impl SinkRows for CsvFile {
+    fn push(&mut self, row: &Row, _: &str) -> io::Result<()> {
         let index = row.index.to_string();
         let answers =
             self.columns.iter().map(|column| row.columns.get(column).or_else(|| row.answers.get(column)).map_or(Cow::Borrowed(""), cell));
@@ -34,8 +37,8 @@ impl<W: Write> CsvFile<W> {
         self.writer.write_record(first.into_iter().chain(answers).chain(last(row)).map(Cow::into_owned)).map_err(why)
     }
 
-    pub(super) fn finish(self) -> io::Result<W> {
-        self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
+    fn finish(self: Box<Self>) -> io::Result<ResultFile> {
+        self.writer.into_inner().map_err(csv::IntoInnerError::into_error)?.publish()
     }
 }
 

@@ -1,19 +1,14 @@
-//! The result files of one job.
+//! The results of one job: all its sinks, and the summary beside them.
 
-use super::csv_file::BOM;
-use super::hashed::Hashed;
-use super::row_file::RowFile;
-use super::settings::{Format, OutputSettings};
-use crate::failpoint;
-use crate::model::{ResultFile, Row};
+use super::output_file::{self, UNFINISHED};
+use super::settings::OutputSettings;
+use super::sink::{SinkRows, sinks};
+use crate::model::{JobColumns, ResultFile, Row};
 use serde::Serialize;
-#[cfg(unix)]
-use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
-/// A result file could not be written.
+/// Results could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("result file {}: {source}", path.display())]
 pub struct WriteError {
@@ -30,33 +25,27 @@ impl WriteError {
 
 /// Name of the summary beside the results.
 pub(super) const SUMMARY: &str = "summary.json";
-/// Name prefix of incomplete files.
-const UNFINISHED: &str = ".docmill-";
 
-type Buffered = BufWriter<NamedTempFile>;
-
-/// The result files of one job during writing.
+/// The results of one job during writing, in every sink.
 pub struct ResultFiles {
-    job: String,
-    directory: PathBuf,
-    files: Vec<(Format, RowFile<Hashed<Buffered>>)>,
+    /// Each with its path.
+    sinks: Vec<(PathBuf, Box<dyn SinkRows>)>,
 }
 
 impl ResultFiles {
-    /// Begins the files of `job`, whose answers have these columns. Writes the configured formats,
-    /// and those that already exist, so that no result file becomes stale.
-    pub fn create(settings: &OutputSettings, job: &str, columns: &[String]) -> Result<Self, WriteError> {
-        let directory = settings.dir.join(job);
-        std::fs::create_dir_all(&directory).map_err(|source| WriteError { path: directory.clone(), source })?;
+    /// Begins the results of a job in the configured sinks, and in those that already exist, so
+    /// that none becomes stale.
+    pub fn create(settings: &OutputSettings, job: &JobColumns) -> Result<Self, WriteError> {
+        let directory = settings.dir.join(&job.name);
+        std::fs::create_dir_all(&directory).map_err(at(&directory))?;
         sweep(&directory);
-        let wanted = |format: &Format| settings.formats.contains(format) || directory.join(format.file_name()).exists();
-        let begin_one = |format: Format| {
-            let file = Hashed::new(begin(&directory, format.file_name())?);
-            let file = RowFile::begin(format, file, columns, settings.csv_bom).map_err(at(&directory, format.file_name()))?;
-            Ok((format, file))
-        };
-        let files = Format::ALL.into_iter().filter(wanted).map(begin_one).collect::<Result<_, WriteError>>()?;
-        Ok(Self { job: job.to_owned(), directory, files })
+        let wanted = sinks(settings, &job.name).into_iter().filter(|sink| sink.is_configured() || sink.exists());
+        let begun = wanted.map(|sink| {
+            let path = settings.dir.join(sink.path());
+            let rows = sink.begin(job).map_err(at(&path))?;
+            Ok((path, rows))
+        });
+        Ok(Self { sinks: begun.collect::<Result<_, WriteError>>()? })
     }
 
     /// Checks that results of `job` can be written, before any call is paid.
@@ -65,83 +54,56 @@ impl ResultFiles {
         if !directory.exists() {
             return Ok(());
         }
-        tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempfile_in(&directory)
-            .map(drop)
-            .map_err(|source| WriteError { path: directory, source })
-    }
-
-    /// Whether the results of `job` have a summary.
-    pub fn has_summary(settings: &OutputSettings, job: &str) -> bool {
-        let text = std::fs::read(settings.dir.join(job).join(SUMMARY));
-        text.is_ok_and(|text| serde_json::from_slice::<serde_json::Map<_, _>>(&text).is_ok())
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&directory).map(drop).map_err(at(&directory))
     }
 
     /// Adds the next row; `line` is the same row as JSON.
     pub fn push(&mut self, row: &Row, line: &str) -> Result<(), WriteError> {
-        for (format, file) in &mut self.files {
-            file.push(row, line).map_err(at(&self.directory, format.file_name()))?;
-        }
-        Ok(())
+        self.sinks.iter_mut().try_for_each(|(path, sink)| sink.push(row, line).map_err(at(path)))
     }
 
-    /// Completes the files. Each is synced to disk before it gets its final name.
+    /// Publishes the results, sink by sink.
     pub fn finish(self) -> Result<Vec<ResultFile>, WriteError> {
-        let Self { job, directory, files } = self;
-        let finish_one = |(format, file): (Format, RowFile<Hashed<Buffered>>)| {
-            let name = format.file_name();
-            let (file, size, digest) = file.finish().map_err(at(&directory, name))?.finish();
-            failpoint::reach("publish");
-            publish(file, &directory, name)?;
-            Ok(ResultFile { path: format!("{job}/{name}"), size, digest })
-        };
-        files.into_iter().map(finish_one).collect()
+        self.sinks.into_iter().map(|(path, sink)| sink.finish().map_err(at(&path))).collect()
     }
 
-    /// Whether `job` has result files.
+    /// Whether a sink of `job` holds results.
     pub fn exist(settings: &OutputSettings, job: &str) -> bool {
-        Format::ALL.iter().any(|format| settings.dir.join(job).join(format.file_name()).exists())
-    }
-
-    /// Whether `results.csv` of `job` begins with a byte order mark.
-    pub fn has_bom(settings: &OutputSettings, job: &str) -> bool {
-        let mut begin = [0; BOM.len()];
-        let file = std::fs::File::open(settings.dir.join(job).join(Format::Csv.file_name()));
-        file.and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == BOM.as_bytes()
+        sinks(settings, job).iter().any(|sink| sink.exists())
     }
 
     /// Whether an earlier run left complete results of `job`.
     pub fn complete(settings: &OutputSettings, job: &str) -> bool {
-        let directory = settings.dir.join(job);
-        let summary = std::fs::read_to_string(directory.join(SUMMARY)).unwrap_or_default();
+        let summary = std::fs::read_to_string(settings.dir.join(job).join(SUMMARY)).unwrap_or_default();
         let stopped = serde_json::from_str(&summary).is_ok_and(|s: serde_json::Value| s.get("stopped").is_some());
-        !stopped && settings.formats.iter().any(|format| directory.join(format.file_name()).exists())
+        !stopped && sinks(settings, job).iter().any(|sink| sink.is_configured() && sink.exists())
+    }
+
+    /// Whether the sinks of `job` hold what was published, and a summary is beside it.
+    pub fn are_current(settings: &OutputSettings, job: &str, published: &[ResultFile]) -> bool {
+        let summary = std::fs::read(settings.dir.join(job).join(SUMMARY));
+        let is_summed_up = summary.is_ok_and(|text| serde_json::from_slice::<serde_json::Map<_, _>>(&text).is_ok());
+        is_summed_up
+            && sinks(settings, job).iter().all(|sink| match published.iter().find(|file| file.path == sink.path()) {
+                Some(file) => sink.is_current(file),
+                None => !sink.is_configured(),
+            })
     }
 
     /// Writes `summary.json` beside the results.
     pub fn write_summary(settings: &OutputSettings, job: &str, summary: &impl Serialize) -> Result<(), WriteError> {
-        let directory = settings.dir.join(job);
-        let mut file = begin(&directory, SUMMARY)?;
-        let text = serde_json::to_string_pretty(summary).map_err(|e| at(&directory, SUMMARY)(e.into()))?;
-        writeln!(file, "{text}").map_err(at(&directory, SUMMARY))?;
-        publish(file, &directory, SUMMARY)
+        let path = settings.dir.join(job).join(SUMMARY);
+        let write = || {
+            let mut file = output_file::begin(&path)?;
+            writeln!(file, "{}", serde_json::to_string_pretty(summary)?)?;
+            output_file::publish(file, &path)
+        };
+        write().map_err(at(&path))
     }
 }
 
-fn at<'d>(directory: &'d Path, name: &'d str) -> impl Fn(io::Error) -> WriteError + 'd {
-    move |source| WriteError { path: directory.join(name), source }
-}
-
-fn begin(directory: &Path, name: &str) -> Result<Buffered, WriteError> {
-    // Hidden until complete, and in the same directory, because a rename is atomic only within a
-    // file system.
-    let prefix = format!("{UNFINISHED}{name}-");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    builder.tempfile_in(directory).map(|file| BufWriter::with_capacity(1 << 16, file)).map_err(at(directory, name))
+fn at(path: &Path) -> impl Fn(io::Error) -> WriteError + '_ {
+    move |source| WriteError { path: path.to_owned(), source }
 }
 
 /// Removes unfinished files of a killed run. The caller holds the lock on the output directory.
@@ -152,15 +114,4 @@ fn sweep(directory: &Path) {
             let _left = std::fs::remove_file(entry.path());
         }
     }
-}
-
-fn publish(file: Buffered, directory: &Path, name: &str) -> Result<(), WriteError> {
-    let error = at(directory, name);
-    let file = file.into_inner().map_err(|e| error(e.into_error()))?;
-    file.as_file().sync_all().map_err(&error)?;
-    file.persist(directory.join(name)).map_err(|e| error(e.error))?;
-    // The new name must survive a power failure too.
-    #[cfg(unix)]
-    File::open(directory).and_then(|d| d.sync_all()).map_err(&error)?;
-    Ok(())
 }

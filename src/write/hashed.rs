@@ -23,6 +23,24 @@ impl<W: Write> Hashed<W> {
     }
 }
 
+impl Hashed<io::Sink> {
+    /// Size and digest of the rest of a file.
+    pub fn file(mut file: impl io::Read) -> io::Result<(u64, Digest)> {
+        let mut hashed = Self::new(io::sink());
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => hashed.write_all(&buffer[..n])?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let (_, size, digest) = hashed.finish();
+        Ok((size, digest))
+    }
+}
+
 impl<W: Write> Write for Hashed<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;

@@ -1,6 +1,6 @@
 use super::cell::{cell, guarded};
 use super::*;
-use crate::model::{Failure, FailureCode, Row, RowStatus};
+use crate::model::{Column, ColumnType, Failure, FailureCode, JobColumns, ResultFile, Row, RowStatus};
 use serde_json::{Map, Value, json};
 
 fn row(index: u64, answers: Map<String, Value>) -> Row {
@@ -28,15 +28,24 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
         copy_to: String::new(),
         existing: crate::write::Existing::Ask,
     };
-    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-    let mut files = ResultFiles::create(&settings, "test", &columns).unwrap();
+    write_into(&settings, rows, columns);
+    (dir, settings)
+}
+
+fn job(columns: &[&str]) -> JobColumns {
+    let columns = columns.iter().map(|name| Column::new(*name, ColumnType::Json)).collect();
+    JobColumns { name: "test".into(), columns }
+}
+
+fn write_into(settings: &OutputSettings, rows: &[Row], columns: &[&str]) -> Vec<ResultFile> {
+    let before = ResultFiles::complete(settings, "test");
+    let mut files = ResultFiles::create(settings, &job(columns)).unwrap();
     for row in rows {
         let text = serde_json::to_string(row).unwrap();
         files.push(row, &Row::line(row.index, &row.document, &text)).unwrap();
     }
-    assert!(!ResultFiles::complete(&settings, "test"), "files must not be there before they are complete");
-    files.finish().unwrap();
-    (dir, settings)
+    assert_eq!(ResultFiles::complete(settings, "test"), before, "files must not be there before they are complete");
+    files.finish().unwrap()
 }
 
 #[test]
@@ -100,6 +109,55 @@ fn an_empty_result_is_a_valid_array() {
     assert_eq!(std::fs::read_to_string(dir.path().join("test/results.json")).unwrap(), "[]\n");
 }
 
+#[test]
+fn every_sink_holds_repeated_rows_once_and_drops_rows_that_do_not_come_again() {
+    let rows: Vec<Row> = (0..3).map(|index| row(index, Map::from_iter([("n".to_owned(), json!(index))]))).collect();
+    let (_dir, settings) = write(&rows, &["n"]);
+    let digests = || sinks(&settings, "test").iter().map(|sink| sink.digest().unwrap()).collect::<Vec<_>>();
+    let first = digests();
+    let again = write_into(&settings, &rows, &["n"]);
+    assert_eq!(digests(), first);
+    assert_eq!(again.iter().map(|file| file.digest).collect::<Vec<_>>(), first);
+    write_into(&settings, &rows[..2], &["n"]);
+    assert_eq!(digests(), write_into(&settings, &rows[..2], &["n"]).iter().map(|file| file.digest).collect::<Vec<_>>());
+    assert!(digests().iter().zip(&first).all(|(fewer, all)| fewer != all));
+    let lines = std::fs::read_to_string(settings.dir.join("test/results.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 2);
+}
+
+#[test]
+fn a_sink_is_current_if_it_holds_what_was_published_in_the_configured_form() {
+    let (_dir, settings) = write(&[row(0, Map::new())], &[]);
+    let published = write_into(&settings, &[row(0, Map::new())], &[]);
+    let are_current = |settings: &OutputSettings| ResultFiles::are_current(settings, "test", &published);
+    assert!(!are_current(&settings), "the summary is missing");
+    ResultFiles::write_summary(&settings, "test", &json!({})).unwrap();
+    assert!(are_current(&settings));
+    assert!(!are_current(&OutputSettings { csv_bom: true, ..settings.clone() }));
+    let of_csv = |file: &&ResultFile| file.path == "test/results.csv";
+    let csv: Vec<ResultFile> = published.iter().filter(of_csv).cloned().collect();
+    assert!(!ResultFiles::are_current(&settings, "test", &csv), "formats were added");
+    assert!(ResultFiles::are_current(&OutputSettings { formats: vec![Format::Csv], ..settings.clone() }, "test", &csv));
+    std::fs::write(settings.dir.join("test/results.json"), "[\n").unwrap();
+    assert!(!are_current(&settings));
+}
+
+#[test]
+fn remade_results_have_the_digest_of_the_existing_ones_and_change_nothing() {
+    let (_dir, settings) = write(&[], &["n"]);
+    let settings = OutputSettings { csv_bom: true, ..settings };
+    let one = row(0, Map::from_iter([("n".to_owned(), json!(1))]));
+    write_into(&settings, std::slice::from_ref(&one), &["n"]);
+    // The existing file decides about the byte order mark.
+    for sink in sinks(&OutputSettings { csv_bom: false, ..settings }, "test") {
+        let before = sink.digest().unwrap();
+        let mut rows = sink.remake(&job(&["n"])).unwrap();
+        rows.push(&one, &Row::line(0, &one.document, &serde_json::to_string(&one).unwrap())).unwrap();
+        assert_eq!(rows.finish().unwrap().digest, before, "{}", sink.path());
+        assert_eq!(sink.digest().unwrap(), before);
+    }
+}
+
 proptest::proptest! {
     /// A CSV reader gets any text back by the documented rule: remove one leading `'`. NUL is the
     /// exception; `results.jsonl` keeps it.
@@ -136,7 +194,7 @@ fn a_full_disk_is_recognised_in_every_format() {
     for format in Format::ALL {
         // Buffered rows are written at the end.
         let rows = |text: &str| {
-            let mut file = RowFile::begin(format, Full, &["a".to_owned()], true)?;
+            let mut file = format.begin(OutputFile::stream(Box::new(Full)), &job(&["a"]), true)?;
             file.push(&row(0, [("a".to_owned(), json!(text))].into_iter().collect()), text)?;
             file.finish().map(drop)
         };

@@ -163,8 +163,10 @@ fn parse(variant: &str) -> Result<(String, Vec<String>), CliError> {
 /// The column to compare: `asked`, or the only recommendation that all variants have, or the only
 /// common column.
 fn field(runs: &[(String, Assembled)], asked: Option<&str>) -> Result<String, CliError> {
-    let columns: Vec<(&str, Vec<&String>)> =
-        runs.iter().map(|(name, run)| (name.as_str(), run.plan.jobs.iter().flat_map(|job| job.csv_columns()).collect())).collect();
+    let columns: Vec<(&str, Vec<&String>)> = runs
+        .iter()
+        .map(|(name, run)| (name.as_str(), run.plan.jobs.iter().flat_map(|job| job.csv_columns()).map(|column| &column.name).collect()))
+        .collect();
     choose(&columns, asked)
 }
 

@@ -1,7 +1,7 @@
 use super::*;
-use crate::model::{DocumentTimes, Place};
+use crate::model::{DocumentTimes, JobColumns, Place};
 use crate::read::InputSettings;
-use crate::store::{JobColumns, NewRow, NewRun, ReadDocument, Store, StoreSettings};
+use crate::store::{NewRow, NewRun, ReadDocument, Store, StoreSettings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;

@@ -2,14 +2,17 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
+/// The form of an answer with these fields, written as in a job file.
+fn of(fields: &str) -> Shape {
+    Shape::new(&fields.parse().unwrap(), &Table::new()).unwrap()
+}
+
 fn shape() -> Shape {
-    Shape::new(json!({
-        "type": "object", "required": ["best", "score", "why"], "additionalProperties": false,
-        "properties": {
-            "best": {"type": "string", "enum": ["metal", "Wood", "PVC pipe"]},
-            "score": {"type": "integer", "minimum": 1, "maximum": 10},
-            "why": {"type": "string"}}
-    }))
+    of(r#"
+        best = { type = "string", enum = ["metal", "Wood", "PVC pipe"] }
+        score = { type = "integer", min = 1, max = 10 }
+        why = "string"
+    "#)
 }
 
 const GOOD: &str = r#"{"best":"Wood","score":8,"why":"fine"}"#;
@@ -160,8 +163,7 @@ fn unambiguous_damage_is_repaired_and_named() {
 #[test]
 fn exact_enum_values_win_over_similar_ones() {
     let choose = |choices: &[&str], said: &str| {
-        let shape = Shape::new(json!({"type": "object", "required": ["unit"], "additionalProperties": false,
-            "properties": {"unit": {"type": "string", "enum": choices}}}));
+        let shape = of(&format!("unit = {{ type = \"string\", enum = {choices:?} }}"));
         shape.read(&json!({"unit": said}).to_string()).ok().map(|checked| checked.value["unit"].as_str().unwrap_or_default().to_owned())
     };
     for (choices, said, chosen) in [
@@ -182,10 +184,10 @@ fn exact_enum_values_win_over_similar_ones() {
 
 #[test]
 fn a_field_may_have_the_name_of_a_wrapper() {
-    let shape = Shape::new(json!({"type": "object", "required": ["answer", "type"], "additionalProperties": false, "properties": {
-        "answer": {"type": "object", "required": ["type", "description"], "additionalProperties": false,
-            "properties": {"type": {"type": "string"}, "description": {"type": "string"}}},
-        "type": {"type": "string"}}}));
+    let shape = of(r#"
+        answer = { type = "object", fields = { type = "string", description = "string" } }
+        type = "string"
+    "#);
     let right = json!({"answer": {"type": "a", "description": "b"}, "type": "object"});
     assert_eq!(shape.read(&right.to_string()).unwrap().value, right);
     let wrapped = json!({"data": right});
@@ -198,8 +200,12 @@ fn a_field_may_have_the_name_of_a_wrapper() {
 
 #[test]
 fn strings_become_numbers_and_booleans_if_the_schema_requires_it() {
-    let shape = Shape::new(json!({"type": "object", "required": ["n", "b", "s", "l"], "additionalProperties": false, "properties": {
-        "n": {"type": "number"}, "b": {"type": "boolean"}, "s": {"type": "string"}, "l": {"type": "array", "items": {"type": "integer"}}}}));
+    let shape = of(r#"
+        n = "number"
+        b = "boolean"
+        s = "string"
+        l = { type = "array", items = "integer" }
+    "#);
     let read = shape.read(r#"{"n":"-0.5","b":"True","s":2020,"l":["1",2.0]}"#).unwrap();
     assert_eq!(read.value, json!({"n": -0.5, "b": true, "s": "2020", "l": [1, 2]}));
     assert_eq!(read.repaired.into_iter().collect::<Vec<_>>(), [Repair::Type]);

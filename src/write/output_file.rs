@@ -1,0 +1,110 @@
+//! The bytes of a result file on their way to its place.
+
+use super::hashed::Hashed;
+use crate::failpoint;
+use crate::model::ResultFile;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Name prefix of incomplete files.
+pub(super) const UNFINISHED: &str = ".docmill-";
+
+/// Writes a result file, and counts and hashes its bytes.
+pub struct OutputFile {
+    /// Below the output directory; empty for a stream.
+    path: String,
+    bytes: Hashed<BufWriter<Target>>,
+}
+
+/// Where the bytes go.
+enum Target {
+    /// A hidden file, which gets its name when it is complete.
+    Hidden {
+        file: NamedTempFile,
+        name: PathBuf,
+    },
+    Stream(Box<dyn Write + Send>),
+}
+
+impl OutputFile {
+    /// A file that appears as `name` when it is complete.
+    pub(super) fn hidden(path: &str, name: &Path) -> io::Result<Self> {
+        let file = begin(name)?;
+        Ok(Self::new(path, Target::Hidden { file, name: name.to_owned() }))
+    }
+
+    /// Bytes that go straight to a stream.
+    pub fn stream(to: Box<dyn Write + Send>) -> Self {
+        Self::new("", Target::Stream(to))
+    }
+
+    fn new(path: &str, target: Target) -> Self {
+        Self { path: path.to_owned(), bytes: Hashed::new(BufWriter::with_capacity(1 << 16, target)) }
+    }
+
+    /// Writes the last bytes, and gives a hidden file its name.
+    pub(super) fn publish(self) -> io::Result<ResultFile> {
+        let (buffer, size, digest) = self.bytes.finish();
+        match buffer.into_inner().map_err(io::IntoInnerError::into_error)? {
+            Target::Hidden { file, name } => {
+                failpoint::reach("publish");
+                publish(file, &name)?;
+            }
+            Target::Stream(mut stream) => stream.flush()?,
+        }
+        Ok(ResultFile { path: self.path, size, digest })
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.bytes.flush()
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Hidden { file, .. } => file.write(bytes),
+            Self::Stream(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Hidden { file, .. } => file.flush(),
+            Self::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+/// Begins the hidden form of `name`, in the same directory: a rename is atomic only within a file
+/// system.
+pub(super) fn begin(name: &Path) -> io::Result<NamedTempFile> {
+    let prefix = format!("{UNFINISHED}{}-", name.file_name().unwrap_or_default().display());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder.tempfile_in(directory(name))
+}
+
+/// Syncs a complete file to disk, and then gives it its name.
+pub(super) fn publish(file: NamedTempFile, name: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(name).map_err(|e| e.error)?;
+    // The new name must survive a power failure too.
+    #[cfg(unix)]
+    File::open(directory(name)).and_then(|d| d.sync_all())?;
+    Ok(())
+}
+
+fn directory(name: &Path) -> &Path {
+    name.parent().unwrap_or(Path::new("."))
+}
