@@ -41,11 +41,14 @@ pub trait Observer: Send + Sync {
     fn retrying(&self, call: &Call, attempt: u32, fault: &Fault);
 }
 
-/// Records the attempts of one call, before they are sent.
+/// Records the attempts of one call, before the requests that carry them are sent.
+///
+/// A request may carry several calls. The attempt of a call has its share of the request's usage
+/// and cost, so that sums over attempts are the bill.
 pub trait Ledger: Sync {
     /// Records that attempt `number`, queued at `queued`, is about to be sent and costs `at_most`.
     ///
-    /// Returns the attempt's number in the ledger, once the record is durable.
+    /// Returns the attempt's id, once the record is durable.
     fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> impl Future<Output = Result<i64, LedgerClosed>> + Send;
 
     /// Records the end of an attempt that is not the last of its call.

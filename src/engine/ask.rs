@@ -4,7 +4,7 @@ use super::active::ActiveDocuments;
 use super::answers::{Answers, Before};
 use super::breaker::Breaker;
 use super::document::{Answerer, Ready, State, Subject, Unfinished};
-use super::ledger::{CallLedger, Calls, Traced};
+use super::ledger::{CallLedger, Calls, RequestLedger, Traced};
 use super::priming::{Role, roles};
 use super::questions::answer;
 use super::row::RowMaker;
@@ -21,7 +21,7 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
@@ -36,8 +36,7 @@ pub(super) struct DocumentProcessor {
     pub breaker: Arc<Breaker>,
     /// Who is asked, and with which further fields: part of the key of each call.
     pub endpoint: String,
-    /// The number of the next attempt.
-    pub attempts: AtomicI64,
+    pub requests: RequestLedger,
     pub rows: RowMaker,
     pub effort: Option<Arc<str>>,
     /// Whether calls share their beginning in the provider's prompt cache.
@@ -222,7 +221,7 @@ impl DocumentProcessor {
     async fn ask_one(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let (document, Asking { key, role, .. }) = (subject.id, asking);
         let traced = subject.traced.map(Traced::begin);
-        let ledger = CallLedger { store: &self.store, numbers: &self.attempts, document, key, label: call.label(), traced };
+        let ledger = CallLedger { requests: &self.requests, document, key, label: call.label(), traced };
         let begun = if let Role::Leads(begun) = role { Some(begun) } else { None };
         let cache = !matches!(role, Role::Alone);
         let question = Question { call, document: subject.position, cache, begun, cancelled: Some(subject.cancelled) };

@@ -1,17 +1,37 @@
-//! The ledger of one call. It records each attempt in the store before the request is sent.
+//! The ledger. It records requests and their attempts in the store before they are sent.
 
 use crate::ask::{Ledger, LedgerClosed};
 use crate::model::{Attempt, Call, CallKey, CallTrace, DocumentId, FailureCode, Money, Spent};
-use crate::store::{NewAttempt, Settlement, StoreHandle};
+use crate::store::{NewAttempt, NewRequest, Settlement, StoreHandle, WriterGone};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+/// The requests of a run.
+pub(super) struct RequestLedger {
+    store: StoreHandle,
+    /// The id of the next attempt.
+    next: AtomicI64,
+}
+
+impl RequestLedger {
+    pub fn new(store: StoreHandle, next: i64) -> Self {
+        Self { store, next: next.into() }
+    }
+
+    /// Records a request that carries these attempts. Returns the id of the first one once all are
+    /// durable; the ids of the others follow.
+    async fn sending(&self, queued: Timestamp, attempts: Vec<NewAttempt>) -> Result<i64, WriterGone> {
+        let ids = i64::try_from(attempts.len()).unwrap_or(i64::MAX);
+        let number = self.next.fetch_add(ids, Relaxed);
+        self.store.request(NewRequest { number, queued, attempts }).await?;
+        Ok(number)
+    }
+}
+
 /// The attempts of one call.
 pub(super) struct CallLedger<'d> {
-    pub store: &'d StoreHandle,
-    /// The next attempt number of the whole run.
-    pub numbers: &'d AtomicI64,
+    pub requests: &'d RequestLedger,
     pub document: DocumentId,
     pub key: CallKey,
     /// Task and axes.
@@ -71,18 +91,17 @@ impl CallLedger<'_> {
 
 impl Ledger for CallLedger<'_> {
     async fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> Result<i64, LedgerClosed> {
-        let id = self.numbers.fetch_add(1, Relaxed);
         let Self { document, key, label, .. } = self;
-        let attempt = NewAttempt { id, document: *document, key: *key, call: label.clone(), number, at_most, queued };
-        self.store.attempt(attempt).await.map_err(|_| LedgerClosed)?;
-        Ok(id)
+        let attempt = NewAttempt { document: *document, key: *key, call: label.clone(), number, at_most };
+        // Each request carries one call.
+        self.requests.sending(queued, vec![attempt]).await.map_err(|_| LedgerClosed)
     }
 
     async fn ended(&self, attempt: Attempt) -> Result<(), LedgerClosed> {
         if let Some(traced) = &self.traced {
             traced.note(attempt);
         }
-        self.store.settle(settlement(attempt)).await.map_err(|_| LedgerClosed)
+        self.requests.store.settle(settlement(attempt)).await.map_err(|_| LedgerClosed)
     }
 }
 

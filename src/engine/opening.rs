@@ -5,6 +5,7 @@ use super::answers::{Answers, Sharing, answers_in};
 use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
 use super::closing::columns;
+use super::ledger::RequestLedger;
 use super::meter::Meters;
 use super::row::RowMaker;
 use super::{Context, Plan, RunError};
@@ -122,11 +123,11 @@ pub(super) fn processor(
     let transport = Transport::new(&plan.account, &plan.llm)?;
     Ok(DocumentProcessor {
         client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
+        requests: RequestLedger::new(store.clone(), next_attempt),
         store,
         answers,
         breaker,
         endpoint: endpoint(plan),
-        attempts: next_attempt.into(),
         rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone(), keep: plan.keep_columns.clone() },
         effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
         prime: plan.llm.prime,

@@ -25,24 +25,24 @@ pub struct DocumentTimes {
     pub ready: Timestamp,
 }
 
-/// A finished request.
+/// A finished attempt: what a request came to for one of its calls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attempt {
-    /// Number in the ledger.
+    /// Number in the ledger, unique in the store.
     pub id: i64,
     /// Number within its call, from 1.
     pub number: u32,
-    /// When it entered the wait line.
+    /// When the request entered the wait line.
     pub queued: Timestamp,
     /// Why it gave no answer; `None` on success.
     pub failure: Option<FailureCode>,
     /// HTTP status of the response, if there was one.
     pub status: Option<u16>,
-    /// Tokens that it used.
+    /// Its share of the tokens that the request used.
     pub usage: Usage,
-    /// Cost; `None` if the price is not known.
+    /// Cost of that share; `None` if the price is not known.
     pub cost: Option<Money>,
-    /// When it was sent and answered.
+    /// When the request was sent and answered.
     pub moments: Moments,
 }
 

@@ -72,7 +72,9 @@ impl Archive {
 
     /// Number of requests of a run.
     pub fn requests_of(&self, run: i64) -> Result<u64, StoreError> {
-        self.read("the ledger", || self.connection().query_row("SELECT count(*) FROM attempts WHERE run = ?1", [run], |row| row.get(0)))
+        self.read("the ledger", || {
+            self.connection().query_row("SELECT ifnull(sum(request = id), 0) FROM attempts WHERE run = ?1", [run], |row| row.get(0))
+        })
     }
 
     /// Calls `each` with the requests of a run, in the order of sending.

@@ -1,6 +1,6 @@
 //! The handle to the writing thread: its commands, and when they are durable.
 
-use super::records::{NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
+use super::records::{NewAnswer, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
 use crate::model::DocumentId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,7 +10,7 @@ pub(super) enum Command {
     Listed(Vec<(u64, DocumentId)>),
     Walked { listing: i64, documents: u64 },
     Read(ReadDocument),
-    Attempt(NewAttempt, oneshot::Sender<()>),
+    Request(NewRequest, oneshot::Sender<()>),
     Settled(Settlement),
     Lost(Vec<i64>),
     Answer(NewAnswer, oneshot::Sender<()>),
@@ -42,7 +42,7 @@ impl StoreHandle {
         let (commands, mut taken) = mpsc::channel(QUEUE);
         let take = async move {
             while let Some(command) = taken.recv().await {
-                if let Command::Attempt(_, done) | Command::Answer(_, done) | Command::Cancelled(_, done) = command {
+                if let Command::Request(_, done) | Command::Answer(_, done) | Command::Cancelled(_, done) = command {
                     // A caller that stopped waiting needs no reply.
                     let _gone = done.send(());
                 }
@@ -72,9 +72,10 @@ impl StoreHandle {
         self.send(Command::Read(document)).await
     }
 
-    /// Records an attempt. Returns once it is durable, and only then may the request be sent.
-    pub async fn attempt(&self, attempt: NewAttempt) -> Result<(), WriterGone> {
-        self.durable(|done| Command::Attempt(attempt, done)).await
+    /// Records a request with its attempts. Returns once they are durable, and only then may the
+    /// request be sent.
+    pub async fn request(&self, request: NewRequest) -> Result<(), WriterGone> {
+        self.durable(|done| Command::Request(request, done)).await
     }
 
     /// Records the end of an attempt that neither answered nor ended its call.

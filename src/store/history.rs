@@ -172,10 +172,10 @@ impl Archive {
         })
     }
 
-    /// Number of settled attempts and their bill, of one run or of all runs.
+    /// Number of requests with settled attempts, and their bill, of one run or of all runs.
     pub fn bill(&self, run: Option<i64>) -> Result<(u64, Bill), StoreError> {
         self.read("the ledger", || {
-            let sql = "SELECT count(*), ifnull(sum(pico_usd), 0), count(*) - count(pico_usd) FROM attempts
+            let sql = "SELECT count(DISTINCT request), ifnull(sum(pico_usd), 0), count(*) - count(pico_usd) FROM attempts
                 WHERE outcome IS NOT NULL AND outcome <> 'lost' AND (?1 IS NULL OR run = ?1)";
             self.connection
                 .query_row(sql, [run], |row| Ok((row.get(0)?, Bill { usd: Money::from_pico(row.get(1)?), unpriced_calls: row.get(2)? })))
@@ -186,7 +186,7 @@ impl Archive {
     /// again or are no longer needed.
     pub fn lost(&self) -> Result<(u64, Option<Money>), StoreError> {
         self.read("the ledger", || {
-            let sql = "SELECT count(*), CASE WHEN count(at_most_pico_usd) = count(*) THEN ifnull(sum(at_most_pico_usd), 0) END FROM attempts WHERE outcome = 'lost'";
+            let sql = "SELECT count(DISTINCT request), CASE WHEN count(at_most_pico_usd) = count(*) THEN ifnull(sum(at_most_pico_usd), 0) END FROM attempts WHERE outcome = 'lost'";
             self.connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get::<_, Option<u64>>(1)?.map(Money::from_pico))))
         })
     }

@@ -1,7 +1,7 @@
 //! SQL statements of the writing thread. All run inside its transaction.
 
 use super::cancelled;
-use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
+use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
@@ -71,14 +71,17 @@ pub(super) fn walked(t: &Transaction<'_>, run: Run, listing: i64, documents: u64
     t.execute("UPDATE runs SET listing = ?2, documents = ?3 WHERE id = ?1", (run.id, listing, documents)).map(|_| ())
 }
 
-pub(super) fn attempt(t: &Transaction<'_>, run: Run, attempt: &NewAttempt) -> Result<()> {
-    let sql = "INSERT INTO attempts (id, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd, queued_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let NewAttempt { id, document, key, call, number, at_most, queued } = attempt;
-    let at_most = at_most.map(Money::pico);
-    t.prepare_cached(sql)?
-        .execute((id, run.id, document.0, &key.0[..], call, number, Timestamp::now().as_millisecond(), at_most, queued.as_millisecond()))
-        .map(|_| ())
+pub(super) fn request(t: &Transaction<'_>, run: Run, request: &NewRequest) -> Result<()> {
+    let sql = "INSERT INTO attempts (id, request, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd, queued_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let mut insert = t.prepare_cached(sql)?;
+    let (now, queued) = (Timestamp::now().as_millisecond(), request.queued.as_millisecond());
+    for (id, attempt) in (request.number..).zip(&request.attempts) {
+        let NewAttempt { document, key, call, number, at_most } = attempt;
+        let at_most = at_most.map(Money::pico);
+        insert.execute((id, request.number, run.id, document.0, &key.0[..], call, number, now, at_most, queued))?;
+    }
+    Ok(())
 }
 
 pub(super) fn settle(t: &Transaction<'_>, settlement: &Settlement) -> Result<()> {

@@ -89,7 +89,7 @@ impl Store {
     pub fn ledger_sums(&self) -> Result<(LedgerSum, LedgerSum), StoreError> {
         let unanswered = "ifnull(outcome, 'lost') IN ('lost', 'lost_reply', 'timed_out')";
         let sql = format!(
-            "SELECT count(*), ifnull(sum(uncached_input_tokens), 0), ifnull(sum(cache_read_tokens), 0), ifnull(sum(cache_write_tokens), 0),
+            "SELECT ifnull(sum(request = id), 0), ifnull(sum(uncached_input_tokens), 0), ifnull(sum(cache_read_tokens), 0), ifnull(sum(cache_write_tokens), 0),
                 ifnull(sum(output_tokens), 0), ifnull(sum(pico_usd), 0), ifnull(sum(pico_usd IS NULL AND ifnull(outcome, 'lost') <> 'lost'), 0),
                 ifnull(sum({unanswered}), 0), CASE WHEN ifnull(sum({unanswered} AND at_most_pico_usd IS NULL), 0) = 0
                     THEN ifnull(sum(CASE WHEN {unanswered} THEN max(at_most_pico_usd - ifnull(pico_usd, 0), 0) END), 0) END

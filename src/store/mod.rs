@@ -50,7 +50,7 @@ pub use history::{AnsweredRequest, Archive, Doubt, RunRecord};
 pub use lock::{Holder, LockError, RunLock};
 pub use prune::{Excess, Group};
 pub use reader::{AnswerReader, Known};
-pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRow, ReadDocument, Settlement};
+pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
 pub use run::{EndedRun, NewRun, Store};
 pub use schema::StoreError;
 pub use settings::StoreSettings;

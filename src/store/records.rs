@@ -32,11 +32,20 @@ pub struct ReadDocument {
     pub forget_row: bool,
 }
 
-/// A request that is about to be sent.
+/// A request that is about to be sent, with an attempt for each call that it carries.
+#[derive(Debug, Clone)]
+pub struct NewRequest {
+    /// Its number, and the id of its first attempt. The ids of the others follow.
+    pub number: i64,
+    /// When it entered the wait line.
+    pub queued: Timestamp,
+    /// The attempts of its calls.
+    pub attempts: Vec<NewAttempt>,
+}
+
+/// The attempt of one call in a new request.
 #[derive(Debug, Clone)]
 pub struct NewAttempt {
-    /// Number of the attempt, unique in the store.
-    pub id: i64,
     /// The document of the call.
     pub document: DocumentId,
     /// The key of its call.
@@ -45,22 +54,20 @@ pub struct NewAttempt {
     pub call: String,
     /// Number within its call, from 1.
     pub number: u32,
-    /// Maximum cost; `None` if the price is not known.
+    /// Maximum cost of its share of the request; `None` if the price is not known.
     pub at_most: Option<Money>,
-    /// When it entered the wait line.
-    pub queued: Timestamp,
 }
 
-/// The end of a request.
+/// The end of an attempt.
 #[derive(Debug, Clone)]
 pub struct Settlement {
-    /// The number of the attempt.
+    /// The id of the attempt.
     pub attempt: i64,
     /// `answered` or a failure code.
     pub outcome: &'static str,
-    /// Token usage.
+    /// Token usage: its share of the request's.
     pub usage: Usage,
-    /// Cost; `None` if the price is not known.
+    /// Cost of its share; `None` if the price is not known.
     pub cost: Option<Money>,
     /// Times of the request.
     pub moments: Moments,

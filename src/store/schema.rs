@@ -61,12 +61,13 @@ pub(super) fn is_no_room(error: &io::Error) -> bool {
 const APPLICATION_ID: i32 = 0x646f_636d;
 
 /// Entry N migrates a store from version N to N + 1. Entries are never changed, only added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 
 /// Opens the writing connection, and migrates the tables to this version.

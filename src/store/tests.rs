@@ -57,16 +57,16 @@ fn row(document: i64, codes: Option<&str>) -> NewRow {
     }
 }
 
-fn attempt(id: i64, key: CallKey) -> NewAttempt {
-    NewAttempt {
-        id,
+/// A request with one call for each key.
+fn request(number: i64, keys: &[CallKey]) -> NewRequest {
+    let attempt = |key: &CallKey| NewAttempt {
         document: DocumentId(1),
-        key,
+        key: *key,
         call: "title".into(),
         number: 1,
         at_most: Some(Money::from_pico(7)),
-        queued: Timestamp::UNIX_EPOCH,
-    }
+    };
+    NewRequest { number, queued: Timestamp::UNIX_EPOCH, attempts: keys.iter().map(attempt).collect() }
 }
 
 fn settlement(attempt: i64, outcome: &'static str) -> Settlement {
@@ -97,6 +97,30 @@ async fn store_with(dir: &Path, names: &[&str]) -> Store {
 }
 
 #[tokio::test]
+async fn a_request_with_several_calls_is_one_request_and_an_attempt_for_each_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = begin(dir.path(), 1).unwrap();
+    let path = store.path().to_owned();
+    let (handle, thread) = writer(store);
+    handle.list_read(read(0, record(1, "a.txt"))).await.unwrap();
+    handle.request(request(1, &[CallKey([1; 32])])).await.unwrap();
+    handle.request(request(2, &[CallKey([2; 32]), CallKey([3; 32])])).await.unwrap();
+    for attempt in 1..=3 {
+        handle.settle(settlement(attempt, "answered")).await.unwrap();
+    }
+    let store = finish(handle, thread);
+    let sums = store.ledger_sums().unwrap().0;
+    assert_eq!((sums.requests, sums.cost.usd), (2, Money::from_pico(15)));
+    assert_eq!(store.next_numbers().unwrap().1, 4);
+    let archive = Archive::open(dir.path()).unwrap().unwrap();
+    assert_eq!((archive.bill(None).unwrap().0, archive.requests_of(1).unwrap()), (2, 2));
+    let ledger = Connection::open(path).unwrap();
+    let mut query = ledger.prepare("SELECT id, request FROM attempts ORDER BY id").unwrap();
+    let rows = query.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(rows.collect::<Result<Vec<(i64, i64)>, _>>().unwrap(), [(1, 1), (2, 2), (3, 2)]);
+}
+
+#[tokio::test]
 async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved() {
     let dir = tempfile::tempdir().unwrap();
     let store = begin(dir.path(), 1).unwrap();
@@ -105,7 +129,7 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
     let (handle, thread) = writer(store);
     let key = CallKey([7; 32]);
     handle.list_read(read(0, record(1, "a.txt"))).await.unwrap();
-    handle.attempt(attempt(1, key)).await.unwrap();
+    handle.request(request(1, &[key])).await.unwrap();
     let archive = Archive::open(dir.path()).unwrap().unwrap();
     let doubts = archive.in_doubt().unwrap();
     assert_eq!((doubts.len(), doubts[0].document.as_str(), doubts[0].at_most), (1, "a.txt", Some(Money::from_pico(7))));

@@ -88,7 +88,7 @@ impl Writing {
             }
             let (started, records) = (Instant::now(), group.len());
             if full.is_some() {
-                refuse_attempts(&mut group);
+                refuse_requests(&mut group);
             }
             let mut done =
                 if off { commit_off(&mut store.writer, store.run, &group) } else { commit(&mut store.writer, store.run, &group) };
@@ -101,14 +101,14 @@ impl Writing {
                 // If the space stays taken, the next commit reports it.
                 let _released = reserve.release();
                 full = done.err();
-                refuse_attempts(&mut group);
+                refuse_requests(&mut group);
                 // A checkpoint must not take the space either, because the log holds all data.
                 let off = store.writer.pragma_update(None, "wal_autocheckpoint", 0);
                 done = off.and_then(|()| commit(&mut store.writer, store.run, &group));
             }
             done.map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
             for command in group.drain(..) {
-                if let Command::Answer(_, done) | Command::Attempt(_, done) | Command::Cancelled(_, done) = command {
+                if let Command::Answer(_, done) | Command::Request(_, done) | Command::Cancelled(_, done) = command {
                     // A caller that stopped waiting still has its record in the store.
                     let _gone = done.send(());
                 }
@@ -125,9 +125,9 @@ impl Writing {
     }
 }
 
-/// Drops attempts from a group, so that waiting senders do not send their requests.
-fn refuse_attempts(group: &mut Vec<Command>) {
-    group.retain(|command| !matches!(command, Command::Attempt(..)));
+/// Drops requests from a group, so that waiting senders do not send them.
+fn refuse_requests(group: &mut Vec<Command>) {
+    group.retain(|command| !matches!(command, Command::Request(..)));
 }
 
 /// For measurements only: nothing is durable, and attempts and answers are not stored.
@@ -136,7 +136,7 @@ fn commit_off(connection: &mut Connection, run: Run, group: &[Command]) -> rusql
     let transaction = connection.transaction()?;
     for command in group {
         match command {
-            Command::Attempt(..) | Command::Settled(_) | Command::Answer(..) | Command::Failure(_) => {}
+            Command::Request(..) | Command::Settled(_) | Command::Answer(..) | Command::Failure(_) => {}
             kept => execute(&transaction, run, kept)?,
         }
     }
@@ -164,7 +164,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         }
         Command::Walked { listing, documents } => insert::walked(t, run, *listing, *documents)?,
         Command::Read(document) => insert::read(t, run, document)?,
-        Command::Attempt(attempt, _) => insert::attempt(t, run, attempt)?,
+        Command::Request(request, _) => insert::request(t, run, request)?,
         Command::Settled(settlement) => insert::settle(t, settlement)?,
         Command::Lost(attempts) => attempts.iter().try_for_each(|attempt| insert::lost(t, *attempt))?,
         Command::Answer(answer, _) => insert::answer(t, run, answer)?,

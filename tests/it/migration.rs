@@ -80,6 +80,10 @@ fn a_complete_store_of_an_earlier_version_migrates_without_a_paid_repeat() {
     let usage = rows.iter().flat_map(|row| row["calls"].as_array().unwrap()).map(|call| &call["usage"]);
     assert!(usage.clone().all(|usage| usage.get("fresh").is_none()));
     assert!(usage.into_iter().any(|usage| usage["uncached_input"].as_u64() > Some(0)));
+    // Requests carried one call each.
+    let store = Connection::open(workspace.path("output/docmill.db")).unwrap();
+    let odd = store.query_row("SELECT count(*) FROM attempts WHERE request <> id", (), |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(odd, 0);
     workspace.docmill(["verify"]).exits(0);
     workspace.docmill(["runs"]).exits(0);
     workspace.docmill(["report"]).exits(0);

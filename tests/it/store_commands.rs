@@ -285,10 +285,12 @@ fn a_call_in_doubt_is_counted_when_resent_and_settled_when_its_file_is_edited() 
     let server = ModelServer::start();
     let workspace = done(&server);
     for (id, document) in [(71, 1), (72, 2)] {
-        let values = format!("({id}, 1, {document}, zeroblob(32), 'echo', 1, 0, 9000000)");
+        let values = format!("({id}, {id}, 1, {document}, zeroblob(32), 'echo', 1, 0, 9000000)");
         sql(
             &workspace,
-            &format!("INSERT INTO attempts (id, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd) VALUES {values}"),
+            &format!(
+                "INSERT INTO attempts (id, request, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd) VALUES {values}"
+            ),
         );
     }
     workspace.doc("a.txt", "docid:a, edited");

@@ -75,11 +75,12 @@ pub struct Governor {
 /// A request that asks for admission.
 #[derive(Debug, Clone, Copy)]
 pub struct Ticket {
-    /// The number of its document. Earlier documents go first.
+    /// The number of its document, or of the first one if it carries several calls. Earlier
+    /// documents go first.
     pub document: u64,
-    /// The requests and tokens it needs of the account's limits.
+    /// The requests and tokens it needs of the account's limits, for all its calls.
     pub need: Need,
-    /// Its maximum cost; `None` if the price is unknown.
+    /// Its maximum cost for all its calls; `None` if a price is unknown.
     pub at_most: Option<Money>,
 }
 
