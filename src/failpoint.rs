@@ -1,4 +1,4 @@
-//! Places where tests make the program die as if by `kill -9`, panic or stall.
+//! Places where tests make the program die as if by `kill -9`, panic, stall or defer.
 //!
 //! They are active in debug builds and with the feature `failpoints`, and do nothing otherwise.
 
@@ -38,7 +38,12 @@ pub(crate) fn stall(place: &str) -> std::io::Result<()> {
 
 /// Panics at `place` if the environment names `name` there (`place=NAME`).
 pub(crate) fn panic_over(place: &str, name: &str) {
-    assert!(setting(place).is_none_or(|wanted| wanted != name), "failpoint {place}={name}");
+    assert!(!names(place, name), "failpoint {place}={name}");
+}
+
+/// Whether the environment names `name` at `place` (`place=NAME`).
+pub(crate) fn names(place: &str, name: &str) -> bool {
+    setting(place).is_some_and(|wanted| wanted == name)
 }
 
 /// The value of `place` in the environment.

@@ -42,6 +42,8 @@ pub enum StopKind {
     OverBudget,
     /// The requested sample is done.
     Sampled,
+    /// Some answers come in a later run.
+    Deferred,
 }
 
 /// Why a provider refuses requests.

@@ -46,7 +46,7 @@ impl From<StopKind> for Exit {
     fn from(kind: StopKind) -> Self {
         match kind {
             StopKind::Refused => Self::Refused,
-            StopKind::Parked | StopKind::OverBudget | StopKind::Requested => Self::StoppedEarly,
+            StopKind::Parked | StopKind::OverBudget | StopKind::Requested | StopKind::Deferred => Self::StoppedEarly,
             StopKind::Sampled => Self::Ok,
         }
     }

@@ -115,6 +115,9 @@ impl Answerer for DocumentProcessor {
     }
 
     async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {
+        if failpoint::names("deferred", subject.name) {
+            return Err(Unfinished::Deferred);
+        }
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
         let roles = if self.prime { roles(&calls, &before, &self.client.account().prices) } else { vec![Role::Alone; calls.len()] };
@@ -190,6 +193,10 @@ impl DocumentProcessor {
                     Ok(answered) => self.rows.with_answers(document, subject.job, facts, answered),
                     Err(Unfinished::Unasked(failure)) => without(RowStatus::Failed, failure),
                     Err(Unfinished::Stopping) => return Ok(None),
+                    Err(Unfinished::Deferred) => {
+                        self.context.meters.deferred.fetch_add(1, Relaxed);
+                        return Ok(None);
+                    }
                     Err(Unfinished::Error(error)) => return Err(error),
                 }
             }

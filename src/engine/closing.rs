@@ -13,6 +13,7 @@ use crate::model::{Column, ColumnType, JobColumns, counted};
 use crate::store::{EndedRun, Placed, Store, StoreError};
 use crate::write::ResultFiles;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The stop reason of a run that was limited to a sample or a shard.
 pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
@@ -25,6 +26,13 @@ pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
         Selection::Shard(shard) => format!("the run was limited to {shard}"),
     };
     Some(RunStop { kind: StopKind::Sampled, message })
+}
+
+/// The stop reason of a run with documents whose answers come in a later run.
+pub(super) fn deferred(meters: &Meters) -> Option<RunStop> {
+    let documents = meters.deferred.load(Relaxed);
+    let message = || format!("{} will be answered later", counted(documents, "document"));
+    (documents > 0).then(|| RunStop { kind: StopKind::Deferred, message: message() })
 }
 
 /// Makes the documents of a systemic failure pending again, and rebuilds the results.

@@ -63,6 +63,9 @@ pub(super) struct Subject<'d> {
 }
 
 /// A source of answers: the model in a run, a forecast in a plan.
+///
+/// A source that answers later returns [`Unfinished::Deferred`]. The document then frees its memory
+/// and its place among the active documents, and the next run asks about it again.
 pub(super) trait Answerer: Sync {
     /// The account, with the model for tasks that name none.
     fn account(&self) -> &Account;
@@ -80,6 +83,8 @@ pub(super) enum Unfinished {
     Unasked(Failure),
     /// The run is stopping: the document stays pending.
     Stopping,
+    /// The answers come in a later run: the document stays pending, and the run is incomplete.
+    Deferred,
     /// The run has failed.
     Error(RunError),
 }

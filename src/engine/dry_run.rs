@@ -184,7 +184,9 @@ impl<'s> DryRun<'s> {
         row: Option<&Map<String, Value>>,
     ) -> Result<Result<Vec<Foreseen>, Failure>, RunError> {
         match answer(&self, subject, chunks, row).await {
-            Ok(_) | Err(Unfinished::Stopping) => Ok(Ok(self.calls.into_inner().unwrap_or_else(PoisonError::into_inner))),
+            Ok(_) | Err(Unfinished::Stopping | Unfinished::Deferred) => {
+                Ok(Ok(self.calls.into_inner().unwrap_or_else(PoisonError::into_inner)))
+            }
             Err(Unfinished::Unasked(failure)) => Ok(Err(failure)),
             Err(Unfinished::Error(error)) => Err(error),
         }

@@ -18,7 +18,7 @@
 use super::active::ActiveDocuments;
 use super::ask::ask;
 use super::breaker::Breaker;
-use super::closing::{close, columns, publish, reopen, sampled};
+use super::closing::{close, columns, deferred, publish, reopen, sampled};
 use super::conductor::{Conductor, Notice};
 use super::list::{Findings, Lister, count, walk};
 use super::meter::Meters;
@@ -149,7 +149,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     // An error of the store comes first, because it usually causes the others.
     let worked = committed.map_err(RunError::from).and(result).and(written);
     let in_vain = if first { breaker.nothing_succeeded() } else { None };
-    let _first_wins = in_vain.or_else(|| sampled(&plan, &meters)).map(|stop| stopped_by.set(stop));
+    let _first_wins = in_vain.or_else(|| deferred(&meters)).or_else(|| sampled(&plan, &meters)).map(|stop| stopped_by.set(stop));
     let complete = stopped_by.get().is_none();
     let publishing = {
         let plan = Arc::clone(&plan);

@@ -2,6 +2,7 @@
 
 use crate::order::ECHO;
 use crate::support::{Ask, Finished, ModelServer, Reply, Workspace};
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -244,4 +245,28 @@ fn replies_received_while_the_process_is_stopped_are_read() {
     run.signal("CONT");
     run.finish().exits(0);
     assert_eq!(server.requests(), 8);
+}
+
+#[test]
+fn a_deferred_document_stays_pending_and_the_next_run_asks_about_it() {
+    let server = ModelServer::start();
+    // With one active document, others are asked only after the deferred one has given up its place.
+    let workspace = Workspace::new().against(&server).set("llm.documents", 1);
+    workspace.write("echo.toml", ECHO);
+    for name in ["a", "b", "c"] {
+        workspace.doc(format!("{name}.txt"), format!("docid:{name}"));
+    }
+    let defers = workspace.clone().env("FAILPOINTS", "deferred=b.txt");
+    for requests in [2, 2] {
+        let run = defers.run(["--job", "echo.toml"]).exits(4);
+        let run = run.says(&["1 document will be answered later", "2 documents are done and kept, 1 remain"]);
+        assert_eq!(run.csv("echo").column("document"), ["a.txt", "c.txt"]);
+        assert_eq!(server.requests(), requests);
+    }
+    let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
+    assert!(status["in_doubt"].as_array().unwrap().is_empty(), "{status}");
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    assert_eq!(run.csv("echo").column("said"), ["said of docid:a", "said of docid:b", "said of docid:c"]);
+    assert_eq!(server.requests(), 3);
+    workspace.docmill(["verify"]).exits(0);
 }

@@ -74,6 +74,8 @@ pub(super) struct Meters {
     outlook: Outlook,
     /// Whether result files are being completed.
     pub publishing: AtomicBool,
+    /// Documents whose answers come in a later run.
+    pub deferred: AtomicU64,
     pub reused: AtomicU64,
     pub up_to_date: AtomicU64,
     requests: AtomicU64,
@@ -127,6 +129,7 @@ impl Meters {
             rows: Default::default(),
             outlook: Outlook::new(plan.jobs.fewest_calls(), plan.selection.sample().map(|sample| sample.documents)),
             publishing: AtomicBool::new(false),
+            deferred: zero(),
             reused: zero(),
             up_to_date: zero(),
             requests: zero(),

@@ -75,7 +75,7 @@ fn every_wording_is_classified_as_expected() {
             Class::Denied => "denied",
             Class::RunFatal(StopKind::Refused) => "stop",
             Class::RunFatal(StopKind::Parked) => "later",
-            Class::RunFatal(StopKind::Sampled | StopKind::Requested | StopKind::OverBudget) => "no fault",
+            Class::RunFatal(StopKind::Sampled | StopKind::Requested | StopKind::OverBudget | StopKind::Deferred) => "no fault",
         };
         let pressure = match fault.pressure {
             Pressure::None => "none",
