@@ -141,7 +141,9 @@ fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreErr
 }
 
 /// Writes summaries and history, and reports the results to the watchers.
-pub(super) async fn close(end: End, plan: &Plan, store: &Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
+///
+/// The store is borrowed exclusively, because a shared reference to it is not `Send`.
+pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
     if !store.path().exists() {
         let source = std::io::Error::other("it was removed or renamed during the run, with the run store in it");
         return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });

@@ -161,7 +161,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         }
     };
     let published = tokio::task::spawn_blocking(publishing).await;
-    let (store, findings, published) = published.map_err(|e| RunError::Internal(format!("publishing was lost: {e}")))?;
+    let (mut store, findings, published) = published.map_err(|e| RunError::Internal(format!("publishing was lost: {e}")))?;
     meters.publishing.store(false, Relaxed);
     let results = match published {
         Err(error) if error.is_disk_full() => {
@@ -172,8 +172,8 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         published => published?,
     };
     let end = End { run, started, stop: stopped_by.get().cloned(), results, findings };
-    let outcome = close(end, &plan, &store, &meters, &context).await;
-    let left = leave(&active, stopped_by.get().is_some(), &store, &context).await;
+    let outcome = close(end, &plan, &mut store, &meters, &context).await;
+    let left = leave(&active, stopped_by.get().is_some(), &mut store, &context).await;
 
     finished.cancel();
     while beside.join_next().await.is_some() {}

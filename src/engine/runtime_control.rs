@@ -269,7 +269,7 @@ impl RuntimeControl {
 }
 
 /// Stores requeued documents for the next run, and warns of cancelled ones that never came.
-pub(super) async fn leave(active: &ActiveDocuments, stopped: bool, store: &Store, context: &Context) -> Result<(), RunError> {
+pub(super) async fn leave(active: &ActiveDocuments, stopped: bool, store: &mut Store, context: &Context) -> Result<(), RunError> {
     for name in active.never_came() {
         let message = if stopped {
             format!("{name} was cancelled, but the run stopped before its turn; the next run will not ask it")

@@ -3,14 +3,18 @@
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
-/// Variables, arguments and time.
+/// Variables, arguments, working directory and time.
 #[derive(Clone)]
 pub struct Environment {
     /// Environment variables that are valid Unicode.
     pub variables: BTreeMap<String, String>,
     /// The command line without the name of the program, for the history.
     pub arguments: Vec<String>,
+    /// Absolute directory of relative paths in settings. Empty means the directory of the process:
+    /// paths stay as written.
+    pub directory: PathBuf,
     /// The time at which the plan is made.
     pub now: Zoned,
 }
@@ -20,7 +24,12 @@ impl Environment {
     pub fn of_process() -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-        Self { variables: variables.collect(), arguments: arguments.collect(), now: Zoned::now() }
+        Self { variables: variables.collect(), arguments: arguments.collect(), directory: PathBuf::new(), now: Zoned::now() }
+    }
+
+    /// A path of the settings, resolved in the working directory.
+    pub fn path(&self, written: impl AsRef<Path>) -> PathBuf {
+        self.directory.join(written)
     }
 
     /// The API key in a variable. An empty value counts as unset.

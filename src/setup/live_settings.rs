@@ -30,7 +30,7 @@ impl Source {
     pub fn new(mut source: SettingsSource, environment: &Environment, config: &Config, account: &Account, jobs: &JobSet) -> Self {
         // If the settings file disappears, reloading fails. Otherwise all settings would fall back
         // to their defaults.
-        source.file = source.found_file();
+        source.file = source.found_file(environment);
         let now = Mutex::new(config.clone());
         Self { layers: source, environment: environment.clone(), now, account: account.clone(), jobs: jobs.clone() }
     }

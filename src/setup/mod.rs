@@ -4,8 +4,7 @@
 //! with the options of the run ([`RunOptions`]).
 //!
 //! This module does not print, read arguments or know a terminal. Questions to the user go through
-//! [`Guard::Ask`]. Variables, arguments and time come from an [`Environment`]. Relative paths are
-//! relative to the directory of the process.
+//! [`Guard::Ask`]. Variables, arguments, working directory and time come from an [`Environment`].
 
 mod assemble;
 mod environment;

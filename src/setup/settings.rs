@@ -3,14 +3,15 @@
 use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
+use crate::job::builtin;
 use crate::prepare::PrepareSettings;
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputSettings, ReadSettings, text_file};
-use crate::remote::without_queries;
+use crate::remote::{Address, without_queries};
 use crate::store::StoreSettings;
 use crate::write::OutputSettings;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A setting with its own argument: key, value, argument.
 pub type Flag = (String, String, String);
@@ -31,13 +32,14 @@ pub struct SettingsSource {
 
 impl SettingsSource {
     /// The settings file: the one of `--config`, or the default one if it exists.
-    pub fn found_file(&self) -> Option<PathBuf> {
-        self.file.clone().or_else(|| Some(Path::new(FILE).to_owned()).filter(|file| file.exists()))
+    pub fn found_file(&self, environment: &Environment) -> Option<PathBuf> {
+        let named = self.file.as_ref().map(|file| environment.path(file));
+        named.or_else(|| Some(environment.path(FILE)).filter(|file| file.exists()))
     }
 
     /// Loads and checks all layers.
     pub fn load(&self, environment: &Environment) -> Result<(Config, Settings), SetupError> {
-        self.lay(self.found_file(), environment)
+        self.lay(self.found_file(environment), environment)
     }
 
     /// Loads and checks all layers except the settings file.
@@ -62,7 +64,8 @@ impl SettingsSource {
         }
         layers.push(Layer::Flags(all));
         let (config, problems) = Config::lay(&layers).map_err(SetupError::usage)?;
-        let settings = Settings::from_config(&config, problems).map_err(SetupError::usage)?;
+        let mut settings = Settings::from_config(&config, problems).map_err(SetupError::usage)?;
+        settings.locate(environment);
         Ok((config, settings))
     }
 }
@@ -154,6 +157,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Resolves relative paths in the working directory.
+    fn locate(&mut self, environment: &Environment) {
+        let locate = |written: &mut String| {
+            let is_path = !written.is_empty() && written != "-" && Address::parse(written).is_none();
+            if is_path && !environment.directory.as_os_str().is_empty() {
+                *written = environment.path(&*written).to_string_lossy().into_owned();
+            }
+        };
+        self.output.dir = environment.path(&self.output.dir);
+        let InputSettings { paths, rows, files_from, .. } = &mut self.input;
+        let files = [files_from, &mut self.llm.ca_file, &mut self.simulator.scenario, &mut self.report.events];
+        paths.iter_mut().chain(rows).chain(files).for_each(locate);
+        if self.job.r#use != "auto" && builtin(&self.job.r#use).is_none() {
+            locate(&mut self.job.r#use);
+        }
+    }
+
     /// Fills all sections and checks their values.
     ///
     /// `problems` are the problems found so far. The error contains all problems.

@@ -28,16 +28,12 @@ fn set_up(open: &Arc<AtomicBool>) -> (ModelServer, Workspace) {
 }
 
 async fn plan(server: &ModelServer, workspace: &Workspace, further: &[&str]) -> Plan {
-    let path = |name: &str| workspace.path(name).display().to_string();
-    let mut set = vec![
-        format!("input.paths=[{:?}]", path("docs")),
-        format!("output.dir={}", path("output")),
-        format!("job.use={}", path("echo.toml")),
-        format!("llm.base_url={}/v1", server.url()),
-    ];
+    // All paths are relative to the working directory of the environment, not of this process.
+    let places = ["input.paths=[\"docs\"]", "output.dir=output", "job.use=echo.toml"];
     let fixed = ["llm.provider=openai-compatible", "llm.model=test-model", "llm.preflight=false"];
-    set.extend(fixed.iter().chain(further).map(|setting| (*setting).to_owned()));
-    let environment = Environment { variables: BTreeMap::new(), ..Environment::of_process() };
+    let mut set = vec![format!("llm.base_url={}/v1", server.url())];
+    set.extend(places.iter().chain(&fixed).chain(further).map(|setting| (*setting).to_owned()));
+    let environment = Environment { variables: BTreeMap::new(), directory: workspace.path(""), ..Environment::of_process() };
     let (config, settings) = SettingsSource { set, ..SettingsSource::default() }.load_without_file(&environment).unwrap();
     assemble(&environment, &config, settings, RunOptions::default()).await.unwrap().plan
 }
@@ -89,7 +85,9 @@ fn a_stopped_or_abandoned_run_leaves_calls_in_doubt_for_the_next_run() {
 
         open.store(true, SeqCst);
         let (controls, _requests) = Controls::new();
-        let outcome = engine::run(plan(&server, &workspace, &[]).await, controls, watcher()).await.unwrap();
+        // A service spawns its runs, so a run is `Send`.
+        let run = tokio::spawn(engine::run(plan(&server, &workspace, &[]).await, controls, watcher()));
+        let outcome = run.await.unwrap().unwrap();
         assert!(outcome.stop.is_none(), "{outcome:?}");
         assert_eq!((outcome.done, outcome.in_doubt, server.requests()), (3, 0, 3 * DOCUMENTS));
     });
