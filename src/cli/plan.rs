@@ -147,7 +147,9 @@ impl Report {
             let n = survey.repeated;
             line("repeated", &format!("{n} documents have the same content as another and share its answers (llm.share_identical_calls)"));
         }
-        if survey.prepared < survey.pending - survey.repeated {
+        let is_sample = survey.prepared < survey.pending - survey.repeated;
+        let about = if is_sample { "about " } else { "" };
+        if is_sample {
             line(
                 "sample",
                 &format!(
@@ -173,7 +175,7 @@ impl Report {
             }
         }
         if prediction.calls == 0 {
-            line("calls", &format!("none to send, {} already answered: nothing to do", prediction.known));
+            line("calls", &format!("none to send, {about}{} already answered: nothing to do", prediction.known));
             return out;
         }
         let (done, partly, open) = self.progress();
@@ -182,7 +184,7 @@ impl Report {
         line(
             "calls",
             &format!(
-                "{} to send, {} answered already; {} of {concurrency}",
+                "{about}{} to send, {about}{} answered already; {} of {concurrency}",
                 prediction.calls,
                 prediction.known,
                 counted(prediction.waves, "wave")
@@ -234,7 +236,11 @@ impl Report {
         let prediction = &self.prediction;
         let bound = &prediction.bound;
         match prediction.seconds {
-            Some(seconds) => format!("{} to {}; {bound} binds", duration(seconds.low), duration(seconds.high)),
+            Some(seconds) => {
+                let (low, high) = (duration(seconds.low), duration(seconds.high));
+                let time = if low == high { format!("about {low}") } else { format!("{low} to {high}") };
+                format!("{time}; {bound} binds")
+            }
             None => {
                 let least = prediction.bounds.get(bound).copied().unwrap_or(0.0);
                 let per_second = prediction.seconds_per_second;

@@ -374,8 +374,8 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_document_takes_at_most_four_kilobytes_beside_its_content() {
+    fn a_waiting_document_takes_at_most_eight_kilobytes_beside_its_content() {
         let (document, call) = (future_bytes(DocumentProcessor::serve), call_bytes(DocumentProcessor::ask_once));
-        assert!(document + call <= 4096, "{document} for the document, {call} for each call");
+        assert!(document + call <= 8192, "{document} for the document, {call} for each call");
     }
 }

@@ -96,7 +96,7 @@ impl<'p> Predictor<'p> {
             let lengths: Vec<f64> = past(task).filter_map(|call| call.past).map(|past| past.usage.output as f64).collect();
             if lengths.is_empty() { known.get(&survey.tasks[task].task).copied() } else { Some(mean(lengths)) }
         };
-        let counted = |task: usize| Counted::learned(past(task).filter_map(|call| Some((call, call.past?.usage.input()))));
+        let counted = |task: usize| Counted::learned(past(task).filter_map(|call| Some((call, call.past?.usage))));
         let (lengths, counted) = (tasks.clone().map(length).collect(), tasks.map(counted).collect());
         Self { plan, survey, history, times, lengths, counted, limits: history.limits(plan) }
     }
@@ -296,7 +296,8 @@ impl<'p> Predictor<'p> {
             // A limit of the settings allows a burst of one second's worth.
             let is_given = given > 0 && f64::from(given) * 0.98 <= per_minute + rate.burst;
             let name = if is_given { format!("llm.limits.{name} = {given}") } else { format!("the account's {per_minute} {name}") };
-            Some((name, amount / rate.per_second))
+            // The run begins with a full bucket.
+            Some((name, (amount - rate.burst).max(0.0) / rate.per_second))
         });
         let mut bounds: BTreeMap<String, f64> = limited.collect();
         if let Some(busy) = busy {
