@@ -152,7 +152,7 @@ fn made_anew(there: &[InputRecord]) -> &'static str {
     match (tables.next(), tables.next()) {
         (Some(first), None) if !first.has_earlier => "run over all inputs together",
         (None, _) => "run over all inputs together",
-        _ => "to make them again, run over the first version of the table with --replace, and over each later one with --add",
+        _ => "to make them again, run over the first delivery with --replace, and over each later one with --add",
     }
 }
 
