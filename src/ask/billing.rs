@@ -7,7 +7,7 @@ use super::fault::{Class, Fault};
 use super::pricing::Prices;
 use super::tier::Tier;
 use crate::model::{Call, Money, Reply, Usage};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The bills of one account.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Billing {
     }
 
     fn learned(&self) -> MutexGuard<'_, Learned> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.learned.lock()
     }
 }
 

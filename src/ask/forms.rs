@@ -2,9 +2,10 @@
 
 use super::dialect::{Complaint, Dialect, Feature, SchemaStyle, Shape};
 use crate::model::Call;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The forms of all models of a run.
 ///
@@ -55,7 +56,7 @@ impl Forms {
     }
 
     fn models(&self) -> MutexGuard<'_, HashMap<String, Learned>> {
-        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+        self.models.lock()
     }
 
     fn learned<T>(&self, model: &str, with: impl FnOnce(&mut Learned) -> T) -> T {

@@ -8,9 +8,9 @@
 
 use super::governor::Governor;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -39,7 +39,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     fn left(&self) -> MutexGuard<'_, Vec<Left>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        self.left.lock()
     }
 
     /// How many requests are in flight.

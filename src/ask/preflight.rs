@@ -4,8 +4,9 @@
 //! call: its answer is kept.
 
 use crate::model::FailureCode;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +42,7 @@ impl Preflight {
     /// Waits until a call of this task may go. `Some` means that it goes alone.
     pub async fn enter(&self, task: &Arc<str>) -> Option<Alone> {
         let scout = {
-            let mut tasks = self.tasks.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tasks = self.tasks.as_ref()?.lock();
             Arc::clone(tasks.entry(Arc::clone(task)).or_default())
         };
         tokio::select! {

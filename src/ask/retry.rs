@@ -20,9 +20,10 @@ use super::tier::Tier;
 use super::transport::Transport;
 use crate::model::{Attempt, Call, Checked, Failure, FailureCode, Money, Repair, Spent, Unfit};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -323,7 +324,7 @@ impl LlmClient {
 
     /// Whether calls begin with the fallback model.
     pub(super) fn is_away(&self) -> bool {
-        let away_until = self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let away_until = self.away_until.lock();
         away_until.is_some_and(|until| until > Instant::now())
     }
 
@@ -334,7 +335,7 @@ impl LlmClient {
             let model = self.fallback.as_deref().unwrap_or_default();
             self.observer.note(&format!("{} is asked instead of {} (llm.fallback): {}", model, call.model, fault.message));
         }
-        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+        *self.away_until.lock() = Some(Instant::now() + time);
     }
 }
 

@@ -54,9 +54,10 @@ use configured::ConfiguredLimits;
 use limit_store::LimitStore;
 use limits::{Limits, Taken};
 use line::{Local, PlaceTimes, Waiter};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -256,8 +257,7 @@ impl Governor {
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
-        // A panic elsewhere leaves no half-written state in counters.
-        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+        self.local.lock()
     }
 
     /// Locks the local state, with its times counted until now.
