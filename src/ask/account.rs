@@ -234,12 +234,16 @@ impl Account {
             let user = std::env::var("USER").unwrap_or_default();
             std::env::temp_dir().join(format!("docmill-{}", user.replace(std::path::is_separator, "_")))
         });
+        self.has_limits().then(|| (directory.join("docmill"), format!("limits-{}.json", self.limits_name())))
+    }
+
+    /// Identifies the limits of the account: a hash of address, model and key.
+    pub(super) fn limits_name(&self) -> String {
         let mut hash = blake3::Hasher::new();
         for part in [self.base_url.as_str(), &self.model, self.key().unwrap_or_default()] {
             hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
         }
-        let name = format!("limits-{}.json", &hash.finalize().to_hex()[..24]);
-        self.has_limits().then(|| (directory.join("docmill"), name))
+        hash.finalize().to_hex()[..24].to_owned()
     }
 
     /// Whether the account may have rate limits and costs.

@@ -114,7 +114,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::ask::{Budget, LimitSettings, SlowStart};
+    use crate::ask::{Budget, GovernorSettings, LimitSettings, SlowStart};
     use std::future::{pending, ready};
     use std::pin::pin;
     use tokio::sync::oneshot;
@@ -122,7 +122,6 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     fn governor() -> Governor {
-        let tokens = (CancellationToken::new(), CancellationToken::new());
         let limits = LimitSettings {
             requests_per_minute: 0,
             input_tokens_per_minute: 0,
@@ -131,7 +130,15 @@ mod tests {
             burst_s: 5.0,
             slow_start: SlowStart::Auto,
         };
-        Governor::new(4, &limits, false, Budget::default(), tokens)
+        let settings = GovernorSettings {
+            concurrency: 4,
+            limits: &limits,
+            slow_start: false,
+            budget: Budget::default(),
+            stop: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+        };
+        Governor::alone(settings)
     }
 
     #[tokio::test(start_paused = true)]

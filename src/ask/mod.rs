@@ -35,7 +35,7 @@ mod transport;
 pub use account::{Account, AccountError};
 pub use budget::{Budget, BudgetReached, larger_cap};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
-pub use governor::{Ending, Governor, GovernorStatus, Need, NotAdmitted, Permit, Quota, Reserved, Ticket};
+pub use governor::{Accounts, Ending, Governor, GovernorSettings, GovernorStatus, Need, NotAdmitted, Permit, Quota, Reserved, Ticket};
 pub use outcome::{CallOutcome, clock_time};
 pub use provider::Provider;
 pub use retry::{Answered, Ledger, LedgerClosed, LlmClient, Observer, Question};

@@ -2,17 +2,19 @@
 
 use super::exit::{CliError, Exit};
 use super::host::Host;
-use crate::ask::StopKind;
+use crate::ask::{Accounts, StopKind};
 use crate::engine::{self, Controls, Outcome, RunError, Watcher};
 use crate::event::RunEvent;
 use crate::progress::{AlertSettings, EventLog, MetricsServer, Style, Watching};
 use crate::setup::Assembled;
 use crate::store::LockError;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+/// The accounts of this process: its runs share their limits.
+static ACCOUNTS: LazyLock<Arc<Accounts>> = LazyLock::new(Arc::default);
 /// Events that may wait for a slow terminal.
 const EVENTS: usize = 256;
 /// Time limit for the last messages after a signal has stopped the run. It exceeds the limits of
@@ -43,7 +45,7 @@ impl Assembled {
         let traces = traces.map_err(|why| CliError::usage(format!("report.traces: {why}")))?;
         let alarm = watching.alert(&alerts, &events.downgrade()).map_err(CliError::usage)?;
         let watching = tokio::task::spawn_blocking(move || watching.watch(watched));
-        let (controls, requests) = Controls::new();
+        let (controls, requests) = Controls::new(&ACCOUNTS);
         let host = Arc::new(Host::new(&plan, events.clone(), requests));
         // Listens to signals until the last message is out.
         let _listening = host.listen(&controls.stop, plan.llm.drain_s);

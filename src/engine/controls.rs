@@ -1,5 +1,6 @@
-//! How the caller of a run stops it and sends it requests.
+//! What the caller gives a run: ways to stop it, requests, and accounts shared with other runs.
 
+use crate::ask::Accounts;
 use crate::control::Asked;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
@@ -15,15 +16,17 @@ pub struct Controls {
     pub stop: StopToken,
     /// Aborts requests in flight at once and stops the run. Their calls are in doubt afterwards.
     pub abandon: CancellationToken,
+    /// The state of accounts, shared by all runs of the process.
+    pub accounts: Arc<Accounts>,
     /// Requests from outside, each with the way back for its answer.
     pub requests: mpsc::Receiver<Asked>,
 }
 
 impl Controls {
     /// Makes controls. The second value sends requests to the run.
-    pub fn new() -> (Self, mpsc::Sender<Asked>) {
+    pub fn new(accounts: &Arc<Accounts>) -> (Self, mpsc::Sender<Asked>) {
         let (sender, requests) = mpsc::channel(REQUESTS);
-        (Self { stop: StopToken::default(), abandon: CancellationToken::new(), requests }, sender)
+        (Self { stop: StopToken::default(), abandon: CancellationToken::new(), accounts: Arc::clone(accounts), requests }, sender)
     }
 }
 

@@ -9,7 +9,7 @@ use super::ledger::RequestLedger;
 use super::meter::Meters;
 use super::row::RowMaker;
 use super::{Context, Plan, RunError};
-use crate::ask::{Budget, Governor, LlmClient, RunStop, Transport};
+use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport};
 use crate::event::{RunEvent, VERSION};
 use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -139,14 +139,16 @@ pub(super) fn processor(
     })
 }
 
-/// Creates the governor with the limits of the account.
-pub(super) fn governor(plan: &Plan, budget: Budget, context: &Context) -> Governor {
+/// Joins the account. Its limits are shared with other runs.
+pub(super) fn governor(plan: &Plan, budget: Budget, accounts: &Accounts, context: &Context) -> Governor {
     let (account, llm) = (&plan.account, &plan.llm);
-    let slow_start = account.starts_slowly(llm.limits.slow_start);
-    let governor = Governor::new(llm.concurrency, &llm.limits, slow_start, budget, (context.stop.clone(), context.abandon.clone()));
-    // A rehearsal at another speed does not share limits with other processes.
-    match account.limits_file().filter(|_| (plan.speed - 1.0).abs() < f64::EPSILON) {
-        Some((directory, name)) => governor.shared(&directory, &name),
-        None => governor.at_speed(plan.speed),
-    }
+    let settings = GovernorSettings {
+        concurrency: llm.concurrency,
+        limits: &llm.limits,
+        slow_start: account.starts_slowly(llm.limits.slow_start),
+        budget,
+        stop: context.stop.clone(),
+        abandon: context.abandon.clone(),
+    };
+    accounts.governor(account, plan.speed, settings)
 }

@@ -90,7 +90,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_consecutive_failures));
-    let (governor, samples) = (Arc::new(governor(&plan, budget, &context)), handle.watcher());
+    let (governor, samples) = (Arc::new(governor(&plan, budget, &controls.accounts, &context)), handle.watcher());
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
     let active = Arc::new(ActiveDocuments::without(cancelled));
     let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));

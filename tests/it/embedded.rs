@@ -1,8 +1,9 @@
 //! Another program embeds the engine, without a terminal, a signal or a port.
 
+use crate::limits::{FORGIVEN, TWENTY};
 use crate::order::ECHO;
-use crate::support::{ModelServer, Workspace};
-use docmill::ask::{RunStop, StopKind};
+use crate::support::{AccountServer, ModelServer, Terms, Workspace};
+use docmill::ask::{Accounts, RunStop, StopKind};
 use docmill::control::{Answer, Asked, Request};
 use docmill::engine::{self, Controls, Outcome, Plan};
 use docmill::event::RunEvent;
@@ -27,11 +28,11 @@ fn set_up(open: &Arc<AtomicBool>) -> (ModelServer, Workspace) {
     (server, workspace)
 }
 
-async fn plan(server: &ModelServer, workspace: &Workspace, further: &[&str]) -> Plan {
+async fn plan(server: &str, workspace: &Workspace, further: &[&str]) -> Plan {
     // All paths are relative to the working directory of the environment, not of this process.
     let places = ["input.paths=[\"docs\"]", "output.dir=output", "job.use=echo.toml"];
     let fixed = ["llm.provider=openai-compatible", "llm.model=test-model", "llm.preflight=false"];
-    let mut set = vec![format!("llm.base_url={}/v1", server.url())];
+    let mut set = vec![format!("llm.base_url={server}/v1")];
     set.extend(places.iter().chain(&fixed).chain(further).map(|setting| (*setting).to_owned()));
     let environment = Environment { variables: BTreeMap::new(), directory: workspace.path(""), ..Environment::of_process() };
     let (config, settings) = SettingsSource { set, ..SettingsSource::default() }.load_without_file(&environment).unwrap();
@@ -62,9 +63,9 @@ fn a_stopped_or_abandoned_run_leaves_calls_in_doubt_for_the_next_run() {
     Runtime::new().unwrap().block_on(async {
         let watcher = || Arc::new(mpsc::channel(256).0);
 
-        let (controls, _requests) = Controls::new();
+        let (controls, _requests) = Controls::new(&Arc::default());
         let stop = controls.stop.clone();
-        let run = engine::run(plan(&server, &workspace, &["llm.drain_s=0"]).await, controls, watcher());
+        let run = engine::run(plan(&server.url(), &workspace, &["llm.drain_s=0"]).await, controls, watcher());
         let (outcome, ()) = tokio::join!(run, async {
             in_flight(&server, DOCUMENTS).await;
             stop.stop("the shop closes");
@@ -73,10 +74,10 @@ fn a_stopped_or_abandoned_run_leaves_calls_in_doubt_for_the_next_run() {
         assert!(is_stopped(&outcome, "the shop closes"), "{outcome:?}");
         assert_eq!((outcome.done, outcome.in_doubt), (0, DOCUMENTS));
 
-        let (controls, _requests) = Controls::new();
+        let (controls, _requests) = Controls::new(&Arc::default());
         let abandon = controls.abandon.clone();
         // Draining would exceed the time limit of a test.
-        let run = engine::run(plan(&server, &workspace, &["llm.drain_s=100000"]).await, controls, watcher());
+        let run = engine::run(plan(&server.url(), &workspace, &["llm.drain_s=100000"]).await, controls, watcher());
         let (outcome, ()) = tokio::join!(run, async {
             in_flight(&server, 2 * DOCUMENTS).await;
             abandon.cancel();
@@ -84,9 +85,9 @@ fn a_stopped_or_abandoned_run_leaves_calls_in_doubt_for_the_next_run() {
         assert!(is_stopped(&outcome.unwrap(), "abandoned"));
 
         open.store(true, SeqCst);
-        let (controls, _requests) = Controls::new();
+        let (controls, _requests) = Controls::new(&Arc::default());
         // A service spawns its runs, so a run is `Send`.
-        let run = tokio::spawn(engine::run(plan(&server, &workspace, &[]).await, controls, watcher()));
+        let run = tokio::spawn(engine::run(plan(&server.url(), &workspace, &[]).await, controls, watcher()));
         let outcome = run.await.unwrap().unwrap();
         assert!(outcome.stop.is_none(), "{outcome:?}");
         assert_eq!((outcome.done, outcome.in_doubt, server.requests()), (3, 0, 3 * DOCUMENTS));
@@ -99,8 +100,8 @@ fn requests_are_answered_facts_arrive_in_order_and_no_port_is_opened() {
     let (server, workspace) = set_up(&open);
     Runtime::new().unwrap().block_on(async {
         let (events, mut heard) = mpsc::channel(256);
-        let (controls, requests) = Controls::new();
-        let run = engine::run(plan(&server, &workspace, &[]).await, controls, Arc::new(events));
+        let (controls, requests) = Controls::new(&Arc::default());
+        let run = engine::run(plan(&server.url(), &workspace, &[]).await, controls, Arc::new(events));
         let (outcome, ()) = tokio::join!(run, async {
             in_flight(&server, DOCUMENTS).await;
             assert!(!workspace.path("output/.docmill.control").exists());
@@ -123,4 +124,31 @@ fn requests_are_answered_facts_arrive_in_order_and_no_port_is_opened() {
         }
         assert_eq!(facts, ["started", "paused: true", "paused: false"]);
     });
+}
+
+#[test]
+fn two_runs_of_one_process_share_the_limits_of_their_account() {
+    let server = AccountServer::start(Terms { headers: false, ..TWENTY });
+    let workspaces = ["a", "b"].map(|name| {
+        let workspace = Workspace::new();
+        workspace.write("echo.toml", ECHO);
+        for n in 0..45 {
+            workspace.doc(format!("{n}.txt"), format!("docid:{name}{n}"));
+        }
+        workspace
+    });
+    // Each run alone keeps to the server's limit, both together only if they count together.
+    let settings = ["llm.limits.requests_per_minute=1200", "llm.limits.burst_s=1"];
+    Runtime::new().unwrap().block_on(async {
+        let accounts = Arc::new(Accounts::default());
+        let run = async |n: usize| {
+            let (controls, _requests) = Controls::new(&accounts);
+            let plan = plan(&server.url(), &workspaces[n], &settings).await;
+            engine::run(plan, controls, Arc::new(mpsc::channel(256).0)).await.unwrap()
+        };
+        let (one, other) = tokio::join!(run(0), run(1));
+        assert_eq!((one.done, other.done), (45, 45));
+    });
+    let books = server.books();
+    assert!(books.served == 90 && books.refused <= FORGIVEN, "{} refused", books.refused);
 }

@@ -37,9 +37,9 @@ fn documents(workspace: &Workspace, name: &str, count: usize, words: impl Fn(usi
 }
 
 /// Refusals that a busy machine may cause.
-const FORGIVEN: usize = 6;
+pub(crate) const FORGIVEN: usize = 6;
 
-const TWENTY: Terms = Terms {
+pub(crate) const TWENTY: Terms = Terms {
     requests: Some((20.0, 20.0)),
     input_tokens: None,
     change: None,

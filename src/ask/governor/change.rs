@@ -41,8 +41,7 @@ impl Governor {
         let mut local = self.local_now();
         let old = local.given;
         local.given = ConfiguredLimits::new(limits, old.slow_start);
-        let now = self.clock.now();
-        self.store.with(now, |limits| limits.change(&old, &local.given, now));
+        self.account.store.configure(Some(&old), Some(&local.given), self.account.clock.now());
         local.call_next();
     }
 

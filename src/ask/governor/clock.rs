@@ -18,6 +18,11 @@ impl Clock {
         Self { base, started: Instant::now(), speed: 1.0 }
     }
 
+    #[must_use]
+    pub fn at_speed(self, speed: f64) -> Self {
+        Self { speed, ..self }
+    }
+
     pub fn now(&self) -> f64 {
         self.base + self.speed * self.started.elapsed().as_secs_f64()
     }
@@ -31,8 +36,11 @@ impl Clock {
 mod tests {
     use super::super::super::dialect::Dialect;
     use super::super::super::settings::{LimitSettings, SlowStart};
-    use super::super::{Budget, Ending, Governor, Need, Ticket};
+    use super::super::accounts::SharedAccount;
+    use super::super::configured::ConfiguredLimits;
+    use super::super::{Budget, Ending, Governor, GovernorSettings, Need, Ticket};
     use super::*;
+    use std::sync::Arc;
     use tokio_util::sync::CancellationToken;
 
     /// When each request is sent, in seconds of the account.
@@ -45,8 +53,17 @@ mod tests {
             burst_s: 1.0,
             slow_start: SlowStart::Off,
         };
-        let tokens = (CancellationToken::new(), CancellationToken::new());
-        let governor = Governor::new(8, &limits, false, Budget::new(None, None), tokens).at_speed(speed);
+        let settings = GovernorSettings {
+            concurrency: 8,
+            limits: &limits,
+            slow_start: false,
+            budget: Budget::new(None, None),
+            stop: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+        };
+        let given = ConfiguredLimits::new(&limits, false);
+        let account = SharedAccount::in_memory(&given, Clock::new().at_speed(speed));
+        let governor = Governor::new(Arc::new(account), settings);
         let started = Instant::now();
         let mut times = Vec::new();
         for document in 0..30 {

@@ -12,12 +12,8 @@
 use super::super::dialect::RateLimitHeader;
 use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;
-use super::limits::{Limit, Limits, Source, Taken};
-
-/// Assumed capacity of a bucket, in seconds' worth.
-///
-/// Used after a refusal, and if headers do not name the remaining amount.
-pub(super) const UNSEEN_S: f64 = 5.0;
+use super::limit::{Limit, Source, UNSEEN_S};
+use super::limits::{Limits, Taken};
 
 impl Limits {
     /// Takes in one limit from the headers of a reply.

@@ -6,57 +6,16 @@
 
 use super::super::dialect::LimitKind;
 use super::super::fault::Pressure;
-use super::bucket::Bucket;
 use super::calibration::Calibration;
 use super::configured::ConfiguredLimits;
-use super::headers::UNSEEN_S;
+use super::ending::Refusal;
 use super::learner::{Learner, SLACK_S};
+use super::limit::{Limit, Source, UNSEEN_S, hold};
 use super::need::{Amounts, LIMIT_KINDS, Need};
-use super::permit::Refusal;
 use super::random_refusals::RandomRefusals;
-use crate::insight::{Known, Rate};
+use crate::insight::Rate;
 use crate::model::{Usage, WaitReason};
 use serde::{Deserialize, Serialize};
-
-/// The source of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) enum Source {
-    /// Settings of a process that confirmed them at this time. They hold while such a process runs.
-    Given { at: f64 },
-    /// Headers of replies. `holds` is the most that the provider's bucket was seen to hold.
-    Declared { holds: f64 },
-    /// Learned from refusals.
-    Learned,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Limit {
-    pub source: Source,
-    pub bucket: Bucket,
-}
-
-impl Limit {
-    /// The source for reports. `set` is the limit per minute in the settings; 0 if there is none.
-    fn known(&self, set: f64) -> Known {
-        // A limit in the settings decides if it is not above the provider's.
-        let decides = set > 0.0 && (matches!(self.source, Source::Given { .. }) || set <= 60.0 * self.bucket.per_second() + 1e-6);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
-        match self.source {
-            _ if decides => Known::Set(set as u32),
-            Source::Learned => Known::Measured,
-            Source::Given { .. } => Known::SetElsewhere,
-            Source::Declared { .. } => Known::Declared,
-        }
-    }
-
-    /// The most that the provider's bucket holds.
-    pub fn holds(&self) -> f64 {
-        match self.source {
-            Source::Declared { holds } => holds,
-            Source::Given { .. } | Source::Learned => self.bucket.capacity(),
-        }
-    }
-}
 
 /// The limits of one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -367,15 +326,5 @@ impl Limits {
 
     pub(super) fn ramp_share(&self, now: f64) -> f64 {
         self.ramp.share(now)
-    }
-}
-
-/// The reason for waiting if this limit is used up.
-pub(super) fn hold(meter: LimitKind) -> WaitReason {
-    match meter {
-        LimitKind::Requests => WaitReason::Requests,
-        LimitKind::InputTokens => WaitReason::InputTokens,
-        LimitKind::OutputTokens => WaitReason::OutputTokens,
-        LimitKind::Tokens => WaitReason::Tokens,
     }
 }

@@ -1,7 +1,8 @@
 //! Admits requests to one account, within its limits.
 //!
-//! Providers limit accounts, so there is one governor for each account. It admits a request when
-//! all of these hold at the same time:
+//! Providers limit accounts, so all runs of a process on one account share its state (`Accounts`).
+//! A governor is the view that one run has of an account. It admits a request when all of these hold
+//! at the same time:
 //!
 //! - it is the first in line;
 //! - no refusal keeps the gate closed;
@@ -19,58 +20,81 @@
 //! - A request larger than a bucket goes when the bucket is full.
 //! - Reservations are settled when the request has ended, however it ends.
 
+mod accounts;
 mod bucket;
 mod calibration;
 mod change;
 mod clock;
 mod configured;
+mod ending;
+mod file;
 mod headers;
 mod learner;
-mod limit_store;
+mod limit;
 mod limits;
 mod line;
+mod memory;
 mod need;
 mod permit;
+mod pin;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
 mod provider;
 mod quota;
 mod random_refusals;
+mod store;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::Accounts;
 pub use change::GovernorStatus;
+pub use ending::{Ending, Refusal};
 pub use need::Need;
-pub use permit::{Ending, Permit, Refusal};
+pub use permit::Permit;
 pub use quota::{Quota, Reserved};
 
 use super::budget::{Budget, BudgetReached};
 use super::settings::LimitSettings;
 use crate::insight::Rate;
 use crate::model::{Money, WaitReason};
-use clock::Clock;
+use accounts::SharedAccount;
 use configured::ConfiguredLimits;
-use limit_store::LimitStore;
-use limits::{Limits, Taken};
+use limits::Taken;
 use line::{Local, PlaceTimes, Waiter};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{Wait, Wanted};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Admission to one account.
+/// Admission of one run's requests to an account.
 #[derive(Debug)]
 pub struct Governor {
-    store: LimitStore,
-    clock: Clock,
+    account: Arc<SharedAccount>,
     local: Mutex<Local>,
     stop: CancellationToken,
     abandon: CancellationToken,
+}
+
+/// How a run uses an account.
+#[derive(Debug)]
+pub struct GovernorSettings<'s> {
+    /// Maximum requests in flight.
+    pub concurrency: usize,
+    /// The limits of the settings.
+    pub limits: &'s LimitSettings,
+    /// Whether to start with a single request.
+    pub slow_start: bool,
+    /// The cap on money.
+    pub budget: Budget,
+    /// Once cancelled, no more requests are admitted.
+    pub stop: CancellationToken,
+    /// Once cancelled, requests in flight are abandoned.
+    pub abandon: CancellationToken,
 }
 
 /// A request that asks for admission.
@@ -102,19 +126,11 @@ pub struct Stopped;
 const PACE_S: f64 = 1.0;
 
 impl Governor {
-    /// Creates a governor for at most `concurrency` requests in flight.
-    ///
-    /// Once `stop` is cancelled, it admits no more requests. Once `abandon` is cancelled, it
-    /// abandons those in flight. With `slow_start` it starts with a single request.
-    pub fn new(
-        concurrency: usize,
-        limits: &LimitSettings,
-        slow_start: bool,
-        budget: Budget,
-        (stop, abandon): (CancellationToken, CancellationToken),
-    ) -> Self {
-        let given = ConfiguredLimits::new(limits, slow_start);
-        let clock = Clock::new();
+    /// Joins an account.
+    fn new(account: Arc<SharedAccount>, settings: GovernorSettings<'_>) -> Self {
+        let GovernorSettings { concurrency, limits, slow_start, budget, stop, abandon } = settings;
+        let (given, now) = (ConfiguredLimits::new(limits, slow_start), account.clock.now());
+        account.store.configure(None, Some(&given), now);
         let local = Local {
             waiting: BTreeMap::new(),
             arrivals: 0,
@@ -129,43 +145,26 @@ impl Governor {
             budget,
             turn_at: 0.0,
             why: None,
-            times: PlaceTimes::new(clock.now()),
+            times: PlaceTimes::new(now),
         };
-        let store = LimitStore::own(Limits::new(&given, clock.now()));
-        Self { store, clock, local: Mutex::new(local), stop, abandon }
+        Self { account, local: Mutex::new(local), stop, abandon }
     }
 
-    /// Makes the account's time pass `speed` times as fast as real time.
-    ///
-    /// Rehearsals use this with a simulator whose time passes as fast.
-    #[must_use]
-    pub fn at_speed(mut self, speed: f64) -> Self {
-        self.clock.speed = speed;
-        self
+    /// An account that no other run uses, for tests.
+    #[cfg(test)]
+    pub fn alone(settings: GovernorSettings<'_>) -> Self {
+        let given = ConfiguredLimits::new(settings.limits, settings.slow_start);
+        Self::new(Arc::new(SharedAccount::in_memory(&given, clock::Clock::new())), settings)
     }
 
     /// Converts real time to time of the account.
     pub fn passed(&self, time: Duration) -> Duration {
-        time.mul_f64(self.clock.speed)
+        time.mul_f64(self.account.clock.speed)
     }
 
     /// Converts time of the account to real time.
     pub fn on_the_wall(&self, time: Duration) -> Duration {
-        time.div_f64(self.clock.speed)
-    }
-
-    /// Shares the limits with all processes that use the file `name` in `directory`.
-    ///
-    /// If the file cannot be used, this process counts alone.
-    #[must_use]
-    pub fn shared(mut self, directory: &Path, name: &str) -> Self {
-        let now = self.clock.now();
-        let given = self.local().given;
-        if let Ok(store) = LimitStore::shared(Limits::new(&given, now), directory, name) {
-            store.with(now, |limits| limits.pin(&given, now));
-            self.store = store;
-        }
-        self
+        time.div_f64(self.account.clock.speed)
     }
 
     /// Waits for a request in flight, unless the run abandons it. Then the request stays in doubt.
@@ -186,7 +185,7 @@ impl Governor {
         loop {
             let again_at = match self.try_admit(&waiter, ticket)? {
                 Turn::Now(taken) => return Ok(Permit { governor: self, taken, at_most: ticket.at_most, settled: false }),
-                Turn::At(time) => Some(self.clock.instant(time)),
+                Turn::At(time) => Some(self.account.clock.instant(time)),
                 Turn::AfterOthers => None,
             };
             tokio::select! {
@@ -226,14 +225,13 @@ impl Governor {
 
     /// The average time of an answer; zero before the first one.
     pub fn usual_answer(&self) -> Duration {
-        let seconds = self.store.with(self.clock.now(), |limits| limits.answer_s());
-        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+        Duration::try_from_secs_f64(self.account.store.known(self.account.clock.now()).answer_s()).unwrap_or_default()
     }
 
     /// How long a limit or a refusal keeps the governor closed; `None` if it is open.
     pub fn closed_for(&self) -> Option<Duration> {
-        let now = self.clock.now();
-        let opens_at = self.store.with(now, |limits| limits.opens_at());
+        let now = self.account.clock.now();
+        let opens_at = self.account.store.known(now).opens_at();
         let turn_at = {
             let local = self.local();
             Some(local.turn_at).filter(|at| !local.waiting.is_empty() && *at > now + PACE_S).unwrap_or(0.0)
@@ -246,14 +244,14 @@ impl Governor {
     /// Sums over all places so far. Empty places count only while a request waits.
     pub fn held(&self) -> (f64, Vec<(WaitReason, f64)>) {
         let local = self.local_now();
-        let seconds = |times: f64| times / self.clock.speed;
+        let seconds = |times: f64| times / self.account.clock.speed;
         (seconds(local.times.admitted), WaitReason::ALL.into_iter().zip(local.times.held.map(seconds)).collect())
     }
 
     /// The known limits of the account, and the amounts used.
     pub fn rates(&self) -> Vec<Rate> {
         let given = self.local().given;
-        self.store.with(self.clock.now(), |limits| limits.rates(&given))
+        self.account.store.known(self.account.clock.now()).rates(&given)
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
@@ -263,7 +261,7 @@ impl Governor {
     /// Locks the local state, with its times counted until now.
     fn local_now(&self) -> MutexGuard<'_, Local> {
         let mut local = self.local();
-        local.advance(self.clock.now());
+        local.advance(self.account.clock.now());
         local
     }
 
@@ -277,7 +275,7 @@ impl Governor {
     }
 
     fn try_admit(&self, waiter: &Waiter<'_>, ticket: &Ticket) -> Result<Turn, NotAdmitted> {
-        let now = self.clock.now();
+        let now = self.account.clock.now();
         let mut local = self.local_now();
         let first = local.waiting.first_key_value().is_some_and(|(place, _)| *place == waiter.place);
         let most = local.suspicion.map_or(local.ceiling, |most| local.ceiling.min(most as f64));
@@ -293,31 +291,25 @@ impl Governor {
             local.why = Some(fewer).filter(|_| most < local.concurrency as f64);
             return Ok(Turn::AfterOthers);
         }
-        let in_flight = local.in_flight as f64;
-        let given = local.given;
-        let (turn, why) = self.store.with(now, |limits| {
-            limits.pin(&given, now);
-            if let Err(wider_at) = limits.admits(in_flight, now) {
-                return Ok((wider_at.map_or(Turn::AfterOthers, Turn::At), Some(WaitReason::SlowStart)));
-            }
-            if !local.budget.reserve(ticket.at_most).map_err(NotAdmitted::OverBudget)? {
-                return Ok((Turn::AfterOthers, Some(WaitReason::Budget)));
-            }
-            let taken = limits.try_take(&ticket.need, now).map_err(|at| {
-                local.budget.settle(ticket.at_most, Some(Money::ZERO));
-                (Turn::At(at), Some(limits.in_the_way(&ticket.need, now)))
-            });
-            Ok(taken.map_or_else(|held| held, |taken| (Turn::Now(taken), None)))
-        })?;
-        local.why = why;
-        match turn {
-            Turn::Now(_) => {
-                local.in_flight += 1;
-                local.turn_at = 0.0;
-            }
-            Turn::At(time) => local.turn_at = time,
+        if !local.budget.reserve(ticket.at_most).map_err(NotAdmitted::OverBudget)? {
+            local.turn_at = 0.0;
+            local.why = Some(WaitReason::Budget);
+            return Ok(Turn::AfterOthers);
+        }
+        let wanted = Wanted { need: ticket.need, in_flight: local.in_flight as f64, given: local.given };
+        let taken = self.account.store.take(&wanted, now);
+        if taken.is_err() {
+            local.budget.settle(ticket.at_most, Some(Money::ZERO));
+        }
+        let turn;
+        (turn, local.why, local.turn_at) = match taken {
+            Ok(taken) => (Turn::Now(taken), None, 0.0),
+            Err(Wait::Until(at, why)) => (Turn::At(at), Some(why), at),
             // A place is missing. No limit of the provider makes the request wait.
-            Turn::AfterOthers => local.turn_at = 0.0,
+            Err(Wait::Place(why)) => (Turn::AfterOthers, Some(why), 0.0),
+        };
+        if matches!(turn, Turn::Now(_)) {
+            local.in_flight += 1;
         }
         Ok(turn)
     }
@@ -325,8 +317,8 @@ impl Governor {
 
 impl Drop for Governor {
     fn drop(&mut self) {
-        let (given, now) = (self.local().given, self.clock.now());
-        self.store.with(now, |limits| limits.unpin(&given, now));
+        let given = self.local().given;
+        self.account.store.configure(Some(&given), None, self.account.clock.now());
     }
 }
 

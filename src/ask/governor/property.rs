@@ -3,6 +3,7 @@
 //! Limits that are far away slow nothing down, and limits that are near are used to the full.
 //! `DOCMILL_GOVERNOR_SEEDS` names a range of accounts to try, such as `17..18`.
 
+use super::clock::Clock;
 use super::provider::{Outcome, Provider, Terms, Work, about};
 use super::*;
 use crate::ask::dialect::{Dialect, LimitKind};
@@ -135,10 +136,21 @@ impl Account {
         let clock = Clock::new();
         let governors: Vec<_> = (0..self.processes)
             .map(|_| {
-                let stops = (CancellationToken::new(), CancellationToken::new());
-                let mut governor = Governor::new(self.concurrency, &LIMITS, self.slow_start, Budget::default(), stops);
-                governor.clock = clock.clone();
-                Rc::new(if self.processes > 1 { governor.shared(directory.path(), "account") } else { governor })
+                let given = ConfiguredLimits::new(&LIMITS, self.slow_start);
+                let account = if self.processes > 1 {
+                    SharedAccount::in_file(&given, clock.clone(), directory.path(), "account")
+                } else {
+                    SharedAccount::in_memory(&given, clock.clone())
+                };
+                let settings = GovernorSettings {
+                    concurrency: self.concurrency,
+                    limits: &LIMITS,
+                    slow_start: self.slow_start,
+                    budget: Budget::default(),
+                    stop: CancellationToken::new(),
+                    abandon: CancellationToken::new(),
+                };
+                Rc::new(Governor::new(Arc::new(account), settings))
             })
             .collect();
         let tasks = LocalSet::new();

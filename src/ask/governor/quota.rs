@@ -4,9 +4,10 @@ use super::super::dialect::Dialect;
 use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;
+use super::file::known_limits;
 use super::learner::SLACK_S;
-use super::limit_store::LimitStore;
-use super::limits::{Limit, Limits, Source, Taken, hold};
+use super::limit::{Limit, Source, hold};
+use super::limits::{Limits, Taken};
 use super::need::{LIMIT_KINDS, Need};
 use crate::insight::{Admission, Load, Rate};
 use crate::model::{AccountLimit, Usage, WaitReason};
@@ -36,7 +37,7 @@ impl Quota {
     #[must_use]
     pub fn with_known(mut self, directory: &Path, name: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        if let Some(known) = LimitStore::known(directory, name, now) {
+        if let Some(known) = known_limits(directory, name, now) {
             self.limits.add_known(&known);
         }
         self

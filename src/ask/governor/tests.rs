@@ -1,6 +1,7 @@
 //! The governor against model providers in virtual time.
 
 use super::bucket::Bucket;
+use super::clock::Clock;
 use super::*;
 use crate::ask::dialect::{Dialect, LimitKind, RateLimitHeader};
 use crate::ask::fault::Pressure;
@@ -21,8 +22,12 @@ const NO_LIMITS: LimitSettings = LimitSettings {
     slow_start: SlowStart::Auto,
 };
 
+fn settings(concurrency: usize, limits: &LimitSettings, slow_start: bool, budget: Budget) -> GovernorSettings<'_> {
+    GovernorSettings { concurrency, limits, slow_start, budget, stop: CancellationToken::new(), abandon: CancellationToken::new() }
+}
+
 fn governor(concurrency: usize, slow_start: bool, budget: Budget) -> Governor {
-    Governor::new(concurrency, &NO_LIMITS, slow_start, budget, (CancellationToken::new(), CancellationToken::new()))
+    Governor::alone(settings(concurrency, &NO_LIMITS, slow_start, budget))
 }
 
 fn ticket(document: u64, input: f64) -> Ticket {
@@ -253,9 +258,8 @@ async fn two_processes_share_one_limit() {
         let server = Rc::new(Server::new(Provider { headers, ..STEADY }));
         let clock = Clock::new();
         let process = || {
-            let mut governor = governor(50, true, Budget::default());
-            governor.clock = clock.clone();
-            Rc::new(governor.shared(directory.path(), "account"))
+            let account = SharedAccount::in_file(&ConfiguredLimits::new(&NO_LIMITS, true), clock.clone(), directory.path(), "account");
+            Rc::new(Governor::new(Arc::new(account), settings(50, &NO_LIMITS, true, Budget::default())))
         };
         let (one, other) = (client(Rc::clone(&server), process(), 200), client(Rc::clone(&server), process(), 200));
         tokio::join!(one, other);
@@ -266,12 +270,46 @@ async fn two_processes_share_one_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_runs_of_one_process_share_one_limit() {
+    for headers in [true, false] {
+        fastrand::seed(7);
+        let server = Rc::new(Server::new(Provider { headers, ..STEADY }));
+        let accounts = Accounts::default();
+        let run = || {
+            let begin = || SharedAccount::in_memory(&ConfiguredLimits::new(&NO_LIMITS, true), Clock::new());
+            let account = accounts.shared("account".to_owned(), begin);
+            Rc::new(Governor::new(account, settings(50, &NO_LIMITS, true, Budget::default())))
+        };
+        let (one, other) = (client(Rc::clone(&server), run(), 200), client(Rc::clone(&server), run(), 200));
+        tokio::join!(one, other);
+        let (refused, seconds) = (server.refused.get(), server.span.get());
+        assert!(refused <= if headers { 0 } else { 10 }, "{headers}: {refused} refused");
+        assert!(seconds <= 1.05 * 19.0, "{headers}: {seconds}");
+    }
+}
+
+#[test]
+fn an_account_is_forgotten_with_its_last_run() {
+    let (accounts, given) = (Accounts::default(), ConfiguredLimits::new(&NO_LIMITS, false));
+    let join = || accounts.shared("account".to_owned(), || SharedAccount::in_memory(&given, Clock::new()));
+    let (one, other) = (join(), join());
+    assert!(Arc::ptr_eq(&one, &other));
+    let another = accounts.shared("another".to_owned(), || SharedAccount::in_memory(&given, Clock::new()));
+    assert!(!Arc::ptr_eq(&one, &another));
+    let former = Arc::downgrade(&one);
+    drop((one, other));
+    assert!(former.upgrade().is_none());
+    let _anew = join();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_in_the_settings_of_one_process_holds_for_others_until_it_ends() {
     let directory = tempfile::tempdir().unwrap();
     let process = |per_minute| {
         let limits = LimitSettings { requests_per_minute: per_minute, ..NO_LIMITS };
-        let tokens = (CancellationToken::new(), CancellationToken::new());
-        Governor::new(50, &limits, false, Budget::default(), tokens).shared(directory.path(), "account")
+        let given = ConfiguredLimits::new(&limits, false);
+        let account = SharedAccount::in_file(&given, Clock::new(), directory.path(), "account");
+        Governor::new(Arc::new(account), settings(50, &limits, false, Budget::default()))
     };
     let one = process(60);
     let permit = one.admit(&ticket(0, 1.0)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Keeps the limits of an account: in memory, or in a file that the processes of a machine share.
+//! Keeps the limits of an account in a file that the processes of a machine share.
 //!
 //! Each process reads and writes the file under its lock, which takes some microseconds. The file
 //! holds no secret: its name is a hash of address, model and key. If the file cannot be used, this
@@ -8,26 +8,25 @@
 //! wait for it: they count for themselves at first, and after a second they go on in a new file
 //! under the same name. A process whose file has lost its name opens the new one.
 
-use super::limits::Limits;
+use super::configured::ConfiguredLimits;
+use super::limits::{Limits, Taken};
 use super::need::Amounts;
-use parking_lot::{Mutex, MutexGuard};
+use super::store::{LimitStore, Report, Wait, Wanted};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Keeps the limits of one account.
+/// The limits of one account, in a file.
 #[derive(Debug)]
-pub(super) struct LimitStore {
-    state: Mutex<State>,
-    is_shared: bool,
-}
+pub(super) struct FileStore(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     limits: Limits,
-    file: Option<SharedFile>,
+    file: SharedFile,
 }
 
 /// The file, as this process has it open.
@@ -62,38 +61,21 @@ const LOCK_WAIT: Duration = Duration::from_millis(1);
 /// Seconds after which the others replace a file whose holder is stopped.
 const REPLACE_S: f64 = 1.0;
 
-impl LimitStore {
-    /// Keeps limits in memory.
-    pub fn own(limits: Limits) -> Self {
-        Self { state: Mutex::new(State { limits, file: None }), is_shared: false }
-    }
-
+impl FileStore {
     /// Keeps limits in the file `name` in `directory`, beginning with `limits` if it is new.
-    pub fn shared(limits: Limits, directory: &Path, name: &str) -> io::Result<Self> {
+    pub fn open(limits: Limits, directory: &Path, name: &str) -> io::Result<Self> {
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(directory)?;
         let path = directory.join(name);
         let file = SharedFile { file: open(&path)?, path, held: None };
-        Ok(Self { state: Mutex::new(State { limits, file: Some(file) }), is_shared: true })
-    }
-
-    /// Whether other processes may use the same limits.
-    pub fn is_shared(&self) -> bool {
-        self.is_shared
-    }
-
-    /// What processes on this machine know about an account, without becoming one of them.
-    pub fn known(directory: &Path, name: &str, now: f64) -> Option<Limits> {
-        read(&File::open(directory.join(name)).ok()?, now)
+        Ok(Self(Mutex::new(State { limits, file })))
     }
 
     /// Looks at the limits at the time `now`, and changes them. Waits a millisecond at most.
-    pub fn with<T>(&self, now: f64, change: impl FnOnce(&mut Limits) -> T) -> T {
-        let mut state = self.state();
-        let State { limits, file } = &mut *state;
-        let Some(shared) = file else { return change(limits) };
+    fn with<T>(&self, now: f64, change: impl FnOnce(&mut Limits) -> T) -> T {
+        let State { limits, file: shared } = &mut *self.0.lock();
         if !shared.lock(limits, now) {
             return change(limits);
         }
@@ -112,10 +94,29 @@ impl LimitStore {
         let _closing_unlocks_too = shared.file.unlock();
         result
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+impl LimitStore for FileStore {
+    fn take(&self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
+        self.with(now, |limits| limits.take(wanted, now))
     }
+
+    fn report(&self, report: Report, now: f64) {
+        self.with(now, |limits| limits.report(&report, true, now));
+    }
+
+    fn configure(&self, old: Option<&ConfiguredLimits>, new: Option<&ConfiguredLimits>, now: f64) {
+        self.with(now, |limits| limits.configure(old, new, now));
+    }
+
+    fn known(&self, now: f64) -> Limits {
+        self.with(now, |limits| limits.clone())
+    }
+}
+
+/// What processes on this machine know about an account, without becoming one of them.
+pub(super) fn known_limits(directory: &Path, name: &str, now: f64) -> Option<Limits> {
+    read(&File::open(directory.join(name)).ok()?, now)
 }
 
 impl SharedFile {
@@ -186,7 +187,6 @@ fn write(mut file: &File, saved: &Saved) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::configured::ConfiguredLimits;
     use super::super::need::Need;
     use super::*;
     use crate::ask::dialect::{Dialect, LimitKind};
@@ -207,7 +207,7 @@ mod tests {
     }
 
     /// Sends a request, and returns how many the account has sent.
-    fn send(store: &LimitStore, now: f64) -> u64 {
+    fn send(store: &FileStore, now: f64) -> u64 {
         let need = Need { input: 10.0, images: 0.0, output: 5.0, max_output: 10.0, dialect: Dialect::Anthropic };
         store.with(now, |limits| {
             limits.try_take(&need, now).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_process_that_is_stopped_with_the_lock_stops_no_other() {
         let directory = tempfile::tempdir().unwrap();
-        let [one, other] = [(); 2].map(|()| LimitStore::shared(limits(), directory.path(), NAME).unwrap());
+        let [one, other] = [(); 2].map(|()| FileStore::open(limits(), directory.path(), NAME).unwrap());
         assert_eq!([send(&one, 1.0), send(&other, 1.1), send(&one, 1.2)], [1, 2, 3]);
 
         let stopped = File::open(directory.path().join(NAME)).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn what_was_sent_while_another_process_had_the_lock_is_written_later() {
         let directory = tempfile::tempdir().unwrap();
-        let [one, other] = [(); 2].map(|()| LimitStore::shared(limits(), directory.path(), NAME).unwrap());
+        let [one, other] = [(); 2].map(|()| FileStore::open(limits(), directory.path(), NAME).unwrap());
         send(&one, 1.0);
         let holder = File::open(directory.path().join(NAME)).unwrap();
         holder.lock().unwrap();

@@ -1,0 +1,76 @@
+//! The accounts that the runs of a process use.
+
+use super::super::account::Account;
+use super::clock::Clock;
+use super::configured::ConfiguredLimits;
+use super::file::FileStore;
+use super::limits::Limits;
+use super::memory::MemoryStore;
+use super::store::LimitStore;
+use super::{Governor, GovernorSettings};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+/// The state of accounts, shared by all runs of a process.
+///
+/// Runs on one account share its limits. A process makes one value of this type and passes it to
+/// all its runs.
+#[derive(Debug, Default)]
+pub struct Accounts(Mutex<HashMap<String, Weak<SharedAccount>>>);
+
+/// The state of one account: its limits and its time.
+#[derive(Debug)]
+pub(super) struct SharedAccount {
+    pub store: Box<dyn LimitStore>,
+    pub clock: Clock,
+}
+
+impl Accounts {
+    /// Admission to `account` for one run.
+    ///
+    /// The account's time passes `speed` times as fast as real time. Rehearsals use this with a
+    /// simulator whose time passes as fast. They share nothing.
+    pub fn governor(&self, account: &Account, speed: f64, settings: GovernorSettings<'_>) -> Governor {
+        let given = ConfiguredLimits::new(settings.limits, settings.slow_start);
+        let shared = if (speed - 1.0).abs() < f64::EPSILON {
+            self.shared(account.limits_name(), || match account.limits_file() {
+                Some((directory, name)) => SharedAccount::in_file(&given, Clock::new(), &directory, &name),
+                None => SharedAccount::in_memory(&given, Clock::new()),
+            })
+        } else {
+            Arc::new(SharedAccount::in_memory(&given, Clock::new().at_speed(speed)))
+        };
+        Governor::new(shared, settings)
+    }
+
+    /// The account with this name, made by `create` if no run uses it.
+    pub(super) fn shared(&self, name: String, create: impl FnOnce() -> SharedAccount) -> Arc<SharedAccount> {
+        let mut accounts = self.0.lock();
+        if let Some(account) = accounts.get(&name).and_then(Weak::upgrade) {
+            return account;
+        }
+        accounts.retain(|_, account| account.strong_count() > 0);
+        let account = Arc::new(create());
+        accounts.insert(name, Arc::downgrade(&account));
+        account
+    }
+}
+
+impl SharedAccount {
+    /// An account whose state is in memory.
+    pub fn in_memory(given: &ConfiguredLimits, clock: Clock) -> Self {
+        Self { store: Box::new(MemoryStore::new(Limits::new(given, clock.now()))), clock }
+    }
+
+    /// An account whose state is in the file `name` in `directory`.
+    ///
+    /// If the file cannot be used, this process counts alone.
+    pub fn in_file(given: &ConfiguredLimits, clock: Clock, directory: &Path, name: &str) -> Self {
+        match FileStore::open(Limits::new(given, clock.now()), directory, name) {
+            Ok(store) => Self { store: Box::new(store), clock },
+            Err(_) => Self::in_memory(given, clock),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Keeps the limits of an account in memory, for the runs of one process.
+
+use super::configured::ConfiguredLimits;
+use super::limits::{Limits, Taken};
+use super::store::{LimitStore, Report, Wait, Wanted};
+use parking_lot::Mutex;
+
+/// Limits in memory, and how many runs use them.
+#[derive(Debug)]
+pub(super) struct MemoryStore(Mutex<(Limits, usize)>);
+
+impl MemoryStore {
+    pub fn new(limits: Limits) -> Self {
+        Self(Mutex::new((limits, 0)))
+    }
+}
+
+impl LimitStore for MemoryStore {
+    fn take(&self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
+        self.0.lock().0.take(wanted, now)
+    }
+
+    fn report(&self, report: Report, now: f64) {
+        let (limits, runs) = &mut *self.0.lock();
+        limits.report(&report, *runs > 1, now);
+    }
+
+    fn configure(&self, old: Option<&ConfiguredLimits>, new: Option<&ConfiguredLimits>, now: f64) {
+        let (limits, runs) = &mut *self.0.lock();
+        *runs = *runs + usize::from(new.is_some()) - usize::from(old.is_some());
+        limits.configure(old, new, now);
+    }
+
+    fn known(&self, _now: f64) -> Limits {
+        self.0.lock().0.clone()
+    }
+}

@@ -1,0 +1,102 @@
+//! Where the shared state of an account is kept.
+//!
+//! Operations are plain data and return at once: a store in memory, in a file, or behind a service
+//! on the network can carry them out. A store whose state is elsewhere answers from what it has
+//! leased there.
+
+use super::super::dialect::RateLimitHeader;
+use super::super::fault::Pressure;
+use super::configured::ConfiguredLimits;
+use super::ending::Refusal;
+use super::limits::{Limits, Taken};
+use super::need::Need;
+use crate::model::{Usage, WaitReason};
+use std::fmt::Debug;
+
+/// Keeps the state of one account for all runs on it.
+///
+/// Times are seconds on the clock of the account.
+pub(super) trait LimitStore: Debug + Send + Sync {
+    /// Takes what a request needs of the limits, or returns what it must wait for.
+    fn take(&self, wanted: &Wanted, now: f64) -> Result<Taken, Wait>;
+
+    /// Learns from the end of a request, and returns what it did not use.
+    fn report(&self, report: Report, now: f64);
+
+    /// Replaces the settings of one run: from `None` when it begins, to `None` when it ends.
+    fn configure(&self, old: Option<&ConfiguredLimits>, new: Option<&ConfiguredLimits>, now: f64);
+
+    /// What is known about the account.
+    fn known(&self, now: f64) -> Limits;
+}
+
+/// What the first request in the line of a run asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub need: Need,
+    /// Requests of this run in flight.
+    pub in_flight: f64,
+    /// The limits in the settings of this run.
+    pub given: ConfiguredLimits,
+}
+
+/// What a request waits for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Wait {
+    /// This time.
+    Until(f64, WaitReason),
+    /// The end of another request of its run.
+    Place(WaitReason),
+}
+
+/// How a request ended.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub taken: Taken,
+    /// Its usage, if known.
+    pub usage: Option<Usage>,
+    /// The refusal, if it was refused.
+    pub refused: Option<Refusal>,
+    /// The rate limits in the headers.
+    pub rate_limits: Vec<RateLimitHeader>,
+    /// Requests of its run in flight, including itself.
+    pub in_flight: f64,
+    /// Whether requests of its run wait.
+    pub others_wait: bool,
+    /// The limits in the settings of its run.
+    pub given: ConfiguredLimits,
+}
+
+impl Limits {
+    /// Takes what a request needs.
+    pub fn take(&mut self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
+        self.pin(&wanted.given, now);
+        if let Err(wider_at) = self.admits(wanted.in_flight, now) {
+            return Err(wider_at.map_or(Wait::Place(WaitReason::SlowStart), |at| Wait::Until(at, WaitReason::SlowStart)));
+        }
+        self.try_take(&wanted.need, now).map_err(|at| Wait::Until(at, self.in_the_way(&wanted.need, now)))
+    }
+
+    /// Learns from the end of a request. `shared`: other runs use the account too.
+    pub fn report(&mut self, report: &Report, shared: bool, now: f64) {
+        let Report { taken, given, in_flight, .. } = report;
+        match &report.refused {
+            Some(refusal) if matches!(refusal.pressure, Pressure::Rate | Pressure::Ramp) => self.refuse(taken, refusal, *in_flight, now),
+            // Runs share the pace of a slow start, so no single run fills the window.
+            _ => self.settle(taken, report.usage, *in_flight >= self.window() || (shared && report.others_wait), now),
+        }
+        for header in &report.rate_limits {
+            self.observe(taken, header, given, now);
+        }
+    }
+
+    /// Replaces the settings of one run.
+    pub fn configure(&mut self, old: Option<&ConfiguredLimits>, new: Option<&ConfiguredLimits>, now: f64) {
+        match (old, new) {
+            (Some(old), Some(new)) => self.change(old, new, now),
+            (None, Some(new)) => self.pin(new, now),
+            (Some(old), None) => self.unpin(old, now),
+            (None, None) => {}
+        }
+    }
+}
