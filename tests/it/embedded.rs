@@ -137,8 +137,8 @@ fn two_runs_of_one_process_share_the_limits_of_their_account() {
         }
         workspace
     });
-    // Each run alone keeps to the server's limit, both together only if they count together.
-    let settings = ["llm.limits.requests_per_minute=1200", "llm.limits.burst_s=1"];
+    // Each run alone stays below the server's limit, both together only if they share it.
+    let settings = ["llm.limits.requests_per_minute=900", "llm.limits.burst_s=1"];
     Runtime::new().unwrap().block_on(async {
         let accounts = Arc::new(Accounts::default());
         let run = async |n: usize| {
