@@ -88,7 +88,9 @@ fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
     }
     let tables = format!("{} {}", if names.len() == 1 { "table" } else { "tables" }, names.join(", "));
     let back = if *reverted > 0 { format!(" ({reverted} by an earlier version)") } else { String::new() };
-    findings.notes.push(format!("{tables}: {}: {replaced} replaced{back}, {unchanged} unchanged, {new} new", counted(rows, "row")));
+    let versions = if *replaced > 0 { " (rows with the same id are versions of one row, and the new one counts)" } else { "" };
+    let note = format!("{tables}: {}: {replaced} replaced{back}, {unchanged} unchanged, {new} new{versions}", counted(rows, "row"));
+    findings.notes.push(note);
     if let (true, Some(example), Some(there)) = (*new == rows, example, example_there) {
         findings.warnings.push(format!(
             "{tables}: no row has a known id: {example} is new, like all others (the results have {there}). If the rows are new versions of others, check --id-column and the format of the ids"
@@ -110,12 +112,13 @@ fn publish_beside(
         findings.count(written);
     }
     let mut placed = Placed { unchanged: findings.up_to_date.rows(), ..Placed::default() };
-    if own != beside.listing {
+    // A killed run may have made rows of a listing that has not changed.
+    if own != beside.listing || !is_current(plan, store, own)? {
         let is_gone = |name: &str, was_read| plan.roots.has_lost(name, was_read, &beside.records);
         let tables = plan.roots.records().into_iter().map(|input| input.prefix).chain(beside.versions.iter().map(|(old, _)| old.clone()));
         let tables: Vec<String> = tables.collect();
         let is_row = |name: &str| tables.iter().any(|table| name.strip_prefix(&**table).is_some_and(|id| id.starts_with('#')));
-        placed = store.unite((beside.listing, own), &beside.versions, is_gone, is_row)?;
+        placed = store.unite((beside.run, beside.listing, own), &beside.versions, is_gone, is_row)?;
         listing = store.run();
     }
     tell_placed(plan, &placed, findings);

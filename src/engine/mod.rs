@@ -143,6 +143,8 @@ pub struct Plan {
 /// Existing results that a run adds documents to.
 #[derive(Debug, Clone)]
 pub struct Beside {
+    /// The run that made them.
+    pub run: i64,
     /// The run whose listing they contain.
     pub listing: i64,
     /// Their inputs.

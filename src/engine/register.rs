@@ -7,6 +7,8 @@
 //!   was renamed.
 //! - If only the content is known and the old file still exists, the file is a copy and a new
 //!   document.
+//! - If a run adds documents to results, the documents of the results still exist. Only others can
+//!   be renamed.
 //! - If a later version of a table repeats a row, the row is the same document and keeps its name.
 
 use super::Beside;
@@ -25,7 +27,7 @@ pub(super) struct Register {
     next: AtomicI64,
     roots: Roots,
     retry: Retry,
-    /// The existing results, if this run adds documents to them. Their other documents still exist.
+    /// The existing results, if this run adds documents to them.
     beside: Option<Beside>,
 }
 
@@ -85,7 +87,9 @@ impl Register {
         // Columns of a table row that no prompt uses may have changed. Then its stamp differs, and
         // its results are written again.
         let looks_the_same = |known: Option<Stamp>| document.row().is_none() || known == stamp;
-        if let Some(same) = versions.iter().find(|version| version.digest == digest) {
+        let typed = document.row().and_then(|row| row.typed_digest).filter(|_| digest.is_some());
+        let same = |digest| versions.iter().find(|version| version.digest == digest);
+        if let Some(same) = same(digest).or_else(|| same(Some(typed?))) {
             let sound = |row: &RowState| digest.is_some() && looks_the_same(same.stamp) && !self.retry.takes_any(row.codes.as_deref());
             let kept = same.row.clone().filter(sound);
             let record = if same.stamp == stamp { None } else { record(same.id) };
@@ -95,7 +99,8 @@ impl Register {
         if let Some(unread) = versions.iter().find(|version| version.digest.is_none()) {
             return Ok(Identity { id: unread.id, record: record(unread.id), kept: None, is_new: false, renamed: false, row_is_old: true });
         }
-        if let (Some(digest), Some(known)) = (digest, &self.known) {
+        for digest in digest.into_iter().chain(typed) {
+            let Some(known) = &self.known else { break };
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((id, name, before)) = self.known_as(&mut known, digest, &document.name)? {
                 let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
@@ -118,12 +123,19 @@ impl Register {
     /// Returns its id, name and stamp. It must have the content `digest`.
     fn known_as(&self, known: &mut Known, digest: Digest, now: &str) -> Result<Option<(DocumentId, String, Option<Stamp>)>, StoreError> {
         let candidates = known.catalog.with_content(digest)?;
-        let replaced = |name: &str, stamp| match &self.beside {
-            Some(beside) => self.is_repeated(name, now) || self.roots.has_lost(name, true, &beside.records),
-            None => !self.roots.hold(name, digest, stamp),
+        let replaced = |name: &str| {
+            let lost = |beside: &Beside| self.roots.has_lost(name, true, &beside.records);
+            self.is_repeated(name, now) || self.beside.as_ref().is_some_and(lost)
         };
-        let gone = |(id, name, stamp): &(DocumentId, String, Option<Stamp>)| !known.renamed.contains(id) && replaced(name, *stamp);
-        let found = candidates.into_iter().find(gone);
+        let mut free = candidates.into_iter().filter(|(id, _, _)| !known.renamed.contains(id)).collect::<Vec<_>>();
+        let mut found = free.iter().position(|(_, name, _)| replaced(name)).map(|at| free.swap_remove(at));
+        for (id, name, stamp) in free {
+            if found.is_some() {
+                break;
+            }
+            let in_results = self.beside.as_ref().map_or(Ok(false), |beside| known.catalog.lists(beside.listing, id))?;
+            found = (!in_results && !self.roots.hold(&name, digest, stamp)).then_some((id, name, stamp));
+        }
         known.renamed.extend(found.iter().map(|(id, _, _)| *id));
         Ok(found)
     }

@@ -43,8 +43,12 @@ pub struct TableRow {
     pub text: Vec<u8>,
     /// Columns that templates or results use, by name.
     pub columns: Map<String, Value>,
-    /// Digest of everything that can reach a model: the text, and the columns that templates use.
+    /// Digest of everything that can reach a model: the text, and the columns that templates use,
+    /// as text.
     pub digest: Digest,
+    /// The digest that earlier versions of docmill computed, if it differs. It distinguishes a null
+    /// from an empty text, and a number from its digits.
+    pub typed_digest: Option<Digest>,
     /// Stamp of the whole row. A row with another stamp may look different in the results.
     pub stamp: Stamp,
 }

@@ -107,7 +107,8 @@ pub async fn assemble(
         roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
     }
     if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
-        return Err(SetupError::usage("a prompt of this job uses columns ({{ row.… }}), but no input is a table: name one with --rows"));
+        let why = table_note.unwrap_or_else(|| "no input is a table: name one with --rows".to_owned());
+        return Err(SetupError::usage(format!("a prompt of this job uses columns ({{{{ row.… }}}}), but {why}")));
     }
     let recipe = recipe(config, &account, &jobs);
     let kept = history(config, used.clone(), &jobs);

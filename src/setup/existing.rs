@@ -197,15 +197,12 @@ pub(super) fn settle(
     let view = before.to_add_to(&plain.records(), recipe, settings);
     let add = |view: &View| {
         let (roots, there) = (open(&before.records(view))?, before.records(view));
-        let beside = Beside { listing: view.listing, versions: versions(&there, &roots.records()), records: there.clone() };
-        let versions: Vec<String> = beside.versions.iter().map(|(old, new)| format!("{new} with {old}")).collect();
-        let same = (!versions.is_empty())
-            .then(|| format!("rows with the same id are versions of one row, and the new one counts: {}", versions.join(", ")));
+        let beside = Beside { run: view.run, listing: view.listing, versions: versions(&there, &roots.records()), records: there.clone() };
         let apart = standing_apart(&there, &roots.records());
         let apart = apart
             .into_iter()
             .map(|(new, old)| format!("table {new} has other columns than {old}: its rows are added and replace no existing rows"));
-        let notes: Vec<String> = same.into_iter().chain(apart).collect();
+        let notes: Vec<String> = apart.collect();
         let note = (!notes.is_empty()).then(|| notes.join("; "));
         Ok(Settled { records: united(&there, roots.records()), roots, beside: Some(beside), added_to: Some(view.run), note })
     };

@@ -4,6 +4,7 @@ use super::StoreError;
 use super::schema::open_to_read;
 use crate::model::{Digest, DocumentId, FailureCode, Stamp};
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +77,8 @@ pub struct Catalog {
     more: bool,
     last_asked: String,
     listing: Listing,
+    /// Whether the temporary table of [`Catalog::lists`] exists.
+    copied: Cell<bool>,
 }
 
 /// Positions of an earlier run, read ahead.
@@ -104,6 +107,7 @@ impl Catalog {
             more: true,
             last_asked: String::new(),
             listing: Listing::default(),
+            copied: Cell::new(false),
         })
     }
 
@@ -185,6 +189,19 @@ impl Catalog {
             rows.next()?.map(|row| row_state(row, 0)).transpose().map(Option::flatten)
         };
         read().map_err(|e| StoreError::new(&self.path, "cannot read rows", e))
+    }
+
+    /// Whether the listing of run `run` has the document. Expects the same run in every query.
+    pub fn lists(&self, run: i64, id: DocumentId) -> Result<bool, StoreError> {
+        let read = || {
+            // Listings have no index by document.
+            if !self.copied.replace(true) {
+                self.connection.execute_batch("CREATE TEMP TABLE listed (document INTEGER PRIMARY KEY)")?;
+                self.connection.execute("INSERT OR IGNORE INTO temp.listed SELECT document FROM listing WHERE run = ?1", [run])?;
+            }
+            self.connection.prepare_cached("SELECT 1 FROM temp.listed WHERE document = ?1")?.exists([id.0])
+        };
+        read().map_err(|e| StoreError::new(&self.path, "cannot read listings", e))
     }
 
     /// The document at a position of run `run`'s listing. Expects ascending positions.

@@ -93,21 +93,21 @@ impl Archive {
 
 impl Store {
     /// Gives this run the union of two listings without documents that are gone. Both `before` and
-    /// `own` name a run whose listing takes part.
+    /// `own` name a run whose listing takes part. Run `results` made the results of `before`.
     ///
     /// `is_gone` gets the name of a document outside the run's own listing, and whether it was
     /// readable. `versions` are pairs of name prefixes, before and now, whose rows are versions of
     /// each other. Returns counts of the documents for which `is_row` is true.
     pub fn unite(
         &self,
-        (before, own): (i64, i64),
+        (results, before, own): (i64, i64, i64),
         versions: &[(String, String)],
         is_gone: impl Fn(&str, bool) -> bool,
         is_row: impl Fn(&str) -> bool,
     ) -> Result<Placed, StoreError> {
         let unite = || {
             merge(&self.writer, self.run(), (before, own, None), versions, is_gone)?;
-            let placed = placed(&self.writer, (self.run(), self.run.recipe), is_row)?;
+            let placed = placed(&self.writer, (results, self.run.recipe), is_row)?;
             list(&self.writer, self.run())?;
             Ok(placed)
         };
@@ -169,16 +169,17 @@ fn merge(
 }
 
 /// Counts the rows among the documents of `own` after the merge. If only columns differ that no
-/// model sees, the row is the same document, made by this run.
-fn placed(connection: &Connection, (run, recipe): (i64, i64), is_row: impl Fn(&str) -> bool) -> rusqlite::Result<Placed> {
+/// model sees, the row is the same document, made after run `results`: by this run, or by a killed
+/// run that this run resumes.
+fn placed(connection: &Connection, (results, recipe): (i64, i64), is_row: impl Fn(&str) -> bool) -> rusqlite::Result<Placed> {
     let sql = "SELECT o.name, count(p.there), ifnull(max(t.document = o.document), 0)
-            AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = o.document AND r.run = ?1),
+            AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = o.document AND r.run > ?1),
             ifnull(max(t.document > o.document), 0)
         FROM temp.own o LEFT JOIN temp.places p ON p.own = o.position LEFT JOIN temp.there t ON t.position = p.there
         GROUP BY o.position";
     let mut placed = Placed::default();
     let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query((run, recipe))?;
+    let mut rows = statement.query((results, recipe))?;
     while let Some(row) = rows.next()? {
         let name = row.get_ref(0)?.as_str()?;
         if !is_row(name) {

@@ -112,6 +112,59 @@ fn ids_that_change_from_text_to_number_leave_rows_unchanged() {
     assert_eq!(server.requests(), 5);
 }
 
+/// Arguments that read a table with ids.
+fn with_ids<'a>(table: &'a str, how: &'a str) -> [&'a str; 7] {
+    ["--rows", table, "--id-column", "id", "--text-column", "body", how]
+}
+
+#[test]
+fn a_copy_of_a_table_that_left_the_results_is_added_without_a_request() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let rows = "id,body\n4,docid:d\n5,docid:same\n6,docid:same\n";
+    workspace.write("se.csv", "id,body\n1,docid:a\n2,docid:b\n3,docid:same\n").write("sd.csv", rows);
+    run(&workspace, &with_ids("se.csv", "--add")).exits(0);
+    run(&workspace, &with_ids("sd.csv", "--add")).exits(0);
+    assert_eq!(server.requests(), 6);
+    let json = "{\"id\":4,\"body\":\"docid:d\"}\n{\"id\":5,\"body\":\"docid:same\"}\n{\"id\":6,\"body\":\"docid:same\"}\n";
+    workspace.write("sd2.csv", rows).write("sd3.csv.gz", crate::tables::gzip(rows)).write("sd4.jsonl", json);
+    for copy in ["sd2.csv", "sd3.csv.gz", "sd4.jsonl", "sd.csv"] {
+        run(&workspace, &with_ids("se.csv", "--replace")).exits(0);
+        let plan = ["plan"].into_iter().chain(ECHOES).chain(with_ids(copy, "--add"));
+        assert!(workspace.start_with(plan).finish().exits(0).stdout.contains("none to send"), "{copy}");
+        let added = run(&workspace, &with_ids(copy, "--add")).exits(0);
+        let named = |id: &str| format!("{copy}#{id}");
+        assert_eq!(documents(&added)[3..], [named("4"), named("5"), named("6")]);
+        assert_eq!(server.requests(), 6, "{copy}");
+        workspace.docmill(["verify"]).exits(0);
+    }
+    // Rows of the results are not taken: a row with another id and the same text is a new document.
+    workspace.write("more.csv", "id,body\n7,docid:a\n");
+    run(&workspace, &with_ids("more.csv", "--add")).exits(0);
+    assert_eq!(server.requests(), 7);
+}
+
+#[test]
+fn a_resumed_delivery_counts_the_rows_replaced_before_it_was_killed() {
+    for kills in 1..4 {
+        let server = ModelServer::start();
+        let workspace = echoing(&server);
+        let table = |note: &str, ids: std::ops::Range<u32>| {
+            ids.fold("id,body,note\n".to_owned(), |table, id| table + &format!("{id},docid:row{id},{note}\n"))
+        };
+        let columns = ["--id-column", "id", "--text-column", "body", "--keep-columns", "note", "--add"];
+        let add = |name: &'static str| [&["--rows", name][..], &columns].concat();
+        workspace.write("one.csv", table("old", 0..8)).write("two.csv", table("new", 0..8));
+        run(&workspace, &add("one.csv")).exits(0);
+        let dying = workspace.clone().env("FAILPOINTS", "committed=1");
+        for _ in 0..kills {
+            let _killed_or_done = dying.start_with(["run"].iter().chain(&ECHOES).chain(&add("two.csv")).copied()).end();
+        }
+        run(&workspace, &add("two.csv")).exits(0).says(&["table two.csv: 8 rows: 8 replaced, 0 unchanged, 0 new"]);
+        assert_eq!(server.requests(), 8);
+    }
+}
+
 #[test]
 fn a_delivery_that_reverts_rows_reports_it() {
     let server = ModelServer::start();
@@ -216,8 +269,8 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
     write("day2.csv", &[(9, "same"), (2, "b2"), (1, "a")]);
     deliver("day2.csv", "ask").exits(2).says(&["has 5 rows; this run would leave 0 of them (it looks at 3 documents)"]);
     let there = ["day1.csv#1 a", "day2.csv#2 b2", "day1.csv#3 c", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same"];
-    let run =
-        deliver("day2.csv", "add").says(&["rows with the same id are versions of one row, and the new one counts: day2.csv with day1.csv"]);
+    let run = deliver("day2.csv", "add")
+        .says(&["1 replaced, 1 unchanged, 1 new (rows with the same id are versions of one row, and the new one counts)"]);
     assert_eq!(result(run), there);
     assert_eq!(server.requests(), 7);
     // The same file contains the next delivery.
@@ -327,7 +380,8 @@ fn replaced_rows_are_reported_and_ids_match_in_all_notations() {
     add("two.jsonl").says(&["table two.jsonl: 3 rows: 0 replaced, 3 unchanged, 0 new"]);
     // First no id is known, then the table has other columns.
     workspace.write("three.csv", "id,body\nA-1,docid:e\nA-2,docid:f\n");
-    add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has a known id: three.csv#A-1 is new"]);
+    let three = add("three.csv").says(&["2 rows: 0 replaced, 0 unchanged, 2 new", "no row has a known id: three.csv#A-1 is new"]);
+    three.says_nothing_of("the new one counts");
     workspace.write("four.csv", "id,body,more\n1,docid:a4,x\n");
     add("four.csv").says(&["table four.csv has other columns than three.csv: its rows are added", "1 row: 0 replaced, 0 unchanged, 1 new"]);
     // A table with repeated ids.

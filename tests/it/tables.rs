@@ -103,6 +103,39 @@ fn a_changed_column_is_sent_only_to_tasks_that_use_it() {
 }
 
 #[test]
+fn a_null_is_the_same_as_an_empty_cell_and_a_number_as_its_digits() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("greets.toml", GREETS);
+    let json = "{\"sku\":7,\"customer\":null,\"body\":\"good\"}\n{\"sku\":8,\"customer\":\"Ann\",\"body\":\"bad\"}\n";
+    workspace.write("t.csv", "sku,customer,body\n7,,good\n8,Ann,bad\n").write("u.csv", "sku,customer,body\n7,,good\n8,Ann,bad\n");
+    workspace.write("t.jsonl", json).write("u.jsonl", json);
+    let book: &[&[&str]] = &[&["sku", "customer", "body"], &["7", "", "good"], &["8", "Ann", "bad"]];
+    workspace.write("t.xlsx", workbook(&[("One", book)]));
+    let run = |table: &str, how: &str| {
+        let args = ["--job", "greets.toml", "--rows", table, "--text-column", "body", "--id-column", "sku", how];
+        workspace.run_on(args, "").exits(0)
+    };
+    run("t.csv", "--replace");
+    for (table, how) in [("t.jsonl", "--replace"), ("u.csv", "--add"), ("t.xlsx", "--add"), ("u.jsonl", "--add"), ("t.csv", "--replace")] {
+        run(table, how);
+        assert_eq!(server.requests(), 2, "{table} {how}");
+    }
+    // Earlier versions of docmill stored digests of typed values.
+    run("t.jsonl", "--replace");
+    let typed = [blake3::hash(b"good\0sku\x007\0customer\0null"), blake3::hash(b"bad\0sku\x008\0customer\0\"Ann\"")];
+    let store = rusqlite::Connection::open(workspace.path("output/docmill.db")).unwrap();
+    for (row, digest) in ["t.jsonl#7", "t.jsonl#8"].into_iter().zip(typed) {
+        let changed = store.execute("UPDATE documents SET digest = ?1 WHERE name = ?2", (&digest.as_bytes()[..], row)).unwrap();
+        assert_eq!(changed, 1);
+    }
+    drop(store);
+    run("t.jsonl", "--replace");
+    run("u.jsonl", "--replace");
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
 fn an_unreadable_row_fails_alone() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
@@ -203,7 +236,7 @@ fn a_table_may_come_through_a_pipe_of_the_shell_and_columns_may_be_empty() {
     assert!(calls.iter().any(|call| call.text.starts_with("docid:a for : <document-")), "{:?}", calls[0].text);
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+pub fn gzip(text: &str) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
     gzip.finish().unwrap()
@@ -309,7 +342,7 @@ fn workbook(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
             let place = format!("{}{row}", char::from(b'A' + column));
             match value.parse::<f64>() {
                 Ok(_) => format!("<c r=\"{place}\"><v>{value}</v></c>"),
-                Err(_) => format!("<c r=\"{place}\" t=\"inlineStr\"><is><t>{value}</t></is></c>"),
+                Err(_) => format!("<c r=\"{place}\" t=\"inlineStr\"><is><t xml:space=\"preserve\">{value}</t></is></c>"),
             }
         };
         let row = |(at, row): (usize, &&[&str])| {
@@ -323,6 +356,19 @@ fn workbook(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
         );
     }
     zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn cells_of_a_sheet_keep_the_blanks_around_their_text() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let sheet: &[&[&str]] = &[&["id", "body", "note"], &["a1", " docid:one ", "  lead"], &["a2", "docid:two", " "]];
+    workspace.write("book.xlsx", workbook(&[("One", sheet)]));
+    let args = ["--rows", "book.xlsx", "--text-column", "body", "--id-column", "id", "--job", "echo.toml", "--keep-columns", "note"];
+    let csv = workspace.run_on(args, "").exits(0).csv("echo");
+    assert_eq!(csv.column("note"), ["  lead", ""]);
+    assert!(server.ledger().calls.iter().any(|call| call.text.contains("\n docid:one \n")));
 }
 
 #[test]
@@ -351,4 +397,7 @@ fn rows_of_a_workbook_are_documents() {
     workspace.write("cut.xlsx", &book[..book.len() / 2]);
     run("cut.xlsx", &[]).exits(2).says(&["table cut.xlsx"]);
     workspace.run_on(["book.xlsx", "--job", "echo.toml", "--replace"], "").exits(2).says(&["book.xlsx is a table of 2 rows"]);
+    workspace.write("greets.toml", GREETS);
+    let says = ["uses columns", "book.xlsx is a table of 2 rows", "`--rows book.xlsx` makes each row a document"];
+    workspace.start_with(["plan", "book.xlsx", "--job", "greets.toml"]).finish().exits(2).says(&says);
 }

@@ -15,6 +15,8 @@ pub(super) struct Grid {
     rows: BTreeMap<u32, Vec<(u32, String)>>,
     left: usize,
     full: bool,
+    /// Whether cells keep the blanks around them.
+    keeps_blanks: bool,
     /// Columns with numbers that are not exact.
     inexact: BTreeSet<u32>,
 }
@@ -25,16 +27,22 @@ impl Grid {
 
     /// An empty grid with room for `left` bytes.
     pub fn new(left: usize) -> Self {
-        Self { rows: BTreeMap::new(), left, full: false, inexact: BTreeSet::new() }
+        Self { rows: BTreeMap::new(), left, full: false, keeps_blanks: false, inexact: BTreeSet::new() }
+    }
+
+    /// The same for a grid whose cells keep the blanks around them.
+    pub fn unchanged(left: usize) -> Self {
+        Self { keeps_blanks: true, ..Self::new(left) }
     }
 
     /// Puts a value at (row, column). Returns false if it does not fit.
     pub fn put(&mut self, (row, column): (u32, u32), value: impl FnOnce() -> String) -> bool {
         let value = value();
-        let value = value.trim();
-        if value.is_empty() {
+        let bare = value.trim();
+        if bare.is_empty() {
             return true;
         }
+        let value = if self.keeps_blanks { &value } else { bare };
         let cost = value.len() + 3;
         if cost > self.left {
             self.full = true;

@@ -121,7 +121,8 @@ impl Book {
             _ if self.skipping > 0 => {}
             "table:table" => {
                 self.hidden = attribute(tag, "table:style-name").is_some_and(|style| self.hidden_styles.contains(&style));
-                self.sheet = Some((attribute(tag, "table:name").unwrap_or_default(), Grid::new(self.left)));
+                let grid = if self.kept.is_some() { Grid::unchanged } else { Grid::new };
+                self.sheet = Some((attribute(tag, "table:name").unwrap_or_default(), grid(self.left)));
                 self.row = 0;
             }
             "table:table-column" => self.aside.hidden |= is_hidden(tag),
@@ -166,7 +167,9 @@ impl Book {
     }
 
     fn close_cell(&mut self) {
-        let text = Some(self.text.trim().to_owned()).filter(|text| !text.is_empty());
+        // Every paragraph ends in a line feed.
+        let text = if self.kept.is_some() { self.text.strip_suffix('\n').unwrap_or(&self.text) } else { self.text.trim() };
+        let text = Some(text.to_owned()).filter(|text| !text.trim().is_empty());
         // A number without text comes from a program that leaves the display to others.
         let text = text.filter(|text| !self.plain.is_some_and(|plain| hides_digits(text, plain)));
         let is_inexact = self.plain.is_some_and(sheet::is_inexact);

@@ -1,7 +1,7 @@
 //! Rows of a sheet as JSON lines. The first row names the columns.
 //!
-//! Cells have the text that people see, and numbers have all their digits. Empty rows and columns
-//! are left out. A sheet above its limit is refused, not cut. So is a sheet whose ids are numbers
+//! Cells have the text that people see, and numbers have all their digits. Cells keep the blanks
+//! around their text. Empty rows and columns are left out; a cell of blanks is empty. A sheet above its limit is refused, not cut. So is a sheet whose ids are numbers
 //! that the workbook cannot distinguish.
 
 use super::grid::Grid;
@@ -42,7 +42,7 @@ pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u
             // The workbook itself is fine, so this is not a failure of reading it.
             Err(why) => return Ok(Err(why)),
         };
-        let mut grid = Grid::new(most);
+        let mut grid = Grid::unchanged(most);
         fill(&names[0], &mut grid).map_err(|why| verdict::damaged("a workbook", why))?;
         Ok(Ok((names, grid)))
     };
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn written(cells: &[(u32, u32, &str)]) -> Result<String, String> {
-        let mut grid = Grid::new(10_000);
+        let mut grid = Grid::unchanged(10_000);
         for (row, column, value) in cells {
             grid.put((*row, *column), || (*value).to_owned());
         }
@@ -126,9 +126,9 @@ mod tests {
 
     #[test]
     fn the_first_row_names_the_columns_and_empty_rows_are_left_out() {
-        let cells = [(4, 2, "id"), (4, 4, "text"), (6, 2, "1"), (6, 4, "a \"b\""), (7, 2, "2"), (9, 6, "x"), (9, 4, "c")];
+        let cells = [(4, 2, "id"), (4, 4, "text"), (6, 2, "1"), (6, 4, " a \"b\" "), (7, 2, "2"), (8, 4, "  "), (9, 6, "x"), (9, 4, "c")];
         let lines = [
-            r#"{"id":"1","text":"a \"b\"","column_7":null}"#,
+            r#"{"id":"1","text":" a \"b\" ","column_7":null}"#,
             r#"{"id":"2","text":null,"column_7":null}"#,
             r#"{"id":null,"text":"c","column_7":"x"}"#,
         ];

@@ -264,8 +264,9 @@ impl Table {
     /// Whether a row called `name` has this content. The first call reads the whole table.
     pub fn holds(&self, prefix: &str, name: &str, digest: Digest) -> bool {
         let all = || {
-            self.documents(prefix)
-                .filter_map(|(name, place, _)| if let Place::Row(row) = place { Some(mark(&name, row.digest)) } else { None })
+            let rows =
+                self.documents(prefix).filter_map(|(name, place, _)| if let Place::Row(row) = place { Some((name, row)) } else { None });
+            rows.flat_map(|(name, row)| [Some(row.digest), row.typed_digest].into_iter().flatten().map(move |digest| mark(&name, digest)))
                 .collect()
         };
         self.present.get_or_init(all).contains(&mark(name, digest))
@@ -331,8 +332,9 @@ impl Columns {
             }
         };
         let is_used = |name: &str| self.used.as_ref().is_none_or(|used| used.iter().any(|column| column == name));
-        let (mut content, mut whole) = (blake3::Hasher::new(), blake3::Hasher::new());
+        let [mut content, mut typed, mut whole] = std::array::from_fn(|_| blake3::Hasher::new());
         content.update(text.as_bytes());
+        typed.update(text.as_bytes());
         whole.update(text.as_bytes());
         let mut columns = Map::new();
         for (name, value) in fields {
@@ -345,7 +347,8 @@ impl Columns {
                 whole.update(written.as_bytes());
             }
             if is_used(&name) {
-                content.update(written.as_bytes());
+                content.update(format!("\0{name}\0{}", Value::String(as_text(&value))).as_bytes());
+                typed.update(written.as_bytes());
             }
             if is_passed_on {
                 columns.insert((*name).to_owned(), value);
@@ -353,7 +356,8 @@ impl Columns {
         }
         let text = text.into_bytes();
         let stamp = stamp(text.len() as u64, whole.finalize().as_bytes());
-        TableRow { text, columns, digest: Digest(*content.finalize().as_bytes()), stamp }
+        let [digest, typed] = [content, typed].map(|hash| Digest(*hash.finalize().as_bytes()));
+        TableRow { text, columns, digest, typed_digest: (typed != digest).then_some(typed), stamp }
     }
 }
 
