@@ -239,8 +239,8 @@ impl Limits {
         let named = refusal.wait.as_secs_f64();
         let (wait, meter) = ((named * longer).min(named.max(LONGEST_S)), refusal.meter.unwrap_or(LimitKind::Requests));
         let by_chance = refusal.pressure == Pressure::Rate && self.chance.takes();
-        // A random refusal does not close the gate for other requests, unless it names a wait.
-        if refusal.named || !by_chance {
+        // A random refusal delays only its own call, even if it names a wait.
+        if !by_chance {
             self.opens_at = self.opens_at.max(now + wait);
         }
         if refusal.pressure == Pressure::Ramp && !echo {

@@ -16,7 +16,8 @@
 //! Promises:
 //!
 //! - The governor admits no more than the known limits of the provider allow.
-//! - After a refusal it admits no request before the time that the refusal names.
+//! - After a refusal it admits no request before the time that the refusal names, unless refusals
+//!   have proved to be random.
 //! - A request larger than a bucket goes when the bucket is full.
 //! - Reservations are settled when the request has ended, however it ends.
 
