@@ -1,7 +1,6 @@
 //! Image limits and token counts for the models of an account.
 
 use super::account::Account;
-use super::dialect::Dialect;
 use super::settings::LlmSettings;
 use crate::model::{Call, MessagePart};
 use crate::prepare::{ImageLimits, Viewer};
@@ -15,12 +14,7 @@ pub(super) fn media_resolution(settings: &LlmSettings) -> Option<String> {
 
 impl Account {
     fn viewer<'a>(&'a self, model: &'a str) -> Viewer<'a> {
-        let format = match self.dialect {
-            Dialect::Anthropic => "anthropic",
-            Dialect::Gemini => "gemini",
-            Dialect::OpenAi | Dialect::Responses | Dialect::Compatible => "openai",
-        };
-        Viewer { format, model, resolution: self.media_resolution.as_deref() }
+        Viewer { format: self.dialect.image_rules, model, resolution: self.media_resolution.as_deref() }
     }
 
     /// The image limits of a model.

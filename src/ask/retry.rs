@@ -140,7 +140,8 @@ impl LlmClient {
         let mut body: serde_json::Map<String, Value> =
             settings.body.iter().map(|(field, value)| (field.clone(), serde_json::to_value(value).unwrap_or_default())).collect();
         if !settings.service_tier.is_empty() {
-            let (field, tier) = account.dialect.service_tier(&settings.service_tier);
+            let tiers = &account.dialect.tiers;
+            let (field, tier) = (tiers.field, (tiers.spelled)(&settings.service_tier));
             body.insert(field.to_owned(), tier.into());
         }
         let forms = Forms::new(account.dialect, body);

@@ -100,7 +100,7 @@ impl Transport {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
         seen.first_byte = Some(seen.sent.elapsed());
         seen.status = Some(status);
-        seen.rate_limits = account.dialect.rate_limits(&HttpReply { status, header: &header, body: b"" });
+        seen.rate_limits = (account.dialect.limits.headers)(&HttpReply { status, header: &header, body: b"" });
         if let Some(live) = live.filter(|_| (200..=299).contains(&status)) {
             return self.follow(response, (live, &asked), &header, seen).await;
         }
