@@ -1,13 +1,11 @@
 //! The account: provider, address, key and model. It has limits and is billed.
 
-use super::address::Address;
+use super::address::{Address, is_loopback};
 use super::dialect::Dialect;
-use super::images::media_resolution;
 use super::pricing::Prices;
 use super::provider::Provider;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
-use super::transport::is_loopback;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -290,6 +288,12 @@ impl Account {
             .filter(|secret| secret.len() >= SHORTEST)
             .fold(text, |text, secret| if text.contains(secret) { Cow::Owned(text.replace(secret, "[key]")) } else { text })
     }
+}
+
+/// Gemini's mediaResolution, if `llm.body` sets it.
+fn media_resolution(settings: &LlmSettings) -> Option<String> {
+    let named = settings.body.get("generationConfig")?.get("mediaResolution")?;
+    named.as_str().map(ToOwned::to_owned)
 }
 
 /// Headers that docmill or the HTTP client sets.

@@ -1,13 +1,13 @@
 //! One request of a call, from admission to its end.
 
 use super::billing::Billed;
+use super::client::{Ledger, LlmClient, Observer, Question};
 use super::dialect::{Dialect, Extra, LimitKind};
 use super::fault::{Class, Fault, Pressure};
 use super::forms::SentAs;
 use super::governor::{Ending, Need, Permit, Refusal, Ticket};
 use super::hedge::{InFlight, Left, wait_for_straggler};
 use super::outcome::CallOutcome;
-use super::retry::{Ledger, LlmClient, Observer, Question};
 use super::retry_state::RetryState;
 use super::transport::{Exchange, StreamObserver};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};

@@ -1,16 +1,9 @@
 //! Image limits and token counts for the models of an account.
 
 use super::account::Account;
-use super::settings::LlmSettings;
 use crate::model::{Call, MessagePart};
 use crate::prepare::{ImageLimits, Viewer};
 use std::sync::Arc;
-
-/// Gemini's mediaResolution, if `llm.body` sets it.
-pub(super) fn media_resolution(settings: &LlmSettings) -> Option<String> {
-    let named = settings.body.get("generationConfig")?.get("mediaResolution")?;
-    named.as_str().map(ToOwned::to_owned)
-}
 
 impl Account {
     fn viewer<'a>(&'a self, model: &'a str) -> Viewer<'a> {
@@ -58,6 +51,7 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::LlmSettings;
     use super::*;
     use crate::ask::pricing::Prices;
     use crate::model::Picture;

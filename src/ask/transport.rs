@@ -1,6 +1,7 @@
 //! Sends one HTTP request and reads its reply. Only `retry` repeats requests.
 
 use super::account::Account;
+use super::address::is_loopback;
 use super::dialect::{Body, HttpReply, RateLimitHeader};
 use super::fault::{Class, Fault, StopKind};
 use super::patience::within;
@@ -296,13 +297,6 @@ async fn in_time<T>(step: impl Future<Output = T>, limit: Duration, what: &str, 
 
 fn too_large() -> Fault {
     Fault::new(Class::Ambiguous, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes"))
-}
-
-pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {

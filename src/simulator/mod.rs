@@ -27,7 +27,7 @@
 //! | `GET /health` | `{"status":"ok"}` |
 //!
 //! A request passes `serve` (route), `handler` (decide: `limits`, `cache`, `faults`, `answer`) and
-//! `payload` (send). Dialects are pure: `anthropic`, `openai`, `gemini`.
+//! `payload` (send). Dialects are pure functions in a table: `anthropic`, `openai`, `gemini`.
 
 mod answer;
 mod anthropic;
@@ -35,6 +35,7 @@ mod ask;
 mod bill;
 mod cache;
 mod dialect;
+mod ending;
 mod faults;
 mod gemini;
 mod handler;
@@ -48,6 +49,7 @@ mod scenario;
 mod schema;
 mod script;
 mod serve;
+mod shared;
 mod spoken;
 #[cfg(test)]
 mod tests;
@@ -58,10 +60,11 @@ mod words;
 pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
 pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
 
+use dialect::Dialect;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serve::Shared;
+use shared::Shared;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -71,6 +74,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use wire::Wire;
+
+/// All dialects.
+const DIALECTS: [&Dialect; 4] =
+    [&anthropic::MESSAGES, &openai::chat::CHAT_COMPLETIONS, &openai::responses::RESPONSES, &gemini::GENERATE_CONTENT];
 
 /// A running model server. Dropping it closes the port and every connection.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use super::output_file::{self, UNFINISHED};
 use super::settings::OutputSettings;
-use super::sink::{SinkRows, sinks};
+use super::sink::SinkRows;
+use super::sinks::sinks;
 use crate::model::{JobColumns, ResultFile, Row};
 use serde::Serialize;
 use std::io::{self, Write as _};
