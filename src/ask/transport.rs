@@ -6,13 +6,12 @@ use super::dialect::{Body, HttpReply, RateLimitHeader};
 use super::fault::{Class, Fault, StopKind};
 use super::patience::within;
 use super::settings::LlmSettings;
-use crate::model::{FailureCode, Reply};
+use crate::model::{FailureCode, Reply, with_causes};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use reqwest::header::HeaderMap;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -303,7 +302,7 @@ fn fault(error: &reqwest::Error, account: &Account) -> Fault {
     // The message must not contain the address: its parameters may hold secrets in percent
     // encoding.
     let message = account
-        .scrub(chain(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
+        .scrub(with_causes(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
         .into_owned();
     if error.is_connect() && message.contains("certificate") {
         let hint = "If the server or proxy uses a private certificate authority, set llm.ca_file to its certificate in PEM format";
@@ -317,21 +316,6 @@ fn fault(error: &reqwest::Error, account: &Account) -> Fault {
         // Once the request was sent, the provider may have done the work.
         Fault::new(Class::Ambiguous, FailureCode::LostReply, message)
     }
-}
-
-/// Joins the message of an error with those of its causes.
-fn chain(error: &reqwest::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !message.contains(&cause_text) {
-            message.push_str(": ");
-            message.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    message
 }
 
 fn into_reqwest(body: Body) -> reqwest::Body {

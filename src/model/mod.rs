@@ -5,6 +5,7 @@
 
 mod bottleneck;
 mod call;
+mod causes;
 mod checked;
 mod column;
 mod counted;
@@ -22,6 +23,7 @@ mod tally;
 
 pub use bottleneck::{Bottleneck, Change, Limit};
 pub use call::{Call, CallKey, MessagePart};
+pub use causes::{causes, with_causes};
 pub use checked::{Checked, Repair, Unfit};
 pub use column::{Column, ColumnType, JobColumns};
 pub use counted::counted;

@@ -60,6 +60,7 @@ mod words;
 pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
 pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
 
+use crate::system::accept;
 use dialect::Dialect;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -69,9 +70,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wire::Wire;
 
@@ -99,7 +99,7 @@ impl Simulator {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(scenario));
         let stop = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), stop.clone()));
+        let accepting = tokio::spawn(serve_all(listener, Arc::clone(&shared), stop.clone()));
         Ok(Self { address, shared, stop, accepting: Some(accepting) })
     }
 
@@ -140,28 +140,13 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         if let Some(accepting) = &self.accepting {
-            accepting.abort(); // its JoinSet goes with it and aborts the connections
+            accepting.abort(); // its connections go with it
         }
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_ended) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&shared)));
-                }
-                // Probably out of file descriptors: wait for connections to end.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-        }
-    }
-    drop(listener);
-    connections.shutdown().await;
+async fn serve_all(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    accept(&listener, usize::MAX, &stop, |stream| connection(stream, Arc::clone(&shared))).await;
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {

@@ -2,9 +2,13 @@
 
 use super::damage;
 use super::error::StoreError;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
+
+/// Characters that are percent-encoded in the paths of SQLite's URIs.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/');
 
 /// Marks the file as a run store ("docm" in ASCII) for `file` and SQLite tools.
 const APPLICATION_ID: i32 = 0x646f_636d;
@@ -57,7 +61,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     if readable.is_err_and(|e| e.sqlite_error_code().is_some_and(|code| no_room_beside.contains(&code)))
         && std::fs::metadata(&log).map_or(0, |log| log.len()) == 0
     {
-        let uri = format!("file:{}?immutable=1", percent_encoded(path));
+        let uri = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_encoded_bytes(), IN_PATH));
         connection = Connection::open_with_flags(uri, flags).map_err(cannot)?;
     }
     wait_for_others(&connection, path)?;
@@ -68,11 +72,6 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
             Err(StoreError::new(path, "it was written by an older docmill; `docmill run` brings it up to date", why))
         }
     }
-}
-
-fn percent_encoded(path: &Path) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    path.as_os_str().as_encoded_bytes().iter().map(|b| if plain(*b) { char::from(*b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {

@@ -10,6 +10,7 @@ use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
 use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -63,16 +64,14 @@ static FORMAT: WireFormat = WireFormat {
     image_rules: "gemini",
 };
 
+/// Characters that are percent-encoded in paths.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 fn path(model: &str, stream: bool) -> String {
-    let model = in_path(model.trim_start_matches("models/"));
+    // The name may be any text.
+    let model = utf8_percent_encode(model.trim_start_matches("models/"), IN_PATH);
     let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
     format!("/models/{model}:{method}")
-}
-
-/// Percent-encodes a model's name for a path. The name may be any text.
-fn in_path(model: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    model.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {

@@ -10,6 +10,7 @@ use crate::model::Usage;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 const WIRE: Duration = Duration::from_millis(5);
 
