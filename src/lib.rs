@@ -25,12 +25,15 @@
 //! | level | modules | may use |
 //! |---|---|---|
 //! | 0 | [`model`]; [`event`] and [`repair`], which may use it; [`manual`]; `failpoint`, for tests | std, serde, jiff (as a type) |
+//! | beside 0 | [`system`] | std, tokio |
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`]; beside it [`html_report`] | levels 0 to 2 |
-//! | beside 3 | [`progress`] | [`event`], [`model`] |
+//! | beside 3 | [`progress`] | [`event`], [`model`], [`system`] |
 //! | 4 | [`setup`] | levels 0 to 3 |
 //! | 5 | [`cli`] | all |
+//!
+//! Inside a module no file imports itself through others. `tests/it/circles.rs` holds that.
 
 pub mod ask;
 pub mod cli;
@@ -52,4 +55,5 @@ pub mod repair;
 pub mod setup;
 pub mod simulator;
 pub mod store;
+pub mod system;
 pub mod write;

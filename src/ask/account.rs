@@ -1,13 +1,11 @@
 //! The account: provider, address, key and model. It has limits and is billed.
 
-use super::address::Address;
+use super::address::{Address, is_loopback};
 use super::dialect::Dialect;
-use super::images::media_resolution;
 use super::pricing::Prices;
 use super::provider::Provider;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
-use super::transport::is_loopback;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -69,7 +67,7 @@ impl Account {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, AccountError> {
         let error = |key, message: String| Err(AccountError { key, message });
-        let provider = Provider::parse(&settings.provider)?;
+        let provider = Provider::parse(&settings.provider).map_err(|message| AccountError { key: "llm.provider", message })?;
         let model = match (settings.model.as_str(), provider.default_model()) {
             ("", Some(default)) => default.to_owned(),
             ("", None) => return error("llm.model", format!("provider {} has no default model. Set llm.model.", provider.as_str())),
@@ -124,7 +122,7 @@ impl Account {
         if let Some(field) = settings.body.keys().find(|field| Tier::is_field(field)) {
             return error("llm.body", format!("{field} changes the price. Set llm.service_tier instead."));
         }
-        Tier::check(provider.service_tiers(), &settings.service_tier)
+        Tier::check(provider.dialect().tiers.names, &settings.service_tier)
             .map_err(|message| AccountError { key: "llm.service_tier", message })?;
         let key_header = match settings.key_header.as_str() {
             "" => None,
@@ -155,7 +153,7 @@ impl Account {
     /// The address for requests to `model`.
     pub fn endpoint(&self, model: &str, stream: bool) -> reqwest::Url {
         let version = if self.is_below_v1() { "/v1" } else { "" };
-        let text = format!("{}{version}{}", self.base_url, self.dialect.path(model, stream));
+        let text = format!("{}{version}{}", self.base_url, (self.dialect.endpoint.path)(model, stream));
         // Parsing cannot fail: the address was checked, and the added path has only valid
         // characters.
         let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
@@ -170,9 +168,9 @@ impl Account {
     /// It is the requested tier, unless that is cheaper and the provider's replies do not name the
     /// tier served.
     pub fn planned_tier(&self, service_tier: &str) -> Tier {
-        match (self.dialect, Tier::asked(service_tier)) {
-            (Dialect::Gemini | Dialect::Compatible, Tier::Flex | Tier::Batch) => Tier::Standard,
-            (_, asked) => asked,
+        match Tier::asked(service_tier) {
+            Tier::Flex | Tier::Batch if !self.dialect.tiers.in_replies => Tier::Standard,
+            asked => asked,
         }
     }
 
@@ -186,8 +184,7 @@ impl Account {
     /// Returns whether this is a change; `None` if the address already has a path or the dialect is
     /// another.
     pub(super) fn go_below_v1(&self) -> Option<bool> {
-        let openai = matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible | Dialect::Responses);
-        (openai && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
+        (self.dialect.endpoint.may_need_v1 && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
     }
 
     /// The address of the server.
@@ -199,10 +196,10 @@ impl Account {
     pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in self.dialect.headers() {
+        for (name, value) in self.dialect.endpoint.headers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let (usual, prefix) = self.dialect.key_header();
+        let (usual, prefix) = self.dialect.endpoint.key_header;
         let (name, prefix) = self.key_header.clone().map_or((HeaderName::from_static(usual), prefix), |name| (name, ""));
         let key = self.key().map(|key| (name, format!("{prefix}{key}")));
         let further = self.further.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
@@ -291,6 +288,12 @@ impl Account {
             .filter(|secret| secret.len() >= SHORTEST)
             .fold(text, |text, secret| if text.contains(secret) { Cow::Owned(text.replace(secret, "[key]")) } else { text })
     }
+}
+
+/// Gemini's mediaResolution, if `llm.body` sets it.
+fn media_resolution(settings: &LlmSettings) -> Option<String> {
+    let named = settings.body.get("generationConfig")?.get("mediaResolution")?;
+    named.as_str().map(ToOwned::to_owned)
 }
 
 /// Headers that docmill or the HTTP client sets.

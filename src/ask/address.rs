@@ -14,15 +14,12 @@ pub(super) struct Address {
     pub query: Vec<(String, String)>,
 }
 
-/// Endpoints that may end an address: the dialects that strip them, and a description for errors.
-const ENDPOINTS: [(&str, &[Dialect], &str); 7] = [
-    ("/chat/completions", &[Dialect::OpenAi, Dialect::Compatible], "Chat Completions (llm.provider = \"openai-compatible\")"),
-    ("/responses", &[Dialect::Responses], "Responses (llm.provider = \"openai-responses\")"),
-    ("/v1/messages", &[Dialect::Anthropic], "Messages (llm.provider = \"anthropic\")"),
-    ("/api/chat", &[], "Ollama; its address for openai-compatible ends with /v1"),
-    ("/api/generate", &[], "Ollama; its address for openai-compatible ends with /v1"),
-    ("/embeddings", &[], "embeddings"),
-    ("/v1/completions", &[], "completions without a chat"),
+/// Endpoints of other APIs that may end an address, with a description for errors.
+const FOREIGN: [(&str, &str); 4] = [
+    ("/api/chat", "Ollama; its address for openai-compatible ends with /v1"),
+    ("/api/generate", "Ollama; its address for openai-compatible ends with /v1"),
+    ("/embeddings", "embeddings"),
+    ("/v1/completions", "completions without a chat"),
 ];
 
 /// Query parameters that hold secrets.
@@ -48,20 +45,22 @@ impl Address {
         }
         url.set_query(None);
         let base = url.as_str().trim_end_matches('/').to_owned();
-        let at_end = ENDPOINTS.iter().find(|(endpoint, ..)| base.ends_with(endpoint));
-        let base = match at_end {
-            Some((endpoint, whose, _)) if whose.contains(&dialect) => base.trim_end_matches(endpoint).to_owned(),
-            Some((endpoint, _, whose)) => return Err(format!("the address ends with {endpoint}, the endpoint of {whose}")),
-            None => base,
-        };
-        let base = match dialect {
-            // For Anthropic the path of each endpoint includes the version.
-            Dialect::Anthropic => base.trim_end_matches("/v1").to_owned(),
-            Dialect::Gemini => base.split_once("/models/").map_or(base.as_str(), |(base, _)| base).to_owned(),
-            Dialect::OpenAi | Dialect::Compatible | Dialect::Responses => base,
-        };
+        let copied = dialect.endpoint.suffix.map_or(&*base, |suffix| base.trim_end_matches(suffix));
+        let known = Dialect::ALL.iter().filter_map(|other| Some((other.endpoint.suffix?, other.endpoint.title)));
+        if let Some((suffix, title)) = known.chain(FOREIGN).find(|(suffix, _)| copied.ends_with(suffix)) {
+            return Err(format!("the address ends with {suffix}, the endpoint of {title}"));
+        }
+        let base = (dialect.endpoint.base)(copied);
         Ok(Self { base: base.trim_end_matches('/').to_owned(), query })
     }
+}
+
+/// Whether an address is on this machine.
+pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 #[cfg(test)]
@@ -71,22 +70,22 @@ mod tests {
     #[test]
     fn a_copied_address_is_stripped_of_blanks_and_endpoints() {
         for (given, dialect, base) in [
-            (" http://h:1/v1 ", Dialect::Compatible, "http://h:1/v1"),
-            ("\u{feff}\"http://h:1/v1/\"\n", Dialect::Compatible, "http://h:1/v1"),
-            ("http://h:1", Dialect::Compatible, "http://h:1"),
-            ("https://h/v1/chat/completions", Dialect::Compatible, "https://h/v1"),
-            ("https://h/v1/chat/completions/", Dialect::OpenAi, "https://h/v1"),
-            ("https://h/api/chat/completions", Dialect::Compatible, "https://h/api"),
-            ("https://h/v1/responses", Dialect::Responses, "https://h/v1"),
-            ("https://h/v1/messages", Dialect::Anthropic, "https://h"),
-            ("https://h/v1/", Dialect::Anthropic, "https://h"),
-            ("https://h/anthropic", Dialect::Anthropic, "https://h/anthropic"),
-            ("https://h/v1beta/models/m:generateContent", Dialect::Gemini, "https://h/v1beta"),
+            (" http://h:1/v1 ", Dialect::COMPATIBLE, "http://h:1/v1"),
+            ("\u{feff}\"http://h:1/v1/\"\n", Dialect::COMPATIBLE, "http://h:1/v1"),
+            ("http://h:1", Dialect::COMPATIBLE, "http://h:1"),
+            ("https://h/v1/chat/completions", Dialect::COMPATIBLE, "https://h/v1"),
+            ("https://h/v1/chat/completions/", Dialect::OPENAI, "https://h/v1"),
+            ("https://h/api/chat/completions", Dialect::COMPATIBLE, "https://h/api"),
+            ("https://h/v1/responses", Dialect::RESPONSES, "https://h/v1"),
+            ("https://h/v1/messages", Dialect::ANTHROPIC, "https://h"),
+            ("https://h/v1/", Dialect::ANTHROPIC, "https://h"),
+            ("https://h/anthropic", Dialect::ANTHROPIC, "https://h/anthropic"),
+            ("https://h/v1beta/models/m:generateContent", Dialect::GEMINI, "https://h/v1beta"),
         ] {
             assert_eq!(Address::read(given, dialect), Ok(Address { base: base.to_owned(), query: Vec::new() }), "{given}");
         }
         let azure = "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2026-05-01";
-        let read = Address::read(azure, Dialect::Compatible).unwrap();
+        let read = Address::read(azure, Dialect::COMPATIBLE).unwrap();
         assert_eq!(read.base, "https://r.openai.azure.com/openai/deployments/d");
         assert_eq!(read.query, [("api-version".to_owned(), "2026-05-01".to_owned())]);
     }
@@ -94,16 +93,16 @@ mod tests {
     #[test]
     fn an_invalid_address_is_refused_without_quoting_secrets() {
         for (given, dialect, expected) in [
-            ("", Dialect::Compatible, "not a valid address"),
-            ("localhost:8000", Dialect::Compatible, "not a valid address"),
-            ("http://h/v1 http://g/v1", Dialect::Compatible, "not a valid address"),
-            ("ftp://h/v1", Dialect::Compatible, "not a valid address"),
-            ("https://h/v1#top", Dialect::Compatible, "#"),
-            ("https://h/v1?api-key=s3cret", Dialect::Compatible, "llm.query.api-key"),
-            ("https://h/v1?sig=s3cret", Dialect::Compatible, "llm.query.sig"),
-            ("https://h/v1/messages", Dialect::Compatible, "anthropic"),
-            ("https://h/v1/chat/completions", Dialect::Responses, "openai-compatible"),
-            ("http://localhost:11434/api/chat", Dialect::Compatible, "/v1"),
+            ("", Dialect::COMPATIBLE, "not a valid address"),
+            ("localhost:8000", Dialect::COMPATIBLE, "not a valid address"),
+            ("http://h/v1 http://g/v1", Dialect::COMPATIBLE, "not a valid address"),
+            ("ftp://h/v1", Dialect::COMPATIBLE, "not a valid address"),
+            ("https://h/v1#top", Dialect::COMPATIBLE, "#"),
+            ("https://h/v1?api-key=s3cret", Dialect::COMPATIBLE, "llm.query.api-key"),
+            ("https://h/v1?sig=s3cret", Dialect::COMPATIBLE, "llm.query.sig"),
+            ("https://h/v1/messages", Dialect::COMPATIBLE, "anthropic"),
+            ("https://h/v1/chat/completions", Dialect::RESPONSES, "openai-compatible"),
+            ("http://localhost:11434/api/chat", Dialect::COMPATIBLE, "/v1"),
         ] {
             let error = Address::read(given, dialect).unwrap_err();
             assert!(error.contains(expected) && !error.contains("s3cret"), "{given}: {error}");

@@ -1,13 +1,13 @@
 //! One request of a call, from admission to its end.
 
 use super::billing::Billed;
+use super::client::{Ledger, LlmClient, Observer, Question};
 use super::dialect::{Dialect, Extra, LimitKind};
 use super::fault::{Class, Fault, Pressure};
 use super::forms::SentAs;
 use super::governor::{Ending, Need, Permit, Refusal, Ticket};
 use super::hedge::{InFlight, Left, wait_for_straggler};
 use super::outcome::CallOutcome;
-use super::retry::{Ledger, LlmClient, Observer, Question};
 use super::retry_state::RetryState;
 use super::transport::{Exchange, StreamObserver};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
@@ -243,12 +243,10 @@ impl LlmClient {
 fn named_meter(message: &str, dialect: Dialect) -> Option<LimitKind> {
     let message = message.to_ascii_lowercase();
     let names = |word| message.contains(word);
-    match dialect {
-        _ if !names("token") => (names("requests per") || names("request limit")).then_some(LimitKind::Requests),
-        Dialect::OpenAi | Dialect::Responses | Dialect::Compatible => Some(LimitKind::Tokens),
-        Dialect::Anthropic if names("output token") => Some(LimitKind::OutputTokens),
-        Dialect::Anthropic | Dialect::Gemini => Some(LimitKind::InputTokens),
+    if names("token") {
+        return Some((dialect.limits.refused)(&message));
     }
+    (names("requests per") || names("request limit")).then_some(LimitKind::Requests)
 }
 
 fn after(moment: Timestamp, time: Duration) -> Timestamp {
@@ -262,13 +260,13 @@ mod tests {
     #[test]
     fn a_refusal_names_the_limit_that_its_provider_counts() {
         let cases = [
-            (Dialect::Anthropic, "exceed the rate limit of 30,000 input tokens per minute", Some(LimitKind::InputTokens)),
-            (Dialect::Anthropic, "exceed the rate limit of 8,000 output tokens per minute", Some(LimitKind::OutputTokens)),
-            (Dialect::Anthropic, "This request would exceed your organization's rate limit.", None),
-            (Dialect::OpenAi, "Rate limit reached for m on tokens per min (TPM): Limit 200000", Some(LimitKind::Tokens)),
-            (Dialect::OpenAi, "Rate limit reached for m on requests per min (RPM): Limit 3", Some(LimitKind::Requests)),
-            (Dialect::Gemini, "Quota exceeded: GenerateContentInputTokensPerModelPerMinute", Some(LimitKind::InputTokens)),
-            (Dialect::Compatible, "slow down", None),
+            (Dialect::ANTHROPIC, "exceed the rate limit of 30,000 input tokens per minute", Some(LimitKind::InputTokens)),
+            (Dialect::ANTHROPIC, "exceed the rate limit of 8,000 output tokens per minute", Some(LimitKind::OutputTokens)),
+            (Dialect::ANTHROPIC, "This request would exceed your organization's rate limit.", None),
+            (Dialect::OPENAI, "Rate limit reached for m on tokens per min (TPM): Limit 200000", Some(LimitKind::Tokens)),
+            (Dialect::OPENAI, "Rate limit reached for m on requests per min (RPM): Limit 3", Some(LimitKind::Requests)),
+            (Dialect::GEMINI, "Quota exceeded: GenerateContentInputTokensPerModelPerMinute", Some(LimitKind::InputTokens)),
+            (Dialect::COMPATIBLE, "slow down", None),
         ];
         for (dialect, message, meter) in cases {
             assert_eq!(named_meter(message, dialect), meter, "{message}");

@@ -64,7 +64,7 @@ impl Forms {
         if let Some(learned) = models.get_mut(model) {
             return with(learned);
         }
-        let usual = Shape::new(self.dialect, model, self.body.clone());
+        let usual = self.dialect.shape(model, self.body.clone());
         let learned = Learned {
             shape: usual.clone(),
             usual,
@@ -178,7 +178,7 @@ mod tests {
     fn complain(forms: &Forms, sent: &SentAs, message: &str) -> Correction {
         let body = json!({"error": {"message": message, "type": "invalid_request_error"}}).to_string();
         let reply = HttpReply { status: 400, header: &|_| None, body: body.as_bytes() };
-        let fault = Dialect::Compatible.reply(&reply).unwrap_err();
+        let fault = Dialect::COMPATIBLE.reply(&reply).unwrap_err();
         fault.complaint.map_or(Correction::None, |complaint| forms.correct(sent, &complaint))
     }
 
@@ -186,7 +186,7 @@ mod tests {
     const SCHEMA: &str = "The provided JSON schema contains features not supported by xgrammar.";
 
     fn forms() -> Forms {
-        Forms::new(Dialect::Compatible, [("temperature".to_owned(), json!(0.5))].into_iter().collect())
+        Forms::new(Dialect::COMPATIBLE, [("temperature".to_owned(), json!(0.5))].into_iter().collect())
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_server_that_refuses_one_word_keeps_the_rest_of_the_form() {
-        for dialect in [Dialect::Compatible, Dialect::OpenAi, Dialect::Responses] {
+        for dialect in [Dialect::COMPATIBLE, Dialect::OPENAI, Dialect::RESPONSES] {
             let (forms, call) = (Forms::new(dialect, Map::new()), call("m", "t"));
             for message in ["Unknown parameter: 'strict'", "Unknown parameter: 'stream'"] {
                 assert!(matches!(complain(&forms, &sent(&forms, &call), message), Correction::Now(_)), "{message}");
@@ -251,7 +251,7 @@ mod tests {
             assert!(body(false).contains("json_schema") && !body(false).contains("strict") && !body(false).contains("\"stream\""));
             assert!(body(true).contains("\"stream\":true"), "a request for a stream keeps the field");
         }
-        let (forms, call) = (Forms::new(Dialect::Compatible, Map::new()), call("m", "t"));
+        let (forms, call) = (Forms::new(Dialect::COMPATIBLE, Map::new()), call("m", "t"));
         let before = forms.shape(&call);
         assert!(!matches!(complain(&forms, &sent(&forms, &call), "Unknown parameter: 'stream_options'"), Correction::Now(_)));
         assert_eq!(forms.shape(&call), before);
@@ -278,9 +278,9 @@ mod tests {
 
     #[test]
     fn instructions_without_a_role_stand_first_in_the_message() {
-        for dialect in [Dialect::OpenAi, Dialect::Compatible, Dialect::Responses, Dialect::Anthropic, Dialect::Gemini] {
+        for &dialect in Dialect::ALL {
             let call = call("m", "t");
-            let mut shape = Shape::new(dialect, "m", Map::new());
+            let mut shape = dialect.shape("m", Map::new());
             shape.role = Role::User;
             let extra = Extra { room: 0, note: None, stream: false, cache: false, shape: &shape };
             let body: Vec<u8> = dialect.request(&call, &extra).into_pieces().concat();

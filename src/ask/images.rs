@@ -1,26 +1,13 @@
 //! Image limits and token counts for the models of an account.
 
 use super::account::Account;
-use super::dialect::Dialect;
-use super::settings::LlmSettings;
 use crate::model::{Call, MessagePart};
 use crate::prepare::{ImageLimits, Viewer};
 use std::sync::Arc;
 
-/// Gemini's mediaResolution, if `llm.body` sets it.
-pub(super) fn media_resolution(settings: &LlmSettings) -> Option<String> {
-    let named = settings.body.get("generationConfig")?.get("mediaResolution")?;
-    named.as_str().map(ToOwned::to_owned)
-}
-
 impl Account {
     fn viewer<'a>(&'a self, model: &'a str) -> Viewer<'a> {
-        let format = match self.dialect {
-            Dialect::Anthropic => "anthropic",
-            Dialect::Gemini => "gemini",
-            Dialect::OpenAi | Dialect::Responses | Dialect::Compatible => "openai",
-        };
-        Viewer { format, model, resolution: self.media_resolution.as_deref() }
+        Viewer { format: self.dialect.image_rules, model, resolution: self.media_resolution.as_deref() }
     }
 
     /// The image limits of a model.
@@ -64,6 +51,7 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::LlmSettings;
     use super::*;
     use crate::ask::pricing::Prices;
     use crate::model::Picture;

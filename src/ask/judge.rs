@@ -1,7 +1,7 @@
 //! Decides whether a reply is an answer.
 
+use super::client::Answered;
 use super::fault::{Class, Fault};
-use super::retry::Answered;
 use crate::model::{Call, Checked, FailureCode, FinishReason, MessagePart, Reply, Unfit};
 
 /// Turns a reply into an answer, or into the fault that it has.

@@ -1,8 +1,8 @@
 //! How a call ends, and the messages about it.
 
+use super::client::{Answered, LedgerClosed, LlmClient};
 use super::fault::{Class, Fault, RunStop, StopKind};
 use super::governor::{NotAdmitted, Stopped};
-use super::retry::{Answered, LedgerClosed, LlmClient};
 use crate::model::{Attempt, Call, Failure, Spent};
 use std::time::Duration;
 

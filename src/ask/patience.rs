@@ -9,6 +9,14 @@ const ASLEEP: Duration = Duration::from_millis(100);
 /// Time to read data that arrived while the process was stopped.
 const TO_READ: Duration = Duration::from_secs(1);
 
+/// Waits until `time`; for ever if there is none.
+pub(super) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Returns the result of `step`, or `None` if it takes longer than `limit`.
 ///
 /// After a process was stopped for longer than `limit`, the timer has expired although the reply
@@ -18,16 +26,10 @@ pub(super) async fn within<T>(limit: Duration, step: impl Future<Output = T>) ->
     let mut step = pin!(step);
     let mut deadline = Instant::now().checked_add(limit);
     loop {
-        let expired = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             done = &mut step => return Some(done),
-            () = expired => {}
+            () = at(deadline) => {}
         }
         let late = deadline.map_or(Duration::ZERO, |deadline| deadline.elapsed());
         if late < ASLEEP {

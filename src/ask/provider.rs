@@ -1,103 +1,70 @@
-//! The providers, and their defaults.
+//! The providers: one for each wire format, and the simulator.
 
-use super::account::AccountError;
 use super::dialect::Dialect;
 
 /// A provider: an API, or the built-in simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
-    /// The built-in model server.
+    /// The built-in model server. It speaks Anthropic's Messages.
     Simulated,
-    /// Anthropic's Messages API.
-    Anthropic,
-    /// OpenAI's Chat Completions API.
-    OpenAi,
-    /// OpenAI's Responses API, for models that Chat Completions does not serve.
-    Responses,
-    /// Google's Gemini API.
-    Gemini,
-    /// Any server that speaks Chat Completions.
-    Compatible,
+    /// A server that speaks this wire format.
+    Server(Dialect),
 }
 
 impl Provider {
-    const ALL: [(&'static str, Self); 6] = [
-        ("simulated", Self::Simulated),
-        ("anthropic", Self::Anthropic),
-        ("openai", Self::OpenAi),
-        ("openai-responses", Self::Responses),
-        ("gemini", Self::Gemini),
-        ("openai-compatible", Self::Compatible),
-    ];
+    const SIMULATED: &'static str = "simulated";
 
-    /// The provider called `name`.
-    pub fn parse(name: &str) -> Result<Self, AccountError> {
-        let known = Self::ALL.map(|(name, _)| name).join(", ");
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+    /// The provider called `name`. The error is the message.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        if name == Self::SIMULATED {
+            return Ok(Self::Simulated);
+        }
+        let found = Dialect::ALL.iter().find(|dialect| dialect.name == name);
+        let known = || Dialect::ALL.iter().map(|dialect| dialect.name).collect::<Vec<_>>().join(", ");
         found
-            .map(|(_, provider)| *provider)
-            .ok_or_else(|| AccountError { key: "llm.provider", message: format!("unknown provider \"{name}\"; expected one of {known}") })
+            .map(|dialect| Self::Server(*dialect))
+            .ok_or_else(|| format!("unknown provider \"{name}\"; expected one of {}, {}", Self::SIMULATED, known()))
     }
 
     /// Its name in settings and results.
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(_, provider)| *provider == self).map_or("", |(name, _)| name)
+        match self {
+            Self::Simulated => Self::SIMULATED,
+            Self::Server(dialect) => dialect.name,
+        }
+    }
+
+    /// The wire format.
+    pub(super) fn dialect(self) -> Dialect {
+        match self {
+            Self::Simulated => Dialect::ANTHROPIC,
+            Self::Server(dialect) => dialect,
+        }
     }
 
     pub(super) fn default_model(self) -> Option<&'static str> {
         match self {
             Self::Simulated => Some("simulated-small"),
-            Self::Anthropic => Some("claude-haiku-5-5"),
-            Self::OpenAi | Self::Responses => Some("gpt-6-luna"),
-            Self::Gemini => Some("gemini-3.5-flash-lite"),
-            Self::Compatible => None,
+            Self::Server(dialect) => dialect.provider.model,
         }
     }
 
     pub(super) fn default_url(self) -> Option<&'static str> {
         match self {
-            Self::Anthropic => Some("https://api.anthropic.com"),
-            Self::OpenAi | Self::Responses => Some("https://api.openai.com/v1"),
-            Self::Gemini => Some("https://generativelanguage.googleapis.com/v1beta"),
-            Self::Simulated | Self::Compatible => None,
-        }
-    }
-
-    /// The path prefix of its usual address. A stand-in server expects the same prefix.
-    pub fn below_the_host(self) -> &'static str {
-        match self {
-            Self::Simulated | Self::Anthropic => "",
-            Self::OpenAi | Self::Responses | Self::Compatible => "/v1",
-            Self::Gemini => "/v1beta",
-        }
-    }
-
-    /// The names of its service tiers.
-    pub(super) fn service_tiers(self) -> &'static [&'static str] {
-        match self {
-            Self::Anthropic | Self::Simulated => &["auto", "standard_only"],
-            Self::OpenAi | Self::Responses => &["auto", "default", "flex", "priority", "scale"],
-            Self::Gemini => &["standard", "flex", "priority"],
-            Self::Compatible => &["auto", "default", "standard", "flex", "priority", "scale", "on_demand", "performance"],
+            Self::Simulated => None,
+            Self::Server(dialect) => dialect.provider.url,
         }
     }
 
     pub(super) fn key_variable(self) -> Option<&'static str> {
         match self {
-            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
-            Self::OpenAi | Self::Responses => Some("OPENAI_API_KEY"),
-            Self::Gemini => Some("GEMINI_API_KEY"),
-            Self::Simulated | Self::Compatible => None,
+            Self::Simulated => None,
+            Self::Server(dialect) => dialect.provider.key_variable,
         }
     }
 
-    pub(super) fn dialect(self) -> Dialect {
-        match self {
-            Self::Simulated | Self::Anthropic => Dialect::Anthropic,
-            Self::OpenAi => Dialect::OpenAi,
-            Self::Responses => Dialect::Responses,
-            Self::Gemini => Dialect::Gemini,
-            Self::Compatible => Dialect::Compatible,
-        }
+    /// The path prefix of its usual address. A stand-in server expects the same prefix.
+    pub fn below_the_host(self) -> &'static str {
+        self.dialect().provider.prefix
     }
 }

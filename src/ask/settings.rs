@@ -68,7 +68,7 @@ pub struct LlmSettings {
 impl LlmSettings {
     /// Tokens added to each answer's limit for thinking.
     pub fn room_to_think(&self, dialect: Dialect) -> u32 {
-        if self.thinking_tokens > 0 { self.thinking_tokens } else { dialect.thinking_tokens() }
+        if self.thinking_tokens > 0 { self.thinking_tokens } else { dialect.thinking_tokens }
     }
 
     /// Maximum documents in work at a time, if each has `calls` calls.

@@ -1,17 +1,17 @@
 //! Sends one HTTP request and reads its reply. Only `retry` repeats requests.
 
 use super::account::Account;
+use super::address::is_loopback;
 use super::dialect::{Body, HttpReply, RateLimitHeader};
 use super::fault::{Class, Fault, StopKind};
 use super::patience::within;
 use super::settings::LlmSettings;
-use crate::model::{FailureCode, Reply};
+use crate::model::{FailureCode, Reply, with_causes};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use reqwest::header::HeaderMap;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -100,7 +100,7 @@ impl Transport {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
         seen.first_byte = Some(seen.sent.elapsed());
         seen.status = Some(status);
-        seen.rate_limits = account.dialect.rate_limits(&HttpReply { status, header: &header, body: b"" });
+        seen.rate_limits = (account.dialect.limits.headers)(&HttpReply { status, header: &header, body: b"" });
         if let Some(live) = live.filter(|_| (200..=299).contains(&status)) {
             return self.follow(response, (live, &asked), &header, seen).await;
         }
@@ -298,18 +298,11 @@ fn too_large() -> Fault {
     Fault::new(Class::Ambiguous, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes"))
 }
 
-pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
-}
-
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {
     // The message must not contain the address: its parameters may hold secrets in percent
     // encoding.
     let message = account
-        .scrub(chain(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
+        .scrub(with_causes(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
         .into_owned();
     if error.is_connect() && message.contains("certificate") {
         let hint = "If the server or proxy uses a private certificate authority, set llm.ca_file to its certificate in PEM format";
@@ -323,21 +316,6 @@ fn fault(error: &reqwest::Error, account: &Account) -> Fault {
         // Once the request was sent, the provider may have done the work.
         Fault::new(Class::Ambiguous, FailureCode::LostReply, message)
     }
-}
-
-/// Joins the message of an error with those of its causes.
-fn chain(error: &reqwest::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !message.contains(&cause_text) {
-            message.push_str(": ");
-            message.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    message
 }
 
 fn into_reqwest(body: Body) -> reqwest::Body {

@@ -1,6 +1,7 @@
 //! The side of the run.
 
 use super::{Answer, Envelope, NOTE, Note, Request};
+use crate::system::accept;
 use serde::Serialize;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -56,30 +56,13 @@ impl ControlServer {
 
     /// Takes requests until `finished`. Who watches gets `hello` first, then every line of `seen` that there is time for.
     pub async fn serve(self, asked: mpsc::Sender<Asked>, hello: String, seen: Arc<watch::Sender<String>>, finished: CancellationToken) {
-        let conversations = &mut JoinSet::new();
         let hello = Arc::new(hello);
-        loop {
-            let next = async {
-                if conversations.len() >= CONVERSATIONS {
-                    conversations.join_next().await;
-                }
-                self.listener.accept().await
-            };
-            let stream = tokio::select! {
-                () = finished.cancelled() => return,
-                accepted = next => accepted,
-            };
-            while conversations.try_join_next().is_some() {}
-            if let Ok((stream, _)) = stream {
-                let conversation =
-                    Conversation { token: self.token, asked: asked.clone(), hello: Arc::clone(&hello), seen: Arc::clone(&seen) };
-                // Whoever goes away in the middle has nothing to be told.
-                conversations.spawn(async move { drop(conversation.hold(stream).await) });
-            } else {
-                // Out of file descriptors, mostly: they come back.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+        let serve = |stream| {
+            let conversation = Conversation { token: self.token, asked: asked.clone(), hello: Arc::clone(&hello), seen: Arc::clone(&seen) };
+            // A terminal that disconnects needs no answer.
+            async move { drop(conversation.hold(stream).await) }
+        };
+        accept(&self.listener, CONVERSATIONS, &finished, serve).await;
     }
 }
 

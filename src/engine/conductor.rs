@@ -1,19 +1,17 @@
 //! Reports the counters, takes requests, and drains the run when its caller stops it.
 
+use super::notice::{Notice, TICK};
 use super::runtime_control::RuntimeControl;
 use super::{Context, Controls};
-use crate::ask::{Governor, RunStop, StopKind, clock_time};
+use crate::ask::{Governor, RunStop, StopKind};
 use crate::event::{RunEvent, Snapshot};
-use crate::model::WaitReason;
-use crate::store::{RunLock, StoreWatcher};
+use crate::store::StoreWatcher;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often watchers get the counters.
-const TICK: Duration = Duration::from_millis(100);
 /// Seconds from the start to the first stored sample. The next sample follows after as many
 /// seconds plus 1 % of the run time so far, so even a long run stores only some hundreds.
 const FIRST_SAMPLE_S: f64 = 0.5;
@@ -92,46 +90,6 @@ fn keep(snapshot: &Snapshot, context: &Context, samples: &StoreWatcher) {
     if let Ok(sample) = serde_json::to_string(snapshot) {
         let elapsed = context.meters.wall().as_millis();
         samples.sample(i64::try_from(elapsed).unwrap_or(i64::MAX), sample);
-    }
-}
-
-/// The state of sending in the notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    Nothing,
-    Waiting,
-    Held(WaitReason),
-    Paused,
-}
-
-/// The notice beside the lock, which other processes read during a run.
-pub(super) struct Notice {
-    governor: Arc<Governor>,
-    lock: Arc<RunLock>,
-    shown: Mutex<Doing>,
-}
-
-impl Notice {
-    pub fn new(governor: &Arc<Governor>, lock: &Arc<RunLock>) -> Self {
-        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), shown: Mutex::new(Doing::Nothing) }
-    }
-
-    /// Updates the note for `docmill status`, which explains why nothing is sent.
-    pub fn update(&self) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = self.governor.status();
-        // Waiting at the usual pace of a limit is not worth a note.
-        let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
-        let (doing, note) = match self.governor.closed_for() {
-            _ if status.paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
-            Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
-            Some(_) => return,
-            None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), format!("held back by {why}"))),
-        };
-        // If writing fails, the run goes on without a note.
-        if doing != *shown && self.lock.say(&note).is_ok() {
-            *shown = doing;
-        }
     }
 }
 

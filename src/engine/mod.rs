@@ -35,6 +35,7 @@ mod ledger;
 mod list;
 mod memory;
 mod meter;
+mod notice;
 mod opening;
 mod past;
 mod pipeline;

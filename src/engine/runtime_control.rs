@@ -1,7 +1,7 @@
 //! Answers requests to a running run: pause, change settings, cancel or requeue a document.
 
 use super::active::{ActiveDocuments, Cancelled, REMEMBERED};
-use super::conductor::Notice;
+use super::notice::Notice;
 use super::{Context, Plan, RunError};
 use crate::ask::{Governor, LimitSettings};
 use crate::control::{Answer, Asked, Request};

@@ -2,9 +2,9 @@
 
 use super::chart::{Chart, columns};
 use super::number::{percent, plain, usd};
-use super::report::parsed;
 use crate::store::{Archive, RunRecord, StoreError};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Maximum number of runs shown; the newest are kept.
 const SHOWN: usize = 40;
@@ -73,4 +73,9 @@ pub fn charts(runs: &[PastRun]) -> Vec<Chart> {
         columns("Documents without a complete answer, by run", &values(|run| run.failed), percent),
     ];
     charts.into_iter().flatten().collect()
+}
+
+/// The JSON of a text in the store; null if there is none.
+pub(super) fn parsed(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

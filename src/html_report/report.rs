@@ -4,7 +4,7 @@ use super::activity::{Activity, Stretch, TaskUse, Totals};
 use super::chart::Chart;
 use super::charts::{distributions, over_time};
 use super::distribution::Spread;
-use super::history::{PastRun, past_runs};
+use super::history::{PastRun, parsed, past_runs};
 use super::slowest::{SHOWN, SlowDocument, clock_below};
 use super::stages::stages;
 use crate::model::{FailureCode, RowStatus, Tally};
@@ -279,8 +279,4 @@ fn head(archive: &Archive, run: &RunRecord, at_work: bool) -> Result<RunHead, St
         model: model.unwrap_or_default(),
         command: run.command.clone(),
     })
-}
-
-pub(super) fn parsed(text: Option<&str>) -> Value {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

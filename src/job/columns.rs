@@ -1,7 +1,6 @@
 //! Maps answers to columns.
 
-use super::combine::Combine;
-use super::load::COMBINE;
+use super::combine::{COMBINE, Combine};
 use super::{Job, Task};
 use crate::model::{CallRecord, Column, Row};
 use serde_json::{Map, Value};

@@ -2,7 +2,6 @@
 
 use super::answer::Shape;
 use super::file::{CombineFile, Method};
-use super::load::COMBINE;
 use super::plan::{Template, about_tokens};
 use super::vote::{self, Ballot};
 use super::{Job, Task, stand_in};
@@ -11,6 +10,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::Table;
+
+/// The task id of the aggregation in results.
+pub const COMBINE: &str = "combine";
 
 /// The checked `[combine]` of a job.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! document.
 
 use super::answer::Shape;
-use super::combine::Combine;
+use super::combine::{COMBINE, Combine};
 use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Task, Variant, columns, field};
@@ -100,9 +100,6 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
         long.overlap_tokens
     ))
 }
-
-/// The task id of the aggregation in results.
-pub const COMBINE: &str = "combine";
 
 fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Result<Task, String> {
     let shape = Shape::new(&task.answer, params)?;

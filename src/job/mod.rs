@@ -31,9 +31,8 @@ mod stand_in;
 mod vote;
 
 pub use builtin::{AUTO, BUILTIN, builtin};
-pub use combine::Combined;
+pub use combine::{COMBINE, Combined};
 pub use file::{InputKind, LongMethod, Merge, Method};
-pub use load::COMBINE;
 pub use long::{LongRule, Merged};
 pub use plan::{Chunks, RowColumns};
 pub use stand_in::stand_in;

@@ -5,8 +5,10 @@
 
 mod bottleneck;
 mod call;
+mod causes;
 mod checked;
 mod column;
+mod counted;
 mod document;
 mod failure;
 mod latency;
@@ -21,8 +23,10 @@ mod tally;
 
 pub use bottleneck::{Bottleneck, Change, Limit};
 pub use call::{Call, CallKey, MessagePart};
+pub use causes::{causes, with_causes};
 pub use checked::{Checked, Repair, Unfit};
 pub use column::{Column, ColumnType, JobColumns};
+pub use counted::counted;
 pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
 pub use failure::{Failure, FailureCode};
 pub use latency::Latency;
@@ -33,4 +37,4 @@ pub use reply::{FinishReason, Reply, Spent, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use stage::{QueueUse, StageUse, WaitReason};
 pub use summary::{AccountLimit, LedgerSum, LeftOut, ResultFile, RunFigures, Summary, Totals};
-pub use tally::{Tally, codes, counted};
+pub use tally::{Tally, codes};

@@ -53,15 +53,6 @@ impl Tally {
     }
 }
 
-/// A count with its noun: `1 row`, `2 rows`, `2 retries`.
-pub fn counted(n: u64, one: &str) -> String {
-    match one.strip_suffix('y') {
-        _ if n == 1 => format!("{n} {one}"),
-        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{n} {stem}ies"),
-        _ => format!("{n} {one}s"),
-    }
-}
-
 /// Counts by code: `2 empty, 1 refused`.
 pub fn codes(counts: &BTreeMap<FailureCode, u64>) -> String {
     counts.iter().map(|(code, n)| format!("{n} {code}")).collect::<Vec<_>>().join(", ")
@@ -78,15 +69,6 @@ impl AddAssign<&Self> for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_agree_with_their_nouns() {
-        let words = ["row", "retry", "day", "reply"].map(|one| [0, 1, 2].map(|n| counted(n, one)).join(", "));
-        assert_eq!(
-            words,
-            ["0 rows, 1 row, 2 rows", "0 retries, 1 retry, 2 retries", "0 days, 1 day, 2 days", "0 replies, 1 reply, 2 replies"]
-        );
-    }
 
     #[test]
     fn each_document_counts_once_and_failures_add_up() {

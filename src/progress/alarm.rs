@@ -6,7 +6,7 @@
 use super::Watcher;
 use super::alert::{Alert, AlertSettings, Fired, about};
 use crate::event::{RunEvent, Snapshot};
-use crate::model::RowStatus;
+use crate::model::{RowStatus, with_causes};
 use serde_json::Value;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -175,14 +175,9 @@ async fn post(fired: &Fired) -> Result<(), String> {
     };
     // The address of a webhook is a secret. Errors name only the host.
     let host = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let wrong = |e: reqwest::Error| format!("webhook at {host}: {}", chain(&e.without_url()));
+    let wrong = |e: reqwest::Error| format!("webhook at {host}: {}", with_causes(&e.without_url()));
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().map_err(wrong)?;
     let request = client.post(address).header("content-type", "application/json").body(fired.facts.to_string());
     let status = request.send().await.map_err(wrong)?.status();
     if status.is_success() { Ok(()) } else { Err(format!("webhook at {host}: {status}")) }
-}
-
-/// The message of an error followed by the messages of its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |e| e.source()).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

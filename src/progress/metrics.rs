@@ -3,6 +3,7 @@
 use super::Watcher;
 use super::exposition::Seen;
 use crate::event::RunEvent;
+use crate::system::accept;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
@@ -14,7 +15,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// The shared state that the server shows.
 #[derive(Debug, Clone, Default)]
@@ -61,25 +62,15 @@ impl MetricsServer {
     /// Serves requests until the future is dropped.
     pub async fn serve(self) {
         let Ok(listener) = tokio::net::TcpListener::from_std(self.listener) else { return };
-        let mut connections = JoinSet::new();
-        loop {
-            if connections.len() >= CONNECTIONS {
-                connections.join_next().await;
-            }
-            let accepted = listener.accept().await;
-            while connections.try_join_next().is_some() {}
-            let Ok((stream, _)) = accepted else {
-                // The usual cause is a lack of file descriptors, which is transient.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            };
+        let serve = |stream| {
             let board = self.board.clone();
             let service = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(board.answer(&request))));
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-            // A scraper that disconnects is no error.
-            connections.spawn(async move { drop(server.serve_connection(TokioIo::new(stream), service).await) });
-        }
+            // A scraper that disconnects needs no answer.
+            async move { drop(server.serve_connection(TokioIo::new(stream), service).await) }
+        };
+        accept(&listener, CONNECTIONS, &CancellationToken::new(), serve).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The current speed of a run and the time left. Limits, pauses and changed settings make the
 //! current speed differ from the average.
 
-use super::duration;
+use super::duration::duration;
 use crate::event::Snapshot;
 use crate::model::WaitReason;
 

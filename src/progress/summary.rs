@@ -1,6 +1,6 @@
 //! The text of the final summary.
 
-use super::lines::duration;
+use super::duration::duration;
 use crate::model::{LedgerSum, LeftOut, Summary, Tally, codes, counted};
 use std::fmt::Write as _;
 

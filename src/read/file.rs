@@ -1,12 +1,12 @@
 //! Opens and reads one document.
 
 use super::remote::Remote;
+use super::stamp::{is_settled, stamp, too_large};
 use crate::model::{Failure, FailureCode, Stamp};
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Files up to this size in bytes are read at once. Larger files wait for memory.
 const SMALL: u64 = 64 * 1024;
@@ -65,36 +65,6 @@ fn open_file(file: File, metadata: &Metadata, max_bytes: u64) -> Result<Opened, 
     if size <= SMALL { opened.read(max_bytes).map(Opened::Read) } else { Ok(opened) }
 }
 
-/// The stamp of the regular file at `path`.
-pub(super) fn stamp_of(path: &Path) -> Option<Stamp> {
-    std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| stamp(&metadata))
-}
-
-/// The slowest tick of file system clocks. Two changes within one tick have the same stamp.
-const TICK: Duration = Duration::from_secs(2);
-
-pub(super) fn is_settled(stamp: &Stamp) -> bool {
-    let now = SystemTime::now().checked_sub(TICK).map_or(0, nanoseconds);
-    stamp.modified_ns < now && stamp.changed_ns < now
-}
-
-fn stamp(metadata: &Metadata) -> Stamp {
-    let modified_ns = metadata.modified().map_or(0, nanoseconds);
-    #[cfg(unix)]
-    let changed_ns = {
-        use std::os::unix::fs::MetadataExt as _;
-        metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
-    };
-    #[cfg(not(unix))]
-    let changed_ns = 0;
-    Stamp { size: metadata.len(), modified_ns, changed_ns }
-}
-
-pub(super) fn nanoseconds(time: SystemTime) -> i64 {
-    let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-    time.duration_since(UNIX_EPOCH).map_or_else(|before| -whole(before.duration()), whole)
-}
-
 impl Opened {
     /// The bytes of the document. Blocks. A file that grew beyond `max_bytes` is refused.
     pub fn read(self, max_bytes: u64) -> Result<Vec<u8>, Failure> {
@@ -123,11 +93,6 @@ impl Opened {
     }
 }
 
-pub(super) fn too_large(size: u64, max_bytes: u64) -> Failure {
-    let message = format!("the file has {:.1} MB, more than read.max_file_mb = {}", size as f64 / 1e6, max_bytes / 1_000_000);
-    Failure::new(FailureCode::TooLarge, message)
-}
-
 fn failure(error: &std::io::Error) -> Failure {
     match error.kind() {
         ErrorKind::NotFound => Failure::new(FailureCode::Vanished, "the file was listed and is gone now"),
@@ -137,8 +102,10 @@ fn failure(error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stamp::stamp_of;
     use super::*;
     use std::fs::FileTimes;
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn a_file_written_just_now_has_no_stamp() {
@@ -162,14 +129,5 @@ mod tests {
         assert_eq!(stamp, stamp_of(&path));
         assert_eq!(stamp_of(path.parent().unwrap()), None, "a directory has none");
         assert_eq!(stamp_of(Path::new("/nowhere/at all")), None);
-    }
-
-    #[test]
-    fn a_stamp_is_settled_when_both_of_its_times_are_past() {
-        let one = Stamp { size: 1, modified_ns: 2, changed_ns: 3 };
-        assert!(is_settled(&one));
-        let soon = nanoseconds(SystemTime::now() + TICK);
-        assert!(!is_settled(&Stamp { modified_ns: soon, ..one }) && !is_settled(&Stamp { changed_ns: soon, ..one }));
-        assert_eq!(nanoseconds(UNIX_EPOCH - Duration::from_secs(1)), -1_000_000_000);
     }
 }

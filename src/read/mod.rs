@@ -4,6 +4,7 @@
 //! returns one result for every regular file and every object. It skips hidden files, files
 //! excluded by patterns and docmill's own output, and counts them.
 
+mod count;
 mod elsewhere;
 mod file;
 mod file_list;
@@ -18,6 +19,7 @@ mod remote;
 mod roots;
 mod settings;
 mod sheet;
+mod stamp;
 mod table;
 mod tables;
 mod text;

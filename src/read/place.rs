@@ -3,6 +3,7 @@
 use super::file::{self, Opened};
 use super::remote::{Remote, detects_changes};
 use super::roots::{Root, Roots};
+use super::stamp;
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp};
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ impl Roots {
         let Some(input) = input else { return (Err(Failure::new(FailureCode::Unreadable, "its input is not known")), None) };
         let opened = match listed.map_or(0, |stamp| stamp.size) {
             0 => Err(Failure::new(FailureCode::Empty, "the object has no bytes")),
-            size if size > max_bytes => Err(file::too_large(size, max_bytes)),
+            size if size > max_bytes => Err(stamp::too_large(size, max_bytes)),
             size => Ok(Opened::Elsewhere { input: Arc::clone(input), key: key.clone(), size }),
         };
         (opened, listed.filter(detects_changes))
@@ -35,7 +36,7 @@ impl Roots {
     /// Objects cause no request: their listing had the stamp.
     pub fn stamp_of(&self, place: &Place) -> Option<Stamp> {
         match place {
-            Place::File(path) => file::stamp_of(path),
+            Place::File(path) => stamp::stamp_of(path),
             Place::Object { listed, .. } => *listed,
             Place::Row(row) => Some(row.stamp),
         }
@@ -45,7 +46,7 @@ impl Roots {
     pub fn still_holds(&self, place: &Place, digest: Digest, stamp: Option<Stamp>) -> bool {
         let (input, key) = match place {
             Place::File(path) => {
-                return match file::stamp_of(path) {
+                return match stamp::stamp_of(path) {
                     None => false,
                     now if stamp.is_some() && now == stamp => true,
                     Some(_) => std::fs::read(path).is_ok_and(|bytes| Digest::of(&bytes) == digest),

@@ -4,8 +4,8 @@
 //! without a hierarchy list in the byte order of keys. This equals the order of whole paths in a
 //! directory walk. A listing includes modification times, so an unchanged object costs no request.
 
-use super::file::{is_settled, nanoseconds, too_large};
 use super::listing::{Listed, Listing};
+use super::stamp::{is_settled, nanoseconds, too_large};
 use crate::model::{Digest, Failure, FailureCode, Stamp};
 use crate::remote::{Address, Client, Service, Trouble};
 use futures::stream::StreamExt as _;

@@ -1,15 +1,13 @@
 //! The inputs of a run: checked, and named.
 
-use super::elsewhere::Elsewhere;
 use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
-use super::names::{EntryKind, kind_of};
 use super::path_names::{printable, real, unprintable, with_slashes};
 use super::record::{InputKind, InputRecord, UNNAMED, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
 use super::settings::{InputSettings, Tables};
 use super::table::{Table, is_table_name, is_workbook_name};
-use crate::model::{Digest, LeftOut, Place, Stamp};
+use crate::model::{Digest, Place, Stamp};
 use crate::remote::Address;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -164,31 +162,6 @@ impl Roots {
         self.0.iter().map(|root| root.path.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// All documents in no particular order, in constant memory, for counting.
-    ///
-    /// A directory that cannot be listed counts, as it does in the walk.
-    pub fn unsorted(&self) -> impl Iterator<Item = ()> {
-        self.0.iter().enumerate().flat_map(|(input, root)| match &root.kind {
-            RootKind::Remote(..) => {
-                let mut walk = Elsewhere::of(self, input);
-                Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
-            }
-            RootKind::File | RootKind::Spooled { .. } => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
-            RootKind::Table(table) => Box::new(table.count()),
-            RootKind::List(list) => Box::new(list.distinct().map(drop)),
-            RootKind::Directory(filter) => {
-                let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(|entry| root.enters(entry));
-                Box::new(walk.filter_map(|entry| match entry {
-                    Ok(entry) => {
-                        let relative = entry.path().strip_prefix(&root.path).ok()?;
-                        (kind_of(&entry) == EntryKind::File && filter.takes(&root.path, relative)).then_some(())
-                    }
-                    Err(_) => Some(()),
-                }))
-            }
-        })
-    }
-
     /// Whether the document called `name` still exists with this content. `stamp` belongs to that
     /// content.
     pub fn hold(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
@@ -267,7 +240,7 @@ impl Root {
     }
 
     /// Whether the walk looks at an entry.
-    fn enters(&self, entry: &walkdir::DirEntry) -> bool {
+    pub fn enters(&self, entry: &walkdir::DirEntry) -> bool {
         let RootKind::Directory(filter) = &self.kind else { return false };
         let relative = entry.path().strip_prefix(&self.path).unwrap_or(entry.path());
         let passed_by = || entry.file_type().is_dir() && (filter.is_output(entry.path()) || !filter.enters(&self.path, relative));

@@ -1,5 +1,6 @@
 //! Classifies errors of storage services, in words without secrets.
 
+use crate::model::causes;
 use object_store::Error;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -24,7 +25,7 @@ impl Trouble {
 
     /// Classifies an error. The message holds none of `secrets`.
     pub(super) fn of(error: &Error, secrets: &[SecretString]) -> Self {
-        let chain = chain(error);
+        let chain: Vec<String> = causes(error).map(ToString::to_string).collect();
         let whole = chain.first().map_or("", String::as_str);
         let reply = XmlError::find(whole);
         let text = match &reply {
@@ -38,11 +39,6 @@ impl Trouble {
             _ => Self::Other(text),
         }
     }
-}
-
-/// The messages of an error and all its causes.
-fn chain(error: &Error) -> Vec<String> {
-    std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).map(ToString::to_string).collect()
 }
 
 /// The error reply of a server. The client library passes it on only as text.

@@ -1,15 +1,16 @@
 //! Assembles a plan from settings, jobs and an account.
 
-use super::existing::{self, Guard, Results, Settled};
+use super::existing::{self, Results, Settled};
+use super::guard::Guard;
 use super::history::{self, DECIDING, command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
-use crate::ask::{Account, Provider, Tier};
+use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::engine::{JobSet, LiveSettings, Plan, Selection};
-use crate::model::{Money, Row};
+use crate::model::Row;
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputRecord, Roots, Tables};
 use crate::simulator::{Scenario, Simulator};
@@ -130,7 +131,7 @@ pub async fn assemble(
         notes: table_note.into_iter().chain(note).chain(roots.notes()).collect(),
         command: command_line(environment),
         retry: options.retry,
-        max_cost: max_cost(config, &settings, &account, &jobs)?,
+        max_cost: prices::max_cost(config, &settings, &account, &jobs)?,
         skip_in_doubt: options.skip_in_doubt,
         speed: 1.0,
         selection: options.selection,
@@ -194,28 +195,6 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
             Err(SetupError::usage(config.problem("input.keep_columns", format!("results already have a column \"{name}\""))))
         }
         None => Ok(keep.clone()),
-    }
-}
-
-/// The cap on money. It requires a price for each model.
-pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, SetupError> {
-    let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
-    let limit =
-        settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
-    if let (Some(field), true) = (limit, cap.is_some()) {
-        let message = format!("llm.body.{field} sets the length of answers without docmill, so docmill cannot enforce a cap on money");
-        return Err(SetupError::usage(config.problem("budget.max_usd", message)));
-    }
-    let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
-    let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
-    match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
-        Some(model) if cap.is_some() => {
-            let message = format!(
-                "the price of {model} is not known, so docmill cannot enforce a cap on money (`docmill prices` lists known prices)"
-            );
-            Err(SetupError::usage(config.problem("budget.max_usd", message)))
-        }
-        _ => Ok(cap),
     }
 }
 

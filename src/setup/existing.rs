@@ -5,6 +5,7 @@
 //! replace them.
 
 use super::SetupError;
+use super::guard::Guard;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
 use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, id_of, is_made_up, read_otherwise, standing_apart, united, versions};
@@ -12,22 +13,6 @@ use crate::store::{Archive, Kept, RunRecord, View};
 use crate::write::{Existing, OutputSettings, ResultFiles, sinks};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-
-/// Asks the user a question and returns the answer in lower case. If the user cannot be asked,
-/// fails with the message `otherwise`.
-pub type Ask = fn(question: &str, otherwise: &str) -> Result<String, SetupError>;
-
-/// How a command protects existing results.
-#[derive(Debug, Clone, Copy, Default)]
-pub enum Guard {
-    /// It writes no results, so it does not check them.
-    #[default]
-    Off,
-    /// It only reports the question that a run would ask.
-    Tell,
-    /// It asks the user.
-    Ask(Ask),
-}
 
 /// The decision about existing results.
 pub(super) struct Settled {

@@ -1,7 +1,7 @@
 //! Changes settings during a run.
 
 use super::Environment;
-use super::assemble::max_cost;
+use super::prices::max_cost;
 use super::settings::{Settings, SettingsSource};
 use crate::ask::Account;
 use crate::config::{Config, Layer};

@@ -9,6 +9,7 @@
 mod assemble;
 mod environment;
 mod existing;
+mod guard;
 mod history;
 mod jobs;
 mod live_settings;
@@ -18,7 +19,8 @@ mod tables;
 
 pub use assemble::{Assembled, NO_ADDRESS, NO_KEY, RunOptions, Server, assemble, scenario_file};
 pub use environment::Environment;
-pub use existing::{Guard, added_to, records};
+pub use existing::{added_to, records};
+pub use guard::Guard;
 pub use history::{ADDED_TO, ROOTS, USED_COLUMNS, changes, decides, kept};
 pub use jobs::load_jobs;
 pub use prices::in_force;

@@ -1,9 +1,12 @@
-//! The table of prices in force.
+//! The table of prices in force, and the cap on money, which needs it.
 
 use super::settings::Settings;
 use super::{Environment, SetupError};
 use crate::ask::pricing::Prices;
+use crate::ask::{Account, Tier};
 use crate::config::Config;
+use crate::engine::JobSet;
+use crate::model::Money;
 
 /// The table, with prices from the settings.
 pub fn in_force(config: &Config, settings: &Settings) -> Result<Prices, SetupError> {
@@ -18,11 +21,33 @@ pub fn in_force(config: &Config, settings: &Settings) -> Result<Prices, SetupErr
 /// A warning if the price of the model is unknown or the table of prices is old.
 pub(super) fn doubts(prices: &Prices, model: &str, environment: &Environment) -> Option<String> {
     const OLD_DAYS: i64 = 60;
-    if prices.cost(model, crate::ask::Tier::Standard, crate::model::Usage::default()).is_none() {
+    if prices.cost(model, Tier::Standard, crate::model::Usage::default()).is_none() {
         return Some(format!("the price of {model} is not known, so costs are unknown; set it in [prices] of pipeline.toml"));
     }
     let date: jiff::civil::Date = prices.date().parse().ok()?;
     let days = (environment.now.date() - date).get_days();
     (i64::from(days) > OLD_DAYS)
         .then(|| format!("the table of prices is {days} days old ({}); set changed prices in [prices] of pipeline.toml", prices.date()))
+}
+
+/// The cap on money. It requires a price for each model.
+pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, SetupError> {
+    let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
+    let limit =
+        settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
+    if let (Some(field), true) = (limit, cap.is_some()) {
+        let message = format!("llm.body.{field} sets the length of answers without docmill, so docmill cannot enforce a cap on money");
+        return Err(SetupError::usage(config.problem("budget.max_usd", message)));
+    }
+    let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
+    let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
+    match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
+        Some(model) if cap.is_some() => {
+            let message = format!(
+                "the price of {model} is not known, so docmill cannot enforce a cap on money (`docmill prices` lists known prices)"
+            );
+            Err(SetupError::usage(config.problem("budget.max_usd", message)))
+        }
+        _ => Ok(cap),
+    }
 }

@@ -4,7 +4,7 @@
 //! pay for it. Therefore docmill asks first whether each row is a document.
 
 use super::SetupError;
-use super::existing::Guard;
+use super::guard::Guard;
 use crate::read::{Roots, Tables};
 
 /// Decides how tables among the inputs are read. Returns a note if a run would ask.

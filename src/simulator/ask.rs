@@ -61,6 +61,12 @@ pub(super) struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// The start of the hash, for ids that are equal for equal requests.
+    pub(super) fn short_id(&self) -> String {
+        let hex = blake3::Hash::from_bytes(self.hash).to_hex();
+        hex.chars().take(24).collect()
+    }
+
     /// The user's longest text, which is the document if there is one.
     pub(super) fn document(&self) -> &str {
         self.user_text.get(self.longest.clone()).unwrap_or_default()

@@ -5,10 +5,10 @@
 //! body. It never caches. It refuses tools, files, capitalised schemas, and streams without
 //! `alt=sse` with a 400.
 
-use super::anthropic::short_id;
 use super::ask::{Ask, AskBuilder, Delivery, Form};
 use super::bill::Tokens;
-use super::dialect::{End, Problem};
+use super::dialect::Dialect;
+use super::ending::{End, Problem};
 use super::limits::{Charge, LimitKind};
 use super::picture;
 use super::script::{Events, pieces};
@@ -16,11 +16,25 @@ use hyper::{StatusCode, Uri};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+pub(super) static GENERATE_CONTENT: Dialect = Dialect {
+    has_path: |path| path.starts_with(MODELS),
+    read: |body, head, seed| read(body, &head.uri, seed),
+    charge: |_, tokens| charge(tokens),
+    meters_output: false,
+    reply,
+    stream,
+    stream_error,
+    problem: |found, _| problem(found),
+    id_header: None,
+    limit_headers: |_| Vec::new(),
+    wait_in_body: true,
+};
+
 /// Path of the models. The rest is `MODEL:METHOD`.
-pub(super) const MODELS: &str = "/v1beta/models/";
+const MODELS: &str = "/v1beta/models/";
 
 /// Parses and checks a request.
-pub(super) fn read<'a>(body: &'a Value, uri: &'a Uri, seed: u64) -> Result<Ask<'a>, Problem> {
+fn read<'a>(body: &'a Value, uri: &'a Uri, seed: u64) -> Result<Ask<'a>, Problem> {
     let unknown = || Problem::UnknownPath(uri.path().to_owned());
     let (model, method) = uri.path().strip_prefix(MODELS).and_then(|rest| rest.rsplit_once(':')).ok_or_else(unknown)?;
     let stream = match method {
@@ -91,17 +105,17 @@ fn invalid(message: &str) -> Problem {
 }
 
 /// All input counts towards the limits; output does not.
-pub(super) fn charge(tokens: Tokens) -> Charge {
+fn charge(tokens: Tokens) -> Charge {
     vec![(LimitKind::Requests, 1), (LimitKind::Input, tokens.input())]
 }
 
 /// The body of a 200.
-pub(super) fn reply(ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> String {
+fn reply(ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> String {
     fragment(ask, text, Some(end), tokens).to_string()
 }
 
 /// The fragments of a stream.
-pub(super) fn stream(ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Events {
+fn stream(ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Events {
     let line = |text: &str, end: Option<End>, output: u64| {
         let fragment = fragment(ask, text, end, Tokens { output, ..tokens });
         format!("data: {fragment}\n\n")
@@ -116,7 +130,7 @@ pub(super) fn stream(ask: &Ask<'_>, text: &str, end: End, tokens: Tokens) -> Eve
 }
 
 /// An error in the middle of a stream.
-pub(super) fn stream_error() -> String {
+fn stream_error() -> String {
     let (_, body) = problem(&Problem::Overloaded);
     format!("data: {body}\n\n")
 }
@@ -138,12 +152,12 @@ fn fragment(ask: &Ask<'_>, text: &str, end: Option<End>, tokens: Tokens) -> Valu
             "totalTokenCount": tokens.input() + tokens.output,
         },
         "modelVersion": ask.model,
-        "responseId": format!("sim-{}", short_id(ask)),
+        "responseId": format!("sim-{}", ask.short_id()),
     })
 }
 
 /// Status and body of an error.
-pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
+fn problem(problem: &Problem) -> (StatusCode, String) {
     let none = || json!([]);
     let (code, status, message, details) = match problem {
         Problem::Invalid { message, .. } => (400, "INVALID_ARGUMENT", message.clone(), none()),

@@ -6,13 +6,14 @@
 use super::answer;
 use super::ask::{Ask, PrefixHash, tokens};
 use super::bill::Tokens;
-use super::dialect::{Dialect, End, Problem};
+use super::dialect::Dialect;
+use super::ending::{End, Problem};
 use super::faults;
 use super::ledger::{Outcome, Visit};
 use super::limits::{LimitKind, LimitState, Refusal, Seat};
-use super::scenario::FaultKind;
+use super::scenario::{FaultKind, RetryAfter};
 use super::script::{Script, Tail};
-use super::serve::Shared;
+use super::shared::Shared;
 use super::wait::{self, RetryHint};
 use hyper::StatusCode;
 use hyper::http::request::Parts;
@@ -62,7 +63,7 @@ impl Plan {
 /// Handles one model call.
 pub(super) struct RequestHandler<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) dialect: Dialect,
+    pub(super) dialect: &'static Dialect,
     pub(super) id: &'a str,
 }
 
@@ -85,7 +86,7 @@ impl RequestHandler<'_> {
             Ok(body) => body,
             Err(error) => return self.refuse(&Problem::invalid(format!("The body is not valid JSON: {error}"))),
         };
-        match self.dialect.read(&body, head, self.shared.scenario.seed) {
+        match (self.dialect.read)(&body, head, self.shared.scenario.seed) {
             Ok(ask) if self.shared.models.iter().any(|model| model == ask.model) => self.decide(&ask, visit),
             Ok(ask) => self.refuse(&Problem::UnknownModel(ask.model.to_owned())),
             Err(problem) => self.refuse(&problem),
@@ -99,7 +100,7 @@ impl RequestHandler<'_> {
         let now = self.shared.pace.now();
         visit.identify(ask.hash, ask.docid(), now);
         let (input, written) = self.shared.cache.look(ask, now);
-        let (passage, states) = self.shared.limits.admit(&self.dialect.charge(ask, input), now);
+        let (passage, states) = self.shared.limits.admit(&(self.dialect.charge)(ask, input), now);
         let limits = self.limit_headers(&states);
         let seat = match passage {
             Ok(seat) => seat,
@@ -155,7 +156,7 @@ impl RequestHandler<'_> {
             }
             Some(FaultKind::TruncatedBody) => garbled(self.serve(work), |script| script.half(Tail::Break)),
             Some(FaultKind::Stall) => garbled(self.serve(work), |script| script.half(Tail::Silence)),
-            Some(FaultKind::StreamError) => garbled(self.serve(work), |script| script.half_and(self.dialect.stream_error())),
+            Some(FaultKind::StreamError) => garbled(self.serve(work), |script| script.half_and((self.dialect.stream_error)())),
             Some(FaultKind::Drip) => {
                 let every = Duration::from_millis(self.shared.scenario.drip_ms);
                 let plan = self.serve(work);
@@ -180,26 +181,27 @@ impl RequestHandler<'_> {
         let ask = work.ask;
         let usage = Tokens { output: tokens(text), ..work.input };
         let (content_type, script) = if ask.delivery.stream {
-            (EVENTS, Script::stream(self.dialect.stream(ask, text, end, usage), work.latency.saturating_sub(work.first_byte)))
+            (EVENTS, Script::stream((self.dialect.stream)(ask, text, end, usage), work.latency.saturating_sub(work.first_byte)))
         } else {
-            (JSON, Script::whole(self.dialect.reply(ask, text, end, usage), usage.output))
+            (JSON, Script::whole((self.dialect.reply)(ask, text, end, usage), usage.output))
         };
         Plan { tokens: work.input, script, content_type, ..Plan::new(outcome, StatusCode::OK, String::new()) }
     }
 
     fn rate_limit(&self, meter: LimitKind, computed: Duration, visit: &mut Visit) -> Plan {
         let scenario = &self.shared.scenario;
-        let (form, in_header) = self.dialect.wait_form(scenario.retry_after);
+        let in_header = !self.dialect.wait_in_body || scenario.retry_after == RetryAfter::None;
+        let form = if in_header { scenario.retry_after } else { RetryAfter::Ms };
         let RetryHint { wait, header } = wait::retry_hint(form, scenario.retry_after_s, computed, SystemTime::now());
         visit.record_refusal(wait);
-        let (status, body) = self.dialect.problem(&Problem::RateLimited { meter, wait }, self.id);
+        let (status, body) = (self.dialect.problem)(&Problem::RateLimited { meter, wait }, self.id);
         let header = header.filter(|_| in_header);
         let headers = header.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         Plan { headers, ..Plan::new(Outcome::RateLimited, status, body) }
     }
 
     pub(super) fn refuse(&self, problem: &Problem) -> Plan {
-        let (status, body) = self.dialect.problem(problem, self.id);
+        let (status, body) = (self.dialect.problem)(problem, self.id);
         Plan::new(Outcome::Error, status, body)
     }
 
@@ -207,7 +209,7 @@ impl RequestHandler<'_> {
         if !self.shared.scenario.headers {
             return Vec::new();
         }
-        states.iter().flat_map(|state| self.dialect.limit_headers(state)).collect()
+        states.iter().flat_map(|state| (self.dialect.limit_headers)(state)).collect()
     }
 }
 

@@ -27,7 +27,7 @@
 //! | `GET /health` | `{"status":"ok"}` |
 //!
 //! A request passes `serve` (route), `handler` (decide: `limits`, `cache`, `faults`, `answer`) and
-//! `payload` (send). Dialects are pure: `anthropic`, `openai`, `gemini`.
+//! `payload` (send). Dialects are pure functions in a table: `anthropic`, `openai`, `gemini`.
 
 mod answer;
 mod anthropic;
@@ -35,6 +35,7 @@ mod ask;
 mod bill;
 mod cache;
 mod dialect;
+mod ending;
 mod faults;
 mod gemini;
 mod handler;
@@ -48,6 +49,7 @@ mod scenario;
 mod schema;
 mod script;
 mod serve;
+mod shared;
 mod spoken;
 #[cfg(test)]
 mod tests;
@@ -58,19 +60,24 @@ mod words;
 pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
 pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
 
+use crate::system::accept;
+use dialect::Dialect;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serve::Shared;
+use shared::Shared;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wire::Wire;
+
+/// All dialects.
+const DIALECTS: [&Dialect; 4] =
+    [&anthropic::MESSAGES, &openai::chat::CHAT_COMPLETIONS, &openai::responses::RESPONSES, &gemini::GENERATE_CONTENT];
 
 /// A running model server. Dropping it closes the port and every connection.
 #[derive(Debug)]
@@ -92,7 +99,7 @@ impl Simulator {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(scenario));
         let stop = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), stop.clone()));
+        let accepting = tokio::spawn(serve_all(listener, Arc::clone(&shared), stop.clone()));
         Ok(Self { address, shared, stop, accepting: Some(accepting) })
     }
 
@@ -133,28 +140,13 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         if let Some(accepting) = &self.accepting {
-            accepting.abort(); // its JoinSet goes with it and aborts the connections
+            accepting.abort(); // its connections go with it
         }
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_ended) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&shared)));
-                }
-                // Probably out of file descriptors: wait for connections to end.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-        }
-    }
-    drop(listener);
-    connections.shutdown().await;
+async fn serve_all(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    accept(&listener, usize::MAX, &stop, |stream| connection(stream, Arc::clone(&shared))).await;
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {

@@ -8,7 +8,7 @@ use super::bill::Tokens;
 use super::ledger::{Outcome, Visit};
 use super::limits::Seat;
 use super::script::{Script, Step, Tail};
-use super::serve::Shared;
+use super::shared::Shared;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Does the store agree with itself?
 
+use super::error::StoreError;
 use super::history::Archive;
-use super::schema::StoreError;
 use crate::model::Digest;
 use rusqlite::OptionalExtension as _;
 

@@ -224,54 +224,6 @@ impl Catalog {
     }
 }
 
-/// Contents that are completely answered.
-#[derive(Debug, Default)]
-pub struct AnsweredContents {
-    /// First eight bytes of their digests, sorted.
-    contents: Vec<u64>,
-    /// Sizes of their files, sorted; `None` if any size is unknown.
-    sizes: Option<Vec<u64>>,
-}
-
-impl AnsweredContents {
-    /// Whether this content, as [`Digest::short`], is completely answered.
-    pub fn has(&self, content: u64) -> bool {
-        self.contents.binary_search(&content).is_ok()
-    }
-
-    /// Whether an answered content may have this size in bytes.
-    pub fn may_have_size(&self, size: u64) -> bool {
-        !self.contents.is_empty() && self.sizes.as_ref().is_none_or(|sizes| sizes.binary_search(&size).is_ok())
-    }
-}
-
-impl super::Archive {
-    /// Contents of documents with complete rows under this recipe.
-    pub fn answered_contents(&self, recipe: i64) -> Result<AnsweredContents, StoreError> {
-        self.read("rows", || {
-            let sql = "SELECT DISTINCT d.digest, d.stamp FROM rows r JOIN documents d ON d.id = r.document
-                WHERE r.recipe = ?1 AND r.status = 'ok'";
-            let mut statement = self.connection().prepare(sql)?;
-            let mut rows = statement.query([recipe])?;
-            let (mut contents, mut sizes) = (Vec::new(), Some(Vec::new()));
-            while let Some(row) = rows.next()? {
-                let Ok(digest) = row.get_ref(0)?.as_blob()?.try_into() else { continue };
-                contents.push(Digest(digest).short());
-                let size = stamp(row.get_ref(1)?.as_blob()?).map(|stamp| stamp.size);
-                sizes = sizes.zip(size).map(|(mut sizes, size)| {
-                    sizes.push(size);
-                    sizes
-                });
-            }
-            contents.sort_unstable();
-            if let Some(sizes) = &mut sizes {
-                sizes.sort_unstable();
-            }
-            Ok(AnsweredContents { contents, sizes })
-        })
-    }
-}
-
 fn version(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, Version)> {
     let digest = row.get_ref(1)?.as_blob()?.try_into().ok().map(Digest);
     let version = Version { id: DocumentId(row.get(2)?), digest, stamp: stamp(row.get_ref(3)?.as_blob()?), row: row_state(row, 4)? };
@@ -284,7 +236,7 @@ pub(super) fn row_state(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<
 }
 
 /// Decodes a stamp from the store.
-fn stamp(bytes: &[u8]) -> Option<Stamp> {
+pub(super) fn stamp(bytes: &[u8]) -> Option<Stamp> {
     let bytes: [u8; 24] = bytes.try_into().ok()?;
     let part = |at: usize| <[u8; 8]>::try_from(&bytes[at..at + 8]).ok();
     Some(Stamp { size: u64::from_be_bytes(part(0)?), modified_ns: i64::from_be_bytes(part(8)?), changed_ns: i64::from_be_bytes(part(16)?) })

@@ -1,7 +1,7 @@
 //! Counts the documents of a run by outcome. All counts from the store come from here.
 
 use super::history::{Archive, RunRecord};
-use super::requeue::REQUEUED;
+use super::reader::REQUEUED;
 use super::{Retry, StoreError};
 use crate::model::{FailureCode, RowStatus, Tally};
 use rusqlite::OptionalExtension as _;

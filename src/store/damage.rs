@@ -4,7 +4,7 @@
 //! are cheap to detect: a file shorter than its header says, and a tail of zeros, which a disk
 //! leaves if it lied about its cache. Only a suspicious store is checked completely.
 
-use super::schema::StoreError;
+use super::error::StoreError;
 use rusqlite::Connection;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};

@@ -17,11 +17,13 @@
 //! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
 //! `attempts`, `rows`, `listing`, `files`, `samples`, and `cancelled`.
 
+mod answered;
 mod audit;
 mod cancelled;
 mod catalog;
 mod counts;
 mod damage;
+mod error;
 mod figures;
 mod handle;
 mod history;
@@ -41,9 +43,11 @@ mod unite;
 mod view;
 mod writer;
 
+pub use answered::AnsweredContents;
 pub use audit::Bookkeeping;
-pub use catalog::{AnsweredContents, Catalog, Retry, RowState, Version};
+pub use catalog::{Catalog, Retry, RowState, Version};
 pub use counts::{Counts, RunCounts, own_code};
+pub use error::StoreError;
 pub use figures::{AttemptRecord, DocumentPath, ResultRecord};
 pub use handle::{StoreHandle, StoreWatcher, WriterGone};
 pub use history::{AnsweredRequest, Archive, Doubt, RunRecord};
@@ -52,7 +56,6 @@ pub use prune::{Excess, Group};
 pub use reader::{AnswerReader, Known};
 pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
 pub use run::{EndedRun, NewRun, Store};
-pub use schema::StoreError;
 pub use settings::StoreSettings;
 pub use timeline::{Pace, Request};
 pub use unite::{Kept, Placed};

@@ -1,7 +1,8 @@
 //! Finds and removes obsolete data in the store.
 
+use super::error::StoreError;
 use super::history::{Archive, newest_complete};
-use super::schema::{StoreError, open};
+use super::schema::open;
 use crate::model::{Bill, Money};
 use rusqlite::Connection;
 use serde_json::{Map, Value};

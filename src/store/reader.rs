@@ -1,11 +1,13 @@
 //! Looks up answers and failures of calls.
 
 use super::StoreError;
-use super::requeue::REQUEUED;
 use super::schema::open_to_read;
 use crate::model::{CallKey, DocumentId};
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::{Path, PathBuf};
+
+/// The code that marks requeued calls.
+pub(super) const REQUEUED: &str = "requeued";
 
 /// The known result of a call. Records are JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]

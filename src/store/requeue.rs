@@ -4,12 +4,10 @@
 //! is a special failure code, and a run retries it like a transient failure.
 
 use super::catalog::{RowState, row_state};
+use super::reader::REQUEUED;
 use super::schema::open;
 use super::{Archive, Store, StoreError, cancelled};
 use rusqlite::Connection;
-
-/// The code that marks requeued calls.
-pub(super) const REQUEUED: &str = "requeued";
 
 impl Archive {
     /// The row of the document of this name, under a recipe.

@@ -3,6 +3,7 @@
 //! When the disk fills up, paid answers are still in flight. Releasing the reserve makes room for
 //! them.
 
+use crate::system::sweep;
 use std::io::{self, Write as _};
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -19,7 +20,8 @@ pub(super) struct Reserve(NamedTempFile);
 impl Reserve {
     /// Creates the reserve in the directory of the store.
     pub fn create(directory: &Path) -> io::Result<Self> {
-        sweep(directory);
+        // Reserves of killed runs are in the way.
+        sweep(directory, PREFIX);
         let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory)?;
         // Written in full, because a sparse file reserves no space.
         file.write_all(&vec![0x5a; SIZE])?;
@@ -29,15 +31,5 @@ impl Reserve {
     /// Releases the space.
     pub fn release(self) -> io::Result<()> {
         self.0.close()
-    }
-}
-
-/// Removes reserves of killed runs.
-fn sweep(directory: &Path) {
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
-            // A file that cannot be removed does no harm.
-            let _left = std::fs::remove_file(entry.path());
-        }
     }
 }

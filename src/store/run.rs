@@ -2,11 +2,11 @@
 
 use super::catalog::Catalog;
 use super::damage;
+use super::error::is_no_room;
 use super::history::{newest_complete, publish};
 use super::insert::Run;
 use super::reader::AnswerReader;
 use super::reserve::Reserve;
-use super::schema::is_no_room;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
 use crate::model::{Digest, JobColumns, ResultFile};
@@ -192,6 +192,17 @@ impl Store {
     pub fn done(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM listing l JOIN rows r ON r.recipe = ?1 AND r.document = l.document WHERE l.run = ?2";
         self.writer.query_row(sql, (self.run.recipe, self.run.id), |row| row.get(0)).map_err(|e| self.error("cannot count rows", e))
+    }
+
+    /// Names of cancelled documents that earlier runs left.
+    pub fn cancelled(&self) -> Result<Vec<String>, StoreError> {
+        let read = || self.writer.prepare("SELECT name FROM cancelled")?.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>();
+        read().map_err(|e| self.error("cannot read cancelled documents", e))
+    }
+
+    /// Forgets cancelled documents, because a complete run has processed every document.
+    pub fn forget_cancelled(&self) -> Result<(), StoreError> {
+        self.writer.execute("DELETE FROM cancelled", ()).map(drop).map_err(|e| self.error("cannot forget cancelled documents", e))
     }
 
     /// Records the end of the run, and drops listings that no result uses any more.

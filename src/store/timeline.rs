@@ -1,7 +1,7 @@
 //! Reads request times from the ledger, and the totals of runs.
 
+use super::error::StoreError;
 use super::history::Archive;
-use super::schema::StoreError;
 use crate::model::{Bill, Money};
 use std::collections::BTreeMap;
 

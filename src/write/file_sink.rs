@@ -1,7 +1,9 @@
 //! Result files as sinks.
 
-use super::csv_file::BOM;
+use super::csv_file::{BOM, CsvFile};
 use super::hashed::Hashed;
+use super::json_file::JsonFile;
+use super::jsonl_file::JsonlFile;
 use super::output_file::OutputFile;
 use super::settings::{Format, OutputSettings};
 use super::sink::{Sink, SinkRows};
@@ -63,5 +65,16 @@ impl Sink for FileSink {
 
     fn remake(&self, job: &JobColumns) -> io::Result<Box<dyn SinkRows>> {
         self.format.begin(OutputFile::stream(Box::new(io::sink())), job, self.has_bom())
+    }
+}
+
+impl Format {
+    /// Begins the results of a job in this format. Only CSV uses `bom`.
+    pub fn begin(self, file: OutputFile, job: &JobColumns, bom: bool) -> io::Result<Box<dyn SinkRows>> {
+        Ok(match self {
+            Self::Csv => Box::new(CsvFile::begin(file, job, bom)?),
+            Self::Jsonl => Box::new(JsonlFile(file)),
+            Self::Json => Box::new(JsonFile::new(file)),
+        })
     }
 }

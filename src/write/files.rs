@@ -2,8 +2,10 @@
 
 use super::output_file::{self, UNFINISHED};
 use super::settings::OutputSettings;
-use super::sink::{SinkRows, sinks};
+use super::sink::SinkRows;
+use super::sinks::sinks;
 use crate::model::{JobColumns, ResultFile, Row};
+use crate::system::sweep;
 use serde::Serialize;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -38,7 +40,8 @@ impl ResultFiles {
     pub fn create(settings: &OutputSettings, job: &JobColumns) -> Result<Self, WriteError> {
         let directory = settings.dir.join(&job.name);
         std::fs::create_dir_all(&directory).map_err(at(&directory))?;
-        sweep(&directory);
+        // The caller holds the lock on the output directory.
+        sweep(&directory, UNFINISHED);
         let wanted = sinks(settings, &job.name).into_iter().filter(|sink| sink.is_configured() || sink.exists());
         let begun = wanted.map(|sink| {
             let path = settings.dir.join(sink.path());
@@ -104,14 +107,4 @@ impl ResultFiles {
 
 fn at(path: &Path) -> impl Fn(io::Error) -> WriteError + '_ {
     move |source| WriteError { path: path.to_owned(), source }
-}
-
-/// Removes unfinished files of a killed run. The caller holds the lock on the output directory.
-fn sweep(directory: &Path) {
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
-            // A file that cannot be removed does no harm.
-            let _left = std::fs::remove_file(entry.path());
-        }
-    }
 }

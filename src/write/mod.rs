@@ -18,6 +18,7 @@ mod jsonl_file;
 mod output_file;
 mod settings;
 mod sink;
+mod sinks;
 
 pub use cell::{cell, guarded};
 pub use copy::{CopyError, CopyTo};
@@ -25,7 +26,8 @@ pub use files::{ResultFiles, WriteError};
 pub use hashed::Hashed;
 pub use output_file::OutputFile;
 pub use settings::{Existing, Format, OutputSettings};
-pub use sink::{Sink, SinkRows, sinks};
+pub use sink::{Sink, SinkRows};
+pub use sinks::sinks;
 
 #[cfg(test)]
 mod tests;

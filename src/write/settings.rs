@@ -1,13 +1,6 @@
 //! The `[output]` section.
 
-use super::csv_file::CsvFile;
-use super::json_file::JsonFile;
-use super::jsonl_file::JsonlFile;
-use super::output_file::OutputFile;
-use super::sink::SinkRows;
-use crate::model::JobColumns;
 use serde::Deserialize;
-use std::io;
 use std::path::PathBuf;
 
 /// `[output]`: destination and form of the results.
@@ -62,14 +55,5 @@ impl Format {
             Self::Jsonl => "results.jsonl",
             Self::Json => "results.json",
         }
-    }
-
-    /// Begins the results of a job in this format. Only CSV uses `bom`.
-    pub fn begin(self, file: OutputFile, job: &JobColumns, bom: bool) -> io::Result<Box<dyn SinkRows>> {
-        Ok(match self {
-            Self::Csv => Box::new(CsvFile::begin(file, job, bom)?),
-            Self::Jsonl => Box::new(JsonlFile(file)),
-            Self::Json => Box::new(JsonFile::new(file)),
-        })
     }
 }

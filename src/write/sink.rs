@@ -1,7 +1,5 @@
 //! Destinations of results.
 
-use super::file_sink::FileSink;
-use super::settings::{Format, OutputSettings};
 use crate::model::{Digest, JobColumns, ResultFile, Row};
 use std::io;
 
@@ -42,9 +40,4 @@ pub trait SinkRows: Send {
 
     /// Publishes the results at once, and durably. Dropping them instead leaves earlier results.
     fn finish(self: Box<Self>) -> io::Result<ResultFile>;
-}
-
-/// All sinks of a job, configured or not.
-pub fn sinks(settings: &OutputSettings, job: &str) -> Vec<Box<dyn Sink>> {
-    Format::ALL.map(|format| Box::new(FileSink::new(settings, job, format)) as Box<dyn Sink>).into()
 }

@@ -1,6 +1,6 @@
 //! What docmill is compared with: a loop that sends the same bodies and reads the replies, and does nothing else.
 
-use docmill::ask::dialect::{Dialect, Extra, Shape};
+use docmill::ask::dialect::{Dialect, Extra};
 use docmill::job::{Chunks, Job};
 use docmill::model::{Chunk, Content, ContentBlock, Text};
 use std::path::Path;
@@ -58,7 +58,7 @@ fn body(job: &Job, file: &Path) -> Vec<u8> {
     let body = std::fs::read_to_string(file).unwrap();
     let text = Text { body: body.into(), digest: "0".repeat(64), tokens: 1 };
     let call = job.calls(&whole(text), None, "bench", None).unwrap().remove(0);
-    let shape = Shape::new(Dialect::Compatible, "bench", serde_json::Map::new());
+    let shape = Dialect::COMPATIBLE.shape("bench", serde_json::Map::new());
     let extra = Extra { room: 0, note: None, stream: false, cache: false, shape: &shape };
-    Dialect::Compatible.request(&call, &extra).into_pieces().concat()
+    Dialect::COMPATIBLE.request(&call, &extra).into_pieces().concat()
 }

@@ -14,6 +14,7 @@
 mod support;
 
 mod alerts;
+mod circles;
 mod compare;
 mod counts;
 mod damage;

@@ -1,13 +1,72 @@
 //! Anthropic's Messages API, version 2026-10-21.
 
-use super::{Body, Extra, SchemaStyle, body, content, finish, schema, usage};
+use super::assembly::{Assembly, append};
+use super::body::{self, Body};
+use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
+use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
+use super::http::HttpReply;
+use super::limits::{LimitKind, RateLimitHeader, number};
+use super::shape::Extra;
+use super::{content, finish, schema, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
 use crate::model::{Call, FailureCode, MessagePart, Reply};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
+impl Dialect {
+    /// Anthropic's Messages.
+    pub const ANTHROPIC: Self = Self(&FORMAT);
+}
+
+static FORMAT: WireFormat = WireFormat {
+    name: "anthropic",
+    provider: ProviderDefaults {
+        model: Some("claude-haiku-5-5"),
+        url: Some("https://api.anthropic.com"),
+        prefix: "",
+        key_variable: Some("ANTHROPIC_API_KEY"),
+    },
+    endpoint: Endpoint {
+        path: |_, _| "/v1/messages".to_owned(),
+        suffix: Some("/v1/messages"),
+        title: "Messages (llm.provider = \"anthropic\")",
+        // The path of each endpoint includes the version.
+        base: |address| address.trim_end_matches("/v1"),
+        may_need_v1: false,
+        headers: &[("anthropic-version", "2026-10-21")],
+        key_header: ("x-api-key", ""),
+        id_header: "request-id",
+    },
+    form: Form {
+        parts: &[FormPart::NoStream, FormPart::Blocks],
+        limit: LimitName::MaxTokens,
+        roles: &[Role::System],
+        schemas: &[SchemaStyle::Native, SchemaStyle::Prompt],
+        caching_models: &[""],
+        always_cache_fields: false,
+        always_blocks: true,
+    },
+    request,
+    read,
+    is_whole: |event| event["type"] == "message",
+    event,
+    limits: LimitRules {
+        headers: rate_limits,
+        refused: |message| if message.contains("output token") { LimitKind::OutputTokens } else { LimitKind::InputTokens },
+        // Output counts when it is produced; its limit reserves nothing.
+        reserved: |tokens| tokens.input + tokens.output,
+        cached_counts: false,
+        steady_s: 0.0,
+    },
+    tiers: Tiers { names: &["auto", "standard_only"], field: "service_tier", spelled: ToOwned::to_owned, in_replies: true },
+    thinking_tokens: 4000,
+    image_rules: "anthropic",
+};
+
+fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let (mut content, mut system): (Vec<Value>, Vec<Value>) = (call.parts.iter().map(part).collect(), Vec::new());
     let shape = extra.shape;
     system.extend(shape.system(call).map(text));
@@ -63,7 +122,7 @@ fn part(part: &MessagePart) -> Value {
     }
 }
 
-pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
+fn read(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
     if !matches!(json["content"], Value::Array(_) | Value::String(_)) {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no content") });
@@ -82,4 +141,59 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         tier: Tier::in_usage(&json["usage"]),
         repaired: BTreeSet::new(),
     })
+}
+
+fn event(reply: &mut Assembly, event: &Value, text: &mut String) {
+    let whole = &mut reply.whole;
+    match event["type"].as_str().unwrap_or_default() {
+        "message_start" => {
+            *whole = Value::Object(event["message"].as_object().cloned().unwrap_or_default());
+            whole["content"] = json!([{"type": "text", "text": ""}]);
+            // This count of output tokens is not final. Without a later one, the output is
+            // unknown.
+            if let Some(usage) = whole["usage"].as_object_mut() {
+                usage.remove("output_tokens");
+            }
+        }
+        // Events before `message_start` are ignored.
+        _ if whole["content"].is_null() => {}
+        "content_block_start" if event["content_block"]["type"] == "text" => {
+            append(&mut whole["content"][0]["text"], &event["content_block"]["text"], text);
+        }
+        "content_block_delta" if event["delta"]["type"] == "text_delta" => {
+            append(&mut whole["content"][0]["text"], &event["delta"]["text"], text);
+        }
+        "message_delta" => {
+            for (name, value) in event["delta"].as_object().into_iter().flatten() {
+                whole[name] = value.clone();
+            }
+            usage::merge(&mut whole["usage"], &event["usage"]);
+            reply.done |= event["delta"]["stop_reason"].is_string();
+        }
+        "message_stop" => reply.done = true,
+        _ => {}
+    }
+}
+
+fn rate_limits(http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
+    let now = (http.header)("date").and_then(|date| httpdate::parse_http_date(&date).ok()).and_then(|date| Timestamp::try_from(date).ok());
+    let read = |what: &str, meter| {
+        let header = |part: &str| format!("anthropic-ratelimit-{what}-{part}");
+        let reset = (http.header)(&header("reset")).and_then(|at| at.trim().parse::<Timestamp>().ok());
+        Some(RateLimitHeader {
+            meter,
+            per_minute: number(http, &header("limit")).filter(|limit| *limit > 0.0)?,
+            remaining: number(http, &header("remaining")),
+            reset: reset.zip(now).map(|(at, now)| Duration::try_from(at.duration_since(now)).unwrap_or_default()),
+        })
+    };
+    let mut rate_limits: Vec<RateLimitHeader> =
+        [("requests", LimitKind::Requests), ("input-tokens", LimitKind::InputTokens), ("output-tokens", LimitKind::OutputTokens)]
+            .into_iter()
+            .filter_map(|(what, meter)| read(what, meter))
+            .collect();
+    if rate_limits.iter().all(|header| header.meter == LimitKind::Requests) {
+        rate_limits.extend(read("tokens", LimitKind::Tokens));
+    }
+    rate_limits
 }

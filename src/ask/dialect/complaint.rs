@@ -4,37 +4,10 @@
 //! together with the length of a document or a failed sampler is about that document.
 
 use super::error_text::{ErrorText, has};
-use super::errors::Meaning;
+use super::form::FormPart;
+use super::meaning::Meaning;
 use serde::Deserialize;
 use std::sync::LazyLock;
-
-/// A part of the form that a complaint can be about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FormPart {
-    /// The name of the token limit.
-    Limit,
-    /// The request for the usage of a stream.
-    StreamUsage,
-    /// The prompt cache.
-    Cache,
-    /// `store = false`.
-    Store,
-    /// The detail of images.
-    Detail,
-    /// The thinking effort.
-    Effort,
-    /// The schema of the answer.
-    Schema,
-    /// The role of the instructions.
-    Role,
-    /// The mark that the schema is strict.
-    Strict,
-    /// `stream = false`.
-    NoStream,
-    /// Content in blocks.
-    Blocks,
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,6 @@
 //! validation errors, or in JSON inside a message. The reader gathers all of them, the most precise
 //! first. It ignores text that a server quotes from the request.
 
-use super::excerpt;
 use serde_json::Value;
 
 /// The facts in the body of an error.
@@ -301,6 +300,13 @@ fn shortened(mut message: String) -> String {
         message.push('…');
     }
     message
+}
+
+/// The beginning of an unreadable body, on one line.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    const LIMIT: usize = 200;
+    let text: String = String::from_utf8_lossy(body).chars().take(LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.trim().is_empty() { "(empty body)".into() } else { text.trim().to_owned() }
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! status, and the wording of a message only as a last resort.
 
 use super::complaint::Complaint;
-use super::error_text::{ErrorText, has};
-use super::{HttpReply, wait};
+use super::error_text::{ErrorText, excerpt, has};
+use super::http::HttpReply;
+use super::meaning::Meaning;
+use super::wait;
 use crate::ask::fault::{Class, Fault, Pressure, StopKind};
 use crate::model::FailureCode;
 use serde::Deserialize;
@@ -46,27 +48,6 @@ impl Default for Row {
         let (codes, statuses, phrases) = (Vec::new(), Vec::new(), Vec::new());
         Self { means: Meaning::Rejected, codes, statuses, phrases, page: false, unless_wait: false }
     }
-}
-
-/// The meaning of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Meaning {
-    Credit,
-    Key,
-    Denied,
-    Model,
-    Later,
-    Limit,
-    Ramp,
-    Overload,
-    Capacity,
-    Server,
-    TooLong,
-    Filtered,
-    Refused,
-    Rejected,
-    InvalidAnswer,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -128,7 +109,7 @@ pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
     if error.page && meaning(&error, None) == Meaning::Filtered {
         return classify(http, None);
     }
-    let message = format!("the reply is not JSON: {}", super::excerpt(http.body));
+    let message = format!("the reply is not JSON: {}", excerpt(http.body));
     // The cost of an unreadable reply is unknown.
     Fault::new(Class::Ambiguous, FailureCode::BadReply, message)
 }

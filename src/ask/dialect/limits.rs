@@ -1,8 +1,6 @@
-//! Reads rate limits from the headers of a reply.
+//! Rate limits that the headers of a reply declare.
 
-use super::wait::duration;
-use super::{Dialect, HttpReply};
-use jiff::Timestamp;
+use super::http::HttpReply;
 use std::time::Duration;
 
 /// The quantity that a limit counts.
@@ -31,63 +29,15 @@ pub struct RateLimitHeader {
     pub reset: Option<Duration>,
 }
 
-impl Dialect {
-    /// The limits that the headers of a reply declare. Unreadable headers are ignored.
-    pub fn rate_limits(self, http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
-        match self {
-            Self::Anthropic => anthropic(http),
-            Self::OpenAi | Self::Compatible | Self::Responses => openai(http),
-            // Gemini sends no such headers.
-            Self::Gemini => Vec::new(),
-        }
-    }
-}
-
-fn number(http: &HttpReply<'_>, name: &str) -> Option<f64> {
+/// Reads a number from a header.
+pub(super) fn number(http: &HttpReply<'_>, name: &str) -> Option<f64> {
     let number: f64 = (http.header)(name)?.trim().parse().ok()?;
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 
-fn anthropic(http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
-    let now = (http.header)("date").and_then(|date| httpdate::parse_http_date(&date).ok()).and_then(|date| Timestamp::try_from(date).ok());
-    let read = |what: &str, meter| {
-        let header = |part: &str| format!("anthropic-ratelimit-{what}-{part}");
-        let reset = (http.header)(&header("reset")).and_then(|at| at.trim().parse::<Timestamp>().ok());
-        Some(RateLimitHeader {
-            meter,
-            per_minute: number(http, &header("limit")).filter(|limit| *limit > 0.0)?,
-            remaining: number(http, &header("remaining")),
-            reset: reset.zip(now).map(|(at, now)| Duration::try_from(at.duration_since(now)).unwrap_or_default()),
-        })
-    };
-    let mut rate_limits: Vec<RateLimitHeader> =
-        [("requests", LimitKind::Requests), ("input-tokens", LimitKind::InputTokens), ("output-tokens", LimitKind::OutputTokens)]
-            .into_iter()
-            .filter_map(|(what, meter)| read(what, meter))
-            .collect();
-    if rate_limits.iter().all(|header| header.meter == LimitKind::Requests) {
-        rate_limits.extend(read("tokens", LimitKind::Tokens));
-    }
-    rate_limits
-}
-
-fn openai(http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
-    let read = |what: &str, meter| {
-        let header = |part: &str| format!("x-ratelimit-{part}-{what}");
-        let per_minute = number(http, &header("limit")).filter(|limit| *limit > 0.0)?;
-        let remaining = number(http, &header("remaining"));
-        let reset = (http.header)(&header("reset")).and_then(|reset| duration(&reset));
-        let header = RateLimitHeader { meter, per_minute, remaining, reset };
-        header.is_per_minute().then_some(header)
-    };
-    let tokens =
-        read("tokens", LimitKind::Tokens).into_iter().chain(read("project-tokens", LimitKind::Tokens)).reduce(RateLimitHeader::stricter);
-    read("requests", LimitKind::Requests).into_iter().chain(tokens).collect()
-}
-
 impl RateLimitHeader {
     /// Combines two limits of the same kind into the stricter one.
-    fn stricter(self, other: Self) -> Self {
+    pub(super) fn stricter(self, other: Self) -> Self {
         let remaining = [self.remaining, other.remaining].into_iter().flatten().reduce(f64::min);
         Self { per_minute: self.per_minute.min(other.per_minute), remaining, reset: self.reset.max(other.reset), ..self }
     }
@@ -95,7 +45,7 @@ impl RateLimitHeader {
     /// Whether the limit is per minute.
     ///
     /// Some servers send a limit per day under the same name. It takes much longer to refill.
-    fn is_per_minute(&self) -> bool {
+    pub(super) fn is_per_minute(&self) -> bool {
         let (Some(remaining), Some(reset)) = (self.remaining, self.reset) else { return true };
         let missing = (self.per_minute - remaining).max(0.0);
         let expected = 60.0 * missing / self.per_minute;
@@ -105,17 +55,18 @@ impl RateLimitHeader {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Dialect;
     use super::*;
 
     fn rate_limits(dialect: Dialect, headers: &[(&str, &str)]) -> Vec<RateLimitHeader> {
         let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        dialect.rate_limits(&HttpReply { status: 200, header: &header, body: b"" })
+        (dialect.limits.headers)(&HttpReply { status: 200, header: &header, body: b"" })
     }
 
     #[test]
     fn anthropic_declares_requests_and_both_kinds_of_tokens() {
         let seen = rate_limits(
-            Dialect::Anthropic,
+            Dialect::ANTHROPIC,
             &[
                 ("date", "Fri, 20 Nov 2026 10:00:00 GMT"),
                 ("anthropic-ratelimit-requests-limit", "1200"),
@@ -130,7 +81,7 @@ mod tests {
         let bare = |meter, per_minute| RateLimitHeader { meter, per_minute, remaining: None, reset: None };
         let requests = RateLimitHeader { remaining: Some(19.0), reset: Some(Duration::from_secs(1)), ..bare(LimitKind::Requests, 1200.0) };
         assert_eq!(seen, [requests, bare(LimitKind::InputTokens, 2e6), bare(LimitKind::OutputTokens, 4e5)]);
-        assert_eq!(rate_limits(Dialect::Anthropic, &[("anthropic-ratelimit-tokens-limit", "7")]), [bare(LimitKind::Tokens, 7.0)]);
+        assert_eq!(rate_limits(Dialect::ANTHROPIC, &[("anthropic-ratelimit-tokens-limit", "7")]), [bare(LimitKind::Tokens, 7.0)]);
     }
 
     #[test]
@@ -143,14 +94,14 @@ mod tests {
             ("x-ratelimit-remaining-tokens", "3998000"),
             ("x-ratelimit-reset-tokens", "30ms"),
         ];
-        let seen = rate_limits(Dialect::OpenAi, &headers);
+        let seen = rate_limits(Dialect::OPENAI, &headers);
         assert_eq!(
             seen.iter().map(|s| (s.meter, s.per_minute)).collect::<Vec<_>>(),
             [(LimitKind::Requests, 5000.0), (LimitKind::Tokens, 4e6)]
         );
         // The limit of a project is combined with the limit of the account.
         let project = [("x-ratelimit-limit-project-tokens", "1000000"), ("x-ratelimit-remaining-project-tokens", "999000")];
-        let seen = rate_limits(Dialect::OpenAi, &[&headers[..], &project[..]].concat());
+        let seen = rate_limits(Dialect::OPENAI, &[&headers[..], &project[..]].concat());
         assert_eq!(seen.iter().map(|s| (s.per_minute, s.remaining)).collect::<Vec<_>>(), [(5000.0, Some(4999.0)), (1e6, Some(999_000.0))]);
     }
 
@@ -162,6 +113,6 @@ mod tests {
             ("x-ratelimit-reset-requests", "2m59.56s"),
             ("x-ratelimit-limit-tokens", "0"),
         ];
-        assert_eq!(rate_limits(Dialect::Compatible, &headers), []);
+        assert_eq!(rate_limits(Dialect::COMPATIBLE, &headers), []);
     }
 }

@@ -1,11 +1,80 @@
-//! Chat Completions of OpenAI and of other servers.
+//! OpenAI's Chat Completions.
 
-use super::{Body, Extra, HttpReply, LimitName, Role, SchemaStyle, body, content, errors, finish, usage};
+use super::assembly::{Assembly, append};
+use super::body::{self, Body};
+use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
+use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
+use super::http::HttpReply;
+use super::limits::{LimitKind, RateLimitHeader, number};
+use super::shape::Extra;
+use super::wait::duration;
+use super::{content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+
+impl Dialect {
+    /// OpenAI's Chat Completions.
+    pub const OPENAI: Self = Self(&FORMAT);
+}
+
+static FORMAT: WireFormat = CHAT;
+
+/// Chat Completions as OpenAI serves them. Other servers differ in some points.
+pub(super) const CHAT: WireFormat = WireFormat {
+    name: "openai",
+    provider: ProviderDefaults {
+        model: Some("gpt-6-luna"),
+        url: Some("https://api.openai.com/v1"),
+        prefix: "/v1",
+        key_variable: Some("OPENAI_API_KEY"),
+    },
+    endpoint: Endpoint {
+        path: |_, _| "/chat/completions".to_owned(),
+        suffix: Some("/chat/completions"),
+        title: "Chat Completions (llm.provider = \"openai-compatible\")",
+        base: |address| address,
+        may_need_v1: true,
+        headers: &[],
+        key_header: ("authorization", "Bearer "),
+        id_header: "x-request-id",
+    },
+    form: Form {
+        parts: &[FormPart::Limit, FormPart::StreamUsage, FormPart::Detail, FormPart::Strict, FormPart::NoStream, FormPart::Blocks],
+        limit: LimitName::MaxCompletionTokens,
+        roles: &[Role::Developer, Role::System],
+        schemas: &[SchemaStyle::Native, SchemaStyle::Json, SchemaStyle::Prompt],
+        // Older models refuse these fields.
+        caching_models: &["gpt-5.6", "gpt-6"],
+        always_cache_fields: true,
+        always_blocks: false,
+    },
+    request,
+    read,
+    is_whole: |event| {
+        let choice = &event["choices"][0];
+        choice["message"].is_object() && !choice["delta"].is_object()
+    },
+    event,
+    limits: LimitRules {
+        headers: rate_limits,
+        refused: |_| LimitKind::Tokens,
+        // OpenAI counts the larger of the estimated prompt and the output limit.
+        reserved: |tokens| tokens.input.max(tokens.max_output),
+        cached_counts: true,
+        steady_s: 900.0,
+    },
+    tiers: Tiers {
+        names: &["auto", "default", "flex", "priority", "scale"],
+        field: "service_tier",
+        spelled: ToOwned::to_owned,
+        in_replies: true,
+    },
+    thinking_tokens: 2000,
+    image_rules: "openai",
+};
 
 /// Cache mode: the provider caches only at the breakpoints that we set.
 pub(super) const EXPLICIT: &str = "explicit";
@@ -50,7 +119,7 @@ struct JsonSchema<'a> {
     schema: &'a Value,
 }
 
-pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
+fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
     let limit = call.max_output_tokens.saturating_add(extra.room);
     let system_role = if shape.role == Role::Developer { "developer" } else { "system" };
@@ -117,7 +186,7 @@ fn block(part: &MessagePart, detail: bool) -> Value {
     }
 }
 
-pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
+fn read(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
     let choice = &json["choices"][0];
     if let Some(error) = choice.get("error").filter(|error| !error.is_null()) {
@@ -146,4 +215,67 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         repaired: BTreeSet::new(),
         tier: json["service_tier"].as_str().map(ToOwned::to_owned),
     })
+}
+
+fn event(reply: &mut Assembly, event: &Value, text: &mut String) {
+    let whole = &mut reply.whole;
+    if whole["choices"].is_null() {
+        *whole = json!({"choices": [{"message": {"content": "", "refusal": null}, "finish_reason": null}], "model": event["model"]});
+    }
+    // Moonshot and Groq send the usage in other places.
+    for usage in [&event["usage"], &event["choices"][0]["usage"], &event["x_groq"]["usage"]] {
+        usage::merge(&mut whole["usage"], usage);
+    }
+    // The first chunk of some servers has no choice in it.
+    let Some(choice) = event["choices"].get(0) else { return };
+    let known = &mut whole["choices"][0];
+    append(&mut known["message"]["content"], &choice["delta"]["content"], text);
+    for call in choice["delta"]["tool_calls"].as_array().into_iter().flatten() {
+        tool_call(&mut known["message"]["tool_calls"], call);
+    }
+    if choice["delta"]["refusal"].is_string() {
+        append(&mut known["message"]["refusal"], &choice["delta"]["refusal"], &mut String::new());
+    }
+    if choice["error"].is_object() {
+        known["error"] = choice["error"].clone();
+    }
+    if choice["finish_reason"].as_str().is_some_and(|reason| !finish::is_open(reason)) {
+        known["finish_reason"] = choice["finish_reason"].clone();
+        reply.done = true;
+    }
+}
+
+/// Adds a piece of a tool call.
+///
+/// A piece with another id or a new number begins a call. Other pieces belong to an earlier call.
+fn tool_call(calls: &mut Value, piece: &Value) {
+    if !calls.is_array() {
+        *calls = json!([]);
+    }
+    let Some(calls) = calls.as_array_mut() else { return };
+    let number = piece["index"].as_u64().and_then(|number| usize::try_from(number).ok());
+    let is_other = calls.last().is_none_or(|last| piece["id"].is_string() && !last["id"].is_null() && piece["id"] != last["id"]);
+    if is_other || number.is_some_and(|number| number >= calls.len()) {
+        calls.push(json!({"id": piece["id"], "function": {"arguments": ""}}));
+    }
+    let at = number.filter(|number| *number < calls.len() && !is_other).unwrap_or(calls.len() - 1);
+    match (&mut calls[at]["function"]["arguments"], &piece["function"]["arguments"]) {
+        (Value::String(all), Value::String(more)) => all.push_str(more),
+        (all, whole @ Value::Object(_)) => *all = whole.clone(),
+        _ => {}
+    }
+}
+
+pub(super) fn rate_limits(http: &HttpReply<'_>) -> Vec<RateLimitHeader> {
+    let read = |what: &str, meter| {
+        let header = |part: &str| format!("x-ratelimit-{part}-{what}");
+        let per_minute = number(http, &header("limit")).filter(|limit| *limit > 0.0)?;
+        let remaining = number(http, &header("remaining"));
+        let reset = (http.header)(&header("reset")).and_then(|reset| duration(&reset));
+        let header = RateLimitHeader { meter, per_minute, remaining, reset };
+        header.is_per_minute().then_some(header)
+    };
+    let tokens =
+        read("tokens", LimitKind::Tokens).into_iter().chain(read("project-tokens", LimitKind::Tokens)).reduce(RateLimitHeader::stricter);
+    read("requests", LimitKind::Requests).into_iter().chain(tokens).collect()
 }

@@ -1,13 +1,45 @@
 //! OpenAI's Responses API.
 
-use super::openai::EXPLICIT;
-use super::{Body, Extra, SchemaStyle, body, content, finish, usage};
+use super::assembly::Assembly;
+use super::body::{self, Body};
+use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
+use super::format::{Dialect, Endpoint, WireFormat};
+use super::openai::{CHAT, EXPLICIT};
+use super::shape::Extra;
+use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-pub(super) fn request(call: &Call, extra: &Extra<'_>) -> Body {
+impl Dialect {
+    /// OpenAI's Responses.
+    pub const RESPONSES: Self = Self(&FORMAT);
+}
+
+static FORMAT: WireFormat = WireFormat {
+    name: "openai-responses",
+    endpoint: Endpoint {
+        path: |_, _| "/responses".to_owned(),
+        suffix: Some("/responses"),
+        title: "Responses (llm.provider = \"openai-responses\")",
+        ..CHAT.endpoint
+    },
+    form: Form {
+        parts: &[FormPart::Limit, FormPart::Store, FormPart::Detail, FormPart::Strict, FormPart::NoStream, FormPart::Blocks],
+        limit: LimitName::MaxOutputTokens,
+        roles: &[Role::System],
+        always_blocks: true,
+        ..CHAT.form
+    },
+    request,
+    read,
+    is_whole: |event| event["output"].is_array() && event["type"].is_null(),
+    event,
+    ..CHAT
+};
+
+fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
     let mut content: Vec<Value> = call.parts.iter().map(|part| block(part, shape.detail)).collect();
     if let Some(at) = call.shared.checked_sub(1).filter(|_| extra.cache && shape.cache) {
@@ -69,7 +101,7 @@ fn block(part: &MessagePart, detail: bool) -> Value {
     }
 }
 
-pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
+fn read(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
     let Some(output) = json["output"].as_array() else {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no output") });
@@ -95,4 +127,25 @@ pub(super) fn reply(json: &Value) -> Result<Reply, Fault> {
         tier,
         repaired: BTreeSet::new(),
     })
+}
+
+fn event(reply: &mut Assembly, event: &Value, text: &mut String) {
+    match event["type"].as_str().unwrap_or_default() {
+        "response.output_text.delta" => text.push_str(event["delta"].as_str().unwrap_or_default()),
+        "response.output_item.done" => reply.items.push(event["item"].clone()),
+        // The last event contains the whole reply. Some servers leave out items that they sent
+        // before.
+        "response.completed" | "response.incomplete" | "response.cancelled" | "response.done" => {
+            reply.whole = Value::Object(event["response"].as_object().cloned().unwrap_or_default());
+            if reply.whole["output"].as_array().is_none_or(Vec::is_empty) {
+                reply.whole["output"] = Value::Array(std::mem::take(&mut reply.items));
+            }
+            reply.done = true;
+        }
+        "response.failed" => {
+            reply.whole = event["response"].clone();
+            reply.error = Some(event["response"].clone());
+        }
+        _ => {}
+    }
 }

@@ -4,17 +4,32 @@
 //! learns this from refusals: if a server calls a feature unknown, docmill leaves it out, or sends
 //! it another way, from then on.
 
-use super::complaint::{Complaint, FormPart};
-use super::{Dialect, Extra};
+use super::complaint::Complaint;
+use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
 use crate::model::{Call, MessagePart};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// The parts of a request that depend on the attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Extra<'a> {
+    /// Tokens on top of the answer's limit, for thinking or after a truncated answer.
+    pub room: u32,
+    /// Text for the model about the mistake in its last answer.
+    pub note: Option<&'a str>,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether the provider should cache the prompt's shared beginning for other calls.
+    pub cache: bool,
+    /// The form of requests to this model.
+    pub shape: &'a Shape,
+}
 
 /// The form of requests to one model.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "unrelated parts of the form")]
 pub struct Shape {
-    dialect: Dialect,
+    usual: &'static Form,
     /// The name of the token limit.
     pub limit: LimitName,
     /// Where the instructions are sent.
@@ -39,52 +54,6 @@ pub struct Shape {
     pub blocks: bool,
     /// Fields of `llm.body`. They override ours.
     pub body: Arc<Map<String, Value>>,
-}
-
-/// The name of the token limit. Only OpenAI's formats have several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LimitName {
-    /// `max_tokens`.
-    MaxTokens,
-    /// `max_completion_tokens`.
-    MaxCompletionTokens,
-    /// `max_output_tokens`.
-    MaxOutputTokens,
-}
-
-impl LimitName {
-    const ALL: [Self; 3] = [Self::MaxTokens, Self::MaxCompletionTokens, Self::MaxOutputTokens];
-
-    /// The field.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MaxTokens => "max_tokens",
-            Self::MaxCompletionTokens => "max_completion_tokens",
-            Self::MaxOutputTokens => "max_output_tokens",
-        }
-    }
-}
-
-/// Where the instructions are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Separately: with the role `developer`, or in a field.
-    Developer,
-    /// Separately: with the role `system`, or in a field.
-    System,
-    /// At the beginning of the user's message.
-    User,
-}
-
-/// How the schema of the answer is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SchemaStyle {
-    /// In the dialect's own field.
-    Native,
-    /// JSON mode in the dialect's own field, and the schema in the prompt.
-    Json,
-    /// Only in the prompt.
-    Prompt,
 }
 
 /// A part of the form that a request uses.
@@ -143,49 +112,42 @@ fn is_tier(field: &str) -> bool {
 }
 
 impl Shape {
-    /// The usual form, with the fields of `llm.body`.
-    pub fn new(dialect: Dialect, model: &str, body: Map<String, Value>) -> Self {
-        let openai = matches!(dialect, Dialect::OpenAi | Dialect::Responses);
+    /// The usual form for a model, with the fields of `llm.body`.
+    pub fn new(usual: &'static Form, model: &str, body: Map<String, Value>) -> Self {
+        let has = |part| usual.has(part);
         Self {
-            dialect,
-            limit: match dialect {
-                Dialect::OpenAi => LimitName::MaxCompletionTokens,
-                Dialect::Responses => LimitName::MaxOutputTokens,
-                Dialect::Compatible | Dialect::Anthropic | Dialect::Gemini => LimitName::MaxTokens,
-            },
-            role: if dialect == Dialect::OpenAi { Role::Developer } else { Role::System },
-            schema: SchemaStyle::Native,
+            usual,
+            limit: usual.limit,
+            role: usual.roles.first().copied().unwrap_or(Role::User),
+            schema: usual.schemas.first().copied().unwrap_or(SchemaStyle::Prompt),
             effort: true,
-            // Older models refuse these fields.
-            cache: dialect == Dialect::Anthropic || (openai && ["gpt-5.6", "gpt-6"].iter().any(|new| model.starts_with(new))),
-            stream_usage: true,
-            store: true,
-            detail: true,
-            strict: true,
-            no_stream: true,
-            blocks: true,
+            cache: usual.caching_models.iter().any(|beginning| model.starts_with(beginning)),
+            stream_usage: has(FormPart::StreamUsage),
+            store: has(FormPart::Store),
+            detail: has(FormPart::Detail),
+            strict: has(FormPart::Strict),
+            no_stream: has(FormPart::NoStream),
+            blocks: has(FormPart::Blocks),
             body: Arc::new(body),
         }
     }
 
     /// The features that a request uses, in the order in which they are dropped.
     pub fn features(&self, call: &Call, extra: &Extra<'_>) -> Vec<Feature> {
-        let (dialect, chat) = (self.dialect, self.is_chat());
-        let openai = chat || dialect == Dialect::Responses;
         let text_alone = call.parts.iter().all(|part| matches!(part, MessagePart::Text(_)));
-        let blocks = if chat { extra.cache && self.cache && call.shared > 0 } else { dialect != Dialect::Gemini };
+        let marked = extra.cache && self.cache && call.shared > 0;
         let used = [
-            (openai, Feature::Limit(self.limit)),
-            (chat && extra.stream && self.stream_usage, Feature::StreamUsage),
-            (dialect != Dialect::Gemini && !extra.stream && self.no_stream, Feature::NoStream),
-            (self.cache && (openai || (dialect == Dialect::Anthropic && extra.cache)), Feature::Cache),
-            (dialect == Dialect::Responses && self.store, Feature::Store),
-            (openai && !text_alone && self.detail, Feature::Detail),
+            (self.usual.has(FormPart::Limit), Feature::Limit(self.limit)),
+            (extra.stream && self.stream_usage, Feature::StreamUsage),
+            (!extra.stream && self.no_stream, Feature::NoStream),
+            (self.cache && (extra.cache || self.usual.always_cache_fields), Feature::Cache),
+            (self.store, Feature::Store),
+            (!text_alone && self.detail, Feature::Detail),
             (call.effort.is_some() && self.effort, Feature::Effort),
-            (openai && self.schema == SchemaStyle::Native && self.strict, Feature::Strict),
+            (self.schema == SchemaStyle::Native && self.strict, Feature::Strict),
             (true, Feature::Schema(self.schema, Arc::clone(&call.task))),
             (!call.system.is_empty() && self.role != Role::User, Feature::Role(self.role)),
-            (text_alone && blocks && self.blocks, Feature::Blocks),
+            (text_alone && self.blocks && (marked || self.usual.always_blocks), Feature::Blocks),
         ];
         let further = self.body.keys().map(|field| Feature::Further(field.clone()));
         further.chain(used.into_iter().filter_map(|(used, feature)| used.then_some(feature))).collect()
@@ -213,7 +175,7 @@ impl Shape {
                     complaint.mentions("must alternate") || complaint.mentions("only user*") || complaint.mentions("start with a user");
                 let other = match role {
                     Role::Developer => Role::System,
-                    _ if self.is_chat() && complaint.mentions("developer") => Role::Developer,
+                    _ if self.usual.roles.contains(&Role::Developer) && complaint.mentions("developer") => Role::Developer,
                     _ => Role::User,
                 };
                 self.role = if only_user || refused(&Feature::Role(other)) { Role::User } else { other };
@@ -227,7 +189,8 @@ impl Shape {
             Feature::Schema(style, _) => {
                 let whole_field =
                     complaint.names("response_format") && !complaint.mentions("json_schema") && !complaint.mentions("schema*");
-                let json_mode = *style == SchemaStyle::Native && self.dialect != Dialect::Anthropic && !whole_field;
+                let has_mode = self.usual.schemas.contains(&SchemaStyle::Json);
+                let json_mode = *style == SchemaStyle::Native && has_mode && !whole_field;
                 self.schema = if json_mode { SchemaStyle::Json } else { SchemaStyle::Prompt };
                 if json_mode { "the schema is sent in the prompt" } else { "the schema is sent only in the prompt" }
             }
@@ -269,10 +232,6 @@ impl Shape {
             }
         };
         Some(change.to_owned())
-    }
-
-    fn is_chat(&self) -> bool {
-        matches!(self.dialect, Dialect::OpenAi | Dialect::Compatible)
     }
 
     /// Restores a feature. `usual` is the form at the start of the run.

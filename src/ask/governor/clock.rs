@@ -67,7 +67,7 @@ mod tests {
         let started = Instant::now();
         let mut times = Vec::new();
         for document in 0..30 {
-            let need = Need { input: 10.0, images: 0.0, output: 5.0, max_output: 10.0, dialect: Dialect::Anthropic };
+            let need = Need { input: 10.0, images: 0.0, output: 5.0, max_output: 10.0, dialect: Dialect::ANTHROPIC };
             let permit = governor.admit(&Ticket { document, need, at_most: None }).await.expect("it is admitted");
             times.push(governor.passed(started.elapsed()).as_secs_f64());
             permit.end(&Ending::default());

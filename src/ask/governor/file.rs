@@ -208,7 +208,7 @@ mod tests {
 
     /// Sends a request, and returns how many the account has sent.
     fn send(store: &FileStore, now: f64) -> u64 {
-        let need = Need { input: 10.0, images: 0.0, output: 5.0, max_output: 10.0, dialect: Dialect::Anthropic };
+        let need = Need { input: 10.0, images: 0.0, output: 5.0, max_output: 10.0, dialect: Dialect::ANTHROPIC };
         store.with(now, |limits| {
             limits.try_take(&need, now).unwrap();
             sent(limits)

@@ -56,6 +56,7 @@ pub use permit::Permit;
 pub use quota::{Quota, Reserved};
 
 use super::budget::{Budget, BudgetReached};
+use super::patience::at;
 use super::settings::LimitSettings;
 use crate::insight::Rate;
 use crate::model::{Money, WaitReason};
@@ -69,7 +70,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Wait, Wanted};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Admission of one run's requests to an account.
@@ -328,11 +328,4 @@ enum Turn {
     At(f64),
     /// Try again when another request has ended or was admitted.
     AfterOthers,
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,6 +1,6 @@
 //! The amounts that a request takes from the limits of its account.
 
-use super::super::dialect::{Dialect, LimitKind};
+use super::super::dialect::{Dialect, Expected, LimitKind};
 use crate::model::Usage;
 use serde::{Deserialize, Serialize};
 
@@ -62,22 +62,14 @@ pub struct Need {
 impl Need {
     /// The amounts that the provider counts when the request arrives.
     pub(super) fn amounts(&self) -> Amounts {
-        let tokens = match self.dialect {
-            // OpenAI counts the larger of the estimated prompt and the output limit.
-            Dialect::OpenAi | Dialect::Responses => self.input.max(self.max_output),
-            Dialect::Compatible => self.input + self.max_output,
-            // Output counts when it is produced; its limit reserves nothing.
-            Dialect::Anthropic | Dialect::Gemini => self.input + self.output,
-        };
+        let expected = Expected { input: self.input, output: self.output, max_output: self.max_output };
+        let tokens = (self.dialect.limits.reserved)(expected);
         Amounts([1.0, self.input, self.output, tokens])
     }
 
     /// Seconds for which the provider asks for a steady rate after usage grew too fast.
     pub(super) fn steady_s(&self) -> f64 {
-        match self.dialect {
-            Dialect::OpenAi | Dialect::Responses => 900.0,
-            _ => 0.0,
-        }
+        self.dialect.limits.steady_s
     }
 
     /// The amounts when the usage is known.
@@ -85,11 +77,7 @@ impl Need {
     /// A provider that reserves the output limit is not expected to give back the rest. If it does,
     /// its headers show that.
     pub(super) fn settled(&self, used: Usage) -> Amounts {
-        let cached = match self.dialect {
-            // Tokens from the cache do not count.
-            Dialect::Anthropic => 0.0,
-            _ => used.cache_read as f64,
-        };
+        let cached = if self.dialect.limits.cached_counts { used.cache_read as f64 } else { 0.0 };
         let input = used.uncached_input as f64 + used.cache_write as f64 + cached;
         Self { input, output: used.output as f64, ..*self }.amounts()
     }

@@ -51,7 +51,7 @@ impl Account {
     fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;
-        let dialects = [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible, Dialect::Responses, Dialect::Gemini];
+        let dialects = [Dialect::ANTHROPIC, Dialect::OPENAI, Dialect::COMPATIBLE, Dialect::RESPONSES, Dialect::GEMINI];
         let dialect = dialects[random.usize(..dialects.len())];
         let latency = about(1.0, 15.0, random);
         let (processes, concurrency) = (*random.choice(&[1, 1, 3]).unwrap(), random.usize(4..64));
@@ -73,16 +73,16 @@ impl Account {
         let mut terms = Terms {
             dialect,
             limits: Vec::new(),
-            headers: (dialect != Dialect::Gemini && random.f64() < 0.75)
+            headers: (dialect != Dialect::GEMINI && random.f64() < 0.75)
                 .then(|| (*random.choice(&[1.0, 100.0, 1000.0]).unwrap(), random.bool())),
             corrects: random.bool(),
-            cached_counts: dialect != Dialect::Compatible || random.bool(),
+            cached_counts: dialect != Dialect::COMPATIBLE || random.bool(),
             refused_count: random.bool(),
             names_meter: random.bool(),
         };
-        let tokens: &[LimitKind] = match dialect {
-            Dialect::Anthropic => &[LimitKind::InputTokens, LimitKind::OutputTokens],
-            Dialect::Gemini => &[LimitKind::InputTokens],
+        let tokens: &[LimitKind] = match dialect.name {
+            "anthropic" => &[LimitKind::InputTokens, LimitKind::OutputTokens],
+            "gemini" => &[LimitKind::InputTokens],
             _ => &[LimitKind::Tokens],
         };
         // `near` is the share of a limit that the run would use at full speed: far below 1, or

@@ -73,7 +73,7 @@ impl Work {
 
 impl Terms {
     fn counted(&self, work: &Work) -> f64 {
-        let free = if self.dialect == Dialect::Anthropic || !self.cached_counts { work.cached } else { 0.0 };
+        let free = if self.dialect == Dialect::ANTHROPIC || !self.cached_counts { work.cached } else { 0.0 };
         work.input() * (1.0 - free)
     }
 
@@ -85,10 +85,8 @@ impl Terms {
             LimitKind::InputTokens => (guess, input),
             LimitKind::OutputTokens => (0.0, work.output),
             LimitKind::Tokens => {
-                let reserved = match self.dialect {
-                    Dialect::OpenAi | Dialect::Responses => guess.max(work.max_output),
-                    _ => guess + work.max_output,
-                };
+                let is_larger_of_both = [Dialect::OPENAI, Dialect::RESPONSES].contains(&self.dialect);
+                let reserved = if is_larger_of_both { guess.max(work.max_output) } else { guess + work.max_output };
                 (reserved, if self.corrects { input + work.output } else { reserved })
             }
         }

@@ -10,6 +10,7 @@ use crate::model::Usage;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 const WIRE: Duration = Duration::from_millis(5);
 
@@ -31,7 +32,7 @@ fn governor(concurrency: usize, slow_start: bool, budget: Budget) -> Governor {
 }
 
 fn ticket(document: u64, input: f64) -> Ticket {
-    let need = Need { input, images: 0.0, output: 50.0, max_output: 100.0, dialect: Dialect::Anthropic };
+    let need = Need { input, images: 0.0, output: 50.0, max_output: 100.0, dialect: Dialect::ANTHROPIC };
     Ticket { document, need, at_most: None }
 }
 

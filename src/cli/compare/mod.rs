@@ -9,7 +9,10 @@ mod labels;
 mod sequential;
 mod shown;
 mod speed;
+mod spent;
 mod variants;
+
+pub(super) use spent::{Spent, spent_in};
 
 use super::args::{CompareArgs, Progress};
 use super::exit::{CliError, Exit};
@@ -20,15 +23,12 @@ use super::tables;
 use crate::ask::StopKind;
 use crate::config::Config;
 use crate::engine::Sample;
-use crate::model::{Bill, Money};
+use crate::model::Money;
 use crate::setup::{Assembled, Environment, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, RunLock, StoreError, View};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-/// Name of the directory for comparisons, below the output directory.
-const DIRECTORY: &str = "compare";
 
 pub(super) fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let (_config, settings) = load(args, &[])?;
@@ -58,48 +58,6 @@ async fn prepare(args: &CompareArgs, further: &[String], server: Server) -> Resu
         .await?)
 }
 
-/// Requests and cost of the comparison runs in one directory.
-pub(super) struct Spent {
-    /// Name of the directory below the directory of comparisons.
-    pub name: String,
-    pub directory: PathBuf,
-    pub runs: usize,
-    pub requests: u64,
-    pub bill: Bill,
-    /// Maximum cost of lost requests.
-    pub lost: Money,
-}
-
-impl Spent {
-    pub fn json(&self) -> Value {
-        json!({
-            "run": null,
-            "comparison": self.name,
-            "directory": self.directory.display().to_string(),
-            "runs": self.runs,
-            "requests": self.requests,
-            "cost": self.bill.to_string(),
-            "cost_usd": self.bill.exact().map(Money::usd),
-        })
-    }
-}
-
-/// Requests and cost of all comparisons in an output directory, sorted by name.
-pub(super) fn spent_in(output: &Path) -> Result<Vec<Spent>, StoreError> {
-    let entries = std::fs::read_dir(output.join(DIRECTORY)).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut directories: Vec<PathBuf> = entries.collect();
-    directories.sort_unstable();
-    let mut all = Vec::new();
-    for directory in directories {
-        let Some(archive) = Archive::open(&directory)? else { continue };
-        let (requests, bill) = archive.bill(None)?;
-        let name = directory.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let (runs, lost) = (archive.runs()?.len(), archive.lost()?.1.unwrap_or_default());
-        all.push(Spent { name, directory, runs, requests, bill, lost });
-    }
-    Ok(all)
-}
-
 /// The directory of comparisons, locked while this value lives.
 struct ComparisonDir {
     output: PathBuf,
@@ -118,7 +76,7 @@ struct Measured {
 
 impl ComparisonDir {
     fn open(output: &Path, quiet: bool) -> Result<Self, CliError> {
-        let directory = output.join(DIRECTORY);
+        let directory = output.join(spent::DIRECTORY);
         let unusable = |e: std::io::Error| CliError::usage(format!("{}: {e}. Name another directory with --output.", directory.display()));
         std::fs::create_dir_all(&directory).map_err(unusable)?;
         let lock = RunLock::acquire(&directory).map_err(CliError::usage)?;

@@ -6,6 +6,7 @@ mod cpu;
 mod histogram;
 mod lone;
 mod medium;
+mod observer;
 mod outlook;
 mod pace;
 mod queues;
@@ -14,11 +15,11 @@ mod silence;
 mod stage;
 mod stream_preview;
 
-use super::{Context, Plan};
-use crate::ask::{Fault, Governor, Observer, Pressure};
-use crate::event::{BudgetUse, RunEvent, Snapshot};
+use super::Plan;
+use crate::ask::Governor;
+use crate::event::{BudgetUse, Snapshot};
 use crate::insight::{Rate, Situation};
-use crate::model::{Bill, Call, FailureCode, Latency, Limit, Money, QueueUse, RowStatus, Spent, StageUse, WaitReason};
+use crate::model::{Bill, Latency, Limit, Money, QueueUse, RowStatus, StageUse, WaitReason};
 use crate::store::StoreHandle;
 use histogram::Histogram;
 use lone::Lone;
@@ -351,57 +352,5 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Relaxed);
         self.0.calls_ended.fetch_add(1, Relaxed);
-    }
-}
-
-impl Observer for Context {
-    fn sent(&self) {
-        let sent = self.meters.requests.fetch_add(1, Relaxed);
-        let before = self.meters.in_flight.fetch_add(1, Relaxed);
-        self.meters.lone.sent(sent, before);
-        self.meters.ask.begin();
-    }
-
-    fn ended(&self, spent: &Spent) {
-        let meters = &self.meters;
-        meters.in_flight.fetch_sub(1, Relaxed);
-        meters.lone.ended(meters.requests.load(Relaxed), spent);
-        meters.ask.done(1);
-        meters.ask.end();
-        let time = Duration::try_from_secs_f64(spent.seconds).unwrap_or_default();
-        meters.latency[Latency::step(spent.seconds)].fetch_add(1, Relaxed);
-        meters.request_times.add(time);
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        meters.request_ns.fetch_add(nanos, Relaxed);
-        meters.longest_request_ns.fetch_max(nanos, Relaxed);
-        meters.input_tokens.fetch_add(spent.usage.input(), Relaxed);
-        meters.output_tokens.fetch_add(spent.usage.output, Relaxed);
-        meters.cache_read.fetch_add(spent.usage.cache_read, Relaxed);
-        meters.cache_saved_pico.fetch_add(spent.cache_saved_pico, Relaxed);
-        match spent.cost {
-            Some(cost) => meters.cost_pico.fetch_add(cost.pico(), Relaxed),
-            None => meters.unpriced.fetch_add(1, Relaxed),
-        };
-    }
-
-    fn retrying(&self, call: &Call, attempt: u32, fault: &Fault) {
-        self.meters.retries.fetch_add(1, Relaxed);
-        self.meters.refusals.fetch_add(u64::from(fault.code == FailureCode::RateLimited), Relaxed);
-        if self.meters.reported.may_report(self.meters.wall()) {
-            let (call, message) = (call.label(), fault.message.clone());
-            let refused = fault.pressure != Pressure::None;
-            let event = RunEvent::CallRetried { call, attempt, code: fault.code, refused, message };
-            // `offer` never waits for a slow watcher.
-            self.watcher.offer(event);
-        }
-    }
-
-    fn said(&self, call: &Call, text: &str) {
-        self.meters.live().add(call, text);
-    }
-
-    fn note(&self, message: &str) {
-        // `offer` never waits for a slow terminal. Such notes are rare.
-        self.watcher.offer(RunEvent::Note { message: message.to_owned() });
     }
 }

@@ -274,7 +274,7 @@ impl Table {
 }
 
 fn stamp_of(path: &std::path::Path) -> Option<String> {
-    super::file::stamp_of(path).map(|stamp| format!("{} {} {}", stamp.size, stamp.modified_ns, stamp.changed_ns))
+    super::stamp::stamp_of(path).map(|stamp| format!("{} {} {}", stamp.size, stamp.modified_ns, stamp.changed_ns))
 }
 
 impl Form {

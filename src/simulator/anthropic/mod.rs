@@ -6,30 +6,42 @@
 mod reply;
 mod request;
 
-pub(super) use reply::{reply, stream, stream_error};
-pub(super) use request::read;
-
-use super::ask::Ask;
 use super::bill::Tokens;
-use super::dialect::Problem;
+use super::dialect::Dialect;
+use super::ending::Problem;
 use super::limits::{Charge, LimitKind, LimitState};
 use hyper::StatusCode;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The start of the call's hash, for ids that are equal for equal requests.
-pub(super) fn short_id(ask: &Ask<'_>) -> String {
-    let hex = blake3::Hash::from_bytes(ask.hash).to_hex();
-    hex.chars().take(24).collect()
+pub(super) static MESSAGES: Dialect = Dialect {
+    has_path: |path| path == "/v1/messages",
+    read: |body, head, seed| request::read(body, &head.headers, seed),
+    charge: |_, tokens| charge(tokens),
+    meters_output: true,
+    reply: reply::reply,
+    stream: reply::stream,
+    stream_error: reply::stream_error,
+    problem,
+    id_header: Some("request-id"),
+    limit_headers: |state| limit_headers(state).into(),
+    wait_in_body: false,
+};
+
+/// The list of models.
+pub(super) fn list_models(models: &[String]) -> Value {
+    let entry = |id: &String| json!({ "type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z" });
+    let data: Vec<_> = models.iter().map(entry).collect();
+    json!({ "data": data, "has_more": false, "first_id": models.first(), "last_id": models.last() })
 }
 
 /// Input counts towards the limits unless it comes from the cache. Output counts once it exists.
-pub(super) fn charge(tokens: Tokens) -> Charge {
+fn charge(tokens: Tokens) -> Charge {
     vec![(LimitKind::Requests, 1), (LimitKind::Input, tokens.fresh + tokens.cache_write), (LimitKind::Output, 0)]
 }
 
 /// Status and body of an error.
-pub(super) fn problem(problem: &Problem, request_id: &str) -> (StatusCode, String) {
+fn problem(problem: &Problem, request_id: &str) -> (StatusCode, String) {
     let (status, kind, message) = match problem {
         Problem::Invalid { message, .. } => (400, "invalid_request_error", message.clone()),
         Problem::Unauthorized => (401, "authentication_error", "invalid x-api-key".to_owned()),
@@ -62,7 +74,7 @@ fn name(meter: LimitKind) -> &'static str {
 
 /// Rate-limit headers. Resets are RFC 3339 times in whole seconds, rounded up. Remaining tokens are
 /// rounded to thousands.
-pub(super) fn limit_headers(state: &LimitState) -> [(String, String); 3] {
+fn limit_headers(state: &LimitState) -> [(String, String); 3] {
     let full = Timestamp::now().saturating_add(state.reset).unwrap_or(Timestamp::MAX);
     let full = Timestamp::from_second(full.as_second().saturating_add(1)).unwrap_or(full);
     let remaining = match state.meter {

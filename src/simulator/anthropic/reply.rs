@@ -1,9 +1,8 @@
 //! Builds responses, complete or as events.
 
-use super::short_id;
 use crate::simulator::ask::Ask;
 use crate::simulator::bill::Tokens;
-use crate::simulator::dialect::End;
+use crate::simulator::ending::End;
 use crate::simulator::script::{Events, pieces};
 use serde_json::{Value, json};
 
@@ -49,7 +48,7 @@ fn message(ask: &Ask<'_>, tokens: Tokens) -> Value {
     usage["inference_geo"] = json!("global");
     usage["speed"] = json!("standard");
     json!({
-        "id": format!("msg_sim_{}", short_id(ask)),
+        "id": format!("msg_sim_{}", ask.short_id()),
         "type": "message",
         "role": "assistant",
         "model": ask.model,

@@ -1,7 +1,7 @@
 //! Parses and checks requests.
 
 use crate::simulator::ask::{Ask, AskBuilder, Delivery, Form};
-use crate::simulator::dialect::Problem;
+use crate::simulator::ending::Problem;
 use crate::simulator::picture::{self, FLAT_TOKENS};
 use crate::simulator::schema::check_anthropic;
 use hyper::HeaderMap;

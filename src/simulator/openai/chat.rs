@@ -1,14 +1,29 @@
 //! Parses and checks requests for Chat Completions.
 
-use super::PATCH;
+use super::{PATCH, charge, chat_reply, limit_headers, problem};
 use crate::simulator::ask::{Ask, AskBuilder, Delivery, Form};
-use crate::simulator::dialect::Problem;
+use crate::simulator::dialect::Dialect;
+use crate::simulator::ending::Problem;
 use crate::simulator::picture::{self, FLAT_TOKENS};
 use crate::simulator::schema::check_openai;
 use serde_json::{Value, json};
 
+pub(in crate::simulator) static CHAT_COMPLETIONS: Dialect = Dialect {
+    has_path: |path| path == "/v1/chat/completions",
+    read: |body, _, seed| read(body, seed),
+    charge: |ask, _| charge(ask),
+    meters_output: false,
+    reply: chat_reply::reply,
+    stream: chat_reply::stream,
+    stream_error: chat_reply::stream_error,
+    problem: |found, _| problem(found),
+    id_header: Some("x-request-id"),
+    limit_headers: |state| limit_headers(state).into(),
+    wait_in_body: false,
+};
+
 /// Parses and checks a request.
-pub(in crate::simulator) fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
+fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
     if !body.is_object() {
         return Err(Problem::invalid("We could not parse the JSON body of your request."));
     }

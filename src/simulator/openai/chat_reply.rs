@@ -1,10 +1,9 @@
 //! Builds responses of Chat Completions, complete or in chunks.
 
 use super::CREATED;
-use crate::simulator::anthropic::short_id;
 use crate::simulator::ask::Ask;
 use crate::simulator::bill::Tokens;
-use crate::simulator::dialect::End;
+use crate::simulator::ending::End;
 use crate::simulator::script::{Events, pieces};
 use serde_json::{Value, json};
 
@@ -70,7 +69,7 @@ pub(in crate::simulator) fn stream_error() -> String {
 }
 
 fn id(ask: &Ask<'_>) -> String {
-    format!("chatcmpl-sim-{}", short_id(ask))
+    format!("chatcmpl-sim-{}", ask.short_id())
 }
 
 fn reason(end: End) -> &'static str {

@@ -4,29 +4,35 @@
 //! statuses and error codes. They refuse tools and several choices with a 400.
 
 pub(super) mod chat;
-pub(super) mod chat_reply;
+mod chat_reply;
 pub(super) mod responses;
-pub(super) mod responses_reply;
+mod responses_reply;
 
 use super::ask::Ask;
-use super::dialect::Problem;
+use super::ending::Problem;
 use super::limits::{Charge, LimitKind, LimitState};
 use hyper::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const PATCH: u32 = 32;
 /// A fixed date (18 November 2026), because a response depends only on its request.
 const CREATED: u64 = 1_795_000_000;
 
+/// The list of models.
+pub(super) fn list_models(models: &[String]) -> Value {
+    let entry = |id: &String| json!({ "id": id, "object": "model", "created": 0, "owned_by": "simulator" });
+    json!({ "object": "list", "data": models.iter().map(entry).collect::<Vec<_>>() })
+}
+
 /// The output limit counts in full, unless the input is longer.
-pub(super) fn charge(ask: &Ask<'_>) -> Charge {
+fn charge(ask: &Ask<'_>) -> Charge {
     let reserved = if ask.max_tokens == u64::MAX { 0 } else { ask.max_tokens };
     vec![(LimitKind::Requests, 1), (LimitKind::Tokens, reserved.max(ask.input_tokens))]
 }
 
 /// Status and body of an error.
-pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
+fn problem(problem: &Problem) -> (StatusCode, String) {
     let invalid = "invalid_request_error";
     let (status, kind, code, param, message) = match problem {
         Problem::Invalid { message, param, code } => (400, invalid, *code, param.as_deref(), message.clone()),
@@ -59,7 +65,7 @@ pub(super) fn problem(problem: &Problem) -> (StatusCode, String) {
 }
 
 /// Rate-limit headers.
-pub(super) fn limit_headers(state: &LimitState) -> [(String, String); 3] {
+fn limit_headers(state: &LimitState) -> [(String, String); 3] {
     let name = if state.meter == LimitKind::Requests { "requests" } else { "tokens" };
     [
         (format!("x-ratelimit-limit-{name}"), state.limit.to_string()),

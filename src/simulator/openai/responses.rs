@@ -1,12 +1,28 @@
 //! Parses and checks requests for Responses.
 
 use super::chat::{marks_by_itself, read_image, read_schema};
+use super::{charge, limit_headers, problem, responses_reply};
 use crate::simulator::ask::{Ask, AskBuilder, Delivery, Form};
-use crate::simulator::dialect::Problem;
+use crate::simulator::dialect::Dialect;
+use crate::simulator::ending::Problem;
 use serde_json::Value;
 
+pub(in crate::simulator) static RESPONSES: Dialect = Dialect {
+    has_path: |path| path == "/v1/responses",
+    read: |body, _, seed| read(body, seed),
+    charge: |ask, _| charge(ask),
+    meters_output: false,
+    reply: responses_reply::reply,
+    stream: responses_reply::stream,
+    stream_error: responses_reply::stream_error,
+    problem: |found, _| problem(found),
+    id_header: Some("x-request-id"),
+    limit_headers: |state| limit_headers(state).into(),
+    wait_in_body: false,
+};
+
 /// Parses and checks a request.
-pub(in crate::simulator) fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
+fn read(body: &Value, seed: u64) -> Result<Ask<'_>, Problem> {
     let model = body["model"].as_str().ok_or_else(|| missing("model"))?;
     for name in ["background", "tools", "messages", "max_tokens"] {
         if body.get(name).is_some_and(|value| !value.is_null() && *value != false && value.as_array().is_none_or(|list| !list.is_empty())) {

@@ -1,10 +1,9 @@
 //! Builds responses of the Responses API, complete or as events.
 
 use super::CREATED;
-use crate::simulator::anthropic::short_id;
 use crate::simulator::ask::Ask;
 use crate::simulator::bill::Tokens;
-use crate::simulator::dialect::End;
+use crate::simulator::ending::End;
 use crate::simulator::script::{Events, pieces};
 use serde_json::{Value, json};
 
@@ -55,7 +54,7 @@ pub(in crate::simulator) fn stream_error() -> String {
 /// A response, before or after its answer.
 fn response(ask: &Ask<'_>, answer: Option<(&str, End, Tokens)>) -> Value {
     let mut response = json!({
-        "id": format!("resp_sim_{}", short_id(ask)),
+        "id": format!("resp_sim_{}", ask.short_id()),
         "object": "response",
         "created_at": CREATED,
         "status": "in_progress",
@@ -95,7 +94,7 @@ fn part(text: &str, end: End) -> Value {
 }
 
 fn item_id(ask: &Ask<'_>) -> String {
-    format!("msg_sim_{}", short_id(ask))
+    format!("msg_sim_{}", ask.short_id())
 }
 
 fn status(end: End) -> &'static str {

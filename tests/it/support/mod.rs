@@ -7,6 +7,7 @@ mod files;
 mod ledger;
 mod s3;
 mod server;
+pub mod sources;
 mod wire;
 mod workspace;
 

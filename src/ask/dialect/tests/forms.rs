@@ -1,7 +1,7 @@
 //! Replies in forms that servers really send, besides the documented ones.
 
 use super::read;
-use crate::ask::dialect::Dialect::{self, Anthropic, Compatible, Gemini, Responses};
+use crate::ask::dialect::Dialect;
 use crate::ask::fault::Class;
 use crate::model::{FailureCode, FinishReason, Repair, Reply, Usage};
 use serde_json::{Value, json};
@@ -65,41 +65,41 @@ fn an_answer_is_read_in_every_form() {
     let anthropic = json!({"type": "message", "content": [{"type": "thinking", "thinking": "{}"}, {"type": "text", "text": ANSWER}],
         "model": "m", "stop_reason": "end_turn", "usage": {"input_tokens": 10, "output_tokens": 5}});
     let forms: Vec<(Dialect, String, &[Repair])> = vec![
-        (Compatible, whole.to_string(), &[]),
-        (Compatible, format!("\n\n \n{whole:#}\r\n"), &[]),
-        (Compatible, format!("\u{feff}{whole}"), &[Repair::ReplyForm]),
-        (Compatible, format!("{whole}\n\ndata: [DONE]\n\n"), &[Repair::ReplyForm]),
-        (Compatible, chat(&json!({"content": parts, "reasoning_content": "{}"}), &json!("stop")).to_string(), &[]),
-        (Compatible, chat(&json!({"content": {"a": "ä€"}}), &Value::Null).to_string(), &[]),
-        (Compatible, chat(&json!({"content": ANSWER}), &json!("glorp")).to_string(), &[]),
+        (Dialect::COMPATIBLE, whole.to_string(), &[]),
+        (Dialect::COMPATIBLE, format!("\n\n \n{whole:#}\r\n"), &[]),
+        (Dialect::COMPATIBLE, format!("\u{feff}{whole}"), &[Repair::ReplyForm]),
+        (Dialect::COMPATIBLE, format!("{whole}\n\ndata: [DONE]\n\n"), &[Repair::ReplyForm]),
+        (Dialect::COMPATIBLE, chat(&json!({"content": parts, "reasoning_content": "{}"}), &json!("stop")).to_string(), &[]),
+        (Dialect::COMPATIBLE, chat(&json!({"content": {"a": "ä€"}}), &Value::Null).to_string(), &[]),
+        (Dialect::COMPATIBLE, chat(&json!({"content": ANSWER}), &json!("glorp")).to_string(), &[]),
         (
-            Compatible,
+            Dialect::COMPATIBLE,
             chat(&json!({"content": null, "tool_calls": [{"function": {"name": "json", "arguments": ANSWER}}]}), &json!("tool_calls"))
                 .to_string(),
             &[],
         ),
-        (Compatible, json!({"choices": [{"text": ANSWER}], "model": "m", "usage": whole["usage"]}).to_string(), &[]),
+        (Dialect::COMPATIBLE, json!({"choices": [{"text": ANSWER}], "model": "m", "usage": whole["usage"]}).to_string(), &[]),
         // Streams that were not requested, or with wrong separators between events.
-        (Compatible, format!("{stream}data: [DONE]\n\n"), &[]),
-        (Compatible, stream.clone(), &[]),
-        (Compatible, format!("\u{feff}{stream}"), &[]),
-        (Compatible, format!(": hi\n\nid: 7\n{stream}"), &[]),
-        (Compatible, stream.replace("\n\n", "\n"), &[]),
-        (Compatible, stream.replace("\n\n", "\r\n\r\n"), &[]),
-        (Compatible, stream.replace("data: ", ""), &[]),
-        (Compatible, events(&listed), &[]),
+        (Dialect::COMPATIBLE, format!("{stream}data: [DONE]\n\n"), &[]),
+        (Dialect::COMPATIBLE, stream.clone(), &[]),
+        (Dialect::COMPATIBLE, format!("\u{feff}{stream}"), &[]),
+        (Dialect::COMPATIBLE, format!(": hi\n\nid: 7\n{stream}"), &[]),
+        (Dialect::COMPATIBLE, stream.replace("\n\n", "\n"), &[]),
+        (Dialect::COMPATIBLE, stream.replace("\n\n", "\r\n\r\n"), &[]),
+        (Dialect::COMPATIBLE, stream.replace("data: ", ""), &[]),
+        (Dialect::COMPATIBLE, events(&listed), &[]),
         // A reply in one piece to a request for a stream, and a stream of one event.
-        (Compatible, format!("data: {whole}\n\ndata: [DONE]\n\n"), &[]),
-        (Compatible, format!("[{whole}]"), &[]),
-        (Responses, response(json!([{"type": "reasoning", "summary": []}, commentary, message])).to_string(), &[]),
-        (Responses, events(&[item(&commentary), item(&message), completed(json!([]))]), &[]),
-        (Responses, events(&[item(&message), completed(json!([commentary, message]))]), &[]),
-        (Responses, events(&[response(json!([message]))]), &[]),
-        (Anthropic, anthropic.to_string(), &[]),
-        (Anthropic, events(&[anthropic]), &[]),
-        (Gemini, gemini(&json!([{"text": "{}", "thought": true}, {"text": ANSWER}]), "STOP").to_string(), &[]),
+        (Dialect::COMPATIBLE, format!("data: {whole}\n\ndata: [DONE]\n\n"), &[]),
+        (Dialect::COMPATIBLE, format!("[{whole}]"), &[]),
+        (Dialect::RESPONSES, response(json!([{"type": "reasoning", "summary": []}, commentary, message])).to_string(), &[]),
+        (Dialect::RESPONSES, events(&[item(&commentary), item(&message), completed(json!([]))]), &[]),
+        (Dialect::RESPONSES, events(&[item(&message), completed(json!([commentary, message]))]), &[]),
+        (Dialect::RESPONSES, events(&[response(json!([message]))]), &[]),
+        (Dialect::ANTHROPIC, anthropic.to_string(), &[]),
+        (Dialect::ANTHROPIC, events(&[anthropic]), &[]),
+        (Dialect::GEMINI, gemini(&json!([{"text": "{}", "thought": true}, {"text": ANSWER}]), "STOP").to_string(), &[]),
         (
-            Gemini,
+            Dialect::GEMINI,
             json!([{"candidates": [{"content": {"parts": [{"text": first}]}}]}, gemini(&json!([{"text": second}]), "STOP")]).to_string(),
             &[],
         ),
@@ -117,7 +117,7 @@ fn half_a_surrogate_pair_becomes_one_replacement_character() {
     let whole = chat(&json!({"content": "{\"a\":\"?\"}"}), &json!("stop")).to_string().replace('?', "\\ud83d");
     let stream = events(&chunks(&["{\"a\":\"?", "\"}"], "stop")).replace('?', "\\ud83d");
     for body in [whole, stream] {
-        let reply = both(Compatible, &body);
+        let reply = both(Dialect::COMPATIBLE, &body);
         assert_eq!(
             (reply.text.as_str(), reply.repaired),
             ("{\"a\":\"\u{fffd}\"}", [Repair::LoneSurrogate].into_iter().collect()),
@@ -130,12 +130,12 @@ fn half_a_surrogate_pair_becomes_one_replacement_character() {
 fn a_reply_with_only_thoughts_has_no_answer() {
     let thoughts = json!([{"type": "message", "phase": "commentary", "content": [{"type": "output_text", "text": "{}"}]}]);
     for (dialect, body) in [
-        (Compatible, chat(&json!({"content": null, "reasoning_content": "{}"}), &json!("stop"))),
-        (Compatible, chat(&json!({"content": "", "reasoning": "{}"}), &json!("stop"))),
-        (Compatible, chat(&json!({"content": [{"type": "thinking", "thinking": "{}"}]}), &json!("stop"))),
-        (Responses, json!({"status": "completed", "output": thoughts})),
-        (Anthropic, json!({"content": [{"type": "thinking", "thinking": "{}"}], "stop_reason": "end_turn"})),
-        (Gemini, gemini(&json!([{"text": "{}", "thought": true}]), "STOP")),
+        (Dialect::COMPATIBLE, chat(&json!({"content": null, "reasoning_content": "{}"}), &json!("stop"))),
+        (Dialect::COMPATIBLE, chat(&json!({"content": "", "reasoning": "{}"}), &json!("stop"))),
+        (Dialect::COMPATIBLE, chat(&json!({"content": [{"type": "thinking", "thinking": "{}"}]}), &json!("stop"))),
+        (Dialect::RESPONSES, json!({"status": "completed", "output": thoughts})),
+        (Dialect::ANTHROPIC, json!({"content": [{"type": "thinking", "thinking": "{}"}], "stop_reason": "end_turn"})),
+        (Dialect::GEMINI, gemini(&json!([{"text": "{}", "thought": true}]), "STOP")),
     ] {
         assert_eq!(read(dialect, 200, &[], &body.to_string()).map(|reply| reply.text), Ok(String::new()), "{body}");
     }
@@ -144,16 +144,16 @@ fn a_reply_with_only_thoughts_has_no_answer() {
 #[test]
 fn a_finish_reason_means_the_same_in_every_dialect() {
     let reply = |dialect: Dialect, word: &str| {
-        let body = match dialect {
-            Anthropic => json!({"content": [{"type": "text", "text": "{}"}], "stop_reason": word, "usage": {"input_tokens": 3}}),
-            Responses => json!({"status": "incomplete", "incomplete_details": {"reason": word}, "usage": {"input_tokens": 3},
+        let body = match dialect.name {
+            "anthropic" => json!({"content": [{"type": "text", "text": "{}"}], "stop_reason": word, "usage": {"input_tokens": 3}}),
+            "openai-responses" => json!({"status": "incomplete", "incomplete_details": {"reason": word}, "usage": {"input_tokens": 3},
                 "output": [{"type": "message", "content": [{"type": "output_text", "text": "{}"}]}]}),
-            Gemini => gemini(&json!([{"text": "{}"}]), word),
+            "gemini" => gemini(&json!([{"text": "{}"}]), word),
             _ => chat(&json!({"content": "{}"}), &json!(word)),
         };
         read(dialect, 200, &[], &body.to_string()).map(|reply| reply.stop)
     };
-    for dialect in [Anthropic, Dialect::OpenAi, Compatible, Responses, Gemini] {
+    for &dialect in Dialect::ALL {
         for word in ["length", "MAX_TOKENS", "max_output_tokens", "model_length"] {
             assert_eq!(reply(dialect, word), Ok(FinishReason::Truncated), "{dialect:?} {word}");
         }
@@ -169,12 +169,12 @@ fn a_finish_reason_means_the_same_in_every_dialect() {
 fn only_a_billed_failure_is_a_bad_reply() {
     let failed =
         |usage: Value| json!({"status": "failed", "error": {"code": "server_error", "message": "m"}, "output": [], "usage": usage});
-    let free = read(Responses, 200, &[], &failed(Value::Null).to_string()).unwrap_err();
+    let free = read(Dialect::RESPONSES, 200, &[], &failed(Value::Null).to_string()).unwrap_err();
     assert_eq!((free.class, free.usage), (Class::Refused { retry_after: None }, Usage::default()));
-    let paid = read(Responses, 200, &[], &failed(json!({"input_tokens": 10, "output_tokens": 2})).to_string()).unwrap_err();
+    let paid = read(Dialect::RESPONSES, 200, &[], &failed(json!({"input_tokens": 10, "output_tokens": 2})).to_string()).unwrap_err();
     assert_eq!((paid.class, paid.code, paid.usage.input()), (Class::BadReply, FailureCode::ServerError, 10));
     let upstream = json!({"choices": [{"error": {"code": 502, "message": "m"}, "finish_reason": "error"}], "usage": {"prompt_tokens": 10}});
-    assert_eq!(read(Compatible, 200, &[], &upstream.to_string()).unwrap_err().class, Class::BadReply);
+    assert_eq!(read(Dialect::COMPATIBLE, 200, &[], &upstream.to_string()).unwrap_err().class, Class::BadReply);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn events_of_any_form_are_read_without_a_panic() {
         json!({"error": 7}),
     ];
     let mut random = fastrand::Rng::with_seed(11);
-    for dialect in [Anthropic, Compatible, Responses, Gemini] {
+    for dialect in [Dialect::ANTHROPIC, Dialect::COMPATIBLE, Dialect::RESPONSES, Dialect::GEMINI] {
         for _ in 0..3000 {
             let some: Vec<Value> = (0..random.usize(1..5)).map(|_| pieces[random.usize(..pieces.len())].clone()).collect();
             for body in [events(&some), Value::from(some).to_string()] {

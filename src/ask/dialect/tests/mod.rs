@@ -1,6 +1,7 @@
 mod forms;
 mod recorded;
 mod streams;
+mod table;
 
 use super::*;
 use crate::ask::fault::{Class, StopKind};
@@ -45,7 +46,7 @@ fn picture() -> MessagePart {
 }
 
 fn extra(dialect: Dialect, room: u32, note: Option<&str>) -> Extra<'_> {
-    let shape = Box::leak(Box::new(Shape::new(dialect, "gpt-6-luna", serde_json::Map::new())));
+    let shape = Box::leak(Box::new(dialect.shape("gpt-6-luna", Map::new())));
     Extra { room, note, stream: false, cache: false, shape }
 }
 
@@ -62,7 +63,7 @@ fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> 
 #[test]
 fn anthropic_requests_have_a_reduced_schema() {
     let body =
-        json_of(Dialect::Anthropic.request(&call(vec![picture(), MessagePart::Text("why?".into())]), &extra(Dialect::Anthropic, 50, None)));
+        json_of(Dialect::ANTHROPIC.request(&call(vec![picture(), MessagePart::Text("why?".into())]), &extra(Dialect::ANTHROPIC, 50, None)));
     assert_eq!(body["max_tokens"], 150);
     assert_eq!(body["messages"][0]["content"][0]["source"], json!({"type": "base64", "media_type": "image/png", "data": "QUJD"}));
     let properties = &body["output_config"]["format"]["schema"]["properties"];
@@ -75,11 +76,11 @@ fn anthropic_requests_have_a_reduced_schema() {
 #[test]
 fn chat_completions_differ_between_openai_and_the_others() {
     let text = call(vec![MessagePart::Text("a".into()), MessagePart::Text("b".into())]);
-    let ours = json_of(Dialect::OpenAi.request(&text, &extra(Dialect::OpenAi, 5, Some("again"))));
+    let ours = json_of(Dialect::OPENAI.request(&text, &extra(Dialect::OPENAI, 5, Some("again"))));
     assert_eq!((ours["messages"][0]["role"].as_str(), ours["max_completion_tokens"].as_u64()), (Some("developer"), Some(105)));
     assert_eq!(ours["messages"][1]["content"], "a\n\nb\n\nagain");
     assert_eq!(ours["response_format"]["json_schema"]["schema"]["properties"]["n"]["maximum"], 10);
-    let theirs = json_of(Dialect::Compatible.request(&call(vec![picture()]), &extra(Dialect::Compatible, 0, None)));
+    let theirs = json_of(Dialect::COMPATIBLE.request(&call(vec![picture()]), &extra(Dialect::COMPATIBLE, 0, None)));
     assert_eq!((theirs["messages"][0]["role"].as_str(), theirs["max_tokens"].as_u64()), (Some("system"), Some(100)));
     assert_eq!(theirs["messages"][1]["content"][0]["image_url"]["url"], "data:image/png;base64,QUJD");
 }
@@ -89,7 +90,7 @@ fn calls_on_one_image_share_its_bytes() {
     let part = picture();
     let MessagePart::Picture(shared) = &part else { panic!("picture expected") };
     let address = shared.base64.as_ptr();
-    for dialect in [Dialect::Anthropic, Dialect::OpenAi, Dialect::Compatible, Dialect::Responses, Dialect::Gemini] {
+    for &dialect in Dialect::ALL {
         let body = dialect.request(&call(vec![part.clone()]), &extra(dialect, 0, None));
         let length = body.len();
         let pieces = body.into_pieces();
@@ -104,7 +105,7 @@ fn the_stop_reason_is_read_before_the_text() {
     let anthropic = |reason: &str| {
         let body = json!({"content": [{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "{}"}], "stop_reason": reason,
             "usage": {"input_tokens": 3, "cache_read_input_tokens": 2, "cache_creation_input_tokens": null, "output_tokens": 1}, "model": "m"});
-        read(Dialect::Anthropic, 200, &[("request-id", "req_1")], &body.to_string()).unwrap()
+        read(Dialect::ANTHROPIC, 200, &[("request-id", "req_1")], &body.to_string()).unwrap()
     };
     let reply = anthropic("end_turn");
     assert_eq!((reply.text.as_str(), reply.stop, reply.request_id.as_deref()), ("{}", FinishReason::Complete, Some("req_1")));
@@ -115,7 +116,7 @@ fn the_stop_reason_is_read_before_the_text() {
     let openai = |message: Value, reason: &str| {
         let body = json!({"choices": [{"message": message, "finish_reason": reason}],
             "usage": {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 6}}});
-        read(Dialect::Compatible, 200, &[], &body.to_string()).unwrap()
+        read(Dialect::COMPATIBLE, 200, &[], &body.to_string()).unwrap()
     };
     let reply = openai(json!({"content": "{}", "refusal": null}), "stop");
     assert_eq!((reply.stop, reply.usage), (FinishReason::Complete, Usage { uncached_input: 4, cache_read: 6, cache_write: 0, output: 4 }));
@@ -127,7 +128,7 @@ fn the_stop_reason_is_read_before_the_text() {
 #[test]
 fn errors_are_classified_by_code_before_status() {
     let error = |status: u16, headers: &[(&str, &str)], body: Value| {
-        let fault = read(Dialect::OpenAi, status, headers, &body.to_string()).unwrap_err();
+        let fault = read(Dialect::OPENAI, status, headers, &body.to_string()).unwrap_err();
         (fault.class, fault.code)
     };
     let body = |code: &str, kind: &str| json!({"error": {"message": "m", "type": kind, "code": code}});
@@ -147,23 +148,23 @@ fn errors_are_classified_by_code_before_status() {
 #[test]
 fn a_wait_may_be_a_date() {
     let headers = [("retry-after", "Fri, 20 Nov 2026 10:00:07 GMT"), ("date", "Fri, 20 Nov 2026 10:00:00 GMT")];
-    let fault = read(Dialect::Anthropic, 429, &headers, "{}").unwrap_err();
+    let fault = read(Dialect::ANTHROPIC, 429, &headers, "{}").unwrap_err();
     assert_eq!(fault.class, Class::Refused { retry_after: Some(Duration::from_secs(7)) });
 }
 
 #[test]
 fn an_html_page_is_classified_by_its_status() {
     let page = "<html>\n<h1>413 Request Entity Too Large</h1>";
-    let fault = read(Dialect::Anthropic, 413, &[], page).unwrap_err();
+    let fault = read(Dialect::ANTHROPIC, 413, &[], page).unwrap_err();
     assert_eq!((fault.class, fault.code), (Class::Permanent, FailureCode::TooLong));
     assert_eq!(fault.message, "HTTP 413: <html> <h1>413 Request Entity Too Large</h1>");
-    assert_eq!(read(Dialect::Anthropic, 200, &[], page).unwrap_err().class, Class::Ambiguous);
+    assert_eq!(read(Dialect::ANTHROPIC, 200, &[], page).unwrap_err().class, Class::Ambiguous);
 }
 
 #[test]
 fn gemini_requests_have_geminis_form() {
     let call = Call { effort: Some("low".into()), ..call(vec![picture(), MessagePart::Text("why?".into())]) };
-    let body = json_of(Dialect::Gemini.request(&call, &extra(Dialect::Gemini, 50, Some("again"))));
+    let body = json_of(Dialect::GEMINI.request(&call, &extra(Dialect::GEMINI, 50, Some("again"))));
     assert_eq!(body["systemInstruction"]["parts"][0]["text"], "be brief");
     let parts = &body["contents"][0]["parts"];
     assert_eq!(parts[0], json!({"inlineData": {"mimeType": "image/png", "data": "QUJD"}}));
@@ -172,7 +173,7 @@ fn gemini_requests_have_geminis_form() {
     assert_eq!((&config["maxOutputTokens"], &config["responseMimeType"]), (&json!(150), &json!("application/json")));
     assert_eq!(config["thinkingConfig"]["thinkingLevel"], "LOW");
     assert_eq!(config["responseJsonSchema"]["properties"]["n"]["maximum"], 10);
-    assert_eq!(Dialect::Gemini.path("models/a b/c", true), "/models/a%20b%2Fc:streamGenerateContent?alt=sse");
+    assert_eq!((Dialect::GEMINI.endpoint.path)("models/a b/c", true), "/models/a%20b%2Fc:streamGenerateContent?alt=sse");
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn geminis_replies_without_an_answer_are_classified() {
     let reply = |candidate: Value| {
         let usage = json!({"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 5, "thoughtsTokenCount": 7});
         let body = json!({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-x"});
-        read(Dialect::Gemini, 200, &[], &body.to_string())
+        read(Dialect::GEMINI, 200, &[], &body.to_string())
     };
     let parts = json!({"parts": [{"text": "hm", "thought": true}, {"text": "{}"}]});
     let whole = reply(json!({"content": parts, "finishReason": "STOP"})).unwrap();
@@ -192,23 +193,23 @@ fn geminis_replies_without_an_answer_are_classified() {
     assert_eq!(reply(json!({"finishReason": "RECITATION"})).unwrap().stop, FinishReason::Filtered("RECITATION".into()));
     assert_eq!(reply(json!({"finishReason": "MALFORMED_RESPONSE"})).unwrap_err().class, Class::BadReply);
     let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 9}});
-    assert_eq!(read(Dialect::Gemini, 200, &[], &blocked.to_string()).unwrap().stop, FinishReason::Filtered("SAFETY".into()));
-    assert_eq!(read(Dialect::Gemini, 200, &[], "{}").unwrap_err().class, Class::Ambiguous);
+    assert_eq!(read(Dialect::GEMINI, 200, &[], &blocked.to_string()).unwrap().stop, FinishReason::Filtered("SAFETY".into()));
+    assert_eq!(read(Dialect::GEMINI, 200, &[], "{}").unwrap_err().class, Class::Ambiguous);
 }
 
 #[test]
 fn the_shared_beginning_is_marked_and_unwanted_caching_switched_off() {
     let call = Call { shared: 1, ..call(vec![picture(), MessagePart::Text("why?".into())]) };
     let body = |dialect, cache| json_of(dialect_request(dialect, &call, cache));
-    let anthropic = body(Dialect::Anthropic, true);
+    let anthropic = body(Dialect::ANTHROPIC, true);
     assert_eq!(anthropic["messages"][0]["content"][0]["cache_control"], json!({"type": "ephemeral"}));
     assert!(anthropic["messages"][0]["content"][1].get("cache_control").is_none());
-    assert!(!body(Dialect::Anthropic, false).to_string().contains("cache_control"));
-    let openai = body(Dialect::OpenAi, true);
+    assert!(!body(Dialect::ANTHROPIC, false).to_string().contains("cache_control"));
+    let openai = body(Dialect::OPENAI, true);
     assert_eq!(openai["messages"][1]["content"][0]["prompt_cache_breakpoint"], json!({"mode": "explicit"}));
-    let openai = body(Dialect::OpenAi, false);
+    let openai = body(Dialect::OPENAI, false);
     assert_eq!((&openai["prompt_cache_options"], openai.to_string().contains("breakpoint")), (&json!({"mode": "explicit"}), false));
-    assert!(!body(Dialect::Compatible, true).to_string().contains("prompt_cache"));
+    assert!(!body(Dialect::COMPATIBLE, true).to_string().contains("prompt_cache"));
 }
 
 fn dialect_request(dialect: Dialect, call: &Call, cache: bool) -> Body {
@@ -217,10 +218,10 @@ fn dialect_request(dialect: Dialect, call: &Call, cache: bool) -> Body {
 
 #[test]
 fn a_server_without_schemas_gets_the_schema_in_the_prompt() {
-    let mut shape = Shape::new(Dialect::Compatible, "m", [("temperature".to_owned(), json!(0.5))].into_iter().collect());
+    let mut shape = Dialect::COMPATIBLE.shape("m", [("temperature".to_owned(), json!(0.5))].into_iter().collect());
     shape.schema = SchemaStyle::Prompt;
-    let extra = Extra { stream: true, shape: &shape, ..extra(Dialect::Compatible, 0, None) };
-    let body = json_of(Dialect::Compatible.request(&call(vec![MessagePart::Text("a".into())]), &extra));
+    let extra = Extra { stream: true, shape: &shape, ..extra(Dialect::COMPATIBLE, 0, None) };
+    let body = json_of(Dialect::COMPATIBLE.request(&call(vec![MessagePart::Text("a".into())]), &extra));
     assert!(body.get("response_format").is_none());
     assert!(body["messages"][1]["content"].as_str().unwrap().contains(r#""maximum":10"#));
     assert_eq!(
@@ -232,7 +233,7 @@ fn a_server_without_schemas_gets_the_schema_in_the_prompt() {
 #[test]
 fn responses_requests_are_not_stored_and_replies_name_their_end() {
     let call = Call { shared: 1, effort: Some("low".into()), ..call(vec![picture(), MessagePart::Text("why?".into())]) };
-    let body = json_of(dialect_request(Dialect::Responses, &call, true));
+    let body = json_of(dialect_request(Dialect::RESPONSES, &call, true));
     assert_eq!((&body["store"], &body["instructions"], &body["reasoning"]["effort"]), (&json!(false), &json!("be brief"), &json!("low")));
     let content = &body["input"][0]["content"];
     assert_eq!(content[0]["image_url"], "data:image/png;base64,QUJD");
@@ -241,7 +242,7 @@ fn responses_requests_are_not_stored_and_replies_name_their_end() {
         let usage = json!({"input_tokens": 50, "input_tokens_details": {"cached_tokens": 40}, "output_tokens": 6});
         let output = json!([{"type": "reasoning"}, {"type": "message", "content": [piece]}]);
         let body = json!({"status": status, "incomplete_details": {"reason": why}, "output": output, "usage": usage, "error": null});
-        read(Dialect::Responses, 200, &[], &body.to_string())
+        read(Dialect::RESPONSES, 200, &[], &body.to_string())
     };
     let text = json!({"type": "output_text", "text": "{}"});
     let whole = reply("completed", Value::Null, text.clone()).unwrap();
@@ -256,5 +257,5 @@ fn responses_requests_are_not_stored_and_replies_name_their_end() {
         FinishReason::Refused("no".into())
     );
     let failed = json!({"status": "failed", "error": {"code": "rate_limit_exceeded", "message": "slow"}, "output": []});
-    assert_eq!(read(Dialect::Responses, 200, &[], &failed.to_string()).unwrap_err().code, FailureCode::RateLimited);
+    assert_eq!(read(Dialect::RESPONSES, 200, &[], &failed.to_string()).unwrap_err().code, FailureCode::RateLimited);
 }

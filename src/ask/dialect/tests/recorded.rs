@@ -2,8 +2,8 @@
 
 use super::read;
 use crate::ask::dialect::Dialect;
-use crate::ask::dialect::complaint::FormPart;
 use crate::ask::dialect::finish;
+use crate::ask::dialect::form::FormPart;
 use crate::ask::fault::{Class, Fault, Pressure, StopKind};
 use crate::model::FailureCode;
 use serde::Deserialize;
@@ -31,10 +31,10 @@ struct Wording {
 impl Wording {
     fn classified(&self) -> Fault {
         let dialect = match self.provider.as_str() {
-            "Anthropic" => Dialect::Anthropic,
-            "Gemini" => Dialect::Gemini,
-            "OpenAI" => Dialect::OpenAi,
-            _ => Dialect::Compatible,
+            "Anthropic" => Dialect::ANTHROPIC,
+            "Gemini" => Dialect::GEMINI,
+            "OpenAI" => Dialect::OPENAI,
+            _ => Dialect::COMPATIBLE,
         };
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         read(dialect, self.status, &headers, &self.body).unwrap_err()
@@ -108,11 +108,11 @@ fn the_message_says_that_the_model_takes_no_images() {
         (400, "This model does not support image inputs"),
     ] {
         let body = serde_json::json!({"error": {"message": error}}).to_string();
-        let fault = read(Dialect::Compatible, status, &[], &body).unwrap_err();
+        let fault = read(Dialect::COMPATIBLE, status, &[], &body).unwrap_err();
         assert!(fault.message.contains("takes no images") && fault.message.contains("llm.model"), "{}", fault.message);
     }
     let other = r#"{"error":{"message":"could not process image"}}"#;
-    assert!(!read(Dialect::Compatible, 400, &[], other).unwrap_err().message.contains("takes no images"));
+    assert!(!read(Dialect::COMPATIBLE, 400, &[], other).unwrap_err().message.contains("takes no images"));
 }
 
 #[test]
@@ -120,15 +120,15 @@ fn a_body_of_any_bytes_is_classified_by_its_status() {
     let mut random = fastrand::Rng::with_seed(1);
     for n in 0..1000 {
         let body: String = (0..random.usize(..300)).map(|_| random.char(..)).collect();
-        assert_eq!(read(Dialect::OpenAi, 429, &[], &body).unwrap_err().code, FailureCode::RateLimited);
+        assert_eq!(read(Dialect::OPENAI, 429, &[], &body).unwrap_err().code, FailureCode::RateLimited);
         for status in (500..600).filter(|status| n == 0 || *status == 500 + n % 100) {
-            let class = read(Dialect::OpenAi, status, &[], &body).unwrap_err().class;
+            let class = read(Dialect::OPENAI, status, &[], &body).unwrap_err().class;
             assert_eq!(class == Class::Permanent, matches!(status, 501 | 505), "{status} {body}");
         }
     }
     let huge = format!("{{\"error\":{{\"message\":\"{}\"}}}}", "x".repeat(10_000_000));
-    assert_eq!(read(Dialect::OpenAi, 500, &[], &huge).unwrap_err().code, FailureCode::ServerError);
-    assert_eq!(read(Dialect::OpenAi, 429, &[], "\u{1f}\u{8b}\u{8}not text").unwrap_err().code, FailureCode::RateLimited);
+    assert_eq!(read(Dialect::OPENAI, 500, &[], &huge).unwrap_err().code, FailureCode::ServerError);
+    assert_eq!(read(Dialect::OPENAI, 429, &[], "\u{1f}\u{8b}\u{8}not text").unwrap_err().code, FailureCode::RateLimited);
 }
 
 /// What docmill does after an error: the index of its heading, and the text of its row.

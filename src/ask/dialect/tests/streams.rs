@@ -55,10 +55,10 @@ const RESPONSES: &str = "event: response.created\ndata: {\"type\":\"response.cre
 
 /// Streams, each with the text that ends the answer.
 const STREAMS: [(Dialect, &str, &str); 4] = [
-    (Dialect::Anthropic, ANTHROPIC, "\"output_tokens\":9}}\n"),
-    (Dialect::OpenAi, OPENAI, "\"finish_reason\":\"stop\"}]}\n"),
-    (Dialect::Responses, RESPONSES, "\"output_tokens\":9}}}\n"),
-    (Dialect::Gemini, GEMINI, "\"thoughtsTokenCount\":5}}\r"),
+    (Dialect::ANTHROPIC, ANTHROPIC, "\"output_tokens\":9}}\n"),
+    (Dialect::OPENAI, OPENAI, "\"finish_reason\":\"stop\"}]}\n"),
+    (Dialect::RESPONSES, RESPONSES, "\"output_tokens\":9}}}\n"),
+    (Dialect::GEMINI, GEMINI, "\"thoughtsTokenCount\":5}}\r"),
 ];
 
 fn read<'b>(dialect: Dialect, chunks: impl IntoIterator<Item = &'b [u8]>) -> (String, Result<Reply, Fault>) {
@@ -113,10 +113,10 @@ fn an_error_in_the_middle_of_a_stream_may_be_billed() {
     let stream = format!(
         "{begin}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}}}\n\n"
     );
-    let fault = read(Dialect::Anthropic, [stream.as_bytes()]).1.unwrap_err();
+    let fault = read(Dialect::ANTHROPIC, [stream.as_bytes()]).1.unwrap_err();
     assert_eq!((fault.code, fault.usage.input()), (FailureCode::Overloaded, 49));
     let stream = "data: {\"error\":{\"code\":429,\"message\":\"slow\"}}\n\n";
-    assert_eq!(read(Dialect::Compatible, [stream.as_bytes()]).1.unwrap_err().code, FailureCode::RateLimited);
+    assert_eq!(read(Dialect::COMPATIBLE, [stream.as_bytes()]).1.unwrap_err().code, FailureCode::RateLimited);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn text_that_a_stream_error_repeats_from_the_document_is_ignored() {
     let begin = "data: {\"choices\":[{\"delta\":{\"content\":\"{\"}}]}\n\n";
     let in_choice = json!({"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": message}}]});
     for error in [json!({"error": {"message": message, "code": 500}}), in_choice, json!({"error": {"message": message}})] {
-        let mut reader = Dialect::Compatible.stream();
+        let mut reader = Dialect::COMPATIBLE.stream();
         reader.push(format!("{begin}data: {error}\n\n").as_bytes());
         let fault = reader.finish(&|_| None, Some(&asked)).unwrap_err();
         assert!(!fault.message.contains("suspended") && fault.message.contains("the grammar failed"), "{}", fault.message);
@@ -141,19 +141,19 @@ fn a_character_split_between_two_events_is_joined() {
     let anthropic =
         |text: &str| format!("data: {{\"type\":\"content_block_delta\",\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n");
     let gemini = |text: &str| format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n");
-    let stream = |pieces: [&str; 3], dialect| {
-        let (begin, end, event): (_, _, &dyn Fn(&str) -> String) = match dialect {
-            Dialect::Anthropic => {
+    let stream = |pieces: [&str; 3], dialect: Dialect| {
+        let (begin, end, event): (_, _, &dyn Fn(&str) -> String) = match dialect.name {
+            "anthropic" => {
                 let end = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n";
                 ("data: {\"type\":\"message_start\",\"message\":{\"content\":[]}}\n\n", end, &anthropic)
             }
-            Dialect::Gemini => ("", "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n", &gemini),
+            "gemini" => ("", "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n", &gemini),
             _ => ("", "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", &openai),
         };
         let stream = format!("{begin}{}{end}", pieces.map(event).concat());
         read(dialect, [stream.as_bytes()]).1.unwrap()
     };
-    for dialect in [Dialect::Compatible, Dialect::Anthropic, Dialect::Gemini] {
+    for dialect in [Dialect::COMPATIBLE, Dialect::ANTHROPIC, Dialect::GEMINI] {
         let reply = stream(["a\\ud83d", "\\ude00b", "\\ud83d\\ude00"], dialect);
         assert_eq!((reply.text.as_str(), reply.repaired.len()), ("a😀b😀", 0), "{dialect:?}");
         let reply = stream(["a\\ud83d", "b", "\\ude00"], dialect);
@@ -171,7 +171,7 @@ fn a_streamed_tool_call_is_an_answer() {
     let end = event(&json!({}), &json!("tool_calls"));
     let text = |pieces: &[serde_json::Value]| {
         let pieces: String = pieces.iter().map(|delta| event(delta, &json!(null))).collect();
-        read(Dialect::Compatible, [format!("{pieces}{end}").as_bytes()]).1.unwrap().text
+        read(Dialect::COMPATIBLE, [format!("{pieces}{end}").as_bytes()]).1.unwrap().text
     };
     assert_eq!(text(&[piece(Some("a"), Some(0), "{\"a\""), piece(None, Some(0), ":1}")]), "{\"a\":1}");
     assert_eq!(text(&[piece(Some("a"), None, "{\"a\":"), piece(Some("a"), None, "1}")]), "{\"a\":1}");

@@ -4,8 +4,8 @@
 //! programs draw article columns one after the other, but tables row by row. Rows that were drawn
 //! before everything below them are read first.
 
-use super::order::Row;
 use super::pieces::Piece;
+use super::row::Row;
 use std::ops::Range;
 
 /// Minimum width of a strip between columns, in ems.

@@ -4,8 +4,8 @@
 //! ends are joined. Right-to-left text is in logical order.
 
 use super::characters;
-use super::order::Row;
 use super::pieces::{Piece, SPACE};
+use super::row::Row;
 
 /// Minimum gaps in ems for a tab, and for a space. The space is for scripts without spaces between
 /// words.

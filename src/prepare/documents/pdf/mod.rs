@@ -17,6 +17,7 @@ mod lines;
 mod order;
 mod page_image;
 mod pieces;
+mod row;
 
 use super::{Extract, ImageLimits, Page, PdfMode, PrepareSettings, Reader, verdict};
 use crate::model::{Failure, FailureCode};

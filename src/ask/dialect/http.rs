@@ -1,0 +1,11 @@
+//! Responses as the wire formats see them.
+
+/// A complete HTTP response.
+pub struct HttpReply<'a> {
+    /// The status.
+    pub status: u16,
+    /// Looks up a header by its lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// The whole body.
+    pub body: &'a [u8],
+}

@@ -1,0 +1,50 @@
+//! The notice that other processes read during a run.
+
+use crate::ask::{Governor, clock_time};
+use crate::model::WaitReason;
+use crate::store::RunLock;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often watchers get the counters, and the note is updated.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// The state of sending in the notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    Waiting,
+    Held(WaitReason),
+    Paused,
+}
+
+/// The notice beside the lock, which other processes read during a run.
+pub(super) struct Notice {
+    governor: Arc<Governor>,
+    lock: Arc<RunLock>,
+    shown: Mutex<Doing>,
+}
+
+impl Notice {
+    pub fn new(governor: &Arc<Governor>, lock: &Arc<RunLock>) -> Self {
+        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), shown: Mutex::new(Doing::Nothing) }
+    }
+
+    /// Updates the note for `docmill status`, which explains why nothing is sent.
+    pub fn update(&self) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = self.governor.status();
+        // Waiting at the usual pace of a limit is not worth a note.
+        let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
+        let (doing, note) = match self.governor.closed_for() {
+            _ if status.paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
+            Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
+            Some(_) => return,
+            None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), format!("held back by {why}"))),
+        };
+        // If writing fails, the run goes on without a note.
+        if doing != *shown && self.lock.say(&note).is_ok() {
+            *shown = doing;
+        }
+    }
+}

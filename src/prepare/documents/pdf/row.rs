@@ -1,0 +1,45 @@
+//! Pieces of text on one line.
+
+use super::pieces::Piece;
+
+/// Pieces on one line, from left to right.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Row<'p> {
+    pub(super) pieces: Vec<&'p Piece>,
+    /// Baseline of its largest piece.
+    pub(super) baseline: f64,
+    pub(super) size: f64,
+}
+
+impl<'p> Row<'p> {
+    pub(super) fn of(pieces: Vec<&'p Piece>) -> Self {
+        let largest = pieces.iter().fold(
+            (0.0, 0.0),
+            |(size, baseline), piece| {
+                if piece.size > size { (piece.size, piece.baseline) } else { (size, baseline) }
+            },
+        );
+        Self { pieces, size: largest.0, baseline: largest.1 }
+    }
+
+    /// Whether the piece is on this line.
+    ///
+    /// It must have the same height, or overlap with most of the smaller extent.
+    pub(super) fn takes(&self, piece: &Piece) -> bool {
+        let (small, large) = if piece.size < self.size { (piece.size, self.size) } else { (self.size, piece.size) };
+        let apart = (self.baseline - piece.baseline).abs();
+        if large > 1.8 * small {
+            return apart < 0.3 * small;
+        }
+        let extent = |baseline: f64, size: f64| (baseline - 0.75 * size, baseline + 0.2 * size);
+        let (a, b) = (extent(self.baseline, self.size), extent(piece.baseline, piece.size));
+        a.1.min(b.1) - a.0.max(b.0) > 0.5 * 0.95 * small
+    }
+
+    pub(super) fn push(&mut self, piece: &'p Piece) {
+        if piece.size > 1.05 * self.size {
+            (self.size, self.baseline) = (piece.size, piece.baseline);
+        }
+        self.pieces.push(piece);
+    }
+}

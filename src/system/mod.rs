@@ -1,0 +1,7 @@
+//! What several rooms need of the operating system: connections of a port, and leftover files.
+
+mod accept;
+mod leftovers;
+
+pub use accept::accept;
+pub use leftovers::sweep;
