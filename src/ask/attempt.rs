@@ -34,7 +34,7 @@ struct Admitted<'a> {
     call: &'a Call,
     /// Its maximum cost; `None` if a price is unknown.
     at_most: Option<Money>,
-    /// Tokens on top of the answer's limit.
+    /// Output tokens reserved beside `max_output_tokens`, for thinking or a longer answer.
     room: u32,
     /// Maximum output tokens.
     output: u64,

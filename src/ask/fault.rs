@@ -125,7 +125,7 @@ impl Fault {
 pub struct RunStop {
     /// The kind of stop.
     pub kind: StopKind,
-    /// Why, and what to do next.
+    /// The reason, and the next step.
     pub message: String,
 }
 

@@ -348,7 +348,7 @@ impl Guessed {
     }
 }
 
-/// A round limit of at most half the pace of the run, and the duration under it.
+/// An example rate limit of at most half the run's request rate, and the duration with it.
 fn felt(calls: f64, seconds: f64) -> Option<IfLimited> {
     let half = 0.5 * calls / seconds.max(f64::MIN_POSITIVE) * 60.0;
     let magnitude = 10_f64.powf(half.log10().floor());

@@ -30,7 +30,7 @@ pub struct Spread {
     pub p95: f64,
     /// The 99th percentile.
     pub p99: f64,
-    /// The largest.
+    /// The maximum.
     pub max: f64,
 }
 

@@ -3,7 +3,7 @@
 use crate::model::{Column, ColumnType};
 use serde_json::{Map, Value, json};
 
-/// The statement of one answer about one candidate.
+/// One answer's vote on one candidate.
 #[derive(Debug, Clone)]
 pub(super) struct Ballot {
     pub choice: String,

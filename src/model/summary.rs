@@ -176,7 +176,7 @@ pub struct LeftOut {
     pub patterns: u64,
     /// Too small, too large, too old or too new.
     pub size_or_date: u64,
-    /// Named by an input although an earlier one has them.
+    /// Documents that an earlier input already contains.
     pub repeated: u64,
     /// Sockets, pipes, devices, links to directories, dangling links.
     pub special: u64,

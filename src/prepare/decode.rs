@@ -26,7 +26,7 @@ pub(super) struct Source<'a> {
     /// Whether providers read the stored colours as docmill does. They do for 8 bits, but not for
     /// CMYK.
     pub plain_colours: bool,
-    /// Whether colours are premultiplied with their opacity.
+    /// Whether colours are premultiplied by alpha.
     pub premultiplied: bool,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct FileList {
     encoding: Option<&'static Encoding>,
     /// The byte after each name: a line feed or zero. `find -print0` writes zeros.
     separator: u8,
-    /// Inputs of the results to which documents are added.
+    /// Inputs of the existing results that this run extends.
     before: Arc<[InputRecord]>,
 }
 

@@ -194,7 +194,7 @@ pub fn coverage(now: &[InputRecord], before: &[InputRecord]) -> Coverage {
     coverage
 }
 
-/// The records of results to which the inputs `now` were added.
+/// Merges the inputs `now` into the records of earlier inputs.
 pub fn united(before: &[InputRecord], now: Vec<InputRecord>) -> Vec<InputRecord> {
     let mut all = before.to_vec();
     for new in now {

@@ -59,7 +59,7 @@ impl Client {
     /// Creates the client for `address`.
     ///
     /// Credentials and endpoints come from the environment `env`, under the names that the
-    /// services' own tools use. The error is a reason in words.
+    /// services' own tools use. The error states the reason.
     pub fn new(address: &Address, env: &[(String, String)]) -> Result<Self, String> {
         let (prefix, needs) = match address.service {
             Service::S3 => ("AWS_", "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL"),

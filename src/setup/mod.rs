@@ -29,7 +29,7 @@ pub use tables::settle as settle_tables;
 
 use std::fmt::Display;
 
-/// Why there is no plan. Nothing was sent.
+/// The reason why planning failed. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// Settings, a job file or an input are wrong.

@@ -112,7 +112,7 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
             let message = "the document and its answer do not fit into the model's context";
             fault(Class::Permanent, FailureCode::TooLong, message.to_owned())
         }
-        // An unknown reason does not invalidate an answer.
+        // An answer counts even if its finish reason is unknown.
         None if !text.trim().is_empty() => Ok(FinishReason::Complete),
         Some(Meaning::Failed) | None => {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));

@@ -167,7 +167,7 @@ impl StreamReader {
     }
 }
 
-/// Removes text from an error that repeats the request.
+/// Removes request text that an error repeats.
 fn leave_out_echo(error: &mut Value, asked: &Body) {
     let text = error.to_string();
     // The rest is still JSON.

@@ -12,7 +12,7 @@ pub struct GovernorStatus {
     pub concurrency: usize,
     /// Whether the user has paused sending.
     pub paused: bool,
-    /// Why the first in line waits, if it is not for a free place.
+    /// What delays the first request in line; `None` if it waits only for a place.
     pub why: Option<WaitReason>,
     /// The cap on money, and the money spent; `None` without a cap.
     pub budget: Option<(Money, Money)>,

@@ -31,7 +31,7 @@ pub(super) struct Local {
     pub budget: Budget,
     /// When the first in line may be sent, if a limit makes it wait.
     pub turn_at: f64,
-    /// Why the first in line waits, if it is not for a free place.
+    /// What delays the first request in line; `None` if it waits only for a place.
     pub why: Option<WaitReason>,
     pub times: PlaceTimes,
 }

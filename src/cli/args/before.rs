@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Sends nothing and writes nothing, unless --pilot is given. Intervals hold with a confidence of 95 %.")]
+Sends nothing and writes nothing, unless --pilot is given. The output names the confidence of its intervals.")]
 pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]
     pub what: WhatArgs,

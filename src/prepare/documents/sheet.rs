@@ -43,7 +43,7 @@ fn is_xls(bytes: &[u8], extension: &str) -> bool {
     compound::holds(bytes, &STREAMS, matches!(extension, "xls" | "xlt"))
 }
 
-/// Puts the cells of the sheet of that name into the grid. The error says what is wrong.
+/// Fills the grid with the cells of the named sheet. The error says what is wrong.
 pub(super) type Fill<'f> = &'f mut dyn FnMut(&str, &mut Grid) -> Result<(), String>;
 
 fn read_xlsx(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {

@@ -126,7 +126,7 @@ fn is_int96(kind: &TypePtr) -> bool {
     !kind.is_group() && kind.get_physical_type() == PhysicalType::INT96
 }
 
-/// The timestamp, with the zone if it is UTC. The number if it is out of range.
+/// The timestamp, with the zone if it is UTC. Returns the number unchanged if it is out of range.
 fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
     let (time, form) = match unit {
         TimeUnit::MILLIS => (Timestamp::from_millisecond(number), "%F %T%.3f"),
