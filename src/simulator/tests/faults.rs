@@ -39,7 +39,7 @@ async fn every_fault_reaches_the_client_and_the_ledger() {
     let truncated = openai(&simulator, &gpt("truncated_body")).await.err().unwrap();
     assert!(truncated.is_body() || truncated.is_decode(), "{truncated:?}");
     let hang = claude("hang");
-    let waiting = tokio::time::timeout(Duration::from_millis(150), anthropic(&simulator, &hang));
+    let waiting = tokio::time::timeout(Duration::from_secs(1), anthropic(&simulator, &hang));
     assert!(waiting.await.is_err());
 
     let garbage = openai(&simulator, &gpt("garbage")).await.unwrap();
