@@ -247,7 +247,8 @@ async fn random_refusals_cost_their_wait_and_do_not_lower_the_rate() {
         assert!(came.seconds <= 1.75 * ideal, "{chance}: {came:?} of {ideal}");
         // A named wait holds for all requests until the refusals prove to be random.
         let came = run(Provider { names_wait: true, ..provider }, 5_000, 50).await;
-        assert!(came.seconds <= ideal + 20.0, "{chance}: {came:?}, without a named wait {ideal} for four times as many");
+        // A fifth of what these waits would cost if each held for all.
+        assert!(came.seconds <= ideal + 20.0 + 0.2 * 5_000.0 * chance, "{chance}: {came:?}");
     }
 }
 
