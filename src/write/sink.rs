@@ -7,7 +7,7 @@ use std::io;
 ///
 /// A sink gets the rows of its job in input order. It gets all of them again after a crash, in the
 /// next run, or by `docmill export`. So it is idempotent by row key: the names of job and document.
-/// A row of a table is a document of its own, whose name ends with the row's id (`parts.csv#17`).
+/// A row of a table is a separate document, whose name ends with the row's id (`parts.csv#17`).
 /// From [`SinkRows::finish`] on, a sink holds exactly the rows since [`Sink::begin`].
 pub trait Sink: Send {
     /// Its path below the output directory, by which the store remembers what was published.

@@ -32,7 +32,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// The source for reports. `set` is the limit per minute in the settings; 0 if there is none.
+    /// The source for reports. `set` is the limit per minute in the settings; 0 means no limit.
     pub fn known(&self, set: f64) -> Known {
         // A limit in the settings decides if it is not above the provider's.
         let decides = set > 0.0 && (matches!(self.source, Source::Given { .. }) || set <= 60.0 * self.bucket.per_second() + 1e-6);
