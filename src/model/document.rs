@@ -5,6 +5,11 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// Begins the id of a table row without one. The row's number and `)` follow: `reviews.csv#(row 17)`.
+///
+/// The number identifies the row only in its own table.
+pub const UNNAMED_ROW: &str = "(row ";
+
 /// One input: a file that the walk found, or a row of a table.
 #[derive(Debug, Clone)]
 pub struct Document {

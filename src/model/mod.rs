@@ -27,7 +27,7 @@ pub use causes::{causes, with_causes};
 pub use checked::{Checked, Repair, Unfit};
 pub use column::{Column, ColumnType, JobColumns};
 pub use counted::counted;
-pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow};
+pub use document::{Digest, Document, DocumentId, Kind, Place, Stamp, TableRow, UNNAMED_ROW};
 pub use failure::{Failure, FailureCode};
 pub use latency::Latency;
 pub use moments::{Attempt, CallTrace, DocumentTimes, Moments, Trace};

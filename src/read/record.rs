@@ -5,11 +5,9 @@
 //! covers all documents of the results, and how its documents are named beside existing ones.
 
 use super::path_names::{printable, unprintable};
+use crate::model::UNNAMED_ROW;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// What stands before the number of a row that is called by it, as it has no id.
-pub(super) const UNNAMED: &str = "(row ";
 
 /// One input of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +99,7 @@ pub fn id_of<'n>(name: &'n str, records: &[InputRecord]) -> Option<&'n str> {
 
 /// Whether a row with this id has none of its own and is named by its number.
 pub fn is_made_up(id: &str) -> bool {
-    id.starts_with(UNNAMED)
+    id.starts_with(UNNAMED_ROW)
 }
 
 /// Tables of `now` with ids but other columns than every earlier table.

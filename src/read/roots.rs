@@ -3,7 +3,7 @@
 use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
 use super::path_names::{printable, real, unprintable, with_slashes};
-use super::record::{InputKind, InputRecord, UNNAMED, joined, path_of, prefix_beside, rest_of};
+use super::record::{InputKind, InputRecord, is_made_up, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
 use super::settings::{InputSettings, Tables};
 use super::table::{Table, is_table_name, is_workbook_name};
@@ -181,7 +181,7 @@ impl Roots {
     pub fn has_lost(&self, name: &str, was_read: bool, before: &[InputRecord]) -> bool {
         let is_row = |root: &Root| {
             let id = || name.strip_prefix(&root.prefix).and_then(|rest| rest.strip_prefix('#'));
-            !was_read && matches!(root.kind, RootKind::Table(_)) && id().is_some_and(|id| id.starts_with(UNNAMED))
+            !was_read && matches!(root.kind, RootKind::Table(_)) && id().is_some_and(is_made_up)
         };
         let is_file = |root: &Root, path: &str| {
             let RootKind::Directory(filter) = &root.kind else { return false };

@@ -10,6 +10,7 @@
 //! SQLite does all the work, so memory does not grow with the number of documents.
 
 use super::{Archive, Store, StoreError, View, ViewReader};
+use crate::model::UNNAMED_ROW;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -154,9 +155,10 @@ fn merge(
         let of_table = "UPDATE temp.own SET tables = ?1, id = substr(name, length(?2) + 1)
             WHERE tables IS NULL AND substr(name, 1, length(?2) + 1) = ?2 || '#'";
         tables.iter().try_for_each(|table| connection.execute(of_table, (at, table)).map(drop))?;
+        // A row without an id is a version of no row in another table.
         let places = "INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o
-            JOIN temp.there t ON t.name = ?2 || o.id WHERE o.tables = ?1";
-        tables.iter().try_for_each(|table| connection.execute(places, (at, table)).map(drop))?;
+            JOIN temp.there t ON t.name = ?2 || o.id WHERE o.tables = ?1 AND substr(o.id, 2, length(?3)) <> ?3";
+        tables.iter().try_for_each(|table| connection.execute(places, (at, table, UNNAMED_ROW)).map(drop))?;
     }
     drop_gone(connection, is_gone)?;
     // Of several versions of one document the last counts; of several places it takes the first.
@@ -246,7 +248,7 @@ mod tests {
             .unwrap();
         for (run, names) in [(1, before), (2, own)] {
             for (position, named) in names.iter().enumerate() {
-                let (name, id) = named.split_once(' ').unwrap();
+                let (name, id) = named.rsplit_once(' ').unwrap();
                 let digest: &[u8] = if name.contains("unread") { &[] } else { &[1; 32] };
                 connection.execute("INSERT OR REPLACE INTO documents VALUES (?1, ?2, ?3)", (id, name, digest)).unwrap();
                 connection.execute("INSERT INTO listing VALUES (?1, ?2, ?3)", (run, position, id)).unwrap();
@@ -286,6 +288,10 @@ mod tests {
         assert_eq!(united(&["one.csv#x 1", "a 2", "two.csv#x 3"], &["three.csv#x 4"], twice), ["three.csv#x 4", "a 2"]);
         let both = &[("one.csv", "two.csv"), ("one.csv", "three.csv")];
         assert_eq!(united(&["one.csv#x 1", "a 2"], &["two.csv#x 3", "three.csv#x 4"], both), ["three.csv#x 4", "a 2"]);
+        // Rows without ids: other rows, the same row, and the same table delivered again.
+        let before = ["one.csv#(row 1) 1", "one.csv#(row 2) 2"];
+        let own = ["two.csv#(row 1) 3", "one.csv#(row 2) 2", "two.csv#(row 3) 4"];
+        assert_eq!(united(&before, &own, tables), ["one.csv#(row 1) 1", "one.csv#(row 2) 2", "two.csv#(row 1) 3", "two.csv#(row 3) 4"]);
         // A row whose first delivery named it, unchanged in a later one.
         assert_eq!(united(&["two.csv#x 3", "a 2"], &["one.csv#x 1"], twice), ["one.csv#x 1", "a 2"]);
     }

@@ -12,10 +12,10 @@ mod quotes;
 mod repeats;
 
 use super::packed::{Packed, Source};
-use super::record::{RowColumns, UNNAMED, is_made_up};
+use super::record::{RowColumns, is_made_up};
 use super::sheet;
 use super::text::{SAMPLE, Text, not_text};
-use crate::model::{Digest, Failure, FailureCode, Place, Stamp, TableRow};
+use crate::model::{Digest, Failure, FailureCode, Place, Stamp, TableRow, UNNAMED_ROW};
 use repeats::{Repeats, SharedIds, mark};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -310,7 +310,7 @@ impl Columns {
         // Row numbers never repeat.
         let Some(column) = &self.id else { return (number.to_string(), number.to_string()) };
         let id = fields.iter().find(|(name, _)| **name == **column).map(|(_, value)| as_id(value)).unwrap_or_default();
-        let id = if id.is_empty() { format!("{UNNAMED}{number})") } else { id };
+        let id = if id.is_empty() { format!("{UNNAMED_ROW}{number})") } else { id };
         let hash = |name: &str| mark(name, Digest([0; 32]));
         let mut name = id.clone();
         // A generated name may equal another row's id.
