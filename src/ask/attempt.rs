@@ -10,7 +10,7 @@ use super::hedge::{InFlight, Left, wait_for_straggler};
 use super::outcome::CallOutcome;
 use super::retry_state::RetryState;
 use super::transport::{Exchange, StreamObserver};
-use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
+use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage, Want};
 use jiff::{SignedDuration, Timestamp};
 use std::pin::pin;
 use std::time::Duration;
@@ -144,8 +144,9 @@ impl LlmClient {
         in_flight: &InFlight,
     ) -> Result<Box<Sent>, CallOutcome> {
         let call = question.call;
-        let room = if retry_state.more_room { 2 * self.thinking_tokens + call.max_output_tokens } else { self.thinking_tokens };
-        let output = u64::from(room) + u64::from(call.max_output_tokens);
+        let Want::Answer { max_output_tokens, .. } = &call.want;
+        let room = if retry_state.more_room { 2 * self.thinking_tokens + max_output_tokens } else { self.thinking_tokens };
+        let output = u64::from(room) + u64::from(*max_output_tokens);
         let other = self.fallback.as_ref().map(|model| self.account.asked_of(model, call));
         let calls = [Some(call), other.as_ref()].into_iter().flatten();
         let prices = calls.map(|call| self.billing.at_most(&self.account.prices, &call.model, call.most_input_tokens(), output));
@@ -218,11 +219,12 @@ impl LlmClient {
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {
+        let Want::Answer { max_output_tokens, .. } = &call.want;
         Need {
             input: call.tokens as f64,
             images: call.image_tokens().min(call.tokens) as f64,
             // A first guess, until answers show their usual length.
-            output: f64::from(call.max_output_tokens) / 2.0,
+            output: f64::from(*max_output_tokens) / 2.0,
             max_output: max_output as f64,
             dialect: self.account.dialect,
         }

@@ -99,7 +99,7 @@ impl Billing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FailureCode, FinishReason};
+    use crate::model::{FailureCode, FinishReason, Want};
     use serde_json::json;
 
     fn call() -> Call {
@@ -109,8 +109,7 @@ mod tests {
             model: "gpt-6.1-sol".into(),
             system: "".into(),
             parts: Vec::new(),
-            schema: json!({}).into(),
-            max_output_tokens: 100,
+            want: Want::Answer { schema: json!({}).into(), max_output_tokens: 100 },
             effort: None,
             tokens: 10,
             place: None,

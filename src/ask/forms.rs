@@ -150,7 +150,7 @@ impl Forms {
 mod tests {
     use super::super::dialect::{Extra, HttpReply, LimitName, Role};
     use super::*;
-    use crate::model::MessagePart;
+    use crate::model::{MessagePart, Want};
     use serde_json::json;
 
     fn call(model: &str, task: &str) -> Call {
@@ -160,8 +160,7 @@ mod tests {
             model: model.into(),
             system: "be brief".into(),
             parts: vec![MessagePart::Text("a".into())],
-            schema: Arc::new(json!({"type": "object"})),
-            max_output_tokens: 100,
+            want: Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 100 },
             effort: None,
             tokens: 0,
             place: None,

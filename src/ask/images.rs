@@ -54,7 +54,7 @@ mod tests {
     use super::super::settings::LlmSettings;
     use super::*;
     use crate::ask::pricing::Prices;
-    use crate::model::Picture;
+    use crate::model::{Picture, Want};
     use serde_json::json;
 
     /// The embedded settings with this provider, model and body.
@@ -91,8 +91,7 @@ mod tests {
             system: "".into(),
             tokens: 100 + picture.tokens,
             parts: vec![MessagePart::Picture(Arc::new(picture)), MessagePart::Text("look".into())],
-            schema: json!({}).into(),
-            max_output_tokens: 100,
+            want: Want::Answer { schema: json!({}).into(), max_output_tokens: 100 },
             effort: None,
             place: None,
             shared: 1,

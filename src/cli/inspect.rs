@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::{print, settings};
 use crate::ask::Account;
 use crate::engine::{Inspected, inspect as inspect_bytes};
-use crate::model::{ContentBlock, Facts, counted};
+use crate::model::{ContentBlock, Facts, Want, counted};
 use crate::remote::Address;
 use crate::setup::{Environment, NO_ADDRESS, NO_KEY, in_force, load_jobs};
 use base64::Engine as _;
@@ -66,7 +66,8 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
     if calls {
         for call in asked {
             let parts: String = call.parts.iter().map(|part| shown_part(part) + "\n").collect();
-            let _infallible = write!(text, "\n== {}, at most {} tokens of answer\n{parts}", call.label(), call.max_output_tokens);
+            let Want::Answer { max_output_tokens, .. } = &call.want;
+            let _infallible = write!(text, "\n== {}, at most {max_output_tokens} tokens of answer\n{parts}", call.label());
         }
         return text;
     }

@@ -13,7 +13,7 @@ use super::{Plan, RunError};
 use crate::ask::{Account, usual_thinking};
 use crate::insight::{AnswerForm, Length, Order};
 use crate::job::{COMBINE, Chunks, Job, stand_in};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, MessagePart, Money, Spent, Usage};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, MessagePart, Money, Spent, Usage, Want};
 use crate::store::Catalog;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -122,6 +122,7 @@ impl Shared {
     fn expected(&self, task: usize, call: &Call) -> (Length, Length) {
         /// Bytes of the prompt examined at either end.
         const LOOKED_AT: usize = 2000;
+        let Want::Answer { schema, max_output_tokens } = &call.want;
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         let form = *forms.entry(task).or_insert_with(|| {
             let asked: Vec<&str> = call
@@ -132,16 +133,16 @@ impl Shared {
                 .collect();
             let asked = asked.join("\n");
             let (head, tail) = (asked.floor_char_boundary(LOOKED_AT), asked.ceil_char_boundary(asked.len().saturating_sub(LOOKED_AT)));
-            AnswerForm::new(&call.schema, &format!("{} {}", &asked[..head], &asked[tail.max(head)..]))
+            AnswerForm::new(schema, &format!("{} {}", &asked[..head], &asked[tail.max(head)..]))
         });
         drop(forms);
-        let most = f64::from(self.room) + f64::from(call.max_output_tokens);
+        let most = f64::from(self.room) + f64::from(*max_output_tokens);
         let thinking = usual_thinking(
             &call.model,
             call.effort.as_deref().unwrap_or_default(),
-            if self.room > 0 { self.room } else { call.max_output_tokens },
+            if self.room > 0 { self.room } else { *max_output_tokens },
         );
-        (form.length(call.document_tokens() as f64).at_most(f64::from(call.max_output_tokens)), thinking.at_most(most))
+        (form.length(call.document_tokens() as f64).at_most(f64::from(*max_output_tokens)), thinking.at_most(most))
     }
 
     /// Whether a document had a row before settings or jobs changed.
@@ -207,9 +208,10 @@ impl<'s> DryRun<'s> {
     /// A record with a made-up answer of the expected length.
     fn made_up(&self, call: &Call, expected: Length) -> CallRecord {
         const BYTES_PER_TOKEN: f64 = 4.0;
+        let Want::Answer { schema, .. } = &call.want;
         let tokens = self.shared.lengths.get(&*call.task).copied().unwrap_or(expected.likely);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of answers")]
-        let answer = stand_in(&call.schema, (tokens * BYTES_PER_TOKEN) as usize);
+        let answer = stand_in(schema, (tokens * BYTES_PER_TOKEN) as usize);
         CallRecord { status: CallStatus::Ok, answer: Some(answer), ..RowMaker::record(call, &Spent::default(), None) }
     }
 }
@@ -261,6 +263,7 @@ impl Answerer for DryRun<'_> {
                     }
                 },
             };
+            let Want::Answer { max_output_tokens, .. } = &call.want;
             let mut foreseen = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             foreseen.push(Foreseen {
                 task,
@@ -270,7 +273,7 @@ impl Answerer for DryRun<'_> {
                 images: call.image_tokens(),
                 shared: call.shared_tokens(),
                 length: expected.and(thinking),
-                max_output: u64::from(shared.room) + u64::from(call.max_output_tokens),
+                max_output: u64::from(shared.room) + u64::from(*max_output_tokens),
                 past,
             });
             drop(foreseen);

@@ -7,7 +7,7 @@
 use super::answers::Before;
 use crate::ask::pricing::Prices;
 use crate::insight::Order;
-use crate::model::Call;
+use crate::model::{Call, Want};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,8 @@ pub(super) fn roles(calls: &[Call], before: &[Before], prices: &Prices) -> Vec<R
 
 /// Whether two calls on one document share a cached beginning, which includes the answer schema.
 fn begin_alike(one: &Call, other: &Call) -> bool {
-    let same_schema = Arc::ptr_eq(&one.schema, &other.schema) || one.schema == other.schema;
+    let (Want::Answer { schema: own, .. }, Want::Answer { schema, .. }) = (&one.want, &other.want);
+    let same_schema = Arc::ptr_eq(own, schema) || own == schema;
     let shared = one.shared > 0 && one.shared == other.shared && one.place == other.place;
     shared && one.model == other.model && one.system == other.system && one.effort == other.effort && same_schema
 }
@@ -74,8 +75,7 @@ mod tests {
             model: "claude-haiku-5-5".into(),
             system: "s".into(),
             parts: vec![MessagePart::Text("document".into()), MessagePart::Text(task.into())],
-            schema: Arc::new(json!({"properties": {field: {}}})),
-            max_output_tokens: 1,
+            want: Want::Answer { schema: Arc::new(json!({"properties": {field: {}}})), max_output_tokens: 1 },
             effort: None,
             tokens,
             place: None,

@@ -5,7 +5,7 @@ use super::file::{CombineFile, Method};
 use super::plan::{Template, about_tokens};
 use super::vote::{self, Ballot};
 use super::{Job, Task, stand_in};
-use crate::model::{Call, CallRecord, CallStatus, Column, Failure, FailureCode, MessagePart};
+use crate::model::{Call, CallRecord, CallStatus, Column, Failure, FailureCode, MessagePart, Want};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -188,8 +188,7 @@ impl Job {
                     model: own_model.clone().unwrap_or_else(|| model.to_owned()),
                     system: Arc::clone(&self.system),
                     parts: vec![MessagePart::Text(text.into())],
-                    schema: Arc::clone(&shape.schema),
-                    max_output_tokens: *max_output_tokens,
+                    want: Want::Answer { schema: Arc::clone(&shape.schema), max_output_tokens: *max_output_tokens },
                     effort: effort.cloned(),
                 });
                 match prompt {

@@ -3,7 +3,7 @@
 use super::file::{LongMethod, Merge};
 use super::plan::about_tokens;
 use super::{Job, Task};
-use crate::model::{Call, CallRecord, MessagePart};
+use crate::model::{Call, CallRecord, MessagePart, Want};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -97,8 +97,7 @@ impl Job {
                 model: task.model.clone().unwrap_or_else(|| model.to_owned()),
                 system: Arc::clone(&self.system),
                 parts: vec![MessagePart::Text(text.into())],
-                schema: Arc::clone(&task.shape.schema),
-                max_output_tokens: task.max_output_tokens,
+                want: Want::Answer { schema: Arc::clone(&task.shape.schema), max_output_tokens: task.max_output_tokens },
                 effort: effort.cloned(),
             }
         };

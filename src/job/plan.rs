@@ -1,7 +1,7 @@
 //! Turns a prepared document into calls.
 
 use super::{Job, Task, Variant};
-use crate::model::{Call, Chunk, Content, ContentBlock, Failure, FailureCode, MessagePart};
+use crate::model::{Call, Chunk, Content, ContentBlock, Failure, FailureCode, MessagePart, Want};
 use minijinja::{Environment, UndefinedBehavior, escape_formatter};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -210,8 +210,7 @@ impl Job {
             model: task.model.clone().unwrap_or_else(|| model.to_owned()),
             system: Arc::clone(&self.system),
             parts,
-            schema: Arc::clone(&task.shape.schema),
-            max_output_tokens: task.max_output_tokens,
+            want: Want::Answer { schema: Arc::clone(&task.shape.schema), max_output_tokens: task.max_output_tokens },
             effort: effort.cloned(),
             tokens: 0,
             place: None,

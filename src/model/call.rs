@@ -18,10 +18,8 @@ pub struct Call {
     pub system: Arc<str>,
     /// Contents of the user message. Parts that several calls share come first.
     pub parts: Vec<MessagePart>,
-    /// JSON schema of the answer.
-    pub schema: Arc<Value>,
-    /// Token limit for the answer itself. The dialect adds room for thinking.
-    pub max_output_tokens: u32,
+    /// What it wants of the model.
+    pub want: Want,
     /// Reasoning effort in the provider's words; `None` uses the provider's default.
     pub effort: Option<Arc<str>>,
     /// Estimated input tokens. Not part of the key.
@@ -31,6 +29,21 @@ pub struct Call {
     /// Number of leading parts shared with other calls on the document. A hint for prompt caches;
     /// not part of the key.
     pub shared: usize,
+}
+
+/// What a call wants of the model.
+///
+/// Code that sends, bounds or reads an answer destructures it, so that the compiler finds all these
+/// places when another kind is added.
+#[derive(Debug, Clone)]
+pub enum Want {
+    /// An answer that follows a schema.
+    Answer {
+        /// JSON schema of the answer.
+        schema: Arc<Value>,
+        /// Token limit for the answer itself. The dialect adds room for thinking.
+        max_output_tokens: u32,
+    },
 }
 
 /// Assumed for text that no tokenizer has counted.
@@ -58,12 +71,13 @@ impl Call {
             hash.update(&(bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
+        let Want::Answer { schema, max_output_tokens } = &self.want;
         field(b"docmill call 1");
         field(endpoint.as_bytes());
         field(self.model.as_bytes());
         field(self.system.as_bytes());
-        field(self.schema.to_string().as_bytes());
-        field(&self.max_output_tokens.to_le_bytes());
+        field(schema.to_string().as_bytes());
+        field(&max_output_tokens.to_le_bytes());
         field(self.effort.as_deref().unwrap_or("").as_bytes());
         for part in &self.parts {
             match part {
@@ -85,7 +99,8 @@ impl Call {
     /// additions to a prompt.
     pub fn most_input_tokens(&self) -> u64 {
         const WRAPPING: usize = 1000;
-        let schema = self.schema.to_string().len();
+        let Want::Answer { schema, .. } = &self.want;
+        let schema = schema.to_string().len();
         let parts = self.parts.iter().map(|part| match part {
             MessagePart::Text(text) => text.len() as u64,
             MessagePart::Picture(picture) => picture.most_tokens,
@@ -156,8 +171,7 @@ mod tests {
             model: "m".into(),
             system: "s".into(),
             parts: vec![MessagePart::Text("a".into()), MessagePart::Text("b".into())],
-            schema: Arc::new(json!({"type": "object"})),
-            max_output_tokens: 100,
+            want: Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 100 },
             effort: None,
             tokens: 0,
             place: None,
@@ -172,8 +186,8 @@ mod tests {
             |c| c.model = "n".into(),
             |c| c.system = "t".into(),
             |c| c.parts = vec![MessagePart::Text("ab".into())],
-            |c| c.schema = Arc::new(json!({"type": "array"})),
-            |c| c.max_output_tokens = 101,
+            |c| c.want = Want::Answer { schema: Arc::new(json!({"type": "array"})), max_output_tokens: 100 },
+            |c| c.want = Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 101 },
             |c| c.effort = Some("low".into()),
         ];
         for change in changes {

@@ -22,7 +22,7 @@ mod summary;
 mod tally;
 
 pub use bottleneck::{Bottleneck, Change, Limit};
-pub use call::{Call, CallKey, MessagePart};
+pub use call::{Call, CallKey, MessagePart, Want};
 pub use causes::{causes, with_causes};
 pub use checked::{Checked, Repair, Unfit};
 pub use column::{Column, ColumnType, JobColumns};

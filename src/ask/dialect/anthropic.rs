@@ -10,7 +10,7 @@ use super::shape::Extra;
 use super::{content, finish, schema, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
-use crate::model::{Call, FailureCode, MessagePart, Reply};
+use crate::model::{Call, FailureCode, MessagePart, Reply, Want};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -67,6 +67,7 @@ static FORMAT: WireFormat = WireFormat {
 };
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
+    let Want::Answer { schema: wanted, max_output_tokens } = &call.want;
     let (mut content, mut system): (Vec<Value>, Vec<Value>) = (call.parts.iter().map(part).collect(), Vec::new());
     let shape = extra.shape;
     system.extend(shape.system(call).map(text));
@@ -77,19 +78,19 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
             last["cache_control"] = json!({"type": "ephemeral"});
         }
     }
-    let instruction = shape.instruction(&call.schema);
+    let instruction = shape.instruction(wanted);
     content.splice(..0, shape.merged(call).map(text));
     content.extend(instruction.as_deref().into_iter().chain(extra.note).map(text));
     let mut output = Map::new();
     if shape.schema == SchemaStyle::Native {
-        output.insert("format".into(), json!({"type": "json_schema", "schema": schema::for_anthropic(&call.schema)}));
+        output.insert("format".into(), json!({"type": "json_schema", "schema": schema::for_anthropic(wanted)}));
     }
     if let Some(effort) = call.effort.as_ref().filter(|_| shape.effort) {
         output.insert("effort".into(), json!(&**effort));
     }
     let mut body = json!({
         "model": call.model,
-        "max_tokens": call.max_output_tokens.saturating_add(extra.room),
+        "max_tokens": max_output_tokens.saturating_add(extra.room),
         "messages": [{"role": "user", "content": body::one_text(content, shape.blocks)}],
     });
     if !output.is_empty() {

@@ -9,7 +9,7 @@ use super::shape::Extra;
 use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
-use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -75,17 +75,18 @@ fn path(model: &str, stream: bool) -> String {
 }
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
+    let Want::Answer { schema, max_output_tokens } = &call.want;
     let merged = extra.shape.merged(call).map(|text| json!({"text": text}));
     let mut parts: Vec<Value> = merged.into_iter().chain(call.parts.iter().map(part)).collect();
-    let instruction = extra.shape.instruction(&call.schema);
+    let instruction = extra.shape.instruction(schema);
     parts.extend(instruction.as_deref().into_iter().chain(extra.note).map(|text| json!({"text": text})));
     let mut config = Map::new();
-    config.insert("maxOutputTokens".into(), json!(call.max_output_tokens.saturating_add(extra.room)));
+    config.insert("maxOutputTokens".into(), json!(max_output_tokens.saturating_add(extra.room)));
     if extra.shape.schema != SchemaStyle::Prompt {
         config.insert("responseMimeType".into(), json!("application/json"));
     }
     if extra.shape.schema == SchemaStyle::Native {
-        config.insert("responseJsonSchema".into(), (*call.schema).clone());
+        config.insert("responseJsonSchema".into(), (**schema).clone());
     }
     if let Some(effort) = call.effort.as_ref().filter(|_| extra.shape.effort) {
         config.insert("thinkingConfig".into(), json!({"thinkingLevel": effort.to_uppercase()}));

@@ -10,7 +10,7 @@ use super::shape::Extra;
 use super::wait::duration;
 use super::{content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -120,15 +120,16 @@ struct JsonSchema<'a> {
 }
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
+    let Want::Answer { schema, max_output_tokens } = &call.want;
     let shape = extra.shape;
-    let limit = call.max_output_tokens.saturating_add(extra.room);
+    let limit = max_output_tokens.saturating_add(extra.room);
     let system_role = if shape.role == Role::Developer { "developer" } else { "system" };
     let system = shape.system(call).map(|system| json!({"role": system_role, "content": system}));
     let user = json!({"role": "user", "content": content(call, extra)});
     let response_format = match shape.schema {
         SchemaStyle::Native => Some(ResponseFormat {
             r#type: "json_schema",
-            json_schema: Some(JsonSchema { name: "answer", strict: shape.strict.then_some(true), schema: &call.schema }),
+            json_schema: Some(JsonSchema { name: "answer", strict: shape.strict.then_some(true), schema }),
         }),
         SchemaStyle::Json => Some(ResponseFormat { r#type: "json_object", json_schema: None }),
         SchemaStyle::Prompt => None,
@@ -159,7 +160,8 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
 /// of text-only models accept nothing else.
 fn content(call: &Call, extra: &Extra<'_>) -> Value {
     let shape = extra.shape;
-    let instruction = shape.instruction(&call.schema);
+    let Want::Answer { schema, .. } = &call.want;
+    let instruction = shape.instruction(schema);
     let more = || instruction.as_deref().into_iter().chain(extra.note);
     let marked = (extra.cache && shape.cache && shape.blocks).then(|| call.shared.checked_sub(1)).flatten();
     let texts: Vec<&str> = call.parts.iter().filter_map(|p| if let MessagePart::Text(text) = p { Some(&**text) } else { None }).collect();

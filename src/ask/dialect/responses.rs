@@ -8,7 +8,7 @@ use super::openai::{CHAT, EXPLICIT};
 use super::shape::Extra;
 use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -40,12 +40,13 @@ static FORMAT: WireFormat = WireFormat {
 };
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
+    let Want::Answer { schema, max_output_tokens } = &call.want;
     let shape = extra.shape;
     let mut content: Vec<Value> = call.parts.iter().map(|part| block(part, shape.detail)).collect();
     if let Some(at) = call.shared.checked_sub(1).filter(|_| extra.cache && shape.cache) {
         content[at]["prompt_cache_breakpoint"] = json!({"mode": EXPLICIT});
     }
-    let instruction = shape.instruction(&call.schema);
+    let instruction = shape.instruction(schema);
     let text = |text| json!({"type": "input_text", "text": text});
     let merged = shape.merged(call).map(text);
     let content = merged.into_iter().chain(content).chain(instruction.as_deref().into_iter().chain(extra.note).map(text)).collect();
@@ -53,7 +54,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
         "model": call.model,
         "input": [{"role": "user", "content": body::one_text(content, shape.blocks)}],
     });
-    body[shape.limit.as_str()] = json!(call.max_output_tokens.saturating_add(extra.room));
+    body[shape.limit.as_str()] = json!(max_output_tokens.saturating_add(extra.room));
     if shape.store {
         // By default the provider keeps every request.
         body["store"] = json!(false);
@@ -63,7 +64,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     }
     match shape.schema {
         SchemaStyle::Native => {
-            body["text"] = json!({"format": {"type": "json_schema", "name": "answer", "schema": &*call.schema}});
+            body["text"] = json!({"format": {"type": "json_schema", "name": "answer", "schema": &**schema}});
             if shape.strict {
                 body["text"]["format"]["strict"] = json!(true);
             }
