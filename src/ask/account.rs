@@ -89,7 +89,7 @@ impl Account {
         let Address { base: base_url, query } =
             Address::read(&base_url, provider.dialect()).map_err(|message| AccountError { key: "llm.base_url", message })?;
         let Ok(server) = reqwest::Url::parse(&base_url) else {
-            return error("llm.base_url", "not a valid address; expected one such as https://host/v1".to_owned());
+            return error("llm.base_url", "invalid address; expected one such as https://host/v1".to_owned());
         };
         let variable = match settings.api_key_env.as_str() {
             "" => provider.key_variable(),
@@ -98,8 +98,8 @@ impl Account {
         let key = variable.and_then(&environment).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
         if let (Some(variable), None) = (variable, &key) {
             let message = format!(
-                "provider {} needs an API key: set the environment variable {variable} (keys are never read from files), \
-                 or try without a key: --set llm.provider=simulated",
+                "provider {} needs an API key. Set the environment variable {variable} (docmill never reads keys from \
+                    files), or try without a key: --set llm.provider=simulated",
                 provider.as_str()
             );
             return error("llm.provider", message);
@@ -117,7 +117,7 @@ impl Account {
         }
         let ours = ["model", "messages", "input", "contents", "system", "instructions", "systemInstruction", "stream", "n"];
         if let Some(field) = settings.body.keys().find(|field| ours.contains(&field.as_str())) {
-            return error("llm.body", format!("{field} is made by docmill, because prompts and costs depend on it. Remove it."));
+            return error("llm.body", format!("docmill sets {field} itself, because prompts and costs depend on it. Remove it."));
         }
         if let Some(field) = settings.body.keys().find(|field| Tier::is_field(field)) {
             return error("llm.body", format!("{field} changes the price. Set llm.service_tier instead."));
@@ -128,7 +128,7 @@ impl Account {
             "" => None,
             given => match given.to_ascii_lowercase().parse() {
                 Ok(name) => Some(name),
-                Err(_) => return error("llm.key_header", format!("\"{given}\" is not a valid header name")),
+                Err(_) => return error("llm.key_header", format!("invalid header name \"{given}\"; expected one such as x-api-key")),
             },
         };
         let mut further = Further::resolve(settings, &environment)?;
@@ -307,10 +307,10 @@ impl Further {
         for (name, value) in &settings.headers {
             let error = |message| AccountError { key: "llm.headers", message };
             let Ok(header) = name.to_ascii_lowercase().parse::<HeaderName>() else {
-                return Err(error(format!("\"{name}\" is not a valid header name")));
+                return Err(error(format!("invalid header name \"{name}\"; expected one such as x-api-key")));
             };
             if NOT_FOR_SETTINGS.contains(&header.as_str()) {
-                return Err(error(format!("{name}: this header is made by docmill")));
+                return Err(error(format!("{name}: docmill sets this header itself. Remove it.")));
             }
             if SECRET.contains(&header.as_str()) && !value.as_str().is_some_and(|value| value.starts_with("env:")) {
                 return Err(error(format!(
@@ -319,7 +319,7 @@ impl Further {
             }
             let value = further.value(name, value, &environment).map_err(error)?;
             if HeaderValue::from_str(&value).is_err() {
-                return Err(error(format!("{name}: the value is not valid in a header")));
+                return Err(error(format!("{name}: invalid header value; expected visible ASCII characters")));
             }
             further.headers.push((header, value.into()));
         }
@@ -339,7 +339,7 @@ impl Further {
         };
         let Some(variable) = text.strip_prefix("env:") else { return Ok(text) };
         let secret = environment(variable).map(|secret| secret.trim().to_owned()).filter(|secret| !secret.is_empty());
-        let secret = secret.ok_or_else(|| format!("{name}: the environment variable {variable} is not set"))?;
+        let secret = secret.ok_or_else(|| format!("{name}: the environment variable {variable} is not set. Set it, or remove {name}."))?;
         self.secrets.push(secret.clone().into());
         Ok(secret)
     }

@@ -16,10 +16,10 @@ pub(super) struct Address {
 
 /// Endpoints of other APIs that may end an address, with a description for errors.
 const FOREIGN: [(&str, &str); 4] = [
-    ("/api/chat", "Ollama; its address for openai-compatible ends with /v1"),
-    ("/api/generate", "Ollama; its address for openai-compatible ends with /v1"),
+    ("/api/chat", "Ollama's own API, whose OpenAI-compatible address ends with /v1"),
+    ("/api/generate", "Ollama's own API, whose OpenAI-compatible address ends with /v1"),
     ("/embeddings", "embeddings"),
-    ("/v1/completions", "completions without a chat"),
+    ("/v1/completions", "completions without chat"),
 ];
 
 /// Query parameters that hold secrets.
@@ -34,21 +34,27 @@ impl Address {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         // The error does not quote the text: it may be a secret.
         let Some(mut url) = url.filter(|_| !text.contains(char::is_whitespace)) else {
-            return Err("not a valid address; expected one such as https://host/v1".to_owned());
+            return Err("invalid address; expected one such as https://host/v1".to_owned());
         };
         if url.fragment().is_some() {
             return Err("the address has a fragment (\"#...\"). Remove it.".to_owned());
         }
         let query: Vec<(String, String)> = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         if let Some((name, _)) = query.iter().find(|(name, _)| SECRET.contains(&name.to_ascii_lowercase().as_str())) {
-            return Err(format!("the parameter {name} looks like a secret. Remove it, and set llm.query.{name} = \"env:VARIABLE\""));
+            return Err(format!(
+                "the parameter {name} looks like a secret. Remove it from the address, and set \
+                llm.query.{name} = \"env:VARIABLE\""
+            ));
         }
         url.set_query(None);
         let base = url.as_str().trim_end_matches('/').to_owned();
         let copied = dialect.endpoint.suffix.map_or(&*base, |suffix| base.trim_end_matches(suffix));
         let known = Dialect::ALL.iter().filter_map(|other| Some((other.endpoint.suffix?, other.endpoint.title)));
         if let Some((suffix, title)) = known.chain(FOREIGN).find(|(suffix, _)| copied.ends_with(suffix)) {
-            return Err(format!("the address ends with {suffix}, the endpoint of {title}"));
+            return Err(format!(
+                "the address ends with {suffix}, an endpoint of {title}. llm.provider speaks another \
+                API. Change llm.provider or the address"
+            ));
         }
         let base = (dialect.endpoint.base)(copied);
         Ok(Self { base: base.trim_end_matches('/').to_owned(), query })
@@ -93,10 +99,10 @@ mod tests {
     #[test]
     fn an_invalid_address_is_refused_without_quoting_secrets() {
         for (given, dialect, expected) in [
-            ("", Dialect::COMPATIBLE, "not a valid address"),
-            ("localhost:8000", Dialect::COMPATIBLE, "not a valid address"),
-            ("http://h/v1 http://g/v1", Dialect::COMPATIBLE, "not a valid address"),
-            ("ftp://h/v1", Dialect::COMPATIBLE, "not a valid address"),
+            ("", Dialect::COMPATIBLE, "invalid address"),
+            ("localhost:8000", Dialect::COMPATIBLE, "invalid address"),
+            ("http://h/v1 http://g/v1", Dialect::COMPATIBLE, "invalid address"),
+            ("ftp://h/v1", Dialect::COMPATIBLE, "invalid address"),
             ("https://h/v1#top", Dialect::COMPATIBLE, "#"),
             ("https://h/v1?api-key=s3cret", Dialect::COMPATIBLE, "llm.query.api-key"),
             ("https://h/v1?sig=s3cret", Dialect::COMPATIBLE, "llm.query.sig"),

@@ -183,7 +183,7 @@ impl LlmClient {
         let number = spent.attempts + 1 + twin;
         let id = in_flight.record(number, queued, ledger.sending(number, at_most, queued)).await?;
         if twin > 0 {
-            self.observer.note(&format!("{}: the answer is slow; a second request is sent (llm.hedge)", question.call.label()));
+            self.observer.note(&format!("{}: the answer is slow, so docmill sends a second request (llm.hedge)", question.call.label()));
         }
         let stream = self.stream || question.begun.is_some();
         let shape = self.forms.shape(call);

@@ -107,7 +107,7 @@ impl Forms {
                     learned.worked.insert(feature.clone());
                 }
             }
-            again.then(|| format!("{} accepts the earlier form of requests after all; it is used again", sent.model))
+            again.then(|| format!("{}: the server accepts the earlier form of requests after all, so docmill uses it again", sent.model))
         })
     }
 

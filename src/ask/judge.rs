@@ -14,21 +14,23 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
     };
     if let Some(estimated) = call.and_then(|call| was_cut(call, reply.usage.input())) {
         let message = format!(
-            "the server has read {} of about {estimated} tokens of the prompt: it cuts long prompts silently. Raise its context \
-             (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: -c), or set max_input_tokens in [long] of the job. If the server \
-             only counts wrongly, set llm.check_prompt_cut = false",
+            "the server read {} of about {estimated} tokens of the prompt: it cuts long prompts silently. Raise its \
+                context (Ollama: OLLAMA_CONTEXT_LENGTH, llama.cpp: -c), or set max_input_tokens in [long] of the job. \
+                If the server only counts wrongly, set llm.check_prompt_cut = false",
             reply.usage.input()
         );
         return fault(Class::Permanent, FailureCode::PromptCut, message);
     }
     match &reply.stop {
         FinishReason::Refused(why) => return fault(Class::Permanent, FailureCode::Refused, format!("the model declined: {why}")),
-        FinishReason::Filtered(why) => return fault(Class::Permanent, FailureCode::Filtered, format!("the answer was filtered: {why}")),
+        FinishReason::Filtered(why) => {
+            return fault(Class::Permanent, FailureCode::Filtered, format!("the provider filtered the answer: {why}"));
+        }
         FinishReason::Truncated => {
             return fault(
                 Class::BadReply,
                 FailureCode::Truncated,
-                format!("the answer was cut after {} tokens. Raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
+                format!("the answer reached its limit after {} tokens. Raise max_output_tokens or llm.thinking_tokens", reply.usage.output),
             );
         }
         FinishReason::Complete if reply.text.trim().is_empty() => {

@@ -68,7 +68,7 @@ impl LlmClient {
         let hint = if fault.status.is_some_and(|status| (300..400).contains(&status)) {
             String::from("Check llm.base_url.")
         } else if about_key && self.forms.another_has_answered(&call.model) {
-            format!("Other models answer with this key. Check that it may use \"{}\".", call.model)
+            format!("Other models answer with this key. Check that the key may use \"{}\".", call.model)
         } else if about_key {
             self.account.key_hint()
         } else if fault.status == Some(404) {
@@ -83,7 +83,7 @@ impl LlmClient {
             String::from("Fix the cause and run the same command again.")
         };
         let reason = fault.message.trim_end_matches('.');
-        format!("{} refuses: {reason}. {hint} Documents without a result stay pending.", self.account.base_url)
+        format!("{} refuses the request: {reason}. {hint} Documents without a result stay pending.", self.account.base_url)
     }
 }
 

@@ -112,8 +112,10 @@ impl LlmClient {
         if matches!(fault.status, Some(404 | 405)) && !sent_as.below_v1 && !self.forms.has_answered(&sent_as.model) {
             match self.account.go_below_v1() {
                 Some(true) => {
-                    self.observer
-                        .note(&format!("requests go to {0}/v1 from now on, because {0} says: {1}", self.account.base_url, fault.message));
+                    self.observer.note(&format!(
+                        "docmill sends requests to {0}/v1 from now on, because {0} says: {1}",
+                        self.account.base_url, fault.message
+                    ));
                 }
                 Some(false) => {}
                 None => return self.correct_form(fault, sent_as),
@@ -184,7 +186,7 @@ impl LlmClient {
         // One note for each period in which calls begin with the fallback model.
         if !self.is_away() {
             let model = self.fallback.as_deref().unwrap_or_default();
-            self.observer.note(&format!("{} is asked instead of {} (llm.fallback): {}", model, call.model, fault.message));
+            self.observer.note(&format!("docmill asks {} instead of {} (llm.fallback): {}", model, call.model, fault.message));
         }
         *self.away_until.lock() = Some(Instant::now() + time);
     }

@@ -75,7 +75,7 @@ impl Transport {
         let mut seen = Seen { rate_limits: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
         // The timeout starts after admission: waiting for a permit is not the server's delay.
         let exchange = Box::pin(self.exchange(client, (model, body), live, &mut seen));
-        let result = in_time(exchange, self.times.total, "no complete reply", "llm.timeout_s").await.flatten();
+        let result = in_time(exchange, self.times.total, "no complete response", "llm.timeout_s").await.flatten();
         Exchange { result, rate_limits: seen.rate_limits, status: seen.status, first_byte: seen.first_byte }
     }
 
@@ -93,7 +93,7 @@ impl Transport {
         let fault = |error| fault(&error, account);
         let mut response = match live {
             // Only a stream has its first byte long before its last one.
-            Some(_) => in_time(sending, self.times.first_byte, "no reply", "llm.first_byte_s").await?.map_err(fault)?,
+            Some(_) => in_time(sending, self.times.first_byte, "no response", "llm.first_byte_s").await?.map_err(fault)?,
             None => sending.await.map_err(fault)?,
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -158,7 +158,7 @@ impl Transport {
                 }
                 Ok(None)
             };
-            match in_time(next, limit, "the reply stopped coming", setting).await {
+            match in_time(next, limit, "no further data", setting).await {
                 Ok(Ok(Some(text))) => {
                     live.begun();
                     if !text.is_empty() {
@@ -295,7 +295,7 @@ async fn in_time<T>(step: impl Future<Output = T>, limit: Duration, what: &str, 
 }
 
 fn too_large() -> Fault {
-    Fault::new(Class::Ambiguous, FailureCode::BadReply, format!("the reply is larger than {MAX_REPLY} bytes"))
+    Fault::new(Class::Ambiguous, FailureCode::BadReply, format!("the response is larger than {MAX_REPLY} bytes"))
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {

@@ -72,10 +72,7 @@ impl Source {
         let Some(whole) = whole.filter(|_| ResultFiles::exist(output, job)) else { return Ok(()) };
         let kept = self.archive.kept(&whole, std::iter::empty(), |_| false).map_err(CliError::internal)?;
         let there = kept.get(job).map_or(0, |kept| kept.rows);
-        let what = format!(
-            "the results of {job} have {there} rows of run {}; run {}, which did not get to its end, has {rows}",
-            whole.run, view.run
-        );
+        let what = format!("the results of {job} have {there} rows of run {}, but the incomplete run {} has {rows}", whole.run, view.run);
         let otherwise = format!("{what}. Write them elsewhere with --to DIR, or replace the results with --yes.");
         if rows >= there || agreed(&format!("{what}. Replace the results?"), &otherwise)? {
             return Ok(());
@@ -103,7 +100,7 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
         if in_place.is_some() {
             archive.published_by(view.run, &made.files).map_err(CliError::internal)?;
         }
-        let partial = if view.complete { "" } else { " (that run did not get to its end)" };
+        let partial = if view.complete { "" } else { " (incomplete run)" };
         print(&format!("{job}: {} rows of run {}{partial}", made.totals.tally.rows(), view.run))?;
         for file in &made.files {
             print(&format!("  {}", output.dir.join(&file.path).display()))?;

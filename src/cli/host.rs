@@ -73,7 +73,7 @@ impl Host {
                 None
             }
             Err(error) => {
-                let message = format!("other terminals cannot talk to this run (docmill pause, set ...): {error}");
+                let message = format!("other terminals cannot control this run (docmill pause, docmill set): {error}");
                 Some(RunEvent::Warning { message })
             }
         }
@@ -118,7 +118,7 @@ async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: 
             Signal::Stop(exit_code) if is_ending => std::process::exit(exit_code),
             Signal::HungUp if is_ending => {}
             Signal::Stop(_) => stop.stop("stopped by a signal"),
-            Signal::HungUp => stop.stop("its terminal was closed"),
+            Signal::HungUp => stop.stop("stopped because its terminal was closed"),
         }
     }
 }
@@ -127,7 +127,8 @@ async fn announce_stop(stop: StopToken, events: mpsc::Sender<RunEvent>, drain_s:
     tokio::select! {
         biased;
         () = stop.stopped() => {
-            let message = format!("stopping: calls in flight are finished first, for at most {drain_s} s (llm.drain_s); once more to stop at once");
+            let message = format!("stopping: calls in flight have {drain_s} s to finish (llm.drain_s). Press Ctrl-C \
+                again to stop at once");
             events.tell(RunEvent::Note { message }).await;
         }
         () = over.cancelled() => {}
@@ -147,7 +148,7 @@ async fn pass_on_reloads(reload: Arc<Notify>, requests: mpsc::Sender<Asked>, eve
         // A run that is over takes no request and answers none.
         let _over = requests.send(Asked { request: Request::Reload, answer }).await;
         if let Ok(Answer::Refused(why)) = answered.await {
-            events.tell(RunEvent::Warning { message: format!("settings stay as they are: {why}") }).await;
+            events.tell(RunEvent::Warning { message: format!("settings stay unchanged: {why}") }).await;
         }
     }
 }

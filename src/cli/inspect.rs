@@ -23,7 +23,10 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
     let account = account.map_err(|e| CliError::usage(config.problem(e.key, e.message)))?;
     if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {
-        return Err(CliError::usage(format!("{}: inspect reads files of this machine. Copy the file here first.", args.file.display())));
+        return Err(CliError::usage(format!(
+            "{}: inspect reads only local files. Copy the file to this machine first.",
+            args.file.display()
+        )));
     }
     let bytes = std::fs::read(&args.file).map_err(|e| CliError::usage(format!("{}: {e}", args.file.display())))?;
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Commands from another terminal for the run at work.
+//! Commands from another terminal for the active run.
 
 use super::args::{CancelArgs, RequeueArgs, SetArgs, SettingsArgs, StoreArgs};
 use super::exit::{CliError, Exit};
@@ -28,7 +28,7 @@ pub(super) fn set(args: &SetArgs) -> Result<Exit, CliError> {
         let (key, value) = setting.split_once('=')?;
         Some((key.trim().to_owned(), value.trim().to_owned()))
     };
-    let wrong = |setting: &String| CliError::usage(format!("{setting}: write KEY=VALUE, such as llm.concurrency=64"));
+    let wrong = |setting: &String| CliError::usage(format!("{setting}: expected KEY=VALUE, such as llm.concurrency=64"));
     let settings = args.settings.iter().map(|setting| parse(setting).ok_or_else(|| wrong(setting))).collect::<Result<Vec<_>, _>>()?;
     ask(&store, Request::Set { settings })
 }
@@ -55,7 +55,7 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
         // `requeue` opens the store for writing and closes this reader.
         let (_, archive) = archive_in(&args.store)?;
         let Some(row) = archive.row_of(document, recipe).map_err(CliError::internal)? else {
-            return Err(CliError::usage(format!("{document}: no such document has a row. Use names as in the results.")));
+            return Err(CliError::usage(format!("{document}: the results have no such document. Use a name from the results.")));
         };
         if !args.all && row.codes.is_none() {
             return Err(CliError::usage(format!("{document} is {}: no call has failed. Repeat all calls with --all.", row.status)));
@@ -84,23 +84,24 @@ fn tell(directory: &Path, request: &Request) -> Result<(), CliError> {
     }
 }
 
-/// Returns an error if no run is at work in `directory`.
+/// Returns an error if no run is active in `directory`.
 pub(super) fn at_work(directory: &Path) -> Result<(), CliError> {
-    let idle = || CliError::usage(format!("no run is at work in {}. Name another directory with --output.", directory.display()));
+    let idle = || CliError::usage(format!("no run is active in {}. Name another directory with --output.", directory.display()));
     let unreadable = |error| {
         let shown = directory.display();
-        CliError::usage(format!("cannot see whether a run is at work in {shown}: {error}. Only the run's user can control it."))
+        CliError::usage(format!("cannot check for an active run in {shown}: {error}. Only the user who started a run can control it."))
     };
     RunLock::look(directory).map_err(unreadable)?.map(|_| ()).ok_or_else(idle)
 }
 
-/// The error for a run that is at work but cannot be reached.
+/// The error for an active run that cannot be reached.
 pub(super) fn out_of_reach(directory: &Path, error: &CallError) -> CliError {
     let shown = directory.display();
     if matches!(error, CallError::NotOurs { .. }) {
-        return CliError::usage(format!("cannot reach the docmill at work in {shown}: {error}"));
+        return CliError::usage(format!("cannot reach the active run in {shown}: {error}"));
     }
     CliError::usage(format!(
-        "cannot reach the docmill at work in {shown}: {error}. It may be starting or ending, may not be a run, or may be on another machine"
+        "cannot reach the active run in {shown}: {error}. The process may be starting or ending, may be another \
+            command, or may use another machine. Try again in a moment"
     ))
 }

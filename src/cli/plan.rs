@@ -42,7 +42,7 @@ pub(super) fn more_than_once(what: &WhatArgs) -> Result<(), CliError> {
     let names = what.input.iter().chain(&what.rows).chain(&what.files_from);
     if names.into_iter().any(|name| name == "-") {
         return Err(CliError::usage(
-            "standard input can be read only once, and this command reads its input several times. Save it in a file.",
+            "standard input can be read only once, but this command reads its input several times. Save the input in a file.",
         ));
     }
     Ok(())
@@ -196,7 +196,7 @@ impl Report {
         line("cost", &format!("{} ({})", self.cost(), self.basis()));
         let tier = &self.plan.llm.service_tier;
         if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
-            line("tier", &format!("at the standard price: the price of service_tier = \"{tier}\" applies only to replies that name it"));
+            line("tier", &format!("at the standard price: the price of service_tier = \"{tier}\" applies only to responses that name it"));
         }
         if let Some(most) = prediction.at_most.filter(|most| *most > 0.0) {
             let room = self.plan.llm.room_to_think(self.plan.account.dialect);
@@ -216,7 +216,8 @@ impl Report {
             line(
                 "",
                 &format!(
-                    "unless the account's limits are lower: none is known yet (run a pilot, or set llm.limits); {n} requests a minute would make it {least}"
+                    "unless the account's limits are lower: no limit is known yet (run a pilot, or set llm.limits); \
+                        {n} requests a minute would make it {least}"
                 ),
             );
         }
@@ -271,7 +272,7 @@ impl Report {
         let mut changes = changes(&before.settings, &self.plan.settings);
         changes.retain(|key, _| decides(key));
         if changes.is_empty() {
-            return Map::from_iter([("the job file, or docmill itself".to_owned(), json!(["as it was", "edited"]))]);
+            return Map::from_iter([("the job file, or docmill itself".to_owned(), json!(["unchanged", "edited"]))]);
         }
         changes
     }

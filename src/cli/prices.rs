@@ -16,10 +16,10 @@ pub(super) fn prices(args: &PricesArgs) -> Result<Exit, CliError> {
     if let Some(unknown) = args.models.iter().find(|model| !lines.iter().any(|line| line[0] == **model)) {
         let near = match prices.near(unknown).as_slice() {
             [] => String::new(),
-            near => format!("; close ids: {}", near.join(", ")),
+            near => format!(" (close ids: {})", near.join(", ")),
         };
-        let how = format!("[prices.\"{unknown}\"] in pipeline.toml can tell it");
-        return Err(CliError::usage(format!("the price of {unknown} is not known{near}; {how}")));
+        let how = format!("Set it under [prices.\"{unknown}\"] in pipeline.toml");
+        return Err(CliError::usage(format!("the price of {unknown} is unknown{near}. {how}")));
     }
     if args.json {
         let model = |line: &[String; 6]| HEADINGS.iter().zip(line).map(|(name, value)| ((*name).to_owned(), json!(value))).collect();

@@ -15,11 +15,11 @@ pub(super) fn prune(args: &PruneArgs) -> Result<Exit, CliError> {
     if nothing {
         print("nothing to drop: results or the next run use everything in the store")?;
     } else {
-        let what = group(obsolete).replace("{}", "that are in no result any more (edited, renamed or deleted since)");
+        let what = group(obsolete).replace("{}", "that no result contains any more (edited, renamed or deleted since)");
         print(&format!("to drop: {what}, and {rows} rows of earlier settings or jobs"))?;
     }
     if elsewhere.documents > 0 {
-        let what = group(elsewhere).replace("{}", "that were not part of the last run, which had other inputs");
+        let what = group(elsewhere).replace("{}", "that were not part of the last run, because it had other inputs");
         let (head, next) = if args.all { ("to drop, too", "") } else { ("kept", "; --all drops them, too") };
         print(&format!("{head}: {what}{next}"))?;
     }

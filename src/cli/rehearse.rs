@@ -21,7 +21,7 @@ const QUANTILES: usize = 101;
 
 pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
     if !(0.001..=1000.0).contains(&args.speed) {
-        return Err(CliError::usage(format!("--speed {}: must be a number from 0.001 to 1000", args.speed)));
+        return Err(CliError::usage(format!("--speed {}: expected a number from 0.001 to 1000", args.speed)));
     }
     more_than_once(&args.what)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
@@ -75,7 +75,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
         return Err(CliError::internal("the rehearsal has no result"));
     };
     let archive = Archive::open(scratch.path()).map_err(CliError::internal)?;
-    let (_, bill) = archive.ok_or_else(|| CliError::internal("the rehearsal has left no store"))?.bill(None).map_err(CliError::internal)?;
+    let (_, bill) = archive.ok_or_else(|| CliError::internal("the rehearsal has no run store"))?.bill(None).map_err(CliError::internal)?;
     let ok: u64 = outcome.summaries.iter().map(|summary| summary.totals.tally.count(RowStatus::Ok)).sum();
     let value = told(figures, &report, args.speed, &source, (ok, bill.exact()));
     print(&if args.json {
@@ -114,7 +114,7 @@ async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), C
     } else {
         let measured = history.seconds();
         let Some(last) = measured.len().checked_sub(1) else {
-            let message = "reply times are unknown. Set --latency-ms, or measure them with `docmill plan --pilot 30`.";
+            let message = "response times are unknown. Set --latency-ms, or measure them with `docmill plan --pilot 30`.";
             return Err(CliError::usage(message));
         };
         let quantiles = (0..QUANTILES).filter_map(|n| measured.get(n * last / (QUANTILES - 1))).map(|seconds| seconds * 1000.0);
@@ -155,7 +155,7 @@ fn text(value: &Value, report: &Report, bill: &str) -> String {
     let scaled = if (speed - 1.0).abs() < f64::EPSILON {
         String::new()
     } else {
-        format!(", run {speed} times as fast: times are those of the account, so time that this machine needs counts {speed} times")
+        format!(", run {speed} times as fast: the times are those of the account, and this machine's own work counts {speed} times")
     };
     format!(
         "  rehearsal  {} documents, {} ok; answers take {}{scaled}\n       time  {}{planned}\n   requests  {}, {:.1} a second; {} refused, {} retried\n     memory  {memory}\n       cost  {bill}, with the lengths of made-up answers; plan says {}",

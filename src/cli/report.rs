@@ -24,8 +24,8 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
     let report = Report::gather(&archive, &subject).map_err(CliError::internal)?.ok_or_else(|| {
         let store = archive.path().display();
         CliError::usage(args.run.map_or_else(
-            || format!("{store} holds no run yet: start one with `docmill run`"),
-            |run| format!("{store} holds no run {run}: `docmill runs` lists all runs"),
+            || format!("{store} contains no run yet. Start one with `docmill run`"),
+            |run| format!("{store} contains no run {run}. List all runs with `docmill runs`"),
         ))
     })?;
     if args.json {

@@ -26,8 +26,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     })?;
     let exit = Exit::of(&outcome);
     if let Some(why) = outcome.not_copied {
-        let next = "Its results here are whole; once this is put right, the same command copies them again and sends nothing else";
-        return Err(CliError { exit, message: format!("the run is done, and {why}. {next}") });
+        let next = "The local results are complete. Fix the cause and run the same command again: it copies the \
+            results and sends nothing else";
+        return Err(CliError { exit, message: format!("the run is complete, but the copy failed: {why}. {next}") });
     }
     match outcome.stop {
         Some(stop) => {
@@ -39,7 +40,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
             };
             let next = match stop.kind {
                 StopKind::OverBudget => "`docmill status` shows the command that continues",
-                _ => "run the same command again to go on (`docmill status` tells more)",
+                _ => "run the same command again to continue (`docmill status` shows more)",
             };
             let done = format!("{} {}", counted(outcome.done, "document"), if outcome.done == 1 { "is" } else { "are" });
             let message = format!("{}\n{done} done and kept{pending}{doubt}; {next}", stop.message);

@@ -25,7 +25,7 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         past.extend(Past::of(run, &figures, pace));
         let mut line = line(run, &figures, pace, at.checked_sub(1).map(|before| &runs[before]));
         if let (Some(holder), None, true) = (&at_work, &run.outcome, at + 1 == runs.len()) {
-            line["outcome"] = json!("at work");
+            line["outcome"] = json!("running");
             line["at_work"] = json!(holder.process);
         }
         line["regressions"] = json!(regressions(&past, run.id));

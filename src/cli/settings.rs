@@ -46,7 +46,10 @@ fn archive_of(settings: Settings) -> Result<(Settings, Archive), CliError> {
         let compared = super::compare::spent_in(directory).unwrap_or_default();
         let compared = compared.iter().map(|spent| format!("\n  comparison {}: {} requests, {}", spent.name, spent.requests, spent.bill));
         let compared = compared.collect::<String>();
-        CliError::usage(format!("no run store in {shown}: `docmill run` creates one; --output names another directory{compared}"))
+        CliError::usage(format!(
+            "no run store in {shown}. Create one with `docmill run`, or name another directory \
+            with --output{compared}"
+        ))
     };
     archive.ok_or_else(nothing).map(|archive| (settings, archive))
 }

@@ -12,7 +12,7 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     runtime.block_on(async {
         let simulator = Simulator::start(scenario, args.port).await.map_err(|error| match error.kind() {
             std::io::ErrorKind::InvalidInput => CliError::usage(format!("scenario: {error}")),
-            _ => CliError::usage(format!("port {}: {error}", args.port)),
+            _ => CliError::usage(format!("port {}: cannot listen: {error}", args.port)),
         })?;
         print(&format!("listening on {0} (OpenAI clients: {0}/v1), model simulated-small; Ctrl-C ends it", simulator.base_url()))?;
         tokio::signal::ctrl_c().await.map_err(CliError::internal)?;
@@ -34,7 +34,7 @@ fn scenario(args: &SimulateArgs) -> Result<Scenario, CliError> {
     set(concurrency, args.concurrency.as_ref());
     set(require_key, args.require_key.as_ref());
     for fault in &args.faults {
-        let wrong = || CliError::usage(format!("--fault {fault}: write KIND=SHARE, such as server_error=0.05"));
+        let wrong = || CliError::usage(format!("--fault {fault}: expected KIND=SHARE, such as server_error=0.05"));
         let (kind, share) = fault.split_once('=').ok_or_else(wrong)?;
         let share: f64 = share.parse().map_err(|_| wrong())?;
         let faults = &mut scenario.faults;

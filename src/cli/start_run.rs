@@ -115,7 +115,7 @@ fn last(outcome: &Result<Outcome, CliError>) -> RunEvent {
 pub(super) fn run_failed(error: RunError) -> CliError {
     match error {
         full if full.is_disk_full() => {
-            CliError { exit: Exit::StoppedEarly, message: format!("{full}. Make room and run the same command again") }
+            CliError { exit: Exit::StoppedEarly, message: format!("{full}. Free space and run the same command again") }
         }
         RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => CliError::usage(error),
         other => CliError::internal(other),

@@ -18,8 +18,8 @@ use std::fmt::Write as _;
 const SHOWN: usize = 20;
 
 /// What the command to continue does with calls in doubt, and the alternative.
-const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it leaves them alone";
-const SKIPS: &str = "leaves the calls in doubt alone; without --in-doubt skip it sends them again";
+const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it does not send them";
+const SKIPS: &str = "does not send the calls in doubt; without --in-doubt skip it sends them again";
 
 pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     if args.watch && !super::watch::watch(args)? {
@@ -27,7 +27,9 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     }
     let (settings, archive) = archive_in(&args.store)?;
     let runs = archive.runs().map_err(CliError::internal)?;
-    let Some(last) = runs.last() else { return Err(CliError::usage(format!("{} holds no run", archive.path().display()))) };
+    let Some(last) = runs.last() else {
+        return Err(CliError::usage(format!("{} contains no run yet. Start one with `docmill run`", archive.path().display())));
+    };
     let at_work = RunLock::holder(&settings.output.dir);
     let comparisons = spent_in(&settings.output.dir).map_err(CliError::internal)?;
     let status = Status { comparisons, ..Status::gather(&archive, &runs, last, at_work)? };
@@ -57,7 +59,7 @@ struct Status<'s> {
     run: &'s RunRecord,
     at_work: Option<Holder>,
     counted: RunCounts,
-    /// Requests of the run at work that are in flight.
+    /// Requests of the active run that are in flight.
     in_flight: Vec<Doubt>,
     /// Requests of dead runs without a known end.
     doubts: Vec<Doubt>,
@@ -97,8 +99,8 @@ impl<'s> Status<'s> {
 
     fn how_it_ended(&self) -> String {
         match (&self.at_work, self.run.outcome.as_deref()) {
-            (Some(Holder { process, doing }), None) if doing.is_empty() => format!("at work (process {process})"),
-            (Some(Holder { process, doing }), None) => format!("at work (process {process}): {doing}"),
+            (Some(Holder { process, doing }), None) if doing.is_empty() => format!("running (process {process})"),
+            (Some(Holder { process, doing }), None) => format!("running (process {process}): {doing}"),
             (None, None) => "did not end: it was killed, or the machine went down".to_owned(),
             (_, Some(early @ ("stopped" | "sample"))) => format!("{early}: {}", self.run.stopped.as_deref().unwrap_or("")),
             (_, Some(outcome)) => outcome.to_owned(),
@@ -131,13 +133,13 @@ impl<'s> Status<'s> {
             line("failed", &format!("{n} {code}: {again}"));
         }
         for (code, n) in &tally.skips {
-            line("skipped", &format!("{n} {code}: no job of the run accepts these"));
+            line("skipped", &format!("{n} {code}: no job of the run accepts these documents"));
         }
         if self.counted.counts.requeued > 0 {
             // The inputs of a delivery have only its own documents, and the results also have
             // others.
             let reach = if crate::setup::added_to(self.run).is_some() {
-                " if its inputs have them (of earlier deliveries, add a table that has these rows)"
+                " if its inputs contain them (for rows of earlier deliveries, add a table with these rows)"
             } else {
                 ""
             };
@@ -145,11 +147,11 @@ impl<'s> Status<'s> {
         }
         if !self.in_flight.is_empty() {
             let calls = counted(self.in_flight.len() as u64, "call");
-            line("in flight", &format!("{calls}, {}: sent, and waiting for their replies", at_most(sum(&self.in_flight))));
+            line("in flight", &format!("{calls}, {}: sent, and waiting for responses", at_most(sum(&self.in_flight))));
         }
         if !self.doubts.is_empty() {
             let bound = at_most(sum(&self.doubts));
-            line("in doubt", &format!("{}, {bound}: sent, with unknown end", counted(self.doubts.len() as u64, "call")));
+            line("in doubt", &format!("{}, {bound}: sent, outcome unknown", counted(self.doubts.len() as u64, "call")));
         }
         for doubt in self.doubts.iter().take(SHOWN) {
             let bound = doubt.at_most.map_or_else(String::new, |usd| format!(", at most {usd}"));
@@ -161,7 +163,7 @@ impl<'s> Status<'s> {
         line("spent", &format!("{}, {}", counted(self.requests, "request"), self.spent));
         if let (lost @ 1.., bound) = self.lost {
             let bound = at_most(bound);
-            line("", &format!("and {} of runs that died, with unknown end: {bound}", counted(lost, "request")));
+            line("", &format!("and {} of runs that died, outcome unknown: {bound}", counted(lost, "request")));
         }
         for Spent { name, requests, bill, .. } in &self.comparisons {
             line("", &format!("comparison {name}: {}, {bill}", counted(*requests, "request")));

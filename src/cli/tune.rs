@@ -51,7 +51,7 @@ pub(super) fn tune(args: &TuneArgs) -> Result<Exit, CliError> {
     }
     let best = rounds.iter().max_by(|one, other| one.speed().total_cmp(&other.speed()));
     let Some(best) = best else {
-        return Err(CliError::usage("nothing was sent: all documents have answers, so none is left to try settings with"));
+        return Err(CliError::usage("nothing was sent: all documents have answers, so no document is left to try settings with"));
     };
     let chosen = rounds.iter().find(|round| round.speed() * BETTER >= best.speed()).unwrap_or(best);
     let recommended = recommended(chosen);
@@ -88,11 +88,11 @@ fn outcome_of_advice(rounds: &[Round], at: usize) -> Option<String> {
     }
     let best_before = rounds[..at].iter().map(Round::speed).fold(0.0, f64::max);
     Some(if !may_change(found.limit) {
-        "not tried: it belongs to the account, or may cost money".to_owned()
+        "not tried: the setting belongs to the account, or may cost money".to_owned()
     } else if rounds[at].speed() <= BETTER * best_before {
         "not tried: this round was no faster than those before".to_owned()
     } else {
-        "not tried: that was the last round (--rounds)".to_owned()
+        "not tried: the last round was over (--rounds)".to_owned()
     })
 }
 
@@ -135,7 +135,7 @@ fn shown(rounds: &[Round], recommended: &[Change]) -> String {
     for (n, round) in rounds.iter().enumerate() {
         let Round { changes, figures } = round;
         let changes: Vec<String> = changes.iter().map(|change| format!("{}={}", change.key, change.to)).collect();
-        let changes = if changes.is_empty() { "settings as they are".to_owned() } else { changes.join(" ") };
+        let changes = if changes.is_empty() { "current settings".to_owned() } else { changes.join(" ") };
         let RunFigures { requests, requests_per_second, wall_seconds, .. } = figures;
         lines.push(format!(
             "round {}: {changes}: {} in {wall_seconds:.1} s, {requests_per_second:.1}/s",
@@ -156,18 +156,20 @@ fn shown(rounds: &[Round], recommended: &[Change]) -> String {
             few.concurrency
         ));
     } else if recommended.is_empty() {
-        lines.push("recommended: leave the settings as they are".to_owned());
+        lines.push("recommended: keep the current settings".to_owned());
     } else {
         lines.push("recommended (--write puts them into the settings file):".to_owned());
         lines.extend(recommended.iter().map(|change| format!("    {} = {}    # was {}", change.key, change.to, change.from)));
     }
-    lines.push("Answers are kept: `docmill run` goes on from there.".to_owned());
+    lines.push("The run store keeps the answers: `docmill run` continues from there.".to_owned());
     lines.join("\n")
 }
 
 /// Changes settings in a file, and keeps everything else in it.
 fn write(file: &Path, changes: &[Change]) -> Result<(), CliError> {
-    let wrong = |why: &dyn std::fmt::Display| CliError::usage(format!("{}: {why}; nothing was changed in it", file.display()));
+    let wrong = |why: &dyn std::fmt::Display| {
+        CliError::usage(format!("{}: cannot change the settings: {why}. The file is unchanged", file.display()))
+    };
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         read => read.map_err(|e| wrong(&e))?,
@@ -177,8 +179,11 @@ fn write(file: &Path, changes: &[Change]) -> Result<(), CliError> {
         let (sections, name) = change.key.rsplit_once('.').unwrap_or(("", change.key));
         let mut table = document.as_table_mut();
         for section in sections.split('.').filter(|section| !section.is_empty()) {
-            table =
-                table.entry(section).or_insert(Item::Table(Table::new())).as_table_mut().ok_or_else(|| wrong(&"its tables are inline"))?;
+            table = table
+                .entry(section)
+                .or_insert(Item::Table(Table::new()))
+                .as_table_mut()
+                .ok_or_else(|| wrong(&"the file has inline tables"))?;
         }
         let value: toml_edit::Value = change.to.parse().map_err(|e| wrong(&e))?;
         match table.get_mut(name).and_then(Item::as_value_mut) {
@@ -221,7 +226,7 @@ mod tests {
         assert_eq!(after, "# mine\n[llm]\nconcurrency = 32 # careful\nmodel = \"m\"\n\n[read]\nconcurrency = 8\n");
         std::fs::write(&file, "[llm\n").expect("written");
         let error = write(&file, &[change("llm.concurrency", "32")]).expect_err("it is not TOML");
-        assert!(error.message.contains("nothing was changed"), "{}", error.message);
+        assert!(error.message.contains("The file is unchanged"), "{}", error.message);
     }
 }
 
@@ -273,12 +278,12 @@ mod advice {
         let concurrency = |to, speed, advised| round(to, speed, Limit::Concurrency, Some(change(advised)), None);
         let rounds = [concurrency("", 1.0, "64"), concurrency("64", 1.05, "128")];
         let text = shown(&rounds, &[]);
-        for part in ["a sentence (tried in round 2: no faster)", "not tried: this round was no faster", "leave the settings as they are"] {
+        for part in ["a sentence (tried in round 2: no faster)", "not tried: this round was no faster", "keep the current settings"] {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }
         let rounds = [concurrency("", 1.0, "64"), concurrency("64", 8.0, "128")];
         let text = shown(&rounds, &recommended(&rounds[1]));
-        assert!(!text.contains("no faster") && text.contains("that was the last round") && text.contains("llm.concurrency = 64"), "{text}");
+        assert!(!text.contains("no faster") && text.contains("the last round was over") && text.contains("llm.concurrency = 64"), "{text}");
         let limit = round("", 1.0, Limit::Held(WaitReason::Requests), Some(change("64")), Some(4));
         assert!(shown(&[limit], &[]).contains("belongs to the account"));
     }

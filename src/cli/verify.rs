@@ -54,7 +54,7 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
     let names: BTreeSet<&str> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.as_str()).collect();
     let at_work = RunLock::holder(&settings.output.dir).is_some();
     if at_work {
-        print("  note  result files were not compared: a run is at work, and updates them when it ends")?;
+        print("  note  result files were not compared: an active run updates them when it ends")?;
     }
     for name in names.iter().filter(|_| !at_work) {
         files(&Published { archive: &archive, runs: &runs, job: name, output: &settings.output }, &mut receipt)?;
@@ -76,11 +76,7 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
         }
         Receipt { wrong, .. } => Err(CliError {
             exit: Exit::FailedRows,
-            message: if wrong == 1 {
-                "one thing does not agree, see above".to_owned()
-            } else {
-                format!("{wrong} things do not agree, see above")
-            },
+            message: if wrong == 1 { "1 check failed, see above".to_owned() } else { format!("{wrong} checks failed, see above") },
         }),
     }
 }
@@ -100,7 +96,7 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
     unfounded.iter().try_for_each(|document| print(&format!("        {document}")))?;
     if let (lost @ 1.., bound) = archive.lost().map_err(CliError::internal)? {
-        print(&format!("  note  and {} of runs that died, with unknown end: {}", counted(lost, "request"), at_most(bound)))?;
+        print(&format!("  note  and {} of runs that died, outcome unknown: {}", counted(lost, "request"), at_most(bound)))?;
     }
     let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {
@@ -157,8 +153,8 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
     let known = published.archive.published().map_err(CliError::internal)?;
     // A pilot is a sample of the documents on purpose, so it does not count as incomplete.
     if let Some(run) = published.unfinished_from(view.run).filter(|run| run.outcome.as_deref() != Some("sample")) {
-        let what = if view.complete { format!("results are those of run {}", view.run) } else { "results are incomplete".to_owned() };
-        receipt.older(&format!("{}: run {} did not get to its end, and {what}; run the same command again", published.job, run.id))?;
+        let what = if view.complete { format!("the results are from run {}", view.run) } else { "the results are incomplete".to_owned() };
+        receipt.older(&format!("{}: run {} is incomplete, and {what}; run the same command again", published.job, run.id))?;
     }
     let mut totals = None;
     for sink in sinks(published.output, published.job) {
@@ -168,7 +164,7 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
         let shown = path.display();
         let unfinished = published.unfinished_from(*run).filter(|_| *run > 0);
         match sink.digest() {
-            Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` makes it again"))?,
+            Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` writes it again"))?,
             Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {}, BLAKE3 {on_disk}", counted(sums.tally.rows(), "row")))?,
             Ok(on_disk) if on_disk == known.digest && (*run == 0 || unfinished.is_some()) => {
                 receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"))?;
@@ -180,9 +176,9 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
             }
             // A run has written the file, and died before it could record that.
             Ok(on_disk) if is_of_the_newest(published, &*sink, on_disk)? => {
-                receipt.older(&format!("{shown} is from a run that did not end; run again to bring all results up to date"))?;
+                receipt.older(&format!("{shown} is from an incomplete run; run again to bring all results up to date"))?;
             }
-            Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` makes it again"))?,
+            Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` writes it again"))?,
         }
         totals = Some(sums);
     }
@@ -253,14 +249,14 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     };
     archive.documents(view.listing, each).map_err(CliError::internal)?;
     if delivered > 0 {
-        print(&format!("  note  {delivered} rows are of deliveries whose files contain other rows now"))?;
+        print(&format!("  note  {delivered} rows come from deliveries whose files contain other rows now"))?;
     }
     if newer > 0 {
         receipt.older(&format!(
             "{newer} inputs have changed since, and a later run has read them; run again to bring the results up to date"
         ))?;
     }
-    let text = format!("{same} inputs are as they were, {} changed, {gone} gone", changed.len());
+    let text = format!("{same} inputs are unchanged, {} changed, {gone} gone", changed.len());
     if gone == 0 && changed.is_empty() {
         return Receipt::right(&text);
     }

@@ -1,4 +1,4 @@
-//! `docmill status --watch`: follows the run at work.
+//! `docmill status --watch`: follows the active run.
 
 use super::args::StatusArgs;
 use super::exit::CliError;
@@ -29,7 +29,7 @@ enum Line {
     Other,
 }
 
-/// Follows the run at work until it ends. Returns false if the reader of stdout has gone.
+/// Follows the active run until it ends. Returns false if the reader of stdout has gone.
 pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
     let settings = load_for_directory(&args.store)?;
     let directory = &settings.output.dir;

@@ -1,4 +1,4 @@
-//! The side of the other terminal.
+//! The client: sends requests from another terminal.
 
 use super::{Answer, Envelope, NOTE, Note, Request};
 use std::io::{self, BufRead as _, BufReader, Lines, Write as _};
@@ -6,34 +6,34 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// A run cannot be talked to.
+/// A run that cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// It has left no note.
-    #[error("it has left no {NOTE} in {directory}")]
+    /// The note is missing or invalid.
+    #[error("cannot read {NOTE} in {directory}: {source}")]
     NoNote {
         /// The output directory.
         directory: String,
         /// Why the note cannot be read.
         source: io::Error,
     },
-    /// Its note is for its own user alone.
-    #[error("it belongs to another user, who alone can talk to it: {NOTE} in {directory}: {source}")]
+    /// The note belongs to another user.
+    #[error("cannot read {NOTE} in {directory}: {source}. Only the user who started the run can control it")]
     NotOurs {
         /// The output directory.
         directory: String,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// It does not answer.
-    #[error("it does not answer: {0}")]
+    /// The run does not respond.
+    #[error("no response: {0}")]
     Silent(#[from] io::Error),
 }
 
-/// A run that lives answers at once; one that is just writing its results may take a little.
+/// Time limit for a response. A run that writes its results may respond late.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Asks the run in `directory` for something. Blocks.
+/// Sends a request to the run in `directory` and waits for the response. Blocks.
 pub fn call(directory: &Path, request: &Request) -> Result<Answer, CallError> {
     let stream = connect(directory, request)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -45,7 +45,7 @@ pub fn call(directory: &Path, request: &Request) -> Result<Answer, CallError> {
     Ok(serde_json::from_str(&line).map_err(io::Error::from)?)
 }
 
-/// What the run in `directory` is doing, an event a line, until it ends. Blocks.
+/// The events of the run in `directory`, one per line, until it ends. Blocks.
 pub fn watch(directory: &Path) -> Result<Lines<BufReader<TcpStream>>, CallError> {
     Ok(BufReader::new(connect(directory, &Request::Watch)?).lines())
 }

@@ -1,9 +1,10 @@
-//! How another terminal talks to a run at work: a line of JSON each way, over a socket on loopback.
+//! How another terminal controls an active run: a line of JSON each way, over a loopback socket.
 //!
-//! The run leaves a note in its output directory that only its user can read: the port, and a token that a request must
-//! have. So it works on every system, however long the directory's path is; a note that a dead run has left leads nowhere,
-//! and the next run replaces it. Who may talk to a run is who may read that file. Only one process at a time writes one:
-//! the one that holds the lock of the directory.
+//! The run writes a note into its output directory: the port, and a token that every request must
+//! contain. Only the run's user can read the note, so only this user can control the run. Sockets on
+//! loopback work on every system and for directories with long paths. The note of a dead run is
+//! harmless: no process listens on its port, and the next run replaces it. Only the process with the
+//! lock of the directory writes a note.
 
 mod call;
 mod server;
@@ -13,58 +14,58 @@ pub use server::{Asked, ControlServer};
 
 use serde::{Deserialize, Serialize};
 
-/// Hidden, so that it is no document when the output directory lies in an input directory.
+/// The note. Hidden, so that it does not become a document if the output directory is an input.
 const NOTE: &str = ".docmill.control";
 
-/// What is asked of a run.
+/// A request to a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Request {
-    /// The counters, again and again.
+    /// Stream the counters until the run ends.
     Watch,
-    /// To send nothing for now.
+    /// Send no calls until `Resume`.
     Pause,
-    /// To go on.
+    /// Send calls again.
     Resume,
-    /// Other values of settings: all of them, or none if one cannot be.
+    /// Change settings: all of them, or none if one is invalid.
     Set {
-        /// Keys, and their values as one would type them.
+        /// Keys with their values in TOML.
         settings: Vec<(String, String)>,
     },
-    /// To read the settings file again.
+    /// Read the settings file again.
     Reload,
-    /// To give a document up.
+    /// Cancel a document.
     Cancel {
         /// Its name.
         document: String,
     },
-    /// To ask about a document again.
+    /// Ask about a document again in the next run.
     Requeue {
         /// Its name.
         document: String,
-        /// Whether calls that have an answer are asked again as well.
+        /// Whether to repeat answered calls as well.
         all: bool,
     },
 }
 
-/// What the run says to that.
+/// The response to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// It is done, or will be: how.
+    /// The run obeys; the text says how.
     Done(String),
-    /// It is not: why.
+    /// The run refuses; the text says why.
     Refused(String),
 }
 
-/// What a run leaves in its output directory.
+/// The content of the note.
 #[derive(Serialize, Deserialize)]
 struct Note {
     port: u16,
     token: String,
 }
 
-/// A request on its way.
+/// A request with its token.
 #[derive(Serialize, Deserialize)]
 struct Envelope {
     token: String,

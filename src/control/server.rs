@@ -1,4 +1,4 @@
-//! The side of the run.
+//! The server: a run that takes requests.
 
 use super::{Answer, Envelope, NOTE, Note, Request};
 use crate::system::accept;
@@ -14,16 +14,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// A request that waits for its answer.
+/// A request that waits for its response.
 #[derive(Debug)]
 pub struct Asked {
-    /// What is asked.
+    /// The request.
     pub request: Request,
-    /// Where the answer goes.
+    /// Receives the response.
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// Where a run can be talked to. Dropping it removes its note.
+/// Listens for requests. Removes its note when dropped.
 #[derive(Debug)]
 pub struct ControlServer {
     listener: TcpListener,
@@ -31,22 +31,22 @@ pub struct ControlServer {
     note: PathBuf,
 }
 
-/// Conversations at the same time: nobody has so many terminals.
+/// Maximum number of simultaneous connections.
 const CONVERSATIONS: usize = 64;
-/// A request is a short line.
+/// Maximum length of a request, in bytes.
 const LONGEST: u64 = 64 * 1024;
-/// Who connects and says nothing, or does not listen, is let go after this.
+/// Time limit for reading a request and for writing a line.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl ControlServer {
-    /// Listens, and leaves a note in `directory`.
+    /// Starts to listen, and writes the note into `directory`.
     pub async fn open(directory: &Path) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
         let token = blake3::hash(&secret).to_hex().to_string();
         let note = Note { port: listener.local_addr()?.port(), token: token.clone() };
-        // Made readable to its owner alone, and under its name only when it is whole.
+        // Readable only by its owner. The rename happens once the file is complete.
         let mut file = tempfile::Builder::new().prefix(NOTE).tempfile_in(directory)?;
         file.write_all(serde_json::to_string(&note)?.as_bytes())?;
         let path = directory.join(NOTE);
@@ -54,7 +54,8 @@ impl ControlServer {
         Ok(Self { listener, token: blake3::hash(token.as_bytes()), note: path })
     }
 
-    /// Takes requests until `finished`. Who watches gets `hello` first, then every line of `seen` that there is time for.
+    /// Takes requests until `finished`. A watcher gets `hello` first, and then the newest line of
+    /// `seen` whenever it can take one.
     pub async fn serve(self, asked: mpsc::Sender<Asked>, hello: String, seen: Arc<watch::Sender<String>>, finished: CancellationToken) {
         let hello = Arc::new(hello);
         let serve = |stream| {
@@ -68,8 +69,8 @@ impl ControlServer {
 
 impl Drop for ControlServer {
     fn drop(&mut self) {
-        // The run has given up the lock of the directory by now, so the note may be that of the next run. One that stays
-        // leads nowhere.
+        // The run has released the lock, so the note may belong to the next run. A stale note is
+        // harmless.
         let note = std::fs::read(&self.note).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
         if note.is_some_and(|note| blake3::hash(note.token.as_bytes()) == self.token) {
             let _stays = std::fs::remove_file(&self.note);
@@ -90,13 +91,13 @@ impl Conversation {
         let mut line = String::new();
         timeout(PATIENCE, BufReader::new(read.take(LONGEST)).read_line(&mut line)).await??;
         let answer = match serde_json::from_str::<Envelope>(&line) {
-            // In constant time, which is what comparing hashes takes.
+            // Comparing hashes takes constant time.
             Ok(Envelope { token, .. }) if blake3::hash(token.as_bytes()) != self.token => {
-                Answer::Refused("the token is not that of this run".to_owned())
+                Answer::Refused("wrong token for this run".to_owned())
             }
             Ok(Envelope { request: Request::Watch, .. }) => return self.show(&mut write).await,
             Ok(Envelope { request, .. }) => self.pass_on(request).await,
-            Err(error) => Answer::Refused(format!("not understood: {error}")),
+            Err(error) => Answer::Refused(format!("cannot parse the request: {error}")),
         };
         say(&mut write, &json(&answer)?).await
     }

@@ -51,7 +51,7 @@ async fn who_does_not_know_the_token_is_refused() {
     let note = run.directory.path().join(NOTE);
     let Note { port, .. } = serde_json::from_slice(&std::fs::read(&note).unwrap()).unwrap();
     std::fs::write(&note, serde_json::to_string(&Note { port, token: "guessed".to_owned() }).unwrap()).unwrap();
-    assert_eq!(run.call(Request::Pause).await.unwrap(), Answer::Refused("the token is not that of this run".to_owned()));
+    assert_eq!(run.call(Request::Pause).await.unwrap(), Answer::Refused("wrong token for this run".to_owned()));
 }
 
 #[tokio::test]

@@ -81,7 +81,8 @@ impl Answers {
                 serde_json::from_str(&call).map_or_else(|_| open(None), Before::Failed)
             }
             _ if self.skip_in_doubt && self.in_doubt.contains_key(&(document, key)) => {
-                let message = "a request for this was in flight when a run died, and may have been billed; `docmill run` without --in-doubt skip asks again";
+                let message = "a request for this call was in flight when a run died, and may have been billed. To ask \
+                    again, run without --in-doubt skip";
                 Before::InDoubt(Failure::new(FailureCode::InDoubt, message))
             }
             Some(Known::Failure { call, .. }) => open(serde_json::from_str(&call).ok()),
@@ -117,7 +118,8 @@ impl Answers {
         let Some(reader) = self.elsewhere.clone() else { return Ok(None) };
         let owned = name.to_owned();
         let look_up = move || reader.lock().unwrap_or_else(PoisonError::into_inner).of_any_version(&owned, key);
-        let found = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))??;
+        let found =
+            spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("looking up an answer ended unexpectedly: {e}")))??;
         let record = found.and_then(|call| serde_json::from_str::<CallRecord>(&call).ok());
         Ok(record.map(|record| {
             let payer = record.shared_from.clone().unwrap_or_else(|| name.to_owned());
@@ -137,7 +139,8 @@ impl Answers {
                 _ => reader.of_any_document(key),
             }
         };
-        let found = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))??;
+        let found =
+            spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("looking up an answer ended unexpectedly: {e}")))??;
         Ok(found.and_then(|(document, call)| {
             let record: CallRecord = serde_json::from_str(&call).ok()?;
             // That document may have got it from another: the one that paid is named.
@@ -159,5 +162,5 @@ async fn look_up(reader: Arc<Mutex<AnswerReader>>, document: DocumentId, keys: V
         let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
         keys.into_iter().map(|key| Ok(reader.get(document, key)?)).collect()
     };
-    spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))?
+    spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("looking up an answer ended unexpectedly: {e}")))?
 }

@@ -70,7 +70,7 @@ fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
 }
 
 fn cancelled() -> Failure {
-    Failure::new(FailureCode::Cancelled, "`docmill cancel` has given it up; `docmill requeue` asks again")
+    Failure::new(FailureCode::Cancelled, "cancelled by `docmill cancel`. To ask again, run `docmill requeue`")
 }
 
 /// Asks the model about documents, at most `window` at the same time.
@@ -87,7 +87,7 @@ pub(super) async fn ask(
         meter.set_full(active.len() >= documents);
         tokio::select! {
             Some(done) = active.join_next() => {
-                done.map_err(|e| RunError::Internal(format!("a document's task was lost: {e}")))??;
+                done.map_err(|e| RunError::Internal(format!("the task of a document ended unexpectedly: {e}")))??;
             }
             next = ready.recv(), if active.len() < documents => match next {
                 Some(next) => {
@@ -100,7 +100,7 @@ pub(super) async fn ask(
         }
     }
     while let Some(done) = active.join_next().await {
-        done.map_err(|e| RunError::Internal(format!("a document's task was lost: {e}")))??;
+        done.map_err(|e| RunError::Internal(format!("the task of a document ended unexpectedly: {e}")))??;
     }
     Ok(())
 }
@@ -165,7 +165,7 @@ impl DocumentProcessor {
         let row = match AssertUnwindSafe(self.row(subject, &document, state)).catch_unwind().await {
             Ok(row) => row?,
             Err(panic) => {
-                let message = format!("{}: docmill broke down on this document: {}", document.name, panic_text(&*panic));
+                let message = format!("{}: docmill panicked on this document: {}", document.name, panic_text(&*panic));
                 Some(self.rows.without_answer(&document, &job, RowStatus::Failed, Failure::new(FailureCode::Internal, message)))
             }
         };
@@ -285,7 +285,7 @@ impl DocumentProcessor {
             }
             CallOutcome::RunStops(mut reason) => {
                 if reason.kind == StopKind::Refused {
-                    reason.message = format!("{} (asked about {})", reason.message, subject.name);
+                    reason.message = format!("{} (document {})", reason.message, subject.name);
                 }
                 self.stop(reason);
                 Err(Unfinished::Stopping)

@@ -147,8 +147,9 @@ fn stop(task: &str, failure: &Failure, calls: &[(DocumentId, CallKey)]) -> RunSt
     // A transient failure may be gone in the next run. A permanent one needs a change first.
     let kind = if failure.code.is_transient() { StopKind::Parked } else { StopKind::Refused };
     let message = format!(
-        "the last {} calls of task {task} all failed with {}, so the documents are not the cause; the last message: {}. They stay pending. \
-         Fix the cause and run the same command again. If the documents are the cause, pass --set llm.retry.max_consecutive_failures=0",
+        "the last {} calls of task {task} all failed with {}, so the documents are not the cause. The last failure: \
+            {}. These documents stay pending. Fix the cause and run the same command again. If the documents are the \
+            cause, pass --set llm.retry.max_consecutive_failures=0",
         calls.len(),
         failure.code,
         failure.message.trim_end_matches('.')

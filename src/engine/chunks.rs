@@ -41,15 +41,21 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chu
         LongMethod::Fail => Err(Failure::new(
             FailureCode::TooLong,
             format!(
-                "this document has about {} tokens, and one call takes {limit}; give the job a [long] with method = \"split\" or \
-                 \"truncate\", or exclude it",
+                "the document has about {} tokens, but one call takes {limit}. Give the job a [long] with method = \
+                    \"split\" or \"truncate\", or exclude the document",
                 content.tokens()
             ),
         )),
         LongMethod::Truncate => {
             let content = truncate(content, limit);
             if content.0.is_empty() {
-                return Err(Failure::new(FailureCode::TooLong, format!("no part of this document fits into {limit} tokens")));
+                return Err(Failure::new(
+                    FailureCode::TooLong,
+                    format!(
+                        "no part of the document fits into {limit} tokens. Raise \
+                    max_input_tokens, or exclude the document"
+                    ),
+                ));
             }
             facts.sent_tokens = Some(content.tokens());
             Ok(vec![Chunk { content, before: None, place: None }])

@@ -31,7 +31,7 @@ pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
 /// The stop reason of a run with documents whose answers come in a later run.
 pub(super) fn deferred(meters: &Meters) -> Option<RunStop> {
     let documents = meters.deferred.load(Relaxed);
-    let message = || format!("{} will be answered later", counted(documents, "document"));
+    let message = || format!("a later run collects the answers on {}", counted(documents, "document"));
     (documents > 0).then(|| RunStop { kind: StopKind::Deferred, message: message() })
 }
 
@@ -93,7 +93,8 @@ fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
     findings.notes.push(note);
     if let (true, Some(example), Some(there)) = (*new == rows, example, example_there) {
         findings.warnings.push(format!(
-            "{tables}: no row has a known id: {example} is new, like all others (the results have {there}). If the rows are new versions of others, check --id-column and the format of the ids"
+            "{tables}: no row has a known id: {example} is new, like all others (the results have {there}). If the \
+                rows are new versions of others, check --id-column and the format of the ids"
         ));
     }
 }
@@ -148,7 +149,7 @@ fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreErr
 /// The store is borrowed exclusively, because a shared reference to it is not `Send`.
 pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
     if !store.path().exists() {
-        let source = std::io::Error::other("it was removed or renamed during the run, with the run store in it");
+        let source = std::io::Error::other("the directory was removed or renamed during the run, with the run store in it");
         return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });
     }
     let (ended, figures) = (now(), end.figures(plan, meters, store.ledger_sums()?));

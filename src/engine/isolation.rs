@@ -91,7 +91,7 @@ impl Isolation {
         command.process_group(0);
         let mut child = command.spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (requests, replies) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
+        let (requests, replies) = pipes.ok_or_else(|| io::Error::other("the process has no pipes"))?;
         Ok(Process { child, requests, replies, documents: 0 })
     }
 
@@ -132,14 +132,14 @@ impl Process {
 }
 
 fn exceeded(reader: &Reader, limit: &str) -> Failure {
-    let advice = "raise it, split the file, or exclude it";
-    Failure::new(FailureCode::PrepareLimit, format!("reading this as {} took more than {limit}; {advice}", reader.name))
+    let advice = "Raise the limit, split the file, or exclude it";
+    Failure::new(FailureCode::PrepareLimit, format!("reading this as {} took more than {limit}. {advice}", reader.name))
 }
 
 /// The transient failure of a document whose process has exceeded the limit of wall time.
 fn timed_out(reader: &Reader, seconds: u64) -> Failure {
-    let advice = "the next run tries again; if it times out again, raise prepare.document_s, or exclude the file";
-    let what = format!("reading this as {} timed out after {seconds} s with little CPU time used; {advice}", reader.name);
+    let advice = "The next run tries again. If it times out again, raise prepare.document_s, or exclude the file";
+    let what = format!("reading this as {} timed out after {seconds} s with little CPU time used. {advice}", reader.name);
     Failure::new(FailureCode::PrepareTimeout, what)
 }
 

@@ -1,4 +1,4 @@
-//! The pipeline at work: stages, the channels between them, and the one owner of a run's state.
+//! The pipeline: stages, the channels between them, and the one owner of a run's state.
 //!
 //! `pipeline` shows every stage, channel and spawn on one screen. A stage ends when its input
 //! closes; a document's failure is a row; an error ends the run.
@@ -182,14 +182,14 @@ pub enum RunError {
     #[error("{0}")]
     NoDocuments(String),
     /// The output directory cannot be created.
-    #[error("output directory {directory}: {source}")]
+    #[error("output directory {directory}: cannot write to it: {source}")]
     Output {
         /// The directory.
         directory: String,
         /// Why.
         source: std::io::Error,
     },
-    /// Another run is at work in the output directory.
+    /// Another run is active in the output directory.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The run store cannot be opened. Nothing was sent.

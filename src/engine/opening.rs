@@ -79,7 +79,8 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
         context.tell(RunEvent::Note { message }).await;
     }
     if gone {
-        let message = "the output directory has results but no run store (docmill.db), so all documents are asked again".to_owned();
+        let message =
+            "the output directory has results but no run store (docmill.db), so docmill asks about all documents again".to_owned();
         context.tell(RunEvent::Warning { message }).await;
     }
 }

@@ -144,7 +144,9 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     // The stages held all handles of the store. Its thread now ends, and then the writer.
     let (store, committed) =
         tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;
-    let Some(Ok(written)) = writing.join_next().await else { return Err(RunError::Internal("the writer was lost".into())) };
+    let Some(Ok(written)) = writing.join_next().await else {
+        return Err(RunError::Internal("the writer of results ended unexpectedly".into()));
+    };
     let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
     findings.made = meters.snapshot().answered;
     // An error of the store comes first, because it usually causes the others.
@@ -162,11 +164,12 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         }
     };
     let published = tokio::task::spawn_blocking(publishing).await;
-    let (mut store, findings, published) = published.map_err(|e| RunError::Internal(format!("publishing was lost: {e}")))?;
+    let (mut store, findings, published) =
+        published.map_err(|e| RunError::Internal(format!("publishing the results ended unexpectedly: {e}")))?;
     meters.publishing.store(false, Relaxed);
     let results = match published {
         Err(error) if error.is_disk_full() => {
-            let message = format!("{error}. Everything committed is safe: make room and run the same command again");
+            let message = format!("{error}. All committed answers are safe. Free space and run the same command again");
             let _first_wins = stopped_by.set(RunStop { kind: StopKind::Parked, message });
             BTreeMap::new()
         }
@@ -186,7 +189,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
 pub(super) async fn first_error(mut stages: JoinSet<Result<(), RunError>>, context: &Context) -> Result<(), RunError> {
     let mut result = Ok(());
     while let Some(done) = stages.join_next().await {
-        let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage was lost: {e}"))));
+        let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage of the pipeline ended unexpectedly: {e}"))));
         if let (Err(error), true) = (done, result.is_ok()) {
             // The other stages then end, because their channels close.
             context.stop.cancel();

@@ -223,6 +223,6 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
     } else {
         bench.pool.spawn(prepare_all);
     }
-    let lost = || State::Failed(Failure::new(FailureCode::Internal, "the preparation of this document panicked"));
+    let lost = || State::Failed(Failure::new(FailureCode::Internal, "docmill panicked while it prepared this document"));
     result.await.unwrap_or_else(|_| std::iter::repeat_with(lost).take(count).collect())
 }

@@ -147,7 +147,7 @@ impl Reader {
         let (bytes, identity) = match content {
             Content::Read(bytes, identity) => (Ok(bytes), identity),
             Content::Failed(failure, identity) => (Err(failure), identity),
-            Content::Waiting(_) => return Err(RunError::Internal("a file was opened and never read".into())),
+            Content::Waiting(_) => return Err(RunError::Internal("an opened file was not read".into())),
         };
         let Identity { id, record, kept, is_new, renamed, row_is_old } = identity;
         let listed = ReadDocument { position: document.index, id, record, renamed, forget_row: row_is_old || bytes.is_err() };
@@ -167,7 +167,7 @@ impl Reader {
             let _working = meters.read.working();
             work()
         });
-        done.await.map_err(|e| RunError::Internal(format!("a reader was lost: {e}")))
+        done.await.map_err(|e| RunError::Internal(format!("reading a document ended unexpectedly: {e}")))
     }
 }
 

@@ -78,6 +78,6 @@ fn not_taken(sniffed: Sniffed, job: &Job) -> Failure {
         Sniffed::Document(reader) => reader.name,
         Sniffed::Unsupported(name) => name,
     };
-    let hint = if is_pdf(sniffed) { "; set prepare.pdf.mode = \"pages\" to send its pages as images" } else { "" };
+    let hint = if is_pdf(sniffed) { ". Set prepare.pdf.mode = \"pages\" to send its pages as images" } else { "" };
     Failure::new(FailureCode::UnsupportedKind, format!("this is {kind}, which job {} does not take{hint}", job.name))
 }

@@ -125,13 +125,13 @@ impl RuntimeControl {
 
     async fn pause(&mut self, pause: bool) -> String {
         if self.governor.status().paused == pause {
-            return if pause { "it is paused already" } else { "it is not paused" }.to_owned();
+            return if pause { "the run is already paused" } else { "the run is not paused" }.to_owned();
         }
         self.governor.set_paused(pause);
         let now = self.context.meters.wall();
         let message = if pause {
             self.paused_at = Some(now);
-            "paused: calls in flight are finished, and nothing is sent until `docmill resume`".to_owned()
+            "paused: calls in flight finish, and docmill sends nothing until `docmill resume`".to_owned()
         } else {
             let paused = self.paused_at.take().map_or(0.0, |at| (now.saturating_sub(at)).as_secs_f64());
             format!("resumed, after {paused:.1} s")
@@ -209,8 +209,11 @@ impl RuntimeControl {
         // The store comes first, so that the cancellation survives a kill.
         self.store.cancel(document.clone()).await.map_err(|gone| gone.to_string())?;
         Ok(match self.active.cancel(&document) {
-            Cancelled::Now => format!("{document}: no further call is sent; those in flight are finished, and their answers kept"),
-            Cancelled::Later => format!("{document}: its turn has not come yet; no call on it will be sent"),
+            Cancelled::Now => format!(
+                "{document}: docmill sends no further call. Calls in flight finish, and docmill \
+                keeps their answers"
+            ),
+            Cancelled::Later => format!("{document}: the run has not reached this document yet, and will send no call on it"),
         })
     }
 
@@ -219,7 +222,7 @@ impl RuntimeControl {
             return Err(format!("{document} is in progress in this run"));
         }
         let Some(row) = self.row(&document).await? else {
-            return Err(format!("{document} has no row yet; if it is among the inputs, this run will ask it"));
+            return Err(format!("{document} has no row yet; if it is among the inputs, this run will ask about it"));
         };
         if !all && row.codes.is_none() {
             return Err(format!("{document} is {} without a failed call; pass --all to ask all its calls again", row.status));
@@ -263,7 +266,7 @@ impl RuntimeControl {
     /// Runs a blocking look-up in the run store.
     async fn look_up<T: Send + 'static>(&self, look: impl FnOnce(Archive) -> Result<T, String> + Send + 'static) -> Result<T, String> {
         let directory = self.directory.clone();
-        let looking = move || look(Archive::open(&directory).map_err(|e| e.to_string())?.ok_or("the run store is gone")?);
+        let looking = move || look(Archive::open(&directory).map_err(|e| e.to_string())?.ok_or("the run store was removed")?);
         tokio::task::spawn_blocking(looking).await.map_err(|e| e.to_string())?
     }
 }
@@ -272,7 +275,7 @@ impl RuntimeControl {
 pub(super) async fn leave(active: &ActiveDocuments, stopped: bool, store: &mut Store, context: &Context) -> Result<(), RunError> {
     for name in active.never_came() {
         let message = if stopped {
-            format!("{name} was cancelled, but the run stopped before its turn; the next run will not ask it")
+            format!("{name} was cancelled, but the run stopped before its turn; the next run will not ask about it")
         } else {
             format!("{name} was cancelled, but the input has no such document")
         };

@@ -105,7 +105,7 @@ pub(super) fn nothing_found(plan: &Plan) -> String {
         some => format!("{some} ([input], .docmillignore)"),
     };
     let looked_for = if plan.roots.are_listed() {
-        plan.roots.without_rows().unwrap_or("the list names nothing").to_owned()
+        plan.roots.without_rows().unwrap_or("the list names no document").to_owned()
     } else {
         format!("looked for images, texts, and documents (PDF, Office, web, mail ...); left out: {left_out}")
     };

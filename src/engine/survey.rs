@@ -122,7 +122,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         let answered = archive.as_ref().map(|archive| archive.answered_contents(plan.recipe)).transpose()?.unwrap_or_default();
         let roots = plan.roots.clone();
         let first = tokio::task::spawn_blocking(move || contents.first(&answered, &roots)).await;
-        asked = first.map_err(|e| RunError::Internal(format!("the count of contents was lost: {e}")))?;
+        asked = first.map_err(|e| RunError::Internal(format!("counting the contents ended unexpectedly: {e}")))?;
         survey.repeated = survey.pending - asked.len();
     }
     let (chosen, compared) = (asked.some(PREPARED), up_to_date.some(COMPARED));

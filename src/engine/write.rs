@@ -39,7 +39,7 @@ impl Results {
             self.begin(job)?;
         }
         let row = Row::read(position, document, text);
-        let row = row.map_err(|e| RunError::Internal(format!("the row of {document} cannot be read back: {e}")))?;
+        let row = row.map_err(|e| RunError::Internal(format!("cannot read the row of {document} back: {e}")))?;
         if let Some((files, totals)) = self.written.get_mut(job) {
             files.push(&row, &Row::line(position, document, text))?;
             totals.add(&row);
@@ -75,7 +75,7 @@ impl Results {
     }
 }
 
-/// The writer at work.
+/// The running writer.
 pub(super) struct RowWriter {
     pub rows: ViewReader,
     pub results: Results,

@@ -42,7 +42,7 @@ pub fn over_time(activity: &Activity, concurrency: Option<u64>) -> Vec<Chart> {
         Series { reference: limit, ..flight }.draw(),
     ];
     if refused > 0 {
-        let note = format!("{} requests were refused for a limit or overload.", count(refused as f64));
+        let note = format!("The server refused {} requests because of a limit or overload.", count(refused as f64));
         charts.push(series("Refusals, requests a second", "c-bad", note, plain, &|s| rate(s.refused)).draw());
     }
     if spent > 0.0 {

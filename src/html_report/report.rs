@@ -93,7 +93,7 @@ pub struct RunHead {
     pub started: String,
     /// When it ended, in UTC.
     pub ended: Option<String>,
-    /// `complete`, `sample`, `stopped`, `at work` or `did not end`.
+    /// `complete`, `sample`, `stopped`, `running` or `did not end`.
     pub outcome: &'static str,
     /// Why it stopped.
     pub stopped: Option<String>,
@@ -264,7 +264,7 @@ fn head(archive: &Archive, run: &RunRecord, at_work: bool) -> Result<RunHead, St
         Some("complete") => "complete",
         Some("sample") => "sample",
         Some(_) => "stopped",
-        None if at_work => "at work",
+        None if at_work => "running",
         None => "did not end",
     };
     Ok(RunHead {

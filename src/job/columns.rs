@@ -42,7 +42,7 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
     let mut seen: HashSet<String> = fixed.map(|column| column.name).collect();
     for AnswerColumn { column: Column { name, .. }, .. } in &columns {
         if !seen.insert(name.clone()) {
-            return Err(format!("two columns have the name `{name}`; rename an answer or a task"));
+            return Err(format!("two columns have the name `{name}`. Rename an answer or a task"));
         }
     }
     Ok(columns)

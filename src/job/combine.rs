@@ -106,12 +106,12 @@ impl Count {
         };
         let (pick, score) = (type_of("pick", &file.pick)?, type_of("score", &file.score)?);
         if !score.is_none_or(|t| t == "integer" || t == "number") {
-            return Err("score must name a number".into());
+            return Err("score must be the name of a numeric answer".into());
         }
         match (weighted, pick, score) {
-            (true, _, None) => return Err("method \"weighted\" needs `score`, the name of a number in the answers".into()),
-            (false, None, _) => return Err("method \"vote\" needs `pick`, the name of a yes/no or a choice in the answers".into()),
-            (false, Some("array" | "object"), _) => return Err("pick must name a yes/no or a choice".into()),
+            (true, _, None) => return Err("method \"weighted\" needs `score`, the name of a numeric answer".into()),
+            (false, None, _) => return Err("method \"vote\" needs `pick`, the name of a boolean or enum answer".into()),
+            (false, Some("array" | "object"), _) => return Err("pick must be the name of a boolean or enum answer".into()),
             _ => {}
         }
         let by_axis = weighted || pick == Some("boolean");
@@ -120,7 +120,7 @@ impl Count {
             match file.axis.as_deref() {
                 Some(axis) if axes.contains(&axis) => axis.to_owned(),
                 Some(axis) => return Err(format!("axis = \"{axis}\": task {} has no such axis", task.id)),
-                None => (*axes.first().ok_or("counting over an axis needs a task with `over`")?).to_owned(),
+                None => (*axes.first().ok_or("a vote over an axis needs a task with `over`")?).to_owned(),
             }
         } else {
             file.pick.clone().unwrap_or_default()
@@ -131,7 +131,7 @@ impl Count {
         let candidates = task.axis_values(&subject);
         for name in file.weights.keys() {
             if !candidates.contains(&name.as_str()) {
-                return Err(format!("weights.{name}: axis {subject} has no such value; it has: {}", candidates.join(", ")));
+                return Err(format!("weights.{name}: unknown value of axis {subject}; expected {}", candidates.join(", ")));
             }
         }
         Ok(Self { weighted, task: Arc::clone(&task.id), subject, by_axis, pick: file.pick, score: file.score, weights: file.weights })

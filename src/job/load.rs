@@ -48,7 +48,10 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     for task in file.tasks {
         check_name("a task", &task.id)?;
         if task.id == COMBINE || !ids.insert(task.id.clone()) {
-            return Err(format!("the task id `{}` is in use; ids must be unique, and `{COMBINE}` is the id of the aggregation", task.id));
+            return Err(format!(
+                "the task id `{}` is in use. Choose a unique id other than `{COMBINE}`, the id of the aggregation",
+                task.id
+            ));
         }
         let id = task.id.clone();
         check_parts(&format!("task {id}"), task.max_input_tokens, &file.long)?;
@@ -62,7 +65,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     if file.flag_prompt_injection {
         if csv_columns.iter().any(|column| column.name == Job::PROMPT_INJECTION_COLUMN) {
             return Err(format!(
-                "an answer has the name `{}`, which flag_prompt_injection uses for its column; rename the answer",
+                "an answer has the name `{}`, which flag_prompt_injection uses for its column. Rename the answer",
                 Job::PROMPT_INJECTION_COLUMN
             ));
         }
@@ -95,8 +98,8 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
         return Ok(());
     }
     Err(format!(
-        "{what}: max_input_tokens is {max_input_tokens}, but a part takes at least {least}: overlap_tokens ({}) and {MIN_NEW_TOKENS} for new text. \
-         Raise it, or leave it out to use the model's limit",
+        "{what}: max_input_tokens = {max_input_tokens} is too small. A chunk takes at least {least}: overlap_tokens \
+            ({}) and {MIN_NEW_TOKENS} for new text. Raise max_input_tokens, or remove it to use the model's limit",
         long.overlap_tokens
     ))
 }
@@ -110,7 +113,7 @@ fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Re
     for (axis, choices) in &task.over {
         check_name("an axis", axis)?;
         if axis == "document" || values.contains_key(axis) {
-            return Err(format!("the axis `{axis}` has the name of a parameter or of the document"));
+            return Err(format!("the axis `{axis}` has the name of a parameter, or `document`. Rename the axis"));
         }
         let choices = axis_values(axis, choices)?;
         points = points.iter().flat_map(|point| choices.iter().map(|choice| [point.clone(), vec![choice.clone()]].concat())).collect();
@@ -169,7 +172,7 @@ fn axis_values(axis: &str, choices: &toml::Value) -> Result<Vec<AxisValue>, Stri
 fn check_name(what: &str, name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) || name.starts_with('-') {
-        return Err(format!("{what} has the invalid name `{name}`; names are 1 to 64 letters, digits, `_` and `-`"));
+        return Err(format!("{what} has the invalid name `{name}`; expected 1 to 64 letters, digits, `_` and `-`"));
     }
     Ok(())
 }

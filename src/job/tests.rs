@@ -151,7 +151,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         ("over = { tone", "over = { limit", "the axis `limit` has the name of"),
         ("[\"dry\", \"bold\"]", "[]", "at least one value"),
         ("[\"dry\", \"bold\"]", "[\"dry\", \"dry\"]", "`dry` twice"),
-        ("name = \"small\"", "name = \"../small\"", "names are 1 to 64"),
+        ("name = \"small\"", "name = \"../small\"", "expected 1 to 64"),
         ("name = \"small\"", "name = \"small\"\nsytem = \"x\"", "unknown field `sytem`"),
         (
             "name = \"small\"",
@@ -161,7 +161,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         (
             "name = \"small\"",
             "name = \"small\"\nlong = { method = \"split\", max_input_tokens = 131, overlap_tokens = 100 }",
-            "long: max_input_tokens is 131, but a part takes at least 132",
+            "long: max_input_tokens = 131 is too small. A chunk takes at least 132",
         ),
         ("name = \"small\"", "name = \"small\"\nlong = { method = \"split\", max_input_tokens = 132, overlap_tokens = 100 }", ""),
         ("name = \"small\"", "name = \"small\"\nlong = { method = \"truncate\", max_input_tokens = 1 }", ""),

@@ -60,7 +60,11 @@ impl<'a> Source<'a> {
         DynamicImage::from_decoder(self.decoder).map_err(|error| match error {
             ImageError::Limits(_) => Failure::new(
                 FailureCode::TooManyPixels,
-                format!("this {} image needs more memory to decode than prepare.image.max_pixels_mp allows ({error})", name(self.format)),
+                format!(
+                    "cannot decode this {} image: it needs more memory than prepare.image.max_pixels_mp allows \
+                    ({error}). Raise the limit, or shrink the image",
+                    name(self.format)
+                ),
             ),
             error => undecodable(self.format, &error),
         })
@@ -82,7 +86,7 @@ fn is_cmyk(bytes: &[u8]) -> Result<bool, Failure> {
     }
     match jpeg::frame(bytes).filter(|frame| frame.components == 4) {
         // The decoder would turn half of the picture black.
-        Some(frame) if frame.first_is_coarser => refused("it is CMYK with an unusual subsampling"),
+        Some(frame) if frame.first_is_coarser => refused("the subsampling of its CMYK channels is not supported"),
         cmyk => Ok(cmyk.is_some()),
     }
 }
@@ -172,7 +176,7 @@ fn check_pixels((width, height): (u32, u32), max_pixels_mp: u32) -> Result<(), F
 fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {
     Failure::new(
         FailureCode::Undecodable,
-        format!("this looks like a {} image but cannot be decoded: {cause}. Re-export the file or exclude it", name(format).to_uppercase()),
+        format!("cannot decode this {} image: {cause}. Re-export the file, or exclude it with input.exclude", name(format).to_uppercase()),
     )
 }
 

@@ -76,7 +76,7 @@ fn jpeg(image: &DynamicImage, quality: u8) -> Result<Vec<u8>, Failure> {
 }
 
 fn internal(step: &str, cause: &dyn Display) -> Failure {
-    Failure::new(FailureCode::Internal, format!("prepare: cannot {step} the decoded image: {cause}"))
+    Failure::new(FailureCode::Internal, format!("cannot {step} the decoded image: {cause}"))
 }
 
 #[cfg(test)]

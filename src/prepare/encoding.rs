@@ -72,7 +72,7 @@ pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
     let error = std::str::from_utf8(bytes).err()?;
     let sample = &bytes[..bytes.len().min(DETECTION_SAMPLE)];
     if is_ebcdic(sample) {
-        return Some("EBCDIC, as mainframes write it");
+        return Some("EBCDIC (of mainframes)");
     }
     let start = Encoding::ascii_valid_up_to(bytes).saturating_sub(2);
     let sample = &bytes[start..bytes.len().min(start + DETECTION_SAMPLE)];

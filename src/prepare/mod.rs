@@ -58,10 +58,9 @@ pub fn prepare(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limit
         Sniffed::Image(format) => fenced(|| picture::prepare(bytes, format, &settings.image, limits)),
         Sniffed::Text => fenced(|| text::prepare(bytes, &settings.text)),
         Sniffed::Document(reader) => prepare_extract(extract(bytes, reader, settings, limits)?, reader, bytes.len(), settings, limits),
-        Sniffed::Unsupported(name) => Err(Failure::new(
-            FailureCode::UnsupportedKind,
-            format!("this looks like: {name}, which docmill cannot read. Convert the file or exclude it"),
-        )),
+        Sniffed::Unsupported(name) => {
+            Err(Failure::new(FailureCode::UnsupportedKind, format!("cannot read this format: {name}. Convert the file, or exclude it")))
+        }
     }
 }
 
@@ -89,7 +88,7 @@ fn fenced<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         Err(Failure::new(
             FailureCode::Undecodable,
-            format!("the decoder failed on this file: {}. Re-export the file or exclude it", panic_text(&*panic)),
+            format!("the decoder failed on this file: {}. Re-export the file, or exclude it", panic_text(&*panic)),
         ))
     })
 }

@@ -15,7 +15,7 @@ const CHUNK: usize = 192;
 /// Prepares one text.
 pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared, Failure> {
     if let Some(what) = encoding::undecodable(bytes) {
-        let message = format!("this text looks like {what}, which docmill cannot read. Save it as UTF-8, or exclude it");
+        let message = format!("cannot read this encoding: {what}. Save the text as UTF-8, or exclude it");
         return Err(Failure::new(FailureCode::Undecodable, message));
     }
     let decoded = encoding::decode(bytes);
@@ -24,7 +24,7 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
     if words == 0 {
         return Err(Failure::new(FailureCode::Empty, "no text in this file"));
     }
-    let note = "some bytes were not valid in this encoding and were replaced by U+FFFD";
+    let note = "docmill replaced some bytes by U+FFFD, because they are not valid in this encoding";
     let Some(piece) = piece(&body) else { return Err(Failure::new(FailureCode::Empty, "no text in this file")) };
     let facts = Facts {
         kind: Kind::Text,

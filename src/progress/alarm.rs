@@ -67,7 +67,8 @@ impl Alerts {
         for (alert, out) in &mut self.all {
             let Some(fired) = alert.look(&self.counters, &self.about) else { continue };
             if let Err(mpsc::error::TrySendError::Full(fired) | mpsc::error::TrySendError::Closed(fired)) = out.try_send(fired) {
-                self.lost = Some(format!("dropped an alert, because earlier ones of its rule are still being sent: {}", fired.message));
+                self.lost =
+                    Some(format!("docmill dropped an alert, because earlier alerts of its rule are still being sent: {}", fired.message));
             }
         }
     }
@@ -118,7 +119,7 @@ impl Alarm {
         self.sending.shutdown().await;
         let late: Vec<String> = self.rules.into_iter().flatten().collect();
         let waited = PATIENCE_AT_THE_END.as_secs();
-        (!in_time).then(|| format!("cancelled the alerts that were not sent {waited} s after the run: {}", late.join(", ")))
+        (!in_time).then(|| format!("docmill cancelled the alerts that were not sent {waited} s after the run: {}", late.join(", ")))
     }
 }
 
@@ -128,7 +129,7 @@ async fn send(mut fired: mpsc::Receiver<Fired>, events: &mpsc::WeakSender<RunEve
         let sent = if fired.run.is_empty() { post(&fired).await } else { run(&fired).await };
         let event = match sent {
             Ok(()) => RunEvent::Note { message: format!("alert sent: {}", fired.message) },
-            Err(why) => RunEvent::Warning { message: format!("an alert could not be sent: {why}; its message: {}", fired.message) },
+            Err(why) => RunEvent::Warning { message: format!("cannot send an alert: {why}. Its message: {}", fired.message) },
         };
         if let Some(events) = events.upgrade() {
             let _watcher_is_gone = events.send(event).await;

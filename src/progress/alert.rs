@@ -94,7 +94,7 @@ impl Alert {
     pub fn new(settings: AlertSettings) -> Result<Self, String> {
         let when = &settings.when;
         let known = Measure::NAMES.map(|(name, _)| name).join(", ");
-        let form = || format!("\"{when}\" is not a condition such as \"failure_rate > 0.1\"; expected one of {known}");
+        let form = || format!("invalid condition \"{when}\"; expected one such as \"failure_rate > 0.1\", with one of {known}");
         let (name, limit) = when.split_once('>').ok_or_else(form)?;
         let limit: f64 = limit.trim().parse().ok().filter(|limit: &f64| limit.is_finite() && *limit >= 0.0).ok_or_else(form)?;
         let measure = Measure::NAMES.iter().find(|(known, _)| *known == name.trim()).ok_or_else(form)?.1;

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl EventLog {
     /// Opens `path` for appending, or stdout if it is `-`.
     pub fn open(path: &str) -> Result<Self, String> {
-        let wrong = |e: io::Error| format!("events cannot be written to {path}: {e}");
+        let wrong = |e: io::Error| format!("cannot write events to {path}: {e}");
         let target = Target::of(path).map_err(wrong)?;
         let (lines, waiting) = sync_channel(WAITING);
         let (say, ended) = channel();
@@ -71,7 +71,7 @@ impl Watcher for EventLog {
     fn trouble(&mut self) -> Option<String> {
         let error = self.ended.as_ref()?.try_recv().ok()?.err()?;
         self.ended = None;
-        Some(format!("events are no longer written to {}: {error}; the run goes on", self.name))
+        Some(format!("cannot write further events to {}: {error}. The run continues", self.name))
     }
 
     fn end(&mut self) -> Option<String> {
@@ -82,7 +82,7 @@ impl Watcher for EventLog {
             Ok(Ok(())) if missed > 0 => Some(format!("the last {missed} events are not in {name}: its reader is too slow")),
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("the last events are not in {name}: {error}")),
-            Err(_) => Some(format!("the last events are not in {name}: its reader does not read them")),
+            Err(_) => Some(format!("the last events are not in {name}: its reader stopped reading")),
         }
     }
 }

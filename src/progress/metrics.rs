@@ -1,4 +1,4 @@
-//! `GET /metrics`, for Prometheus, while a run is at work.
+//! `GET /metrics`, for Prometheus, during a run.
 
 use super::Watcher;
 use super::exposition::Seen;
@@ -44,7 +44,7 @@ impl MetricsServer {
                 found.next().ok_or_else(|| form("the host has no address"))?
             }
         };
-        let in_use = |e: std::io::Error| format!("cannot serve metrics on {address}: {e}; choose another port, or 0 for any free port");
+        let in_use = |e: std::io::Error| format!("cannot serve metrics on {address}: {e}. Choose another port, or 0 for any free port");
         let listener = TcpListener::bind(address).map_err(in_use)?;
         listener.set_nonblocking(true).map_err(in_use)?;
         Ok(Self { listener, board: Board::default() })

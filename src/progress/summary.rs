@@ -67,7 +67,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         if run.all_runs.maybe_billed > 0 {
             let unanswered = counted(run.all_runs.maybe_billed, "request");
             let bound = run.all_runs.maybe_billed_at_most_usd.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
-            line(&mut out, "", &format!("{unanswered} of all runs without a reply may be billed too: {bound}"));
+            line(&mut out, "", &format!("{unanswered} of all runs without a response may be billed too: {bound}"));
         }
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));

@@ -27,7 +27,7 @@ const WAITING: usize = 8192;
 const TOGETHER: usize = 512;
 /// Time limit of one batch with its retries, and of all remaining batches after the run.
 const PATIENCE: Duration = Duration::from_secs(5);
-const SLOW: &str = "it is too slow";
+const SLOW: &str = "the collector is too slow";
 
 /// The watcher that creates traces of documents.
 pub(super) struct Tracer {
@@ -71,7 +71,7 @@ fn exporter(url: &str) -> Result<(String, SpanExporter), String> {
     let parsed = reqwest::Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
     let address = parsed.ok_or("expected the address of a collector, such as http://127.0.0.1:4318")?;
     if !address.username().is_empty() || address.password().is_some() {
-        return Err("the address contains a user or password: remove it, and set OTEL_EXPORTER_OTLP_HEADERS in the environment".into());
+        return Err("the address contains a user or password. Remove it, and set OTEL_EXPORTER_OTLP_HEADERS in the environment".into());
     }
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build();
     let exporter = SpanExporter::builder()
@@ -131,7 +131,7 @@ impl Watcher for Tracer {
         // After the run has ended, `Traces::end` reports all losses.
         let why = self.tally.why.get().filter(|_| !self.reported && self.out.is_some())?;
         self.reported = true;
-        Some(format!("traces do not all reach the collector at {}: {why}; the run goes on", self.tally.host))
+        Some(format!("the collector at {} does not receive all traces: {why}. The run continues", self.tally.host))
     }
 }
 
@@ -144,8 +144,8 @@ impl Traces {
         let Tally { host, made, arrived, why } = &*self.tally;
         let made = made.load(Relaxed);
         let lost = made - arrived.load(Relaxed);
-        let why = why.get().map_or(if in_time { "they were lost" } else { SLOW }, String::as_str);
-        (lost > 0).then(|| format!("{lost} of {made} spans of traces did not reach the collector at {host}: {why}"))
+        let why = why.get().map_or(if in_time { "the spans were lost" } else { SLOW }, String::as_str);
+        (lost > 0).then(|| format!("the collector at {host} did not receive {lost} of {made} spans: {why}"))
     }
 }
 
@@ -177,7 +177,10 @@ mod tests {
         tracer.see(&done([1, 2, 3, 4]));
         assert_eq!(tracer.trouble(), None);
         tracer.see(&done([1, 2, 3, 4]));
-        assert_eq!(tracer.trouble().unwrap(), "traces do not all reach the collector at collector: it is too slow; the run goes on");
+        assert_eq!(
+            tracer.trouble().unwrap(),
+            "the collector at collector does not receive all traces: the collector is too slow. The run continues"
+        );
         tracer.see(&done([1, 2, 3, 4]));
         assert_eq!((tracer.trouble(), tally.made.load(Relaxed)), (None, 9));
         assert_eq!(std::iter::from_fn(|| spans.try_recv().ok()).count(), 3);

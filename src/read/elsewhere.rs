@@ -108,8 +108,8 @@ impl Elsewhere {
     }
 }
 
-const ODD: &str = "cannot request an object with this key: it has an empty part, a part \".\" or \"..\", or a control character. \
-                   Rename it, or exclude it with input.exclude";
+const ODD: &str = "cannot request an object with this key: it has an empty part, a part \".\" or \"..\", or a control \
+    character. Rename the object, or exclude it with input.exclude";
 
 fn next_listed(root: &Root, input: usize, listing: &mut Listing, left_out: &mut LeftOut) -> Option<Object> {
     let RootKind::Remote(remote, Some(filter)) = &root.kind else { return None };

@@ -55,7 +55,7 @@ pub(super) fn open(path: &Path, max_bytes: u64) -> (Result<Opened, Failure>, Opt
 
 fn open_file(file: File, metadata: &Metadata, max_bytes: u64) -> Result<Opened, Failure> {
     if !metadata.is_file() {
-        return Err(Failure::new(FailureCode::Unreadable, "this is no longer a file"));
+        return Err(Failure::new(FailureCode::Unreadable, "the path is no longer a file"));
     }
     let size = metadata.len();
     if size > max_bytes {
@@ -79,7 +79,7 @@ impl Opened {
             return Err(too_large(bytes.len() as u64, max_bytes));
         }
         if bytes.is_empty() {
-            return Err(Failure::new(FailureCode::Empty, "the file has no bytes"));
+            return Err(Failure::new(FailureCode::Empty, "the file is empty (0 bytes)"));
         }
         Ok(bytes)
     }
@@ -95,8 +95,8 @@ impl Opened {
 
 fn failure(error: &std::io::Error) -> Failure {
     match error.kind() {
-        ErrorKind::NotFound => Failure::new(FailureCode::Vanished, "the file was listed and is gone now"),
-        _ => Failure::new(FailureCode::Unreadable, format!("the file cannot be read: {error}")),
+        ErrorKind::NotFound => Failure::new(FailureCode::Vanished, "the file disappeared after it was listed"),
+        _ => Failure::new(FailureCode::Unreadable, format!("cannot read the file: {error}")),
     }
 }
 

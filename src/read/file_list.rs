@@ -32,8 +32,8 @@ pub(super) struct FileList {
 impl FileList {
     /// Opens the list in the file `given`; `-` is standard input.
     pub fn open(given: &str, before: &[InputRecord]) -> Result<Self, String> {
-        let source = Source::open(given).map_err(|e| format!("file list {given}: {e}"))?;
-        let say = |e: io::Error| format!("file list {given}: {e}");
+        let source = Source::open(given).map_err(|e| format!("file list {given}: cannot read the list: {e}"))?;
+        let say = |e: io::Error| format!("file list {given}: cannot read the list: {e}");
         let sample = source.packed.sample(SAMPLE).map_err(say)?;
         let encoding = encoding_of_list(&sample)
             .map_err(|what| format!("file list {given}: this looks like {what}, not a text with one path per line. Save it as UTF-8"))?;
@@ -103,9 +103,12 @@ pub(super) fn name_in_a_list(path: &Path, before: &[InputRecord]) -> String {
 /// Why a listed path is not a document. `None` if it may be one.
 pub(super) fn missing(path: &Path) -> Option<Failure> {
     let why = match std::fs::metadata(path) {
-        _ if path.to_str().is_some_and(|path| Address::parse(path).is_some()) => "this is an address, but lists can only name local files",
+        _ if path.to_str().is_some_and(|path| Address::parse(path).is_some()) => "this is an address, but lists can name only local files",
         Err(error) if error.kind() == io::ErrorKind::NotFound => "the list names this file, but it does not exist",
-        Ok(metadata) if metadata.is_dir() => "this is a directory, but lists can only name files. Pass the directory as an input instead",
+        Ok(metadata) if metadata.is_dir() => {
+            "this is a directory, but lists can name only files. Pass the directory \
+            as an input instead"
+        }
         _ => return None,
     };
     Some(Failure::new(FailureCode::Unreadable, why))

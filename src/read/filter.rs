@@ -50,9 +50,9 @@ impl Filter {
     pub fn elsewhere(settings: &InputSettings, ignore_file: &str) -> Result<Self, String> {
         let mut ignored = GitignoreBuilder::new("");
         for line in ignore_file.lines() {
-            ignored.add_line(None, line).map_err(|e| format!("{IGNORE_FILE}: {e}"))?;
+            ignored.add_line(None, line).map_err(|e| format!("{IGNORE_FILE}: invalid pattern: {e}"))?;
         }
-        let ignored_elsewhere = ignored.build().map_err(|e| format!("{IGNORE_FILE}: {e}"))?;
+        let ignored_elsewhere = ignored.build().map_err(|e| format!("{IGNORE_FILE}: invalid pattern: {e}"))?;
         Ok(Self { ignored_elsewhere, ..Self::new(settings, None)? })
     }
 

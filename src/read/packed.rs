@@ -43,7 +43,7 @@ impl Source {
     /// A run reads its input more than once, so a stream is saved first.
     pub fn open(given: &str) -> Result<Self, String> {
         if Address::parse(given).is_some() {
-            return Err("tables and lists are read from this machine. Copy it to a local file first".into());
+            return Err("docmill reads tables and lists only from this machine. Copy the file to this machine first".into());
         }
         let spooled = if is_stream(given) { Some(spool(given).map_err(|e| e.to_string())?) } else { None };
         let path = spooled.as_ref().map_or_else(|| PathBuf::from(given), |file| file.to_path_buf());
@@ -117,7 +117,8 @@ impl<R: Read> Read for Bounded<R> {
         let left = self.left.checked_sub(read as u64);
         let what = || {
             format!(
-                "it decompresses to more than {RATIO} times its size, like a decompression bomb. If you trust it, decompress it yourself"
+                "it decompresses to more than {RATIO} times its size, like a decompression bomb. If you trust the \
+                    file, decompress it yourself"
             )
         };
         self.left = left.ok_or_else(|| io::Error::other(what()))?;

@@ -17,14 +17,14 @@ impl Roots {
             Place::File(path) => return file::open(path, max_bytes),
             // The walk has read the row already.
             Place::Row(row) if row.text.is_empty() => {
-                return (Err(Failure::new(FailureCode::Empty, "this row has no text")), Some(row.stamp));
+                return (Err(Failure::new(FailureCode::Empty, "the row has no text")), Some(row.stamp));
             }
             Place::Row(row) => return (Ok(Opened::Read(std::mem::take(&mut row.text))), Some(row.stamp)),
             Place::Object { input, key, listed } => (self.remote(*input), key, listed),
         };
-        let Some(input) = input else { return (Err(Failure::new(FailureCode::Unreadable, "its input is not known")), None) };
+        let Some(input) = input else { return (Err(Failure::new(FailureCode::Unreadable, "the input of this document is unknown")), None) };
         let opened = match listed.map_or(0, |stamp| stamp.size) {
-            0 => Err(Failure::new(FailureCode::Empty, "the object has no bytes")),
+            0 => Err(Failure::new(FailureCode::Empty, "the object is empty (0 bytes)")),
             size if size > max_bytes => Err(stamp::too_large(size, max_bytes)),
             size => Ok(Opened::Elsewhere { input: Arc::clone(input), key: key.clone(), size }),
         };
@@ -67,7 +67,7 @@ impl Roots {
 
     /// The digest of a remote document. Blocks.
     pub fn digest_elsewhere(&self, place: &Place) -> Result<Digest, Failure> {
-        let unknown = || Failure::new(FailureCode::Unreadable, "its input is not known");
+        let unknown = || Failure::new(FailureCode::Unreadable, "the input of this document is unknown");
         let Place::Object { input, key, .. } = place else { return Err(unknown()) };
         self.remote(*input).ok_or_else(unknown)?.digest(key)
     }

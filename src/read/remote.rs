@@ -38,10 +38,10 @@ impl Remote {
     /// Finds out what is at `address`. The error is a sentence that begins with the address.
     pub fn open(address: Address) -> std::result::Result<Self, String> {
         let shown = address.shown.clone();
-        let runtime = Handle::try_current().map_err(|_| format!("{shown} cannot be reached: no async runtime is active"))?;
+        let runtime = Handle::try_current().map_err(|_| format!("cannot reach {shown}: no async runtime is active"))?;
         // Variables that are not UTF-8 are skipped.
         let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        let client = Client::new(&address, &env).map_err(|why| format!("{shown} cannot be reached: {why}"))?;
+        let client = Client::new(&address, &env).map_err(|why| format!("cannot reach {shown}: {why}"))?;
         let named = Named::Prefix(Listing::new(&client, &address.key));
         let remote = Self { address, client, runtime, named };
         let named = remote.wait(remote.look()).map_err(|error| remote.open_error(&error))?;
@@ -173,7 +173,7 @@ impl Remote {
     fn failure(&self, error: &Error) -> Failure {
         match self.client.trouble(error) {
             Trouble::Missing(_) => Failure::new(FailureCode::Vanished, GONE),
-            trouble => Failure::new(FailureCode::Unreadable, format!("the object cannot be read: {}", trouble.text())),
+            trouble => Failure::new(FailureCode::Unreadable, format!("cannot read the object: {}", trouble.text())),
         }
     }
 
@@ -184,7 +184,7 @@ impl Remote {
 }
 
 const SECOND: i64 = 1_000_000_000;
-const GONE: &str = "the object was listed and is gone now";
+const GONE: &str = "the object disappeared after it was listed";
 
 /// Size, time and entity tag of an object as a stamp. A missing tag or time is 0.
 fn stamp(meta: &ObjectMeta) -> Stamp {

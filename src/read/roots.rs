@@ -87,17 +87,18 @@ impl Roots {
                 if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
                     let (one, other) = (other.path.display(), root.path.display());
                     return Err(InputError(format!(
-                        "inputs {one} and {other} overlap. A document must have one place: remove one of them"
+                        "inputs {one} and {other} overlap, so a document would have two names. Remove one of them"
                     )));
                 }
                 roots.push(root);
                 continue;
             }
             if given == "-" {
-                let file = super::packed::spool(given).map_err(|e| InputError(format!("standard input: {e}")))?;
+                let file = super::packed::spool(given).map_err(|e| InputError(format!("standard input: cannot read it: {e}")))?;
                 if before.iter().any(|old| old.prefix == STDIN) {
                     return Err(InputError(
-                        "the results already have a document from standard input. Save this one in a file, so that it has its name".into(),
+                        "the results already have a document from standard input. Save this one in a file, which gives it another name"
+                            .into(),
                     ));
                 }
                 let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
@@ -110,14 +111,17 @@ impl Roots {
                 .map_err(|e| InputError(format!("input {given}: {e}. Name files or directories, or set input.paths")))?;
             if output.as_ref() == Some(&real) {
                 return Err(InputError(format!(
-                    "input {given} is the output directory too: results would become documents. Choose another --output"
+                    "input {given} is also the output directory, so results would become documents. Choose another --output"
                 )));
             }
             if !real.is_dir() && !real.is_file() {
                 return Err(InputError(format!("input {given} is neither a file nor a directory")));
             }
             if let Some((_, other)) = canonical.iter().find(|(other, _)| real.starts_with(other) || other.starts_with(&real)) {
-                return Err(InputError(format!("inputs {other} and {given} overlap. A document must have one place: remove one of them")));
+                return Err(InputError(format!(
+                    "inputs {other} and {given} overlap, so a document would have two names. \
+                    Remove one of them"
+                )));
             }
             let directory = path.is_dir();
             let shown = printable(real.as_os_str());

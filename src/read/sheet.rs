@@ -60,7 +60,7 @@ pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) ->
     let done = command.output().map_err(say)?;
     let stderr = String::from_utf8_lossy(&done.stderr);
     if !done.status.success() {
-        let limit = format!("reading this as {} took more than {MEGABYTES} MB or {SECONDS} s: save the sheet as CSV", reader.name);
+        let limit = format!("reading this as {} took more than {MEGABYTES} MB or {SECONDS} s. Save the sheet as CSV", reader.name);
         let why = stderr.trim().trim_start_matches("docmill: ").to_owned();
         return Err(if why.is_empty() || done.status.code().is_none() { limit } else { why });
     }

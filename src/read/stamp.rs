@@ -40,7 +40,11 @@ pub(super) fn nanoseconds(time: SystemTime) -> i64 {
 
 /// The failure of a document that is larger than allowed.
 pub(super) fn too_large(size: u64, max_bytes: u64) -> Failure {
-    let message = format!("the file has {:.1} MB, more than read.max_file_mb = {}", size as f64 / 1e6, max_bytes / 1_000_000);
+    let message = format!(
+        "the file has {:.1} MB, more than read.max_file_mb = {}. Raise the limit, or exclude the file",
+        size as f64 / 1e6,
+        max_bytes / 1_000_000
+    );
     Failure::new(FailureCode::TooLarge, message)
 }
 

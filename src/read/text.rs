@@ -69,7 +69,7 @@ impl Text {
     pub fn decode(self, bytes: &[u8]) -> Result<String, String> {
         let name = || self.encoding.name().to_ascii_lowercase();
         if let Some(what) = self.undecodable.filter(|_| !bytes.is_ascii()) {
-            return Err(format!("the table looks like {what}, which docmill cannot read. Save it as UTF-8"));
+            return Err(format!("cannot read the encoding of the table: {what}. Save it as UTF-8"));
         }
         let text = match std::str::from_utf8(bytes) {
             // Real text in windows-1252 never looks like UTF-8; in other encodings it may.
@@ -80,13 +80,13 @@ impl Text {
                 return Err(format!("the byte {byte:02X} is not UTF-8, but the rest of the table is. Save all of it in one encoding"));
             }
             Err(_) if self.encoding == WINDOWS_1252 && has_utf8(bytes) => {
-                return Err("a part of it is UTF-8 and another part is not. Save all of it in one encoding".into());
+                return Err("one part of the table is UTF-8 and another is not. Save all of it in one encoding".into());
             }
             _ => self.encoding.decode_without_bom_handling(bytes).0.into_owned(),
         };
         // Text does not contain these characters: they mark bytes that cannot be decoded.
         if text.contains(|c| matches!(c, char::REPLACEMENT_CHARACTER | '\u{80}'..='\u{9F}')) {
-            return Err(format!("some bytes mean nothing in {}, the detected encoding of the table. Save it as UTF-8", name()));
+            return Err(format!("some bytes are not valid in {}, the detected encoding of the table. Save it as UTF-8", name()));
         }
         Ok(text)
     }

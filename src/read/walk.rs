@@ -92,7 +92,7 @@ impl Walk {
             }
             Err(error) => {
                 let name = format!("{}/", self.name(root, &directory));
-                let failure = Failure::new(FailureCode::Unreadable, format!("the directory cannot be listed: {error}"));
+                let failure = Failure::new(FailureCode::Unreadable, format!("cannot list the directory: {error}"));
                 Some(Self::found(directory, name, Some(failure)))
             }
         }

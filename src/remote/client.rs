@@ -129,11 +129,11 @@ fn options(address: &Address, env: &[(String, String)]) -> Result<ClientOptions,
         endpoints.chain([("it", address.url())]).filter(|(_, url)| url.trim_start().to_ascii_lowercase().starts_with("http://")).collect();
     if let Some((name, url)) = plain.iter().find(|(_, url)| !allowed && !is_loopback(url)) {
         let next = if address.service == Service::Web {
-            "use https"
+            "Use https"
         } else {
-            "use https, or allow http with AWS_ALLOW_HTTP=true (AZURE_, GOOGLE_)"
+            "Use https, or allow http with AWS_ALLOW_HTTP=true (AZURE_, GOOGLE_)"
         };
-        return Err(format!("{name} is {}, so others could read the traffic: {next}", without_queries(url)));
+        return Err(format!("{name} is {}, so others could read the traffic. {next}", without_queries(url)));
     }
     // The system's root certificates come first; these serve containers without any.
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Certificate::from_der(der).ok());

@@ -59,7 +59,7 @@ fn plain_http_is_for_this_machine_or_for_those_who_say_so() {
     assert!(client("s3://b/k", &[far, ("AWS_ALLOW_HTTP", "true")]).is_ok());
     assert!(client("s3://b/k", &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")]).is_ok());
     assert!(client("http://[::1]:80/a", &[]).is_ok());
-    assert!(client("http://host/a", &[]).unwrap_err().contains("use https"));
+    assert!(client("http://host/a", &[]).unwrap_err().contains("Use https"));
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub async fn assemble(
         roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
     }
     if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
-        let why = table_note.unwrap_or_else(|| "no input is a table: name one with --rows".to_owned());
+        let why = table_note.unwrap_or_else(|| "no input is a table. Name one with --rows".to_owned());
         return Err(SetupError::usage(format!("a prompt of this job uses columns ({{{{ row.… }}}}), but {why}")));
     }
     let recipe = recipe(config, &account, &jobs);
@@ -160,7 +160,7 @@ fn copy_to(environment: &Environment, config: &Config, settings: &Settings, root
     let variables: Vec<(String, String)> = environment.variables.clone().into_iter().collect();
     let copy = CopyTo::open(&settings.output, &variables).map_err(wrong)?;
     match copy.as_ref().and_then(|copy| roots.input_around(&copy.address)) {
-        Some(input) => Err(wrong(format!("results would become documents of input {input}; choose an address that is not below it"))),
+        Some(input) => Err(wrong(format!("results would become documents of input {input}. Choose an address that is not below it"))),
         None => Ok(copy),
     }
 }
@@ -191,9 +191,13 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
     };
     let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
     match twice {
-        Some((_, name)) => {
-            Err(SetupError::usage(config.problem("input.keep_columns", format!("results already have a column \"{name}\""))))
-        }
+        Some((_, name)) => Err(SetupError::usage(config.problem(
+            "input.keep_columns",
+            format!(
+                "results already have a column \"{name}\". Remove it from \
+                the list"
+            ),
+        ))),
         None => Ok(keep.clone()),
     }
 }

@@ -31,7 +31,7 @@ pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupEr
         };
         let jobs = AUTO.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
         if let Some(key) = settings.job.params.keys().find(|key| !jobs.iter().any(|job| job.has_param(key))) {
-            return Err(SetupError::usage(config.problem(&format!("job.params.{key}"), "no job of this run has such a parameter")));
+            return Err(SetupError::usage(config.problem(&format!("job.params.{key}"), "no job of this run has this parameter")));
         }
         return Ok(JobSet::new(jobs));
     }

@@ -22,12 +22,12 @@ pub fn in_force(config: &Config, settings: &Settings) -> Result<Prices, SetupErr
 pub(super) fn doubts(prices: &Prices, model: &str, environment: &Environment) -> Option<String> {
     const OLD_DAYS: i64 = 60;
     if prices.cost(model, Tier::Standard, crate::model::Usage::default()).is_none() {
-        return Some(format!("the price of {model} is not known, so costs are unknown; set it in [prices] of pipeline.toml"));
+        return Some(format!("the price of {model} is unknown, so costs are unknown. Set it in [prices] of pipeline.toml"));
     }
     let date: jiff::civil::Date = prices.date().parse().ok()?;
     let days = (environment.now.date() - date).get_days();
     (i64::from(days) > OLD_DAYS)
-        .then(|| format!("the table of prices is {days} days old ({}); set changed prices in [prices] of pipeline.toml", prices.date()))
+        .then(|| format!("the table of prices is {days} days old ({}). Set changed prices in [prices] of pipeline.toml", prices.date()))
 }
 
 /// The cap on money. It requires a price for each model.
@@ -36,7 +36,10 @@ pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, 
     let limit =
         settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
     if let (Some(field), true) = (limit, cap.is_some()) {
-        let message = format!("llm.body.{field} sets the length of answers without docmill, so docmill cannot enforce a cap on money");
+        let message = format!(
+            "llm.body.{field} overrides docmill's token limit, so docmill cannot enforce a cap. \
+            Remove llm.body.{field}, or the cap"
+        );
         return Err(SetupError::usage(config.problem("budget.max_usd", message)));
     }
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
@@ -44,7 +47,8 @@ pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, 
     match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
         Some(model) if cap.is_some() => {
             let message = format!(
-                "the price of {model} is not known, so docmill cannot enforce a cap on money (`docmill prices` lists known prices)"
+                "the price of {model} is unknown, so docmill cannot enforce a cap. Set it in [prices] of pipeline.toml \
+                    (`docmill prices` lists known prices)"
             );
             Err(SetupError::usage(config.problem("budget.max_usd", message)))
         }

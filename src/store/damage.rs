@@ -15,16 +15,22 @@ const TAIL: u64 = 1 << 20;
 /// Size of the header that holds the number of pages, in bytes.
 const HEADER: usize = 100;
 
-const DAMAGED: &str = "it is damaged; nothing was sent. `docmill verify` says how far it can be read; restore it from a copy, or choose another output directory";
+pub(super) const DAMAGED: &str = "the store is damaged";
+pub(super) const REPAIR: &str =
+    "Nothing was sent. Restore it from a copy, or choose another output directory. `docmill verify` shows which parts are readable";
+
+fn damaged(path: &Path, why: impl Into<String>) -> StoreError {
+    StoreError::new(path, DAMAGED, why.into()).advise(REPAIR)
+}
 
 /// Returns an error if the store at `path` is damaged.
 pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, e);
+    let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, REPAIR, e);
     // Reading the schema also recovers what a killed process left in the log.
     let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
     match sign(path).map_err(|e| StoreError::new(path, "cannot read it", e))? {
         Sign::None => Ok(()),
-        Sign::NoHeader => Err(StoreError::new(path, DAMAGED, "it is shorter than the header of a database")),
+        Sign::NoHeader => Err(damaged(path, "the file is shorter than the header of a database")),
         Sign::Suspicious => check(connection, path),
     }
 }
@@ -43,9 +49,8 @@ fn has_results(directory: &Path) -> bool {
 /// Returns an error if the store's file exists but is empty, although results exist.
 pub(super) fn look_for_emptied(path: &Path) -> Result<(), StoreError> {
     if path.exists() && is_gone(path) {
-        let what =
-            "it is empty, but results were made of it; nothing was sent. Restore it from a copy, or delete it to pay for everything again";
-        return Err(StoreError::new(path, what, "the file has no bytes"));
+        let advice = "Nothing was sent. Restore it from a copy, or delete it to pay for everything again";
+        return Err(StoreError::new(path, "cannot read it", "the file is empty, but results exist").advise(advice));
     }
     Ok(())
 }
@@ -55,10 +60,11 @@ const JSON: [(&str, &str); 4] = [("runs", "settings"), ("answers", "call"), ("fa
 
 /// Checks the whole store, page by page.
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(|e| StoreError::unreadable(path, DAMAGED, e))?;
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", (), |row| row.get(0))
+        .map_err(|e| StoreError::unreadable(path, DAMAGED, REPAIR, e))?;
     if verdict != "ok" {
-        return Err(StoreError::new(path, DAMAGED, verdict));
+        return Err(damaged(path, verdict));
     }
     // The end of a long text has its own page. If that page is zero, SQLite reports no error.
     let broken = |table: &str, column: &str| {
@@ -66,8 +72,8 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         Ok(is_there && connection.prepare(&format!("SELECT 1 FROM {table} WHERE NOT json_valid({column})"))?.exists(())?)
     };
     for (table, column) in JSON {
-        if broken(table, column).map_err(|e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, e))? {
-            return Err(StoreError::new(path, DAMAGED, format!("there is broken text in {table}")));
+        if broken(table, column).map_err(|e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, REPAIR, e))? {
+            return Err(damaged(path, format!("the table {table} contains broken text")));
         }
     }
     Ok(())

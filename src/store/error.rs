@@ -6,35 +6,44 @@ use std::path::{Path, PathBuf};
 
 /// An error of the run store.
 #[derive(Debug, thiserror::Error)]
-#[error("run store {}: {what}: {source}", path.display())]
+#[error("run store {}: {what}: {source}{advice}", path.display())]
 pub struct StoreError {
     path: PathBuf,
     what: String,
     source: Box<dyn std::error::Error + Send + Sync>,
+    /// What to do: empty, or sentences with a leading full stop and space.
+    advice: String,
 }
 
 impl StoreError {
     pub(super) fn new(path: &Path, what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { path: path.to_owned(), what: what.into(), source: source.into() }
+        Self { path: path.to_owned(), what: what.into(), source: source.into(), advice: String::new() }
     }
 
-    /// Explains why a store cannot be read. Says `damaged` only if SQLite reports damage. A full
-    /// disk or an inaccessible file must not lead users to restore a backup over an intact store.
-    pub(super) fn unreadable(path: &Path, damaged: &str, source: rusqlite::Error) -> Self {
-        let what = match source.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged,
+    /// Adds what to do.
+    pub(super) fn advise(self, advice: &str) -> Self {
+        Self { advice: format!(". {advice}"), ..self }
+    }
+
+    /// Explains why a store cannot be read. Says `damaged` and `repair` only if SQLite reports
+    /// damage. A full disk or an inaccessible file must not lead users to restore a backup over an
+    /// intact store.
+    pub(super) fn unreadable(path: &Path, damaged: &str, repair: &str, source: rusqlite::Error) -> Self {
+        let (what, advice) = match source.sqlite_error_code() {
+            // Without a code, a value has an unexpected form.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => (damaged, repair),
             Some(ErrorCode::SystemIoFailure | ErrorCode::DiskFull) => {
-                "cannot read it because of a disk or file system error; the store itself may be intact. If the disk is full, free space"
+                ("cannot read it: the disk or file system failed", "The store itself may be intact. If the disk is full, free space")
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it: wait for that",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                ("cannot read it: another program holds it", "Wait until that program ends")
+            }
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-                "cannot open it: it belongs to another user, or the disk is full. If the disk is full, free space"
+                ("cannot open it", "Check who owns the store. If the disk is full, free space")
             }
-            Some(_) => "cannot read it",
-            // A value has an unexpected form.
-            None => damaged,
+            Some(_) => return Self::new(path, "cannot read it", source),
         };
-        Self::new(path, what, source)
+        Self::new(path, what, source).advise(advice)
     }
 
     /// Whether the disk is full. Committed data is safe, and the work can continue after space is

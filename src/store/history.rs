@@ -88,7 +88,7 @@ impl Archive {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-            Err(e) => return Err(StoreError::new(&path, "cannot access it; perhaps it belongs to another user", e)),
+            Err(e) => return Err(StoreError::new(&path, "cannot access it; it may belong to another user", e)),
         }
         let connection = open_to_read(&path)?;
         Ok(Some(Self { path, connection }))

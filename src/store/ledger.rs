@@ -32,7 +32,7 @@ impl Store {
             }
             Ok(doubts)
         };
-        read().map_err(|e| self.error("the ledger cannot be read", e))
+        read().map_err(|e| self.error("cannot read the ledger", e))
     }
 
     /// What calls cost in runs that stopped or died, beyond their records. Such a run leaves calls with neither an answer
@@ -66,7 +66,7 @@ impl Store {
             }
             Ok(left)
         };
-        read().map_err(|e| self.error("the ledger cannot be read", e))
+        read().map_err(|e| self.error("cannot read the ledger", e))
     }
 
     /// Calls in doubt about this run's documents are done with: of files that were edited meanwhile, they are not needed.
@@ -82,7 +82,7 @@ impl Store {
     /// most.
     pub fn spent(&self) -> Result<Money, StoreError> {
         let spent = self.writer.query_row(SPENT, (), |row| row.get(0)).map(Money::from_pico);
-        spent.map_err(|e| self.error("the ledger cannot be read", e))
+        spent.map_err(|e| self.error("cannot read the ledger", e))
     }
 
     /// Sums over the requests of this run, and of all runs.
@@ -107,7 +107,7 @@ impl Store {
             })
         };
         let sums = || Ok((sum(Some(self.run.id))?, sum(None)?));
-        sums().map_err(|e| self.error("the ledger cannot be read", e))
+        sums().map_err(|e| self.error("cannot read the ledger", e))
     }
 
     /// Takes back that calls have failed, with the rows that say so: their documents are pending again.
@@ -120,6 +120,6 @@ impl Store {
             }
             transaction.commit()
         };
-        reopen().map_err(|e| self.error("failures cannot be taken back", e))
+        reopen().map_err(|e| self.error("cannot remove failures", e))
     }
 }

@@ -34,7 +34,10 @@ impl Holder {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds the lock.
-    #[error("another docmill (process {process}) is at work in {directory}: wait for it, or use another output directory")]
+    #[error(
+        "output directory {directory}: another docmill is running there (process {process}). Wait until it ends, \
+        or choose another output directory"
+    )]
     Held {
         /// Process id, as written into the lock file.
         process: String,
@@ -42,7 +45,7 @@ pub enum LockError {
         directory: String,
     },
     /// The lock file is not accessible.
-    #[error("cannot take the lock in {directory}: {source}")]
+    #[error("output directory {directory}: cannot lock it: {source}")]
     Unavailable {
         /// The output directory.
         directory: String,

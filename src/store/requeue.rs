@@ -25,14 +25,14 @@ impl Archive {
     pub fn requeue(self, name: &str, all: bool) -> Result<(), StoreError> {
         let path = self.path().to_owned();
         drop(self);
-        mark(&open(&path)?, name, all).map_err(|e| StoreError::new(&path, "cannot mark a document", e))
+        mark(&open(&path)?, name, all).map_err(|e| StoreError::new(&path, "cannot requeue a document", e))
     }
 }
 
 impl Store {
     /// Requeues a document at the end of a run.
     pub fn requeue(&self, name: &str, all: bool) -> Result<(), StoreError> {
-        mark(&self.writer, name, all).map_err(|e| self.error("cannot mark a document", e))
+        mark(&self.writer, name, all).map_err(|e| self.error("cannot requeue a document", e))
     }
 }
 

@@ -66,7 +66,7 @@ impl Store {
     pub fn begin_run(directory: &Path, new: &NewRun) -> Result<Self, StoreError> {
         let path = directory.join(FILE_NAME);
         let reserve = match Reserve::create(directory) {
-            Err(e) if is_no_room(&e) => return Err(StoreError::new(&path, "no room for the reserve of 4 MB beside it", e)),
+            Err(e) if is_no_room(&e) => return Err(StoreError::new(&path, "cannot reserve 4 MB of disk space beside it", e)),
             // The store itself reports other errors more precisely.
             reserve => reserve.ok(),
         };
@@ -88,9 +88,12 @@ impl Store {
         };
         let run = begin().map_err(|e| {
             let busy = e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-            let what =
-                if busy { "another program is writing it: wait for it, or choose another output directory" } else { "cannot record a run" };
-            StoreError::new(&path, what, e)
+            let error = StoreError::new(&path, "cannot record a run", e);
+            if busy {
+                error.advise("Another program is writing it. Wait for that program, or choose another output directory")
+            } else {
+                error
+            }
         })?;
         Ok(Self { path, writer, run, reserve, share: new.share })
     }

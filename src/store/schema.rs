@@ -68,24 +68,24 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     match version(&connection, path)? {
         version if version == MIGRATIONS.len() => Ok(connection),
         version => {
-            let why = format!("it has version {version} and this docmill version {}", MIGRATIONS.len());
-            Err(StoreError::new(path, "it was written by an older docmill; `docmill run` brings it up to date", why))
+            let why = format!("an older docmill wrote it (version {version} of the tables, here {})", MIGRATIONS.len());
+            Err(StoreError::new(path, "cannot read it", why).advise("Bring it up to date with `docmill run`"))
         }
     }
 }
 
 fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| {
-        let what = "cannot read it: it is damaged or not a run store; nothing was sent. Restore it from a copy, or choose another output directory";
-        StoreError::unreadable(path, what, e)
+        let advice = "Nothing was sent. Restore it from a copy, or choose another output directory";
+        StoreError::unreadable(path, "the file is damaged, or is not a run store", advice, e)
     })?;
-    if !is_ours(connection, version).map_err(|e| StoreError::unreadable(path, "cannot read it: it is damaged", e))? {
-        let what = "it is not a run store, and docmill leaves it unchanged; choose another output directory";
-        return Err(StoreError::new(path, what, "another program has made this database"));
+    if !is_ours(connection, version).map_err(|e| StoreError::unreadable(path, damage::DAMAGED, damage::REPAIR, e))? {
+        let error = StoreError::new(path, "not a run store", "another program created this database");
+        return Err(error.advise("docmill leaves it unchanged. Choose another output directory"));
     }
     if version > MIGRATIONS.len() {
-        let why = format!("it has version {version}, this docmill knows versions up to {}", MIGRATIONS.len());
-        return Err(StoreError::new(path, "it was written by a newer docmill; use that one, or another output directory", why));
+        let why = format!("a newer docmill wrote it (version {version} of the tables, here {})", MIGRATIONS.len());
+        return Err(StoreError::new(path, "cannot open it", why).advise("Use the newer docmill, or choose another output directory"));
     }
     Ok(version)
 }

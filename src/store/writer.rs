@@ -106,7 +106,7 @@ impl Writing {
                 let off = store.writer.pragma_update(None, "wal_autocheckpoint", 0);
                 done = off.and_then(|()| commit(&mut store.writer, store.run, &group));
             }
-            done.map_err(|e| StoreError::new(&store.path, "a commit failed", e))?;
+            done.map_err(|e| StoreError::new(&store.path, "cannot commit", e))?;
             for command in group.drain(..) {
                 if let Command::Answer(_, done) | Command::Request(_, done) | Command::Cancelled(_, done) = command {
                     // A caller that stopped waiting still has its record in the store.
@@ -121,7 +121,7 @@ impl Writing {
                 let _pending = self.committed.try_send(());
             }
         }
-        full.map_or(Ok(()), |error| Err(StoreError::new(&store.path, "a commit failed", error)))
+        full.map_or(Ok(()), |error| Err(StoreError::new(&store.path, "cannot commit", error)))
     }
 }
 

@@ -51,7 +51,7 @@ impl CopyTo {
         }
         let address = Address::parse(&settings.copy_to).transpose()?;
         let Some(address) = address.filter(|address| address.service != Service::Web) else {
-            return Err("copies go to object storage only; expected s3://BUCKET/PREFIX, gs:// or az://".into());
+            return Err("invalid address of copies; expected s3://BUCKET/PREFIX, gs:// or az://".into());
         };
         let client = Client::new(&address, variables).map_err(|why| format!("cannot reach {}: {why}", address.shown))?;
         Ok(Some(Self { address, client }))

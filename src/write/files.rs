@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Results could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("result file {}: {source}", path.display())]
+#[error("result file {}: cannot write or read it: {source}", path.display())]
 pub struct WriteError {
     path: PathBuf,
     source: io::Error,

@@ -59,9 +59,9 @@ fn alerts_pass_the_facts_once_and_their_failures_are_reported() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     let facts = webhook(&listener);
     assert_eq!((facts["measure"].as_str(), facts["run"].as_i64(), facts["jobs"][0].as_str()), (Some("stall_s"), Some(1), Some("echo")));
-    run.wait_until_it_says("an alert could not be sent: webhook at 127.0.0.1: 500");
+    run.wait_until_it_says("cannot send an alert: webhook at 127.0.0.1: 500");
     run.wait_until_it_says("alert sent: docmill run 1 in \"output\": failure_rate > 0.5, it is 1");
-    run.wait_until_it_says("an alert could not be sent: no-such-program: ");
+    run.wait_until_it_says("cannot send an alert: no-such-program: ");
     open.store(true, SeqCst);
     let run = run.finish().exits(3);
     assert!(!run.stderr.contains("/secret"), "{}", run.stderr);
@@ -77,7 +77,7 @@ fn an_invalid_alert_is_an_error_at_its_line() {
     let workspace = Workspace::new();
     workspace.doc("a.txt", "x");
     for (alert, why) in [
-        ("when = \"cost > 1\"\nrun = [\"true\"]", "pipeline.toml:2: alert: \"cost > 1\" is not a condition"),
+        ("when = \"cost > 1\"\nrun = [\"true\"]", "pipeline.toml:2: alert: invalid condition \"cost > 1\""),
         ("when = \"cost_usd > 1\"", "takes either a command"),
         ("whne = \"cost_usd > 1\"", "unknown field `whne`"),
     ] {
@@ -108,7 +108,7 @@ fn docmill_as_an_alert_command_reaches_the_run_that_raised_it() {
     let told = std::fs::read_to_string(workspace.path("where")).unwrap();
     let (directory, output) = told.trim().split_once('\n').unwrap();
     assert_eq!(output, format!("{directory}/o4"));
-    assert_eq!(workspace.docmill(["resume"]).exits(0).stdout.trim(), "it is not paused");
+    assert_eq!(workspace.docmill(["resume"]).exits(0).stdout.trim(), "the run is not paused");
     assert!(workspace.docmill(["resume", "--output", "o4"]).exits(0).stdout.starts_with("resumed"));
     open.store(true, SeqCst);
     run.finish().exits(3);

@@ -111,7 +111,7 @@ fn expensive_variants_need_confirmation() {
     let workspace = two_jobs(&server);
     let price = "prices.test-model={ input = 9000.0, output = 9000.0 }";
     let dear = [&BOTH[..], &["--set", price]].concat();
-    compare(&workspace, &dear).exits(2).says(&["compare: variant one.toml with test-model: 8 calls, $", "pass --yes to agree"]);
+    compare(&workspace, &dear).exits(2).says(&["compare: variant one.toml with test-model: 8 calls, $", "Pass --yes to agree"]);
     assert_eq!(server.requests(), 0);
     compare(&workspace, &[&dear[..], &["--yes", "-q"]].concat()).exits(0);
     assert_eq!(server.requests(), 16);
@@ -178,7 +178,7 @@ fn a_killed_comparison_is_resumed() {
     let run = workspace.start_with(["compare"].into_iter().chain(BOTH));
     server.wait_until("only the last one hangs", |ledger| ledger.calls.iter().filter(|call| call.served > 0).count() == 15);
     let second = compare(&workspace, &BOTH).exits(2);
-    assert!(second.stderr.contains("is at work in output/compare"), "{}", second.stderr);
+    assert!(second.stderr.contains("output directory output/compare: another docmill is running there"), "{}", second.stderr);
     run.signal("KILL");
     assert!(run.end().is_err());
     stuck.store(false, Ordering::SeqCst);
@@ -207,10 +207,10 @@ fn incomparable_variants_are_reported_before_anything_is_sent() {
     for (args, message) in wrong {
         compare(&workspace, args).exits(2).says(&[message]);
     }
-    workspace.docmill(["compare", "-", "--sequential"]).exits(2).says(&["standard input can be read once"]);
+    workspace.docmill(["compare", "-", "--sequential"]).exits(2).says(&["standard input can be read only once"]);
     compare(&workspace, &[&BOTH[..], &["--field", "nonsense"]].concat()).exits(2).says(&["all have: best_material, grade"]);
     workspace.write("output/compare/sequential/notes.txt", "mine");
-    compare(&workspace, &["--sequential", "--yes", "--job", "echo.toml"]).exits(2).says(&["files of other origin"]);
+    compare(&workspace, &["--sequential", "--yes", "--job", "echo.toml"]).exits(2).says(&["files that docmill did not write"]);
     assert_eq!(std::fs::read_to_string(workspace.path("output/compare/sequential/notes.txt")).unwrap(), "mine");
     assert_eq!(server.requests(), 0);
 }

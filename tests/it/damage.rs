@@ -203,7 +203,7 @@ fn a_truncated_or_zeroed_store_is_repaired_or_refused_before_anything_is_sent() 
             } else {
                 refused += 1;
                 assert_eq!(sent, 0, "{case}: {}", run.stderr);
-                run.says(&["docmill.db: ", "is damaged", "nothing was sent", "estore it from a copy"]);
+                run.says(&["docmill.db: ", "is damaged", "Nothing was sent", "estore it from a copy"]);
             }
         }
     }
@@ -271,19 +271,19 @@ fn full_disk(occupied: usize) {
     workspace.write("output/filler", vec![b'x'; occupied * 1_000_000]);
 
     let run = workspace.run(["--job", "echo.toml"]).exits(4);
-    let run = run.says(&["Everything committed is safe: make room and run the same command again", "`docmill status`"]);
+    let run = run.says(&["All committed answers are safe. Free space and run the same command again", "`docmill status`"]);
     assert_ne!(run.stderr.lines().last().unwrap().split(' ').next(), Some("0"), "{}", run.stderr);
     assert!((1..200).contains(&server.requests()), "{} calls: the disk was not full in mid-run", server.requests());
     nothing_is_lost(&workspace, &server);
 
     // The next run uses the remaining space and loses no answer.
-    workspace.run(["--job", "echo.toml"]).exits(4).says(&["ake room and run the same command again"]);
+    workspace.run(["--job", "echo.toml"]).exits(4).says(&["ree space and run the same command again"]);
     nothing_is_lost(&workspace, &server);
     // Without any space, nothing is sent.
     let sent = server.requests();
     let filler = std::fs::File::options().create(true).write(true).truncate(true).open(workspace.path("output/filler-2")).unwrap();
     while (&filler).write_all(&[b'x'; 512]).is_ok() {}
-    workspace.run(["--job", "echo.toml"]).exits(4).says(&["ake room and run the same command again"]);
+    workspace.run(["--job", "echo.toml"]).exits(4).says(&["ree space and run the same command again"]);
     assert_eq!(server.requests(), sent);
     workspace.docmill(["status"]).exits(0);
 
@@ -373,7 +373,7 @@ fn an_output_directory_that_cannot_be_written_is_refused() {
 fn a_store_of_a_newer_version_is_refused() {
     let (server, workspace) = with_work();
     Connection::open(workspace.path(STORE)).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let says = ["docmill.db: it was written by a newer docmill; use that one, or another output directory", "version 99"];
+    let says = ["docmill.db: cannot open it: a newer docmill wrote it", "version 99"];
     refused(&workspace, &server, &says);
     workspace.docmill(["status"]).exits(2).says(&says);
 }
@@ -385,14 +385,14 @@ fn a_file_other_than_a_store_is_refused() {
         [b"Dear diary, this is not a database, and longer than a hundred bytes, which is where a header ends. ".repeat(100), b"x".into()]
     {
         workspace.write(STORE, content);
-        refused(&workspace, &server, &["docmill.db: ", "damaged", "nothing was sent", "another output directory"]);
+        refused(&workspace, &server, &["docmill.db: ", "damaged", "Nothing was sent", "another output directory"]);
     }
     // A database of another program is left alone too.
     std::fs::remove_file(workspace.path(STORE)).unwrap();
     let other = Connection::open(workspace.path(STORE)).unwrap();
     other.execute_batch("CREATE TABLE answers (question TEXT, answer INTEGER); INSERT INTO answers VALUES ('life', 42);").unwrap();
     drop(other);
-    refused(&workspace, &server, &["docmill.db: it is not a run store", "another output directory"]);
+    refused(&workspace, &server, &["docmill.db: not a run store", "another output directory"]);
 }
 
 #[test]

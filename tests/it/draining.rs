@@ -31,7 +31,7 @@ fn calls_that_do_not_finish_in_time_are_in_doubt() {
         for (n, signal) in signals.iter().enumerate() {
             run.signal(signal);
             if n == 0 {
-                run.wait_until_it_says("calls in flight are finished first");
+                run.wait_until_it_says("s to finish (llm.drain_s)");
             }
         }
         let run = run.finish().exits(code);

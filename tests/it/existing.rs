@@ -227,7 +227,7 @@ fn documents_are_added_to_existing_ones_and_keep_their_names() {
     for command in ["verify", "status", "report"] {
         workspace.docmill([command]).exits(0);
     }
-    assert!(workspace.docmill(["verify"]).stdout.contains("5 inputs are as they were, 0 changed, 0 gone"));
+    assert!(workspace.docmill(["verify"]).stdout.contains("5 inputs are unchanged, 0 changed, 0 gone"));
     assert!(workspace.docmill(["prune"]).stdout.contains("1 documents"), "only the old version is of no use");
     assert!(workspace.docmill(["export", "--format", "csv"]).exits(0).stdout.contains("5 rows"));
     // A run over a part of the inputs would drop the other rows. A run over all drops none.
@@ -381,7 +381,7 @@ fn replaced_rows_are_reported_and_ids_match_in_all_notations() {
     add("four.csv").says(&["table four.csv has other columns than three.csv: its rows are added", "1 row: 0 replaced, 0 unchanged, 1 new"]);
     // A table with repeated ids.
     workspace.write("five.csv", "id,body\n1,docid:a5\n1,docid:a6\n2,docid:b5\n1,docid:a7\n");
-    let says = "table five.csv: 2 rows have an id that an earlier row has (1): each row is its own document, the second is called 1~2";
+    let says = "table five.csv: 2 rows have an id that an earlier row has (1). Each row is a document: the second is called 1~2";
     let five = add("five.csv").says(&[says]);
     assert_eq!(documents(&five)[..2], ["five.csv#1", "five.csv#2"]);
     assert_eq!(server.requests(), 12);
@@ -458,7 +458,7 @@ fn a_stopped_delivery_is_reported_and_exported_with_earlier_rows() {
     run(&workspace, &add("day1.csv")).exits(0);
     workspace.docmill(["verify"]).exits(0);
     stop(&workspace, &add("day2.csv"), 2);
-    let says = "echo: run 2 did not get to its end, and results are those of run 1; run the same command again";
+    let says = "echo: run 2 is incomplete, and the results are from run 1; run the same command again";
     assert!(workspace.docmill(["verify"]).exits(4).stdout.contains(says));
     // Rows of the new delivery replace their earlier versions, and no other row is lost.
     let exported = workspace.docmill(["export", "--partial"]).exits(0);
@@ -483,7 +483,7 @@ fn results_with_fewer_rows_replace_others_only_after_confirmation() {
     text(&workspace, &["docs/a.txt", "docs/b.txt", "docs/c.txt", "more/d.txt", "more/slow.txt"]);
     run(&workspace, &["docs"]).exits(0);
     stop(&workspace, &["more", "--replace"], 1);
-    let what = "the results of echo have 3 rows of run 1; run 2, which did not get to its end, has 1";
+    let what = "the results of echo have 3 rows of run 1, but the incomplete run 2 has 1";
     workspace.docmill(["export", "--partial"]).exits(2).says(&[what, "--to DIR", "--yes"]);
     assert_eq!(documents(&workspace.docmill(["status"])), ["a.txt", "b.txt", "c.txt"]);
     workspace.docmill(["export", "--partial", "--to", "elsewhere"]).exits(0);
@@ -559,7 +559,7 @@ fn a_file_missing_from_an_input_added_again_has_no_row() {
     // The file of a delivery may contain the next one.
     workspace.write("t.csv", "id,body\n2,docid:r2\n3,docid:r3\n");
     run(&workspace, &["--rows", "t.csv", "--id-column", "id", "--text-column", "body", "--add"]).exits(0);
-    assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("note  1 rows are of deliveries whose files contain other rows now"));
+    assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("note  1 rows come from deliveries whose files contain other rows now"));
 }
 
 #[test]
@@ -568,7 +568,7 @@ fn missing_documents_are_pruned_whatever_the_names_of_inputs() {
     let workspace = echoing(&server);
     let dropped = || {
         let told = workspace.docmill(["prune", "--yes"]).exits(0).stdout;
-        assert!(told.contains("to drop: 1 documents that are in no result any more (edited, renamed or deleted since)"), "{told}");
+        assert!(told.contains("to drop: 1 documents that no result contains any more (edited, renamed or deleted since)"), "{told}");
         assert!(!told.contains("--all"), "{told}");
     };
     text(&workspace, &["docs/a.txt", "docs/b.txt"]);

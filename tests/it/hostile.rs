@@ -79,7 +79,7 @@ fn a_hanging_or_dripping_server_times_out_and_is_named() {
         let started = Instant::now();
         let run = asking(&url, 4).set("llm.timeout_s", 1).run(["--job", "echo.toml"]).exits(3);
         assert_eq!(run.csv("echo").column("failure_code"), ["timed_out"; 4], "{what}");
-        assert!(run.csv("echo").rows[0]["failure_message"].contains("no complete reply within 1 s (llm.timeout_s)"), "{what}");
+        assert!(run.csv("echo").rows[0]["failure_message"].contains("no complete response within 1 s (llm.timeout_s)"), "{what}");
         // Two attempts of a second each, for all documents concurrently. The rest allows for a slow
         // machine.
         assert!(started.elapsed() < Duration::from_secs(20), "{what}: {:?}", started.elapsed());
@@ -97,7 +97,7 @@ fn a_silent_stream_times_out_before_the_whole_call() {
     });
     let run =
         asking(&url, 1).set("llm.silence_s", 1).set("llm.timeout_s", 600).set("llm.stream", true).run(["--job", "echo.toml"]).exits(3);
-    assert!(run.csv("echo").rows[0]["failure_message"].contains("the reply stopped coming within 1 s (llm.silence_s)"));
+    assert!(run.csv("echo").rows[0]["failure_message"].contains("no further data within 1 s (llm.silence_s)"));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn the_first_call_goes_alone_and_unknown_fields_are_left_out() {
         workspace.doc(format!("{n:02}.txt"), format!("docid:{n}"));
     }
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
-    run.says(&["temperature (llm.body) is left out, because the server says", "llm.effort is left out"]);
+    run.says(&["docmill leaves out temperature (llm.body), because the server says", "docmill leaves out llm.effort"]);
     // The first call takes three requests, and the others one each.
     assert_eq!(server.requests(), 32);
 }
@@ -263,7 +263,7 @@ fn the_fallback_model_answers_if_the_first_one_is_missing() {
         workspace.doc(format!("{n}.txt"), format!("docid:{n}"));
     }
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
-    let run = run.says(&["new is asked instead of old (llm.fallback)"]);
+    let run = run.says(&["docmill asks new instead of old (llm.fallback)"]);
     assert_eq!(server.requests(), 6);
     assert!(run.jsonl("echo").iter().all(|row| row["calls"][0]["model"] == "new"));
 }
@@ -333,7 +333,7 @@ fn a_straggler_gets_a_second_request_with_hedging() {
     for n in 0..20 {
         workspace.doc(format!("{n:02}.txt"), format!("docid:{n}"));
     }
-    let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["a second request is sent (llm.hedge)"]);
+    let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["docmill sends a second request (llm.hedge)"]);
     let rows = run.csv("echo").rows;
     assert_eq!((server.requests(), rows[7]["status"].as_str(), rows[7]["attempts"].as_str()), (21, "ok", "2"));
     // The two attempts have different numbers, so first attempts count each call once.
@@ -406,9 +406,9 @@ fn body_fields_cannot_change_the_bill_and_settings_cannot_hold_secrets() {
     let workspace = Workspace::new().against(&server);
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
     for (setting, said) in [
-        ("llm.body.model=\"other\"", "model is made by docmill"),
-        ("llm.body.n=3", "n is made by docmill"),
-        ("llm.headers.Content-Length=5", "this header is made by docmill"),
+        ("llm.body.model=\"other\"", "docmill sets model itself"),
+        ("llm.body.n=3", "docmill sets n itself"),
+        ("llm.headers.Content-Length=5", "docmill sets this header itself"),
         ("llm.headers.Authorization=\"Bearer abc\"", "env:VARIABLE"),
     ] {
         workspace.run(["--job", "echo.toml", "--set", setting]).exits(2).says(&[said]);

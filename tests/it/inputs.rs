@@ -341,7 +341,7 @@ fn output_of_docmill_is_never_a_document() {
     workspace.run(["--job", "echo.toml", "--output", "docs/old"]).exits(0);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.csv("echo").column("document"), ["a.txt"]);
-    workspace.run(["--job", "echo.toml", "--output", "docs"]).exits(2).says(&["is the output directory too"]);
+    workspace.run(["--job", "echo.toml", "--output", "docs"]).exits(2).says(&["is also the output directory"]);
 }
 
 #[test]

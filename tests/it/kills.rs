@@ -241,7 +241,7 @@ fn an_interrupt_waits_for_requests_in_flight_and_keeps_their_answers() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("all calls are in flight", |ledger| ledger.requests() == in_flight);
     run.signal("INT");
-    run.wait_until_it_says("stopping: calls in flight are finished first");
+    run.wait_until_it_says("stopping: calls in flight have");
     open.store(true, Ordering::SeqCst);
     run.finish().exits(4).says(&["stopped by a signal", "64 documents are done and kept"]);
     assert_eq!(server.requests(), in_flight, "something was sent after the signal");
@@ -265,7 +265,7 @@ fn a_stopped_run_reports_the_requests_of_unfinished_documents_too() {
     let run = workspace.start_run(["--job", "text"]);
     server.wait_until("the second document is half done", |ledger| ledger.requests() == 9);
     run.signal("INT");
-    run.wait_until_it_says("stopping: calls in flight are finished first");
+    run.wait_until_it_says("stopping: calls in flight have");
     open.store(true, Ordering::SeqCst);
     let summary = run.finish().exits(4).says(&["this run  9 requests"]).summary("text");
     assert_eq!((&summary["attempts"], &summary["whole_run"]["this_run"]["requests"]), (&6.into(), &9.into()));
@@ -308,7 +308,7 @@ fn in_doubt(workspace: &Workspace) -> BTreeSet<String> {
 fn calls_that_outlast_the_drain_are_in_doubt_after_an_interrupt() {
     let (server, workspace, run, heals) = half_hanging(1);
     run.signal("INT");
-    run.finish().exits(4).says(&["for at most 1 s (llm.drain_s)", "20 documents are done and kept"]);
+    run.finish().exits(4).says(&["have 1 s to finish (llm.drain_s)", "20 documents are done and kept"]);
     let hanging: BTreeSet<String> = (0..30).step_by(3).map(|n| format!("{n:03}.txt")).collect();
     assert_eq!(in_doubt(&workspace), hanging);
 
@@ -333,7 +333,7 @@ fn a_second_request_to_terminate_ends_the_run_at_once_and_leaves_a_sound_store()
 fn signalled_twice(signal: &str, code: i32) {
     let (server, workspace, run, heals) = half_hanging(100_000);
     run.signal(signal);
-    run.wait_until_it_says("once more to stop at once");
+    run.wait_until_it_says("again to stop at once");
     run.signal(signal);
     run.finish().exits(code);
     // A call that has just been served may be in doubt too. A call that hangs is always in doubt.
@@ -360,6 +360,6 @@ fn signalled_twice(signal: &str, code: i32) {
     let bound = status["lost_at_most_usd"].as_f64().unwrap();
     run.says(&[
         &format!("this run  {} requests", doubts.len()),
-        &format!("{} requests of all runs without a reply may be billed too: at most ${bound:.6}", doubts.len()),
+        &format!("{} requests of all runs without a response may be billed too: at most ${bound:.6}", doubts.len()),
     ]);
 }

@@ -45,16 +45,16 @@ fn a_paused_run_sends_nothing_and_resumes_with_another_concurrency() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("two are in flight", |ledger| ledger.requests() == 2);
     assert!(workspace.docmill(["pause"]).exits(0).stdout.starts_with("paused"));
-    assert_eq!(workspace.docmill(["pause"]).exits(0).stdout.trim(), "it is paused already");
+    assert_eq!(workspace.docmill(["pause"]).exits(0).stdout.trim(), "the run is already paused");
     least.store(2, SeqCst);
     server.wait_until("both are answered", |ledger| ledger.calls.iter().map(|call| call.served).sum::<u32>() == 2);
     assert_eq!(workspace.docmill(["set", "llm.concurrency=8"]).exits(0).stdout.trim(), "llm.concurrency: 2 -> 8");
     assert_eq!(status(&workspace)["doing"], "paused; `docmill resume` goes on");
-    assert_eq!(last_run(&workspace)["outcome"], "at work");
+    assert_eq!(last_run(&workspace)["outcome"], "running");
     assert_eq!(server.requests(), 2, "a paused run has sent something");
     least.store(8, SeqCst);
     workspace.docmill(["resume"]).exits(0);
-    let run = run.finish().exits(0).says(&["paused: calls in flight are finished", "resumed, after "]);
+    let run = run.finish().exits(0).says(&["paused: calls in flight finish", "resumed, after "]);
     assert_eq!((server.ledger().max_in_flight, run.summary("echo")["whole_run"]["concurrency"].as_u64()), (8, Some(8)));
     let last = last_run(&workspace);
     let changes = last["live_changes"].as_array().unwrap();
@@ -76,18 +76,18 @@ fn invalid_live_changes_are_refused_with_the_reason() {
         ("llm.concurrency=0", "llm.concurrency: must be at least 1"),
         ("llm.concurrency=many", "llm.concurrency takes an integer, not a string"),
         ("llm.concurency=3", "did you mean llm.concurrency?"),
-        ("budget.max_usd=5", "the price of test-model is not known"),
-        ("llm.concurrency", "write KEY=VALUE"),
+        ("budget.max_usd=5", "the price of test-model is unknown"),
+        ("llm.concurrency", "expected KEY=VALUE"),
     ] {
         workspace.docmill(["set", setting]).exits(2).says(&[why]);
     }
     // If one of several settings is invalid, none is changed.
     workspace.docmill(["set", "llm.concurrency=3", "llm.model=other"]).exits(2).says(&["llm.model cannot change during a run"]);
-    workspace.docmill(["cancel", "00.txt", "--output", "elsewhere"]).exits(2).says(&["no run is at work in elsewhere"]);
+    workspace.docmill(["cancel", "00.txt", "--output", "elsewhere"]).exits(2).says(&["no run is active in elsewhere"]);
     open.store(true, SeqCst);
     run.finish().exits(0);
     assert_eq!(last_run(&workspace)["live_changes"], json!([]));
-    workspace.docmill(["pause"]).exits(2).says(&["no run is at work in output"]);
+    workspace.docmill(["pause"]).exits(2).says(&["no run is active in output"]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_cancelled_document_keeps_answers_in_flight_until_it_is_requeued() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("the first call is in flight", |ledger| ledger.requests() == 1);
     let first = server.ledger().calls[0].docid.clone().unwrap().replace('k', "0") + ".txt";
-    assert!(workspace.docmill(["cancel", &first]).exits(0).stdout.contains("those in flight are finished"));
+    assert!(workspace.docmill(["cancel", &first]).exits(0).stdout.contains("Calls in flight finish"));
     open.store(true, SeqCst);
     let run = run.finish().exits(3);
     let mut expected = vec!["ok ".to_owned(); 3];
@@ -213,7 +213,7 @@ fn a_paused_run_can_be_interrupted_and_a_killed_one_leaves_no_obstacle() {
     run.signal("KILL");
     drop(run.end());
     assert!(workspace.path("output/.docmill.control").exists());
-    workspace.docmill(["pause"]).exits(2).says(&["no run is at work"]);
+    workspace.docmill(["pause"]).exits(2).says(&["no run is active"]);
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("the next run asks", |ledger| ledger.requests() == 2);
     workspace.docmill(["pause"]).exits(0);
@@ -240,7 +240,7 @@ fn a_watcher_sees_the_counters_until_the_run_ends() {
     let told: Vec<Value> = json.finish().exits(0).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((told[0]["event"].as_str(), told[1]["event"].as_str()), (Some("started"), Some("progress")));
     assert!(lines.finish().exits(0).stdout.contains("3 done, 0 pending"));
-    workspace.docmill(["status", "--watch"]).exits(2).says(&["no run is at work"]);
+    workspace.docmill(["status", "--watch"]).exits(2).says(&["no run is active"]);
 }
 
 #[test]
@@ -293,9 +293,9 @@ fn a_document_cancelled_before_its_turn_stays_cancelled_if_the_run_stops() {
     server.wait_until("the first is in flight", |ledger| ledger.requests() == 1);
     workspace.docmill(["cancel", "39.txt"]).exits(0);
     run.signal("INT");
-    run.wait_until_it_says("calls in flight are finished first");
+    run.wait_until_it_says("stopping: calls in flight have");
     open.store(true, SeqCst);
-    let kept = "39.txt was cancelled, but the run stopped before its turn; the next run will not ask it";
+    let kept = "39.txt was cancelled, but the run stopped before its turn; the next run will not ask about it";
     run.finish().exits(4).says(&[kept]);
     let run = workspace.run(["--job", "echo.toml"]).exits(3);
     assert_eq!((run.csv("echo").row("39.txt")["failure_code"].as_str(), server.requests()), ("cancelled", 39));
@@ -312,7 +312,7 @@ fn an_unknown_name_is_reported_at_the_end_and_control_characters_are_escaped() {
     let run = workspace.start_run(["--job", "echo.toml"]);
     run.wait_until_there_is("output/.docmill.control");
     let said = workspace.docmill(["cancel", "a\u{1b}[31m.txt"]).exits(0).stdout;
-    assert!(said.starts_with(r"a\u{1b}[31m.txt: its turn has not come yet") && !said.contains('\u{1b}'), "{said:?}");
+    assert!(said.starts_with(r"a\u{1b}[31m.txt: the run has not reached this document yet") && !said.contains('\u{1b}'), "{said:?}");
     run.finish().exits(0).says(&[r"a\u{1b}[31m.txt was cancelled, but the input has no such document"]).says_nothing_of("\u{1b}");
 }
 
@@ -334,11 +334,11 @@ fn a_run_drains_when_its_terminal_closes() {
     assert!(signal("-HUP").success());
     assert!(signal("-HUP").success());
     open.store(true, SeqCst);
-    while last_run(&workspace)["outcome"] == "at work" {
+    while last_run(&workspace)["outcome"] == "running" {
         std::thread::yield_now();
     }
     let last = last_run(&workspace);
-    assert_eq!((last["outcome"].as_str(), last["stopped"].as_str()), (Some("stopped"), Some("its terminal was closed")));
+    assert_eq!((last["outcome"].as_str(), last["stopped"].as_str()), (Some("stopped"), Some("stopped because its terminal was closed")));
     assert_eq!((status(&workspace)["in_doubt"].clone(), status(&workspace)["documents"]["done"].as_u64()), (json!([]), Some(1)));
     assert_eq!(server.requests(), 1);
     workspace.run(["--job", "echo.toml"]).exits(0);
@@ -358,7 +358,7 @@ fn a_run_of_another_user_is_reported_as_such() {
     mode("", 0o755);
     mode("output/.docmill.control", 0o000);
     let Some(stranger) = workspace.as_a_stranger(&["pause", "--output", "output"]) else { return };
-    stranger.exits(2).says(&["belongs to another user", "Permission denied"]).says_nothing_of("has left no");
+    stranger.exits(2).says(&["Permission denied", "Only the user who started the run"]).says_nothing_of("Try again");
     mode("output", 0o000);
     for command in ["pause", "status", "runs"] {
         let stranger = workspace.as_a_stranger(&[command, "--output", "output"]).unwrap().exits(2);

@@ -135,7 +135,7 @@ fn a_cap_without_a_price_is_refused() {
     let server = AccountServer::start(DEAR);
     let workspace = workspace(&server, "openai").set("llm.model", "my-model");
     workspace.doc("a.txt", "docid:d1");
-    workspace.run(["--job", "echo.toml", "--max-usd", "1"]).exits(2).says(&["the price of my-model is not known"]);
+    workspace.run(["--job", "echo.toml", "--max-usd", "1"]).exits(2).says(&["the price of my-model is unknown"]);
     assert_eq!(server.books().served, 0);
 }
 
@@ -166,7 +166,7 @@ fn prices_are_listed_and_own_prices_take_precedence() {
     let all = workspace.docmill(["prices", "--json"]).exits(0).stdout;
     let all: Value = serde_json::from_str(&all).unwrap();
     assert!(all["usd_per_million_tokens"].as_array().unwrap().len() > 15 && all["date"].as_str().unwrap().len() == 10);
-    workspace.docmill(["prices", "gpt-6-lunar"]).exits(2).says(&["the price of gpt-6-lunar is not known", "gpt-6-luna"]);
+    workspace.docmill(["prices", "gpt-6-lunar"]).exits(2).says(&["the price of gpt-6-lunar is unknown", "gpt-6-luna"]);
     workspace.write("pipeline.toml", "[prices]\nm = { input = \"much\" }\n");
     workspace.docmill(["prices"]).exits(2).says(&["pipeline.toml:2", "m: "]);
 }

@@ -42,7 +42,7 @@ fn requests_refused_for_their_form_are_repeated_once_without_losing_an_attempt()
     // Only one attempt is allowed. A refused form of the request must not use it up.
     let workspace = documents(&server, 32).set("llm.concurrency", 32).set("llm.retry.max_attempts", 1);
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
-    assert_eq!(run.stderr.matches("the schema is sent in the prompt").count(), 1, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("docmill sends the schema in the prompt").count(), 1, "{}", run.stderr);
     assert!((33..=64).contains(&server.requests()), "{}", server.requests());
 }
 

@@ -90,7 +90,7 @@ fn a_bucket_is_read_like_a_directory_and_unchanged_objects_only_once() {
     assert!(rows(&renamed).contains(&("C".into(), "said of docid:B".into())), "{:?}", rows(&renamed));
     assert_eq!((rows(&renamed).len(), server.requests()), (303, asked + 2));
     let verified = there.docmill(["verify"]).exits(0);
-    assert!(verified.stdout.contains("303 inputs are as they were, 0 changed, 0 gone"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("303 inputs are unchanged, 0 changed, 0 gone"), "{}", verified.stdout);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn an_object_key_that_is_not_a_path_gets_a_row_and_stops_no_other() {
         for row in &csv.rows {
             let odd = row["document"].starts_with('/') || row["document"].contains("//");
             assert_eq!(row["failure_code"], if odd { "unreadable" } else { "" }, "{row:?}");
-            assert!(!odd || row["failure_message"].contains("Rename it"), "{row:?}");
+            assert!(!odd || row["failure_message"].contains("Rename the object"), "{row:?}");
         }
         assert_eq!(finished.summary("echo")["whole_run"]["left_out"]["hidden"], 1);
         let exclude = ["--set", r#"input.exclude=["/*", "**//*"]"#, "--replace"];
@@ -269,7 +269,7 @@ fn results_are_copied_summaries_last_and_a_failed_copy_is_repeated() {
     let elsewhere = locked.env().iter().fold(workspace.clone(), |workspace, (name, value)| workspace.env(name, value));
     locked.put("in/new.txt", "docid:new");
     let failed = run(&elsewhere, "s3://test/in", &[]).exits(4);
-    let failed = failed.says(&["cannot copy to s3://test/results/echo/results.csv", "403", "results here are whole", "same command"]);
+    let failed = failed.says(&["cannot copy to s3://test/results/echo/results.csv", "403", "local results are complete", "same command"]);
     assert_eq!(rows(&failed), [("new.txt".into(), "said of docid:new".into())]);
     let asked = server.requests();
     bucket.put("in/new.txt", "docid:new");

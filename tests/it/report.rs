@@ -76,7 +76,7 @@ fn the_page_shows_what_the_run_did() {
 
     workspace.docmill(["report", "--to", "elsewhere.html", "--run", "1"]).exits(0);
     assert!(workspace.path("elsewhere.html").exists());
-    workspace.docmill(["report", "--run", "7"]).exits(2).says(&["holds no run 7", "docmill runs"]);
+    workspace.docmill(["report", "--run", "7"]).exits(2).says(&["contains no run 7", "docmill runs"]);
     workspace.docmill(["report", "--to", "no/such/place.html"]).exits(2).says(&["no/such/place.html", "--to"]);
     // A run that sends nothing shows the figures of the run whose answers it has.
     workspace.write("echo.toml", ECHO).doc("c.bin", [0, 1, 2, 3]);
@@ -96,7 +96,7 @@ fn a_report_can_be_made_during_a_run_and_after_a_kill() {
     workspace.write("echo.toml", ECHO).doc("early.txt", "docid:early").doc("late.txt", "docid:late");
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("both were asked for", |ledger| ledger.requests() == 2);
-    assert!(page(&workspace).contains("This run was at work when the page was made"));
+    assert!(page(&workspace).contains("This run was active when the page was made"));
     run.signal("KILL");
     assert!(run.end().is_err());
     stuck.store(false, Ordering::SeqCst);
@@ -128,7 +128,7 @@ fn a_report_copes_with_an_empty_store_and_a_damaged_comparison() {
     store(&workspace).execute_batch("DELETE FROM rows; DELETE FROM listing; DELETE FROM samples; DELETE FROM attempts; UPDATE runs SET figures = NULL, summary = '{', settings = ''").unwrap();
     assert!(page(&workspace).contains("Results"));
     store(&workspace).execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM runs").unwrap();
-    workspace.docmill(["report"]).exits(2).says(&["holds no run yet"]);
+    workspace.docmill(["report"]).exits(2).says(&["contains no run yet"]);
 }
 
 /// A page as a browser has rendered it.

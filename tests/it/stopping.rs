@@ -125,7 +125,7 @@ fn a_second_run_on_the_same_output_names_the_first_and_sends_nothing() {
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
     let first = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("the first run asks", |ledger| ledger.requests() == 1);
-    workspace.run(["--job", "echo.toml"]).exits(2).says(&["another docmill (process ", "is at work in"]);
+    workspace.run(["--job", "echo.toml"]).exits(2).says(&["another docmill is running there (process "]);
     open.store(true, Ordering::SeqCst);
     first.finish().exits(0);
     workspace.run(["--job", "echo.toml"]).exits(0);
@@ -259,7 +259,7 @@ fn a_deferred_document_stays_pending_and_the_next_run_asks_about_it() {
     let defers = workspace.clone().env("FAILPOINTS", "deferred=b.txt");
     for requests in [2, 2] {
         let run = defers.run(["--job", "echo.toml"]).exits(4);
-        let run = run.says(&["1 document will be answered later", "2 documents are done and kept, 1 remain"]);
+        let run = run.says(&["a later run collects the answers on 1 document", "2 documents are done and kept, 1 remain"]);
         assert_eq!(run.csv("echo").column("document"), ["a.txt", "c.txt"]);
         assert_eq!(server.requests(), requests);
     }

@@ -78,7 +78,7 @@ type Tampering = fn(&Workspace);
 fn verification_finds_contradictions() {
     let server = ModelServer::start();
     let receipt = done(&server).docmill(["verify"]).exits(0).stdout;
-    assert!(receipt.contains("all agrees") && receipt.contains("2 answers") && receipt.contains("2 inputs are as they were"), "{receipt}");
+    assert!(receipt.contains("all agrees") && receipt.contains("2 answers") && receipt.contains("2 inputs are unchanged"), "{receipt}");
     let tampering: [(&str, Tampering); 5] = [
         ("was changed after it was published", |workspace| {
             let path = workspace.path("output/echo/results.csv");
@@ -182,7 +182,7 @@ fn status_lists_calls_in_doubt_with_their_maximum_cost_after_a_kill() {
     ] {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
-    assert!(text.contains("sends the calls in doubt again; with --in-doubt skip it leaves them alone"), "{text}");
+    assert!(text.contains("sends the calls in doubt again; with --in-doubt skip it does not send them"), "{text}");
     let json: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
     let bound = json["in_doubt_at_most_usd"].as_f64().unwrap();
 
@@ -191,7 +191,7 @@ fn status_lists_calls_in_doubt_with_their_maximum_cost_after_a_kill() {
     assert_eq!(server.requests(), 2, "a call in doubt was sent");
     let text = status();
     assert!(text.contains("1 in_doubt: the next run tries again"), "{text}");
-    assert!(text.contains("leaves the calls in doubt alone; without --in-doubt skip it sends them again"), "{text}");
+    assert!(text.contains("does not send the calls in doubt; without --in-doubt skip it sends them again"), "{text}");
 
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.csv("echo").column("said"), ["said of docid:early", "said of docid:late"]);
@@ -266,9 +266,9 @@ fn missing_or_empty_files_beside_the_answers_are_noticed() {
     std::fs::remove_file(workspace.path("output/docmill.db-wal")).ok();
     std::fs::write(workspace.path("output/docmill.db"), "").unwrap();
     for command in ["status", "verify"] {
-        workspace.docmill([command]).exits(2).says(&["it is empty, but results were made of it"]);
+        workspace.docmill([command]).exits(2).says(&["the file is empty, but results exist"]);
     }
-    workspace.run(["--job", "echo.toml"]).exits(2).says(&["nothing was sent"]);
+    workspace.run(["--job", "echo.toml"]).exits(2).says(&["Nothing was sent"]);
     std::fs::remove_file(workspace.path("output/docmill.db")).unwrap();
     assert_eq!(server.requests(), 2);
     workspace.run(["--job", "echo.toml"]).exits(0).says(&["the output directory has results but no run store"]);
@@ -297,7 +297,7 @@ fn a_call_in_doubt_is_counted_when_resent_and_settled_when_its_file_is_edited() 
     workspace.run(["--job", "echo.toml"]).exits(0);
     let status = workspace.docmill(["status"]).exits(0).stdout;
     assert!(!status.contains("in doubt"), "{status}");
-    assert!(status.contains("and 2 requests of runs that died, with unknown end: at most $0.000018"), "{status}");
+    assert!(status.contains("and 2 requests of runs that died, outcome unknown: at most $0.000018"), "{status}");
 }
 
 /// Waits until the run has committed `wanted` answers.
@@ -333,9 +333,9 @@ fn results_older_than_the_store_after_a_kill_are_not_wrong() {
         server.wait_until("the late one hangs", |ledger| ledger.of("late").iter().map(|call| call.requests).sum::<u32>() > before);
         wait_for_answers(&workspace, 3);
         let told = workspace.docmill(["status"]).exits(0).stdout;
-        assert!(told.contains("in flight  1 call, ") && told.contains("waiting for their replies"), "{told}");
-        let in_doubt = told.contains("in doubt") || told.contains("sent, with unknown end");
-        assert!(!in_doubt, "a call of the run at work is not in doubt: {told}");
+        assert!(told.contains("in flight  1 call, ") && told.contains("waiting for responses"), "{told}");
+        let in_doubt = told.contains("in doubt") || told.contains("sent, outcome unknown");
+        assert!(!in_doubt, "a call of the active run is not in doubt: {told}");
         run.signal(end);
         drop(run.end());
         let told = workspace.docmill(["status"]).exits(0).stdout;

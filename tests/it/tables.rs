@@ -148,7 +148,7 @@ fn an_unreadable_row_fails_alone() {
     assert_eq!(csv.column("failure_code"), ["", "undecodable", "empty", "", "", "undecodable", ""]);
     assert!(csv.rows[1]["failure_message"].contains("it has 3 fields (line 3), but the table has 2 columns"), "{:?}", csv.rows[1]);
     let wrong = ["--job", "echo.toml", "--rows", "t.csv", "--text-column", "text"];
-    workspace.run_on(wrong, "").exits(2).says(&["table t.csv has no column \"text\"; it has: id, body"]);
+    workspace.run_on(wrong, "").exits(2).says(&["table t.csv has no column \"text\"; expected one of id, body"]);
 }
 
 #[test]
@@ -210,11 +210,11 @@ fn an_invalid_table_is_reported_before_anything_is_sent() {
         ("array.json", "no documents in array.json: the table has no JSON objects"),
         ("packed.csv.gz", "table packed.csv.gz: cannot decompress"),
         ("packed.csv.bz2", "this is compressed archive"),
-        ("s3://bucket/t.csv", "tables and lists are read from this machine"),
+        ("s3://bucket/t.csv", "docmill reads tables and lists only from this machine"),
     ] {
         workspace.run_on(["--job", "text", "--rows", table], "").exits(2).says(&[says]);
     }
-    workspace.docmill(["inspect", "s3://bucket/a.txt"]).exits(2).says(&["inspect reads files of this machine"]);
+    workspace.docmill(["inspect", "s3://bucket/a.txt"]).exits(2).says(&["inspect reads only local files"]);
     workspace.run_on(["--set", "prepare.pdf.mode=image"], "").exits(2).says(&["prepare.pdf.mode", "auto, text, pages"]);
 }
 
@@ -312,7 +312,7 @@ fn compressed_tables_are_read_and_numbers_in_json_keep_their_digits() {
     let run = workspace.run_on(["--rows", "cut.csv.gz", "--text-column", "body", "--job", "echo.toml", "--output", "cut", "--quiet"], "");
     run.exits(3);
     let results = std::fs::read_to_string(workspace.path("cut/echo/results.csv")).unwrap();
-    assert!(results.lines().last().unwrap().contains("The rest of the table is not read"), "{}", results.lines().last().unwrap());
+    assert!(results.lines().last().unwrap().contains("docmill does not read the rest of the table"), "{}", results.lines().last().unwrap());
 }
 
 /// A workbook with these sheets, whose cells are written as text or as numbers.
@@ -387,13 +387,14 @@ fn rows_of_a_workbook_are_documents() {
     let csv = orders.csv("echo");
     assert_eq!(csv.column("document"), ["book.xlsx#a1", "book.xlsx#a2"]);
     assert_eq!((csv.column("said"), csv.column("price")), (vec!["said of docid:one", "said of docid:two"], vec!["12.5", "0.1"]));
-    orders.says(&["book.xlsx: only sheet Orders is read. The others are Old orders: --rows 'book.xlsx#Old orders' reads one of them"]);
+    orders
+        .says(&["book.xlsx: docmill reads only sheet Orders. The others are Old orders: --rows 'book.xlsx#Old orders' reads one of them"]);
     let old = run("book.xlsx#Old orders", &[]).exits(0).says_nothing_of("The others are");
     assert_eq!(old.csv("echo").column("document"), ["book.xlsx#Old orders#b1"]);
     assert_eq!(run("renamed.csv", &[]).exits(0).csv("echo").column("said").len(), 2);
     workspace.docmill(["verify"]).exits(0);
-    run("book.xlsx#Nothing", &[]).exits(2).says(&["it has no sheet Nothing; it has: Orders, Old orders"]);
-    run("book.xlsx", &["--keep-columns", "weight"]).exits(2).says(&["has no column \"weight\"; it has: id, body, price"]);
+    run("book.xlsx#Nothing", &[]).exits(2).says(&["no sheet Nothing; expected one of Orders, Old orders"]);
+    run("book.xlsx", &["--keep-columns", "weight"]).exits(2).says(&["has no column \"weight\"; expected one of id, body, price"]);
     workspace.write("cut.xlsx", &book[..book.len() / 2]);
     run("cut.xlsx", &[]).exits(2).says(&["table cut.xlsx"]);
     workspace.run_on(["book.xlsx", "--job", "echo.toml", "--replace"], "").exits(2).says(&["book.xlsx is a table of 2 rows"]);

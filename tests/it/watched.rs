@@ -113,9 +113,9 @@ fn an_unusable_address_is_an_error_before_anything_is_sent() {
     let workspace = workspace(&server, 1);
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    workspace.run(["--job", "echo.toml", "--metrics", &port]).exits(2).says(&["cannot serve metrics on 127.0.0.1:", "choose another port"]);
+    workspace.run(["--job", "echo.toml", "--metrics", &port]).exits(2).says(&["cannot serve metrics on 127.0.0.1:", "Choose another port"]);
     workspace.run(["--job", "echo.toml", "--metrics", "here"]).exits(2).says(&["invalid address here"]);
-    workspace.run(["--job", "echo.toml", "--events", "no/such/file"]).exits(2).says(&["events cannot be written to no/such/file"]);
+    workspace.run(["--job", "echo.toml", "--events", "no/such/file"]).exits(2).says(&["cannot write events to no/such/file"]);
     assert_eq!(server.requests(), 0);
 }
 
@@ -191,7 +191,7 @@ fn a_failing_event_log_is_reported_and_the_run_goes_on() {
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let run = workspace.start_run(["--job", "echo.toml", "--events", "fifo"]);
     drop(std::fs::File::open(&fifo).unwrap());
-    run.wait_until_it_says("events are no longer written to fifo: Broken pipe");
+    run.wait_until_it_says("cannot write further events to fifo: Broken pipe");
     open.store(true, SeqCst);
     assert_eq!(run.finish().exits(0).csv("echo").rows.len(), 3);
 }

@@ -126,7 +126,7 @@ fn part(part: &MessagePart) -> Value {
 fn read(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
     if !matches!(json["content"], Value::Array(_) | Value::String(_)) {
-        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no content") });
+        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the response has no content") });
     }
     // Blocks are chosen by type, never by position: thinking blocks may come first.
     let text = content::text(&json["content"]);

@@ -109,7 +109,7 @@ pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
     if error.page && meaning(&error, None) == Meaning::Filtered {
         return classify(http, None);
     }
-    let message = format!("the reply is not JSON: {}", excerpt(http.body));
+    let message = format!("the response is not JSON: {}", excerpt(http.body));
     // The cost of an unreadable reply is unknown.
     Fault::new(Class::Ambiguous, FailureCode::BadReply, message)
 }

@@ -109,14 +109,15 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
         Some(Meaning::Filtered) => Ok(FinishReason::Filtered(why.unwrap_or(word).to_owned())),
         Some(Meaning::Refused) => Ok(FinishReason::Refused(why.unwrap_or("no reason given").to_owned())),
         Some(Meaning::TooLong) => {
-            let message = "the document and its answer do not fit into the model's context";
+            let message = "the document and its answer do not fit into the model's context. Give the job a [long] \
+                section, or exclude the document";
             fault(Class::Permanent, FailureCode::TooLong, message.to_owned())
         }
         // An answer counts even if its finish reason is unknown.
         None if !text.trim().is_empty() => Ok(FinishReason::Complete),
         Some(Meaning::Failed) | None => {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            fault(Class::BadReply, FailureCode::BadReply, format!("the model stopped with {word}{why}"))
+            fault(Class::BadReply, FailureCode::BadReply, format!("the model stopped with finish reason {word}{why}"))
         }
     }
 }

@@ -123,7 +123,7 @@ fn read(json: &Value) -> Result<Reply, Fault> {
         return reply(String::new(), FinishReason::Filtered(why.to_owned()));
     }
     let Some(candidate) = json["candidates"].get(0) else {
-        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no candidates") });
+        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the response has no candidates") });
     };
     let text = content::text(&candidate["content"]["parts"]);
     let stop = finish::stop(candidate["finishReason"].as_str(), candidate["finishMessage"].as_str(), &text, usage)?;

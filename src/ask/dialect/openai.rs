@@ -202,7 +202,7 @@ fn read(json: &Value) -> Result<Reply, Fault> {
         None => choice["text"].as_str().unwrap_or_default().to_owned(),
     };
     if message.is_none() && !choice["text"].is_string() {
-        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no message") });
+        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the response has no message") });
     }
     let stop = match message.and_then(content::refusal) {
         Some(why) => FinishReason::Refused(why.to_owned()),

@@ -105,7 +105,7 @@ fn block(part: &MessagePart, detail: bool) -> Value {
 fn read(json: &Value) -> Result<Reply, Fault> {
     let usage = usage::read(&json["usage"]);
     let Some(output) = json["output"].as_array() else {
-        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the reply has no output") });
+        return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the response has no output") });
     };
     // Items are chosen by type, never by position: reasoning and commentary may come before the
     // answer.

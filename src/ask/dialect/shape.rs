@@ -168,7 +168,7 @@ impl Shape {
                 let named = others().find(|other| complaint.mentions(other.as_str()));
                 // The name `max_output_tokens` is tried only if the server mentions it.
                 self.limit = *named.or_else(|| others().find(|other| **other != LimitName::MaxOutputTokens))?;
-                return Some(format!("the token limit is sent as {}", self.limit.as_str()));
+                return Some(format!("docmill sends the token limit as {}", self.limit.as_str()));
             }
             Feature::Role(role) => {
                 let only_user =
@@ -180,9 +180,9 @@ impl Shape {
                 };
                 self.role = if only_user || refused(&Feature::Role(other)) { Role::User } else { other };
                 match self.role {
-                    Role::Developer => "instructions are sent with the role developer",
-                    Role::System => "instructions are sent with the role system",
-                    Role::User => "instructions are sent at the beginning of the user's message",
+                    Role::Developer => "docmill sends instructions with the role developer",
+                    Role::System => "docmill sends instructions with the role system",
+                    Role::User => "docmill sends instructions at the beginning of the user's message",
                 }
             }
             Feature::Schema(SchemaStyle::Prompt, _) => return None,
@@ -192,43 +192,43 @@ impl Shape {
                 let has_mode = self.usual.schemas.contains(&SchemaStyle::Json);
                 let json_mode = *style == SchemaStyle::Native && has_mode && !whole_field;
                 self.schema = if json_mode { SchemaStyle::Json } else { SchemaStyle::Prompt };
-                if json_mode { "the schema is sent in the prompt" } else { "the schema is sent only in the prompt" }
+                if json_mode { "docmill sends the schema in the prompt" } else { "docmill sends the schema only in the prompt" }
             }
             Feature::Effort => {
                 self.effort = false;
-                "llm.effort is left out"
+                "docmill leaves out llm.effort"
             }
             Feature::Cache => {
                 self.cache = false;
-                "the prompt cache is not used"
+                "docmill does not use the prompt cache"
             }
             Feature::StreamUsage => {
                 self.stream_usage = false;
-                "stream_options is left out, so the usage of streams may be unknown"
+                "docmill leaves out stream_options, so the usage of streams may be unknown"
             }
             Feature::Store => {
                 self.store = false;
-                "store = false is left out, so the server may keep requests"
+                "docmill leaves out store = false, so the server may keep requests"
             }
             Feature::Detail => {
                 self.detail = false;
-                "the detail of images is left out"
+                "docmill leaves out the detail of images"
             }
             Feature::Strict => {
                 self.strict = false;
-                "the schema is not marked as strict"
+                "docmill does not mark the schema as strict"
             }
             Feature::NoStream => {
                 self.no_stream = false;
-                "stream = false is left out"
+                "docmill leaves out stream = false"
             }
             Feature::Blocks => {
                 self.blocks = false;
-                "content is sent as one text"
+                "docmill sends content as one text"
             }
             Feature::Further(field) => {
                 Arc::make_mut(&mut self.body).shift_remove(field)?;
-                return Some(format!("{field} (llm.body) is left out"));
+                return Some(format!("docmill leaves out {field} (llm.body)"));
             }
         };
         Some(change.to_owned())

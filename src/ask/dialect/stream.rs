@@ -109,7 +109,7 @@ impl StreamReader {
             return reply;
         }
         let usage = reply.map_or_else(|fault| fault.usage, |reply| reply.usage);
-        let message = "the reply broke off before the model had finished";
+        let message = "the response broke off before the model finished";
         Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::LostReply, message) })
     }
 

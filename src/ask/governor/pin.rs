@@ -1,7 +1,7 @@
 //! Applies limits from the settings to those from other sources.
 //!
 //! Runs on one account also keep to the limits in each other's settings, but only while the run with
-//! those settings is at work. So a limit for one run does not hold back the next.
+//! those settings is active. So a limit for one run does not hold back the next.
 
 use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;

@@ -11,7 +11,7 @@ pub(in crate::cli) struct StatusArgs {
     /// Print JSON to stdout; with --watch, a line for each event
     #[arg(long)]
     pub json: bool,
-    /// Follow the run at work until it ends
+    /// Follow the active run until it ends
     #[arg(long)]
     pub watch: bool,
 }
@@ -27,7 +27,7 @@ pub(in crate::cli) struct RunsArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct SetArgs {
-    /// A setting, such as llm.concurrency=64. Of several, all are set or none
+    /// Settings, such as llm.concurrency=64; docmill sets all of them or none
     #[arg(required = true, value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
     /// Output directory [default: output.dir]
@@ -39,9 +39,8 @@ pub(in crate::cli) struct SetArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Calls in flight finish, and their answers are kept. The row gets the code cancelled. Later runs do not ask about the \
-document again, unless `docmill requeue` or --retry-failed=cancelled says so.")]
+#[command(after_help = "Calls in flight finish, and docmill keeps their answers. The row gets the code cancelled. \
+    Later runs ask about the document again only after `docmill requeue` or with --retry-failed=cancelled.")]
 pub(in crate::cli) struct CancelArgs {
     /// Names, as in the results
     #[arg(required = true, value_name = "DOCUMENT")]
@@ -51,8 +50,8 @@ pub(in crate::cli) struct CancelArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Results do not change until there are new answers. A run at work may have passed the document, so the next run asks.")]
+#[command(after_help = "Results do not change until there are new answers. The active run may have passed the \
+    document, so the next run asks again.")]
 pub(in crate::cli) struct RequeueArgs {
     /// Names, as in the results
     #[arg(required = true, value_name = "DOCUMENT")]
@@ -65,9 +64,8 @@ pub(in crate::cli) struct RequeueArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-The page is one file that needs no network. The command only reads the run store, also while a run is at work, and \
-sends nothing.")]
+#[command(after_help = "The page is one file that needs no network. The command only reads the run store, even during \
+    a run, and sends nothing.")]
 pub(in crate::cli) struct ReportArgs {
     #[command(flatten)]
     pub store: StoreArgs,
@@ -111,10 +109,9 @@ pub(in crate::cli) enum ExportFormat {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Drops documents that are not in any result any more (edited, renamed or deleted since) with their paid answers, and \
-rows of earlier settings or jobs. Keeps all answers about documents in results. Keeps documents that were not part of \
-the last run because it had other inputs.")]
+#[command(after_help = "Drops documents that no result contains any more (edited, renamed or deleted since), with \
+    their paid answers. Drops rows of earlier settings or jobs, too. Keeps all answers about documents in results. \
+    Keeps documents that were not part of the last run because it had other inputs.")]
 pub(in crate::cli) struct PruneArgs {
     /// Also drop documents that were not part of the last run because it had other inputs
     #[arg(long)]

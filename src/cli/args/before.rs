@@ -5,8 +5,7 @@ use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Sends nothing and writes nothing, unless --pilot is given. The output names the confidence of its intervals.")]
+#[command(after_help = "Sends nothing and writes nothing, unless you pass --pilot. The output names the confidence of its intervals.")]
 pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]
     pub what: WhatArgs,
@@ -22,9 +21,8 @@ pub(in crate::cli) struct PlanArgs {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-#[command(after_help = "\
-Sends nothing to the provider, needs no key, and discards the results. Answers are made up: their number is that of a \
-real run, their length is not.")]
+#[command(after_help = "Sends nothing to the provider, needs no key, and discards the results. The answers are \
+    simulated: a real run has as many, but of other lengths.")]
 pub(in crate::cli) struct RehearseArgs {
     #[command(flatten)]
     pub what: WhatArgs,
@@ -78,10 +76,10 @@ pub(in crate::cli) struct InspectArgs {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-#[command(after_help = "\
-Everything goes to DIR/compare: a run store for each variant, whose answers are kept and paid once; compare.csv with a \
-line for each document; compare.json. Results in DIR are not touched, and answers in DIR are reused. Both runs of \
---sequential are paid each time, because a measurement never uses stored answers.")]
+#[command(after_help = "docmill writes to DIR/compare: a run store for each variant, compare.csv with a line for each \
+    document, and compare.json. The stores keep all answers of variants, so you pay for each once. Results in DIR \
+    stay unchanged, and variants reuse its answers. Each --sequential pays for both of its runs, because a \
+    measurement never uses stored answers.")]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command")]
 pub(in crate::cli) struct CompareArgs {
     #[command(flatten)]

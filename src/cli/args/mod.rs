@@ -31,7 +31,7 @@ pub(super) enum Command {
     Rehearse(RehearseArgs),
     /// Find good settings with a few documents, and keep their answers
     Tune(TuneArgs),
-    /// Show what a run would send of a document
+    /// Show what a run would send for a document
     Inspect(InspectArgs),
     /// Show what is done, failed, pending and in doubt, and the command to continue
     Status(StatusArgs),
@@ -41,16 +41,16 @@ pub(super) enum Command {
     Verify(StoreArgs),
     /// Compare jobs, models and prompts, or parallel against sequential processing
     Compare(CompareArgs),
-    /// Pause the run at work
+    /// Pause the active run
     Pause(StoreArgs),
     /// Resume a paused run
     Resume(StoreArgs),
-    /// Change a setting of the run at work: llm.concurrency, llm.documents, llm.limits.*,
+    /// Change a setting of the active run: llm.concurrency, llm.documents, llm.limits.*,
     /// budget.max_usd
     Set(SetArgs),
-    /// Make the run at work read its settings file again
+    /// Make the active run read its settings file again
     Reload(StoreArgs),
-    /// Cancel documents in the run at work
+    /// Cancel documents in the active run
     Cancel(CancelArgs),
     /// Make the next run ask again about documents
     Requeue(RequeueArgs),
@@ -298,7 +298,7 @@ pub(super) struct SimulateArgs {
     /// Seconds in the retry-after header of a 429; 0: computed from the limit
     #[arg(long, value_name = "S")]
     pub retry_after_s: Option<f64>,
-    /// Requests in work beyond this number are refused as overload
+    /// Refuse requests as overload while this many are in progress
     #[arg(long, value_name = "N")]
     pub concurrency: Option<usize>,
     /// Key that clients must send

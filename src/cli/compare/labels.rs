@@ -40,7 +40,7 @@ impl Labels {
     /// names.
     pub fn read(file: &Path, column: Option<&str>) -> Result<Self, CliError> {
         let name = file.display().to_string();
-        let bytes = std::fs::read(file).map_err(|e| CliError::usage(format!("labels {name}: {e}")))?;
+        let bytes = std::fs::read(file).map_err(|e| CliError::usage(format!("labels {name}: cannot read the file: {e}")))?;
         Self::parse(&name, &encoding_of(&bytes).decode(&bytes).0, column).map_err(|why| CliError::usage(format!("labels {name}: {why}")))
     }
 

@@ -34,7 +34,10 @@ pub(super) fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let (_config, settings) = load(args, &[])?;
     let input = &settings.input;
     if input.files_from == "-" || input.paths.iter().chain(&input.rows).any(|given| given == "-") {
-        return Err(CliError::usage("standard input can be read once, and a comparison reads its input several times. Save it in a file."));
+        return Err(CliError::usage(
+            "standard input can be read only once, but a comparison reads its input several \
+            times. Save the input in a file.",
+        ));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     runtime.block_on(async {
@@ -112,7 +115,12 @@ impl ComparisonDir {
             let message = format!("{title}: {}\nthe comparison is incomplete; answers so far are in {}", stop.message, directory.display());
             return Err(CliError { exit: stop.kind.into(), message });
         }
-        let gone = || CliError::internal(format!("{}: the run store is gone", directory.display()));
+        let gone = || {
+            CliError::internal(format!(
+                "{}: the run store disappeared during the comparison. Run the same command again.",
+                directory.display()
+            ))
+        };
         let archive = Archive::open(&directory).map_err(CliError::internal)?.ok_or_else(gone)?;
         let view = archive.view(None, sampled).map_err(CliError::internal)?.ok_or_else(gone)?;
         Ok(Measured { archive, view, unanswered: outcome.unanswered > 0 })

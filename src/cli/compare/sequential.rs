@@ -108,7 +108,10 @@ fn leavings(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     let store = directory.join(crate::store::FILE_NAME);
     if !entries.contains(&store) {
         let shown = directory.display();
-        return Err(CliError::usage(format!("{shown}: cannot empty the directory: it contains files of other origin. Move them away.")));
+        return Err(CliError::usage(format!(
+            "{shown}: cannot empty the directory: it contains files that docmill did \
+            not write. Move them away."
+        )));
     }
     // The store goes last, because it shows the next attempt that all of this may be removed.
     entries.sort_unstable_by_key(|path| *path == store);

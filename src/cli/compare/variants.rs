@@ -24,7 +24,10 @@ const BEST: &str = "best_";
 pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     let mut labels = args.labels.as_deref().map(|file| Labels::read(file, args.label_column.as_deref())).transpose()?;
     if args.variants.len() < 2 && labels.is_none() {
-        return Err(CliError::usage("a single variant has nothing to compare with. Add another --variant, or --labels."));
+        return Err(CliError::usage(
+            "--variant: a comparison needs two variants, or one variant and labels. Add another \
+            --variant, or --labels.",
+        ));
     }
     let (_config, settings) = load(args, &[])?;
     let dir = ComparisonDir::open(&settings.output.dir, args.quiet)?;
@@ -77,7 +80,7 @@ fn match_labels(labels: &mut Labels, roots: &Roots, dir: &ComparisonDir) -> Resu
         )));
     }
     let ends = if by_end > 0 { format!(", {by_end} of them by the end of their path") } else { String::new() };
-    dir.say(&format!("compare: labels {file}: {documents} documents have a label{ends}, {without} have none"));
+    dir.say(&format!("compare: labels {file}: {documents} documents have a label{ends}, {without} have no label"));
     if !unknown.is_empty() {
         dir.say(&format!("compare: labels {file}: {} names match no document: {}", unknown.len(), some(&unknown)));
     }
@@ -146,12 +149,12 @@ async fn price_is_agreed(args: &CompareArgs, dir: &ComparisonDir, runs: &[(Strin
         }
     }
     let is_dear = calls > 0 && most.is_some_and(|usd| usd > ASK_FROM_USD);
-    Ok(!is_dear || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1; pass --yes to agree")?)
+    Ok(!is_dear || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1. Pass --yes to agree")?)
 }
 
 /// Parses a variant into its name and its settings, the job included.
 fn parse(variant: &str) -> Result<(String, Vec<String>), CliError> {
-    let wrong = || CliError::usage(format!("--variant '{variant}': write a job and settings, such as 'material llm.model=gpt-6-luna'"));
+    let wrong = || CliError::usage(format!("--variant '{variant}': expected a job and settings, such as 'material llm.model=gpt-6-luna'"));
     let words = shell_words::split(variant).ok().filter(|words| !words.is_empty()).ok_or_else(wrong)?;
     if words[0].contains('=') || words[1..].iter().any(|word| !word.contains('=')) {
         return Err(wrong());

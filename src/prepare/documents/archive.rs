@@ -96,7 +96,7 @@ impl<'a> Archive<'a> {
 
     /// An entry as text; a failure if it is missing.
     pub fn needed(&mut self, name: &str) -> Result<String, Failure> {
-        self.text(name)?.ok_or_else(|| verdict::damaged(self.name, format!("its part {name} is missing")))
+        self.text(name)?.ok_or_else(|| verdict::damaged(self.name, format!("the part {name} is missing")))
     }
 
     /// Decompresses everything once to check its size.
@@ -128,7 +128,7 @@ impl<'a> Archive<'a> {
             } else {
                 let megabytes = self.most / 1_000_000;
                 format!(
-                    "it decompresses to more than {megabytes} MB (a quarter of prepare.document_mb and the size of the file): raise prepare.document_mb"
+                    "it decompresses to more than {megabytes} MB (a quarter of prepare.document_mb and the size of the file); prepare.document_mb raises this limit"
                 )
             };
             return Err(verdict::too_much(name, what));

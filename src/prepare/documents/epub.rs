@@ -39,7 +39,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     // Encrypted fonts do not affect the text.
     let scrambled = archive.text("META-INF/encryption.xml")?.unwrap_or_default();
     if chapters.iter().any(|chapter| scrambled.contains(chapter.as_str())) {
-        let message = format!("this is {NAME} under copy protection, which only its seller's program can open. Exclude it");
+        let message = format!("cannot read this as {NAME}: it has copy protection, so only its seller's program can open it. Exclude it");
         return Err(Failure::new(FailureCode::Encrypted, message));
     }
     let (mut texts, mut notes, mut hidden) = (vec![book.head()], Vec::new(), false);

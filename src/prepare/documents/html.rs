@@ -49,7 +49,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
         extract.notes.push(verdict::HIDDEN.to_owned());
     }
     if damaged {
-        extract.notes.push("some bytes were not valid in this encoding and were replaced by U+FFFD".to_owned());
+        extract.notes.push("docmill replaced some bytes by U+FFFD, because they are not valid in this encoding".to_owned());
     }
     verdict::readable(NAME, extract)
 }

@@ -62,12 +62,13 @@ pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u
         && grid.is_inexact(*column)
     {
         return Err(format!(
-            "column \"{}\" has whole numbers above 2^53. A workbook keeps only their first digits, so they cannot identify rows: make the column text, or save the sheet as CSV from the program that has the numbers",
+            "column \"{}\" has whole numbers above 2^53. A workbook keeps only their first digits, so they cannot \
+                identify rows. Make the column text, or save the sheet as CSV from the program that has the numbers",
             id.trim()
         ));
     }
     let rows =
-        grid.into_rows().ok_or_else(|| format!("sheet {} has more than {} MB of cells: save it as CSV", names[0], most / 1_000_000))?;
+        grid.into_rows().ok_or_else(|| format!("sheet {} has more than {} MB of cells. Save it as CSV", names[0], most / 1_000_000))?;
     write(rows.collect(), out)?;
     Ok(names)
 }
@@ -75,11 +76,12 @@ pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u
 /// The names of the sheets, the wanted one first.
 fn ordered(mut names: Vec<String>, wanted: Option<&str>) -> Result<Vec<String>, String> {
     let at = match wanted {
-        None if names.is_empty() => return Err("it has no sheet with cells".into()),
+        None if names.is_empty() => return Err("the workbook has no sheet with cells".into()),
         None => 0,
-        Some(wanted) => {
-            names.iter().position(|name| name == wanted).ok_or_else(|| format!("it has no sheet {wanted}; it has: {}", names.join(", ")))?
-        }
+        Some(wanted) => names
+            .iter()
+            .position(|name| name == wanted)
+            .ok_or_else(|| format!("the workbook has no sheet {wanted}; expected one of {}", names.join(", ")))?,
     };
     let first = names.remove(at);
     names.insert(0, first);
@@ -97,7 +99,7 @@ fn write(rows: Vec<Vec<(u32, String)>>, out: &mut impl Write) -> Result<(), Stri
             .find(|(at, _)| *at == column)
             .map_or_else(|| format!("column_{}", column + 1), |(_, name)| name.trim().to_owned());
         if names.iter().any(|(_, other)| *other == name) {
-            return Err(format!("column {} is called \"{name}\", like another column. Rename one", column + 1));
+            return Err(format!("column {} has the same name as another column: \"{name}\". Rename one", column + 1));
         }
         names.push((column, name));
     }
@@ -134,7 +136,7 @@ mod tests {
         ];
         assert_eq!(written(&cells), Ok(lines.join("\n") + "\n"));
         assert_eq!(written(&[]), Ok(String::new()));
-        assert!(written(&[(0, 0, "a"), (0, 1, "a")]).unwrap_err().contains("column 2 is called \"a\""));
+        assert!(written(&[(0, 0, "a"), (0, 1, "a")]).unwrap_err().contains("column 2 has the same name as another column: \"a\""));
     }
 
     #[test]

@@ -15,18 +15,24 @@ pub(super) fn damaged(name: &str, why: impl Display) -> Failure {
     let why = why.trim_end_matches('.');
     Failure::new(
         FailureCode::Undecodable,
-        format!("this is {name}, but it is damaged: {why}. Open it in its program and save it again, or exclude it"),
+        format!("cannot read this as {name}: the file is damaged: {why}. Open it in its program and save it again, or exclude it"),
     )
 }
 
 /// The file needs a password.
 pub(super) fn encrypted(name: &str) -> Failure {
-    Failure::new(FailureCode::Encrypted, format!("this is {name} that opens only with a password. Save it without one, or exclude it"))
+    Failure::new(FailureCode::Encrypted, format!("cannot read this as {name}: it needs a password. Save it without one, or exclude it"))
 }
 
 /// The file decompresses to more than any real document holds.
 pub(super) fn too_much(name: &str, what: impl Display) -> Failure {
-    Failure::new(FailureCode::PrepareLimit, format!("this is {name}, but {what}. Split it up, or save its text in another format"))
+    Failure::new(
+        FailureCode::PrepareLimit,
+        format!(
+            "cannot read this as {name}: {what}. Split it up, or save its text \
+        in another format"
+        ),
+    )
 }
 
 /// The extract, or a failure if it has nothing to read.
@@ -47,10 +53,10 @@ pub(super) fn readable(name: &str, extract: Extract) -> Result<Extract, Failure>
     Err(if pictures {
         Failure::new(
             FailureCode::NoText,
-            format!("this is {name} with pictures but no text{notes}. Save it as PDF, save its pictures as images, or exclude it"),
+            format!("no text in {name}: it has only pictures{notes}. Save it as PDF, save its pictures as images, or exclude it"),
         )
     } else {
-        Failure::new(FailureCode::Empty, format!("this is {name} without any text{notes}. Exclude it"))
+        Failure::new(FailureCode::Empty, format!("no text in {name}{notes}. Exclude it"))
     })
 }
 

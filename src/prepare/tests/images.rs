@@ -144,7 +144,7 @@ fn a_subsampling_that_the_decoder_misreads_is_refused() {
     let bytes = four_channel_jpeg(&[0; 48 * 40 * 4], 48, jpeg_encoder::ColorType::Cmyk, 85);
     let failure = run(&bytes).unwrap_err();
     assert_eq!(failure.code, FailureCode::Undecodable);
-    assert!(failure.message.contains("CMYK with an unusual subsampling"), "{failure}");
+    assert!(failure.message.contains("subsampling of its CMYK channels"), "{failure}");
 }
 
 #[test]
@@ -236,8 +236,8 @@ fn a_truncated_file_is_undecodable_at_every_length() {
 fn a_failure_says_what_the_file_is_and_what_to_do() {
     let failure = run(b"\x89PNG\r\n\x1a\nnot a picture at all").unwrap_err();
     assert_eq!(failure.code, FailureCode::Undecodable);
-    assert!(failure.message.starts_with("this looks like a PNG image but cannot be decoded: "), "{failure}");
-    assert!(failure.message.ends_with(". Re-export the file or exclude it"), "{failure}");
+    assert!(failure.message.starts_with("cannot decode this PNG image: "), "{failure}");
+    assert!(failure.message.ends_with(". Re-export the file, or exclude it with input.exclude"), "{failure}");
 }
 
 #[test]

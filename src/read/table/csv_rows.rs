@@ -18,7 +18,7 @@ pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, Str
         return Err(fault.what);
     }
     if header.get(0).is_some_and(|name| name.starts_with(b"sep=")) {
-        return Err("its first line, sep=, is for Excel and not a header. Remove it".into());
+        return Err("the first line, sep=, is an instruction for Excel and not a header. Remove it".into());
     }
     let names = header.iter().enumerate().map(|(at, name)| column_name(name, at + 1, text)).collect::<Result<Vec<_>, _>>()?;
     let mut ended = false;
@@ -37,7 +37,7 @@ pub(super) fn rows(file: &Packed, text: Text, delimiter: u8) -> Result<Rows, Str
             (Err(error), _) => {
                 // The start of the next row is unknown after this error.
                 ended = true;
-                Some(Err(format!("{error}. The rest of the table is not read")))
+                Some(Err(format!("{error}. docmill does not read the rest of the table")))
             }
         }
     })))
@@ -54,7 +54,7 @@ fn column_name(name: &[u8], number: usize, text: Text) -> Result<Arc<str>, Strin
 
 fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text, line: u64) -> Result<Fields, String> {
     if record.len() != names.len() {
-        return Err(format!("it has {} fields (line {line}), but the table has {} columns", record.len(), names.len()));
+        return Err(format!("the row has {} fields (line {line}), but the table has {} columns", record.len(), names.len()));
     }
     let field = |(name, field): (&Arc<str>, &[u8])| match text.decode(field) {
         Ok(value) => Ok((Arc::clone(name), Value::String(value))),

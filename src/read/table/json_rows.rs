@@ -44,7 +44,7 @@ pub(super) fn objects(file: &Packed, text: Text) -> Result<Rows, String> {
             Ok(line) => line?,
             Err(what) => {
                 objects.ended = true;
-                return Some(Err(format!("{what}. The rest of the table is not read")));
+                return Some(Err(format!("{what}. docmill does not read the rest of the table")));
             }
         };
         Some(fields(&object, text).map_err(|what| format!("the object that begins on line {line}: {what}")))
@@ -127,7 +127,7 @@ fn fields(object: &[u8], text: Text) -> Result<Fields, String> {
         let what = what.split(" at line ").next().unwrap_or_default();
         // The line number is omitted for an object on one line: it would always be 1.
         let line = if error.line() > 1 { format!("its line {}, ", error.line()) } else { String::new() };
-        format!("this is not a JSON object: {what} at {line}column {column}")
+        format!("not a JSON object: {what} at {line}column {column}")
     })?;
     Ok(object.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }

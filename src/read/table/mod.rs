@@ -149,7 +149,7 @@ impl Table {
         self.names = sound.chain([first.clone()]).flatten().map(|(name, _)| name).collect();
         let there: Vec<&str> = first.iter().map(|(name, _)| &**name).collect();
         if let Some((at, twice)) = there.iter().enumerate().find(|(at, name)| there[..*at].contains(name)) {
-            return Err(format!("table {given}: column {} is called \"{twice}\", like another column. Rename one", at + 1));
+            return Err(format!("table {given}: column {} has the same name as another column: \"{twice}\". Rename one", at + 1));
         }
         let Columns { text, id, keep, used } = &self.columns;
         let others = id.iter().chain(keep).chain(used.as_deref().unwrap_or_default());
@@ -158,7 +158,7 @@ impl Table {
         let is_json = matches!(self.form, Form::JsonLines { .. } | Form::Json { .. });
         let mut asked = text.iter().chain(others.filter(|_| !is_json));
         match asked.find(|name| !there.contains(&name.as_str())) {
-            Some(missing) => Err(format!("table {given} has no column \"{missing}\"; it has: {}", there.join(", "))),
+            Some(missing) => Err(format!("table {given} has no column \"{missing}\"; expected one of {}", there.join(", "))),
             None => Ok(()),
         }
     }
@@ -201,7 +201,7 @@ impl Table {
         let [first, others @ ..] = &*self.sheets else { return None };
         let names = others.join(", ");
         (!others.is_empty() && sheet::file_and_sheet(given).1.is_none()).then(|| {
-            format!("{given}: only sheet {first} is read. The others are {names}: --rows '{given}#{}' reads one of them", others[0])
+            format!("{given}: docmill reads only sheet {first}. The others are {names}: --rows '{given}#{}' reads one of them", others[0])
         })
     }
 
@@ -240,7 +240,7 @@ impl Table {
             }
             Err(what) => {
                 let name = format!("{prefix}#{}", columns.id_of(&Vec::new(), number, &mut seen).1);
-                let failure = Failure::new(FailureCode::Undecodable, format!("this row cannot be read: {prefix}: {what}"));
+                let failure = Failure::new(FailureCode::Undecodable, format!("cannot read this row: {prefix}: {what}"));
                 (name, Place::Row(Box::new(columns.row(Vec::new()))), Some(failure))
             }
         })

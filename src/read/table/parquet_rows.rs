@@ -24,7 +24,7 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
     });
     if let Some(codec) = codec {
         return Err(format!(
-            "it is compressed with {codec}, which docmill does not read: write it with Zstandard, Snappy, GZIP or no compression"
+            "docmill does not support {codec} compression. Write the table with Zstandard, Snappy, GZIP or no compression"
         ));
     }
     let schema = reader.metadata().file_metadata().schema_descr().root_schema_ptr();
@@ -42,9 +42,9 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
             };
             Some(rows.next()?.map(fields).map_err(|e| e.to_string()))
         }));
-        let row = row.unwrap_or_else(|_| Some(Err("it is damaged, or has a type that docmill does not read".into())))?;
+        let row = row.unwrap_or_else(|_| Some(Err("the file is damaged, or has a type that docmill does not support".into())))?;
         ended = row.is_err();
-        Some(row.map_err(|what| format!("{what}. The rest of the table is not read")))
+        Some(row.map_err(|what| format!("{what}. docmill does not read the rest of the table")))
     })))
 }
 

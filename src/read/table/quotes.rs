@@ -123,7 +123,11 @@ impl<R> Records<R> {
                 }
                 // On one line this is sloppy but unambiguous: `"12" monitor`.
                 (At::Closed, _) if self.line > self.quote_line => {
-                    let what = format!("goes on to line {}, where text follows its end: is a quote missing between them?", self.line);
+                    let what = format!(
+                        "goes on to line {}, where text follows its end. Check whether a quote is \
+                        missing between these lines.",
+                        self.line
+                    );
                     self.take_out(&what, self.line);
                     continue;
                 }
@@ -158,7 +162,8 @@ impl<R> Records<R> {
         });
         let line = self.quote_line;
         let what = format!(
-            "the quote that opens on line {line} {what} This row is not read. The lines after line {line} are read as rows: lines {line} to {to} may be affected"
+            "the quote that opens on line {line} {what} docmill does not read this row. It reads the lines after line \
+                {line} as rows, so lines {line} to {to} may be wrong"
         );
         self.again += self.scanned as u64;
         self.replace(self.quote + end, self.quote_line + 1, what);
@@ -181,7 +186,7 @@ impl<R> Records<R> {
     fn too_long(&mut self) {
         let limit = format!("{} MB", MAX_ROW_BYTES / 1_000_000);
         if self.at == At::Quoted {
-            let what = format!("makes a row longer than {limit}: does anything close the quote on line {}?", self.quote_line);
+            let what = format!("makes a row longer than {limit}. Check whether the quote on line {} is closed.", self.quote_line);
             return self.take_out(&what, self.line);
         }
         self.replace(self.pending.len(), self.record_line + 1, format!("line {} is longer than {limit}", self.record_line));

@@ -28,7 +28,8 @@ impl Repeats {
     pub fn in_one_table(&self, given: &str) -> Option<String> {
         let (have, example, examples) = self.parts()?;
         Some(format!(
-            "table {given}: {have} an id that an earlier row has ({examples}): each row is its own document, the second is called {example}~2, and a later delivery with --add replaces only the first"
+            "table {given}: {have} an id that an earlier row has ({examples}). Each row is a document: the second is \
+                called {example}~2. A later delivery with --add replaces only the first"
         ))
     }
 
@@ -70,7 +71,8 @@ impl SharedIds {
         let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let (have, _, examples) = repeats.parts()?;
         Some(format!(
-            "table {given}: {have} an id that another table of this run has ({examples}): each row is its own document. If they are versions of one row, run over the first table alone, and over each later one with --add"
+            "table {given}: {have} an id that another table of this run has ({examples}). Each row is a document. If \
+                they are versions of one row, run over the first table alone, and over each later one with --add"
         ))
     }
 }

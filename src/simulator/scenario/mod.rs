@@ -168,7 +168,7 @@ impl Scenario {
                 return Some(format!("{name} = {value}: must be a number from 0 to {MAX_QUANTITY}"));
             }
             if name.ends_with("burst_s") && value == 0.0 {
-                return Some(format!("{name} = 0: nothing would ever pass"));
+                return Some(format!("{name} = 0 lets no request pass; expected a positive number"));
             }
         }
         if !self.latency_quantiles_ms.is_sorted() {
@@ -185,7 +185,7 @@ impl Scenario {
             sum += share;
         }
         if sum > 1.0 + 1e-9 {
-            return Some(format!("faults: the shares add up to {sum}: at most 1"));
+            return Some(format!("faults: the shares add up to {sum}; expected at most 1"));
         }
         if self.poison.iter().any(|poison| poison.marker.is_empty()) {
             return Some("poison: an empty marker would hit every request".to_owned());

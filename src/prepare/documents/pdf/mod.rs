@@ -193,7 +193,8 @@ impl Reading<'_> {
         Err(Failure::new(
             FailureCode::TooManyPixels,
             format!(
-                "an image on page {number} has {} megapixels, but prepare.image.max_pixels_mp is {most}. Raise it, or shrink the image",
+                "an image on page {number} has {} megapixels, but prepare.image.max_pixels_mp is {most}. Raise the \
+                    limit, or shrink the image",
                 scan.image_pixels.div_ceil(1_000_000)
             ),
         ))
