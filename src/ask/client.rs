@@ -3,10 +3,10 @@
 use super::account::Account;
 use super::billing::Billing;
 use super::fault::Fault;
-use super::forms::Forms;
 use super::governor::Governor;
 use super::preflight::Preflight;
 use super::provider::Provider;
+use super::request_forms::Forms;
 use super::settings::{LlmSettings, RetrySettings};
 use super::tier::Tier;
 use super::transport::Transport;

@@ -7,9 +7,9 @@
 use super::attempt::Sent;
 use super::client::{Ledger, LlmClient, Question};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
-use super::forms::{Correction, SentAs};
 use super::judge::judge;
 use super::outcome::{CallOutcome, clock_time};
+use super::request_forms::{Correction, SentAs};
 use super::retry_state::RetryState;
 use crate::model::{Attempt, Call, Checked, Failure, FailureCode, Money, Spent, Unfit};
 use std::time::Duration;

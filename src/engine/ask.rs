@@ -1,13 +1,13 @@
 //! Stage 3: the calls of each document, and its row.
 
 use super::active::ActiveDocuments;
-use super::answers::{Answers, Before};
 use super::breaker::Breaker;
 use super::document::{Answerer, Ready, State, Subject, Unfinished};
+use super::document_calls::answer;
 use super::ledger::{CallLedger, Calls, RequestLedger, Traced};
-use super::priming::{Role, roles};
-use super::questions::answer;
+use super::prompt_cache::{Role, roles};
 use super::row::RowMaker;
+use super::stored_answers::{Answers, Before};
 use super::{Context, RunError};
 use crate::ask::{Account, CallOutcome, LlmClient, Question, RunStop, StopKind};
 use crate::event::RunEvent;

@@ -3,12 +3,12 @@
 //! A dry run takes known answers from the store. It makes up the others, so that later calls of the
 //! document can be made.
 
-use super::answers::{Answers, Before};
 use super::document::{Answerer, Subject, Unfinished};
+use super::document_calls::answer;
 use super::opening::endpoint;
-use super::priming::roles;
-use super::questions::answer;
+use super::prompt_cache::roles;
 use super::row::RowMaker;
+use super::stored_answers::{Answers, Before};
 use super::{Plan, RunError};
 use crate::ask::{Account, usual_thinking};
 use crate::insight::{AnswerForm, Length, Order};

@@ -4,9 +4,9 @@
 //! Without such requests, the cost interval is wide and the duration is unknown.
 
 use super::Plan;
-use super::counted::Counted;
+use super::counted_tokens::Counted;
 use super::dry_run::Foreseen;
-use super::past::{History, mean};
+use super::earlier_runs::{History, mean};
 use super::survey::{DocumentPlan, Survey};
 use crate::ask::Quota;
 use crate::insight::{Durations, Forecast, Interval, Length, Load, Machinery, Observed, Order, ratio_estimate, schedule};

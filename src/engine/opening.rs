@@ -1,13 +1,13 @@
 //! Opens the store for a run and creates the components of the stages.
 
 use super::active::ActiveDocuments;
-use super::answers::{Answers, Sharing, answers_in};
 use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
 use super::closing::columns;
 use super::ledger::RequestLedger;
 use super::meter::Meters;
 use super::row::RowMaker;
+use super::stored_answers::{Answers, Sharing, answers_in};
 use super::{Context, Plan, RunError};
 use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport};
 use crate::event::{RunEvent, VERSION};

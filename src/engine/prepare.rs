@@ -3,9 +3,9 @@
 //! The pool's queue is unbounded, so the stage hands it at most one group more than there are
 //! workers. Every document comes back. If its work panics, the document fails.
 
-use super::chunks::divide;
 use super::document::{Read, Ready, State};
 use super::isolation::Isolation;
+use super::long_documents::divide;
 use super::memory::{Budget, Held};
 use super::{Context, JobSet, Plan, RunError};
 use crate::failpoint;

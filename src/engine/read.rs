@@ -1,10 +1,10 @@
 //! Stage 1: reads documents and matches them with the documents of the store.
 
 use super::document::Read;
+use super::document_identity::{Identity, Register};
 use super::list::Found;
 use super::memory::Budget;
 use super::meter::Meters;
-use super::register::{Identity, Register};
 use super::{Context, RunError};
 use crate::failpoint;
 use crate::model::{Digest, Document, DocumentTimes, Failure, Stamp};

@@ -4,18 +4,18 @@
 //! documents, or a sample if there are many. It also prepares a sample of the completed documents,
 //! because forecasts learn from the difference between estimated and billed tokens.
 
-use super::answers::{Answers, Sharing, answers_in};
-use super::contents::Contents;
 use super::document::{Ready, State, Subject};
+use super::document_identity::Register;
 use super::dry_run::{DryRun, Foreseen, Shared, Task};
+use super::earlier_runs::History;
+use super::identical_content::Contents;
 use super::list::{Findings, Found, Lister, walk};
 use super::meter::Meters;
-use super::past::History;
 use super::pipeline::first_error;
-use super::positions::Positions;
+use super::position_set::Positions;
 use super::prepare::prepare;
 use super::read::{Reader, read};
-use super::register::Register;
+use super::stored_answers::{Answers, Sharing, answers_in};
 use super::summary::nothing_found;
 use super::{Context, Plan, RunError};
 use crate::model::{FailureCode, LeftOut, RowStatus};

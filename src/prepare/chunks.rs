@@ -4,7 +4,7 @@
 //! row, a sentence or a word. A heading stays with the text that follows it. A chunk that continues
 //! a table begins with the table's section heading and header.
 
-use super::tokens;
+use super::text_tokens;
 use std::ops::Range;
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
 
@@ -17,8 +17,9 @@ const TABS: usize = 10;
 
 /// Splits a text into chunks of at most `limit` tokens.
 pub(super) fn chunks(text: &str, limit: u64) -> Vec<String> {
-    let tables: Vec<Table> = tables(text).into_iter().filter(|table| tokens::exact(&table.context(text)) <= limit / HEAD_SHARE).collect();
-    let most = tables.iter().map(|table| tokens::exact(&table.context(text)) + 1).max().unwrap_or(0);
+    let tables: Vec<Table> =
+        tables(text).into_iter().filter(|table| text_tokens::exact(&table.context(text)) <= limit / HEAD_SHARE).collect();
+    let most = tables.iter().map(|table| text_tokens::exact(&table.context(text)) + 1).max().unwrap_or(0);
     let with_context = |chunk: Range<usize>| {
         let table = &tables[..tables.partition_point(|table| table.rows.start <= chunk.start)];
         let context = table.last().filter(|table| table.rows.contains(&chunk.start)).map(|table| table.context(text));
@@ -40,16 +41,16 @@ fn ranges(text: &str, limit: u64) -> Vec<Range<usize>> {
         let before = headings.len();
         headings = end..chunk.end;
         if end <= chunk.start {
-            if tokens::exact(&text[from..chunk.end]) <= limit / 2 {
+            if text_tokens::exact(&text[from..chunk.end]) <= limit / 2 {
                 headings = from..chunk.end;
             } else {
                 headings = 0..0;
                 ranges.push(from..chunk.end);
             }
-        } else if before == 0 || tokens::exact(&text[from..end]) <= limit {
+        } else if before == 0 || text_tokens::exact(&text[from..end]) <= limit {
             ranges.push(from..end);
         } else {
-            let room = limit - tokens::exact(&text[from..chunk.start]).min(limit - 1);
+            let room = limit - text_tokens::exact(&text[from..chunk.start]).min(limit - 1);
             let mut inner = bare(&text[chunk.start..end], room, markdown).into_iter();
             ranges.extend(inner.next().map(|first| from..chunk.start + first.end));
             ranges.extend(inner.map(|part| chunk.start + part.start..chunk.start + part.end));
@@ -64,10 +65,10 @@ fn ranges(text: &str, limit: u64) -> Vec<Range<usize>> {
 /// letters may.
 fn within(text: &str, chunk: Range<usize>, limit: u64) -> Vec<Range<usize>> {
     let (mut pieces, mut from) = (Vec::new(), chunk.start);
-    while tokens::exact(&text[from..chunk.end]) > limit {
+    while text_tokens::exact(&text[from..chunk.end]) > limit {
         let first = text[from..].chars().next().map_or(1, char::len_utf8);
         let mut end = chunk.end;
-        while tokens::exact(&text[from..end]) > limit && end > from + first {
+        while text_tokens::exact(&text[from..end]) > limit && end > from + first {
             let half = text.floor_char_boundary(from.midpoint(end)).max(from + first);
             end = text[from + first..half].rfind(char::is_whitespace).map_or(half, |at| from + first + at);
         }
@@ -96,7 +97,7 @@ struct Tokens;
 
 impl ChunkSizer for Tokens {
     fn size(&self, chunk: &str) -> usize {
-        usize::try_from(tokens::exact(chunk)).unwrap_or(usize::MAX)
+        usize::try_from(text_tokens::exact(chunk)).unwrap_or(usize::MAX)
     }
 }
 
@@ -184,7 +185,7 @@ mod tests {
         assert!(parts.len() > 3);
         let head = "## Costs\n\n| Item | Sum |\n| --- | --- |\n";
         for part in &parts {
-            assert!(tokens::exact(part) <= 80, "{part}");
+            assert!(text_tokens::exact(part) <= 80, "{part}");
             assert_eq!(part.matches("| Item |").count(), usize::from(part.contains("value of")), "{part}");
             assert_eq!(part.contains("value of"), part.contains(head), "{part}");
         }
@@ -199,7 +200,7 @@ mod tests {
             let parts = chunks(text, limit);
             assert_eq!(parts.concat(), text);
             for part in parts {
-                assert!(tokens::exact(&part) <= limit || part.chars().count() == 1, "{limit}: {part}");
+                assert!(text_tokens::exact(&part) <= limit || part.chars().count() == 1, "{limit}: {part}");
             }
         }
     }
@@ -222,7 +223,7 @@ mod tests {
                 let parts = chunks(&text, limit);
                 assert_eq!(parts.concat(), text);
                 for part in parts {
-                    assert!(tokens::exact(&part) <= limit, "{limit}: {part}");
+                    assert!(text_tokens::exact(&part) <= limit, "{limit}: {part}");
                     assert!(!is_heading(part.trim_end().lines().last().unwrap_or_default()), "{limit}: {part}");
                 }
             }

@@ -7,36 +7,36 @@
 //! This module never reads files, waits, reads a clock, starts threads or enlarges a picture.
 
 mod chunks;
-mod count;
 mod decode;
+mod decode_memory;
 mod documents;
 mod encode;
 mod encoding;
 mod frames;
+mod image_limits;
+mod image_rules;
+mod image_tokens;
 mod jpeg;
-mod limits;
-mod memory;
-mod orders;
 mod pages;
 mod picture;
-mod rules;
+mod prompt_injection;
 mod settings;
 mod sniff;
 mod split;
 mod text;
-mod tokens;
+mod text_tokens;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use count::Count;
+pub use decode_memory::peak_memory;
 pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, is_workbook, sheet_rows};
 pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
-pub use limits::ImageLimits;
-pub use memory::peak_memory;
-pub use orders::orders;
-pub use rules::Viewer;
+pub use image_limits::ImageLimits;
+pub use image_rules::Viewer;
+pub use image_tokens::Count;
+pub use prompt_injection::orders;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{BINARY, Sniffed, sniff};
 pub use split::{counted, split, truncate};

@@ -6,7 +6,7 @@
 
 use super::chunks::chunks;
 use super::pages::FOLLOWS;
-use super::{text, tokens};
+use super::{text, text_tokens};
 use crate::model::{Chunk, Content, ContentBlock, Text};
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
 /// The document with exact token counts, where long texts had estimates.
 pub fn counted(content: &Content) -> Content {
     let exact = |piece: &ContentBlock| match piece {
-        ContentBlock::Text(text) => ContentBlock::Text(Arc::new(Text { tokens: tokens::exact(&text.body), ..Text::clone(text) })),
+        ContentBlock::Text(text) => ContentBlock::Text(Arc::new(Text { tokens: text_tokens::exact(&text.body), ..Text::clone(text) })),
         ContentBlock::Picture(picture) => ContentBlock::Picture(Arc::clone(picture)),
     };
     Content(content.0.iter().map(exact).collect())
@@ -83,7 +83,7 @@ fn beginning(text: &str, limit: u64) -> &str {
         if middle <= fits {
             break;
         }
-        if tokens::exact(&text[..middle]) <= limit { fits = middle } else { too_long = middle }
+        if text_tokens::exact(&text[..middle]) <= limit { fits = middle } else { too_long = middle }
     }
     let cut = text[..fits].rfind(char::is_whitespace).unwrap_or(fits);
     &text[..cut]

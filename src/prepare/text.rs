@@ -4,7 +4,7 @@
 //! Words, case and punctuation stay as written, since models read them better; `clean` removes
 //! them.
 
-use super::{TextSettings, encoding, tokens};
+use super::{TextSettings, encoding, text_tokens};
 use crate::model::{Content, ContentBlock, Facts, Failure, FailureCode, Kind, Prepared, Text};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -51,12 +51,12 @@ pub(super) fn tidy<'t>(text: &'t str, settings: &TextSettings) -> Cow<'t, str> {
 
 /// A normalised text with estimated tokens. `None` if it is empty.
 pub(super) fn piece(body: &str) -> Option<ContentBlock> {
-    counted(body, tokens::about)
+    counted(body, text_tokens::about)
 }
 
 /// A normalised text with exact tokens. `None` if it is empty.
 pub(super) fn exact_piece(body: &str) -> Option<ContentBlock> {
-    counted(body, tokens::exact)
+    counted(body, text_tokens::exact)
 }
 
 fn counted(body: &str, count: fn(&str) -> u64) -> Option<ContentBlock> {

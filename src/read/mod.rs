@@ -4,6 +4,7 @@
 //! returns one result for every regular file and every object. It skips hidden files, files
 //! excluded by patterns and docmill's own output, and counts them.
 
+mod compressed;
 mod count;
 mod elsewhere;
 mod file;
@@ -11,7 +12,6 @@ mod file_list;
 mod filter;
 mod listing;
 mod names;
-mod packed;
 mod path_names;
 mod place;
 mod record;
@@ -25,8 +25,8 @@ mod tables;
 mod text;
 mod walk;
 
+pub use compressed::is_stream;
 pub use file::Opened;
-pub use packed::is_stream;
 pub use record::{
     Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, id_of, is_made_up, is_version_of, read_otherwise, standing_apart,
     united, versions,

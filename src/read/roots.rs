@@ -94,7 +94,7 @@ impl Roots {
                 continue;
             }
             if given == "-" {
-                let file = super::packed::spool(given).map_err(|e| InputError(format!("standard input: cannot read it: {e}")))?;
+                let file = super::compressed::spool(given).map_err(|e| InputError(format!("standard input: cannot read it: {e}")))?;
                 if before.iter().any(|old| old.prefix == STDIN) {
                     return Err(InputError(
                         "the results already have a document from standard input. Save this one in a file, which gives it another name"

@@ -3,7 +3,7 @@
 //! A table has one encoding, but single rows may differ, as tables are joined from others. Bytes
 //! that do not fit are an error and never sent.
 
-use super::packed::Packed;
+use super::compressed::Packed;
 use crate::prepare::{BINARY, Sniffed, encoding_of, is_utf16, sniff, undecodable};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;

@@ -2,7 +2,7 @@
 
 use super::quotes::Records;
 use super::{Fields, Rows};
-use crate::read::packed::Packed;
+use crate::read::compressed::Packed;
 use crate::read::text::Text;
 use csv::ByteRecord;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use super::json_text::repaired;
 use super::{Fields, MAX_ROW_BYTES, Rows};
-use crate::read::packed::Packed;
+use crate::read::compressed::Packed;
 use crate::read::text::Text;
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, BufReader, Read};

@@ -11,7 +11,7 @@ mod parquet_rows;
 mod quotes;
 mod repeats;
 
-use super::packed::{Packed, Source};
+use super::compressed::{Packed, Source};
 use super::record::{RowColumns, is_made_up};
 use super::sheet;
 use super::text::{SAMPLE, Text, not_text};

@@ -2,8 +2,8 @@
 //!
 //! The source of answers is a parameter: the model in a run, a forecast in a plan.
 
-use super::chunks::merge;
 use super::document::{Answerer, Subject, Unfinished};
+use super::long_documents::merge;
 use super::row::{Answered, RowMaker};
 use crate::job::{Chunks, Combined};
 use serde_json::{Map, Value};

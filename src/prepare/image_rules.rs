@@ -1,6 +1,6 @@
 //! Finds the rule by which a model counts images. The rules are in `images.toml`.
 
-use super::count::Count;
+use super::image_tokens::Count;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -5,7 +5,7 @@
 //! image tokens differs from that of the past calls.
 
 use super::dry_run::Foreseen;
-use super::past::mean;
+use super::earlier_runs::mean;
 use crate::insight::Order;
 use crate::model::Usage;
 

@@ -5,7 +5,7 @@
 //! document. A file is read only if another document has the same size.
 
 use super::list::Found;
-use super::positions::Positions;
+use super::position_set::Positions;
 use crate::model::{Digest, Place};
 use crate::read::Roots;
 use crate::store::AnsweredContents;

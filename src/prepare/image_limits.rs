@@ -6,8 +6,8 @@
 //!
 //! Source: the vision guides of the providers, as a table (`images.toml`).
 
-use super::count::{Count, largest, within_budget, within_edge};
-use super::rules::{Rule, Viewer};
+use super::image_rules::{Rule, Viewer};
+use super::image_tokens::{Count, largest, within_budget, within_edge};
 use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +101,7 @@ impl ImageLimits {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules::rules;
+    use super::super::image_rules::rules;
     use super::*;
 
     fn of(format: &str, model: &str) -> ImageLimits {

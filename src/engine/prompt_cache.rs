@@ -4,7 +4,7 @@
 //! cache, and the others can read it once the answer begins. If all were sent at once, each would
 //! pay for writing.
 
-use super::answers::Before;
+use super::stored_answers::Before;
 use crate::ask::pricing::Prices;
 use crate::insight::Order;
 use crate::model::{Call, Want};
