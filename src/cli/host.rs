@@ -7,8 +7,9 @@ use crate::engine::{Plan, StopToken, Watcher};
 use crate::event::{RunEvent, line};
 use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -55,12 +56,12 @@ impl Host {
     /// Closes the control server, and waits until everything about the run is said.
     pub async fn close(&self) {
         self.over.cancel();
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
         while tasks.join_next().await.is_some() {}
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        self.tasks.lock().spawn(task);
     }
 
     /// Lets other terminals talk to the run, which holds the lock of the directory by now. The run

@@ -1,7 +1,7 @@
 //! Documents in progress, cancelled documents, and documents that the next run asks again.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Maximum number of names kept for the next run.
@@ -99,6 +99,6 @@ impl ActiveDocuments {
 
     fn documents(&self) -> MutexGuard<'_, Documents> {
         // Names have no half-written state that a panic elsewhere could leave behind.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -22,7 +22,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -324,7 +324,7 @@ impl DocumentProcessor {
         let took = done.duration_since(times.ready);
         self.context.meters.pace.done(&row, took.try_into().unwrap_or_default());
         let trace = traced.map(|calls| {
-            let calls = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let calls = calls.into_inner();
             Box::new(Trace { times, done, failure: row.failure.as_ref().map(|failure| failure.code), calls })
         });
         let done = (self.report_each || trace.is_some()).then(|| RunEvent::DocumentDone {

@@ -6,8 +6,9 @@
 
 use crate::ask::{RunStop, StopKind, is_turned_away};
 use crate::model::{CallKey, DocumentId, Failure, FailureCode};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Counts consecutive failures of each task.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Breaker {
     }
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock()
     }
 
     /// Records an answered call of a task. Returns whether it ended a suspicious streak.

@@ -15,9 +15,9 @@ use super::Beside;
 use crate::model::{Digest, Document, DocumentId, Stamp};
 use crate::read::{Roots, is_version_of};
 use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version};
+use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
 /// Identifies documents and numbers new ones.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Register {
         }
         for digest in digest.into_iter().chain(typed) {
             let Some(known) = &self.known else { break };
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = known.lock();
             if let Some((id, name, before)) = self.known_as(&mut known, digest, &document.name)? {
                 let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
                 let (renamed, row_is_old) = (!self.is_repeated(&name, &document.name), !looks_the_same(before));

@@ -15,11 +15,12 @@ use crate::insight::{AnswerForm, Length, Order};
 use crate::job::{COMBINE, Chunks, Job, stand_in};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, MessagePart, Money, Spent, Usage, Want};
 use crate::store::Catalog;
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 
 /// A task with its job and model.
@@ -105,13 +106,13 @@ impl Shared {
     }
 
     pub fn tasks(&self) -> Vec<Task> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tasks.lock().clone()
     }
 
     /// The index of the task of a call. Adds the task if it is new.
     fn task(&self, job: &Job, call: &Call) -> usize {
         let task = Task { job: job.name.clone(), task: call.task.to_string(), model: call.model.clone() };
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock();
         tasks.iter().position(|known| *known == task).unwrap_or_else(|| {
             tasks.push(task);
             tasks.len() - 1
@@ -123,7 +124,7 @@ impl Shared {
         /// Bytes of the prompt examined at either end.
         const LOOKED_AT: usize = 2000;
         let Want::Answer { schema, max_output_tokens } = &call.want;
-        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forms = self.forms.lock();
         let form = *forms.entry(task).or_insert_with(|| {
             let asked: Vec<&str> = call
                 .parts
@@ -148,7 +149,7 @@ impl Shared {
     /// Whether a document had a row before settings or jobs changed.
     pub async fn had_a_row(&self, id: DocumentId) -> Result<bool, RunError> {
         let Some(before) = self.before.clone() else { return Ok(false) };
-        let look_up = move || before.lock().unwrap_or_else(PoisonError::into_inner).row(id);
+        let look_up = move || before.lock().row(id);
         let row = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))?;
         Ok(row?.is_some())
     }
@@ -158,7 +159,7 @@ impl Shared {
     /// That call is on another document, or on an earlier version of this row. It may be predicted
     /// or already answered.
     async fn is_shared(&self, key: CallKey, row: Option<&str>) -> Result<bool, RunError> {
-        let first = || self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        let first = || self.seen.lock().insert(key);
         let will_be = self.answers.sharing.is_some() && !first();
         Ok(will_be || self.answers.shared(key, row).await?.is_some())
     }
@@ -185,9 +186,7 @@ impl<'s> DryRun<'s> {
         row: Option<&Map<String, Value>>,
     ) -> Result<Result<Vec<Foreseen>, Failure>, RunError> {
         match answer(&self, subject, chunks, row).await {
-            Ok(_) | Err(Unfinished::Stopping | Unfinished::Deferred) => {
-                Ok(Ok(self.calls.into_inner().unwrap_or_else(PoisonError::into_inner)))
-            }
+            Ok(_) | Err(Unfinished::Stopping | Unfinished::Deferred) => Ok(Ok(self.calls.into_inner())),
             Err(Unfinished::Unasked(failure)) => Ok(Err(failure)),
             Err(Unfinished::Error(error)) => Err(error),
         }
@@ -198,7 +197,7 @@ impl<'s> DryRun<'s> {
     /// `None`: no answer is made up. `Some(true)`: the document is a copy whose calls are shared,
     /// so its later calls are shared too.
     fn made_up_so_far(&self) -> Option<bool> {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = self.calls.lock();
         let earlier = self.earlier_rounds.load(Relaxed);
         let made_up = calls.iter().take(earlier).filter(|call| call.past.is_none_or(|past| !past.answered && past.cost.is_none()));
         let (all, open) = made_up.fold((0, 0), |(all, open), call| (all + 1, open + usize::from(call.past.is_none())));
@@ -233,7 +232,7 @@ impl Answerer for DryRun<'_> {
         let is_asked = before.iter().any(|before| matches!(before, Before::Open { .. }));
         let all_open: Vec<Before> = calls.iter().map(|_| Before::Open { earlier: None, replaces: false, again: false }).collect();
         let roles = roles(&calls, if is_asked { &before } else { &all_open }, &shared.account.prices);
-        let earlier = self.calls.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let earlier = self.calls.lock().len();
         self.earlier_rounds.store(earlier, Relaxed);
         let mut records = Vec::with_capacity(calls.len());
         for (((call, key), before), role) in calls.iter().zip(keys).zip(before).zip(roles) {
@@ -264,7 +263,7 @@ impl Answerer for DryRun<'_> {
                 },
             };
             let Want::Answer { max_output_tokens, .. } = &call.want;
-            let mut foreseen = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut foreseen = self.calls.lock();
             foreseen.push(Foreseen {
                 task,
                 round: if earlier == 0 { 0 } else { 1 + u8::from(&*call.task == COMBINE) },

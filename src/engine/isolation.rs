@@ -13,9 +13,9 @@ use crate::failpoint;
 use crate::model::{Failure, FailureCode};
 use crate::prepare::{Extract, Greeting, ImageLimits, LENGTH_BYTES, PrepareSettings, Reader, frame_length};
 use crate::read::this_program;
+use parking_lot::Mutex;
 use std::io;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -55,7 +55,7 @@ impl Isolation {
 
     /// Reads the content of a file in a process of the pool.
     pub async fn extract(&self, bytes: &[u8], reader: &Reader) -> Result<Extract, Failure> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = || self.idle.lock();
         // A process that is not put back is killed when its value is dropped.
         let process = idle().pop();
         let process = match process {

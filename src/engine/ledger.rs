@@ -4,8 +4,8 @@ use crate::ask::{Ledger, LedgerClosed};
 use crate::model::{Attempt, Call, CallKey, CallTrace, DocumentId, FailureCode, Money, Spent};
 use crate::store::{NewAttempt, NewRequest, Settlement, StoreHandle, WriterGone};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
 /// The requests of a run.
 pub(super) struct RequestLedger {
@@ -56,7 +56,7 @@ impl<'d> Traced<'d> {
     }
 
     fn note(&self, attempt: Attempt) {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = self.attempts.lock();
         // The last attempt of a cancelled call is reported twice.
         if attempts.iter().all(|known| known.id != attempt.id) {
             attempts.push(attempt);
@@ -81,9 +81,9 @@ impl CallLedger<'_> {
                 ended: Timestamp::now(),
                 failure,
                 spent,
-                attempts: attempts.into_inner().unwrap_or_else(PoisonError::into_inner),
+                attempts: attempts.into_inner(),
             };
-            calls.lock().unwrap_or_else(PoisonError::into_inner).push(trace);
+            calls.lock().push(trace);
         }
         settlement(last)
     }

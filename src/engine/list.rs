@@ -10,8 +10,8 @@ use crate::model::{Document, DocumentId, Failure, LeftOut, RowStatus, Stamp, Tal
 use crate::read::{Roots, is_table_name};
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version, own_code};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 /// A document as the walk found it.
@@ -121,7 +121,7 @@ pub(super) fn walk(
             break;
         }
     }
-    let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut findings = findings.lock();
     findings.left_out = walk.left_out();
     if tables > 0 {
         let files = if tables == 1 { "1 table is a document here".to_owned() } else { format!("{tables} tables are documents here") };
@@ -166,7 +166,7 @@ impl Lister {
         if at_the_end {
             self.finish(count, &mut sums)?;
         }
-        let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut findings = findings.lock();
         let found = std::mem::take(&mut *findings);
         *findings = Findings { left_out: found.left_out, notes: found.notes, warnings: found.warnings, changed: self.changed, ..sums };
         Ok(())

@@ -3,7 +3,8 @@
 use crate::ask::{Governor, clock_time};
 use crate::model::WaitReason;
 use crate::store::RunLock;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often watchers get the counters, and the note is updated.
@@ -32,7 +33,7 @@ impl Notice {
 
     /// Updates the note for `docmill status`, which explains why nothing is sent.
     pub fn update(&self) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.shown.lock();
         let status = self.governor.status();
         // Waiting at the usual pace of a limit is not worth a note.
         let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));

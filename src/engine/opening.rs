@@ -12,7 +12,8 @@ use super::{Context, Plan, RunError};
 use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport};
 use crate::event::{RunEvent, VERSION};
 use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
-use std::sync::{Arc, Mutex, OnceLock};
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
 
 /// The store with a new run, and the data that the run reads from it first.
 pub(super) struct Opened {

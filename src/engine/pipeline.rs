@@ -34,10 +34,11 @@ use super::{Context, Controls, Outcome, Plan, RunError, Watcher};
 use crate::ask::{RunStop, StopKind};
 use crate::store::{Catalog, RunLock, Store};
 use crate::write::{ResultFiles, WriteError};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -147,7 +148,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let Some(Ok(written)) = writing.join_next().await else {
         return Err(RunError::Internal("the writer of results ended unexpectedly".into()));
     };
-    let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut findings = findings.lock().clone();
     findings.made = meters.snapshot().answered;
     // An error of the store comes first, because it usually causes the others.
     let worked = committed.map_err(RunError::from).and(result).and(written);

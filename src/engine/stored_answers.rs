@@ -3,9 +3,10 @@
 use super::RunError;
 use crate::model::{CallKey, CallRecord, DocumentId, Failure, FailureCode, Money, Spent, Usage};
 use crate::store::{AnswerReader, Archive, Known, Retry, StoreError};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
 
@@ -99,7 +100,7 @@ impl Answers {
     pub async fn turn(&self, key: CallKey) -> Option<OwnedMutexGuard<()>> {
         let Sharing(asking) = self.sharing.as_ref()?;
         let lock = {
-            let mut asking = asking.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut asking = asking.lock();
             if let Some(lock) = asking.get(&key).and_then(Weak::upgrade) {
                 lock
             } else {
@@ -117,7 +118,7 @@ impl Answers {
     pub async fn elsewhere(&self, key: CallKey, name: &str) -> Result<Option<CallRecord>, RunError> {
         let Some(reader) = self.elsewhere.clone() else { return Ok(None) };
         let owned = name.to_owned();
-        let look_up = move || reader.lock().unwrap_or_else(PoisonError::into_inner).of_any_version(&owned, key);
+        let look_up = move || reader.lock().of_any_version(&owned, key);
         let found =
             spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("looking up an answer ended unexpectedly: {e}")))??;
         let record = found.and_then(|call| serde_json::from_str::<CallRecord>(&call).ok());
@@ -133,7 +134,7 @@ impl Answers {
         let Some(reader) = self.reader.as_ref().filter(|_| row.is_some() || self.sharing.is_some()) else { return Ok(None) };
         let (reader, sharing, row) = (Arc::clone(reader), self.sharing.is_some(), row.map(ToOwned::to_owned));
         let look_up = move || {
-            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let reader = reader.lock();
             match row {
                 Some(row) if !sharing => reader.of_any_version(&row, key).map(|found| found.map(|call| (row, call))),
                 _ => reader.of_any_document(key),
@@ -159,7 +160,7 @@ pub(super) fn answers_in(directory: Option<&Path>) -> Result<Option<Arc<Mutex<An
 
 async fn look_up(reader: Arc<Mutex<AnswerReader>>, document: DocumentId, keys: Vec<CallKey>) -> Result<Vec<Option<Known>>, RunError> {
     let look_up = move || {
-        let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = reader.lock();
         keys.into_iter().map(|key| Ok(reader.get(document, key)?)).collect()
     };
     spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("looking up an answer ended unexpectedly: {e}")))?

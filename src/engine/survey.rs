@@ -21,8 +21,9 @@ use super::{Context, Plan, RunError};
 use crate::model::{FailureCode, LeftOut, RowStatus};
 use crate::store::{Archive, Catalog, RunRecord, StoreError, StoreHandle};
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -194,7 +195,7 @@ async fn compare(
     }
     drop(store);
     first_error(stages, &context).await?;
-    let findings = findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let findings = findings.lock().clone();
     Ok((pending, contents, findings))
 }
 

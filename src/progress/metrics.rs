@@ -11,9 +11,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -77,7 +78,7 @@ impl MetricsServer {
 impl Board {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let (status, text) = match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, self.0.lock().unwrap_or_else(PoisonError::into_inner).text()),
+            (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, self.0.lock().text()),
             (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "use GET\n".to_owned()),
             _ => (StatusCode::NOT_FOUND, "metrics are at /metrics\n".to_owned()),
         };
@@ -91,6 +92,6 @@ impl Board {
 
 impl Watcher for Board {
     fn see(&mut self, event: &RunEvent) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).see(event);
+        self.0.lock().see(event);
     }
 }

@@ -5,9 +5,10 @@ use crate::model::Stamp;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use jiff::{Timestamp, Zoned};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// File with patterns to exclude, in the syntax of `.gitignore`. It applies to its directory.
@@ -115,7 +116,7 @@ impl Filter {
     }
 
     fn rules(&self, directory: &Path) -> Option<Arc<Gitignore>> {
-        let mut known = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.ignored.lock();
         if let Some(rules) = known.get(directory) {
             return rules.clone();
         }

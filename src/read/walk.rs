@@ -7,9 +7,10 @@ use super::names::{EntryKind, Names, os_str};
 use super::path_names::printable;
 use super::roots::{Root, RootKind, Roots};
 use crate::model::{Document, Failure, FailureCode, LeftOut, Place};
+use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 impl Roots {
     /// Walks all inputs in order.
@@ -63,7 +64,7 @@ pub type Found = (Document, Option<Failure>);
 impl Walk {
     /// What has been skipped so far.
     pub fn left_out(&self) -> LeftOut {
-        self.left_out + *self.left_out_elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+        self.left_out + *self.left_out_elsewhere.lock()
     }
 
     fn found(path: PathBuf, name: String, failure: Option<Failure>) -> Found {
@@ -122,7 +123,7 @@ impl Walk {
             RootKind::Remote(..) => {
                 let (mut walk, left_out) = (Elsewhere::of(&self.roots, root), Arc::clone(&self.left_out_elsewhere));
                 self.listed = Some(Box::new(std::iter::from_fn(move || {
-                    let mut left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut left_out = left_out.lock();
                     walk.next(&mut left_out).map(|Object { place, name, failure }| (name, place, failure))
                 })));
                 None

@@ -6,8 +6,8 @@ use super::settings::{Settings, SettingsSource};
 use crate::ask::Account;
 use crate::config::{Config, Layer};
 use crate::engine::{JobSet, LiveSettings, Revised};
+use parking_lot::Mutex;
 use serde_json::Value;
-use std::sync::{Mutex, PoisonError};
 
 /// The source of changed settings during a run.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Source {
 
     /// Checks `wanted` and takes the settings that may change.
     fn take(&self, wanted: &Config) -> Result<Revised, String> {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.now.lock();
         let differs = |key: &str, config: &Config| config.get(key) != now.get(key);
         let mut keys: Vec<String> = wanted.entries().into_iter().chain(now.entries()).map(|(key, ..)| key).collect();
         keys.sort_unstable();
@@ -64,7 +64,7 @@ impl Source {
 impl LiveSettings for Source {
     fn set(&self, settings: &[(String, String)]) -> Result<Revised, String> {
         let flags = settings.iter().map(|(key, value)| (key.clone(), value.clone(), "docmill set".to_owned())).collect();
-        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = self.now.lock().clone();
         let (wanted, problems) = now.with(&Layer::Flags(flags)).map_err(|e| e.to_string())?;
         Settings::from_config(&wanted, problems).map_err(|e| e.to_string())?;
         if let Some((key, _)) = settings.iter().find(|(key, _)| !is_live(key)) {

@@ -9,8 +9,8 @@
 use super::ask::{Ask, Mark, PrefixHash};
 use super::bill::Tokens;
 use super::scenario::CacheTerms;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -71,7 +71,7 @@ impl Cache {
     pub(super) fn look(&self, ask: &Ask<'_>, now: Instant) -> (Tokens, Vec<PrefixHash>) {
         let long_enough = |mark: &&Mark| self.enabled && mark.tokens >= self.min_tokens;
         let marks: Vec<&Mark> = ask.marks.iter().filter(long_enough).collect();
-        let mut prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut prefixes = self.prefixes.lock();
         let readable = |mark: &&Mark| prefixes.get(&mark.prefix, now, self.ttl).filter(|prefix| prefix.readable <= now);
         let found = marks.iter().enumerate().rev().find_map(|(at, mark)| Some((at, readable(mark)?)));
         if let Some((at, prefix)) = found {
@@ -91,7 +91,7 @@ impl Cache {
         if written.is_empty() {
             return;
         }
-        let mut prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut prefixes = self.prefixes.lock();
         for hash in written {
             let readable = prefixes.get(hash, now, self.ttl).map_or(now + self.delay, |known| known.readable);
             prefixes.put(*hash, Prefix { readable, used: now }, self.ttl);
@@ -101,7 +101,7 @@ impl Cache {
     /// Number of prefixes in the cache.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
-        let prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        let prefixes = self.prefixes.lock();
         prefixes.young.len() + prefixes.old.len()
     }
 }

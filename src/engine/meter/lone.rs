@@ -1,7 +1,7 @@
 //! Response times of requests that have the server to themselves.
 
 use crate::model::Spent;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Sums over requests during which no other request was in flight.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl Lone {
 
     fn requests(&self) -> MutexGuard<'_, Requests> {
         // Sums have no half-written state that a panic elsewhere could leave behind.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

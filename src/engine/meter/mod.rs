@@ -25,13 +25,14 @@ use histogram::Histogram;
 use lone::Lone;
 use outlook::Outlook;
 use pace::Pace;
+use parking_lot::{Mutex, MutexGuard};
 use queues::Queues;
 use reported::Reported;
 use silence::{Calls, Silence};
 use stage::StageMeter;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use stream_preview::StreamPreview;
 use tokio::sync::mpsc::Sender;
@@ -288,7 +289,7 @@ impl Meters {
     }
 
     fn live(&self) -> MutexGuard<'_, StreamPreview> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        self.live.lock()
     }
 
     pub fn documents(&self) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use crate::insight::Tail;
 use crate::model::Row;
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 /// The completion times of documents.
@@ -57,7 +57,7 @@ impl Pace {
         let work_s = row.calls.iter().map(|call| call.seconds).sum::<f64>();
         let retried = row.calls.iter().any(|call| call.attempts > 1);
         let output = row.calls.iter().map(|call| call.usage.output).max().unwrap_or_default();
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ends = self.ends.lock();
         ends.before = ends.last.as_ref().map(|end| end.at);
         if let Some(End { request_s, output, .. }) =
             ends.last.replace(End { at, document: row.document.clone(), request_s, work_s, retried, output })
@@ -75,7 +75,7 @@ impl Pace {
 
     /// Compares the last document with the others; `None` with fewer than two documents.
     pub fn tail(&self) -> Option<Tail> {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = self.ends.lock();
         let (last, before) = (ends.last.as_ref()?, ends.before?);
         let mean_output = ends.others.output as f64 / (ends.others.documents as f64).max(1.0);
         Some(Tail {
@@ -91,6 +91,6 @@ impl Pace {
 
     /// The shortest chain of requests of a document, in seconds; 0 if unknown.
     pub fn shortest(&self) -> f64 {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner).shortest.unwrap_or_default()
+        self.ends.lock().shortest.unwrap_or_default()
     }
 }

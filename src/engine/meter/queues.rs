@@ -2,8 +2,8 @@
 
 use crate::model::QueueUse;
 use crate::store::StoreWatcher;
+use parking_lot::Mutex;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::Sender;
 
 /// The channels of a run. Watching does not keep them open.
@@ -45,12 +45,12 @@ impl Queues {
     fn add(&self, name: &'static str, measure: Box<dyn Fn() -> (usize, usize) + Send>) {
         let capacity = measure().1;
         let queue = Queue { name, measure, capacity, now: 0, sum: 0.0, samples: 0 };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(queue);
+        self.0.lock().push(queue);
     }
 
     /// Samples the length of each channel.
     pub fn sample(&self) {
-        for queue in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+        for queue in self.0.lock().iter_mut() {
             queue.now = (queue.measure)().0;
             queue.sum += queue.now as f64;
             queue.samples += 1;
@@ -59,7 +59,7 @@ impl Queues {
 
     /// The current and mean length of each channel.
     pub fn usage(&self) -> Vec<QueueUse> {
-        let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let queues = self.0.lock();
         let usage = queues.iter().map(|queue| QueueUse {
             queue: queue.name.into(),
             capacity: queue.capacity,

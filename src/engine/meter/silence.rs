@@ -3,8 +3,7 @@
 //! A stretch of silence lasts while calls wait for a response or a retry, and no call ends. A
 //! single call that waits for its response is a slow request and not silence. Silence is sampled
 //! periodically.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Stretches of silence, summed by length.
 #[derive(Debug, Default)]
@@ -70,7 +69,7 @@ impl Silence {
 
     fn stretches(&self) -> MutexGuard<'_, Stretches> {
         // Sums have no half-written state that a panic elsewhere could leave behind.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

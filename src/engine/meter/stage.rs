@@ -3,9 +3,9 @@
 use crate::failpoint;
 use crate::model::{StageUse, WaitReason};
 use futures::poll;
+use parking_lot::{Mutex, MutexGuard};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -180,7 +180,7 @@ impl StageMeter {
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
         // Sums have no half-written state that a panic elsewhere could leave behind.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock()
     }
 }
 

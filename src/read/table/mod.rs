@@ -16,11 +16,12 @@ use super::record::{RowColumns, is_made_up};
 use super::sheet;
 use super::text::{SAMPLE, Text, not_text};
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp, TableRow, UNNAMED_ROW};
+use parking_lot::Mutex;
 use repeats::{Repeats, SharedIds, mark};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// The largest row, in bytes. A few rows are in memory before the memory budget counts them.
 const MAX_ROW_BYTES: u64 = 16_000_000;
@@ -187,7 +188,7 @@ impl Table {
 
     /// Which ids occur more than once, in this table or in several, as far as rows were looked at.
     pub fn repeated_ids(&self, given: &str) -> Vec<String> {
-        let own = self.repeats.lock().unwrap_or_else(PoisonError::into_inner).in_one_table(given);
+        let own = self.repeats.lock().in_one_table(given);
         own.into_iter().chain(self.shared.as_ref().and_then(|shared| shared.repeats(given))).collect()
     }
 
@@ -233,7 +234,7 @@ impl Table {
                 }
                 if id != name {
                     repeated += 1;
-                    repeats.lock().unwrap_or_else(PoisonError::into_inner).note(repeated, id);
+                    repeats.lock().note(repeated, id);
                 }
                 let name = format!("{prefix}#{name}");
                 (name, Place::Row(Box::new(columns.row(fields))), None)

@@ -1,8 +1,9 @@
 //! Ids that occur more than once: in one table, or in several tables of a run.
 
 use crate::model::Digest;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Ids that occurred before.
 #[derive(Debug, Default)]
@@ -57,18 +58,18 @@ impl SharedIds {
 
     /// Whether another table has had this id before.
     pub fn is_elsewhere(&self, id: &str) -> bool {
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = self.first.lock();
         *first.entry(mark(id, Digest([0; 32]))).or_insert(self.table) != self.table
     }
 
     /// Notes the `number`th row of which this is so.
     pub fn note(&self, number: u64, id: String) {
-        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).note(number, id);
+        self.repeats.lock().note(number, id);
     }
 
     /// What this means.
     pub fn repeats(&self, given: &str) -> Option<String> {
-        let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeats = self.repeats.lock();
         let (have, _, examples) = repeats.parts()?;
         Some(format!(
             "table {given}: {have} an id that another table of this run has ({examples}). Each row is a document. If \

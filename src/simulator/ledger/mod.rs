@@ -21,9 +21,10 @@ pub(super) use visit::Visit;
 
 use super::bill::{Rates, Tokens};
 use calls::Calls;
+use parking_lot::{Mutex, MutexGuard};
 use rate::ServedTimes;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -81,7 +82,7 @@ impl Ledger {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         // A panic elsewhere cannot leave counters half-written.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock()
     }
 
     pub(super) fn totals(&self) -> LedgerTotals {

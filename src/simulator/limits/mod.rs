@@ -9,10 +9,11 @@ mod quota;
 
 use super::scenario::{Change, Scenario};
 use bucket::Bucket;
+use parking_lot::{Mutex, MutexGuard};
 use quota::Quota;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -89,7 +90,7 @@ impl Limits {
     }
 
     fn meters(&self) -> MutexGuard<'_, Meters> {
-        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.meters.lock()
     }
 
     /// Admits or refuses a request. Returns the state of its limits afterwards.
