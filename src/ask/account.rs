@@ -2,6 +2,7 @@
 
 use super::address::{Address, is_loopback};
 use super::dialect::Dialect;
+use super::local_files::LocalFiles;
 use super::pricing::Prices;
 use super::provider::Provider;
 use super::settings::{LlmSettings, SlowStart};
@@ -40,6 +41,8 @@ pub struct Account {
     pub model: String,
     /// Prices of tokens.
     pub prices: Prices,
+    /// Files of this machine that requests use.
+    pub local: LocalFiles,
     key: Option<SecretString>,
     key_variable: Option<String>,
     key_header: Option<HeaderName>,
@@ -144,6 +147,7 @@ impl Account {
             further,
             model,
             prices,
+            local: LocalFiles::default(),
             key: key.map(SecretString::from),
             key_variable: variable.map(ToOwned::to_owned),
             media_resolution: media_resolution(settings),
@@ -224,14 +228,10 @@ impl Account {
 
     /// Directory and name of the file with the account's shared limits.
     ///
-    /// Processes on this machine share it. `None` if the account has no limits.
+    /// Processes on this machine share it. `None` if the account has no limits, or no directory.
     pub fn limits_file(&self) -> Option<(PathBuf, String)> {
-        let own = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let directory = own("XDG_RUNTIME_DIR").unwrap_or_else(|| {
-            let user = std::env::var("USER").unwrap_or_default();
-            std::env::temp_dir().join(format!("docmill-{}", user.replace(std::path::is_separator, "_")))
-        });
-        self.has_limits().then(|| (directory.join("docmill"), format!("limits-{}.json", self.limits_name())))
+        let directory = self.local.limits.clone().filter(|_| self.has_limits())?;
+        Some((directory, format!("limits-{}.json", self.limits_name())))
     }
 
     /// Identifies the limits of the account: a hash of address, model and key.

@@ -220,7 +220,7 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
         // Adds built-in root certificates to the system's, for containers that have none.
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
         let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file)?));
+        builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file, account.local.certificates.as_deref())?));
     }
     Ok(builder.build()?)
 }
@@ -266,12 +266,11 @@ pub enum ClientError {
 
 /// Loads the user's certificates, such as those of a company's proxy.
 ///
-/// Without `llm.ca_file` it reads the file in `SSL_CERT_FILE`, as other programs do, and ignores
-/// its errors.
-fn own_roots(file: &str) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let from_environment = || std::env::var("SSL_CERT_FILE").ok().filter(|file| std::path::Path::new(file).is_file());
+/// Without `llm.ca_file` it reads the file that `SSL_CERT_FILE` names, as other programs do, and
+/// ignores its errors.
+fn own_roots(file: &str, of_environment: Option<&str>) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let (file, named) = match file {
-        "" => (from_environment().unwrap_or_default(), false),
+        "" => (of_environment.unwrap_or_default().to_owned(), false),
         file => (file.to_owned(), true),
     };
     let error = |reason: String| ClientError::CaFile { file: file.clone(), reason };

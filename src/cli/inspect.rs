@@ -28,7 +28,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
             args.file.display()
         )));
     }
-    let bytes = std::fs::read(&args.file).map_err(|e| CliError::usage(format!("{}: {e}", args.file.display())))?;
+    let bytes = std::fs::read(&args.file).map_err(|e| CliError::usage(format!("{}: cannot read the file: {e}", args.file.display())))?;
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (limits, longest) = (account.images(&account.model), account.prices.longest(&account.model));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;

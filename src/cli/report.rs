@@ -6,6 +6,7 @@ use super::print;
 use super::settings::archive;
 use crate::html_report::{self, FILE_NAME, PageError, Report, Subject, Thumbnails};
 use crate::read::{InputSettings, Roots};
+use crate::setup::Environment;
 use crate::store::{Archive, RunLock};
 use serde_json::Value;
 use std::io::{BufWriter, Write as _};
@@ -83,5 +84,5 @@ fn local_inputs(archive: &Archive, run: i64, output: &Path) -> Result<Option<Roo
     if paths.is_empty() && files_from.is_empty() || given.any(elsewhere) {
         return Ok(None);
     }
-    Ok(Roots::open(&input, used, output).ok())
+    Ok(Roots::open(&input, &Environment::of_process().of_inputs(), used, output).ok())
 }

@@ -211,6 +211,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
     let _inside = runtime.enter();
     // Several runs may have added documents. The newest comes first.
+    let environment = setup::Environment::of_process().of_inputs();
     let (mut next, mut all) = (Some(view.run), Vec::new());
     while let Some(run) = next.and_then(|id| runs.iter().find(|run| run.id == id)) {
         next = setup::added_to(run).filter(|before| *before < run.id);
@@ -218,7 +219,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
         let Some((input, used)) = inputs_of(run) else {
             return print(&format!("  note  inputs were not compared: run {} read them from a pipe", run.id));
         };
-        match Roots::open_beside(&input, used, output, &before) {
+        match Roots::open_beside(&input, &environment, used, output, &before) {
             Ok(roots) => all.push(roots),
             Err(error) => {
                 return print(&format!("  note  inputs were not compared: {error} (run {} may have used another directory)", run.id));

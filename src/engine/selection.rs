@@ -104,7 +104,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::InputSettings;
+    use crate::read::{InputEnvironment, InputSettings};
     use std::path::Path;
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         }
         let paths = vec![directory.path().display().to_string()];
         let input = InputSettings { paths, include: vec!["**/*".to_owned()], ..InputSettings::default() };
-        let roots = Roots::open(&input, Some(Vec::new()), Path::new("output")).unwrap();
+        let roots = Roots::open(&input, &InputEnvironment::default(), Some(Vec::new()), Path::new("output")).unwrap();
         let places = |number| Selection::Shard(Shard::new(number, 3).unwrap()).places(&roots).unwrap();
         let mut all = [places(1), places(2), places(3)].concat();
         all.sort_unstable();

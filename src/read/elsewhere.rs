@@ -1,5 +1,6 @@
 //! Walks a remote input: selects objects and names documents.
 
+use super::environment::InputEnvironment;
 use super::filter::{Filter, IGNORE_FILE, is_hidden};
 use super::listing::Listing;
 use super::record::{InputKind, InputRecord, prefix_beside};
@@ -16,10 +17,11 @@ impl Root {
     pub fn open_remote(
         address: Result<Address, String>,
         settings: &InputSettings,
+        environment: &InputEnvironment,
         single: bool,
         before: &[InputRecord],
     ) -> Result<Self, String> {
-        let remote = Remote::open(address?)?;
+        let remote = Remote::open(address?, environment)?;
         let shown = remote.address.shown.clone();
         let directory = remote.single().is_none();
         let prefix = if directory && single { String::new() } else { shown.clone() };
@@ -27,7 +29,7 @@ impl Root {
         let prefix = if before.is_empty() { prefix } else { prefix_beside(&path, &prefix, before)? };
         let rules = || {
             let ignored = remote.text_of(IGNORE_FILE)?.unwrap_or_default();
-            Filter::elsewhere(settings, &ignored)
+            Filter::elsewhere(settings, environment, &ignored)
         };
         let filter = directory.then(rules).transpose()?;
         let record = InputRecord::new(if directory { InputKind::Directory } else { InputKind::File }, path, &prefix);

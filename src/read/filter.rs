@@ -1,5 +1,6 @@
 //! Selects the files of a directory that are documents.
 
+use super::environment::InputEnvironment;
 use super::settings::InputSettings;
 use crate::model::Stamp;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -34,7 +35,8 @@ pub(super) struct Filter {
 
 impl Filter {
     /// The rules of the settings. The directory `output` is never walked.
-    pub fn new(settings: &InputSettings, output: Option<PathBuf>) -> Result<Self, String> {
+    pub fn new(settings: &InputSettings, environment: &InputEnvironment, output: Option<PathBuf>) -> Result<Self, String> {
+        let time = |key, written| time(key, written, &environment.now);
         Ok(Self {
             include: patterns("input.include", &settings.include)?,
             exclude: patterns("input.exclude", &settings.exclude)?,
@@ -48,13 +50,13 @@ impl Filter {
     }
 
     /// The rules for a remote input whose ignore file has this text.
-    pub fn elsewhere(settings: &InputSettings, ignore_file: &str) -> Result<Self, String> {
+    pub fn elsewhere(settings: &InputSettings, environment: &InputEnvironment, ignore_file: &str) -> Result<Self, String> {
         let mut ignored = GitignoreBuilder::new("");
         for line in ignore_file.lines() {
             ignored.add_line(None, line).map_err(|e| format!("{IGNORE_FILE}: invalid pattern: {e}"))?;
         }
         let ignored_elsewhere = ignored.build().map_err(|e| format!("{IGNORE_FILE}: invalid pattern: {e}"))?;
-        Ok(Self { ignored_elsewhere, ..Self::new(settings, None)? })
+        Ok(Self { ignored_elsewhere, ..Self::new(settings, environment, None)? })
     }
 
     /// Whether the name of the object at `relative` makes it a document.
@@ -143,11 +145,10 @@ fn patterns(key: &str, list: &[String]) -> Result<GlobSet, String> {
 }
 
 /// Parses a timestamp, a date or an age. A date means its beginning in local time.
-fn time(key: &str, written: &str) -> Result<Option<SystemTime>, String> {
+fn time(key: &str, written: &str, now: &Zoned) -> Result<Option<SystemTime>, String> {
     if written.is_empty() {
         return Ok(None);
     }
-    let now = Zoned::now();
     let date = || written.parse::<jiff::civil::Date>().ok()?.to_zoned(now.time_zone().clone()).ok().map(|zoned| zoned.timestamp());
     let ago = || now.checked_sub(written.parse::<jiff::Span>().ok()?.abs()).ok().map(|zoned| zoned.timestamp());
     let moment = written.parse::<Timestamp>().ok().or_else(date).or_else(ago);
@@ -171,12 +172,13 @@ mod tests {
 
     #[test]
     fn times_are_timestamps_dates_or_ages() {
-        assert_eq!(time("k", ""), Ok(None));
-        let at = |written: &str| time("k", written).unwrap().unwrap();
+        let now = Zoned::now();
+        assert_eq!(time("k", "", &now), Ok(None));
+        let at = |written: &str| time("k", written, &now).unwrap().unwrap();
         assert_eq!(at("1970-01-01T00:00:10Z"), SystemTime::UNIX_EPOCH + Duration::from_secs(10));
         assert!(at("2026-11-01") < at("2026-11-02"));
         let ago = at("7d").elapsed().unwrap().as_secs();
         assert!((604_000..=606_000 + 7200).contains(&ago), "{ago}");
-        assert!(time("input.newer_than", "soon").unwrap_err().contains("\"soon\""));
+        assert!(time("input.newer_than", "soon", &now).unwrap_err().contains("\"soon\""));
     }
 }

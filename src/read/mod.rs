@@ -7,6 +7,7 @@
 mod compressed;
 mod count;
 mod elsewhere;
+mod environment;
 mod file;
 mod file_list;
 mod filter;
@@ -26,6 +27,7 @@ mod text;
 mod walk;
 
 pub use compressed::is_stream;
+pub use environment::InputEnvironment;
 pub use file::Opened;
 pub use record::{
     Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, id_of, is_made_up, is_version_of, read_otherwise, standing_apart,

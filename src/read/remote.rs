@@ -4,6 +4,7 @@
 //! without a hierarchy list in the byte order of keys. This equals the order of whole paths in a
 //! directory walk. A listing includes modification times, so an unchanged object costs no request.
 
+use super::environment::InputEnvironment;
 use super::listing::{Listed, Listing};
 use super::stamp::{is_settled, nanoseconds, too_large};
 use crate::model::{Digest, Failure, FailureCode, Stamp};
@@ -36,12 +37,10 @@ enum Named {
 
 impl Remote {
     /// Finds out what is at `address`. The error is a sentence that begins with the address.
-    pub fn open(address: Address) -> std::result::Result<Self, String> {
+    pub fn open(address: Address, environment: &InputEnvironment) -> std::result::Result<Self, String> {
         let shown = address.shown.clone();
         let runtime = Handle::try_current().map_err(|_| format!("cannot reach {shown}: no async runtime is active"))?;
-        // Variables that are not UTF-8 are skipped.
-        let env: Vec<_> = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        let client = Client::new(&address, &env).map_err(|why| format!("cannot reach {shown}: {why}"))?;
+        let client = Client::new(&address, &environment.variables).map_err(|why| format!("cannot reach {shown}: {why}"))?;
         let named = Named::Prefix(Listing::new(&client, &address.key));
         let remote = Self { address, client, runtime, named };
         let named = remote.wait(remote.look()).map_err(|error| remote.open_error(&error))?;

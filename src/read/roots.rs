@@ -1,5 +1,6 @@
 //! The inputs of a run: checked, and named.
 
+use super::environment::InputEnvironment;
 use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
 use super::path_names::{printable, real, unprintable, with_slashes};
@@ -58,8 +59,13 @@ impl Roots {
     ///
     /// `output` is excluded from the walk. `used` are the columns of tables that templates use;
     /// `None`: all columns.
-    pub fn open(settings: &InputSettings, used: Option<Vec<String>>, output: &Path) -> Result<Self, InputError> {
-        Self::open_beside(settings, used, output, &[])
+    pub fn open(
+        settings: &InputSettings,
+        environment: &InputEnvironment,
+        used: Option<Vec<String>>,
+        output: &Path,
+    ) -> Result<Self, InputError> {
+        Self::open_beside(settings, environment, used, output, &[])
     }
 
     /// The same for documents that are added to results. `before` are the inputs of the results.
@@ -67,6 +73,7 @@ impl Roots {
     /// Documents that the results already have keep their names.
     pub fn open_beside(
         settings: &InputSettings,
+        environment: &InputEnvironment,
         used: Option<Vec<String>>,
         output: &Path,
         before: &[InputRecord],
@@ -83,7 +90,8 @@ impl Roots {
         };
         for given in settings.paths.iter().filter(|given| !has_rows(given)) {
             if let Some(address) = Address::parse(given) {
-                let root = Root::open_remote(address, settings, single, before).map_err(|e| InputError(format!("input {e}")))?;
+                let root =
+                    Root::open_remote(address, settings, environment, single, before).map_err(|e| InputError(format!("input {e}")))?;
                 if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
                     let (one, other) = (other.path.display(), root.path.display());
                     return Err(InputError(format!(
@@ -128,7 +136,7 @@ impl Roots {
             canonical.push((real, given));
             let prefix = if directory && single { String::new() } else { with_slashes(given.trim_end_matches('/')) };
             let prefix = if before.is_empty() { Ok(prefix) } else { prefix_beside(&shown, &prefix, before) }.map_err(InputError)?;
-            let filter = directory.then(|| Filter::new(settings, output.clone())).transpose().map_err(InputError)?;
+            let filter = directory.then(|| Filter::new(settings, environment, output.clone())).transpose().map_err(InputError)?;
             let record = InputRecord::new(if directory { InputKind::Directory } else { InputKind::File }, shown, &prefix);
             let record = InputRecord { rules: settings.rules().filter(|_| directory), ..record };
             roots.push(Root { path, prefix, kind: filter.map_or(RootKind::File, RootKind::Directory), record });

@@ -1,5 +1,5 @@
 use super::*;
-use crate::read::InputSettings;
+use crate::read::{InputEnvironment, InputSettings};
 use std::ffi::OsStr;
 
 fn settings(paths: &[&Path], exclude: &[&str]) -> InputSettings {
@@ -12,7 +12,7 @@ fn settings(paths: &[&Path], exclude: &[&str]) -> InputSettings {
 }
 
 fn names(paths: &[&Path], exclude: &[&str]) -> Vec<String> {
-    let roots = Roots::open(&settings(paths, exclude), None, Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&settings(paths, exclude), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
     roots.walk().map(|(document, _)| document.name).collect()
 }
 
@@ -33,7 +33,7 @@ fn documents_come_in_the_byte_order_of_their_whole_paths() {
     let mut expected: Vec<String> = files.iter().map(ToString::to_string).collect();
     expected.sort();
     assert_eq!(names(&[dir.path()], &[]), expected);
-    let roots = Roots::open(&settings(&[dir.path()], &[]), None, Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &[]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
     let indices: Vec<u64> = roots.walk().map(|(d, _)| d.index).collect();
     assert_eq!(indices, (0..files.len() as u64).collect::<Vec<_>>());
 }
@@ -42,13 +42,13 @@ fn documents_come_in_the_byte_order_of_their_whole_paths() {
 fn hidden_files_and_patterns_are_left_out_and_counted() {
     let dir = tree(&["a.txt", ".git/x", "._a.txt", "Thumbs.db", "~$a.docx", "notes/readme.md", "scenes/deep/b.pov"]);
     std::fs::write(dir.path().join(".docmillignore"), "# not documents\nscenes/**\n\n").unwrap();
-    let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), None, Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
     let mut walk = roots.walk();
     assert_eq!(walk.by_ref().map(|(d, _)| d.name).collect::<Vec<_>>(), ["a.txt"]);
     assert_eq!(walk.left_out(), LeftOut { hidden: 5, patterns: 2, ..LeftOut::default() });
     assert_eq!(roots.unsorted().count(), 1);
     let large = InputSettings { min_bytes: 2, ..settings(&[dir.path()], &["**/*.md"]) };
-    let mut walk = Roots::open(&large, None, Path::new("/nowhere")).unwrap().walk();
+    let mut walk = Roots::open(&large, &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap().walk();
     assert_eq!(walk.by_ref().count(), 0);
     assert_eq!(walk.left_out(), LeftOut { hidden: 5, patterns: 2, size_or_date: 1, ..LeftOut::default() });
 }
@@ -56,7 +56,7 @@ fn hidden_files_and_patterns_are_left_out_and_counted() {
 #[test]
 fn the_output_directory_is_never_input() {
     let dir = tree(&["a.txt", "output/text/results.csv"]);
-    let roots = Roots::open(&settings(&[dir.path()], &[]), None, &dir.path().join("output")).unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &[]), &InputEnvironment::default(), None, &dir.path().join("output")).unwrap();
     assert_eq!((roots.walk().count(), roots.unsorted().count()), (1, 1));
 }
 
@@ -66,7 +66,7 @@ fn several_inputs_keep_their_order_and_their_names_apart() {
     let file = one.path().join("b.txt");
     let found = names(&[two.path(), &file], &[]);
     assert_eq!(found, [format!("{}/a.txt", two.path().display()), file.display().to_string()]);
-    let overlap = Roots::open(&settings(&[one.path(), &file], &[]), None, Path::new("/nowhere")).unwrap_err();
+    let overlap = Roots::open(&settings(&[one.path(), &file], &[]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap_err();
     assert!(overlap.to_string().contains("overlap"), "{overlap}");
 }
 
@@ -81,7 +81,7 @@ fn every_document_is_found_again_by_its_name() {
     let other = tree(&["plain.txt", "single.txt"]);
     let single = other.path().join("single.txt");
     for paths in [&[dir.path()][..], &[dir.path(), &single], &[&single]] {
-        let roots = Roots::open(&settings(paths, &["left/**"]), None, Path::new("/nowhere")).unwrap();
+        let roots = Roots::open(&settings(paths, &["left/**"]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
         let mut found = 0;
         for (document, _) in roots.walk() {
             assert_eq!(roots.locate(&document.name), Some(document.place.clone()), "{}", document.name);
@@ -96,7 +96,7 @@ fn every_document_is_found_again_by_its_name() {
 #[test]
 fn a_name_without_a_file_is_located_where_the_file_would_be() {
     let dir = tree(&["partA.txt"]);
-    let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), None, Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &["**/*.md"]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
     assert_eq!(roots.locate("gone.txt"), Some(Place::File(dir.path().join("gone.txt"))));
     assert_eq!(roots.locate("gone.md"), None, "excluded");
     // This does not mean `partA.txt`: a UTF-8 name is never unescaped.
@@ -113,7 +113,7 @@ fn hostile_names_survive_and_special_files_are_counted() {
     std::os::unix::fs::symlink(dir.path(), dir.path().join("loop")).unwrap();
     std::os::unix::fs::symlink("gone", dir.path().join("dangling")).unwrap();
     std::os::unix::fs::symlink("new\nline, \"quoted\".txt", dir.path().join("link.txt")).unwrap();
-    let roots = Roots::open(&settings(&[dir.path()], &[]), None, Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &[]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
     let mut walk = roots.walk();
     let found: Vec<String> = walk.by_ref().map(|(d, _)| d.name).collect();
     assert_eq!(found, ["link.txt", "new\nline, \"quoted\".txt", "\\xFF\\\\x.txt"]);
@@ -136,7 +136,7 @@ proptest::proptest! {
         let mut expected: Vec<String> = files.iter().filter(|f| dir.path().join(f).is_file()).cloned().collect();
         expected.sort();
         expected.dedup();
-        let roots = Roots::open(&settings(&[dir.path()], &[]), None, Path::new("/nowhere")).unwrap();
+        let roots = Roots::open(&settings(&[dir.path()], &[]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
         proptest::prop_assert_eq!(roots.unsorted().count(), expected.len());
         proptest::prop_assert_eq!(names(&[dir.path()], &[]), expected);
     }
@@ -148,7 +148,7 @@ fn printed_names_are_unique_and_lead_back_to_their_file() {
     let dir = tree(&["bad\\xff.txt", "bad\\xFF.txt", "bad\\x5CxFF.txt", "plain\\x41.txt", "plain\\.txt"]);
     let raw: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"bad\xFF.txt");
     std::fs::write(dir.path().join(raw), "y").unwrap();
-    let roots = Roots::open(&settings(&[dir.path()], &[]), None, Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&settings(&[dir.path()], &[]), &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
     let mut seen = std::collections::HashSet::new();
     for (document, _) in roots.walk() {
         let Place::File(walked) = &document.place else { panic!("{document:?}") };
@@ -166,7 +166,7 @@ fn a_path_listed_twice_is_one_document_and_counted() {
     let (a, b, list) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("list"));
     std::fs::write(&list, format!("{0}\n{1}\n{0}\n", a.display(), b.display())).unwrap();
     let settings = InputSettings { files_from: list.to_str().unwrap().to_owned(), ..settings(&[], &[]) };
-    let roots = Roots::open(&settings, None, Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&settings, &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
     let mut walk = roots.walk();
     assert_eq!(walk.by_ref().count(), 2);
     assert_eq!((walk.left_out().repeated, roots.unsorted().count()), (1, 2));

@@ -7,7 +7,7 @@ use super::jobs::load_jobs;
 use super::live_settings::Source;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
-use crate::ask::{Account, Provider};
+use crate::ask::{Account, LocalFiles, Provider};
 use crate::config::Config;
 use crate::engine::{JobSet, LiveSettings, Plan, Selection};
 use crate::model::Row;
@@ -99,13 +99,15 @@ pub async fn assemble(
         Server::Rehearsal(_) => Some(NO_KEY.to_owned()),
     };
     let account = Account::resolve(&settings.llm, table, Some(&address), key);
-    let account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
+    let mut account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
+    account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
     let used = jobs.row_columns();
-    let mut roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
+    let here = environment.of_inputs();
+    let mut roots = Roots::open(&settings.input, &here, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
     let (tables, table_note) = tables::settle(&roots, settings.input.tables, options.guard)?;
     if tables == Tables::Rows && settings.input.tables != tables {
         settings.input.tables = tables;
-        roots = Roots::open(&settings.input, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
+        roots = Roots::open(&settings.input, &here, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
     }
     if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
         let why = table_note.unwrap_or_else(|| "no input is a table. Name one with --rows".to_owned());
@@ -114,8 +116,9 @@ pub async fn assemble(
     let recipe = recipe(config, &account, &jobs);
     let kept = history(config, used.clone(), &jobs);
     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
-    let open =
-        |before: &[InputRecord]| Roots::open_beside(&settings.input, used.clone(), &settings.output.dir, before).map_err(SetupError::usage);
+    let open = |before: &[InputRecord]| {
+        Roots::open_beside(&settings.input, &here, used.clone(), &settings.output.dir, before).map_err(SetupError::usage)
+    };
     let settled =
         existing::settle(roots, open, &Results { output: &settings.output, jobs: &names, recipe, settings: &kept, guard: options.guard })?;
     let Settled { roots, beside, records, added_to, note } = settled;

@@ -1,5 +1,6 @@
 //! The process environment that a plan depends on.
 
+use crate::read::InputEnvironment;
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,11 @@ impl Environment {
     /// A path of the settings, resolved in the working directory.
     pub fn path(&self, written: impl AsRef<Path>) -> PathBuf {
         self.directory.join(written)
+    }
+
+    /// The part that inputs depend on.
+    pub fn of_inputs(&self) -> InputEnvironment {
+        InputEnvironment { variables: self.variables.clone().into_iter().collect(), now: self.now.clone() }
     }
 
     /// The API key in a variable. An empty value counts as unset.

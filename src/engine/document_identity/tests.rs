@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{DocumentTimes, JobColumns, Place};
-use crate::read::InputSettings;
+use crate::read::{InputEnvironment, InputSettings};
 use crate::store::{NewRow, NewRun, ReadDocument, Store, StoreSettings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ impl World {
         let store = Store::begin_run(self.dir.path(), &new).unwrap();
         let settings =
             InputSettings { paths: vec![self.path("").to_str().unwrap().into()], include: vec!["**/*".into()], ..InputSettings::default() };
-        let roots = Roots::open(&settings, None, Path::new("/nowhere")).unwrap();
+        let roots = Roots::open(&settings, &InputEnvironment::default(), None, Path::new("/nowhere")).unwrap();
         let (catalog, next) = (store.catalog().unwrap(), store.next_numbers().unwrap().0);
         let mut names = catalog.as_ref().map(|catalog| catalog.another().unwrap());
         let register = Register::new(catalog, next, roots.clone(), Retry::Transient);
@@ -169,7 +169,7 @@ fn an_unreadable_document_is_retried_in_each_run_and_keeps_its_id_once_readable(
 fn register(directory: &std::path::Path) -> Register {
     let paths = vec![directory.to_str().unwrap().to_owned()];
     let input = InputSettings { paths, include: vec!["**/*".into()], ..InputSettings::default() };
-    let roots = Roots::open(&input, None, std::path::Path::new("/nowhere")).unwrap();
+    let roots = Roots::open(&input, &InputEnvironment::default(), None, std::path::Path::new("/nowhere")).unwrap();
     Register::new(None, 7, roots, Retry::Transient)
 }
 
