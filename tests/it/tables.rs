@@ -146,7 +146,7 @@ fn an_unreadable_row_fails_alone() {
     let csv = workspace.run_on(args, "").exits(3).csv("echo");
     assert_eq!(csv.column("document"), ["t.csv#1", "t.csv#2", "t.csv#3", "t.csv#4", "u.jsonl#1", "u.jsonl#2", "u.jsonl#3"]);
     assert_eq!(csv.column("failure_code"), ["", "undecodable", "empty", "", "", "undecodable", ""]);
-    assert!(csv.rows[1]["failure_message"].contains("it has 3 fields (line 3), but the table has 2 columns"), "{:?}", csv.rows[1]);
+    assert!(csv.rows[1]["failure_message"].contains("the row has 3 fields (line 3), but the table has 2 columns"), "{:?}", csv.rows[1]);
     let wrong = ["--job", "echo.toml", "--rows", "t.csv", "--text-column", "text"];
     workspace.run_on(wrong, "").exits(2).says(&["table t.csv has no column \"text\"; expected one of id, body"]);
 }

@@ -199,7 +199,7 @@ fn a_failing_collector_adds_only_a_line_on_stderr() {
     for (url, why) in [(away, "network error"), (port(&silent), ""), (refusing.url(), "status code: 403")] {
         let (rows, said) = results(Some(&url));
         assert_eq!(rows, wanted, "{url}");
-        let line = said.lines().find(|line| line.contains("the collector at 127.0.0.1")).unwrap_or_default();
+        let line = said.lines().find(|line| line.contains("the collector at 127.0.0.1") && line.contains("spans")).unwrap_or_default();
         assert!(line.contains("did not receive 54 of 54 spans") && line.contains(why), "{said}");
     }
 }

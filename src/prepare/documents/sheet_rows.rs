@@ -144,7 +144,7 @@ mod tests {
         let names = || vec!["One".to_owned(), "Two".to_owned()];
         assert_eq!(ordered(names(), None).unwrap(), ["One", "Two"]);
         assert_eq!(ordered(names(), Some("Two")).unwrap(), ["Two", "One"]);
-        assert!(ordered(names(), Some("Three")).unwrap_err().contains("it has: One, Two"));
+        assert!(ordered(names(), Some("Three")).unwrap_err().contains("expected one of One, Two"));
         assert!(ordered(Vec::new(), None).is_err());
     }
 }

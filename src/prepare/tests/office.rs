@@ -243,7 +243,7 @@ fn sixteen_digit_ids_stay_distinct_and_longer_ones_are_refused() {
     let missing = SheetChoice { name: Some("None".into()), ..SheetChoice::default() };
     for (bytes, format) in [(xlsx(ROWS), "xlsx"), (ods(), "ods")] {
         let why = sheet_rows(&bytes, format, &missing, 1000, &mut Vec::new()).unwrap_err();
-        assert!(why.starts_with("no sheet None; expected one of Data"), "{why}");
+        assert!(why.starts_with("the workbook has no sheet None; expected one of Data"), "{why}");
     }
 }
 

@@ -144,7 +144,7 @@ fn an_unsupported_parquet_codec_is_refused_at_once() {
     // Written by pyarrow with compression="brotli".
     let file = "UEFSMRUAFRYVHiwVAhUAFQYVBhwAAAAbCgAApAECBPCGQAE0rHAVBBksNQAYBnNjaGVtYRUCABUMJQIYBGJvZHklAEwcAAAAFgIZHBkcJgAcFQwZJQYAGRgEYm9keRUIFgIWPBZEJghJHBUAFQAVAgA8FgIZBhkmAAIAAAAWPBYCJggWRAAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAiAAAAFBBUjE=";
     let error = rows("t", &STANDARD.decode(file).unwrap(), &text_of("body")).unwrap_err();
-    assert!(error.contains("compressed with Brotli") && error.contains("Write the table with Zstandard"), "{error}");
+    assert!(error.contains("does not support Brotli") && error.contains("Write the table with Zstandard"), "{error}");
 }
 
 #[test]
@@ -185,14 +185,14 @@ fn errors_say_what_is_wrong_with_a_table() {
         ("{\"a\": 1}\n", text_of("b"), "has no column \"b\"; expected one of a"),
         ("a,b\n1\n1,2\n", text_of("c"), "has no column \"c\"; expected one of a, b"),
         ("sep=;\na;b\n1;2\n", Columns::default(), "the first line, sep=, is an instruction for Excel"),
-        ("a,b\r1;;;,2\r", text_of("c"), "it has: a, b"),
-        ("\"a;b;c\",,d,\n1,2,3,4\n", text_of("x"), "it has: a;b;c, column_2, d, column_4"),
+        ("a,b\r1;;;,2\r", text_of("c"), "expected one of a, b"),
+        ("\"a;b;c\",,d,\n1,2,3,4\n", text_of("x"), "expected one of a;b;c, column_2, d, column_4"),
     ] {
         let error = rows("t.csv", content.as_bytes(), &columns).unwrap_err();
         assert!(error.contains(part), "{error}");
     }
     let read = rows("t.csv", b"a,b\n1,2\n1,2,3\n5,6\n", &text_of("b")).unwrap();
-    assert!(read[1].1.as_ref().is_err_and(|why| why.contains("it has 3 fields (line 3), but the table has 2 columns")), "{read:?}");
+    assert!(read[1].1.as_ref().is_err_and(|why| why.contains("the row has 3 fields (line 3), but the table has 2 columns")), "{read:?}");
     assert_eq!(read[2], ("t#3".to_owned(), Ok("6".to_owned())));
 }
 
@@ -234,7 +234,7 @@ fn an_unclosed_quote_never_hides_other_rows() {
     assert_eq!(bodies, [Some("a"), None, Some("c"), None, Some("f\nf"), None, Some("h")], "{read:?}");
     let error = |at: usize| read[at].1.clone().unwrap_err();
     assert!(error(1).contains("lines 3 to 6 may be wrong") && error(5).contains("lines 8 to 9 may be wrong"), "{read:?}");
-    assert!(error(3).contains("it has 3 fields (line 5)"), "{}", error(3));
+    assert!(error(3).contains("the row has 3 fields (line 5)"), "{}", error(3));
     let header = rows("t.csv", b"id,\"body\n1,a\n", &text_of("body")).unwrap_err();
     assert!(header.contains("the quote that opens on line 1 is never closed"), "{header}");
 }
@@ -289,7 +289,7 @@ fn other_encodings_are_read_and_undecodable_rows_fail() {
     assert_eq!(read(&japanese), [of("表示ソフト、日本語のテキストです。"), of("能力とデータ")]);
     let much: Vec<u8> = japanese.split_inclusive(|byte| *byte == b'\n').skip(1).cycle().take(20_000).collect::<Vec<_>>().concat();
     let damaged = read(&[b"id,body\n", &*much, b"3,\x82\xFF\n"].concat());
-    assert!(damaged[20_000].as_ref().is_err_and(|why| why.contains("mean nothing in shift_jis")), "{:?}", damaged[20_000]);
+    assert!(damaged[20_000].as_ref().is_err_and(|why| why.contains("not valid in shift_jis")), "{:?}", damaged[20_000]);
     assert!(damaged[..20_000].iter().all(Result::is_ok));
     // The encoding that Windows writes into pipes.
     let wide: Vec<u8> = "\u{feff}{\"body\": \"中文\"}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
