@@ -1,8 +1,11 @@
 //! RTF: rich text in ASCII, which word processors exchange.
 //!
-//! Text in all code pages and fonts is read, and so are tables, list numbers, footnotes and text
+//! Text in all Windows code pages is read, and so are tables, list numbers, footnotes and text
 //! boxes. Pictures and internal data of programs are skipped. Groups may be nested as deep as the
 //! file is long.
+//!
+//! Measured on a file with these: the crate rtf-parser 0.4.3 joins paragraphs and table cells, loses
+//! Cyrillic fonts and Japanese characters, and keeps hidden text.
 
 use super::codepage::{of_charset, of_number};
 use super::markdown::{Markdown, Script};
