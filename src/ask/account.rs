@@ -83,7 +83,7 @@ impl Account {
                 None => {
                     return error(
                         "llm.base_url",
-                        format!("provider {} needs an address, such as http://localhost:8000/v1", provider.as_str()),
+                        format!("provider {} has no default address. Set one, such as http://localhost:8000/v1", provider.as_str()),
                     );
                 }
             },

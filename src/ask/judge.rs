@@ -37,7 +37,7 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
             return fault(
                 Class::BadReply,
                 FailureCode::NoAnswer,
-                format!("the model used {} tokens and gave an empty answer", reply.usage.output),
+                format!("the model used {} tokens and gave an empty answer. Raise llm.thinking_tokens", reply.usage.output),
             );
         }
         FinishReason::Complete => {}
@@ -48,7 +48,8 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
             Ok(Answered { value, repaired, model: reply.model, request_id: reply.request_id })
         }
         Err(Unfit::OnlyThoughts) => {
-            let message = format!("the model used {} tokens and gave no answer after its thoughts", reply.usage.output);
+            let message =
+                format!("the model used {} tokens and gave no answer after its thoughts. Raise llm.thinking_tokens", reply.usage.output);
             fault(Class::BadReply, FailureCode::NoAnswer, message)
         }
         // Not every server reports that the limit was reached.

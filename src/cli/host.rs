@@ -1,5 +1,4 @@
-//! What the terminal does for a run: signals stop it, other terminals reach it, and its events are
-//! passed on.
+//! Runs a plan in this process: handles signals, serves other terminals, and passes events on.
 
 use super::signals::{Signal, Signals};
 use crate::control::{Answer, Asked, ControlServer, Request};
@@ -14,18 +13,17 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The host of a run in this process. It watches the run for those who watch from here and from
-/// other terminals.
+/// The host of a run in this process. It passes events to this terminal and to others.
 #[derive(Debug)]
 pub(super) struct Host {
     events: mpsc::Sender<RunEvent>,
     requests: mpsc::Sender<Asked>,
-    /// The output directory, where the control server leaves its note.
+    /// The output directory. The control server writes its note there.
     directory: PathBuf,
     /// The newest counters as a line, for other terminals.
     counters: Arc<watch::Sender<String>>,
     over: CancellationToken,
-    /// What may still say something when the run is over.
+    /// Tasks that may still report something after the run.
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -42,8 +40,8 @@ impl Host {
         }
     }
 
-    /// Listens to signals until the returned task is dropped. `drain_s` is how long requests in
-    /// flight may take after the first.
+    /// Listens to signals until the returned task is dropped. After the first signal, requests in
+    /// flight have `drain_s` seconds to finish.
     pub fn listen(&self, stop: &StopToken, drain_s: u64) -> JoinSet<()> {
         let reload = Arc::new(Notify::new());
         self.spawn(announce_stop(stop.clone(), self.events.clone(), drain_s, self.over.clone()));
@@ -53,7 +51,7 @@ impl Host {
         listening
     }
 
-    /// Closes the control server, and waits until everything about the run is said.
+    /// Closes the control server, and waits until all tasks have reported.
     pub async fn close(&self) {
         self.over.cancel();
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
@@ -64,8 +62,8 @@ impl Host {
         self.tasks.lock().spawn(task);
     }
 
-    /// Lets other terminals talk to the run, which holds the lock of the directory by now. The run
-    /// does not need them.
+    /// Lets other terminals control the run, which holds the lock of the directory. Failure is only a
+    /// warning.
     async fn open_control_server(&self, started: &RunEvent) -> Option<RunEvent> {
         match ControlServer::open(&self.directory).await {
             Ok(server) => {
@@ -105,10 +103,10 @@ impl Watcher for Host {
     }
 }
 
-/// Obeys signals. The first stops the run; a second, or one after the run, ends the program at
-/// once, which leaves calls in flight in doubt and loses nothing that is committed. A terminal that
-/// is closed signals more than once, by its shell and by itself, so that never counts as the
-/// second. The loop awaits signals and nothing else.
+/// Obeys signals. The first stops the run. A second one, or one after the run, ends the program at
+/// once: calls in flight are in doubt then, and committed data is safe. A closed terminal may signal
+/// twice, by its shell and by itself, so SIGHUP never counts as the second. The loop awaits only
+/// signals.
 #[expect(clippy::exit, reason = "tasks and threads that hang must not hold the program up")]
 async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: CancellationToken) {
     loop {
@@ -136,8 +134,7 @@ async fn announce_stop(stop: StopToken, events: mpsc::Sender<RunEvent>, drain_s:
     }
 }
 
-/// Asks the run to read its settings file again after SIGHUP. Signals that come meanwhile count as
-/// one more.
+/// Asks the run to reload its settings file after SIGHUP. Signals during a reload count as one more.
 async fn pass_on_reloads(reload: Arc<Notify>, requests: mpsc::Sender<Asked>, events: mpsc::Sender<RunEvent>, over: CancellationToken) {
     loop {
         tokio::select! {
@@ -146,7 +143,7 @@ async fn pass_on_reloads(reload: Arc<Notify>, requests: mpsc::Sender<Asked>, eve
             () = reload.notified() => {}
         }
         let (answer, answered) = oneshot::channel();
-        // A run that is over takes no request and answers none.
+        // After the run, requests get no response.
         let _over = requests.send(Asked { request: Request::Reload, answer }).await;
         if let Ok(Answer::Refused(why)) = answered.await {
             events.tell(RunEvent::Warning { message: format!("settings stay unchanged: {why}") }).await;

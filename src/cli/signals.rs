@@ -1,29 +1,29 @@
-//! Signals that stop a run or have it read its settings again.
+//! Signals that stop a run or make it reload its settings.
 
 use std::io::IsTerminal as _;
 
-/// What a signal wants.
+/// The meaning of a signal.
 #[derive(Debug, Clone, Copy)]
 pub enum Signal {
-    /// That the run stops. A second time it ends at once, with this exit code.
+    /// Stop the run. The second one ends the program at once with this exit code.
     Stop(i32),
-    /// That the run stops, as its terminal is gone.
+    /// Stop the run, because its terminal closed.
     #[cfg_attr(not(unix), expect(dead_code, reason = "terminals say so by a signal only on Unix"))]
     HungUp,
-    /// That the settings file is read again.
+    /// Reload the settings file.
     #[cfg_attr(not(unix), expect(dead_code, reason = "a signal of Unix"))]
     Reload,
 }
 
-/// What shells expect of a program that a signal has ended.
+/// Exit codes that shells expect after a signal.
 const INTERRUPTED: i32 = 130;
 #[cfg(unix)]
 const TERMINATED: i32 = 143;
 
-/// Ctrl-C, SIGTERM and SIGHUP. Registered once: between two registrations a signal would be lost.
+/// Receives Ctrl-C, SIGTERM and SIGHUP. Registers once, so that no signal is lost.
 #[derive(Debug)]
 pub struct Signals {
-    /// Whether there is a terminal that could hang up.
+    /// Whether the process has a terminal.
     #[cfg(unix)]
     on_terminal: bool,
     #[cfg(unix)]
@@ -42,16 +42,16 @@ impl Default for Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     pub fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let on_terminal = std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal();
-        // Whoever lets it be ignored wants the run to outlive its terminal.
+        // With `nohup`, the run must outlive its terminal.
         let hang_up = if on_terminal && hang_up_is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
         Self { on_terminal, interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok(), hang_up }
     }
 
-    /// Waits for a signal; gives what it wants.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             Some(Some(())) = async { Some(self.interrupt.as_mut()?.recv().await) } => Signal::Stop(INTERRUPTED),
@@ -65,12 +65,12 @@ impl Signals {
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Listens.
+    /// Starts to listen.
     pub fn new() -> Self {
         Self {}
     }
 
-    /// Waits for a signal; gives what it wants.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -79,11 +79,11 @@ impl Signals {
     }
 }
 
-/// Whether this process was started with SIGHUP ignored, where the system tells.
+/// Whether the process was started with SIGHUP ignored. False if the system does not report it.
 #[cfg(unix)]
 fn hang_up_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // SIGHUP is the first signal, and so the lowest bit.
+    // SIGHUP is signal 1: the lowest bit.
     ignored.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

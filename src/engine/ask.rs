@@ -27,14 +27,14 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Everything that the calls of a document need, shared by all documents.
+/// Asks about documents. One value serves all documents of a run.
 pub(super) struct DocumentProcessor {
     pub client: LlmClient,
     pub store: StoreHandle,
-    /// What is known about calls before they are sent.
+    /// Stored answers and failures.
     pub answers: Answers,
     pub breaker: Arc<Breaker>,
-    /// Who is asked, and with which further fields: part of the key of each call.
+    /// Identifies the endpoint and the fields added to requests. Part of the key of each call.
     pub endpoint: String,
     pub requests: RequestLedger,
     pub rows: RowMaker,
@@ -43,24 +43,24 @@ pub(super) struct DocumentProcessor {
     pub prime: bool,
     /// The first reason to stop the whole run.
     pub stopped_by: Arc<OnceLock<RunStop>>,
-    /// Documents that are under way.
+    /// Documents in progress.
     pub active: Arc<ActiveDocuments>,
-    /// Whether somebody wants to hear of each document.
+    /// Whether watchers get an event for each document.
     pub report_each: bool,
-    /// Whether somebody wants to hear when it did what.
+    /// Whether watchers get a trace of each document.
     pub trace: bool,
     pub context: Context,
 }
 
-/// How a call is to be sent.
+/// How to send a call.
 #[derive(Clone, Copy)]
 struct Asking<'r> {
     key: CallKey,
-    /// Whether its answer replaces something on record.
+    /// Whether its answer replaces a stored answer or failure.
     replaces: bool,
-    /// Whether somebody wants it to be asked again.
+    /// Whether a user requeued the document.
     again: bool,
-    /// What it came to in earlier runs.
+    /// Usage and cost of the call in earlier runs.
     earlier: Option<Spent>,
     role: &'r Role,
 }
@@ -73,7 +73,7 @@ fn cancelled() -> Failure {
     Failure::new(FailureCode::Cancelled, "cancelled by `docmill cancel`. To ask again, run `docmill requeue`")
 }
 
-/// Asks the model about documents, at most `window` at the same time.
+/// Asks the model about at most `window` documents at the same time.
 pub(super) async fn ask(
     mut ready: Receiver<Ready>,
     processor: Arc<DocumentProcessor>,
@@ -83,7 +83,7 @@ pub(super) async fn ask(
     let meter = &processor.context.meters.ask;
     loop {
         let documents = *window.borrow_and_update();
-        // Idle permits then wait for documents that are stuck, and not for new ones.
+        // If the window is full, idle permits wait for these documents and not for new ones.
         meter.set_full(active.len() >= documents);
         tokio::select! {
             Some(done) = active.join_next() => {
@@ -146,7 +146,8 @@ impl Answerer for DocumentProcessor {
 }
 
 impl DocumentProcessor {
-    /// Takes one document to its row. A panic on the way is the row's failure: other documents go on.
+    /// Processes one document up to its row. A panic becomes the failure of this row; other documents
+    /// continue.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held, times } = ready;
         let turn = self.active.begin(&document.name);
@@ -161,7 +162,7 @@ impl DocumentProcessor {
             cancelled: &turn.cancelled,
             traced: traced.as_ref(),
         };
-        // What a panic leaves half-changed ends with the document: calls and their answers, which are in the store by then.
+        // A panic can leave only this document's calls half-changed. Their answers are in the store.
         let row = match AssertUnwindSafe(self.row(subject, &document, state)).catch_unwind().await {
             Ok(row) => row?,
             Err(panic) => {
@@ -172,7 +173,7 @@ impl DocumentProcessor {
         let given_up = turn.cancelled.is_cancelled();
         drop((held, turn));
         match row {
-            // Boxed: documents that wait must stay small.
+            // Boxed, so that waiting documents stay small.
             Some(row) => Box::pin(self.commit(id, row, given_up, (times, traced))).await,
             None => Ok(()),
         }
@@ -203,12 +204,13 @@ impl DocumentProcessor {
         }))
     }
 
-    /// Answerer, or waits for another document that is asking the same if identical calls are shared.
+    /// Asks, or takes a shared answer. If identical calls are shared, waits while another document
+    /// asks the same.
     async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
         let shared = match self.answers.shared(key, subject.row).await? {
-            // Its own answer is among those that are found.
+            // The look-up would also find the answer to replace.
             _ if asking.again => None,
             None => self.answers.elsewhere(key, subject.name).await?,
             shared => shared,
@@ -235,7 +237,7 @@ impl DocumentProcessor {
         let active = self.context.meters.call();
         let ended = self.client.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await;
         drop(active);
-        // Boxed: calls that wait for admission must stay small.
+        // Boxed, so that calls that wait for admission stay small.
         Box::pin(self.record(subject, call, asking, ledger, ended)).await
     }
 
@@ -296,7 +298,7 @@ impl DocumentProcessor {
     }
 
     fn stop(&self, reason: RunStop) {
-        // The first reason counts; those that follow are mostly its echo.
+        // The first reason counts. Later ones usually follow from it.
         let _first_wins = self.stopped_by.set(reason);
         self.context.stop.cancel();
     }
@@ -305,13 +307,14 @@ impl DocumentProcessor {
         self.store.save_answer(answer).await.map_err(|gone| self.store_failed(gone))
     }
 
-    /// What cannot be kept must not be paid for: no further calls. Why the store failed is said by its thread, at the end.
+    /// Stops the run, because answers that cannot be stored must not be paid for. The store's thread
+    /// reports the reason at the end.
     fn store_failed(&self, _gone: WriterGone) -> Unfinished {
         self.context.stop.cancel();
         Unfinished::Stopping
     }
 
-    /// Hands a row to the store and tells the watchers.
+    /// Sends a row to the store and reports it to the watchers.
     async fn commit(
         &self,
         document: DocumentId,

@@ -1,4 +1,4 @@
-//! What is known about a call before it is sent: answered, failed for good, in doubt, or open.
+//! Looks up a call before it is sent: answered, failed permanently, in doubt, or open.
 
 use super::RunError;
 use crate::model::{CallKey, CallRecord, DocumentId, Failure, FailureCode, Money, Spent, Usage};
@@ -10,49 +10,49 @@ use std::sync::{Arc, Weak};
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
 
-/// Looks into the store, and knows who is asking what just now.
+/// Stored answers, and the calls that are being sent.
 pub(super) struct Answers {
-    /// `None` if there is nothing to find.
+    /// The reader of the store; `None` if the store has neither answers nor failures.
     pub reader: Option<Arc<Mutex<AnswerReader>>>,
-    /// The same of another output directory, if its answers are used as well.
+    /// The reader of another output directory whose answers are reused.
     pub elsewhere: Option<Arc<Mutex<AnswerReader>>>,
-    /// Failures that are to be tried again.
+    /// The failures to retry.
     pub retry: Retry,
-    /// Attempts of runs that died, by call.
+    /// Attempts in doubt, by call: those of runs that died.
     pub in_doubt: HashMap<(DocumentId, CallKey), Vec<i64>>,
-    /// What calls came to in runs that ended before they did.
+    /// Usage and cost of calls that earlier runs left open.
     pub left_open: HashMap<(DocumentId, CallKey), Spent>,
-    /// Whether calls in doubt are left alone.
+    /// Whether calls in doubt are not sent again.
     pub skip_in_doubt: bool,
-    /// Calls being asked, if identical ones are shared.
+    /// Calls in progress, if identical calls are shared.
     pub sharing: Option<Sharing>,
 }
 
-/// Calls being asked just now, so that an identical one can wait for the answer.
+/// Calls in progress by key. An identical call waits for the answer.
 #[derive(Default)]
 pub(super) struct Sharing(Mutex<HashMap<CallKey, Weak<tokio::sync::Mutex<()>>>>);
 
-/// What is known about a call.
+/// The state of a call before it is sent.
 pub(super) enum Before {
-    /// There is an answer: the call is not sent.
+    /// Answered. The call is not sent.
     Answered(CallRecord),
-    /// It failed, and will fail again: the call is not sent.
+    /// Failed permanently. The call is not sent.
     Failed(CallRecord),
-    /// It may have been answered to a run that died, and is not to be sent.
+    /// In doubt: it may have been billed, and the settings forbid sending it again.
     InDoubt(Failure),
-    /// It is to be sent.
+    /// Open. The call is sent.
     Open {
-        /// What was sent for it before, if it was: that was paid for as well.
+        /// Usage and cost of earlier attempts.
         earlier: Option<Spent>,
-        /// Whether something is on record that an answer would replace: a failure, or an answer that cannot be read.
+        /// Whether an answer would replace a failure or an unreadable answer.
         replaces: bool,
-        /// Whether somebody wants it to be asked again: then no other answer will do.
+        /// Whether a user requeued the document. No shared answer is used then.
         again: bool,
     },
 }
 
 impl Answers {
-    /// What is known about calls on a document, in the order of `keys`.
+    /// Looks up the calls of a document. The result has the order of `keys`.
     pub async fn look_up(&self, document: DocumentId, is_new: bool, keys: &[CallKey]) -> Result<Vec<Before>, RunError> {
         let known = match &self.reader {
             Some(reader) if !is_new => look_up(Arc::clone(reader), document, keys.to_vec()).await?,
@@ -76,7 +76,7 @@ impl Answers {
             Before::Open { earlier: recorded.into_iter().chain(left).reduce(Spent::and), replaces, again }
         };
         match known {
-            // A record that cannot be read back is worth no more than none.
+            // An unreadable record counts as missing.
             Some(Known::Answer(call)) => serde_json::from_str(&call).map_or_else(|_| open(None), Before::Answered),
             Some(Known::Failure { code, call }) if !self.retry.takes(&code) => {
                 serde_json::from_str(&call).map_or_else(|_| open(None), Before::Failed)
@@ -91,12 +91,12 @@ impl Answers {
         }
     }
 
-    /// Attempts in doubt of a call, which sending it again gives up.
+    /// Attempts in doubt of a call. Sending the call again settles them as lost.
     pub fn doubts(&self, document: DocumentId, key: CallKey) -> Option<Vec<i64>> {
         self.in_doubt.get(&(document, key)).cloned()
     }
 
-    /// One at a time for each key, if identical calls are shared.
+    /// Admits one call at a time for each key, if identical calls are shared.
     pub async fn turn(&self, key: CallKey) -> Option<OwnedMutexGuard<()>> {
         let Sharing(asking) = self.sharing.as_ref()?;
         let lock = {
@@ -113,8 +113,8 @@ impl Answers {
         Some(lock.lock_owned().await)
     }
 
-    /// The answer that another output directory has to the same call about the document called `name`. Nothing is spent on it
-    /// here; its record says what it cost there.
+    /// The answer to the same call about the document `name` in another output directory. It costs
+    /// nothing here; the record keeps its cost there.
     pub async fn elsewhere(&self, key: CallKey, name: &str) -> Result<Option<CallRecord>, RunError> {
         let Some(reader) = self.elsewhere.clone() else { return Ok(None) };
         let owned = name.to_owned();
@@ -128,8 +128,8 @@ impl Answers {
         }))
     }
 
-    /// An answer to the same call that cost nothing here: another document's if identical calls are shared, and that of an
-    /// earlier version of the row called `row`, of which other columns may have changed.
+    /// A free answer to the same call. If identical calls are shared, it may be another document's.
+    /// Otherwise it is that of an earlier version of the row `row`, whose other columns may differ.
     pub async fn shared(&self, key: CallKey, row: Option<&str>) -> Result<Option<CallRecord>, RunError> {
         let Some(reader) = self.reader.as_ref().filter(|_| row.is_some() || self.sharing.is_some()) else { return Ok(None) };
         let (reader, sharing, row) = (Arc::clone(reader), self.sharing.is_some(), row.map(ToOwned::to_owned));
@@ -144,7 +144,7 @@ impl Answers {
             spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("looking up an answer ended unexpectedly: {e}")))??;
         Ok(found.and_then(|(document, call)| {
             let record: CallRecord = serde_json::from_str(&call).ok()?;
-            // That document may have got it from another: the one that paid is named.
+            // That document may share an answer itself. The record names the document that paid.
             let payer = record.shared_from.clone().unwrap_or(document);
             let free = CallRecord { attempts: 0, maybe_billed: 0, usage: Usage::default(), seconds: 0.0, ..record };
             Some(CallRecord { cost_usd: Some(Money::ZERO), shared_from: Some(payer), ..free })
@@ -152,7 +152,7 @@ impl Answers {
     }
 }
 
-/// A reader of the answers in another output directory.
+/// Opens the answers in another output directory.
 pub(super) fn answers_in(directory: Option<&Path>) -> Result<Option<Arc<Mutex<AnswerReader>>>, StoreError> {
     let Some(archive) = directory.map(Archive::open).transpose()?.flatten() else { return Ok(None) };
     Ok(Some(Arc::new(Mutex::new(archive.answers()?))))

@@ -1,7 +1,7 @@
 //! The writer: committed rows, in input order, into result files.
 //!
-//! It follows the store with one number, the position of the next row. Rows that finish early wait in the store, not in
-//! memory, so a slow document delays nothing but the lines behind it.
+//! The writer keeps one number, the position of the next row. Rows that finish early wait in the
+//! store, not in memory. So a slow document delays only the lines behind it.
 
 use super::{Context, RunError};
 use crate::model::{JobColumns, ResultFile, Row, Totals};
@@ -10,24 +10,24 @@ use crate::write::{OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 
-/// Result files in the making, by job.
+/// Unfinished result files, by job.
 pub struct Results {
     jobs: Vec<JobColumns>,
     output: OutputSettings,
     written: BTreeMap<String, (ResultFiles, Totals)>,
 }
 
-/// What became of the results of one job.
+/// The published results of one job.
 #[derive(Debug, Default)]
 pub struct JobResults {
     /// Sums over its rows.
     pub totals: Totals,
-    /// The files that are new; none if the old ones were left.
+    /// The new files; empty if the old files stay.
     pub files: Vec<ResultFile>,
 }
 
 impl Results {
-    /// No rows yet. Files are begun with the first row of a job.
+    /// Results without rows. The first row of a job creates its files.
     pub fn new(jobs: Vec<JobColumns>, output: OutputSettings) -> Self {
         Self { jobs, output, written: BTreeMap::new() }
     }
@@ -53,15 +53,14 @@ impl Results {
         Ok(())
     }
 
-    /// Sums over the rows so far, job by job.
+    /// Sums over the rows so far, by job.
     pub fn totals(&self) -> impl Iterator<Item = &Totals> {
         self.written.values().map(|(_, totals)| totals)
     }
 
-    /// Completes the result files. After an early stop, whole results of an earlier run are worth more than
-    /// part of new ones, and stay.
+    /// Completes the result files. After an early stop, complete results of an earlier run stay.
     pub fn publish(mut self, complete: bool) -> Result<BTreeMap<String, JobResults>, RunError> {
-        // A job that lost its last document has results too: none.
+        // A job without documents gets empty results, if it had results before.
         let empty = self.jobs.iter().filter(|job| complete && ResultFiles::exist(&self.output, &job.name));
         let empty: Vec<String> = empty.filter(|job| !self.written.contains_key(&job.name)).map(|job| job.name.clone()).collect();
         empty.iter().try_for_each(|job| self.begin(job))?;
@@ -83,9 +82,9 @@ pub(super) struct RowWriter {
 }
 
 impl RowWriter {
-    /// Writes rows until the store's thread has ended. Blocks. The files are not complete yet: see [`Results::publish`].
+    /// Writes rows until the store's thread has ended. Blocks. [`Results::publish`] completes the files.
     pub fn write(mut self, commits: &Receiver<()>) -> Result<Results, RunError> {
-        // Results that cannot be written will not be written later either: stop before more is paid for.
+        // Later rows would fail too, so the run stops before it pays for more.
         self.follow(commits).inspect_err(|_| self.context.stop.cancel())?;
         Ok(self.results)
     }
@@ -93,11 +92,11 @@ impl RowWriter {
     fn follow(&mut self, commits: &Receiver<()>) -> Result<(), RunError> {
         let mut position = 0;
         while commits.recv().is_ok() {
-            // A run that stops may do so for want of room: what there is belongs to the answers still on their way.
+            // The disk may be full. The remaining space belongs to answers in flight.
             let stop = self.context.stop.clone();
             position = self.drain(position, false, || stop.is_cancelled())?;
         }
-        // No more commits: after an early stop some documents have no row, and there is nothing to wait for.
+        // After the last commit of a stopped run, documents without a row are skipped.
         self.drain(position, true, || false).map(|_| ())
     }
 
@@ -118,9 +117,9 @@ impl RowWriter {
     }
 }
 
-/// Why rows were not read to the last.
+/// Why reading rows ended early.
 enum Interrupted {
-    /// The run stops; this row would have been next.
+    /// The run stops. This row would be the next.
     At(u64),
     By(RunError),
 }

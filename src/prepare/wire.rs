@@ -28,7 +28,12 @@ pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&P
     let Greeting { settings, limits } = serde_json::from_slice(&greeting)?;
     while let (Some(format), Some(bytes)) = (frame(&mut requests)?, frame(&mut requests)?) {
         let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format);
-        let unknown = || Failure::new(FailureCode::Internal, "the process that reads documents has another version of docmill");
+        let unknown = || {
+            Failure::new(
+                FailureCode::Internal,
+                "the process that reads documents has another version of docmill. Do not replace the program during a run",
+            )
+        };
         begin(&settings)?;
         let result = reader.ok_or_else(unknown).and_then(|reader| extract(&bytes, reader, &settings, &limits));
         drop(bytes);

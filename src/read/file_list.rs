@@ -104,7 +104,7 @@ pub(super) fn name_in_a_list(path: &Path, before: &[InputRecord]) -> String {
 pub(super) fn missing(path: &Path) -> Option<Failure> {
     let why = match std::fs::metadata(path) {
         _ if path.to_str().is_some_and(|path| Address::parse(path).is_some()) => "this is an address, but lists can name only local files",
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "the list names this file, but it does not exist",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "the list names this file, but it does not exist. Correct the list",
         Ok(metadata) if metadata.is_dir() => {
             "this is a directory, but lists can name only files. Pass the directory \
             as an input instead"

@@ -1,26 +1,26 @@
-//! Does the store agree with itself?
+//! Checks the store against itself: file, answers, rows and ledger.
 
 use super::error::StoreError;
 use super::history::Archive;
 use crate::model::Digest;
 use rusqlite::OptionalExtension as _;
 
-/// What the books say.
+/// Result of comparing answers, rows and ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bookkeeping {
-    /// Answers.
+    /// Number of answers.
     pub answers: u64,
-    /// Answers whose attempts, or their cost, are not as the ledger has them: the document and the call.
+    /// Answers whose attempts or cost differ from the ledger: document and call.
     pub unsettled: Vec<String>,
-    /// Rows that state an answer which is not there: the documents.
+    /// Documents whose rows contain an answer that is missing in the store.
     pub unfounded: Vec<String>,
 }
 
-/// Wrong entries that are named before the rest is only counted.
+/// Maximum number of wrong entries to name.
 const NAMED: u32 = 10;
 
 impl Archive {
-    /// What SQLite finds wrong with the file; empty if nothing.
+    /// Faults of the file that SQLite finds.
     pub fn damages(&self) -> Result<Vec<String>, StoreError> {
         self.read("it", || {
             let mut statement = self.connection().prepare("PRAGMA integrity_check(5)")?;
@@ -29,13 +29,15 @@ impl Archive {
         })
     }
 
-    /// Compares answers with the ledger, and rows with answers. An answer counts every request for its call up to the run
-    /// that brought it, whatever became of the runs before. Requests of later runs, which did not get an answer, are in
-    /// the ledger alone. Earlier versions did not count requests in doubt, so an answer may lack these.
+    /// Compares answers with the ledger, and rows with answers.
+    ///
+    /// An answer counts every request for its call up to the run that got it. Only the ledger has
+    /// the requests of later runs without an answer. Answers of earlier versions may lack requests
+    /// in doubt.
     pub fn bookkeeping(&self) -> Result<Bookkeeping, StoreError> {
         self.read("the ledger", || {
             let answers = self.connection().query_row("SELECT count(*) FROM answers", (), |row| row.get(0))?;
-            // Runs before version 2 of the store kept no ledger; they are those without a command line.
+            // Runs of store version 1 have no ledger and no command line.
             let unsettled = format!(
                 "SELECT d.name || ', ' || json_extract(a.call, '$.task') FROM answers a
                  JOIN runs r ON r.id = a.run AND r.command <> '' LEFT JOIN documents d ON d.id = a.document
@@ -60,7 +62,7 @@ impl Archive {
         })
     }
 
-    /// The listing of a run, if all its documents are in it by now.
+    /// The listing of a run, if it is complete.
     pub fn whole_listing(&self, run: i64) -> Result<Option<i64>, StoreError> {
         self.read("listings", || {
             let sql = "SELECT listing FROM runs r WHERE id = ?1 AND documents = (SELECT count(*) FROM listing l WHERE l.run = r.listing)";
@@ -68,7 +70,7 @@ impl Archive {
         })
     }
 
-    /// Gives `each` the documents of a listing: name and digest of the content that the results are about.
+    /// Calls `each` with name and content digest of the documents of a listing.
     pub fn documents(&self, listing: i64, mut each: impl FnMut(&str, Option<Digest>)) -> Result<(), StoreError> {
         self.read("documents", || {
             let sql = "SELECT d.name, d.digest FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1 ORDER BY l.position";
@@ -81,7 +83,7 @@ impl Archive {
         })
     }
 
-    /// Whether the store knows a content under this name.
+    /// Whether the store knows this content under this name.
     pub fn knows(&self, name: &str, content: Digest) -> Result<bool, StoreError> {
         self.read("documents", || {
             self.connection().prepare_cached("SELECT 1 FROM documents WHERE name = ?1 AND digest = ?2")?.exists((name, &content.0[..]))

@@ -1,4 +1,4 @@
-//! What the ledger says when a run begins and ends.
+//! Queries of the ledger at the start and the end of a run.
 
 use super::insert::forget;
 use super::{Archive, Store, StoreError};
@@ -13,7 +13,7 @@ const SPENT: &str = "SELECT ifnull(sum(CASE
         ELSE ifnull(pico_usd, at_most_pico_usd) END), 0) FROM attempts";
 
 impl Archive {
-    /// What the runs before `run` have cost, in the same way as [`Store::spent`].
+    /// Cost of the runs before `run`, computed like [`Store::spent`].
     pub fn spent_before(&self, run: i64) -> Result<Money, StoreError> {
         let sql = format!("{SPENT} WHERE run < ?1");
         self.read("the ledger", || self.connection().query_row(&sql, [run], |row| row.get(0)).map(Money::from_pico))
@@ -21,7 +21,7 @@ impl Archive {
 }
 
 impl Store {
-    /// Attempts of earlier runs that were never settled, by their calls.
+    /// Attempts in doubt of earlier runs, by call.
     pub fn in_doubt(&self) -> Result<HashMap<(DocumentId, CallKey), Vec<i64>>, StoreError> {
         let read = || {
             let mut doubts = HashMap::<_, Vec<i64>>::new();
@@ -35,8 +35,9 @@ impl Store {
         read().map_err(|e| self.error("cannot read the ledger", e))
     }
 
-    /// What calls cost in runs that stopped or died, beyond their records. Such a run leaves calls with neither an answer
-    /// nor a failure: only the ledger has their requests. Requests in doubt count as requests and cost nothing.
+    /// Usage and cost of calls that stopped or killed runs left without an answer or failure.
+    ///
+    /// Only the ledger has their requests. Requests in doubt count as requests without cost.
     pub fn left_open(&self) -> Result<HashMap<(DocumentId, CallKey), Spent>, StoreError> {
         let read = || {
             let sql = "SELECT t.document, t.call_key, count(*), sum(ifnull(t.outcome, 'lost') IN ('lost', 'lost_reply', 'timed_out')),
@@ -58,7 +59,7 @@ impl Store {
                     maybe_billed: row.get(3)?,
                     usage: Usage { uncached_input: tokens(4)?, cache_read: tokens(5)?, cache_write: tokens(6)?, output: tokens(7)? },
                     cost: row.get::<_, Option<u64>>(8)?.map(Money::from_pico),
-                    // Clocks may be set back.
+                    // The clock may have been set back.
                     seconds: row.get::<_, Option<i64>>(9)?.unwrap_or_default().max(0) as f64 / 1000.0,
                     ..Spent::default()
                 };
@@ -69,7 +70,7 @@ impl Store {
         read().map_err(|e| self.error("cannot read the ledger", e))
     }
 
-    /// Calls in doubt about this run's documents are done with: of files that were edited meanwhile, they are not needed.
+    /// Settles calls in doubt about this run's documents. Edited files do not need them any more.
     pub(super) fn settle_doubts(&self) -> rusqlite::Result<()> {
         let sql = "UPDATE attempts SET outcome = 'lost' WHERE outcome IS NULL
             AND run IN (SELECT id FROM runs WHERE recipe = ?2)
@@ -78,8 +79,7 @@ impl Store {
         self.writer.execute(sql, (self.run.id, self.run.recipe)).map(|_| ())
     }
 
-    /// What everything so far has cost. Requests whose reply was lost, or broke off, may have cost what they could at the
-    /// most.
+    /// Cost of all runs. A request without a complete response counts with its maximum cost.
     pub fn spent(&self) -> Result<Money, StoreError> {
         let spent = self.writer.query_row(SPENT, (), |row| row.get(0)).map(Money::from_pico);
         spent.map_err(|e| self.error("cannot read the ledger", e))
@@ -110,7 +110,7 @@ impl Store {
         sums().map_err(|e| self.error("cannot read the ledger", e))
     }
 
-    /// Takes back that calls have failed, with the rows that say so: their documents are pending again.
+    /// Removes failures of calls and the rows of their documents, which become pending again.
     pub fn reopen(&self, calls: &[(DocumentId, CallKey)]) -> Result<(), StoreError> {
         let reopen = || {
             let transaction = self.writer.unchecked_transaction()?;
