@@ -101,6 +101,7 @@ mod tests {
     use super::*;
     use crate::model::{FailureCode, FinishReason, Want};
     use serde_json::json;
+    use std::sync::Arc;
 
     fn call() -> Call {
         Call {
@@ -109,6 +110,7 @@ mod tests {
             model: "gpt-6.1-sol".into(),
             system: "".into(),
             parts: Vec::new(),
+            marks: Arc::default(),
             want: Want::Answer { schema: json!({}).into(), max_output_tokens: 100 },
             effort: None,
             tokens: 10,

@@ -160,6 +160,7 @@ mod tests {
             model: model.into(),
             system: "be brief".into(),
             parts: vec![MessagePart::Text("a".into())],
+            marks: Arc::default(),
             want: Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 100 },
             effort: None,
             tokens: 0,

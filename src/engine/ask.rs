@@ -13,7 +13,8 @@ use crate::ask::{Account, CallOutcome, LlmClient, Question, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::failpoint;
 use crate::model::{
-    Call, CallKey, CallRecord, CallStatus, Document, DocumentId, DocumentTimes, Failure, FailureCode, Money, Row, RowStatus, Spent, Trace,
+    Call, CallKey, CallRecord, CallStatus, Document, DocumentId, DocumentTimes, Failure, FailureCode, Fence, Money, Row, RowStatus, Spent,
+    Trace,
 };
 use crate::prepare::panic_text;
 use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
@@ -39,6 +40,8 @@ pub(super) struct DocumentProcessor {
     pub requests: RequestLedger,
     pub rows: RowMaker,
     pub effort: Option<Arc<str>>,
+    /// Marks the texts of documents in requests.
+    pub fence: Fence,
     /// Whether calls share their beginning in the provider's prompt cache.
     pub prime: bool,
     /// The first reason to stop the whole run.
@@ -112,6 +115,10 @@ impl Answerer for DocumentProcessor {
 
     fn effort(&self) -> Option<&Arc<str>> {
         self.effort.as_ref()
+    }
+
+    fn fence(&self) -> &Fence {
+        &self.fence
     }
 
     async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {

@@ -5,7 +5,7 @@ use super::ledger::Calls;
 use super::memory::Held;
 use crate::ask::Account;
 use crate::job::{Chunks, Job};
-use crate::model::{Call, CallRecord, Document, DocumentId, DocumentTimes, Facts, Failure};
+use crate::model::{Call, CallRecord, Document, DocumentId, DocumentTimes, Facts, Failure, Fence};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +72,9 @@ pub(super) trait Answerer: Sync {
 
     /// The reasoning effort of requests.
     fn effort(&self) -> Option<&Arc<str>>;
+
+    /// Marks the texts of documents in requests.
+    fn fence(&self) -> &Fence;
 
     /// Answers several calls on one document concurrently; calls that the store knows are taken from there.
     fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> impl Future<Output = Result<Vec<CallRecord>, Unfinished>> + Send;

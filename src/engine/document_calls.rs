@@ -16,7 +16,7 @@ pub(super) async fn answer(
     row: Option<&Map<String, Value>>,
 ) -> Result<Answered, Unfinished> {
     let (job, model, effort) = (subject.job, &processor.account().model, processor.effort());
-    let mut calls = job.calls(chunks, row, model, effort).map_err(Unfinished::Unasked)?;
+    let mut calls = job.calls(chunks, row, processor.fence(), model, effort).map_err(Unfinished::Unasked)?;
     for call in &mut calls {
         processor.account().count_images(call);
     }

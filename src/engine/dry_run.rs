@@ -13,7 +13,7 @@ use super::{Plan, RunError};
 use crate::ask::{Account, usual_thinking};
 use crate::insight::{AnswerForm, Length, Order};
 use crate::job::{COMBINE, Chunks, Job, stand_in};
-use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, MessagePart, Money, Spent, Usage, Want};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Fence, MessagePart, Money, Spent, Usage, Want};
 use crate::store::Catalog;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -76,6 +76,8 @@ pub(super) struct Shared {
     endpoint: String,
     account: Account,
     effort: Option<Arc<str>>,
+    /// Nothing is sent, and call keys do not depend on the marks.
+    fence: Fence,
     prime: bool,
     /// Output tokens reserved for thinking.
     room: u32,
@@ -96,6 +98,7 @@ impl Shared {
             endpoint: endpoint(plan),
             account: plan.account.clone(),
             effort: Some(plan.llm.effort.as_str()).filter(|effort| !effort.is_empty()).map(Arc::from),
+            fence: Fence::example(),
             prime: plan.llm.prime,
             room: plan.llm.room_to_think(plan.account.dialect),
             lengths,
@@ -222,6 +225,10 @@ impl Answerer for DryRun<'_> {
 
     fn effort(&self) -> Option<&Arc<str>> {
         self.shared.effort.as_ref()
+    }
+
+    fn fence(&self) -> &Fence {
+        &self.shared.fence
     }
 
     async fn ask_all(&self, subject: Subject<'_>, calls: Vec<Call>) -> Result<Vec<CallRecord>, Unfinished> {

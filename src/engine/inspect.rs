@@ -5,7 +5,7 @@ use super::prepare::{Preparation, Work};
 use super::route::JobSet;
 use crate::ask::Account;
 use crate::job::{Chunks, Job};
-use crate::model::{Call, Facts, Failure, FailureCode};
+use crate::model::{Call, Facts, Failure, FailureCode, Fence};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, sniff};
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ pub struct Inspected {
     pub job: Arc<Job>,
     /// The content that would be sent.
     pub chunks: Chunks,
-    /// The calls on the document or its chunks, without merging and combining.
+    /// The calls on the document or its chunks, without merging and combining. The marks around the
+    /// document are examples, because they differ between run stores.
     pub calls: Vec<Call>,
 }
 
@@ -42,7 +43,7 @@ pub async fn inspect(
     };
     let preparation = Preparation { settings: settings.clone(), images: *images, longest };
     let (facts, chunks) = preparation.content(work, &job, true)?;
-    let mut calls = job.calls(&chunks, None, &account.model, None)?;
+    let mut calls = job.calls(&chunks, None, &Fence::example(), &account.model, None)?;
     for call in &mut calls {
         account.count_images(call);
     }

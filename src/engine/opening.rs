@@ -11,6 +11,7 @@ use super::stored_answers::{Answers, Sharing, answers_in};
 use super::{Context, Plan, RunError};
 use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport};
 use crate::event::{RunEvent, VERSION};
+use crate::model::Fence;
 use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
@@ -25,6 +26,7 @@ pub(super) struct Opened {
     pub next_attempt: i64,
     pub previous: Option<i64>,
     pub answers: Answers,
+    pub fence: Fence,
     pub budget: Budget,
     /// Documents that were cancelled in an earlier run.
     pub cancelled: Vec<String>,
@@ -35,11 +37,11 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let store = Store::begin_run(&plan.output.dir, &new_run(plan, started))?;
     let (rows, catalog) = (store.rows(&plan.retry)?, store.catalog()?);
     let (next_document, next_attempt) = store.next_numbers()?;
-    let (previous, answers) = (store.newest_listing()?, known_answers(plan, &store)?);
+    let (previous, answers, fence) = (store.newest_listing()?, known_answers(plan, &store)?, store.fence()?);
     // The sum over the whole ledger is needed only with a cap.
     let before = plan.max_cost.map(|_| store.spent()).transpose()?;
     let (budget, cancelled) = (Budget::new(plan.max_cost, before), store.cancelled()?);
-    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, answers, budget, cancelled })
+    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, answers, fence, budget, cancelled })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {
@@ -110,6 +112,7 @@ pub(super) struct Shared {
     pub breaker: Arc<Breaker>,
     pub stopped_by: Arc<OnceLock<RunStop>>,
     pub active: Arc<ActiveDocuments>,
+    pub fence: Fence,
 }
 
 /// Creates the processor of documents.
@@ -121,7 +124,7 @@ pub(super) fn processor(
     shared: Shared,
     context: &Context,
 ) -> Result<DocumentProcessor, RunError> {
-    let Shared { governor, breaker, stopped_by, active } = shared;
+    let Shared { governor, breaker, stopped_by, active, fence } = shared;
     let transport = Transport::new(&plan.account, &plan.llm)?;
     Ok(DocumentProcessor {
         client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
@@ -132,6 +135,7 @@ pub(super) fn processor(
         endpoint: endpoint(plan),
         rows: RowMaker { provider: plan.account.provider.as_str(), model: plan.account.model.clone(), keep: plan.keep_columns.clone() },
         effort: Some(plan.llm.effort.as_str()).filter(|e| !e.is_empty()).map(Arc::from),
+        fence,
         prime: plan.llm.prime,
         stopped_by,
         active,

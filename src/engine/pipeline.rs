@@ -62,7 +62,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
-    let Opened { store, rows, catalog, next_document, next_attempt, previous, answers, budget, cancelled } =
+    let Opened { store, rows, catalog, next_document, next_attempt, previous, answers, fence, budget, cancelled } =
         open(&plan, &started).map_err(RunError::Unusable)?;
     // `first`: the store contains neither an answer nor a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
@@ -99,7 +99,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let adjustable = Adjustable { governor: Arc::clone(&governor), active: Arc::clone(&active), window, store: handle.watcher() };
     let live = RuntimeControl::new(&plan, run, adjustable, &context);
     let (breaking, stopping) = (Arc::clone(&breaker), Arc::clone(&stopped_by));
-    let shared = Shared { governor: Arc::clone(&governor), breaker: breaking, stopped_by: stopping, active: Arc::clone(&active) };
+    let shared = Shared { governor: Arc::clone(&governor), breaker: breaking, stopped_by: stopping, active: Arc::clone(&active), fence };
     let processor = Arc::new(processor(&plan, handle, answers, next_attempt, shared, &context)?);
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 

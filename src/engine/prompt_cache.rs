@@ -75,6 +75,7 @@ mod tests {
             model: "claude-haiku-5-5".into(),
             system: "s".into(),
             parts: vec![MessagePart::Text("document".into()), MessagePart::Text(task.into())],
+            marks: Arc::default(),
             want: Want::Answer { schema: Arc::new(json!({"properties": {field: {}}})), max_output_tokens: 1 },
             effort: None,
             tokens,

@@ -188,6 +188,7 @@ impl Job {
                     model: own_model.clone().unwrap_or_else(|| model.to_owned()),
                     system: Arc::clone(&self.system),
                     parts: vec![MessagePart::Text(text.into())],
+                    marks: Arc::default(),
                     want: Want::Answer { schema: Arc::clone(&shape.schema), max_output_tokens: *max_output_tokens },
                     effort: effort.cloned(),
                 });

@@ -97,6 +97,7 @@ impl Job {
                 model: task.model.clone().unwrap_or_else(|| model.to_owned()),
                 system: Arc::clone(&self.system),
                 parts: vec![MessagePart::Text(text.into())],
+                marks: Arc::default(),
                 want: Want::Answer { schema: Arc::clone(&task.shape.schema), max_output_tokens: task.max_output_tokens },
                 effort: effort.cloned(),
             }

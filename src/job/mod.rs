@@ -9,7 +9,7 @@
 //! - `file`: the TOML as written
 //! - `field`: answer fields and their JSON schema
 //! - `load`: checks and templates
-//! - `plan`: from a document to calls
+//! - `plan`: from a document to calls, with `shared_parts`
 //! - `answer`: from a reply to a value, with `extract`, `fit` and `schema`
 //! - `long`: merges the answers about chunks
 //! - `combine` and `vote`: from answers to one result
@@ -27,6 +27,7 @@ mod load;
 mod long;
 mod plan;
 mod schema;
+mod shared_parts;
 mod stand_in;
 mod vote;
 

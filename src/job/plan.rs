@@ -1,7 +1,8 @@
 //! Turns a prepared document into calls.
 
+use super::shared_parts::SharedParts;
 use super::{Job, Task, Variant};
-use crate::model::{Call, Chunk, Content, ContentBlock, Failure, FailureCode, MessagePart, Want};
+use crate::model::{Call, Chunk, Content, ContentBlock, Failure, FailureCode, Fence, FenceMark, MessagePart, Want};
 use minijinja::{Environment, UndefinedBehavior, escape_formatter};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -175,25 +176,28 @@ impl Job {
     /// The calls for one document, in the job file's order.
     ///
     /// Calls that merge or combine answers come later. `row` holds the columns of a table row.
+    /// `fence` marks the texts of the document.
     pub fn calls(
         &self,
         chunks: &Chunks,
         row: Option<&Map<String, Value>>,
+        fence: &Fence,
         model: &str,
         effort: Option<&Arc<str>>,
     ) -> Result<Vec<Call>, Failure> {
-        let shared: Vec<Vec<Vec<MessagePart>>> = chunks.sets.iter().map(|set| set.iter().map(shared_parts).collect()).collect();
+        let shared: Vec<Vec<SharedParts>> =
+            chunks.sets.iter().map(|set| set.iter().map(|chunk| SharedParts::new(chunk, fence)).collect()).collect();
         let mut calls = Vec::new();
         for (task, &set) in self.tasks.iter().zip(&chunks.of_task) {
             for (chunk, shared) in chunks.sets[set].iter().zip(&shared[set]) {
                 for variant in &task.variants {
-                    let parts = variant
+                    let (parts, marks) = variant
                         .parts(chunk, shared, row)
                         .map_err(|e| Failure::new(FailureCode::Unrenderable, format!("task {}: cannot render the prompt: {e}", task.id)))?;
                     let tokens = chunk.content.tokens() + wording(&self.system, &parts, &chunk.content, task.shape.bytes);
                     // The document goes first unless the prompt embeds it.
                     let shared = parts.len().saturating_sub(1);
-                    calls.push(Call { tokens, shared, place: chunk.place, ..self.call(task, variant, parts, model, effort) });
+                    calls.push(Call { tokens, shared, place: chunk.place, marks, ..self.call(task, variant, parts, model, effort) });
                 }
             }
         }
@@ -210,6 +214,7 @@ impl Job {
             model: task.model.clone().unwrap_or_else(|| model.to_owned()),
             system: Arc::clone(&self.system),
             parts,
+            marks: Arc::default(),
             want: Want::Answer { schema: Arc::clone(&task.shape.schema), max_output_tokens: task.max_output_tokens },
             effort: effort.cloned(),
             tokens: 0,
@@ -233,55 +238,36 @@ pub(super) fn about_tokens(bytes: usize) -> u64 {
 }
 
 impl Variant {
-    fn parts(&self, chunk: &Chunk, shared: &[MessagePart], row: Option<&Map<String, Value>>) -> Result<Vec<MessagePart>, String> {
+    /// The parts of the call on a chunk, and the marks in them.
+    fn parts(
+        &self,
+        chunk: &Chunk,
+        shared: &SharedParts,
+        row: Option<&Map<String, Value>>,
+    ) -> Result<(Vec<MessagePart>, Arc<[FenceMark]>), String> {
         // The part shared by all calls on a document goes first, so that providers can cache it.
         let (template, has_document) = match &self.prompt {
-            Prompt::Fixed(prompt) => return Ok([shared, &[MessagePart::Text(Arc::clone(prompt))]].concat()),
+            Prompt::Fixed(prompt) => return Ok(shared.followed_by(Arc::clone(prompt))),
             Prompt::Late { template, has_document, .. } => (template, *has_document),
         };
         let row = ("row", Value::Object(row.cloned().unwrap_or_default()));
-        Ok(match (&chunk.content.0[..], shared) {
+        Ok(match (&chunk.content.0[..], &shared.parts[..]) {
             ([ContentBlock::Text(_)], [MessagePart::Text(document)]) if has_document => {
-                let document = Value::String(document.to_string());
-                vec![MessagePart::Text(template.render([("document", document), row])?.into())]
+                let rendered = |document: &str| template.render([("document", Value::String(document.to_owned())), row.clone()]);
+                let (sent, keyed) = (rendered(document)?, rendered(&FenceMark::keyed(&shared.marks, 0, document))?);
+                // A template may change the marks, for example with the filter `upper`.
+                let marks = if FenceMark::keyed(&shared.marks, 0, &sent) == keyed {
+                    Arc::clone(&shared.marks)
+                } else {
+                    [FenceMark { part: 0, sent: sent.clone(), keyed }].into()
+                };
+                (vec![MessagePart::Text(sent.into())], marks)
             }
-            (pieces, shared) => {
+            (pieces, _) => {
                 let attached = if let [ContentBlock::Picture(_)] = pieces { ATTACHED_IMAGE } else { ATTACHED_DOCUMENT };
                 let prompt = template.render([("document", Value::String(attached.into())), row])?;
-                [shared, &[MessagePart::Text(prompt.into())]].concat()
+                shared.followed_by(prompt.into())
             }
         })
     }
-}
-
-fn shared_parts(chunk: &Chunk) -> Vec<MessagePart> {
-    let place = chunk.place.map(|(part, parts)| format!("This is part {part} of {parts} of a document.\n"));
-    let before = chunk.before.as_deref().map(|end| fenced("end-of-the-part-before", end, &blake3::hash(end.as_bytes()).to_hex()));
-    let mut heading: Option<String> = match (place, before) {
-        (Some(place), Some(before)) => {
-            Some(format!("{place}For context, the end of the part before, which is not to be worked on:\n{before}\n"))
-        }
-        (place, _) => place,
-    };
-    let mut parts = Vec::new();
-    for piece in &chunk.content.0 {
-        match piece {
-            ContentBlock::Picture(picture) => {
-                parts.extend(heading.take().map(|heading| MessagePart::Text(heading.into())));
-                parts.push(MessagePart::Picture(Arc::clone(picture)));
-            }
-            ContentBlock::Text(text) => {
-                let heading = heading.take().unwrap_or_default();
-                parts.push(MessagePart::Text((heading + &fenced("document", &text.body, &text.digest)).into()));
-            }
-        }
-    }
-    parts
-}
-
-/// Wraps a text in marks that carry its hash, so that the text cannot contain them. A document that
-/// says "end of document, now do this" stays inside.
-fn fenced(what: &str, body: &str, digest: &str) -> String {
-    let mark = digest.get(..12).unwrap_or(digest);
-    format!("<{what}-{mark}>\n{body}\n</{what}-{mark}>")
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::insight::AnswerForm;
-use crate::model::{CallRecord, CallStatus, Chunk, ColumnType, Content, ContentBlock, Failure, FailureCode, MessagePart, Text, Usage};
+use crate::model::{
+    CallRecord, CallStatus, Chunk, ColumnType, Content, ContentBlock, Failure, FailureCode, Fence, FenceMark, MessagePart, Text, Usage,
+};
 use serde_json::{Map, Value, json};
 
 fn names(job: &Job) -> Vec<&str> {
@@ -122,18 +124,57 @@ fn columns_have_the_types_units_and_descriptions_of_the_answer_fields() {
 #[test]
 fn document_text_is_never_template_code() {
     let hostile = "{{ limit }} {% if x %} {# {{{{ }} ${x} %s \\u0041 </document>";
-    let calls = load(SMALL).unwrap().calls(&text(hostile), None, "m", None).unwrap();
+    let calls = load(SMALL).unwrap().calls(&text(hostile), None, &Fence::example(), "m", None).unwrap();
     assert_eq!(calls.len(), 2);
     let MessagePart::Text(prompt) = &calls[1].parts[0] else { panic!("text expected") };
-    assert_eq!(&**prompt, format!("One bold headline, at most 10 words: <document-0123456789ab>\n{hostile}\n</document-0123456789ab>"));
+    let mark = &calls[1].marks[0].sent;
+    assert_eq!(&**prompt, format!("One bold headline, at most 10 words: <document-{mark}>\n{hostile}\n</document-{mark}>"));
 }
 
 #[test]
 fn a_document_that_the_prompt_does_not_mention_goes_first_between_marks() {
     let job = load(&SMALL.replace(": {{ document }}", "")).unwrap();
-    let calls = job.calls(&text("body"), None, "m", None).unwrap();
+    let calls = job.calls(&text("body"), None, &Fence::example(), "m", None).unwrap();
     let parts: Vec<&str> = calls[0].parts.iter().map(|p| if let MessagePart::Text(t) = p { &**t } else { "" }).collect();
-    assert_eq!(parts, ["<document-0123456789ab>\nbody\n</document-0123456789ab>", "One dry headline, at most 10 words"]);
+    let mark = Fence::example().mark("0123456789abcdef", 0).sent;
+    assert_eq!(parts, [&*format!("<document-{mark}>\nbody\n</document-{mark}>"), "One dry headline, at most 10 words"]);
+}
+
+#[test]
+fn calls_have_secret_marks_and_keys_without_them() {
+    let fixed = SMALL.replace(": {{ document }}", "");
+    let changed = SMALL.replace("{{ document }}", "{{ document | upper }} {{ document[:20] }}");
+    for (source, expected) in [
+        (SMALL, "One dry headline, at most 10 words: <document-0123456789ab>\nbody\n</document-0123456789ab>"),
+        (&*fixed, "<document-0123456789ab>\nbody\n</document-0123456789ab>"),
+        (&*changed, "One dry headline, at most 10 words: <DOCUMENT-0123456789AB>\nBODY\n</DOCUMENT-0123456789AB> <document-0123456789"),
+    ] {
+        let job = load(source).unwrap();
+        let of = |secret: u8| job.calls(&text("body"), None, &Fence::new([secret; 32]), "m", None).unwrap().remove(0);
+        let (one, other) = (of(1), of(2));
+        assert_eq!(one.key("e"), other.key("e"));
+        let (MessagePart::Text(one_text), MessagePart::Text(other_text)) = (&one.parts[0], &other.parts[0]) else {
+            panic!("text expected")
+        };
+        assert_ne!(one_text, other_text);
+        assert!(!one_text.to_lowercase().contains("0123456789ab"));
+        assert_eq!(FenceMark::keyed(&one.marks, 0, one_text), expected);
+    }
+}
+
+#[test]
+fn the_end_of_the_chunk_before_has_a_mark_of_its_own() {
+    let job = load(&SMALL.replace(": {{ document }}", "")).unwrap();
+    let mut chunks = text("body");
+    chunks.sets[0][0].before = Some("the end".into());
+    chunks.sets[0][0].place = Some((2, 3));
+    let call = job.calls(&chunks, None, &Fence::example(), "m", None).unwrap().remove(0);
+    let MessagePart::Text(prompt) = &call.parts[0] else { panic!("text expected") };
+    assert_eq!(call.marks.len(), 2);
+    assert_ne!(call.marks[0].sent, call.marks[1].sent);
+    let digest = blake3::hash(b"the end").to_hex();
+    let keyed = FenceMark::keyed(&call.marks, 0, prompt);
+    assert!(keyed.contains(&format!("\n<end-of-the-part-before-{0}>\nthe end\n</end-of-the-part-before-{0}>\n", &digest[..12])), "{keyed}");
 }
 
 #[test]
@@ -177,7 +218,9 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
 fn parameters_can_be_replaced_but_not_invented() {
     let with = |name: &str, value: toml::Value| Job::load("t", SMALL, &toml::Table::from_iter([(name.to_owned(), value)]), None);
     let job = with("limit", toml::Value::Integer(3)).unwrap();
-    let MessagePart::Text(prompt) = &job.calls(&text("x"), None, "m", None).unwrap()[0].parts[0] else { panic!("text expected") };
+    let MessagePart::Text(prompt) = &job.calls(&text("x"), None, &Fence::example(), "m", None).unwrap()[0].parts[0] else {
+        panic!("text expected")
+    };
     assert!(prompt.contains("at most 3 words"));
     assert!(with("limits", toml::Value::Integer(3)).unwrap_err().to_string().contains("expected limit"));
     assert!(with("limit", toml::Value::Boolean(true)).unwrap_err().to_string().contains("takes integer"));

@@ -1,6 +1,6 @@
 //! One question to a model about one document.
 
-use super::Picture;
+use super::{FenceMark, Picture};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct Call {
     pub system: Arc<str>,
     /// Contents of the user message. Parts that several calls share come first.
     pub parts: Vec<MessagePart>,
+    /// Secret marks in `parts`, and what the key covers instead.
+    pub marks: Arc<[FenceMark]>,
     /// What it wants of the model.
     pub want: Want,
     /// Reasoning effort in the provider's words; `None` uses the provider's default.
@@ -62,8 +64,9 @@ impl Call {
     /// Returns the key of this call. Two calls have equal keys if they send the provider the same.
     ///
     /// The key covers the endpoint (the provider's name), model, messages, image bytes, schema,
-    /// effort and token limit. It excludes the machine, the document's name and the time. It is not
-    /// a hash of the request body, so that a change of wire details keeps paid answers valid.
+    /// effort and token limit. It excludes the machine, the document's name, the time and the secret
+    /// of the run store. It is not a hash of the request body, so that a change of wire details keeps
+    /// paid answers valid.
     pub fn key(&self, endpoint: &str) -> CallKey {
         let mut hash = blake3::Hasher::new();
         let mut field = |bytes: &[u8]| {
@@ -79,11 +82,11 @@ impl Call {
         field(schema.to_string().as_bytes());
         field(&max_output_tokens.to_le_bytes());
         field(self.effort.as_deref().unwrap_or("").as_bytes());
-        for part in &self.parts {
+        for (n, part) in self.parts.iter().enumerate() {
             match part {
                 MessagePart::Text(text) => {
                     field(b"text");
-                    field(text.as_bytes());
+                    field(FenceMark::keyed(&self.marks, n, text).as_bytes());
                 }
                 MessagePart::Picture(picture) => {
                     field(picture.media_type.as_bytes());
@@ -161,6 +164,7 @@ impl fmt::Debug for CallKey {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Fence;
     use super::*;
     use serde_json::json;
 
@@ -171,6 +175,7 @@ mod tests {
             model: "m".into(),
             system: "s".into(),
             parts: vec![MessagePart::Text("a".into()), MessagePart::Text("b".into())],
+            marks: Arc::default(),
             want: Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 100 },
             effort: None,
             tokens: 0,
@@ -196,6 +201,19 @@ mod tests {
             assert_ne!(changed.key("anthropic"), base);
         }
         assert_ne!(call().key("openai"), base);
+    }
+
+    #[test]
+    fn the_key_does_not_depend_on_secret_marks() {
+        let key = |sent: &str, marks: Arc<[FenceMark]>| {
+            let parts = vec![MessagePart::Text("0123".into()), MessagePart::Text(format!("<a-{sent}>x</a-{sent}>").into())];
+            Call { parts, marks, ..call() }.key("e")
+        };
+        let marks = [1, 2].map(|secret| Fence::new([secret; 32]).mark("0123456789abcdef", 1));
+        for mark in marks {
+            assert_ne!(key(&mark.sent, Arc::default()), key("0123456789ab", Arc::default()));
+            assert_eq!(key(&mark.sent, [mark.clone()].into()), key("0123456789ab", Arc::default()));
+        }
     }
 
     #[test]

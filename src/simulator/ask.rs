@@ -3,7 +3,7 @@
 //! Equal requests have equal hashes in every dialect. The token limit is not part of the hash, so a
 //! call that is repeated with more room is the same call. Two prefixes are equal if everything
 //! before their ends is equal: model, form of the answer, effort, and all parts. Image data is not
-//! kept.
+//! kept. The hash leaves out the marks around documents, because they differ between run stores.
 
 use serde_json::Value;
 use std::ops::Range;
@@ -129,7 +129,9 @@ impl<'a> AskBuilder<'a> {
     /// Adds a text in a role.
     pub(super) fn text(&mut self, role: &str, text: &str) {
         // Newer OpenAI models use `developer` for `system`.
-        self.feed(if role == "developer" { "system" } else { role }, text.as_bytes());
+        let role_tag = if role == "developer" { "system" } else { role };
+        feed(&mut self.hasher, role_tag, without_marks(text).as_bytes());
+        feed(&mut self.prefix, role_tag, text.as_bytes());
         self.chars += text.chars().count() as u64;
         if role == "user" {
             if !self.user_text.is_empty() {
@@ -181,6 +183,19 @@ fn feed(hasher: &mut blake3::Hasher, tag: &str, bytes: &[u8]) {
     }
 }
 
+/// A text without the marks around documents, as in `<document-…>`.
+fn without_marks(text: &str) -> String {
+    text.split_inclusive('>').map(|tag| without_mark(tag).unwrap_or(tag)).collect()
+}
+
+/// The beginning of a tag that ends with a mark of 32 digits.
+fn without_mark(tag: &str) -> Option<&str> {
+    const DIGITS: usize = 32;
+    let body = tag.strip_suffix('>')?;
+    let (name, digits) = body.split_at_checked(body.len().checked_sub(DIGITS)?)?;
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(name)
+}
+
 fn feed_form(hasher: &mut blake3::Hasher, form: Form<'_>) {
     match form {
         Form::Text => feed(hasher, "form", b"text"),
@@ -192,4 +207,23 @@ fn feed_form(hasher: &mut blake3::Hasher, form: Form<'_>) {
 /// Estimated number of tokens in a text.
 pub(super) fn tokens(text: &str) -> u64 {
     (text.chars().count() as u64).div_ceil(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marks_of_run_stores_do_not_change_the_hash() {
+        let hash = |text: &str| {
+            let mut ask = AskBuilder::new(0, "m", Form::Text, &[]);
+            ask.text("user", text);
+            ask.finish(u64::MAX, Delivery::default()).hash
+        };
+        let marked = |mark: &str| format!("<document-{mark}>\n<b>x</b>\n</document-{mark}>\nWhat is it?");
+        let [one, other] = ["0123456789abcdef", "fedcba9876543210"].map(|half| half.repeat(2));
+        assert_eq!(hash(&marked(&one)), hash(&marked(&other)));
+        assert_ne!(hash(&marked(&one)), hash(&marked(&one).replace("<b>", "<i>")));
+        assert_ne!(hash("a <b> c"), hash("a <d> c"));
+    }
 }

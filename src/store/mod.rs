@@ -15,7 +15,7 @@
 //! answered.
 //!
 //! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
-//! `attempts`, `rows`, `listing`, `files`, `samples`, and `cancelled`.
+//! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, and `secret`.
 
 mod answered;
 mod audit;

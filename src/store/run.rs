@@ -9,7 +9,7 @@ use super::reader::AnswerReader;
 use super::reserve::Reserve;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
-use crate::model::{Digest, JobColumns, ResultFile};
+use crate::model::{Digest, Fence, JobColumns, ResultFile};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -189,6 +189,12 @@ impl Store {
     /// Records published result files.
     pub fn published(&self, files: &[ResultFile]) -> Result<(), StoreError> {
         publish(&self.writer, self.run.id, files).map_err(|e| self.error("cannot record result files", e))
+    }
+
+    /// The fence of this store. All its runs have the same.
+    pub fn fence(&self) -> Result<Fence, StoreError> {
+        let secret = self.writer.query_row("SELECT fence FROM secret", (), |row| row.get(0));
+        secret.map(Fence::new).map_err(|e| self.error("cannot read its secret", e))
     }
 
     /// Number of documents in this run's listing with a row.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, FailureCode, JobColumns, Moments, Money, ResultFile, Stamp, Usage};
+use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, FailureCode, Fence, JobColumns, Moments, Money, ResultFile, Stamp, Usage};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;
@@ -379,6 +379,16 @@ fn answers_of_a_store_of_version_1_are_found() {
         assert_eq!((versions.len(), versions[0].digest, versions[0].stamp), (1, None, None));
         assert_eq!(reader.get(versions[0].id, CallKey([0; 32])).unwrap(), Some(Known::Answer(answer.into())));
     }
+}
+
+#[test]
+fn all_runs_of_a_store_have_the_same_marks_and_stores_have_different_ones() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mark = |dir: &Path| begin(dir, 1).unwrap().fence().unwrap().mark("digest", 0).sent;
+    let first = mark(dir.path());
+    assert_eq!(mark(dir.path()), first);
+    assert_ne!(mark(other.path()), first);
+    assert_ne!(Fence::example().mark("digest", 0).sent, first);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use docmill::ask::dialect::{Dialect, Extra};
 use docmill::job::{Chunks, Job};
-use docmill::model::{Chunk, Content, ContentBlock, Text};
+use docmill::model::{Chunk, Content, ContentBlock, Fence, Text};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +57,7 @@ fn whole(text: Text) -> Chunks {
 fn body(job: &Job, file: &Path) -> Vec<u8> {
     let body = std::fs::read_to_string(file).unwrap();
     let text = Text { body: body.into(), digest: "0".repeat(64), tokens: 1 };
-    let call = job.calls(&whole(text), None, "bench", None).unwrap().remove(0);
+    let call = job.calls(&whole(text), None, &Fence::example(), "bench", None).unwrap().remove(0);
     let shape = Dialect::COMPATIBLE.shape("bench", serde_json::Map::new());
     let extra = Extra { room: 0, note: None, stream: false, cache: false, shape: &shape };
     Dialect::COMPATIBLE.request(&call, &extra).into_pieces().concat()

@@ -449,3 +449,22 @@ fn an_undecodable_image_is_up_to_date_until_it_changes() {
     workspace.run(["--job", "material-single"]).exits(0);
     assert_eq!(server.requests(), 1);
 }
+
+#[test]
+fn documents_have_marks_that_differ_between_stores_and_stay_the_same_in_one() {
+    let mark = |done: &Done| {
+        let ledger = done.server.ledger();
+        let call = ledger.calls.iter().rfind(|call| call.text.contains("docid:a")).unwrap();
+        let (_, rest) = call.text.split_once("<document-").unwrap();
+        let (mark, body) = rest.split_once('>').unwrap();
+        assert!(mark.len() == 32 && mark.bytes().all(|byte| byte.is_ascii_hexdigit()), "{mark}");
+        assert!(body.contains(&format!("</document-{mark}>")), "{body}");
+        mark.to_owned()
+    };
+    let (one, other) = (Done::new(), Done::new());
+    let before = mark(&one);
+    assert_ne!(mark(&other), before);
+    one.workspace.docmill(["requeue", "--all", "a.txt"]).exits(0);
+    assert_eq!(one.asked_by(&[]).0, ["a"]);
+    assert_eq!(mark(&one), before);
+}

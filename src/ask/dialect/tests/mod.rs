@@ -18,6 +18,7 @@ fn call(parts: Vec<MessagePart>) -> Call {
         model: "m".into(),
         system: "be brief".into(),
         parts,
+        marks: Arc::default(),
         want: Want::Answer {
             schema: Arc::new(json!({
             "type": "object", "required": ["n", "list"], "additionalProperties": false,
