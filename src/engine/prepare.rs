@@ -12,7 +12,8 @@ use crate::failpoint;
 use crate::job::{Chunks, Job};
 use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
-    Extract, ImageLimits, PrepareSettings, Reader, Sniffed, orders, peak_memory, prepare as prepare_bytes, prepare_extract, sniff,
+    Extract, ImageLimits, PrepareSettings, Reader, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extract, prompt_injections,
+    sniff,
 };
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -39,7 +40,7 @@ impl Preparation {
         };
         let Prepared { content, mut facts } = prepared?;
         if flag {
-            facts.orders = orders(&content);
+            facts.orders = prompt_injections(&content);
         }
         let chunks = divide(&content, &mut facts, job, self.longest)?;
         Ok((facts, chunks))

@@ -36,7 +36,7 @@ pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
 pub use image_limits::ImageLimits;
 pub use image_rules::Viewer;
 pub use image_tokens::Count;
-pub use prompt_injection::orders;
+pub use prompt_injection::prompt_injections;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{BINARY, Sniffed, sniff};
 pub use split::{counted, split, truncate};
