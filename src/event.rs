@@ -185,7 +185,7 @@ pub struct Snapshot {
     pub answering: Option<String>,
     /// Calls that this run has asked and that have ended.
     pub calls_ended: u64,
-    /// Calls still to be made, estimated from those of finished documents; unknown while documents are being counted.
+    /// Calls still to be made, estimated from finished documents. Unknown until documents are counted.
     pub calls_left: Option<u64>,
     /// Calls whose answer was already in the store.
     pub reused: u64,

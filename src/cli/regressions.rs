@@ -8,25 +8,25 @@ use serde_json::{Value, json};
 
 /// Runs with fewer requests tell too little.
 const LEAST_REQUESTS: u64 = 30;
-/// Runs of about the same size: one sent at most so many times as many requests as the other.
+/// Maximum ratio of requests between runs of about the same size.
 const ALIKE: u64 = 4;
-/// A share of failures that is higher by less than this is not worth a word.
+/// Minimum rise of the share of failures to report.
 const LEAST_FAILURES: f64 = 0.01;
 
-/// What runs must have in common to be compared. More calls at a time are faster, and that is no news.
+/// Settings that comparable runs share.
 const COMPARABLE: [&str; 4] = ["llm.provider", "llm.base_url", "llm.model", "llm.concurrency"];
 
 /// A run that can be compared.
 pub(super) struct Past {
     id: i64,
-    /// Jobs, model, and what else decides about its pace.
+    /// Jobs, model and other settings that decide about its pace.
     kind: Vec<Value>,
     requests_per_second: Option<f64>,
     pace: Pace,
 }
 
 impl Past {
-    /// `None` of a run that did not end, or sent too little.
+    /// The figures of a run; `None` if it did not end or sent few requests.
     pub fn of(run: &RunRecord, figures: &Value, pace: Pace) -> Option<Self> {
         let settings: Value = serde_json::from_str(&run.settings).unwrap_or_default();
         let jobs = json!(run.jobs.iter().map(|job| &job.name).collect::<Vec<_>>());
@@ -35,7 +35,8 @@ impl Past {
         enough.then(|| Self { id: run.id, kind, requests_per_second: figures["requests_per_second"].as_f64(), pace })
     }
 
-    /// Whether the two sent about as many requests. Beginning and end of a run take time as well, and count more in a small one.
+    /// Whether both runs sent about as many requests. The start and end of a run weigh more in a small
+    /// one.
     fn is_of_the_size_of(&self, other: &Self) -> bool {
         let (one, another) = (self.pace.requests, other.pace.requests);
         one.max(another) <= ALIKE * one.min(another)
@@ -50,7 +51,7 @@ impl Past {
     }
 }
 
-/// In what the run with this number, the last of `past`, is worse than comparable runs before it.
+/// Lists the measures in which `run`, the last of `past`, is worse than comparable earlier runs.
 pub(super) fn regressions(past: &[Past], run: i64) -> Vec<Value> {
     let Some((now, earlier)) = past.split_last().filter(|(now, _)| now.id == run) else { return Vec::new() };
     let of = |figure: &dyn Fn(&Past) -> Option<f64>| -> Vec<(i64, f64)> {

@@ -6,15 +6,15 @@
 //! | files | what they do |
 //! |---|---|
 //! | `list`, `read`, `prepare`, `ask`, `write` | the stages, in the order of the data; the store's thread commits |
-//! | `selection`, `register` | select the documents of a run; match files with documents of the store |
-//! | `isolation`, `chunks` | read documents in separate processes; divide long ones |
-//! | `questions`, `answers` | make the calls of a document; look calls up before they are sent |
-//! | `ledger`, `priming`, `breaker` | record attempts; send one call of several first; stop on systemic failures |
+//! | `selection`, `document_identity` | select the documents of a run; match files with documents of the store |
+//! | `isolation`, `long_documents` | read documents in separate processes; divide long ones |
+//! | `document_calls`, `stored_answers` | make the calls of a document; look calls up before they are sent |
+//! | `ledger`, `prompt_cache`, `breaker` | record attempts; send one call of several first; stop on systemic failures |
 //! | `opening`, `closing` | begin a run in the store; complete results and history |
 //! | `conductor`, `runtime_control`, `active` | report counters and drain a run; answer requests; cancel documents |
 //! | `controls`, `watcher` | the caller's side of a run; the caller owns signals, ports and terminals |
 //! | `inspect` | prepares one document and sends nothing |
-//! | `survey`, `dry_run`, `past`, `forecast` | predict the work of a run; its calls; use earlier runs; predict cost and time |
+//! | `survey`, `dry_run`, `earlier_runs`, `forecast` | predict the work of a run; its calls; use earlier runs; predict cost and time |
 
 mod active;
 mod ask;

@@ -7,23 +7,23 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Whether refusals come by chance.
+/// The search for refusals at random, and its result.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct RandomRefusals {
-    /// Refusals since the last trial, and how many lead to the next one.
+    /// Refusals since the last trial, and the number that starts the next one.
     refusals: u32,
     next: u32,
     trial: Option<Trial>,
-    /// The share of recent requests that were refused by chance; `None` while that is not believed.
+    /// Share of recent requests that were refused; `None` while refusals do not count as random.
     share: Option<f64>,
 }
 
-/// Asking faster than was learned.
+/// A trial: the governor sends faster than the learned rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Trial {
-    /// Since when: the provider's bucket was empty then, if there is one.
+    /// Start of the trial. A bucket of the provider is empty at this time.
     from: f64,
-    /// What was learned, in requests a second.
+    /// The learned rate, in requests a second.
     per_second: f64,
     answered: f64,
     refusals: u32,
@@ -31,15 +31,17 @@ struct Trial {
 
 /// Refusals before the first trial.
 const FIRST: u32 = 6;
-/// So many more refusals before each further trial.
+/// Additional refusals before each further trial.
 const MORE: u32 = 2;
-/// How much faster than was learned.
+/// Rate of a trial, as a multiple of the learned rate.
 const FASTER: f64 = 5.0;
-/// A trial is won with so many answers more than a limit could have let through, and lost with so many refusals.
+/// Answers beyond those that a limit could accept, after which refusals count as random.
 const WON: f64 = 5.0;
+/// Refusals that end a trial without a result.
 const LOST: u32 = 2;
-/// A larger share of refusals than this is no chance. Of so many recent requests.
+/// Share of refusals above which they no longer count as random.
 const TOO_MANY: f64 = 0.25;
+/// Number of recent requests in the share.
 const RECENT: f64 = 32.0;
 
 impl RandomRefusals {
@@ -47,7 +49,7 @@ impl RandomRefusals {
         Self { refusals: 0, next: FIRST, trial: None, share: None }
     }
 
-    /// A request that was sent at `sent_at` was answered. Whether that shows that there is no such limit as was learned.
+    /// Records an answer. Returns whether it disproves the learned limit.
     pub fn answered(&mut self, sent_at: f64, now: f64) -> bool {
         if let Some(share) = &mut self.share {
             *share -= *share / RECENT;
@@ -61,7 +63,7 @@ impl RandomRefusals {
         won
     }
 
-    /// Whether a refusal is taken for chance.
+    /// Records a refusal. Returns whether it counts as random.
     pub fn takes(&mut self) -> bool {
         let Some(share) = &mut self.share else { return false };
         *share += (1.0 - *share) / RECENT;
@@ -72,7 +74,7 @@ impl RandomRefusals {
         believed
     }
 
-    /// A refusal has taught this many requests a second. How many are to be tried.
+    /// Records a refusal that gives the rate `per_second`. Returns the rate to use.
     pub fn refused(&mut self, per_second: f64, now: f64) -> f64 {
         self.refusals += 1;
         if let Some(trial) = &mut self.trial {
@@ -103,7 +105,7 @@ mod tests {
     #[test]
     fn a_limit_lets_no_more_through_however_fast_one_asks() {
         let mut chance = on_trial();
-        // Ten a second, which were gathering for five seconds.
+        // Ten a second, gathered for five seconds.
         assert!((0..50).all(|_| !chance.answered(105.0, 105.0)));
         assert_eq!([0; 2].map(|_| chance.refused(10.0, 105.0) > 49.0), [true, false]);
         // The next trial needs more refusals.
@@ -114,10 +116,10 @@ mod tests {
     #[test]
     fn more_than_a_limit_lets_through_is_none_until_too_many_are_refused() {
         let mut chance = on_trial();
-        // What was sent before says nothing.
+        // Requests sent before the trial do not count.
         assert!(!chance.takes() && (0..100).all(|_| !chance.answered(99.0, 101.0)));
         assert_eq!((0..100).position(|_| chance.answered(101.0, 101.0)), Some(14));
-        // One in ten for as long as you like.
+        // One refusal in ten requests, for any time.
         assert!((0..1000).all(|n| if n % 10 == 0 { chance.takes() } else { !chance.answered(102.0, 102.0) }));
         assert!((0..100).any(|_| !chance.takes()));
     }

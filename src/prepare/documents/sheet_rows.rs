@@ -1,8 +1,9 @@
 //! Rows of a sheet as JSON lines. The first row names the columns.
 //!
 //! Cells have the text that people see, and numbers have all their digits. Cells keep the blanks
-//! around their text. Empty rows and columns are left out; a cell of blanks is empty. A sheet above its limit is refused, not cut. So is a sheet whose ids are numbers
-//! that the workbook cannot distinguish.
+//! around their text. Empty rows and columns are left out; a cell of blanks is empty. A sheet above
+//! its limit is refused, not cut. A sheet whose ids are too long for a workbook's numbers is refused
+//! too.
 
 use super::grid::Grid;
 use super::{ods, sheet, verdict};
