@@ -5,6 +5,7 @@
 //! `tests/bench/limits.rs` measures the precision on a quiet machine.
 
 use crate::support::{AccountServer, Books, Terms, Workspace};
+use std::fs::File;
 use std::time::Duration;
 
 const JOB: &str = r#"
@@ -116,4 +117,22 @@ fn two_processes_on_one_key_share_its_limit() {
     }
     let books = server.books();
     assert!(books.served == 90 && books.refused <= FORGIVEN, "{} refused", books.refused);
+}
+
+#[test]
+fn a_stopped_process_that_holds_the_shared_limits_stops_no_other() {
+    let server = AccountServer::start(TWENTY);
+    let runtime_dir = tempfile::tempdir().unwrap();
+    let workspace = workspace(&server, "anthropic").env("XDG_RUNTIME_DIR", runtime_dir.path().to_str().unwrap());
+    documents(&workspace, "a", 1, |_| 5);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    let mut files = std::fs::read_dir(runtime_dir.path().join("docmill")).unwrap();
+    let held = File::open(files.next().unwrap().unwrap().path()).unwrap();
+    held.lock().unwrap();
+
+    documents(&workspace, "b", 45, |_| 5);
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    drop(held);
+    let books = server.books();
+    assert!(books.served == 46 && books.refused <= FORGIVEN, "{} refused", books.refused);
 }

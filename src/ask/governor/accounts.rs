@@ -68,9 +68,16 @@ impl SharedAccount {
     ///
     /// If the file cannot be used, this process counts alone.
     pub fn in_file(given: &ConfiguredLimits, clock: Clock, directory: &Path, name: &str) -> Self {
-        match FileStore::open(Limits::new(given, clock.now()), directory, name) {
+        match FileStore::open(Limits::new(given, clock.now()), directory, name, clock.now()) {
             Ok(store) => Self { store: Box::new(store), clock },
             Err(_) => Self::in_memory(given, clock),
         }
+    }
+
+    /// The same without a thread, for tests in virtual time.
+    #[cfg(test)]
+    pub fn in_file_without_thread(given: &ConfiguredLimits, clock: Clock, directory: &Path) -> Self {
+        let store = FileStore::without_thread(Limits::new(given, clock.now()), directory, "account", clock.now());
+        Self { store: Box::new(store.expect("a file")), clock }
     }
 }

@@ -67,12 +67,13 @@ impl Bucket {
     /// Changes its rate and capacity.
     pub fn resize(&mut self, per_second: f64, capacity: f64, now: f64) {
         let level = self.level(now);
-        *self = Self::new(per_second, capacity, level, now);
+        *self = Self::new(per_second, capacity, level, now.max(self.at));
     }
 
+    /// Changes may arrive late. What has flowed in since is there already.
     fn set_level(&mut self, level: f64, now: f64) {
         self.level = level.min(self.capacity);
-        self.at = now;
+        self.at = now.max(self.at);
     }
 }
 
@@ -86,6 +87,16 @@ mod tests {
         bucket.take(8.0, 0.0);
         assert_eq!((bucket.ready_at(2.0, 0.0), bucket.ready_at(4.0, 0.0)), (0.0, 1.0));
         assert_eq!((bucket.level(3.0), bucket.level(100.0)), (8.0, 10.0));
+    }
+
+    #[test]
+    fn a_change_that_arrives_late_lets_nothing_flow_in_twice() {
+        let mut bucket = Bucket::new(2.0, 10.0, 0.0, 0.0);
+        bucket.take(1.0, 2.0);
+        bucket.take(-1.0, 1.0);
+        let level = bucket.level(2.0);
+        bucket.resize(2.0, 20.0, 1.0);
+        assert_eq!((level, bucket.level(2.0)), (4.0, 4.0));
     }
 
     #[test]

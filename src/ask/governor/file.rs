@@ -1,250 +1,228 @@
-//! Keeps the limits of an account in a file that the processes of a machine share.
+//! Shares the limits of an account with other processes of the machine, by leases.
 //!
-//! Each process reads and writes the file under its lock, which takes some microseconds. The file
-//! holds no secret: its name is a hash of address, model and key. If the file cannot be used, this
-//! process counts for itself.
+//! A thread reads and writes the shared file, so no async worker waits for it. Under the lock of
+//! the file the thread writes the changes by this process, and leases amounts for its lines.
+//! Requests use up the leases without the file.
 //!
-//! A process that is stopped (SIGSTOP, a debugger) may hold the lock for any time. The others never
-//! wait for it: they count for themselves at first, and after a second they go on in a new file
-//! under the same name. A process whose file has lost its name opens the new one.
+//! If no line waits, changes are written a slice later, together with those that follow. If another
+//! process holds the lock for long, this process counts alone (`shared_file`).
 
+use super::super::fault::Pressure;
 use super::configured::ConfiguredLimits;
+use super::lease::{Leased, SLICE_S};
 use super::limits::{Limits, Taken};
-use super::need::Amounts;
-use super::store::{LimitStore, Report, Wait, Wanted};
+use super::need::Need;
+use super::shared_file::SharedFile;
+use super::store::{LimitStore, Line, Report, Wait, Wanted};
+use crate::model::WaitReason;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The limits of one account, in a file.
 #[derive(Debug)]
-pub(super) struct FileStore(Mutex<State>);
+pub(super) struct FileStore {
+    shared: Arc<Shared>,
+    /// `None` in tests in virtual time: the file is then used on the calling thread.
+    thread: Option<Thread>,
+}
 
+/// The thread that uses the file. It ends when the bell is dropped.
+#[derive(Debug)]
+struct Thread {
+    bell: SyncSender<()>,
+    handle: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    file: Mutex<SharedFile>,
+}
+
+/// What this process knows and has.
 #[derive(Debug)]
 struct State {
-    limits: Limits,
-    file: SharedFile,
+    /// The limits when the file was last read.
+    known: Limits,
+    leased: Vec<Leased>,
+    /// A request that got no lease, and what it waits for.
+    blocked: Option<(Need, Wait)>,
+    /// Lines that wait for a lease.
+    lines: Vec<Line>,
+    /// Changes that are not in the file yet, each with its time.
+    unwritten: Vec<(f64, Change)>,
+    /// Whether a refusal or new settings have ended the lease that the thread is renewing.
+    revoked: bool,
+    /// The time of the last call.
+    now: f64,
 }
 
-/// The file, as this process has it open.
+/// A change of the limits by this process.
 #[derive(Debug)]
-struct SharedFile {
-    path: PathBuf,
-    file: File,
-    held: Option<Held>,
+enum Change {
+    Report(Report),
+    Settings(Option<ConfiguredLimits>, Option<ConfiguredLimits>),
 }
-
-/// Another process holds the lock for longer than a change takes.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    since: f64,
-    /// What this account had sent by then: the rest is still to be written.
-    sent: Amounts,
-}
-
-/// What the file holds.
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    version: u32,
-    at: f64,
-    limits: Limits,
-}
-
-const VERSION: u32 = 6;
-/// Limits that were learned longer ago than this many seconds are not used.
-const STALE_S: f64 = 3600.0;
-/// A change of the file takes some microseconds; after this time its holder counts as stopped.
-const LOCK_WAIT: Duration = Duration::from_millis(1);
-/// Seconds after which the others replace a file whose holder is stopped.
-const REPLACE_S: f64 = 1.0;
 
 impl FileStore {
-    /// Keeps limits in the file `name` in `directory`, beginning with `limits` if it is new.
-    pub fn open(limits: Limits, directory: &Path, name: &str) -> io::Result<Self> {
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(directory)?;
-        let path = directory.join(name);
-        let file = SharedFile { file: open(&path)?, path, held: None };
-        Ok(Self(Mutex::new(State { limits, file })))
+    /// Shares limits in the file `name` in `directory`, beginning with `limits` if it is new.
+    pub fn open(limits: Limits, directory: &Path, name: &str, now: f64) -> io::Result<Self> {
+        let mut store = Self::without_thread(limits, directory, name, now)?;
+        let (bell, rings) = sync_channel(1);
+        let shared = Arc::clone(&store.shared);
+        let handle = std::thread::Builder::new().name("docmill-limits".into()).spawn(move || shared.serve(&rings))?;
+        store.thread = Some(Thread { bell, handle });
+        Ok(store)
     }
 
-    /// Looks at the limits at the time `now`, and changes them. Waits a millisecond at most.
-    fn with<T>(&self, now: f64, change: impl FnOnce(&mut Limits) -> T) -> T {
-        let State { limits, file: shared } = &mut *self.0.lock();
-        if !shared.lock(limits, now) {
-            return change(limits);
+    /// The same, on the calling thread.
+    pub(super) fn without_thread(limits: Limits, directory: &Path, name: &str, now: f64) -> io::Result<Self> {
+        let file = SharedFile::open(directory, name)?;
+        let (leased, lines, unwritten) = (Vec::new(), Vec::new(), Vec::new());
+        let state = State { known: file.look(now).unwrap_or(limits), leased, blocked: None, lines, unwritten, revoked: false, now };
+        Ok(Self { shared: Arc::new(Shared { state: Mutex::new(state), file: Mutex::new(file) }), thread: None })
+    }
+
+    /// Changes what this process knows, and returns the result.
+    fn with<T>(&self, now: f64, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.shared.state.lock();
+        state.now = state.now.max(now);
+        change(&mut state)
+    }
+
+    /// Wakes the thread. It is awake already if the bell has rung before.
+    fn ring(&self) {
+        match &self.thread {
+            Some(thread) => drop(thread.bell.try_send(())),
+            None => self.shared.renew(),
         }
-        if let Some(mut saved) = read(&shared.file, now) {
-            if let Some(held) = shared.held {
-                let mut unwritten = limits.sent;
-                unwritten.add(&held.sent, -1.0);
-                saved.add_sent(&unwritten, now);
-            }
-            *limits = saved;
+    }
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        if let Some(Thread { bell, handle }) = self.thread.take() {
+            drop(bell);
+            // The last run on the account has ended. The thread writes that within milliseconds.
+            let _panic_was_printed = handle.join();
         }
-        shared.held = None;
-        let result = change(limits);
-        // If the file cannot be written, only this process knows the change.
-        let _not_shared = write(&shared.file, &Saved { version: VERSION, at: now, limits: limits.clone() });
-        let _closing_unlocks_too = shared.file.unlock();
-        result
     }
 }
 
 impl LimitStore for FileStore {
     fn take(&self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
-        self.with(now, |limits| limits.take(wanted, now))
+        self.with(now, |state| state.take(&wanted.need, now))
+    }
+
+    fn lease(&self, line: Line, now: f64) {
+        self.with(now, |state| {
+            state.lines.retain(|known| !Arc::ptr_eq(&known.turn, &line.turn));
+            state.lines.push(line);
+        });
+        self.ring();
     }
 
     fn report(&self, report: Report, now: f64) {
-        self.with(now, |limits| limits.report(&report, true, now));
+        let refused = report.refused.is_some_and(|refusal| matches!(refusal.pressure, Pressure::Rate | Pressure::Ramp));
+        if self.with(now, |state| state.add(Change::Report(report), refused, now)) {
+            self.ring();
+        }
     }
 
     fn configure(&self, old: Option<&ConfiguredLimits>, new: Option<&ConfiguredLimits>, now: f64) {
-        self.with(now, |limits| limits.configure(old, new, now));
-    }
-
-    fn known(&self, now: f64) -> Limits {
-        self.with(now, |limits| limits.clone())
-    }
-}
-
-/// What processes on this machine know about an account, without becoming one of them.
-pub(super) fn known_limits(directory: &Path, name: &str, now: f64) -> Option<Limits> {
-    read(&File::open(directory.join(name)).ok()?, now)
-}
-
-impl SharedFile {
-    /// Whether this process has the lock now.
-    fn lock(&mut self, limits: &Limits, now: f64) -> bool {
-        if is_replaced(&self.file)
-            && let Ok(file) = open(&self.path)
-        {
-            self.file = file;
+        if self.with(now, |state| state.add(Change::Settings(old.copied(), new.copied()), true, now)) {
+            self.ring();
         }
-        // At first, and before the file is replaced: the holder may be another one by now.
-        let is_worth_waiting = self.held.is_none_or(|held| now - held.since >= REPLACE_S);
-        let begun = Instant::now();
-        loop {
-            match self.file.try_lock() {
-                Ok(()) => return true,
-                Err(std::fs::TryLockError::Error(_)) => return false,
-                Err(std::fs::TryLockError::WouldBlock) if is_worth_waiting && begun.elapsed() < LOCK_WAIT => std::thread::yield_now(),
-                Err(std::fs::TryLockError::WouldBlock) => break,
+    }
+
+    fn known(&self, _now: f64) -> Limits {
+        self.shared.state.lock().known.clone()
+    }
+}
+
+impl State {
+    fn take(&mut self, need: &Need, now: f64) -> Result<Taken, Wait> {
+        let opens_at = self.known.opens_at();
+        if opens_at > now {
+            return Err(Wait::Until(opens_at, WaitReason::Refusal));
+        }
+        self.leased.retain(|leased| !leased.is_expired(now));
+        if let Some(place) = self.leased.iter().position(|leased| leased.taken.need == *need) {
+            let taken = self.leased[place].taken(now)?;
+            self.leased.remove(place);
+            return Ok(taken);
+        }
+        match self.blocked {
+            Some((blocked, wait)) if blocked == *need && !matches!(wait, Wait::Until(at, _) if at <= now) => Err(wait),
+            _ => Err(Wait::Lease),
+        }
+    }
+
+    /// Adds a change. Returns whether the thread must be woken for it.
+    fn add(&mut self, change: Change, revokes: bool, now: f64) -> bool {
+        if revokes {
+            self.leased.clear();
+            self.revoked = true;
+        }
+        self.blocked = None;
+        self.unwritten.push((now, change));
+        self.unwritten.len() == 1
+    }
+}
+
+impl Shared {
+    /// Renews the lease whenever the bell rings, and at the end.
+    fn serve(&self, rings: &Receiver<()>) {
+        while rings.recv().is_ok() {
+            if self.state.lock().lines.is_empty() {
+                // A line that asks for a lease meanwhile rings again.
+                let _one_way_or_the_other = rings.recv_timeout(Duration::from_secs_f64(SLICE_S));
             }
+            self.renew();
         }
-        let held = *self.held.get_or_insert(Held { since: now, sent: limits.sent });
-        now - held.since >= REPLACE_S && self.replace(limits, now).is_ok()
+        self.renew();
     }
 
-    /// Puts a new file under the name, and locks it.
-    fn replace(&mut self, limits: &Limits, now: f64) -> io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let new = tempfile::NamedTempFile::new_in(directory)?;
-        new.as_file().lock()?;
-        // The limits hold what this process has sent meanwhile.
-        write(new.as_file(), &Saved { version: VERSION, at: now, limits: limits.clone() })?;
-        (self.file, self.held) = (new.persist(&self.path)?, None);
-        Ok(())
+    /// Writes the changes to the file, and leases amounts for the lines.
+    fn renew(&self) {
+        let mut file = self.file.lock();
+        let mut state = self.state.lock();
+        let (lines, changes) = (std::mem::take(&mut state.lines), std::mem::take(&mut state.unwritten));
+        if lines.is_empty() && changes.is_empty() {
+            return;
+        }
+        let (mut known, mut leased, now) = (state.known.clone(), state.leased.clone(), state.now);
+        state.revoked = false;
+        drop(state);
+
+        let before = leased.len();
+        let blocked = file.with(&mut known, now, |limits| {
+            for (at, change) in &changes {
+                match change {
+                    Change::Report(report) => limits.report(report, true, *at),
+                    Change::Settings(old, new) => limits.configure(old.as_ref(), new.as_ref(), *at),
+                }
+            }
+            lines.iter().fold(None, |blocked, line| limits.lease(line, &mut leased, now).or(blocked))
+        });
+
+        let mut state = self.state.lock();
+        state.known = known;
+        if !state.revoked {
+            state.leased.extend(leased.drain(before..));
+        }
+        // What has happened meanwhile may let the request go.
+        state.blocked = blocked.filter(|_| state.unwritten.is_empty());
+        for line in &lines {
+            line.turn.notify_one();
+        }
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.create(true).read(true).write(true).truncate(false).open(path)
-}
-
-/// Whether the file has lost its name to another one.
-fn is_replaced(file: &File) -> bool {
-    #[cfg(unix)]
-    return file.metadata().is_ok_and(|data| std::os::unix::fs::MetadataExt::nlink(&data) == 0);
-    #[cfg(not(unix))]
-    return false;
-}
-
-fn read(mut file: &File, now: f64) -> Option<Limits> {
-    let mut bytes = Vec::with_capacity(1024);
-    file.rewind().ok()?;
-    file.read_to_end(&mut bytes).ok()?;
-    let saved: Saved = serde_json::from_slice(&bytes).ok()?;
-    // A clock that was set back makes times of the future.
-    (saved.version == VERSION && (-1.0..STALE_S).contains(&(now - saved.at))).then_some(saved.limits)
-}
-
-fn write(mut file: &File, saved: &Saved) -> io::Result<()> {
-    let bytes = serde_json::to_vec(saved)?;
-    file.rewind()?;
-    file.write_all(&bytes)?;
-    file.set_len(bytes.len() as u64)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::need::Need;
-    use super::*;
-    use crate::ask::dialect::{Dialect, LimitKind};
-    use crate::ask::settings::{LimitSettings, SlowStart};
-
-    const NAME: &str = "account";
-
-    fn limits() -> Limits {
-        let settings = LimitSettings {
-            requests_per_minute: 600,
-            input_tokens_per_minute: 0,
-            output_tokens_per_minute: 0,
-            tokens_per_minute: 0,
-            burst_s: 1.0,
-            slow_start: SlowStart::Off,
-        };
-        Limits::new(&ConfiguredLimits::new(&settings, false), 0.0)
-    }
-
-    /// Sends a request, and returns how many the account has sent.
-    fn send(store: &FileStore, now: f64) -> u64 {
-        let need = Need { input: 10.0, images: 0.0, output: 5.0, max_output: 10.0, dialect: Dialect::ANTHROPIC };
-        store.with(now, |limits| {
-            limits.try_take(&need, now).unwrap();
-            sent(limits)
-        })
-    }
-
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers")]
-    fn sent(limits: &Limits) -> u64 {
-        limits.sent.of(LimitKind::Requests).round() as u64
-    }
-
-    #[test]
-    fn a_process_that_is_stopped_with_the_lock_stops_no_other() {
-        let directory = tempfile::tempdir().unwrap();
-        let [one, other] = [(); 2].map(|()| FileStore::open(limits(), directory.path(), NAME).unwrap());
-        assert_eq!([send(&one, 1.0), send(&other, 1.1), send(&one, 1.2)], [1, 2, 3]);
-
-        let stopped = File::open(directory.path().join(NAME)).unwrap();
-        stopped.lock().unwrap();
-        // Each counts for itself.
-        assert_eq!([send(&one, 2.0), send(&other, 2.1)], [4, 3]);
-        // The first goes on in a new file, and the other one adds there what it has sent.
-        assert_eq!([send(&one, 3.1), send(&other, 3.2), send(&one, 3.3)], [5, 7, 8]);
-        drop(stopped);
-        assert_eq!([send(&other, 3.4), send(&one, 3.5)], [9, 10]);
-    }
-
-    #[test]
-    fn what_was_sent_while_another_process_had_the_lock_is_written_later() {
-        let directory = tempfile::tempdir().unwrap();
-        let [one, other] = [(); 2].map(|()| FileStore::open(limits(), directory.path(), NAME).unwrap());
-        send(&one, 1.0);
-        let holder = File::open(directory.path().join(NAME)).unwrap();
-        holder.lock().unwrap();
-        send(&one, 2.0);
-        holder.unlock().unwrap();
-        assert_eq!([send(&other, 2.1), send(&one, 2.2), send(&other, 2.3)], [2, 4, 5]);
-    }
-}
+mod tests;

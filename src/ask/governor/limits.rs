@@ -52,8 +52,9 @@ pub(super) struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Taken {
     /// The estimate.
-    need: Need,
+    pub(super) need: Need,
     pub(super) amounts: Amounts,
+    /// When the request is sent.
     pub(super) at: f64,
     /// All amounts ever reserved, including this request.
     pub(super) sent: Amounts,
@@ -130,12 +131,13 @@ impl Limits {
         if self.by_meter.iter().any(Option::is_some) { Ok(()) } else { self.learner.admits(in_flight, now) }
     }
 
-    /// Takes the amounts that a request needs, or returns when to try again.
-    pub fn try_take(&mut self, need: &Need, now: f64) -> Result<Taken, f64> {
+    /// Takes the amounts that a request needs if it may be sent by the time `by`, or returns when to
+    /// try again. The amounts count from now on, even if the request must wait until `Taken::at`.
+    pub fn try_take(&mut self, need: &Need, now: f64, by: f64) -> Result<Taken, f64> {
         let amounts = self.calibrated(need).amounts();
         let ready = self.limits().map(|(meter, limit)| limit.bucket.ready_at(amounts.of(meter), now));
-        let at = ready.fold(self.opens_at.max(self.next_at), f64::max);
-        if at > now {
+        let at = ready.fold(self.opens_at.max(self.next_at).max(now), f64::max);
+        if at > by {
             return Err(at);
         }
         let learned = self.limits().filter(|(_, limit)| limit.source == Source::Learned);
@@ -147,7 +149,7 @@ impl Limits {
             self.learner.rested(now);
         }
         self.grow(&amounts, now);
-        self.spread(&amounts, now);
+        self.spread(&amounts, at);
         for (meter, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
             if let Some(limit) = limit {
                 limit.bucket.take(amounts.of(meter), now);
@@ -156,7 +158,7 @@ impl Limits {
         self.used.add(&amounts, 1.0);
         self.sent.add(&amounts, 1.0);
         self.learner.sent(&amounts, now);
-        Ok(Taken { need: *need, amounts, at: now, sent: self.sent })
+        Ok(Taken { need: *need, amounts, at, sent: self.sent })
     }
 
     /// Counts what this process has sent while it could not write it to the shared limits.
@@ -224,7 +226,10 @@ impl Limits {
 
     /// Learns from a refusal by the provider.
     pub fn refuse(&mut self, taken: &Taken, refusal: &Refusal, in_flight: f64, now: f64) {
-        let echo = taken.at <= self.cut_at;
+        // Amounts that were leased before the last refusal may be sent after it.
+        let is_older = taken.sent.of(LimitKind::Requests) <= self.cut_sent;
+        let sent_at = if is_older { taken.at.min(self.cut_at) } else { taken.at };
+        let echo = sent_at <= self.cut_at;
         // Some providers also count refused requests, so a retry at the named time is refused
         // again. The wait grows.
         let first = taken.sent.of(LimitKind::Requests) - self.cut_sent < 1.5;
@@ -242,6 +247,8 @@ impl Limits {
         // A random refusal delays only its own call, even if it names a wait.
         if !by_chance {
             self.opens_at = self.opens_at.max(now + wait);
+            // What was not sent meanwhile is not made up for at once.
+            self.next_at = self.next_at.max(self.opens_at);
         }
         if refusal.pressure == Pressure::Ramp && !echo {
             self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now + wait.max(taken.need.steady_s()) };
@@ -275,7 +282,7 @@ impl Limits {
             }
         } else if !declared && !by_chance {
             let old = self.by_meter[meter as usize].map(|limit| limit.bucket);
-            let mut bucket = self.learner.refused(meter, &taken.amounts, taken.at, wait, now, old.as_ref());
+            let mut bucket = self.learner.refused(meter, &taken.amounts, sent_at, wait, now, old.as_ref());
             bucket.take(coming(meter), now);
             if meter == LimitKind::Requests && !echo {
                 bucket.resize(self.chance.refused(bucket.per_second(), now), bucket.capacity(), now);
@@ -285,6 +292,11 @@ impl Limits {
         if !echo {
             (self.cut_at, self.cut_sent) = (now, self.sent.of(LimitKind::Requests));
         }
+    }
+
+    /// Whether limits are known, and none is learned from refusals.
+    pub fn are_declared(&self) -> bool {
+        self.limits().next().is_some() && self.limits().all(|(_, limit)| limit.source != Source::Learned)
     }
 
     fn limits(&self) -> impl Iterator<Item = (LimitKind, Limit)> {

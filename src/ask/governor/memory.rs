@@ -2,7 +2,7 @@
 
 use super::configured::ConfiguredLimits;
 use super::limits::{Limits, Taken};
-use super::store::{LimitStore, Report, Wait, Wanted};
+use super::store::{LimitStore, Line, Report, Wait, Wanted};
 use parking_lot::Mutex;
 
 /// Limits in memory, and how many runs use them.
@@ -17,8 +17,11 @@ impl MemoryStore {
 
 impl LimitStore for MemoryStore {
     fn take(&self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
-        self.0.lock().0.take(wanted, now)
+        self.0.lock().0.take(wanted, now, now)
     }
+
+    /// Never needed: all is here.
+    fn lease(&self, _line: Line, _now: f64) {}
 
     fn report(&self, report: Report, now: f64) {
         let (limits, runs) = &mut *self.0.lock();

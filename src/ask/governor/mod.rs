@@ -17,7 +17,7 @@
 //!
 //! - The governor admits no more than the known limits of the provider allow.
 //! - After a refusal it admits no request before the time that the refusal names, unless refusals
-//!   have proved to be random.
+//!   have proved to be random. Other processes learn of it within a slice (`lease`).
 //! - A request larger than a bucket goes when the bucket is full.
 //! - Reservations are settled when the request has ended, however it ends.
 
@@ -31,6 +31,7 @@ mod ending;
 mod file;
 mod headers;
 mod learner;
+mod lease;
 mod limit;
 mod limits;
 mod memory;
@@ -44,6 +45,7 @@ mod provider;
 mod queue;
 mod quota;
 mod random_refusals;
+mod shared_file;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -64,7 +66,7 @@ use accounts::SharedAccount;
 use configured::ConfiguredLimits;
 use limits::Taken;
 use parking_lot::{Mutex, MutexGuard};
-use queue::{Local, PlaceTimes, Waiter};
+use queue::{Local, PlaceTimes, Waiter, Waiting};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -182,7 +184,7 @@ impl Governor {
         if self.stop.is_cancelled() {
             return Err(NotAdmitted::Stopped);
         }
-        let waiter = self.line_up(ticket.document);
+        let waiter = self.line_up(ticket);
         loop {
             let again_at = match self.try_admit(&waiter, ticket)? {
                 Turn::Now(taken) => return Ok(Permit { governor: self, taken, at_most: ticket.at_most, settled: false }),
@@ -266,12 +268,12 @@ impl Governor {
         local
     }
 
-    fn line_up(&self, document: u64) -> Waiter<'_> {
+    fn line_up(&self, ticket: &Ticket) -> Waiter<'_> {
         let turn = Arc::new(Notify::new());
         let mut local = self.local_now();
         local.arrivals += 1;
-        let place = (document, local.arrivals);
-        local.waiting.insert(place, Arc::clone(&turn));
+        let place = (ticket.document, local.arrivals);
+        local.waiting.insert(place, Waiting { need: ticket.need, turn: Arc::clone(&turn) });
         Waiter { governor: self, place, turn }
     }
 
@@ -308,6 +310,10 @@ impl Governor {
             Err(Wait::Until(at, why)) => (Turn::At(at), Some(why), at),
             // A place is missing. No limit of the provider makes the request wait.
             Err(Wait::Place(why)) => (Turn::AfterOthers, Some(why), 0.0),
+            Err(Wait::Lease) => {
+                self.account.store.lease(local.line(most.max(1.0) - wanted.in_flight, &waiter.turn), now);
+                (Turn::AfterOthers, local.why, local.turn_at)
+            }
         };
         if matches!(turn, Turn::Now(_)) {
             local.in_flight += 1;
@@ -326,6 +332,6 @@ impl Drop for Governor {
 enum Turn {
     Now(Taken),
     At(f64),
-    /// Try again when another request has ended or was admitted.
+    /// Try again when another request has ended or was admitted, or when the lease is renewed.
     AfterOthers,
 }

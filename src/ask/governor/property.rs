@@ -138,7 +138,7 @@ impl Account {
             .map(|_| {
                 let given = ConfiguredLimits::new(&LIMITS, self.slow_start);
                 let account = if self.processes > 1 {
-                    SharedAccount::in_file(&given, clock.clone(), directory.path(), "account")
+                    SharedAccount::in_file_without_thread(&given, clock.clone(), directory.path())
                 } else {
                     SharedAccount::in_memory(&given, clock.clone())
                 };

@@ -3,6 +3,8 @@
 use super::super::budget::Budget;
 use super::Governor;
 use super::configured::ConfiguredLimits;
+use super::need::Need;
+use super::store::Line;
 use crate::model::WaitReason;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use tokio::sync::Notify;
 /// The state of a governor that is local to this process.
 #[derive(Debug)]
 pub(super) struct Local {
-    pub waiting: BTreeMap<Place, Arc<Notify>>,
+    pub waiting: BTreeMap<Place, Waiting>,
     pub arrivals: u64,
     /// The limits of the settings.
     pub given: ConfiguredLimits,
@@ -47,9 +49,18 @@ pub(super) struct PlaceTimes {
     pub held: [f64; WaitReason::ALL.len()],
 }
 
+/// A request in the line.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub need: Need,
+    pub turn: Arc<Notify>,
+}
+
 /// A place in the line: the document, then the time of arrival.
 pub(super) type Place = (u64, u64);
 
+/// Requests in line that a store may lease for at a time.
+const LINE: usize = 64;
 /// Share of overloaded replies above which the ceiling is lowered.
 const OVERLOADED: f64 = 0.2;
 
@@ -86,9 +97,15 @@ impl Local {
     }
 
     pub fn call_next(&self) {
-        if let Some((_, turn)) = self.waiting.first_key_value() {
-            turn.notify_one();
+        if let Some((_, first)) = self.waiting.first_key_value() {
+            first.turn.notify_one();
         }
+    }
+
+    /// The first requests in line, if so many places are free.
+    pub fn line(&self, places: f64, turn: &Arc<Notify>) -> Line {
+        let needs = self.waiting.values().map(|waiting| waiting.need).take(LINE).collect();
+        Line { needs, places, in_flight: self.in_flight as f64, given: self.given, turn: Arc::clone(turn) }
     }
 
     /// Adapts the ceiling to overload.

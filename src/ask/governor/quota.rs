@@ -4,11 +4,11 @@ use super::super::dialect::Dialect;
 use super::super::settings::LimitSettings;
 use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;
-use super::file::known_limits;
 use super::learner::SLACK_S;
 use super::limit::{Limit, Source, hold};
 use super::limits::{Limits, Taken};
 use super::need::{LIMIT_KINDS, Need};
+use super::shared_file::known_limits;
 use crate::insight::{Admission, Load, Rate};
 use crate::model::{AccountLimit, Usage, WaitReason};
 use std::path::Path;
@@ -82,7 +82,7 @@ impl Admission for Quota {
     type Taken = Reserved;
 
     fn try_take(&mut self, call: &Load, now: f64) -> Result<Reserved, f64> {
-        self.limits.try_take(&self.need(call), now).map(Reserved)
+        self.limits.try_take(&self.need(call), now, now).map(Reserved)
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]

@@ -2,7 +2,7 @@
 //!
 //! Operations are plain data and return at once: a store in memory, in a file, or behind a service
 //! on the network can carry them out. A store whose state is elsewhere answers from what it has
-//! leased there.
+//! leased there. While it renews the lease, requests wait for it (`Wait::Lease`).
 
 use super::super::dialect::RateLimitHeader;
 use super::super::fault::Pressure;
@@ -12,6 +12,8 @@ use super::limits::{Limits, Taken};
 use super::need::Need;
 use crate::model::{Usage, WaitReason};
 use std::fmt::Debug;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Keeps the state of one account for all runs on it.
 ///
@@ -19,6 +21,9 @@ use std::fmt::Debug;
 pub(super) trait LimitStore: Debug + Send + Sync {
     /// Takes what a request needs of the limits, or returns what it must wait for.
     fn take(&self, wanted: &Wanted, now: f64) -> Result<Taken, Wait>;
+
+    /// Leases ahead what a line needs, after `take` has returned `Wait::Lease` to its first request.
+    fn lease(&self, line: Line, now: f64);
 
     /// Learns from the end of a request, and returns what it did not use.
     fn report(&self, report: Report, now: f64);
@@ -40,6 +45,20 @@ pub(super) struct Wanted {
     pub given: ConfiguredLimits,
 }
 
+/// The first requests in the line of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub needs: Vec<Need>,
+    /// Free places in flight.
+    pub places: f64,
+    /// Requests of this run in flight.
+    pub in_flight: f64,
+    /// The limits in the settings of this run.
+    pub given: ConfiguredLimits,
+    /// Wakes the first request.
+    pub turn: Arc<Notify>,
+}
+
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Wait {
@@ -47,6 +66,8 @@ pub(super) enum Wait {
     Until(f64, WaitReason),
     /// The end of another request of its run.
     Place(WaitReason),
+    /// A lease. The request asks for it with `lease`, which wakes it.
+    Lease,
 }
 
 /// How a request ended.
@@ -68,13 +89,13 @@ pub(super) struct Report {
 }
 
 impl Limits {
-    /// Takes what a request needs.
-    pub fn take(&mut self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
+    /// Takes what a request needs if it may be sent by the time `by`.
+    pub fn take(&mut self, wanted: &Wanted, now: f64, by: f64) -> Result<Taken, Wait> {
         self.pin(&wanted.given, now);
         if let Err(wider_at) = self.admits(wanted.in_flight, now) {
             return Err(wider_at.map_or(Wait::Place(WaitReason::SlowStart), |at| Wait::Until(at, WaitReason::SlowStart)));
         }
-        self.try_take(&wanted.need, now).map_err(|at| Wait::Until(at, self.in_the_way(&wanted.need, now)))
+        self.try_take(&wanted.need, now, by).map_err(|at| Wait::Until(at, self.in_the_way(&wanted.need, now)))
     }
 
     /// Learns from the end of a request. `shared`: other runs use the account too.

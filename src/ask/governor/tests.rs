@@ -260,7 +260,7 @@ async fn two_processes_share_one_limit() {
         let server = Rc::new(Server::new(Provider { headers, ..STEADY }));
         let clock = Clock::new();
         let process = || {
-            let account = SharedAccount::in_file(&ConfiguredLimits::new(&NO_LIMITS, true), clock.clone(), directory.path(), "account");
+            let account = SharedAccount::in_file_without_thread(&ConfiguredLimits::new(&NO_LIMITS, true), clock.clone(), directory.path());
             Rc::new(Governor::new(Arc::new(account), settings(50, &NO_LIMITS, true, Budget::default())))
         };
         let (one, other) = (client(Rc::clone(&server), process(), 200), client(Rc::clone(&server), process(), 200));
@@ -310,7 +310,7 @@ async fn a_limit_in_the_settings_of_one_process_holds_for_others_until_it_ends()
     let process = |per_minute| {
         let limits = LimitSettings { requests_per_minute: per_minute, ..NO_LIMITS };
         let given = ConfiguredLimits::new(&limits, false);
-        let account = SharedAccount::in_file(&given, Clock::new(), directory.path(), "account");
+        let account = SharedAccount::in_file_without_thread(&given, Clock::new(), directory.path());
         Governor::new(Arc::new(account), settings(50, &limits, false, Budget::default()))
     };
     let one = process(60);
