@@ -77,6 +77,7 @@ impl From<SetupError> for CliError {
     fn from(error: SetupError) -> Self {
         match error {
             SetupError::Usage(message) => Self { exit: Exit::Usage, message },
+            SetupError::Untrusted(_) => Self { exit: Exit::Usage, message: error.to_string() },
             SetupError::Internal(message) => Self { exit: Exit::Internal, message },
         }
     }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let flags = args.job.iter().map(|job| ("job.use".to_owned(), toml::Value::String(job.clone()).to_string(), "--job".to_owned()));
-    let (config, settings) = settings::load(&args.settings, flags.collect())?;
+    let (config, settings) = settings::load_to_look(&args.settings, flags.collect())?;
     let jobs = load_jobs(&config, &settings)?;
     let prices = in_force(&config, &settings)?;
     let environment = Environment::of_process();

@@ -26,6 +26,7 @@ mod start_run;
 mod status;
 mod table;
 mod tables;
+mod trust;
 mod tune;
 mod verify;
 mod watch;
@@ -75,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Jobs(jobs) => jobs::jobs(&jobs),
         Command::Prices(prices) => prices::prices(&prices),
         Command::Config(config) => config::config(&config),
+        Command::Trust(trust) => trust::trust(&trust),
         Command::Simulate(simulate) => simulate::simulate(&simulate),
         Command::ReadDocuments(read) => read_documents::read_documents(&read),
         Command::ReadSheet(read) => read_documents::read_sheet(&read),

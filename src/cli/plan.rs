@@ -61,7 +61,7 @@ async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
     if dear && !args.yes && !agreed("Begin?", &otherwise)? {
         return Err(CliError::usage(otherwise));
     }
-    let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
+    let (config, settings) = settings::load_to_look(&args.what.settings, flags(&args.what))?;
     let options = RunOptions { selection: Selection::Sample(sample), guard: Guard::Ask(prompt), ..RunOptions::default() };
     let style = super::run::style(Progress::Auto, true);
     let outcome = assemble(&Environment::of_process(), &config, settings, options).await?.run(style).await?;
@@ -84,7 +84,7 @@ pub(super) struct Report {
 impl Report {
     /// Surveys the inputs and predicts a run. Sends and writes nothing.
     pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, CliError> {
-        let (config, settings) = settings::load(&what.settings, flags(what))?;
+        let (config, settings) = settings::load_to_look(&what.settings, flags(what))?;
         let options = RunOptions {
             selection: sample.into(),
             server: Server::Offline,

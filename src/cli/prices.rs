@@ -10,7 +10,7 @@ use serde_json::json;
 const HEADINGS: [&str; 6] = ["model", "input", "cache_read", "cache_write", "output", "remarks"];
 
 pub(super) fn prices(args: &PricesArgs) -> Result<Exit, CliError> {
-    let (config, settings) = settings::load(&args.settings, Vec::new())?;
+    let (config, settings) = settings::load_to_look(&args.settings, Vec::new())?;
     let prices = in_force(&config, &settings)?;
     let lines = prices.lines(&args.models);
     if let Some(unknown) = args.models.iter().find(|model| !lines.iter().any(|line| line[0] == **model)) {

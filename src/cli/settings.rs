@@ -1,9 +1,10 @@
 //! Loads the settings of a command and opens the run store.
 
+use super::agreed;
 use super::args::{SettingsArgs, StoreArgs};
 use super::exit::CliError;
 use crate::config::Config;
-use crate::setup::{Environment, Flag, Settings, SettingsSource};
+use crate::setup::{Environment, Flag, Settings, SettingsSource, SetupError};
 use crate::store::Archive;
 
 /// The sources of a command's settings.
@@ -11,9 +12,27 @@ pub(super) fn source(args: &SettingsArgs, flags: Vec<Flag>) -> SettingsSource {
     SettingsSource { file: args.config.clone(), set: args.set.clone(), flags }
 }
 
-/// Loads and checks all layers of settings.
+/// Loads and checks all layers of settings, for a command that sends or runs what they say.
+///
+/// Asks on a terminal whether the settings file is trusted, if it needs trust.
 pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), CliError> {
-    Ok(source(args, flags).load(&Environment::of_process())?)
+    let (source, environment) = (source(args, flags), Environment::of_process());
+    match source.load(&environment) {
+        Err(SetupError::Untrusted(untrusted)) => {
+            let otherwise = SetupError::Untrusted(untrusted.clone()).to_string();
+            if !agreed(&format!("{untrusted}. Trust it?"), &otherwise)? {
+                return Err(CliError::usage(otherwise));
+            }
+            untrusted.trust(&environment)?;
+            Ok(source.load(&environment)?)
+        }
+        loaded => Ok(loaded?),
+    }
+}
+
+/// Loads and checks all layers of settings, for a command that only shows them.
+pub(super) fn load_to_look(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), CliError> {
+    Ok(source(args, flags).load_to_look(&Environment::of_process())?)
 }
 
 /// Loads the settings of a command that needs only the output directory.
@@ -21,7 +40,7 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Set
 /// If `--output` is given, an invalid settings file is ignored. A user may be editing it.
 pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, CliError> {
     let (source, environment) = (source(&args.settings, output_flag(args.output.as_deref())), Environment::of_process());
-    let loaded = match source.load(&environment) {
+    let loaded = match source.load_to_look(&environment) {
         Err(broken) if args.output.is_some() => source.load_without_file(&environment).map_err(|_| broken),
         loaded => loaded,
     };
@@ -35,7 +54,7 @@ pub(super) fn archive_in(args: &StoreArgs) -> Result<(Settings, Archive), CliErr
 
 /// Loads all settings and opens the run store.
 pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), CliError> {
-    archive_of(load(&args.settings, output_flag(args.output.as_deref()))?.1)
+    archive_of(load_to_look(&args.settings, output_flag(args.output.as_deref()))?.1)
 }
 
 fn archive_of(settings: Settings) -> Result<(Settings, Archive), CliError> {

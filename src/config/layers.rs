@@ -8,6 +8,9 @@ use toml::{Table, Value};
 /// Prefix of environment variables: `DOCMILL_LLM__CONCURRENCY` is `llm.concurrency`.
 const ENV_PREFIX: &str = "DOCMILL_";
 
+/// Variables with the prefix that are no settings.
+const NO_SETTINGS: [&str; 1] = ["DOCMILL_TRUST"];
+
 /// One source of settings.
 #[derive(Debug, Clone)]
 pub enum Layer {
@@ -33,6 +36,7 @@ impl Layer {
             Self::File { name, text } => file_values(name, text, defaults),
             Self::Env(variables) => variables
                 .iter()
+                .filter(|(name, _)| !NO_SETTINGS.contains(&name.as_str()))
                 .filter_map(|(name, value)| {
                     let key = name.strip_prefix(ENV_PREFIX)?.replace("__", ".").to_lowercase();
                     Some(text_value(&key, value, Origin::Env(name.clone()), defaults))

@@ -178,6 +178,8 @@ pub struct LeftOut {
     pub size_or_date: u64,
     /// Documents that an earlier input already contains.
     pub repeated: u64,
+    /// Links to files that `input.follow_links` excludes.
+    pub links: u64,
     /// Sockets, pipes, devices, links to directories, dangling links.
     pub special: u64,
 }
@@ -191,6 +193,7 @@ impl Add for LeftOut {
             patterns: self.patterns + other.patterns,
             size_or_date: self.size_or_date + other.size_or_date,
             repeated: self.repeated + other.repeated,
+            links: self.links + other.links,
             special: self.special + other.special,
         }
     }
@@ -199,12 +202,13 @@ impl Add for LeftOut {
 /// Lists the counts that are not zero, such as `1 hidden, 19 by pattern`.
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hidden, patterns, size_or_date, repeated, special } = *self;
+        let Self { hidden, patterns, size_or_date, repeated, links, special } = *self;
         let all = [
             (hidden, "hidden"),
             (patterns, "by pattern"),
             (size_or_date, "by size or date"),
             (repeated, "named twice"),
+            (links, "links (input.follow_links)"),
             (special, "not regular files"),
         ];
         let there = all.iter().filter(|(count, _)| *count > 0);

@@ -23,7 +23,12 @@ impl Roots {
                 Box::new(walk.filter_map(|entry| match entry {
                     Ok(entry) => {
                         let relative = entry.path().strip_prefix(&root.path).ok()?;
-                        (kind_of(&entry) == EntryKind::File && filter.takes(&root.path, relative)).then_some(())
+                        let is_file = match kind_of(&entry) {
+                            EntryKind::File => true,
+                            EntryKind::Link => filter.links.follows(entry.path()),
+                            EntryKind::Directory | EntryKind::Other => false,
+                        };
+                        (is_file && filter.takes(&root.path, relative)).then_some(())
                     }
                     Err(_) => Some(()),
                 }))

@@ -34,23 +34,63 @@ pub enum Opened {
     },
 }
 
-/// Opens a file and reads it if it is small. Blocks.
+/// Opens a file and reads it if it is small. Blocks. `admits` decides about the opened file.
 ///
 /// The stamp is taken before reading, so that a later change is detected. It is `None` if the file
 /// changed too recently for a further change to show.
-pub(super) fn open(path: &Path, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
-    // Opening a pipe would block, so its kind is checked first.
+pub(super) fn open(path: &Path, max_bytes: u64, admits: impl Fn(&File) -> bool) -> (Result<Opened, Failure>, Option<Stamp>) {
+    // To open a device may have effects, so its kind is checked first.
     let is_file = std::fs::metadata(path).map(|metadata| metadata.is_file());
     if let Ok(false) = is_file {
         return (Err(Failure::new(FailureCode::Unreadable, "this is not a regular file")), None);
     }
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let opened = open_at_once(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = match opened {
         Ok(opened) => opened,
         Err(error) => return (Err(failure(&error)), None),
     };
+    if is_of_kernel(&file) {
+        return (Err(Failure::new(FailureCode::Unreadable, "this is a file of the kernel, such as in /proc")), None);
+    }
+    if !admits(&file) {
+        let why = "this is a link that leads out of the input directory (input.follow_links)";
+        return (Err(Failure::new(FailureCode::Unreadable, why)), None);
+    }
     let stamp = stamp(&metadata);
     (open_file(file, &metadata, max_bytes), Some(stamp).filter(is_settled))
+}
+
+/// Opens a file. A pipe that has just taken its place does not block.
+#[cfg(unix)]
+fn open_at_once(path: &Path) -> std::io::Result<File> {
+    use nix::fcntl::OFlag;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_at_once(path: &Path) -> std::io::Result<File> {
+    File::open(path)
+}
+
+/// Whether the kernel makes the content of this file up. Reading it may never return.
+#[cfg(target_os = "linux")]
+fn is_of_kernel(file: &File) -> bool {
+    use nix::sys::statfs;
+    const KERNEL: [statfs::FsType; 6] = [
+        statfs::PROC_SUPER_MAGIC,
+        statfs::SYSFS_MAGIC,
+        statfs::DEBUGFS_MAGIC,
+        statfs::TRACEFS_MAGIC,
+        statfs::CGROUP_SUPER_MAGIC,
+        statfs::CGROUP2_SUPER_MAGIC,
+    ];
+    statfs::fstatfs(file).is_ok_and(|system| KERNEL.contains(&system.filesystem_type()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_kernel(_file: &File) -> bool {
+    false
 }
 
 fn open_file(file: File, metadata: &Metadata, max_bytes: u64) -> Result<Opened, Failure> {
@@ -114,7 +154,7 @@ mod tests {
         std::fs::write(&path, "x").unwrap();
         // Setting the modification time back does not help: the change time stays recent.
         File::options().write(true).open(&path).unwrap().set_times(FileTimes::new().set_modified(UNIX_EPOCH)).unwrap();
-        let (opened, stamp) = open(&path, 100);
+        let (opened, stamp) = open(&path, 100, |_| true);
         assert!(matches!(opened, Ok(Opened::Read(bytes)) if bytes == b"x"));
         assert_eq!(stamp, None);
         assert_eq!(stamp_of(&path).map(|stamp| (stamp.size, stamp.modified_ns)), Some((1, 0)));
@@ -124,7 +164,7 @@ mod tests {
     fn an_unchanged_file_keeps_its_stamp() {
         // This file is older than the test program.
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        let (_, stamp) = open(&path, 1_000_000);
+        let (_, stamp) = open(&path, 1_000_000, |_| true);
         assert!(stamp.is_some());
         assert_eq!(stamp, stamp_of(&path));
         assert_eq!(stamp_of(path.parent().unwrap()), None, "a directory has none");

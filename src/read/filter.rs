@@ -1,6 +1,7 @@
 //! Selects the files of a directory that are documents.
 
 use super::environment::InputEnvironment;
+use super::links::Links;
 use super::settings::InputSettings;
 use crate::model::Stamp;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -21,6 +22,7 @@ const STORE: &str = "docmill.db";
 /// The selection rules of one input directory.
 #[derive(Debug)]
 pub(super) struct Filter {
+    pub links: Links,
     include: GlobSet,
     exclude: GlobSet,
     sizes: (u64, u64),
@@ -34,10 +36,17 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// The rules of the settings. The directory `output` is never walked.
-    pub fn new(settings: &InputSettings, environment: &InputEnvironment, output: Option<PathBuf>) -> Result<Self, String> {
+    /// The rules of the settings for a directory with this real path. The directory `output` is
+    /// never walked.
+    pub fn new(
+        settings: &InputSettings,
+        environment: &InputEnvironment,
+        directory: PathBuf,
+        output: Option<PathBuf>,
+    ) -> Result<Self, String> {
         let time = |key, written| time(key, written, &environment.now);
         Ok(Self {
+            links: Links::new(settings.follow_links, directory),
             include: patterns("input.include", &settings.include)?,
             exclude: patterns("input.exclude", &settings.exclude)?,
             sizes: (settings.min_bytes, if settings.max_bytes == 0 { u64::MAX } else { settings.max_bytes }),
@@ -56,7 +65,7 @@ impl Filter {
             ignored.add_line(None, line).map_err(|e| format!("{IGNORE_FILE}: invalid pattern: {e}"))?;
         }
         let ignored_elsewhere = ignored.build().map_err(|e| format!("{IGNORE_FILE}: invalid pattern: {e}"))?;
-        Ok(Self { ignored_elsewhere, ..Self::new(settings, environment, None)? })
+        Ok(Self { ignored_elsewhere, ..Self::new(settings, environment, PathBuf::new(), None)? })
     }
 
     /// Whether the name of the object at `relative` makes it a document.

@@ -11,6 +11,7 @@ mod environment;
 mod file;
 mod file_list;
 mod filter;
+mod links;
 mod listing;
 mod names;
 mod path_names;
@@ -29,6 +30,7 @@ mod walk;
 pub use compressed::is_stream;
 pub use environment::InputEnvironment;
 pub use file::Opened;
+pub use links::FollowLinks;
 pub use record::{
     Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, id_of, is_made_up, is_version_of, read_otherwise, standing_apart,
     united, versions,

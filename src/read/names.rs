@@ -21,12 +21,14 @@ pub(super) struct Names {
 pub(super) enum EntryKind {
     File,
     Directory,
-    /// Anything else: a socket, a pipe, a device, or a link. Links to files are files.
+    /// A link to a file.
+    Link,
+    /// Anything else: a socket, a pipe, a device, or another link.
     Other,
 }
 
 impl Names {
-    /// Lists `directory`. Links to files count as files.
+    /// Lists those entries of `directory` that `keep` accepts.
     ///
     /// Links to directories are not followed, so there are no loops.
     pub fn list(directory: &Path, mut keep: impl FnMut(&OsStr, EntryKind) -> bool) -> Result<Self, walkdir::Error> {
@@ -69,7 +71,7 @@ pub(super) fn kind_of(entry: &walkdir::DirEntry) -> EntryKind {
     } else if kind.is_dir() {
         EntryKind::Directory
     } else if kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|m| m.is_file()) {
-        EntryKind::File
+        EntryKind::Link
     } else {
         EntryKind::Other
     }

@@ -2,9 +2,11 @@
 
 use super::file::{self, Opened};
 use super::remote::{Remote, detects_changes};
-use super::roots::{Root, Roots};
+use super::roots::{Root, RootKind, Roots};
 use super::stamp;
 use crate::model::{Digest, Failure, FailureCode, Place, Stamp};
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 impl Roots {
@@ -14,7 +16,7 @@ impl Roots {
     /// change could go unnoticed. The text of a row is moved out of `place`.
     pub fn open_document(&self, place: &mut Place, max_bytes: u64) -> (Result<Opened, Failure>, Option<Stamp>) {
         let (input, key, listed) = match place {
-            Place::File(path) => return file::open(path, max_bytes),
+            Place::File(path) => return file::open(path, max_bytes, |file| self.admits(file, path)),
             // The walk has read the row already.
             Place::Row(row) if row.text.is_empty() => {
                 return (Err(Failure::new(FailureCode::Empty, "the row has no text")), Some(row.stamp));
@@ -29,6 +31,17 @@ impl Roots {
             size => Ok(Opened::Elsewhere { input: Arc::clone(input), key: key.clone(), size }),
         };
         (opened, listed.filter(detects_changes))
+    }
+
+    /// Whether a file that was opened at `path` may be read, by the rule for links.
+    ///
+    /// Files that the user names are read wherever they are.
+    fn admits(&self, file: &File, path: &Path) -> bool {
+        let mut directories = self.0.iter().filter_map(|root| match &root.kind {
+            RootKind::Directory(filter) => Some((filter, path.strip_prefix(&root.path).ok()?)),
+            _ => None,
+        });
+        directories.next().is_none_or(|(filter, relative)| filter.links.admits(file, relative))
     }
 
     /// The current stamp of a document. Blocks.

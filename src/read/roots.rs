@@ -133,10 +133,10 @@ impl Roots {
             }
             let directory = path.is_dir();
             let shown = printable(real.as_os_str());
-            canonical.push((real, given));
+            canonical.push((real.clone(), given));
             let prefix = if directory && single { String::new() } else { with_slashes(given.trim_end_matches('/')) };
             let prefix = if before.is_empty() { Ok(prefix) } else { prefix_beside(&shown, &prefix, before) }.map_err(InputError)?;
-            let filter = directory.then(|| Filter::new(settings, environment, output.clone())).transpose().map_err(InputError)?;
+            let filter = directory.then(|| Filter::new(settings, environment, real, output.clone())).transpose().map_err(InputError)?;
             let record = InputRecord::new(if directory { InputKind::Directory } else { InputKind::File }, shown, &prefix);
             let record = InputRecord { rules: settings.rules().filter(|_| directory), ..record };
             roots.push(Root { path, prefix, kind: filter.map_or(RootKind::File, RootKind::Directory), record });

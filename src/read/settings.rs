@@ -1,5 +1,6 @@
 //! The `[input]` and `[read]` sections.
 
+use super::links::FollowLinks;
 use super::table::Columns;
 use serde::Deserialize;
 
@@ -11,6 +12,8 @@ use serde::Deserialize;
 pub struct InputSettings {
     /// Files and directories.
     pub paths: Vec<String>,
+    /// Which links to files are documents.
+    pub follow_links: FollowLinks,
     /// Patterns of files to include. They match the path below the input directory.
     pub include: Vec<String>,
     /// Patterns of files to exclude.
@@ -87,6 +90,11 @@ impl InputSettings {
     /// The rules that select files of a directory. `None` if their outcome depends on the time.
     pub(super) fn rules(&self) -> Option<String> {
         let ages = [&self.newer_than, &self.older_than].iter().any(|time| !time.is_empty());
-        (!ages).then(|| format!("{:?} {:?} {} {}", self.include, self.exclude, self.min_bytes, self.max_bytes))
+        let links = match self.follow_links {
+            FollowLinks::Inside => "",
+            FollowLinks::Never => " without links",
+            FollowLinks::All => " with all links",
+        };
+        (!ages).then(|| format!("{:?} {:?} {} {}{links}", self.include, self.exclude, self.min_bytes, self.max_bytes))
     }
 }

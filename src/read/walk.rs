@@ -74,6 +74,8 @@ impl Walk {
     /// Enters a directory. One that cannot be listed becomes a failed document.
     fn enter(&mut self, root: usize, directory: PathBuf) -> Option<Found> {
         let mut left_out = self.left_out;
+        let roots = self.roots.clone();
+        let RootKind::Directory(filter) = &roots.0[root].kind else { return None };
         let listed = Names::list(&directory, |name, kind| match kind {
             _ if is_hidden(name.as_encoded_bytes()) => {
                 left_out.hidden += 1;
@@ -82,6 +84,11 @@ impl Walk {
             EntryKind::Other => {
                 left_out.special += 1;
                 false
+            }
+            EntryKind::Link => {
+                let follows = filter.links.follows(&directory.join(name));
+                left_out.links += u64::from(!follows);
+                follows
             }
             EntryKind::File | EntryKind::Directory => true,
         });

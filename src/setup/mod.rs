@@ -16,6 +16,7 @@ mod live_settings;
 mod prices;
 mod settings;
 mod tables;
+mod trust;
 
 pub use assemble::{Assembled, NO_ADDRESS, NO_KEY, RunOptions, Server, assemble, scenario_file};
 pub use environment::Environment;
@@ -26,6 +27,7 @@ pub use jobs::load_jobs;
 pub use prices::in_force;
 pub use settings::{FILE, Flag, JobSettings, Settings, SettingsSource, SimulatorSettings, shown_value};
 pub use tables::settle as settle_tables;
+pub use trust::{TRUSTED, Untrusted};
 
 use std::fmt::Display;
 
@@ -35,6 +37,9 @@ pub enum SetupError {
     /// Settings, a job file or an input are wrong.
     #[error("{0}")]
     Usage(String),
+    /// The settings file of the working directory needs the user's trust.
+    #[error("{0}. Read it, then run `docmill trust`, or name it with --config. Nothing was sent")]
+    Untrusted(Box<Untrusted>),
     /// A fault of docmill or of this machine.
     #[error("{0}")]
     Internal(String),

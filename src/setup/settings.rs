@@ -1,5 +1,6 @@
 //! Loads settings from files, environment and flags, and checks them.
 
+use super::trust::Untrusted;
 use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
@@ -37,9 +38,27 @@ impl SettingsSource {
         named.or_else(|| Some(environment.path(FILE)).filter(|file| file.exists()))
     }
 
-    /// Loads and checks all layers.
+    /// Loads and checks all layers, for a command that sends or runs what they say.
+    ///
+    /// A settings file that the user did not name must be trusted.
     pub fn load(&self, environment: &Environment) -> Result<(Config, Settings), SetupError> {
+        let (config, settings) = self.load_to_look(environment)?;
+        let found = self.found_file(environment).filter(|_| self.file.is_none());
+        match found.and_then(|file| Untrusted::of(&config, &file)).filter(|untrusted| !untrusted.is_trusted(environment)) {
+            Some(untrusted) => Err(SetupError::Untrusted(Box::new(untrusted))),
+            None => Ok((config, settings)),
+        }
+    }
+
+    /// Loads and checks all layers, for a command that only shows settings or reads the run store.
+    pub fn load_to_look(&self, environment: &Environment) -> Result<(Config, Settings), SetupError> {
         self.lay(self.found_file(environment), environment)
+    }
+
+    /// The settings of the settings file that need trust, whether or not they have it.
+    pub fn untrusted(&self, environment: &Environment) -> Result<Option<Untrusted>, SetupError> {
+        let (config, _) = self.load_to_look(environment)?;
+        Ok(self.found_file(environment).and_then(|file| Untrusted::of(&config, &file)))
     }
 
     /// Loads and checks all layers except the settings file.
@@ -218,6 +237,7 @@ impl Settings {
             ("prepare.pdf.mode", ["auto", "text", "pages"]),
             ("output.existing", ["ask", "add", "replace"]),
             ("input.tables", ["ask", "document", "rows"]),
+            ("input.follow_links", ["inside", "never", "all"]),
         ] {
             let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
             if !choices.contains(&value) {

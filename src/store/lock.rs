@@ -7,9 +7,13 @@ use std::time::Duration;
 
 /// The right to write into an output directory. The operating system releases it when the process
 /// ends in any way.
+///
+/// Both the directory and a file in it are locked. The file names the holder; the lock on the
+/// directory outlasts the removal of the file.
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
+    _directory: Option<File>,
 }
 
 /// The process that holds a lock.
@@ -35,11 +39,11 @@ impl Holder {
 pub enum LockError {
     /// Another process holds the lock.
     #[error(
-        "output directory {directory}: another docmill is running there (process {process}). Wait until it ends, \
+        "output directory {directory}: another docmill is running there{process}. Wait until it ends, \
         or choose another output directory"
     )]
     Held {
-        /// Process id, as written into the lock file.
+        /// Process id in parentheses, as written into the lock file; empty if unknown.
         process: String,
         /// The output directory.
         directory: String,
@@ -68,14 +72,14 @@ impl RunLock {
 
     /// Like [`RunLock::holder`], with an error if the lock file is not readable.
     pub fn look(directory: &Path) -> io::Result<Option<Holder>> {
-        let mut file = match File::open(directory.join(FILE_NAME)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Holder::read(&mut file).map(Some),
-            _ => Ok(None),
+        let is_held = |file: &File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        match File::open(directory.join(FILE_NAME)) {
+            Ok(mut file) if is_held(&file) => return Holder::read(&mut file).map(Some),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
+        let unknown = Holder { process: "unknown".to_owned(), doing: String::new() };
+        Ok(File::open(directory).ok().filter(is_held).map(|_| unknown))
     }
 
     /// Publishes the current activity, such as waiting. Empty means normal operation.
@@ -91,25 +95,46 @@ impl RunLock {
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let shown = || directory.display().to_string();
         let unavailable = |source| LockError::Unavailable { directory: shown(), source };
-        let options = File::options().create(true).read(true).write(true).truncate(false).open(directory.join(FILE_NAME));
-        let mut file = options.map_err(unavailable)?;
-        let first = file.try_lock();
-        if matches!(first, Err(TryLockError::WouldBlock)) {
-            std::thread::sleep(PATIENCE);
-        }
-        match first.or_else(|_| file.try_lock()) {
+        let mut file = open_or_create(&directory.join(FILE_NAME)).map_err(unavailable)?;
+        // Some systems and network file systems cannot lock directories.
+        let whole = File::open(directory).ok();
+        let locked = try_lock(&file).and_then(|()| match whole.as_ref().map_or(Ok(()), try_lock) {
+            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+            _ => Ok(()),
+        });
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 // The process id is optional: the error is useful without it.
-                let process = Holder::read(&mut file).map(|holder| holder.process).unwrap_or_default();
+                let holder = Holder::read(&mut file).map(|holder| holder.process).unwrap_or_default();
+                let process = if holder.is_empty() { holder } else { format!(" (process {holder})") };
                 return Err(LockError::Held { process, directory: shown() });
             }
             Err(TryLockError::Error(source)) => return Err(unavailable(source)),
         }
-        let lock = Self { file };
+        let lock = Self { file, _directory: whole };
         lock.say("").map_err(unavailable)?;
         Ok(lock)
     }
+}
+
+/// Tries twice, because a reader holds the lock for a moment.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    let first = file.try_lock();
+    if matches!(first, Err(TryLockError::WouldBlock)) {
+        std::thread::sleep(PATIENCE);
+        return file.try_lock();
+    }
+    first
+}
+
+/// Opens the lock file. A link in its place is refused, as it could lead to a file of the user.
+fn open_or_create(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).read(true).write(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::fcntl::OFlag::O_NOFOLLOW.bits());
+    options.open(path)
 }
 
 #[cfg(test)]
@@ -127,5 +152,21 @@ mod tests {
         assert_eq!(RunLock::holder(dir.path()), Some(holder));
         drop(first);
         RunLock::acquire(dir.path()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_outlasts_the_removal_of_its_file_and_follows_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = RunLock::acquire(dir.path()).unwrap();
+        std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        assert!(RunLock::holder(dir.path()).is_some());
+        assert!(matches!(RunLock::acquire(dir.path()), Err(LockError::Held { .. })));
+        drop(first);
+        std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        std::fs::write(dir.path().join("other"), "precious").unwrap();
+        std::os::unix::fs::symlink("other", dir.path().join(FILE_NAME)).unwrap();
+        assert!(matches!(RunLock::acquire(dir.path()), Err(LockError::Unavailable { .. })));
+        assert_eq!(std::fs::read_to_string(dir.path().join("other")).unwrap(), "precious");
     }
 }

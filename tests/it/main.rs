@@ -50,5 +50,6 @@ mod stopping;
 mod store_commands;
 mod tables;
 mod traces;
+mod trust;
 mod usage;
 mod watched;

@@ -66,6 +66,8 @@ pub(super) enum Command {
     Prices(PricesArgs),
     /// Show the settings in force
     Config(ConfigArgs),
+    /// Trust the settings file of a directory: its addresses, headers and commands
+    Trust(TrustArgs),
     /// Run the built-in model server alone
     Simulate(SimulateArgs),
     /// Read documents for another docmill process
@@ -264,6 +266,12 @@ pub(super) struct ConfigArgs {
 pub(super) enum ConfigCommand {
     /// Print every setting with its value and its source
     Show(SettingsArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct TrustArgs {
+    /// A settings file, or a directory with a pipeline.toml [default: pipeline.toml]
+    pub file: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -175,6 +175,7 @@ impl Workspace {
             .env_clear()
             .envs([("HOME", self.path("home")), ("XDG_RUNTIME_DIR", self.path("home")), ("TMPDIR", std::env::temp_dir())])
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC"), ("COLUMNS", "100")])
+            .env("DOCMILL_TRUST", self.dir.path())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
     }
 
