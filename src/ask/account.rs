@@ -2,6 +2,7 @@
 
 use super::address::{Address, is_loopback};
 use super::dialect::Dialect;
+use super::exposure;
 use super::local_files::LocalFiles;
 use super::pricing::Prices;
 use super::provider::Provider;
@@ -117,6 +118,18 @@ impl Account {
             let message = "settings cannot hold secrets. Remove user and password from the address, and set a header in llm.headers, \
                 such as authorization = \"env:VARIABLE\"";
             return error("llm.base_url", message.to_owned());
+        }
+        if exposure::is_exposed(settings, &server, key.is_some()) {
+            let host = server.host_str().unwrap_or_default();
+            let message = format!(
+                "the address is plain HTTP, so others on the way to {host} could read the API key. Use https, or set llm.allow_http = true."
+            );
+            return error("llm.base_url", message);
+        }
+        if let Some(variable) = exposure::invalid_proxy(&server, &environment) {
+            // The value may contain a password.
+            let message = "not the address of a proxy; expected one such as http://host:3128. Correct or unset the variable.";
+            return error(variable, message.to_owned());
         }
         let ours = ["model", "messages", "input", "contents", "system", "instructions", "systemInstruction", "stream", "n"];
         if let Some(field) = settings.body.keys().find(|field| ours.contains(&field.as_str())) {

@@ -16,6 +16,7 @@ mod attempt;
 mod billing;
 mod budget;
 mod client;
+mod exposure;
 mod fault;
 mod governor;
 mod hedge;

@@ -41,6 +41,8 @@ pub struct LlmSettings {
     pub query: toml::Table,
     /// Fields added to the body of every request.
     pub body: toml::Table,
+    /// Whether a key may go to another machine over plain HTTP.
+    pub allow_http: bool,
     /// PEM file with certificates to trust besides the system's; empty for none.
     pub ca_file: String,
     /// Whether calls on a document share its beginning in the provider's prompt cache.

@@ -1,5 +1,6 @@
 //! Runs a plan in this process: handles signals, serves other terminals, and passes events on.
 
+use super::exit::Exit;
 use super::signals::{Signal, Signals};
 use crate::control::{Answer, Asked, ControlServer, Request};
 use crate::engine::{Plan, StopToken, Watcher};
@@ -9,9 +10,11 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The host of a run in this process. It passes events to this terminal and to others.
 #[derive(Debug)]
@@ -40,15 +43,27 @@ impl Host {
         }
     }
 
-    /// Listens to signals until the returned task is dropped. After the first signal, requests in
-    /// flight have `drain_s` seconds to finish.
-    pub fn listen(&self, stop: &StopToken, drain_s: u64) -> JoinSet<()> {
+    /// Listens to signals until the guard is dropped. After the first signal, requests in flight have
+    /// `drain_s` seconds to finish.
+    ///
+    /// The signals have their own thread and runtime: system calls that hang can block all workers
+    /// of the run's runtime.
+    pub fn listen(&self, stop: &StopToken, drain_s: u64) -> std::io::Result<DropGuard> {
         let reload = Arc::new(Notify::new());
         self.spawn(announce_stop(stop.clone(), self.events.clone(), drain_s, self.over.clone()));
         self.spawn(pass_on_reloads(Arc::clone(&reload), self.requests.clone(), self.events.clone(), self.over.clone()));
-        let mut listening = JoinSet::new();
-        listening.spawn(obey(Signals::new(), stop.clone(), reload, self.over.clone()));
-        listening
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Registered before the run begins, so that no signal is missed.
+        let signals = {
+            let _entered = runtime.enter();
+            Signals::new()
+        };
+        let listening = CancellationToken::new();
+        let (stop, over, until) = (stop.clone(), self.over.clone(), listening.clone());
+        let most = Duration::from_secs(drain_s) + MARGIN;
+        let obey = move || runtime.block_on(until.run_until_cancelled(obey(signals, stop, reload, over, most)));
+        std::thread::Builder::new().name("docmill-signals".to_owned()).spawn(obey)?;
+        Ok(listening.drop_guard())
     }
 
     /// Closes the control server, and waits until all tasks have reported.
@@ -103,14 +118,30 @@ impl Watcher for Host {
     }
 }
 
+/// Time for a drained run to close its files. After it, something hangs.
+const MARGIN: Duration = Duration::from_secs(4);
+
 /// Obeys signals. The first stops the run. A second one, or one after the run, ends the program at
 /// once: calls in flight are in doubt then, and committed data is safe. A closed terminal may signal
-/// twice, by its shell and by itself, so SIGHUP never counts as the second. The loop awaits only
-/// signals.
+/// twice, by its shell and by itself, so SIGHUP never counts as the second. The program also ends
+/// if the run has not ended `most` after the first signal.
 #[expect(clippy::exit, reason = "tasks and threads that hang must not hold the program up")]
-async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: CancellationToken) {
+async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: CancellationToken, most: Duration) {
+    let mut latest = None;
     loop {
-        let signal = signals.next().await;
+        let signal = match latest {
+            None => signals.next().await,
+            Some(latest) => match timeout_at(latest, signals.next()).await {
+                Ok(signal) => signal,
+                Err(_late) => {
+                    crate::progress::complain(&format!(
+                        "the run did not end within {} s of the signal: a read or write hangs. Committed work is kept; run the same command again to go on",
+                        most.as_secs()
+                    ));
+                    std::process::exit(Exit::StoppedEarly as i32);
+                }
+            },
+        };
         let is_ending = stop.is_stopped() || over.is_cancelled();
         match signal {
             Signal::Reload => reload.notify_one(),
@@ -118,6 +149,9 @@ async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: 
             Signal::HungUp if is_ending => {}
             Signal::Stop(_) => stop.stop("stopped by a signal"),
             Signal::HungUp => stop.stop("stopped because its terminal was closed"),
+        }
+        if stop.is_stopped() {
+            latest.get_or_insert_with(|| Instant::now() + most);
         }
     }
 }

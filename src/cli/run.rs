@@ -23,7 +23,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let outcome = runtime.block_on(async {
         assemble(&Environment::of_process(), &config, settings, options).await?.run(style(args.progress, args.quiet)).await
-    })?;
+    });
+    // A read that hangs, such as on a lost network disk, must not hold the program up.
+    runtime.shutdown_background();
+    let outcome = outcome?;
     let exit = Exit::of(&outcome);
     if let Some(why) = outcome.not_copied {
         let next = "The local results are complete. Fix the cause and run the same command again: it copies the \

@@ -48,7 +48,7 @@ impl Assembled {
         let (controls, requests) = Controls::new(&ACCOUNTS);
         let host = Arc::new(Host::new(&plan, events.clone(), requests));
         // Listens to signals until the last message is out.
-        let _listening = host.listen(&controls.stop, plan.llm.drain_s);
+        let _listening = host.listen(&controls.stop, plan.llm.drain_s).map_err(CliError::internal)?;
         let outcome = engine::run(plan, controls, Arc::clone(&host) as Arc<dyn Watcher>).await;
         // If another run holds the lock, the event log may belong to that run.
         let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. })));

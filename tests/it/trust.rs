@@ -58,6 +58,28 @@ fn a_user_at_a_terminal_is_asked_for_trust_once() {
     assert_eq!(server.requests(), 1);
 }
 
+#[test]
+fn a_key_goes_over_plain_http_only_to_this_machine_or_with_consent() {
+    let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-mine-0123456789");
+    workspace.doc("a.txt", "a").write("echo.toml", ECHO);
+    let plan = |settings: &[&str]| {
+        let set = settings.iter().flat_map(|set| ["--set", set]);
+        workspace.docmill(["plan", "docs", "--job", "echo.toml", "--set", "llm.provider=openai"].into_iter().chain(set))
+    };
+    plan(&["llm.base_url=http://far.example/v1"]).exits(2).says(&["plain HTTP", "far.example", "llm.allow_http"]);
+    plan(&["llm.base_url=http://far.example/v1", "llm.allow_http=true"]).exits(0);
+    plan(&["llm.base_url=http://127.0.0.1:9/v1"]).exits(0);
+    plan(&["llm.base_url=https://far.example/v1"]).exits(0);
+}
+
+#[test]
+fn an_invalid_proxy_is_an_error_that_does_not_show_it() {
+    let workspace = Workspace::new().env("OPENAI_API_KEY", "sk-mine-0123456789").env("HTTPS_PROXY", "htp://me:secret@proxy");
+    workspace.doc("a.txt", "a").write("echo.toml", ECHO);
+    let plan = workspace.docmill(["plan", "docs", "--job", "echo.toml", "--set", "llm.provider=openai"]);
+    plan.exits(2).says(&["HTTPS_PROXY: not the address of a proxy"]).says_nothing_of("secret");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_out_of_the_input_directory_are_not_followed() {
