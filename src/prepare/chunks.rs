@@ -14,6 +14,10 @@ const HEAD_SHARE: u64 = 4;
 ///
 /// The line is below a heading, and the sheet is too wide for a Markdown table.
 const TABS: usize = 10;
+/// Bytes of a line for each token of a chunk above which the line is cut first.
+const LINE_BYTES: u64 = 32;
+/// Lines up to this many bytes are not cut first.
+const LINE_LEAST: usize = 64 * 1024;
 
 /// Splits a text into chunks of at most `limit` tokens.
 pub(super) fn chunks(text: &str, limit: u64) -> Vec<String> {
@@ -84,7 +88,37 @@ fn within(text: &str, chunk: Range<usize>, limit: u64) -> Vec<Range<usize>> {
 
 /// Splits a text with the splitter library.
 fn bare(text: &str, limit: u64, markdown: bool) -> Vec<Range<usize>> {
-    let config = ChunkConfig::new(usize::try_from(limit).unwrap_or(usize::MAX).max(1)).with_sizer(Tokens).with_trim(false);
+    let of_window = |window: Range<usize>| {
+        let from = window.start;
+        split(&text[window], limit, markdown).into_iter().map(move |range| from + range.start..from + range.end)
+    };
+    windows(text, limit).into_iter().flat_map(of_window).collect()
+}
+
+/// The text, cut inside of lines that are far longer than a chunk.
+///
+/// In such a line the splitter looks for the end of a sentence up to the end of the line, again for
+/// each chunk.
+fn windows(text: &str, limit: u64) -> Vec<Range<usize>> {
+    let most = usize::try_from(limit.saturating_mul(LINE_BYTES)).unwrap_or(usize::MAX).max(LINE_LEAST);
+    let (mut windows, mut from, mut at) = (Vec::new(), 0, 0);
+    for line in text.split_inclusive('\n') {
+        let end = at + line.len();
+        while end - at > most {
+            let cut = text.floor_char_boundary(at + most);
+            let half = text.floor_char_boundary(at + most / 2);
+            let word = text[half..cut].rfind(' ').map_or(cut, |space| half + space + 1);
+            windows.push(from..word);
+            (from, at) = (word, word);
+        }
+        at = end;
+    }
+    windows.push(from..text.len());
+    windows
+}
+
+fn split(text: &str, limit: u64, markdown: bool) -> Vec<Range<usize>> {
+    let config = ChunkConfig::new(usize::try_from(limit).unwrap_or(usize::MAX).max(1)).with_sizer(Tokens { limit }).with_trim(false);
     let range = |(at, chunk): (usize, &str)| at..at + chunk.len();
     if markdown {
         MarkdownSplitter::new(config).chunk_indices(text).map(range).collect()
@@ -93,11 +127,17 @@ fn bare(text: &str, limit: u64, markdown: bool) -> Vec<Range<usize>> {
     }
 }
 
-struct Tokens;
+/// The size of a chunk in tokens.
+///
+/// The splitter measures the whole remaining text for each chunk if the text has no borders. It
+/// only compares the size with the limit, so counting stops above it. Time is then linear.
+struct Tokens {
+    limit: u64,
+}
 
 impl ChunkSizer for Tokens {
     fn size(&self, chunk: &str) -> usize {
-        usize::try_from(text_tokens::exact(chunk)).unwrap_or(usize::MAX)
+        usize::try_from(text_tokens::at_most(chunk, self.limit)).unwrap_or(usize::MAX)
     }
 }
 
@@ -202,6 +242,16 @@ mod tests {
             for part in parts {
                 assert!(text_tokens::exact(&part) <= limit || part.chars().count() == 1, "{limit}: {part}");
             }
+        }
+    }
+
+    #[test]
+    fn long_texts_without_borders_are_split() {
+        for piece in ["a", "ä", "漢", "!", " ", "\n", "word ", "a longer line of words without a full stop, "] {
+            let text = piece.repeat(400_000 / piece.len());
+            let parts = chunks(&text, 2000);
+            assert_eq!(parts.concat(), text);
+            assert!(parts.iter().all(|part| text_tokens::exact(part) <= 2000), "{piece}");
         }
     }
 

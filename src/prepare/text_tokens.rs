@@ -36,6 +36,18 @@ pub(super) fn exact(text: &str) -> u64 {
     slices(text).map(|slice| encoder.count(slice) as u64).sum()
 }
 
+/// Counts the tokens of a text, and stops once there are more than `limit`.
+pub(super) fn at_most(text: &str, limit: u64) -> u64 {
+    let mut count = 0;
+    for slice in slices(text) {
+        count += exact(slice);
+        if count > limit {
+            break;
+        }
+    }
+    count
+}
+
 /// The text in bounded slices, cut before white space if possible.
 ///
 /// Tokens include the space before a word.
