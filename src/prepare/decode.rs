@@ -15,6 +15,10 @@ use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, Imag
 use std::io::Cursor;
 
 const MEGA: u64 = 1_000_000;
+/// Maximum number of scans of a JPEG.
+const MOST_SCANS: u64 = 500;
+/// Maximum number of scans of a JPEG with as many pixels as allowed.
+const SCANS_OF_LARGEST: u64 = 30;
 
 /// An image whose header is acceptable.
 pub(super) struct Source<'a> {
@@ -36,6 +40,9 @@ impl<'a> Source<'a> {
         let mut decoder = decoder(bytes, format, max_pixels_mp).map_err(|error| undecodable(format, &error))?;
         check_pixels(decoder.dimensions(), max_pixels_mp)?;
         let cmyk = format == ImageFormat::Jpeg && is_cmyk(bytes)?;
+        if format == ImageFormat::Jpeg {
+            check_scans(jpeg::scans(bytes), decoder.dimensions(), max_pixels_mp)?;
+        }
         // A broken EXIF block is common and does not make the picture unreadable.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour = decoder.color_type();
@@ -171,6 +178,19 @@ fn check_pixels((width, height): (u32, u32), max_pixels_mp: u32) -> Result<(), F
             pixels as f64 / MEGA as f64
         ),
     ))
+}
+
+/// Refuses a JPEG that would take very long to decode: a small file can repeat a scan of all pixels
+/// thousands of times. Usual files have about ten scans.
+fn check_scans(scans: u64, (width, height): (u32, u32), max_pixels_mp: u32) -> Result<(), Failure> {
+    let pixels = scans.saturating_mul(u64::from(width) * u64::from(height));
+    if scans <= MOST_SCANS && pixels <= SCANS_OF_LARGEST * u64::from(max_pixels_mp) * MEGA {
+        return Ok(());
+    }
+    let message = format!(
+        "this JPEG has {scans} scans of {width} x {height} pixels and would take too long to decode. Re-export the file or exclude it"
+    );
+    Err(Failure::new(FailureCode::PrepareLimit, message))
 }
 
 fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {

@@ -59,6 +59,12 @@ pub(super) fn frame(bytes: &[u8]) -> Option<Frame> {
     })
 }
 
+/// Number of scans of a progressive image; 1 for others. Each may visit all pixels.
+pub(super) fn scans(bytes: &[u8]) -> u64 {
+    let is_progressive = frame(bytes).is_some_and(|frame| frame.progressive);
+    if is_progressive { segments(bytes).filter(|(marker, _)| *marker == START_OF_SCAN).count() as u64 } else { 1 }
+}
+
 /// Whether the file reaches its end-of-image marker. Otherwise it is truncated.
 pub(super) fn is_complete(bytes: &[u8]) -> bool {
     // Nearly every file ends with the marker, or with zeros after it. Others have a trailer (a
@@ -105,6 +111,13 @@ mod tests {
     fn the_frame_header_is_found_behind_other_segments() {
         let expected = Frame { width: 0x304, height: 0x102, components: 4, progressive: true, first_is_coarser: false };
         assert_eq!(frame(HEAD), Some(expected));
+    }
+
+    #[test]
+    fn scans_of_progressive_files_are_counted() {
+        assert_eq!(scans(HEAD), 1);
+        let scan = [0xFF, 0xDA, 0, 2, 0x12, 0xFF, 0x00];
+        assert_eq!(scans(&[HEAD, &scan.repeat(20), &[0xFF, 0xD9]].concat()), 21);
     }
 
     #[test]
