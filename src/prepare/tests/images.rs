@@ -300,3 +300,27 @@ fn damaged_files_end_as_a_picture_or_as_a_failure() {
         }
     }
 }
+
+/// A grey progressive JPEG of 64 x 64 pixels whose last scan is repeated.
+fn progressive(scans: usize) -> Vec<u8> {
+    let segment = |marker: u8, data: &[u8]| [&[0xFF, marker, 0, u8::try_from(data.len() + 2).unwrap()], data].concat();
+    let mut codes = [0_u8; 18];
+    codes[1] = 1;
+    let dc = segment(0xC4, &codes);
+    // One code that ends a block.
+    codes[0] = 0x10;
+    let ac = segment(0xC4, &codes);
+    let frame = segment(0xC2, &[8, 0, 64, 0, 64, 1, 1, 0x11, 0]);
+    let quantisers = segment(0xDB, &[&[0][..], &[1; 64]].concat());
+    let scan = |low: u8, high: u8| [segment(0xDA, &[1, 1, 0, low, high, 0]), vec![0; 8]].concat();
+    let all = [vec![0xFF, 0xD8], quantisers, frame, dc, ac, scan(0, 0), scan(1, 63).repeat(scans - 1), vec![0xFF, 0xD9]];
+    all.concat()
+}
+
+#[test]
+fn a_jpeg_with_thousands_of_scans_is_refused_before_decoding() {
+    assert!(run(&progressive(10)).is_ok());
+    let failure = run(&progressive(12_000)).unwrap_err();
+    assert_eq!(failure.code, FailureCode::PrepareLimit);
+    assert!(failure.message.contains("12000 scans of 64 x 64 pixels"), "{}", failure.message);
+}
