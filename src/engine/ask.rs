@@ -156,7 +156,7 @@ impl DocumentProcessor {
     /// Processes one document up to its row. A panic becomes the failure of this row; other documents
     /// continue.
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
-        let Ready { document, id, is_new, job, state, held, times } = ready;
+        let Ready { document, id, is_new, job, state, held, held_text, times } = ready;
         let turn = self.active.begin(&document.name);
         let traced = self.trace.then(Calls::default);
         let subject = Subject {
@@ -178,7 +178,7 @@ impl DocumentProcessor {
             }
         };
         let given_up = turn.cancelled.is_cancelled();
-        drop((held, turn));
+        drop((held, held_text, turn));
         match row {
             // Boxed, so that waiting documents stay small.
             Some(row) => Box::pin(self.commit(id, row, given_up, (times, traced))).await,

@@ -33,6 +33,8 @@ pub(super) struct Ready {
     pub state: State,
     /// Counts the prepared bytes against the memory budget until the last answer.
     pub held: Option<Held>,
+    /// Counts the text of a document that another process has read, also until the last answer.
+    pub held_text: Option<Held>,
     pub times: DocumentTimes,
 }
 

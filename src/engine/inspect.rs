@@ -37,7 +37,7 @@ pub async fn inspect(
     let work = match sniffed {
         Sniffed::Document(reader) => {
             let isolation = Isolation::new(settings, images).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
-            Work::Extract(isolation.extract(&bytes, reader).await?, reader, bytes.len())
+            Work::Extract(isolation.receive(isolation.extract(&bytes, reader).await?).await?, reader, bytes.len())
         }
         _ => Work::File(bytes, sniffed),
     };

@@ -19,6 +19,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// The hidden command that starts such a process. Its argument is the memory limit in megabytes.
@@ -47,6 +48,15 @@ struct Process {
     documents: u32,
 }
 
+/// The content of a file, still in the process that read it.
+#[derive(Debug)]
+pub(super) struct Extracted {
+    process: Process,
+    reader: &'static Reader,
+    /// Bytes of the content.
+    pub length: u64,
+}
+
 impl Isolation {
     pub fn new(settings: &PrepareSettings, limits: &ImageLimits) -> Result<Self, serde_json::Error> {
         let greeting = serde_json::to_vec(&Greeting { settings: settings.clone(), limits: *limits })?;
@@ -54,30 +64,50 @@ impl Isolation {
     }
 
     /// Reads the content of a file in a process of the pool.
-    pub async fn extract(&self, bytes: &[u8], reader: &Reader) -> Result<Extract, Failure> {
-        let idle = || self.idle.lock();
+    ///
+    /// The content stays in the process until [`Isolation::receive`], so that the caller can wait
+    /// for memory.
+    pub async fn extract(&self, bytes: &[u8], reader: &'static Reader) -> Result<Extracted, Failure> {
         // A process that is not put back is killed when its value is dropped.
-        let process = idle().pop();
+        let process = self.idle.lock().pop();
         let process = match process {
             Some(process) => Ok(process),
             None => self.start(),
         };
         let mut process = process
             .map_err(|e| Failure::new(FailureCode::Internal, format!("cannot start the process that reads {}: {e}", reader.name)))?;
-        let patience = self.seconds.saturating_mul(PATIENCE);
-        let result = match timeout(Duration::from_secs(patience), process.ask(&self.greeting, bytes, reader, self.megabytes)).await {
-            Ok(Ok(reply)) => serde_json::from_slice(&reply).map_err(|e| {
-                Failure::new(FailureCode::Internal, format!("the reader of {} returned an invalid result: {e}", reader.name))
-            })?,
-            Ok(Err(_)) => return Err(self.crashed(process, reader).await),
-            Err(_) if cfg!(unix) => return Err(timed_out(reader, patience)),
-            Err(_) => return Err(self.took_too_long(reader)),
+        match timeout(self.patience(), process.ask(&self.greeting, bytes, reader, self.megabytes)).await {
+            Ok(Ok(length)) => Ok(Extracted { process, reader, length }),
+            ended => Err(self.failure(ended.map(drop), process, reader).await),
+        }
+    }
+
+    /// Takes the content from its process.
+    pub async fn receive(&self, extracted: Extracted) -> Result<Extract, Failure> {
+        let Extracted { mut process, reader, length } = extracted;
+        let reply = match timeout(self.patience(), process.receive(length)).await {
+            Ok(Ok(reply)) => reply,
+            ended => return Err(self.failure(ended.map(drop), process, reader).await),
         };
         process.documents += 1;
         if process.documents < DOCUMENTS {
-            idle().push(process);
+            self.idle.lock().push(process);
         }
-        result
+        serde_json::from_slice(&reply)
+            .map_err(|e| Failure::new(FailureCode::Internal, format!("the reader of {} returned an invalid result: {e}", reader.name)))?
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.seconds.saturating_mul(PATIENCE))
+    }
+
+    /// The failure of a document whose process died (`Ok`) or timed out.
+    async fn failure(&self, ended: Result<(), Elapsed>, process: Process, reader: &Reader) -> Failure {
+        match ended {
+            Ok(()) => self.crashed(process, reader).await,
+            Err(_) if cfg!(unix) => timed_out(reader, self.patience().as_secs()),
+            Err(_) => self.took_too_long(reader),
+        }
     }
 
     fn start(&self) -> io::Result<Process> {
@@ -112,7 +142,8 @@ impl Isolation {
 }
 
 impl Process {
-    async fn ask(&mut self, greeting: &[u8], bytes: &[u8], reader: &Reader, megabytes: u64) -> io::Result<Vec<u8>> {
+    /// Sends a document. Returns the length of the reply.
+    async fn ask(&mut self, greeting: &[u8], bytes: &[u8], reader: &Reader, megabytes: u64) -> io::Result<u64> {
         if self.documents == 0 {
             send(&mut self.requests, greeting).await?;
         }
@@ -125,6 +156,10 @@ impl Process {
         if length > megabytes.saturating_mul(1_000_000) {
             return Err(io::Error::other("the length exceeds the memory limit"));
         }
+        Ok(length)
+    }
+
+    async fn receive(&mut self, length: u64) -> io::Result<Vec<u8>> {
         let mut reply = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
         (&mut self.replies).take(length).read_to_end(&mut reply).await?;
         if (reply.len() as u64) < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(reply) }

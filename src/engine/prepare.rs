@@ -52,6 +52,10 @@ struct Bench {
     jobs: JobSet,
     recipe: Preparation,
     decoding: Budget,
+    /// For texts of documents that other processes have read.
+    ///
+    /// A document asks for its text's memory once, and documents that have it wait for no memory.
+    texts: Budget,
     isolation: Isolation,
     pool: ThreadPool,
     context: Context,
@@ -61,6 +65,8 @@ struct Bench {
 const BATCH: usize = 16;
 /// Maximum size of texts that are prepared in one group, in bytes.
 const SMALL_TEXT: usize = 32 * 1024;
+/// Copies of an extracted text during preparation: as received, as blocks, as content.
+const EXTRACT_COPIES: u64 = 3;
 /// Stack size of pool threads. Decoders of hostile files recurse, and an overflow cannot be caught.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
@@ -79,6 +85,7 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         jobs: plan.jobs.clone(),
         recipe: Preparation { settings: plan.prepare.clone(), images: plan.images, longest: plan.longest },
         decoding: Budget::megabytes(plan.prepare.memory_mb),
+        texts: Budget::megabytes(plan.prepare.memory_mb),
         isolation: Isolation::new(&plan.prepare, &plan.images).map_err(|e| RunError::Internal(e.to_string()))?,
         pool,
         context: context.clone(),
@@ -137,6 +144,7 @@ struct Unprepared {
     is_new: bool,
     job: Arc<Job>,
     held: Option<Held>,
+    held_text: Option<Held>,
     times: DocumentTimes,
 }
 
@@ -157,7 +165,7 @@ fn plan(read: Read, bench: &Bench) -> Planned {
         }
         Err(failure) => (bench.jobs.pick(None, &extension).0, Err(State::Failed(failure))),
     };
-    Planned { ready: Unprepared { document, id, is_new, job, held, times }, work }
+    Planned { ready: Unprepared { document, id, is_new, job, held, held_text: None, times }, work }
 }
 
 async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
@@ -166,12 +174,12 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
     let decoding = bench.context.meters.prepare.memory(bench.decoding.take(peak as u64)).await;
     let mut kept = Vec::with_capacity(group.len());
     let mut work = Vec::with_capacity(group.len());
-    for Planned { ready, work: planned } in group {
-        kept.push(ready);
+    for Planned { mut ready, work: planned } in group {
         work.push(match planned {
-            Ok(Work::File(bytes, Sniffed::Document(reader))) => extracted(bytes, reader, bench).await,
+            Ok(Work::File(bytes, Sniffed::Document(reader))) => extracted(bytes, reader, &mut ready.held_text, bench).await,
             planned => planned,
         });
+        kept.push(ready);
     }
     let jobs = kept.iter().map(|ready| Arc::clone(&ready.job)).collect();
     let states = on_pool(work, jobs, bench).await;
@@ -179,11 +187,11 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
     let ready = Timestamp::now();
     kept.into_iter()
         .zip(states)
-        .map(|(Unprepared { document, id, is_new, job, mut held, times }, state)| {
-            if let Some(held) = &mut held {
+        .map(|(Unprepared { document, id, is_new, job, mut held, mut held_text, times }, state)| {
+            for held in [&mut held, &mut held_text].into_iter().flatten() {
                 held.shrink_to(if let State::Prepared(_, chunks) = &state { bytes(chunks) } else { 0 });
             }
-            Ready { document, id, is_new, job, state, held, times: DocumentTimes { ready, ..times } }
+            Ready { document, id, is_new, job, state, held, held_text, times: DocumentTimes { ready, ..times } }
         })
         .collect()
 }
@@ -193,11 +201,16 @@ fn bytes(chunks: &Chunks) -> u64 {
     chunks.sets.iter().flatten().map(|chunk| chunk.content.bytes() as u64).sum()
 }
 
-/// Reads the content of a file in another process.
-async fn extracted(bytes: Vec<u8>, reader: &'static Reader, bench: &Bench) -> Result<Work, State> {
-    let _working = bench.context.meters.prepare.working();
-    let extract = bench.isolation.extract(&bytes, reader).await;
-    extract.map(|extract| Work::Extract(extract, reader, bytes.len())).map_err(State::Failed)
+/// Reads the content of a file in another process, and waits for memory before taking it.
+async fn extracted(bytes: Vec<u8>, reader: &'static Reader, held: &mut Option<Held>, bench: &Bench) -> Result<Work, State> {
+    let meter = &bench.context.meters.prepare;
+    let working = meter.working();
+    let extracted = bench.isolation.extract(&bytes, reader).await.map_err(State::Failed)?;
+    drop(working);
+    *held = meter.memory(bench.texts.take(extracted.length.saturating_mul(EXTRACT_COPIES))).await;
+    let _working = meter.working();
+    let extract = bench.isolation.receive(extracted).await.map_err(State::Failed)?;
+    Ok(Work::Extract(extract, reader, bytes.len()))
 }
 
 async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Arc<Bench>) -> Vec<State> {

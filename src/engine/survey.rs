@@ -264,7 +264,7 @@ enum Outcome {
 }
 
 async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunError> {
-    let Ready { document, id, is_new, job, state, held, .. } = ready;
+    let Ready { document, id, is_new, job, state, held, held_text, .. } = ready;
     let outcome = match state {
         State::Failed(failure) => Outcome::Failed(failure.code),
         State::Skipped(failure) => Outcome::Skipped(failure.message),
@@ -282,6 +282,6 @@ async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunErr
             }
         }
     };
-    drop(held);
+    drop((held, held_text));
     Ok((document.index, outcome))
 }
