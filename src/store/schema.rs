@@ -3,7 +3,9 @@
 use super::damage;
 use super::error::StoreError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     damage::look_for_emptied(path)?;
     let connection = connect(path)?;
     let version = version(&connection, path)?;
+    check_objects(&connection, version, path)?;
     damage::look_for(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| error("cannot write it", e))?;
     // FULL: a commit is on disk before anyone is notified, even if the power fails.
@@ -65,9 +68,9 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         let uri = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_encoded_bytes(), IN_PATH));
         connection = Connection::open_with_flags(uri, flags).map_err(cannot)?;
     }
-    wait_for_others(&connection, path)?;
+    harden(&connection, path)?;
     match version(&connection, path)? {
-        version if version == MIGRATIONS.len() => Ok(connection),
+        version if version == MIGRATIONS.len() => check_objects(&connection, version, path).map(|()| connection),
         version => {
             let why = format!("an older docmill wrote it (version {version} of the tables, here {})", MIGRATIONS.len());
             Err(StoreError::new(path, "cannot read it", why).advise("Bring it up to date with `docmill run`"))
@@ -98,13 +101,49 @@ fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
     if mark == APPLICATION_ID { Ok(true) } else { Ok(mark == 0 && version == 0 && is_empty()?) }
 }
 
+/// Checks that triggers, views and the definitions of tables are those of this version.
+///
+/// A store may come from a stranger. A trigger in it would run with docmill's own statements.
+fn check_objects(connection: &Connection, version: usize, path: &Path) -> Result<(), StoreError> {
+    type Objects = BTreeMap<String, String>;
+    let objects = |connection: &Connection| -> rusqlite::Result<Objects> {
+        let sql = "SELECT name, type || ' ' || ifnull(sql, '') FROM sqlite_schema
+            WHERE type IN ('table', 'trigger', 'view') AND name NOT GLOB 'sqlite_*'";
+        connection.prepare(sql)?.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let expected = || {
+        let fresh = Connection::open_in_memory()?;
+        MIGRATIONS.iter().take(version).try_for_each(|statements| fresh.execute_batch(statements))?;
+        objects(&fresh)
+    };
+    let unreadable = |e| StoreError::unreadable(path, "cannot read its tables", e);
+    let (found, expected) = (objects(connection).map_err(unreadable)?, expected().map_err(unreadable)?);
+    let is_foreign = |(name, object): &(&String, &String)| match expected.get(*name) {
+        Some(known) => known != *object,
+        None => !object.starts_with("table "),
+    };
+    match found.iter().find(is_foreign) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let what = "it was changed by another program, and docmill leaves it unchanged; choose another output directory";
+            Err(StoreError::new(path, what, format!("{name} is not as docmill made it")))
+        }
+    }
+}
+
 /// A connection that waits for other processes instead of failing at once.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path).map_err(|e| StoreError::new(path, "cannot open it", e))?;
-    wait_for_others(&connection, path)?;
+    harden(&connection, path)?;
     Ok(connection)
 }
 
-fn wait_for_others(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    connection.busy_timeout(Duration::from_secs(10)).map_err(|e| StoreError::new(path, "cannot open it", e))
+/// Makes a connection wait for other processes, and distrust what the file itself defines.
+fn harden(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let harden = || {
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
+    };
+    harden().map(drop).map_err(|e| StoreError::new(path, "cannot open it", e))
 }

@@ -392,6 +392,29 @@ fn all_runs_of_a_store_have_the_same_marks_and_stores_have_different_ones() {
 }
 
 #[test]
+fn a_store_with_foreign_triggers_views_or_tables_is_refused() {
+    for sql in [
+        "CREATE TRIGGER spy AFTER INSERT ON answers BEGIN DELETE FROM answers; END",
+        "CREATE VIEW spy AS SELECT 1",
+        "ALTER TABLE answers ADD COLUMN spy DEFAULT (hex(randomblob(9)))",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        drop(super::schema::open(&path).unwrap());
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        for error in [super::schema::open(&path).unwrap_err(), super::schema::open_to_read(&path).unwrap_err()] {
+            assert!(error.to_string().contains("is not as docmill made it"), "{sql}: {error}");
+        }
+    }
+    // An index or a table of the user's own is harmless.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    drop(super::schema::open(&path).unwrap());
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE notes (x); CREATE INDEX mine ON notes (x)").unwrap();
+    drop(super::schema::open_to_read(&path).unwrap());
+}
+
+#[test]
 fn a_store_of_a_newer_version_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(begin(dir.path(), 1).unwrap());
