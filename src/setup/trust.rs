@@ -57,7 +57,9 @@ impl Untrusted {
         for (key, value, _) in &found {
             digest.update(format!("\0{key}\0{value}").as_bytes());
         }
-        Some(Self { file, keys: found.into_iter().map(|(key, _, line)| (key, line)).collect(), digest: digest.finalize() })
+        let mut keys: Vec<(String, usize)> = found.into_iter().map(|(key, _, line)| (key, line)).collect();
+        keys.sort_by_key(|(_, line)| *line);
+        Some(Self { file, keys, digest: digest.finalize() })
     }
 
     /// The file and the settings, for messages.

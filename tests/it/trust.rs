@@ -96,7 +96,7 @@ fn links_out_of_the_input_directory_are_not_followed() {
     let all = workspace.run(["--job", "echo.toml", "--set", "input.follow_links=all", "--replace"]).exits(3);
     let csv = all.csv("echo");
     assert_eq!(csv.column("document"), ["a.txt", "environ.txt", "in.txt", "out.txt", "part/b.txt"]);
-    assert_eq!(csv.column("status")[1], "unreadable");
+    assert_eq!(csv.column("failure_code")[1], "unreadable");
     let never = workspace.run(["--job", "echo.toml", "--set", "input.follow_links=never", "--replace"]).exits(0);
     assert_eq!(never.csv("echo").column("document"), ["a.txt", "part/b.txt"]);
     assert_eq!(server.requests(), 3);
