@@ -8,11 +8,11 @@
 //! module declares its own settings, and [`Config::section`] fills them.
 
 mod key;
-mod layers;
+mod layer;
 mod origin;
 
 pub use key::key;
-pub use layers::Layer;
+pub use layer::Layer;
 pub use origin::{Origin, Problem, Problems};
 
 use serde::de::DeserializeOwned;

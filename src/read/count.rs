@@ -1,7 +1,7 @@
 //! Counts documents without putting them in order.
 
+use super::directory_entries::{EntryKind, kind_of};
 use super::elsewhere::Elsewhere;
-use super::names::{EntryKind, kind_of};
 use super::roots::{RootKind, Roots};
 use crate::model::LeftOut;
 

@@ -1,7 +1,7 @@
 //! A file that lists the documents, in their order.
 
 use super::compressed::Source;
-use super::names::os_str;
+use super::directory_entries::os_str;
 use super::path_names::{printable, unprintable};
 use super::record::{InputRecord, name_beside, path_beside};
 use super::text::{SAMPLE, encoding_of_list};

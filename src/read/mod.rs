@@ -6,6 +6,7 @@
 
 mod compressed;
 mod count;
+mod directory_entries;
 mod elsewhere;
 mod environment;
 mod file;
@@ -13,7 +14,6 @@ mod file_list;
 mod filter;
 mod links;
 mod listing;
-mod names;
 mod path_names;
 mod place;
 mod record;

@@ -1,6 +1,6 @@
 //! Converts paths to names of documents, and back.
 
-use super::names::os_str;
+use super::directory_entries::os_str;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! The sorted, lazy walk over all documents.
 
+use super::directory_entries::{EntryKind, Names, os_str};
 use super::elsewhere::{Elsewhere, Object};
 use super::file_list::{missing, name_in_a_list};
 use super::filter::is_hidden;
-use super::names::{EntryKind, Names, os_str};
 use super::path_names::printable;
 use super::roots::{Root, RootKind, Roots};
 use crate::model::{Document, Failure, FailureCode, LeftOut, Place};

@@ -2,11 +2,11 @@
 
 use super::catalog::Catalog;
 use super::damage;
+use super::disk_reserve::Reserve;
 use super::error::is_no_room;
 use super::history::{newest_complete, publish};
 use super::insert::Run;
 use super::reader::AnswerReader;
-use super::reserve::Reserve;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
 use crate::model::{Digest, Fence, JobColumns, ResultFile};

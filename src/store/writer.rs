@@ -1,9 +1,9 @@
 //! The writing thread. It writes all durable data in groups.
 
+use super::disk_reserve::Reserve;
 use super::error::is_disk_full;
 use super::handle::{Command, StoreHandle};
 use super::insert::{self, Run};
-use super::reserve::Reserve;
 use super::{Store, StoreError, StoreSettings, cancelled};
 use crate::failpoint;
 use rusqlite::{Connection, Transaction};
