@@ -148,7 +148,7 @@ async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: 
             Signal::Stop(exit_code) if is_ending => std::process::exit(exit_code),
             Signal::HungUp if is_ending => {}
             Signal::Stop(_) => stop.stop("stopped by a signal"),
-            Signal::HungUp => stop.stop("stopped because its terminal was closed"),
+            Signal::HungUp => stop.stop("stopped: the terminal was closed"),
         }
         if stop.is_stopped() {
             latest.get_or_insert_with(|| Instant::now() + most);

@@ -107,7 +107,7 @@ pub(super) fn nothing_found(plan: &Plan) -> String {
     let looked_for = if plan.roots.are_listed() {
         plan.roots.without_rows().unwrap_or("the list names no document").to_owned()
     } else {
-        format!("looked for images, texts, and documents (PDF, Office, web, mail ...); left out: {left_out}")
+        format!("docmill reads images and text, PDF, Office, web and mail files. Left out: {left_out}. Check input.paths and input.exclude")
     };
     format!("no documents in {}: {looked_for}", plan.roots.describe())
 }

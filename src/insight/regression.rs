@@ -22,7 +22,7 @@ pub enum Worse {
     Lower,
 }
 
-/// The earlier runs that a run is worse than.
+/// A regression: the earlier runs that did better, and their median.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Regression {
     /// Numbers of the earlier runs.

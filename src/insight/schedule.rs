@@ -51,7 +51,7 @@ pub trait Admission {
     fn admits(&mut self, in_flight: usize, now: f64) -> Result<(), Option<f64>>;
 }
 
-/// The configuration that calls pass through.
+/// Concurrency limits and preparation speed of a simulated run.
 #[derive(Debug, Clone, Copy)]
 pub struct Machinery {
     /// Maximum number of calls in flight.

@@ -48,7 +48,7 @@ pub(super) fn prepare(
     }
     content.extend(text::piece(&running));
     if content.is_empty() {
-        return Err(Failure::new(FailureCode::Empty, "the document has no text"));
+        return Err(Failure::new(FailureCode::Empty, "the document has no text. Exclude it"));
     }
     let content = Content(content);
     let facts = Facts {

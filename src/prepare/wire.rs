@@ -22,7 +22,7 @@ pub const LENGTH_BYTES: usize = size_of::<u64>();
 
 /// Serves requests until the stream ends. Blocks.
 ///
-/// `begin` is called before each document.
+/// Calls `begin` before each document.
 pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&PrepareSettings) -> io::Result<()>) -> io::Result<()> {
     let Some(greeting) = frame(&mut requests)? else { return Ok(()) };
     let Greeting { settings, limits } = serde_json::from_slice(&greeting)?;

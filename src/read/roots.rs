@@ -105,7 +105,7 @@ impl Roots {
                 let file = super::compressed::spool(given).map_err(|e| InputError(format!("standard input: cannot read it: {e}")))?;
                 if before.iter().any(|old| old.prefix == STDIN) {
                     return Err(InputError(
-                        "the results already have a document from standard input. Save this one in a file, which gives it another name"
+                        "standard input: the results already contain a document with this name. Save the input in a file and pass the file"
                             .into(),
                     ));
                 }

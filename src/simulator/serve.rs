@@ -112,7 +112,7 @@ fn respond(status: StatusCode, content_type: &'static str, script: Script, tab: 
     response
 }
 
-/// A response that is not a model's.
+/// A JSON response of an endpoint other than model calls.
 fn json_response(status: StatusCode, body: String) -> Response<Payload> {
     respond(status, JSON, Script::whole(body, 0), None)
 }

@@ -338,7 +338,7 @@ fn a_run_drains_when_its_terminal_closes() {
         std::thread::yield_now();
     }
     let last = last_run(&workspace);
-    assert_eq!((last["outcome"].as_str(), last["stopped"].as_str()), (Some("stopped"), Some("stopped because its terminal was closed")));
+    assert_eq!((last["outcome"].as_str(), last["stopped"].as_str()), (Some("stopped"), Some("stopped: the terminal was closed")));
     assert_eq!((status(&workspace)["in_doubt"].clone(), status(&workspace)["documents"]["done"].as_u64()), (json!([]), Some(1)));
     assert_eq!(server.requests(), 1);
     workspace.run(["--job", "echo.toml"]).exits(0);

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// Types of parts that belong to the answer. Other parts are thoughts, references or tool calls.
 const TEXT: [&str; 2] = ["text", "output_text"];
 
-/// The text of a content, without thoughts.
+/// The text of a message's `content` field, without thoughts.
 pub(super) fn text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),

@@ -128,7 +128,7 @@ impl<'a> Archive<'a> {
             } else {
                 let megabytes = self.most / 1_000_000;
                 format!(
-                    "it decompresses to more than {megabytes} MB (a quarter of prepare.document_mb and the size of the file); prepare.document_mb raises this limit"
+                    "it decompresses to more than {megabytes} MB: a quarter of prepare.document_mb, plus the size of the file. Raise prepare.document_mb"
                 )
             };
             return Err(verdict::too_much(name, what));

@@ -496,7 +496,7 @@ fn decompression_bombs_are_refused() {
     }
     let failure = read(&many.finish().unwrap().into_inner(), "").1.unwrap_err();
     assert_eq!(failure.code, FailureCode::PrepareLimit);
-    assert!(failure.message.contains("more than 256 MB (a quarter of prepare.document_mb and the size of the file)"), "{failure}");
+    assert!(failure.message.contains("more than 256 MB: a quarter of prepare.document_mb, plus the size of the file"), "{failure}");
 }
 
 #[test]
