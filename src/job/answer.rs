@@ -148,7 +148,7 @@ impl Shape {
         let mut inner = fit::wrapped(fields, &self.schema).into_iter().map(|value| self.fit(value.clone(), depth - 1)).collect::<Vec<_>>();
         let fitting: Vec<&Checked> = inner.iter().flatten().collect();
         if fitting.windows(2).any(|two| two[0].value != two[1].value) {
-            return Some(Err("the response contains two different answers under wrapper keys".into()));
+            return Some(Err("the response contains two answers under different wrapper keys".into()));
         }
         let at = inner.iter().position(Result::is_ok).or_else(|| inner.len().checked_sub(1))?;
         let extra = fields.len() > inner.len();
