@@ -116,7 +116,7 @@ fn check_objects(connection: &Connection, version: usize, path: &Path) -> Result
         MIGRATIONS.iter().take(version).try_for_each(|statements| fresh.execute_batch(statements))?;
         objects(&fresh)
     };
-    let unreadable = |e| StoreError::unreadable(path, "cannot read its tables", e);
+    let unreadable = |e: rusqlite::Error| StoreError::unreadable(path, damage::DAMAGED, damage::REPAIR, e);
     let (found, expected) = (objects(connection).map_err(unreadable)?, expected().map_err(unreadable)?);
     let is_foreign = |(name, object): &(&String, &String)| match expected.get(*name) {
         Some(known) => known != *object,
@@ -125,8 +125,8 @@ fn check_objects(connection: &Connection, version: usize, path: &Path) -> Result
     match found.iter().find(is_foreign) {
         None => Ok(()),
         Some((name, _)) => {
-            let what = "it was changed by another program, and docmill leaves it unchanged; choose another output directory";
-            Err(StoreError::new(path, what, format!("{name} is not as docmill made it")))
+            let error = StoreError::new(path, "cannot trust its tables", format!("another program made or changed {name}"));
+            Err(error.advise("docmill leaves the store unchanged. Choose another output directory"))
         }
     }
 }
