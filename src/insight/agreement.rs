@@ -39,17 +39,17 @@ impl Confusion {
         values
     }
 
-    /// How often both gave the same value.
+    /// The share of documents with the same value from both raters.
     pub fn agreed(&self) -> Share {
         let same = self.counts.iter().filter(|((first, second), _)| first == second);
         Share { of: same.map(|(_, n)| n).sum(), n: self.counts.values().sum() }
     }
 
-    /// Cohen's kappa. `None` if both always give the same single value, or none, because chance
-    /// explains that too.
+    /// Cohen's kappa. `None` without documents. Also `None` if both raters give only one and the
+    /// same value, because chance alone explains that.
     ///
-    /// The interval is that of the agreement share, with chance agreement as a constant. The usual
-    /// formula shrinks to a point if a few documents happen to agree; this one does not.
+    /// The interval follows from the interval of the agreement share. Chance agreement counts as a
+    /// constant. The usual formula gives an interval of zero width if all of a few documents agree.
     pub fn kappa(&self) -> Option<Kappa> {
         let agreed = self.agreed();
         let (share, n) = (agreed.value()?, agreed.n as f64);
@@ -71,11 +71,12 @@ pub struct Closeness {
     pub mean_absolute_difference: f64,
     /// Pearson's correlation; `None` if one series is constant.
     pub correlation: Option<f64>,
-    /// The 95 % interval by Fisher's transformation; `None` for fewer than four pairs.
+    /// The 95 % interval of the correlation. It uses Fisher's transformation. `None` for fewer than
+    /// four pairs.
     pub correlation_interval: Option<[f64; 2]>,
 }
 
-/// Closeness of the numbers of these pairs; `None` without pairs.
+/// Measures how close the numbers of each pair are; `None` without pairs.
 pub fn closeness(pairs: &[(f64, f64)]) -> Option<Closeness> {
     let n = pairs.len() as f64;
     let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
@@ -99,14 +100,13 @@ mod tests {
 
     #[test]
     fn kappa_of_a_table_by_hand() {
-        // 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: agreement 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4
-        // = 0.5.
+        // The agreement is 0.7. Chance agreement is 0.5 * 0.6 + 0.5 * 0.4 = 0.5.
         let table = [(("yes", "yes"), 20), (("yes", "no"), 5), (("no", "yes"), 10), (("no", "no"), 15)];
         let confusion: Confusion = table.into_iter().flat_map(|(pair, n)| std::iter::repeat_n(pair, n)).collect();
         assert_eq!((confusion.agreed(), confusion.values()), (Share { of: 35, n: 50 }, vec!["no", "yes"]));
         let kappa = confusion.kappa().unwrap();
         near(kappa.value, 0.4);
-        // Wilson's interval of 35 of 50 is 0.562496 to 0.808964; less 0.5, times two.
+        // Wilson's interval of 35 of 50 is 0.562496 to 0.808964. Kappa is (share - 0.5) / 0.5.
         near(kappa.interval[0], 0.124_993);
         near(kappa.interval[1], 0.617_929);
     }

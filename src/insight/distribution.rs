@@ -1,6 +1,6 @@
 //! Quantiles of measurements.
 
-/// The quantile of `values` for a share, interpolated between neighbours; `None` without values.
+/// Interpolates the quantile of `values` at a share from 0 to 1. `None` without values.
 pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-/// Durations to draw from. No draw exceeds the longest duration, because a small sample says
+/// A sample of durations. Draws never exceed the longest duration, because a small sample says
 /// nothing about longer tails.
 #[derive(Debug, Clone)]
 pub struct Durations(Vec<f64>);

@@ -2,7 +2,7 @@
 
 use super::proportion::Z_95;
 
-/// A range with an expected value inside.
+/// A range of likely amounts.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
     /// Lower end.
@@ -48,20 +48,23 @@ pub struct Observed {
     pub actual: f64,
 }
 
-/// Widens Student's interval, because costs are skewed: few answers are long, and a small sample
-/// may have none of them. Without the factor, intervals hold less often than they claim.
+/// Factor that widens Student's interval, because costs are skewed. Long answers are rare, and a
+/// small sample may contain none. Without the factor, fewer than 95 % of the intervals contain the
+/// total.
 const SKEW_FACTOR: f64 = 1.2;
 
-/// Estimates the actual total of documents from their expected amounts. The confidence is at least
-/// 95 %.
+/// Estimates the actual total of documents from their expected amounts. The interval contains the
+/// total in at least 95 % of cases.
 ///
-/// `rest` holds the expected amounts by document, each with its task; every document in it stands
-/// for `times` documents. `sample` are the documents with both amounts.
+/// `sample` holds the documents with both amounts. `rest` holds the expected amounts of each other
+/// document, with their tasks. Each document of `rest` stands for `times` documents.
 ///
-/// The estimate uses a ratio estimator for each task. It counts errors by document, because the
-/// calls on a document err together. Two errors add up: that of the ratios, which a larger sample
-/// reduces, and that of each document to come. Returns `None` if the sample has fewer than two
-/// documents or lacks a task.
+/// The function uses a ratio estimator for each task. It measures errors by document, because the
+/// errors of calls on one document are correlated. It adds three variances: of the ratios, of the
+/// documents in `rest`, and of the selection of `rest`.
+///
+/// Returns `None` if the sample has fewer than two documents or lacks a task of `rest`. Also
+/// returns `None` if `rest` has no amounts.
 pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], times: f64) -> Option<Interval> {
     let n = sample.len() as f64;
     let tasks = rest.iter().flatten().map(|(task, _)| task + 1).max()?;
@@ -88,7 +91,8 @@ pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], time
         most.fold(0.0, f64::max)
     };
     let squares = |weight: &dyn Fn(usize) -> f64| -> f64 {
-        // A document pulls the ratio towards itself; this is its error without that pull.
+        // Each document pulls the ratios towards itself, so its residual is too small. The divisor
+        // corrects that.
         let of_document = |document: &Vec<Observed>| {
             let error: f64 = document.iter().map(|one| weight(one.task) * residual(one)).sum();
             (error / (1.0 - share(document)).max(f64::EPSILON)).powi(2)
@@ -96,12 +100,12 @@ pub fn ratio_estimate(sample: &[Vec<Observed>], rest: &[Vec<(usize, f64)>], time
         sample.iter().map(of_document).sum::<f64>() / (n - 1.0)
     };
     let of_ratios = n * squares(&|task| weights.get(task).copied().unwrap_or(0.0));
-    // Documents to come scatter like those of the sample, and larger ones more.
+    // Documents of `rest` vary like those of the sample. The variance grows with the mean amount.
     let documents = times * rest.len() as f64;
     let seen: f64 = sample.iter().flatten().filter(|one| relevant(one.task)).map(|one| ratios[one.task] * one.expected).sum();
     let larger = total / documents / (seen / n);
     let of_the_rest = documents * larger * squares(&|task| f64::from(u8::from(relevant(task))));
-    // Error of the documents that were not even prepared.
+    // If `times` is above 1, `rest` is itself a sample. This is its sampling variance.
     let amounts: Vec<f64> = rest.iter().map(|document| document.iter().map(|(task, amount)| ratios[*task] * amount).sum()).collect();
     let of_sampling = documents * (documents - rest.len() as f64) / rest.len() as f64 * variance(&amounts);
     Some(Interval::around(total, SKEW_FACTOR * student(sample.len() - 1) * (of_ratios + of_the_rest + of_sampling).sqrt()))
@@ -113,13 +117,15 @@ fn variance(values: &[f64]) -> f64 {
     if n < 2.0 { 0.0 } else { values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0) }
 }
 
-/// Half width of a 95 % interval in standard errors, by degrees of freedom: Student's t.
+/// Student's t for a 95 % interval, by degrees of freedom. It is half the width of the interval in
+/// standard errors.
 pub fn student(freedom: usize) -> f64 {
     const FEW: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
     if let Some(exact) = freedom.checked_sub(1).and_then(|at| FEW.get(at)) {
         return *exact;
     }
-    // The Cornish-Fisher expansion, accurate to three digits for more degrees of freedom.
+    // For more than four degrees of freedom, the Cornish-Fisher expansion is accurate to three
+    // digits.
     let (z, f) = (Z_95, (freedom as f64).max(1.0));
     z + (z.powi(3) + z) / (4.0 * f)
         + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * f * f)
@@ -137,7 +143,6 @@ mod tests {
         }
     }
 
-    /// Intervals contain the total as often as they claim.
     #[test]
     fn intervals_hold_as_often_as_they_claim() {
         let (mut held, mut widths) = (0, 0.0);
@@ -145,7 +150,8 @@ mod tests {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut document = |_| {
                 let size = 0.5 + random.f64();
-                // A factor shared by all calls on a document, then one for each call.
+                // All calls on a document share the factor `mood`. Each call has a further random
+                // factor.
                 let mood = 0.5 + random.f64();
                 let one = |task, factor: f64, random: &mut fastrand::Rng| Observed {
                     task,

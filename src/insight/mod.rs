@@ -17,7 +17,7 @@ pub use estimate::{Interval, Observed, ratio_estimate, student};
 pub use prior::{AnswerForm, Length};
 pub use schedule::{Admission, Forecast, Load, Machinery, Order, schedule};
 
-/// Reference figures of other programs have six digits.
+/// Compares a value with a reference figure, which has six digits.
 #[cfg(test)]
 #[track_caller]
 fn near(value: f64, expected: f64) {

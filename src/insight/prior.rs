@@ -1,8 +1,8 @@
-//! Predicts the length of answers from the schema, the field names and the prompt.
+//! Predicts answer lengths from the schema and the prompt.
 
 use serde_json::Value;
 
-/// A likely length in tokens. The range holds in nine of ten cases.
+/// A likely length in tokens. The range covers nine of ten cases.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Length {
     /// Lower end.
@@ -19,14 +19,14 @@ impl Length {
         Self { low, likely, high }
     }
 
-    /// The sum of two lengths by the same author. The ends add up, because a brief author is brief
-    /// in both.
+    /// Adds two lengths of one answer. The ends add up, because a model that is brief in one part
+    /// is brief in the other.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { low: self.low + other.low, likely: self.likely + other.likely, high: self.high + other.high }
     }
 
-    /// A length times a count.
+    /// Multiplies a length by an uncertain count.
     #[must_use]
     pub fn times(self, count: Self) -> Self {
         let likely = self.likely * count.likely;
@@ -42,7 +42,7 @@ impl Length {
     }
 }
 
-/// Answer lengths of a task: a fixed part, and copies of the document.
+/// Predicted answer length of a task: a fixed part and copied text.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AnswerForm {
     fixed: Length,
@@ -105,19 +105,21 @@ const NAMES: [(&[&str], Length); 7] = [
     (&["answer", "response", "reply"], Length::new(6.0, 45.0, 200.0)),
     (&["body", "letter", "article", "essay", "report", "draft"], Length::new(80.0, 280.0, 700.0)),
 ];
-/// Length of an unknown text, and of one in a list.
+/// Length of a text if its name is not in `NAMES`.
 const TEXT: Length = Length::new(6.0, 24.0, 90.0);
+/// Length of such a text in a list.
 const ITEM: Length = Length::new(3.0, 9.0, 24.0);
-/// Number of items in an unknown list.
+/// Number of items in a list of unknown length.
 const ITEMS: Length = Length::new(1.0, 4.0, 10.0);
-/// Relative length of a text that repeats the document in other words or another language.
+/// Length of a translated or rewritten text, relative to the document.
 const COPY: Length = Length::new(0.7, 1.15, 1.7);
-/// Words that ask for such a text, and endings of the fields that hold it.
+/// Words in a prompt or description that ask for such a text.
 const COPIES: [&str; 9] = ["translat", "transcri", "rewrite", "proofread", "reformat", "paraphras", "verbatim", "full text", "clean up"];
+/// Endings of field names that hold such a text.
 const COPIED: [&str; 9] = ["translation", "transcription", "transcript", "text", "content", "markdown", "html", "rewritten", "corrected"];
 
 impl AnswerForm {
-    /// Reads the schema and the prompt of a task.
+    /// Derives the form from the schema and the prompt of a task.
     pub fn new(schema: &Value, prompt: &str) -> Self {
         let prompt = prompt.to_lowercase();
         let copies = |name: &str, wording: &str| {
@@ -151,7 +153,7 @@ impl AnswerForm {
 
 struct Reader<'p> {
     prompt: &'p str,
-    /// Whether the schema has only one text, so that the prompt describes it.
+    /// Whether the schema has only one text. The prompt then describes this text.
     alone: bool,
 }
 
@@ -211,7 +213,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a name ends with this word, in singular or plural, in any naming style.
+/// Whether a name ends with a word, in singular or plural.
 fn ends_with(name: &str, word: &str) -> bool {
     let name = name.strip_suffix('s').filter(|_| !word.ends_with('s')).unwrap_or(name);
     name.ends_with(word) || name.strip_suffix("ie").is_some_and(|stem| word.strip_suffix('y') == Some(stem))
@@ -231,12 +233,13 @@ fn texts(schema: &Value) -> usize {
     }
 }
 
-/// Braces, fences and other characters around `depth` objects.
+/// Length of braces, fences and other characters around `depth` objects.
 fn overhead(depth: f64) -> Length {
     Length::new(1.0, 3.0 + depth, 12.0)
 }
 
-/// Length of a field name with its marks: compact, or on a separate line.
+/// Length of a field name with its marks. The low end is for compact JSON, and the high end for
+/// separate lines.
 fn key(name: &str) -> Length {
     let parts = name.split(|c: char| !c.is_alphanumeric()).map(|part| (part.len() as f64 / 7.0).ceil()).sum::<f64>().max(1.0);
     Length::new(parts + 1.0, parts + 2.5, parts + 5.0)
@@ -279,7 +282,7 @@ fn number(word: &str) -> Option<f64> {
     word.parse().ok().filter(|n| (0.0..1e5).contains(n)).or_else(spelled).or_else(tens).or_else(article)
 }
 
-/// The number or range shortly before a word: "five to seven short keywords".
+/// Finds the number or range shortly before a word. An example is "five to seven short keywords".
 fn range_before(words: &[&str], at: usize) -> Option<Length> {
     const NEAR: usize = 3;
     let near = at.saturating_sub(NEAR)..at;
@@ -294,13 +297,14 @@ fn range_before(words: &[&str], at: usize) -> Option<Length> {
     Some(if is_bound { Length::new(0.3 * most, 0.65 * most, most) } else { Length::new(0.9 * most, most, 1.15 * most) })
 }
 
-/// The length that a prompt asks for per item: "three concerns, each in at most fifteen words".
+/// The requested length of each list item. An example is "three concerns, each in at most fifteen
+/// words".
 fn each(prompt: &str) -> Option<Length> {
     const NEAR: usize = 50;
     prompt.match_indices("each").find_map(|(at, _)| spoken_length(&prompt[at..].chars().take(NEAR).collect::<String>()))
 }
 
-/// The length that a text asks for: "two to three sentences", "at most fifteen words".
+/// The length that a text requests, such as "two to three sentences".
 fn spoken_length(text: &str) -> Option<Length> {
     let words = words(text);
     let unit = |word: &str| match word.trim_end_matches('s') {

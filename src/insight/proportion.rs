@@ -20,7 +20,8 @@ impl Share {
         (self.n > 0).then(|| self.of as f64 / self.n as f64)
     }
 
-    /// Wilson's 95 % interval of the share. It also holds for small numbers and near 0 and 1.
+    /// Wilson's 95 % interval of the share. It also holds for small totals and for shares near 0 or
+    /// 1.
     pub fn interval(self) -> [f64; 2] {
         let Some(share) = self.value() else { return [0.0, 1.0] };
         let (n, z2) = (self.n as f64, Z_95 * Z_95);
@@ -30,9 +31,10 @@ impl Share {
     }
 }
 
-/// McNemar's exact test, as a p-value from 0 to 1. The arguments count the items that only one of
-/// two raters has right. The p-value is the probability of a difference this large between equally
-/// good raters.
+/// The p-value of McNemar's exact test, from 0 to 1.
+///
+/// Each argument counts the items that only one of two raters has right. The p-value is the
+/// probability of a difference at least this large between equally good raters.
 pub fn mcnemar(only_one: u64, only_other: u64) -> f64 {
     let (n, least) = (only_one + only_other, only_one.min(only_other));
     // Uses logarithms, because two to the power of a few thousand overflows.

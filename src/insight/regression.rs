@@ -22,7 +22,7 @@ pub enum Worse {
     Lower,
 }
 
-/// A regression: the earlier runs that did better, and their median.
+/// The earlier runs whose median is better than the compared run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Regression {
     /// Numbers of the earlier runs.
@@ -33,9 +33,13 @@ pub struct Regression {
 
 /// Compares `now` with the same figure of `earlier` comparable runs, oldest first.
 ///
-/// A regression is worse than their median by more than a fifth, and by more than `least`, which
-/// serves figures that are mostly 0. It must also exceed three times their usual deviation, so that
-/// unsteady figures raise no alarm.
+/// `now` is a regression if it is worse than the median of `earlier` by more than each of these:
+///
+/// - a fifth of the median
+/// - `least`, which matters if the median is 0
+/// - three standard deviations, so that unsteady figures raise no alarm
+///
+/// Returns `None` for fewer than three earlier runs, because they show no normal variation.
 pub fn regression(earlier: &[(i64, f64)], now: f64, worse: Worse, least: f64) -> Option<Regression> {
     let latest = &earlier[earlier.len().saturating_sub(MAX_RUNS)..];
     let values: Vec<f64> = latest.iter().map(|(_, value)| *value).collect();

@@ -1,8 +1,8 @@
 //! Predicts the duration of a job by simulating its calls as events.
 //!
-//! Documents come in order, as fast as they are prepared. Calls wait for their turn, and those of
-//! earlier documents go first, as in a run. The caller draws durations, and an [`Admission`]
-//! decides when a call may go.
+//! Documents arrive in order, at the rate of preparation. As in a run, calls of earlier documents
+//! are sent first. The caller draws durations, and an [`Admission`] decides when a call may be
+//! sent.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -13,18 +13,18 @@ pub enum Order {
     /// The call depends on no other call.
     #[default]
     Alone,
-    /// Other calls wait for this one.
+    /// The call leads: calls that follow wait for it.
     Leads,
-    /// The call waits for the one that leads.
+    /// The call waits for the leading call.
     Follows,
 }
 
-/// A call, as far as time is concerned.
+/// The properties of a call that affect the schedule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
     /// Index of the task.
     pub task: usize,
-    /// The round. Calls of a later round wait for all earlier ones of their document.
+    /// The round. Calls of a later round wait for all earlier calls of their document.
     pub round: u8,
     /// Dependency within the round.
     pub order: Order,
@@ -42,16 +42,16 @@ pub struct Load {
 pub trait Admission {
     /// The amounts reserved for a call.
     type Taken;
-    /// Reserves for a call, or returns the time for the next try.
+    /// Reserves amounts for a call. The error is the time of the next try.
     fn try_take(&mut self, call: &Load, now: f64) -> Result<Self::Taken, f64>;
     /// Settles a finished call. `in_flight` includes it.
     fn ended(&mut self, call: &Load, taken: Self::Taken, in_flight: usize, now: f64);
-    /// Admits a call beside `in_flight` others, or returns the time for the next try, if time alone
-    /// can bring it.
+    /// Checks whether a further call may be in flight beside `in_flight` others. The error is the
+    /// time of the next try. It is `None` if time alone does not change the result.
     fn admits(&mut self, in_flight: usize, now: f64) -> Result<(), Option<f64>>;
 }
 
-/// Concurrency limits and preparation speed of a simulated run.
+/// The configuration of the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub struct Machinery {
     /// Maximum number of calls in flight.
@@ -60,7 +60,7 @@ pub struct Machinery {
     pub documents: usize,
     /// Documents prepared per second.
     pub prepared_per_s: f64,
-    /// Whether the first call of each task goes alone.
+    /// Whether other calls of a task wait for its first call.
     pub preflight: bool,
 }
 
@@ -107,7 +107,7 @@ struct InFlight {
     round: u8,
     /// Number of unfinished calls in this round.
     open: usize,
-    /// Calls that wait for the one that leads.
+    /// Calls that wait for the leading call.
     followers: Vec<Load>,
 }
 
@@ -121,14 +121,15 @@ struct Play<A: Admission> {
     in_flight: Vec<Option<(usize, Load, A::Taken)>>,
     free: Vec<usize>,
     under_way: HashMap<usize, InFlight>,
-    /// Per task, the calls that wait for its first call; `None` after that call has ended.
+    /// Calls that wait for the first call of their task, by task. `None` after that call has ended.
     scouts: HashMap<usize, Option<Vec<(usize, Load)>>>,
     forecast: Forecast,
     /// Time of the next turn event. One event is enough; more would query the account needlessly.
     turn_at: f64,
 }
 
-/// Simulates the calls of all documents. `draw` returns the duration of a call of a task.
+/// Simulates the calls of all documents. `draw` returns the duration of a call of a task, in
+/// seconds.
 pub fn schedule<A: Admission>(
     documents: impl IntoIterator<Item = Vec<Load>>,
     machinery: Machinery,
@@ -156,12 +157,12 @@ pub fn schedule<A: Admission>(
         play.now = time;
         match event {
             Event::Ended { slot } => play.ended(slot),
-            // An earlier turn replaced this one.
+            // An earlier turn event replaced this one.
             Event::Turn if time < play.turn_at => continue,
             Event::Turn => play.turn_at = f64::INFINITY,
             Event::Prepared => {
                 ready.extend(coming.next());
-                // Preparation never runs further ahead than documents may be in progress.
+                // Preparation continues at its rate, even if documents wait in `ready`.
                 if coming.peek().is_some() {
                     let next = time + 1.0 / machinery.prepared_per_s.max(f64::MIN_POSITIVE);
                     play.events.push(Reverse((Time(next), Event::Prepared)));
@@ -180,7 +181,8 @@ pub fn schedule<A: Admission>(
 }
 
 impl<A: Admission> Play<A> {
-    /// Begins the next round of a document that has calls.
+    /// Begins the next round of a document, from round `from` on. Removes a document without
+    /// further calls.
     fn next_round(&mut self, place: usize, from: u8) {
         let Some(document) = self.under_way.get_mut(&place) else { return };
         let Some(round) = document.calls.iter().map(|call| call.round).filter(|round| *round >= from).min() else {
@@ -246,9 +248,10 @@ impl<A: Admission> Play<A> {
         }
     }
 
-    /// Tries the first waiting call again at `at`.
+    /// Schedules a try of the first waiting call at `at`. An earlier scheduled try takes
+    /// precedence.
     fn turn_at(&mut self, at: f64) {
-        // Slightly later, so that rounding never stops the clock.
+        // The extra microsecond ensures that rounding never stops the clock.
         let at = at.max(self.now) + 1e-6;
         if at < self.turn_at {
             self.turn_at = at;
@@ -288,7 +291,7 @@ mod tests {
     /// An account without limits, or with a limit of calls per second.
     struct Open(Option<f64>, f64);
 
-    /// The same account; it counts the queries.
+    /// An account that counts its queries.
     struct Asked<'c>(Open, &'c std::cell::Cell<usize>);
 
     impl Admission for Asked<'_> {
@@ -351,7 +354,7 @@ mod tests {
             Load { round: 2, ..CALL },
         ];
         assert!((seconds(vec![document.clone()], WIDE, Open(None, 0.0)) - 3.0).abs() < 1e-9);
-        // The other document fills the gaps, but no third one may begin.
+        // One after another, the two documents take 6 s. In parallel they take 3 s.
         let one_at_a_time = Machinery { documents: 1, ..WIDE };
         assert!((seconds(vec![document.clone(), document.clone()], one_at_a_time, Open(None, 0.0)) - 6.0).abs() < 1e-9);
         assert!((seconds(vec![document.clone(), document], WIDE, Open(None, 0.0)) - 3.0).abs() < 1e-9);

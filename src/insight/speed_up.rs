@@ -1,6 +1,6 @@
 //! The speed-up by concurrent calls.
 
-/// Milliseconds during which at least one of `spans` (from, to) was active.
+/// Milliseconds with at least one active span. Each span has a start and an end.
 pub fn busy_ms(spans: &[(i64, i64)]) -> i64 {
     let mut sorted = spans.to_vec();
     sorted.sort_unstable();
@@ -18,14 +18,14 @@ pub fn wall_ms(spans: &[(i64, i64)]) -> i64 {
     first.zip(last).map_or(0, |(first, last)| last - first)
 }
 
-/// The ideal speed-up of `calls` of equal duration at this concurrency: `n L / (ceil(n / c) L)`. It
-/// is below `c` if the last wave is not full. It is 1 without calls.
+/// The ideal speed-up of equally long calls at a concurrency. With `n` calls and concurrency `c` it
+/// is `n / ceil(n / c)`. It is below `c` if the last wave is not full. It is 1 without calls.
 pub fn ideal(calls: u64, concurrency: u64) -> f64 {
     if calls == 0 { 1.0 } else { calls as f64 / calls.div_ceil(concurrency.max(1)) as f64 }
 }
 
-/// Minimum number of waves if documents are served in order. Each document has steps of some calls,
-/// and a step begins only after the one before has ended.
+/// Minimum number of waves if documents are served in order. `documents` holds the number of calls
+/// in each step of each document. A step begins only after the previous step has ended.
 pub fn waves(documents: &[Vec<u64>], concurrency: u64) -> u64 {
     let mut open: Vec<Vec<u64>> = documents.iter().map(|steps| steps.iter().copied().filter(|calls| *calls > 0).rev().collect()).collect();
     let mut waves = 0;
@@ -64,7 +64,8 @@ mod tests {
     fn dependent_calls_may_need_another_wave() {
         let (images, texts) = (vec![vec![6, 1]; 16], vec![vec![6, 0]; 10]);
         assert_eq!((waves(&texts[..1], 32), waves(&images[..1], 32), waves(&images[..1], 4), waves(&[], 4)), (1, 2, 3, 0));
-        // 112 calls would be four waves of 32, but the last aggregations wait for the fourth.
+        // 112 calls fit into four waves of 32. The last aggregations wait for the fourth wave, so
+        // they need a fifth.
         assert_eq!(waves(&images, 32), 5);
         // Texts fill the gaps: 172 calls in six waves.
         assert_eq!(waves(&[images, texts].concat(), 32), 6);

@@ -1,14 +1,14 @@
-//! The minimum time of each resource for the work of a run, in seconds.
+//! Minimum time of each resource for a run's work, in seconds.
 
 use super::{MIN_EXTRA_SHARE, Situation};
 use crate::model::{Limit, StageUse, WaitReason};
 
-/// A minimum time.
+/// The minimum time of one resource.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Bound {
     limit: Limit,
     seconds: f64,
-    /// Whether the run was seen waiting for it. Other bounds may still bind after a change.
+    /// Whether the run waited for this resource. Other bounds may bind after a change.
     seen: bool,
 }
 
@@ -16,21 +16,21 @@ struct Bound {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bounds(Vec<Bound>);
 
-/// If the cores are at least this busy, their work is not short of slots.
+/// Minimum core time per slot time at which slots wait for cores.
 const BUSY_CORES: f64 = 0.8;
 
 impl Bounds {
-    /// The largest bound that the run waited for.
+    /// The largest bound among the resources for which the run waited.
     pub fn measured(&self) -> Option<(Limit, f64)> {
         largest(self.0.iter().filter(|bound| bound.seen))
     }
 
-    /// The largest bound.
+    /// The largest bound of all resources.
     pub fn largest(&self) -> Option<(Limit, f64)> {
         largest(self.0.iter())
     }
 
-    /// The largest bound of the other resources.
+    /// The largest bound of all resources except `limit`, in seconds.
     pub fn beside(&self, limit: Limit) -> f64 {
         largest(self.0.iter().filter(|bound| bound.limit != limit)).map_or(0.0, |(_, seconds)| seconds)
     }
@@ -76,8 +76,8 @@ impl Situation {
         .collect::<Vec<_>>();
         for hold in WaitReason::ALL.into_iter().filter(|hold| *hold != WaitReason::Ledger) {
             let rate = self.rate(hold);
-            // A fully used limit binds for as long as its amount takes to refill. It also binds
-            // while slots were empty because of it, because an earlier run may have used the burst.
+            // A limit binds for as long as the used amount takes to refill. It also binds while
+            // slots are empty because of it: an earlier run may have used its burst.
             let flowed = rate.map(|rate| ((rate.used - rate.burst) / rate.per_second).clamp(0.0, self.wall_s));
             // These reasons hold requests back until others are answered.
             let until_answered = matches!(hold, WaitReason::SlowStart | WaitReason::Overload | WaitReason::Suspicion);
@@ -91,11 +91,10 @@ impl Situation {
         Bounds(bounds)
     }
 
-    /// Seconds for which one document ran alone because it is slower than the others. Returns 0 if
-    /// the server was slow with all documents, or if the document waited for something else.
+    /// Seconds during which one slow document ran alone. Returns 0 if the document was not slower
+    /// than others, was retried, or mostly waited.
     fn straggler_s(&self) -> f64 {
-        /// A request is slow if it takes this many times the longest request of the other
-        /// documents.
+        /// Ratio of a slow request to the longest of other documents.
         const SLOWER: f64 = 2.0;
         let Some(tail) = &self.tail else { return 0.0 };
         let one_slow_request = tail.request_s >= SLOWER * tail.others_s;
@@ -105,7 +104,7 @@ impl Situation {
     }
 }
 
-/// Share of the time during which slots were empty for this reason.
+/// Share of the time during which slots were empty because of `hold`.
 fn share_of(situation: &Situation, hold: WaitReason) -> f64 {
     situation.stage("ask").and_then(|ask| ask.held.get(&hold)).copied().unwrap_or(0.0)
 }

@@ -8,10 +8,10 @@ use crate::model::{Change, Limit};
 const MAX_GROWTH: f64 = 8.0;
 
 impl Situation {
-    /// The setting that relieves a limit, and the resulting time of that limit. `None` if no
-    /// setting decides it.
+    /// Finds the setting that relieves a limit. Also returns the resulting time of that limit, in
+    /// seconds. `None` if no setting relieves the limit.
     pub(super) fn change(&self, limit: Limit, seconds: f64, bounds: &Bounds) -> Option<(Change, f64)> {
-        // Enough for the next limit to bind.
+        // The growth after which the next limit binds.
         let enough = (seconds / bounds.beside(limit).max(f64::MIN_POSITIVE)).min(MAX_GROWTH);
         let grown = |key: &'static str, from: usize, most: u64| {
             let to = round_up(from as f64 * enough).min(most);
@@ -30,7 +30,7 @@ impl Situation {
             Limit::Straggler => self.hedged(),
             Limit::Held(hold) => {
                 let rate = self.rate(hold)?;
-                // No setting raises a limit that the provider declares or enforces.
+                // A setting raises only a limit that comes from this run's settings.
                 let Known::Set(set) = rate.known else { return None };
                 let to = round_up(f64::from(set) * enough.min(2.0));
                 let times = to as f64 / f64::from(set);
@@ -41,14 +41,15 @@ impl Situation {
         }
     }
 
-    /// The effect of `llm.hedge`. `None` if the document is inherently slow: its answer is long, or
-    /// it has many calls.
+    /// Predicts the effect of `llm.hedge`. `None` if `llm.hedge` is already on. Also `None` if the
+    /// document is inherently slow: its answer is long, or it has many calls.
     fn hedged(&self) -> Option<(Change, f64)> {
         let tail = self.tail.as_ref().filter(|tail| !self.hedge && tail.request_s > 0.5 * tail.alone_s)?;
         if tail.answer_ratio >= 0.5 * tail.request_s / self.latency_s.max(f64::MIN_POSITIVE) {
             return None;
         }
-        // The hedge delay runs from the time of sending, which was before the others ended.
+        // The hedge delay begins when the request is sent, which was before the other documents
+        // ended.
         let before = (tail.request_s - tail.alone_s).max(0.0);
         let with_hedge = ((3.0 * self.latency_s).max(0.5) + self.latency_s - before).max(0.0);
         let change = Change { key: "llm.hedge", from: "false".into(), to: "true".into() };

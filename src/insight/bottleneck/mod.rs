@@ -1,4 +1,4 @@
-//! Finds the bottleneck of a run, its effect, and the setting that would relieve it.
+//! Finds the bottleneck of a run and the setting that relieves it.
 //!
 //! Each resource has a minimum time for the run's work:
 //!
@@ -6,12 +6,12 @@
 //! - a limit: the amount used divided by its rate
 //! - the CPU: computing time divided by cores
 //!
-//! The resource with the largest minimum time binds. A run takes that time plus the time around it:
-//! the start, and the slowest document at the end. The effect of a setting is predicted by changing
-//! its time and looking for the resource that binds then.
+//! The resource with the largest minimum time binds. The start of the run and the slowest document
+//! at its end add to this time. To predict the effect of a setting, the module changes the time of
+//! its resource. Then it determines the resource that binds.
 //!
-//! The result names a resource only if measurements show that it accounts for most of the run. It
-//! names a setting only if the setting has an effect in this run. Otherwise there is no result.
+//! There is a result only if one resource accounts for a large share of the run. The result names a
+//! setting only if this setting would shorten the run.
 
 mod bounds;
 mod change;
@@ -35,16 +35,16 @@ pub struct Situation {
     pub requests: u64,
     /// Number of requests that repeated an earlier one.
     pub retries: u64,
-    /// The shortest sequential request time of a document, in seconds. No setting makes a run
-    /// shorter.
+    /// Shortest time of a document's consecutive requests, in seconds. No setting makes a run
+    /// shorter than this.
     pub chain_s: f64,
     /// Mean duration of a request, in seconds.
     pub latency_s: f64,
-    /// Mean duration of requests that were alone in flight, in seconds; 0 if there were none.
+    /// Mean duration of requests alone in flight, in seconds; 0 without any.
     pub lone_s: f64,
     /// Duration of the longest request, in seconds.
     pub longest_s: f64,
-    /// Seconds without any response while calls waited for one, or for a retry.
+    /// Seconds without any response while calls waited for a response or retry.
     pub silent_s: f64,
     /// Time shares of each stage's slots.
     pub stages: Vec<StageUse>,
@@ -58,13 +58,13 @@ pub struct Situation {
     pub commit_ms: f64,
     /// Whether the run store is on disk, and not in memory.
     pub on_disk: bool,
-    /// The end of the run, if one document had it to itself.
+    /// The end of the run, if only one document was in progress.
     pub tail: Option<Tail>,
     /// Whether `llm.hedge` is on.
     pub hedge: bool,
     /// Maximum number of documents in progress, if the settings limit it.
     pub window: Option<usize>,
-    /// Whether settings changed during the run. The totals then describe none of them.
+    /// Whether settings changed during the run. The totals then mix several settings.
     pub changed: bool,
 }
 
@@ -77,7 +77,7 @@ pub struct Rate {
     pub known: Known,
     /// Refill per second.
     pub per_second: f64,
-    /// Maximum amount at once.
+    /// Maximum amount that is available at once.
     pub burst: f64,
     /// Amount used by the run.
     pub used: f64,
@@ -96,12 +96,12 @@ pub enum Known {
     Measured,
 }
 
-/// The end of a run that one document had to itself.
+/// The end of a run with only one document in progress.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tail {
     /// Name of the last document.
     pub document: String,
-    /// Seconds from the end of the others to its end.
+    /// Seconds between the end of all other documents and its end.
     pub alone_s: f64,
     /// Seconds of its longest request.
     pub request_s: f64,
@@ -111,13 +111,13 @@ pub struct Tail {
     pub retried: bool,
     /// Seconds of the longest request of the other documents.
     pub others_s: f64,
-    /// Length of its longest answer relative to the mean over the others; 0 if unknown.
+    /// Its longest answer relative to the mean of the others. 0 if unknown.
     pub answer_ratio: f64,
 }
 
 /// Minimum share of the run that a bottleneck accounts for.
 const MIN_SHARE: f64 = 0.5;
-/// Minimum share of a straggler or an outage, which come on top of everything else.
+/// Minimum share of a straggler or an outage. Both extend the run beyond its other work.
 const MIN_EXTRA_SHARE: f64 = 0.2;
 /// Minimum speed-up that is worth a change.
 const MIN_SPEED_UP: f64 = 1.1;
@@ -161,10 +161,10 @@ impl Situation {
     fn after(&self, limit: Limit, shorter: f64, bounds: &Bounds) -> (f64, Limit) {
         let before = bounds.measured().map_or(0.0, |(_, seconds)| seconds);
         let (then, after) = bounds.with(limit, shorter).largest().unwrap_or((limit, before));
-        // The time around the binding resource stays: the start, the first document's way, the last
-        // one's end.
+        // The time outside the binding resource's work stays the same, such as the start of the
+        // run.
         let around = (self.wall_s - before).max(0.0);
-        // A straggler comes on top of everything else, and other settings do not change it.
+        // A straggler extends the run beyond all other work, and other settings do not shorten it.
         if limit == Limit::Straggler {
             return ((shorter + around).max(after), then);
         }
@@ -188,7 +188,7 @@ impl Situation {
         if let Limit::Held(hold) = limit { self.rate(hold) } else { None }
     }
 
-    /// Concurrency that would have given the same throughput.
+    /// The lowest concurrency with the same throughput.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of requests")]
     fn would_do(&self) -> u64 {
         (self.requests as f64 / self.wall_s * self.latency_s).ceil().max(1.0) as u64
@@ -201,7 +201,7 @@ impl Situation {
         self.lone_s > 0.0 && self.latency_s >= MIN_SLOW_DOWN * self.lone_s
     }
 
-    /// Whether the server held requests back for a significant share of the time.
+    /// Whether the server held requests back for a significant time.
     fn is_kept_back(&self) -> bool {
         /// Minimum share of the time.
         const MIN_HELD_SHARE: f64 = 0.05;

@@ -4,7 +4,7 @@ use super::{Known, Rate, Situation};
 use crate::model::{Bottleneck, Limit};
 use std::fmt::Write as _;
 
-/// Names the limit, its effect, the change that would help, and the next limit.
+/// Describes the limit, the helpful change, and the next limit.
 pub(super) fn of(found: &Bottleneck, situation: &Situation) -> String {
     let mut sentence = format!("{}: {}", found.limit, why(found, situation));
     if let (Some(change), Some(after), Some(speed_up)) = (&found.change, found.predicted_s, found.speed_up) {
@@ -49,9 +49,9 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
         Limit::Cores => format!("all {} were busy, {percent:.0} % of the time on average", situation.cores),
         Limit::Documents => format!("documents in progress left no room for others {percent:.0} % of the time"),
         Limit::Commits => {
-            // Commits faster than this do not wait for a disk, in milliseconds.
+            // Minimum commit time that points to a slow disk, in milliseconds.
             const DISK_MS: f64 = 2.0;
-            // Commits whose thread waits for a CPU are not slow because of the disk.
+            // If the cores are busy, commits wait for a CPU and not for the disk.
             let is_busy = situation.cpu_s > 0.5 * situation.cores as f64 * situation.wall_s;
             let disk = if situation.on_disk && situation.commit_ms >= DISK_MS && !is_busy { "; a faster disk would help" } else { "" };
             format!("they took {percent:.0} % of the time{disk}")

@@ -31,7 +31,8 @@ fn with_ask(ask: StageUse) -> Situation {
     run
 }
 
-/// A run with requests in flight for this share of the time, and held back for these.
+/// A run with requests in flight for a share of the time. `held` lists the reasons that held
+/// requests back, with their shares.
 fn held(busy: f64, held: &[(WaitReason, f64)]) -> Situation {
     with_ask(StageUse { held: held.iter().copied().collect(), waiting: 0.0, ..stage("ask", 32, busy) })
 }
@@ -51,7 +52,7 @@ fn tail(mut tail: Tail) -> Situation {
     Situation { tail: Some(tail), ..idle() }
 }
 
-/// A document that was alone for 8 s of 10 with a single request.
+/// A document that was alone for 8 s, with one request.
 const SLOW: Tail =
     Tail { document: String::new(), alone_s: 8.0, request_s: 8.1, work_s: 8.1, retried: false, others_s: 0.2, answer_ratio: 1.0 };
 

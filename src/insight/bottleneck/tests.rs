@@ -6,7 +6,7 @@ pub(super) fn stage(stage: &'static str, slots: usize, busy: f64) -> StageUse {
     StageUse { stage: stage.into(), done: 100, slots, busy, waiting: 1.0 - busy, blocked: 0.0, held: BTreeMap::new() }
 }
 
-/// A run of 10 s with all permits in use for 9.5 s. Nothing else took 1 s.
+/// A run of 10 s. All permits were in use for 9.5 s. Other stages took at most 1 s.
 pub(super) fn run() -> Situation {
     Situation {
         wall_s: 10.0,
@@ -38,7 +38,7 @@ fn concurrency_is_raised_until_the_next_limit_binds() {
     assert_eq!(found.limit, Limit::Concurrency);
     assert_eq!(changed(&found), ("llm.concurrency", "10", "80"));
     let after = found.predicted_s.expect("predicted");
-    // Thirteen waves of 0.1 s, and 0.5 s around them.
+    // Thirteen waves take 0.1 s each. The time outside of them is 0.5 s.
     assert!((after - 1.8).abs() < 0.01, "{after}");
     assert!(found.sentence.contains("raise llm.concurrency 10 -> 80: about 5.6x (10.0 s -> 1.8 s)"), "{}", found.sentence);
 }
@@ -81,8 +81,8 @@ fn a_straggler_is_named() {
     let found = run.bottleneck().expect("it binds");
     assert_eq!(changed(&found), ("llm.hedge", "false", "true"));
     assert!(found.sentence.contains("slow.txt took 8.0 s longer"), "{}", found.sentence);
-    // 2 s for the others, 0.5 s of hedge delay and another answer, less the 0.1 s of its head
-    // start.
+    // The others take 2 s. The hedge delay of 0.5 s and a second answer of 0.1 s follow. The slow
+    // request began 0.1 s before the others ended.
     assert!((found.predicted_s.expect("predicted") - 2.5).abs() < 0.01);
 }
 
