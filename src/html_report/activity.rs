@@ -1,5 +1,5 @@
-//! Statistics of a run's requests: over time, by task, and by duration. Takes one pass over the
-//! ledger in constant memory.
+//! Statistics of a run's requests: over time, by task, and by duration. The module needs one pass
+//! over the ledger and constant memory.
 
 use super::distribution::{Distribution, Spread};
 use crate::model::FailureCode;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub const STRETCHES: u32 = 60;
 /// Resolution of times in the ledger, in seconds.
 const MILLISECOND: f64 = 0.001;
-/// Maximum number of distinct tasks; a job file may have any number.
+/// Maximum number of distinct tasks. Further tasks count as `(others)`.
 const MAX_TASKS: usize = 200;
 
 /// Collects statistics of requests.
@@ -20,7 +20,7 @@ pub struct Activity {
     from_ms: i64,
     /// Length of an interval in milliseconds.
     width: f64,
-    /// End of the run so far; unfinished requests count as in flight until then.
+    /// End of the run so far. Unfinished requests count as in flight until then.
     to_ms: i64,
     /// Whether the run is active. If so, requests without an end are in flight; otherwise their end
     /// is unknown.
@@ -43,13 +43,13 @@ pub struct Activity {
 /// Statistics of one time interval.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Stretch {
-    /// Requests that ended in it.
+    /// Requests that ended in the interval.
     pub ended: u64,
     /// Requests that the provider refused for its limits or its load.
     pub refused: u64,
     /// Mean number of requests in flight.
     pub in_flight: f64,
-    /// Cost of the requests that ended in it, in US dollars.
+    /// Cost of the requests that ended in the interval, in US dollars.
     pub usd: f64,
 }
 
@@ -92,7 +92,7 @@ pub struct TaskUse {
 }
 
 impl Activity {
-    /// Empty statistics of a run between two times in milliseconds since 1970.
+    /// Creates empty statistics of a run. The times are in milliseconds since 1970.
     pub fn new(from_ms: i64, to_ms: i64, at_work: bool) -> Self {
         let width = ((to_ms - from_ms) as f64 / f64::from(STRETCHES)).max(1.0 / f64::from(STRETCHES));
         Self {
@@ -161,7 +161,7 @@ impl Activity {
         tasks
     }
 
-    /// Distributes the duration of a request over the intervals in which it was in flight.
+    /// Adds a request to all intervals in which it was in flight.
     fn flight(&mut self, attempt: &AttemptRecord) {
         let end = match attempt.ended_ms {
             Some(ended) => ended,

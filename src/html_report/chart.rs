@@ -1,5 +1,5 @@
-//! Charts as SVG. They have the width of a phone, so that labels stay legible everywhere. Each has
-//! a title, a summary sentence, and its numbers as a table.
+//! Draws charts as SVG. They have the width of a phone, so that labels stay legible everywhere.
+//! Each chart has a title, a summary sentence, and its numbers as a table.
 
 use super::distribution::{Distribution, Spread};
 use super::number::{count, percent, plain, seconds, short, ticks, time_ticks};
@@ -13,7 +13,7 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 280.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 126.0;
-/// Maximum characters of a label on the y axis; longer labels are compressed.
+/// Maximum characters of a y label. Longer labels are compressed.
 const MAX_LABEL_CHARS: usize = 8;
 /// Maximum number of bars in a histogram.
 const MAX_BINS: u32 = 30;
@@ -24,7 +24,7 @@ pub type Format = fn(f64) -> String;
 /// A chart with its summary and its numbers.
 #[derive(Debug, Serialize)]
 pub struct Chart {
-    /// What it shows, with the unit.
+    /// What the chart shows, with the unit.
     pub title: String,
     /// Summary sentence.
     pub note: String,
@@ -38,7 +38,7 @@ pub struct Chart {
 
 /// One value per time interval.
 pub struct Series<'s> {
-    /// What it shows, with the unit.
+    /// What the chart shows, with the unit.
     pub title: &'s str,
     /// Summary sentence.
     pub note: String,
@@ -50,7 +50,7 @@ pub struct Series<'s> {
     pub format: Format,
     /// Colour, as a class of the style sheet.
     pub class: &'s str,
-    /// A value to compare with, and its label.
+    /// A reference value and its label.
     pub reference: Option<(f64, String)>,
 }
 
@@ -89,7 +89,7 @@ fn line(from: (f64, f64), to: (f64, f64), class: &str) -> String {
     format!("<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" class=\"{class}\"/>", from.0, from.1, to.0, to.1)
 }
 
-/// A filled rectangle, at least half a unit wide so that it stays visible.
+/// A filled rectangle. It is at least half a unit wide, so that it stays visible.
 pub fn bar((left, top): (f64, f64), (width, height): (f64, f64), class: &str) -> String {
     format!("<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{height:.1}\" class=\"{class}\"/>", width.max(0.5))
 }
@@ -210,8 +210,8 @@ pub struct Strip {
     pub shares: Vec<(f64, Vec<f64>)>,
 }
 
-/// The states of each stage over time, as strips below each other. `states` are names and classes,
-/// from the bottom up.
+/// Draws the states of each stage over time as one strip. `states` are names and classes, from the
+/// bottom up. `None` if the strips cover no time.
 pub fn strips(title: &str, note: &str, strips: &[Strip], states: &[(&str, &str)]) -> Option<Chart> {
     const STRIP: f64 = 26.0;
     let span = strips.iter().filter_map(|strip| strip.shares.last()).map(|(end, _)| *end).fold(0.0, f64::max);
@@ -223,7 +223,7 @@ pub fn strips(title: &str, note: &str, strips: &[Strip], states: &[(&str, &str)]
         let ground = 4.0 + (n as f64 + 1.0) * (STRIP + 6.0) - 6.0;
         body += &bar((LEFT, ground - STRIP), (x(span, span) - LEFT, STRIP), "idle");
         for (state, (_, class)) in states.iter().enumerate().rev() {
-            // From the top state down: each path covers the ones before it up to its own height.
+            // Draws the top state first. Each path covers the earlier paths up to its height.
             let mut path = format!("M{LEFT:.1} {ground:.1}");
             for (end, shares) in shares {
                 let height: f64 = shares.iter().take(state + 1).sum();
@@ -243,7 +243,7 @@ pub fn strips(title: &str, note: &str, strips: &[Strip], states: &[(&str, &str)]
     Some(Chart { title: title.into(), svg: picture(title, note, height + 20.0, &body), note: note.into(), heads, rows })
 }
 
-/// A column for each run. `values` hold run numbers and values; an unknown value is `None`.
+/// Draws a column for each run. `values` holds run numbers and values. An unknown value is `None`.
 pub fn columns(title: &str, values: &[(i64, Option<f64>)], format: Format) -> Option<Chart> {
     let known = values.iter().filter_map(|(_, value)| *value);
     let marks = ticks(known.clone().reduce(f64::max)?, 3.0);

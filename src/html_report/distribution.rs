@@ -3,13 +3,13 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Buckets per doubling: the error of a value is at most 0.3 %.
+/// Buckets per doubling of a value. The error of a value is at most 0.3 %.
 const PER_DOUBLING: f64 = 256.0;
 
 /// Non-negative values, counted in buckets of equal relative width.
 #[derive(Debug)]
 pub struct Distribution {
-    /// Resolution of the values: they are multiples of it.
+    /// Resolution: all values are multiples of it.
     grain: f64,
     buckets: BTreeMap<i32, u64>,
     count: u64,
@@ -46,7 +46,7 @@ pub struct Bin {
 }
 
 impl Distribution {
-    /// An empty distribution. Its values will be multiples of `grain`.
+    /// Creates an empty distribution for multiples of `grain`.
     pub fn new(grain: f64) -> Self {
         Self { grain, buckets: BTreeMap::new(), count: 0, sum: 0.0, max: 0.0 }
     }

@@ -16,7 +16,7 @@ pub struct PastRun {
     pub run: i64,
     /// When it began, in UTC.
     pub started: String,
-    /// `complete`, `sample`, `stopped` or empty.
+    /// `complete`, `sample` or `stopped`. `None` for a run without an end.
     pub outcome: Option<String>,
     /// Names of its jobs.
     pub jobs: String,
@@ -75,7 +75,7 @@ pub fn charts(runs: &[PastRun]) -> Vec<Chart> {
     charts.into_iter().flatten().collect()
 }
 
-/// The JSON of a text in the store; null if there is none.
+/// Parses JSON from the store. Null without a text or if it is invalid.
 pub(super) fn parsed(text: Option<&str>) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! `report.html`: the results of a run as one self-contained page.
 //!
-//! The page is made from the store alone, read-only, at any time: also during a run, and after a
-//! crash. Promises:
+//! docmill makes the page from the store alone, and only reads it. The page can be made at any
+//! time, also during a run and after a crash. It keeps these promises:
 //!
 //! - The page makes no network requests, and its policy forbids them.
 //! - Text from documents, models or providers is never markup or script.

@@ -19,7 +19,7 @@ pub fn plain(n: f64) -> String {
     if size >= 100.0 || size == 0.0 {
         return count(n);
     }
-    // Values below a millionth are not shown.
+    // Numbers have at most eight decimals.
     let digits = (1..=8).find(|digits| size >= 10_f64.powi(2 - digits)).unwrap_or(8);
     let text = format!("{n:.*}", usize::try_from(digits).unwrap_or(0));
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -72,14 +72,14 @@ pub fn percent(share: f64) -> String {
 /// Maximum number of marks of an axis.
 const MAX_TICKS: u32 = 20;
 
-/// About `wanted` round steps from 0, the last at or above `top`.
+/// Ticks of about `wanted` round steps from 0. The last is at or above `top`.
 pub fn ticks(top: f64, wanted: f64) -> Vec<f64> {
     let step = round_step(top.max(f64::MIN_POSITIVE) / wanted);
     let steps = (top / step - 1e-9).ceil().max(1.0);
     (0..MAX_TICKS).map(f64::from).take_while(|n| *n <= steps).map(|n| n * step).collect()
 }
 
-/// Round steps of a time axis, in clock units.
+/// Ticks of a time axis from 0. Steps above 30 s are in clock units.
 pub fn time_ticks(top: f64, wanted: f64) -> Vec<f64> {
     const STEPS: [f64; 14] =
         [60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0];
@@ -89,7 +89,7 @@ pub fn time_ticks(top: f64, wanted: f64) -> Vec<f64> {
     (0..MAX_TICKS).map(f64::from).map(|n| n * step).take_while(|at| *at <= top * (1.0 + 1e-9)).collect()
 }
 
-/// 1, 2 or 5 times a power of ten, at least `least`.
+/// The smallest round number of at least `least`. Round numbers are 1, 2 or 5 times a power of ten.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(10.0 * power)

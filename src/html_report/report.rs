@@ -45,7 +45,7 @@ pub struct Report {
     pub concurrency: Option<u64>,
     /// The bottleneck, as a sentence.
     pub bottleneck: Option<String>,
-    /// Total cost of this directory in US dollars, and the number of unpriced requests.
+    /// Total cost of the directory in US dollars, and its unpriced requests.
     pub spent: (f64, u64),
     /// Length of an interval of `over_time` in seconds.
     pub stretch_seconds: f64,
@@ -218,7 +218,8 @@ impl Report {
     }
 }
 
-/// Outcomes by the run's summary, if later runs replaced rows of this complete run.
+/// The outcomes of a complete run whose rows later runs replaced. They come from the summary of the
+/// run. `None` if its rows were not replaced.
 fn replaced(run: &RunRecord, documents: u64, counts: &Counts) -> Option<Tally> {
     let summary: Value = parsed(run.summary.as_deref());
     let jobs = summary.as_array().map_or(&[][..], Vec::as_slice);
@@ -244,7 +245,8 @@ fn replaced(run: &RunRecord, documents: u64, counts: &Counts) -> Option<Tally> {
     Some(tally)
 }
 
-/// The run itself if it sent requests, otherwise the newest earlier one with the same recipe.
+/// The run that provides the figures of the page. It is the newest run up to `run` that has the
+/// same recipe and sent requests. Without such a run it is `run`.
 fn figures_of<'r>(archive: &Archive, runs: &'r [RunRecord], run: &'r RunRecord) -> Result<&'r RunRecord, StoreError> {
     for other in runs.iter().rev().filter(|other| other.id <= run.id && other.recipe == run.recipe) {
         if archive.requests_of(other.id)? > 0 {

@@ -1,5 +1,7 @@
-//! All rows, compressed. The page decompresses the heads for its table, and a row's content only
-//! when the user opens it. A hundred thousand rows thus make a file of some megabytes that opens at
+//! Writes all rows into the page, compressed.
+//!
+//! The page decompresses the heads of rows for its table. It decompresses the content of a row only
+//! when the user opens the row. A page with a hundred thousand rows has some megabytes and opens at
 //! once. No byte of a row is ever markup.
 
 use super::PageError;
@@ -15,22 +17,24 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-/// Maximum number of rows in the table, which a browser must hold and search.
+/// Maximum number of rows in the table. A browser must hold and search them.
 pub const MAX_ROWS: u64 = 250_000;
 /// Maximum size of the rows' compressed content in the file, in bytes.
 const MAX_BYTES: u64 = 64_000_000;
 /// Rows per compressed block: of heads, and of contents.
 const PACK: [usize; 2] = [2_000, 100];
-/// Maximum characters of texts: a name, an answer in the table, a text in an opened row, all texts
-/// in an opened row.
+/// Maximum characters of a document name.
 const NAME: usize = 300;
+/// Maximum characters of an answer in the table.
 const ANSWER: usize = 120;
+/// Maximum characters of a text in an opened row.
 const TEXT: usize = 2_000;
+/// Maximum characters of all texts in an opened row.
 const ALL_TEXT: usize = 32_000;
 /// Maximum number of calls in an opened row.
 const CALLS: usize = 100;
 
-/// What the page omits, for its closing note.
+/// Counts of shown and omitted items, for the note at the end.
 #[derive(Debug, Default, Serialize)]
 pub struct LeftOut {
     /// Rows in the table.
@@ -68,8 +72,10 @@ pub fn write(archive: &Archive, view: (i64, i64), thumbnails: &Thumbnails, out: 
     Ok(left)
 }
 
-/// Fields of the table: index, name, status, answer, input and output tokens, cost, seconds,
-/// failure code, thumbnail, job.
+/// The fields of a row in the table.
+///
+/// Returns `[index, name, status, answer, input tokens, output tokens, cost, seconds, failure code,
+/// thumbnail, job]`.
 fn head(row: &Row, picture: Option<&str>) -> Value {
     let mut cost = row.calls.iter().map(|call| call.cost_usd);
     let cost: Option<Money> = cost.by_ref().sum();
@@ -93,7 +99,7 @@ fn head(row: &Row, picture: Option<&str>) -> Value {
     ])
 }
 
-/// Cuts the texts of a row, so that a long one does not swell the page.
+/// Cuts the texts of a row to limit the page size.
 struct Texts {
     room: usize,
     shortened: u64,
@@ -108,8 +114,9 @@ impl Texts {
         kept
     }
 
-    /// Content of an opened row: failure, columns, answers, facts, calls, and the number of further
-    /// calls.
+    /// Content of an opened row.
+    ///
+    /// Returns `[failure, columns, answers, facts, calls, number of further calls]`.
     fn of_row(&mut self, row: &Row) -> Value {
         let failure = row.failure.as_ref().map(|failure| [failure.code.to_string(), self.cut(&failure.message)]);
         let mut pairs = |map: &serde_json::Map<String, Value>| -> Vec<[String; 2]> {

@@ -2,7 +2,7 @@
 // The table of results. Values of rows are inserted as text, never as markup.
 (() => {
   const PAGE = 50, PACK = 100, KEPT = 8;
-  // Name, field of a row, and format.
+  // Name, field of a row, class and format of each column.
   const columns = [
     ["#", 0, "n", String], ["document", 1], ["status", 2], ["answer", 3, "answer"], ["tokens in", 4, "n", count], ["tokens out", 5, "n", count],
     ["cost", 6, "n", usd], ["time", 7, "n", seconds], ["failure", 8, "code"],

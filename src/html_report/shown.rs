@@ -1,10 +1,10 @@
-//! Makes foreign text safe to show: names, answers and messages may contain anything.
+//! Makes text from documents, models and servers safe to show.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Makes invisible characters visible: control characters, and those that change the text
-/// direction. Line ends and tabs stay.
+/// Makes control characters and characters that change the text direction visible. Line ends and
+/// tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unseen) {
         return Cow::Borrowed(text);
@@ -35,7 +35,7 @@ pub fn escaped(text: &str) -> String {
     minijinja::HtmlEscape(&visible(text)).to_string()
 }
 
-/// Visible text of at most `most` characters, with an ellipsis if it was cut.
+/// Visible text, cut to `most` characters. An ellipsis marks a cut.
 pub fn short(text: &str, most: usize) -> String {
     let text = visible(text);
     match text.char_indices().nth(most) {

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 /// Number of documents shown.
 pub const SHOWN: usize = 10;
-/// Maximum number of requests kept, and drawn, per document.
+/// Maximum number of requests kept per document.
 const KEPT: usize = 100;
+/// Maximum number of requests drawn per document.
 const DRAWN: usize = 24;
 
 /// A slow document. The time before its first request is separate, because most of it may be
@@ -20,8 +21,8 @@ pub struct SlowDocument {
     pub document: String,
     /// Seconds from its first request to its row.
     pub seconds: f64,
-    /// Seconds until it was read, from then until it was prepared, and from then until its first
-    /// request.
+    /// Seconds of reading, of preparation, and before the first request. Each period begins at the
+    /// end of the previous one.
     pub before: [f64; 3],
     /// Its requests in this run, at most 100.
     pub requests: Vec<SlowRequest>,
@@ -39,7 +40,7 @@ pub struct SlowDocument {
 pub struct SlowRequest {
     /// Task and axes.
     pub call: String,
-    /// When it entered the wait line; 0 if before the first request was sent.
+    /// Start of its wait. 0 if the wait began before the first request was sent.
     pub queued: f64,
     /// When it was sent.
     pub sent: f64,

@@ -1,16 +1,16 @@
-//! States of the stages over time. Samples hold shares since the start of the run, so an interval
-//! is the difference of two samples.
+//! Draws the states of the stages over time. Samples hold shares since the start of the run, so an
+//! interval is the difference of two samples.
 
 use super::chart::{Chart, Strip, strips};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// States of a stage's slots and their colours (classes of the style sheet).
+/// States of a stage's slots, with their classes of the style sheet.
 pub const STATES: [(&str, &str); 3] = [("working", "c-work"), ("held back", "c-held"), ("blocked", "c-room")];
 /// Maximum number of samples drawn; a long run has a few hundred.
 const DRAWN: usize = 120;
 
-/// Seconds per state since the start of the run, per slot of the stage.
+/// Mean seconds of a slot in each state since the start.
 type Spent = [f64; 3];
 
 /// Chart of the stages over time. `None` if the samples hold no data.
@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn an_interval_is_the_difference_of_two_samples() {
-        // Half of the first second, all of the second; then held back for two.
+        // The stage works for half of the first second and for all of the second. Then it is held
+        // back for two seconds.
         let chart = stages(&[sample(1.0, 0.5, 0.0), (0, "cut o".into()), sample(2.0, 0.75, 0.0), sample(4.0, 0.375, 0.5)]).expect("stages");
         let shares: Vec<&[String]> = chart.rows.iter().map(|row| &row[1..]).collect();
         assert_eq!(shares, [["1 s", "50 %", "0 %", "0 %"], ["2 s", "100 %", "0 %", "0 %"], ["4 s", "0 %", "100 %", "0 %"]]);

@@ -1,5 +1,5 @@
-//! Renders the figures with the template. All values are made visible and escaped, except drawings
-//! made here.
+//! Renders the figures with the template. The formatter makes all values visible and escapes them,
+//! except docmill's own drawings.
 
 use super::chart::Format;
 use super::results::LeftOut;
@@ -47,8 +47,8 @@ pub fn end(report: &Report, left: &LeftOut, out: &mut impl Write) -> Result<(), 
     Ok(write!(out, "{}", environment()?.get_template("end.html")?.render(Serde(context))?)?)
 }
 
-/// The nonce of the page's own script and style. It is a hash over all foreign text on the page, so
-/// no foreign text can contain it.
+/// The nonce of the page's script and style. It is a hash over all text of the report, so that this
+/// text cannot contain it.
 fn nonce(report: &Report) -> String {
     let text = serde_json::to_vec(report).unwrap_or_default();
     blake3::keyed_hash(blake3::hash(&std::process::id().to_le_bytes()).as_bytes(), &text).to_hex()[..32].to_owned()
@@ -93,7 +93,7 @@ fn json(value: &Value) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// Confusion tables: title, left label, top label, table.
+/// Confusion tables, each as `[title, left label, top label, table]`.
 fn confusions(report: &Report) -> Vec<serde_json::Value> {
     let variants = report.comparison.as_ref().map(|comparison| &comparison["variants"]);
     let list = |key: &str| variants.and_then(|variants| variants[key].as_array()).into_iter().flatten();

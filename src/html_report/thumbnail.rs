@@ -1,4 +1,4 @@
-//! Thumbnails of image documents, if the file is still the one that was sent.
+//! Makes thumbnails of image documents whose files are unchanged.
 
 use crate::model::{Content, ContentBlock, Digest, Kind, Place, Row};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, prepare, sniff};
@@ -9,11 +9,13 @@ use std::collections::HashMap;
 
 /// Maximum number of thumbnails.
 pub const MAX_THUMBNAILS: usize = 200;
-/// Longest side of a thumbnail in pixels, and its JPEG quality.
+/// Longest side of a thumbnail, in pixels.
 const EDGE: u32 = 96;
+/// JPEG quality of a thumbnail, from 1 to 100.
 const QUALITY: u8 = 60;
-/// Maximum size of a source file, and of a thumbnail in base64, in bytes.
+/// Maximum size of a source file, in bytes.
 const MAX_FILE_BYTES: u64 = 40_000_000;
+/// Maximum size of a thumbnail in base64, in bytes.
 const MAX_THUMBNAIL_BYTES: usize = 16_000;
 
 /// Thumbnails by index in input order, as `data:` URLs.
@@ -29,7 +31,7 @@ impl Thumbnails {
         settings.image.jpeg_quality = QUALITY;
         let mut images = Vec::new();
         archive.results(view, |record: ResultRecord<'_>| -> Result<bool, StoreError> {
-            // A cheap test first: most rows of texts need no parsing.
+            // The substring test is cheap and avoids parsing most rows of texts.
             if record.text.contains("\"kind\":\"image\"")
                 && Row::read(0, "", record.text).is_ok_and(|row| is_image(&row))
                 && let (Some(digest), Some(Place::File(path))) = (record.digest, roots.locate(record.document))
