@@ -25,16 +25,16 @@ pub(super) struct Alerts {
     lost: Option<String>,
 }
 
-/// The tasks that send alerts. They end when `Alerts` is dropped or cleared and all are sent.
+/// The tasks that send alerts. They end when `Alerts` closes its channels and all alerts are sent.
 #[derive(Debug)]
 pub struct Alarm {
     /// One task for each rule; returns the index of the rule.
     sending: JoinSet<usize>,
-    /// The condition of each rule, by index; `None` after its task has ended.
+    /// The condition of each rule, by index. `None` after its task has ended.
     rules: Vec<Option<String>>,
 }
 
-/// Alerts of a rule that may wait while one is being sent.
+/// Maximum number of waiting alerts per rule.
 const WAITING: usize = 1;
 /// Time limit of one command or webhook.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,8 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(5);
 /// Characters of a failed command's stderr that the warning quotes.
 const QUOTED: usize = 200;
-/// The setting that points `docmill pause` and other commands to the run that raised the alert.
-/// It overrides the settings file.
+/// Environment variable that names the output directory of the run. With it, `docmill pause` and
+/// other commands of an alert reach this run. It overrides the settings file.
 const OUTPUT_SETTING: &str = "DOCMILL_OUTPUT__DIR";
 
 /// Creates the watcher and the senders of all rules. Senders report their results to `events`.
@@ -103,9 +103,10 @@ impl Watcher for Alerts {
 }
 
 impl Alarm {
-    /// Waits until all alerts are sent, at most `PATIENCE_AT_THE_END`, after the run has ended.
+    /// Waits up to `PATIENCE_AT_THE_END` until all alerts are sent.
     ///
-    /// Cancels the rest and returns a message that names their rules.
+    /// Callers wait after the run has ended. The function cancels the remaining alerts and returns
+    /// a message that names their rules.
     pub async fn end(mut self) -> Option<String> {
         let all = async {
             while let Some(ended) = self.sending.join_next().await {
@@ -123,7 +124,7 @@ impl Alarm {
     }
 }
 
-/// Sends the alerts of one rule and reports each result as an event.
+/// Sends the alerts of one rule. Reports each result as an event.
 async fn send(mut fired: mpsc::Receiver<Fired>, events: &mpsc::WeakSender<RunEvent>) {
     while let Some(fired) = fired.recv().await {
         let sent = if fired.run.is_empty() { post(&fired).await } else { run(&fired).await };
@@ -137,13 +138,14 @@ async fn send(mut fired: mpsc::Receiver<Fired>, events: &mpsc::WeakSender<RunEve
     }
 }
 
-/// Runs the command of an alert with the facts as JSON on stdin and in the environment.
+/// Runs the command of an alert. The command gets all facts as JSON on stdin, and some in the
+/// environment.
 async fn run(fired: &Fired) -> Result<(), String> {
     let Some((program, args)) = fired.run.split_first() else { return Ok(()) };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    // The ALERT variables do not start with DOCMILL_. Such names are settings, and the command
-    // may be docmill.
+    // The names of the ALERT variables do not start with DOCMILL_, because such names are settings.
+    // The command may be docmill.
     if let Some(output) = fired.facts["output"].as_str() {
         command.env(OUTPUT_SETTING, output);
     }
@@ -157,7 +159,7 @@ async fn run(fired: &Fired) -> Result<(), String> {
     let (stdin, facts) = (child.stdin.take(), format!("{}\n", fired.facts));
     let work = async move {
         if let Some(mut stdin) = stdin {
-            // A command that does not read its stdin closes it, which is no failure.
+            // A command may close stdin without reading it. That is no failure.
             let _closed = stdin.write_all(facts.as_bytes()).await;
         }
         child.wait_with_output().await

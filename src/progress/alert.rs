@@ -1,10 +1,10 @@
-//! Alert rules: conditions on the counters of a run and on the results of its documents.
+//! Alert rules: conditions on a run's counters and documents.
 //!
-//! The failure rate covers exactly the last `over` documents. A run with fewer documents is judged
-//! once, at its end, by all its documents, if it has at least `LEAST`.
+//! The failure rate covers exactly the last `over` documents. If a run has fewer documents, the
+//! rule judges all of them at the end of the run. Such a run needs at least `LEAST` documents.
 //!
 //! An alert fires when its condition becomes true. It fires again only if the value has fallen
-//! below half of the limit in between. A rate that wavers around the limit fires only once.
+//! below half of the limit in between. A value that wavers around the limit therefore fires once.
 
 use crate::event::{RunEvent, Snapshot};
 use serde::Deserialize;
@@ -24,7 +24,7 @@ pub struct AlertSettings {
     /// Command to run, with its arguments. Exactly one of `run` and `webhook` must be set.
     #[serde(default)]
     pub run: Vec<String>,
-    /// Address to post the facts to as JSON; `env:NAME` reads it from the environment.
+    /// Address that receives the facts as JSON. `env:NAME` reads the address from the environment.
     #[serde(default)]
     pub webhook: String,
 }
@@ -35,7 +35,8 @@ fn usual() -> u64 {
 
 /// The largest valid value of `over`.
 const MOST: u64 = 1_000_000;
-/// Minimum number of documents for a failure rate at the end of a short run.
+/// Minimum number of documents for a failure rate at the end. It applies to runs with fewer
+/// documents than `over`.
 const LEAST: usize = 5;
 
 /// The quantity that a condition compares with its limit.
@@ -68,13 +69,15 @@ pub(super) struct Alert {
     measure: Measure,
     limit: f64,
     fired: bool,
-    /// For each of the last documents, whether it failed.
+    /// Whether each of the last documents failed, oldest first.
     failures: VecDeque<bool>,
     /// Number of failed documents since the start of the run.
     failed: u64,
-    /// A failure rate to report with the next counters, and the number of documents it covers.
+    /// A failure rate to report, and the number of documents it covers. `look` reports it with the
+    /// next counters.
     due: Option<(f64, usize)>,
-    /// Number of completed requests, and the run time in seconds when it last changed.
+    /// Number of completed requests, and the time of its last change. The time is in seconds since
+    /// the start of the run.
     ended: (u64, f64),
 }
 
@@ -127,7 +130,8 @@ impl Alert {
         }
     }
 
-    /// Judges the failure rate of a run with fewer documents than `over`, at its end.
+    /// Judges the failure rate at the end of a short run. A run is short if it has fewer documents
+    /// than `over`.
     pub fn end(&mut self) {
         let seen = self.failures.len();
         if self.measure == Measure::FailureRate && seen >= LEAST && (seen as u64) < self.settings.over {
@@ -199,7 +203,7 @@ impl Alert {
     }
 }
 
-/// The absolute form of a path; `None` if it is not valid Unicode.
+/// The absolute form of a path; `None` if it is not Unicode.
 fn absolute(path: &str) -> Option<String> {
     std::path::absolute(path).ok()?.into_os_string().into_string().ok()
 }
@@ -228,7 +232,7 @@ mod tests {
         seen.into_iter().map(|s| alert.look(&s, &Value::Null).is_some()).collect()
     }
 
-    /// The reported rates for a sequence of documents; `x` is a failed one.
+    /// The reported rates for a sequence of documents. `x` is a failed document.
     fn rates(alert: &mut Alert, documents: &str) -> Vec<(f64, u64)> {
         let mut reported = Vec::new();
         for end in documents.chars() {
@@ -242,7 +246,8 @@ mod tests {
     #[test]
     fn the_failure_rate_covers_exactly_the_last_documents() {
         // Three documents are too few, and two failures of four are not above the limit. Three of
-        // four fire. Four documents without a failure arm it again, and three of four fire again.
+        // four fire. Four documents without a failure arm the alert again, and three of four fire
+        // again.
         assert_eq!(rates(&mut alert("failure_rate > 0.5", 4), "xx..xx.x....xxx"), [(0.75, 4), (0.75, 4)]);
         // Many documents may end between two snapshots.
         let mut alert = alert("failure_rate > 0.1", 20);

@@ -1,4 +1,4 @@
-//! Bars on a terminal, one for each stage; failures are printed above them.
+//! Bars on a terminal, one for each stage. Failures are printed above them.
 
 use super::failures::{Failures, plain};
 use super::lines::waiting;
@@ -14,7 +14,7 @@ pub(super) struct Bars {
     prepare: ProgressBar,
     ask: ProgressBar,
     write: ProgressBar,
-    /// The end of an answer that is being received, or the limit that slows the run.
+    /// Latest text of an answer, or the limit that slows the run.
     live: ProgressBar,
     /// The load of each stage; only shown when watching another process.
     stages: Option<ProgressBar>,
@@ -119,7 +119,7 @@ impl Watcher for Bars {
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
             RunEvent::Finished { jobs, results, .. } => {
                 for bar in [&self.read, &self.prepare, &self.ask, &self.write] {
-                    // The bars stay where they are, because the run may have stopped early.
+                    // The bars keep their positions, because the run may have stopped early.
                     bar.abandon();
                 }
                 self.live.finish_and_clear();

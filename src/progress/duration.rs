@@ -1,6 +1,6 @@
-//! Times in words.
+//! Formats durations.
 
-/// Formats a duration as `3.2 s`, `4 min 10 s` or `2 h 5 min`.
+/// Formats a duration, such as `4 min 10 s` or `3.2 s`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 10.0 => format!("{s:.1} s"),

@@ -1,7 +1,9 @@
-//! The events of a run as lines of JSON, to a file, a FIFO or stdout.
+//! Writes the events of a run as lines of JSON.
+//!
+//! The target is a file, a FIFO or stdout.
 //!
 //! A separate thread writes the lines, so a slow reader never delays the run. If the channel to the
-//! thread is full, events are dropped, and an event `missed` carries their number. If writing
+//! thread is full, events are dropped. A later `missed` event carries their number. If writing
 //! fails, the log reports it once and the run goes on.
 
 use super::Watcher;
@@ -17,15 +19,15 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct EventLog {
     lines: Option<SyncSender<String>>,
-    /// Receives the result of the thread; `None` after the result has been reported.
+    /// Receives the result of the thread. `None` after the result has been reported.
     ended: Option<Receiver<io::Result<()>>>,
     name: String,
     missed: u64,
 }
 
-/// Lines that may wait for a slow reader: a megabyte or two.
+/// Maximum number of lines that wait for a slow reader. They take a megabyte or two.
 const WAITING: usize = 4096;
-/// Time limit for writing the remaining lines at the end of a run.
+/// Time limit for writing the remaining lines after a run.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl EventLog {
@@ -90,7 +92,7 @@ impl Watcher for EventLog {
 enum Target {
     Stdout,
     File(File),
-    /// Opening a FIFO blocks until it has a reader, so the thread opens it.
+    /// The thread opens a FIFO, because opening blocks without a reader.
     Fifo(PathBuf),
 }
 
@@ -125,7 +127,7 @@ fn is_fifo(_path: &Path) -> bool {
     false
 }
 
-/// Writes lines until the channel closes, and flushes after each batch of waiting lines.
+/// Writes lines until the channel closes. Flushes after each batch of waiting lines.
 fn write_all(out: Box<dyn Write>, lines: &Receiver<String>) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     while let Ok(line) = lines.recv() {

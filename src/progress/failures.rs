@@ -5,10 +5,10 @@ use crate::model::FailureCode;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Failures of one code that are shown; further ones are only counted.
+/// Maximum number of shown failures per code. Further ones are only counted.
 const SHOWN: u64 = 5;
 
-/// Escapes control characters, so that text cannot move the cursor or colour the screen.
+/// Escapes control characters. Text then cannot move the cursor or colour the screen.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
@@ -20,7 +20,7 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
 pub(super) struct Failures(BTreeMap<FailureCode, u64>);
 
 impl Failures {
-    /// The line to print for a failure, a warning or a note; `None` for other events.
+    /// The line for a failure, a warning or a note. `None` for other events.
     pub fn line(&mut self, event: &RunEvent) -> Option<String> {
         match event {
             RunEvent::Warning { message } => Some(labelled("warning", message)),

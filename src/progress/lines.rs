@@ -47,7 +47,7 @@ impl Watcher for Lines {
     }
 }
 
-/// Formats the counters as one line, with the time left if it is known.
+/// Formats the counters as one line. Adds the time left if it is known.
 pub fn line(s: &Snapshot, left: Option<String>) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     format!(

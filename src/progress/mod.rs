@@ -1,9 +1,8 @@
-//! Watchers of a run: bars on a terminal, plain lines elsewhere, JSON lines for programs, and the
-//! final summary.
+//! Watchers of a run: they show its progress and final summary.
 //!
 //! A watcher sees only events. During a run only the screen watcher writes to the terminal. It
-//! writes to stderr, so progress never shares a stream with results. An event log, metrics, traces
-//! and alerts may watch beside it. None of them delays the run.
+//! writes to stderr, so progress never shares a stream with results. Further watchers, such as an
+//! event log, run beside it. They never delay the run.
 
 mod alarm;
 mod alert;
@@ -45,11 +44,11 @@ use tokio::sync::mpsc::{Receiver, WeakSender};
 pub struct ReportSettings {
     /// Seconds between progress lines without a terminal.
     pub interval_s: u64,
-    /// File for the events as lines of JSON, or `-`; empty for none.
+    /// File for events as lines of JSON; `-` is stdout. Empty for none.
     pub events: String,
     /// Address at which metrics are served; empty for none.
     pub metrics: String,
-    /// Collector that traces are sent to; empty for none.
+    /// Address of the collector of traces; empty for none.
     pub traces: String,
 }
 
@@ -64,7 +63,7 @@ pub enum Style {
     Json,
     /// Only failures, warnings and notes.
     Quiet,
-    /// Bars for the run of another process, with the load of its stages.
+    /// Bars for the run of another process, with stage loads.
     Watch,
 }
 
@@ -136,7 +135,7 @@ impl Watching {
 trait Watcher: Send {
     fn see(&mut self, event: &RunEvent);
 
-    /// Takes the message of a fault in watching that has not been reported yet.
+    /// Takes the message of a new fault of the watcher.
     fn trouble(&mut self) -> Option<String> {
         None
     }
@@ -167,8 +166,8 @@ impl Watcher for Quiet {
     }
 }
 
-/// Writes an error that ends the program to stderr. Escapes control characters, because the error
-/// may quote a server.
+/// Writes an error of docmill to stderr. Escapes control characters, because the error may quote a
+/// server.
 pub fn complain(message: &str) {
     let lines: Vec<_> = message.lines().map(failures::plain).collect();
     say(&format!("docmill: {}", lines.join("\n")));

@@ -19,7 +19,7 @@ pub struct Recent {
     calls_since: u64,
 }
 
-/// The counters of one snapshot; `at` is in seconds since the run began.
+/// The counters of one snapshot. `at` is in seconds since the run began.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     at: f64,
@@ -42,13 +42,14 @@ impl Mean {
         self.seconds = self.seconds * kept + passed;
     }
 
-    /// Seconds until the count grows by `more`; `None` if it has hardly grown lately.
+    /// Seconds until the count grows by `more`. `None` if it hardly grew recently.
     fn until(&self, more: u64) -> Option<f64> {
         (self.count > 0.01).then(|| self.seconds / self.count * more as f64)
     }
 }
 
-/// Seconds after which a count has lost about two thirds of its weight.
+/// Time constant of the means, in seconds. After it, a count has lost about two thirds of its
+/// weight.
 const RECENT_S: f64 = 20.0;
 /// Minimum number of ended calls for an estimate.
 const CALLS: u64 = 5;
@@ -76,7 +77,7 @@ impl Recent {
         self.requests.count / self.requests.seconds.max(0.1)
     }
 
-    /// The time left in words, such as `about 10 s left`; `None` if it is unknown.
+    /// Describes the time left, such as `about 10 s left`. `None` if it is unknown.
     pub fn left(&self, s: &Snapshot) -> Option<String> {
         let documents = s.documents?.checked_sub(s.answered + s.up_to_date).filter(|left| *left > 0 && !s.paused)?;
         if ends_with_budget(s) {
@@ -94,7 +95,8 @@ impl Recent {
     }
 }
 
-/// Whether the remaining calls would exceed the budget at the mean cost of a call so far.
+/// Whether the remaining calls would exceed the budget. Each counts with the mean cost of a call so
+/// far.
 fn ends_with_budget(s: &Snapshot) -> bool {
     let (Some(budget), Some(left)) = (s.budget, s.calls_left) else { return false };
     let each = s.cost.usd.usd() / s.calls_ended.max(1) as f64;
@@ -107,8 +109,8 @@ mod tests {
     use crate::event::BudgetUse;
     use crate::model::{Bill, Money};
 
-    /// The snapshot after `second` seconds of a run with 75 documents of 7 calls each. It has 32
-    /// calls in flight, and each takes 4 s.
+    /// The snapshot after `second` seconds of a run. The run has 75 documents of 7 calls each. 32
+    /// calls are in flight, and each takes 4 s.
     fn at(second: u64, recent: &mut Recent) -> Snapshot {
         let mut s = Snapshot::default();
         for tenth in 1..=10 * second {

@@ -4,7 +4,7 @@ use super::duration::duration;
 use crate::model::{LedgerSum, LeftOut, Summary, Tally, codes, counted};
 use std::fmt::Write as _;
 
-/// Formats the summary: a block for each job and one for the whole run.
+/// Formats the summary: a block per job, and one for the run.
 pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     let mut out = String::new();
     for summary in jobs {
@@ -39,7 +39,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
         }
         let speed = match run.requests {
             0 => String::new(),
-            // If few requests were sent, reading and writing took most of the time.
+            // A speed-up below 1 means that reading and writing took most of the time.
             _ if run.speed_up < 1.0 => format!(", {:.1} requests/s", run.requests_per_second),
             _ => format!(", {:.1} requests/s, {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
         };
@@ -88,7 +88,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     out.trim_end().to_owned()
 }
 
-/// Formats the summary of a run in which everything was up to date.
+/// Formats the summary of a run with nothing to do.
 pub(super) fn up_to_date(tally: &Tally) -> String {
     let mut out = String::new();
     let counts = format!("{}: {}; nothing was sent, results are unchanged", counted(tally.rows(), "document"), tally.statuses());

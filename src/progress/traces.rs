@@ -21,11 +21,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Spans that may wait for the collector: some megabytes. A document with more spans is dropped.
+/// Maximum number of spans that wait for the collector: some megabytes. The trace of a document
+/// with more spans is dropped.
 const WAITING: usize = 8192;
 /// Maximum number of spans in a batch.
 const TOGETHER: usize = 512;
-/// Time limit of one batch with its retries, and of all remaining batches after the run.
+/// Time limit of one batch with its retries. It also limits the wait for all remaining batches
+/// after the run.
 const PATIENCE: Duration = Duration::from_secs(5);
 const SLOW: &str = "the collector is too slow";
 
@@ -57,7 +59,7 @@ struct Tally {
     why: OnceLock<String>,
 }
 
-/// Creates the watcher and the sender of traces for the collector at `url`.
+/// Creates the watcher and the sender of traces. `url` is the address of the collector.
 pub(super) fn traces(url: &str) -> Result<(Tracer, Traces), String> {
     let (host, exporter) = exporter(url)?;
     let (out, spans) = mpsc::channel(WAITING);
@@ -136,9 +138,10 @@ impl Watcher for Tracer {
 }
 
 impl Traces {
-    /// Waits until all spans are sent, at most `PATIENCE`, after the run has ended.
+    /// Waits up to `PATIENCE` until all spans are sent.
     ///
-    /// Returns a message with the number of lost spans, if any.
+    /// Callers wait after the run has ended. Returns a message with the number of lost spans, if
+    /// any.
     pub async fn end(mut self) -> Option<String> {
         let in_time = timeout(PATIENCE, self.sending.join_next()).await.is_ok();
         let Tally { host, made, arrived, why } = &*self.tally;
