@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// A run that cannot be reached.
+/// Why a run cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The note is missing or invalid.
@@ -33,7 +33,7 @@ pub enum CallError {
 /// Time limit for a response. A run that writes its results may respond late.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Sends a request to the run in `directory` and waits for the response. Blocks.
+/// Sends a request to the run in `directory`. Blocks until the response arrives.
 pub fn call(directory: &Path, request: &Request) -> Result<Answer, CallError> {
     let stream = connect(directory, request)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -45,7 +45,8 @@ pub fn call(directory: &Path, request: &Request) -> Result<Answer, CallError> {
     Ok(serde_json::from_str(&line).map_err(io::Error::from)?)
 }
 
-/// The events of the run in `directory`, one per line, until it ends. Blocks.
+/// Streams the events of the run in `directory`, one per line. Blocks while it connects and between
+/// lines. The lines end when the run ends.
 pub fn watch(directory: &Path) -> Result<Lines<BufReader<TcpStream>>, CallError> {
     Ok(BufReader::new(connect(directory, &Request::Watch)?).lines())
 }

@@ -1,10 +1,13 @@
-//! How another terminal controls an active run: a line of JSON each way, over a loopback socket.
+//! Lets another terminal control an active run over a loopback socket.
 //!
-//! The run writes a note into its output directory: the port, and a token that every request must
-//! contain. Only the run's user can read the note, so only this user can control the run. Sockets on
-//! loopback work on every system and for directories with long paths. The note of a dead run is
-//! harmless: no process listens on its port, and the next run replaces it. Only the process with the
-//! lock of the directory writes a note.
+//! A request and its response are one line of JSON each.
+//!
+//! The run writes a note with its port and a token into its output directory. Every request must
+//! contain the token. Only the run's user can read the note, so only this user can control the run.
+//! Loopback sockets work on every system, and for directories with long paths.
+//!
+//! The note of a dead run is harmless: no process listens on its port, and the next run replaces
+//! the note. Only the process with the lock of the directory writes a note.
 
 mod call;
 mod server;
@@ -14,7 +17,7 @@ pub use server::{Asked, ControlServer};
 
 use serde::{Deserialize, Serialize};
 
-/// The note. Hidden, so that it does not become a document if the output directory is an input.
+/// File name of the note. Hidden files do not become documents if the output directory is an input.
 const NOTE: &str = ".docmill.control";
 
 /// A request to a run.
@@ -52,9 +55,9 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// The run obeys; the text says how.
+    /// The run obeyed. The text describes the effect.
     Done(String),
-    /// The run refuses; the text says why.
+    /// The run refused. The text gives the reason.
     Refused(String),
 }
 

@@ -46,7 +46,7 @@ impl ControlServer {
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
         let token = blake3::hash(&secret).to_hex().to_string();
         let note = Note { port: listener.local_addr()?.port(), token: token.clone() };
-        // Readable only by its owner. The rename happens once the file is complete.
+        // Only the owner can read a temporary file. The rename makes the complete note visible.
         let mut file = tempfile::Builder::new().prefix(NOTE).tempfile_in(directory)?;
         file.write_all(serde_json::to_string(&note)?.as_bytes())?;
         let path = directory.join(NOTE);
@@ -54,8 +54,8 @@ impl ControlServer {
         Ok(Self { listener, token: blake3::hash(token.as_bytes()), note: path })
     }
 
-    /// Takes requests until `finished`. A watcher gets `hello` first, and then the newest line of
-    /// `seen` whenever it can take one.
+    /// Takes requests until `finished` is cancelled. A watcher first gets `hello`, and then the
+    /// newest line of `seen` each time it can take one. A slow watcher misses lines.
     pub async fn serve(self, asked: mpsc::Sender<Asked>, hello: String, seen: Arc<watch::Sender<String>>, finished: CancellationToken) {
         let hello = Arc::new(hello);
         let serve = |stream| {

@@ -10,7 +10,7 @@ struct Run {
     tasks: JoinSet<()>,
 }
 
-/// A run that says yes to everything but reloading.
+/// A run that obeys all requests except `Reload`.
 async fn run() -> Run {
     let directory = tempfile::tempdir().unwrap();
     let (finished, mut tasks) = (CancellationToken::new(), JoinSet::new());

@@ -14,8 +14,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Retries after a transient failure, and the time limit for them.
+/// Maximum number of retries after a transient failure.
 const RETRIES: usize = 5;
+/// Time limit for all retries of a request.
 const RETRYING: Duration = Duration::from_mins(1);
 
 type Stores = (Arc<dyn ObjectStore>, Option<Arc<dyn PaginatedListStore>>);
@@ -29,7 +30,7 @@ fn listed<S: ObjectStore + PaginatedListStore>(store: S) -> Stores {
 #[derive(Clone)]
 pub struct Client {
     store: Arc<dyn ObjectStore>,
-    /// The same store for listing; a web server has no lists.
+    /// The same store for listing. A web server cannot be listed.
     lists: Option<Arc<dyn PaginatedListStore>>,
     /// Secrets to remove from messages.
     secrets: Arc<[SecretString]>,
@@ -41,7 +42,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Variables with endpoints other than the service's own.
+/// Environment variables that replace the endpoint of a service.
 const ENDPOINTS: [&str; 6] =
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_BASE_URL"];
 
@@ -68,7 +69,7 @@ impl Client {
             Service::Web => ("", ""),
         };
         let get = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        // Two variables without a prefix that are usual on these services' own machines.
+        // These two variables have no prefix. They are common on machines of these services.
         let (account, identity) = (get("SERVICE_ACCOUNT"), get("IDENTITY_ENDPOINT"));
         let env: Vec<(String, String)> = env.iter().filter(|(name, _)| !prefix.is_empty() && name.starts_with(prefix)).cloned().collect();
         let options = options(address, &env)?;
@@ -135,7 +136,7 @@ fn options(address: &Address, env: &[(String, String)]) -> Result<ClientOptions,
         };
         return Err(format!("{name} is {}, so others could read the traffic. {next}", without_queries(url)));
     }
-    // The system's root certificates come first; these serve containers without any.
+    // Containers may have no root certificates, so docmill adds these to those of the system.
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Certificate::from_der(der).ok());
     let options = ClientOptions::new()
         .with_user_agent(HeaderValue::from_static(concat!("docmill/", env!("CARGO_PKG_VERSION"))))

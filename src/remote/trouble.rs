@@ -80,7 +80,7 @@ impl std::fmt::Display for XmlError<'_> {
     }
 }
 
-/// The text with all addresses stripped of users, queries and fragments.
+/// Removes users, queries and fragments from all addresses in a text.
 ///
 /// Those parts may hold signatures and tokens.
 pub fn without_queries(text: &str) -> String {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub struct RunOptions {
     /// Failures of earlier runs to retry.
     pub retry: Retry,
-    /// Whether calls that a dead run has left in doubt are not sent again.
+    /// Whether to skip calls that a dead run left in doubt.
     pub skip_in_doubt: bool,
     /// The selected documents.
     pub selection: Selection,
@@ -32,7 +32,7 @@ pub struct RunOptions {
     pub live: Option<SettingsSource>,
     /// The server that answers.
     pub server: Server,
-    /// Whether it protects existing results, and asks how to read tables.
+    /// How the command protects existing results and asks about tables.
     pub guard: Guard,
 }
 
@@ -168,9 +168,9 @@ fn copy_to(environment: &Environment, config: &Config, settings: &Settings, root
     }
 }
 
-/// A hash of everything except the documents that determines a row.
+/// A hash of everything that determines a row, except its document.
 fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
-    /// Version of rows. Raise it when the same answers make other rows.
+    /// Version of rows. Raise it when the same answers result in other rows.
     const ROWS: &str = "docmill rows 1";
     let mut hash = blake3::Hasher::new();
     hash.update(ROWS.as_bytes()).update(account.model.as_bytes());
@@ -185,7 +185,7 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
     hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
 }
 
-/// Checks that the names of copied columns are unique among the columns of results.
+/// Checks that copied columns have unique names among the result columns.
 fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, SetupError> {
     let keep = &settings.input.keep_columns;
     let taken = |name: &String| {

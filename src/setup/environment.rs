@@ -1,4 +1,4 @@
-//! The process environment that a plan depends on.
+//! The process environment of a plan.
 
 use crate::read::InputEnvironment;
 use jiff::Zoned;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Variables, arguments, working directory and time.
+/// The parts of the process environment that a plan uses.
 #[derive(Clone)]
 pub struct Environment {
     /// Environment variables that are valid Unicode.
@@ -33,7 +33,7 @@ impl Environment {
         self.directory.join(written)
     }
 
-    /// The part that inputs depend on.
+    /// The part of the environment that inputs use.
     pub fn of_inputs(&self) -> InputEnvironment {
         InputEnvironment { variables: self.variables.clone().into_iter().collect(), now: self.now.clone() }
     }

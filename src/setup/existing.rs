@@ -1,8 +1,8 @@
 //! Protects existing results from runs that would drop rows.
 //!
-//! A run over all inputs of the results updates them: documents that it does not find are gone. Any
-//! other run would drop rows. It begins only if the user chooses to add to the results or to
-//! replace them.
+//! A run over all inputs of the results updates the results. Rows of documents that no longer exist
+//! disappear. Any other run would drop rows. It begins only if the user chooses to add to the
+//! results or to replace them.
 
 use super::SetupError;
 use super::guard::Guard;
@@ -36,8 +36,8 @@ struct Before {
 impl Before {
     /// Reads the existing results of these jobs; `None` without a readable store.
     ///
-    /// The run itself reports a store that cannot be read. With `--add`, results also count if only
-    /// the store still has them and their files are gone.
+    /// The run itself reports an unreadable store. With `--add`, results without files also count
+    /// if the store has them.
     fn look(output: &OutputSettings, jobs: &[&str]) -> Result<Option<Self>, SetupError> {
         let Ok(Some(archive)) = Archive::open(&output.dir) else { return Ok(None) };
         let (mut views, adds) = (BTreeMap::new(), output.existing == Existing::Add);
@@ -60,7 +60,8 @@ impl Before {
         self.run(view).map(records).unwrap_or_default()
     }
 
-    /// For each job from which a run would drop rows, the number of rows and of kept ones.
+    /// Finds the jobs that would lose rows in a run. Returns the number of rows and of kept rows
+    /// for each job.
     fn lost(&self, plain: &Roots, named: &Roots) -> Result<BTreeMap<String, Kept>, SetupError> {
         let mut lost = BTreeMap::new();
         for (job, view) in &self.views {
@@ -82,8 +83,8 @@ impl Before {
             };
             let kept = self.archive.kept(view, names, still_there).map_err(SetupError::internal)?.get(job).copied().unwrap_or_default();
             let gone = kept.rows - kept.kept.min(kept.rows);
-            // Rows without ids have no stable names. If more than half of them are gone, it is
-            // another table.
+            // Rows without ids have no stable names. If more than half of them are gone, the table
+            // counts as another table.
             let few = changed && named_gone.get() == 0 && gone * 2 <= kept.rows;
             if gone > 0 && !few {
                 lost.insert(job.clone(), kept);
@@ -92,8 +93,8 @@ impl Before {
         Ok(lost)
     }
 
-    /// Checks that the newest run is complete, or that a run over `now` resumes it. Otherwise its
-    /// documents would be neither in the results nor pending.
+    /// Checks that the newest run is complete or would be resumed. Otherwise its documents would be
+    /// neither in the results nor pending. `now` are the inputs of the next run.
     fn check_newest(&self, now: &[InputRecord]) -> Result<(), String> {
         let is_open = |run: &&RunRecord| !matches!(run.outcome.as_deref(), Some("complete" | "sample"));
         let Some(run) = self.runs.last().filter(is_open) else { return Ok(()) };
@@ -108,7 +109,8 @@ impl Before {
         Err(format!("run {} is incomplete, and its documents would be left out: run the same command again first", run.id))
     }
 
-    /// The view that a run over `now` can add documents to, or the reason why it cannot.
+    /// The view to which a run over `now` can add documents. The error is the reason why the run
+    /// cannot add to the results.
     fn to_add_to(&self, now: &[InputRecord], recipe: i64, settings: &str) -> Result<&View, String> {
         self.check_newest(now)?;
         let Some(view) = self.views.values().max_by_key(|view| view.run) else { return Err("there are no results".into()) };
@@ -128,7 +130,7 @@ impl Before {
     }
 }
 
-/// Advice how to make the results of these inputs again.
+/// Advice on how to make the results of these inputs again.
 ///
 /// A run over several versions of a table at once would contain all their rows, and not only the
 /// newest versions.
@@ -161,9 +163,9 @@ pub(super) struct Results<'a> {
     pub guard: Guard,
 }
 
-/// Decides whether a run adds to existing results, replaces them, or may not begin.
+/// Decides whether a run adds to results, replaces them, or is refused.
 ///
-/// `open` opens the inputs of the run beside those of the results.
+/// `open` opens the inputs of the run beside the inputs of the results.
 pub(super) fn settle(
     plain: Roots,
     open: impl Fn(&[InputRecord]) -> Result<Roots, SetupError>,
@@ -194,7 +196,7 @@ pub(super) fn settle(
     let everything = before.views.values().all(|view| coverage(&plain.records(), &before.records(view)) == Coverage::All);
     if output.existing == Existing::Add {
         return match view {
-            // If the inputs cannot be opened beside those of the results, they may include all.
+            // Inputs that cannot be opened beside the earlier ones may still cover all of them.
             Ok(view) => add(view).or_else(|why| if everything { Ok(alone(plain, None)) } else { Err(why) }),
             Err(_) if everything => Ok(alone(plain, None)),
             Err(why) => Err(SetupError::usage(format!("--add: {why}; --replace makes new results"))),
@@ -223,7 +225,7 @@ pub(super) fn settle(
     }
 }
 
-/// Describes the rows that a run would drop; `None` if it drops no rows.
+/// Describes the rows that a run would drop; `None` without any.
 fn describe_loss(output: &OutputSettings, lost: &BTreeMap<String, Kept>, documents: usize) -> Option<String> {
     let of_job = |(job, kept): (&String, &Kept)| {
         let there = sinks(output, job).into_iter().find(|sink| sink.exists());

@@ -1,4 +1,4 @@
-//! The settings and the command of a run for its history, and differences between two runs.
+//! Records settings and command of a run, and compares two runs.
 
 use super::Environment;
 use super::settings;
@@ -16,7 +16,7 @@ pub const ROOTS: &str = "input.roots";
 /// The key of the run that documents were added to.
 pub const ADDED_TO: &str = "input.added_to";
 
-/// Prefixes of settings that determine a row, beside the model and the job.
+/// Prefixes of settings that determine a row. The model and the job determine it too.
 pub(super) const DECIDING: [&str; 9] = [
     "input.keep_columns",
     "prepare.image.",
@@ -65,14 +65,14 @@ pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>, jobs: 
 /// Adds the inputs of the results to the history.
 pub(super) fn with_inputs(history: &str, records: &[InputRecord], tables: Tables, added_to: Option<i64>) -> String {
     let mut entries = kept(history);
-    // The user may have been asked how to read tables.
+    // The user's answer may have changed how docmill reads tables.
     entries.insert("input.tables".to_owned(), tables.as_str().into());
     entries.insert(ROOTS.to_owned(), serde_json::to_value(records).unwrap_or_default());
     entries.extend(added_to.map(|run| (ADDED_TO.to_owned(), run.into())));
     Value::Object(entries).to_string()
 }
 
-/// Settings that differ between two runs, each with the old and the new value.
+/// Settings that differ between two runs, with old and new values.
 ///
 /// Inputs and changes during a run are not compared.
 pub fn changes(before: &str, now: &str) -> Map<String, Value> {
@@ -82,7 +82,7 @@ pub fn changes(before: &str, now: &str) -> Map<String, Value> {
     keys.dedup();
     let changed =
         keys.into_iter().filter(|key| ![LIVE_CHANGES, ROOTS, ADDED_TO].contains(&key.as_str()) && now.get(*key) != before.get(*key));
-    // Jobs that only one of the two had were not edited.
+    // A job that only one of the two runs had does not count as edited.
     let changed = changed.filter(|key| !key.starts_with(JOB) || (before.contains_key(*key) && now.contains_key(*key)));
     changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect()
 }

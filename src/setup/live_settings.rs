@@ -35,7 +35,7 @@ impl Source {
         Self { layers: source, environment: environment.clone(), now, account: account.clone(), jobs: jobs.clone() }
     }
 
-    /// Checks `wanted` and takes the settings that may change.
+    /// Checks `wanted`, and applies the settings that may change during a run.
     fn take(&self, wanted: &Config) -> Result<Revised, String> {
         let mut now = self.now.lock();
         let differs = |key: &str, config: &Config| config.get(key) != now.get(key);

@@ -1,7 +1,7 @@
-//! Makes a plan that the engine can run from settings, job and environment.
+//! Makes an executable plan from settings, job and environment.
 //!
-//! A caller lays a [`SettingsSource`] over the defaults. It passes the settings to [`assemble`],
-//! with the options of the run ([`RunOptions`]).
+//! A caller loads settings with a [`SettingsSource`]. It passes them to [`assemble`] with the
+//! options of the run ([`RunOptions`]).
 //!
 //! This module does not print, read arguments or know a terminal. Questions to the user go through
 //! [`Guard::Ask`]. Variables, arguments, working directory and time come from an [`Environment`].
@@ -46,12 +46,12 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// Settings, a job file or an input are wrong.
+    /// Creates an error about settings, a job file or an input.
     pub fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
     }
 
-    /// A fault of docmill or of this machine.
+    /// Creates an error about docmill or this machine.
     pub fn internal(message: impl Display) -> Self {
         Self::Internal(message.to_string())
     }

@@ -1,4 +1,4 @@
-//! The table of prices in force, and the cap on money, which needs it.
+//! The price table in force, and the cap on money.
 
 use super::settings::Settings;
 use super::{Environment, SetupError};
@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::engine::JobSet;
 use crate::model::Money;
 
-/// The table, with prices from the settings.
+/// The built-in table with prices from the settings.
 pub fn in_force(config: &Config, settings: &Settings) -> Result<Prices, SetupError> {
     // Anthropic's surcharge for inference only in the United States. It does not apply to prices
     // from the settings.
@@ -18,7 +18,7 @@ pub fn in_force(config: &Config, settings: &Settings) -> Result<Prices, SetupErr
     published.with(&settings.prices).map_err(|message| SetupError::usage(config.problem("prices", message)))
 }
 
-/// A warning if the price of the model is unknown or the table of prices is old.
+/// Warns if the price of the model is unknown or outdated. The age of the whole price table counts.
 pub(super) fn doubts(prices: &Prices, model: &str, environment: &Environment) -> Option<String> {
     const OLD_DAYS: i64 = 60;
     if prices.cost(model, Tier::Standard, crate::model::Usage::default()).is_none() {

@@ -89,10 +89,10 @@ impl SettingsSource {
     }
 }
 
-/// The text of a setting without secrets, for display and for the history.
+/// Removes secrets from the text of a setting, for display and history.
 ///
-/// Secrets may be in users and queries of web addresses, and in additional headers, parameters and
-/// webhooks.
+/// Web addresses may hold secrets in their user and query. Additional headers, query parameters and
+/// webhooks may be secrets.
 pub(super) fn shown(key: &str, text: &str) -> String {
     let further = ["llm.headers.", "llm.query.", "alert.webhook"].iter().any(|table| key.starts_with(table));
     let lower = text.to_ascii_lowercase();
@@ -105,7 +105,7 @@ pub(super) fn shown(key: &str, text: &str) -> String {
     }
 }
 
-/// The value of a setting without secrets, for display and for the history.
+/// Removes secrets from the value of a setting, for display and history.
 pub fn shown_value(key: &str, value: toml::Value) -> toml::Value {
     match value {
         toml::Value::Array(items) => items.into_iter().map(|item| shown_value(key, item)).collect::<Vec<_>>().into(),
@@ -127,7 +127,7 @@ pub fn shown_value(key: &str, value: toml::Value) -> toml::Value {
 pub struct JobSettings {
     /// A built-in job, the path of a job file, or `auto`.
     pub r#use: String,
-    /// Method that combines the answers on a document; empty for the job's own method.
+    /// Method that combines the answers on a document. If empty, the job's method applies.
     pub combine: String,
     /// Values of the job's parameters.
     pub params: toml::Table,
@@ -137,9 +137,9 @@ pub struct JobSettings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulatorSettings {
-    /// Minimum response time.
+    /// Minimum response time, in milliseconds.
     pub latency_ms: u64,
-    /// Maximum random time added to it.
+    /// Maximum random addition to the response time, in milliseconds.
     pub jitter_ms: u64,
     /// Seed of all random choices.
     pub seed: u64,

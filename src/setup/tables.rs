@@ -1,7 +1,8 @@
-//! Asks how to read tables that are named as documents: `docmill run table.csv`.
+//! Asks how to read a table that is named as a document.
 //!
-//! A table as one document is sent in chunks and gets one answer. Users rarely want that, and they
-//! pay for it. Therefore docmill asks first whether each row is a document.
+//! An example is `docmill run table.csv`. A table as one document is sent in chunks and gets one
+//! answer. Users rarely want that, and they pay for it. Therefore docmill first asks whether each
+//! row is a document.
 
 use super::SetupError;
 use super::guard::Guard;

@@ -10,7 +10,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Serves connections, at most `most` at a time. Further ones wait.
 ///
-/// On `stop` it aborts all connections, and returns when they have ended.
+/// When `stop` is cancelled, the function aborts all connections and waits for their end.
 pub async fn accept<S>(listener: &TcpListener, most: usize, stop: &CancellationToken, serve: impl Fn(TcpStream) -> S)
 where
     S: Future<Output = ()> + Send + 'static,
@@ -30,7 +30,7 @@ where
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => drop(connections.spawn(serve(stream))),
-            // Probably out of file descriptors: wait for connections to end.
+            // The process is probably out of file descriptors. Connections that end free some.
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }

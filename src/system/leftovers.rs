@@ -1,10 +1,10 @@
-//! Removes what killed runs have left.
+//! Removes files that killed runs left.
 
 use std::path::Path;
 
 /// Removes the files in `directory` whose names begin with `prefix`.
 ///
-/// No run that still works may have such files: the caller holds the lock on the directory.
+/// The caller must hold the lock of the directory. No active run then has such files.
 pub fn sweep(directory: &Path, prefix: &str) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {

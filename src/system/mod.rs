@@ -1,4 +1,4 @@
-//! What several rooms need of the operating system: connections of a port, and leftover files.
+//! Operating system helpers: connections of a port, and leftover files.
 
 mod accept;
 mod leftovers;

@@ -1,4 +1,4 @@
-//! Converts a JSON value to a CSV cell that spreadsheets never run as a formula.
+//! Converts JSON values to CSV cells that spreadsheets never run.
 
 use serde_json::Value;
 use std::borrow::Cow;
@@ -18,11 +18,11 @@ pub fn cell(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// Text with a `'` in front if a spreadsheet would read it as a formula.
+/// Puts `'` before text that a spreadsheet would read as a formula.
 ///
 /// Plain numbers and words such as `inf` stay unchanged, because they cannot call anything. Text
-/// that begins with `'` gets another one, so that readers can undo the rule: remove one leading
-/// `'`. NUL characters are dropped, because CSV readers reject them.
+/// that begins with `'` gets another one. Readers undo the rule by removing one leading `'`. NUL
+/// characters are dropped, because CSV readers reject them.
 pub fn guarded(text: &str) -> Cow<'_, str> {
     let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
     let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'', '＝', '＋', '－', '＠']);

@@ -16,13 +16,14 @@ use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, BufReader};
 
-/// Maximum size of a single-request upload, and size of the parts of larger files.
+/// Size of the parts of large files, in bytes. Files up to this size take one request.
 const PART: usize = 8 << 20;
 
 /// Maximum number of parts of one file in flight.
 const PARTS: usize = 4;
 
-/// Metadata key of the digest. Entity tags differ by service and size.
+/// Metadata key of the digest. Entity tags differ by service and size, so docmill does not compare
+/// them.
 const DIGEST: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("blake3"));
 
 /// Destination of the copies.
@@ -43,8 +44,8 @@ pub struct CopyError {
 }
 
 impl CopyTo {
-    /// Opens the configured destination, if there is one. Sends nothing. The error says what is
-    /// wrong with the setting.
+    /// Opens the configured destination; `None` if copies are off. Sends nothing. The error
+    /// describes the fault of the setting.
     pub fn open(settings: &OutputSettings, variables: &[(String, String)]) -> Result<Option<Self>, String> {
         if settings.copy_to.is_empty() {
             return Ok(None);
@@ -57,7 +58,7 @@ impl CopyTo {
         Ok(Some(Self { address, client }))
     }
 
-    /// Copies the existing files of these jobs unless they are up to date. Returns their addresses.
+    /// Copies the changed result files of these jobs. Returns the addresses of the jobs with files.
     pub async fn copy(&self, settings: &OutputSettings, jobs: &[&str]) -> Result<Vec<String>, CopyError> {
         let there = |job: &str, name: &str| settings.dir.join(job).join(name).is_file();
         let files = jobs.iter().flat_map(|job| Format::ALL.map(|format| (*job, format.file_name())));
@@ -94,8 +95,8 @@ impl CopyTo {
         if size <= PART as u64 { self.put(file, key, digest).await } else { self.put_parts(file, key, digest).await }
     }
 
-    /// Whether the object has this digest. Without permission to read, the answer is no, and the
-    /// file is sent.
+    /// Whether the object has this size and digest. Without read permission the function returns
+    /// `false`, and the file is sent.
     async fn is_there(&self, key: &Key, size: u64, digest: &Attributes) -> bool {
         let looked = self.client.store().get_opts(key, GetOptions::new().with_head(true)).await;
         looked.is_ok_and(|there| there.meta.size == size && there.attributes.get(&DIGEST) == digest.get(&DIGEST))
@@ -119,7 +120,7 @@ impl CopyTo {
         match send(file, &mut parts).await {
             Ok(()) => parts.finish().await.map(drop).map_err(Failed::There),
             Err(failed) => {
-                // Parts left behind cost money. The first error is the one to report.
+                // Remaining parts would cost money. The first error is reported.
                 let _kept: StoreResult<()> = parts.abort().await;
                 Err(failed)
             }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// A result file of one job.
 pub(super) struct FileSink {
     format: Format,
-    /// Below the output directory.
+    /// Path below the output directory.
     path: String,
     file: PathBuf,
     is_configured: bool,

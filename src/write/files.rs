@@ -30,13 +30,13 @@ pub(super) const SUMMARY: &str = "summary.json";
 
 /// The results of one job during writing, in every sink.
 pub struct ResultFiles {
-    /// Each with its path.
+    /// Each sink with its path.
     sinks: Vec<(PathBuf, Box<dyn SinkRows>)>,
 }
 
 impl ResultFiles {
-    /// Begins the results of a job in the configured sinks, and in those that already exist, so
-    /// that none becomes stale.
+    /// Begins the results of a job in all its sinks. These are the configured sinks and the
+    /// existing ones. No existing result becomes stale.
     pub fn create(settings: &OutputSettings, job: &JobColumns) -> Result<Self, WriteError> {
         let directory = settings.dir.join(&job.name);
         std::fs::create_dir_all(&directory).map_err(at(&directory))?;
@@ -51,7 +51,7 @@ impl ResultFiles {
         Ok(Self { sinks: begun.collect::<Result<_, WriteError>>()? })
     }
 
-    /// Checks that results of `job` can be written, before any call is paid.
+    /// Checks that results of `job` can be written. A run checks this before calls cost money.
     pub fn check(settings: &OutputSettings, job: &str) -> Result<(), WriteError> {
         let directory = settings.dir.join(job);
         if !directory.exists() {
@@ -82,7 +82,7 @@ impl ResultFiles {
         !stopped && sinks(settings, job).iter().any(|sink| sink.is_configured() && sink.exists())
     }
 
-    /// Whether the sinks of `job` hold what was published, and a summary is beside it.
+    /// Whether the sinks of `job` hold `published`, and a summary exists.
     pub fn are_current(settings: &OutputSettings, job: &str, published: &[ResultFile]) -> bool {
         let summary = std::fs::read(settings.dir.join(job).join(SUMMARY));
         let is_summed_up = summary.is_ok_and(|text| serde_json::from_slice::<serde_json::Map<_, _>>(&text).is_ok());

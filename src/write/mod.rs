@@ -1,11 +1,11 @@
-//! Sinks: write rows in input order as csv, jsonl and json.
+//! Writes rows in input order as CSV, JSONL and JSON.
 //!
-//! [`Sink`] is a destination of results, and [`SinkRows`] one that is being written. A result file
-//! gets its final name only when it is complete, so that readers never see half a file. Rows are
-//! streamed: memory holds one at a time.
+//! A [`Sink`] is a destination of results. [`SinkRows`] are its results during writing. A result
+//! file gets its final name only when it is complete, so that readers never see half a file. Rows
+//! are streamed: memory holds one at a time.
 //!
-//! A further format is a file that implements [`SinkRows`], and a [`Format`]. A further destination
-//! implements both traits, and is a line in [`sinks`].
+//! To add a format, implement [`SinkRows`] and add a [`Format`]. To add a destination, implement
+//! both traits and add it to [`sinks`].
 
 mod cell;
 mod copy;

@@ -1,4 +1,4 @@
-//! The bytes of a result file on their way to its place.
+//! Writes the bytes of a result file.
 
 use super::hashed::Hashed;
 use crate::failpoint;
@@ -13,12 +13,12 @@ pub(super) const UNFINISHED: &str = ".docmill-";
 
 /// Writes a result file, and counts and hashes its bytes.
 pub struct OutputFile {
-    /// Below the output directory; empty for a stream.
+    /// Path below the output directory; empty for a stream.
     path: String,
     bytes: Hashed<BufWriter<Target>>,
 }
 
-/// Where the bytes go.
+/// The destination of the bytes.
 enum Target {
     /// A hidden file, which gets its name when it is complete.
     Hidden {
@@ -84,7 +84,7 @@ impl Write for Target {
     }
 }
 
-/// Begins the hidden form of `name`, in the same directory: a rename is atomic only within a file
+/// Creates a hidden file for `name` in the same directory. A rename is atomic only within a file
 /// system.
 pub(super) fn begin(name: &Path) -> io::Result<NamedTempFile> {
     let prefix = format!("{UNFINISHED}{}-", name.file_name().unwrap_or_default().display());
