@@ -1,6 +1,6 @@
 //! The events of a run.
 //!
-//! Discrete events are sent as they happen. Counters are sent as a [`Snapshot`] a few times a
+//! The run sends discrete events as they happen. It sends counters as a [`Snapshot`] a few times a
 //! second. `docmill run --progress json` prints events as JSON lines, so their shapes are
 //! versioned: fields are added, never renamed.
 
@@ -102,7 +102,7 @@ pub enum RunEvent {
     },
     /// Everything was up to date: nothing was sent or written.
     UpToDate(Tally),
-    /// The work is over; watchers may send their last messages. Not a line of JSON.
+    /// The work is over. Watchers may send their last messages. Not a line of JSON.
     #[serde(skip)]
     Ending,
     /// The run is over. Nothing follows.

@@ -45,7 +45,7 @@ pub struct Activity {
 pub struct Stretch {
     /// Requests that ended in the interval.
     pub ended: u64,
-    /// Requests that the provider refused for its limits or its load.
+    /// Requests that the provider refused because of its limits or its load.
     pub refused: u64,
     /// Mean number of requests in flight.
     pub in_flight: f64,
@@ -62,7 +62,7 @@ pub struct Totals {
     pub answered: u64,
     /// Requests that repeated an earlier one.
     pub retries: u64,
-    /// Requests that the provider refused for its limits or its load.
+    /// Requests that the provider refused because of its limits or its load.
     pub refused: u64,
     /// Requests in flight, or with an unknown end.
     pub open: u64,

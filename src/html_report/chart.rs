@@ -168,8 +168,8 @@ pub fn histogram(title: &str, values: &Distribution, format: Format, class: &str
         let (left, right, over) = (x(bin.from, top), x(bin.to, top), y(bin.count as f64, most).min(BOTTOM - 1.0));
         body += &bar((left + 0.5, over), (right - left - 1.0, BOTTOM - over), class);
     }
-    // Labels of the marks go on top. A label that would overlap another is omitted; the sentence
-    // has all numbers.
+    // Labels of the marks go on top. A label that would overlap another is omitted. The summary
+    // sentence has all numbers.
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for (name, value) in [("median", median), ("p95", p95), ("p99", p99)] {
         let (x, half) = (x(value, top), 3.0 * name.len() as f64);

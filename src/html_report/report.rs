@@ -150,8 +150,8 @@ impl Report {
         let settings: Value = parsed(Some(&of.settings));
         let at_work = subject.at_work && newest && of.id == run.id && run.outcome.is_none();
 
-        // The run record has its start in seconds only, so the span begins at the first document
-        // found.
+        // A run record has its start in whole seconds. The span therefore begins at the first
+        // document found.
         let mut span = archive.row_span(of.id)?;
         archive.attempts(of.id, |attempt| {
             let (from, to) = (attempt.queued_ms.unwrap_or(attempt.sent_ms), attempt.ended_ms.unwrap_or(attempt.sent_ms));

@@ -21,8 +21,8 @@ pub struct SlowDocument {
     pub document: String,
     /// Seconds from its first request to its row.
     pub seconds: f64,
-    /// Seconds of reading, of preparation, and before the first request. Each period begins at the
-    /// end of the previous one.
+    /// Seconds until it was read, prepared and first asked. Each period begins at the end of the
+    /// previous one.
     pub before: [f64; 3],
     /// Its requests in this run, at most 100.
     pub requests: Vec<SlowRequest>,

@@ -42,8 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(5);
 /// Characters of a failed command's stderr that the warning quotes.
 const QUOTED: usize = 200;
-/// Environment variable that names the output directory of the run. With it, `docmill pause` and
-/// other commands of an alert reach this run. It overrides the settings file.
+/// Environment variable that names the output directory of the run. With this variable, `docmill
+/// pause` and other commands of an alert reach this run. It overrides the settings file.
 const OUTPUT_SETTING: &str = "DOCMILL_OUTPUT__DIR";
 
 /// Creates the watcher and the senders of all rules. Senders report their results to `events`.

@@ -67,7 +67,7 @@ pub fn line(s: &Snapshot, left: Option<String>) -> String {
     )
 }
 
-/// The reason why the next request waits, other than concurrency.
+/// Why the next request waits, other than for a permit.
 pub(super) fn waiting(s: &Snapshot) -> Option<String> {
     if s.paused {
         return Some("paused".to_owned());

@@ -12,8 +12,8 @@ pub struct Recent {
     last: Seen,
     requests: Mean,
     documents: Mean,
-    /// Ended calls, counted after the first call has ended. The time before is the response time
-    /// of that call and says nothing about the speed.
+    /// Ended calls after the first one. The time before is the response time of the first call and
+    /// says nothing about the speed.
     calls: Mean,
     /// The number of calls in `calls`, unweighted.
     calls_since: u64,

@@ -136,7 +136,7 @@ fn options(address: &Address, env: &[(String, String)]) -> Result<ClientOptions,
         };
         return Err(format!("{name} is {}, so others could read the traffic. {next}", without_queries(url)));
     }
-    // Containers may have no root certificates, so docmill adds these to those of the system.
+    // docmill also trusts these root certificates, because containers may have none.
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Certificate::from_der(der).ok());
     let options = ClientOptions::new()
         .with_user_agent(HeaderValue::from_static(concat!("docmill/", env!("CARGO_PKG_VERSION"))))

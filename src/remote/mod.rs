@@ -1,7 +1,7 @@
 //! Object storage and web addresses: parsing, clients, and errors in words.
 //!
-//! Messages never hold a secret: no key, no token, no query of an address. This module creates
-//! clients but sends no request; [`crate::read`] and [`mod@crate::write`] do.
+//! Messages never contain a secret, such as a key, a token or the query of an address. This module
+//! creates clients but sends no request; [`crate::read`] and [`mod@crate::write`] do.
 
 mod address;
 mod client;

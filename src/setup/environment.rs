@@ -13,8 +13,8 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// The command line without the name of the program, for the history.
     pub arguments: Vec<String>,
-    /// Absolute directory of relative paths in settings. Empty means the directory of the process:
-    /// paths stay as written.
+    /// Absolute directory of relative paths in settings. If it is empty, paths stay as written,
+    /// relative to the directory of the process.
     pub directory: PathBuf,
     /// The time at which the plan is made.
     pub now: Zoned,

@@ -20,7 +20,7 @@ pub(super) struct Settled {
     pub beside: Option<Beside>,
     /// The inputs of the results after the run.
     pub records: Vec<InputRecord>,
-    /// The run that documents are added to.
+    /// The run to which documents are added.
     pub added_to: Option<i64>,
     pub note: Option<String>,
 }
@@ -148,7 +148,7 @@ pub fn records(run: &RunRecord) -> Vec<InputRecord> {
     kept(&run.settings).remove(ROOTS).and_then(|records| serde_json::from_value(records).ok()).unwrap_or_default()
 }
 
-/// The run that a run added documents to.
+/// The run to which a run added documents.
 pub fn added_to(run: &RunRecord) -> Option<i64> {
     kept(&run.settings).get(ADDED_TO).and_then(serde_json::Value::as_i64)
 }

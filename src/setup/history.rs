@@ -13,7 +13,7 @@ pub const USED_COLUMNS: &str = "used_columns";
 
 /// The key of the inputs of the results.
 pub const ROOTS: &str = "input.roots";
-/// The key of the run that documents were added to.
+/// The key of the run to which documents were added.
 pub const ADDED_TO: &str = "input.added_to";
 
 /// Prefixes of settings that determine a row. The model and the job determine it too.
@@ -29,7 +29,7 @@ pub(super) const DECIDING: [&str; 9] = [
     "llm.body",
 ];
 const MODEL: &str = "llm.model";
-/// Prefix of the keys of jobs, whose values are digests.
+/// Prefix of the keys of jobs. Their values are digests.
 const JOB: &str = "the job file of ";
 
 /// The command line, quoted so that it can be run again.

@@ -4,7 +4,7 @@
 //! options of the run ([`RunOptions`]).
 //!
 //! This module does not print, read arguments or know a terminal. Questions to the user go through
-//! [`Guard::Ask`]. Variables, arguments, working directory and time come from an [`Environment`].
+//! [`Guard::Ask`]. All facts about the process come from an [`Environment`].
 
 mod assemble;
 mod environment;

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// A value as a cell. Numbers and booleans stay unchanged. Lists of plain values are joined with
-/// `; `. Deeper values become JSON.
+/// Converts a value to a cell. Numbers and booleans stay unchanged. Lists of plain values are
+/// joined with `; `. Deeper values become JSON.
 pub fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),

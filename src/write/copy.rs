@@ -1,8 +1,8 @@
 //! Copies finished results to object storage.
 //!
-//! Result files are copied first and summaries last, so that a summary implies complete results.
-//! The run store is not copied. An object appears whole or not at all. An object with the same
-//! digest is not sent again.
+//! docmill copies result files first and summaries last, so that a summary implies complete
+//! results. It does not copy the run store. An object appears completely or not at all. An object
+//! with the same digest is not sent again.
 
 use super::files::SUMMARY;
 use super::hashed::Hashed;

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 /// The byte order mark.
 pub(super) const BOM: &str = "\u{feff}";
 
-/// Writes rows as RFC 4180: commas, quotes where needed, CRLF, UTF-8.
+/// Writes rows as RFC 4180 in UTF-8, with quotes where needed.
 pub(super) struct CsvFile {
     writer: csv::Writer<OutputFile>,
     /// Columns of answers.

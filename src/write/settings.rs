@@ -36,9 +36,9 @@ pub enum Existing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// `results.csv`: one line for each document, flat.
+    /// `results.csv`: one flat line for each document.
     Csv,
-    /// `results.jsonl`: one JSON object for each document, complete.
+    /// `results.jsonl`: one complete JSON object for each document.
     Jsonl,
     /// `results.json`: the same objects as one array.
     Json,

@@ -115,7 +115,7 @@ pub struct Tail {
     pub answer_ratio: f64,
 }
 
-/// Minimum share of the run that a bottleneck accounts for.
+/// Minimum share of a bottleneck in the time of the run.
 const MIN_SHARE: f64 = 0.5;
 /// Minimum share of a straggler or an outage. Both extend the run beyond its other work.
 const MIN_EXTRA_SHARE: f64 = 0.2;
@@ -157,7 +157,7 @@ impl Situation {
         Some(found)
     }
 
-    /// Predicts duration and binding resource if `limit` takes only `shorter` seconds.
+    /// Predicts the duration and the binding resource if `limit` takes `shorter` seconds.
     fn after(&self, limit: Limit, shorter: f64, bounds: &Bounds) -> (f64, Limit) {
         let before = bounds.measured().map_or(0.0, |(_, seconds)| seconds);
         let (then, after) = bounds.with(limit, shorter).largest().unwrap_or((limit, before));

@@ -81,7 +81,7 @@ fn a_straggler_is_named() {
     let found = run.bottleneck().expect("it binds");
     assert_eq!(changed(&found), ("llm.hedge", "false", "true"));
     assert!(found.sentence.contains("slow.txt took 8.0 s longer"), "{}", found.sentence);
-    // The others take 2 s. The hedge delay of 0.5 s and a second answer of 0.1 s follow. The slow
+    // The others take 2 s. The hedge delay is 0.5 s, and a second answer takes 0.1 s. The slow
     // request began 0.1 s before the others ended.
     assert!((found.predicted_s.expect("predicted") - 2.5).abs() < 0.01);
 }
