@@ -18,7 +18,7 @@ pub enum Limit {
     Concurrency,
     /// `llm.documents`.
     Documents,
-    /// A rate limit, or another reason to hold requests back.
+    /// A rate limit, or another reason that delays requests.
     Held(WaitReason),
     /// One slow document at the end.
     Straggler,
@@ -43,14 +43,14 @@ pub struct Change {
     pub to: String,
 }
 
-/// What held a run back, and the change that would help.
+/// The bottleneck of a run, and the change that would help.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bottleneck {
     /// The bottleneck.
     pub limit: Limit,
     /// Its share of the run's time, from 0 to 1.
     pub share: f64,
-    /// The change that would help, if a setting can.
+    /// The change that would help; absent if no setting helps.
     pub change: Option<Change>,
     /// Predicted duration of the run after the change, in seconds.
     pub predicted_s: Option<f64>,

@@ -18,9 +18,7 @@ pub struct Call {
     pub system: Arc<str>,
     /// Contents of the user message. Parts that several calls share come first.
     pub parts: Vec<MessagePart>,
-    /// Secret marks in `parts`, and what the key covers instead.
-    pub marks: Arc<[FenceMark]>,
-    /// What it wants of the model.
+    /// The kind of result that it requests.
     pub want: Want,
     /// Reasoning effort in the provider's words; `None` uses the provider's default.
     pub effort: Option<Arc<str>>,
@@ -33,10 +31,10 @@ pub struct Call {
     pub shared: usize,
 }
 
-/// What a call wants of the model.
+/// The kind of result that a call requests.
 ///
-/// Code that sends, bounds or reads an answer destructures it, so that the compiler finds all these
-/// places when another kind is added.
+/// Code that handles results destructures this enum. The compiler then finds all places that a new
+/// variant affects.
 #[derive(Debug, Clone)]
 pub enum Want {
     /// An answer that follows a schema.
@@ -48,7 +46,7 @@ pub enum Want {
     },
 }
 
-/// Assumed for text that no tokenizer has counted.
+/// Assumed bytes per token, for text that no tokenizer has counted.
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// A part of a user message.
@@ -61,12 +59,16 @@ pub enum MessagePart {
 }
 
 impl Call {
-    /// Returns the key of this call. Two calls have equal keys if they send the provider the same.
+    /// Returns the key of this call. Calls with the same content for the provider have equal keys.
     ///
-    /// The key covers the endpoint (the provider's name), model, messages, image bytes, schema,
-    /// effort and token limit. It excludes the machine, the document's name, the time and the secret
-    /// of the run store. It is not a hash of the request body, so that a change of wire details keeps
-    /// paid answers valid.
+    /// The key covers:
+    ///
+    /// - endpoint (the provider's name) and model
+    /// - messages and image bytes
+    /// - schema, effort and token limit
+    ///
+    /// The key excludes the machine, the document's name and the time. It is not a hash of the
+    /// request body: paid answers stay valid when wire details change.
     pub fn key(&self, endpoint: &str) -> CallKey {
         let mut hash = blake3::Hasher::new();
         let mut field = |bytes: &[u8]| {
@@ -97,9 +99,9 @@ impl Call {
         CallKey(*hash.finalize().as_bytes())
     }
 
-    /// An upper bound of the input tokens, for every model. No tokenizer makes more than one token
-    /// of a byte, and pictures have their own bound. The bound includes the provider's own
-    /// additions to a prompt.
+    /// An upper bound of the input tokens for any model. A tokenizer makes at most one token per
+    /// byte. Images have their own bound. The bound includes a margin for the provider's additions
+    /// to a prompt.
     pub fn most_input_tokens(&self) -> u64 {
         const WRAPPING: usize = 1000;
         let Want::Answer { schema, .. } = &self.want;
@@ -129,7 +131,7 @@ impl Call {
         self.tokens.saturating_sub(own.sum())
     }
 
-    /// Estimated tokens of the shared texts: those of the document.
+    /// Estimated tokens of the shared texts, which hold the document.
     pub fn document_tokens(&self) -> u64 {
         let texts = self.parts.iter().take(self.shared).map(|part| if let MessagePart::Text(text) = part { text.len() as u64 } else { 0 });
         texts.sum::<u64>() / BYTES_PER_TOKEN

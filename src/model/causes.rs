@@ -7,7 +7,7 @@ pub fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e 
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// The messages of an error and its causes, without those that an outer one repeats.
+/// Joins the messages of an error and its causes, and omits repetitions.
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
         "" => cause,

@@ -17,11 +17,11 @@ pub struct Checked {
 /// Why the text of a reply is not a valid answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
-    /// Thoughts without an answer after them.
+    /// The text holds thoughts but no answer.
     OnlyThoughts,
     /// The text ends inside the answer.
     Cut(String),
-    /// The answer violates the schema; the text says how, for the model.
+    /// The answer violates the schema. The text describes the violation for the model.
     Invalid(String),
 }
 
@@ -35,7 +35,7 @@ macro_rules! repairs {
         }
 
         impl Repair {
-            /// Every repair, from the outside of a reply to its inside.
+            /// All repairs, from the outermost part of a response to the innermost.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// Name in results.

@@ -17,7 +17,7 @@ pub struct Column {
     /// Unit of its values: `USD`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// What it holds.
+    /// Description of its values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
@@ -47,7 +47,7 @@ pub enum ColumnType {
 pub struct JobColumns {
     /// Name of the job.
     pub name: String,
-    /// Columns between those that all jobs have.
+    /// Its own columns, between the first and last columns that all jobs share.
     pub columns: Vec<Column>,
 }
 
@@ -70,7 +70,7 @@ impl Column {
     }
 }
 
-/// A column in the store. Earlier versions kept its name only.
+/// A column as stored. Earlier versions of docmill stored only its name.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredColumn {
@@ -129,7 +129,7 @@ impl Row {
 }
 
 impl JobColumns {
-    /// The columns of job `name` among those of several jobs.
+    /// Returns the columns of job `name`; empty if the job is missing.
     pub fn of(jobs: &[Self], name: &str) -> Self {
         jobs.iter().find(|job| job.name == name).cloned().unwrap_or_else(|| Self { name: name.to_owned(), columns: Vec::new() })
     }

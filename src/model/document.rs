@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Begins the id of a table row without one. The row's number and `)` follow: `reviews.csv#(row 17)`.
+/// Prefix of the id that docmill gives to unnamed table rows. The row's number and `)` follow:
+/// `reviews.csv#(row 17)`.
 ///
 /// The number identifies the row only in its own table.
 pub const UNNAMED_ROW: &str = "(row ";
@@ -64,7 +65,7 @@ impl Document {
         if let Place::Row(row) = &self.place { Some(row) } else { None }
     }
 
-    /// Lower-case extension of the file name; empty if there is none.
+    /// Lower-case extension of the file name; empty without an extension.
     pub fn extension(&self) -> String {
         let name = match &self.place {
             Place::File(path) => path,
@@ -75,8 +76,8 @@ impl Document {
     }
 }
 
-/// Number of a document in the run store. Each pair of name and content has its own. A renamed file
-/// keeps its number; an edited file gets a new one.
+/// Number of a document in the run store. Each pair of name and content has its own number. A
+/// renamed file keeps its number; an edited file gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DocumentId(pub i64);
 

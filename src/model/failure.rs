@@ -103,8 +103,8 @@ codes! {
     LostReply = "lost_reply",
     /// No response within `llm.timeout_s`; the request may have been billed.
     TimedOut = "timed_out",
-    /// Cannot connect to the provider. Never in a row: it stops the run, and documents stay
-    /// pending.
+    /// docmill cannot connect to the provider. This code never appears in a row: the run stops, and
+    /// its documents stay pending.
     Unreachable = "unreachable",
     /// The request was in flight when an earlier run died, and the settings forbid a retry.
     InDoubt = "in_doubt",

@@ -25,7 +25,7 @@ pub struct DocumentTimes {
     pub ready: Timestamp,
 }
 
-/// A finished attempt: what a request came to for one of its calls.
+/// A finished attempt: the outcome of a request for one of its calls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attempt {
     /// Number in the ledger, unique in the store.
@@ -47,7 +47,7 @@ pub struct Attempt {
 }
 
 /// The path of a document from the walk to its row, for traces. It holds times, numbers and names,
-/// and no content.
+/// but no content.
 #[derive(Debug, Clone)]
 pub struct Trace {
     /// Times of the stages before the calls.
@@ -67,7 +67,7 @@ pub struct CallTrace {
     pub task: String,
     /// Task and axes.
     pub label: String,
-    /// The model asked.
+    /// The requested model.
     pub model: String,
     /// The model that answered, as the provider states it.
     pub answered_by: Option<String>,

@@ -17,7 +17,7 @@ impl Money {
     /// No money.
     pub const ZERO: Self = Self(0);
 
-    /// The largest amount, larger than any bill. SQLite stores integers up to this one.
+    /// The largest amount: the largest integer that SQLite stores.
     pub const MAX: Self = Self(i64::MAX as u64);
 
     const fn bounded(pico: u64) -> Self {
@@ -29,8 +29,8 @@ impl Money {
         Self::bounded(pico)
     }
 
-    /// Price of `tokens` in millionths of a dollar per million tokens. $0.10 per million tokens is
-    /// 100,000.
+    /// Cost of `tokens`. The price is in millionths of a dollar per million tokens: 100,000 for
+    /// $0.10.
     pub const fn of_tokens(tokens: u64, micro_usd_per_million: u64) -> Self {
         Self::bounded(tokens.saturating_mul(micro_usd_per_million))
     }

@@ -31,7 +31,7 @@ pub enum FinishReason {
     Complete,
     /// The token limit ended the answer.
     Truncated,
-    /// The model declined; with the provider's category or text.
+    /// The model declined. Holds the provider's category or text.
     Refused(String),
     /// A content filter withheld the answer.
     Filtered(String),

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 /// The single final result of a document, as in `results.jsonl`.
 ///
-/// Its JSON lacks `index` and `document`. The store keeps a row under its document, and that
-/// document's name and index may change while the row stays the same. [`Row::line`] adds both.
+/// Its JSON lacks `index` and `document`, which [`Row::line`] adds. The store keeps a row under its
+/// document, whose name and index may change later.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Position in input order, from 0.
@@ -30,7 +30,7 @@ pub struct Row {
     pub columns: Map<String, Value>,
     /// Answers by CSV column.
     pub answers: Map<String, Value>,
-    /// Why there is no answer, or not the whole answer.
+    /// Why the answer is missing or incomplete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// Facts from preparation; absent if preparation failed.
@@ -139,8 +139,8 @@ pub struct CallRecord {
     /// Repairs needed to read the answer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub repaired: BTreeSet<Repair>,
-    /// If identical calls are shared: the document whose call was paid. In a row that was edited:
-    /// the document itself.
+    /// The document whose call was paid, if identical calls are shared. If the table row was
+    /// edited, the document itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_from: Option<String>,
     /// Number of HTTP requests.

@@ -13,13 +13,13 @@ pub struct StageUse {
     pub done: u64,
     /// Number of items that it can process at the same time.
     pub slots: usize,
-    /// Working. For `ask`, a request is in flight.
+    /// Share with work in progress. For `ask`, a request is in flight.
     pub busy: f64,
-    /// No input.
+    /// Share without input.
     pub waiting: f64,
-    /// The next stage had no room, or memory ran out.
+    /// Share during which the next stage had no room, or memory ran out.
     pub blocked: f64,
-    /// For `ask`: held back, by reason.
+    /// For `ask`: shares during which requests waited, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<WaitReason, f64>,
 }
@@ -78,7 +78,7 @@ impl WaitReason {
         Self::Pause,
     ];
 
-    /// The setting of this limit, if it is one of the account's.
+    /// Setting key of an account limit; `None` for other reasons.
     pub fn key(self) -> Option<&'static str> {
         Some(match self {
             Self::Requests => "llm.limits.requests_per_minute",

@@ -81,18 +81,18 @@ pub struct Summary {
     pub whole_run: RunFigures,
 }
 
-/// Sums over requests in the ledger, whatever became of their documents.
+/// Sums over all requests in the ledger, for any outcome of their documents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LedgerSum {
     /// HTTP requests sent.
     pub requests: u64,
-    /// Tokens of all replies.
+    /// Tokens of all responses.
     pub tokens: Usage,
-    /// Money of all replies.
+    /// Cost of all responses.
     pub cost: Bill,
-    /// Requests without a reply, which may be billed too.
+    /// Requests without a response, which may be billed too.
     pub maybe_billed: u64,
-    /// What they may cost beyond `cost`, in US dollars; absent if a price is not known.
+    /// Maximum cost of these requests beyond `cost`, in US dollars; absent if a price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maybe_billed_at_most_usd: Option<Money>,
 }
@@ -106,11 +106,11 @@ pub struct RunFigures {
     pub left_out: LeftOut,
     /// Number of documents that were up to date.
     pub up_to_date: u64,
-    /// Calls whose committed answer was used again.
+    /// Calls whose committed answer was reused.
     pub calls_reused: u64,
-    /// What this run sent and spent.
+    /// Requests and cost of this run.
     pub this_run: LedgerSum,
-    /// What all runs in the output directory sent and spent.
+    /// Requests and cost of all runs in the output directory.
     pub all_runs: LedgerSum,
     /// HTTP requests sent.
     pub requests: u64,
@@ -147,7 +147,7 @@ pub struct RunFigures {
     pub limits: Vec<AccountLimit>,
     /// All stages, in order.
     pub stages: Vec<StageUse>,
-    /// All channels between them, in order.
+    /// All channels between the stages, in order.
     pub queues: Vec<QueueUse>,
     /// The bottleneck of the run; absent if the run was too short.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,7 +159,7 @@ pub struct RunFigures {
 /// A limit of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AccountLimit {
-    /// What it counts.
+    /// Kind of the limit.
     pub meter: WaitReason,
     /// Amount per minute.
     pub per_minute: f64,

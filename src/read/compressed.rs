@@ -1,7 +1,7 @@
 //! A table or list as a decompressed stream of bytes.
 //!
-//! The first bytes decide how a file is compressed, not its name. Memory stays flat. A stream that
-//! decompresses to implausibly many bytes ends with an error.
+//! The first bytes of a file decide its compression, not its name. Memory use stays constant. A
+//! stream that decompresses to implausibly many bytes ends with an error.
 
 use crate::remote::Address;
 use std::fs::File;
@@ -79,7 +79,7 @@ impl Packed {
         self.packing != Packing::None
     }
 
-    /// The extension of its name, without the one of the compression.
+    /// The extension of its name, without a compression extension.
     pub fn extension(&self) -> String {
         let last = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
         let outer = last(&self.path);
@@ -97,7 +97,7 @@ impl Packed {
         })
     }
 
-    /// The first decompressed bytes, at most `most`. A damaged rest does not matter.
+    /// The first decompressed bytes, at most `most`. Damage after them does not matter.
     pub fn sample(&self, most: u64) -> io::Result<Vec<u8>> {
         let mut sample = Vec::new();
         let read = self.open()?.take(most).read_to_end(&mut sample);

@@ -8,7 +8,7 @@ use crate::model::LeftOut;
 impl Roots {
     /// All documents in no particular order, in constant memory, for counting.
     ///
-    /// A directory that cannot be listed counts, as it does in the walk.
+    /// An unreadable directory counts as one document, as in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
         self.0.iter().enumerate().flat_map(|(input, root)| match &root.kind {
             RootKind::Remote(..) => {

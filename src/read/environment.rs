@@ -1,4 +1,4 @@
-//! What inputs depend on besides settings and files.
+//! Environment of inputs: variables and time of the process.
 
 use jiff::Zoned;
 use std::fmt;

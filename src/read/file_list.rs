@@ -14,14 +14,14 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The mark that Windows programs write before a text, after decoding.
+/// The decoded byte order mark that Windows programs write before a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// An open list.
 #[derive(Debug)]
 pub(super) struct FileList {
     source: Source,
-    /// The encoding to decode; `None`: the bytes are the paths.
+    /// The encoding to decode. `None` if the bytes are the paths.
     encoding: Option<&'static Encoding>,
     /// The byte after each name: a line feed or zero. `find -print0` writes zeros.
     separator: u8,
@@ -69,7 +69,7 @@ impl FileList {
         self.paths().filter(move |path| seen.insert(hash(path)))
     }
 
-    /// The paths, with repetitions. A read error ends them.
+    /// The paths, with repetitions. A read error ends the iterator.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
         let separator = self.separator;
         let (mut list, mut first) = (self.read().map(BufReader::new).ok(), true);

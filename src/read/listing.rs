@@ -27,9 +27,9 @@ pub(super) struct Listing {
     /// The prefix of all keys.
     prefix: Option<String>,
     page: VecDeque<Listed>,
-    /// `None`: there are no more pages.
+    /// Start of the next page. `None` if there are no more pages.
     next: Option<Mark>,
-    /// Objects to request per page.
+    /// Number of objects to request per page.
     size: usize,
 }
 
@@ -73,7 +73,7 @@ impl Listing {
         Ok(true)
     }
 
-    /// The next entry. After an error there are no more.
+    /// The next entry. An error ends the listing.
     pub async fn next(&mut self) -> Option<Result<Listed>> {
         match self.fill().await {
             Ok(_) => self.page.pop_front().map(Ok),

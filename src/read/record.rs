@@ -1,7 +1,7 @@
 //! Inputs as the run store records them. A record says which documents a run could find, and their
 //! names.
 //!
-//! A later run compares its own inputs with them. The comparison decides whether the run
+//! A later run compares its own inputs with these records. The comparison decides whether the run
 //! covers all documents of the results, and how its documents are named beside existing ones.
 
 use super::path_names::{printable, unprintable};
@@ -97,7 +97,7 @@ pub fn id_of<'n>(name: &'n str, records: &[InputRecord]) -> Option<&'n str> {
     ids.find_map(|record| name.strip_prefix(&*record.prefix)?.strip_prefix('#'))
 }
 
-/// Whether a row with this id has none of its own and is named by its number.
+/// Whether docmill made this id from the row number, because the row has no id.
 pub fn is_made_up(id: &str) -> bool {
     id.starts_with(UNNAMED_ROW)
 }
@@ -161,7 +161,7 @@ pub enum Coverage {
     Unknown,
 }
 
-/// How `now` relates to `before`.
+/// Compares the inputs `now` with the earlier inputs `before`.
 pub fn coverage(now: &[InputRecord], before: &[InputRecord]) -> Coverage {
     let mut coverage = if before.is_empty() { Coverage::Unknown } else { Coverage::All };
     for old in before {
@@ -207,7 +207,7 @@ pub fn united(before: &[InputRecord], now: Vec<InputRecord>) -> Vec<InputRecord>
     all
 }
 
-/// The rest of a path below another one. Empty if they are equal.
+/// The part of `path` below `above`; empty if both are equal.
 fn below<'p>(path: &'p str, above: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(above)?;
     if rest.is_empty() || above.ends_with('/') { Some(rest) } else { rest.strip_prefix('/') }
@@ -260,11 +260,11 @@ pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     paths.find_map(|path| std::fs::canonicalize(path).ok())
 }
 
-/// The path of the document with this name. It is in one of these inputs. The document may no
-/// longer exist.
+/// The path of the document with this name in one of these inputs. The document may no longer
+/// exist.
 ///
-/// `None` if it is, or may be, a row or a listed file. If several directories match, the one with
-/// the longest prefix decides.
+/// `None` if the name may belong to a row or a listed file. If several directories match, the one
+/// with the longest prefix decides.
 pub(super) fn path_of(name: &str, before: &[InputRecord]) -> Option<String> {
     let mut found: Option<(usize, String)> = None;
     for old in before {
@@ -296,7 +296,7 @@ pub(super) fn rest_of<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     if prefix.is_empty() { Some(name) } else { below(name, prefix) }
 }
 
-/// The path that a shown name stands for.
+/// Converts the shown name of a document to its path.
 fn of_name(name: &str) -> PathBuf {
     unprintable(name).unwrap_or_else(|| name.into())
 }

@@ -26,7 +26,7 @@ pub struct Remote {
     named: Named,
 }
 
-/// What an address points to.
+/// The resource at an address.
 #[derive(Debug)]
 enum Named {
     /// One object, and its metadata.
@@ -36,7 +36,8 @@ enum Named {
 }
 
 impl Remote {
-    /// Finds out what is at `address`. The error is a sentence that begins with the address.
+    /// Opens the input and determines what `address` points to. The error is a sentence that begins
+    /// with the address.
     pub fn open(address: Address, environment: &InputEnvironment) -> std::result::Result<Self, String> {
         let shown = address.shown.clone();
         let runtime = Handle::try_current().map_err(|_| format!("cannot reach {shown}: no async runtime is active"))?;
@@ -89,12 +90,12 @@ impl Remote {
         format!("{shown}: {text}. {next}")
     }
 
-    /// Key and stamp of the object, if this is a single one.
+    /// Key and stamp of the object, if the input is a single object.
     pub fn single(&self) -> Option<(String, Stamp)> {
         if let Named::Object(meta) = &self.named { Some((meta.location.to_string(), stamp(meta))) } else { None }
     }
 
-    /// All objects, if this is a prefix. They have the order of the service.
+    /// Lists all objects in the order of the service, if the input is a prefix.
     pub(super) fn list(&self) -> Option<Listing> {
         if let Named::Prefix(listing) = &self.named { Some(listing.clone()) } else { None }
     }
@@ -121,7 +122,8 @@ impl Remote {
         }
     }
 
-    /// The current stamp of an object; `None` if it is gone. An error if the state is unknown.
+    /// The current stamp of an object; `None` if it is gone. Returns an error if the state is
+    /// unknown.
     pub fn stamp_now(&self, key: &str) -> std::result::Result<Option<Stamp>, Failure> {
         let key = Path::parse(key).map_err(|_| Failure::new(FailureCode::Vanished, GONE))?;
         match self.wait(self.client.store().head(&key)) {

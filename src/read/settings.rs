@@ -18,12 +18,12 @@ pub struct InputSettings {
     pub include: Vec<String>,
     /// Patterns of files to exclude.
     pub exclude: Vec<String>,
-    /// Smaller files are skipped, in bytes.
+    /// Minimum file size in bytes. Smaller files are skipped.
     pub min_bytes: u64,
-    /// Larger files are skipped, in bytes; 0 = no limit.
+    /// Maximum file size in bytes. Larger files are skipped. 0 = no limit.
     pub max_bytes: u64,
-    /// Files changed before this time are skipped. It is a date, a time, or an age such as `7d`. ""
-    /// = no limit.
+    /// Files changed before this time are skipped: a date, a time, or an age such as `7d`. "" = no
+    /// limit.
     pub newer_than: String,
     /// Files changed after this time are skipped. "" = no limit.
     pub older_than: String,
@@ -70,13 +70,13 @@ impl Tables {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadSettings {
-    /// Files read at the same time.
+    /// Number of files read at the same time.
     pub concurrency: usize,
-    /// Files that are read and wait for preparation.
+    /// Number of files that are read and wait for preparation.
     pub queue: usize,
     /// Largest file, in megabytes (10^6 bytes).
     pub max_file_mb: u64,
-    /// Bytes of documents in memory, in megabytes (10^6 bytes).
+    /// Maximum size of all documents in memory, in megabytes (10^6 bytes).
     pub memory_mb: u64,
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::{NamedTempFile, TempPath};
 
-/// The hidden command that runs this program as such a process.
+/// The hidden command that starts this process.
 pub const READ_SHEET: &str = "read-sheet";
 
 /// Limits of reading a workbook: memory in megabytes, CPU time in seconds.

@@ -1,4 +1,4 @@
-//! What is known of a document before it is read: its stamp, and whether it is too large.
+//! Facts about a document before it is read: its stamp, and its size limit.
 
 use crate::model::{Failure, FailureCode, Stamp};
 use std::fs::Metadata;

@@ -7,13 +7,13 @@ use super::table::{Columns, Table, is_table_name, is_workbook_name};
 use crate::model::Place;
 use std::path::Path;
 
-/// Rows from which an input file counts as a table.
+/// Minimum number of rows of an input file that counts as a table.
 const FEW: usize = 2;
-/// Rows from which standard input counts as a table.
+/// Minimum number of rows of a standard input that counts as a table.
 const SEVERAL: usize = 5;
-/// Rows from which a directory's only file counts as a table.
+/// Minimum number of rows of a directory's only file that counts as a table.
 const MANY: usize = 20;
-/// Maximum number of rows that are counted.
+/// Maximum number of rows to count.
 const COUNTED: usize = 100_000;
 
 impl Roots {

@@ -11,14 +11,14 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Bytes by which the form of a table or list is detected.
+/// Number of bytes that serve to detect the format of a table or list.
 pub(super) const SAMPLE: u64 = 256 * 1024;
 
 /// The encoding of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
     encoding: &'static Encoding,
-    /// The encoding that the table seems to have. Set if docmill cannot decode it.
+    /// The encoding that docmill detected, if it cannot decode this encoding.
     undecodable: Option<&'static str>,
 }
 
@@ -102,7 +102,7 @@ fn has_utf8(bytes: &[u8]) -> bool {
     bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii())
 }
 
-/// The encoding of a list of paths. `None` if its bytes are the paths themselves.
+/// The encoding of a list of paths; `None` if its bytes are the paths.
 ///
 /// Paths may be any bytes, so only UTF-16 is detected, which Windows programs write. The error
 /// names the format of a file that is not a list.
@@ -132,7 +132,7 @@ pub(super) fn not_text(sample: &[u8]) -> Option<&'static str> {
         _ if matches!(sample, [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) => Some("a text in UTF-32"),
         Sniffed::Image(_) => Some("an image"),
         Sniffed::Unsupported(name) => Some(name),
-        // These formats are detected by words, with which a text may begin as well.
+        // Words detect these formats, and a text may begin with the same words.
         Sniffed::Document(reader) if !["html", "eml", "mbox"].contains(&reader.format) => Some(reader.name),
         _ => None,
     }

@@ -8,12 +8,12 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-/// A document as an earlier run left it.
+/// A document as an earlier run stored it.
 #[derive(Debug, Clone)]
 pub struct Version {
     /// Number of the document.
     pub id: DocumentId,
-    /// Digest of its content, if that was readable.
+    /// Digest of its content, if the content was readable.
     pub digest: Option<Digest>,
     /// Stamp of its file at the time of reading.
     pub stamp: Option<Stamp>,

@@ -17,7 +17,7 @@ pub struct Counts {
     pub jobs: BTreeMap<String, Tally>,
     /// Documents with a row that the next run retries: transient failures and requeued documents.
     pub again: u64,
-    /// Documents among them that a user requeued.
+    /// Documents among `again` that a user requeued.
     pub requeued: u64,
 }
 
@@ -78,7 +78,7 @@ impl Archive {
         let mut view = (run.listing.unwrap_or(run.id), run.recipe);
         let mut counts = self.counts(view.0, view.1)?;
         if run.listing.is_none() && counts.listed == 0 {
-            // A run without a listing so far, or ever, uses the listing of the run before.
+            // A run without a listing uses the listing of the run before it.
             let before = runs.iter().rev().filter(|other| other.id < run.id).find_map(|run| run.listing);
             if let Some(listing) = before {
                 (view.0, counts) = (listing, self.counts(listing, run.recipe)?);

@@ -1,8 +1,12 @@
 //! Detects truncated or overwritten stores before any request is sent.
 //!
 //! SQLite detects damage only when it reads the damaged page, which may be late. Two common kinds
-//! are cheap to detect: a file shorter than its header says, and a tail of zeros, which a disk
-//! leaves if it lied about its cache. Only a suspicious store is checked completely.
+//! of damage are cheap to detect:
+//!
+//! - The file is shorter than its header says.
+//! - The file has pages of zeros near its end, because the disk lost writes that it had confirmed.
+//!
+//! Only a suspicious store is checked completely.
 
 use super::error::StoreError;
 use rusqlite::Connection;
@@ -26,7 +30,7 @@ fn damaged(path: &Path, why: impl Into<String>) -> StoreError {
 /// Returns an error if the store at `path` is damaged.
 pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, REPAIR, e);
-    // Reading the schema also recovers what a killed process left in the log.
+    // Reading the schema also makes SQLite recover the log of a killed process.
     let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
     match sign(path).map_err(|e| StoreError::new(path, "cannot read it", e))? {
         Sign::None => Ok(()),

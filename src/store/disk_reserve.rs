@@ -20,7 +20,7 @@ pub(super) struct Reserve(NamedTempFile);
 impl Reserve {
     /// Creates the reserve in the directory of the store.
     pub fn create(directory: &Path) -> io::Result<Self> {
-        // Reserves of killed runs are in the way.
+        // Killed runs leave their reserves behind.
         sweep(directory, PREFIX);
         let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory)?;
         // Written in full, because a sparse file reserves no space.

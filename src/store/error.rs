@@ -25,7 +25,7 @@ impl StoreError {
         Self { advice: format!(". {advice}"), ..self }
     }
 
-    /// Explains why a store cannot be read. Says `damaged` and `repair` only if SQLite reports
+    /// Explains why a store cannot be read. Uses `damaged` and `repair` only if SQLite reports
     /// damage. A full disk or an inaccessible file must not lead users to restore a backup over an
     /// intact store.
     pub(super) fn unreadable(path: &Path, damaged: &str, repair: &str, source: rusqlite::Error) -> Self {
@@ -54,12 +54,12 @@ impl StoreError {
     }
 }
 
-/// Whether SQLite found no room. Some file systems report a failed write instead.
+/// Whether SQLite reports a full disk. Some file systems report a failed write instead.
 pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
 }
 
-/// Whether a file operation found no room.
+/// Whether a file operation reports a full disk.
 pub(super) fn is_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -65,7 +65,7 @@ pub struct ResultRecord<'s> {
 }
 
 impl Archive {
-    /// Starts a snapshot: later reads ignore what a run writes meanwhile.
+    /// Starts a snapshot: later reads ignore new writes of a run.
     pub fn hold_still(&self) -> Result<(), StoreError> {
         self.read("the store", || self.connection().execute_batch("BEGIN"))
     }
@@ -92,7 +92,7 @@ impl Archive {
         })
     }
 
-    /// Time of the first find and of the last row, over the rows made by this run.
+    /// First discovery and last completion of this run's rows, in milliseconds since 1970.
     pub fn row_span(&self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT min(found_ms), max(done_ms) FROM rows WHERE run = ?1";
@@ -100,7 +100,7 @@ impl Archive {
         })
     }
 
-    /// The slowest documents of a run, by the time from first request to row, slowest first.
+    /// The slowest documents of a run, slowest first. Measures from the first request to the row.
     pub fn slowest(&self, run: i64, recipe: i64, few: usize) -> Result<Vec<DocumentPath>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT r.document, d.name, r.found_ms, r.read_ms, r.ready_ms, a.asked_ms, r.done_ms

@@ -4,7 +4,7 @@ use super::records::{NewAnswer, NewFailure, NewRequest, NewRow, ReadDocument, Se
 use crate::model::DocumentId;
 use tokio::sync::{mpsc, oneshot};
 
-/// A record to write. The sender in some commands reports durability.
+/// A command to the writing thread. Some commands hold a sender that reports durability.
 pub(super) enum Command {
     Branch { from: Option<i64>, before: u64 },
     Listed(Vec<(u64, DocumentId)>),

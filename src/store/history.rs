@@ -52,7 +52,7 @@ pub struct RunRecord {
     pub figures: Option<String>,
 }
 
-/// A request in doubt: sent, with an unknown end.
+/// A request in doubt: sent, with an unknown outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// The run that sent it.
@@ -108,8 +108,8 @@ impl Archive {
         })
     }
 
-    /// The newest complete run of `job`, or of any job. Before there is one, or if `partial`, the
-    /// newest run.
+    /// The newest complete run of `job`, or of any job. Returns the newest run if `partial` is set
+    /// or no run is complete.
     pub fn view(&self, job: Option<&str>, partial: bool) -> Result<Option<View>, StoreError> {
         let mut runs = self.runs()?;
         runs.retain(|run| job.is_none_or(|job| run.jobs.iter().any(|j| j.name == job)));
@@ -125,8 +125,8 @@ impl Archive {
         ViewReader::of(&self.path, view.listing, view.recipe)
     }
 
-    /// The documents that runs have seen, with their rows under this recipe. Without a recipe, rows
-    /// do not matter.
+    /// The documents of all runs, with their rows under this recipe. Without a recipe, the catalog
+    /// has no rows.
     pub fn catalog(&self, recipe: Option<i64>) -> Result<Catalog, StoreError> {
         Catalog::open(&self.path, recipe)
     }

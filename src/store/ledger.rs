@@ -70,7 +70,7 @@ impl Store {
         read().map_err(|e| self.error("cannot read the ledger", e))
     }
 
-    /// Settles calls in doubt about this run's documents. Edited files do not need them any more.
+    /// Settles calls in doubt about this run's documents. Edited files no longer need these calls.
     pub(super) fn settle_doubts(&self) -> rusqlite::Result<()> {
         let sql = "UPDATE attempts SET outcome = 'lost' WHERE outcome IS NULL
             AND run IN (SELECT id FROM runs WHERE recipe = ?2)

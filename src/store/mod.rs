@@ -1,5 +1,4 @@
-//! The run store: one SQLite file in the output directory with answers, attempts, rows, documents
-//! and runs.
+//! The run store: one SQLite file in the output directory.
 //!
 //! One thread writes in groups. It takes all waiting records, commits them in one durable
 //! transaction, and then notifies the senders. Each reader has its own connection. Result files are

@@ -35,7 +35,8 @@ pub struct ReadDocument {
 /// A request that is about to be sent, with an attempt for each call that it carries.
 #[derive(Debug, Clone)]
 pub struct NewRequest {
-    /// Its number, and the id of its first attempt. The ids of the others follow.
+    /// Its number, which is also the id of its first attempt. Its other attempts have the ids after
+    /// it.
     pub number: i64,
     /// When it entered the wait line.
     pub queued: Timestamp,
@@ -65,7 +66,7 @@ pub struct Settlement {
     pub attempt: i64,
     /// `answered` or a failure code.
     pub outcome: &'static str,
-    /// Token usage: its share of the request's.
+    /// Its share of the request's token usage.
     pub usage: Usage,
     /// Cost of its share; `None` if the price is not known.
     pub cost: Option<Money>,
@@ -120,6 +121,6 @@ pub struct NewRow {
     pub result: String,
     /// When it was found, read and prepared.
     pub times: DocumentTimes,
-    /// Name of the document if it was cancelled, because the row records that.
+    /// Name of the document if this row records its cancellation.
     pub given_up: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::model::UNNAMED_ROW;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Number of result rows, and of those that a run keeps.
+/// Counts of existing result rows, and of rows that a run keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Number of existing rows.
@@ -28,7 +28,7 @@ pub struct Kept {
 pub struct Placed {
     /// Rows that replaced an earlier version with other content.
     pub replaced: u64,
-    /// Those among them that went back to a version before the one they replaced.
+    /// Replaced rows whose new version is older than the replaced one.
     pub reverted: u64,
     /// Unchanged rows.
     pub unchanged: u64,
@@ -42,7 +42,7 @@ pub struct Placed {
 
 impl Archive {
     /// Counts a view's rows by job. `kept` counts rows whose documents have one of these names, or
-    /// are `still_there`.
+    /// for which `still_there` returns true.
     pub fn kept(
         &self,
         view: &View,
@@ -93,8 +93,9 @@ impl Archive {
 }
 
 impl Store {
-    /// Gives this run the union of two listings without documents that are gone. Both `before` and
-    /// `own` name a run whose listing takes part. Run `results` made the results of `before`.
+    /// Makes the union of two listings this run's listing, without documents that are gone.
+    /// `before` and `own` are the runs of these listings. Run `results` made the results of
+    /// `before`.
     ///
     /// `is_gone` gets the name of a document outside the run's own listing, and whether it was
     /// readable. `versions` are pairs of name prefixes, before and now, whose rows are versions of
@@ -116,8 +117,8 @@ impl Store {
     }
 }
 
-/// Fills the temporary table `united` for run `run`. With a recipe, only those documents of `own`
-/// count that have a row of it.
+/// Fills the temporary table `united` for run `run`. If `recipe` is set, documents of `own` count
+/// only if they have a row of this recipe.
 fn merge(
     connection: &Connection,
     run: i64,
@@ -155,13 +156,13 @@ fn merge(
         let of_table = "UPDATE temp.own SET tables = ?1, id = substr(name, length(?2) + 1)
             WHERE tables IS NULL AND substr(name, 1, length(?2) + 1) = ?2 || '#'";
         tables.iter().try_for_each(|table| connection.execute(of_table, (at, table)).map(drop))?;
-        // A row without an id is a version of no row in another table.
+        // A row without an id never matches a row of another table.
         let places = "INSERT OR IGNORE INTO temp.places SELECT o.position, t.position FROM temp.own o
             JOIN temp.there t ON t.name = ?2 || o.id WHERE o.tables = ?1 AND substr(o.id, 2, length(?3)) <> ?3";
         tables.iter().try_for_each(|table| connection.execute(places, (at, table, UNNAMED_ROW)).map(drop))?;
     }
     drop_gone(connection, is_gone)?;
-    // Of several versions of one document the last counts; of several places it takes the first.
+    // The last of several versions counts. A document takes the first of its several places.
     let sql = "INSERT INTO temp.united SELECT ?1, row_number() OVER (ORDER BY part, place) - 1, document FROM (
             SELECT 0 AS part, min(p.there) AS place, o.document AS document
                 FROM (SELECT there, max(own) AS own FROM temp.places GROUP BY there) p JOIN temp.own o ON o.position = p.own GROUP BY p.own
@@ -170,9 +171,9 @@ fn merge(
     connection.execute(sql, [run]).map(drop)
 }
 
-/// Counts the rows among the documents of `own` after the merge. If only columns differ that no
-/// model sees, the row is the same document, made after run `results`: by this run, or by a killed
-/// run that this run resumes.
+/// Counts the rows among the documents of `own` after the merge. A row counts as replaced even if
+/// only columns differ that no model sees. The document is the same then, but its row is newer than
+/// run `results`. This run made the row, or a killed run that this run resumes.
 fn placed(connection: &Connection, (results, recipe): (i64, i64), is_row: impl Fn(&str) -> bool) -> rusqlite::Result<Placed> {
     let sql = "SELECT o.name, count(p.there), ifnull(max(t.document = o.document), 0)
             AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = o.document AND r.run > ?1),
@@ -193,7 +194,7 @@ fn placed(connection: &Connection, (results, recipe): (i64, i64), is_row: impl F
             (_, true) => placed.unchanged += 1,
             (_, false) => {
                 placed.replaced += 1;
-                // Documents are numbered as they become known.
+                // Document numbers grow in the order of discovery.
                 placed.reverted += row.get::<_, u64>(3)?;
             }
         }

@@ -1,4 +1,4 @@
-//! Rows of CSV and its relatives. Any delimiter, any encoding and multi-line quotes are read.
+//! Reads rows of CSV files with any delimiter, any encoding and multi-line quotes.
 
 use super::quotes::Records;
 use super::{Fields, Rows};

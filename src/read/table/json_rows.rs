@@ -67,7 +67,8 @@ struct Objects {
 }
 
 impl Objects {
-    /// Reads the next object, or whatever is in its place. Returns the line on which it begins.
+    /// Reads the next object, or the invalid text in its place. Returns the line on which it
+    /// begins.
     fn next(&mut self, object: &mut Vec<u8>) -> Result<Option<u64>, String> {
         let (mut began, mut depth, mut in_string, mut escaped) = (None, 0_u32, false, false);
         while !self.ended {

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The JSON without tokens that a reader would reject or round.
+/// Replaces tokens that the JSON reader would reject or round.
 pub(super) fn repaired(json: &str) -> Cow<'_, str> {
     let bytes = json.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
@@ -40,7 +40,7 @@ pub(super) fn repaired(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether the text is an array of objects. CSV may begin with a column `[id]`, which is not one.
+/// Whether the text is an array of objects. CSV may begin with a column `[id]`, which is no array.
 pub(super) fn is_array(beginning: &str) -> bool {
     beginning.strip_prefix('[').is_some_and(|rest| matches!(rest.trim_start().chars().next(), Some('{' | ']')))
 }

@@ -28,7 +28,7 @@ const MAX_ROW_BYTES: u64 = 16_000_000;
 
 /// The names and values of a row, in table order.
 type Fields = Vec<(Arc<str>, Value)>;
-/// Rows, or what is wrong with them and where.
+/// Rows. The error of a row describes the fault and its position.
 type Rows = Box<dyn Iterator<Item = Result<Fields, String>> + Send>;
 
 /// Whether files with this name are usually tables.
@@ -70,7 +70,7 @@ pub(super) struct Table {
     sheets: Vec<String>,
     /// The stamp of the file.
     stamp: Option<String>,
-    /// Hashes of name and content of all rows, once needed.
+    /// Hashes of name and content of all rows, computed when first needed.
     present: OnceLock<HashSet<u64>>,
     /// Ids that occur more than once.
     repeats: Arc<Mutex<Repeats>>,
@@ -181,12 +181,13 @@ impl Table {
         RowColumns { id: self.columns.id.clone(), text: self.columns.text.clone() }
     }
 
-    /// Shares ids with other tables that have the same columns, of which each has a number.
+    /// Shares ids with other tables of the same columns. `number` identifies this table.
     pub fn share_ids(&mut self, number: usize, first: Arc<repeats::FirstTables>) {
         self.shared = Some(Arc::new(SharedIds::new(number, first)));
     }
 
-    /// Which ids occur more than once, in this table or in several, as far as rows were looked at.
+    /// Notes on ids that occur more than once among the rows read so far. Covers this table, and
+    /// tables that share its ids.
     pub fn repeated_ids(&self, given: &str) -> Vec<String> {
         let own = self.repeats.lock().in_one_table(given);
         own.into_iter().chain(self.shared.as_ref().and_then(|shared| shared.repeats(given))).collect()
@@ -341,7 +342,7 @@ impl Columns {
         for (name, value) in fields {
             let written = format!("\0{name}\0{value}");
             let is_passed_on = is_used(&name) || self.keep.iter().any(|column| **column == *name);
-            // A number that only names the row may be written as text.
+            // Another version of the table may write a number as text if it is only the id.
             if !is_passed_on && value.is_number() && self.id.as_deref() == Some(&*name) {
                 whole.update(format!("\0{name}\0{}", Value::String(as_id(&value))).as_bytes());
             } else {

@@ -137,7 +137,7 @@ fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
     time.map_or_else(|_| number.into(), |time| format!("{}{zone}", time.strftime(form)).into())
 }
 
-/// The time of day. The number if it is out of range.
+/// The time of day. Returns the number unchanged if it is out of range.
 fn time_of_day(number: i64, unit: TimeUnit) -> Value {
     let (a_second, digits) = match unit {
         TimeUnit::MILLIS => (1_000, 3),

@@ -5,8 +5,7 @@
 //! the stream, up to the end of the line with the quote. The following lines are read as rows.
 //!
 //! A fault loses only its row. A placeholder line takes the row's place, so rows keep their order.
-//! The line on which each row begins is known for all line endings. Memory is that of the largest
-//! row.
+//! The filter knows the line on which each row begins, for all line endings. Memory holds one row.
 
 use super::MAX_ROW_BYTES;
 use std::collections::VecDeque;
@@ -16,7 +15,7 @@ use std::io::{self, Read};
 const PLACEHOLDER: &[u8] = b"!\n";
 /// Bytes per read.
 const CHUNK: usize = 1 << 16;
-/// Bytes to scan again before the limit for quotes becomes [`NEAR`].
+/// After this many rescanned bytes, a quoted record may have at most [`NEAR`] bytes.
 const PATIENCE: u64 = 1 << 28;
 const NEAR: usize = 1 << 16;
 
@@ -25,20 +24,21 @@ pub(super) struct Records<R> {
     inner: R,
     delimiter: u8,
     ended: bool,
-    /// Bytes not passed on yet. Records are complete up to `whole`; the next one is not.
+    /// Bytes not passed on yet. Records are complete up to `whole`; the next record is incomplete.
     pending: Vec<u8>,
     whole: usize,
     scanned: usize,
     at: At,
-    /// Lines of the next byte to scan and of its record's beginning.
+    /// Line of the next byte to scan, and the line on which its record begins.
     line: u64,
     record_line: u64,
     /// Whether the last byte was `\r`. A following `\n` ends the same line.
     after_return: bool,
-    /// Where the last opening quote is.
+    /// Position and line of the last opening quote.
     quote: usize,
     quote_line: u64,
-    /// Number of bytes passed on. Then records to pass on, and how much of them is passed on.
+    /// `passed` counts the bytes that were passed on. `ready` holds records to pass on, and `given`
+    /// of its bytes are passed on.
     passed: u64,
     ready: Vec<u8>,
     given: usize,
@@ -46,16 +46,16 @@ pub(super) struct Records<R> {
     skipping: bool,
     again: u64,
     faults: VecDeque<Fault>,
-    /// Where the passed records begin, and on which line.
+    /// Positions of the passed records, with the lines on which they begin.
     lines: VecDeque<(u64, u64)>,
 }
 
 /// A removed row.
 #[derive(Debug)]
 pub(super) struct Fault {
-    /// Where its placeholder begins.
+    /// Position of its placeholder.
     at: u64,
-    /// What is wrong with it.
+    /// Description of the fault.
     pub what: String,
 }
 
@@ -97,7 +97,7 @@ impl<R> Records<R> {
     /// The first line of the last record read. The record ends at byte `end`.
     pub fn line_before(&mut self, end: u64) -> u64 {
         let mut line = 0;
-        // Empty lines before it are not passed on.
+        // Earlier entries belong to empty lines, which the CSV reader skips.
         while let Some((_, begin)) = self.lines.pop_front_if(|(at, _)| *at < end) {
             line = begin;
         }
@@ -201,7 +201,7 @@ impl<R> Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    /// Makes complete records ready. None are ready at the end of the table.
+    /// Makes complete records ready. At the end of the table, no record is ready.
     fn fill(&mut self) -> io::Result<()> {
         loop {
             self.scan();

@@ -9,15 +9,16 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     rows: u64,
-    /// The first of their ids.
+    /// The first of these ids.
     examples: Vec<String>,
 }
 
-/// Examples that are shown.
+/// Maximum number of examples in a note.
 const EXAMPLES: usize = 3;
 
 impl Repeats {
-    /// Notes the `number`th row with an id that occurred before. A table is read more than once.
+    /// Notes the `number`th row with an id that occurred before. A table may be read again: each
+    /// number counts once.
     pub fn note(&mut self, number: u64, id: String) {
         self.rows = self.rows.max(number);
         if self.examples.len() < EXAMPLES && !self.examples.contains(&id) {
@@ -25,7 +26,7 @@ impl Repeats {
         }
     }
 
-    /// What this means if the ids are those of one table.
+    /// Describes ids that repeat within one table, for the user.
     pub fn in_one_table(&self, given: &str) -> Option<String> {
         let (have, example, examples) = self.parts()?;
         Some(format!(
@@ -62,12 +63,12 @@ impl SharedIds {
         *first.entry(mark(id, Digest([0; 32]))).or_insert(self.table) != self.table
     }
 
-    /// Notes the `number`th row of which this is so.
+    /// Notes the `number`th row whose id another table has.
     pub fn note(&self, number: u64, id: String) {
         self.repeats.lock().note(number, id);
     }
 
-    /// What this means.
+    /// Describes ids that other tables have too, for the user.
     pub fn repeats(&self, given: &str) -> Option<String> {
         let repeats = self.repeats.lock();
         let (have, _, examples) = repeats.parts()?;
@@ -78,7 +79,7 @@ impl SharedIds {
     }
 }
 
-/// A number for a name and a content.
+/// Hashes a name and a content to a number.
 pub(super) fn mark(name: &str, digest: Digest) -> u64 {
     let mut hash = blake3::Hasher::new();
     hash.update(&digest.0).update(name.as_bytes());

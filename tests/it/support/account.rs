@@ -1,6 +1,7 @@
-//! A model provider with an account: limits, a prompt cache and prices, all of them exact, and a ledger of money.
+//! A model provider with an account: exact limits, a prompt cache, prices and a ledger.
 //!
-//! It decides about a request when it arrives, as providers do, and not after its latency. Shares no code with the program.
+//! Like real providers, it decides on a request at arrival, not after the latency. It shares no
+//! code with the program.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -14,29 +15,29 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// What the account allows and costs.
+/// Limits and prices of the account.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// Requests a second, and how many at once.
+    /// Requests per second, and burst size.
     pub requests: Option<(f64, f64)>,
-    /// Input tokens a second that do not come from the cache, and how many at once.
+    /// Uncached input tokens per second, and burst size.
     pub input_tokens: Option<(f64, f64)>,
-    /// From this many served requests on, limits are multiplied by that.
+    /// After this many served requests, limits are multiplied by this factor.
     pub change: Option<(usize, f64)>,
-    /// Whether replies tell the limits.
+    /// Whether responses have rate limit headers.
     pub headers: bool,
-    /// The wait that a refusal asks for, if it names one.
+    /// The delay that a refusal names; `None` if it names none.
     pub retry_after: Option<Duration>,
-    /// This share of requests is refused whatever the limits say.
+    /// Share of requests to refuse at random, regardless of the limits.
     pub refused_by_chance: f64,
-    /// Until an answer begins, and until it ends.
+    /// Time to the first byte of an answer, and to its end.
     pub first_byte: Duration,
     pub latency: Duration,
-    /// Prefixes of at least so many tokens can be cached; 0: no cache.
+    /// Minimum number of tokens of a cacheable prefix. 0 turns the cache off.
     pub cache_from: u64,
-    /// Pico-dollars for a token: fresh, read from the cache, written to it, output.
+    /// Trillionths of a dollar per token: uncached input, cache read, cache write, output.
     pub prices: [u64; 4],
-    /// Output tokens of an answer, by the text of the prompt and the number of the request.
+    /// Output tokens of an answer, from the text of the prompt and the number of the request.
     pub output: fn(&str, usize) -> u64,
 }
 
@@ -59,12 +60,12 @@ impl Default for Terms {
     }
 }
 
-/// What happened.
+/// Counts of the account.
 #[derive(Debug, Default, Clone)]
 pub struct Books {
     pub served: usize,
     pub refused: usize,
-    /// Requests that came before the time that a refusal had named.
+    /// Requests that arrived before the time that a refusal named.
     pub early: usize,
     pub first: Option<Instant>,
     pub last: Option<Instant>,
@@ -72,15 +73,15 @@ pub struct Books {
     pub cache_read: u64,
     pub cache_write: u64,
     pub output: u64,
-    /// Pico-dollars of everything, and by `docid:`.
+    /// Total cost in trillionths of a dollar, and cost by `docid:`.
     pub bill: u64,
     pub bills: HashMap<String, u64>,
-    /// Every header and body that came.
+    /// Headers and body of every request.
     pub requests: Vec<(HeaderMap, Value)>,
 }
 
 impl Books {
-    /// From the first to the last request that was served.
+    /// Time from the first to the last served request.
     #[allow(dead_code, reason = "for the measurements")]
     pub fn span(&self) -> Duration {
         self.first.zip(self.last).map(|(first, last)| last - first).unwrap_or_default()
@@ -120,16 +121,16 @@ struct Account {
     terms: Terms,
     requests: Option<Bucket>,
     input_tokens: Option<Bucket>,
-    /// Prefixes in the cache, and from when on they can be read.
+    /// Cached prefixes, and when each becomes readable.
     cache: HashMap<String, Instant>,
-    /// Nobody should come before this.
+    /// Requests before this time count as early.
     closed_until: Option<Instant>,
     changed: bool,
     random: fastrand::Rng,
     books: Books,
 }
 
-/// A running provider. Ends with its value.
+/// A running provider. Dropping it stops the server.
 pub struct AccountServer {
     address: SocketAddr,
     account: Arc<Mutex<Account>>,
@@ -178,11 +179,11 @@ fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
     account.lock().unwrap()
 }
 
-/// A request, as far as limits and bills go.
+/// Fields of a request that limits and bills use.
 struct Asked {
     messages: bool,
     tokens: u64,
-    /// What is up to the mark for the cache, and how many tokens that is.
+    /// The content before the cache mark, and its number of tokens.
     prefix: Option<(String, u64)>,
     docid: String,
     text: String,
@@ -192,7 +193,7 @@ struct Asked {
 fn tokens_of(block: &Value) -> u64 {
     match block["text"].as_str() {
         Some(text) => text.len() as u64 / 4,
-        // An image: by its size.
+        // The size of an image decides its tokens.
         None => block.to_string().len() as u64 / 8,
     }
 }
@@ -221,9 +222,9 @@ fn read(path: &str, body: &Value) -> Asked {
     Asked { messages, tokens, prefix, docid, text, stream: body["stream"] == true }
 }
 
-/// What becomes of a request.
+/// The decision on a request.
 enum Verdict {
-    /// For this limit.
+    /// Refused because of this limit.
     Refused(&'static str),
     Served {
         usage: [u64; 4],
@@ -396,7 +397,7 @@ fn stream(asked: &Asked, body: &Value, answer: &str, usage: [u64; 4]) -> Vec<Str
     data.iter().map(|data| format!("data: {data}\n\n")).collect()
 }
 
-/// Something that satisfies a schema.
+/// A value that satisfies a schema.
 fn fill(schema: &Value) -> Value {
     if let Some(first) = schema["enum"].as_array().and_then(|choices| choices.first()) {
         return first.clone();

@@ -1,9 +1,9 @@
-//! Answers that satisfy a schema and name the document they belong to.
+//! Answers that satisfy a schema and name their document.
 
 use super::Ask;
 use serde_json::{Map, Value, json};
 
-/// The usual answer: every field of the schema filled, every free text naming the document of the prompt.
+/// The default answer: all fields of the schema, with the document's name in every text.
 pub fn filled(ask: &Ask) -> Value {
     let whose = ask.docid.as_ref().map_or_else(|| "no document".to_owned(), |id| format!("docid:{id}"));
     value(&ask.schema, "answer", &whose)
@@ -26,7 +26,8 @@ fn value(schema: &Value, name: &str, whose: &str) -> Value {
     }
 }
 
-/// How many items a list needs: Anthropic's schemas have no `minItems`, so it stands in the description there.
+/// Number of items that a list needs. Anthropic's schemas state it in the description, because they
+/// have no `minItems`.
 fn items(schema: &Value) -> u64 {
     let described = || {
         let mut words = schema["description"].as_str()?.split_whitespace();

@@ -1,4 +1,5 @@
-//! A collector of OpenTelemetry on loopback: it takes what is sent to it, and reads it with the protocol's own types.
+//! An OpenTelemetry collector on loopback. It records requests and decodes them with the protocol's
+//! own types.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// A request that has come.
+/// A received request.
 #[derive(Clone)]
 pub struct Export {
     /// Its path.
@@ -25,7 +26,7 @@ pub struct Export {
     pub body: Bytes,
 }
 
-/// A running collector. Ends with its value.
+/// A running collector. Dropping it stops the server.
 pub struct Collector {
     address: SocketAddr,
     taken: Arc<Mutex<Vec<Export>>>,
@@ -33,7 +34,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// One that answers everything with this status.
+    /// Starts a collector that responds to every request with this status.
     pub fn start(status: StatusCode) -> Self {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -53,19 +54,19 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// What has come so far.
+    /// The requests received so far.
     pub fn exports(&self) -> Vec<Export> {
         self.taken.lock().unwrap().clone()
     }
 }
 
 impl Export {
-    /// What it is.
+    /// Decodes the body.
     pub fn read(&self) -> ExportTraceServiceRequest {
         ExportTraceServiceRequest::decode(self.body.clone()).unwrap()
     }
 
-    /// Its spans.
+    /// All spans of the request.
     pub fn spans(&self) -> Vec<Span> {
         let resources = self.read().resource_spans.into_iter();
         resources.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans).collect()

@@ -1,11 +1,11 @@
-//! Documents of all sorts, good and bad.
+//! Documents of many kinds, valid and damaged.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
 use std::path::Path;
 
-/// A picture that differs by `seed`.
+/// Draws a picture whose colours depend on `seed`.
 fn picture(width: u32, height: u32, seed: u8) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([seed, u8::try_from(x * 255 / width).unwrap(), u8::try_from(y * 255 / height).unwrap()]))
 }
@@ -17,7 +17,7 @@ pub fn png(seed: u8) -> Vec<u8> {
     bytes
 }
 
-/// A small PNG with a number painted on it: [`number_on`] reads it back, also after preparation.
+/// A small PNG with a painted number. [`number_on`] reads the number, also after preparation.
 pub fn numbered_png(number: u16) -> Vec<u8> {
     let bits = MARK << 12 | number;
     assert!(number < 1 << 12, "{number} does not fit on the picture");
@@ -30,12 +30,12 @@ pub fn numbered_png(number: u16) -> Vec<u8> {
     bytes
 }
 
-/// Side of a square that stands for one bit, in pixels.
+/// Side length in pixels of the square for one bit.
 const FIELD: u32 = 16;
-/// The last row of a numbered picture.
+/// The last row of a numbered picture, as a mark.
 const MARK: u16 = 0b0101;
 
-/// The number painted on a picture, if one is.
+/// Reads the painted number of a picture; `None` without one.
 pub fn number_on(picture: &[u8]) -> Option<u16> {
     let picture = image::load_from_memory(picture).ok()?.to_luma8();
     let field = picture.width() / 4;
@@ -60,7 +60,7 @@ pub fn jpeg(seed: u8) -> Vec<u8> {
     encode(&picture(64, 48, seed))
 }
 
-/// A JPEG of as many pixels as are useful to a model.
+/// A JPEG of 1000 x 1000 pixels.
 pub fn large_jpeg(seed: u8) -> Vec<u8> {
     encode(&picture(1000, 1000, seed))
 }
@@ -71,19 +71,22 @@ fn encode(image: &RgbImage) -> Vec<u8> {
     bytes
 }
 
-/// A JPEG that ends in the middle of the picture.
+/// A JPEG that is truncated in the middle.
 pub fn jpeg_cut_off(seed: u8) -> Vec<u8> {
     let mut bytes = encode(&picture(256, 256, seed));
     bytes.truncate(bytes.len() / 2);
     bytes
 }
 
-/// A JPEG stored lying on its side, left half red and right half blue, with the EXIF note that it is to be turned by
-/// a quarter to the right: upright it is 32 x 64, red above blue.
+/// A JPEG with an EXIF orientation that rotates it by 90 degrees clockwise.
+///
+/// As stored, it is 64 x 32, red on the left and blue on the right. Upright it is 32 x 64, red
+/// above blue.
 pub fn exif_rotated_jpeg() -> Vec<u8> {
     let lying = RgbImage::from_fn(64, 32, |x, _| if x < 32 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
     let plain = encode(&lying);
-    // A TIFF header, one directory with one entry: tag 0x0112 (orientation), type 3 (short), one value, 6.
+    // A TIFF header and a directory with one entry: tag 0x0112 (orientation), type 3 (short), one
+    // value, 6.
     let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
     let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
     let mut bytes = plain[..2].to_vec();
@@ -93,7 +96,7 @@ pub fn exif_rotated_jpeg() -> Vec<u8> {
     bytes
 }
 
-/// A PNG of a few bytes whose header claims this size.
+/// A tiny PNG whose header claims this size.
 pub fn png_that_claims(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut header = Vec::new();
@@ -127,12 +130,13 @@ fn crc32(bytes: &[u8]) -> u32 {
     !sum
 }
 
-/// A text in UTF-16, little-endian, with its mark.
+/// Encodes a text as UTF-16, little-endian, with a byte order mark.
 pub fn utf16le(text: &str) -> Vec<u8> {
     [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-/// Takes all rights on a file away. False where that keeps nobody out: the superuser reads everything.
+/// Removes all permissions of a file. Returns false if the process can still read it, as a
+/// superuser can.
 pub fn unreadable_by_us(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).unwrap();

@@ -1,56 +1,57 @@
-//! What the server saw, served and billed.
+//! The test server's record of requests, answers and bills.
 
 use super::Ask;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Everything that happened at a server.
+/// All requests and calls of a server.
 #[derive(Debug, Default, Clone)]
 pub struct Ledger {
     /// Every request in order of arrival.
     pub asks: Vec<Arc<Ask>>,
     /// Every call, in order of its first request.
     pub calls: Vec<CallEntry>,
-    /// Requests in work at the same time, at the most.
+    /// Maximum number of requests in flight at the same time.
     pub max_in_flight: usize,
 }
 
-/// All requests for one call: the same system text, schema, images and prompt, with or without a corrective note.
+/// All requests for one call: equal system text, schema, images and prompt. A retry may add a
+/// corrective note.
 #[derive(Debug, Clone)]
 pub struct CallEntry {
-    /// The document named in the prompt as `docid:XYZ`, or `image-N`: see [`Ask::docid`].
+    /// The document: `XYZ` from `docid:XYZ` in the prompt, or `image-N`. See [`Ask::docid`].
     pub docid: Option<String>,
     /// The prompt of the first request.
     pub text: String,
-    /// Schema, system text and images, so that calls with the same prompt are told apart.
+    /// Schema, system text and images. They distinguish calls with the same prompt.
     pub identity: String,
-    /// Requests that arrived.
+    /// Number of requests that arrived.
     pub requests: u32,
-    /// Good answers sent completely.
+    /// Number of valid answers that were sent completely.
     pub served: u32,
-    /// Requests that a provider would put on its bill.
+    /// Number of requests that a provider would bill.
     pub billed: u32,
-    /// Requests for which the client cannot know whether they were billed.
+    /// Number of requests whose billing the client cannot know.
     pub in_doubt: u32,
-    /// When each request arrived.
+    /// Arrival time of each request.
     pub arrivals: Vec<Instant>,
 }
 
-/// What a reply does to the bill.
+/// Effect of a reply on the bill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billed {
-    /// A good answer.
+    /// Billed, with a valid answer.
     Served,
-    /// Work was done, though the answer is no good.
+    /// Billed, without a valid answer.
     Yes,
-    /// The provider took no work.
+    /// Not billed.
     No,
-    /// The reply was lost on its way.
+    /// In doubt, because the reply was lost.
     InDoubt,
 }
 
 impl Ledger {
-    /// Requests that arrived, of all calls.
+    /// Number of requests that arrived, over all calls.
     pub fn requests(&self) -> usize {
         self.asks.len()
     }
@@ -60,7 +61,9 @@ impl Ledger {
         self.calls.iter().filter(|call| call.docid.as_deref() == Some(docid)).collect()
     }
 
-    /// The call of a request: an earlier one whose prompt begins this one's, or a new one.
+    /// Finds the call of a request, or adds one. Returns its index and the attempt number.
+    ///
+    /// The prompt of a request begins with the prompt of its call.
     pub(super) fn arrived(&mut self, ask: &Ask, identity: &str) -> (usize, u32) {
         let known =
             self.calls.iter().rposition(|call| call.identity == identity && call.docid == ask.docid && ask.text.starts_with(&call.text));

@@ -1,4 +1,4 @@
-//! A model provider, a collector of traces, a workspace to run the program in, and files to feed it.
+//! Test servers, workspaces to run the program in, and input files.
 
 mod account;
 mod answers;
@@ -21,7 +21,8 @@ pub use server::{Ask, ModelServer, Reply};
 pub use wire::Dialect;
 pub use workspace::{Finished, Running, Table, Workspace, without_seconds};
 
-/// A number that depends on nothing but its arguments: for delays and faults that a seed repeats.
+/// A pseudo-random number that depends only on its arguments. Tests use it for repeatable delays
+/// and faults.
 pub fn dice(seed: u64, text: &str, salt: u32) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(salt).rotate_left(40);
     for byte in text.bytes() {

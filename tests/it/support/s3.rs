@@ -1,4 +1,6 @@
-//! An S3 server on loopback whose buckets are directories: `s3s`, which checks signatures like the real one, with books.
+//! An S3 server on loopback whose buckets are directories.
+//!
+//! It is `s3s`, which checks signatures like the real service. It also records requests.
 
 use async_trait::async_trait;
 use hyper::server::conn::http1;
@@ -20,23 +22,23 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// The only key that this server knows, and its secret.
+/// The only valid access key, and its secret.
 const KEY: &str = "AKIADOCMILLTESTS";
 const SECRET: &str = "a secret that nobody may print";
 
-/// A directory in every listing that is there only as a sign.
+/// A directory marker that every listing has.
 pub const SIGN: &str = "empty directory";
 
-/// What has been asked for.
+/// The recorded requests.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Pages of listings.
+    /// Number of listing pages.
     pub pages: usize,
-    /// Keys that were read.
+    /// Keys of GET requests.
     pub gets: Vec<String>,
-    /// Keys that were asked about.
+    /// Keys of HEAD requests.
     pub heads: Vec<String>,
-    /// Keys that were written, in order, with the number of their parts.
+    /// Keys of written objects in order, each with its number of parts.
     pub puts: Vec<(String, usize)>,
 }
 
@@ -47,11 +49,11 @@ struct Books {
     parts: Mutex<usize>,
     on_get: Box<OnGet>,
     read_only: bool,
-    /// Keys that no disk has.
+    /// Keys that cannot be file names.
     odd: Mutex<Vec<String>>,
 }
 
-/// A bucket, `test`, on a server of its own.
+/// A bucket called `test` on a separate server.
 pub struct Bucket {
     address: SocketAddr,
     dir: TempDir,
@@ -60,17 +62,18 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket whose listings have pages of this many objects.
+    /// Starts a bucket whose listings have `page` objects per page.
     pub fn start(page: i32) -> Self {
         Self::with(page, |_| Ok(()), false)
     }
 
-    /// The same that fails to write.
+    /// Starts a bucket that refuses writes.
     pub fn read_only() -> Self {
         Self::with(1000, |_| Ok(()), true)
     }
 
-    /// The same, with a say in what is read.
+    /// Starts a bucket that calls `on_get` before each read. An error of `on_get` becomes the
+    /// response.
     pub fn with(page: i32, on_get: impl Fn(&str) -> S3Result<()> + Send + Sync + 'static, read_only: bool) -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::create_dir(dir.path().join("test")).unwrap();
@@ -92,7 +95,7 @@ impl Bucket {
         Self { address, dir, books, runtime: Some(runtime) }
     }
 
-    /// Variables that let a program in.
+    /// Environment variables that give a program access.
     pub fn env(&self) -> [(&'static str, String); 4] {
         let endpoint = format!("http://{}", self.address);
         let region = "eu-central-1".to_owned();
@@ -104,37 +107,37 @@ impl Bucket {
         ]
     }
 
-    /// What no output may hold.
+    /// The secret that no output may contain.
     pub fn secret() -> &'static str {
         SECRET
     }
 
-    /// Where an object is on the disk.
+    /// The path of an object on disk.
     pub fn path(&self, key: &str) -> PathBuf {
         self.dir.path().join("test").join(key)
     }
 
-    /// Puts an object there, as if a while ago.
+    /// Creates an object with an old modification time.
     pub fn put(&self, key: &str, content: impl AsRef<[u8]>) {
         let path = self.path(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
-        // Always the same time, so that nothing but the content can tell one from another.
+        // The time is constant, so only the content distinguishes versions.
         let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(past).unwrap();
     }
 
-    /// Puts an object there that no disk can have.
+    /// Adds a key to listings that cannot exist on disk.
     pub fn put_odd(&self, key: &str) {
         self.books.odd.lock().unwrap().push(key.to_owned());
     }
 
-    /// What is in an object.
+    /// Reads an object from disk.
     pub fn get(&self, key: &str) -> Vec<u8> {
         std::fs::read(self.path(key)).unwrap_or_else(|e| panic!("{key}: {e}"))
     }
 
-    /// Takes what was seen so far.
+    /// Returns the recorded requests, and clears them.
     pub fn take_seen(&self) -> Seen {
         std::mem::take(&mut self.books.seen.lock().unwrap())
     }
@@ -174,7 +177,7 @@ impl S3 for Watched {
         req.input.max_keys = Some(i32::MAX);
         let mut listed = self.disk.list_objects_v2(req).await?;
         let objects = listed.output.contents.get_or_insert_default();
-        // Consoles make directories that are not there visible by objects without bytes.
+        // Consoles create objects without bytes to show directories that do not exist.
         let signs = if objects.is_empty() || prefix.is_empty() { vec![] } else { vec![prefix.clone(), format!("{prefix}{SIGN}/")] };
         let odd = self.books.odd.lock().unwrap().clone().into_iter().filter(|key| key.starts_with(&prefix));
         objects.extend(signs.into_iter().chain(odd).map(|key| {
@@ -187,7 +190,7 @@ impl S3 for Watched {
         objects.truncate(page);
         listed.output.next_continuation_token =
             objects.last().filter(|_| listed.output.is_truncated == Some(true)).and_then(|o| o.key.clone());
-        // The server on the disk leaves tags out, which the real one never does.
+        // `s3s_fs` omits entity tags in listings. The real service always has them.
         for object in objects {
             let head = HeadObjectInput::builder().bucket(bucket.clone()).key(object.key.clone().unwrap_or_default()).build().unwrap();
             object.e_tag = self.disk.head_object(request(head)).await.ok().and_then(|head| head.output.e_tag);
@@ -241,7 +244,7 @@ impl S3 for Watched {
     }
 }
 
-/// A request that the server makes to itself.
+/// Builds an internal request.
 fn request<T>(input: T) -> S3Request<T> {
     S3Request {
         input,

@@ -1,7 +1,7 @@
-//! A scriptable model provider on loopback, in the process of the test, on threads of its own.
+//! A scriptable model provider on loopback, in the process of the test, on separate threads.
 //!
-//! It speaks Anthropic's Messages and OpenAI's Chat Completions as their references describe them. What goes wrong,
-//! how long it takes and what it answers is decided by functions that a test gives.
+//! It speaks Anthropic's Messages and OpenAI's Chat Completions as their references describe them.
+//! Functions of the test decide its faults, latency and answers.
 
 use super::ledger::{Billed, Ledger};
 use super::wire::{self, Dialect};
@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 /// A request, as a provider understands it.
 #[derive(Debug, Clone)]
 pub struct Ask {
-    /// Whose wire format.
+    /// The wire format of the request.
     pub dialect: Dialect,
     /// Path of the request.
     pub path: String,
@@ -32,22 +32,23 @@ pub struct Ask {
     pub body: Value,
     /// System text.
     pub system: String,
-    /// All text of the user message, parts joined by an empty line.
+    /// All text of the user message, with an empty line between parts.
     pub text: String,
     /// All images of the user message.
     pub images: Vec<SentImage>,
     /// Schema of the answer.
     pub schema: Value,
-    /// What follows `docid:` in the user text, or `image-N` for an image with this number painted on it.
+    /// The text after `docid:` in the user text, or `image-N` for an image with the painted number
+    /// N.
     pub docid: Option<String>,
-    /// How many requests for this call have come, this one included.
+    /// Number of requests for this call so far, including this one.
     pub attempt: u32,
-    /// When it came.
+    /// Arrival time.
     pub arrived: Instant,
 }
 
 impl Ask {
-    /// A header, as text.
+    /// The value of a header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -56,43 +57,43 @@ impl Ask {
 /// An image in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentImage {
-    /// As the client states it.
+    /// The media type that the client states.
     pub media_type: String,
     /// The decoded file.
     pub bytes: Vec<u8>,
 }
 
-/// What becomes of a request.
+/// The server's reply to a request.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// The answer of the server's answer function.
     Ok,
-    /// A status with a body and headers.
+    /// This status with a JSON body and headers.
     Status(u16, Value, Vec<(&'static str, String)>),
-    /// The same with a body that is not JSON.
+    /// This status with a body that is not JSON.
     StatusText(u16, String),
-    /// No reply, ever.
+    /// No reply. The connection stays open.
     Hang,
-    /// The connection ends before a reply begins.
+    /// The connection ends before a reply.
     Reset,
-    /// 200 and a body that is not JSON.
+    /// Status 200 with a body that is not JSON.
     Garbage,
-    /// 200 and half of a body; then the connection ends.
+    /// Status 200 with half a body; then the connection ends.
     CutBody,
-    /// 200: the model declines.
+    /// Status 200: the model declines.
     Refusal,
-    /// 200: complete, and not JSON inside.
+    /// Status 200: a complete answer that is not JSON.
     InvalidJson,
-    /// 200: JSON inside, without the fields that the schema wants.
+    /// Status 200: a JSON answer without the fields of the schema.
     WrongShape,
-    /// 200: cut at the token limit.
+    /// Status 200: an answer cut at the token limit.
     Truncated,
-    /// 200 and no text: all tokens went into thinking.
+    /// Status 200 without text: the model spent all tokens on thinking.
     NoText,
 }
 
 impl Reply {
-    /// An error as this dialect words it.
+    /// An error in the form of this dialect.
     pub fn error(ask: &Ask, status: u16, kind: &str, message: &str) -> Self {
         Self::Status(status, ask.dialect.error(kind, message), Vec::new())
     }
@@ -118,7 +119,7 @@ impl Shared {
     }
 }
 
-/// What a server is made of.
+/// The functions of a server, before it starts.
 pub struct Script {
     faults: Box<Faults>,
     answer: Box<Answer>,
@@ -127,31 +128,31 @@ pub struct Script {
 }
 
 impl Script {
-    /// What becomes of each request.
+    /// Decides the reply to each request.
     pub fn faults(mut self, faults: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> Self {
         self.faults = Box::new(faults);
         self
     }
 
-    /// What the model answers.
+    /// Decides the answer of the model.
     pub fn answer(mut self, answer: impl Fn(&Ask) -> Value + Send + Sync + 'static) -> Self {
         self.answer = Box::new(answer);
         self
     }
 
-    /// How long it takes until a reply begins.
+    /// Decides the time until a reply begins.
     pub fn latency(mut self, latency: impl Fn(&Ask) -> Duration + Send + Sync + 'static) -> Self {
         self.latency = Box::new(latency);
         self
     }
 
-    /// Which requests wait for others: one is held back for as long as this is true.
+    /// Holds a request back while this function returns true.
     pub fn hold(mut self, hold: impl Fn(&Ask, &Ledger) -> bool + Send + Sync + 'static) -> Self {
         self.hold = Box::new(hold);
         self
     }
 
-    /// Starts to serve on a free port.
+    /// Starts the server on a free port.
     pub fn start(self) -> ModelServer {
         let shared = Arc::new(Shared {
             faults: self.faults,
@@ -171,7 +172,7 @@ impl Script {
     }
 }
 
-/// A running provider. Ends with its value.
+/// A running provider. Dropping it stops the server.
 pub struct ModelServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -179,7 +180,7 @@ pub struct ModelServer {
 }
 
 impl ModelServer {
-    /// A server that answers everything at once and well, until the script says otherwise.
+    /// A script for a server that answers every request correctly and without delay.
     pub fn script() -> Script {
         Script {
             faults: Box::new(|_| Reply::Ok),
@@ -189,7 +190,7 @@ impl ModelServer {
         }
     }
 
-    /// A server that answers everything at once and well.
+    /// Starts a server that answers every request correctly and without delay.
     pub fn start() -> Self {
         Self::script().start()
     }
@@ -199,17 +200,17 @@ impl ModelServer {
         format!("http://{}", self.address)
     }
 
-    /// What has happened so far.
+    /// The ledger so far.
     pub fn ledger(&self) -> Ledger {
         self.shared.ledger().clone()
     }
 
-    /// Requests that have arrived so far.
+    /// Number of requests so far.
     pub fn requests(&self) -> usize {
         self.shared.ledger().requests()
     }
 
-    /// Waits until `condition` holds.
+    /// Waits until `condition` holds. Panics after a minute.
     pub fn wait_until(&self, what: &str, condition: impl Fn(&Ledger) -> bool) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while !condition(&self.shared.ledger()) {
@@ -231,7 +232,7 @@ impl Drop for ModelServer {
     }
 }
 
-/// A listener whose connections can be ended from a handler.
+/// A listener whose handlers can close the connection.
 struct Port(TcpListener);
 
 /// A second handle on a connection.
@@ -266,7 +267,7 @@ impl Connected<IncomingStream<'_, Port>> for Link {
     }
 }
 
-/// One request in work, also when its connection ends and the handler is dropped.
+/// Counts one request in flight until dropped, even if its connection ends first.
 struct InFlight(Arc<Shared>);
 
 impl InFlight {
@@ -322,9 +323,9 @@ async fn serve(
         Reply::StatusText(status, body) => Response::builder().status(status).body(Body::from(body)).unwrap(),
         Reply::Hang => std::future::pending().await,
         Reply::Reset => {
-            // The client may send the next request before this task learns that its connection is gone.
+            // The client may send its next request before this task detects the closed connection.
             drop(in_flight);
-            // An error would mean that the client has left already.
+            // An error means that the client has closed the connection already.
             link.0.shutdown(Shutdown::Both).ok();
             std::future::pending().await
         }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::time::Instant;
 
-/// Whose wire format.
+/// The wire format of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Anthropic's Messages.
@@ -17,7 +17,7 @@ pub enum Dialect {
     ChatCompletions,
 }
 
-/// What a provider makes of a request; or its answer to nonsense.
+/// Parses a request as a provider does. The error is the body of the response.
 pub(super) fn read(path: &str, headers: HeaderMap, body: &[u8], arrived: Instant) -> Result<Ask, Value> {
     let dialect = match path {
         "/v1/messages" => Dialect::Messages,
@@ -67,7 +67,7 @@ fn collect(content: &Value, texts: &mut Vec<String>, images: &mut Vec<SentImage>
     }
 }
 
-/// The first `docid:XYZ` of a text.
+/// Finds the first `docid:XYZ` of a text.
 fn docid(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("docid:")?;
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(rest.len());
@@ -80,12 +80,12 @@ impl Dialect {
         self.message(ask, Some(text), "end_turn", "stop")
     }
 
-    /// An answer cut at the token limit.
+    /// An answer that is cut at the token limit.
     pub(super) fn truncated(self, ask: &Ask) -> Value {
         self.message(ask, Some(r#"{"ans"#), "max_tokens", "length")
     }
 
-    /// The model declines.
+    /// A response in which the model declines.
     pub(super) fn refused(self, ask: &Ask) -> Value {
         let mut message = self.message(ask, None, "refusal", "stop");
         match self {
@@ -110,7 +110,7 @@ impl Dialect {
         match self {
             Self::Messages => json!({
                 "id": "msg_test", "type": "message", "role": "assistant", "model": ask.body["model"],
-                // Thinking first: readers must choose blocks by type.
+                // Thinking comes first: readers must choose blocks by type.
                 "content": text.map_or_else(Vec::new, |text| vec![
                     json!({"type": "thinking", "thinking": "{\"not\": \"the answer\"}", "signature": "x"}),
                     json!({"type": "text", "text": text}),

@@ -1,4 +1,4 @@
-//! A directory of its own to run the program in, and what a run leaves behind.
+//! A directory to run the program in, and the output of runs.
 
 use super::ModelServer;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// No run of a test takes longer, unless it hangs.
+/// Maximum duration of a run. A longer run hangs.
 const WATCHDOG: Duration = Duration::from_mins(5);
 
 /// A directory with documents in `docs/` and results in `output/`. Clones share it.
@@ -24,7 +24,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// An empty one.
+    /// Creates an empty workspace.
     pub fn new() -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
         std::fs::create_dir(dir.path().join("docs")).unwrap();
@@ -32,12 +32,12 @@ impl Workspace {
         Self { dir, env: Vec::new(), standing: Vec::new() }
     }
 
-    /// A path in it.
+    /// A path in the workspace.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.dir.path().join(relative)
     }
 
-    /// Writes a file anywhere in it.
+    /// Writes a file anywhere in the workspace.
     pub fn write(&self, relative: impl AsRef<Path>, content: impl AsRef<[u8]>) -> &Self {
         let path = self.path(relative);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -56,13 +56,14 @@ impl Workspace {
         self
     }
 
-    /// A setting for all runs.
+    /// Sets a setting for all runs.
     pub fn set(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         self.standing.extend(["--set".to_owned(), format!("{key}={value}")]);
         self
     }
 
-    /// All runs ask this server, as a compatible one. Waits between attempts are short, and no call goes first alone.
+    /// Makes all runs use this server as a compatible provider. Delays between attempts are short,
+    /// and the preflight call is off.
     pub fn against(self, server: &ModelServer) -> Self {
         self.set("llm.provider", "openai-compatible")
             .set("llm.base_url", format!("{}/v1", server.url()))
@@ -71,7 +72,7 @@ impl Workspace {
             .set("llm.preflight", false)
     }
 
-    /// Starts `docmill run docs` with further arguments; what it says goes there.
+    /// Starts `docmill run docs` with further arguments. Its stderr goes to `stderr`.
     pub fn spawn_run(&self, args: &[&str], stderr: Stdio) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
         command.args(["run", "docs"]).args(args).args(&self.standing);
@@ -91,7 +92,8 @@ impl Workspace {
         self.start(all)
     }
 
-    /// Runs `docmill run` with further arguments, which name the input, and this on standard input.
+    /// Runs `docmill run` with further arguments, which name the input, and with this standard
+    /// input.
     pub fn run_on<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: &str) -> Finished {
         let mut all: Vec<OsString> = vec!["run".into()];
         all.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
@@ -105,8 +107,8 @@ impl Workspace {
         self.start(args).finish()
     }
 
-    /// Starts the program with exactly these arguments. Nothing of the tester's environment reaches it: no settings,
-    /// no keys, no proxies.
+    /// Starts the program with exactly these arguments. The environment of the tester does not
+    /// reach it: no settings, keys or proxies.
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
         self.start_fed(args, Stdio::null())
     }
@@ -116,8 +118,8 @@ impl Workspace {
         self.start(args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned()))
     }
 
-    /// Starts a run with these arguments on a terminal of its own, which ends with the process that is given back. The run
-    /// outlives it, perhaps. `None` where there is nothing to make a terminal with.
+    /// Starts a run on a separate terminal. The terminal ends with the returned process, and the
+    /// run may outlive it. `None` if no terminal can be created.
     pub fn start_run_on_a_terminal(&self, args: &[&str]) -> Option<Child> {
         let quoted = |arg: &str| format!("'{}'", arg.replace('\'', "'\\''"));
         let program = env!("CARGO_BIN_EXE_docmill");
@@ -136,8 +138,8 @@ impl Workspace {
         started.inspect_err(|error| eprintln!("skipped: no terminal can be made here: {error}")).ok()
     }
 
-    /// Runs the program with these arguments and the settings for all runs on a terminal of its own, where somebody types: its exit
-    /// code, and what the terminal shows. `None` where there is nothing to make a terminal with.
+    /// Runs the program on a separate terminal with typed input. Adds the settings for all runs.
+    /// Returns the exit code and the shown text. `None` if no terminal can be created.
     pub fn run_on_a_terminal(&self, args: &[&str], typed: &str) -> Option<(i32, String)> {
         let quoted = |arg: &str| format!("'{}'", arg.replace('\'', "'\\''"));
         let program = env!("CARGO_BIN_EXE_docmill");
@@ -152,7 +154,7 @@ impl Workspace {
         Some((done.status.code().unwrap(), String::from_utf8_lossy(&done.stdout).replace('\r', "")))
     }
 
-    /// Runs the program as a user who has nothing here. `None` where that is not possible.
+    /// Runs the program as a user without rights in the workspace. `None` if that is not possible.
     pub fn as_a_stranger(&self, args: &[&str]) -> Option<Finished> {
         let mut command = Command::new("setpriv");
         let program = env!("CARGO_BIN_EXE_docmill");
@@ -168,7 +170,7 @@ impl Workspace {
         Some(Finished { code, stdout: text(done.stdout), stderr: text(done.stderr), dir: Arc::clone(&self.dir) })
     }
 
-    /// In this directory, with an environment of its own.
+    /// Sets the working directory, and replaces the environment.
     pub fn in_here<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command
             .current_dir(self.dir.path())
@@ -188,7 +190,7 @@ impl Workspace {
     }
 }
 
-/// What a process writes, as it writes it.
+/// Collects the output of a process as it appears.
 struct Drain {
     bytes: Arc<Mutex<Vec<u8>>>,
     thread: Option<JoinHandle<()>>,
@@ -200,7 +202,7 @@ impl Drain {
         let into = Arc::clone(&bytes);
         let thread = std::thread::spawn(move || {
             let mut piece = [0; 4096];
-            // A broken pipe ends the text, and the exit code tells the rest.
+            // A broken pipe ends the text. The exit code shows the cause.
             while let Ok(n @ 1..) = from.read(&mut piece) {
                 into.lock().unwrap().extend(&piece[..n]);
             }
@@ -220,7 +222,7 @@ impl Drain {
     }
 }
 
-/// A run under way. Killed with its value.
+/// A running program. Dropping it kills the process.
 pub struct Running {
     child: Child,
     stdout: Drain,
@@ -230,7 +232,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits for its end, which is no death by a signal.
+    /// Waits for the end. Panics if a signal ended the process.
     pub fn finish(self) -> Finished {
         match self.end() {
             Ok(finished) => finished,
@@ -238,8 +240,8 @@ impl Running {
         }
     }
 
-    /// Waits for its end; the error is one by a signal, and what it had to say. One that hangs is killed, and the test
-    /// fails.
+    /// Waits for the end. The error holds the status and stderr of a process that a signal ended. A
+    /// process that hangs is killed, and the test fails.
     pub fn end(mut self) -> Result<Finished, (ExitStatus, String)> {
         let deadline = Instant::now() + WATCHDOG;
         let status = loop {
@@ -260,27 +262,27 @@ impl Running {
         Ok(Finished { code, stdout, stderr, dir: Arc::clone(&self.dir) })
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the process has ended.
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// What it has written to stdout so far.
+    /// The output on stdout so far.
     pub fn heard(&self) -> String {
         self.stdout.so_far()
     }
 
-    /// What it has said on stderr so far.
+    /// The output on stderr so far.
     pub fn said(&self) -> String {
         self.stderr.so_far()
     }
 
-    /// Waits until it has said this on stderr.
+    /// Waits until stderr contains this text.
     pub fn wait_until_it_says(&self, part: &str) {
         self.wait_until(part, || self.stderr.so_far().contains(part));
     }
 
-    /// Waits until this file is in the workspace.
+    /// Waits until this file exists in the workspace.
     pub fn wait_until_there_is(&self, file: &str) {
         self.wait_until(file, || self.dir.path().join(file).exists());
     }
@@ -293,7 +295,7 @@ impl Running {
         }
     }
 
-    /// Sends it a signal by name, such as `INT`.
+    /// Sends a signal by its name, such as `INT`.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success(), "kill -{name} failed");
@@ -303,14 +305,14 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
-            // Only a failing test comes here; what is gone already needs no killing.
+            // Only failing tests reach this. The process may be gone already.
             self.child.kill().ok();
             self.child.wait().ok();
         }
     }
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug)]
 pub struct Finished {
     /// Exit code.
@@ -319,7 +321,7 @@ pub struct Finished {
     pub stdout: String,
     /// All of stderr.
     pub stderr: String,
-    /// Keeps the results for as long as they are looked at.
+    /// Keeps the directory until the test has read the results.
     dir: Arc<TempDir>,
 }
 
@@ -331,7 +333,7 @@ impl Finished {
         self
     }
 
-    /// Fails unless stderr holds all of these.
+    /// Fails unless stderr contains all of these texts.
     #[track_caller]
     pub fn says(self, parts: &[&str]) -> Self {
         for part in parts {
@@ -340,14 +342,14 @@ impl Finished {
         self
     }
 
-    /// Fails if stderr holds this.
+    /// Fails if stderr contains this text.
     #[track_caller]
     pub fn says_nothing_of(self, part: &str) -> Self {
         assert!(!self.stderr.contains(part), "stderr has {part:?}:\n{}", self.stderr);
         self
     }
 
-    /// A result file as it is.
+    /// The content of a result file.
     #[track_caller]
     pub fn file(&self, job: &str, name: &str) -> String {
         let path = self.dir.path().join("output").join(job).join(name);
@@ -418,7 +420,7 @@ impl Table {
         row
     }
 
-    /// The same without the columns that no two runs share.
+    /// The same table without times, which differ from run to run.
     pub fn without_seconds(mut self) -> Self {
         self.columns.retain(|column| column != "seconds");
         for row in &mut self.rows {
