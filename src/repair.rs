@@ -7,7 +7,7 @@ use crate::model::Repair;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Maximum nesting depth, well below what the stack holds, as in serde_json.
+/// Maximum nesting depth, as in serde_json. The stack has room for more.
 const MAX_DEPTH: usize = 100;
 
 /// A value at the beginning of a text.
@@ -26,7 +26,7 @@ pub struct Parsed {
 pub struct Broken {
     /// Where parsing failed, in bytes; the text's length if it is truncated.
     pub at: usize,
-    /// Whether the text began like JSON. This is an object, a list of objects, or a value too deep.
+    /// Whether the text began like JSON: an object, a list of objects, or a value that is too deep.
     ///
     /// False for a brace in prose.
     pub structure: bool,
@@ -36,14 +36,14 @@ pub struct Broken {
 pub fn parse(text: &str) -> Result<Parsed, Broken> {
     let mut reader = Reader { text, at: 0, repaired: BTreeSet::new(), structure: false, conflict: false };
     match reader.value(0) {
-        // JSON readers take the last value of a repeated key. With another fault the meaning is
+        // JSON readers take the last value of a repeated key. With another fault, the meaning is
         // unclear.
         Some(value) if !reader.conflict || reader.repaired.is_empty() => Ok(Parsed { value, end: reader.at, repaired: reader.repaired }),
         _ => Err(Broken { at: reader.at, structure: reader.structure }),
     }
 }
 
-/// Unicode whitespace and byte order marks, which mean nothing between values.
+/// Unicode whitespace and byte order marks, which have no meaning between values.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
@@ -151,7 +151,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Skips a comma, or nothing before `end`.
+    /// Skips a comma. Without a comma, `end` must follow.
     fn separator(&mut self, end: char) -> Option<()> {
         self.blank()?;
         if self.take(',') {
@@ -226,7 +226,7 @@ impl Reader<'_> {
                 self.note(Repair::Escape);
                 c
             }
-            // In other languages such an escape means another character.
+            // Other languages give such an escape another meaning.
             _ if quote != '"' => return None,
             // Part of a formula, a pattern or a path: keep both characters.
             _ if !c.is_control() => {

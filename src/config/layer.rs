@@ -23,7 +23,7 @@ pub enum Layer {
     },
     /// Environment variables. Variables without the prefix `DOCMILL_` are ignored.
     Env(Vec<(String, String)>),
-    /// `key`, `value` and the argument that sets it.
+    /// Command line arguments: `key`, `value` and the argument itself.
     Flags(Vec<(String, String, String)>),
 }
 
@@ -98,7 +98,7 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }
 
-/// Parses a value given as text. Its type is that of the default.
+/// Parses a value from text, with the type of the default.
 fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found {
     let key = &key::key(key::parts(key));
     let key = present(key);
@@ -127,7 +127,7 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
 /// Keys that were renamed: earlier name, present name.
 const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];
 
-/// The present name of a key, if it was renamed.
+/// The current name of a key.
 fn present(key: &str) -> &str {
     RENAMED.iter().find(|(earlier, _)| *earlier == key).map_or(key, |(_, present)| present)
 }
@@ -139,7 +139,7 @@ enum Expected<'t> {
     Like(&'t Value),
     /// A list of tables.
     Tables,
-    /// Any value: the user chose the key.
+    /// Any value, because the user chose the key.
     Any,
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use toml::Table;
 
-/// The form that an answer must have.
+/// The required form of an answer.
 #[derive(Debug)]
 pub(super) struct Shape {
     pub schema: Arc<Value>,
@@ -36,12 +36,13 @@ impl Shape {
         self.schema["properties"][field]["type"].as_str()
     }
 
-    /// Returns the answer in `text`, or why the text holds no valid answer.
+    /// Returns the answer in `text`, or the reason why `text` has no valid answer.
     ///
-    /// The parser drops everything around an answer: thoughts, fences, prose, earlier objects. It
-    /// repairs only unambiguous damage (see [`Repair`]), and then the schema decides. If the text
-    /// has several objects, the last one counts. An object with all fields that does not fit the
-    /// schema is a wrong answer; no earlier object replaces it.
+    /// The parser drops everything around an answer, such as thoughts, fences and prose. It repairs
+    /// only unambiguous damage (see [`Repair`]), and then the schema decides.
+    ///
+    /// If the text has several objects, the last one counts. An object that has all fields but
+    /// violates the schema is a wrong answer. No earlier object replaces it.
     pub fn read(&self, text: &str) -> Result<Checked, Unfit> {
         self.read_inside(text, DEPTH)
     }
@@ -93,7 +94,7 @@ impl Shape {
         Err(Unfit::Invalid(unfit.unwrap_or_else(|| format!("the answer is not JSON: {error}"))))
     }
 
-    /// Whether a value is meant as a whole answer, right or wrong.
+    /// Whether a value has the form of a whole answer, valid or not.
     fn claims(&self, value: &Value, depth: usize) -> bool {
         let inside = |value: &Value| depth > 0 && self.claims(value, depth - 1);
         match value {
@@ -107,7 +108,7 @@ impl Shape {
         }
     }
 
-    /// Returns the answer in a value, or what is wrong with the value.
+    /// Returns the answer in a value, or the errors of the value.
     fn fit(&self, value: Value, depth: usize) -> Result<Checked, String> {
         if fit::is_schema(&value, &self.schema) {
             return Err("this repeats the schema; it wants an object that follows it".into());
@@ -135,7 +136,7 @@ impl Shape {
         let beside: Vec<Value> = beside.map(|(_, value)| value.clone()).collect();
         let value = fit::conform(value, &self.schema, &mut repaired);
         self.validate(&value)?;
-        // A dropped object that fits the schema may be the answer, and this one a draft.
+        // A dropped object that fits the schema may be the answer, and the outer object a draft.
         if beside.iter().any(|extra| *extra != value && schema::errors(extra, &self.schema).is_empty()) {
             return Err("the response contains two answers, one inside the other".into());
         }

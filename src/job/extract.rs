@@ -7,8 +7,8 @@ use crate::repair::{self, Parsed};
 pub(super) enum Item {
     /// A top-level value.
     Value { start: usize, parsed: Parsed },
-    /// An unreadable object or list of objects. Nothing inside it is an answer. `cut`: the text
-    /// ends inside it.
+    /// An unreadable object or list of objects. Nothing inside it is an answer. `cut` is true if
+    /// the text ends inside it.
     Broken { cut: bool },
 }
 
@@ -160,7 +160,7 @@ pub(super) fn scan(text: &str) -> Scan {
     scan
 }
 
-/// End of the brace or bracket at the start of `text`. A guess, because the value is broken.
+/// Guesses the end of the brace or bracket at the start of `text`, because the value is broken.
 fn closed(text: &str) -> Option<usize> {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate() {

@@ -54,7 +54,7 @@ pub(super) struct JobFile {
     pub combine: CombineFile,
 }
 
-/// What happens to a document that is too long for one call.
+/// Handling of a document that is too long for one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum LongMethod {

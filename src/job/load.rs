@@ -91,7 +91,7 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
 /// Minimum number of new tokens in a chunk: the label of an image, a heading, a sentence.
 const MIN_NEW_TOKENS: u64 = 32;
 
-/// Refuses chunks with little but overlap: a document would become endlessly many calls.
+/// Refuses chunks that hold little besides overlap, because a document would need very many calls.
 fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(), String> {
     let least = long.overlap_tokens.saturating_add(MIN_NEW_TOKENS);
     if long.method != LongMethod::Split || max_input_tokens == 0 || max_input_tokens >= least {

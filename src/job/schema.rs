@@ -1,9 +1,12 @@
 //! Checks a value against the schema of an answer.
 //!
-//! Knows the keywords that [`super::field`] writes, and no others: `type`, `enum`, `minimum`,
-//! `maximum`, `items`, `minItems`, `maxItems`, `properties`, `required` and
-//! `additionalProperties: false`. The tests compare it with a general validator, which takes long to
-//! build.
+//! This module knows only the keywords that [`super::field`] writes:
+//!
+//! - `type`, `enum`, `minimum` and `maximum`
+//! - `items`, `minItems` and `maxItems`
+//! - `properties`, `required` and `additionalProperties: false`
+//!
+//! The tests compare it with a general validator, which takes long to build.
 
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
@@ -11,7 +14,7 @@ use std::cmp::Ordering;
 /// Characters of a value that an error shows.
 const SHOWN: usize = 80;
 
-/// A place in a value that breaks the schema.
+/// A place in a value that violates the schema.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SchemaError {
     /// JSON pointer to the value; empty for the whole answer.
@@ -102,7 +105,7 @@ fn has_type(value: &Value, name: &str) -> bool {
     }
 }
 
-/// How two numbers compare; `None` unless both are numbers.
+/// Compares two numbers; `None` unless both values are numbers.
 fn order(one: &Value, other: &Value) -> Option<Ordering> {
     let (Value::Number(one), Value::Number(other)) = (one, other) else { return None };
     let whole = [one, other].map(Number::as_i128);
@@ -112,7 +115,7 @@ fn order(one: &Value, other: &Value) -> Option<Ordering> {
     }
 }
 
-/// The beginning of a value as JSON: an error may go into the next request.
+/// The beginning of a value as JSON. It is short, because an error may go into the next request.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {

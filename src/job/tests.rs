@@ -358,7 +358,7 @@ fn output_estimates_cover_answers_to_built_in_jobs() {
             None => AnswerForm::new(&job.combine.shape().unwrap().schema, ""),
         };
         let length = form.length(document);
-        // Compact, and formatted as many models do.
+        // Compact JSON, and the indented JSON that many models write.
         for text in [answer.to_string(), serde_json::to_string_pretty(&answer).unwrap()] {
             let tokens = encoder.count(&text) as f64;
             assert!((length.low..=length.high).contains(&tokens), "{name} {task}: {tokens} tokens, foreseen {length:?}");

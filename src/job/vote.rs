@@ -79,12 +79,17 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
 
 /// Ranks by votes, then by mean score, then by the job file's order.
 ///
-/// Confidence is `high` if the winner has at least three times the runner-up's votes. It is
-/// `medium` if the winner has more votes, or as many and a mean score higher by two; else `low`. It
-/// is never `high` when answers are missing.
+/// Confidence:
+///
+/// - `high`: the winner has at least three times the runner-up's votes.
+/// - `medium`: the winner has more votes, or equal votes and a mean score that is higher by at
+///   least 2.
+/// - `low`: otherwise, and without any vote.
+///
+/// Missing answers turn `high` into `medium`.
 pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
     let mut ranked = tallies(ballots);
-    // Stable: equals stay in the job file's order.
+    // The sort is stable: equal candidates stay in the job file's order.
     ranked.sort_by(|a, b| b.votes.cmp(&a.votes).then(b.mean().unwrap_or(0.0).total_cmp(&a.mean().unwrap_or(0.0))));
     let best = ranked.first()?;
     let second = ranked.get(1);
@@ -105,8 +110,13 @@ pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict
 
 /// Ranks by mean score times weight, then by the job file's order.
 ///
-/// Confidence is `high` if the winner leads by a fifth of its value, `medium` by a twelfth, else
-/// `low`. It is never `high` when answers are missing.
+/// Confidence:
+///
+/// - `high`: the winner leads by at least a fifth of its value.
+/// - `medium`: the winner leads by at least a twelfth of its value.
+/// - `low`: otherwise.
+///
+/// Missing answers turn `high` into `medium`.
 pub(super) fn weighted(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
     let mut ranked = tallies(ballots);
     ranked.sort_by(|a, b| b.weighted_mean().total_cmp(&a.weighted_mean()));

@@ -174,7 +174,7 @@ async fn rows_are_read_in_input_order_up_to_the_first_gap() {
         handle.list_read(read(position, record(id, &format!("{position}.txt")))).await.unwrap();
         handle.save_row(row(id, None)).await.unwrap();
     }
-    // Listed, but not done yet.
+    // This document is listed, but has no row yet.
     handle.list_read(read(2, record(3, "2.txt"))).await.unwrap();
     finish(handle, thread);
     assert_eq!(texts(&reader, 0, false), (vec!["0.txt {\"n\":1}".into(), "1.txt {\"n\":2}".into()], 2));

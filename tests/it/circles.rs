@@ -1,19 +1,19 @@
-//! No file imports itself through others, and no file is long.
+//! Files have no import cycles, and their length is limited.
 //!
-//! An import counts for the file that defines the name, even if a `mod.rs` passes the name on. A
-//! `mod.rs` may use the files below it: it is their front.
+//! An import counts for the file that defines the name, even if a `mod.rs` re-exports the name. A
+//! `mod.rs` may use the files below it.
 
 use crate::support::sources::{Source, fail_on, sources};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
-/// Circles that are allowed, and why.
+/// Allowed cycles, with reasons.
 const ALLOWED: [(&[&str], &str); 0] = [];
 
-/// A file ends before this line.
+/// Files end before this line.
 const LONGEST: usize = 400;
 
-/// Longer files: tests of one subject, or what they need.
+/// Exceptions: files with the tests of one subject, or with test helpers.
 const LONG: [&str; 13] = [
     "src/ask/governor/tests.rs",
     "src/prepare/tests/office.rs",
@@ -42,7 +42,7 @@ impl Graph {
         // The module that defines the name at the end of a path.
         let definer = |path: &[String]| {
             let mut path = path.to_vec();
-            // A name may be passed on several times.
+            // A name may be re-exported several times.
             for _ in 0..4 {
                 let length = (1..=path.len()).rev().find(|length| passed_on.contains_key(&path[..*length].join("::")))?;
                 let module = path[..length].join("::");
@@ -62,7 +62,7 @@ impl Graph {
         Self { uses: uses.collect() }
     }
 
-    /// Everything that a module uses, also through others.
+    /// All modules that a module uses, directly or indirectly.
     fn reach<'g>(&'g self, module: &'g str) -> BTreeSet<&'g str> {
         let (mut seen, mut next) = (BTreeSet::new(), VecDeque::from([module]));
         while let Some(module) = next.pop_front() {
@@ -71,7 +71,7 @@ impl Graph {
         seen
     }
 
-    /// Modules that reach each other.
+    /// Groups of modules that use each other.
     fn circles(&self) -> BTreeSet<Vec<&str>> {
         let reach: BTreeMap<&str, BTreeSet<&str>> = self.uses.keys().map(|module| (module.as_str(), self.reach(module))).collect();
         let mut circles = BTreeSet::new();

@@ -107,7 +107,7 @@ fn all_commands_count_documents_by_status_alike() {
     workspace.doc("x.txt", "docid:hangs").doc("y.txt", "docid:hangs-too").doc("z.txt", "docid:hangs-as-well");
     let run = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("the first is in flight", |ledger| ledger.requests() == 1);
-    // Documents may overtake each other. Cancels one that is not in flight.
+    // Documents may overtake each other, so the test cancels one that is not in flight.
     let first = server.ledger().calls[0].docid.clone().unwrap();
     workspace.docmill(["cancel", if first == "c" { "a0.txt" } else { "c.txt" }]).exits(0);
     workspace.docmill(["set", "llm.concurrency=8"]).exits(0);

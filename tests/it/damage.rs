@@ -73,7 +73,7 @@ fn documents(workspace: &Workspace, numbers: std::ops::Range<u32>) {
     }
 }
 
-/// Every document has its answer, in order.
+/// Checks that every document has its answer, in order.
 #[track_caller]
 fn complete(run: &Finished, documents: u32, case: &str) {
     let csv = run.csv("echo");
@@ -335,7 +335,7 @@ fn a_sound_store_on_a_full_disk_is_read_or_reported_to_need_space() {
     workspace.docmill(["verify"]).exits(0);
 }
 
-/// Checks that a run is refused with exit code 2 and these words. It sends and changes nothing.
+/// Checks that a run is refused with exit code 2 and these words. It must send and change nothing.
 #[track_caller]
 fn refused(workspace: &Workspace, server: &ModelServer, says: &[&str]) {
     let (before, sent) = (output(workspace), server.requests());

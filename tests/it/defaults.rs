@@ -25,7 +25,7 @@ fn defaults() -> Vec<(String, Value)> {
     out
 }
 
-/// What `docmill config show` prints: key, value, origin.
+/// The output of `docmill config show`: key, value, origin.
 fn shown(workspace: &Workspace, args: &[&str]) -> Vec<(String, Value, String)> {
     let run = workspace.docmill([&["config", "show"], args].concat()).exits(0);
     let parse = |line: &str| {
@@ -79,7 +79,7 @@ fn any_key_may_be_left_out_of_a_settings_file() {
     let settings: Vec<usize> =
         text.lines().enumerate().filter(|(_, line)| !line.starts_with(['#', '[']) && line.contains(" = ")).map(|(n, _)| n).collect();
     assert_eq!(settings.len(), defaults().len(), "a default that is not on a line of its own");
-    // Every third one, in three turns: each is missing once.
+    // Each turn omits every third setting, so each setting is missing once.
     for turn in 0..3 {
         let kept = text.lines().enumerate().filter(|(n, _)| settings.iter().position(|at| at == n).is_none_or(|place| place % 3 != turn));
         workspace.write("pipeline.toml", kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n"));
@@ -122,7 +122,8 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
 
 #[test]
 fn each_module_takes_exactly_the_keys_of_its_section() {
-    // Sections refuse unknown keys and have no defaults of their own, so a run is possible only if both agree.
+    // Sections refuse unknown keys and have no built-in defaults. So a run works only if both have
+    // the same keys.
     let workspace = Workspace::new();
     workspace.write("sample_data/a.txt", "A short text.");
     let run = workspace.docmill(["run"]).exits(0);

@@ -138,7 +138,7 @@ fn a_copy_of_a_table_that_left_the_results_is_added_without_a_request() {
         assert_eq!(server.requests(), 6, "{copy}");
         workspace.docmill(["verify"]).exits(0);
     }
-    // Rows of the results are not taken: a row with another id and the same text is a new document.
+    // A row with another id and the text of an existing row is a new document.
     workspace.write("more.csv", "id,body\n7,docid:a\n");
     run(&workspace, &with_ids("more.csv", "--add")).exits(0);
     assert_eq!(server.requests(), 7);
@@ -308,7 +308,7 @@ fn an_overwritten_and_added_file_does_not_count_as_all_results() {
     let added = run(&workspace, &add).exits(0).says(&["table t.csv: 4 rows: 0 replaced, 2 unchanged, 2 new"]);
     assert_eq!(documents(&added).len(), 12);
     run(&workspace, &table).exits(2).says(&["has 12 rows; this run would leave 4 of them"]);
-    // That also holds if the file contains most of the rows and was added again.
+    // The refusal also comes if the file contains most of the rows and was added again.
     workspace.write("t.csv", delivery(1..12));
     run(&workspace, &add).exits(0);
     run(&workspace, &table).exits(2).says(&[refusal]);

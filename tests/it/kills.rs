@@ -279,8 +279,8 @@ fn documents(workspace: &Workspace, n: usize) {
     }
 }
 
-/// A run after all answers but those of every third call, which hang, and the switch that ends the
-/// hanging.
+/// Starts a run in which every third call hangs, and waits for all other answers. The switch ends
+/// the hanging.
 fn half_hanging(drain_s: u64) -> (ModelServer, Workspace, Running, Arc<AtomicBool>) {
     let heals = Arc::new(AtomicBool::new(false));
     let healed = Arc::clone(&heals);

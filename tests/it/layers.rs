@@ -37,8 +37,8 @@ const BESIDE: [(&str, &str); 2] = [("event", "model"), ("repair", "model")];
 /// Modules that may use fewer modules than the rule of levels allows.
 const ONLY: [(&str, &[&str]); 1] = [("progress", &["event", "model", "system"])];
 
-/// Names that pure modules must not use. `failpoint` is exempt, because it only serves
-/// tests, and `system`, because it is there for that.
+/// Names that pure modules must not use. `failpoint` is exempt, because it only serves tests.
+/// `system` is exempt, because it wraps the operating system.
 const IMPURE: [&str; 6] = ["tokio", "std::fs", "std::net", "std::env", "Instant", "SystemTime"];
 
 /// The module of a path of names: the longest entry of the table that is a prefix of the path.
@@ -47,14 +47,14 @@ fn module_of(path: &[&str]) -> Option<(&'static str, u32)> {
     LEVELS.into_iter().filter(|(name, _)| matches(name)).max_by_key(|(name, _)| name.len())
 }
 
-/// Uses that go up, sideways, or to what is withheld.
+/// Imports that violate the rule of levels or its exceptions.
 fn arrows(source: &Source) -> Vec<String> {
     let own: Vec<&str> = source.module.iter().map(String::as_str).collect();
     let Some((from, from_level)) = module_of(&own) else { return vec![format!("src/{}: is in no level", source.path)] };
     let mut wrong = Vec::new();
     for (line, path) in source.uses() {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        // Names other than modules, such as macros of the crate, are no imports.
+        // Other names, such as macros of the crate, are not imports.
         let Some((to, to_level)) = module_of(&path) else { continue };
         let own_parts = from.split("::").next() == to.split("::").next();
         let granted = from_level > to_level || BESIDE.contains(&(from, to));
@@ -70,7 +70,7 @@ fn arrows(source: &Source) -> Vec<String> {
     wrong
 }
 
-/// What a pure module must not mention.
+/// Names that a pure module must not use, with their lines.
 fn impurities(source: &Source) -> Vec<String> {
     let lines = source.code.lines().enumerate();
     let found = lines.filter_map(|(n, line)| IMPURE.iter().find(|word| line.contains(*word)).map(|word| (n + 1, word)));

@@ -1,7 +1,7 @@
 //! Limits of an account, as the server sees them.
 //!
 //! On a busy machine, requests that were admitted one after another may arrive together. Therefore
-//! these tests tolerate a few refusals. Without a governor there are dozens.
+//! these tests tolerate a few refusals. Without a governor there would be dozens.
 //! `tests/bench/limits.rs` measures the precision on a quiet machine.
 
 use crate::support::{AccountServer, Books, Terms, Workspace};

@@ -19,8 +19,9 @@ const CACHING: Terms = Terms {
     output: |_, _| 40,
 };
 
-/// Input billed for six analyses of one image, in prefixes at full price, with the server and the
-/// summary of the run.
+/// The billed input of six analyses of one image, as a multiple of the uncached image's price.
+///
+/// Also returns the server and the summary of the run.
 fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, Value) {
     let server = AccountServer::start(CACHING);
     let mut workspace = workspace(&server, provider).set("job.combine", "vote");
@@ -34,7 +35,7 @@ fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, V
     let summary = serde_json::from_slice(&std::fs::read(workspace.path("output/material/summary.json")).unwrap()).unwrap();
     let image = books.requests.iter().map(|(_, body)| body.to_string().len() as u64 / 8).min().unwrap();
     let billed = books.fresh as f64 + 0.1 * books.cache_read as f64 + 1.25 * books.cache_write as f64;
-    // The prompt of each call is not shared.
+    // The prompt of each call is not shared, so it does not count.
     let own = books.fresh.min(6 * 600) as f64;
     ((billed - own) / image as f64, server, summary)
 }

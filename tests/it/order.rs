@@ -70,8 +70,8 @@ fn under_random_delays_and_failures_every_answer_belongs_to_its_document_and_ord
 
 #[test]
 fn the_first_document_may_be_answered_last() {
-    // The server holds the first document until all others are served. If they waited for it, all
-    // would fail.
+    // The server holds the first document until all others are served. If the others waited for the
+    // first, all would fail.
     let server = ModelServer::script().hold(|ask, ledger| ask.docid.as_deref() == Some("first") && ledger.requests() <= 1000).start();
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 4).set("llm.timeout_s", 60);
     let workspace = workspace.set("read.queue", 1).set("prepare.queue", 1).set("store.queue", 1);

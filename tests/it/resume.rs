@@ -189,7 +189,7 @@ fn transient_failures_are_retried_and_others_only_on_demand() {
         workspace.run(["--job", "echo.toml"]).exits(3);
         assert_eq!(server.ledger().of("b").iter().map(|call| call.requests).sum::<u32>(), 1 + again, "{code}");
         switch.store(0, Ordering::SeqCst);
-        // This does not retry failures of another code.
+        // The option does not retry failures with another code.
         workspace.run(["--job", "echo.toml", "--retry-failed=too_long"]).exits(if mode == 1 { 3 } else { 0 });
         let run = workspace.run(["--job", "echo.toml", &format!("--retry-failed={code}")]).exits(0);
         assert_eq!(run.csv("echo").row("b.txt")["status"], "ok");

@@ -250,7 +250,7 @@ fn replies_received_while_the_process_is_stopped_are_read() {
 #[test]
 fn a_deferred_document_stays_pending_and_the_next_run_asks_about_it() {
     let server = ModelServer::start();
-    // With one active document, others are asked only after the deferred one has given up its place.
+    // With one active document, others start only after the deferred one has given up its place.
     let workspace = Workspace::new().against(&server).set("llm.documents", 1);
     workspace.write("echo.toml", ECHO);
     for name in ["a", "b", "c"] {

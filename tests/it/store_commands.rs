@@ -370,8 +370,8 @@ fn pruning_after_a_kill_drops_edited_documents_and_keeps_needed_ones() {
         run.signal("KILL");
         drop(run.end());
     }
-    // The results need the answers to the first content, and the next run those to the last one.
-    // The answers to contents in between are useless.
+    // The results need the answers to the first content. The next run needs the answers to the last
+    // content. The other answers are useless.
     assert_eq!(answers(&workspace), 5);
     let asked = workspace.docmill(["prune"]).exits(2).stdout;
     assert!(asked.contains("to drop: 2 documents") && asked.contains("with 2 answers"), "{asked}");

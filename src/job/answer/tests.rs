@@ -228,7 +228,7 @@ fn answer() -> impl Strategy<Value = Value> {
     (choice, 1..=10, why).prop_map(|(best, score, why)| json!({"best": best, "score": score, "why": why}))
 }
 
-/// Kinds of damage that keep the meaning, by number.
+/// Writes an answer with damage that keeps its meaning. `damage` is the number of the kind.
 fn written(answer: &Value, damage: usize) -> String {
     let text = answer.to_string();
     match damage {

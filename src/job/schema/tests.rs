@@ -78,7 +78,7 @@ fn schema() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Values out of the same few keys and numbers, so that many fit in part.
+/// Values from few keys and numbers, so that many values fit partly.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -95,7 +95,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A value that fits the schema but for what chance does to it.
+/// A value that fits the schema, except where `noise` replaces a part.
 fn fitting(schema: &Value, noise: &mut impl FnMut() -> Option<Value>) -> Value {
     if let Some(value) = noise() {
         return value;

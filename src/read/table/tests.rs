@@ -255,7 +255,7 @@ fn faults_name_the_right_line_for_all_line_endings() {
             }
         }
     }
-    // The same if a buffer ends between rows.
+    // Lines are also right if a buffer ends between rows.
     let many = "1,a\r\n".repeat(100_000);
     let read = rows("t.csv", format!("id,body\r\n{many}2,b,x\r\n").as_bytes(), &text_of("body")).unwrap();
     assert!(read[100_000].1.as_ref().is_err_and(|why| why.contains("(line 100002)")), "{:?}", read[100_000]);

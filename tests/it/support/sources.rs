@@ -39,7 +39,7 @@ impl Source {
         found
     }
 
-    /// Names that this module passes on, with the paths where they come from.
+    /// Names that this module re-exports, with their original paths.
     pub fn passes_on(&self) -> BTreeMap<String, Vec<String>> {
         let mut found = BTreeMap::new();
         for (at, _) in self.code.match_indices("use ") {
