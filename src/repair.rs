@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 100;
 pub struct Parsed {
     /// The value.
     pub value: Value,
-    /// Where the value ends in the text, in bytes.
+    /// Offset of the value's end in the text, in bytes.
     pub end: usize,
     /// The faults that were repaired.
     pub repaired: BTreeSet<Repair>,
@@ -24,9 +24,10 @@ pub struct Parsed {
 /// The position and kind of a parse error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken {
-    /// Where parsing failed, in bytes; the text's length if it is truncated.
+    /// Offset of the failure in bytes; the text's length if truncated.
     pub at: usize,
-    /// Whether the text began like JSON: an object, a list of objects, or a value that is too deep.
+    /// Whether the text began like JSON. This is an object, a list of objects, or a value that is
+    /// too deep.
     ///
     /// False for a brace in prose.
     pub structure: bool,

@@ -1,5 +1,5 @@
-//! Keys as dotted paths in TOML notation, with quotes around parts that are not bare keys.
-//! User-chosen names, such as model ids, may contain dots and slashes.
+//! Keys as dotted paths in TOML notation. Parts that are not bare keys have quotes. User-chosen
+//! names, such as model ids, may contain dots and slashes.
 
 /// The path through these keys.
 pub fn key<P: AsRef<str>>(parts: impl IntoIterator<Item = P>) -> String {

@@ -1,4 +1,4 @@
-//! One source of settings, checked against the default table: a file, the environment, or
+//! Checks one source of settings against the default table. A source is a file, the environment, or
 //! arguments.
 
 use super::{Config, LISTS_OF_TABLES, Origin, Problem, key, leaves};

@@ -42,7 +42,7 @@ impl Config {
         Problems::check(problems).map(|()| config)
     }
 
-    /// Merges layers and returns all their problems, so that the caller can add more.
+    /// Merges layers and returns all their problems. The caller can add more.
     pub fn lay(layers: &[Layer]) -> Result<(Self, Vec<Problem>), Problems> {
         let defaults: Table = DEFAULT.parse().map_err(|e: toml::de::Error| Problems::one("pipeline.toml", e))?;
         let mut config = Self { table: defaults.clone(), origins: BTreeMap::new() };
@@ -99,7 +99,7 @@ impl Config {
         Problem::new(self.origin(key), format!("{key}: {message}"))
     }
 
-    /// Every key with its value and origin, in the order of the file.
+    /// All keys with values and origins, in the order of the file.
     pub fn entries(&self) -> Vec<(String, Value, Origin)> {
         let origin = |key: &str| self.origins.get(key).cloned().unwrap_or(Origin::Default);
         leaves(&self.table).into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect()

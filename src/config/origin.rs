@@ -54,7 +54,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems in the settings, so that users can correct them in one go.
+/// All problems in the settings. Users can correct them together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Problems(Vec<Problem>);

@@ -89,7 +89,7 @@ proptest::proptest! {
         proptest::prop_assert_eq!(super::key::parts(&key(&keys)), keys);
     }
 
-    /// The highest layer that sets a key wins, and no other key changes.
+    /// The highest layer with a key wins, and other keys stay.
     #[test]
     fn the_highest_layer_that_sets_a_key_wins(in_file in proptest::option::of(1i64..999), in_env in proptest::option::of(1i64..999), in_flags in proptest::option::of(1i64..999)) {
         let mut layers = Vec::new();

@@ -36,7 +36,7 @@ impl Shape {
         self.schema["properties"][field]["type"].as_str()
     }
 
-    /// Returns the answer in `text`, or the reason why `text` has no valid answer.
+    /// Returns the answer in `text`, or the reason for its absence.
     ///
     /// The parser drops everything around an answer, such as thoughts, fences and prose. It repairs
     /// only unambiguous damage (see [`Repair`]), and then the schema decides.
@@ -94,7 +94,7 @@ impl Shape {
         Err(Unfit::Invalid(unfit.unwrap_or_else(|| format!("the answer is not JSON: {error}"))))
     }
 
-    /// Whether a value has the form of a whole answer, valid or not.
+    /// Whether a value has the form of an answer, valid or not.
     fn claims(&self, value: &Value, depth: usize) -> bool {
         let inside = |value: &Value| depth > 0 && self.claims(value, depth - 1);
         match value {

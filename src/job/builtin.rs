@@ -8,7 +8,7 @@ pub const BUILTIN: [(&str, &str); 4] = [
     ("text", include_str!("builtin/text.toml")),
 ];
 
-/// Jobs of `job.use = "auto"`: each document goes to the first job that accepts its kind.
+/// Jobs of `job.use = "auto"`. The first job that accepts a document's kind gets the document.
 pub const AUTO: [&str; 2] = ["material", "text"];
 
 /// The text of a built-in job.

@@ -16,7 +16,7 @@ pub(super) struct AnswerColumn {
     field: String,
 }
 
-/// All columns of a job: first the combined result, then each task in the job file's order.
+/// All columns of a job. The combined result comes first, then each task in the job file's order.
 ///
 /// A column is called `<task>_<field>`. It is called `<field>` if the field has the task's name, or
 /// if the job has only one task. The values of the axes go in front: `metal_suitability`.
@@ -48,7 +48,7 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
     Ok(columns)
 }
 
-/// Columns of the CSV: all, or the ones that the job file lists.
+/// Columns of the CSV: all, or those in the job file.
 pub(super) fn chosen(columns: &[AnswerColumn], wanted: Option<Vec<String>>) -> Result<Vec<Column>, String> {
     let all = || columns.iter().map(|own| &own.column);
     let Some(wanted) = wanted else { return Ok(all().cloned().collect()) };

@@ -90,7 +90,7 @@ fn mark(text: &str) -> Option<(Mark, usize)> {
     known.then_some((if closes { Mark::Close } else { Mark::Open }, length))
 }
 
-/// The mark of a reply in channels: only the channel `final` is the answer.
+/// The mark of a reply in channels. Only the channel `final` is the answer.
 fn channel(rest: &str, length: usize) -> (Mark, usize) {
     const MESSAGE: &str = "<|message|>";
     if !rest.trim_start().to_ascii_lowercase().starts_with("final") {
@@ -100,7 +100,7 @@ fn channel(rest: &str, length: usize) -> (Mark, usize) {
     (Mark::Close, length + head.find(MESSAGE).map_or("final".len(), |at| at + MESSAGE.len()))
 }
 
-/// Drops channel names that some servers leave when they remove the marks around them.
+/// Drops channel names without marks. Some servers remove only the marks around the names.
 pub(super) fn without_channels(text: &str) -> &str {
     let behind = text.starts_with("analysis").then(|| text.rsplit_once("assistantfinal")).flatten();
     behind.map_or(text, |(_, answer)| answer)
@@ -160,7 +160,8 @@ pub(super) fn scan(text: &str) -> Scan {
     scan
 }
 
-/// Guesses the end of the brace or bracket at the start of `text`, because the value is broken.
+/// Guesses where the value at the start of `text` ends. The value is broken, so its closing brace
+/// or bracket is not certain.
 fn closed(text: &str) -> Option<usize> {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate() {

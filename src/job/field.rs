@@ -1,4 +1,4 @@
-//! Answer fields: from the short form of a job file to a JSON schema and to columns.
+//! Converts answer fields of a job file to a schema and columns.
 //!
 //! Answers are checked against the full schema made here. A wire format later drops the keywords
 //! that its provider does not support.
@@ -48,7 +48,7 @@ impl FieldType {
     }
 }
 
-/// Schema of an object: all these fields are required, and no others are allowed.
+/// Schema of an object that requires these fields and allows no others.
 pub(super) fn object_schema(fields: &Table, params: &Table) -> Result<Value, String> {
     if fields.is_empty() {
         return Err("an answer needs at least one field".into());
@@ -62,8 +62,7 @@ pub(super) fn object_schema(fields: &Table, params: &Table) -> Result<Value, Str
     Ok(json!({"type": "object", "properties": &properties, "required": required, "additionalProperties": false}))
 }
 
-/// Columns of an answer: its fields with the types of `schema`, and the units and descriptions of
-/// the job file.
+/// Columns of an answer. Types come from `schema`, and units and descriptions from the job file.
 pub(super) fn columns(fields: &Table, schema: &Value) -> Vec<Column> {
     let column = |(name, spec): (&String, &toml::Value)| {
         let text = |key: &str| spec.get(key).and_then(toml::Value::as_str).map(ToOwned::to_owned);
@@ -160,7 +159,7 @@ fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
     Ok(Value::Object(schema))
 }
 
-/// A list of values, or the name of a parameter that holds one.
+/// The values of an enum. `values` is a list, or the name of a parameter that holds one.
 fn enum_values(values: &toml::Value, of: FieldType, params: &Table) -> Result<Value, String> {
     let list = match values {
         toml::Value::String(param) => {

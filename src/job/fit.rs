@@ -1,4 +1,4 @@
-//! Converts a value to the form of a schema without changing the answer's meaning.
+//! Converts a value to a schema without changing the answer's meaning.
 
 use crate::model::Repair;
 use serde_json::{Map, Number, Value};
@@ -73,7 +73,7 @@ pub(super) fn is_schema(value: &Value, schema: &Value) -> bool {
         || fields.iter().any(echoes)
 }
 
-/// Converts `value` to the form of `schema` where the conversion is unambiguous.
+/// Converts `value` to the form of `schema` if the conversion is unambiguous.
 pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
     match (schema["type"].as_str().unwrap_or_default(), value) {
         ("object", Value::Object(fields)) => object(fields, schema, repaired),

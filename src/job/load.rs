@@ -88,10 +88,12 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     })
 }
 
-/// Minimum number of new tokens in a chunk: the label of an image, a heading, a sentence.
+/// Minimum number of new tokens in a chunk. They hold the label of an image, a heading or a
+/// sentence.
 const MIN_NEW_TOKENS: u64 = 32;
 
-/// Refuses chunks that hold little besides overlap, because a document would need very many calls.
+/// Refuses chunks that hold little besides overlap. Otherwise a document would need very many
+/// calls.
 fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(), String> {
     let least = long.overlap_tokens.saturating_add(MIN_NEW_TOKENS);
     if long.method != LongMethod::Split || max_input_tokens == 0 || max_input_tokens >= least {
@@ -141,8 +143,8 @@ struct AxisValue {
     values: Map<String, Value>,
 }
 
-/// Reads an axis: a list of words, or of tables with an `id`.
-/// Other keys of a table become prompt variables: `{{ axis_key }}`.
+/// Reads an axis: a list of words, or of tables with `id`. Other keys of a table become prompt
+/// variables: `{{ axis_key }}`.
 fn axis_values(axis: &str, choices: &toml::Value) -> Result<Vec<AxisValue>, String> {
     let list = choices.as_array().filter(|l| !l.is_empty()).ok_or_else(|| format!("axis `{axis}` takes a list with at least one value"))?;
     let mut seen = HashSet::new();

@@ -311,7 +311,8 @@ fn votes_fill_the_same_columns_as_a_model() {
     assert!(!answers.contains_key("ceramic_suitability"));
 }
 
-/// Typical answers by people and models: job, task, length of the document in tokens, answer.
+/// Typical answers by people and models. Each has job, task, length of the document in tokens, and
+/// answer.
 fn plausible() -> Vec<(&'static str, &'static str, f64, Value)> {
     let assess = json!({"suitability": 8, "strengths": ["High stiffness and fatigue strength for the thin bracket arms",
         "Easily machined and tapped at the four mounting holes", "Well proven, inexpensive sheet and billet stock"],

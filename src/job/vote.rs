@@ -77,7 +77,7 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
     tallies
 }
 
-/// Ranks by votes, then by mean score, then by the job file's order.
+/// Ranks by votes, then by mean score, then by file order.
 ///
 /// Confidence:
 ///

@@ -28,7 +28,7 @@ pub enum Limit {
     Commits,
     /// Writing results.
     Writing,
-    /// The model's latency, with too few documents to keep more requests in flight.
+    /// The model's latency. There are too few documents for more requests in flight.
     Latency,
 }
 
@@ -58,7 +58,7 @@ pub struct Bottleneck {
     pub speed_up: Option<f64>,
     /// The bottleneck after the change.
     pub then: Option<Limit>,
-    /// Concurrency that would be as fast, if the current one is higher than useful.
+    /// Concurrency that would be as fast. Absent if the current one is not too high.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enough: Option<u64>,
     /// The finding as an English sentence.

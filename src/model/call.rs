@@ -5,12 +5,13 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
-/// One question to a model about one document, independent of any provider's wire format.
+/// One question to a model about one document. It is independent of any provider's wire format.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The task's id; `combine` for the aggregation.
     pub task: Arc<str>,
-    /// One value for each axis of the task, in the job file's order: `[("material", "metal")]`.
+    /// One value for each axis of the task: `[("material", "metal")]`. The order is that of the job
+    /// file.
     pub axes: Vec<(String, String)>,
     /// The model's id at the provider.
     pub model: String,
@@ -24,7 +25,7 @@ pub struct Call {
     pub effort: Option<Arc<str>>,
     /// Estimated input tokens. Not part of the key.
     pub tokens: u64,
-    /// Chunk number, from 1, and number of chunks, if the document is split. Not part of the key.
+    /// Chunk number, from 1, and number of chunks; `None` for whole documents. Not part of the key.
     pub place: Option<(u32, u32)>,
     /// Number of leading parts shared with other calls on the document. A hint for prompt caches;
     /// not part of the key.
@@ -72,7 +73,8 @@ impl Call {
     pub fn key(&self, endpoint: &str) -> CallKey {
         let mut hash = blake3::Hasher::new();
         let mut field = |bytes: &[u8]| {
-            // The length goes first, so that different lists of fields never give the same bytes.
+            // The length precedes each field, so that different lists of fields never give the same
+            // bytes.
             hash.update(&(bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
@@ -122,7 +124,7 @@ impl Call {
         images.sum()
     }
 
-    /// Estimated input tokens of the prefix shared with other calls on the document.
+    /// Estimated input tokens of the prefix shared with the document's other calls.
     pub fn shared_tokens(&self) -> u64 {
         let own = self.parts.iter().skip(self.shared).map(|part| match part {
             MessagePart::Text(text) => text.len() as u64 / BYTES_PER_TOKEN,

@@ -47,13 +47,14 @@ macro_rules! repairs {
 }
 
 repairs! {
-    /// The provider's reply had text around its JSON: a byte order mark, `data: [DONE]`.
+    /// The provider's reply had text around its JSON. Examples are `data: [DONE]` and a byte order
+    /// mark.
     ReplyForm = "reply_form",
     /// The answer had prose around it, or other objects before it.
     SurroundingText = "surrounding_text",
     /// The answer was JSON inside a JSON string.
     DoubleEncoded = "double_encoded",
-    /// The answer was the only item of a list, or all items were equal.
+    /// The answer was in a list, alone or with equal items.
     ListOfOne = "list_of_one",
     /// The answer was inside an object under a name such as `answer`.
     Wrapped = "wrapped",
@@ -77,7 +78,7 @@ repairs! {
     KeyName = "key_name",
     /// A key unknown to the schema was dropped.
     ExtraKey = "extra_key",
-    /// A number or boolean was a string, or an integer replaced a string.
+    /// A number or boolean was a string, or a string an integer.
     Type = "type",
     /// An enum value differed in letter case or outer blanks.
     EnumSpelling = "enum_spelling",

@@ -47,7 +47,7 @@ pub enum ColumnType {
 pub struct JobColumns {
     /// Name of the job.
     pub name: String,
-    /// Its own columns, between the first and last columns that all jobs share.
+    /// Its own columns, between the columns that all jobs share.
     pub columns: Vec<Column>,
 }
 

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 /// The number identifies the row only in its own table.
 pub const UNNAMED_ROW: &str = "(row ";
 
-/// One input: a file that the walk found, or a row of a table.
+/// One input: a found file, or a row of a table.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// Position in input order, from 0. The walk is sorted by path bytes.
     pub index: u64,
-    /// Name in results: the path below the input directory, with `/` between parts on every system.
-    /// Bytes that are not UTF-8 become `\xHH`, so that every name fits a CSV cell. A table row is
-    /// named by its table and its id or number: `reviews.csv#17`.
+    /// Name in results: its path below the input directory. Parts are separated by `/` on every
+    /// system. Bytes that are not UTF-8 become `\xHH`, so that every name fits a CSV cell. A table
+    /// row is named by its table and its id or number: `reviews.csv#17`.
     pub name: String,
     /// Location of its content.
     pub place: Place,
@@ -49,8 +49,8 @@ pub struct TableRow {
     pub text: Vec<u8>,
     /// Columns that templates or results use, by name.
     pub columns: Map<String, Value>,
-    /// Digest of everything that can reach a model: the text, and the columns that templates use,
-    /// as text.
+    /// Digest of all content that can reach a model. It covers the text, and the columns that
+    /// templates use, as text.
     pub digest: Digest,
     /// The digest that earlier versions of docmill computed, if it differs. It distinguishes a null
     /// from an empty text, and a number from its digits.
@@ -112,12 +112,12 @@ pub struct Stamp {
     pub size: u64,
     /// Time of the last content change, in nanoseconds since 1970.
     pub modified_ns: i64,
-    /// Time of the last change of any kind; programs cannot set it back. 0 if the system does not
+    /// Time of the last change of any kind. Programs cannot set it back. 0 if the system does not
     /// report it. For an object, a number derived from its entity tag.
     pub changed_ns: i64,
 }
 
-/// Kind of a document, detected from its content and not from its extension.
+/// Kind of a document, from its content and not its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {

@@ -1,9 +1,9 @@
-//! Why a document or a call has no answer: a closed list of codes.
+//! Codes that tell why a document or call has no answer.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A failure of one document or one call, ready for a result row.
+/// A failure of a document or call, ready for a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Class of the failure, for programs.
@@ -63,17 +63,17 @@ codes! {
     Undecodable = "undecodable",
     /// The document needs a password.
     Encrypted = "encrypted",
-    /// The document's pages have no text, as in scans, and images of pages are switched off.
+    /// The pages have no text, as in scans. Images of pages are switched off.
     NoText = "no_text",
     /// Text extraction exceeded `prepare.document_s` (CPU time) or `prepare.document_mb`.
     PrepareLimit = "prepare_limit",
-    /// Text extraction timed out with little CPU time: it hung, or the machine was overloaded.
+    /// Text extraction timed out with little CPU time. It hung, or the machine was overloaded.
     PrepareTimeout = "prepare_timeout",
     /// The image has more pixels than `prepare.image.max_pixels_mp`.
     TooManyPixels = "too_many_pixels",
     /// No job of this run accepts this kind of document.
     UnsupportedKind = "unsupported_kind",
-    /// The prompt cannot be rendered: for example, it uses a column that the row lacks.
+    /// The prompt cannot be rendered. For example, it uses a column that the row lacks.
     Unrenderable = "unrenderable",
     /// The model or its provider declined to answer.
     Refused = "refused",
@@ -99,18 +99,18 @@ codes! {
     ServerError = "server_error",
     /// The response could not be parsed.
     BadReply = "bad_reply",
-    /// The connection failed before the response was complete; the request may have been billed.
+    /// The connection failed before the response was complete. The request may have been billed.
     LostReply = "lost_reply",
     /// No response within `llm.timeout_s`; the request may have been billed.
     TimedOut = "timed_out",
     /// docmill cannot connect to the provider. This code never appears in a row: the run stops, and
     /// its documents stay pending.
     Unreachable = "unreachable",
-    /// The request was in flight when an earlier run died, and the settings forbid a retry.
+    /// An earlier run died during the request. The settings forbid a retry.
     InDoubt = "in_doubt",
     /// A user cancelled the document (`docmill cancel`) during its run.
     Cancelled = "cancelled",
-    /// An internal error of docmill; the message says where.
+    /// An internal error of docmill. The message names the place.
     Internal = "internal",
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Histogram of request durations.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Number of requests per bucket of [`Latency::UP_TO_S`]; the last bucket holds longer
+    /// Number of requests per bucket of [`Latency::UP_TO_S`]. The last bucket holds longer
     /// requests.
     pub counts: Vec<u64>,
     /// Sum of all durations in seconds.

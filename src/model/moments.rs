@@ -25,7 +25,7 @@ pub struct DocumentTimes {
     pub ready: Timestamp,
 }
 
-/// A finished attempt: the outcome of a request for one of its calls.
+/// A finished attempt: the request's outcome for one of its calls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attempt {
     /// Number in the ledger, unique in the store.
@@ -46,8 +46,8 @@ pub struct Attempt {
     pub moments: Moments,
 }
 
-/// The path of a document from the walk to its row, for traces. It holds times, numbers and names,
-/// but no content.
+/// The path of a document to its row, for traces. It holds times, numbers and names, but no
+/// content.
 #[derive(Debug, Clone)]
 pub struct Trace {
     /// Times of the stages before the calls.
@@ -75,7 +75,7 @@ pub struct CallTrace {
     pub begun: Timestamp,
     /// When it had an answer or failed.
     pub ended: Timestamp,
-    /// Why there is no answer.
+    /// The reason for a missing answer.
     pub failure: Option<FailureCode>,
     /// Totals of all its requests.
     pub spent: Spent,

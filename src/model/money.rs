@@ -41,7 +41,7 @@ impl Money {
         Self::bounded((usd * PICO_PER_DOLLAR).round() as u64)
     }
 
-    /// In dollars, for result files and reports; exact to far below a cent.
+    /// In dollars, for result files and reports. The value is exact to far below a cent.
     pub fn usd(self) -> f64 {
         self.0 as f64 / PICO_PER_DOLLAR
     }

@@ -14,8 +14,7 @@ pub struct Prepared {
     pub facts: Facts,
 }
 
-/// The content of a document for the model: its blocks in reading order. Never empty. Cheap to
-/// clone.
+/// The content of a document for the model, in reading order. Never empty. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Content(pub Vec<ContentBlock>);
 
@@ -40,7 +39,7 @@ impl Content {
     }
 }
 
-/// The share of a document that one call covers: the whole, or a chunk of a long one.
+/// The part of a document that one call covers. It is the whole document, or a chunk of a long one.
 #[derive(Debug, Clone)]
 pub struct Chunk {
     /// The content of the call.
@@ -92,7 +91,8 @@ pub struct Picture {
 /// A text as sent.
 #[derive(Debug, Clone)]
 pub struct Text {
-    /// The text: valid UTF-8 with `\n` line ends, and no control characters except tab and newline.
+    /// The text in valid UTF-8 with `\n` line ends. It has no control characters except tab and
+    /// newline.
     pub body: Arc<str>,
     /// BLAKE3 of `body`, in hexadecimal.
     pub digest: String,
@@ -121,20 +121,20 @@ pub struct Facts {
     pub words: Option<u64>,
     /// Estimated input tokens of the document, without the prompt around it.
     pub tokens: u64,
-    /// Number of tokens sent, if the document was truncated to the job's limit.
+    /// Number of tokens sent, if the document was truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_tokens: Option<u64>,
-    /// Number of chunks sent, if the document was too long for one call of a task.
+    /// Number of chunks sent, if the document was split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<u32>,
     /// How each page was sent. Only for documents with pages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<PageFacts>,
-    /// Passages that look like instructions to a model, if the job flags them.
+    /// Passages that look like instructions, if the job flags them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<String>,
-    /// A remark for the reader, such as "first of 12 frames" or "some bytes were not valid in this
-    /// encoding".
+    /// A remark for the reader. Examples are "first of 12 frames" and "some bytes were not valid in
+    /// this encoding".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -37,7 +37,7 @@ pub enum FinishReason {
     Filtered(String),
 }
 
-/// Tokens of one or more requests, in disjoint buckets that add up to the provider's count.
+/// Tokens of one or more requests, in disjoint buckets. The buckets add up to the provider's count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Input tokens read at full price.
@@ -77,10 +77,10 @@ pub struct Spent {
     pub usage: Usage,
     /// Cost of all responses; `None` if the model's price is not known.
     pub cost: Option<Money>,
-    /// Savings by the provider's prompt cache less the surcharge for writing to it, in trillionths
-    /// of a dollar. 0 if the price is not known.
+    /// Savings by the prompt cache, in trillionths of a dollar. The surcharge for cache writes is
+    /// deducted. 0 if the price is not known.
     pub cache_saved_pico: i64,
-    /// Seconds from sending to the response, summed over the attempts, without waits for permits.
+    /// Seconds from sending to the response, summed over attempts. Waits for permits do not count.
     pub seconds: f64,
 }
 

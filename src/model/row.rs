@@ -52,7 +52,7 @@ impl Row {
         format!("{{\"index\":{index},\"document\":{document},{}", text.trim_start_matches('{'))
     }
 
-    /// Remark on the input: for example, that part of the document was left out or unreadable.
+    /// Remark on the input. It may say that part of the document was left out or unreadable.
     pub fn note(&self) -> Option<String> {
         let facts = self.input.as_ref()?;
         let cut = facts.sent_tokens.map(|sent| format!("cut to the first {sent} tokens"));
@@ -66,8 +66,8 @@ impl Row {
         repairs.into_iter().map(Repair::as_str).collect::<Vec<_>>().join(",")
     }
 
-    /// All failure codes of the row and its calls, each once, separated by commas. The row's own
-    /// comes first.
+    /// All failure codes of the row, each once, separated by commas. They include codes of its
+    /// calls. The row's own comes first.
     pub fn codes(&self) -> Option<String> {
         let own = self.failure.as_ref().map(|failure| failure.code.as_str());
         let of_calls = self.calls.iter().filter_map(|call| call.failure.as_ref()).map(|failure| failure.code.as_str());
@@ -119,7 +119,7 @@ pub struct CallRecord {
     /// One value for each axis of the task.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub axes: Map<String, Value>,
-    /// Chunk number, from 1, if the document was too long for one call.
+    /// Chunk number, from 1, if the document was split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
     /// Outcome of the call.
@@ -127,7 +127,7 @@ pub struct CallRecord {
     /// The validated answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
-    /// Why there is no answer.
+    /// The reason for a missing answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// The model that answered, as the provider states it.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Time shares of a stage's slots, from 0 to 1, with sum 1.
+/// Time shares of a stage's slots. They range from 0 to 1, and their sum is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageUse {
     /// The stage's name.
@@ -17,7 +17,7 @@ pub struct StageUse {
     pub busy: f64,
     /// Share without input.
     pub waiting: f64,
-    /// Share during which the next stage had no room, or memory ran out.
+    /// Share without room in the next stage, or without free memory.
     pub blocked: f64,
     /// For `ask`: shares during which requests waited, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -42,7 +42,7 @@ pub enum WaitReason {
     Refusal,
     /// The provider is overloaded.
     Overload,
-    /// Slow start: docmill measures what the account allows.
+    /// Slow start: docmill measures the limits of the account.
     SlowStart,
     /// Consecutive failures: docmill tests whether all calls fail.
     Suspicion,

@@ -81,7 +81,7 @@ pub struct Summary {
     pub whole_run: RunFigures,
 }
 
-/// Sums over all requests in the ledger, for any outcome of their documents.
+/// Sums over all requests in the ledger, whether documents succeeded or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LedgerSum {
     /// HTTP requests sent.
@@ -92,7 +92,7 @@ pub struct LedgerSum {
     pub cost: Bill,
     /// Requests without a response, which may be billed too.
     pub maybe_billed: u64,
-    /// Maximum cost of these requests beyond `cost`, in US dollars; absent if a price is not known.
+    /// Maximum cost of these requests beyond `cost`, in US dollars. Absent if a price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maybe_billed_at_most_usd: Option<Money>,
 }
@@ -120,13 +120,13 @@ pub struct RunFigures {
     pub refusals: u64,
     /// Seconds during which the provider's refusal stopped all requests.
     pub paused_seconds: f64,
-    /// Share of the input tokens from the provider's prompt cache, from 0 to 1.
+    /// Share of input tokens from the prompt cache, from 0 to 1.
     pub cache_hit_rate: f64,
-    /// Savings by the prompt cache in US dollars, less the surcharge for writing to it; absent if
-    /// the price is not known.
+    /// Savings by the prompt cache in US dollars. The surcharge for cache writes is deducted.
+    /// Absent if the price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_saved_usd: Option<f64>,
-    /// Maximum number of calls in flight: the setting, or its last change during the run.
+    /// Maximum number of calls in flight. This is the setting, or its last change during the run.
     pub concurrency: usize,
     /// `ceil(requests / concurrency)`: rounds of full concurrency.
     pub waves: u64,
@@ -199,7 +199,7 @@ impl Add for LeftOut {
     }
 }
 
-/// Lists the counts that are not zero, such as `1 hidden, 19 by pattern`.
+/// Lists the counts above zero, such as `1 hidden, 19 by pattern`.
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { hidden, patterns, size_or_date, repeated, links, special } = *self;

@@ -114,7 +114,7 @@ pub(super) fn missing(path: &Path) -> Option<Failure> {
     Some(Failure::new(FailureCode::Unreadable, why))
 }
 
-/// The path that a line of a list means.
+/// Converts a line of a list to a path.
 ///
 /// This is the line itself if such a file exists. Otherwise decoration is removed: blanks from
 /// editors and columns, quotes from spreadsheets and "copy as path", backslashes from Windows.

@@ -33,7 +33,7 @@ pub(super) struct Listing {
     size: usize,
 }
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug, Clone, Default)]
 struct Mark {
     /// The page begins after this key.

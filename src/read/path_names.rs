@@ -14,7 +14,7 @@ pub(super) fn real(path: &Path) -> Option<PathBuf> {
     existing.and_then(|(ancestor, real)| Some(real.join(path.strip_prefix(ancestor).ok()?)))
 }
 
-/// A path as text that identifies it.
+/// A path as unique text.
 ///
 /// Bytes that are not UTF-8 become `\xHH`; in such a path a backslash becomes `\\`. In a UTF-8 path
 /// that looks escaped, backslashes become `\x5C`. So no two paths share a name.

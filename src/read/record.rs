@@ -91,13 +91,13 @@ pub fn versions(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, Str
     pairs.filter(same_table).map(|(old, new)| (old.prefix.clone(), new.prefix.clone())).collect()
 }
 
-/// The id of the row called `name`, if it is a row of a table with ids among `records`.
+/// The id of the row called `name`. `None` unless the row is in a table with ids among `records`.
 pub fn id_of<'n>(name: &'n str, records: &[InputRecord]) -> Option<&'n str> {
     let mut ids = records.iter().filter(|record| record.columns.is_some());
     ids.find_map(|record| name.strip_prefix(&*record.prefix)?.strip_prefix('#'))
 }
 
-/// Whether docmill made this id from the row number, because the row has no id.
+/// Whether docmill made this id from the row number. It does so if the row has no id.
 pub fn is_made_up(id: &str) -> bool {
     id.starts_with(UNNAMED_ROW)
 }
@@ -148,7 +148,7 @@ pub enum InputKind {
     Stream,
 }
 
-/// How the inputs of a run relate to those of existing results.
+/// Relation of a run's inputs to the inputs of existing results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
     /// The run covers all earlier inputs. Documents that it does not find are gone.
@@ -260,8 +260,8 @@ pub fn file_of(name: &str, before: &[InputRecord]) -> Option<PathBuf> {
     paths.find_map(|path| std::fs::canonicalize(path).ok())
 }
 
-/// The path of the document with this name in one of these inputs. The document may no longer
-/// exist.
+/// The path of the document with this name. `before` are the inputs to search. The document may no
+/// longer exist.
 ///
 /// `None` if the name may belong to a row or a listed file. If several directories match, the one
 /// with the longest prefix decides.

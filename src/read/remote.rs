@@ -36,7 +36,7 @@ enum Named {
 }
 
 impl Remote {
-    /// Opens the input and determines what `address` points to. The error is a sentence that begins
+    /// Opens the input and determines the type of the resource. The error is a sentence that begins
     /// with the address.
     pub fn open(address: Address, environment: &InputEnvironment) -> std::result::Result<Self, String> {
         let shown = address.shown.clone();
@@ -90,17 +90,17 @@ impl Remote {
         format!("{shown}: {text}. {next}")
     }
 
-    /// Key and stamp of the object, if the input is a single object.
+    /// Key and stamp of the object, unless the input is a prefix.
     pub fn single(&self) -> Option<(String, Stamp)> {
         if let Named::Object(meta) = &self.named { Some((meta.location.to_string(), stamp(meta))) } else { None }
     }
 
-    /// Lists all objects in the order of the service, if the input is a prefix.
+    /// Lists all objects of a prefix in the order of the service.
     pub(super) fn list(&self) -> Option<Listing> {
         if let Named::Prefix(listing) = &self.named { Some(listing.clone()) } else { None }
     }
 
-    /// Key and stamp of the next object, or the error of the listing.
+    /// Key and stamp of the next object, or a listing error.
     ///
     /// A key that is not a valid path has no stamp. Directory markers are skipped.
     pub(super) fn next_of(&self, listing: &mut Listing) -> Option<std::result::Result<(String, Option<Stamp>), String>> {

@@ -4,7 +4,7 @@ use super::links::FollowLinks;
 use super::table::Columns;
 use serde::Deserialize;
 
-/// `[input]`: where documents come from.
+/// `[input]`: the sources of documents.
 ///
 /// The defaults serve the stored settings of old runs, which lack later keys.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,8 +22,8 @@ pub struct InputSettings {
     pub min_bytes: u64,
     /// Maximum file size in bytes. Larger files are skipped. 0 = no limit.
     pub max_bytes: u64,
-    /// Files changed before this time are skipped: a date, a time, or an age such as `7d`. "" = no
-    /// limit.
+    /// Files changed before this time are skipped. The value is a date, a time, or an age such as
+    /// `7d`. "" = no limit.
     pub newer_than: String,
     /// Files changed after this time are skipped. "" = no limit.
     pub older_than: String,
@@ -36,13 +36,13 @@ pub struct InputSettings {
     pub tables: Tables,
     /// The column with the text of a row; "" = all columns.
     pub text_column: String,
-    /// The column with the id of a row. "" means the row number.
+    /// The column with the id of a row; "" = the row number.
     pub id_column: String,
     /// Columns that are copied to the results.
     pub keep_columns: Vec<String>,
 }
 
-/// How a file that looks like a table is read.
+/// Handling of a file that looks like a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tables {

@@ -1,4 +1,4 @@
-//! Facts about a document before it is read: its stamp, and its size limit.
+//! Stamps and size limits of documents before they are read.
 
 use crate::model::{Failure, FailureCode, Stamp};
 use std::fs::Metadata;

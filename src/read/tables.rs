@@ -1,4 +1,4 @@
-//! Tables among the inputs: declared ones, and files that look like tables.
+//! Tables among the inputs: declared tables, and files that look like tables.
 
 use super::path_names::{printable, with_slashes};
 use super::record::{InputKind, InputRecord, prefix_beside};
@@ -7,11 +7,11 @@ use super::table::{Columns, Table, is_table_name, is_workbook_name};
 use crate::model::Place;
 use std::path::Path;
 
-/// Minimum number of rows of an input file that counts as a table.
+/// Minimum number of rows of a table that is an input.
 const FEW: usize = 2;
-/// Minimum number of rows of a standard input that counts as a table.
+/// Minimum number of rows of a table on standard input.
 const SEVERAL: usize = 5;
-/// Minimum number of rows of a directory's only file that counts as a table.
+/// Minimum number of rows of a table alone in a directory.
 const MANY: usize = 20;
 /// Maximum number of rows to count.
 const COUNTED: usize = 100_000;

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Number of bytes that serve to detect the format of a table or list.
+/// Number of bytes that decide the format of a table or list.
 pub(super) const SAMPLE: u64 = 256 * 1024;
 
 /// The encoding of a table.

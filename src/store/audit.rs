@@ -70,7 +70,7 @@ impl Archive {
         })
     }
 
-    /// Calls `each` with name and content digest of the documents of a listing.
+    /// Calls `each` with name and content digest of each listed document.
     pub fn documents(&self, listing: i64, mut each: impl FnMut(&str, Option<Digest>)) -> Result<(), StoreError> {
         self.read("documents", || {
             let sql = "SELECT d.name, d.digest FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1 ORDER BY l.position";
@@ -83,7 +83,7 @@ impl Archive {
         })
     }
 
-    /// Whether the store knows this content under this name.
+    /// Whether the store contains this content under this name.
     pub fn knows(&self, name: &str, content: Digest) -> Result<bool, StoreError> {
         self.read("documents", || {
             self.connection().prepare_cached("SELECT 1 FROM documents WHERE name = ?1 AND digest = ?2")?.exists((name, &content.0[..]))

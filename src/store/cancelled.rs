@@ -10,7 +10,7 @@ pub(super) fn cancel(transaction: &Transaction<'_>, name: &str) -> Result<()> {
     transaction.execute("INSERT OR IGNORE INTO cancelled VALUES (?1)", [name]).map(|_| ())
 }
 
-/// Removes the mark, because a row records the cancellation or a user requeued the document.
+/// Removes the mark. By then a row records the cancellation, or a user requeued the document.
 pub(super) fn forget(connection: &Connection, name: &str) -> Result<()> {
     connection.execute("DELETE FROM cancelled WHERE name = ?1", [name]).map(|_| ())
 }

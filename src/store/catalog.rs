@@ -70,9 +70,9 @@ pub struct Catalog {
     /// Recipe of the rows; `None` if rows do not matter.
     recipe: Option<i64>,
     ahead: VecDeque<(String, Version)>,
-    /// Size of the next read-ahead: small after a jump, larger with each sequential query.
+    /// Size of the next read-ahead. It is small after a jump, and grows with each sequential query.
     chunk: u32,
-    /// The last pair of name and digest read ahead, and whether more entries follow it.
+    /// The last name and digest read ahead, and whether more follow.
     read_to: (String, Vec<u8>),
     more: bool,
     last_asked: String,

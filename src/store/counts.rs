@@ -15,7 +15,8 @@ pub struct Counts {
     pub listed: u64,
     /// Documents with a row, by job.
     pub jobs: BTreeMap<String, Tally>,
-    /// Documents with a row that the next run retries: transient failures and requeued documents.
+    /// Documents with a row that the next run retries. These are transient failures and requeued
+    /// documents.
     pub again: u64,
     /// Documents among `again` that a user requeued.
     pub requeued: u64,
@@ -91,7 +92,8 @@ impl Archive {
         Ok(RunCounts { view, documents: counted.unwrap_or(0).max(counts.listed), counted: counted.is_some(), counts })
     }
 
-    /// Number of documents that an incomplete run counted, from its figures or its last sample.
+    /// Number of documents that an incomplete run counted. It comes from the run's figures or its
+    /// last sample.
     fn documents_counted(&self, run: &RunRecord) -> Result<Option<u64>, StoreError> {
         let documents = |text: &str| serde_json::from_str::<Value>(text).ok()?["documents"].as_u64();
         if let Some(documents) = run.figures.as_deref().and_then(documents) {

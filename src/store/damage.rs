@@ -39,7 +39,7 @@ pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), Store
     }
 }
 
-/// Whether the store is missing or empty, with its log, although results exist.
+/// Whether store and log are missing or empty, although results exist.
 pub(super) fn is_gone(path: &Path) -> bool {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
     size(path) == 0 && size(&path.with_extension("db-wal")) == 0 && path.parent().is_some_and(has_results)
@@ -50,7 +50,7 @@ fn has_results(directory: &Path) -> bool {
     jobs.map(|job| job.path()).any(|job| ["results.csv", "results.jsonl", "results.json"].iter().any(|name| job.join(name).is_file()))
 }
 
-/// Returns an error if the store's file exists but is empty, although results exist.
+/// Returns an error for an empty store file beside existing results.
 pub(super) fn look_for_emptied(path: &Path) -> Result<(), StoreError> {
     if path.exists() && is_gone(path) {
         let advice = "Nothing was sent. Restore it from a copy, or delete it to pay for everything again";

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 /// Size in bytes: enough for thousands of answers.
 const SIZE: usize = 4 << 20;
-/// Hidden, so that it is not a document if the output directory is inside an input directory.
+/// Prefix of the file name. Hidden files are not documents, even in an input directory.
 const PREFIX: &str = ".docmill-reserve-";
 
 /// A file that only occupies space; dropping it deletes the file.

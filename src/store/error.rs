@@ -11,7 +11,7 @@ pub struct StoreError {
     path: PathBuf,
     what: String,
     source: Box<dyn std::error::Error + Send + Sync>,
-    /// What to do: empty, or sentences with a leading full stop and space.
+    /// Advice: empty, or sentences with a leading full stop and space.
     advice: String,
 }
 
@@ -20,7 +20,7 @@ impl StoreError {
         Self { path: path.to_owned(), what: what.into(), source: source.into(), advice: String::new() }
     }
 
-    /// Adds what to do.
+    /// Adds advice.
     pub(super) fn advise(self, advice: &str) -> Self {
         Self { advice: format!(". {advice}"), ..self }
     }

@@ -77,7 +77,7 @@ impl Archive {
         })
     }
 
-    /// Calls `each` with the requests of a run, in the order of sending.
+    /// Calls `each` with a run's requests in the order of sending.
     pub fn attempts(&self, run: i64, mut each: impl FnMut(AttemptRecord)) -> Result<(), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT document, call, attempt, queued_ms, sent_ms, ended_ms, outcome,
@@ -92,7 +92,8 @@ impl Archive {
         })
     }
 
-    /// First discovery and last completion of this run's rows, in milliseconds since 1970.
+    /// First discovery and last completion among this run's rows. Times are in milliseconds since
+    /// 1970.
     pub fn row_span(&self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT min(found_ms), max(done_ms) FROM rows WHERE run = ?1";
@@ -130,7 +131,7 @@ impl Archive {
         })
     }
 
-    /// Samples of a run: milliseconds since its start, and the event `progress` as JSON.
+    /// Samples of a run. Each has milliseconds since its start, and the event `progress` as JSON.
     pub fn samples(&self, run: i64) -> Result<Vec<(u64, String)>, StoreError> {
         self.read("samples", || {
             let sql = "SELECT elapsed_ms, sample FROM samples WHERE run = ?1 ORDER BY elapsed_ms";
@@ -138,7 +139,7 @@ impl Archive {
         })
     }
 
-    /// The first documents of a listing with this failure code: names and messages.
+    /// The first documents of a listing with this failure code. Returns names and messages.
     pub fn failure_examples(&self, listing: i64, recipe: i64, code: &str, few: u32) -> Result<Vec<(String, String)>, StoreError> {
         self.read("rows", || {
             let sql = "SELECT d.name, ifnull(json_extract(r.result, '$.failure.message'), '')

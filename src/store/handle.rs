@@ -1,4 +1,4 @@
-//! The handle to the writing thread: its commands, and when they are durable.
+//! The handle to the writing thread, and its commands.
 
 use super::records::{NewAnswer, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
 use crate::model::DocumentId;
@@ -51,7 +51,8 @@ impl StoreHandle {
         (Self(commands), take)
     }
 
-    /// Starts this run's listing with the documents of run `from` before this position. Blocks.
+    /// Starts this run's listing with a part of another listing. Copies the documents of run `from`
+    /// before position `before`. Blocks.
     pub fn branch_listing(&self, from: Option<i64>, before: u64) -> Result<(), WriterGone> {
         self.0.blocking_send(Command::Branch { from, before }).map_err(|_| WriterGone)
     }
@@ -61,8 +62,8 @@ impl StoreHandle {
         self.0.blocking_send(Command::Listed(documents)).map_err(|_| WriterGone)
     }
 
-    /// Records the end of the walk: the number of documents, and the run whose listing holds them.
-    /// Blocks.
+    /// Records the end of the walk. Takes the number of documents, and the run whose listing holds
+    /// them. Blocks.
     pub fn walked(&self, listing: i64, documents: u64) -> Result<(), WriterGone> {
         self.0.blocking_send(Command::Walked { listing, documents }).map_err(|_| WriterGone)
     }
@@ -78,7 +79,7 @@ impl StoreHandle {
         self.durable(|done| Command::Request(request, done)).await
     }
 
-    /// Records the end of an attempt that neither answered nor ended its call.
+    /// Records the end of an attempt whose call continues.
     pub async fn settle(&self, settlement: Settlement) -> Result<(), WriterGone> {
         self.send(Command::Settled(settlement)).await
     }

@@ -74,7 +74,7 @@ pub struct Doubt {
 pub struct AnsweredRequest {
     /// Task and axes.
     pub call: String,
-    /// Duration from the first byte sent to the end of the response, in milliseconds.
+    /// Duration from first byte sent to last byte received, in milliseconds.
     pub ms: u64,
     /// Length of the answer in tokens.
     pub output_tokens: u64,
@@ -172,7 +172,7 @@ impl Archive {
         })
     }
 
-    /// Number of requests with settled attempts, and their bill, of one run or of all runs.
+    /// Number and bill of settled requests, for one run or all.
     pub fn bill(&self, run: Option<i64>) -> Result<(u64, Bill), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT count(DISTINCT request), ifnull(sum(pico_usd), 0), count(*) - count(pico_usd) FROM attempts
@@ -226,7 +226,7 @@ pub(super) fn publish(connection: &Connection, run: i64, files: &[ResultFile]) -
     Ok(())
 }
 
-/// The newest complete run of each job, and the run that owns its listing.
+/// The newest complete run of each job, and the owner of its listing.
 pub(super) fn newest_complete(connection: &Connection) -> rusqlite::Result<BTreeMap<String, (i64, Option<i64>)>> {
     let mut newest = BTreeMap::new();
     let mut statement = connection.prepare("SELECT id, listing, jobs FROM runs WHERE outcome = 'complete' ORDER BY id")?;

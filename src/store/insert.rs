@@ -32,7 +32,7 @@ pub(super) fn forget(t: &Transaction<'_>, run: Run, document: DocumentId) -> Res
     if gone > 0 { outdate_files(t) } else { Ok(()) }
 }
 
-/// Marks all result files as outdated, durably, because a name or a row in them has changed.
+/// Marks all result files as outdated, durably. The caller has changed a name or a row in them.
 fn outdate_files(t: &Transaction<'_>) -> Result<()> {
     t.prepare_cached("UPDATE files SET run = 0 WHERE run <> 0")?.execute(()).map(|_| ())
 }

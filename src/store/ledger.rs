@@ -1,4 +1,4 @@
-//! Queries of the ledger at the start and the end of a run.
+//! Queries of the ledger when a run starts or ends.
 
 use super::insert::forget;
 use super::{Archive, Store, StoreError};
@@ -35,7 +35,8 @@ impl Store {
         read().map_err(|e| self.error("cannot read the ledger", e))
     }
 
-    /// Usage and cost of calls that stopped or killed runs left without an answer or failure.
+    /// Usage and cost of calls that earlier runs left open. Stopped or killed runs leave calls
+    /// without an answer or failure.
     ///
     /// Only the ledger has their requests. Requests in doubt count as requests without cost.
     pub fn left_open(&self) -> Result<HashMap<(DocumentId, CallKey), Spent>, StoreError> {
@@ -110,7 +111,7 @@ impl Store {
         sums().map_err(|e| self.error("cannot read the ledger", e))
     }
 
-    /// Removes failures of calls and the rows of their documents, which become pending again.
+    /// Removes failures of calls and the rows of their documents. The documents are pending again.
     pub fn reopen(&self, calls: &[(DocumentId, CallKey)]) -> Result<(), StoreError> {
         let reopen = || {
             let transaction = self.writer.unchecked_transaction()?;

@@ -14,7 +14,7 @@ pub struct Excess {
     /// Documents that were edited, renamed or deleted. Runs over the same inputs no longer find
     /// them.
     pub obsolete: Group,
-    /// Documents that are missing from the results only because the last run had other inputs.
+    /// Documents that only the inputs of the last run exclude from the results.
     pub elsewhere: Group,
     /// Rows of dropped documents, and rows of old recipes.
     pub rows: u64,

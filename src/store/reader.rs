@@ -60,14 +60,14 @@ impl AnswerReader {
         get().map_err(|e| self.error(e))
     }
 
-    /// An answer to this call by any document: the document's name and the record.
+    /// An answer to this call by any document. Returns the document's name and the record.
     pub fn of_any_document(&self, key: CallKey) -> Result<Option<(String, String)>, StoreError> {
         let sql = "SELECT d.name, a.call FROM answers a JOIN documents d ON d.id = a.document WHERE a.call_key = ?1 ORDER BY a.run, a.document LIMIT 1";
         let get = || self.connection.prepare_cached(sql)?.query_row([&key.0[..]], |row| Ok((row.get(0)?, row.get(1)?))).optional();
         get().map_err(|e| self.error(e))
     }
 
-    /// An answer to this call by the document of this name, with any content.
+    /// An answer to this call by any version of a document.
     pub fn of_any_version(&self, name: &str, key: CallKey) -> Result<Option<String>, StoreError> {
         let sql = "SELECT a.call FROM documents d JOIN answers a ON a.document = d.id WHERE d.name = ?1 AND a.call_key = ?2 ORDER BY a.run LIMIT 1";
         let get = || self.connection.prepare_cached(sql)?.query_row((name, &key.0[..]), |row| row.get(0)).optional();

@@ -3,7 +3,7 @@
 use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, Moments, Money, Stamp, Usage};
 use jiff::Timestamp;
 
-/// A new document, or a known one with a new name or stamp.
+/// A new document, or a document with new name or stamp.
 #[derive(Debug, Clone)]
 pub struct DocumentRecord {
     /// Number of the document.
@@ -17,7 +17,7 @@ pub struct DocumentRecord {
     pub stamp: Option<Stamp>,
 }
 
-/// A document with its position in the listing, after reading or a failed read.
+/// A document with its position, after a successful or failed read.
 #[derive(Debug, Clone)]
 pub struct ReadDocument {
     /// Position in input order.
@@ -28,11 +28,11 @@ pub struct ReadDocument {
     pub record: Option<DocumentRecord>,
     /// Whether it had another name before, which outdates result files.
     pub renamed: bool,
-    /// Whether its existing row is outdated, so that readers of the listing must not use it.
+    /// Whether its existing row is outdated. Readers of the listing must not use an outdated row.
     pub forget_row: bool,
 }
 
-/// A request that is about to be sent, with an attempt for each call that it carries.
+/// A request to send, with an attempt for each of its calls.
 #[derive(Debug, Clone)]
 pub struct NewRequest {
     /// Its number, which is also the id of its first attempt. Its other attempts have the ids after

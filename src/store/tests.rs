@@ -82,7 +82,7 @@ fn texts(reader: &ViewReader, position: u64, gaps: bool) -> (Vec<String>, u64) {
     (rows, next.unwrap())
 }
 
-/// A store with documents `names`, all with rows under recipe 1, listed in this order.
+/// A store with documents `names`, listed in this order. All have rows under recipe 1.
 async fn store_with(dir: &Path, names: &[&str]) -> Store {
     let (handle, thread) = writer(begin(dir, 1).unwrap());
     for (position, name) in names.iter().enumerate() {

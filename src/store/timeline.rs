@@ -38,7 +38,7 @@ pub struct Pace {
 }
 
 impl Archive {
-    /// Calls `each` with the finished requests of a recipe, in no particular order.
+    /// Calls `each` with the finished requests of a recipe, in any order.
     pub fn requests(&self, recipe: i64, mut each: impl FnMut(Request<'_>)) -> Result<(), StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, a.outcome = 'answered' FROM attempts a

@@ -81,8 +81,8 @@ impl Archive {
         })
     }
 
-    /// A reader for an incomplete run that added documents to the listing `before`. It reads the
-    /// earlier rows and the rows of the run.
+    /// A reader of the rows of an incomplete `--add` run. The run added documents to the listing
+    /// `before`. The reader returns the earlier rows and the rows of the run.
     pub fn rows_beside(&self, view: &View, before: i64, versions: &[(String, String)]) -> Result<ViewReader, StoreError> {
         let reader = self.rows(view)?;
         let of = (before, view.listing, Some(view.recipe));
@@ -93,9 +93,8 @@ impl Archive {
 }
 
 impl Store {
-    /// Makes the union of two listings this run's listing, without documents that are gone.
-    /// `before` and `own` are the runs of these listings. Run `results` made the results of
-    /// `before`.
+    /// Merges two listings into this run's listing, without documents that are gone. `before` and
+    /// `own` are the runs of these listings. Run `results` made the results of `before`.
     ///
     /// `is_gone` gets the name of a document outside the run's own listing, and whether it was
     /// readable. `versions` are pairs of name prefixes, before and now, whose rows are versions of

@@ -43,7 +43,7 @@ pub struct ViewReader {
     recipe: i64,
     /// Table that holds the listing.
     listings: &'static str,
-    /// For an active run: its number, and the older rows that it replaces.
+    /// An active run's number, and the older rows that it replaces.
     at_work: Option<(i64, Retry)>,
 }
 

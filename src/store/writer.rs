@@ -73,7 +73,7 @@ impl Writing {
     fn write_all(&mut self, store: &mut Store, settings: &StoreSettings) -> Result<(), StoreError> {
         let mut group = Vec::with_capacity(settings.group);
         let mut full = None;
-        // For measurements only: shows what commits cost.
+        // For measurements only: shows the cost of commits.
         let off = failpoint::is_off("commits");
         while let Some(first) = self.commands.blocking_recv() {
             group.push(first);
@@ -116,8 +116,8 @@ impl Writing {
             (self.measure)(started.elapsed(), records);
             // On a full disk, result files must not take the room that answers need.
             if full.is_none() {
-                // A full channel means that a signal is pending, and a closed one that no receiver
-                // is left.
+                // If the channel is full, a signal is pending. If it is closed, no receiver is
+                // left.
                 let _pending = self.committed.try_send(());
             }
         }
@@ -125,12 +125,12 @@ impl Writing {
     }
 }
 
-/// Drops requests from a group, so that waiting senders do not send them.
+/// Drops requests from a group. Their senders then do not send them.
 fn refuse_requests(group: &mut Vec<Command>) {
     group.retain(|command| !matches!(command, Command::Request(..)));
 }
 
-/// For measurements only: nothing is durable, and attempts and answers are not stored.
+/// For measurements only: commits without durability. Attempts and answers are not stored.
 fn commit_off(connection: &mut Connection, run: Run, group: &[Command]) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "OFF")?;
     let transaction = connection.transaction()?;

@@ -90,7 +90,8 @@ fn declines(ask: &Ask) -> bool {
     ask.system.contains("You are other") && ask.docid.as_deref() == Some("7")
 }
 
-/// Labels with a byte order mark, semicolons, an unknown name, a repeated and a missing one.
+/// Labels with a byte order mark, semicolons and several faults. One name is unknown, one is
+/// repeated and one is missing.
 const LABELS: &str = "\u{feff}document;label\r\n0.txt;Metal\r\n1.txt;metal\r\n2.txt;wood \r\n3.txt;wood\r\n4.txt; wood\r\n5.txt;METAL\r\n\
     7.txt;wood\r\nnobody.txt;wood\r\n0.txt;metal\r\n";
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 type Counts = BTreeMap<String, u64>;
 
-/// Documents by status, incomplete documents by failure code, and skipped documents by code.
+/// Documents by status, and by code if incomplete or skipped.
 #[derive(Debug, PartialEq, Eq)]
 struct Tally {
     statuses: Counts,
@@ -44,7 +44,7 @@ impl Tally {
         Self { statuses, failures, skips }
     }
 
-    /// Parses the counts in the summary of a run: `3 ok, 1 failed`.
+    /// Parses the counts in a summary: `3 ok, 1 failed`.
     fn of_words(text: &str) -> Self {
         let counts = |head: &str| -> Counts {
             let line = text.lines().find_map(|line| line.split_once(head)).map_or("", |(_, rest)| rest);

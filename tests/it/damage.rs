@@ -30,7 +30,7 @@ fn tree(directory: &Path) -> Tree {
     tree
 }
 
-/// The files of the output directory, without the lock, which names its last owner.
+/// The files of the output directory, without the lock. The lock names its last owner.
 fn output(workspace: &Workspace) -> Tree {
     let mut tree = tree(&workspace.path("output"));
     tree.retain(|path, _| !path.ends_with(".docmill.lock"));
@@ -84,7 +84,7 @@ fn complete(run: &Finished, documents: u32, case: &str) {
     assert_eq!(run.json("echo"), run.jsonl("echo"), "{case}");
 }
 
-/// Start offsets of the frames of a log's last transaction, and the end of the last frame.
+/// Start offsets of the frames of a log's last transaction. The last item is its end.
 ///
 /// Format: sqlite.org/fileformat2.html.
 fn last_transaction(log: &[u8]) -> Vec<usize> {
@@ -121,7 +121,7 @@ fn a_truncated_log_loses_only_its_last_transaction() {
     assert!(run.end().is_err());
     open.store(true, Ordering::SeqCst);
 
-    // Removes transactions with rows after the last answer, as if the kill had come earlier.
+    // Removes transactions with rows after the last answer, as if the run had been killed earlier.
     while {
         let log = std::fs::read(workspace.path(LOG)).unwrap();
         let (before, last) = (answered(&workspace), last_transaction(&log));
@@ -161,7 +161,7 @@ fn store(workspace: &Workspace) -> Connection {
     Connection::open_with_flags(workspace.path(STORE), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-/// Number of pages at the end of a store to damage one after another.
+/// Number of pages to damage at the end of a store.
 const PAGES: usize = 40;
 
 #[test]
@@ -241,7 +241,7 @@ impl Drop for Mount {
     }
 }
 
-/// Checks that every served answer is in the store and was served once.
+/// Checks that every served answer is stored and was served once.
 #[track_caller]
 fn nothing_is_lost(workspace: &Workspace, server: &ModelServer) {
     let ledger = server.ledger();
@@ -387,7 +387,7 @@ fn a_file_other_than_a_store_is_refused() {
         workspace.write(STORE, content);
         refused(&workspace, &server, &["docmill.db: ", "damaged", "Nothing was sent", "another output directory"]);
     }
-    // A database of another program is left alone too.
+    // A run also leaves a database of another program unchanged.
     std::fs::remove_file(workspace.path(STORE)).unwrap();
     let other = Connection::open(workspace.path(STORE)).unwrap();
     other.execute_batch("CREATE TABLE answers (question TEXT, answer INTEGER); INSERT INTO answers VALUES ('life', 42);").unwrap();

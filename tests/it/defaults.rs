@@ -1,4 +1,4 @@
-//! `pipeline.toml` is the commented default, the embedded default and the list of all keys at once.
+//! `pipeline.toml` holds the commented defaults and all keys. The binary embeds it.
 
 use crate::support::Workspace;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Documents of all kinds, including long ones: their visible content is sent, or the row has the
+//! Documents of all kinds, including long ones. Their visible content is sent, or the row has the
 //! reason.
 
 use crate::order::ECHO;

@@ -1,4 +1,5 @@
-//! Draining: the first signal lets calls in flight finish within a time limit, the second does not.
+//! Draining: requests in flight may finish after the first signal. The time is limited. A second
+//! signal ends the program.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};

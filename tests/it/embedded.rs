@@ -1,4 +1,4 @@
-//! Another program embeds the engine, without a terminal, a signal or a port.
+//! Another program embeds the engine without terminal, signals or ports.
 
 use crate::limits::{FORGIVEN, TWENTY};
 use crate::order::ECHO;
@@ -137,7 +137,8 @@ fn two_runs_of_one_process_share_the_limits_of_their_account() {
         }
         workspace
     });
-    // Each run alone stays below the server's limit, both together only if they share it.
+    // Each run by itself stays below the server's limit. Both together stay below it only if they
+    // share it.
     let settings = ["llm.limits.requests_per_minute=900", "llm.limits.burst_s=1"];
     Runtime::new().unwrap().block_on(async {
         let accounts = Arc::new(Accounts::default());

@@ -1,4 +1,5 @@
-//! Existing results: a run that would drop rows asks, is refused, adds to them, or replaces them.
+//! Runs that would drop existing rows. Such a run asks, is refused, adds to the rows, or replaces
+//! them.
 
 use crate::order::ECHO;
 use crate::support::{Finished, ModelServer, Workspace};
@@ -435,7 +436,7 @@ fn the_next_delivery_includes_a_killed_one() {
     );
 }
 
-/// Stops this command by a signal once `done` of its documents are done.
+/// Stops this command by a signal after `done` finished documents.
 fn stop(workspace: &Workspace, args: &[&str], done: usize) {
     let running = workspace.start_with(["run"].iter().chain(&ECHOES).chain(args).copied());
     let done = format!("{done} done");

@@ -80,8 +80,8 @@ fn a_hanging_or_dripping_server_times_out_and_is_named() {
         let run = asking(&url, 4).set("llm.timeout_s", 1).run(["--job", "echo.toml"]).exits(3);
         assert_eq!(run.csv("echo").column("failure_code"), ["timed_out"; 4], "{what}");
         assert!(run.csv("echo").rows[0]["failure_message"].contains("no complete response within 1 s (llm.timeout_s)"), "{what}");
-        // Two attempts of a second each, for all documents concurrently. The rest allows for a slow
-        // machine.
+        // Two attempts of a second each, for all documents concurrently. The additional time allows
+        // for a slow machine.
         assert!(started.elapsed() < Duration::from_secs(20), "{what}: {:?}", started.elapsed());
     }
 }

@@ -1,4 +1,4 @@
-//! Inputs and settings: directories, names, encodings and images, and the errors of invalid ones.
+//! Inputs and settings: directories, names, encodings, images and errors.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace, exif_rotated_jpeg, jpeg, png, utf16le};

@@ -88,7 +88,7 @@ fn a_broken_job_file_is_refused_before_anything_is_sent() {
     }
 }
 
-/// A job that asks for a number and combines the answers with this prompt.
+/// A job that asks for numbers and combines them with `prompt`.
 fn combining(prompt: &str) -> String {
     format!(
         r#"

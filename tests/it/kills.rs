@@ -36,7 +36,7 @@ fn killed(documents: u16, kills: usize) {
             break;
         }
         assert!(round < 6 * kills, "{} kills in {round} runs", toll.kills);
-        // Documents are added step by step in random order, so there is work until the last kill.
+        // Documents are added step by step in random order, so the last kill also interrupts work.
         let wanted = usize::from(documents).min(4 + usize::from(documents) * toll.kills / kills);
         for number in &order[there..wanted.max(there)] {
             workspace.doc(name(*number), numbered_png(*number));
@@ -129,7 +129,7 @@ struct Toll {
     kills: usize,
     /// Requests that were in doubt after any kill.
     doubts: BTreeSet<(u64, CallName, String)>,
-    /// Calls with a committed answer at any kill, and the number of their requests by then.
+    /// Calls with a committed answer, and their requests at that time.
     committed: BTreeMap<CallName, u32>,
 }
 
@@ -279,8 +279,8 @@ fn documents(workspace: &Workspace, n: usize) {
     }
 }
 
-/// Starts a run in which every third call hangs, and waits for all other answers. The switch ends
-/// the hanging.
+/// Starts a run in which every third call hangs. Returns after all other calls are answered. The
+/// switch ends the hanging.
 fn half_hanging(drain_s: u64) -> (ModelServer, Workspace, Running, Arc<AtomicBool>) {
     let heals = Arc::new(AtomicBool::new(false));
     let healed = Arc::clone(&heals);

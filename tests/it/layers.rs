@@ -31,7 +31,7 @@ const LEVELS: [(&str, u32); 25] = [
     ("lib", 6),
 ];
 
-/// Imports allowed beside the rule of levels: events and repairs use the model's types.
+/// Imports allowed despite the levels. Events and repairs use the model's types.
 const BESIDE: [(&str, &str); 2] = [("event", "model"), ("repair", "model")];
 
 /// Modules that may use fewer modules than the rule of levels allows.
@@ -41,7 +41,7 @@ const ONLY: [(&str, &[&str]); 1] = [("progress", &["event", "model", "system"])]
 /// `system` is exempt, because it wraps the operating system.
 const IMPURE: [&str; 6] = ["tokio", "std::fs", "std::net", "std::env", "Instant", "SystemTime"];
 
-/// The module of a path of names: the longest entry of the table that is a prefix of the path.
+/// The module of a path: the table's longest matching entry.
 fn module_of(path: &[&str]) -> Option<(&'static str, u32)> {
     let matches = |name: &str| name.split("::").eq(path.iter().copied().take(name.split("::").count()));
     LEVELS.into_iter().filter(|(name, _)| matches(name)).max_by_key(|(name, _)| name.len())

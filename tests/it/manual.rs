@@ -1,4 +1,4 @@
-//! The README is short, and the manual covers the rest.
+//! Checks that the README is short and the manual complete.
 
 use crate::support::Workspace;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Run stores of earlier versions are migrated, resumed without a paid repeat, and verified.
+//! Migration of run stores of earlier versions. They are resumed without a paid repeat, and
+//! verified.
 //!
 //! `stores/` contains two stores of schema version 4: one of a complete job, one of a killed run.
 

@@ -19,7 +19,7 @@ const CACHING: Terms = Terms {
     output: |_, _| 40,
 };
 
-/// The billed input of six analyses of one image, as a multiple of the uncached image's price.
+/// The billed input of six analyses of one image. The unit is the price of the uncached image.
 ///
 /// Also returns the server and the summary of the run.
 fn prefixes(provider: &str, settings: &[(&str, &str)]) -> (f64, AccountServer, Value) {
@@ -62,7 +62,7 @@ fn implicit_paid_caching_at_openai_is_off_without_priming() {
     }
 }
 
-/// Answers have 1 to 100 tokens at half a cent each, so a request costs up to half a dollar.
+/// Requests that cost up to half a dollar. Answers have 1 to 100 tokens at half a cent each.
 const DEAR: Terms = Terms {
     cache_from: 0,
     first_byte: Duration::ZERO,

@@ -1,4 +1,4 @@
-//! A bad document never stops a run, never fails a good document, and always gets its row.
+//! Invalid documents: each gets its row, and other documents succeed.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Table, Workspace, dice, jpeg, jpeg_cut_off, png, png_that_claims, unreadable_by_us};
@@ -25,7 +25,7 @@ fn a_thousand_hostile_documents_on_a_faulty_server_give_a_thousand_correct_rows(
             Some("lost") => Reply::Reset,
             Some("hang") => Reply::Hang,
             Some("broken") => Reply::error(ask, 500, "api_error", "it broke"),
-            // One in twenty calls on good documents gets an unbilled fault.
+            // One in twenty calls on valid documents gets an unbilled fault.
             _ if ask.attempt > 1 => Reply::Ok,
             _ => match dice(3, &ask.text, 0) % 80 {
                 0 => Reply::error(ask, 500, "api_error", "it broke"),
@@ -46,7 +46,7 @@ fn a_thousand_hostile_documents_on_a_faulty_server_give_a_thousand_correct_rows(
     };
 
     for n in 0..3 {
-        // Files with bad content.
+        // Files with invalid content.
         put(format!("{n}/zero.txt"), b"", ("text", "failed", "empty"));
         put(format!("{n}/blank.txt"), b" \n\t\r\n ", ("text", "failed", "empty"));
         put(format!("{n}/junk.txt"), &junk(n), ("text", "failed", "unsupported_kind"));
@@ -70,7 +70,7 @@ fn a_thousand_hostile_documents_on_a_faulty_server_give_a_thousand_correct_rows(
         ] {
             put(format!("{n}/{kind}.txt"), format!("docid:{kind}-at-{n} is poison").as_bytes(), ("text", status, code));
         }
-        // Good files with misleading names.
+        // Valid files with misleading names.
         put(format!("{n}/picture.txt"), &png(n), OK_IMAGE);
         put(format!("{n}/words.jpg"), format!("docid:words-{n} is a text").as_bytes(), OK_TEXT);
     }

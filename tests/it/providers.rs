@@ -27,7 +27,8 @@ fn compatible(server: &ModelServer) -> Workspace {
     workspace
 }
 
-/// Checks that a request has no field that current models reject or that bulk work does not need.
+/// Checks that a request has no unwanted field. Current models reject such fields, or bulk work
+/// does not need them.
 fn assert_nothing_unwanted(ask: &Ask) {
     for field in ["temperature", "top_p", "top_k", "tools", "tool_choice", "n", "thinking"] {
         assert!(ask.body.get(field).is_none(), "the body has {field}: {}", ask.body[field]);
@@ -38,7 +39,7 @@ fn assert_nothing_unwanted(ask: &Ask) {
     assert!(ask.header("content-length").is_some(), "the body is sent without its length");
 }
 
-/// Checks that every object of a strict schema is closed and requires all its fields.
+/// Checks that strict schemas are closed and require all fields.
 fn assert_strict(schema: &Value) {
     if let Some(properties) = schema["properties"].as_object() {
         assert_eq!(schema["additionalProperties"], false, "{schema}");

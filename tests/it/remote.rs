@@ -35,7 +35,8 @@ fn rows(finished: &Finished) -> Vec<(String, String)> {
     csv.rows.iter().map(|row| (row["document"].clone(), row["said"].clone())).collect()
 }
 
-/// Three hundred documents whose byte order differs from directory order, and objects to leave out.
+/// Documents whose byte order differs from directory order. There are three hundred, and objects to
+/// leave out.
 fn documents() -> Vec<(String, String)> {
     let directories = ["a", "a-b", "a.d", "a/deep", "ä b%20", "z"];
     let mut all: Vec<_> = (0..300).map(|n| (format!("{}/{}+{n}.txt", directories[n % 6], n * 7 % 300), format!("docid:{n}"))).collect();

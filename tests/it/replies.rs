@@ -1,4 +1,4 @@
-//! Malformed replies: docmill repairs some without a new request, and retries others once.
+//! Malformed replies: docmill repairs some, and retries others once.
 
 use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Reply, Workspace};
@@ -24,7 +24,7 @@ fn stream(texts: &[&str]) -> String {
 /// A reply with the name of the document that gets it.
 type Named = (&'static str, fn() -> Reply);
 
-/// A workspace with one document for each of these replies, and a compatible server.
+/// A compatible server, and one document for each of these replies.
 fn workspace(replies: &'static [Named]) -> (Workspace, ModelServer) {
     let reply = move |ask: &Ask| {
         let name = ask.docid.as_deref().unwrap();

@@ -8,7 +8,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Text that must not become markup, a script, an address or a change of direction on the page.
+/// Text that the page must show as text. It must not become markup, a script, an address or a
+/// change of direction.
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=http://127.0.0.1:9/x onerror=alert(2)>\"'&\u{202e}\u{0}--><!--";
 
 fn done(server: &ModelServer) -> Workspace {

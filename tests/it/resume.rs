@@ -366,7 +366,7 @@ fn a_shared_answer_costs_nothing_and_names_the_document_that_paid_for_it() {
     workspace.docmill(["verify"]).exits(0);
 }
 
-/// A server on which the names of documents determine their failures, until the switch is set.
+/// A server whose failures depend on the document's name. The switch ends the failures.
 fn failing() -> (ModelServer, Arc<AtomicBool>) {
     let well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&well);

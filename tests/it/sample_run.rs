@@ -1,4 +1,4 @@
-//! The first run of a new user: the sample data with default settings.
+//! The first run of a new user, over the sample data.
 
 use crate::support::{ModelServer, Workspace, without_seconds};
 use serde_json::Value;

@@ -26,7 +26,7 @@ const FILTERS: [(&str, &str); 13] = [
     (r"/tmp/[^ /]+", "[workspace]"),
 ];
 
-/// A run over a good document, one that the server refuses, and an empty one.
+/// A run over a valid, a refused and an empty document.
 fn tiny_run() -> crate::support::Finished {
     let server = ModelServer::script()
         .faults(|ask| match ask.docid.as_deref() {

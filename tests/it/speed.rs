@@ -1,4 +1,4 @@
-//! The bottleneck of a run is named, with the setting that would change it.
+//! docmill names the bottleneck, and the setting that would change it.
 //!
 //! Each situation is extreme, so that a busy machine does not change the result.
 //! `tests/bench/bottleneck.rs` measures whether the predicted effect is correct.
@@ -8,7 +8,8 @@ use crate::support::{ModelServer, Workspace};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A workspace and a server that answers after `usual` ms, and after `usual + slow` for document 7.
+/// A workspace and a server with these latencies. The server answers after `usual` ms, and after
+/// `usual + slow` for document 7.
 fn workspace(documents: usize, usual: u64, slow: u64) -> (ModelServer, Workspace) {
     let of = move |docid: Option<&str>| if docid == Some("7") { usual + slow } else { usual };
     let server = ModelServer::script().latency(move |ask| Duration::from_millis(of(ask.docid.as_deref()))).start();

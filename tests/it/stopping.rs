@@ -161,7 +161,7 @@ fn the_next_run_replaces_partial_results_of_a_stopped_run() {
     assert!(run.summary("echo").get("stopped").is_none());
 }
 
-/// Checks that rows count all requests of the server, and that the store verifies.
+/// Checks that rows count all requests, and verifies the store.
 #[track_caller]
 fn all_requests_are_counted(workspace: &Workspace, run: &Finished, server: &ModelServer) {
     let attempts: u64 = run.csv("echo").column("attempts").iter().map(|n| n.parse::<u64>().unwrap()).sum();

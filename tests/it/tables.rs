@@ -1,4 +1,4 @@
-//! Tables and lists as inputs: each row is a document, and paid rows are never paid again.
+//! Tables and lists as inputs: each row is a document. Paid rows are never paid again.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Workspace};
@@ -315,7 +315,7 @@ fn compressed_tables_are_read_and_numbers_in_json_keep_their_digits() {
     assert!(results.lines().last().unwrap().contains("docmill does not read the rest of the table"), "{}", results.lines().last().unwrap());
 }
 
-/// A workbook with these sheets, whose cells are written as text or as numbers.
+/// A workbook with these sheets. Cells are written as text or as numbers.
 fn workbook(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let mut put = |name: &str, text: String| {

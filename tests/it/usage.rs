@@ -1,10 +1,10 @@
-//! Usage reported by providers and gateways, and its effect on rows, the ledger and the cap.
+//! Usage in responses, and its effect on rows, ledger and cap.
 
 use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Reply, Workspace};
 use serde_json::{Value, json};
 
-/// A million tokens cost $1 as input, $0.10 as cached input and $10 as output.
+/// Prices in dollars per million tokens.
 const PRICES: &str = "[prices.test-model]\ninput = 1.0\ncache_read = 0.1\noutput = 10.0\n";
 
 fn chat(ask: &Ask, usage: &Value) -> Reply {

@@ -1,4 +1,4 @@
-//! Watching a run with metrics, an event log and another terminal, without delaying it.
+//! Watchers of a run: metrics, an event log, and another terminal. They do not delay the run.
 
 use crate::order::ECHO;
 use crate::support::{ModelServer, Reply, Workspace};
@@ -19,7 +19,7 @@ pub(crate) fn workspace(server: &ModelServer, documents: usize) -> Workspace {
     workspace
 }
 
-/// A server that refuses these documents and answers the others only while `open` is set.
+/// A server that refuses `refused`, and holds others until `open`.
 pub(crate) fn gated(open: &Arc<AtomicBool>, refused: &'static [&'static str]) -> ModelServer {
     let open = Arc::clone(open);
     let is_refused = move |id: &Option<String>| id.as_deref().is_some_and(|id| refused.contains(&id));
@@ -213,7 +213,7 @@ fn the_last_event_tells_how_a_run_ended_and_nothing_follows_it() {
     let failed = last(&log(&empty, "empty"));
     assert_eq!((&failed["event"], &failed["exit_code"]), (&json!("failed"), &json!(2)));
     assert!(run.stderr.contains(&format!("docmill: {}", failed["message"].as_str().unwrap())), "{}", run.stderr);
-    // A second run in the same directory leaves the log of the first alone.
+    // A second run in the same directory leaves the first run's log unchanged.
     let open = Arc::default();
     let server = gated(&open, &[]);
     let workspace = workspace(&server, 2);

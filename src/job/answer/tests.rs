@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// The form of an answer with these fields, written as in a job file.
+/// The form of an answer with these fields of a job file.
 fn of(fields: &str) -> Shape {
     Shape::new(&fields.parse().unwrap(), &Table::new()).unwrap()
 }
@@ -27,7 +27,7 @@ fn read(text: &str) -> Result<(Value, String), Unfit> {
     Ok((value, repaired.into_iter().map(Repair::as_str).collect::<Vec<_>>().join(",")))
 }
 
-/// Text around an answer (`@` is the answer, `#` a draft), and the expected repairs.
+/// Text around an answer, and the expected repairs. `@` is the answer, `#` a draft.
 const AROUND: &[(&str, &str)] = &[
     ("@", ""),
     ("\u{feff} @\n", ""),

@@ -1,4 +1,4 @@
-//! Reads rows of CSV files with any delimiter, any encoding and multi-line quotes.
+//! Reads rows of CSV files with any delimiter and encoding. Quotes may span lines.
 
 use super::quotes::Records;
 use super::{Fields, Rows};

@@ -186,8 +186,8 @@ impl Table {
         self.shared = Some(Arc::new(SharedIds::new(number, first)));
     }
 
-    /// Notes on ids that occur more than once among the rows read so far. Covers this table, and
-    /// tables that share its ids.
+    /// Notes on repeated ids among the rows read so far. Covers this table, and tables that share
+    /// its ids.
     pub fn repeated_ids(&self, given: &str) -> Vec<String> {
         let own = self.repeats.lock().in_one_table(given);
         own.into_iter().chain(self.shared.as_ref().and_then(|shared| shared.repeats(given))).collect()

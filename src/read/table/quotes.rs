@@ -15,7 +15,7 @@ use std::io::{self, Read};
 const PLACEHOLDER: &[u8] = b"!\n";
 /// Bytes per read.
 const CHUNK: usize = 1 << 16;
-/// After this many rescanned bytes, a quoted record may have at most [`NEAR`] bytes.
+/// Rescanned bytes before the limit for quoted records becomes [`NEAR`].
 const PATIENCE: u64 = 1 << 28;
 const NEAR: usize = 1 << 16;
 
@@ -29,7 +29,7 @@ pub(super) struct Records<R> {
     whole: usize,
     scanned: usize,
     at: At,
-    /// Line of the next byte to scan, and the line on which its record begins.
+    /// Lines of the next byte to scan, and of its record's start.
     line: u64,
     record_line: u64,
     /// Whether the last byte was `\r`. A following `\n` ends the same line.
@@ -42,7 +42,7 @@ pub(super) struct Records<R> {
     passed: u64,
     ready: Vec<u8>,
     given: usize,
-    /// Whether the rest of a line that is too long is skipped.
+    /// Whether the scanner skips to the end of an overlong line.
     skipping: bool,
     again: u64,
     faults: VecDeque<Fault>,

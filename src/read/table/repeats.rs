@@ -1,4 +1,4 @@
-//! Ids that occur more than once: in one table, or in several tables of a run.
+//! Ids that occur more than once in a table or run.
 
 use crate::model::Digest;
 use parking_lot::Mutex;
@@ -44,7 +44,7 @@ impl Repeats {
 /// The table in which each id occurred first.
 pub(in crate::read) type FirstTables = Mutex<HashMap<u64, usize>>;
 
-/// Ids of a table that is read beside others with the same columns.
+/// Ids of a table that shares its columns with other tables.
 #[derive(Debug)]
 pub(super) struct SharedIds {
     table: usize,

@@ -1,4 +1,4 @@
-//! A model provider with an account: exact limits, a prompt cache, prices and a ledger.
+//! A model provider with exact limits, a prompt cache, prices and a ledger.
 //!
 //! Like real providers, it decides on a request at arrival, not after the latency. It shares no
 //! code with the program.
@@ -33,11 +33,12 @@ pub struct Terms {
     /// Time to the first byte of an answer, and to its end.
     pub first_byte: Duration,
     pub latency: Duration,
-    /// Minimum number of tokens of a cacheable prefix. 0 turns the cache off.
+    /// Minimum number of tokens of a cacheable prefix; 0 = no cache.
     pub cache_from: u64,
-    /// Trillionths of a dollar per token: uncached input, cache read, cache write, output.
+    /// Trillionths of a dollar per token. The order is uncached input, cache read, cache write,
+    /// output.
     pub prices: [u64; 4],
-    /// Output tokens of an answer, from the text of the prompt and the number of the request.
+    /// Output tokens of an answer. Depends on the text of the prompt and the number of the request.
     pub output: fn(&str, usize) -> u64,
 }
 

@@ -3,7 +3,7 @@
 use super::Ask;
 use serde_json::{Map, Value, json};
 
-/// The default answer: all fields of the schema, with the document's name in every text.
+/// The default answer, with all fields of the schema. Every text names the document.
 pub fn filled(ask: &Ask) -> Value {
     let whose = ask.docid.as_ref().map_or_else(|| "no document".to_owned(), |id| format!("docid:{id}"));
     value(&ask.schema, "answer", &whose)

@@ -17,7 +17,7 @@ pub fn png(seed: u8) -> Vec<u8> {
     bytes
 }
 
-/// A small PNG with a painted number. [`number_on`] reads the number, also after preparation.
+/// A small PNG with a painted number, which [`number_on`] reads. The number survives preparation.
 pub fn numbered_png(number: u16) -> Vec<u8> {
     let bits = MARK << 12 | number;
     assert!(number < 1 << 12, "{number} does not fit on the picture");
@@ -78,7 +78,7 @@ pub fn jpeg_cut_off(seed: u8) -> Vec<u8> {
     bytes
 }
 
-/// A JPEG with an EXIF orientation that rotates it by 90 degrees clockwise.
+/// A JPEG with an EXIF rotation of 90 degrees clockwise.
 ///
 /// As stored, it is 64 x 32, red on the left and blue on the right. Upright it is 32 x 64, red
 /// above blue.

@@ -1,4 +1,5 @@
-//! A scriptable model provider on loopback, in the process of the test, on separate threads.
+//! A scriptable model provider on loopback. It runs in the process of the test, on separate
+//! threads.
 //!
 //! It speaks Anthropic's Messages and OpenAI's Chat Completions as their references describe them.
 //! Functions of the test decide its faults, latency and answers.
@@ -38,8 +39,7 @@ pub struct Ask {
     pub images: Vec<SentImage>,
     /// Schema of the answer.
     pub schema: Value,
-    /// The text after `docid:` in the user text, or `image-N` for an image with the painted number
-    /// N.
+    /// The document: the text after `docid:`, or `image-N`. N is the number painted on the image.
     pub docid: Option<String>,
     /// Number of requests for this call so far, including this one.
     pub attempt: u32,
@@ -180,7 +180,7 @@ pub struct ModelServer {
 }
 
 impl ModelServer {
-    /// A script for a server that answers every request correctly and without delay.
+    /// A script for a server that answers everything correctly at once.
     pub fn script() -> Script {
         Script {
             faults: Box::new(|_| Reply::Ok),
@@ -190,7 +190,7 @@ impl ModelServer {
         }
     }
 
-    /// Starts a server that answers every request correctly and without delay.
+    /// Starts a server that answers everything correctly at once.
     pub fn start() -> Self {
         Self::script().start()
     }
@@ -267,7 +267,7 @@ impl Connected<IncomingStream<'_, Port>> for Link {
     }
 }
 
-/// Counts one request in flight until dropped, even if its connection ends first.
+/// Counts a request in flight until dropped. This also works if its connection ends first.
 struct InFlight(Arc<Shared>);
 
 impl InFlight {

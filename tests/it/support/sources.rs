@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// A source file with its module path, and its code without comments, strings and tests.
+/// A source file: its module path and code. The code has no comments, strings and tests.
 pub struct Source {
     pub path: String,
     pub module: Vec<String>,
@@ -73,7 +73,7 @@ fn resolved(mut base: Vec<String>, path: &[String]) -> Vec<String> {
     base
 }
 
-/// All paths that begin here, with groups such as `{a, b::{c, d}}` expanded.
+/// All paths that begin here. Groups such as `{a, b::{c, d}}` are expanded.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let text = text.trim_start();
     if let Some(inside) = text.strip_prefix('{') {

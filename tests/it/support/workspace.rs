@@ -92,7 +92,7 @@ impl Workspace {
         self.start(all)
     }
 
-    /// Runs `docmill run` with further arguments, which name the input, and with this standard
+    /// Runs `docmill run` with further arguments and this standard input. The arguments name the
     /// input.
     pub fn run_on<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: &str) -> Finished {
         let mut all: Vec<OsString> = vec!["run".into()];
