@@ -116,8 +116,8 @@ pub(super) fn missing(path: &Path) -> Option<Failure> {
 
 /// Converts a line of a list to a path.
 ///
-/// This is the line itself if such a file exists. Otherwise decoration is removed: blanks from
-/// editors and columns, quotes from spreadsheets and "copy as path", backslashes from Windows.
+/// If a file with the name of the whole line exists, the line is the path. Otherwise decoration is
+/// removed: blanks from editors and columns, quotes from spreadsheets, backslashes from Windows.
 fn path(line: &[u8]) -> PathBuf {
     let bare = line.trim_ascii();
     let unquoted = [b'"', b'\''].iter().find_map(|quote| bare.strip_prefix(&[*quote])?.strip_suffix(&[*quote]));

@@ -200,7 +200,7 @@ fn stamp(meta: &ObjectMeta) -> Stamp {
 
 /// Whether every change of an object with this stamp changes the stamp.
 ///
-/// This holds if there is an entity tag, or a time that is known and past.
+/// This holds for a stamp with an entity tag, or with a known time in the past.
 pub(super) fn detects_changes(stamp: &Stamp) -> bool {
     stamp.changed_ns != 0 || (stamp.modified_ns != 0 && is_settled(stamp))
 }

@@ -21,7 +21,7 @@ const SECONDS: u64 = 300;
 #[derive(Debug)]
 pub(super) struct Rows {
     pub file: TempPath,
-    /// The sheets of the workbook. The first is the one that was read.
+    /// The sheets of the workbook. docmill read the first one.
     pub sheets: Vec<String>,
 }
 

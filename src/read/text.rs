@@ -72,7 +72,7 @@ impl Text {
             return Err(format!("cannot read the encoding of the table: {what}. Save it as UTF-8"));
         }
         let text = match std::str::from_utf8(bytes) {
-            // Real text in windows-1252 never looks like UTF-8; in other encodings it may.
+            // Real windows-1252 text is never valid UTF-8. Text in other encodings may be.
             Ok(text) if text.is_ascii() || self.encoding == UTF_8 || self.encoding == WINDOWS_1252 => return Ok(text.to_owned()),
             Ok(text) if !self.stands_for_itself() => text.to_owned(),
             Err(error) if self.encoding == UTF_8 => {

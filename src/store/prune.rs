@@ -132,8 +132,8 @@ impl Criteria {
     }
 }
 
-/// Runs over the same inputs as one of these. They would have found the documents again if they
-/// still existed. Includes 0, for documents without any call.
+/// Runs with the same inputs as a run of `complete`. The complete run would have found their
+/// documents again if these still existed. Includes 0, for documents without any call.
 fn same_inputs(connection: &Connection, complete: &BTreeSet<i64>) -> rusqlite::Result<BTreeSet<i64>> {
     let runs = connection
         .prepare("SELECT id, settings FROM runs")?

@@ -94,7 +94,7 @@ fn docmill_as_an_alert_command_reaches_the_run_that_raised_it() {
     let server = gated(&open, &["k0", "k1"]);
     let bin = Path::new(env!("CARGO_BIN_EXE_docmill")).parent().unwrap().display().to_string();
     let workspace = workspace(&server, 3).env("PATH", &format!("{bin}:/usr/bin:/bin"));
-    // An unrelated run in the default output directory.
+    // An unrelated run uses the default output directory.
     let other = workspace.start_run(["--job", "echo.toml", "--set", "input.exclude=[\"00*\", \"01*\"]"]);
     server.wait_until("the other asks", |ledger| ledger.requests() == 1);
     workspace.write(
@@ -119,7 +119,7 @@ fn docmill_as_an_alert_command_reaches_the_run_that_raised_it() {
 fn a_hanging_alert_delays_no_other_and_the_end_only_briefly() {
     let open = Arc::default();
     let server = gated(&open, &["k0", "k1"]);
-    // Accepts connections, but never answers.
+    // This server accepts connections, but never answers.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let workspace = workspace(&server, 3).env("HOOK", &format!("http://{}/secret", silent.local_addr().unwrap()));
     workspace.write(

@@ -218,7 +218,7 @@ fn documents_are_added_to_existing_ones_and_keep_their_names() {
     let before = std::fs::metadata(workspace.path("output/echo/results.csv")).unwrap().modified().unwrap();
     run(&workspace, &["more", "one.txt", "--add"]).exits(0);
     assert_eq!(std::fs::metadata(workspace.path("output/echo/results.csv")).unwrap().modified().unwrap(), before);
-    // Some of the existing documents, by another path or with new content.
+    // Adds existing documents by another path or with new content.
     workspace.write("docs/part/b.txt", "docid:new").write("list.txt", "docs/a.txt\nmore/a.txt\n");
     let changed = run(&workspace, &["docs/part", "--add"]).exits(0);
     assert_eq!(documents(&changed), there);
@@ -261,7 +261,7 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
     };
     write("day1.csv", &[(1, "a"), (2, "b"), (3, "c"), (4, "same"), (5, "same")]);
     deliver("day1.csv", "add").exits(0);
-    // A new row with the content of another, a changed row, and an unchanged row.
+    // The delivery has a new row with the content of another, a changed row, and an unchanged row.
     write("day2.csv", &[(9, "same"), (2, "b2"), (1, "a")]);
     deliver("day2.csv", "ask").exits(2).says(&["has 5 rows; this run would leave 0 of them (it looks at 3 documents)"]);
     let there = ["day1.csv#1 a", "day2.csv#2 b2", "day1.csv#3 c", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same"];
@@ -380,7 +380,7 @@ fn replaced_rows_are_reported_and_ids_match_in_all_notations() {
     three.says_nothing_of("the new one counts");
     workspace.write("four.csv", "id,body,more\n1,docid:a4,x\n");
     add("four.csv").says(&["table four.csv has other columns than three.csv: its rows are added", "1 row: 0 replaced, 0 unchanged, 1 new"]);
-    // A table with repeated ids.
+    // This table repeats ids.
     workspace.write("five.csv", "id,body\n1,docid:a5\n1,docid:a6\n2,docid:b5\n1,docid:a7\n");
     let says = "table five.csv: 2 rows have an id that an earlier row has (1). Each row is a document: the second is called 1~2";
     let five = add("five.csv").says(&[says]);

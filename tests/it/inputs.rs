@@ -26,7 +26,7 @@ fn the_error_for_an_empty_directory_names_the_expected_kinds() {
 fn the_error_for_a_missing_input_names_it() {
     let workspace = Workspace::new();
     workspace.docmill(["run", "no-such-place"]).exits(2).says(&["no-such-place"]);
-    // Without arguments and sample data.
+    // A run without arguments and sample data is refused.
     workspace.docmill(["run"]).exits(2).says(&["sample_data"]);
 }
 

@@ -204,7 +204,7 @@ fn duplicate_contents_are_counted_over_the_whole_input() {
         "one.toml",
         "name = \"one\"\ninput = \"text\"\n[[task]]\nid = \"title\"\nprompt = \"A title.\"\n[task.answer]\ntitle = \"string\"\n",
     );
-    // More documents than a plan prepares. Every text occurs four times, far apart.
+    // A plan does not prepare all these documents. Every text occurs four times, far apart.
     let rows: String = (0..2800).map(|n| format!("text number {}\n", n % 700)).collect();
     workspace.write("rows.csv", format!("body\n{rows}"));
     let counted = |shares: bool, args: &[&str]| -> Value {
@@ -242,7 +242,7 @@ fn a_plan_includes_account_limits_from_all_sources() {
         let scenario = format!("simulator.scenario={scenario}");
         seconds(&workspace, &["--set", &scenario])
     };
-    // 36 calls at one call in two seconds, and some thousands of tokens at ten per second.
+    // The limits are one call in two seconds for 36 calls, and ten tokens per second.
     assert!((60.0..90.0).contains(&simulated("scenario.toml")), "{}", simulated("scenario.toml"));
     assert!(simulated("tokens.toml") > 200.0);
     let given = seconds(&given, &["--set", "llm.limits.requests_per_minute=30"]);
@@ -312,7 +312,7 @@ fn combining_made_up_answers_does_not_make_calls_identical() {
 fn images_count_against_limits_of_tokens_by_the_rule_of_their_model() {
     let workspace = Workspace::new().set("llm.provider", "openai").env("OPENAI_API_KEY", "none");
     workspace.doc("part.jpg", large_jpeg(1));
-    // One call on an image of 1000 x 1000 pixels.
+    // Each plan has one call on an image of 1000 x 1000 pixels.
     for (model, image) in [("gpt-4o", 765.0), ("gpt-4o-mini", 25_501.0), ("gpt-5-mini", 1659.0), ("gpt-6-luna", 1024.0)] {
         let set = |setting: &str| ["--set".to_owned(), setting.to_owned()];
         let settings = [set(&format!("llm.model={model}")), set("llm.limits.tokens_per_minute=6000")].concat();

@@ -35,7 +35,7 @@ fn rows(finished: &Finished) -> Vec<(String, String)> {
     csv.rows.iter().map(|row| (row["document"].clone(), row["said"].clone())).collect()
 }
 
-/// Documents whose byte order differs from directory order. There are three hundred, and objects to
+/// Documents whose byte order differs from directory order. Returns 300 documents, and objects to
 /// leave out.
 fn documents() -> Vec<(String, String)> {
     let directories = ["a", "a-b", "a.d", "a/deep", "ä b%20", "z"];
@@ -286,7 +286,7 @@ fn results_are_copied_summaries_last_and_a_failed_copy_is_repeated() {
 
 #[test]
 fn large_results_are_copied_in_parts() {
-    // Three texts with answers of four megabytes each.
+    // Three texts get answers of megabytes each.
     let server = ModelServer::script().answer(|ask| serde_json::json!({ "said": ask.docid.clone().unwrap().repeat(1 << 20) })).start();
     let bucket = Bucket::start(1000);
     let workspace = workspace(&server, &bucket).set("output.copy_to", "s3://test/results");

@@ -38,9 +38,9 @@ fn run(usages: Vec<Value>, settings: &[(&str, &str)]) -> (Workspace, ModelServer
 fn all_forms_of_usage_are_billed_once_and_implausible_usage_is_unknown() {
     let cases = vec![
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}), Some(300.0)),
-        // Thinking tokens outside the output.
+        // The output does not include thinking tokens.
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 1120}), Some(10_300.0)),
-        // Cached tokens under other names.
+        // Cached tokens have other names.
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "prompt_cache_hit_tokens": 80}), Some(228.0)),
         (json!({"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 80}}), Some(228.0)),
         (Value::Null, None),

@@ -66,7 +66,7 @@ pub(super) struct Table {
     columns: Columns,
     /// The columns of the first rows.
     names: BTreeSet<Arc<str>>,
-    /// For a workbook: its sheets. The first is the one that is read.
+    /// For a workbook: its sheets. docmill reads the first one.
     sheets: Vec<String>,
     /// The stamp of the file.
     stamp: Option<String>,
@@ -144,7 +144,7 @@ impl Table {
     /// Reads the first rows and checks that the configured columns exist.
     fn check(&mut self, given: &str) -> Result<(), String> {
         let rows = self.rows().map_err(|e| format!("table {given}: {e}"))?;
-        // A bad row says nothing about columns. It becomes a failed document later.
+        // Unreadable rows have no columns to check. They become failed documents later.
         let mut sound = rows.take(100).filter_map(Result::ok);
         let Some(first) = sound.next() else { return Ok(()) };
         self.names = sound.chain([first.clone()]).flatten().map(|(name, _)| name).collect();

@@ -50,12 +50,12 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
 
 /// A value in its usual notation.
 ///
-/// The library's own conversion is not used, because it
+/// The library's own conversion is not used, because it has these faults:
 ///
-/// - panics on times out of range,
-/// - shows times without a zone as numbers,
-/// - adds zones that the file does not have, and
-/// - shows digits beyond the precision of a float.
+/// - It panics on times out of range.
+/// - It shows times without a zone as numbers.
+/// - It adds zones that the file does not have.
+/// - It shows digits beyond the precision of a float.
 fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
     let logical = kind.and_then(|kind| kind.get_basic_info().logical_type_ref());
     match (field, logical) {
@@ -83,7 +83,7 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
         (Field::Decimal(_), _) => as_text(&field.to_json_value()).trim_end_matches('.').into(),
         (Field::Float(n), _) if !n.is_finite() => not_finite(f64::from(*n)),
         (Field::Double(n), _) if !n.is_finite() => not_finite(*n),
-        // The float's digits, not those of the converted double.
+        // The conversion to a double would add digits.
         (Field::Float(n), _) => serde_json::from_str(&n.to_string()).unwrap_or_default(),
         (Field::Group(row), _) => {
             let kinds = kind.map_or(&[][..], |kind| inside(kind));

@@ -241,7 +241,7 @@ fn an_unclosed_quote_never_hides_other_rows() {
 
 #[test]
 fn faults_name_the_right_line_for_all_line_endings() {
-    // An empty line, a two-line field, an unclosed quote, and three rows with a surplus field.
+    // Has an empty line, a two-line field, an unclosed quote, and rows with a surplus field.
     let table = "id,body\n\n1,a,x\n2,\"b\nb\"\n3,c,x\n4,\"d\n5,e,x\n\n6,f,x";
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     for line_end in ["\n", "\r\n", "\r"] {
@@ -268,23 +268,23 @@ fn other_encodings_are_read_and_undecodable_rows_fail() {
         rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>()
     };
     let of = |text: &str| Ok(text.to_owned());
-    // One bad byte within valid UTF-8.
+    // An invalid byte in a UTF-8 table fails only its row.
     let found = read(b"id,body\n1,gr\xC3\xBC\xC3\x9Fe\n2,caf\xE9\n3,stra\xC3\x9Fe\n");
     assert_eq!((&found[0], &found[2]), (&of("grüße"), &of("straße")));
     assert!(found[1].as_ref().is_err_and(|why| why.contains("t: column \"body\" (line 3): the byte E9 is not UTF-8")), "{found:?}");
-    // With as many bad as good characters, the table still counts as UTF-8.
+    // The table still counts as UTF-8 with as many invalid as valid characters.
     let found = read(b"id,body\n1,gr\xC3\xBCn\n2,caf\xE9\n");
     assert!(found[0] == of("grün") && found[1].is_err(), "{found:?}");
     let mixed = [&b"id,body\n"[..], &b"1,caf\xE9 th\xE9\n".repeat(9), b"2,gr\xC3\xBCn caf\xE9\n"].concat();
     assert!(read(&mixed)[9].as_ref().is_err_and(|why| why.contains("one part of the table is UTF-8")), "{:?}", read(&mixed)[9]);
-    // A long ASCII beginning before other characters.
+    // Other characters may follow a long ASCII beginning.
     let ascii = "1,plain\n".repeat(50_000);
     for late in [&b"2,caf\xE9\n"[..], "2,café\n".as_bytes()] {
         assert_eq!(read(&[b"id,body\n", ascii.as_bytes(), late].concat()).last(), Some(&of("café")));
     }
-    // A row of UTF-8 in a table of another encoding.
+    // A row of UTF-8 is read in a table of another encoding.
     assert_eq!(read(b"id,body\n1,caf\xE9\n2,th\xE9\n3,caf\xC3\xA9\n"), [of("café"), of("thé"), of("café")]);
-    // Two-byte characters whose second byte may equal a delimiter.
+    // The second byte of a two-byte character may equal a delimiter.
     let (japanese, _, _) = encoding_rs::SHIFT_JIS.encode("id,body\n1,表示ソフト、日本語のテキストです。\n2,能力とデータ\n");
     assert_eq!(read(&japanese), [of("表示ソフト、日本語のテキストです。"), of("能力とデータ")]);
     let much: Vec<u8> = japanese.split_inclusive(|byte| *byte == b'\n').skip(1).cycle().take(20_000).collect::<Vec<_>>().concat();
