@@ -19,6 +19,8 @@ pub struct Call {
     pub system: Arc<str>,
     /// Contents of the user message. Parts that several calls share come first.
     pub parts: Vec<MessagePart>,
+    /// Secret marks in `parts`, and the text that the key covers instead.
+    pub marks: Arc<[FenceMark]>,
     /// The kind of result that it requests.
     pub want: Want,
     /// Reasoning effort in the provider's words; `None` uses the provider's default.
