@@ -1,7 +1,7 @@
-//! Reads the address of a server, as people copy it.
+//! Reads the address of a server as the user copied it.
 //!
-//! A copied address may have blanks around it, an endpoint at its end, or a query. `Address::read`
-//! strips those and refuses any other address before anything is sent.
+//! A copied address may have blanks around it, an endpoint at its end, or a query.
+//! [`Address::read`] strips these. It refuses any other address before a request is sent.
 
 use super::dialect::Dialect;
 use reqwest::Url;
@@ -9,7 +9,7 @@ use reqwest::Url;
 /// The address of a server, and the query parameters it contained.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
-    /// Without a slash at its end.
+    /// The address without a trailing slash.
     pub base: String,
     pub query: Vec<(String, String)>,
 }
@@ -26,8 +26,9 @@ const FOREIGN: [(&str, &str); 4] = [
 const SECRET: [&str; 10] = ["key", "api_key", "api-key", "apikey", "token", "access_token", "sig", "signature", "code", "subscription-key"];
 
 impl Address {
-    /// Reads the address in the settings. Error messages never repeat the address, which may hold a
-    /// secret.
+    /// Reads an address from the settings.
+    ///
+    /// Error messages never repeat the address, because it may hold a secret.
     pub fn read(given: &str, dialect: Dialect) -> Result<Self, String> {
         let around = |c: char| c.is_whitespace() || c.is_control() || "\u{feff}\u{200b}\u{2060}'\"<>".contains(c);
         let text = given.trim_matches(around);

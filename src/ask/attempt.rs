@@ -1,4 +1,4 @@
-//! One request of a call, from admission to its end.
+//! Sends one request of a call, from admission to settlement.
 
 use super::billing::Billed;
 use super::client::{Ledger, LlmClient, Observer, Question};
@@ -30,15 +30,15 @@ pub(super) struct Sent {
 /// An admitted request.
 struct Admitted<'a> {
     permit: Permit<'a>,
-    /// The call, to the model that is asked.
+    /// The call, addressed to the chosen model.
     call: &'a Call,
-    /// Its maximum cost; `None` if a price is unknown.
+    /// Maximum cost of the request; `None` if a price is unknown.
     at_most: Option<Money>,
-    /// Output tokens reserved beside `max_output_tokens`, for thinking or a longer answer.
+    /// Output tokens reserved beyond `max_output_tokens`, for thinking or a longer answer.
     room: u32,
     /// Maximum output tokens.
     output: u64,
-    /// When it began to wait for admission.
+    /// When the request began to wait for admission.
     queued: Timestamp,
 }
 
@@ -62,7 +62,7 @@ impl StreamObserver for Watch<'_> {
 }
 
 impl LlmClient {
-    /// Sends one request, or two at the end of a run. The first reply counts.
+    /// Sends one request, or two if hedging applies. The first reply counts.
     pub(super) async fn attempt_hedged(
         &self,
         question: Question<'_>,
@@ -92,7 +92,7 @@ impl LlmClient {
         Ok(sent)
     }
 
-    /// Returns the request that counts, and the other one if it has ended too.
+    /// Returns the request that counts, and the other if it ended.
     ///
     /// A request that is still in flight stays in `in_flight`.
     async fn race(
@@ -118,12 +118,12 @@ impl LlmClient {
             sent = &mut second => match sent {
                 Ok(sent) => (sent, first),
                 // The run is stopping, or the budget has no room for a second request. The first
-                // goes on.
+                // request continues.
                 Err(_) => return Ok((first.await?, None)),
             },
         };
         let ended = match in_flight.recorded(other.as_mut()).await {
-            // This one failed; the other one may still bring an answer.
+            // This request failed. The other one may still return an answer.
             None if sent.result.is_err() && in_flight.count() > 0 => Some(other.await),
             ended => ended,
         };
@@ -134,7 +134,9 @@ impl LlmClient {
         })
     }
 
-    /// Waits for admission and sends one request. `spent` sums the call's earlier attempts.
+    /// Waits for admission and sends one request.
+    ///
+    /// `spent` is the total of the call's earlier attempts.
     async fn attempt(
         &self,
         question: Question<'_>,
@@ -150,8 +152,8 @@ impl LlmClient {
         let other = self.fallback.as_ref().map(|model| self.account.asked_of(model, call));
         let calls = [Some(call), other.as_ref()].into_iter().flatten();
         let prices = calls.map(|call| self.billing.at_most(&self.account.prices, &call.model, call.most_input_tokens(), output));
-        // Covers both models, because the choice may still change. Unknown if either price is
-        // unknown.
+        // The bound covers both models, because the choice may still change. It is unknown if
+        // either price is unknown.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let asked = || other.as_ref().filter(|_| retry_state.fallback || self.is_away()).unwrap_or(call);
         let ticket = Ticket { document: question.document, need: self.need(asked(), output), at_most };
@@ -161,13 +163,13 @@ impl LlmClient {
             () = question.cancelled() => return Err(CallOutcome::Cancelled),
             permit = self.governor.admit(&ticket) => permit?,
         };
-        // While this call waited, another one may have found that the model is gone.
+        // While this call waited, another call may have found that the model is unavailable.
         let admitted = Admitted { permit, call: asked(), at_most, room, output, queued };
         // Boxed: calls that wait for admission must stay small.
         Box::pin(self.send(question, admitted, ledger, retry_state, spent, in_flight)).await
     }
 
-    /// Sends an admitted request. Gives the permit back as soon as the reply is complete.
+    /// Sends an admitted request. Releases the permit as soon as the reply is complete.
     async fn send(
         &self,
         question: Question<'_>,
@@ -177,8 +179,8 @@ impl LlmClient {
         spent: &Spent,
         in_flight: &InFlight,
     ) -> Result<Box<Sent>, CallOutcome> {
-        // The request is recorded under the permit, so that the ledger names exactly the requests
-        // in flight.
+        // The permit is held while the request is recorded, so the ledger lists exactly the
+        // requests in flight.
         let twin = in_flight.count();
         let number = spent.attempts + 1 + twin;
         let id = in_flight.record(number, queued, ledger.sending(number, at_most, queued)).await?;
@@ -202,7 +204,7 @@ impl LlmClient {
 
         let lost = matches!(&result, Err(fault) if fault.class == Class::Ambiguous);
         let Billed { usage, cost, cache_saved_pico } = self.billing.bill(&self.account.prices, call, output, &result);
-        // A stream that broke off has not reported all of its usage.
+        // A broken stream has not reported all of its usage.
         let partial = lost || (stream && result.is_err() && usage.input() > 0);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
@@ -223,14 +225,14 @@ impl LlmClient {
         Need {
             input: call.tokens as f64,
             images: call.image_tokens().min(call.tokens) as f64,
-            // A first guess, until answers show their usual length.
+            // Initial estimate, used until the governor has learned the usual answer length.
             output: f64::from(*max_output_tokens) / 2.0,
             max_output: max_output as f64,
             dialect: self.account.dialect,
         }
     }
 
-    /// The refusal to report to the governor, if other requests must wait too.
+    /// The refusal to report to the governor, if it concerns other requests.
     fn refused(&self, fault: &Fault, attempt: u32) -> Option<Refusal> {
         (fault.pressure != Pressure::None).then(|| Refusal {
             pressure: fault.pressure,

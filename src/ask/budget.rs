@@ -1,7 +1,7 @@
-//! The cap on money: reserves cost before a request is sent, settles it afterwards.
+//! The cap on money: reserves and settles the cost of requests.
 //!
-//! Promise: spent and reserved money together never exceed the cap. So the provider's bill does not
-//! exceed it either, however the requests end.
+//! Promise: spent plus reserved money never exceeds the cap. Therefore the provider's bill does not
+//! exceed it either, whatever the outcome of the requests.
 
 use crate::model::Money;
 
@@ -27,14 +27,16 @@ pub struct BudgetReached {
     pub needed: Money,
 }
 
-/// What precedes the cap that [`BudgetReached::advice`] names.
+/// Text before the suggested cap in [`BudgetReached::advice`].
 const LARGER: &str = "--max-usd ";
 
 impl BudgetReached {
-    /// What to do: the same command with a cap that has room for as much again, and for some requests.
+    /// Suggests to run the same command with a larger cap.
+    ///
+    /// The cap is twice the old one, and at least the spent money plus ten requests.
     pub fn advice(&self) -> String {
         let cap = (self.cap.usd() * 2.0).max(self.spent.usd() + 10.0 * self.needed.usd());
-        // Two digits, rounded up.
+        // The cap has two significant digits, rounded up.
         let step = 10_f64.powf(cap.log10().floor() - 1.0);
         let decimals = if step < 1.0 { -step.log10().round() } else { 0.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
@@ -43,19 +45,20 @@ impl BudgetReached {
     }
 }
 
-/// The cap in the reason of a run that stopped because its cap was reached.
+/// Extracts the suggested cap from a stop reason made by [`BudgetReached::advice`].
 pub fn larger_cap(reason: &str) -> Option<&str> {
     reason.split_once(LARGER)?.1.split_whitespace().next()
 }
 
 impl Budget {
-    /// Creates a budget. Without `cap` it is unlimited. `before` is what earlier runs spent, if
-    /// known.
+    /// Creates a budget, unlimited without `cap`.
+    ///
+    /// `before` is the money spent by earlier runs, if known.
     pub fn new(cap: Option<Money>, before: Option<Money>) -> Self {
         Self { cap, before, spent: Money::ZERO, reserved: Money::ZERO }
     }
 
-    /// Sets another cap. Amounts spent and reserved stay, even if they exceed it.
+    /// Changes the cap. Amounts spent and reserved stay, even if they exceed it.
     pub(super) fn set_cap(&mut self, cap: Option<Money>, before: Option<Money>) {
         (self.cap, self.before) = (cap, self.before.or(before));
     }
@@ -64,7 +67,9 @@ impl Budget {
         self.before.is_some()
     }
 
-    /// The cap and the money spent; `None` without a cap.
+    /// The cap and the money spent, earlier runs included.
+    ///
+    /// `None` without a cap.
     pub(super) fn used(&self) -> Option<(Money, Money)> {
         self.cap.map(|cap| (cap, self.total()))
     }
@@ -73,15 +78,17 @@ impl Budget {
         self.before.unwrap_or_default() + self.spent
     }
 
-    /// The amount to reserve. If the price is unknown and there is a cap, no amount is enough.
+    /// The amount to reserve for a request with maximum cost `at_most`.
     ///
-    /// A run with a cap needs known prices, see `setup::assemble`.
+    /// If the maximum is unknown and a cap is set, the amount is [`Money::MAX`]. Then the request
+    /// is refused. A run with a cap needs known prices, see `setup::assemble`.
     fn bound(&self, at_most: Option<Money>) -> Money {
         at_most.unwrap_or(if self.cap.is_some() { Money::MAX } else { Money::ZERO })
     }
 
-    /// Reserves the maximum cost of a request. `Ok(false)`: try again when another request is
-    /// settled.
+    /// Reserves the maximum cost of a request.
+    ///
+    /// `Ok(false)` means that the caller should try again when another request is settled.
     pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<bool, BudgetReached> {
         let needed = self.bound(at_most);
         if let Some(cap) = self.cap.filter(|cap| self.total() + self.reserved + needed > *cap) {
@@ -91,8 +98,9 @@ impl Budget {
         Ok(true)
     }
 
-    /// Replaces a reservation by the request's cost; if that is unknown, the whole reservation
-    /// counts.
+    /// Replaces a reservation by the cost of the request.
+    ///
+    /// If the cost is unknown, the whole reservation counts as spent.
     pub(super) fn settle(&mut self, at_most: Option<Money>, cost: Option<Money>) {
         let reserved = self.bound(at_most);
         self.reserved = self.reserved - reserved;

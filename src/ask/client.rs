@@ -1,4 +1,4 @@
-//! The client of an account, and its callers' side: questions, answers, ledger and observer.
+//! The client of an account, with the types that its callers use.
 
 use super::account::Account;
 use super::billing::Billing;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Receives events about attempts, for counters, progress bars and logs.
 pub trait Observer: Send + Sync {
-    /// A request is sent.
+    /// A request is about to be sent.
     fn sent(&self);
     /// An attempt has ended, with or without a reply. `spent` is its usage, cost and time.
     fn ended(&self, spent: &Spent);
@@ -33,21 +33,22 @@ pub trait Observer: Send + Sync {
     fn retrying(&self, call: &Call, attempt: u32, fault: &Fault);
 }
 
-/// Records the attempts of one call, before the requests that carry them are sent.
+/// Records the attempts of one call before their requests are sent.
 ///
-/// A request may carry several calls. The attempt of a call has its share of the request's usage
-/// and cost, so that sums over attempts are the bill.
+/// A request may carry several calls. Each call gets its share of the request's usage and cost, so
+/// the sum over all attempts equals the bill.
 pub trait Ledger: Sync {
-    /// Records that attempt `number`, queued at `queued`, is about to be sent and costs `at_most`.
+    /// Records attempt `number`, with maximum cost `at_most`, before it is sent.
     ///
-    /// Returns the attempt's id, once the record is durable.
+    /// `queued` is when it began to wait for admission. Returns the attempt's id once the record is
+    /// durable.
     fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> impl Future<Output = Result<i64, LedgerClosed>> + Send;
 
     /// Records the end of an attempt that is not the last of its call.
     fn ended(&self, attempt: Attempt) -> impl Future<Output = Result<(), LedgerClosed>> + Send;
 }
 
-/// The ledger cannot be written any more, so no request may be sent.
+/// The ledger cannot be written, so no request may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerClosed;
 
@@ -64,25 +65,25 @@ pub struct LlmClient {
     pub(super) hedge: bool,
     pub(super) billing: Billing,
     pub(super) fallback: Option<String>,
-    /// Until when all calls begin with the fallback model.
+    /// Until this time, all calls start with the fallback model.
     pub(super) away_until: Mutex<Option<Instant>>,
     pub(super) preflight: Preflight,
     pub(super) check_prompt_cut: bool,
     pub(super) observer: Arc<dyn Observer>,
 }
 
-/// A call, with what is needed to send it.
+/// A call, with the context needed to send it.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'q> {
     /// The call.
     pub call: &'q Call,
-    /// The place of its document in input order. Calls about earlier documents go first.
+    /// Position of its document in input order. Calls for earlier documents are sent first.
     pub document: u64,
-    /// Whether the beginning of its prompt is cached, or should be.
+    /// Whether the start of its prompt is or should be cached.
     pub cache: bool,
-    /// Cancelled by this client as soon as the answer begins.
+    /// The client cancels this token as soon as the answer begins.
     pub begun: Option<&'q CancellationToken>,
-    /// Cancelled by the caller when no further request may be sent for it.
+    /// The caller cancels this token to prevent further requests.
     pub cancelled: Option<&'q CancellationToken>,
 }
 
@@ -105,7 +106,7 @@ pub struct Answered {
     pub repaired: BTreeSet<Repair>,
     /// The model that gave the answer.
     pub model: String,
-    /// The provider's id of the request.
+    /// The provider's request id.
     pub request_id: Option<String>,
 }
 
@@ -127,7 +128,7 @@ impl LlmClient {
             body.insert(field.to_owned(), tier.into());
         }
         let forms = Forms::new(account.dialect, body);
-        // The simulator counts letters instead of tokens.
+        // The simulator counts characters instead of tokens, so the check would fail.
         let check_prompt_cut = settings.check_prompt_cut && account.provider != Provider::Simulated;
         Self {
             account,

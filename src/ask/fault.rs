@@ -9,21 +9,23 @@ use std::time::Duration;
 pub enum Class {
     /// The request never reached the provider. Retry.
     NotSent,
-    /// The provider refused and did no work. Retry after the wait it names, or after our own.
+    /// The provider refused and did no work. Retry after the requested wait, or after our own
+    /// backoff.
     Refused {
         /// The wait that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// The request was sent, but no readable reply came. It may be billed. Retry `max_ambiguous`
-    /// times.
+    /// The request was sent, but no readable reply arrived.
+    ///
+    /// It may be billed. Retry at most `max_ambiguous` times.
     Ambiguous,
     /// A billed reply without a usable answer. A retry may bring one.
     BadReply,
     /// A retry would fail the same way. The call has failed.
     Permanent,
-    /// The provider denied access without saying whether the key or the document is the reason.
+    /// The provider denied access to the account or to the document.
     ///
-    /// Permanent if the model has answered before in this run; otherwise fatal for the run.
+    /// Permanent if the model has already answered in this run. Otherwise fatal for the run.
     Denied,
     /// No call of this run can succeed.
     RunFatal(StopKind),
@@ -34,7 +36,9 @@ pub enum Class {
 pub enum StopKind {
     /// The provider rejects the account: key, model, credit.
     Refused,
-    /// A later run may work: no connection, no budget left, or a very long wait.
+    /// A later run may work.
+    ///
+    /// For example, there is no connection or no budget, or the requested wait is very long.
     Parked,
     /// The caller stopped the run, on a signal for example.
     Requested,
@@ -42,14 +46,14 @@ pub enum StopKind {
     OverBudget,
     /// The requested sample is done.
     Sampled,
-    /// Some answers come in a later run.
+    /// Some answers will arrive in a later run.
     Deferred,
 }
 
 /// Why a provider refuses requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pressure {
-    /// The reason does not concern other requests.
+    /// The reason does not affect other requests.
     None,
     /// A rate limit was exceeded.
     Rate,
@@ -99,7 +103,7 @@ impl Fault {
 
     /// Adds the usage of a billed reply.
     ///
-    /// A refusal that was billed becomes a bad reply, so it is retried less often than a free one.
+    /// A billed refusal becomes a bad reply, so that it is retried less often than a free one.
     #[must_use]
     pub fn billed(self, usage: Usage) -> Self {
         let paid = usage.output > 0 || usage.input() > 0;
@@ -125,11 +129,11 @@ impl Fault {
 pub struct RunStop {
     /// The kind of stop.
     pub kind: StopKind,
-    /// The reason, and the next step.
+    /// The reason, and what to do.
     pub message: String,
 }
 
-/// Whether servers, and firewalls before them, use this HTTP status to deny access.
+/// Whether servers or firewalls use this HTTP status to deny access.
 pub fn is_turned_away(status: u16) -> bool {
     matches!(status, 401 | 403 | 406 | 451)
 }

@@ -1,10 +1,10 @@
-//! Hedging: a second request for a slow answer at the end of a run.
+//! Hedging: sends a second request when the last answers are slow.
 //!
-//! When no request waits for admission any more, one slow answer delays the end of the whole run.
-//! With `llm.hedge` a second request is sent, and the first reply counts. The provider may bill the
-//! other request too, and the ledger records that.
+//! When no request waits for admission, one slow answer delays the end of the whole run. With
+//! `llm.hedge`, docmill sends a second request and uses the first reply. The provider may bill both
+//! requests. The ledger records both.
 //!
-//! Promise: if the second request is not admitted or fails, the first one goes on.
+//! Promise: if the second request is not admitted or fails, the first one continues.
 
 use super::governor::Governor;
 use jiff::Timestamp;
@@ -15,25 +15,25 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A request that was sent and has not ended.
+/// A request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Left {
-    /// Its number in the ledger.
+    /// Id of the attempt in the ledger.
     pub id: i64,
     /// Its attempt number within the call.
     pub number: u32,
-    /// When it began to wait for admission.
+    /// When the request began to wait for admission.
     pub queued: Timestamp,
-    /// When it was sent.
+    /// When the request was sent.
     pub sent: Timestamp,
 }
 
-/// The requests of one call that are in flight.
+/// The requests in flight of one call.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     left: Mutex<Vec<Left>>,
     leaves: Notify,
-    /// A request is being written to the ledger, so its number is unknown.
+    /// Whether a request is being written to the ledger. Its id is unknown until then.
     recording: AtomicBool,
 }
 
@@ -42,13 +42,14 @@ impl InFlight {
         self.left.lock()
     }
 
-    /// How many requests are in flight.
+    /// Number of requests in flight.
     pub fn count(&self) -> u32 {
         u32::try_from(self.left().len()).unwrap_or(u32::MAX)
     }
 
-    /// Adds attempt `number`, queued at `queued`, when the ledger has recorded it. Returns its
-    /// number there.
+    /// Adds attempt `number` once the ledger has recorded it.
+    ///
+    /// `queued` is when it began to wait for admission. Returns the attempt's id in the ledger.
     pub async fn record<E>(&self, number: u32, queued: Timestamp, recorded: impl Future<Output = Result<i64, E>>) -> Result<i64, E> {
         self.recording.store(true, Relaxed);
         let id = recorded.await;
@@ -59,10 +60,10 @@ impl InFlight {
         Ok(id)
     }
 
-    /// Drives `request` while it is being written to the ledger. Returns its result if it ends.
+    /// Drives `request` while it is being written to the ledger.
     ///
-    /// A request that is dropped during that time would stay in doubt, because its number would be
-    /// lost.
+    /// Returns the result of `request` if it ends meanwhile. If it were dropped during the write,
+    /// its id would be lost and it would stay in doubt.
     pub async fn recorded<T>(&self, mut request: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|cx| {
             if !self.recording.load(Relaxed) {
@@ -88,13 +89,13 @@ impl InFlight {
     }
 }
 
-/// Waits until a request that was sent is slow, and no request waits for admission.
+/// Waits until a request is slow and none waits for admission.
 pub(super) async fn wait_for_straggler(governor: &Governor, in_flight: &InFlight) {
-    /// An answer is slow after this many times the average time of an answer.
+    /// Multiple of the average time after which an answer is slow.
     const LONG: u32 = 3;
-    /// An answer is never slow before this time.
+    /// Minimum time before an answer counts as slow.
     const LEAST: Duration = Duration::from_millis(500);
-    // The clock starts when the request is sent: the time in line only shows how busy the run is.
+    // The clock starts when the request is sent. Time spent waiting for admission does not count.
     in_flight.leaves.notified().await;
     let mut waited = Duration::ZERO;
     let least = governor.on_the_wall(LEAST);

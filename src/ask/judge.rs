@@ -4,10 +4,12 @@ use super::client::Answered;
 use super::fault::{Class, Fault};
 use crate::model::{Call, Checked, FailureCode, FinishReason, MessagePart, Reply, Unfit};
 
-/// Turns a reply into an answer, or into the fault that it has.
+/// Turns a reply into an answer or a fault.
 ///
-/// A reply is an answer if the model read the whole prompt, finished, did not decline, and `check`
-/// accepts the text. The prompt is checked only if `call` is given.
+/// A reply is an answer under these conditions:
+/// - The model read the whole prompt. This is checked only if `call` is given.
+/// - The model finished and did not decline.
+/// - `check` accepts the text.
 pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> Result<Checked, Unfit>) -> Result<Answered, Fault> {
     let fault = |class, code, message: String| {
         Err(Fault { usage: reply.usage, request_id: reply.request_id.clone(), ..Fault::new(class, code, message) })
@@ -52,7 +54,7 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
                 format!("the model used {} tokens and gave no answer after its thoughts. Raise llm.thinking_tokens", reply.usage.output);
             fault(Class::BadReply, FailureCode::NoAnswer, message)
         }
-        // Not every server reports that the limit was reached.
+        // Not every server reports that the answer reached its limit.
         Err(Unfit::Cut(why)) => {
             let used = reply.usage.output;
             let message = format!("the answer breaks off after {used} tokens: {why}. Raise max_output_tokens or llm.thinking_tokens");
@@ -62,14 +64,15 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
     }
 }
 
-/// Prompts with fewer tokens are not checked: no server cuts them, and their estimates are less
-/// certain.
+/// Minimum prompt length, in tokens, for the check.
+///
+/// Servers do not cut shorter prompts, and estimates of short prompts are less certain.
 const LEAST_CUT: u64 = 1000;
 
-/// The estimated tokens of the prompt, if the server cannot have read all of it.
+/// The estimated prompt tokens, if the server has cut the prompt.
 ///
-/// No vocabulary in use needs less than half of our tokens, so a smaller count means a cut. Prompts
-/// with images are not checked, because their counts are less certain.
+/// No known tokenizer needs less than half of our estimate, so a smaller count means a cut. Prompts
+/// with images are not checked, because their token counts are less certain.
 fn was_cut(call: &Call, counted: u64) -> Option<u64> {
     let text_alone = call.parts.iter().all(|part| matches!(part, MessagePart::Text(_)));
     let cut = text_alone && call.tokens >= LEAST_CUT && counted > 0 && counted * 2 < call.tokens;

@@ -1,18 +1,18 @@
-//! Files of this machine that requests to an account use, as environment variables name them.
+//! Local files that requests use, as named by environment variables.
 
 use std::path::{Path, PathBuf, is_separator};
 
-/// Files and directories on this machine; by default none.
+/// Files and directories on this machine. All are unset by default.
 #[derive(Debug, Clone, Default)]
 pub struct LocalFiles {
-    /// Directory of the limits that processes share. Without it, limits stay in memory.
+    /// Directory of the limits shared between processes. If unset, limits stay in memory.
     pub limits: Option<PathBuf>,
-    /// Certificates to trust besides those of the system (`SSL_CERT_FILE`).
+    /// Certificates to trust in addition to the system's (`SSL_CERT_FILE`).
     pub certificates: Option<String>,
 }
 
 impl LocalFiles {
-    /// The files that these variables name.
+    /// Reads the paths from environment variables.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let directory = absolute("XDG_RUNTIME_DIR").unwrap_or_else(|| {

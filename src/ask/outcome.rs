@@ -1,4 +1,4 @@
-//! How a call ends, and the messages about it.
+//! The outcome of a call, and the messages about it.
 
 use super::client::{Answered, LedgerClosed, LlmClient};
 use super::fault::{Class, Fault, RunStop, StopKind};
@@ -6,18 +6,18 @@ use super::governor::{NotAdmitted, Stopped};
 use crate::model::{Attempt, Call, Failure, Spent};
 use std::time::Duration;
 
-/// How a call ended. The caller settles the last attempt, together with its answer or failure.
+/// The outcome of a call. The caller settles the last attempt with its answer or failure.
 #[derive(Debug)]
 pub enum CallOutcome {
     /// With an answer.
     Answered(Answered, Spent, Attempt),
     /// With a final failure.
     Failed(Failure, Spent, Attempt),
-    /// The call has no outcome: the whole run must stop, for this reason.
+    /// The whole run must stop for this reason. The call has no outcome.
     RunStops(RunStop),
-    /// The call has no outcome: it was cancelled before a request was sent.
+    /// The call was cancelled before a request was sent. It has no outcome.
     Cancelled,
-    /// The call has no outcome: the run is already stopping.
+    /// The run is already stopping. The call has no outcome.
     Stopped,
 }
 
@@ -46,10 +46,10 @@ impl From<LedgerClosed> for CallOutcome {
 }
 
 impl LlmClient {
-    /// The outcome of a call that failed and is not retried.
+    /// Builds the outcome of a call that failed and is not retried.
     pub(super) fn fail_call(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> CallOutcome {
         if fault.class == Class::NotSent {
-            // The server has been out of reach for all attempts: this is not the document's fault.
+            // No attempt reached the server, so the document is not the cause.
             let message = format!(
                 "cannot connect to {}: {} ({} attempts). Check that the server is running and that llm.base_url is right.",
                 self.account.base_url, fault.message, spent.attempts
@@ -87,7 +87,7 @@ impl LlmClient {
     }
 }
 
-/// The date and time (UTC) after `wait` from now.
+/// Formats the time after `wait` from now, in UTC.
 pub fn clock_time(wait: Duration) -> String {
     let at = jiff::Timestamp::now().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()

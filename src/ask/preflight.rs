@@ -1,7 +1,7 @@
 //! Sends the first call of each task alone.
 //!
-//! This shows whether the provider accepts requests of this form before many are sent. It is a real
-//! call: its answer is kept.
+//! This shows whether the provider accepts such requests before docmill sends many. The call is a
+//! real one, and its answer is kept.
 
 use crate::model::FailureCode;
 use parking_lot::Mutex;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
-/// Tracks which tasks have had a call that the provider accepted.
+/// Tracks for which tasks the provider has accepted a call.
 #[derive(Debug, Default)]
 pub(super) struct Preflight {
     tasks: Option<Mutex<HashMap<Arc<str>, Arc<Scout>>>>,
@@ -18,15 +18,15 @@ pub(super) struct Preflight {
 
 #[derive(Debug, Default)]
 struct Scout {
-    /// Cancelled when the other calls of the task may go.
+    /// Cancelled when the other calls of the task may be sent.
     taken: CancellationToken,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// A call that goes alone.
+/// A call that is sent alone.
 ///
-/// When it is dropped, all waiting calls go on if [`Self::ended`] has freed the way; otherwise one
-/// of them goes on.
+/// When it is dropped, all waiting calls continue if [`Self::ended`] has released them. Otherwise
+/// one waiting call is sent alone.
 #[derive(Debug)]
 pub(super) struct Alone {
     scout: Arc<Scout>,
@@ -34,12 +34,12 @@ pub(super) struct Alone {
 }
 
 impl Preflight {
-    /// If `on` is false, every call passes at once.
+    /// Creates the check. If `on` is false, every call passes at once.
     pub fn new(on: bool) -> Self {
         Self { tasks: on.then(Mutex::default) }
     }
 
-    /// Waits until a call of this task may go. `Some` means that it goes alone.
+    /// Waits until a call of this task may be sent. `Some` means that it is sent alone.
     pub async fn enter(&self, task: &Arc<str>) -> Option<Alone> {
         let scout = {
             let mut tasks = self.tasks.as_ref()?.lock();
@@ -57,9 +57,9 @@ impl Preflight {
 }
 
 impl Alone {
-    /// Reports how the call ended; `None` is an answer.
+    /// Reports the result of the call. `None` means an answer.
     ///
-    /// Frees the way for the others, unless the failure is transient or the provider rejected the
+    /// Releases the other calls, unless the failure is transient or the provider rejected the
     /// request.
     pub fn ended(&self, failure: Option<FailureCode>) {
         let accepted = match failure {

@@ -17,24 +17,26 @@ struct Table {
     models: Vec<Price>,
 }
 
-/// US dollars for a million tokens.
+/// The price of a model, in US dollars for a million tokens.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Price {
     id: String,
-    /// First day on which it holds, as `YYYY-MM-DD`; `None` if it has held from the start. The
-    /// newest price that has begun holds.
+    /// First valid day, as `YYYY-MM-DD`; `None` if valid from the start.
+    ///
+    /// The newest price that has begun applies.
     from: Option<String>,
     rates: Rates,
-    /// Other rates for the whole request if its input exceeds a number of tokens.
+    /// Rates for the whole request if its input is long.
     long: Option<Long>,
     /// Prices of other service tiers, as multiples of the standard price.
     #[serde(default)]
     tiers: Tiers,
-    /// Minimum length of a cached prompt prefix, in tokens; `None` if docmill knows of no usable
-    /// cache.
+    /// Minimum length of a cached prompt prefix, in tokens.
+    ///
+    /// `None` if no usable cache is known.
     cache_from: Option<u64>,
-    /// Context window: tokens of one request, prompt and answer together.
+    /// Context window, in tokens: prompt and answer together.
     context: Option<u64>,
 }
 
@@ -75,16 +77,15 @@ static EMBEDDED: LazyLock<Prices> = LazyLock::new(|| {
 });
 
 impl Prices {
-    /// The table that is built into this version.
+    /// The built-in table.
     pub fn embedded() -> Self {
         EMBEDDED.clone()
     }
 
-    /// Adds the user's prices by model, which override the table. Units: US dollars for a million
-    /// tokens.
+    /// Adds the user's prices, which override the table.
     ///
-    /// Example: `[prices."my-model"]` with `input = 0.2`, `output = 0.8`, and if known `cache_read`
-    /// and `cache_write`. The error names the model.
+    /// Units: US dollars for a million tokens. Example: `[prices."my-model"]` with `input = 0.2`
+    /// and `output = 0.8`. `cache_read` and `cache_write` are optional. The error names the model.
     pub fn with(&self, own: &toml::Table) -> Result<Self, String> {
         if own.is_empty() {
             return Ok(self.clone());
@@ -103,7 +104,7 @@ impl Prices {
         Ok(Self(Arc::new(Table { date: self.0.date.clone(), models })))
     }
 
-    /// Multiplies all prices of the models whose id starts with `family` by `times`.
+    /// Multiplies all prices of models whose id starts with `family`.
     #[must_use]
     pub fn dearer(&self, family: &str, times: f64) -> Self {
         let mut models = self.0.models.clone();
@@ -126,22 +127,24 @@ impl Prices {
 
     /// Minimum length of a cached prompt prefix, in tokens.
     ///
-    /// `None` if the provider does not cache prompts, or if that is unknown.
+    /// `None` if the provider does not cache prompts, or if the length is unknown.
     pub fn cache_from(&self, model: &str) -> Option<u64> {
         self.find(model)?.cache_from
     }
 
-    /// Maximum tokens of a document in one request to `model`; `None` if unknown.
+    /// Maximum document tokens in one request to `model`; `None` if unknown.
     ///
-    /// Three quarters of the context window, or of the longest input at the usual price if that is
-    /// shorter. The rest is room for the prompt, the answer, and a tokenizer that counts more than
-    /// ours.
+    /// This is three quarters of the context window, or of the longest input at the usual price if
+    /// that is shorter. The rest is room for the prompt, the answer, and differences between
+    /// tokenizers.
     pub fn longest(&self, model: &str) -> Option<u64> {
         let known = self.find(model)?;
         known.context.into_iter().chain(known.long.as_ref().map(|long| long.above)).min().map(|tokens| tokens / 4 * 3)
     }
 
-    /// The cost of one request to `model`; `None` if a price it needs is unknown.
+    /// The cost of one request to `model`.
+    ///
+    /// `None` if a required price is unknown.
     pub fn cost(&self, model: &str, tier: Tier, usage: Usage) -> Option<Money> {
         let price = self.find(model)?;
         let rates = price.rates(usage.input());
@@ -159,13 +162,13 @@ impl Prices {
         Some(parts.into_iter().sum())
     }
 
-    /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is
-    /// unknown.
+    /// Maximum cost of a request with at most `input` and `output` tokens.
+    ///
+    /// `None` if the price is unknown.
     pub fn at_most(&self, model: &str, tier: Tier, input: u64, output: u64) -> Option<Money> {
         let price = self.find(model)?;
         let rates = [Some(price.rates), price.long.as_ref().filter(|long| input > long.above).map(|long| long.rates)];
-        // A provider never bills a tier that costs more than both the requested tier and the
-        // standard tier.
+        // The bill never uses a tier that is dearer than both the requested and the standard tier.
         let tiers = [Tier::Standard, tier];
         let most = |rates: Rates| {
             let dearest = [Some(rates.input), rates.cache_read, rates.cache_write].into_iter().flatten().fold(0.0, f64::max);
@@ -175,10 +178,10 @@ impl Prices {
         rates.into_iter().flatten().filter_map(most).max()
     }
 
-    /// Net saving by the prompt cache on a request, in trillionths of a dollar.
+    /// Net saving by the prompt cache on a request.
     ///
-    /// Discounts on cache reads, less surcharges on cache writes. `None` if a price it needs is
-    /// unknown.
+    /// Unit: trillionths of a dollar. This is the discount on cache reads minus the surcharge on
+    /// cache writes. `None` if a required price is unknown.
     pub fn saved_by_cache(&self, model: &str, tier: Tier, usage: Usage) -> Option<i64> {
         let price = self.find(model)?;
         let rates = price.rates(usage.input());
@@ -190,7 +193,7 @@ impl Prices {
         Some(difference(usage.cache_read, rates.cache_read)? + difference(usage.cache_write, rates.cache_write)?)
     }
 
-    /// Known model ids that look like `model`, nearest first.
+    /// Known model ids similar to `model`, most similar first.
     pub fn near(&self, model: &str) -> Vec<&str> {
         let mut near: Vec<(f64, &str)> = self.0.models.iter().map(|p| (strsim::jaro_winkler(&p.id, model), p.id.as_str())).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -198,10 +201,11 @@ impl Prices {
         near.into_iter().filter(|(score, _)| *score > 0.75).take(3).map(|(_, id)| id).collect()
     }
 
-    /// One line for each model in `wanted`, or for all if that is empty.
+    /// Formats one row for each model in `wanted`.
     ///
-    /// Columns: id, input, cache read, cache write and output in US dollars for a million tokens,
-    /// remarks.
+    /// If `wanted` is empty, it formats all models. The columns are the id, four prices and
+    /// remarks. The prices are input, cache read, cache write and output, in US dollars for a
+    /// million tokens.
     pub fn lines(&self, wanted: &[String]) -> Vec<[String; 6]> {
         let usd = |usd: Option<f64>| usd.map_or_else(|| "?".to_owned(), |usd| usd.to_string());
         let in_force = |price: &&Price| self.find(&price.id).is_some_and(|found| std::ptr::eq(found, *price));
@@ -240,7 +244,7 @@ impl Price {
         }
     }
 
-    /// Millionths of a dollar for a million tokens.
+    /// Converts a price to millionths of a dollar for a million tokens.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "prices are small and positive")]
     fn micro(&self, usd: f64, tier: Tier) -> u64 {
         let factor = match tier {
@@ -269,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_request_is_priced_to_the_last_token() {
-        // 1,800 x $0.10 + 250 x $0.50 per million, by hand.
+        // Expected cost: 1,800 x $0.10 + 250 x $0.50 per million.
         let cost = Prices::embedded().cost("claude-haiku-5-5", Tier::Standard, usage(1800, 0, 250)).unwrap();
         assert_eq!(cost, Money::from_pico(305_000_000));
     }
@@ -313,7 +317,7 @@ mod tests {
         let prices = Prices::embedded();
         let cost = |tier| prices.cost("gpt-6.1-sol", tier, usage(1000, 0, 0)).unwrap().pico();
         assert_eq!([cost(Tier::Standard), cost(Tier::Flex), cost(Tier::Priority)], [2_000_000_000, 1_000_000_000, 4_000_000_000]);
-        // Reading from the cache became cheaper on 7 October 2026.
+        // The price of cache reads fell on 7 October 2026.
         let read = prices.cost("claude-sonnet-5-5", Tier::Standard, usage(0, 1000, 0)).unwrap();
         assert_eq!(read, Money::from_pico(100_000_000));
     }

@@ -5,16 +5,16 @@ use super::dialect::Dialect;
 /// A provider: an API, or the built-in simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
-    /// The built-in model server. It speaks Anthropic's Messages.
+    /// The built-in simulator, which speaks Anthropic's Messages format.
     Simulated,
-    /// A server that speaks this wire format.
+    /// A server that uses this wire format.
     Server(Dialect),
 }
 
 impl Provider {
     const SIMULATED: &'static str = "simulated";
 
-    /// The provider called `name`. The error is the message.
+    /// Finds the provider called `name`. The error is the message for the user.
     pub fn parse(name: &str) -> Result<Self, String> {
         if name == Self::SIMULATED {
             return Ok(Self::Simulated);
@@ -26,7 +26,7 @@ impl Provider {
             .ok_or_else(|| format!("unknown provider \"{name}\"; expected one of {}, {}", Self::SIMULATED, known()))
     }
 
-    /// Its name in settings and results.
+    /// Name of the provider in settings and results.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Simulated => Self::SIMULATED,
@@ -34,7 +34,7 @@ impl Provider {
         }
     }
 
-    /// The wire format.
+    /// Wire format of the provider.
     pub(super) fn dialect(self) -> Dialect {
         match self {
             Self::Simulated => Dialect::ANTHROPIC,
@@ -63,7 +63,7 @@ impl Provider {
         }
     }
 
-    /// The path prefix of its usual address. A stand-in server expects the same prefix.
+    /// Path prefix of the provider's usual address. A stand-in server expects the same prefix.
     pub fn below_the_host(self) -> &'static str {
         self.dialect().provider.prefix
     }

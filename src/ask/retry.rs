@@ -1,8 +1,8 @@
 //! The only loop that repeats requests.
 //!
-//! It retries after refusals, lost connections, lost replies, and answers that need a correction.
-//! All retries of a call share one budget of attempts, so the worst case of a call is known. The
-//! loop holds no permit while it waits.
+//! It retries after refusals, lost connections, lost replies and invalid answers. All retries of a
+//! call share one budget of attempts, so the worst case is known. The loop holds no permit while it
+//! waits.
 
 use super::attempt::Sent;
 use super::client::{Ledger, LlmClient, Question};
@@ -15,25 +15,25 @@ use crate::model::{Attempt, Call, Checked, Failure, FailureCode, Money, Spent, U
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long calls begin with the fallback model if the other model is gone.
+/// How long calls start with the fallback model if theirs is unavailable.
 const FOR_GOOD: Duration = Duration::from_hours(24 * 365);
-/// How long calls begin with the fallback model if the other model is overloaded.
+/// How long calls start with the fallback model if theirs is overloaded.
 const FOR_A_WHILE: Duration = Duration::from_mins(1);
-/// Most changes of form for one call. A form has fewer features that can be dropped.
+/// Maximum form changes for one call. A form has fewer features to drop.
 const MOST_FORMS: u32 = 16;
-/// Longest wait before a retry, unless the provider asks for a longer one.
+/// Longest wait before a retry, unless the provider requests a longer one.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 impl LlmClient {
     /// Sends a call until `check` accepts an answer, or the call fails.
     ///
-    /// `check` turns the text of a reply into the answer, or returns what is wrong with it.
+    /// `check` turns the text of a reply into the answer, or returns the reason why it is invalid.
     pub async fn ask(&self, question: Question<'_>, ledger: &impl Ledger, check: impl Fn(&str) -> Result<Checked, Unfit>) -> CallOutcome {
         let alone = self.preflight.enter(&question.call.task).await;
         let ended = self.ask_until_it_ends(question, ledger, check).await.unwrap_or_else(|ended| ended);
         match (alone, &ended) {
             (Some(alone), CallOutcome::Answered(..)) => alone.ended(None),
-            // A status by which servers deny access shows nothing about the form of requests.
+            // An access denial shows nothing about the form of requests.
             (Some(alone), CallOutcome::Failed(failure, _, last)) if !last.status.is_some_and(is_turned_away) => {
                 alone.ended(Some(failure.code));
             }
@@ -42,7 +42,7 @@ impl LlmClient {
         ended
     }
 
-    /// Runs the loop. `Err` is an early end of the call.
+    /// Runs the loop. `Err` ends the call early.
     async fn ask_until_it_ends(
         &self,
         question: Question<'_>,
@@ -73,7 +73,7 @@ impl LlmClient {
             last = Some(attempt);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
             let before = retry_state.fallback;
-            // Attempts that only found the right form do not count against the budget of attempts.
+            // Attempts that only corrected the form do not count towards the maximum.
             let counted = spent.attempts - retry_state.reshaped;
             let over = if retry_state.reshaped < MOST_FORMS && self.reshape(&fault, &sent_as) {
                 retry_state.reshaped += 1;
@@ -106,8 +106,9 @@ impl LlmClient {
         }
     }
 
-    /// Changes the form of requests if the server complained about it. Returns whether to repeat
-    /// the call.
+    /// Changes the form of requests if the server complained about it.
+    ///
+    /// Returns whether to repeat the call.
     fn reshape(&self, fault: &Fault, sent_as: &SentAs) -> bool {
         if matches!(fault.status, Some(404 | 405)) && !sent_as.below_v1 && !self.forms.has_answered(&sent_as.model) {
             match self.account.go_below_v1() {
@@ -133,9 +134,10 @@ impl LlmClient {
         !matches!(correction, None | Some(Correction::None))
     }
 
-    /// Decides whether a denied request fails its document or the run.
+    /// Decides whether a denied request fails its document or the whole run.
     ///
-    /// If the model has answered before in this run, the key is good, so the document was denied.
+    /// If the model has answered before in this run, the key is valid, so the denial concerns the
+    /// document.
     fn blamed(&self, fault: Fault, sent_as: &SentAs) -> Fault {
         let class = match fault.class {
             Class::Denied if self.forms.has_answered(&sent_as.model) => Class::Permanent,
@@ -157,8 +159,8 @@ impl LlmClient {
             );
             return Err(CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message }));
         }
-        // A rate limit concerns the whole account: the governor makes all requests wait for the
-        // named time.
+        // A rate limit affects the whole account, so the governor delays all requests by the named
+        // time.
         let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
         if at_the_gate || (fault.class == Class::BadReply && fault.code != FailureCode::ServerError) {
             return Ok(());
@@ -167,7 +169,7 @@ impl LlmClient {
         self.governor.pause(wait).await.map_err(CallOutcome::from)
     }
 
-    /// A random wait below a bound that doubles with each attempt.
+    /// Returns a random wait below a bound that doubles with each attempt.
     ///
     /// The randomness spreads the retries of calls that failed together.
     pub(super) fn backoff(&self, attempt: u32) -> Duration {
@@ -175,7 +177,7 @@ impl LlmClient {
         bound.mul_f64(fastrand::f64())
     }
 
-    /// Whether calls begin with the fallback model.
+    /// Whether calls start with the fallback model.
     pub(super) fn is_away(&self) -> bool {
         let away_until = self.away_until.lock();
         away_until.is_some_and(|until| until > Instant::now())
@@ -183,7 +185,7 @@ impl LlmClient {
 
     fn fall_back(&self, call: &Call, fault: &Fault) {
         let time = if fault.status == Some(404) { FOR_GOOD } else { FOR_A_WHILE };
-        // One note for each period in which calls begin with the fallback model.
+        // Each period with the fallback model gets only one note.
         if !self.is_away() {
             let model = self.fallback.as_deref().unwrap_or_default();
             self.observer.note(&format!("docmill asks {} instead of {} (llm.fallback): {}", model, call.model, fault.message));
@@ -192,7 +194,7 @@ impl LlmClient {
     }
 }
 
-/// The outcome of a cancelled call. It has failed if requests were sent for it before.
+/// Builds the outcome of a cancelled call. It is a failure if requests were sent.
 fn cancelled(call: &Call, spent: Spent, last: Option<Attempt>) -> CallOutcome {
     let Some(last) = last else { return CallOutcome::Cancelled };
     let message = format!("{}: cancelled after {} attempts", call.label(), spent.attempts);

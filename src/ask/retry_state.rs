@@ -4,27 +4,30 @@ use super::fault::{Class, Fault, Pressure, StopKind};
 use super::settings::RetrySettings;
 use crate::model::FailureCode;
 
-/// What the failed attempts of one call change about the next one.
+/// Changes to the next attempt that earlier failures of the call require.
 #[derive(Debug, Default)]
 pub(super) struct RetryState {
-    /// The next request allows more output, because an answer was truncated or empty.
+    /// Whether the next request allows more output.
+    ///
+    /// This is set after a truncated or empty answer.
     pub more_room: bool,
-    /// Text for the model about the mistake in its last answer.
+    /// Message to the model about the error in its last answer.
     pub note: Option<String>,
-    /// The next request goes to the fallback model.
+    /// Whether the next request goes to the fallback model.
     pub fallback: bool,
-    /// Attempts that the server refused because of the form of the request.
+    /// Number of attempts that the server refused because of the request form.
     pub reshaped: u32,
-    /// Attempts whose reply was lost.
+    /// Number of attempts with a lost reply.
     lost: u32,
-    /// A billed reply had no answer, for a reason on the provider's side.
+    /// Whether a billed reply had no answer because of the provider.
     bad: bool,
 }
 
 impl RetryState {
-    /// Whether to retry after `fault`, the last of `attempts`. Notes what the next attempt changes.
+    /// Decides whether to retry after `fault`. Records changes for the next attempt.
     ///
-    /// `fallback`: a fallback model is configured and differs from the call's model.
+    /// `attempts` is the number of attempts so far. `fallback` means that a fallback model is
+    /// configured and differs from the call's model.
     pub fn learn(&mut self, fault: &Fault, attempts: u32, retry: &RetrySettings, fallback: bool) -> bool {
         if attempts >= retry.max_attempts {
             return false;
@@ -42,7 +45,7 @@ impl RetryState {
                 self.lost += 1;
                 self.lost <= retry.max_ambiguous
             }
-            // The same request would be cut at the same place, so one retry allows more output.
+            // The same request would be truncated again, so one retry allows more output.
             (Class::BadReply, FailureCode::Truncated | FailureCode::NoAnswer) => !std::mem::replace(&mut self.more_room, true),
             (Class::BadReply, FailureCode::InvalidAnswer) => {
                 // One retry tells the model about its mistake. A second invalid answer ends the
@@ -53,7 +56,7 @@ impl RetryState {
                 );
                 self.note.replace(note).is_none()
             }
-            // The reply is billed and the failure may repeat, so there is one retry.
+            // The reply is billed and the failure may repeat, so docmill retries once.
             (Class::BadReply, _) => !std::mem::replace(&mut self.bad, true),
         }
     }

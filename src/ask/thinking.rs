@@ -1,8 +1,10 @@
-//! Estimates thinking tokens by model, until answers show the real number.
+//! Estimates the thinking tokens of a model.
 
 use crate::insight::Length;
 
-/// Models that do not think by default, by parts of their ids. Takes precedence over [`THINKING`].
+/// Models that do not think by default, by parts of their ids.
+///
+/// They take precedence over [`THINKING`].
 const SILENT: [&str; 16] = [
     "simulated",
     "claude-3",
@@ -43,7 +45,7 @@ const THINKING: [&str; 18] = [
     "minimax-m",
 ];
 
-/// The thinking tokens to expect of `model`, at most `room`.
+/// Expected thinking tokens of `model`, at most `room`.
 pub fn usual_thinking(model: &str, effort: &str, room: u32) -> Length {
     let model = model.to_ascii_lowercase();
     let holds = |parts: &[&str]| parts.iter().any(|part| model.contains(part));

@@ -1,22 +1,22 @@
-//! Service tiers: their names at providers, and the tiers that change prices.
+//! Service tiers: their names at providers, and their effect on prices.
 
 use serde_json::Value;
 
 /// A service tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
-    /// The default.
+    /// The default tier.
     Standard,
-    /// Cheaper, and served when the provider has capacity.
+    /// Cheaper, but served only when the provider has capacity.
     Flex,
-    /// More expensive, and faster.
+    /// Faster and more expensive.
     Priority,
     /// Cheaper, and served within a day.
     Batch,
 }
 
 impl Tier {
-    /// Reads the name of a tier in a reply or a setting; `None` if it is unknown.
+    /// Parses a tier name of a reply or setting; `None` if unknown.
     pub fn parse(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().replace('-', "_").as_str() {
             "" | "default" | "standard" | "standard_only" | "on_demand" | "scale" => Some(Self::Standard),
@@ -27,26 +27,27 @@ impl Tier {
         }
     }
 
-    /// The tier that `llm.service_tier = name` requests. Unknown names and `auto` count as
-    /// standard.
+    /// The tier that `llm.service_tier = name` requests.
+    ///
+    /// Unknown names and `auto` count as standard.
     pub fn asked(name: &str) -> Self {
         Self::parse(name).unwrap_or(Self::Standard)
     }
 
-    /// The tiers that may be billed, given the tier that the reply names.
+    /// The tiers that may be billed if the reply names `named`.
     ///
-    /// If the reply names no tier, that is the standard or the requested tier. If it names an
-    /// unknown tier, any of standard, requested and priority.
+    /// Without a name, the bill uses the standard or the requested tier. With an unknown name, it
+    /// uses the standard, requested or priority tier.
     pub fn candidates(asked: Self, named: Option<&str>) -> Vec<Self> {
         match named.map(|name| (name, Self::parse(name))) {
-            // Servers without tiers echo the requested `auto`.
+            // Servers without tiers repeat the requested `auto`.
             None | Some(("auto" | "", _)) => vec![Self::Standard, asked],
             Some((_, Some(tier))) => vec![tier],
             Some((_, None)) => vec![Self::Standard, asked, Self::Priority],
         }
     }
 
-    /// Checks a name against the tiers of a provider.
+    /// Checks that the provider has a tier called `name`.
     pub(super) fn check(names: &[&str], name: &str) -> Result<(), String> {
         if name.is_empty() || names.contains(&name) {
             return Ok(());
@@ -56,16 +57,16 @@ impl Tier {
         Err(format!("unknown service_tier \"{name}\"; expected {}{near}", names.join(", ")))
     }
 
-    /// Whether `field` of a request sets the tier, and so the price.
+    /// Whether the request field `field` sets the tier, and so the price.
     pub(super) fn is_field(field: &str) -> bool {
         field.to_ascii_lowercase().replace('_', "") == "servicetier"
     }
 
-    /// Finds the name of the tier in the usage of a reply.
+    /// Finds the tier name in the usage of a reply.
     pub(super) fn in_usage(usage: &Value) -> Option<String> {
         let fast = usage["speed"].as_str().filter(|speed| *speed == "fast");
         let named = fast.or_else(|| usage["service_tier"].as_str()).or_else(|| usage["serviceTier"].as_str());
-        // Vertex: ON_DEMAND, ON_DEMAND_FLEX, ON_DEMAND_PRIORITY.
+        // Vertex reports ON_DEMAND, ON_DEMAND_FLEX and ON_DEMAND_PRIORITY.
         let traffic = || usage["trafficType"].as_str().map(|kind| kind.strip_prefix("ON_DEMAND_").unwrap_or(kind));
         named.or_else(traffic).map(ToOwned::to_owned)
     }

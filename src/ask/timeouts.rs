@@ -1,15 +1,15 @@
-//! Time limits that do not count time in which the process was stopped.
+//! Time limits that exclude time in which the process was suspended.
 
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Delay of a timer that shows that the process was stopped, or the machine slept.
+/// A timer that is this late shows that the process was suspended.
 const ASLEEP: Duration = Duration::from_millis(100);
-/// Time to read data that arrived while the process was stopped.
+/// Extra time to read data that arrived during a suspension.
 const TO_READ: Duration = Duration::from_secs(1);
 
-/// Waits until `time`; for ever if there is none.
+/// Waits until `time`, or for ever if `time` is `None`.
 pub(super) async fn at(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
@@ -17,11 +17,11 @@ pub(super) async fn at(time: Option<Instant>) {
     }
 }
 
-/// Returns the result of `step`, or `None` if it takes longer than `limit`.
+/// Returns the result of `step`, or `None` after `limit`.
 ///
-/// After a process was stopped for longer than `limit`, the timer has expired although the reply
-/// may be in its sockets. So `within` adds the time in which the process was stopped: at most
-/// `limit`, and at least [`TO_READ`].
+/// If the process was suspended for longer than `limit`, the timer expires although a reply may
+/// already be in the socket. Therefore `within` extends the deadline by the time suspended. The
+/// extension is at most `limit` and at least [`TO_READ`].
 pub(super) async fn within<T>(limit: Duration, step: impl Future<Output = T>) -> Option<T> {
     let mut step = pin!(step);
     let mut deadline = Instant::now().checked_add(limit);

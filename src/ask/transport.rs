@@ -22,13 +22,13 @@ use tokio::time::Instant;
 pub struct Transport {
     account: Account,
     client: reqwest::Client,
-    /// Opens a new connection for each request.
+    /// A client that opens a new connection for each request.
     unpooled: reqwest::Client,
     headers: HeaderMap,
     times: Times,
 }
 
-/// The result of a request, with what was seen of its reply.
+/// The result of a request, and facts about its reply.
 #[derive(Debug)]
 pub struct Exchange {
     /// The reply, or the failure.
@@ -37,11 +37,11 @@ pub struct Exchange {
     pub rate_limits: Vec<RateLimitHeader>,
     /// The HTTP status, if the reply began.
     pub status: Option<u16>,
-    /// Time from sending to the beginning of the reply, if it began.
+    /// Time from sending until the reply began, if it began.
     pub first_byte: Option<Duration>,
 }
 
-/// What was seen of a reply so far.
+/// Facts about a reply that is still being read.
 #[derive(Debug)]
 struct Seen {
     rate_limits: Vec<RateLimitHeader>,
@@ -50,8 +50,9 @@ struct Seen {
     first_byte: Option<Duration>,
 }
 
-/// Time after which idle connections are closed. Servers close them after 5 s or more, so docmill
-/// is first.
+/// Time after which docmill closes idle connections.
+///
+/// Servers close them after 5 s or more, so docmill closes them first.
 const IDLE: Duration = Duration::from_secs(4);
 /// Maximum size of a reply, in bytes.
 const MAX_REPLY: usize = 64 * 1024 * 1024;
@@ -60,20 +61,21 @@ impl Transport {
     /// Creates a client for `account`.
     pub fn new(account: &Account, settings: &LlmSettings) -> Result<Self, ClientError> {
         let times = Times::new(settings);
-        // No limit on idle connections, because the concurrency can change during the run.
+        // The number of idle connections has no limit, because the concurrency can change during
+        // the run.
         let client = client(account, settings, &times, usize::MAX)?;
         let unpooled = self::client(account, settings, &times, 0)?;
         Ok(Self { account: account.clone(), client, unpooled, headers: account.headers(), times })
     }
 
-    /// Sends one request to `model` and reads its reply to the end.
+    /// Sends one request to `model` and reads its whole reply.
     ///
-    /// With `live` the reply is streamed. With `unpooled` the request uses a new connection,
-    /// because the server may close a pooled one just when the request is sent.
+    /// With `live`, the reply is streamed. With `unpooled`, the request uses a new connection,
+    /// because the server may close a pooled one at any moment.
     pub async fn send(&self, model: &str, body: Body, live: Option<&dyn StreamObserver>, unpooled: bool) -> Exchange {
         let client = if unpooled { &self.unpooled } else { &self.client };
         let mut seen = Seen { rate_limits: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
-        // The timeout starts after admission: waiting for a permit is not the server's delay.
+        // The timeout starts after admission, so the wait for a permit does not count.
         let exchange = Box::pin(self.exchange(client, (model, body), live, &mut seen));
         let result = in_time(exchange, self.times.total, "no complete response", "llm.timeout_s").await.flatten();
         Exchange { result, rate_limits: seen.rate_limits, status: seen.status, first_byte: seen.first_byte }
@@ -92,7 +94,7 @@ impl Transport {
         let sending = request.body(into_reqwest(body)).send();
         let fault = |error| fault(&error, account);
         let mut response = match live {
-            // Only a stream has its first byte long before its last one.
+            // Only a stream sends its first byte long before its last one.
             Some(_) => in_time(sending, self.times.first_byte, "no response", "llm.first_byte_s").await?.map_err(fault)?,
             None => sending.await.map_err(fault)?,
         };
@@ -114,13 +116,13 @@ impl Transport {
         self.meaning(&HttpReply { status, header: &header, body: &body }, &asked)
     }
 
-    /// Interprets a complete reply, and removes secrets.
+    /// Interprets a complete reply and removes secrets.
     fn meaning(&self, http: &HttpReply<'_>, asked: &Body) -> Result<Reply, Fault> {
         let account = &self.account;
         match account.dialect.reply(http) {
             Ok(reply) => Ok(scrubbed(reply, account)),
-            // Some servers echo the key. It is removed before an error text is cut. A reply that is
-            // an answer is parsed first, because a key may occur in it by chance.
+            // Some servers echo the key, so the body is scrubbed before the error text is cut.
+            // Answers are parsed first, because they may contain the key by chance.
             Err(_) => {
                 let body = asked.without_echo(account.scrub(String::from_utf8_lossy(http.body)));
                 let reply = account.dialect.reply(&HttpReply { body: body.as_bytes(), ..*http });
@@ -182,7 +184,7 @@ impl Transport {
                 (result, _) => result,
             };
         }
-        // If the model has finished, the reply is complete, however the connection ended.
+        // If the model has finished, the reply is complete even if the connection broke.
         let complete = reader.done();
         let request_id = header("request-id").or_else(|| header("x-request-id"));
         match (reader.finish(header, Some(asked)), broken) {
@@ -193,9 +195,9 @@ impl Transport {
     }
 }
 
-/// Removes secrets that the server echoed from a reply.
+/// Removes secrets from a reply that the server has echoed.
 ///
-/// This includes the model's name, which goes into results and traces.
+/// The model's name is scrubbed too, because it goes into results and traces.
 fn scrubbed(reply: Reply, account: &Account) -> Reply {
     let [text, model] = [reply.text, reply.model].map(|value| account.scrub(value.into()).into_owned());
     Reply { text, model, ..reply }
@@ -217,7 +219,7 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
         builder = builder.no_proxy();
     }
     if account.server().scheme() == "https" {
-        // Adds built-in root certificates to the system's, for containers that have none.
+        // Built-in root certificates are added for containers without system certificates.
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
         let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
         builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file, account.local.certificates.as_deref())?));
@@ -225,9 +227,9 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
     Ok(builder.build()?)
 }
 
-/// Watches a streamed reply.
+/// Receives the parts of a streamed reply.
 pub trait StreamObserver: Send + Sync {
-    /// The answer has begun. Called again with each part.
+    /// The answer has begun. This is called for each part.
     fn begun(&self);
     /// The next part of the answer has arrived.
     fn said(&self, text: &str);
@@ -251,7 +253,7 @@ impl Times {
 /// The HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file of certificates cannot be used.
+    /// The certificate file cannot be used.
     #[error("llm.ca_file: {file}: {reason}")]
     CaFile {
         /// The file.
@@ -264,10 +266,9 @@ pub enum ClientError {
     Client(#[from] reqwest::Error),
 }
 
-/// Loads the user's certificates, such as those of a company's proxy.
+/// Loads the user's certificates, such as those of a company proxy.
 ///
-/// Without `llm.ca_file` it reads the file that `SSL_CERT_FILE` names, as other programs do, and
-/// ignores its errors.
+/// Without `llm.ca_file`, it reads the file named by `SSL_CERT_FILE` and ignores errors in it.
 fn own_roots(file: &str, of_environment: Option<&str>) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let (file, named) = match file {
         "" => (of_environment.unwrap_or_default().to_owned(), false),
@@ -298,8 +299,8 @@ fn too_large() -> Fault {
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {
-    // The message must not contain the address: its parameters may hold secrets in percent
-    // encoding.
+    // The message must not contain the address, because its parameters may hold percent-encoded
+    // secrets.
     let message = account
         .scrub(with_causes(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
         .into_owned();
@@ -312,7 +313,7 @@ fn fault(error: &reqwest::Error, account: &Account) -> Fault {
     } else if error.is_builder() {
         Fault::new(Class::Permanent, FailureCode::Internal, message)
     } else {
-        // Once the request was sent, the provider may have done the work.
+        // The request was sent, so the provider may have done the work.
         Fault::new(Class::Ambiguous, FailureCode::LostReply, message)
     }
 }

@@ -1,27 +1,27 @@
-//! Estimates the memory that decoding a document takes, for a memory budget.
+//! Estimates the memory to decode a document, for a memory budget.
 //!
-//! Only headers are read. The estimate is an upper bound for valid files, and 0 for files with
-//! broken headers, which fail before they allocate. A hostile header may declare more than any
-//! budget, so callers clamp.
+//! Only headers are read. The estimate is an upper bound for valid files. It is 0 for files with
+//! broken headers, because they fail before they allocate. A hostile header may declare more than
+//! any budget, so callers clamp the estimate.
 
 use super::{Sniffed, decode, fenced, jpeg};
 use image::{ColorType, ImageDecoder, ImageFormat};
 
-/// The longest side of sent pictures of all models, in pixels.
+/// Longest side of pictures sent to any model, in pixels.
 const LARGEST_TARGET: u64 = 2576;
-/// Copies of a text: raw bytes, decoded text, cleaned text.
+/// Copies of a text: raw bytes, decoded text and cleaned text.
 const TEXT_COPIES: usize = 3;
 
-/// Peak memory in bytes for preparing this document, beside the file itself.
+/// Peak memory in bytes to prepare a document, without the file itself.
 ///
 /// For a text, this is three times its size.
 pub fn peak_memory(bytes: &[u8], sniffed: Sniffed) -> usize {
     match sniffed {
         Sniffed::Text => bytes.len().saturating_mul(TEXT_COPIES),
-        // The reader runs in its own process with its own limit; only its text counts here.
+        // The reader runs in a separate process with its own limit, so only its text counts.
         Sniffed::Document(_) => bytes.len(),
         Sniffed::Unsupported(_) => 0,
-        // A decoder may panic on a header too; `prepare` reports it.
+        // A decoder may also panic on a header. `prepare` reports the panic.
         Sniffed::Image(format) => fenced(|| Ok(image_peak(bytes, format).unwrap_or(0))).unwrap_or(0),
     }
 }
@@ -30,7 +30,7 @@ fn image_peak(bytes: &[u8], format: ImageFormat) -> Option<usize> {
     let header = if format == ImageFormat::Jpeg { jpeg_header(bytes) } else { any_header(bytes, format) }?;
     let pixels = header.width.saturating_mul(header.height);
     let target = header.width.min(LARGEST_TARGET) * header.height.min(LARGEST_TARGET);
-    // Lanczos resizes rows first, then columns.
+    // Lanczos resizes rows first and columns second.
     let rows_resized = header.width.min(LARGEST_TARGET).saturating_mul(header.height);
     let total = pixels
         .saturating_mul(header.bytes_per_pixel)
@@ -42,13 +42,15 @@ fn image_peak(bytes: &[u8], format: ImageFormat) -> Option<usize> {
 struct Header {
     width: u64,
     height: u64,
-    /// Bytes held at the same time for each pixel of the source.
+    /// Bytes held at the same time for each source pixel.
     bytes_per_pixel: u64,
     sent_channels: u64,
     copied_file: u64,
 }
 
-/// Reads the header without copying the file, as the general decoder would.
+/// Reads a JPEG header without copying the file.
+///
+/// The general decoder would copy it.
 fn jpeg_header(bytes: &[u8]) -> Option<Header> {
     let frame = jpeg::frame(bytes)?;
     let channels = if frame.components == 1 { 1 } else { 3 };
@@ -69,7 +71,7 @@ fn any_header(bytes: &[u8], format: ImageFormat) -> Option<Header> {
     let colour = decoder.color_type();
     let channels = if colour.has_color() { 3 } else { 1 };
     let flattened = if matches!(colour, ColorType::Rgb8 | ColorType::L8) { 0 } else { channels };
-    // TIFF and WebP fill their own buffer before ours.
+    // The decoders of TIFF and WebP fill a buffer before ours.
     let buffers = if matches!(format, ImageFormat::Tiff | ImageFormat::WebP) { 2 } else { 1 };
     Some(Header {
         width: width.into(),

@@ -1,8 +1,8 @@
-//! Shrinks pixels and encodes them as the JPEG that is sent.
+//! Shrinks pictures and encodes them as JPEG.
 //!
-//! There is at most one resize, and one encoding unless the file is too large for the provider.
-//! Grey stays one channel. The picture is turned upright after shrinking, which gives the same
-//! result with less work.
+//! A picture is resized at most once. It is encoded once, unless the file is too large for the
+//! provider. Grey pictures keep one channel. The picture is rotated after shrinking, which gives
+//! the same result with less work.
 
 use super::decode::swaps_sides;
 use crate::model::{Failure, FailureCode};
@@ -13,13 +13,13 @@ use image::{DynamicImage, GrayImage, RgbImage};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder};
 use std::fmt::Display;
 
-/// Below this quality, artefacts harm understanding more than fewer pixels would.
+/// Minimum quality. Below it, artefacts harm understanding more than fewer pixels do.
 const LOWEST_QUALITY: u8 = 40;
 const QUALITY_STEP: u8 = 10;
 
-/// Shrinks to `size` (of the upright picture) and turns upright.
+/// Shrinks a picture to `size` and rotates it upright.
 ///
-/// `image` is 8-bit grey or RGB.
+/// The size is that of the upright picture. `image` is 8-bit grey or RGB.
 pub(super) fn fitted(image: DynamicImage, orientation: Orientation, (width, height): (u32, u32)) -> Result<DynamicImage, Failure> {
     let stored = if swaps_sides(orientation) { (height, width) } else { (width, height) };
     let mut image = if stored == (image.width(), image.height()) { image } else { resized(&image, stored)? };
@@ -27,8 +27,9 @@ pub(super) fn fitted(image: DynamicImage, orientation: Orientation, (width, heig
     Ok(image)
 }
 
-/// Encodes at `quality` (1 to 100). The quality is lowered in steps if the file exceeds
-/// `max_bytes`.
+/// Encodes a picture at `quality` (1 to 100).
+///
+/// The quality is reduced in steps while the file exceeds `max_bytes`.
 pub(super) fn encoded(image: &DynamicImage, quality: u8, max_bytes: usize) -> Result<Vec<u8>, Failure> {
     let mut quality = quality.clamp(1, 100);
     loop {
@@ -69,7 +70,7 @@ fn jpeg(image: &DynamicImage, quality: u8) -> Result<Vec<u8>, Failure> {
     let colour = if image.color().has_color() { ColorType::Rgb } else { ColorType::Luma };
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, quality);
-    // Subsampling by one pixel instead of the average breaks thin coloured lines.
+    // Subsampling must average. Using single pixels would break thin coloured lines.
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     encoder.encode(image.as_bytes(), side(image.width())?, side(image.height())?, colour).map_err(|e| internal("encode", &e))?;
     Ok(file)

@@ -28,17 +28,19 @@ use std::cmp::Ordering;
 use std::str::Utf8Error;
 
 const UTF_8: &str = "utf-8";
-/// Bytes from the first non-ASCII byte by which legacy encodings are detected.
+/// Maximum bytes for detecting legacy encodings, from the first non-ASCII byte.
 const DETECTION_SAMPLE: usize = 256 * 1024;
-/// Bytes by which UTF-16 without a mark is detected. Sniffing uses as many, so that both agree.
+/// Maximum bytes for detecting UTF-16 without a mark.
+///
+/// Sniffing uses the same number, so that both agree.
 const UTF16_SAMPLE: usize = 64 * 1024;
 
 /// A decoded text.
 pub(super) struct Decoded<'a> {
     pub text: Cow<'a, str>,
-    /// In lower case: `utf-8`, `utf-16le`, `windows-1252`, `shift_jis`.
+    /// Name in lower case: `utf-8`, `utf-16le`, `windows-1252`, `shift_jis`.
     pub encoding: String,
-    /// Whether bytes that are invalid in this encoding were replaced by U+FFFD.
+    /// Whether invalid bytes were replaced by U+FFFD.
     pub damaged: bool,
 }
 
@@ -64,7 +66,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     }
 }
 
-/// The name of an encoding that is detected but cannot be decoded.
+/// Names an encoding that is detected but cannot be decoded.
 pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
     if byte_order_mark(bytes).is_some() || utf16_without_mark(bytes).is_some() {
         return None;
@@ -79,10 +81,10 @@ pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
     (!is_nearly_utf8(bytes, error) && is_dos(sample, legacy(bytes))).then_some("a code page of MS-DOS (437 or 850)")
 }
 
-/// The encoding of a table without a byte order mark.
+/// Detects the encoding of a table without a byte order mark.
 ///
-/// UTF-8 counts if at least as many characters are valid as damaged. Rows are decoded one by one,
-/// so damage stays in its row.
+/// The table is UTF-8 if at least as many characters are valid as damaged. Rows are decoded one by
+/// one, so damage stays in its row.
 pub fn encoding_of(sample: &[u8]) -> &'static Encoding {
     if let Some(encoding) = utf16_without_mark(sample) {
         return encoding;
@@ -105,13 +107,13 @@ pub(super) fn has_byte_order_mark(bytes: &[u8]) -> bool {
 
 /// Detects UTF-16 without a byte order mark.
 ///
-/// In one byte order, all of it must be text of a living script. That order must also have more
-/// ASCII characters (a space, a line end) than the other one.
+/// In one byte order, the sample must be text of a living script. That order must also give more
+/// ASCII characters than the other one.
 pub fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(UTF16_SAMPLE)];
     let (pairs, _) = sample.as_chunks::<2>();
     let zeros = sample.split(|byte| *byte == 0).count() - 1;
-    // Single-byte text with a few stray zeros is not UTF-16.
+    // Single-byte text with a few zero bytes is not UTF-16.
     let plain = |byte: &u8| matches!(byte, 0 | b'\t' | b'\n' | b'\r' | 0x20..=0x7E);
     let stray = zeros * 4 < sample.len() && sample.iter().all(plain);
     if pairs.len() < 2 || zeros == 0 || stray {
@@ -128,8 +130,8 @@ pub fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
 
 /// Number of ASCII characters; 0 if the units are not text.
 ///
-/// They are not text if there is a control character, or if too many are outside the usual scripts.
-/// Text must also have white space, or be mostly ASCII.
+/// Units with control characters are not text. Nor are units with too many characters outside the
+/// usual scripts. Text must also contain white space, or be mostly ASCII.
 fn ascii_of_text(units: impl Iterator<Item = u16>) -> usize {
     let (mut white, mut ascii, mut written, mut all) = (0, 0, 0, 0);
     for unit in units {
@@ -137,7 +139,8 @@ fn ascii_of_text(units: impl Iterator<Item = u16>) -> usize {
             0x09 | 0x0A | 0x0C | 0x0D | 0x20 => white += 1,
             0x21..=0x7E => ascii += 1,
             0x00..=0x1F | 0x7F..=0x9F => return 0,
-            // Latin to Arabic, India and Thailand, Vietnamese and old Greek, signs, kana, Han, Hangul, emoji, full width.
+            // Latin to Arabic, Indic and Thai, Vietnamese and polytonic Greek, signs, kana, Han,
+            // Hangul, emoji, full-width forms.
             0xA0..=0x6FF | 0x900..=0xE7F | 0x1E00..=0x22FF | 0x3000..=0x30FF | 0x4E00..=0x9FFF | 0xAC00..=0xDFFF | 0xFF00..=0xFFEF => {
                 written += 1;
             }
@@ -149,7 +152,9 @@ fn ascii_of_text(units: impl Iterator<Item = u16>) -> usize {
     if mostly_written && (white > 0 || ascii * 2 > all) { white + ascii } else { 0 }
 }
 
-/// Japanese mail: only ASCII bytes, with escapes that terminals do not use.
+/// Whether this is Japanese mail: ASCII bytes with certain escapes.
+///
+/// Terminals do not use these escapes.
 fn is_iso_2022_jp(bytes: &[u8]) -> bool {
     const ESCAPE: u8 = 0x1B;
     bytes.contains(&ESCAPE)
@@ -166,7 +171,7 @@ enum Mark {
 fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
     match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => Some((Mark::Utf8, rest)),
-        // This comes before UTF-16, whose mark is the first half of this one.
+        // This must precede UTF-16, whose mark is the first half of this one.
         [0xFF, 0xFE, 0, 0, rest @ ..] => Some((Mark::Utf32 { big_endian: false }, rest)),
         [0, 0, 0xFE, 0xFF, rest @ ..] => Some((Mark::Utf32 { big_endian: true }, rest)),
         [0xFF, 0xFE, rest @ ..] => Some((Mark::Utf16(UTF_16LE), rest)),
@@ -175,14 +180,16 @@ fn byte_order_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
     }
 }
 
-/// Whether the bytes are UTF-8 with little damage. An example is a truncated last character.
+/// Whether the bytes are UTF-8 with little damage.
+///
+/// An example of such damage is a truncated last character.
 fn is_nearly_utf8(bytes: &[u8], error: Utf8Error) -> bool {
     let (sound, broken) = sound_and_broken(bytes);
-    // A legacy text rarely has more valid UTF-8 sequences than invalid ones.
+    // Legacy texts rarely have more valid UTF-8 sequences than invalid ones.
     sound > 2 * broken || (sound > 0 && broken == 1 && error.error_len().is_none())
 }
 
-/// Number of valid UTF-8 characters beyond ASCII, and of invalid places.
+/// Number of valid non-ASCII UTF-8 characters, and of invalid places.
 fn sound_and_broken(bytes: &[u8]) -> (usize, usize) {
     bytes.utf8_chunks().fold((0, 0), |(sound, broken), chunk| {
         let characters = chunk.valid().chars().filter(|c| !c.is_ascii()).count();
@@ -202,7 +209,7 @@ fn decode_as<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
     Decoded { text, encoding: encoding.name().to_ascii_lowercase(), damaged }
 }
 
-/// Replaces control characters that text does not use. They count as damage.
+/// Replaces control characters that texts do not use. They count as damage.
 fn without_controls(mut decoded: Decoded<'_>) -> Decoded<'_> {
     let strange = |c| matches!(c, '\u{80}'..='\u{84}' | '\u{86}'..='\u{9F}');
     if decoded.text.contains(strange) {
@@ -230,7 +237,7 @@ fn utf32(bytes: &[u8], big_endian: bool) -> Decoded<'_> {
 }
 
 fn legacy(bytes: &[u8]) -> &'static Encoding {
-    // The detector uses two bytes before the first foreign one as context.
+    // The detector uses two bytes before the first non-ASCII byte as context.
     let start = Encoding::ascii_valid_up_to(bytes).saturating_sub(2);
     let end = bytes.len().min(start + DETECTION_SAMPLE);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
@@ -241,8 +248,8 @@ fn legacy(bytes: &[u8]) -> &'static Encoding {
 
 /// Whether this is Mac OS Roman, which the detector does not know.
 ///
-/// Between two lower-case letters, Mac OS Roman has lower-case letters there, while the guess has
-/// signs and capitals.
+/// The test uses bytes between two lower-case letters. In Mac OS Roman they are lower-case letters.
+/// In the guessed encoding they are signs and capitals.
 fn is_macintosh(sample: &[u8], guess: &'static Encoding) -> bool {
     let strange = |encoding: &'static Encoding| {
         let fits = |byte: u8| {
@@ -262,8 +269,8 @@ fn inside_words(sample: &[u8]) -> impl Iterator<Item = u8> {
 
 /// Whether this is a Western European code page of MS-DOS.
 ///
-/// Inside words, the code page has lower-case letters, while the guess has neither letters nor
-/// characters that join words.
+/// The test uses bytes inside words. In the code page they are lower-case letters. In the guessed
+/// encoding they are neither letters nor characters that join words.
 fn is_dos(sample: &[u8], guess: &'static Encoding) -> bool {
     let small = |byte: u8| matches!(byte, 0x81..=0x8D | 0x91 | 0x93..=0x98 | 0x9B | 0xA0..=0xA4 | 0xC6 | 0xE1 | 0xE4 | 0xEC);
     let strange = |byte: u8| {
@@ -280,8 +287,8 @@ fn is_dos(sample: &[u8], guess: &'static Encoding) -> bool {
 
 /// Whether this is EBCDIC text of a mainframe.
 ///
-/// Its spaces are `@`, and nearly all other bytes are EBCDIC letters, digits, punctuation and line
-/// ends.
+/// In such text, spaces appear as `@`. Nearly all other bytes are EBCDIC letters, digits,
+/// punctuation and line ends.
 fn is_ebcdic(sample: &[u8]) -> bool {
     let spaces = sample.split(|byte| *byte == 0x40).count() - 1;
     let written = |byte: &&u8| {

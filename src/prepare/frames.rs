@@ -1,14 +1,14 @@
 //! Reads facts about image files that the decoders do not report.
 //!
-//! These are the number of pictures (frames of an animation, pages of a TIFF) and premultiplied
-//! colours of a TIFF.
+//! These facts are the number of pictures (frames or TIFF pages) and premultiplied colours of a
+//! TIFF.
 //!
-//! Only block headers are read; nothing is decoded. For a damaged file, the count covers the part
-//! before the damage, and is at least 1. The decoder reports the damage.
+//! Only block headers are read, and nothing is decoded. In a damaged file, the count covers the
+//! part before the damage and is at least 1. The decoder reports the damage.
 
 use image::ImageFormat;
 
-/// Maximum number of pages to count. A cyclic page list ends there.
+/// Maximum number of pages to count. This ends a cyclic page list.
 const MOST_PAGES: u32 = 10_000;
 
 /// Number of pictures in this file, at least 1.
@@ -35,11 +35,13 @@ fn gif(bytes: &[u8]) -> u32 {
     frames
 }
 
-/// The end of the block that starts here. `None` at the trailer and outside the file.
+/// End of the block that starts at `at`.
+///
+/// `None` at the trailer and outside the file.
 fn gif_block(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
         b'!' => gif_data(bytes, at + 2),
-        // An image: its descriptor, its colour table, one byte for the code size, its data.
+        // An image has a descriptor, a colour table, one byte for the code size, and data.
         b',' => gif_data(bytes, at + 10 + colour_table(*bytes.get(at + 9)?) + 1),
         _ => None,
     }
@@ -56,7 +58,7 @@ fn gif_data(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Bytes of the colour table that these flags declare.
+/// Size in bytes of the colour table declared by these flags.
 fn colour_table(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
@@ -66,7 +68,7 @@ fn png(bytes: &[u8]) -> u32 {
     while let Some([l3, l2, l1, l0, name @ ..]) = rest.first_chunk::<8>() {
         match name {
             b"acTL" => return rest.get(8..12).and_then(|n| n.first_chunk()).map_or(0, |n| u32::from_be_bytes(*n)),
-            // The animation header comes before the first picture.
+            // The animation header precedes the first picture.
             b"IDAT" => return 1,
             _ => rest = skipped(rest, 12, u32::from_be_bytes([*l3, *l2, *l1, *l0])),
         }
@@ -90,7 +92,7 @@ fn skipped(bytes: &[u8], head: usize, body: u32) -> &[u8] {
     bytes.get(end..).unwrap_or_default()
 }
 
-/// Counts the list of pages. BigTIFF counts as one page.
+/// Counts the pages of a TIFF. BigTIFF counts as one page.
 fn tiff(bytes: &[u8]) -> u32 {
     let Some(file) = Tiff::new(bytes) else { return 1 };
     let mut pages = 0;
@@ -104,7 +106,7 @@ fn tiff(bytes: &[u8]) -> u32 {
 
 /// Whether the first page of a TIFF has premultiplied colours.
 ///
-/// The decoder treats them as ordinary colours, which would be too dark.
+/// The decoder treats them as ordinary colours, so the picture would be too dark.
 pub(super) fn is_premultiplied(bytes: &[u8]) -> bool {
     const EXTRA_SAMPLES: usize = 338;
     const ASSOCIATED_ALPHA: usize = 1;
@@ -112,7 +114,7 @@ pub(super) fn is_premultiplied(bytes: &[u8]) -> bool {
     extra == Some(ASSOCIATED_ALPHA)
 }
 
-/// The block structure of a TIFF other than BigTIFF.
+/// The block structure of a TIFF. BigTIFF is not supported.
 struct Tiff<'a> {
     bytes: &'a [u8],
     big_endian: bool,
@@ -131,7 +133,7 @@ impl<'a> Tiff<'a> {
         self.number(4, 4)
     }
 
-    /// The value of a 16-bit field that is stored in its entry.
+    /// Value of a 16-bit field that is stored in its entry.
     fn short(&self, page: usize, tag: usize) -> Option<usize> {
         let mut entries = (0..self.number(page, 2)?).map(|entry| page + 2 + entry * 12);
         self.number(entries.find(|at| self.number(*at, 2) == Some(tag))? + 8, 2)

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Dialect {
-    /// Anthropic's Messages.
+    /// Anthropic's Messages format.
     pub const ANTHROPIC: Self = Self(&FORMAT);
 }
 
@@ -56,7 +56,7 @@ static FORMAT: WireFormat = WireFormat {
     limits: LimitRules {
         headers: rate_limits,
         refused: |message| if message.contains("output token") { LimitKind::OutputTokens } else { LimitKind::InputTokens },
-        // Output counts when it is produced; its limit reserves nothing.
+        // Output counts when it is produced. The output limit reserves nothing.
         reserved: |tokens| tokens.input + tokens.output,
         cached_counts: false,
         steady_s: 0.0,
@@ -72,7 +72,8 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
     system.extend(shape.system(call).map(text));
     if extra.cache && shape.cache && shape.blocks {
-        // The provider caches everything up to the mark, so it goes to the end of what calls share.
+        // The provider caches everything before the mark, so the mark goes to the end of the shared
+        // part.
         let last = content[..call.shared.min(call.parts.len())].last_mut().or(system.last_mut());
         if let Some(last) = last {
             last["cache_control"] = json!({"type": "ephemeral"});
@@ -128,7 +129,7 @@ fn read(json: &Value) -> Result<Reply, Fault> {
     if !matches!(json["content"], Value::Array(_) | Value::String(_)) {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the response has no content") });
     }
-    // Blocks are chosen by type, never by position: thinking blocks may come first.
+    // Blocks are chosen by type and not by position, because thinking blocks may come first.
     let text = content::text(&json["content"]);
     let details = &json["stop_details"];
     let why = details["explanation"].as_str().or_else(|| details["category"].as_str());
@@ -150,7 +151,7 @@ fn event(reply: &mut Assembly, event: &Value, text: &mut String) {
         "message_start" => {
             *whole = Value::Object(event["message"].as_object().cloned().unwrap_or_default());
             whole["content"] = json!([{"type": "text", "text": ""}]);
-            // This count of output tokens is not final. Without a later one, the output is
+            // This count of output tokens is preliminary. Without a later count, the output is
             // unknown.
             if let Some(usage) = whole["usage"].as_object_mut() {
                 usage.remove("output_tokens");

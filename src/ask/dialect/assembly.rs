@@ -1,18 +1,18 @@
-//! A streamed reply while its events are put together.
+//! A streamed reply that is assembled from its events.
 
 use super::content;
 use serde_json::{Value, json};
 
-/// The parts of a streamed reply that have come so far.
+/// The parts of a streamed reply received so far.
 #[derive(Debug)]
 pub struct Assembly {
     /// The equivalent complete reply.
     pub whole: Value,
-    /// Items that Responses has sent before its last event.
+    /// Items that Responses sends before its last event.
     pub items: Vec<Value>,
     /// An error event in the stream.
     pub error: Option<Value>,
-    /// Whether the model has reported its end.
+    /// Whether the model has reported that it finished.
     pub done: bool,
 }
 
@@ -22,7 +22,7 @@ impl Default for Assembly {
     }
 }
 
-/// Adds text of the answer: a string, or a list of parts.
+/// Appends text of the answer. `more` is a string or a list of parts.
 pub(super) fn append(to: &mut Value, more: &Value, text: &mut String) {
     if more.is_null() {
         return;

@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 /// A JSON body in several buffers.
 ///
-/// Calls on the same image share its base64 bytes. Each call has its own frame around them.
+/// Calls on the same image share its base64 bytes. Each call has its own JSON around them.
 #[derive(Debug, Clone)]
 pub struct Body {
     pieces: Vec<Bytes>,
 }
 
 impl Body {
-    /// Serialises `json`, in which placeholders stand for images.
+    /// Serialises `json` and replaces its placeholders by images.
     pub fn new(json: &impl Serialize, parts: &[MessagePart]) -> Self {
-        // Serialising cannot fail: requests have only strings, numbers, lists and maps with string
-        // keys.
+        // Serialising cannot fail: requests contain only strings, numbers, lists and maps with
+        // string keys.
         let frame = Bytes::from(serde_json::to_vec(json).unwrap_or_default());
         let mut pieces = Vec::new();
         let mut rest = frame;
@@ -47,9 +47,9 @@ impl Body {
 
     /// Removes text from `error` that repeats the request.
     ///
-    /// A document's own words must not decide how its failure is classified.
+    /// The words of a document must not decide how its failure is classified.
     pub fn without_echo<'e>(&self, error: Cow<'e, str>) -> Cow<'e, str> {
-        // Every second buffer belongs to the frame; the others are images.
+        // Even buffers are JSON. Odd buffers are images.
         let frame: Vec<&str> = self.pieces.iter().step_by(2).filter_map(|piece| std::str::from_utf8(piece).ok()).collect();
         let mut out = String::new();
         let (mut from, mut at) = (0, 0);
@@ -77,25 +77,26 @@ impl Body {
     }
 }
 
-/// Minimum bytes of a repetition. Shorter ones may occur by chance.
+/// Minimum length of a repetition, in bytes. Shorter ones may be coincidence.
 const ECHO: usize = 24;
-/// Bytes of an error that are searched in the request at a time. Every repetition contains a whole
-/// sample.
+/// Length of the samples of an error, in bytes.
+///
+/// Each sample is searched in the request. Every repetition contains a whole sample.
 const SAMPLE: usize = ECHO / 2;
-/// Bytes of an error that are checked.
+/// Maximum bytes of an error that are checked.
 const LOOKED_AT: usize = 2048;
 
-/// The text that `one` and `other` share around two places, as a range in `one`.
+/// The text that `one` and `other` share around two positions.
 ///
-/// The range stays within one JSON string, so that the rest is still JSON when the range is
-/// removed.
+/// Returns a range in `one`. The range stays within one JSON string, so the text without it is
+/// still JSON.
 fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
     let (first, second) = (one.as_bytes(), other.as_bytes());
     let same = |(a, b): &(usize, usize)| first[*a] == second[*b] && !is_end_of_string(first, *a);
     let before = (0..at).rev().zip((0..found).rev()).take_while(same).count();
     let after = (at..first.len()).zip(found..second.len()).take_while(same).count();
     let (mut start, mut end) = (one.ceil_char_boundary(at - before), one.floor_char_boundary(at + after));
-    // An escape sequence is not split.
+    // Escape sequences must not be split.
     if one[..start].ends_with('\\') {
         start += one[start..].chars().next().map_or(0, char::len_utf8);
     }
@@ -105,19 +106,19 @@ fn common(one: &str, at: usize, other: &str, found: usize) -> Range<usize> {
     start..end
 }
 
-/// Whether the byte is an unescaped quote, which begins or ends a string.
+/// Whether the byte is an unescaped quote, which delimits strings.
 fn is_end_of_string(text: &[u8], at: usize) -> bool {
     text[at] == b'"' && text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }
 
-/// The placeholder for an image's data until the body is framed.
+/// The placeholder for an image's data until the body is assembled.
 ///
-/// It contains the hash of the image, so no prompt contains it by accident or on purpose.
+/// It contains the hash of the image, so no prompt can contain it by accident or on purpose.
 pub(super) fn placeholder(picture: &Picture) -> String {
     format!("docmill-image-{}", picture.digest)
 }
 
-/// Joins text blocks into one text if blocks are not allowed.
+/// Joins text blocks into one text, unless blocks may stand.
 pub(super) fn one_text(blocks: Vec<Value>, may_stand: bool) -> Value {
     let texts: Option<Vec<&str>> = blocks.iter().map(|block| block["text"].as_str()).collect();
     match texts.filter(|_| !may_stand) {

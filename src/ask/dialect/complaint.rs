@@ -1,7 +1,7 @@
 //! Complaints: errors about the form of a request.
 //!
-//! An error is a complaint only if it calls a field unknown. An error that mentions a field
-//! together with the length of a document or a failed sampler is about that document.
+//! An error is a complaint only if it calls a field unknown. If it mentions a field together with a
+//! document's length or a failed sampler, the document is the cause.
 
 use super::error_text::{ErrorText, has};
 use super::form::FormPart;
@@ -33,9 +33,9 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| toml::from_str(include_str!("co
 /// A complaint about the form of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// Sentences that call a field unknown, and fields that the error names separately.
+    /// Sentences that call a field unknown, and separately named fields.
     sentences: Vec<String>,
-    /// Parts of the form that the whole wording is about.
+    /// Parts of the form that the whole text is about.
     parts: Vec<FormPart>,
     wording: String,
 }
@@ -63,8 +63,7 @@ impl Complaint {
         }
         let strong = WORDS.part.iter().filter(|part| any(&error.wording, &part.phrases) && !is_sampling(&error.wording));
         let parts: Vec<FormPart> = strong.map(|part| part.about).collect();
-        // A server error counts only if its wording is clear, because servers fail for many
-        // reasons.
+        // A server error counts only if its text is clear, because servers fail for many reasons.
         if meaning == Meaning::Server && parts.is_empty() {
             sentences.retain(|sentence| WORDS.part.iter().any(|part| part.about == FormPart::Schema && any(sentence, &part.names)));
         }

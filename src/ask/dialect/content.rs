@@ -1,8 +1,10 @@
-//! Reads the text of a message: a string, or a list of parts including thoughts.
+//! Reads the text of a message: a string or parts.
 
 use serde_json::Value;
 
-/// Types of parts that belong to the answer. Other parts are thoughts, references or tool calls.
+/// Types of the parts that belong to the answer.
+///
+/// Other parts are thoughts, references or tool calls.
 const TEXT: [&str; 2] = ["text", "output_text"];
 
 /// The text of a message's `content` field, without thoughts.
@@ -11,15 +13,15 @@ pub(super) fn text(content: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().map(part).collect(),
         Value::Object(fields) if fields.get("type").and_then(Value::as_str).is_some_and(|kind| TEXT.contains(&kind)) => part(content),
-        // Some gateways parse the answer themselves.
+        // Some gateways parse the answer themselves and return an object.
         Value::Object(_) => content.to_string(),
         _ => String::new(),
     }
 }
 
-/// The answer in a message.
+/// Extracts the answer from a message.
 ///
-/// Some servers enforce a schema by a tool and return the arguments of its call.
+/// Some servers enforce a schema by a tool, and return the arguments of the tool call.
 pub(super) fn answer(message: &Value) -> String {
     let text = text(&message["content"]);
     let call = message["tool_calls"].as_array().filter(|calls| calls.len() == 1).map(|calls| &calls[0]["function"]["arguments"]);
@@ -47,7 +49,7 @@ fn part(part: &Value) -> String {
     }
 }
 
-/// The model's refusal in a message: in a field, or in a part of its content.
+/// Finds the model's refusal in a message or its content.
 ///
 /// An empty field is ignored, because some servers always send it.
 pub(super) fn refusal(message: &Value) -> Option<&str> {

@@ -1,4 +1,6 @@
-//! Decodes the body of a reply by its content, because content types may be wrong.
+//! Decodes the body of a reply by its content.
+//!
+//! The content type is ignored, because it may be wrong.
 
 use super::sse::Events;
 use crate::model::Repair;
@@ -9,20 +11,20 @@ use std::collections::BTreeSet;
 /// A decoded body.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decoded {
-    /// One value, and the repairs that were necessary to read it.
+    /// One value, and the repairs needed to read it.
     Json(Value, BTreeSet<Repair>),
-    /// Several values, as in the streams of some servers.
+    /// Several values, as some servers stream them.
     Values(Vec<Value>),
     /// Server-sent events.
     Events,
-    /// Something else.
+    /// Any other body.
     Unreadable,
 }
 
-/// Beginnings of lines of server-sent events.
+/// Prefixes of the lines of server-sent events.
 const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
 
-/// Strips a byte order mark and keep-alive blanks, which some servers send first.
+/// Strips a byte order mark and keep-alive blanks at the start.
 pub(super) fn beginning(body: &[u8]) -> &[u8] {
     let mut body = body;
     loop {
@@ -35,7 +37,9 @@ pub(super) fn beginning(body: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a body with this beginning is a stream of events; `None` if it is too short to decide.
+/// Whether the body is a stream of events.
+///
+/// `None` if `body` is too short to decide.
 pub(super) fn is_events(body: &[u8]) -> Option<bool> {
     let body = beginning(body);
     if FIELDS.iter().any(|field| body.starts_with(field)) {
@@ -45,7 +49,9 @@ pub(super) fn is_events(body: &[u8]) -> Option<bool> {
     (!FIELDS.iter().any(|field| may_become(field)) && !may_become(b"\xef\xbb\xbf")).then_some(false)
 }
 
-/// The JSON objects and lists at the beginning of a text, up to other text.
+/// Reads the JSON objects and lists at the start of a text.
+///
+/// It stops at other text.
 pub(super) fn values(text: &str, repaired: &mut BTreeSet<Repair>) -> Vec<Value> {
     let mut values = Vec::new();
     let mut rest = text.trim_start();
@@ -90,7 +96,7 @@ pub(super) fn decode(body: &[u8]) -> Decoded {
     }
 }
 
-/// The first value of a body in any form. In an error, only this one matters.
+/// The first value of a body in any form. Only this one matters in an error.
 pub(super) fn first_value(body: &[u8]) -> Option<Value> {
     match decode(body) {
         Decoded::Json(value, _) => Some(value),

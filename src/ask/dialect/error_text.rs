@@ -1,25 +1,27 @@
-//! Reads the body of an error: codes, fields, statuses and wording.
+//! Reads the body of an error: codes, fields, statuses and messages.
 //!
 //! Servers put the same facts in different places: in `error`, at the top level, in lists of
-//! validation errors, or in JSON inside a message. The reader gathers all of them, the most precise
-//! first. It ignores text that a server quotes from the request.
+//! validation errors, or in JSON inside a message. The reader collects all of them, the most
+//! precise first. It ignores text that a server quotes from the request.
 
 use serde_json::Value;
 
 /// The facts in the body of an error.
 #[derive(Debug, Default)]
 pub(super) struct ErrorText {
-    /// The status that decides. If a gateway wraps a failure of its provider, the inner one.
+    /// The status that decides.
+    ///
+    /// If a gateway wraps a failure of its provider, this is the inner status.
     pub status: u16,
     /// The status of the reply.
     pub outer: u16,
-    /// Codes, types and names of exceptions, the most precise one first.
+    /// Codes, types and exception names, the most precise first.
     pub codes: Vec<String>,
-    /// Fields of the request that the error points at.
+    /// Fields of the request that the error names.
     pub fields: Vec<String>,
     /// The message for the user.
     pub message: String,
-    /// All messages in plain words, without quotes and long quotations.
+    /// All messages in lower case, without quotation marks and long quotations.
     pub wording: String,
     /// Whether the body is an HTML page.
     pub page: bool,
@@ -29,9 +31,11 @@ pub(super) struct ErrorText {
     inner: Option<u16>,
 }
 
-/// Bytes of a body that are read.
+/// Maximum bytes of a body that are read.
 const LOOKED_AT: usize = 16 * 1024;
-/// Longer quotations, in bytes, are taken to come from the request.
+/// Minimum length of a quotation from the request, in bytes.
+///
+/// Shorter quotations are kept.
 const QUOTATION: usize = 60;
 /// Maximum nesting of objects and messages.
 const DEPTH: usize = 5;
@@ -64,7 +68,7 @@ impl ErrorText {
             error.wording = wording.join(". ");
         }
         error.codes.retain(|code| !code.is_empty());
-        // A gateway reports the status of the server behind it inside the body.
+        // A gateway reports the status of the server behind it in the body.
         let inner = error.inner.filter(|inner| *inner != outer).or_else(|| status_in(&error.wording)).or(error.inner);
         error.status = inner.filter(|_| matches!(outer, 200 | 400 | 422 | 424 | 500)).unwrap_or(outer);
         error
@@ -114,7 +118,7 @@ impl ErrorText {
             ["message", "msg", "Message", "error_message", "errorMessage", "error_msg", "status_msg", "error_description", "title"];
         let texts: Vec<&Value> = message.iter().map(|name| &object[*name]).filter(|text| !text.is_null()).collect();
         match (object["error"].as_str(), texts.is_empty()) {
-            // A single word beside a message is a code.
+            // A single word next to a message is a code.
             (Some(word), false) if !word.contains(char::is_whitespace) => self.codes.push(word.to_owned()),
             (Some(text), _) => self.text(text, depth),
             _ => {}
@@ -135,11 +139,11 @@ impl ErrorText {
         }
     }
 
-    /// Adds a code, or a number that is a code or a status.
+    /// Adds a code or a status.
     fn code(&mut self, value: &Value) {
         match value {
             Value::String(text) if text.parse::<u16>().is_ok() => self.status_or_code(text),
-            // "com.amazon...#ThrottlingException".
+            // Removes the prefix from names such as "com.amazon...#ThrottlingException".
             Value::String(text) if text != "error" => self.codes.push(text.rsplit('#').next().unwrap_or_default().to_owned()),
             Value::Number(number) => self.status_or_code(&number.to_string()),
             _ => {}
@@ -192,7 +196,9 @@ fn exceptions(text: &str) -> Vec<String> {
     words.filter(|word| word.len() > 9).filter(is_name).map(ToOwned::to_owned).collect()
 }
 
-/// Finds a status in the wording: "error code: 429", "upstream 502", "503 Service Unavailable".
+/// Finds a status in the wording.
+///
+/// Examples are "error code: 429", "upstream 502" and "503 Service Unavailable".
 fn status_in(wording: &str) -> Option<u16> {
     const NAMED: [(u16, &str); 8] = [
         (401, "unauthorized"),
@@ -218,7 +224,7 @@ fn status_in(wording: &str) -> Option<u16> {
     })
 }
 
-/// Removes the input that a validation error repeats, and long quotations.
+/// Removes input that a validation error repeats, and long quotations.
 fn without_echo(text: &str) -> String {
     const INPUT: [&str; 4] = ["input_value=", "'input': ", "\"input\": ", "\"input\":"];
     const ENDS: [&str; 4] = [", input_type", "}, {'type'", "}, {\"type\"", "\n"];
@@ -244,7 +250,7 @@ fn without_quotations(text: &str) -> String {
         let opens = !out.ends_with(char::is_alphanumeric);
         let closes = |at: &usize| !inside[at + 1..].starts_with(char::is_alphanumeric);
         let end = inside.match_indices(mark).map(|(at, _)| at).find(closes).filter(|_| opens);
-        // A quoted message is kept: {'message': '...'}.
+        // Quoted messages are kept, as in {'message': '...'}.
         let introduced = out.trim_end().strip_suffix(':').map(|name| name.trim_end_matches(['\'', '"']));
         let is_message = introduced.is_some_and(|name| MESSAGES.iter().any(|message| name.ends_with(message)));
         match end {
@@ -268,15 +274,17 @@ fn without_tags(page: &str) -> String {
     text.collect()
 }
 
-/// Normalises text for the search of phrases: lower case, no quotes, single blanks.
+/// Normalises text for the phrase search.
+///
+/// The result is in lower case, without quotation marks, and with single blanks.
 fn plain(text: &str) -> String {
     let lower: String = text.chars().filter(|c| !"'\"`’‘“”\\".contains(*c)).flat_map(char::to_lowercase).collect();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a plain `text` contains a phrase as whole words.
+/// Whether a normalised `text` contains a phrase as whole words.
 ///
-/// A star at its end stands for any ending, `..` for any words between.
+/// A star at the end of a phrase matches any ending. `..` matches any words between.
 pub(super) fn has(text: &str, phrase: &str) -> bool {
     let mut rest = text;
     phrase.split(" .. ").all(|part| {
@@ -292,7 +300,7 @@ pub(super) fn has(text: &str, phrase: &str) -> bool {
     })
 }
 
-/// Shortens a message, because it is kept with every row.
+/// Shortens a message, because every row stores it.
 fn shortened(mut message: String) -> String {
     const LIMIT: usize = 1000;
     if message.len() > LIMIT {
@@ -302,7 +310,7 @@ fn shortened(mut message: String) -> String {
     message
 }
 
-/// The beginning of an unreadable body, on one line.
+/// The start of an unreadable body, on one line.
 pub(super) fn excerpt(body: &[u8]) -> String {
     const LIMIT: usize = 200;
     let text: String = String::from_utf8_lossy(body).chars().take(LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -1,7 +1,7 @@
-//! Classifies errors by a table (`errors.toml`), because the vocabulary of providers grows.
+//! Classifies errors by a table (`errors.toml`), because providers add new errors.
 //!
-//! The rows of the table decide in order: in general the provider's own code before the HTTP
-//! status, and the wording of a message only as a last resort.
+//! The first row that fits decides. In general, rows with the provider's codes come before rows
+//! with the HTTP status. Rows with phrases of messages are the last resort.
 
 use super::complaint::Complaint;
 use super::error_text::{ErrorText, excerpt, has};
@@ -37,9 +37,9 @@ struct Row {
     codes: Vec<String>,
     statuses: Vec<u16>,
     phrases: Vec<String>,
-    /// The row fits only if the body is an HTML page.
+    /// Whether the row fits only HTML pages.
     page: bool,
-    /// The row does not fit if the server names a wait.
+    /// Whether the row does not fit if the server names a wait.
     unless_wait: bool,
 }
 
@@ -58,7 +58,9 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
-/// Normalises the spelling of a code: `InsufficientBalance` equals `insufficient_balance`.
+/// Normalises the spelling of a code.
+///
+/// `InsufficientBalance` equals `insufficient_balance`.
 fn folded(code: &str) -> String {
     code.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -78,16 +80,16 @@ fn meaning(error: &ErrorText, retry_after: Option<Duration>) -> Meaning {
     let row = TABLE.error.iter().find(|row| row.fits(error, &codes, retry_after.is_some()));
     match row.map_or(Meaning::Rejected, |row| row.means) {
         Meaning::Limit if error.is_daily() && retry_after.is_none() => Meaning::Later,
-        // An unknown failure inside a 200 came after work was begun.
+        // An unknown error in a 200 response occurred after the provider had started to work.
         Meaning::Rejected if error.status == 200 => Meaning::Server,
-        // An unknown 5xx status is transient, except 501 (not implemented) and 505 (version not
+        // An unknown 5xx status is transient, except for 501 (not implemented) and 505 (version not
         // supported).
         Meaning::Rejected if error.status >= 500 && !matches!(error.status, 501 | 505) => Meaning::Server,
         other => other,
     }
 }
 
-/// Whether a response with a status of success contains an error.
+/// Whether a response with a success status contains an error.
 pub(super) fn is_error(json: &Value) -> bool {
     let has_error = match &json["error"] {
         Value::Null | Value::Bool(false) => false,
@@ -101,9 +103,9 @@ pub(super) fn is_error(json: &Value) -> bool {
     has_error || json["object"] == "error" || json["type"] == "error" || (!answered && failed)
 }
 
-/// The fault of a response with a status of success that is not JSON.
+/// Returns the fault of a success response that is not JSON.
 pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
-    // Some firewalls refuse with a status of success.
+    // Some firewalls deny access with a success status.
     let mut error = ErrorText::read(http.status, None, http.body);
     error.status = 400;
     if error.page && meaning(&error, None) == Meaning::Filtered {
@@ -116,7 +118,7 @@ pub(super) fn unreadable(http: &HttpReply<'_>) -> Fault {
 
 /// Turns an error response into a fault.
 pub(super) fn classify(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
-    // Google wraps errors of streams in a list of one.
+    // Google wraps errors of streams in a list with one element.
     let json = json.map(|json| json.get(0).unwrap_or(json));
     let mut error = ErrorText::read(http.status, json, http.body);
     if let Some(kind) = (http.header)("x-amzn-errortype") {
@@ -132,7 +134,8 @@ pub(super) fn classify(http: &HttpReply<'_>, json: Option<&Value>) -> Fault {
     }
     let (mut class, code, pressure) = explain(meaning, retry_after);
     let complaint = Complaint::of(&error, meaning).map(Box::new);
-    // The provider's word on retries overrides our table, except for errors that stop the run.
+    // The provider's statement about retries overrides the table, except for errors that stop the
+    // run.
     let retry = (http.header)("x-should-retry").and_then(|word| word.parse().ok()).or(error.retryable);
     match (retry, &class, meaning) {
         (Some(false), Class::Refused { .. } | Class::BadReply, _) => class = Class::Permanent,

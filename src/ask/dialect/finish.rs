@@ -16,13 +16,13 @@ enum Meaning {
     Filtered,
     /// The model declined.
     Refused,
-    /// The provider failed or stopped after work was begun.
+    /// The provider failed or stopped after it had started to work.
     Failed,
 }
 
-/// Meanings by whole words and parts of words; the first row that fits wins.
+/// Meanings by whole words and by parts of words. The first row that fits wins.
 ///
-/// Words are lower case, without `-`, `_` and blanks.
+/// Words are in lower case, without `-`, `_` and blanks.
 const TABLE: [(Meaning, &[&str], &[&str]); 6] = [
     (
         Meaning::Complete,
@@ -81,7 +81,7 @@ const TABLE: [(Meaning, &[&str], &[&str]); 6] = [
     (Meaning::Truncated, &["incomplete", "budget"], &["length", "token", "limit", "truncat"]),
 ];
 
-/// Cohere's word for a token limit looks like an error.
+/// Cohere's finish reason for a token limit, which looks like an error.
 const LIMIT: &str = "errorlimit";
 
 fn meaning(word: &str) -> Option<Meaning> {
@@ -93,13 +93,16 @@ fn meaning(word: &str) -> Option<Meaning> {
     TABLE.iter().find(fits).map(|(meaning, ..)| *meaning)
 }
 
-/// Whether `word` is no finish reason: the model has not finished, or the server sends none.
+/// Whether `word` is not a finish reason.
+///
+/// Either the model has not finished, or the server sends no finish reason.
 pub(super) fn is_open(word: &str) -> bool {
     matches!(word.trim().to_ascii_lowercase().as_str(), "" | "null" | "none")
 }
 
-/// Interprets the finish reason `word` of a reply with this text. `why` is the provider's
-/// explanation.
+/// Interprets the finish reason `word` of a reply with this text.
+///
+/// `why` is the provider's explanation.
 pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usage) -> Result<FinishReason, Fault> {
     let Some(word) = word.filter(|word| !is_open(word)) else { return Ok(FinishReason::Complete) };
     let fault = |class, code, message: String| Err(Fault { usage, ..Fault::new(class, code, message) });
@@ -113,7 +116,7 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
                 section, or exclude the document";
             fault(Class::Permanent, FailureCode::TooLong, message.to_owned())
         }
-        // An answer counts even if its finish reason is unknown.
+        // A non-empty answer counts even if its finish reason is unknown.
         None if !text.trim().is_empty() => Ok(FinishReason::Complete),
         Some(Meaning::Failed) | None => {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
@@ -122,7 +125,7 @@ pub(super) fn stop(word: Option<&str>, why: Option<&str>, text: &str, usage: Usa
     }
 }
 
-/// The table for the manual: words, parts of words, and what docmill does.
+/// The table for the manual: words, parts of words, and docmill's reaction.
 #[cfg(test)]
 pub(super) fn described() -> impl Iterator<Item = [String; 3]> {
     let listed = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");

@@ -1,46 +1,50 @@
-//! The usual form of requests in one wire format, as values.
+//! The usual form of requests in a wire format, as data.
 
 use serde::Deserialize;
 
-/// The usual form of requests in one wire format.
+/// The usual form of requests in a wire format.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct Form {
-    /// The parts that only some formats have. All have a schema, a role and an effort.
+    /// Parts that only some formats have.
+    ///
+    /// Every format has a schema, a role and an effort.
     pub parts: &'static [FormPart],
-    /// The usual name of the token limit.
+    /// Usual name of the token limit.
     pub limit: LimitName,
-    /// Roles for instructions that are sent separately, the usual one first.
+    /// Roles for separately sent instructions, the usual one first.
     pub roles: &'static [Role],
     /// Ways to send the schema, the usual one first.
     pub schemas: &'static [SchemaStyle],
-    /// Beginnings of the names of models that accept fields for the prompt cache; none: no model.
+    /// Prefixes of model names that accept fields for the prompt cache.
+    ///
+    /// An empty list means that no model accepts them.
     pub caching_models: &'static [&'static str],
-    /// Whether every request has fields for the prompt cache, even if its prompt is not cached.
+    /// Whether every request has cache fields, even without caching.
     pub always_cache_fields: bool,
-    /// Whether text is always sent as blocks, not only to mark a shared beginning.
+    /// Whether text is always sent as blocks, even without a shared start.
     pub always_blocks: bool,
 }
 
 impl Form {
-    /// Whether requests can have a part.
+    /// Whether requests of this form can have `part`.
     pub fn has(&self, part: FormPart) -> bool {
         self.parts.contains(&part)
     }
 }
 
-/// A part of the form that a complaint can be about.
+/// A part of the form that a complaint can refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FormPart {
     /// The name of the token limit.
     Limit,
-    /// The request for the usage of a stream.
+    /// The option to report usage in a stream.
     StreamUsage,
-    /// The prompt cache.
+    /// The fields of the prompt cache.
     Cache,
     /// `store = false`.
     Store,
-    /// The detail of images.
+    /// The detail level of images.
     Detail,
     /// The thinking effort.
     Effort,
@@ -48,11 +52,11 @@ pub enum FormPart {
     Schema,
     /// The role of the instructions.
     Role,
-    /// The mark that the schema is strict.
+    /// The flag that makes the schema strict.
     Strict,
     /// `stream = false`.
     NoStream,
-    /// Content in blocks.
+    /// Content as a list of blocks.
     Blocks,
 }
 
@@ -71,7 +75,7 @@ impl LimitName {
     /// All names.
     pub const ALL: [Self; 3] = [Self::MaxTokens, Self::MaxCompletionTokens, Self::MaxOutputTokens];
 
-    /// The field.
+    /// Name of the request field.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MaxTokens => "max_tokens",
@@ -81,23 +85,23 @@ impl LimitName {
     }
 }
 
-/// Where the instructions are sent.
+/// The place of the instructions in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Separately: with the role `developer`, or in a field.
+    /// Sent separately: with the role `developer`, or in a field.
     Developer,
-    /// Separately: with the role `system`, or in a field.
+    /// Sent separately: with the role `system`, or in a field.
     System,
-    /// At the beginning of the user's message.
+    /// At the start of the user's message.
     User,
 }
 
-/// How the schema of the answer is sent.
+/// The way to send the schema of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SchemaStyle {
     /// In the dialect's own field.
     Native,
-    /// JSON mode in the dialect's own field, and the schema in the prompt.
+    /// JSON mode in the dialect's field, and the schema in the prompt.
     Json,
     /// Only in the prompt.
     Prompt,

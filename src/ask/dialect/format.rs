@@ -1,4 +1,4 @@
-//! The parts of a wire format.
+//! The components of a wire format.
 
 use super::assembly::Assembly;
 use super::body::Body;
@@ -24,7 +24,7 @@ impl Deref for Dialect {
     }
 }
 
-/// Names are unique among wire formats.
+/// Compares names, because they are unique among wire formats.
 impl PartialEq for Dialect {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -39,90 +39,97 @@ impl fmt::Debug for Dialect {
     }
 }
 
-/// Everything that sets a wire format apart from the others.
+/// Everything that distinguishes a wire format from the others.
 #[derive(Debug, Clone, Copy)]
 pub struct WireFormat {
-    /// The name in settings and results, as `llm.provider`: `anthropic`.
+    /// Name in settings (`llm.provider`) and results, such as `anthropic`.
     pub name: &'static str,
     /// Defaults of the provider.
     pub provider: ProviderDefaults,
-    /// Where requests go, and their headers.
+    /// Address and headers of requests.
     pub endpoint: Endpoint,
     /// The usual form of requests.
     pub form: Form,
-    /// Makes the body of a request for a call.
+    /// Builds the body of a request for a call.
     pub request: fn(&Call, &Extra<'_>) -> Body,
     /// Reads a complete reply that is not an error.
     pub read: fn(&Value) -> Result<Reply, Fault>,
     /// Whether one event of a stream is the whole reply.
     pub is_whole: fn(event: &Value) -> bool,
-    /// Adds an event of a stream to the reply, and its text of the answer to `text`.
+    /// Adds a stream event to the reply.
+    ///
+    /// The event's part of the answer is also appended to `text`.
     pub event: fn(reply: &mut Assembly, event: &Value, text: &mut String),
-    /// How the provider counts requests and tokens.
+    /// Rules by which the provider counts requests and tokens.
     pub limits: LimitRules,
     /// Service tiers.
     pub tiers: Tiers,
-    /// Default room for thinking before an answer, in tokens.
+    /// Default output tokens reserved for thinking.
     ///
-    /// Generous if the provider counts only produced tokens, tight if it reserves the limit.
+    /// The default is generous if the provider counts only produced tokens. It is tight if the
+    /// provider reserves the limit.
     pub thinking_tokens: u32,
-    /// The rules for images of unknown models, as `formats` in `prepare/images.toml`.
+    /// Image rules for unknown models, as `formats` in `prepare/images.toml`.
     pub image_rules: &'static str,
 }
 
 impl WireFormat {
-    /// The billed usage of a reply, even if the reply is a failure.
+    /// Reads the billed usage of a reply, even of a failure.
     pub(super) fn usage(&self, json: &Value) -> Usage {
         (self.read)(json).map_or_else(|fault| fault.usage, |reply| reply.usage)
     }
 }
 
-/// Defaults of a provider.
+/// The default values of a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct ProviderDefaults {
-    /// The model.
+    /// The default model.
     pub model: Option<&'static str>,
-    /// The base address.
+    /// The default base address.
     pub url: Option<&'static str>,
-    /// The path of the base address. A stand-in server expects the same path.
+    /// Path of the base address. A stand-in server expects the same path.
     pub prefix: &'static str,
     /// The environment variable with the key.
     pub key_variable: Option<&'static str>,
 }
 
-/// Where requests go, and their headers.
+/// The address and headers of requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoint {
     /// The path below the base address.
     pub path: fn(model: &str, stream: bool) -> String,
-    /// The end of addresses that were copied with the endpoint.
+    /// End of addresses that were copied with the endpoint.
     pub suffix: Option<&'static str>,
-    /// The endpoint in errors, with the provider to set.
+    /// Name of the endpoint in errors, with the provider to set.
     pub title: &'static str,
     /// Strips the parts of a copied address that `path` adds again.
     pub base: fn(address: &str) -> &str,
-    /// Whether servers without a path in their address may expect requests below `/v1`.
+    /// Whether a server may expect requests below `/v1`.
+    ///
+    /// This applies only to addresses without a path.
     pub may_need_v1: bool,
-    /// Headers of every request, besides the key and the content type.
+    /// Headers of every request, besides the key and content type.
     pub headers: &'static [(&'static str, &'static str)],
     /// Name and value prefix of the header that carries the key.
     pub key_header: (&'static str, &'static str),
-    /// The header of replies with the provider's id of the request.
+    /// Response header with the provider's request id.
     pub id_header: &'static str,
 }
 
-/// How a provider counts requests and tokens.
+/// The rules by which a provider counts requests and tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitRules {
-    /// The limits that the headers of a reply declare. Unreadable headers are ignored.
+    /// Reads the limits in the headers of a reply. Unreadable headers are ignored.
     pub headers: fn(&HttpReply<'_>) -> Vec<RateLimitHeader>,
-    /// The limit that a refusal over tokens means, by its message in lower case.
+    /// The limit that a refusal over tokens refers to.
+    ///
+    /// `message` is in lower case.
     pub refused: fn(message: &str) -> LimitKind,
-    /// The tokens that count towards a common limit when a request arrives.
+    /// Tokens that count towards a joint limit when a request arrives.
     pub reserved: fn(Expected) -> f64,
     /// Whether input tokens from the prompt cache count.
     pub cached_counts: bool,
-    /// Seconds for which the provider asks for a steady rate after usage grew too fast.
+    /// Seconds of steady rate that the provider requires after a ramp refusal.
     pub steady_s: f64,
 }
 
@@ -140,12 +147,12 @@ pub struct Expected {
 /// The service tiers of a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Tiers {
-    /// Their names in settings.
+    /// Names of the tiers in settings.
     pub names: &'static [&'static str],
-    /// The field of requests.
+    /// Request field that sets the tier.
     pub field: &'static str,
-    /// The provider's spelling of a name.
+    /// Converts a name to the provider's spelling.
     pub spelled: fn(name: &str) -> String,
-    /// Whether replies name the tier that was served.
+    /// Whether replies name the tier that served the request.
     pub in_replies: bool,
 }

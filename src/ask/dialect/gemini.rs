@@ -1,4 +1,4 @@
-//! Google's generateContent.
+//! Google's generateContent format.
 
 use super::assembly::{Assembly, append};
 use super::body::{self, Body};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 impl Dialect {
-    /// Google's generateContent.
+    /// Google's generateContent format.
     pub const GEMINI: Self = Self(&FORMAT);
 }
 
@@ -51,10 +51,10 @@ static FORMAT: WireFormat = WireFormat {
     is_whole: |_| false,
     event,
     limits: LimitRules {
-        // Gemini sends no such headers.
+        // Gemini sends no rate limit headers.
         headers: |_| Vec::new(),
         refused: |_| LimitKind::InputTokens,
-        // Output counts when it is produced; its limit reserves nothing.
+        // Output counts when it is produced. The output limit reserves nothing.
         reserved: |tokens| tokens.input + tokens.output,
         cached_counts: true,
         steady_s: 0.0,
@@ -64,11 +64,11 @@ static FORMAT: WireFormat = WireFormat {
     image_rules: "gemini",
 };
 
-/// Characters that are percent-encoded in paths.
+/// Characters to percent-encode in paths.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 fn path(model: &str, stream: bool) -> String {
-    // The name may be any text.
+    // The model name may be any text.
     let model = utf8_percent_encode(model.trim_start_matches("models/"), IN_PATH);
     let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
     format!("/models/{model}:{method}")

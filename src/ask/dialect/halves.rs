@@ -1,19 +1,19 @@
 //! Joins surrogate pairs that a stream splits between two events.
 //!
-//! Half a pair is not a valid character. Until its other half comes, a private-use character marks
-//! it.
+//! Half of a pair is not a valid character. A private-use character marks it until the other half
+//! arrives.
 
 use serde_json::Value;
 
-/// First mark for a half, in the last private-use plane.
+/// First character of the marks for halves, in the last private-use plane.
 const MARKS: u32 = 0x10_0000;
 const HIGH: std::ops::RangeInclusive<u32> = 0xD800..=0xDBFF;
 const LOW: std::ops::RangeInclusive<u32> = 0xDC00..=0xDFFF;
 
-/// Replaces each lone half in `json` by a mark; `None` if there is none.
+/// Replaces lone halves in `json` by marks; `None` without lone halves.
 pub(super) fn marked(json: &str) -> Option<String> {
     let (mut out, mut from, mut at) = (String::new(), 0, 0);
-    // In JSON a backslash occurs only in strings, and escapes the next character.
+    // In JSON, backslashes occur only in strings, and each escapes the next character.
     while let Some(found) = json[at..].find('\\') {
         let start = at + found;
         let after = |skip: usize| start + skip;
@@ -30,13 +30,15 @@ pub(super) fn marked(json: &str) -> Option<String> {
     (from > 0).then(|| out + &json[from..])
 }
 
-/// Reads an escape `\uXXXX` at the beginning of a text.
+/// Reads an escape `\uXXXX` at the start of a text.
 fn escaped(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
-/// Joins adjacent halves in a text. Lone halves become U+FFFD; the flag reports them.
+/// Joins adjacent halves in a text.
+///
+/// Remaining lone halves become U+FFFD. The flag reports them.
 pub(super) fn joined(text: &str) -> (String, bool) {
     let half = |c: char| u32::from(c).checked_sub(MARKS).filter(|half| HIGH.contains(half) || LOW.contains(half));
     let (mut out, mut alone) = (String::new(), false);
@@ -57,7 +59,7 @@ pub(super) fn joined(text: &str) -> (String, bool) {
     (out, alone)
 }
 
-/// Joins halves in all texts of a reply. Returns whether a lone half was found.
+/// Joins halves in all texts of a reply. Returns whether lone halves remain.
 pub(super) fn join_all(value: &mut Value) -> bool {
     match value {
         Value::String(text) => {

@@ -1,4 +1,4 @@
-//! Responses as the wire formats see them.
+//! HTTP responses as input of the wire formats.
 
 /// A complete HTTP response.
 pub struct HttpReply<'a> {

@@ -16,14 +16,14 @@ pub enum LimitKind {
     Tokens,
 }
 
-/// A rate limit that headers declare, and the amount left.
+/// A rate limit declared in headers, with the remaining amount.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateLimitHeader {
-    /// The quantity that is counted.
+    /// The quantity that the limit counts.
     pub meter: LimitKind,
     /// The limit per minute.
     pub per_minute: f64,
-    /// The amount left.
+    /// The remaining amount, if declared.
     pub remaining: Option<f64>,
     /// Time until the full limit is available again.
     pub reset: Option<Duration>,
@@ -44,7 +44,8 @@ impl RateLimitHeader {
 
     /// Whether the limit is per minute.
     ///
-    /// Some servers send a limit per day under the same name. It takes much longer to refill.
+    /// Some servers send a limit per day under the same name. Such a limit takes much longer to
+    /// refill.
     pub(super) fn is_per_minute(&self) -> bool {
         let (Some(remaining), Some(reset)) = (self.remaining, self.reset) else { return true };
         let missing = (self.per_minute - remaining).max(0.0);
@@ -99,7 +100,7 @@ mod tests {
             seen.iter().map(|s| (s.meter, s.per_minute)).collect::<Vec<_>>(),
             [(LimitKind::Requests, 5000.0), (LimitKind::Tokens, 4e6)]
         );
-        // The limit of a project is combined with the limit of the account.
+        // The limits of a project and of the account are combined.
         let project = [("x-ratelimit-limit-project-tokens", "1000000"), ("x-ratelimit-remaining-project-tokens", "999000")];
         let seen = rate_limits(Dialect::OPENAI, &[&headers[..], &project[..]].concat());
         assert_eq!(seen.iter().map(|s| (s.per_minute, s.remaining)).collect::<Vec<_>>(), [(5000.0, Some(4999.0)), (1e6, Some(999_000.0))]);

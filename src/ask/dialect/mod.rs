@@ -1,13 +1,15 @@
 //! Wire formats as pure functions.
 //!
-//! A call becomes the body of a request; a response becomes a [`Reply`] or a [`Fault`]. This module
-//! does no I/O, keeps no state and reads no clock. A status of 200 does not mean success: the stop
-//! reason is read first, then the text. Readers are lenient: they take the few fields that they
-//! need and ignore the rest, because "compatible" servers differ in everything else.
+//! They turn a call into the body of a request, and a response into a [`Reply`] or a [`Fault`].
+//! This module does no I/O, keeps no state and reads no clock. A status of 200 does not mean
+//! success: the stop reason is read first, then the text. Readers only use the few fields that they
+//! need, because "compatible" servers differ in all others.
 //!
-//! A wire format is a file with a static [`WireFormat`], and a line in [`Dialect::ALL`]: nothing else
-//! in the program asks which format it is. What differs only in words is data: `errors.toml`,
-//! `complaint.toml`, and the prices and image rules of the provider's models.
+//! A wire format is a file with a static [`WireFormat`], and an entry in [`Dialect::ALL`]. No other
+//! code depends on a particular format. Differences in wording are data:
+//!
+//! - `errors.toml` and `complaint.toml`
+//! - the prices and image rules of the provider's models
 
 mod anthropic;
 mod assembly;
@@ -53,12 +55,12 @@ impl Dialect {
     /// All wire formats.
     pub const ALL: &'static [Self] = &[Self::ANTHROPIC, Self::OPENAI, Self::RESPONSES, Self::GEMINI, Self::COMPATIBLE];
 
-    /// The usual form of requests to a model, with the fields of `llm.body`.
+    /// Returns the usual form of requests, with the fields of `llm.body`.
     pub fn shape(self, model: &str, body: Map<String, Value>) -> Shape {
         Shape::new(&self.0.form, model, body)
     }
 
-    /// The body of a request for a call.
+    /// Builds the body of a request for a call.
     pub fn request(self, call: &Call, extra: &Extra<'_>) -> Body {
         (self.0.request)(call, extra)
     }
@@ -68,7 +70,7 @@ impl Dialect {
         StreamReader::new(self)
     }
 
-    /// Reads a response with a status of success.
+    /// Reads a response with a success status.
     fn whole(self, http: &HttpReply<'_>) -> Result<Reply, Fault> {
         match decode::decode(http.body) {
             Decoded::Json(json, repaired) => {
@@ -77,7 +79,7 @@ impl Dialect {
                 }
                 (self.0.read)(&json).map(|reply| Reply { repaired, ..reply })
             }
-            // Some servers send a stream although the request did not ask for one.
+            // Some servers send a stream although the request did not ask for it.
             Decoded::Events => {
                 let mut reader = self.stream();
                 reader.push(http.body);

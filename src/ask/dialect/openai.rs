@@ -1,4 +1,4 @@
-//! OpenAI's Chat Completions.
+//! OpenAI's Chat Completions format.
 
 use super::assembly::{Assembly, append};
 use super::body::{self, Body};
@@ -16,13 +16,13 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 impl Dialect {
-    /// OpenAI's Chat Completions.
+    /// OpenAI's Chat Completions format.
     pub const OPENAI: Self = Self(&FORMAT);
 }
 
 static FORMAT: WireFormat = CHAT;
 
-/// Chat Completions as OpenAI serves them. Other servers differ in some points.
+/// Chat Completions as served by OpenAI. Other servers differ in some details.
 pub(super) const CHAT: WireFormat = WireFormat {
     name: "openai",
     provider: ProviderDefaults {
@@ -46,7 +46,7 @@ pub(super) const CHAT: WireFormat = WireFormat {
         limit: LimitName::MaxCompletionTokens,
         roles: &[Role::Developer, Role::System],
         schemas: &[SchemaStyle::Native, SchemaStyle::Json, SchemaStyle::Prompt],
-        // Older models refuse these fields.
+        // Older models reject these fields.
         caching_models: &["gpt-5.6", "gpt-6"],
         always_cache_fields: true,
         always_blocks: false,
@@ -76,10 +76,12 @@ pub(super) const CHAT: WireFormat = WireFormat {
     image_rules: "openai",
 };
 
-/// Cache mode: the provider caches only at the breakpoints that we set.
+/// Cache mode in which the provider caches only at our breakpoints.
 pub(super) const EXPLICIT: &str = "explicit";
 
-/// The body. A struct is cheaper than a `Value`, and a body is made for every attempt.
+/// The body of a request.
+///
+/// A struct is cheaper than a `Value`. Every attempt builds a body.
 #[derive(Serialize)]
 struct Request<'a> {
     model: &'a str,
@@ -144,9 +146,9 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
         max_tokens: limit(LimitName::MaxTokens),
         max_output_tokens: limit(LimitName::MaxOutputTokens),
         reasoning_effort: call.effort.as_deref().filter(|_| shape.effort && ours("reasoning_effort")),
-        // By default the provider writes every prompt to its cache, which costs money.
+        // By default, the provider writes every prompt to its cache, which costs money.
         prompt_cache_options: (shape.cache && ours("prompt_cache_options")).then(|| json!({"mode": EXPLICIT})),
-        // Some servers stream unless the request has `stream = false`.
+        // Some servers stream unless the request contains `stream = false`.
         stream: Some(extra.stream).filter(|stream| *stream || shape.no_stream),
         stream_options: (extra.stream && shape.stream_usage && ours("stream_options")).then(|| json!({"include_usage": true})),
         further: &shape.body,
@@ -154,10 +156,10 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     Body::new(&body, &call.parts)
 }
 
-/// The content of the user's message.
+/// Builds the content of the user's message.
 ///
-/// It is a plain string if it has neither an image nor a cache breakpoint, because chat templates
-/// of text-only models accept nothing else.
+/// Without images and cache breakpoints it is a plain string, because chat templates of text-only
+/// models accept nothing else.
 fn content(call: &Call, extra: &Extra<'_>) -> Value {
     let shape = extra.shape;
     let Want::Answer { schema, .. } = &call.want;
@@ -195,7 +197,7 @@ fn read(json: &Value) -> Result<Reply, Fault> {
         let fault = errors::classify(&HttpReply { status: 200, header: &|_| None, body: b"" }, Some(&json!({"error": error})));
         return Err(fault.billed(usage));
     }
-    // Some servers reply with a single `delta` of a stream, or with the `text` of old completions.
+    // Some servers reply with a single `delta`, as in a stream, or with the old `text` field.
     let message = ["message", "delta"].iter().map(|name| &choice[name]).find(|message| message.is_object());
     let text = match message {
         Some(message) => content::answer(message),
@@ -224,11 +226,11 @@ fn event(reply: &mut Assembly, event: &Value, text: &mut String) {
     if whole["choices"].is_null() {
         *whole = json!({"choices": [{"message": {"content": "", "refusal": null}, "finish_reason": null}], "model": event["model"]});
     }
-    // Moonshot and Groq send the usage in other places.
+    // Moonshot and Groq send the usage in other fields.
     for usage in [&event["usage"], &event["choices"][0]["usage"], &event["x_groq"]["usage"]] {
         usage::merge(&mut whole["usage"], usage);
     }
-    // The first chunk of some servers has no choice in it.
+    // Some servers send a first chunk without a choice.
     let Some(choice) = event["choices"].get(0) else { return };
     let known = &mut whole["choices"][0];
     append(&mut known["message"]["content"], &choice["delta"]["content"], text);
@@ -249,7 +251,7 @@ fn event(reply: &mut Assembly, event: &Value, text: &mut String) {
 
 /// Adds a piece of a tool call.
 ///
-/// A piece with another id or a new number begins a call. Other pieces belong to an earlier call.
+/// A piece with another id or a new number starts a call. Other pieces belong to an earlier call.
 fn tool_call(calls: &mut Value, piece: &Value) {
     if !calls.is_array() {
         *calls = json!([]);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 impl Dialect {
-    /// OpenAI's Responses.
+    /// OpenAI's Responses format.
     pub const RESPONSES: Self = Self(&FORMAT);
 }
 
@@ -56,7 +56,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     });
     body[shape.limit.as_str()] = json!(max_output_tokens.saturating_add(extra.room));
     if shape.store {
-        // By default the provider keeps every request.
+        // By default, the provider stores every request.
         body["store"] = json!(false);
     }
     if let Some(system) = shape.system(call) {
@@ -78,7 +78,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     if shape.cache {
         body["prompt_cache_options"] = json!({"mode": EXPLICIT});
     }
-    // Some servers stream unless the request has `stream = false`.
+    // Some servers stream unless the request contains `stream = false`.
     if extra.stream || shape.no_stream {
         body["stream"] = json!(extra.stream);
     }
@@ -107,8 +107,8 @@ fn read(json: &Value) -> Result<Reply, Fault> {
     let Some(output) = json["output"].as_array() else {
         return Err(Fault { usage, ..Fault::new(Class::Ambiguous, FailureCode::BadReply, "the response has no output") });
     };
-    // Items are chosen by type, never by position: reasoning and commentary may come before the
-    // answer.
+    // Items are chosen by type and not by position, because reasoning and commentary may come
+    // first.
     let message = |item: &&Value| item["type"] == "message" && item["phase"] != "commentary";
     let messages = || output.iter().filter(message);
     let text: String = messages().map(|item| content::text(&item["content"])).collect();
@@ -134,8 +134,8 @@ fn event(reply: &mut Assembly, event: &Value, text: &mut String) {
     match event["type"].as_str().unwrap_or_default() {
         "response.output_text.delta" => text.push_str(event["delta"].as_str().unwrap_or_default()),
         "response.output_item.done" => reply.items.push(event["item"].clone()),
-        // The last event contains the whole reply. Some servers leave out items that they sent
-        // before.
+        // The last event contains the whole reply. Some servers omit items that they have already
+        // sent.
         "response.completed" | "response.incomplete" | "response.cancelled" | "response.done" => {
             reply.whole = Value::Object(event["response"].as_object().cloned().unwrap_or_default());
             if reply.whole["output"].as_array().is_none_or(Vec::is_empty) {

@@ -1,13 +1,13 @@
 //! Reduces a JSON schema to the subset that a provider accepts.
 //!
-//! Removed constraints go into descriptions, and docmill checks them after the answer.
+//! Removed constraints are added to descriptions. docmill checks them in the answer.
 
 use serde_json::{Map, Value, json};
 
 /// Reduces a schema to Anthropic's subset.
 ///
-/// The subset has no bounds on numbers or list sizes. Whole numbers in a small range become an
-/// enum; other bounds become words.
+/// The subset has no bounds on numbers or list sizes. A small integer range becomes an enum. Other
+/// bounds become text in the description.
 pub(super) fn for_anthropic(schema: &Value) -> Value {
     let Some(fields) = schema.as_object() else { return schema.clone() };
     let mut out = Map::new();

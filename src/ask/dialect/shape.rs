@@ -1,8 +1,7 @@
-//! The form of requests: how they differ from the usual form of their dialect.
+//! The form of requests to one model, learned from complaints.
 //!
-//! Servers with the same dialect accept different features, and so do models of one server. docmill
-//! learns this from refusals: if a server calls a feature unknown, docmill leaves it out, or sends
-//! it another way, from then on.
+//! Servers with the same dialect accept different features, and so do models of one server. If a
+//! server calls a feature unknown, docmill omits it in later requests or sends it in another way.
 
 use super::complaint::Complaint;
 use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
@@ -13,13 +12,13 @@ use std::sync::Arc;
 /// The parts of a request that depend on the attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Extra<'a> {
-    /// Tokens on top of the answer's limit, for thinking or after a truncated answer.
+    /// Output tokens beyond the answer's limit, for thinking or after a truncated answer.
     pub room: u32,
-    /// Text for the model about the mistake in its last answer.
+    /// Message to the model about the error in its last answer.
     pub note: Option<&'a str>,
     /// Whether the answer is streamed.
     pub stream: bool,
-    /// Whether the provider should cache the prompt's shared beginning for other calls.
+    /// Whether the provider should cache the shared start of the prompt.
     pub cache: bool,
     /// The form of requests to this model.
     pub shape: &'a Shape,
@@ -32,19 +31,19 @@ pub struct Shape {
     usual: &'static Form,
     /// The name of the token limit.
     pub limit: LimitName,
-    /// Where the instructions are sent.
+    /// The place of the instructions.
     pub role: Role,
-    /// How the schema of the answer is sent.
+    /// The way to send the schema of the answer.
     pub schema: SchemaStyle,
     /// Whether the thinking effort is sent.
     pub effort: bool,
     /// Whether fields for the prompt cache are sent.
     pub cache: bool,
-    /// Whether streaming requests ask for usage.
+    /// Whether streaming requests ask for the usage.
     pub stream_usage: bool,
-    /// Whether `store = false` is sent, so that the server keeps nothing.
+    /// Whether `store = false` is sent, so that the server stores nothing.
     pub store: bool,
-    /// Whether the detail of images is sent.
+    /// Whether the detail level of images is sent.
     pub detail: bool,
     /// Whether the schema is marked as strict.
     pub strict: bool,
@@ -52,7 +51,7 @@ pub struct Shape {
     pub no_stream: bool,
     /// Whether text-only content may be sent as blocks.
     pub blocks: bool,
-    /// Fields of `llm.body`. They override ours.
+    /// Fields of `llm.body`, which override ours.
     pub body: Arc<Map<String, Value>>,
 }
 
@@ -61,25 +60,25 @@ pub struct Shape {
 pub enum Feature {
     /// The token limit under this name.
     Limit(LimitName),
-    /// Instructions in this place.
+    /// The instructions in this place.
     Role(Role),
-    /// The schema of this task, in this style.
+    /// The schema of this task in this style.
     Schema(SchemaStyle, Arc<str>),
     /// The thinking effort.
     Effort,
     /// Fields for the prompt cache.
     Cache,
-    /// The request for the usage of a stream.
+    /// The option to report usage in a stream.
     StreamUsage,
     /// `store = false`.
     Store,
-    /// The detail of images.
+    /// The detail level of images.
     Detail,
-    /// The mark that the schema is strict.
+    /// The flag that makes the schema strict.
     Strict,
     /// `stream = false`.
     NoStream,
-    /// Text in blocks.
+    /// Text as blocks.
     Blocks,
     /// A field of `llm.body`.
     Further(String),
@@ -91,7 +90,7 @@ impl Feature {
         let about = |part| complaint.is_about(part);
         match self {
             Self::Limit(name) => complaint.names(name.as_str()),
-            // The tier is never changed, because it changes the price.
+            // The tier is never dropped, because that would change the price.
             Self::Further(field) => !is_tier(field) && complaint.names(&field.to_lowercase()),
             Self::Role(_) => about(FormPart::Role),
             Self::Schema(..) => about(FormPart::Schema),
@@ -112,7 +111,7 @@ fn is_tier(field: &str) -> bool {
 }
 
 impl Shape {
-    /// The usual form for a model, with the fields of `llm.body`.
+    /// Creates the usual form for a model, with the fields of `llm.body`.
     pub fn new(usual: &'static Form, model: &str, body: Map<String, Value>) -> Self {
         let has = |part| usual.has(part);
         Self {
@@ -153,10 +152,10 @@ impl Shape {
         further.chain(used.into_iter().filter_map(|(used, feature)| used.then_some(feature))).collect()
     }
 
-    /// Drops a feature that a complaint is about. Returns a description of the change.
+    /// Drops a feature that a complaint is about. Returns a description.
     ///
-    /// `refused` excludes features as replacements. `None` if the complaint is about something
-    /// else, or if there is no replacement left.
+    /// `refused` excludes replacements. Returns `None` if the complaint is about something else, or
+    /// if no replacement is left.
     pub fn drop_feature(&mut self, feature: &Feature, complaint: &Complaint, refused: impl Fn(&Feature) -> bool) -> Option<String> {
         if !feature.is_meant(complaint) {
             return None;
@@ -256,7 +255,7 @@ impl Shape {
         }
     }
 
-    /// The text about the schema for the prompt, if the style needs it.
+    /// The prompt text about the schema, if the style needs it.
     pub(super) fn instruction(&self, schema: &Value) -> Option<String> {
         (self.schema != SchemaStyle::Native)
             .then(|| format!("Answer with one JSON object and nothing else. It must satisfy this JSON schema:\n{schema}"))
@@ -267,7 +266,7 @@ impl Shape {
         Some(&*call.system).filter(|system| !system.is_empty() && self.role != Role::User)
     }
 
-    /// The instructions, if they are sent in the user's message.
+    /// The instructions, if they are part of the user's message.
     pub(super) fn merged<'c>(&self, call: &'c Call) -> Option<&'c str> {
         Some(&*call.system).filter(|system| !system.is_empty() && self.role == Role::User)
     }

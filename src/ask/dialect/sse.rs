@@ -1,18 +1,20 @@
 //! Parses server-sent events from bytes in chunks of any size.
 
-/// Collects events.
+/// Collects the events of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// The line that has not ended yet.
+    /// The incomplete line.
     line: Vec<u8>,
-    /// The last line ended with a carriage return. A line feed right after it belongs to it.
+    /// Whether the last line ended with a carriage return.
+    ///
+    /// A line feed right after it is part of the same line end.
     after_return: bool,
-    /// Data of the event that has not ended yet.
+    /// Data of the incomplete event.
     data: Option<String>,
 }
 
 impl Events {
-    /// Takes the next bytes, and passes on the data of each event that they complete.
+    /// Takes more bytes, and passes on the data of completed events.
     pub fn push(&mut self, bytes: &[u8], mut event: impl FnMut(&str)) {
         for byte in bytes {
             match byte {
@@ -29,7 +31,7 @@ impl Events {
         }
     }
 
-    /// Ends the stream. The last event counts even without an empty line after it.
+    /// Ends the stream. The last event counts even without an empty line.
     pub fn finish(&mut self, mut event: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end_line(&mut event);
@@ -45,7 +47,7 @@ impl Events {
             }
             return;
         }
-        // Other fields add nothing to the data. Lines that begin with a colon are comments.
+        // Other fields add no data. Lines that start with a colon are comments.
         let Some(value) = line.strip_prefix(b"data:") else { return };
         let value = String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
         match &mut self.data {

@@ -1,8 +1,8 @@
 //! Reads streamed replies.
 //!
-//! The reader assembles the events into the equivalent complete reply, which the usual reader then
-//! reads. If a stream ends before the model has reported its end, the reply is lost. The content
-//! decides whether a body is a stream: some servers reply in one piece to a request for a stream.
+//! The reader assembles the events into the equivalent complete reply and reads that. If a stream
+//! ends before the model has finished, the reply is lost. The content decides whether a body is a
+//! stream, because some servers answer in one piece.
 
 use super::assembly::Assembly;
 use super::body::Body;
@@ -19,16 +19,16 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub struct StreamReader {
     dialect: Dialect,
-    /// Bytes until the body is known to be events; the whole body if it is not.
+    /// Bytes until the body is known to be events, or the whole body of other replies.
     body: Vec<u8>,
     is_events: Option<bool>,
     events: Events,
     reply: Assembly,
     repaired: BTreeSet<Repair>,
     started: bool,
-    /// One event contained the whole reply.
+    /// Whether one event contained the whole reply.
     in_one_piece: bool,
-    /// An event contained half of a surrogate pair.
+    /// Whether an event contained half of a surrogate pair.
     has_halves: bool,
 }
 
@@ -48,7 +48,7 @@ impl StreamReader {
         }
     }
 
-    /// Takes the next bytes. Returns the new text of the answer.
+    /// Takes more bytes. Returns the new text of the answer.
     pub fn push(&mut self, bytes: &[u8]) -> String {
         if self.is_events == Some(true) {
             return self.event_bytes(bytes);
@@ -74,20 +74,20 @@ impl StreamReader {
         (self.is_events != Some(true)).then_some(&self.body)
     }
 
-    /// Whether the answer has begun. From then on other calls can use the cached prompt.
+    /// Whether the answer has begun. After that, other calls can use the cached prompt.
     pub fn started(&self) -> bool {
         self.started
     }
 
-    /// Whether the model has reported its end.
+    /// Whether the model has reported that it finished.
     pub fn done(&self) -> bool {
         self.reply.done
     }
 
     /// Ends the stream and returns the reply.
     ///
-    /// Text of an error that repeats the request `asked` is removed, so that a document's own words
-    /// do not decide how its failure is classified.
+    /// Removes error text that repeats the request `asked`. The words of a document must not decide
+    /// how its failure is classified.
     pub fn finish(mut self, header: &dyn Fn(&str) -> Option<String>, asked: Option<&Body>) -> Result<Reply, Fault> {
         let mut events = Vec::new();
         self.events.finish(|data| events.push(data.to_owned()));
@@ -125,7 +125,7 @@ impl StreamReader {
             let data = marked.as_deref().unwrap_or(data);
             match serde_json::from_str(data) {
                 Ok(event) => self.event(event, &mut text),
-                // Some servers leave out the empty line between two events. Other text, such as a
+                // Some servers omit the empty line between two events. Other text, such as a
                 // gateway's comment, is ignored.
                 Err(_) => {
                     let mut repaired = BTreeSet::new();
@@ -139,7 +139,7 @@ impl StreamReader {
         if self.has_halves { halves::joined(&text).0 } else { text }
     }
 
-    /// Takes a stream that came as a list of values.
+    /// Takes a stream that arrived as a list of values.
     pub(super) fn take_all(&mut self, values: Vec<Value>) {
         self.is_events = Some(true);
         let mut text = String::new();
@@ -170,7 +170,7 @@ impl StreamReader {
 /// Removes request text that an error repeats.
 fn leave_out_echo(error: &mut Value, asked: &Body) {
     let text = error.to_string();
-    // The rest is still JSON.
+    // `without_echo` returns valid JSON for valid JSON.
     if let Ok(left) = serde_json::from_str(&asked.without_echo(text.into())) {
         *error = left;
     }

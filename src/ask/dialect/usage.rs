@@ -1,22 +1,24 @@
 //! Reads the token counts of a reply, in the forms of all providers and gateways.
 //!
-//! One table holds all names, because servers of one dialect borrow names from another. A count
-//! that is negative, fractional or impossibly large makes the whole usage unknown, which is better
-//! than a wrong number.
+//! One table holds all names, because servers of one dialect use names of another. A count that is
+//! negative, fractional or impossibly large makes the whole usage unknown. That is better than a
+//! wrong number.
 
 use crate::model::Usage;
 use serde_json::Value;
 
-/// No model reads or writes this many tokens in one request.
+/// Lower bound of impossible token counts for one request.
 const IMPOSSIBLE: u64 = 100_000_000;
 
-/// Input tokens. Whether they include cached tokens depends on the names, see [`try_read`].
+/// Input tokens.
+///
+/// Whether they include cached tokens depends on the names, see [`try_read`].
 const INPUT: [&str; 3] = ["/prompt_tokens", "/input_tokens", "/promptTokenCount"];
 /// Output tokens.
 const OUTPUT: [&str; 3] = ["/completion_tokens", "/output_tokens", "/candidatesTokenCount"];
-/// Thinking tokens that the output never includes.
+/// Thinking tokens that are never part of the output.
 const THOUGHTS: [&str; 1] = ["/thoughtsTokenCount"];
-/// Thinking tokens that the output of most providers includes.
+/// Thinking tokens that most providers include in the output.
 const REASONING: [&str; 3] =
     ["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens", "/reasoning_tokens"];
 /// Input tokens read from the prompt cache.
@@ -37,17 +39,17 @@ const CACHE_WRITE: [&str; 5] = [
     "/prompt_tokens_details/cache_creation_input_tokens",
     "/cache_creation_input_tokens",
 ];
-/// All tokens.
+/// The sum of all tokens.
 const TOTAL: [&str; 2] = ["/total_tokens", "/totalTokenCount"];
-/// Anthropic's name for input tokens outside the cache (neither read nor written).
+/// Anthropic's name for input tokens that the cache neither read nor wrote.
 const UNCACHED: &str = "/input_tokens";
-/// Anthropic's names for cached tokens, which its input tokens do not include.
+/// Anthropic's names for cached tokens, which its input tokens exclude.
 const BESIDE: [&str; 2] = ["/cache_read_input_tokens", "/cache_creation_input_tokens"];
 
 /// An implausible count.
 struct Nonsense;
 
-/// Reads the usage of a reply; all zero if it is missing or implausible.
+/// Reads the usage of a reply; all zero if missing or implausible.
 pub(super) fn read(json: &Value) -> Usage {
     try_read(json).unwrap_or_default()
 }
@@ -57,13 +59,13 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
     let (cache_read, cache_write) = (largest(json, &CACHE_READ)?, largest(json, &CACHE_WRITE)?);
     let mut output = first(json, &OUTPUT)? + first(json, &THOUGHTS)?;
     let (cached, total) = (cache_read + cache_write, first(json, &TOTAL)?);
-    // Cached tokens are not part of the input if they exceed it, or if the total adds them to it.
+    // The input excludes cached tokens if they exceed it, or if the total adds them.
     let anthropic = json.pointer(UNCACHED).is_some() && BESIDE.iter().any(|name| json.pointer(name).is_some());
     let beside = anthropic || cached > input || (cached > 0 && total == input + output + cached);
     let uncached_input = if beside { input } else { input - cached };
     let counted = uncached_input + cached + output;
-    // xAI and others leave thinking out of the output. The total shows this, or more thinking than
-    // output does.
+    // xAI and others exclude thinking from the output. Either the total shows this, or the thinking
+    // exceeds the output.
     let reasoning = largest(json, &REASONING)?;
     output += match total.saturating_sub(counted) {
         0 if reasoning > output => reasoning,
@@ -73,17 +75,19 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
     Ok(Usage { uncached_input, cache_read, cache_write, output })
 }
 
-/// The first of these counts that is present; otherwise 0.
+/// The first count that is present, or 0.
 fn first(json: &Value, names: &[&str]) -> Result<u64, Nonsense> {
     names.iter().find_map(|name| json.pointer(name).and_then(count)).unwrap_or(Ok(0))
 }
 
-/// The largest of these counts. Gateways send one count under several names, some of them zero.
+/// The largest of these counts.
+///
+/// Gateways send one count under several names, some of them zero.
 fn largest(json: &Value, names: &[&str]) -> Result<u64, Nonsense> {
     names.iter().filter_map(|name| json.pointer(name).and_then(count)).try_fold(0, |most, count| Ok(most.max(count?)))
 }
 
-/// Reads a count; `None` if it is null. Some gateways send floats or strings.
+/// Reads a count; `None` for null. Some gateways send floats or strings.
 fn count(value: &Value) -> Option<Result<u64, Nonsense>> {
     let number = match value {
         Value::Null => return None,
@@ -99,7 +103,7 @@ fn count(value: &Value) -> Option<Result<u64, Nonsense>> {
 
 /// Merges a later usage of a stream into an earlier one.
 ///
-/// Counts are totals so far, so the larger one holds. Later nulls and zeros are ignored.
+/// Counts are totals so far, so the larger one is right. Later nulls and zeros are ignored.
 pub(super) fn merge(known: &mut Value, more: &Value) {
     match (&mut *known, more) {
         (_, Value::Null) => {}
@@ -125,7 +129,7 @@ mod tests {
     #[test]
     fn every_form_of_usage_gives_the_same_disjoint_counts() {
         let cases = [
-            // OpenAI, and a server that counts nothing apart.
+            // OpenAI, and a server that reports no details.
             (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}), usage(100, 0, 0, 20)),
             (
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": null,
@@ -138,7 +142,7 @@ mod tests {
                     "completion_tokens_details": {"reasoning_tokens": 70}}),
                 usage(10, 60, 30, 90),
             ),
-            // xAI: thinking is only in the total, or only in the details.
+            // xAI reports thinking only in the total, or only in the details.
             (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 1120}), usage(100, 0, 0, 1020)),
             (
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 1120,
@@ -149,7 +153,7 @@ mod tests {
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 1000}}),
                 usage(100, 0, 0, 1020),
             ),
-            // DeepSeek, Moonshot, a gateway that fills one name of several.
+            // DeepSeek, Moonshot, and a gateway that fills only one of several names.
             (
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_cache_hit_tokens": 80,
                     "prompt_cache_miss_tokens": 20}),
@@ -161,7 +165,7 @@ mod tests {
                     "prompt_tokens_details": {"cached_tokens": 0}}),
                 usage(20, 80, 0, 20),
             ),
-            // A gateway that leaves cached tokens out of the prompt.
+            // A gateway that excludes cached tokens from the prompt.
             (
                 json!({"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30, "prompt_tokens_details": {"cached_tokens": 80}}),
                 usage(10, 80, 0, 20),
@@ -170,7 +174,7 @@ mod tests {
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 200, "prompt_tokens_details": {"cached_tokens": 80}}),
                 usage(100, 80, 0, 20),
             ),
-            // Anthropic: cached tokens stand beside the others, and thinking is part of the output.
+            // Anthropic counts cached tokens separately, and includes thinking in the output.
             (
                 json!({"input_tokens": 10, "cache_creation_input_tokens": 5, "cache_read_input_tokens": 2048, "output_tokens": 212,
                     "output_tokens_details": {"thinking_tokens": 200}, "cache_creation": {"ephemeral_5m_input_tokens": 5}}),
@@ -186,8 +190,7 @@ mod tests {
                     "output_tokens_details": {"reasoning_tokens": 30}, "total_tokens": 150}),
                 usage(60, 40, 0, 50),
             ),
-            // Gemini: thoughts stand beside the answer; a count may be missing where the total has
-            // it.
+            // Gemini counts thoughts separately. A missing count may be part of the total.
             (
                 json!({"promptTokenCount": 1180, "cachedContentTokenCount": 180, "candidatesTokenCount": 40, "thoughtsTokenCount": 210,
                     "totalTokenCount": 1430}),

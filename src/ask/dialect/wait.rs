@@ -1,9 +1,9 @@
-//! Reads the wait that a provider asks for, in its many forms.
+//! Reads the wait that a provider requests, in all its forms.
 
 use serde_json::Value;
 use std::time::Duration;
 
-/// The wait that a refusal asks for, from its headers and its body.
+/// Reads the wait that a refusal requests, from its headers and body.
 pub(super) fn asked(header: &dyn Fn(&str) -> Option<String>, json: Option<&Value>, message: &str) -> Option<Duration> {
     in_headers(header).or_else(|| json.and_then(in_details)).or_else(|| in_words(message)).or_else(|| until_reset(header))
 }
@@ -25,7 +25,7 @@ fn in_headers(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
     })
 }
 
-/// A wait in a field of the body, or in Google's `RetryInfo`.
+/// Reads a wait from a field of the body, or from Google's `RetryInfo`.
 fn in_details(json: &Value) -> Option<Duration> {
     const FIELDS: [(&str, f64); 5] =
         [("retry_after_ms", 0.001), ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retry_after_s", 1.0)];
@@ -35,8 +35,9 @@ fn in_details(json: &Value) -> Option<Duration> {
     delays.next().or_else(|| [json, &json["error"], &json["error"]["metadata"]].into_iter().find_map(field))
 }
 
-/// A wait in the message: "Please try again in 20s", "retry after 1.5 seconds", "Try again in
-/// 3m12.5s.".
+/// Reads a wait from the message.
+///
+/// Examples are "Please try again in 20s", "retry after 1.5 seconds" and "Try again in 3m12.5s.".
 fn in_words(message: &str) -> Option<Duration> {
     let lower = message.to_ascii_lowercase();
     let after = ["try again in ", "retry in ", "retry after ", "wait "].iter().find_map(|words| lower.split_once(words))?.1;
@@ -56,7 +57,7 @@ fn in_words(message: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * unit).ok()
 }
 
-/// The time until a used-up limit is full again: longer than necessary, but safe.
+/// Time until an exhausted limit is full: longer than necessary, but safe.
 fn until_reset(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
     let exhausted = ["requests", "tokens"].into_iter().filter(|what| {
         header(&format!("x-ratelimit-remaining-{what}")).is_some_and(|left| left.trim().parse::<f64>().is_ok_and(|left| left <= 0.0))

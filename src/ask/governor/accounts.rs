@@ -1,4 +1,4 @@
-//! The accounts that the runs of a process use.
+//! The accounts used by the runs of a process.
 
 use super::super::account::Account;
 use super::clock::Clock;
@@ -15,12 +15,12 @@ use std::sync::{Arc, Weak};
 
 /// The state of accounts, shared by all runs of a process.
 ///
-/// Runs on one account share its limits. A process makes one value of this type and passes it to
-/// all its runs.
+/// Runs on one account share its limits. A process creates one `Accounts` and passes it to all
+/// runs.
 #[derive(Debug, Default)]
 pub struct Accounts(Mutex<HashMap<String, Weak<SharedAccount>>>);
 
-/// The state of one account: its limits and its time.
+/// The state of one account: its limits and its clock.
 #[derive(Debug)]
 pub(super) struct SharedAccount {
     pub store: Box<dyn LimitStore>,
@@ -28,10 +28,10 @@ pub(super) struct SharedAccount {
 }
 
 impl Accounts {
-    /// Admission to `account` for one run.
+    /// Returns the governor of `account` for one run.
     ///
-    /// The account's time passes `speed` times as fast as real time. Rehearsals use this with a
-    /// simulator whose time passes as fast. They share nothing.
+    /// The account's clock runs `speed` times as fast as real time. A rehearsal uses this together
+    /// with an equally fast simulator, and shares no state.
     pub fn governor(&self, account: &Account, speed: f64, settings: GovernorSettings<'_>) -> Governor {
         let given = ConfiguredLimits::new(settings.limits, settings.slow_start);
         let shared = if (speed - 1.0).abs() < f64::EPSILON {
@@ -45,7 +45,7 @@ impl Accounts {
         Governor::new(shared, settings)
     }
 
-    /// The account with this name, made by `create` if no run uses it.
+    /// Returns the account called `name`. Calls `create` if no run uses it.
     pub(super) fn shared(&self, name: String, create: impl FnOnce() -> SharedAccount) -> Arc<SharedAccount> {
         let mut accounts = self.0.lock();
         if let Some(account) = accounts.get(&name).and_then(Weak::upgrade) {
@@ -59,14 +59,14 @@ impl Accounts {
 }
 
 impl SharedAccount {
-    /// An account whose state is in memory.
+    /// Creates an account with its state in memory.
     pub fn in_memory(given: &ConfiguredLimits, clock: Clock) -> Self {
         Self { store: Box::new(MemoryStore::new(Limits::new(given, clock.now()))), clock }
     }
 
-    /// An account whose state is in the file `name` in `directory`.
+    /// Creates an account with its state in the file `name` in `directory`.
     ///
-    /// If the file cannot be used, this process counts alone.
+    /// If the file cannot be used, the state is kept in memory and not shared.
     pub fn in_file(given: &ConfiguredLimits, clock: Clock, directory: &Path, name: &str) -> Self {
         match FileStore::open(Limits::new(given, clock.now()), directory, name, clock.now()) {
             Ok(store) => Self { store: Box::new(store), clock },

@@ -1,6 +1,6 @@
-//! A token bucket: how providers count limits per minute.
+//! A token bucket, the usual model of a limit per minute.
 //!
-//! Times are seconds on a clock that all users of the bucket share.
+//! Times are seconds on a clock shared by all users of the bucket.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bucket {
     per_second: f64,
-    /// The most that it holds: the largest burst.
+    /// Maximum content, which is also the largest burst.
     capacity: f64,
-    /// Its content at the time `at`; below zero if more was used than foreseen.
+    /// Content at the time `at`. Negative if requests used more than they reserved.
     level: f64,
     at: f64,
 }
 
-/// Smaller missing amounts are rounding errors.
+/// Tolerance for rounding errors.
 const GRAIN: f64 = 1e-6;
 
 impl Bucket {
@@ -35,21 +35,21 @@ impl Bucket {
         (self.level + (now - self.at).max(0.0) * self.per_second).min(self.capacity)
     }
 
-    /// The time when `need` can be taken out.
+    /// The time when `need` is available.
     ///
-    /// A need larger than the capacity can be taken when the bucket is full; otherwise it would
+    /// A need larger than the capacity is available when the bucket is full. Otherwise it would
     /// wait for ever.
     pub fn ready_at(&self, need: f64, now: f64) -> f64 {
         let missing = need.min(self.capacity) - self.level(now);
         if missing <= GRAIN { now } else { now + missing / self.per_second }
     }
 
-    /// The time since when it is full, or when it will be full.
+    /// The time when the bucket is full. It may be in the past.
     pub fn full_at(&self) -> f64 {
         self.at + (self.capacity - self.level) / self.per_second
     }
 
-    /// Takes out `amount`, or puts it back if it is negative.
+    /// Removes `amount`; a negative amount adds to the content.
     pub fn take(&mut self, amount: f64, now: f64) {
         self.set_level(self.level(now) - amount, now);
     }
@@ -59,12 +59,12 @@ impl Bucket {
         self.set_level(self.level(now).min(level), now);
     }
 
-    /// Raises the content to `level`, at most to the capacity, if it is lower.
+    /// Raises a lower content to `level`, but not above the capacity.
     pub fn raise_to(&mut self, level: f64, now: f64) {
         self.set_level(self.level(now).max(level), now);
     }
 
-    /// Changes its rate and capacity.
+    /// Changes the rate and the capacity.
     pub fn resize(&mut self, per_second: f64, capacity: f64, now: f64) {
         let level = self.level(now);
         *self = Self::new(per_second, capacity, level, now.max(self.at));

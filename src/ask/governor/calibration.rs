@@ -1,9 +1,9 @@
-//! Learns how many tokens a provider counts for each estimated token, by text and images.
+//! Learns the ratio of counted to estimated tokens, for text and images.
 //!
-//! docmill counts text with one vocabulary and images by published rules. Models have their own
-//! vocabularies, and cached parts of a prompt may not count. An estimate decides only what a
-//! request reserves: its reply settles the difference. So the ratio is a mean that rises and falls
-//! equally fast, and one odd reply moves it little.
+//! docmill counts text with one vocabulary and images by published rules. Models have other
+//! vocabularies, and cached parts of a prompt may not count. An estimate only decides how much a
+//! request reserves, because its reply settles the difference. Therefore the ratio is a mean that
+//! rises and falls at the same speed. One unusual reply changes it little.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub(super) struct Calibration {
     images: Ratio,
 }
 
-/// Sums over recent replies.
+/// Weighted sums over recent replies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Ratio {
     counted: f64,
@@ -24,25 +24,27 @@ struct Ratio {
 
 /// Assumed ratio before the first reply.
 const FIRST: f64 = 1.3;
-/// Added to the learned ratio, because documents differ.
+/// Factor on the learned ratio, because documents differ.
 const MARGIN: f64 = 1.01;
-/// Weight of the past sums when a reply is added.
+/// Weight of the previous sums when a reply is added.
 const MEMORY: f64 = 0.92;
-/// A long reply counts for at most this many average ones.
+/// Maximum weight of a reply, in average replies.
 const LARGEST: f64 = 3.0;
-/// A reply counts as at most this many times more or less than expected.
+/// Maximum factor by which one reply may differ from the expectation.
 const ODDEST: f64 = 4.0;
-/// Lowest ratio: prompts that come wholly from a cache do not make the next one free.
+/// Minimum ratio. A fully cached prompt does not make the next prompt free.
 const LEAST: f64 = 0.01;
 
 impl Calibration {
-    /// Tokens that the provider is likely to count.
+    /// Expected token count at the provider.
     pub fn expected(&self, text: f64, images: f64) -> f64 {
         let margin = if self.text.replies + self.images.replies > 0.0 { MARGIN } else { 1.0 };
         margin * (text * self.text.value() + images * self.images.value())
     }
 
-    /// Learns from a reply. The counted tokens are divided among text and images as expected.
+    /// Learns from a reply.
+    ///
+    /// The counted tokens are divided between text and images in the expected proportion.
     pub fn learn(&mut self, text: f64, images: f64, counted: f64) {
         let expected = text * self.text.value() + images * self.images.value();
         if expected <= 0.0 {
@@ -64,7 +66,7 @@ impl Ratio {
         estimated <= 0.0 || self.replies > 0.0
     }
 
-    /// Adds a reply that counted `ratio` times the expected tokens.
+    /// Adds a reply with `ratio` times the expected tokens.
     fn learn(&mut self, estimated: f64, ratio: f64) {
         if estimated <= 0.0 {
             return;

@@ -12,9 +12,11 @@ pub struct GovernorStatus {
     pub concurrency: usize,
     /// Whether the user has paused sending.
     pub paused: bool,
-    /// What delays the first request in line; `None` if it waits only for a place.
+    /// Why the first request in the queue waits.
+    ///
+    /// `None` if only the concurrency delays it.
     pub why: Option<WaitReason>,
-    /// The cap on money, and the money spent; `None` without a cap.
+    /// The cap and the money spent; `None` without a cap.
     pub budget: Option<(Money, Money)>,
 }
 
@@ -26,17 +28,17 @@ impl Governor {
         GovernorStatus { concurrency: local.concurrency, paused: local.paused, why, budget: local.budget.used() }
     }
 
-    /// Sets the maximum requests in flight. Requests already in flight go on.
+    /// Sets the maximum requests in flight. Requests already in flight continue.
     pub fn set_concurrency(&self, concurrency: usize) {
         let mut local = self.local_now();
-        // A ceiling that an overload has lowered stays lowered and recovers by itself.
+        // If an overload has lowered the ceiling, it stays lowered and recovers by itself.
         let lowered = local.ceiling < local.concurrency as f64;
         local.ceiling = if lowered { local.ceiling.min(concurrency as f64) } else { concurrency as f64 };
         local.concurrency = concurrency;
         local.call_next();
     }
 
-    /// Sets the limits of the settings.
+    /// Replaces the configured limits.
     pub fn set_limits(&self, limits: &LimitSettings) {
         let mut local = self.local_now();
         let old = local.given;
@@ -47,14 +49,14 @@ impl Governor {
 
     /// Sets the cap on money; `None` for no cap.
     ///
-    /// `before` is what earlier runs have spent, if the budget does not know it yet.
+    /// `before` is the money spent by earlier runs. It applies if the budget does not know it yet.
     pub fn set_cap(&self, cap: Option<Money>, before: Option<Money>) {
         let mut local = self.local_now();
         local.budget.set_cap(cap, before);
         local.call_next();
     }
 
-    /// Whether the budget knows the spending of earlier runs.
+    /// Whether the budget knows the cost of earlier runs.
     pub fn knows_earlier_runs(&self) -> bool {
         self.local().budget.knows_earlier_runs()
     }
@@ -63,7 +65,7 @@ impl Governor {
     pub fn set_paused(&self, paused: bool) {
         let mut local = self.local_now();
         local.paused = paused;
-        // The first in line updates its reason for waiting.
+        // The first request in the queue updates its reason for waiting.
         local.call_next();
     }
 }

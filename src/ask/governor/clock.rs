@@ -1,14 +1,14 @@
-//! The account's time.
+//! The clock of an account.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
-/// Seconds since 1970 that never go back within a process. Processes can compare them.
+/// A monotonic clock in seconds since 1970, comparable between processes.
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
     base: f64,
     started: Instant,
-    /// How many times faster than real time it runs; 1 outside of rehearsals.
+    /// Factor relative to real time; 1 outside of rehearsals.
     pub speed: f64,
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use std::sync::Arc;
     use tokio_util::sync::CancellationToken;
 
-    /// When each request is sent, in seconds of the account.
+    /// Returns the send times of requests, in the account's seconds.
     async fn departures(speed: f64) -> Vec<f64> {
         let limits = LimitSettings {
             requests_per_minute: 60,
@@ -82,7 +82,7 @@ mod tests {
         assert!(*usual.last().expect("some") > 25.0, "{usual:?}");
         for speed in [0.5, 20.0, 400.0] {
             for (time, other) in usual.iter().zip(departures(speed).await) {
-                // Timers are kept to the millisecond.
+                // Timers have a resolution of one millisecond.
                 assert!((time - other).abs() < 0.002 * 30.0 * f64::max(speed, 1.0), "{speed}: {time} {other}");
             }
         }

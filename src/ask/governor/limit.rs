@@ -6,20 +6,22 @@ use crate::insight::Known;
 use crate::model::WaitReason;
 use serde::{Deserialize, Serialize};
 
-/// Assumed capacity of a bucket, in seconds' worth.
+/// Assumed capacity of a bucket, in seconds of its rate.
 ///
-/// Used after a refusal, and if headers do not name the remaining amount.
+/// It applies after a refusal, and if headers do not declare the remaining amount.
 pub(super) const UNSEEN_S: f64 = 5.0;
 
-/// A process that has not confirmed its limits for this many seconds counts as killed.
+/// Seconds without confirmation after which a process counts as killed.
 const GONE_S: f64 = 60.0;
 
 /// The source of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) enum Source {
-    /// Settings of a process that confirmed them at this time. They hold while such a process runs.
+    /// Settings of a process, last confirmed at `at`.
+    ///
+    /// They apply while such a process runs.
     Given { at: f64 },
-    /// Headers of replies. `holds` is the most that the provider's bucket was seen to hold.
+    /// Headers of replies. `holds` is the highest content seen in the provider's bucket.
     Declared { holds: f64 },
     /// Learned from refusals.
     Learned,
@@ -32,9 +34,11 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// The source for reports. `set` is the limit per minute in the settings; 0 means no limit.
+    /// The source for reports.
+    ///
+    /// `set` is the limit per minute in the settings; 0 means no limit.
     pub fn known(&self, set: f64) -> Known {
-        // A limit in the settings decides if it is not above the provider's.
+        // The configured limit decides unless the provider's limit is lower.
         let decides = set > 0.0 && (matches!(self.source, Source::Given { .. }) || set <= 60.0 * self.bucket.per_second() + 1e-6);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
         match self.source {
@@ -45,7 +49,7 @@ impl Limit {
         }
     }
 
-    /// The most that the provider's bucket holds.
+    /// Maximum content of the provider's bucket.
     pub fn holds(&self) -> f64 {
         match self.source {
             Source::Declared { holds } => holds,
@@ -55,13 +59,13 @@ impl Limit {
 }
 
 impl Source {
-    /// Whether the process that configured it has ended.
+    /// Whether the process that configured this limit has ended.
     pub fn is_gone(self, now: f64) -> bool {
         matches!(self, Self::Given { at } if now - at >= GONE_S)
     }
 }
 
-/// The reason for waiting if this limit is used up.
+/// The wait reason if this limit is used up.
 pub(super) fn hold(meter: LimitKind) -> WaitReason {
     match meter {
         LimitKind::Requests => WaitReason::Requests,

@@ -5,7 +5,7 @@ use super::limits::{Limits, Taken};
 use super::store::{LimitStore, Line, Report, Wait, Wanted};
 use parking_lot::Mutex;
 
-/// Limits in memory, and how many runs use them.
+/// Limits in memory, and the number of runs that use them.
 #[derive(Debug)]
 pub(super) struct MemoryStore(Mutex<(Limits, usize)>);
 

@@ -21,14 +21,14 @@ impl Amounts {
         self.0[meter as usize]
     }
 
-    /// The amounts that count when a request is sent: all but its output.
+    /// The amounts that count when a request is sent. Output is not included.
     pub fn when_sent(&self) -> Self {
         let mut amounts = *self;
         amounts.0[LimitKind::OutputTokens as usize] = 0.0;
         amounts
     }
 
-    /// Raises each amount to the one in `other` if that is larger.
+    /// Raises each amount to that of `other` if the latter is larger.
     pub fn raise(&mut self, other: &Self) {
         for (mine, other) in self.0.iter_mut().zip(other.0) {
             *mine = mine.max(other);
@@ -44,7 +44,7 @@ impl Amounts {
 
 /// The expected usage of one request.
 ///
-/// Providers differ in what they count when a request arrives, and in what they correct afterwards.
+/// Providers differ in the amounts that they count at arrival and correct afterwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Need {
     /// Estimated input tokens, images included.
@@ -55,7 +55,7 @@ pub struct Need {
     pub output: f64,
     /// Maximum output tokens.
     pub max_output: f64,
-    /// The wire format, whose provider's rules apply.
+    /// Wire format. The rules of its provider apply.
     pub dialect: Dialect,
 }
 
@@ -67,15 +67,15 @@ impl Need {
         Amounts([1.0, self.input, self.output, tokens])
     }
 
-    /// Seconds for which the provider asks for a steady rate after usage grew too fast.
+    /// Seconds of steady rate that the provider requires after a ramp refusal.
     pub(super) fn steady_s(&self) -> f64 {
         self.dialect.limits.steady_s
     }
 
-    /// The amounts when the usage is known.
+    /// The amounts once the usage is known.
     ///
-    /// A provider that reserves the output limit is not expected to give back the rest. If it does,
-    /// its headers show that.
+    /// A provider that reserves the output limit is not expected to return the unused part. If it
+    /// does, its headers show that.
     pub(super) fn settled(&self, used: Usage) -> Amounts {
         let cached = if self.dialect.limits.cached_counts { used.cache_read as f64 } else { 0.0 };
         let input = used.uncached_input as f64 + used.cache_write as f64 + cached;

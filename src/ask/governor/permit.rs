@@ -1,4 +1,4 @@
-//! The permit of a request in flight, and what its end shows about limits.
+//! The permit of a request in flight, and its result.
 
 use super::super::fault::Pressure;
 use super::Governor;
@@ -9,7 +9,7 @@ use crate::model::Money;
 
 /// Permission to have one request in flight.
 ///
-/// If it is dropped without being settled, the whole reservation counts as spent.
+/// If a permit is dropped without being settled, the whole reservation counts as spent.
 #[derive(Debug)]
 pub struct Permit<'g> {
     pub(super) governor: &'g Governor,
@@ -18,13 +18,13 @@ pub struct Permit<'g> {
     pub(super) settled: bool,
 }
 
-/// Maximum random extension of a wait, as a share of it.
+/// Maximum random extension of a wait, as a share of the wait.
 ///
-/// It keeps processes from resuming at the same moment.
+/// The extension prevents processes from resuming at the same moment.
 const SPREAD: f64 = 0.02;
 
 impl Permit<'_> {
-    /// Gives the permit back.
+    /// Releases the permit and reports the request's result.
     pub fn end(mut self, ending: &Ending<'_>) {
         self.settled = true;
         self.give_back(ending);

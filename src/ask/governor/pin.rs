@@ -1,7 +1,7 @@
-//! Applies limits from the settings to those from other sources.
+//! Combines configured limits with limits from other sources.
 //!
-//! Runs on one account also keep to the limits in each other's settings, but only while the run with
-//! those settings is active. So a limit for one run does not hold back the next.
+//! Runs on one account also obey the limits in each other's settings, but only while the run with
+//! those settings is active. So the limit of one run does not slow the next one.
 
 use super::bucket::Bucket;
 use super::configured::ConfiguredLimits;
@@ -10,8 +10,9 @@ use super::limits::Limits;
 use super::need::LIMIT_KINDS;
 
 impl Limits {
-    /// Applies the settings to limits that may be shared with other processes. Call it before each
-    /// use.
+    /// Applies the settings to limits that may be shared with other processes.
+    ///
+    /// Call it before each use.
     pub fn pin(&mut self, given: &ConfiguredLimits, now: f64) {
         for (meter, (limit, own)) in LIMIT_KINDS.into_iter().zip(self.by_meter.iter_mut().zip(given.limits(now))) {
             let (Some(known), Some(own)) = (&mut *limit, own) else {
@@ -36,9 +37,9 @@ impl Limits {
         }
     }
 
-    /// Adds the limits that `known` has, with full buckets at the time 0.
+    /// Adds the limits of `known`, with full buckets at the time 0.
     ///
-    /// Learned limits become declared ones: a forecast has no refusals, so a learned limit would
+    /// Learned limits become declared ones. A forecast has no refusals, so a learned limit would
     /// grow without end.
     pub fn add_known(&mut self, known: &Self) {
         for (limit, known) in self.by_meter.iter_mut().zip(known.by_meter) {
@@ -51,7 +52,7 @@ impl Limits {
         }
     }
 
-    /// Removes limits of these settings.
+    /// Removes the limits that come from these settings.
     pub fn unpin(&mut self, given: &ConfiguredLimits, now: f64) {
         for (limit, own) in self.by_meter.iter_mut().zip(given.limits(now)) {
             if let (Some(Limit { source: Source::Given { .. }, bucket }), Some(own)) = (&limit, own)
@@ -62,7 +63,7 @@ impl Limits {
         }
     }
 
-    /// Replaces the settings. Amounts used stay used, so a change gives no extra requests.
+    /// Replaces the settings. Used amounts stay used, so a change grants no extra requests.
     pub fn change(&mut self, old: &ConfiguredLimits, new: &ConfiguredLimits, now: f64) {
         for (meter, (limit, own)) in LIMIT_KINDS.into_iter().zip(self.by_meter.iter_mut().zip(new.limits(now))) {
             if (old.per_minute.of(meter), old.burst_s) == (new.per_minute.of(meter), new.burst_s) {

@@ -1,7 +1,7 @@
 //! A model provider in virtual time, for tests.
 //!
-//! As providers document, it reserves its own estimate when a request arrives, corrects it with the
-//! reply, and refuses while a bucket holds too little. It shares no code with the governor.
+//! As providers document, it reserves its own estimate when a request arrives and corrects it with
+//! the reply. It refuses while a bucket holds too little. It shares no code with the governor.
 
 use super::super::dialect::{Dialect, LimitKind, RateLimitHeader};
 use fastrand::Rng;
@@ -14,29 +14,30 @@ use tokio::time::Instant;
 pub struct Work {
     pub text: f64,
     pub images: f64,
-    /// The share of its input that comes from the prompt cache.
+    /// Share of the input that comes from the prompt cache.
     pub cached: f64,
     pub output: f64,
     pub max_output: f64,
     pub latency: f64,
-    /// The provider's own estimate of its input, as a share of the truth.
+    /// The provider's estimate of the input, relative to the true value.
     pub guess: f64,
 }
 
-/// How a provider counts and refuses.
+/// The rules by which a provider counts and refuses.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "unrelated habits of providers")]
 pub struct Terms {
     pub dialect: Dialect,
-    /// Kind, tokens or requests per second, and capacity of the bucket.
+    /// Kind, requests or tokens per second, and bucket capacity of each limit.
     pub limits: Vec<(LimitKind, f64, f64)>,
-    /// Rounding unit of remaining tokens, and whether headers are as of the reply.
+    /// Rounding unit of remaining tokens, and the time of headers.
     ///
-    /// `None` without headers.
+    /// The flag is set if headers are as of the reply, not of the request's arrival. `None` means
+    /// no headers.
     pub headers: Option<(f64, bool)>,
-    /// Whether a joint limit gets back the reserved tokens that a reply did not use.
+    /// Whether a joint limit gets unused reserved tokens back after the reply.
     pub corrects: bool,
-    /// Whether cached input counts. For Anthropic it never does.
+    /// Whether cached input counts. Anthropic never counts it.
     pub cached_counts: bool,
     pub refused_count: bool,
     pub names_meter: bool,
@@ -59,7 +60,7 @@ pub struct Provider {
     pub last: Cell<f64>,
 }
 
-/// A reply, or a refusal with the wait and the limit that it names.
+/// A reply, or a refusal with the named wait and limit.
 pub struct Outcome {
     pub refused: Option<(Duration, Option<LimitKind>)>,
     pub headers: Vec<RateLimitHeader>,
@@ -77,7 +78,7 @@ impl Terms {
         work.input() * (1.0 - free)
     }
 
-    /// The charge to a limit on arrival of a request, and in total.
+    /// The charge to a limit when a request arrives, and in total.
     pub fn charge(&self, meter: LimitKind, work: &Work) -> (f64, f64) {
         let (input, guess) = (self.counted(work), self.counted(work) * work.guess);
         match meter {
@@ -110,7 +111,7 @@ impl Provider {
         budgets.iter().map(header).collect()
     }
 
-    /// Serves a request, or refuses it.
+    /// Serves or refuses a request.
     pub async fn send(&self, work: &Work) -> Outcome {
         const WIRE: Duration = Duration::from_millis(5);
         tokio::time::sleep(WIRE).await;

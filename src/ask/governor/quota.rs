@@ -1,4 +1,4 @@
-//! The limits of an account for predictions, without real waiting.
+//! The limits of an account for forecasts, without real waiting.
 
 use super::super::dialect::Dialect;
 use super::super::settings::LimitSettings;
@@ -22,18 +22,20 @@ pub struct Quota {
     dialect: Dialect,
 }
 
-/// The amounts taken for a request.
+/// The amounts reserved for a request.
 #[derive(Debug)]
 pub struct Reserved(Taken);
 
 impl Quota {
-    /// The limits at the start of a run.
+    /// Creates the limits at the start of a run.
     pub fn new(settings: &LimitSettings, slow_start: bool, dialect: Dialect) -> Self {
         let given = ConfiguredLimits::new(settings, slow_start);
         Self { limits: Limits::new(&given, 0.0), given, dialect }
     }
 
-    /// Adds limits from earlier runs on this machine, in the file `name` in `directory`.
+    /// Adds limits that earlier runs on this machine have stored.
+    ///
+    /// They are in the file `name` in `directory`.
     #[must_use]
     pub fn with_known(mut self, directory: &Path, name: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
@@ -43,13 +45,13 @@ impl Quota {
         self
     }
 
-    /// Adds limits that the caller knows, unless a lower one is known already.
+    /// Adds limits known to the caller, unless a lower one is known.
     #[must_use]
     pub fn with_told(mut self, declared: &[AccountLimit], settings: &LimitSettings) -> Self {
         for limit in declared.iter().filter(|limit| limit.per_minute > 0.0 && limit.per_minute.is_finite()) {
             let Some(meter) = LIMIT_KINDS.into_iter().find(|meter| hold(*meter) == limit.meter) else { continue };
             let per_second = limit.per_minute / 60.0;
-            // The governor uses no more than this at once.
+            // The governor never uses a larger burst than this.
             let capacity = limit.at_once.min(settings.burst_s * per_second).max(1.0 + SLACK_S * per_second);
             let known = &mut self.limits.by_meter[meter as usize];
             if known.is_none_or(|known| per_second < known.bucket.per_second()) {
@@ -60,7 +62,7 @@ impl Quota {
         self
     }
 
-    /// The amount that a call finally counts on `meter`.
+    /// The amount that a call finally uses of the limit `meter`.
     pub fn counted(&self, meter: WaitReason, call: &Load) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts of tokens")]
         let [uncached_input, cache_read, output] = [call.input - call.cached, call.cached, call.output].map(|amount| amount.round() as u64);

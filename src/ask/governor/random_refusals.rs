@@ -1,9 +1,9 @@
-//! Tells random refusals from those of a rate limit.
+//! Distinguishes random refusals from those of a rate limit.
 //!
-//! A limit accepts the same number of requests a second however fast they are sent; a server that
-//! refuses at random accepts more. After some refusals the governor therefore probes with a higher
-//! rate. If more requests are answered than the limit could accept, refusals count as random until
-//! a large share of requests is refused.
+//! A rate limit accepts the same number of requests a second at any sending rate. A server that
+//! refuses at random accepts more at a higher rate. Therefore, after some refusals, the governor
+//! probes with a higher rate. If more requests are answered than the limit allows, refusals count
+//! as random until their share grows too large.
 
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,7 @@ mod tests {
         // Ten a second, gathered for five seconds.
         assert!((0..50).all(|_| !chance.answered(105.0, 105.0)));
         assert_eq!([0; 2].map(|_| chance.refused(10.0, 105.0) > 49.0), [true, false]);
-        // The next trial needs more refusals.
+        // The next trial starts after more refusals.
         assert!((1..FIRST + MORE).all(|_| chance.refused(10.0, 110.0) < 11.0));
         assert!(chance.refused(10.0, 110.0) > 49.0);
     }
