@@ -1,8 +1,8 @@
-//! Image limits of models: useful size, cost in tokens, largest file.
+//! Image limits of models: useful size, cost in tokens, and largest file.
 //!
 //! [`ImageLimits::fit`] returns a size that the provider does not shrink further. It never
-//! enlarges, never returns 0, and returns its own results unchanged. More pixels have no use: the
-//! provider scales the image down by the same rule before the model sees it.
+//! enlarges, never returns 0, and returns its own results unchanged. More pixels are useless,
+//! because the provider shrinks the image by the same rule before the model sees it.
 //!
 //! Source: the vision guides of the providers, as a table (`images.toml`).
 
@@ -11,25 +11,32 @@ use super::image_tokens::{Count, largest, within_budget, within_edge};
 use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
-/// Maximum side in pixels of all providers.
+/// Maximum side in pixels that every provider accepts.
 const MAX_EDGE: u32 = 8000;
-/// Limits of the size sent, where a rule allows more. More pixels do not make a photograph clearer.
-/// These limit the long side, and the number of squares of 32 pixels.
+/// Maximum long side sent, if a rule allows more.
+///
+/// More pixels do not make a photograph clearer. `USEFUL_PATCHES` is the maximum number of squares
+/// of 32 pixels.
 const USEFUL_EDGE: u32 = 2048;
 const USEFUL_PATCHES: u32 = 1536;
 const PATCH: u32 = 32;
-/// 10 MB after base64, which makes 4 bytes of 3. This is Anthropic's limit; OpenAI allows more.
+/// Anthropic's limit of 10 MB after base64, which encodes 3 bytes as 4.
+///
+/// OpenAI allows more.
 const MAX_ENCODED_BYTES: usize = 7_500_000;
-/// Factor of reserved tokens over the estimate under a cost cap. Providers may bill more than
-/// documented.
+/// Factor of the upper bound over the estimated tokens of a picture.
+///
+/// Providers may bill more than documented.
 const CAUTION: u64 = 3;
 
-/// The image limits of one model family. Plain data.
+/// The image limits of one model family, as plain data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageLimits {
-    /// How tokens of a picture are counted.
+    /// The rule for counting the tokens of a picture.
     pub count: Count,
-    /// A count that no bill exceeds. It is set if three times the estimate may be too little.
+    /// A rule that no bill exceeds.
+    ///
+    /// It is set if three times the estimate may be too little.
     pub bound: Option<Count>,
     /// Longest side in pixels.
     pub max_edge: u32,
@@ -38,7 +45,7 @@ pub struct ImageLimits {
 }
 
 impl ImageLimits {
-    /// The limits for the model that views pictures.
+    /// Returns the limits of a viewer's model.
     pub fn of(viewer: Viewer<'_>) -> Self {
         Self::by(viewer.rule(), viewer.resolution)
     }
@@ -50,18 +57,20 @@ impl ImageLimits {
         Self { count, bound: rule.bound, max_edge, max_encoded_bytes: MAX_ENCODED_BYTES }
     }
 
-    /// Anthropic: the high-resolution tier (Claude 4.7 and later) or the standard tier.
+    /// Returns Anthropic's limits, in the high-resolution or the standard tier.
+    ///
+    /// The high-resolution tier applies to Claude 4.7 and later.
     pub fn anthropic(high_resolution: bool) -> Self {
         let model = if high_resolution { "claude-opus-4-7" } else { "claude-haiku-4-5" };
         Self::of(Viewer { format: "anthropic", model, resolution: None })
     }
 
-    /// OpenAI: the limits that its patch models share at high detail.
+    /// Returns the limits of OpenAI's patch models at high detail.
     pub fn openai() -> Self {
         Self::of(Viewer { format: "openai", model: "gpt-5.2", resolution: None })
     }
 
-    /// The same limits with a longest side of at most `edge` pixels. 0 leaves them unchanged.
+    /// Limits the longest side to `edge` pixels. 0 changes nothing.
     #[must_use]
     pub fn with_max_edge(mut self, edge: u32) -> Self {
         if edge > 0 {
@@ -70,7 +79,7 @@ impl ImageLimits {
         self
     }
 
-    /// The size at which to send a picture of this size.
+    /// Returns the size in which to send a picture of this size.
     pub fn fit(&self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (width.max(1), height.max(1));
         if matches!(self.count, Count::Padded { .. }) {
@@ -82,18 +91,22 @@ impl ImageLimits {
         self.count.shrunk(width, height)
     }
 
-    /// Tokens of a picture sent in this size. The provider may shrink it first.
+    /// Tokens of a picture sent in this size.
+    ///
+    /// The provider may shrink it first.
     pub fn tokens(&self, width: u32, height: u32) -> u64 {
         self.count.tokens(width, height)
     }
 
-    /// An upper bound of the tokens billed for a picture.
+    /// Upper bound of the tokens billed for a picture.
     pub fn most_tokens(&self, width: u32, height: u32) -> u64 {
         let bound = self.bound.map_or(0, |bound| bound.tokens(width, height));
         bound.max(CAUTION * self.tokens(width, height))
     }
 
-    /// Whether files of this format may be sent unchanged. Animated files may not.
+    /// Whether files of this format may be sent unchanged.
+    ///
+    /// Animated files may not.
     pub fn accepts(&self, format: ImageFormat) -> bool {
         matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif)
     }
@@ -108,7 +121,7 @@ mod tests {
         ImageLimits::of(Viewer { format, model, resolution: None })
     }
 
-    /// The limits of every rule, with and without a user's edge.
+    /// The limits of every rule, with and without a configured edge.
     fn all() -> Vec<ImageLimits> {
         let limits = || rules().into_iter().map(|rule| ImageLimits::by(rule, None));
         let cut = |edge| limits().map(move |limits| limits.with_max_edge(edge));

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// A rule of the table. The table explains the fields.
+/// A rule of the table, which explains the fields.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
@@ -29,7 +29,7 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let unread = |_| {
-        // Never used: a test checks that the table can be read.
+        // Never used, because a test checks that the table can be read.
         let (count, none) = (Count::Fixed { tokens: u32::MAX }, BTreeMap::new());
         let unknown = Rule { name: String::new(), models: Vec::new(), formats: Vec::new(), count, bound: None, resolutions: none };
         Table { rules: Vec::new(), unknown }
@@ -37,14 +37,14 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     toml::from_str(include_str!("images.toml")).unwrap_or_else(unread)
 });
 
-/// The model for which pictures are prepared and counted.
+/// The model that sees the prepared pictures.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer<'a> {
-    /// The wire format: `anthropic`, `gemini`, or another one.
+    /// Wire format: `anthropic`, `gemini`, or another one.
     pub format: &'a str,
-    /// The model's id.
+    /// Model id.
     pub model: &'a str,
-    /// Gemini's mediaResolution, if requests set it.
+    /// Gemini's `mediaResolution`, if requests set it.
     pub resolution: Option<&'a str>,
 }
 
@@ -56,13 +56,13 @@ impl Viewer<'_> {
         by_model.or_else(by_format).unwrap_or(&TABLE.unknown)
     }
 
-    /// The name of the rule for people.
+    /// Name of the rule for people.
     pub fn rule_name(&self) -> &'static str {
         &self.rule().name
     }
 }
 
-/// Whether a model id matches a pattern. `*` is any text.
+/// Whether a model id matches a pattern. `*` matches any text.
 fn is_like(pattern: &str, model: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| model.strip_prefix(first)) else { return false };

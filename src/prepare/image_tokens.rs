@@ -1,4 +1,4 @@
-//! How models count image tokens, and how providers shrink images.
+//! Counts the tokens of images, and computes how providers shrink them.
 //!
 //! No image counts 0 tokens. A size that the provider has shrunk is not shrunk again.
 
@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of the table, which explains them")]
 pub enum Count {
-    /// Squares of a padded image, as Anthropic counts.
+    /// Squares of a padded image, as counted by Anthropic.
     Padded { side: u32, edge: u32, most: u32 },
     /// Squares within a budget.
     Patches { side: u32, edge: u32, most: u32, percent: u32, extra: u32 },
     /// Large tiles with a fixed price each.
     Tiles { base: u32, each: u32, side: u32, most: u32, edge: u32, short: u32 },
-    /// Squares, and one token at the end of each row.
+    /// Squares, plus one token at the end of each row.
     Rows { side: u32, edge: u32 },
-    /// The same number for all images.
+    /// The same number for every image.
     Fixed { tokens: u32 },
 }
 
@@ -47,7 +47,7 @@ impl Count {
         }
     }
 
-    /// The size to which the provider shrinks an image of this size.
+    /// Returns the size to which the provider shrinks an image of this size.
     pub(super) fn shrunk(&self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (width.max(1), height.max(1));
         match *self {
@@ -65,7 +65,7 @@ impl Count {
         }
     }
 
-    /// Whether the provider does not shrink an image of this size.
+    /// Whether the provider leaves an image of this size unchanged.
     pub(super) fn keeps(&self, width: u32, height: u32) -> bool {
         match *self {
             Self::Padded { side, edge, most } => {
@@ -76,7 +76,7 @@ impl Count {
         }
     }
 
-    /// Whether the provider's shrinking already limits the pixels to a useful number.
+    /// Whether the provider's shrinking limits the pixels to a useful number.
     pub(super) fn limits_area(&self) -> bool {
         match *self {
             Self::Padded { .. } => true,
@@ -86,19 +86,22 @@ impl Count {
     }
 }
 
-/// Columns and rows of squares that cover an image.
+/// Number of columns and rows of squares that cover an image.
 fn grid(width: u32, height: u32, side: u32) -> (u64, u64) {
     (u64::from(width.div_ceil(side)), u64::from(height.div_ceil(side)))
 }
 
-/// The largest size with a long side of at most `edge`. The aspect is kept; 0 means no limit.
+/// Shrinks a size to a long side of at most `edge`.
+///
+/// The aspect is kept. 0 means no limit.
 pub(super) fn within_edge(width: u32, height: u32, edge: u32) -> (u32, u32) {
     if edge == 0 || width.max(height) <= edge { (width, height) } else { scaled(width, height, edge) }
 }
 
-/// The size with a short side of at most `short`. The aspect is kept; 0 means no limit.
+/// Shrinks a size to a short side of at most `short`.
 ///
-/// The long side is rounded down, so that it does not reach into another tile.
+/// The aspect is kept. 0 means no limit. The long side is rounded down, so that it does not reach
+/// into another tile.
 fn within_short_side(width: u32, height: u32, short: u32) -> (u32, u32) {
     if short == 0 || width.min(height) <= short {
         return (width, height);
@@ -107,7 +110,9 @@ fn within_short_side(width: u32, height: u32, short: u32) -> (u32, u32) {
     if width >= height { (long(width, height), short) } else { (short, long(height, width)) }
 }
 
-/// The largest size of the same aspect that `fits`. A binary search over the long side finds it.
+/// Finds the largest size of the same aspect that `fits`.
+///
+/// It uses a binary search over the long side.
 pub(super) fn largest(width: u32, height: u32, fits: impl Fn(u32, u32) -> bool) -> (u32, u32) {
     if fits(width, height) {
         return (width, height);
@@ -125,14 +130,14 @@ pub(super) fn largest(width: u32, height: u32, fits: impl Fn(u32, u32) -> bool) 
     scaled(width, height, fitting)
 }
 
-/// The size of the same aspect with this long side.
+/// Returns the size of the same aspect with this long side.
 ///
 /// The short side is rounded half to even, as Anthropic does.
 fn scaled(width: u32, height: u32, long: u32) -> (u32, u32) {
     if width >= height { (long, ratio_half_even(height, long, width).max(1)) } else { (ratio_half_even(width, long, height).max(1), long) }
 }
 
-/// `side * long / of`, rounded half to even, in integers.
+/// Computes `side * long / of`, rounded half to even, in integers.
 fn ratio_half_even(side: u32, long: u32, of: u32) -> u32 {
     let (product, of) = (u64::from(side) * u64::from(long), u64::from(of));
     let (whole, rest) = (product / of, product % of);
@@ -140,8 +145,9 @@ fn ratio_half_even(side: u32, long: u32, of: u32) -> u32 {
     u32::try_from(whole + u64::from(up)).unwrap_or(u32::MAX)
 }
 
-/// OpenAI's rule for shrinking to a budget of patches. It shrinks by area first, then until one
-/// side is a whole number of patches.
+/// Applies OpenAI's rule for shrinking to a budget of patches.
+///
+/// It shrinks by area first, then until one side is a whole number of patches.
 pub(super) fn within_budget(width: u32, height: u32, side: u32, budget: u32) -> (u32, u32) {
     let (columns, rows) = grid(width, height, side);
     if columns * rows <= u64::from(budget) {

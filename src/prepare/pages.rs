@@ -1,7 +1,7 @@
 //! Turns the extracted content of a document into content blocks.
 //!
-//! Every text is normalised like a plain text ([`super::text`]). Pages keep their numbers, in the
-//! text for the model and in the facts for people. Content blocks are never empty.
+//! Every text is normalised like a plain text ([`super::text`]). Pages keep their numbers in the
+//! text and in the facts. Content blocks are never empty.
 
 use super::documents::{Extract, Page, PageImage};
 use super::{ImageLimits, TextSettings, text};
@@ -10,10 +10,12 @@ use std::fmt::Write as _;
 use std::mem::take;
 use std::sync::Arc;
 
-/// How the label of an image ends. The label must stay with the image.
+/// End of an image's label, which must stay with the image.
 pub(super) const FOLLOWS: &str = ", the image that follows]";
 
-/// Prepares extracted content. `format` names the kind of the document, `bytes` is its size.
+/// Prepares extracted content.
+///
+/// `format` is the kind of the document. `bytes` is its size.
 pub(super) fn prepare(
     extract: Extract,
     format: &str,
@@ -73,7 +75,7 @@ fn add_page(running: &mut String, number: Option<u32>, body: &str) {
         running.push_str("\n\n");
     }
     if let Some(number) = number {
-        // Writing to a string cannot fail.
+        // Writing to a string never fails.
         let _infallible = writeln!(running, "[page {number}]");
     }
     running.push_str(body);

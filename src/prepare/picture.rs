@@ -1,7 +1,7 @@
-//! Prepares images: decodes, turns upright, shrinks to a useful size, encodes once.
+//! Prepares images: decodes, rotates, shrinks and encodes them.
 //!
-//! A suitable image is sent unchanged, but only after complete decoding, so that damage is found
-//! here and not by the provider. Other images are sent as JPEG. The media type matches the bytes.
+//! A suitable image is sent unchanged after a complete decoding. So docmill finds damage before the
+//! provider does. Other images are sent as JPEG. The media type matches the bytes.
 
 use super::decode::{self, Source};
 use super::{ImageLimits, ImageSettings, encode, frames};
@@ -29,8 +29,8 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         && bytes.len() <= limits.max_encoded_bytes;
 
     let image = source.decode(sent_size)?;
-    // Transparent images are never sent unchanged: some providers put them on black, where black
-    // text vanishes.
+    // Transparent images are never sent unchanged. Some providers put them on black, so black text
+    // vanishes.
     let (file, sent_format) = if sendable && decode::is_opaque(&image) {
         (Cow::Borrowed(bytes), format)
     } else {

@@ -1,6 +1,6 @@
 //! The `[prepare]` table of `pipeline.toml`.
 //!
-//! Plain data without defaults: `pipeline.toml` has every key and is the only place of defaults.
+//! The structs have no defaults, because `pipeline.toml` contains every key.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,26 +8,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrepareSettings {
-    /// Documents prepared at the same time, one per core. 0 means all cores.
+    /// Documents prepared at the same time, one for each core.
+    ///
+    /// 0 means all cores.
     pub workers: usize,
-    /// Documents that may wait between reading and preparation.
+    /// Maximum documents that wait between reading and preparation.
     pub queue: usize,
-    /// Megabytes (10^6 bytes) of memory for decoding, over all workers.
+    /// Memory for decoding in megabytes (10^6 bytes), for all workers together.
     pub memory_mb: u64,
-    /// How images are prepared.
+    /// Settings for images.
     pub image: ImageSettings,
-    /// How texts are prepared.
+    /// Settings for texts.
     pub text: TextSettings,
-    /// How PDF documents are prepared.
+    /// Settings for PDF documents.
     pub pdf: PdfSettings,
-    /// Time limit for extracting the content of one document, in seconds.
+    /// Timeout for the extraction from one document, in seconds.
     pub document_s: u64,
-    /// Memory limit for extracting one document, in megabytes (10^6 bytes).
+    /// Memory limit for the extraction from one document, in megabytes (10^6 bytes).
     pub document_mb: u64,
 }
 
 impl PrepareSettings {
-    /// The number of documents that are prepared at the same time.
+    /// Number of documents that are prepared at the same time.
     pub fn parallelism(&self) -> usize {
         if self.workers > 0 { self.workers } else { std::thread::available_parallelism().map_or(1, usize::from) }
     }
@@ -37,21 +39,21 @@ impl PrepareSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PdfSettings {
-    /// Whether the text or an image of each page is sent.
+    /// Whether pages are sent as text or as images.
     pub mode: PdfMode,
-    /// Maximum number of pages of a document; 0 = no limit.
+    /// Maximum pages of a document; 0 for no limit.
     pub max_pages: u32,
 }
 
-/// Whether the text or an image of a PDF page is sent.
+/// Whether PDF pages are sent as text or as images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PdfMode {
     /// The text, or an image if the page has no text.
     Auto,
-    /// The text of a page.
+    /// The text of each page.
     Text,
-    /// An image of a page.
+    /// An image of each page.
     Pages,
 }
 
@@ -59,11 +61,15 @@ pub enum PdfMode {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSettings {
-    /// Longest side in pixels as sent; larger images are shrunk. 0 = the size useful to the model.
+    /// Longest side of sent images in pixels; larger images are shrunk.
+    ///
+    /// 0 means the useful size for the model.
     pub max_edge: u32,
-    /// Quality of re-encoded images, 1 to 100, on the usual JPEG scale.
+    /// JPEG quality of re-encoded images, from 1 to 100.
     pub jpeg_quality: u8,
-    /// Maximum size in megapixels (10^6 pixels); larger images are refused undecoded.
+    /// Maximum size in megapixels (10^6 pixels).
+    ///
+    /// Larger images are refused without decoding.
     pub max_pixels_mp: u32,
 }
 

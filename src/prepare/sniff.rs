@@ -1,15 +1,16 @@
 //! Detects the kind of a file by its content.
 //!
-//! The content always outweighs the file name. The extension decides only where content cannot:
-//! camera raw files are TIFF inside, and an MP3 file may begin like UTF-16 text. Unsupported kinds
-//! are named, so that a failure can say "ZIP archive" instead of "cannot decode".
+//! The content has priority over the file name. The extension decides only where the content is
+//! ambiguous. For example, camera raw files are TIFF inside, and an MP3 file may start like UTF-16
+//! text. Unsupported kinds have names, so that a failure can say "ZIP archive" instead of "cannot
+//! decode".
 
 use super::documents::{READERS, Reader};
 use super::{encoding, fenced};
 use crate::model::Kind;
 use image::ImageFormat;
 
-/// Bytes by which texts are detected.
+/// Maximum bytes for detecting texts.
 const SAMPLE: usize = 64 * 1024;
 
 /// The kind of a file.
@@ -19,14 +20,14 @@ pub enum Sniffed {
     Image(ImageFormat),
     /// Text in some encoding, or an empty file.
     Text,
-    /// A document whose content this reader extracts.
+    /// A document with the reader that extracts its content.
     Document(&'static Reader),
-    /// An unsupported file, with the name of its kind for people.
+    /// An unsupported file, with a name of its kind for people.
     Unsupported(&'static str),
 }
 
 impl Sniffed {
-    /// The kind of document, if it can be prepared.
+    /// The kind of document, if docmill can prepare it.
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Image(_) => Some(Kind::Image),
@@ -38,14 +39,14 @@ impl Sniffed {
 
 /// Detects the kind of a file by its content.
 ///
-/// `extension` is the file's extension in lower case without the dot ("" if none). It only breaks
-/// ties.
+/// `extension` is the file extension in lower case without the dot, or "". It decides only where
+/// the content is ambiguous.
 pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
     if let Some(format) = image_format(bytes) {
         let raw = camera_raw(bytes, format, extension);
         return if raw { Sniffed::Unsupported(CAMERA_RAW) } else { Sniffed::Image(format) };
     }
-    // A library may panic while detecting; the file is then not of its kind.
+    // A library may panic during detection. Then the file does not have the library's format.
     let recognised = |reader: &&Reader| fenced(|| Ok((reader.recognises)(bytes, extension))).unwrap_or(false);
     if let Some(reader) = READERS.iter().find(recognised) {
         return Sniffed::Document(reader);
@@ -63,28 +64,29 @@ fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(ImageFormat::Gif),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Some(ImageFormat::Tiff),
-        // Two letters alone would match a text that begins with "BMW". The size of the second
-        // header is one of a few, and its upper bytes are zero.
+        // Two letters alone would match a text that starts with "BMW". The size of the second
+        // header has only a few values, and its upper bytes are zero.
         [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => Some(ImageFormat::Bmp),
         _ => None,
     }
 }
 
-/// Whether this is a camera raw file. Such a file holds a TIFF with a small preview, which must not
-/// be sent.
+/// Whether this is a camera raw file.
+///
+/// Such a file contains a TIFF with a small preview, which must not be sent.
 fn camera_raw(bytes: &[u8], format: ImageFormat, extension: &str) -> bool {
     const EXTENSIONS: [&str; 9] = ["3fr", "arw", "cr2", "dng", "erf", "iiq", "nef", "pef", "sr2"];
     format == ImageFormat::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))
 }
 
-/// The name for a file of unknown kind.
+/// Name of files of unknown kind.
 pub const BINARY: &str = "binary data";
 const CAMERA_RAW: &str = "camera raw image";
 const ARCHIVE: &str = "compressed archive";
 const EXECUTABLE: &str = "executable";
 const MEDIA: &str = "audio or video";
 
-/// First bytes that identify one kind of file.
+/// First bytes that identify a kind of file.
 const SIGNATURES: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "ZIP archive"),
     (b"PK\x05\x06", "ZIP archive"),
@@ -132,7 +134,9 @@ fn known_by_name(bytes: &[u8], extension: &str) -> Option<&'static str> {
     SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name)
 }
 
-/// Films and modern photographs share one container; its brands distinguish them.
+/// Names the kind of an ISO media file by its brands.
+///
+/// Films and modern photographs share this container.
 fn iso_media(bytes: &[u8]) -> &'static str {
     let length = bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
     let end = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len()).max(8);
@@ -152,11 +156,11 @@ fn is_text(bytes: &[u8]) -> bool {
     if encoding::has_byte_order_mark(sample) || encoding::utf16_without_mark(sample).is_some() {
         return true;
     }
-    // No text encoding other than UTF-16 and UTF-32 has zero bytes.
+    // Only UTF-16 and UTF-32 texts have zero bytes.
     if sample.contains(&0) {
         return false;
     }
-    // Terminal logs have escapes and backspaces. In random bytes, one in ten is another control
+    // Terminal logs contain escapes and backspaces. In random bytes, one in ten is another control
     // character.
     let controls = sample.iter().filter(|byte| matches!(byte, 0x01..=0x07 | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F)).count();
     controls <= 1 + sample.len() / 20

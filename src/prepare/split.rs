@@ -1,8 +1,8 @@
-//! Splits documents that are too long for one call, or truncates them.
+//! Splits or truncates documents that are too long for one call.
 //!
-//! The parts in order are the document: nothing is lost, and only headers of continued tables
-//! repeat. [`chunks`] divides texts at natural borders. No part exceeds the limit, unless a single
-//! image does. The label of an image stays with it.
+//! The parts in order contain the whole document. Only headers of continued tables repeat.
+//! [`chunks`] divides texts at natural borders. A part exceeds the limit only if a single image
+//! does. The label of an image stays with it.
 
 use super::chunks::chunks;
 use super::pages::FOLLOWS;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Splits a document into parts of at most `limit` tokens.
 ///
-/// Each part holds the last `overlap` tokens of the previous one for context.
+/// Each part has the last `overlap` tokens of the previous one as context.
 pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
     let mut parts: Vec<Vec<ContentBlock>> = Vec::new();
     let mut room = 0;
@@ -40,7 +40,7 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
         .collect()
 }
 
-/// The document with exact token counts, where long texts had estimates.
+/// Replaces estimated token counts by exact ones.
 pub fn counted(content: &Content) -> Content {
     let exact = |piece: &ContentBlock| match piece {
         ContentBlock::Text(text) => ContentBlock::Text(Arc::new(Text { tokens: text_tokens::exact(&text.body), ..Text::clone(text) })),
@@ -49,7 +49,7 @@ pub fn counted(content: &Content) -> Content {
     Content(content.0.iter().map(exact).collect())
 }
 
-/// The beginning of a document, at most `limit` tokens.
+/// Returns the start of a document with at most `limit` tokens.
 pub fn truncate(content: &Content, limit: u64) -> Content {
     let mut room = limit;
     let mut kept = Vec::new();
@@ -74,7 +74,9 @@ fn is_label(piece: &ContentBlock) -> bool {
     matches!(piece, ContentBlock::Text(text) if text.body.ends_with(FOLLOWS))
 }
 
-/// The beginning of a text that fits in `limit` tokens. It ends at a word.
+/// Returns the start of a text with at most `limit` tokens.
+///
+/// It ends at a word.
 fn beginning(text: &str, limit: u64) -> &str {
     const STEP: usize = 32;
     let (mut fits, mut too_long) = (0, text.len());
@@ -89,7 +91,7 @@ fn beginning(text: &str, limit: u64) -> &str {
     &text[..cut]
 }
 
-/// Splits a block into blocks that fit.
+/// Splits a block into blocks within the limit.
 fn pieces(piece: &ContentBlock, limit: u64) -> Vec<ContentBlock> {
     let ContentBlock::Text(whole) = piece else { return vec![piece.clone()] };
     if whole.tokens <= limit || is_label(piece) {
@@ -98,13 +100,13 @@ fn pieces(piece: &ContentBlock, limit: u64) -> Vec<ContentBlock> {
     chunks(&whole.body, limit).iter().filter_map(|chunk| text::exact_piece(chunk)).collect()
 }
 
-/// The last tokens of a block, from the beginning of a word.
+/// Returns about the last `count` tokens of a block, from the start of a word.
 fn end_of(piece: &ContentBlock, count: u64) -> Option<Arc<str>> {
     let ContentBlock::Text(text) = piece else { return None };
     if count == 0 {
         return None;
     }
-    // Converted by the text's own ratio of bytes to tokens.
+    // The text's own ratio of bytes to tokens converts the count.
     let bytes = (text.body.len() as u64).saturating_mul(count) / text.tokens.max(1);
     let from = text.body.len().saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
     let from = text.body.ceil_char_boundary(from);

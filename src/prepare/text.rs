@@ -1,15 +1,17 @@
 //! Prepares texts: decodes, normalises and counts them.
 //!
-//! The body is valid UTF-8 with `\n` between lines, and no control characters but tab and newline.
-//! Words, case and punctuation stay as written, since models read them better; `clean` removes
-//! them.
+//! The body is valid UTF-8 with `\n` between lines. Tab and newline are its only control
+//! characters. Case and punctuation are kept, because models read such texts better. `clean`
+//! removes them.
 
 use super::{TextSettings, encoding, text_tokens};
 use crate::model::{Content, ContentBlock, Facts, Failure, FailureCode, Kind, Prepared, Text};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Bytes processed together without an early exit. A count of them must fit a byte.
+/// Bytes processed together without an early exit.
+///
+/// A count of them must fit into a byte.
 const CHUNK: usize = 192;
 
 /// Prepares one text.
@@ -49,12 +51,12 @@ pub(super) fn tidy<'t>(text: &'t str, settings: &TextSettings) -> Cow<'t, str> {
     if settings.clean { cleaned(&body).into() } else { body }
 }
 
-/// A normalised text with estimated tokens. `None` if it is empty.
+/// Builds a block with estimated tokens; `None` if the text is empty.
 pub(super) fn piece(body: &str) -> Option<ContentBlock> {
     counted(body, text_tokens::about)
 }
 
-/// A normalised text with exact tokens. `None` if it is empty.
+/// Builds a block with exact tokens; `None` if the text is empty.
 pub(super) fn exact_piece(body: &str) -> Option<ContentBlock> {
     counted(body, text_tokens::exact)
 }
@@ -70,23 +72,23 @@ fn counted(body: &str, count: fn(&str) -> u64) -> Option<ContentBlock> {
 
 /// Counts words, separated by white space.
 ///
-/// It works line by line, because ASCII lines have a much faster way to the same number.
+/// It works line by line, because a faster algorithm counts ASCII lines.
 pub(super) fn count_words(text: &str) -> usize {
     text.split('\n').map(|line| if line.is_ascii() { count_ascii_words(line.as_bytes()) } else { line.split_whitespace().count() }).sum()
 }
 
 fn count_ascii_words(bytes: &[u8]) -> usize {
     let Some(first) = bytes.first() else { return 0 };
-    // Sums over short chunks of bytes let the compiler use vector instructions.
+    // Sums over short chunks let the compiler use vector instructions.
     let begins = |(before, byte): (&u8, &u8)| u8::from(before.is_ascii_whitespace() & !byte.is_ascii_whitespace());
     let chunks = bytes.chunks(CHUNK).zip(bytes[1..].chunks(CHUNK));
     let begun: usize = chunks.map(|(before, chunk)| usize::from(before.iter().zip(chunk).map(begins).sum::<u8>())).sum();
     begun + usize::from(!first.is_ascii_whitespace())
 }
 
-/// Whether normalising changes nothing.
+/// Whether normalising leaves the text unchanged.
 ///
-/// There must be no control byte, and no lead byte of a character that is removed.
+/// The text must have no control byte, and no lead byte of a removed character.
 #[expect(clippy::needless_bitwise_bool, reason = "without branches the compiler can vectorise")]
 fn is_normal(text: &str) -> bool {
     let normal = |byte: u8| ((byte >= 0x20) | (byte == b'\t') | (byte == b'\n')) & (byte != 0x7F) & (byte != 0xC2) & (byte != 0xEF);
@@ -100,8 +102,8 @@ fn normalised(text: &str) -> Cow<'_, str> {
     }
     let mut body = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        // Lead bytes of removed characters also begin harmless letters. Only such lines take the
-        // slow path.
+        // Lead bytes of removed characters also start other letters. Only lines with such bytes
+        // take the slow path.
         let (content, end) = line.strip_suffix("\r\n").map_or((line, ""), |content| (content, "\n"));
         if is_normal(content) {
             body.push_str(content);
@@ -133,21 +135,21 @@ fn push_normalised(text: &str, body: &mut String) {
     }
 }
 
-/// Lower case, no punctuation, single spaces.
+/// Converts to lower case without punctuation, with single spaces.
 fn cleaned(text: &str) -> String {
     let bare: String = text
         .to_lowercase()
         .chars()
-        // "don't" stays one word, "well-known" becomes two.
+        // "don't" stays one word, and "well-known" becomes two.
         .filter(|c| !matches!(c, '\'' | '\u{2019}'))
         .map(|c| if is_punctuation(c) { ' ' } else { c })
         .collect();
     bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether this is punctuation: ASCII, Latin-1, general, CJK or full-width.
+/// Whether a character is punctuation: ASCII, Latin-1, general, CJK or full-width.
 ///
-/// "Everything but letters" would be wrong: vowel signs of many scripts are not letters.
+/// A test for non-letters would be wrong, because vowel signs of many scripts are not letters.
 fn is_punctuation(character: char) -> bool {
     character.is_ascii_punctuation()
         || matches!(

@@ -1,19 +1,20 @@
 //! Counts the tokens of a text.
 //!
-//! The count uses OpenAI's current vocabulary, and is the estimate for other providers. Time is
-//! linear in the length of the text, for any content.
+//! The count uses OpenAI's current vocabulary, and is an estimate for other providers. The time is
+//! linear in the length of any text.
 
-/// Texts are counted in slices of at most this many bytes. This bounds the tokenizer's time on
-/// hostile input, such as a megabyte without a space.
+/// Maximum bytes of a slice that is counted at once.
+///
+/// Slices bound the tokenizer's time on hostile input, such as a megabyte without a space.
 const SLICE: usize = 32 * 1024;
 
-/// Texts up to this many bytes are counted exactly by [`about`].
+/// Maximum bytes of a text that [`about`] counts exactly.
 const SHORT: usize = 256 * 1024;
 /// [`about`] counts `SAMPLE` of every `SAMPLED` bytes of a longer text.
 const SAMPLE: usize = 4 * 1024;
 const SAMPLED: usize = 16 * 1024;
 
-/// Estimates the tokens of a text; long texts are sampled.
+/// Estimates the tokens of a text. Long texts are sampled.
 pub(super) fn about(text: &str) -> u64 {
     if text.len() <= SHORT {
         return exact(text);
@@ -26,11 +27,13 @@ pub(super) fn about(text: &str) -> u64 {
     tokens * text.len() as u64 / bytes
 }
 
-/// Counts the tokens of a text. Exact up to [`SLICE`], else off by at most one per slice.
+/// Counts the tokens of a text.
+///
+/// The count is exact up to [`SLICE`] bytes. Otherwise it is off by at most one for each slice.
 pub(super) fn exact(text: &str) -> u64 {
     let Some(encoder) = tiktoken::get_encoding("o200k_base") else {
-        // Unreachable in this build, which contains the vocabulary. Four bytes per token is a rule
-        // of thumb.
+        // Unreachable, because this build contains the vocabulary. Four bytes for each token is a
+        // rule of thumb.
         return text.len().div_ceil(4) as u64;
     };
     slices(text).map(|slice| encoder.count(slice) as u64).sum()
@@ -50,7 +53,7 @@ pub(super) fn at_most(text: &str, limit: u64) -> u64 {
 
 /// The text in bounded slices, cut before white space if possible.
 ///
-/// Tokens include the space before a word.
+/// Slices end before white space if possible, because tokens include the space before a word.
 fn slices(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -1,26 +1,26 @@
 //! The protocol between docmill and the process that reads documents.
 //!
-//! A frame is a length and that many bytes. A conversation begins with a [`Greeting`]. Each request
-//! is the name of a reader and a file; the reply is an extract or a failure.
+//! A frame consists of its length and its bytes. A conversation starts with a [`Greeting`]. Each
+//! request is the name of a reader and a file. The reply is an extract or a failure.
 
 use super::{ImageLimits, PrepareSettings, READERS, extract};
 use crate::model::{Failure, FailureCode};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
-/// The first frame: settings for all documents.
+/// The first frame: the settings for all documents.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Greeting {
-    /// How documents are prepared.
+    /// Settings for the preparation.
     pub settings: PrepareSettings,
     /// The image limits of the model.
     pub limits: ImageLimits,
 }
 
-/// Size of the length before each frame, in bytes.
+/// Size of the length field before each frame, in bytes.
 pub const LENGTH_BYTES: usize = size_of::<u64>();
 
-/// Serves requests until the stream ends. Blocks.
+/// Serves requests until the stream ends. Blocks the thread.
 ///
 /// Calls `begin` before each document.
 pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&PrepareSettings) -> io::Result<()>) -> io::Result<()> {
@@ -45,12 +45,12 @@ pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&P
     Ok(())
 }
 
-/// The length that precedes a frame.
+/// Encodes the length field of a frame.
 pub fn length(frame: &[u8]) -> [u8; LENGTH_BYTES] {
     (frame.len() as u64).to_le_bytes()
 }
 
-/// The next frame; `None` at the end.
+/// Reads the next frame; `None` at the end of the stream.
 fn frame(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; LENGTH_BYTES];
     match from.read_exact(&mut length) {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 /// The parts of a request that depend on the attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Extra<'a> {
-    /// Output tokens beyond the answer's limit, for thinking or after a truncated answer.
+    /// Output tokens beyond the answer's limit.
+    ///
+    /// They are for thinking, or for a retry after a truncated answer.
     pub room: u32,
     /// Message to the model about the error in its last answer.
     pub note: Option<&'a str>,
@@ -131,7 +133,7 @@ impl Shape {
         }
     }
 
-    /// The features that a request uses, in the order in which they are dropped.
+    /// The features that a request uses, in the order of dropping.
     pub fn features(&self, call: &Call, extra: &Extra<'_>) -> Vec<Feature> {
         let text_alone = call.parts.iter().all(|part| matches!(part, MessagePart::Text(_)));
         let marked = extra.cache && self.cache && call.shared > 0;

@@ -19,7 +19,9 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub struct StreamReader {
     dialect: Dialect,
-    /// Bytes until the body is known to be events, or the whole body of other replies.
+    /// Start of the body until it proves to be events.
+    ///
+    /// For other replies, this is the whole body.
     body: Vec<u8>,
     is_events: Option<bool>,
     events: Events,

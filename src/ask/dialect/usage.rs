@@ -1,4 +1,4 @@
-//! Reads the token counts of a reply, in the forms of all providers and gateways.
+//! Reads the token counts of a reply, in all known forms.
 //!
 //! One table holds all names, because servers of one dialect use names of another. A count that is
 //! negative, fractional or impossibly large makes the whole usage unknown. That is better than a

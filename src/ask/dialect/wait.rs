@@ -25,7 +25,7 @@ fn in_headers(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
     })
 }
 
-/// Reads a wait from a field of the body, or from Google's `RetryInfo`.
+/// Reads a wait from a body field or Google's `RetryInfo`.
 fn in_details(json: &Value) -> Option<Duration> {
     const FIELDS: [(&str, f64); 5] =
         [("retry_after_ms", 0.001), ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retry_after_s", 1.0)];
