@@ -20,9 +20,9 @@ const MAX_EDGE: u32 = 8000;
 const USEFUL_EDGE: u32 = 2048;
 const USEFUL_PATCHES: u32 = 1536;
 const PATCH: u32 = 32;
-/// Anthropic's limit of 10 MB after base64, which encodes 3 bytes as 4.
+/// Anthropic's limit: 10 MB after base64.
 ///
-/// OpenAI allows more.
+/// Base64 encodes 3 bytes as 4. OpenAI allows more.
 const MAX_ENCODED_BYTES: usize = 7_500_000;
 /// Factor of the upper bound over the estimated tokens of a picture.
 ///

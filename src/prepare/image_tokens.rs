@@ -47,7 +47,7 @@ impl Count {
         }
     }
 
-    /// Returns the size to which the provider shrinks an image of this size.
+    /// Returns the size after shrinking by the provider.
     pub(super) fn shrunk(&self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (width.max(1), height.max(1));
         match *self {

@@ -100,7 +100,9 @@ fn pieces(piece: &ContentBlock, limit: u64) -> Vec<ContentBlock> {
     chunks(&whole.body, limit).iter().filter_map(|chunk| text::exact_piece(chunk)).collect()
 }
 
-/// Returns about the last `count` tokens of a block, from the start of a word.
+/// Returns about the last `count` tokens of a block.
+///
+/// The result starts at a word.
 fn end_of(piece: &ContentBlock, count: u64) -> Option<Arc<str>> {
     let ContentBlock::Text(text) = piece else { return None };
     if count == 0 {

@@ -123,7 +123,7 @@ fn push_normalised(text: &str, body: &mut String) {
                 characters.next_if_eq(&'\n');
                 body.push('\n');
             }
-            // Vertical tab and "next line" separate lines; without a line end, words would join.
+            // Vertical tab and "next line" separate lines. Without a line end, words would join.
             '\u{B}' | '\u{85}' => body.push('\n'),
             // A form feed separates pages.
             '\u{C}' => body.push_str("\n\n"),

@@ -1,8 +1,8 @@
 //! ZIP archives, the container of most kinds of documents.
 //!
-//! An archive is recognised by the names of its entries; only the beginning of its directory is
-//! read for that. The decompressed size is bounded by the bytes that come out, not by the sizes
-//! that the archive declares.
+//! Archives are recognised by the names of their entries. This reads only the start of the
+//! directory. The decompressed size is limited by the actual output, not by the sizes that the
+//! archive declares.
 
 use super::bounded::Bounded;
 use super::{encoding, verdict};
@@ -12,28 +12,33 @@ use zip::result::{ZipError, ZipResult};
 use zip::unstable::read::ZipIterable;
 use zip::{ZipArchive, ZipReadOptions};
 
-/// The share of `prepare.document_mb` that all entries may decompress to. The archive's own size is
-/// added. The rest is for the extracted content. The default is 256 MB; the text of the longest
-/// book is 10 MB, and pictures hardly grow.
+/// Share of `prepare.document_mb` to which all entries may decompress.
+///
+/// The archive's own size is added. The rest of the memory is for the extracted content. The
+/// default is 256 MB. The text of the longest book takes 10 MB, and pictures hardly grow.
 const SHARE: u64 = 4;
-/// Every entry may decompress to this many bytes.
+/// Bytes to which every entry may decompress.
 const ALWAYS: u64 = 16 << 20;
-/// Beyond [`ALWAYS`], the maximum compression ratio of an entry. Repetitive tables reach 200.
+/// Maximum compression ratio of an entry beyond [`ALWAYS`].
+///
+/// Repetitive tables reach 200.
 const RATIO: u64 = 400;
 
 /// An archive in memory.
 pub(super) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
-    /// The kind of document, for failures.
+    /// Kind of the document, for failures.
     name: &'static str,
-    /// Bytes that may be decompressed in total, and that are left.
+    /// Bytes that may be decompressed in total.
+    ///
+    /// `left` is the part that is not yet used.
     most: u64,
     left: u64,
 }
 
-/// Whether this is an archive with such an entry.
+/// Whether this is an archive with a matching entry.
 ///
-/// `damaged` is the result for an archive that is damaged, or has too long a directory.
+/// `damaged` is the result for damaged archives and for directories that are too long.
 pub(super) fn holds(bytes: &[u8], entry: impl Fn(&str) -> bool, damaged: bool) -> bool {
     if !bytes.starts_with(b"PK\x03\x04") {
         return false;
@@ -49,7 +54,9 @@ pub(super) fn holds(bytes: &[u8], entry: impl Fn(&str) -> bool, damaged: bool) -
     found().unwrap_or(damaged)
 }
 
-/// Whether this is an archive with such an entry `mimetype`. OpenDocument and EPUB have one.
+/// Whether this is an archive with a matching `mimetype` entry.
+///
+/// OpenDocument and EPUB files have such an entry.
 pub(super) fn has_type(bytes: &[u8], media_type: impl Fn(&str) -> bool, damaged: bool) -> bool {
     if !bytes.starts_with(b"PK\x03\x04") {
         return false;
@@ -74,7 +81,9 @@ fn directory(bytes: &[u8]) -> ZipResult<ZipIterable<Bounded<'_>>> {
 }
 
 impl<'a> Archive<'a> {
-    /// Opens the archive of a document of the kind `name`. The memory limit is in megabytes.
+    /// Opens the archive of a document of the kind `name`.
+    ///
+    /// `megabytes` is the memory limit.
     pub fn open(bytes: &'a [u8], name: &'static str, megabytes: u64) -> Result<Self, Failure> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| verdict::damaged(name, error))?;
         let most = (megabytes.saturating_mul(1_000_000) / SHARE).saturating_add(bytes.len() as u64);
@@ -86,7 +95,7 @@ impl<'a> Archive<'a> {
         self.zip.file_names().flatten().map(std::borrow::Cow::into_owned)
     }
 
-    /// An entry as text; `None` if there is no such entry.
+    /// Reads an entry as text; `None` if it does not exist.
     pub fn text(&mut self, name: &str) -> Result<Option<String>, Failure> {
         let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -94,14 +103,14 @@ impl<'a> Archive<'a> {
         Ok(Some(encoding::decode(&bytes).text.into_owned()))
     }
 
-    /// An entry as text; a failure if it is missing.
+    /// Reads an entry as text. Fails if it does not exist.
     pub fn needed(&mut self, name: &str) -> Result<String, Failure> {
         self.text(name)?.ok_or_else(|| verdict::damaged(self.name, format!("the part {name} is missing")))
     }
 
-    /// Decompresses everything once to check its size.
+    /// Decompresses all entries once to check the size.
     ///
-    /// Libraries that read the archive later decompress without a limit. They report entries that
+    /// Libraries that later read the archive decompress without a limit. They report entries that
     /// cannot be decompressed.
     pub fn measure(mut self) -> Result<(), Failure> {
         for index in 0..self.zip.len() {

@@ -1,12 +1,14 @@
 //! A file in memory with a limit on the bytes to read.
 //!
 //! Sniffing runs in the main process, without the limits for documents. Libraries load directories
-//! of archives and compound files entry by entry, and a directory may be as long as the file. This
+//! of archives and compound files completely, and a directory may be as long as the file. This
 //! limit stops them early.
 
 use std::io::{Cursor, Error, Read, Result, Seek, SeekFrom};
 
-/// Bytes that may always be read. Real directories take about a hundred bytes per entry.
+/// Bytes that may always be read.
+///
+/// Real directories take about a hundred bytes for each entry.
 const ALWAYS: usize = 1 << 20;
 
 /// A file, and the number of bytes that may still be read.
@@ -17,7 +19,7 @@ pub(super) struct Bounded<'a> {
 }
 
 impl<'a> Bounded<'a> {
-    /// A file with a limit of a mebibyte and `part` further bytes.
+    /// Limits the reading of `bytes` to a mebibyte plus `part` bytes.
     pub fn new(bytes: &'a [u8], part: usize) -> Self {
         Self { file: Cursor::new(bytes), left: ALWAYS + part }
     }

@@ -2,7 +2,7 @@
 
 use encoding_rs::Encoding;
 
-/// The encoding of a code page such as 1252 or 932.
+/// Finds the encoding of a code page such as 1252 or 932.
 pub(super) fn of_number(number: i32) -> Option<&'static Encoding> {
     let label = match number {
         874 => "windows-874".to_owned(),
@@ -26,7 +26,7 @@ pub(super) fn of_number(number: i32) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
 }
 
-/// The encoding of a font, by its Windows character set number.
+/// Finds the encoding of a font by its Windows character set number.
 pub(super) fn of_charset(number: i32) -> Option<&'static Encoding> {
     of_number(match number {
         77 => 10000,

@@ -1,6 +1,6 @@
 //! Compound files: old Office documents, Outlook mails and encrypted documents.
 //!
-//! A file is recognised by the names of its streams; only a small part of it is read for that. A
+//! Files are recognised by the names of their streams. This reads only a small part of the file. A
 //! stream never yields more bytes than the file has.
 
 use super::bounded::Bounded;
@@ -15,7 +15,9 @@ pub(super) const SEALED: Reader = Reader { format: "office", name: SEALED_NAME, 
 const SEALED_NAME: &str = "an Office document (DOCX, XLSX or PPTX)";
 const SIGNATURE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
-/// The share of the file that may be read to recognise it. Sector tables grow with the file.
+/// Share of the file that may be read to recognise it, as a divisor.
+///
+/// Sector tables grow with the file.
 const TABLES: usize = 16;
 
 /// A compound file in memory.
@@ -26,7 +28,7 @@ pub(super) struct Compound<'a> {
 
 /// Whether this is a compound file with one of these streams.
 ///
-/// `damaged` is the result for a file that is damaged, or needs too much reading.
+/// `damaged` is the result for damaged files and for files that need too much reading.
 pub(super) fn holds(bytes: &[u8], streams: &[&str], damaged: bool) -> bool {
     if !bytes.starts_with(SIGNATURE) {
         return false;
@@ -44,7 +46,7 @@ impl<'a> Compound<'a> {
         Ok(Self { file, size: bytes.len() as u64 })
     }
 
-    /// The bytes of a stream. `None` if it is missing or cannot be read.
+    /// Reads the bytes of a stream; `None` if it is missing or unreadable.
     pub fn stream(&mut self, path: &str) -> Option<Vec<u8>> {
         let stream = self.file.open_stream(path).ok()?;
         let mut bytes = Vec::new();
@@ -52,9 +54,9 @@ impl<'a> Compound<'a> {
         Some(bytes)
     }
 
-    /// A new file with only the first readable one of these streams.
+    /// Builds a file with only the first readable one of these streams.
     ///
-    /// It is for libraries that trust sector chains: a cyclic chain would never end.
+    /// Libraries that trust sector chains need this, because a cyclic chain would never end.
     pub fn only(&mut self, streams: &[&str]) -> io::Result<Vec<u8>> {
         let found = streams.iter().find_map(|path| Some((path, self.stream(path)?)));
         let (path, bytes) = found.ok_or_else(|| io::Error::other("its streams cannot be read"))?;
@@ -64,12 +66,12 @@ impl<'a> Compound<'a> {
         Ok(file.into_inner().into_inner())
     }
 
-    /// Whether there is a storage of that name.
+    /// Whether a storage has this name.
     pub fn has_storage(&self, path: &str) -> bool {
         self.file.is_storage(path)
     }
 
-    /// The names of the storages in a storage.
+    /// Names of the storages inside a storage.
     pub fn storages(&self, path: &str) -> Vec<String> {
         let entries = self.file.read_storage(path).into_iter().flatten();
         entries.filter(cfb::Entry::is_storage).map(|entry| entry.name().to_owned()).collect()

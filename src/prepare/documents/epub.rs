@@ -125,7 +125,7 @@ impl Book {
     }
 }
 
-/// An address without percent encoding and fragment.
+/// Removes percent encoding and the fragment from an address.
 fn plain(address: &str) -> String {
     let address = address.split('#').next().unwrap_or_default();
     let mut bytes = Vec::new();

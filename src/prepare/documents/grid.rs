@@ -1,13 +1,14 @@
-//! Collects the cells of a sheet and writes them as a table. Empty margins are removed.
+//! Collects the cells of a sheet and writes them as a table.
 //!
-//! Memory and text grow with the number of filled cells, not with their positions. A sheet above
-//! the limit is cut between rows.
+//! Empty margins are removed. Memory and text grow with the number of filled cells, not with their
+//! positions. A sheet above the limit is cut between rows.
 
 use super::table;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Number of columns beyond which a sheet has tabs between cells. A Markdown table would be mostly
-/// bars.
+/// Maximum columns of a Markdown table.
+///
+/// Wider sheets have tabs between cells, because a Markdown table would consist mostly of bars.
 const WIDEST: usize = 30;
 
 /// A sheet that is being filled.
@@ -15,27 +16,27 @@ pub(super) struct Grid {
     rows: BTreeMap<u32, Vec<(u32, String)>>,
     left: usize,
     full: bool,
-    /// Whether cells keep the blanks around them.
+    /// Whether cells keep their surrounding blanks.
     keeps_blanks: bool,
-    /// Columns with numbers that are not exact.
+    /// Columns with inexact numbers.
     inexact: BTreeSet<u32>,
 }
 
 impl Grid {
-    /// Maximum bytes of text, separators included, of all sheets of a workbook.
+    /// Maximum bytes of all sheets of a workbook, separators included.
     pub const MOST: usize = 48 << 20;
 
-    /// An empty grid with room for `left` bytes.
+    /// Creates an empty grid with room for `left` bytes.
     pub fn new(left: usize) -> Self {
         Self { rows: BTreeMap::new(), left, full: false, keeps_blanks: false, inexact: BTreeSet::new() }
     }
 
-    /// The same for a grid whose cells keep the blanks around them.
+    /// Creates a grid whose cells keep their surrounding blanks.
     pub fn unchanged(left: usize) -> Self {
         Self { keeps_blanks: true, ..Self::new(left) }
     }
 
-    /// Puts a value at (row, column). Returns false if it does not fit.
+    /// Puts a value at (row, column). Returns false if the grid is full.
     pub fn put(&mut self, (row, column): (u32, u32), value: impl FnOnce() -> String) -> bool {
         let value = value();
         let bare = value.trim();
@@ -53,29 +54,31 @@ impl Grid {
         true
     }
 
-    /// Records whether a column has numbers that are not exact.
+    /// Records whether a column has inexact numbers.
     pub fn note(&mut self, column: u32, is_inexact: bool) {
         if is_inexact {
             self.inexact.insert(column);
         }
     }
 
-    /// Whether a column has numbers that are not exact.
+    /// Whether a column has inexact numbers.
     pub fn is_inexact(&self, column: u32) -> bool {
         self.inexact.contains(&column)
     }
 
-    /// The cells of the first row with their columns.
+    /// The cells of the first row, with their columns.
     pub fn header(&self) -> &[(u32, String)] {
         self.rows.values().next().map_or(&[], Vec::as_slice)
     }
 
-    /// The cells of each row with their columns. `None` if some did not fit.
+    /// The cells of each row, with their columns.
+    ///
+    /// `None` if some cells did not fit.
     pub fn into_rows(self) -> Option<impl Iterator<Item = Vec<(u32, String)>>> {
         (!self.full).then(|| self.rows.into_values())
     }
 
-    /// The table, and the number of rows after which it was cut.
+    /// Returns the table, and the number of rows if it was cut.
     pub fn finish(self) -> (String, Option<usize>) {
         let columns: BTreeSet<u32> = self.rows.values().flatten().map(|(column, _)| *column).collect();
         let columns: BTreeMap<u32, usize> = columns.into_iter().enumerate().map(|(at, column)| (column, at)).collect();
@@ -92,7 +95,7 @@ impl Grid {
         });
         if columns.len() <= WIDEST {
             let mut rows: Vec<Vec<String>> = rows.collect();
-            // The first row decides how many columns a Markdown table has.
+            // The first row determines the number of columns of a Markdown table.
             if let Some(head) = rows.first_mut() {
                 head.resize(columns.len(), String::new());
             }
@@ -112,7 +115,7 @@ impl Grid {
         (text.trim_end().to_owned(), self.full.then_some(height))
     }
 
-    /// Bytes that still fit.
+    /// Number of bytes that still fit.
     pub fn left(&self) -> usize {
         self.left
     }

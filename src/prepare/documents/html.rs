@@ -1,11 +1,11 @@
-//! HTML pages as Markdown; also chapters of books and bodies of mails.
+//! Converts HTML pages, book chapters and mail bodies to Markdown.
 //!
 //! The title comes first, then all text that a browser shows, in order. Links keep absolute
-//! addresses. Scripts, styles and navigation are left out, and so is text hidden by a tag, with a
+//! addresses. Scripts, styles and navigation are omitted. Text hidden by a tag is omitted with a
 //! note.
 //!
-//! Tags are processed one after another without a tree. Deep nesting is therefore harmless, and
-//! broken nesting nearly so.
+//! Tags are processed one after another without a tree. Therefore deep nesting is harmless, and
+//! broken nesting almost so.
 
 use super::tags::converted;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
@@ -16,9 +16,9 @@ use std::borrow::Cow;
 pub(super) const READER: Reader = Reader { format: "html", name: NAME, recognises, read };
 
 const NAME: &str = "an HTML page";
-/// Bytes in which a page declares its type and its encoding.
+/// Maximum bytes that declare the type and the encoding of a page.
 const HEAD: usize = 4096;
-/// Maximum number of places in a tag where an attribute may begin.
+/// Maximum places in a tag where an attribute may start.
 const MOST_ATTRIBUTES: usize = 2000;
 fn recognises(bytes: &[u8], extension: &str) -> bool {
     let head = encoding::decode(&bytes[..bytes.len().min(HEAD)]).text;
@@ -26,7 +26,7 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
         return false;
     }
     let mut rest = head.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
-    // Comments and the first line of XHTML come before the first tag.
+    // Comments and the XML declaration precede the first tag.
     while let Some((_, behind)) = [("<!--", "-->"), ("<?xml", "?>")]
         .iter()
         .find_map(|(open, close)| rest.strip_prefix(open).map(|inner| inner.split_once(close).unwrap_or((inner, ""))))
@@ -54,7 +54,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
-/// Decodes the page by the encoding that it declares. Valid UTF-8 is always UTF-8.
+/// Decodes a page by its declared encoding. Valid UTF-8 has priority.
 pub(super) fn decoded(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     let is_marked = encoding::has_byte_order_mark(bytes) || encoding::utf16_without_mark(bytes).is_some();
     let unicode = std::str::from_utf8(bytes).is_ok() && !bytes.is_ascii();
@@ -70,8 +70,9 @@ pub(super) fn decoded(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// The encoding that the page declares. This is `charset=` in a `<meta>`, or `encoding=` in the
-/// first line of XHTML.
+/// Finds the declared encoding.
+///
+/// It is `charset=` in a `<meta>` tag, or `encoding=` in the XML declaration.
 fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let xml = head.split_once("<?xml").and_then(|(_, rest)| rest.split_once("?>")).map(|(line, _)| (line, "encoding"));
@@ -80,17 +81,17 @@ fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
         let value = tag.split_once(key)?.1.trim_start().strip_prefix('=')?;
         let label = value.trim_start_matches([' ', '"', '\'']).split(['"', '\'', ';', ' ', '/']).next()?;
         let encoding = Encoding::for_label(label.as_bytes())?;
-        // A page that can be read up to this tag is not in UTF-16.
+        // The page was readable up to this tag, so it is not UTF-16.
         Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding })
     })
 }
 
-/// The page as Markdown, and whether it had hidden text.
+/// Converts a page to Markdown. The flag reports hidden text.
 pub(super) fn markdown(html: &str) -> (String, bool) {
     let html = &*tamed(html);
     let page = converted(html, true);
-    // A skipped element without an end would take the rest of the page with it. The table of
-    // contents of a book consists of navigation only.
+    // A skipped element without an end would remove the rest of the page. The table of contents of
+    // a book consists only of navigation.
     let whole = page.skipping.is_empty() && !page.markdown.is_empty();
     let page = if whole { page } else { converted(html, false) };
     let hidden = page.hidden;
@@ -100,10 +101,10 @@ pub(super) fn markdown(html: &str) -> (String, bool) {
     (if title.is_empty() || has_title { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() }, hidden)
 }
 
-/// Escapes each `<` that begins a tag with too many attributes.
+/// Escapes each `<` that starts a tag with too many attributes.
 ///
-/// The tokenizer compares each attribute with all before it, which would take hours for a million
-/// of them.
+/// The tokenizer compares each attribute with all earlier ones. This would take hours for a million
+/// attributes.
 fn tamed(html: &str) -> Cow<'_, str> {
     let mut tame = String::new();
     let mut copied = 0;
@@ -121,7 +122,7 @@ fn tamed(html: &str) -> Cow<'_, str> {
     Cow::Owned(tame)
 }
 
-/// Whether a tag with too many places for attributes begins here.
+/// Whether `tag` has too many places for attributes.
 fn overloaded(tag: &[u8]) -> bool {
     let (mut places, mut quote, mut value) = (0, None, false);
     if !tag.first().is_some_and(u8::is_ascii_alphabetic) {

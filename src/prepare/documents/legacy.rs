@@ -1,4 +1,4 @@
-//! DOC and PPT documents (Word and PowerPoint up to 2003). The crate undoc reads them.
+//! DOC and PPT documents (up to Office 2003), read by the crate undoc.
 
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};

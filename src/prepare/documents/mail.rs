@@ -1,7 +1,7 @@
-//! EML and MBOX: one mail or many in a file. Saved web pages (MHTML) have the same form.
+//! Mails (EML), mailboxes (MBOX) and saved web pages (MHTML).
 //!
-//! The text has sender, recipients, date and subject, then the body as it was meant to be read.
-//! Attached mails are included in full, other attachments by name, type and size.
+//! The text contains the sender, recipients, date and subject, then the body as the sender intended
+//! it. Attached mails are included in full. Other attachments are listed by name, type and size.
 
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fenced, html, verdict};
 use crate::model::Failure;
@@ -17,7 +17,7 @@ const NAME: &str = "a mail (EML)";
 const MBOX_NAME: &str = "a mailbox (MBOX)";
 /// Maximum bytes of the headers of a mail.
 const HEAD: usize = 64 * 1024;
-/// Depth of attached mails beyond which they are only named.
+/// Maximum depth of attached mails. Deeper ones are only named.
 const DEPTH: usize = 8;
 
 fn is_eml(bytes: &[u8], extension: &str) -> bool {
@@ -25,7 +25,7 @@ fn is_eml(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn is_mbox(bytes: &[u8], extension: &str) -> bool {
-    // A patch in the form of a mail is a plain text.
+    // A patch in mail format is a plain text.
     if !bytes.starts_with(b"From ") || matches!(extension, "patch" | "diff") {
         return false;
     }
@@ -33,7 +33,9 @@ fn is_mbox(bytes: &[u8], extension: &str) -> bool {
     is_head(&bytes[line..], extension == "mbox")
 }
 
-/// Whether these are mail headers, of the writer and of programs. `sure` requires less evidence.
+/// Whether these are mail headers, of the writer and of programs.
+///
+/// `sure` requires less evidence.
 fn is_head(bytes: &[u8], sure: bool) -> bool {
     let head = &bytes[..bytes.len().min(HEAD)];
     let (mut written, mut added, mut sender) = (0, 0, false);
@@ -64,7 +66,7 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
 }
 
 fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    // The parser panics on some mails in test builds, where its own assertions are active.
+    // The parser panics on some mails in test builds, because its own assertions are active there.
     let message = fenced(|| Ok(MessageParser::default().parse(bytes)))?.ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
     let mut mail = Mail::default();
     mail.write(&message, 0);
@@ -94,7 +96,7 @@ fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
 #[expect(clippy::struct_excessive_bools, reason = "each is one note")]
 pub(super) struct Mail {
     pub text: String,
-    /// Number of words in bodies.
+    /// Number of words in the bodies.
     pub words: usize,
     pub attachments: usize,
     sealed: bool,
@@ -106,7 +108,7 @@ pub(super) struct Mail {
 }
 
 impl Mail {
-    /// Notes for people.
+    /// Builds the notes for people.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.attachments > 0 {
@@ -181,7 +183,7 @@ impl Mail {
         for part in message.text_bodies() {
             self.part(part, message);
         }
-        // Some programs write an empty text beside the HTML that they mean.
+        // Some programs write an empty text next to the intended HTML.
         if self.words == before {
             message.html_bodies().for_each(|part| self.part(part, message));
         }
@@ -219,7 +221,7 @@ impl Mail {
     }
 }
 
-/// The bytes of a non-ASCII text whose encoding is undeclared or ASCII.
+/// Returns the bytes of a non-ASCII text with undeclared or ASCII encoding.
 fn undeclared<'m>(part: &MessagePart, raw: &'m [u8]) -> Option<&'m [u8]> {
     let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
     let bytes = raw.get(part.offset_body as usize..part.offset_end as usize)?;
@@ -227,7 +229,7 @@ fn undeclared<'m>(part: &MessagePart, raw: &'m [u8]) -> Option<&'m [u8]> {
     (undeclared && !bytes.is_ascii()).then_some(bytes)
 }
 
-/// Whether this is a multipart whose closing boundary is missing.
+/// Whether this is a multipart without its closing boundary.
 fn is_cut(part: &MessagePart, raw: &[u8]) -> bool {
     let Some(boundary) = part.content_type().and_then(|kind| kind.attribute("boundary")) else { return false };
     let end = format!("--{boundary}--");

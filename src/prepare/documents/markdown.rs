@@ -1,14 +1,14 @@
 //! Writes Markdown for document readers: paragraphs, headings, lists and tables.
 //!
-//! Words stay unchanged; only `|` within a table is escaped. White space follows the rules of
-//! Markdown, not the source. Everything left open is closed at the end. There is no recursion, and
-//! the work is linear in the length of the text.
+//! Words stay unchanged, except that `|` is escaped in tables. White space follows the rules of
+//! Markdown. At the end, all open elements are closed. The code has no recursion, and its work is
+//! linear in the length of the text.
 //!
 //! Tables that only arrange a page become paragraphs. Nested tables become one line of their cell.
 
 use super::table::{self, Table};
 
-/// Nesting depth of tables and of lists beyond which levels are merged.
+/// Maximum nesting of tables and of lists. Deeper levels are merged.
 const DEPTH: usize = 16;
 /// The mark on both sides of struck text.
 const STRUCK: &str = "~~";
@@ -37,9 +37,9 @@ pub(super) enum Script {
 struct Piece {
     text: String,
     gap: Gap,
-    /// Whether the last text is struck, and its marks are open.
+    /// Whether the last text is struck and still needs its closing mark.
     struck: bool,
-    /// The mark before the next word: `## `, `- `.
+    /// The mark before the next word, such as `## ` or `- `.
     mark: String,
 }
 
@@ -59,17 +59,17 @@ impl Piece {
 /// A text that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Markdown {
-    /// The text, and its open cells.
+    /// The text of the document, then the open cells.
     pieces: Vec<Piece>,
     tables: Vec<Table>,
     /// Number of open tables beyond [`DEPTH`].
     too_deep: usize,
-    /// The next number of each open list, if it is numbered.
+    /// The next number of each open list; `None` without numbers.
     lists: Vec<Option<usize>>,
     /// Whether the last paragraph was a list line.
     in_lines: bool,
     script: Script,
-    /// The sign before the next word, if that is a number.
+    /// Sign before the next word, if that word is a number.
     sign: &'static str,
     struck: bool,
 }
@@ -79,14 +79,14 @@ impl Markdown {
         Self { pieces: vec![Piece::default()], ..Self::default() }
     }
 
-    /// Adds text; any white space becomes one space.
+    /// Adds text. White space becomes a single space.
     pub fn text(&mut self, text: &str) {
         let space = |c: char| c.is_ascii_whitespace() || c == '\u{A0}';
         for (at, word) in text.split(space).enumerate() {
             if at > 0 {
                 self.gap(Gap::Space);
             }
-            // A soft hyphen only marks where a word may break.
+            // A soft hyphen only marks a place to break a word.
             word.split('\u{AD}').for_each(|part| self.verbatim(part));
         }
     }
@@ -113,7 +113,7 @@ impl Markdown {
         if self.struck && !std::mem::replace(&mut piece.struck, true) {
             piece.text.push_str(STRUCK);
         }
-        // 10⁶ is not 106, but 1ˢᵗ is 1st.
+        // 10⁶ must not become 106, but 1ˢᵗ may become 1st.
         let sign = std::mem::take(&mut self.sign);
         if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
             piece.text.push_str(sign);
@@ -137,39 +137,39 @@ impl Markdown {
         self.struck = struck;
     }
 
-    /// Joins the following text to the last without a gap.
+    /// Joins the following text to the previous one without a gap.
     pub fn glue(&mut self) {
         if let Some(piece) = self.pieces.last_mut() {
             piece.gap = Gap::None;
         }
     }
 
-    /// Begins a new line.
+    /// Starts a new line.
     pub fn line(&mut self) {
         self.gap(Gap::Line);
     }
 
-    /// Begins a new paragraph; within a list, a new line.
+    /// Starts a new paragraph, or a new line within a list.
     pub fn paragraph(&mut self) {
         self.in_lines = false;
         self.gap(if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line });
     }
 
-    /// Begins a heading, which ends with the next paragraph.
+    /// Starts a heading, which ends with the next paragraph.
     pub fn heading(&mut self, level: usize) {
         self.in_lines = false;
         self.gap(Gap::Paragraph);
         self.mark(format!("{} ", "#".repeat(level.clamp(1, 6))));
     }
 
-    /// Sets the mark before the next word; a paragraph gap removes it.
+    /// Sets the mark before the next word. A paragraph gap removes it.
     pub fn mark(&mut self, mark: String) {
         if let Some(piece) = self.pieces.last_mut() {
             piece.mark = mark;
         }
     }
 
-    /// Begins a list line. It is for sources with numbered lines instead of lists.
+    /// Starts a list line, for sources with numbered lines instead of lists.
     pub fn list_line(&mut self, level: usize, number: &str) {
         let first = !std::mem::replace(&mut self.in_lines, true);
         self.gap(if first { Gap::Paragraph } else { Gap::Line });
@@ -223,7 +223,7 @@ impl Markdown {
         }
     }
 
-    /// Begins a cell that spans this many columns and rows.
+    /// Starts a cell that spans this many columns and rows.
     pub fn cell(&mut self, columns: usize, rows: usize) {
         if self.too_deep > 0 || self.tables.is_empty() {
             return self.gap(Gap::Space);
@@ -249,7 +249,7 @@ impl Markdown {
         }
     }
 
-    /// Whether a table is open, but none of its cells.
+    /// Whether a table is open and none of its cells is.
     pub fn between_cells(&self) -> bool {
         self.tables.last().is_some_and(|table| !table.in_cell)
     }
@@ -262,7 +262,7 @@ impl Markdown {
         self.close_cell();
         let Some(table) = self.tables.pop() else { return };
         self.gap(Gap::Paragraph);
-        // Cells have their own marks.
+        // The text of the cells already contains strike marks.
         let struck = std::mem::take(&mut self.struck);
         if table.arranges() {
             for cell in table.rows.iter().flatten() {
@@ -276,17 +276,17 @@ impl Markdown {
         self.gap(Gap::Paragraph);
     }
 
-    /// Whether there is no text yet.
+    /// Whether no text has been written.
     pub fn is_empty(&self) -> bool {
         self.pieces.iter().all(|piece| piece.text.is_empty())
     }
 
-    /// The position of the next word in the open text or cell.
+    /// Position of the next word in the open text or cell.
     pub fn position(&self) -> usize {
         self.pieces.last().map_or(0, |piece| piece.text.len())
     }
 
-    /// The text written since this position.
+    /// Returns the text written since this position.
     pub fn since(&self, position: usize) -> &str {
         self.pieces.last().and_then(|piece| piece.text.get(position..)).unwrap_or_default()
     }
