@@ -15,7 +15,7 @@ pub(super) const SEALED: Reader = Reader { format: "office", name: SEALED_NAME, 
 const SEALED_NAME: &str = "an Office document (DOCX, XLSX or PPTX)";
 const SIGNATURE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
-/// Share of the file that may be read to recognise it, as a divisor.
+/// Divisor of the file size for the bytes read to recognise it.
 ///
 /// Sector tables grow with the file.
 const TABLES: usize = 16;
@@ -46,7 +46,7 @@ impl<'a> Compound<'a> {
         Ok(Self { file, size: bytes.len() as u64 })
     }
 
-    /// Reads the bytes of a stream; `None` if it is missing or unreadable.
+    /// Reads a stream; `None` if it is missing or unreadable.
     pub fn stream(&mut self, path: &str) -> Option<Vec<u8>> {
         let stream = self.file.open_stream(path).ok()?;
         let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! DOC and PPT documents (up to Office 2003), read by the crate undoc.
+//! DOC and PPT documents (Office up to 2003), read by `undoc`.
 
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};

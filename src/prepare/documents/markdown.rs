@@ -39,7 +39,7 @@ struct Piece {
     gap: Gap,
     /// Whether the last text is struck and still needs its closing mark.
     struck: bool,
-    /// The mark before the next word, such as `## ` or `- `.
+    /// The mark before the next word, for example `- `.
     mark: String,
 }
 

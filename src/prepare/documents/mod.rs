@@ -1,8 +1,10 @@
 //! Readers of documents other than plain text and images.
 //!
-//! A new kind of document is a file here and a line in [`READERS`]. Shared code has its own files:
-//! containers (`archive`, `compound`, `bounded`, `xml`) and output (`markdown`, `table`,
-//! `verdict`).
+//! A new kind of document needs a file here and an entry in [`READERS`]. Shared code has its own
+//! files:
+//!
+//! - containers: `archive`, `compound`, `bounded`, `xml`
+//! - output: `markdown`, `table`, `verdict`
 
 mod archive;
 mod bounded;
@@ -41,19 +43,20 @@ use serde::{Deserialize, Serialize};
 /// A kind of document and its reader.
 #[derive(Debug)]
 pub struct Reader {
-    /// The format in results, as `input.format`: `pdf`.
+    /// Format in results, as in `input.format`: `pdf`.
     pub format: &'static str,
-    /// The name for people, with its article: `a PDF document`.
+    /// Name for people, with its article: `a PDF document`.
     pub name: &'static str,
-    /// Whether a file is of this kind, by its bytes.
+    /// Whether a file is of this kind.
     ///
-    /// The extension (in lower case, without the dot) only breaks ties.
+    /// The bytes decide. The extension (in lower case, without the dot) decides only if they are
+    /// ambiguous.
     pub recognises: fn(bytes: &[u8], extension: &str) -> bool,
     /// Extracts everything that a model can read.
     pub read: fn(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure>,
 }
 
-/// Formats are unique among readers.
+/// Readers are equal if their formats are equal, because formats are unique.
 impl PartialEq for Reader {
     fn eq(&self, other: &Self) -> bool {
         self.format == other.format
@@ -69,25 +72,25 @@ pub struct Extract {
     pub pages: Vec<Page>,
     /// Whether the file has numbered pages (or slides).
     pub paged: bool,
-    /// Notes for people: what was left out, what could not be read.
+    /// Notes for people about omitted and unreadable content.
     pub notes: Vec<String>,
 }
 
 /// A page, or the whole content of a file without pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Page {
-    /// The text; tables as Markdown.
+    /// The text, with tables as Markdown.
     Text(String),
     /// An image of the page.
     Image(PageImage),
 }
 
-/// A page as a JPEG, in the size to send.
+/// A JPEG of a page in the size to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageImage {
     /// The file in base64.
     pub base64: String,
-    /// BLAKE3 of the file, in hexadecimal.
+    /// BLAKE3 hash of the file, in hexadecimal.
     pub digest: String,
     /// Width in pixels.
     pub width: u32,
@@ -96,13 +99,13 @@ pub struct PageImage {
 }
 
 impl Extract {
-    /// The extract of a file without pages.
+    /// Creates the extract of a file without pages.
     pub fn text(text: String) -> Self {
         Self { pages: vec![Page::Text(text)], ..Self::default() }
     }
 }
 
-/// All readers. The first that recognises a file reads it.
+/// All readers. The first one that recognises a file reads it.
 pub const READERS: &[Reader] = &[
     pdf::READER,
     docx::READER,

@@ -1,4 +1,4 @@
-//! MSG: Outlook mails, compound files with a stream for each property.
+//! Outlook mails (MSG): compound files with a stream for each property.
 //!
 //! The text has the same lines in the same order as other mails.
 
@@ -13,10 +13,11 @@ pub(super) const READER: Reader = Reader { format: "msg", name: NAME, recognises
 
 const NAME: &str = "an Outlook mail (MSG)";
 const PROPERTIES: &str = "__properties_version1.0";
-/// Size of the header before fixed-size properties. These are in one stream, in entries of 16
-/// bytes.
+/// Size in bytes of the header before fixed-size properties.
+///
+/// These properties are in one stream, in entries of 16 bytes.
 const HEADER: usize = 32;
-/// Seconds from 1601, the start of Windows time, to 1970.
+/// Seconds from 1601 (the start of Windows time) to 1970.
 const WINDOWS_EPOCH: i64 = 11_644_473_600;
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
@@ -26,10 +27,10 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut file = Message::open(bytes)?;
     let mut mail = Mail::default();
-    // The sender, or the person for whom it was sent.
+    // The name of the sender, or of the person represented by the sender.
     let name = file.first("", &[0x0C1A, 0x0042]);
     let address = file.first("", &[0x5D01, 0x0C1F, 0x5D02, 0x0065]);
-    // Addresses within a company are paths in its directory.
+    // Addresses within a company may be paths in its directory.
     let address = address.filter(|address| address.contains('@') && Some(address) != name.as_ref());
     let from = [name, address.map(|address| format!("<{address}>"))].into_iter().flatten().collect::<Vec<_>>().join(" ");
     mail.head("From", &from);
@@ -70,14 +71,14 @@ impl<'a> Message<'a> {
         let mut file = Compound::open(bytes, NAME)?;
         let properties = file.stream(PROPERTIES).unwrap_or_default();
         let mut message = Self { file, properties, encoding: WINDOWS_1252 };
-        // The code page of the texts, or else the one of the writer's program.
+        // The code page of the texts, or that of the writer's program.
         let number = message.fixed(0x3FFD).or_else(|| message.fixed(0x3FDE));
         let number = number.and_then(|value| i32::try_from(value & 0xFFFF_FFFF).ok());
         message.encoding = number.and_then(codepage::of_number).unwrap_or(WINDOWS_1252);
         Ok(message)
     }
 
-    /// A fixed-size property.
+    /// Reads a fixed-size property.
     fn fixed(&self, property: u16) -> Option<u64> {
         let (entries, _) = self.properties.get(HEADER..)?.as_chunks::<16>();
         let entry = entries.iter().find(|entry| entry[2..4] == property.to_le_bytes())?;
@@ -91,7 +92,7 @@ impl<'a> Message<'a> {
         Some(jiff::Timestamp::from_second(seconds).ok()?.to_string())
     }
 
-    /// A text property, in either of its two forms.
+    /// Reads a text property in either of its two forms.
     fn text(&mut self, folder: &str, property: u16) -> Option<String> {
         let unicode = self.file.stream(&format!("{folder}/__substg1.0_{property:04X}001F"));
         let text = match unicode {
@@ -113,7 +114,7 @@ impl<'a> Message<'a> {
         self.file.stream(&format!("{folder}/__substg1.0_{property:04X}0102"))
     }
 
-    /// Name, type and size of an attachment.
+    /// Reads the name, type and size of an attachment.
     fn attachment(&mut self, folder: &str) -> (String, String, usize) {
         let folder = format!("/{folder}");
         let name = self.first(&folder, &[0x3707, 0x3704, 0x3001]);

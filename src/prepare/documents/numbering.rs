@@ -1,9 +1,11 @@
-//! Numbers of Word's lists. Documents do not store them; Word counts when it shows a list.
+//! Computes the numbers of Word's lists.
+//!
+//! Documents do not store these numbers. Word counts when it shows a list.
 
 use super::xml::{self, Node, attribute, number};
 use std::collections::HashMap;
 
-/// The maximum number of list levels in Word.
+/// Maximum number of list levels in Word.
 const LEVELS: usize = 9;
 
 /// The number formats of lists, and their current counts.
@@ -11,7 +13,7 @@ const LEVELS: usize = 9;
 pub(super) struct Numbering {
     /// The list for each id that paragraphs use.
     lists: HashMap<String, String>,
-    /// Levels by list and depth.
+    /// The levels, by list and depth.
     levels: HashMap<(String, usize), Level>,
     counts: HashMap<String, [Option<u32>; LEVELS]>,
 }
@@ -20,7 +22,7 @@ pub(super) struct Numbering {
 struct Level {
     start: u32,
     format: String,
-    /// `%1.%2)`
+    /// The pattern of the number, such as `%1.%2)`.
     text: String,
 }
 
@@ -46,7 +48,7 @@ impl Numbering {
                     _ => {}
                 }
             }
-            // A level within `<w:num>` overrides only one list. This is rare, and ignored.
+            // A level within `<w:num>` overrides only one list. This is rare and ignored.
             Node::Close(name) if name.ends_with(":lvl") => {
                 all.levels.entry((list.clone(), at)).or_insert_with(|| std::mem::take(&mut level));
             }
@@ -55,8 +57,9 @@ impl Numbering {
         Ok(all)
     }
 
-    /// The number before the next paragraph of this list and level. Examples are `2.1` and `a)`;
-    /// bullets are `-`.
+    /// The number before the next paragraph of this list and level.
+    ///
+    /// Examples are `2.1` and `a)`. Bullets are `-`.
     pub fn next(&mut self, key: &str, level: usize) -> Option<String> {
         let list = self.lists.get(key)?;
         let at = level.min(LEVELS - 1);
@@ -91,7 +94,7 @@ fn shown(number: u32, format: &str) -> String {
     }
 }
 
-/// A to Z, then AA to ZZ.
+/// Returns A to Z, then AA, BB and so on.
 fn letters(number: u32) -> String {
     let index = number.saturating_sub(1);
     let letter = char::from(b'A' + u8::try_from(index % 26).unwrap_or(0));

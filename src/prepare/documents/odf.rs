@@ -1,7 +1,7 @@
-//! ODT and ODP: OpenDocument texts and presentations.
+//! OpenDocument texts (ODT) and presentations (ODP).
 //!
 //! Headings, paragraphs, lists, tables, notes and comments appear at their anchors. Headers and
-//! footers come first; slides are pages. Tracked changes count as accepted. Lists have no numbers,
+//! footers come first. Slides are pages. Tracked changes count as accepted. Lists have no numbers,
 //! because the file does not store them.
 
 use super::archive::{self, Archive};
@@ -27,19 +27,21 @@ fn is_odp(bytes: &[u8], extension: &str) -> bool {
     archive::has_type(bytes, presentation, matches!(extension, "odp" | "otp" | "odg"))
 }
 
-/// Whether a media type is of this kind. Templates and master documents have longer types.
+/// Whether a media type is of this kind.
+///
+/// Templates and master documents have longer types.
 pub(super) fn is_type(text: &str, kind: &str) -> bool {
     text.strip_prefix("application/vnd.oasis.opendocument.").is_some_and(|rest| rest.starts_with(kind))
 }
 
-/// Opens the archive; fails if its content needs a password.
+/// Opens the archive. Fails if its content needs a password.
 pub(super) fn open<'a>(bytes: &'a [u8], name: &'static str, megabytes: u64) -> Result<Archive<'a>, Failure> {
     let mut archive = Archive::open(bytes, name, megabytes)?;
     let manifest = archive.text("META-INF/manifest.xml")?;
     if manifest.is_some_and(|manifest| manifest.contains("encryption-data")) { Err(verdict::encrypted(name)) } else { Ok(archive) }
 }
 
-/// Notes about the archive besides its text.
+/// Builds notes about omitted pictures and macros.
 pub(super) fn left_out(archive: &Archive, pictures: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if pictures > 0 {
@@ -55,7 +57,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     let mut archive = open(bytes, NAME, settings.document_mb)?;
     let content = archive.needed("content.xml")?;
     let mut file = File { bodies: vec![Markdown::new()], ..File::default() };
-    // Headers and footers are in page styles. For slides they are only placeholders.
+    // Headers and footers are in page styles. In presentations, they are only placeholders.
     if let Some(styles) = archive.text("styles.xml")? {
         file.learn(&styles)?;
         if content.contains("<office:text") {
@@ -79,18 +81,18 @@ struct File {
     slides: usize,
     pictures: usize,
     deletions: bool,
-    /// The text that is being written, and its open notes and comments.
+    /// The text that is being written, then its open notes and comments.
     bodies: Vec<Markdown>,
     footnotes: Vec<String>,
     /// Number of open elements whose text counts.
     paragraphs: usize,
-    /// The skipped element, and its nesting depth.
+    /// Name and nesting depth of the skipped element.
     skipping: Option<(String, usize)>,
     /// Whether the next paragraph is the title of a slide.
     title: bool,
     /// Text to write before the next word.
     lead: &'static str,
-    /// The looks of styles by name, and of the open spans.
+    /// The looks of styles by name. `spans` has the looks of the open spans.
     styles: HashMap<String, Look>,
     spans: Vec<Look>,
 }
@@ -98,7 +100,9 @@ struct File {
 /// The vertical position of text, and whether it is struck.
 type Look = (Script, bool);
 
-/// The look that text properties define. Examples are `super 58%` and `-33% 58%`.
+/// Reads the look that text properties define.
+///
+/// Examples of positions are `super 58%` and `-33% 58%`.
 fn look(tag: &BytesStart) -> Look {
     let position = attribute(tag, "style:text-position").unwrap_or_default();
     let script = match position.split(' ').next().unwrap_or_default() {
@@ -110,8 +114,9 @@ fn look(tag: &BytesStart) -> Look {
 }
 
 impl File {
-    /// Records the looks of the styles of a part. They replace styles of earlier parts with the
-    /// same name.
+    /// Records the looks of the styles of a part.
+    ///
+    /// They replace styles of earlier parts with the same name.
     fn learn(&mut self, text: &str) -> Result<(), Failure> {
         let mut name = String::new();
         xml::read(text, |node| {
@@ -128,7 +133,7 @@ impl File {
         .map_err(|error| verdict::damaged(NAME, error))
     }
 
-    /// Reads the content of elements with these names.
+    /// Reads the content of the elements called `within`.
     fn walk(&mut self, text: &str, within: &[&str]) -> Result<(), Failure> {
         let mut inside = 0_usize;
         xml::read(text, |node| match node {
@@ -158,7 +163,7 @@ impl File {
         }
     }
 
-    /// Ends a page, with its notes at the end.
+    /// Ends a page, and appends its notes.
     fn turn_page(&mut self) {
         let body = std::mem::replace(&mut self.bodies, vec![Markdown::new()]).into_iter().next().unwrap_or_default();
         let mut page = body.finish();
@@ -177,8 +182,8 @@ impl File {
             return;
         }
         match name {
-            // Deleted text, the pronunciation of a word, and the mark of a note, which is
-            // generated.
+            // These are deleted text, the pronunciation of words, and generated text such as note
+            // marks.
             "text:tracked-changes" | "text:ruby-text" | "text:note-citation" | "text:page-number" | "office:forms" => {
                 self.skipping = Some((name.to_owned(), 1));
             }
@@ -189,7 +194,7 @@ impl File {
                 self.slides += 1;
                 (self.title, self.lead) = (false, "");
             }
-            // A printed notes page also has the slide and its number.
+            // A printed notes page also shows the slide and its number.
             "draw:frame" => match attribute(tag, "presentation:class").as_deref() {
                 Some("title") => self.title = true,
                 Some("notes") => self.lead = "Notes: ",

@@ -1,9 +1,8 @@
-//! ODS: OpenDocument spreadsheets.
+//! OpenDocument spreadsheets (ODS).
 //!
-//! Cells have the text that people see, with ISO dates. Hidden sheets and comments are included and
-//! marked; hidden rows and columns are included. A sheet that is too large is cut between rows.
-//! Notes report all differences to what people see. Empty cells that are repeated a million times
-//! cost nothing.
+//! Cells have the shown text, with ISO dates. Hidden sheets and comments are included and marked.
+//! Hidden rows and columns are included. A sheet that is too large is cut between rows. Notes
+//! report all differences from the shown text. Empty repeated cells cost nothing.
 
 use super::grid::Grid;
 use super::sheet::Aside;
@@ -16,8 +15,10 @@ use std::collections::HashSet;
 pub(super) const READER: Reader = Reader { format: "ods", name: NAME, recognises, read };
 
 const NAME: &str = "an OpenDocument spreadsheet (ODS)";
-/// Maximum repetitions of a filled cell or row, and maximum resulting cells. A small file can ask
-/// for millions, and repetitions add no information.
+/// Maximum repetitions of a filled cell or row.
+///
+/// `REPEATED_CELLS` is the maximum number of resulting cells. A small file can request millions,
+/// and repetitions add no information.
 const REPEATED: u32 = 100;
 const REPEATED_CELLS: u32 = 1000;
 
@@ -30,12 +31,13 @@ fn is_hidden(tag: &BytesStart) -> bool {
     matches!(attribute(tag, "table:visibility").as_deref(), Some("collapse" | "filter"))
 }
 
-/// Whether a cell may show a whole number with fewer digits. Long ids are shown as
-/// `1.23456789012345E+15`.
+/// Whether a cell may show a whole number with fewer digits.
+///
+/// For example, a long id may be shown as `1.23456789012345E+15`.
 fn hides_digits(text: &str, value: f64) -> bool {
     /// Spreadsheet programs show 15 digits.
     const SHOWN: f64 = 1e15;
-    // Some languages have a decimal comma.
+    // Some languages use a decimal comma.
     value.fract() == 0.0 && value.abs() >= SHOWN && text.replace(',', ".").parse::<f64>().is_ok()
 }
 
@@ -46,7 +48,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     verdict::readable(NAME, Extract { pages: vec![Page::Text(book.parts.join("\n\n"))], paged: false, notes: book.notes })
 }
 
-/// The names and cells of all sheets. They take at most `most` bytes in total.
+/// Reads the names and cells of all sheets, at most `most` bytes.
 pub(super) fn sheets(bytes: &[u8], megabytes: u64, most: usize) -> Result<Vec<(String, Grid)>, Failure> {
     let mut book = Book { left: most, kept: Some(Vec::new()), ..Book::default() };
     walk(bytes, megabytes, &mut book)?;
@@ -73,26 +75,26 @@ fn walk<'b>(bytes: &'b [u8], megabytes: u64, book: &mut Book) -> Result<archive:
 #[derive(Default)]
 struct Book {
     parts: Vec<String>,
-    /// The sheets themselves, if the caller wants them instead of their text.
+    /// The sheets, if the caller needs them instead of their text.
     kept: Option<Vec<(String, Grid)>>,
     notes: Vec<String>,
     left: usize,
     pictures: usize,
     style: String,
     hidden_styles: HashSet<String>,
-    /// The open sheet: its name and its cells.
+    /// Name and cells of the open sheet.
     sheet: Option<(String, Grid)>,
     hidden: bool,
     aside: Aside,
-    /// The largest number of repetitions, if not all of them were kept.
+    /// The largest number of repetitions that were cut; 0 for none.
     repeated: u32,
     row: u32,
     rows: u32,
     column: u32,
     columns: u32,
-    /// The open row: start column, repetitions and value of each cell.
+    /// Start column, repetitions and value of each cell of the open row.
     cells: Vec<(u32, u32, String)>,
-    /// The open cell: its date or plain number, and its shown text.
+    /// The open cell: its date, its plain number and its shown text.
     date: Option<String>,
     plain: Option<f64>,
     text: String,
@@ -167,10 +169,10 @@ impl Book {
     }
 
     fn close_cell(&mut self) {
-        // Every paragraph ends in a line feed.
+        // Every paragraph ends with a line feed.
         let text = if self.kept.is_some() { self.text.strip_suffix('\n').unwrap_or(&self.text) } else { self.text.trim() };
         let text = Some(text.to_owned()).filter(|text| !text.trim().is_empty());
-        // A number without text comes from a program that leaves the display to others.
+        // Numbers without text come from programs that leave the display to others.
         let text = text.filter(|text| !self.plain.is_some_and(|plain| hides_digits(text, plain)));
         let is_inexact = self.plain.is_some_and(sheet::is_inexact);
         let mut value = self.date.take().or(text).or_else(|| self.plain.map(sheet::number)).unwrap_or_default();

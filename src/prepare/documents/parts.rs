@@ -1,4 +1,4 @@
-//! Relations between parts of Office documents, and the text of drawings.
+//! Resolves relations between parts of Office documents, and reads drawings.
 
 use super::archive::Archive;
 use super::markdown::Markdown;
@@ -6,24 +6,24 @@ use super::table;
 use super::xml::{self, Node, attribute};
 use crate::model::Failure;
 
-/// Maximum number of chart values that are sent.
+/// Maximum number of chart values to send.
 const MOST_VALUES: usize = 5000;
 
 /// A reference from one part to another.
 pub(super) struct Relation {
     pub id: String,
-    /// The last word of its type: `slide`, `notesSlide`, `chart`.
+    /// Last word of the relation type: `slide`, `notesSlide`, `chart`.
     pub kind: String,
-    /// The name of the target in the archive.
+    /// Name of the target in the archive.
     pub target: String,
 }
 
-/// The parts of the archive to which the part `name` refers.
+/// The relations from the part `name` to other parts of the archive.
 pub(super) fn relations(archive: &mut Archive, name: &str) -> Result<Vec<Relation>, Failure> {
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
     let mut relations = Vec::new();
     let Some(text) = archive.text(&join(folder, &format!("_rels/{file}.rels")))? else { return Ok(relations) };
-    // Damage here loses references, but no text of the part itself.
+    // Damage in this file loses references, but no text of the part.
     let _damage = xml::read(&text, |node| {
         if let Node::Open(tag) = node
             && tag.local_name().as_ref() == "Relationship"
@@ -40,7 +40,9 @@ pub(super) fn relations(archive: &mut Archive, name: &str) -> Result<Vec<Relatio
     Ok(relations)
 }
 
-/// The entry that `target` in `folder` refers to: `../media/a.png`, `/ppt/slides/slide1.xml`.
+/// Resolves `target` relative to `folder` to the name of an entry.
+///
+/// Examples of targets are `../media/a.png` and `/ppt/slides/slide1.xml`.
 pub(super) fn join(folder: &str, target: &str) -> String {
     let (folder, target) = target.strip_prefix('/').map_or((folder, target), |target| ("", target));
     let mut path: Vec<&str> = Vec::new();
@@ -54,7 +56,7 @@ pub(super) fn join(folder: &str, target: &str) -> String {
     path.join("/")
 }
 
-/// A chart as a table. Series are columns, and categories are rows.
+/// Converts a chart to a table. Series are columns, and categories are rows.
 pub(super) fn chart(text: &str) -> String {
     let mut title = Markdown::new();
     let mut columns: Vec<Vec<String>> = Vec::new();
@@ -102,7 +104,7 @@ pub(super) fn chart(text: &str) -> String {
     format!("Chart: {}\n\n{}", title.finish(), table::written(&rows)).trim_end().to_owned()
 }
 
-/// The words of a diagram or of comments, line by line.
+/// Reads the words of a diagram or of comments, line by line.
 pub(super) fn words(text: &str) -> String {
     let mut markdown = Markdown::new();
     let mut in_text = false;

@@ -1,7 +1,8 @@
-//! PPTX: presentations, with a page per slide in presentation order.
+//! PowerPoint presentations (PPTX), with a page for each slide.
 //!
-//! The title of a slide is its heading. Texts, tables, chart values and words of diagrams follow in
-//! file order, then speaker notes and comments. Hidden slides are included, with a note.
+//! Slides are in presentation order. The title of a slide is its heading. Texts, tables, charts and
+//! diagrams follow in file order, then speaker notes and comments. Hidden slides are included, with
+//! a note.
 //!
 //! Measured on a slide with text, group, table, chart, diagram, picture, notes and comment: this
 //! reader finds all of them. The crate undoc 0.27.1 misses diagram, picture and comment.
@@ -62,7 +63,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     verdict::readable(NAME, Extract { pages, paged: true, notes })
 }
 
-/// The readable text of a part to which a slide refers.
+/// Reads the text of a part that a slide refers to.
 fn related_text(archive: &mut Archive, relation: &Relation) -> Result<String, Failure> {
     if !matches!(&*relation.kind, "notesSlide" | "chart" | "diagramData" | "comments") {
         return Ok(String::new());
@@ -81,16 +82,20 @@ fn damaged(error: impl std::fmt::Display) -> Failure {
     verdict::damaged(NAME, error)
 }
 
-/// A slide or its notes, while they are read.
+/// A slide or its notes while being read.
 #[expect(clippy::struct_excessive_bools, reason = "independent states")]
 #[derive(Default)]
 struct Slide {
     markdown: Markdown,
     pictures: usize,
     hidden: bool,
-    /// Whether to read only the speaker's text. The rest of the printed notes page is skipped.
+    /// Whether to read only the speaker's text.
+    ///
+    /// The rest of the printed notes page is then skipped.
     notes: bool,
-    /// The placeholder type of the shape: `title`, `body`, `sldNum`. Empty for other shapes.
+    /// Placeholder type of the shape: `title`, `body`, `sldNum`.
+    ///
+    /// Other shapes have none.
     place: String,
     level: Option<usize>,
     begun: bool,
@@ -134,7 +139,7 @@ impl Slide {
             "ph" => self.place = attribute(tag, "type").unwrap_or_else(|| "body".to_owned()),
             "p" => (self.begun, self.level) = (false, None),
             "pPr" => self.level = number(tag, "lvl"),
-            // The properties of a run come before its text and apply only to it.
+            // The properties of a run precede its text and apply only to it.
             "r" | "fld" => (self.script, self.struck) = (Script::Normal, false),
             "rPr" => {
                 let above: f64 = attribute(tag, "baseline").and_then(|percent| percent.trim_end_matches('%').parse().ok()).unwrap_or(0.0);

@@ -1,11 +1,10 @@
-//! RTF: rich text in ASCII, which word processors exchange.
+//! RTF documents: rich text in ASCII that word processors exchange.
 //!
-//! Text in all Windows code pages is read, and so are tables, list numbers, footnotes and text
-//! boxes. Pictures and internal data of programs are skipped. Groups may be nested as deep as the
-//! file is long.
+//! The reader supports all Windows code pages, tables, list numbers, footnotes and text boxes. It
+//! skips pictures and internal data of programs. Groups may be nested to any depth.
 //!
-//! Measured on a file with these: the crate rtf-parser 0.4.3 joins paragraphs and table cells, loses
-//! Cyrillic fonts and Japanese characters, and keeps hidden text.
+//! Measured on a file with all of these, the crate rtf-parser 0.4.3 joins paragraphs and table
+//! cells. It also loses Cyrillic fonts and Japanese characters, and keeps hidden text.
 
 use super::codepage::{of_charset, of_number};
 use super::markdown::{Markdown, Script};
@@ -17,7 +16,9 @@ use std::collections::HashMap;
 pub(super) const READER: Reader = Reader { format: "rtf", name: NAME, recognises, read };
 
 const NAME: &str = "an RTF document";
-/// Groups without text for readers. Groups marked with `\*` are skipped as well, except [`KEPT`].
+/// Groups without text for readers.
+///
+/// Groups marked with `\*` are also skipped, except [`KEPT`].
 const SKIPPED: [&str; 17] = [
     "author",
     "bkmkend",
@@ -37,7 +38,7 @@ const SKIPPED: [&str; 17] = [
     "title",
     "xe",
 ];
-/// Groups that old programs may skip, although they hold text.
+/// Groups that contain text, although old programs may skip them.
 const KEPT: [&str; 4] = ["annotation", "footnote", "shptxt", "ud"];
 
 fn recognises(bytes: &[u8], _: &str) -> bool {
@@ -57,16 +58,16 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
-/// The state of a group, which inner groups inherit.
+/// The state of a group. Inner groups inherit it.
 #[expect(clippy::struct_excessive_bools, reason = "independent states")]
 #[derive(Clone)]
 struct Group {
     skipped: bool,
     hidden: bool,
     deleted: bool,
-    /// Whether it has just begun with `\*`.
+    /// Whether the group has just started with `\*`.
     optional: bool,
-    /// The text to write at its end.
+    /// Text to write at the end of the group.
     ending: &'static str,
     encoding: &'static Encoding,
     /// Number of characters after `\u` that old programs show instead.
@@ -78,7 +79,7 @@ struct Group {
 }
 
 impl Group {
-    /// Whether its text is skipped.
+    /// Whether the text of the group is skipped.
     fn is_silent(&self) -> bool {
         self.skipped || self.hidden || self.deleted || self.in_fonts
     }
@@ -87,19 +88,19 @@ impl Group {
 struct Page {
     markdown: Markdown,
     groups: Vec<Group>,
-    /// The encoding of the whole file.
+    /// Encoding of the whole file.
     standard: &'static Encoding,
     fonts: HashMap<i32, &'static Encoding>,
     font: i32,
     /// Bytes of one encoding that are not decoded yet.
     bytes: Vec<u8>,
-    /// UTF-16 units whose second half may follow.
+    /// UTF-16 units that may continue.
     units: Vec<u16>,
-    /// Number of characters still to skip.
+    /// Number of characters that are still to be skipped.
     substitutes: usize,
     table: bool,
     pictures: usize,
-    /// Whether there was deleted text.
+    /// Whether the file has deleted text.
     deletions: bool,
 }
 
@@ -162,7 +163,7 @@ impl Page {
     fn close<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         self.flush();
         self.substitutes = 0;
-        // The outermost group stays, so that there is always a state.
+        // The outermost group is kept, so that a state always exists.
         if self.groups.len() > 1
             && let Some(group) = self.groups.pop()
             && !group.skipped
@@ -254,7 +255,7 @@ impl Page {
             }
             return;
         }
-        // A group with a copy of the picture for old programs is skipped.
+        // A group may contain a copy of the picture for old programs. Skipped groups do not count.
         if matches!(word, "shppict" | "pict") {
             self.pictures += usize::from(!self.group().skipped);
         }
@@ -294,7 +295,7 @@ impl Page {
         }
     }
 
-    /// Writes the text or layout that a control word stands for.
+    /// Writes the text or layout of a control word.
     fn layout(&mut self, word: &str) {
         let sign = match word {
             "emdash" => "\u{2014}",
@@ -369,7 +370,7 @@ impl Page {
         self.markdown.text(text);
     }
 
-    /// Makes sure that a cell is open.
+    /// Opens a cell if none is open.
     fn in_table(&mut self) {
         if !self.table {
             self.table = true;
