@@ -1,11 +1,13 @@
-//! XLSX, XLSB and XLS workbooks as a heading and table per sheet. The crate calamine reads them.
+//! Excel workbooks (XLSX, XLSB, XLS), with a heading and a table for each sheet.
 //!
-//! Values have the form that people see: ISO dates, percent signs, no digits of binary noise. Empty
-//! rows and columns are left out. Hidden sheets and comments are included and marked. Hidden rows
-//! and columns are included, because a filter usually hides them only temporarily. A sheet that is
-//! too large is cut between rows. Notes report all differences to what people see.
+//! The crate calamine reads them. Values have the form that people see: ISO dates, percent signs,
+//! and no binary noise in digits. Empty rows and columns are omitted. Hidden sheets and comments
+//! are included and marked. Hidden rows and columns are included, because filters usually hide them
+//! only temporarily. A sheet that is too large is cut between rows. Notes report all differences
+//! from the shown values.
 //!
-//! Sheets are never laid out in full: one distant cell would make a table of billions of cells.
+//! Only filled cells take memory. Otherwise one distant cell would create a table of billions of
+//! cells.
 
 use super::archive::{self, Archive};
 use super::compound::{self, Compound};
@@ -25,7 +27,7 @@ pub(super) const XLS: Reader = Reader { format: "xls", name: NAME, recognises: i
 
 const NAME: &str = "an Excel workbook";
 
-/// Names of the stream with the sheets, by age of the program.
+/// Names of the stream with the sheets, in new and old workbooks.
 const STREAMS: [&str; 2] = ["Workbook", "Book"];
 
 type Bytes<'a> = Cursor<&'a [u8]>;
@@ -43,7 +45,9 @@ fn is_xls(bytes: &[u8], extension: &str) -> bool {
     compound::holds(bytes, &STREAMS, matches!(extension, "xls" | "xlt"))
 }
 
-/// Fills the grid with the cells of the named sheet. The error says what is wrong.
+/// Fills the grid with the cells of the named sheet.
+///
+/// The error describes the damage.
 pub(super) type Fill<'f> = &'f mut dyn FnMut(&str, &mut Grid) -> Result<(), String>;
 
 fn read_xlsx(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
@@ -118,7 +122,7 @@ pub(super) fn xls<T>(bytes: &[u8], with: impl FnOnce(&[Sheet], Fill<'_>) -> Resu
     })
 }
 
-/// Puts a cell into the grid. Returns false if it does not fit.
+/// Puts a cell into the grid. Returns false if the grid is full.
 fn put(grid: &mut Grid, position: (u32, u32), value: &Data, per_cent: Option<usize>) -> bool {
     if let Data::Float(number) = value {
         grid.note(position.1, is_inexact(*number));
@@ -130,7 +134,7 @@ fn text(error: impl Display) -> String {
     error.to_string()
 }
 
-/// Extracts all sheets in order. `fill` puts the cells of a sheet into the grid.
+/// Extracts all sheets in order. `fill` reads the cells of a sheet.
 fn workbook(bytes: &[u8], sheets: &[Sheet], asides: &HashMap<String, Aside>, fill: Fill<'_>) -> Result<Extract, Failure> {
     let (mut parts, mut notes, mut left) = (Vec::new(), Vec::new(), Grid::MOST);
     for sheet in sheets {
@@ -167,12 +171,12 @@ fn workbook(bytes: &[u8], sheets: &[Sheet], asides: &HashMap<String, Aside>, fil
     verdict::readable(NAME, Extract { pages: vec![Page::Text(parts.join("\n\n"))], paged: false, notes })
 }
 
-/// The note for a sheet that is too large.
+/// Builds the note for a sheet that was too large.
 pub(super) fn cut(name: &str, rows: usize) -> String {
     format!("sheet {name} was cut after {rows} rows: the rest exceeds the limit of a document")
 }
 
-/// A value in the form that people see.
+/// Formats a value in the form that people see.
 fn shown(value: &Data, per_cent: Option<usize>) -> String {
     match value {
         Data::Float(number) if per_cent.is_some() => format!("{:.*}%", per_cent.unwrap_or(0).min(9), number * 100.0),
@@ -189,7 +193,7 @@ fn shown(value: &Data, per_cent: Option<usize>) -> String {
             let (year, month, day, hour, minute, second, _) = date.to_ymd_hms_milli();
             let time = if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") };
             match date.as_f64() {
-                // A time without a date.
+                // This is a time without a date.
                 value if (0.0..1.0).contains(&value) => time,
                 value if value.fract() == 0.0 => format!("{year:04}-{month:02}-{day:02}"),
                 _ => format!("{year:04}-{month:02}-{day:02} {time}"),
@@ -199,11 +203,11 @@ fn shown(value: &Data, per_cent: Option<usize>) -> String {
     }
 }
 
-/// A number with all its distinguishing digits, but without binary noise.
+/// Formats a number with all distinguishing digits, but without binary noise.
 ///
-/// Two ids of 16 digits must not become one, so whole numbers keep all digits. A fraction has the
-/// shortest digits that give the same number. If rounding to 15 digits, as spreadsheet programs do,
-/// saves at least [`NOISE`] digits, it is rounded: 0.3 instead of 0.30000000000000004.
+/// Whole numbers keep all digits, so that two ids of 16 digits stay different. Fractions have the
+/// shortest digits that give the same number. A fraction is rounded to 15 digits, as in spreadsheet
+/// programs, if this saves at least [`NOISE`] digits. For example, 0.30000000000000004 becomes 0.3.
 pub(super) fn number(value: f64) -> String {
     let rounded = format!("{value:.14e}").parse().unwrap_or(value);
     let is_noise = value.fract() != 0.0 && digits(rounded) + NOISE <= digits(value);
@@ -211,7 +215,7 @@ pub(super) fn number(value: f64) -> String {
     if value != 0.0 && !(1e-9..1e21).contains(&value.abs()) { format!("{value:e}") } else { format!("{value}") }
 }
 
-/// A saving of this many digits shows binary noise.
+/// Number of saved digits that indicates binary noise.
 const NOISE: usize = 4;
 
 /// Number of significant digits.
@@ -219,25 +223,27 @@ fn digits(value: f64) -> usize {
     format!("{value:e}").split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count()
 }
 
-/// Whether a workbook may not hold all digits of the number.
+/// Whether a workbook may have lost digits of the number.
 pub(super) fn is_inexact(value: f64) -> bool {
-    /// From this number on, doubles skip whole numbers.
+    /// Doubles cannot represent all whole numbers above this one.
     const LARGEST: f64 = 9_007_199_254_740_992.0;
     value.fract() == 0.0 && value.abs() >= LARGEST
 }
 
-/// Number of decimals of a percent format.
+/// Number of decimals in a percent format; `None` for other formats.
 fn per_cent(style: &calamine::Style) -> Option<usize> {
     let format = &style.number_format.as_ref()?.format_code;
     let before = format.split(';').next()?.split_once('%')?.0;
     Some(before.rsplit_once('.').map_or(0, |(_, digits)| digits.matches(['0', '#']).count()))
 }
 
-/// Facts about a sheet besides its cells.
+/// Facts about a sheet in addition to its cells.
 #[derive(Default, Clone)]
 pub(super) struct Aside {
     pub comments: Vec<String>,
-    /// Number of formulas without a result in the file. Some programs leave results to Excel.
+    /// Number of formulas without a result in the file.
+    ///
+    /// Some programs leave the calculation to Excel.
     pub unsolved: usize,
     /// Whether rows or columns are hidden.
     pub hidden: bool,
@@ -280,7 +286,7 @@ impl Aside {
     }
 }
 
-/// Facts about each sheet by its name.
+/// Collects facts about each sheet, by name.
 fn asides(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Aside>, Failure> {
     let mut asides: HashMap<String, Aside> = HashMap::new();
     let mut archive = Archive::open(bytes, NAME, megabytes)?;
@@ -297,7 +303,7 @@ fn asides(bytes: &[u8], megabytes: u64) -> Result<HashMap<String, Aside>, Failur
     for (name, id) in sheets {
         let Some(sheet) = relations.iter().find(|relation| relation.id == id) else { continue };
         let aside = asides.entry(name).or_default();
-        // A failure to decompress is reported when its cells are read.
+        // If decompression fails, reading the cells reports it.
         if let Ok(Some(text)) = archive.text(&sheet.target) {
             aside.read(&text);
         }

@@ -4,11 +4,11 @@ use super::xml::{self, Node, attribute, number};
 use quick_xml::events::BytesStart;
 use std::collections::HashMap;
 
-/// The styles of a document by id.
+/// The styles of a document, by id.
 #[derive(Default)]
 pub(super) struct Styles(HashMap<String, Style>);
 
-/// The properties of a style's paragraphs.
+/// The properties of paragraphs with a style.
 #[derive(Default, Clone)]
 pub(super) struct Style {
     pub heading: Option<usize>,
@@ -17,7 +17,7 @@ pub(super) struct Style {
     based_on: Option<String>,
 }
 
-/// Whether a property that is present is on.
+/// Whether a property element switches its property on.
 pub(super) fn is_on(tag: &BytesStart) -> bool {
     !matches!(attribute(tag, "w:val").as_deref(), Some("0" | "false" | "off"))
 }
@@ -57,7 +57,9 @@ impl Styles {
         Ok(Self(styles))
     }
 
-    /// A property of a style or of its bases. References to bases may be cyclic.
+    /// Finds a property of a style or of its base styles.
+    ///
+    /// References to base styles may be cyclic, so the search ends after 16 steps.
     pub fn find<T>(&self, id: &str, what: impl Fn(&Style) -> Option<T>) -> Option<T> {
         let mut id = Some(id);
         for _ in 0..16 {

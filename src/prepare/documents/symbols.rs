@@ -1,12 +1,14 @@
-//! Signs that Word writes as codes of a symbol font.
+//! Signs that Word stores as codes of a symbol font.
 
-/// Greek letters in the order of the font Symbol.
+/// Greek capital letters in the order of the font Symbol.
+///
+/// `SMALL` has the small letters.
 const CAPITALS: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
 const SMALL: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
 
-/// The character for a common sign of a symbol font.
+/// Returns the character for a common sign of a symbol font.
 pub(super) fn character(font: &str, code: &str) -> Option<char> {
-    // Word writes codes with or without the offset of Unicode's private use area.
+    // Word stores codes with or without the offset of Unicode's private use area.
     let code = u8::try_from(u16::from_str_radix(code, 16).ok()? & 0x0FFF).ok()?;
     match (font, code) {
         ("Symbol", b'A'..=b'Z') => CAPITALS.chars().nth((code - b'A').into()),

@@ -1,8 +1,10 @@
 //! Collects tables cell by cell, and writes them as Markdown.
 
-/// Bytes from which a cell is a part of a page. This applies to tables with a nested table.
+/// Length in bytes above which a cell counts as part of a page.
+///
+/// This applies only to tables with a nested table.
 const LONGEST_CELL: usize = 1000;
-/// Maximum number of columns that a cell may span.
+/// Maximum number of columns of one cell.
 const SPAN: usize = 64;
 
 /// A table that is being read.
@@ -10,13 +12,13 @@ const SPAN: usize = 64;
 pub(super) struct Table {
     pub rows: Vec<Vec<String>>,
     pub in_cell: bool,
-    /// Whether it contains another table.
+    /// Whether the table contains another table.
     pub nested: bool,
-    /// Number of lists that were open when the cell began.
+    /// Number of open lists when the cell began.
     pub lists: usize,
     /// Number of columns of the open cell.
     columns: usize,
-    /// For each column, the number of following rows that are covered. A cell above covers them.
+    /// For each column, the number of following rows covered by a cell above.
     taken: Vec<usize>,
 }
 
@@ -28,7 +30,9 @@ impl Table {
         self.rows.push(Vec::new());
     }
 
-    /// Opens the next cell of the last row. Columns that cells above cover are skipped.
+    /// Opens the next cell of the last row.
+    ///
+    /// It skips columns that cells above cover.
     pub fn open_cell(&mut self, columns: usize, rows: usize, lists: usize) {
         if self.rows.is_empty() {
             self.row();
@@ -60,23 +64,25 @@ impl Table {
 
     /// Whether the table only arranges a page.
     ///
-    /// This holds if it has one column. It also holds if it has a nested table, and one row or
-    /// parts of a page as cells.
+    /// Tables with one column do so. A table with a nested table does so if it has one row, or if
+    /// its cells are parts of a page.
     pub fn arranges(&self) -> bool {
         let page = |cell: &String| cell.len() > LONGEST_CELL || cell.lines().any(|line| line.starts_with('#'));
         self.rows.iter().all(|row| row.len() <= 1) || self.nested && (self.rows.len() == 1 || self.rows.iter().flatten().any(page))
     }
 }
 
-/// The text of a cell on one line. A nested table has its rows in sequence: `A, B; 1, 2`.
+/// Writes the text of a cell on one line.
+///
+/// A nested table becomes a sequence of rows: `A, B; 1, 2`.
 fn in_a_line(cell: &str) -> String {
     let mut text = String::new();
-    // Rows of the open nested table.
+    // Number of rows of the open nested table.
     let mut rows = 0;
     for line in cell.split('\n').map(str::trim).filter(|line| !line.is_empty()) {
         let row = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |"));
         rows = if row.is_some() { rows + 1 } else { 0 };
-        // The second row is the rule below the header.
+        // The second row is the line below the header.
         if rows == 2 {
             continue;
         }
@@ -95,7 +101,9 @@ fn in_a_line(cell: &str) -> String {
     text
 }
 
-/// A Markdown table with the first row as its header. Empty rows are left out.
+/// Writes a Markdown table with the first row as its header.
+///
+/// Empty rows are omitted.
 pub(super) fn written(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (at, row) in rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty())).enumerate() {

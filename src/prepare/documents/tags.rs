@@ -7,9 +7,11 @@ use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
 use std::cell::RefCell;
 
-/// Longer addresses carry data for programs.
+/// Maximum length of a link address. Longer addresses carry data for programs.
 const LONGEST_ADDRESS: usize = 200;
-/// Elements without text for readers. Scripts and styles among them are not markup.
+/// Elements without text for readers.
+///
+/// The content of scripts and styles is not markup.
 const SKIPPED: [&str; 13] =
     ["applet", "audio", "canvas", "head", "iframe", "nav", "noscript", "object", "script", "style", "svg", "template", "video"];
 /// Block elements.
@@ -48,7 +50,7 @@ const VOID: [&str; 13] = ["area", "base", "br", "col", "embed", "hr", "img", "in
 /// Maximum number of open elements to track within a hidden one.
 const DEPTH: usize = 64;
 
-/// Converts a page. `skip` decides whether [`SKIPPED`] elements are left out.
+/// Converts a page. `skip` decides whether [`SKIPPED`] elements are omitted.
 pub(super) fn converted(html: &str, skip: bool) -> Page {
     let page = Page { skip, markdown: Markdown::new(), ..Page::default() };
     let tokenizer = Tokenizer::new(Sink(RefCell::new(page)), html5ever::tokenizer::TokenizerOpts::default());
@@ -84,13 +86,15 @@ impl TokenSink for Sink {
         TokenSinkResult::Continue
     }
 
-    /// Whether CDATA sections are text. XHTML may have them, and HTML would treat them as comments.
+    /// Whether CDATA sections are text.
+    ///
+    /// XHTML may contain them. HTML would treat them as comments.
     fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
         true
     }
 }
 
-/// The tokenizer mode for an element whose content is not markup.
+/// Tokenizer mode for an element whose content is not markup.
 fn raw(name: &str) -> Option<RawKind> {
     match name {
         "title" | "textarea" => Some(RawKind::Rcdata),
@@ -123,7 +127,7 @@ fn is_ended(open: &str, next: &str) -> bool {
 
 /// Whether a tag hides its content from readers.
 ///
-/// `html` and `body` do not count: scripts show pages that are hidden as a whole.
+/// `html` and `body` do not count, because scripts may show such a page.
 fn is_hidden(name: &str, tag: &Tag) -> bool {
     let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| &*a.value);
     let by_style = |style: &str| {
@@ -144,15 +148,15 @@ pub(super) struct Page {
     in_title: bool,
     /// Whether to skip elements without text for readers.
     skip: bool,
-    /// The skipped element, once for each open instance.
+    /// Name of the skipped element, once for each open instance.
     pub skipping: Vec<String>,
-    /// The hidden element, and the elements open in it.
+    /// The hidden element, then the elements that are open within it.
     hiding: Vec<String>,
     /// Whether a hidden element had text.
     pub hidden: bool,
     /// Number of open preformatted elements.
     preformatted: usize,
-    /// Addresses of open links, and where their texts begin.
+    /// Addresses of open links, and the start positions of their texts.
     links: Vec<(Option<String>, usize)>,
 }
 
@@ -176,7 +180,7 @@ impl Page {
             return;
         }
         if let Some(skipped) = self.skipping.last() {
-            // In a page without `</head>`, the body still ends the head.
+            // Without `</head>`, the start of the body ends the head.
             if skipped == "head" && name == "body" {
                 self.skipping.clear();
             } else if skipped == name && !tag.self_closing {
@@ -254,7 +258,7 @@ impl Page {
         if let Some(hidden) = self.hiding.first() {
             match self.hiding.iter().rposition(|open| open == name) {
                 Some(at) => return self.hiding.truncate(at),
-                // The end of an element around the hidden one.
+                // This is the end of an element around the hidden one.
                 None if OPEN_ENDED.contains(&&**hidden) => self.hiding.clear(),
                 None => return,
             }

@@ -1,15 +1,17 @@
-//! Failures and notes of document readers. Failures say what failed, why, and what to do.
+//! Failures and notes of document readers.
 
 use super::{Extract, Page};
 use crate::model::{Failure, FailureCode};
 use std::fmt::Display;
 
-/// The note for text that is hidden from readers of the document. It is not sent.
+/// The note for omitted text that readers of the document cannot see.
 pub(super) const HIDDEN: &str = "hidden text left out";
-/// The note for tracked deletions. They are not sent.
+/// The note for omitted tracked deletions.
 pub(super) const DELETIONS: &str = "tracked deletions left out";
 
-/// The file claims to be of its kind but cannot be read. `name` is the reader's: `a DOCX document`.
+/// The failure of a file that is damaged.
+///
+/// `name` is the reader's name for people: `a DOCX document`.
 pub(super) fn damaged(name: &str, why: impl Display) -> Failure {
     let why = why.to_string();
     let why = why.trim_end_matches('.');
@@ -19,12 +21,12 @@ pub(super) fn damaged(name: &str, why: impl Display) -> Failure {
     )
 }
 
-/// The file needs a password.
+/// The failure of a file that needs a password.
 pub(super) fn encrypted(name: &str) -> Failure {
     Failure::new(FailureCode::Encrypted, format!("cannot read this as {name}: it needs a password. Save it without one, or exclude it"))
 }
 
-/// The file decompresses to more than any real document holds.
+/// The failure of a file that decompresses to more than any real document.
 pub(super) fn too_much(name: &str, what: impl Display) -> Failure {
     Failure::new(
         FailureCode::PrepareLimit,
@@ -35,7 +37,7 @@ pub(super) fn too_much(name: &str, what: impl Display) -> Failure {
     )
 }
 
-/// The extract, or a failure if it has nothing to read.
+/// Returns the extract, or a failure if it has no text.
 pub(super) fn readable(name: &str, extract: Extract) -> Result<Extract, Failure> {
     let mut pictures = extract.notes.iter().any(|note| note.contains("picture"));
     for page in &extract.pages {
@@ -60,7 +62,7 @@ pub(super) fn readable(name: &str, extract: Extract) -> Result<Extract, Failure>
     })
 }
 
-/// A count with its noun: `1 picture`, `2 pictures`.
+/// Formats a count with its noun: `1 picture`, `2 pictures`.
 pub(super) fn counted(number: usize, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }

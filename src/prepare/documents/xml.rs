@@ -1,6 +1,7 @@
-//! Reads XML event by event, without a tree. Depth is not limited.
+//! Reads XML event by event, without a tree.
 //!
-//! Entities that a document declares are never expanded. End tags without a start are ignored.
+//! The nesting depth is not limited. Entities declared in a document are never expanded. End tags
+//! without a start tag are ignored.
 
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
@@ -14,7 +15,9 @@ pub(super) enum Node<'a> {
     Text(&'a str),
 }
 
-/// Visits the whole document in order. An empty element opens and closes like any other.
+/// Visits the whole document in order.
+///
+/// An empty element produces a start and an end, like any other element.
 pub(super) fn read(xml: &str, mut visit: impl FnMut(Node)) -> Result<(), quick_xml::Error> {
     let mut reader = Reader::from_str(xml);
     let config = reader.config_mut();
@@ -35,19 +38,21 @@ pub(super) fn read(xml: &str, mut visit: impl FnMut(Node)) -> Result<(), quick_x
     }
 }
 
-/// The value of an attribute.
+/// Reads the value of an attribute.
 pub(super) fn attribute(tag: &BytesStart, name: &str) -> Option<String> {
     let attribute = tag.try_get_attribute(name).ok()??;
     let value: &str = &attribute.value;
     Some(unescape(value).map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned))
 }
 
-/// The value of an attribute as a number.
+/// Reads the value of an attribute as a number.
 pub(super) fn number(tag: &BytesStart, name: &str) -> Option<usize> {
     attribute(tag, name)?.trim().parse().ok()
 }
 
-/// The character for `&amp;` or `&#8211;`. Other references stay as written.
+/// Returns the character for `&amp;` or `&#8211;`.
+///
+/// Other references stay unchanged.
 fn resolved(reference: &BytesRef) -> String {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         return character.to_string();

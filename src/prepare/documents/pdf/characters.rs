@@ -1,12 +1,12 @@
 //! Converts glyphs to ordinary characters, and detects the reading direction.
 //!
-//! Fonts name shapes. A ligature is several letters, and an Arabic letter has four shapes. Both
-//! have code points of their own that searches and most models do not know.
+//! Fonts name shapes. A ligature stands for several letters, and an Arabic letter has up to four
+//! shapes. These shapes have separate code points that searches and most models do not know.
 
-/// The character for a glyph whose character is unknown.
+/// Replacement for a glyph whose character is unknown.
 pub(super) const UNKNOWN: char = '\u{FFFD}';
 
-/// First code point of each Arabic letter's presentation forms, with the letter.
+/// First presentation form of each Arabic letter, with the letter.
 const ARABIC_SHAPES: [(u32, &str); 40] = [
     (0xFE80, "ء"),
     (0xFE81, "آ"),
@@ -50,7 +50,7 @@ const ARABIC_SHAPES: [(u32, &str); 40] = [
     (0xFEFB, "لا"),
 ];
 
-/// Appends the text of `character`; returns whether it is known.
+/// Appends the text of `character`. Returns whether it is known.
 pub(super) fn append(text: &mut String, character: char) -> bool {
     match character {
         ' '..='~' => text.push(character),
@@ -64,7 +64,7 @@ pub(super) fn append(text: &mut String, character: char) -> bool {
             let next = ARABIC_SHAPES.partition_point(|(first, _)| *first <= u32::from(character));
             text.push_str(ARABIC_SHAPES[next - 1].1);
         }
-        // The bullets of Symbol and Wingdings, as word processors write them.
+        // Word processors write these codes for bullets of Symbol and Wingdings.
         '\u{F0B7}' | '\u{F0A7}' | '\u{F06C}' => text.push('•'),
         '\u{E000}'..='\u{F8FF}' | UNKNOWN => {
             text.push(UNKNOWN);
@@ -88,14 +88,14 @@ pub(super) fn is_right_to_left(character: char) -> bool {
         | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
 }
 
-/// Whether this script has no spaces between words.
+/// Whether this character's script has no spaces between words.
 pub(super) fn is_unspaced(character: char) -> bool {
     matches!(character,
         '\u{2E80}'..='\u{30FF}' | '\u{3100}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FFEF}'
         | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// `text` in superscript characters, if all of them exist.
+/// Converts `text` to superscript characters, if all of them exist.
 pub(super) fn raised(text: &str) -> Option<String> {
     shifted(text, |character| {
         Some(match character {
@@ -110,7 +110,7 @@ pub(super) fn raised(text: &str) -> Option<String> {
     })
 }
 
-/// `text` in subscript characters, if all of them exist.
+/// Converts `text` to subscript characters, if all of them exist.
 pub(super) fn lowered(text: &str) -> Option<String> {
     shifted(text, |character| match character {
         '0'..='9' => char::from_u32(0x2080 + u32::from(character) - u32::from('0')),

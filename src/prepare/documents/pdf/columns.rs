@@ -1,8 +1,8 @@
-//! Finds columns.
+//! Finds the columns of a page.
 //!
-//! Columns of an article look like columns of a table. The order of drawing distinguishes them:
-//! programs draw article columns one after the other, but tables row by row. Rows that were drawn
-//! before everything below them are read first.
+//! Columns of an article look like columns of a table, but the drawing order differs. Programs draw
+//! article columns one after the other, and tables row by row. Rows that were drawn before
+//! everything below them are read first.
 
 use super::pieces::Piece;
 use super::row::Row;
@@ -10,14 +10,20 @@ use std::ops::Range;
 
 /// Minimum width of a strip between columns, in ems.
 const GUTTER: f64 = 0.7;
-/// Minimum mean number of bytes in a line of a column. Table cells and labels have fewer.
+/// Minimum average bytes in a line of a column.
+///
+/// Table cells and labels have fewer.
 const COLUMN_BYTES: usize = 12;
-/// Limits for columns that were drawn row by row. OCR programs draw so; such lines are long, many
-/// and full.
+/// Minimum bytes of a line in columns drawn row by row.
+///
+/// OCR programs draw in this order. Lines of such columns must be long, many (`PROSE_ROWS`) and
+/// full (`PROSE_FILL`).
 const PROSE_BYTES: usize = 25;
 const PROSE_ROWS: usize = 6;
 const PROSE_FILL: f64 = 0.8;
-/// Maximum number of strips to try, and of pieces to search. Real pages have fewer.
+/// Maximum number of strips to try.
+///
+/// `MOST_PIECES` is the maximum number of pieces to search. Real pages have fewer of both.
 const MOST_STRIPS: usize = 400;
 const MOST_PIECES: usize = 30_000;
 
@@ -25,11 +31,11 @@ const MOST_PIECES: usize = 30_000;
 #[derive(Debug, Clone)]
 pub(super) struct Strip(Range<f64>);
 
-/// The pieces left and right of a strip.
+/// The pieces to the left and to the right of a strip.
 type Parts<'r, 'p> = (&'r [&'p Piece], &'r [&'p Piece]);
 
 impl Strip {
-    /// Splits a row at the strip. `None` if a piece lies in the strip.
+    /// Splits a row at the strip; `None` if a piece overlaps the strip.
     pub(super) fn part<'r, 'p>(&self, row: &'r Row<'p>) -> Option<Parts<'r, 'p>> {
         let Range { start, end } = self.0;
         let middle = row.pieces.partition_point(|piece| piece.left + 0.1 < end);
@@ -51,7 +57,7 @@ pub(super) struct Band {
 struct Side {
     rows: usize,
     bytes: usize,
-    /// The highest drawing order in the last row on this side.
+    /// Highest drawing order in the last row on this side.
     last: Option<usize>,
     outer: Option<(f64, f64)>,
     covered: f64,
@@ -88,7 +94,9 @@ impl Band {
         self.right.add(right);
     }
 
-    /// Whether all of it was drawn before the following rows. It is then read before them.
+    /// Whether the band was drawn before the following rows.
+    ///
+    /// Such a band is read before them.
     fn is_before(&self, next: [Option<usize>; 2]) -> bool {
         let next = next.into_iter().flatten().min();
         next > self.left.last.max(self.right.last)
@@ -98,13 +106,13 @@ impl Band {
         self.left.rows.min(self.right.rows) >= 1 && self.left.rows.max(self.right.rows) >= 2
     }
 
-    /// Bytes of text in its columns. 0 if its sides are not columns.
+    /// Bytes of text in its columns; 0 if its sides are not columns.
     fn columns(&self) -> usize {
         let long = self.left.bytes_per_row().min(self.right.bytes_per_row()) >= COLUMN_BYTES;
         if self.has_sides() && long { self.left.bytes.min(self.right.bytes) } else { 0 }
     }
 
-    /// The same, ignoring the order of drawing.
+    /// Bytes of text in its columns, ignoring the drawing order.
     fn prose(&self) -> usize {
         let both = [&self.left, &self.right];
         let full = both.iter().all(|side| side.rows >= PROSE_ROWS && side.bytes_per_row() >= PROSE_BYTES && side.fill() >= PROSE_FILL);
@@ -112,7 +120,9 @@ impl Band {
     }
 }
 
-/// The strip that separates most text into columns, and the separated rows.
+/// Finds the strip that separates most text into columns.
+///
+/// Returns the strip with the separated rows.
 pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
     if rows.iter().map(|row| row.pieces.len()).sum::<usize>() > MOST_PIECES {
         return None;
@@ -120,7 +130,7 @@ pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
     let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
     sizes.sort_by(f64::total_cmp);
     let width = GUTTER * sizes.get(sizes.len() / 2)?;
-    // Most candidates are line ends with nothing to their right; they are dropped first.
+    // Most candidates are line ends without text to their right. They are dropped first.
     let strips = strips(rows, width).into_iter().map(|strip| (bands(rows, &strip, false), strip));
     let strips: Vec<(Vec<Band>, Strip)> = strips.filter(|(bands, _)| bands.iter().any(Band::has_sides)).collect();
     let drawn = strips.iter().map(|(_, strip)| (bands(rows, strip, true), strip.clone()));
@@ -138,7 +148,7 @@ fn heaviest(strips: impl Iterator<Item = (Vec<Band>, Strip)>, weight: fn(&Band) 
         .map(|(_, strip, bands)| (strip, bands))
 }
 
-/// Candidate strips: after line ends and before wide gaps.
+/// Finds candidate strips: after line ends and before wide gaps.
 #[expect(clippy::cast_possible_truncation, reason = "pages are narrower, and one strip more or less does not matter")]
 fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
     let end = rows.iter().flat_map(|row| &row.pieces).fold(f64::NEG_INFINITY, |end, piece| end.max(piece.right));
@@ -147,7 +157,7 @@ fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
         for (index, piece) in row.pieces.iter().enumerate() {
             let gap = row.pieces.get(index + 1).map_or(f64::INFINITY, |next| next.left - piece.right);
             if gap >= width && piece.right + width < end {
-                // In half points, which is precise enough.
+                // The unit is half a point, which is precise enough.
                 starts.push((piece.right * 2.0).ceil() as i64);
             }
         }
@@ -158,11 +168,13 @@ fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
     starts.into_iter().step_by(step).map(|start| start as f64 / 2.0).map(|start| Strip(start..start + width)).collect()
 }
 
-/// Consecutive rows that a strip separates. With `by_order`, drawing order divides them further.
+/// Groups consecutive rows that a strip separates.
+///
+/// With `by_order`, the drawing order divides the groups further.
 fn bands(rows: &[Row<'_>], strip: &Strip, by_order: bool) -> Vec<Band> {
     let parts: Vec<_> = rows.iter().map(|row| strip.part(row)).collect();
-    // The lowest drawing order in the next row with a piece on that side. Lines of two columns are
-    // rarely level, so the next row alone is not enough.
+    // Lowest drawing order in the next row with a piece on that side. Lines of two columns are
+    // rarely level, so the next row alone is not sufficient.
     let mut nexts = vec![[None; 2]; rows.len() + 1];
     for (index, parts) in parts.iter().enumerate().rev() {
         let first = |pieces: &[&Piece]| pieces.iter().map(|piece| piece.order).min();

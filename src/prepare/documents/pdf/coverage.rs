@@ -1,16 +1,20 @@
-//! The share of a page under images. Images may overlap, and may be strips of one.
+//! Estimates the share of a page that images cover.
+//!
+//! Images may overlap, and one image may consist of strips.
 
 use hayro::kurbo::Rect;
 
-/// Rows and columns of fields per page. A field counts as covered if its centre is.
+/// Number of rows and columns of fields on a page.
+///
+/// A field counts as covered if its centre is covered.
 const SIDE: u8 = 32;
 
-/// Covered fields: a number per row, a bit per column.
+/// Covered fields: a number for each row, and a bit for each column.
 #[derive(Debug, Default)]
 pub(super) struct Coverage([u32; SIDE as usize]);
 
 impl Coverage {
-    /// Adds an image at this place of the page.
+    /// Adds an image at this position on the page.
     pub(super) fn add(&mut self, place: Rect, page: Rect) {
         let centre = |at: u8, from: f64, size: f64| from + size * (f64::from(at) + 0.5) / f64::from(SIDE);
         let columns = (0..SIDE).filter(|at| (place.x0..place.x1).contains(&centre(*at, page.x0, page.width())));

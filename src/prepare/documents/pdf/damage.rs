@@ -7,7 +7,7 @@ use hayro::hayro_syntax::Filter;
 use hayro::hayro_syntax::object::{Array, Stream};
 use hayro::hayro_syntax::page::Page;
 
-/// Whether a part of the page's content is lost.
+/// Whether part of the page's content is lost.
 pub(super) fn is_damaged(page: &Page<'_>) -> bool {
     let contents = page.raw();
     match contents.get::<Stream<'_>>(b"Contents") {
@@ -23,14 +23,14 @@ fn is_whole(stream: &Stream<'_>) -> bool {
     let data = stream.raw_data();
     match inflated(&data, true) {
         End::Reached => true,
-        // Programs that store too small a length for a stream cut off its checksum.
+        // If a program stores too short a length for a stream, the checksum is cut off.
         End::Missing => data.get(2..).is_some_and(|data| inflated(data, false) == End::Reached),
-        // Some programs leave out the zlib header.
+        // Some programs omit the zlib header.
         End::Broken => inflated(&data, false) == End::Reached,
     }
 }
 
-/// How the data of a compressed stream ends.
+/// The way in which the data of a compressed stream ends.
 #[derive(PartialEq)]
 enum End {
     Reached,

@@ -1,34 +1,36 @@
-//! Form fields whose values are not drawn on the page.
+//! Reads form fields whose values are not drawn on the page.
 //!
 //! Programs that fill in forms leave the display of values to the viewer. Hidden fields and
-//! passwords are left out.
+//! passwords are omitted.
 
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as Text};
 use hayro::hayro_syntax::page::Page;
 
-/// Maximum nesting depth of fields, which may be cyclic.
+/// Maximum nesting of fields, because their references may be cyclic.
 const DEPTH: usize = 16;
 /// Annotation flags: hidden, or not shown on screens.
 const UNSEEN: u32 = 1 << 1 | 1 << 5;
-/// Field flags.
+/// Flag of fields for passwords.
+///
+/// `RADIO` and `PUSH_BUTTON` are also field flags.
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
-/// The characters for the bytes 0x80 to 0xA0 of a text. They differ from Latin-1.
+/// Characters for the bytes 0x80 to 0xA0, which differ from Latin-1.
 const UPPER: &str = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž\u{FFFD}€";
 
-/// Whether the document is a dynamic form (XFA). Only Adobe's programs can show it.
+/// Whether the document is a dynamic form (XFA).
 ///
-/// Its page asks the reader to wait.
+/// Only Adobe's programs can show such a form. Its page asks the reader to wait.
 pub(super) fn is_dynamic(pdf: &Pdf) -> bool {
     let root = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()).unwrap_or_default();
     let form = root.get::<Dict<'_>>(b"AcroForm").unwrap_or_default();
     root.get::<bool>(b"NeedsRendering") == Some(true) && form.contains_key(b"XFA")
 }
 
-/// Fields whose values are not in the page's text, as `name: value`.
+/// Returns fields whose values are not in the page's text, as `name: value`.
 pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
     let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
     let text = compact(text);
@@ -73,7 +75,7 @@ fn value(widget: &Dict<'_>) -> Option<String> {
     }
 }
 
-/// The name of the field for people, or else for programs.
+/// The field's name for people, or else for programs.
 fn name(widget: &Dict<'_>) -> String {
     let name = [&b"TU"[..], b"T"].into_iter().find_map(|key| words(&inherited(widget, key)?));
     name.unwrap_or_else(|| "field".to_owned())
@@ -100,7 +102,7 @@ fn is(dictionary: &Dict<'_>, key: &[u8], name: &str) -> bool {
     dictionary.get::<Name<'_>>(key).is_some_and(|found| found.as_str() == name)
 }
 
-/// An entry of a field, or else of its parents.
+/// Reads an entry of a field, or else of its parents.
 fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
     let mut field = field.clone();
     for _ in 0..DEPTH {
@@ -112,7 +114,7 @@ fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
     None
 }
 
-/// The characters of a text, which may be stored as a stream.
+/// Reads the characters of a text, which may be stored as a stream.
 fn words(object: &Object<'_>) -> Option<String> {
     match object {
         Object::String(text) => Some(decoded(Text::as_bytes(text))),
