@@ -1,10 +1,10 @@
-//! Excel workbooks (XLSX, XLSB, XLS), with a heading and a table for each sheet.
+//! Excel workbooks (XLSX, XLSB, XLS), read by the crate calamine.
 //!
-//! The crate calamine reads them. Values have the form that people see: ISO dates, percent signs,
-//! and no binary noise in digits. Empty rows and columns are omitted. Hidden sheets and comments
-//! are included and marked. Hidden rows and columns are included, because filters usually hide them
-//! only temporarily. A sheet that is too large is cut between rows. Notes report all differences
-//! from the shown values.
+//! Each sheet becomes a heading and a table. Values have the form that people see: ISO dates,
+//! percent signs, and no binary noise in digits. Empty rows and columns are omitted. Hidden sheets
+//! and comments are included and marked. Hidden rows and columns are included, because filters
+//! usually hide them only temporarily. A sheet that is too large is cut between rows. Notes report
+//! all differences from the shown values.
 //!
 //! Only filled cells take memory. Otherwise one distant cell would create a table of billions of
 //! cells.

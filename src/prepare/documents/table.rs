@@ -1,6 +1,6 @@
 //! Collects tables cell by cell, and writes them as Markdown.
 
-/// Length in bytes above which a cell counts as part of a page.
+/// Bytes above which a cell counts as part of a page.
 ///
 /// This applies only to tables with a nested table.
 const LONGEST_CELL: usize = 1000;
@@ -18,7 +18,9 @@ pub(super) struct Table {
     pub lists: usize,
     /// Number of columns of the open cell.
     columns: usize,
-    /// For each column, the number of following rows covered by a cell above.
+    /// Number of rows still covered in each column.
+    ///
+    /// A cell above covers them.
     taken: Vec<usize>,
 }
 

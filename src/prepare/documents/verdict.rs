@@ -26,7 +26,9 @@ pub(super) fn encrypted(name: &str) -> Failure {
     Failure::new(FailureCode::Encrypted, format!("cannot read this as {name}: it needs a password. Save it without one, or exclude it"))
 }
 
-/// The failure of a file that decompresses to more than any real document.
+/// The failure of a file that decompresses to too much.
+///
+/// No real document contains so many bytes.
 pub(super) fn too_much(name: &str, what: impl Display) -> Failure {
     Failure::new(
         FailureCode::PrepareLimit,

@@ -1,4 +1,4 @@
-//! Replies in forms that servers really send, besides the documented ones.
+//! Replies in undocumented forms that servers really send.
 
 use super::read;
 use crate::ask::dialect::Dialect;
@@ -32,7 +32,7 @@ fn gemini(parts: &Value, finish: &str) -> Value {
         "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5}})
 }
 
-/// Reads `body` as a plain reply, and as a streamed reply cut at every place.
+/// Reads `body` as a plain reply, and as a stream cut at every position.
 fn both(dialect: Dialect, body: &str) -> Reply {
     let plain = read(dialect, 200, &[], body).unwrap_or_else(|fault| panic!("{body}: {fault:?}"));
     for cut in 0..body.len() {
@@ -79,7 +79,7 @@ fn an_answer_is_read_in_every_form() {
             &[],
         ),
         (Dialect::COMPATIBLE, json!({"choices": [{"text": ANSWER}], "model": "m", "usage": whole["usage"]}).to_string(), &[]),
-        // Streams that were not requested, or with wrong separators between events.
+        // These streams were not requested, or have wrong separators between events.
         (Dialect::COMPATIBLE, format!("{stream}data: [DONE]\n\n"), &[]),
         (Dialect::COMPATIBLE, stream.clone(), &[]),
         (Dialect::COMPATIBLE, format!("\u{feff}{stream}"), &[]),
@@ -88,7 +88,7 @@ fn an_answer_is_read_in_every_form() {
         (Dialect::COMPATIBLE, stream.replace("\n\n", "\r\n\r\n"), &[]),
         (Dialect::COMPATIBLE, stream.replace("data: ", ""), &[]),
         (Dialect::COMPATIBLE, events(&listed), &[]),
-        // A reply in one piece to a request for a stream, and a stream of one event.
+        // These are a complete reply to a request for a stream, and a stream of one event.
         (Dialect::COMPATIBLE, format!("data: {whole}\n\ndata: [DONE]\n\n"), &[]),
         (Dialect::COMPATIBLE, format!("[{whole}]"), &[]),
         (Dialect::RESPONSES, response(json!([{"type": "reasoning", "summary": []}, commentary, message])).to_string(), &[]),

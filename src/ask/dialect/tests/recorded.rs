@@ -131,7 +131,9 @@ fn a_body_of_any_bytes_is_classified_by_its_status() {
     assert_eq!(read(Dialect::OPENAI, 429, &[], "\u{1f}\u{8b}\u{8}not text").unwrap_err().code, FailureCode::RateLimited);
 }
 
-/// What docmill does after an error: the index of its heading, and the text of its row.
+/// Describes docmill's reaction to an error.
+///
+/// Returns the index of the heading and the text of the row.
 fn does(fault: &Fault, form: Option<FormPart>) -> (usize, String) {
     if let Some(form) = form {
         let other = match form {
@@ -203,7 +205,7 @@ const ENDS: &str = "## How an answer ends\n\nA response with status 200 names th
     `finishReason` or `status`). docmill ignores case, `-`, `_` and blanks in it, and applies the first\nrow that matches. `ERROR_LIMIT` \
     is a token limit. An unknown reason matters only if there is no\ntext. docmill then asks again; if that fails: row `bad_reply`.\n\n";
 
-/// `DOCMILL_UPDATE_MANUAL=1` rewrites the page.
+/// With `DOCMILL_UPDATE_MANUAL=1`, this test rewrites the page.
 #[test]
 fn the_page_about_failures_shows_what_the_code_does() {
     const MARK: &str = "<!-- The tables below are made by a test from src/ask/dialect/wordings.toml. -->\n\n";

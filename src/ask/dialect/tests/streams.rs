@@ -1,4 +1,4 @@
-//! Tests streams that are cut at every place.
+//! Tests streams that are cut at every position.
 
 use crate::ask::dialect::{Body, Dialect};
 use crate::ask::fault::{Class, Fault, Pressure};
@@ -176,7 +176,7 @@ fn a_streamed_tool_call_is_an_answer() {
     assert_eq!(text(&[piece(Some("a"), Some(0), "{\"a\""), piece(None, Some(0), ":1}")]), "{\"a\":1}");
     assert_eq!(text(&[piece(Some("a"), None, "{\"a\":"), piece(Some("a"), None, "1}")]), "{\"a\":1}");
     assert_eq!(text(&[json!({"tool_calls": [{"function": {"arguments": {"a": 1}}}]})]), "{\"a\":1}");
-    // Two calls are ambiguous, so neither is the answer. A text takes precedence over a call.
+    // Two calls are ambiguous, so neither is the answer. A text has priority over a call.
     assert_eq!(text(&[piece(Some("a"), Some(0), "{}"), piece(Some("b"), Some(1), "{}")]), "");
     assert_eq!(text(&[piece(Some("a"), Some(0), "{}"), json!({"content": "{\"b\":2}"})]), "{\"b\":2}");
 }

@@ -35,7 +35,7 @@ pub(super) struct Strip(Range<f64>);
 type Parts<'r, 'p> = (&'r [&'p Piece], &'r [&'p Piece]);
 
 impl Strip {
-    /// Splits a row at the strip; `None` if a piece overlaps the strip.
+    /// Splits a row at the strip; `None` if a piece overlaps it.
     pub(super) fn part<'r, 'p>(&self, row: &'r Row<'p>) -> Option<Parts<'r, 'p>> {
         let Range { start, end } = self.0;
         let middle = row.pieces.partition_point(|piece| piece.left + 0.1 < end);
@@ -106,7 +106,7 @@ impl Band {
         self.left.rows.min(self.right.rows) >= 1 && self.left.rows.max(self.right.rows) >= 2
     }
 
-    /// Bytes of text in its columns; 0 if its sides are not columns.
+    /// Bytes of text in its columns; 0 without columns.
     fn columns(&self) -> usize {
         let long = self.left.bytes_per_row().min(self.right.bytes_per_row()) >= COLUMN_BYTES;
         if self.has_sides() && long { self.left.bytes.min(self.right.bytes) } else { 0 }

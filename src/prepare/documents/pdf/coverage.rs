@@ -9,7 +9,7 @@ use hayro::kurbo::Rect;
 /// A field counts as covered if its centre is covered.
 const SIDE: u8 = 32;
 
-/// Covered fields: a number for each row, and a bit for each column.
+/// Covered fields: one number per row, one bit per column.
 #[derive(Debug, Default)]
 pub(super) struct Coverage([u32; SIDE as usize]);
 

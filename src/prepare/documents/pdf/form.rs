@@ -30,7 +30,7 @@ pub(super) fn is_dynamic(pdf: &Pdf) -> bool {
     root.get::<bool>(b"NeedsRendering") == Some(true) && form.contains_key(b"XFA")
 }
 
-/// Returns fields whose values are not in the page's text, as `name: value`.
+/// Returns `name: value` of fields missing in the page's text.
 pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
     let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
     let text = compact(text);
@@ -114,7 +114,7 @@ fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
     None
 }
 
-/// Reads the characters of a text, which may be stored as a stream.
+/// Reads the characters of a text string or stream.
 fn words(object: &Object<'_>) -> Option<String> {
     match object {
         Object::String(text) => Some(decoded(Text::as_bytes(text))),

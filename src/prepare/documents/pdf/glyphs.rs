@@ -1,6 +1,7 @@
 //! Collects a page's glyphs and joins them to pieces of text.
 //!
-//! No page is painted and no image is decoded. A page that draws more than the limit is abandoned.
+//! No page is painted and no image is decoded. The reader abandons a document that draws more than
+//! its limit.
 
 use super::characters;
 use super::coverage::Coverage;
@@ -15,9 +16,11 @@ use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::{Affine, BezPath, Rect};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// The cost of a form, in glyphs. Forms may draw forms, so a small file can draw very many.
+/// The cost of a form, in glyphs.
+///
+/// Forms may draw forms, so a small file can draw very many glyphs.
 const FORM_COST: u64 = 200;
-/// Number of shapes from which a page counts as a drawing.
+/// Number of shapes above which a page counts as a drawing.
 const MANY_SHAPES: u32 = 50;
 
 /// The content of a page.
@@ -26,45 +29,50 @@ pub(super) struct Scan {
     /// The text of all pieces, in drawing order.
     pub(super) text: String,
     pub(super) pieces: Vec<Piece>,
-    /// Number of glyphs, without spaces.
+    /// Number of glyphs without spaces.
     pub(super) glyphs: u64,
     /// Number of glyphs whose character is unknown.
     pub(super) unknown: u64,
     /// Number of invisible glyphs, such as the OCR text of a scan.
     pub(super) invisible: u64,
-    /// Whether anything but text is visible.
+    /// Whether anything besides text is visible.
     pub(super) painted: bool,
     /// Whether the page is a drawing of many shapes.
     pub(super) drawing: bool,
-    /// The area under images.
+    /// The area covered by images.
     images: Coverage,
-    /// The area of the page, in square points.
+    /// Area of the page, in square points.
     area: f64,
-    /// Pixels of the largest image.
+    /// Number of pixels of the largest image.
     pub(super) image_pixels: u64,
-    /// Pixels per point of the sharpest large image. Large is more than a quarter of the page.
+    /// Pixels per point of the sharpest large image.
+    ///
+    /// An image is large if it covers more than a quarter of the page.
     pub(super) sharpness: f64,
 }
 
 impl Scan {
-    /// The share of the page under images.
+    /// The share of the page covered by images.
     pub(super) fn pictured(&self) -> f64 {
         self.images.share()
     }
 
-    /// The share of the page under text. Slanted text is a stamp or a watermark, and does not
-    /// count.
+    /// The share of the page covered by text.
+    ///
+    /// Slanted text is a stamp or a watermark, and does not count.
     pub(super) fn written(&self) -> f64 {
         let straight = self.pieces.iter().filter(|piece| piece.angle % 90 == 0);
         straight.map(|piece| (piece.right - piece.left) * piece.size).sum::<f64>() / self.area
     }
 }
 
-/// The document drew more than its limit.
+/// The document has drawn more than its limit.
 #[derive(Debug)]
 pub(super) struct Endless;
 
-/// Collects the text of a page. `allowance` is what the document may still draw.
+/// Collects the text of a page.
+///
+/// `allowance` is what the document may still draw, in glyphs.
 pub(super) fn scan<'a>(
     page: &'a Page<'a>,
     cache: &InterpreterCache<'a>,
@@ -84,8 +92,7 @@ pub(super) fn scan<'a>(
         drawn: None,
         allowance: *allowance,
     };
-    // Unwinding is the only way to stop hayro. Nothing is printed, and its unfinished state is
-    // dropped.
+    // Only unwinding can stop hayro. Nothing is printed, and the unfinished state is dropped.
     let end = catch_unwind(AssertUnwindSafe(|| interpret_page(page, &mut context, &mut scanner)));
     *allowance = scanner.allowance;
     match end {
@@ -98,12 +105,13 @@ pub(super) fn scan<'a>(
 struct Scanner {
     scan: Scan,
     bounds: Rect,
-    /// The start and place of the last glyph in its piece. `None` if it does not belong to the last
-    /// piece.
+    /// Start and place of the last glyph in its piece.
+    ///
+    /// `None` if the next glyph must start a new piece.
     last: Option<(usize, Place)>,
     spaced: bool,
     shapes: u32,
-    /// The transform of the last run, and its length.
+    /// Transform of the first glyph of the last run, and the run's length.
     drawn: Option<(Affine, usize)>,
     allowance: u64,
 }
@@ -126,7 +134,7 @@ impl Scanner {
         let at = text.len();
         let known = match glyph.as_unicode() {
             Some(BfString::Char(character)) => characters::append(text, character),
-            // `all` would stop at the first unknown character, but each must be appended.
+            // `all` would stop at the first unknown character, but each one must be appended.
             Some(BfString::String(string)) => string.chars().filter(|character| !characters::append(text, *character)).count() == 0,
             None => characters::append(text, characters::UNKNOWN),
         };
@@ -160,7 +168,7 @@ impl Scanner {
         self.last = Some((at, place));
     }
 
-    /// Whether the characters from `at` are the previous glyph, drawn again.
+    /// Whether the characters from `at` repeat the previous glyph.
     fn is_repeated(&self, at: usize, place: Place, style: &Style) -> bool {
         let (Some((start, last)), Some(piece)) = (self.last, self.scan.pieces.last()) else { return false };
         piece.is_repeated(last, place, style) && self.scan.text[start..at] == self.scan.text[at..]
@@ -176,7 +184,9 @@ impl Scanner {
     }
 }
 
-/// Whether the paint is white or transparent. Blank pages may have a white background.
+/// Whether the paint is white or transparent.
+///
+/// Blank pages may have a white background.
 fn is_white(paint: &Paint<'_>) -> bool {
     match paint {
         Paint::Color(color) => matches!(color.to_rgba().to_rgba8(), [255, 255, 255, _] | [_, _, _, 0]),
@@ -226,7 +236,7 @@ impl<'a> Device<'a> for Scanner {
         self.shape(&props);
     }
 
-    // Every form begins with a clip path.
+    // Every form starts with a clip path.
     fn push_clip_path(&mut self, _: &ClipPath) {
         self.spend(FORM_COST);
     }

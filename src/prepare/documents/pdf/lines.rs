@@ -1,19 +1,20 @@
 //! Writes rows as lines of text.
 //!
-//! Gaps become spaces, and wide gaps tabs. Text drawn twice is written once. Words broken at line
-//! ends are joined. Right-to-left text is in logical order.
+//! Gaps become spaces, and wide gaps become tabs. Text drawn twice is written once. Words broken at
+//! line ends are joined. Right-to-left text is in logical order.
 
 use super::characters;
 use super::pieces::{Piece, SPACE};
 use super::row::Row;
 
-/// Minimum gaps in ems for a tab, and for a space. The space is for scripts without spaces between
-/// words.
+/// Minimum gap for a tab, in ems.
+///
+/// `UNSPACED` is the minimum gap for a space in scripts without spaces between words.
 const TAB: f64 = 1.8;
 const UNSPACED: f64 = 0.45;
-/// Factor over the usual gap that separates paragraphs.
+/// Factor of the usual line distance that separates paragraphs.
 const PARAGRAPH: f64 = 1.35;
-/// Maximum distance of lines within a paragraph, in ems.
+/// Maximum line distance within a paragraph, in ems.
 const LOOSE: f64 = 2.5;
 
 /// Writes the text of a page.
@@ -24,7 +25,7 @@ pub(super) struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    /// A writer for pieces that refer to `text`.
+    /// Creates a writer for pieces that refer to `text`.
     pub(super) fn new(text: &'t str) -> Self {
         Self { text, out: String::with_capacity(text.len() * 5 / 4) }
     }
@@ -55,7 +56,7 @@ impl<'t> Lines<'t> {
             match self.shifted(piece, row) {
                 Some(shifted) if gap.is_empty() => {
                     self.out.push_str(&shifted);
-                    // A note mark at the beginning is not part of the first word.
+                    // A note mark at the start is not part of the first word.
                     self.out.push_str(if before.is_none() { " " } else { "" });
                 }
                 _ => {
@@ -70,7 +71,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// The pieces without those that repeat an overlapping piece.
+    /// Removes pieces that repeat an overlapping piece.
     fn once<'p>(&self, pieces: &[&'p Piece]) -> Vec<&'p Piece> {
         let mut kept: Vec<&Piece> = Vec::with_capacity(pieces.len());
         for &piece in pieces {
@@ -93,7 +94,7 @@ impl<'t> Lines<'t> {
         let first = self.text[piece.text.clone()].chars().next();
         let unspaced = last.is_some_and(characters::is_unspaced) && first.is_some_and(characters::is_unspaced);
         let space = if unspaced { UNSPACED } else { SPACE };
-        // In right-to-left text, a space drawn before a letter may belong on either side of it.
+        // In right-to-left text, a space drawn before a letter may belong on either side.
         let backward = before.right_to_left || piece.right_to_left;
         match gap {
             _ if gap > TAB && !backward => "\t",
@@ -102,7 +103,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// Digits above or below the line: 10⁶ must not become 106.
+    /// Converts raised or lowered digits, so that 10⁶ does not become 106.
     fn shifted(&self, piece: &Piece, row: &Row<'_>) -> Option<String> {
         let up = (row.baseline - piece.baseline) / row.size;
         let text = &self.text[piece.text.clone()];
@@ -114,7 +115,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// Whether the line that begins at `start` continues a broken word.
+    /// Whether the line that starts at `start` continues a broken word.
     fn joined(&mut self, start: usize) -> bool {
         let mut ends = self.out[..start].chars().rev();
         let hyphen = ends.next().filter(|last| matches!(last, '-' | '\u{AD}' | '\u{2010}'));
@@ -129,22 +130,22 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// The pieces, given from left to right, in logical order.
+/// Converts pieces from left-to-right order to logical order.
 fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
     let mut pieces = pieces.to_vec();
     let backward = pieces.iter().filter(|piece| piece.right_to_left).count();
     if backward == 0 {
         return pieces;
     }
-    // In right-to-left scripts each letter is a piece, so letters are counted.
+    // In right-to-left scripts each letter is a piece, so the code counts letters.
     let letters = |piece: &Piece| text[piece.text.clone()].chars().filter(|c| c.is_alphabetic()).count();
     let forward: usize = pieces.iter().filter(|piece| !piece.right_to_left).map(|piece| letters(piece)).sum();
     let mainly_backward = backward >= forward;
     if mainly_backward {
         pieces.reverse();
     }
-    // Reverses runs against the direction of the line, from their first to their last letter or
-    // digit. Characters in between move along, and a full stop at the end stays.
+    // Runs against the direction of the line are reversed, from their first to their last letter or
+    // digit. Characters in between move with them, and a full stop at the end stays.
     let against = |piece: &Piece| {
         if mainly_backward { !piece.right_to_left && text[piece.text.clone()].contains(char::is_alphanumeric) } else { piece.right_to_left }
     };

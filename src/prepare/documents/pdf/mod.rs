@@ -1,11 +1,11 @@
 //! PDF documents: the text or an image of each page.
 //!
-//! The extract has one page per page of the document, in order. An empty page is an empty text, so
-//! that page numbers stay right. Notes say what was left out. Glyphs with unknown characters become
-//! U+FFFD, with a note.
+//! The extract has one page for each page of the document, in order. Empty pages are empty texts,
+//! so that page numbers stay correct. Notes report omitted content. Glyphs with unknown characters
+//! become U+FFFD, with a note.
 //!
-//! This reader never asks for a password, follows links, runs scripts or paints a page whose text
-//! is used.
+//! This reader does not ask for passwords, follow links or run scripts. It does not paint pages
+//! whose text is used.
 
 mod characters;
 mod columns;
@@ -30,20 +30,26 @@ use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 /// The reader of PDF documents.
 pub(super) const READER: Reader = Reader { format: "pdf", name: "a PDF document", recognises, read };
 
-/// Some programs write their own header before this one.
+/// The header of a PDF document.
+///
+/// Some programs write their own header first, so this one may start within `HEADER_WITHIN` bytes.
 const HEADER: &[u8] = b"%PDF-";
 const HEADER_WITHIN: usize = 1024;
-/// Maximum number of glyphs and shapes of a document. Each page adds to it. Dense maps draw less.
+/// Maximum number of glyphs and shapes of a document.
+///
+/// Each page adds `ALLOWANCE_PER_PAGE`. Dense maps draw less.
 const ALLOWANCE: u64 = 5_000_000;
 const ALLOWANCE_PER_PAGE: u64 = 500_000;
-/// Limits by which a page counts as a picture. It does if images cover more than `PICTURE` of it,
-/// and text covers less than `LITTLE_TEXT` or has few letters. Such text is page numbers, stamps or
-/// watermarks. Slides have more text on their backgrounds.
+/// Minimum share of images on a page that counts as a picture.
+///
+/// Its text must also cover less than `LITTLE_TEXT`, or have fewer than `FEW_LETTERS` letters. Such
+/// text is page numbers, stamps or watermarks. Slides have more text on their backgrounds.
 const PICTURE: f64 = 0.2;
 const LITTLE_TEXT: f64 = 0.02;
 const FEW_LETTERS: usize = 40;
-/// The keyword at the end of a complete document, and its place. It is within so many bytes of the
-/// end.
+/// The keyword at the end of a complete document.
+///
+/// It is within the last `LAST_WORDS_WITHIN` bytes.
 const LAST_WORDS: &[u8] = b"startxref";
 const LAST_WORDS_WITHIN: usize = 2048;
 
@@ -82,13 +88,15 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
     if !cut {
         return extract;
     }
-    // Pages that seem blank may be missing ones.
+    // Pages that seem blank may be missing.
     let mut extract = extract.map_err(|failure| if failure.code == FailureCode::Empty { cut_off() } else { failure })?;
     extract.notes.push("the file breaks off: pages or parts of them may be missing".to_owned());
     Ok(extract)
 }
 
-/// Whether the end of the document is present. Mailers and web servers may append a little.
+/// Whether the end of the document is present.
+///
+/// Mailers and web servers may append a few bytes.
 fn has_end(bytes: &[u8]) -> bool {
     // Storage in blocks may append zeros.
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -119,7 +127,7 @@ fn unopened(error: LoadPdfError) -> Failure {
     Failure::new(code, message)
 }
 
-/// How a page is sent.
+/// The form in which a page is sent.
 enum Found {
     Text(String),
     Picture,
@@ -184,7 +192,7 @@ impl Reading<'_> {
         page_image::encoded(&painted, self.settings.image.jpeg_quality, &limits).map(Page::Image)
     }
 
-    /// Images in a page are decoded in full before they are shrunk.
+    /// Checks the size of images, which are decoded completely before shrinking.
     fn check_pixels(&self, scan: &Scan, number: usize) -> Result<(), Failure> {
         let most = self.settings.image.max_pixels_mp;
         if scan.image_pixels <= u64::from(most) * 1_000_000 {
@@ -219,8 +227,9 @@ fn with_fields(text: String, fields: &[String]) -> String {
     format!("{text}\n\nForm fields:\n{}", fields.join("\n")).trim_start().to_owned()
 }
 
-/// The subject and verb of a note. Examples are `page 2 is` and `3 pages (the first is page 2)
-/// are`.
+/// Builds the subject and verb of a note.
+///
+/// Examples are `page 2 is` and `3 pages (the first is page 2) are`.
 fn numbered(pages: &[usize]) -> Option<String> {
     let first = pages.first()?;
     Some(if pages.len() == 1 { format!("page {first} is") } else { format!("{} (the first is page {first}) are", counted(pages.len())) })
@@ -228,7 +237,7 @@ fn numbered(pages: &[usize]) -> Option<String> {
 
 /// Whether the page shows more than its text.
 fn is_picture(scan: &Scan) -> bool {
-    // Counted only if needed.
+    // The letters are counted only if necessary.
     let few = || scan.text.chars().filter(|c| c.is_alphanumeric()).take(FEW_LETTERS).count() < FEW_LETTERS;
     let little = || scan.written() < LITTLE_TEXT && scan.invisible < FEW_LETTERS as u64;
     scan.drawing && few() || scan.pictured() > PICTURE && (few() || little())
@@ -269,7 +278,7 @@ fn notes(mode: PdfMode, (blank, scans, pages): (usize, usize, usize), glyphs: u6
         ));
     }
     if unknown > 0 {
-        // Rounded up, so that a small share never shows as 0.
+        // The share is rounded up, so that it never shows as 0.
         let percent = (unknown * 100).div_ceil(glyphs.max(1));
         notes.push(format!("{percent} % of the characters are unknown: fonts in the document do not say what they stand for"));
     }

@@ -1,7 +1,7 @@
 //! Arranges pieces of text in reading order.
 //!
-//! Pieces form rows, and rows are split where a strip without text separates columns. Every piece
-//! is written once. The work is at most quadratic in the amount of text.
+//! Pieces form rows. Rows are split where a strip without text separates columns. Every piece is
+//! written once. The work is at most quadratic in the amount of text.
 
 use super::columns::best_strip;
 use super::glyphs::Scan;
@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 /// Maximum depth of columns within columns.
 const DEPTH: u32 = 12;
 
-/// The text of a page in reading order.
+/// Returns the text of a page in reading order.
 pub(super) fn text(scan: &Scan) -> String {
     let mut by_angle: BTreeMap<i32, Vec<&Piece>> = BTreeMap::new();
     for piece in &scan.pieces {
         by_angle.entry(piece.angle).or_default().push(piece);
     }
-    // The direction with most text comes first, then text on margins.
+    // The direction with the most text comes first, then text on margins.
     let mut directions: Vec<Vec<&Piece>> = by_angle.into_values().collect();
     directions.sort_by_key(|pieces| std::cmp::Reverse(pieces.iter().map(|piece| piece.text.len()).sum::<usize>()));
     let mut lines = Lines::new(&scan.text);
@@ -46,7 +46,7 @@ fn rows(mut pieces: Vec<&Piece>) -> Vec<Row<'_>> {
     rows
 }
 
-/// Writes the rows, column by column if there are columns.
+/// Writes the rows, column by column if columns exist.
 fn arrange(rows: Vec<Row<'_>>, depth: u32, lines: &mut Lines<'_>) {
     let Some((strip, bands)) = (depth < DEPTH).then(|| best_strip(&rows)).flatten() else {
         lines.block(&rows);

@@ -1,6 +1,6 @@
 //! Paints pages as images.
 //!
-//! A page is painted in the size in which it is sent, on white. A page without colours is sent in
+//! A page is painted on white, in the size in which it is sent. A page without colours is sent in
 //! grey.
 
 use super::super::PageImage;
@@ -16,12 +16,16 @@ use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, Tar
 use hayro::{RenderCache, RenderSettings, render_into};
 use image::{DynamicImage, GrayImage, RgbImage};
 
-/// Pixels per point: 200 per inch, at which small print is legible. Model limits may reduce this.
+/// Pixels per point at 200 pixels per inch, where small print is legible.
+///
+/// Model limits may reduce this.
 const SHARP: f64 = 200.0 / 72.0;
-/// Maximum side in pixels, larger than any useful page image.
+/// Maximum side in pixels, larger than any useful image of a page.
 const MOST_PIXELS: f64 = 60_000.0;
 
-/// The size to send, in pixels. Sharper scans get more pixels, up to the limit of the model.
+/// The size to send, in pixels.
+///
+/// Sharper scans get more pixels, up to the limit of the model.
 pub(super) fn size(page: &Page<'_>, sharpness: f64, limits: &ImageLimits) -> (u32, u32) {
     let (width, height) = page.render_dimensions();
     limits.fit(pixels(width, sharpness), pixels(height, sharpness))
@@ -57,7 +61,7 @@ pub(super) fn is_white(page: &Pixmap) -> bool {
     page.data().iter().all(|pixel| (pixel.r, pixel.g, pixel.b) == (255, 255, 255))
 }
 
-/// Encodes the page, in as few channels as it needs.
+/// Encodes the page in as few channels as it needs.
 pub(super) fn encoded(page: &Pixmap, quality: u8, limits: &ImageLimits) -> Result<PageImage, Failure> {
     let (width, height) = (u32::from(page.width()), u32::from(page.height()));
     let pixels = page.data();

@@ -1,37 +1,41 @@
 //! Pieces of text and their positions.
 //!
-//! Positions are in points of the upright page: x to the right and y down, relative to the
-//! direction of the text.
+//! Positions are in points of the upright page. They are relative to the direction of the text,
+//! with x to the right and y down.
 
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::WritingMode;
 use hayro::kurbo::{Affine, Point, Vec2};
 use std::ops::Range;
 
-/// Units per em: text size 1 is 1000 glyph units.
+/// Units for each em: text size 1 is 1000 glyph units.
 const EM: f64 = 1000.0;
-/// Angle in degrees up to which text counts as level. Scans are never quite straight.
+/// Maximum angle in degrees at which text counts as level.
+///
+/// Scans are never exactly straight.
 const LEVEL: i32 = 8;
-/// Gaps are in ems. A gap of this size is a space.
+/// Minimum gap that counts as a space, in ems.
 pub(super) const SPACE: f64 = 0.13;
-/// Maximum distance in ems of two drawings of a bold character.
+/// Maximum distance between two drawings of a bold character, in ems.
 const SAME_PLACE: f64 = 0.15;
 
-/// A piece of text drawn in one go, usually a word.
+/// A piece of text drawn in one operation, usually a word.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
-    /// The range of its text in [`Scan::text`].
+    /// Range of its text in [`Scan::text`].
     pub(super) text: Range<usize>,
     pub(super) left: f64,
     pub(super) right: f64,
-    /// The y position of its line.
+    /// Vertical position of its line.
     pub(super) baseline: f64,
     pub(super) size: f64,
-    /// Angle in degrees clockwise. Positions are those after rotation to level.
+    /// Angle in degrees clockwise.
+    ///
+    /// The positions apply after rotation to level.
     pub(super) angle: i32,
-    /// Number of pieces drawn before it.
+    /// Number of pieces drawn before this one.
     pub(super) order: usize,
-    /// Whether a space was drawn before it.
+    /// Whether a space was drawn before this piece.
     pub(super) spaced: bool,
     pub(super) right_to_left: bool,
 }
@@ -67,7 +71,7 @@ impl Piece {
 #[derive(Debug)]
 pub(super) struct Style {
     pub(super) size: f64,
-    /// Width of 1 em along the line. It is smaller for condensed letters.
+    /// Width of 1 em along the line. Condensed letters have a smaller one.
     em: f64,
     pub(super) angle: i32,
     /// Rotates text to level.
@@ -82,7 +86,7 @@ impl Style {
         let along = a.hypot(b);
         let mut size = (a * d - b * c).abs() / along * EM;
         // Substitutes for missing fonts are stretched glyph by glyph to the expected widths. The
-        // mean is closest to the expected em.
+        // average is closest to the expected em.
         let wide: f64 = run.glyphs().iter().map(|glyph| outer_length(outer, glyph.transform())).sum();
         let mut em = wide / run.glyphs().len() as f64 * EM;
         let vertical = run.writing_mode() == WritingMode::Vertical;
@@ -105,14 +109,14 @@ impl Style {
         Some(Self { size, em, angle, turn: Affine::rotate(-f64::from(angle).to_radians()), vertical })
     }
 
-    /// The position of a glyph in points of the page.
+    /// Position of a glyph, in points of the page.
     pub(super) fn origin(&self, glyph: Affine) -> Point {
-        // On a vertical line, a glyph's origin is at the foot of its square, and the line runs
-        // along its top.
+        // On a vertical line, a glyph's origin is at the foot of its square. The line runs along
+        // the top of the square.
         glyph * if self.vertical { Point::new(0.0, EM) } else { Point::ZERO }
     }
 
-    /// The place of a glyph on the line.
+    /// Place of a glyph on the line.
     pub(super) fn place(&self, glyph: &Glyph<'_>, origin: Point) -> Place {
         let width = if self.vertical { self.em } else { advance(glyph) * self.em };
         let Point { x: left, y: baseline } = self.turn * origin;
@@ -125,7 +129,7 @@ fn outer_length(outer: Affine, inner: Affine) -> f64 {
     a.hypot(b)
 }
 
-/// The advance width in ems.
+/// Advance width, in ems.
 fn advance(glyph: &Glyph<'_>) -> f64 {
     let units = match glyph {
         Glyph::Outline(glyph) => glyph.advance_width(),
@@ -134,7 +138,9 @@ fn advance(glyph: &Glyph<'_>) -> f64 {
     f64::from(units.unwrap_or(500.0)) / EM
 }
 
-/// Whole degrees in 0..360. Angles close to a multiple of 90 are rounded to it.
+/// Rounds an angle to whole degrees from 0 to 359.
+///
+/// Angles close to a multiple of 90 are rounded to it.
 #[expect(clippy::cast_possible_truncation, reason = "an angle")]
 fn snapped(degrees: f64) -> i32 {
     let degrees = (degrees.round() as i32).rem_euclid(360);

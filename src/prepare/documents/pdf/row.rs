@@ -6,7 +6,7 @@ use super::pieces::Piece;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row<'p> {
     pub(super) pieces: Vec<&'p Piece>,
-    /// Baseline of its largest piece.
+    /// Baseline of the largest piece.
     pub(super) baseline: f64,
     pub(super) size: f64,
 }
@@ -24,7 +24,8 @@ impl<'p> Row<'p> {
 
     /// Whether the piece is on this line.
     ///
-    /// It must have the same height, or overlap with most of the smaller extent.
+    /// A piece of a similar size must overlap with more than half of the smaller extent. Otherwise
+    /// the baselines must be close.
     pub(super) fn takes(&self, piece: &Piece) -> bool {
         let (small, large) = if piece.size < self.size { (piece.size, self.size) } else { (self.size, piece.size) };
         let apart = (self.baseline - piece.baseline).abs();
