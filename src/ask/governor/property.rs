@@ -1,7 +1,7 @@
 //! Property test of the governor with random accounts.
 //!
-//! Limits that are far away slow nothing down, and limits that are near are used to the full.
-//! `DOCMILL_GOVERNOR_SEEDS` names a range of accounts to try, such as `17..18`.
+//! Distant limits must not slow a run, and near limits must be fully used. `DOCMILL_GOVERNOR_SEEDS`
+//! names a range of accounts to try, such as `17..18`.
 
 use super::clock::Clock;
 use super::provider::{Outcome, Provider, Terms, Work, about};
@@ -31,13 +31,15 @@ struct Account {
     processes: usize,
     concurrency: usize,
     slow_start: bool,
-    /// Tokens counted per estimated token, for text and images, and the spread of calls.
+    /// Counted tokens for each estimated token, and the spread of calls.
+    ///
+    /// The first two values are for text and images.
     errors: (f64, f64, f64),
     work: Vec<Work>,
     latency: f64,
 }
 
-/// How it went.
+/// The measurements of a run.
 #[derive(Debug)]
 struct RunResult {
     seconds: f64,
@@ -85,8 +87,8 @@ impl Account {
             "gemini" => &[LimitKind::InputTokens],
             _ => &[LimitKind::Tokens],
         };
-        // `near` is the share of a limit that the run would use at full speed: far below 1, or
-        // around 1.
+        // `near` is the share of a limit that the run would use at full speed. It is far below 1,
+        // or around 1.
         let full_speed = work.len() as f64 / (latency * work.len() as f64 / (concurrency * processes) as f64);
         for &meter in [LimitKind::Requests].iter().chain(tokens) {
             let charges = || work.iter().map(|work| terms.charge(meter, work));
@@ -94,10 +96,10 @@ impl Account {
             let largest = charges().map(|(reserved, real)| reserved.max(real)).fold(0.0, f64::max);
             let near = if random.f64() < 0.5 { about(0.2, 4.0, random) } else { about(1.5, 2.0, random) };
             let per_second = full_speed * mean / near;
-            // A minute's worth, or so little that the run uses it up.
+            // The burst is a minute's amount, or so little that the run uses it up.
             let burst_s = (about(0.1, 4.0, random) * near * work.len() as f64 / full_speed).min(60.0);
             // Providers that declare limits document windows of one second or more. Other servers
-            // may use any.
+            // may use any window.
             let least = if terms.headers.is_some() { per_second } else { 0.0 };
             let capacity = (per_second * if random.f64() < 0.3 { 60.0 } else { burst_s }).max(4.0 * largest).max(least);
             terms.limits.push((meter, per_second, capacity));
@@ -105,20 +107,20 @@ impl Account {
         Self { terms, processes, concurrency, slow_start: random.f64() < 0.8, errors, work, latency }
     }
 
-    /// Minimum seconds of the run, by its limits and places.
+    /// Minimum seconds of the run, given its limits and request slots.
     fn ideal(&self) -> f64 {
         let sum = |of: &dyn Fn(&Work) -> f64| self.work.iter().map(of).sum::<f64>();
         let places = sum(&|work| work.latency + 0.01) / (self.concurrency * self.processes) as f64;
         let by_limit = |&(meter, per_second, capacity): &(LimitKind, f64, f64)| {
             let at_once = if self.terms.headers.is_some() { capacity.min(LIMITS.burst_s * per_second) } else { capacity };
             let used = (sum(&|work| self.terms.charge(meter, work).1) - at_once) / per_second;
-            // Reserved amounts come back only with the reply.
+            // Reserved amounts are returned only with the reply.
             used.max(sum(&|work| self.terms.charge(meter, work).0 * work.latency) / at_once)
         };
         self.terms.limits.iter().map(by_limit).fold(places, f64::max)
     }
 
-    /// The ticket of a call, with a client's estimates.
+    /// Builds the ticket of a call, with a client's estimates.
     fn ticket(&self, number: usize) -> Ticket {
         let (work, (text_error, image_error, noise)) = (&self.work[number], self.errors);
         let mut random = Rng::with_seed(number as u64);
@@ -132,7 +134,7 @@ impl Account {
     async fn run(self: &Rc<Self>) -> RunResult {
         let provider = Rc::new(Provider::new(self.terms.clone()));
         let directory = tempfile::tempdir().unwrap();
-        // A shared clock keeps the real time between the starts out of the result.
+        // A shared clock excludes the real time between the starts from the result.
         let clock = Clock::new();
         let governors: Vec<_> = (0..self.processes)
             .map(|_| {
@@ -158,12 +160,12 @@ impl Account {
             let (account, provider, governor) = (Rc::clone(self), Rc::clone(&provider), Rc::clone(&governors[number % self.processes]));
             tasks.spawn_local(async move { while account.request(number, &provider, &governor).await {} });
         }
-        // A run that takes this long has failed, and it may never end.
+        // A run that takes this long has failed and may never end.
         let in_time = tokio::time::timeout(Duration::from_secs_f64(20.0 * self.ideal() + 600.0), tasks).await.is_ok();
         let slowest = self.work.iter().map(|work| work.latency).fold(0.0, f64::max);
         let places = self.concurrency * self.processes;
-        // The slow start sends one request alone, then one more per answer after eight, until all
-        // places are taken.
+        // The slow start sends one request alone. After eight, it sends one more for each answer,
+        // until all slots are used.
         let slow_start = if self.terms.headers.is_some() { 1.0 } else { 2.0 + (places as f64 / 8.0).max(1.0).log2() };
         let rounded = self.terms.headers.map_or(0.0, |(rounding, _)| rounding);
         let round = |&(meter, per_second, _): &(LimitKind, f64, f64)| if meter == LimitKind::Requests { 0.0 } else { rounded / per_second };
@@ -173,9 +175,9 @@ impl Account {
             ideal: self.ideal(),
             allowance: slow_start * slowest + rounding + if self.terms.headers.is_some() { 1.0 } else { 5.0 },
             refused: provider.refused.get(),
-            // With headers: requests in flight when a limit turns out to be counted over a shorter
-            // time. Without headers: requests in flight at the first refusal, and one in 20 after
-            // that.
+            // With headers, these are the requests in flight when a limit proves to be counted over
+            // a shorter time. Without headers, they are the requests in flight at the first
+            // refusal, and one in 20 after that.
             allowed: match (self.terms.headers.is_some(), self.slow_start) {
                 (true, true) => 10,
                 (true, false) => places + 10,
@@ -207,7 +209,7 @@ impl Account {
 }
 
 impl RunResult {
-    /// The time taken as a share of the time allowed: at most 1 is right.
+    /// The time taken as a share of the allowed time. At most 1 is correct.
     fn share(&self) -> f64 {
         self.seconds / (1.1 * self.ideal + self.allowance)
     }
@@ -217,7 +219,7 @@ impl RunResult {
     }
 }
 
-/// `DOCMILL_GOVERNOR_SEEDS=0..2000` runs all of these accounts.
+/// The seeds to run, such as `DOCMILL_GOVERNOR_SEEDS=0..2000`.
 fn seeds() -> Vec<u64> {
     let text = std::env::var("DOCMILL_GOVERNOR_SEEDS").unwrap_or_default();
     match text.split_once("..") {
@@ -226,7 +228,7 @@ fn seeds() -> Vec<u64> {
     }
 }
 
-/// Runs one account. Returns the result, with a description for failures.
+/// Runs one account. Returns the result and a description for failures.
 fn tried(seed: u64) -> (RunResult, String) {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -1,4 +1,4 @@
-//! The governor against model providers in virtual time.
+//! Tests the governor with model providers in virtual time.
 
 use super::bucket::Bucket;
 use super::clock::Clock;
@@ -36,20 +36,20 @@ fn ticket(document: u64, input: f64) -> Ticket {
     Ticket { document, need, at_most: None }
 }
 
-/// How a provider limits and answers requests.
+/// The behaviour of a provider.
 #[derive(Clone, Copy)]
 struct Provider {
-    /// Kind, limit per second, burst.
+    /// Kind, limit per second, and burst.
     limit: (LimitKind, f64, f64),
     retry_after: f64,
     headers: bool,
     answer: f64,
-    /// After so many requests, the limit is multiplied by this.
+    /// The limit changes by this factor after this number of requests.
     change: Option<(usize, f64)>,
     tokens: fn(usize) -> f64,
-    /// Seconds from the start during which all requests are refused.
+    /// Seconds from the start in which all requests are refused.
     outage: f64,
-    /// Share of requests that is refused at random.
+    /// Share of requests that are refused at random.
     chance: f64,
     /// Whether refusals name a wait.
     names_wait: bool,
@@ -67,7 +67,7 @@ const STEADY: Provider = Provider {
     names_wait: true,
 };
 
-/// How a run went.
+/// The measurements of a run.
 #[derive(Debug)]
 struct RunResult {
     refused: usize,
@@ -106,7 +106,7 @@ impl Server {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// Serves a request of so many tokens, or refuses it.
+    /// Serves or refuses a request with this number of tokens.
     async fn send(&self, tokens: f64) -> (bool, Option<RateLimitHeader>) {
         self.in_flight.set(self.in_flight.get() + 1);
         self.most.set(self.most.get().max(self.in_flight.get()));
@@ -147,7 +147,7 @@ impl Server {
     }
 }
 
-/// Sends requests until each has been served.
+/// Sends requests until each one has been served.
 async fn client(server: Rc<Server>, governor: Rc<Governor>, requests: usize) {
     let tasks = LocalSet::new();
     for number in 0..requests {
@@ -200,7 +200,7 @@ async fn a_limit_that_is_not_declared_is_found_with_few_refusals() {
     for (answer, more) in [(0.02, 0.0), (0.1, 0.0), (0.2, 0.0), (0.5, 1.5)] {
         let came = run(Provider { answer, headers: false, ..STEADY }, 400, 50).await;
         assert!(came.refused <= 10, "{answer}: {came:?}");
-        // Where answers take long, the slow start takes long.
+        // The slow start takes longer if answers take longer.
         assert!(came.seconds <= 1.05 * 19.0 + more, "{answer}: {came:?}");
     }
 }
@@ -217,7 +217,7 @@ async fn a_limit_that_changes_in_the_middle_is_followed() {
 
 #[tokio::test(start_paused = true)]
 async fn token_limits_hold_for_documents_of_all_sizes() {
-    // 200 to 60,000 tokens, 1,000,000 a minute.
+    // Documents have 200 to 60,000 tokens, and the limit is 1,000,000 tokens a minute.
     let tokens = |number: usize| [200.0, 900.0, 4_000.0, 20_000.0, 60_000.0][number % 5];
     let total: f64 = (0..200).map(tokens).sum();
     let ideal = (total - 83_000.0) / 16_667.0;
@@ -238,16 +238,16 @@ async fn an_outage_teaches_no_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn random_refusals_cost_their_wait_and_do_not_lower_the_rate() {
-    // No limit at all: 50 at a time, a tenth of a second each.
+    // The provider has no limit. 50 requests are in flight, for a tenth of a second each.
     let limit = (LimitKind::Requests, 1e6, 1e6);
     for chance in [0.01, 0.05, 0.1] {
         let provider = Provider { limit, headers: false, chance, names_wait: false, ..STEADY };
         let came = run(provider, 20_000, 50).await;
         let ideal = 20_000.0 / 50.0 * (0.11 + chance * 0.01);
         assert!(came.seconds <= 1.75 * ideal, "{chance}: {came:?} of {ideal}");
-        // A named wait holds for all requests until the refusals prove to be random.
+        // A named wait applies to all requests until the refusals prove to be random.
         let came = run(Provider { names_wait: true, ..provider }, 5_000, 50).await;
-        // A fifth of what these waits would cost if each held for all.
+        // The bound is a fifth of the cost if each of these waits applied to all requests.
         assert!(came.seconds <= ideal + 20.0 + 0.2 * 5_000.0 * chance, "{chance}: {came:?}");
     }
 }
@@ -373,7 +373,7 @@ async fn earlier_documents_go_first() {
             order.borrow_mut().push(document);
         });
     }
-    // All requests are in line before the permit is given back.
+    // All requests are in the queue before the permit is released.
     tasks.run_until(tokio::task::yield_now()).await;
     drop(permit);
     tasks.await;
@@ -394,18 +394,18 @@ async fn a_stop_ends_waiting_for_a_place_and_pausing() {
     assert_eq!(governor.pause(Duration::from_hours(1)).await, Err(Stopped));
 }
 
-/// The sums that the ledger of the store would hold.
+/// The totals that the ledger of the run store would contain.
 #[derive(Default)]
 struct Books {
-    /// Costs of requests that have ended.
+    /// Cost of requests that have ended.
     settled: Cell<Money>,
-    /// Maximum costs of requests that were sent and have not ended.
+    /// Maximum cost of requests that were sent and have not ended.
     open: Cell<Money>,
     /// The provider's real bill.
     billed: Cell<Money>,
 }
 
-/// Runs until the money is used up, or until it is killed in the middle.
+/// Runs until the money is used up or the process killed.
 async fn spend(cap: Money, at_most: Money, books: &Rc<Books>, random: &mut fastrand::Rng, killed: bool) {
     let governor = Rc::new(governor(256, false, Budget::new(Some(cap), Some(books.settled.get() + books.open.get()))));
     let tasks = LocalSet::new();
@@ -444,7 +444,7 @@ async fn the_cap_is_never_exceeded_and_is_used_up_to_one_reservation() {
         }
         spend(cap, at_most, &books, &mut random, false).await;
         assert!(books.billed.get() <= cap, "seed {seed}: {:?}", books.billed.get());
-        // Spent and possibly spent money together leave room for less than one reservation.
+        // Spent and reserved money together leave room for less than one reservation.
         assert!(books.settled.get() + books.open.get() + at_most > cap, "seed {seed}");
     }
 }
@@ -464,7 +464,7 @@ async fn changed_limits_hold_at_once_and_give_no_extra_requests() {
     governor.set_limits(&per_minute(60));
     let slow = sent_in(60).await;
     assert!((55..=60).contains(&slow), "{slow}");
-    // Changing limits back and forth does not give more requests.
+    // Changing limits back and forth grants no extra requests.
     for _ in 0..50 {
         governor.set_limits(&per_minute(120));
         governor.set_limits(&per_minute(60));
@@ -504,6 +504,6 @@ fn a_budget_counts_from_the_start_even_if_its_cap_is_set_later() {
     budget.settle(Some(money(40)), Some(money(10)));
     budget.set_cap(Some(money(100)), Some(money(30)));
     assert_eq!(budget.used(), Some((money(100), money(40))));
-    // 30 of earlier runs, 10 spent, 40 reserved: 20 are left.
+    // The cap is 100: 30 from earlier runs, 10 spent and 40 reserved leave 20.
     assert_eq!((budget.reserve(Some(money(21))), budget.reserve(Some(money(20)))), (Ok(false), Ok(true)));
 }

@@ -1,4 +1,4 @@
-//! The same article of human rights in many languages and encodings.
+//! Tests one article of human rights in many languages and encodings.
 
 use super::texts::{body, utf16, utf32};
 use super::*;
@@ -31,7 +31,7 @@ const LITHUANIAN: &str = "Visi žmonės gimsta laisvi ir lygūs savo orumu ir te
     elgtis vienas kito atžvilgiu kaip broliai.";
 const LATVIAN: &str = "Visi cilvēki piedzimst brīvi un vienlīdzīgi savā pašcieņā un tiesībās. Viņi ir apveltīti ar saprātu un \
     sirdsapziņu, un viņiem jāizturas citam pret citu brālības garā.";
-/// With combining tone marks, as in windows-1258.
+/// The text has combining tone marks, as in windows-1258.
 const VIETNAMESE: &str = "Tâ\u{301}t ca\u{309} mo\u{323}i ngươ\u{300}i sinh ra đê\u{300}u đươ\u{323}c tư\u{323} do và bi\u{300}nh đă\u{309}ng vê\u{300} nhân phâ\u{309}m và quyê\u{300}n lơ\u{323}i. Mo\u{323}i con ngươ\u{300}i đê\u{300}u đươ\u{323}c ta\u{323}o hoá ban cho ly\u{301} trí và lương tâm và câ\u{300}n pha\u{309}i đô\u{301}i xư\u{309} vơ\u{301}i nhau trong ti\u{300}nh anh em.";
 const THAI: &str = "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ ต่างมีเหตุผลและมโนธรรม และควรปฏิบัติต่อกัน\
     ด้วยเจตนารมณ์แห่งภราดรภาพ";
@@ -79,19 +79,19 @@ const LEGACY: [(&Encoding, &str); 32] = [
 
 /// Encodings that cannot be distinguished from more frequent ones.
 ///
-/// Their texts are read with some wrong letters, so users must convert such files.
+/// Texts in them are read with some wrong letters, so users must convert such files.
 const INDISTINGUISHABLE: [(&Encoding, &str); 4] =
     [(e::ISO_8859_3, MALTESE), (e::ISO_8859_10, LATVIAN), (e::ISO_8859_16, ROMANIAN), (e::X_MAC_CYRILLIC, RUSSIAN)];
 
 fn saved(text: &str, encoding: &'static Encoding) -> Vec<u8> {
-    // The library encodes into all encodings but UTF-16 and its relatives.
+    // The library can encode to all encodings except UTF-16 and its relatives.
     assert_ne!(encoding.output_encoding(), e::UTF_8);
     let (bytes, _, unmappable) = encoding.encode(text);
     assert!(!unmappable, "the text must exist in {}: {text}", encoding.name());
     bytes.into_owned()
 }
 
-/// All of these texts as files.
+/// Returns all of these texts as files.
 pub(super) fn all_saved() -> impl Iterator<Item = Vec<u8>> {
     let legacy = LEGACY.into_iter().chain(INDISTINGUISHABLE).map(|(encoding, text)| saved(text, encoding));
     let wide = [JAPANESE, GERMAN].into_iter().flat_map(|text| {

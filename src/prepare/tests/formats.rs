@@ -1,8 +1,8 @@
-//! Builds files, byte by byte, that the available encoders cannot write.
+//! Builds files byte by byte that the available encoders cannot write.
 
 use super::*;
 
-/// A TIFF block with only an orientation, as in EXIF.
+/// Builds a TIFF block with only an orientation, as in EXIF.
 pub(super) fn exif(orientation: u16, big_endian: bool) -> Vec<u8> {
     let mut block = Vec::new();
     let short = |n: u16| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
@@ -26,9 +26,10 @@ pub(super) fn jpeg_with_exif(jpeg: &[u8], exif: &[u8]) -> Vec<u8> {
     [&jpeg[..2], &[0xFF, 0xE1], &length, b"Exif\0\0", exif, &jpeg[2..]].concat()
 }
 
-/// The pixels that a camera stores for a picture with this orientation.
+/// Returns the pixels that a camera stores for this orientation.
 ///
-/// By the EXIF standard: the place of row 0 and column 0 in the upright picture.
+/// The EXIF standard defines an orientation by the position of row 0 and column 0 in the upright
+/// picture.
 pub(super) fn stored(upright: &RgbImage, orientation: u16) -> RgbImage {
     let (w, h) = upright.dimensions();
     let (stored_w, stored_h) = if orientation >= 5 { (h, w) } else { (w, h) };
@@ -47,7 +48,7 @@ pub(super) fn stored(upright: &RgbImage, orientation: u16) -> RgbImage {
     })
 }
 
-/// An uncompressed grey TIFF with this number of pages. All pages have the same pixels.
+/// Builds an uncompressed grey TIFF with pages of equal pixels.
 pub(super) fn grey_tiff(width: u32, height: u32, orientation: u16, pages: u32, pixels: &[u8]) -> Vec<u8> {
     let mut file = b"II*\0".to_vec();
     let first_page = 8 + u32::try_from(pixels.len()).unwrap();
@@ -79,7 +80,7 @@ pub(super) fn grey_tiff(width: u32, height: u32, orientation: u16, pages: u32, p
     file
 }
 
-/// A BMP header that declares this size, without pixels.
+/// Builds a BMP header that declares this size, without pixels.
 pub(super) fn bmp_header(width: u32, height: u32) -> Vec<u8> {
     let mut file = b"BM".to_vec();
     for number in [0_u32, 0, 54, 40, width, height] {
@@ -91,7 +92,9 @@ pub(super) fn bmp_header(width: u32, height: u32) -> Vec<u8> {
     file
 }
 
-/// A JPEG with four ink channels, inverted as Adobe writes them. Below quality 90 the encoder subsamples.
+/// Builds a JPEG with four ink channels, inverted as by Adobe.
+///
+/// Below quality 90, the encoder subsamples.
 pub(super) fn four_channel_jpeg(inks: &[u8], width: u16, colour: jpeg_encoder::ColorType, quality: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let height = u16::try_from(inks.len() / 4 / usize::from(width)).unwrap();

@@ -1,18 +1,20 @@
 //! Compares small images of all kinds with the output of other decoders.
 //!
-//! The files hold the same picture, 27 x 19 pixels, in all variants of their formats. Pillow,
-//! ImageMagick, and the tools of libtiff, libjpeg and libwebp wrote them. `references.png` holds
-//! the decoded pictures, upright and on white, one below the other in the order of their names.
-//! Pillow 13 and ImageMagick 6.9 agree on them. For two files on which they differ, the reference
-//! follows ImageMagick and libvips, or browsers. Files with names that begin with `refused-` have
-//! no reference: docmill must refuse them.
+//! The files contain the same picture of 27 x 19 pixels in all variants of their formats. Pillow,
+//! ImageMagick, and the tools of libtiff, libjpeg and libwebp wrote them. `references.png` contains
+//! the decoded pictures, upright and on white, one below the other in the order of names. Pillow 13
+//! and ImageMagick 6.9 agree on them. They differ on two files. There, the reference follows
+//! ImageMagick and libvips, or browsers. Files with the prefix `refused-` have no reference,
+//! because docmill must refuse them.
 
 use super::*;
 use std::path::PathBuf;
 
-/// Decoders round and interpolate chroma differently; this much noise is invisible.
+/// Minimum peak signal-to-noise ratio in decibels.
+///
+/// Decoders round and interpolate chroma differently. This amount of noise is invisible.
 const LEAST_PSNR: f64 = 35.0;
-/// On a few pixels, filters differ more.
+/// Minimum ratio for shrunk pictures, where filters differ more.
 const LEAST_PSNR_SHRUNK: f64 = 25.0;
 const HEIGHT: u32 = 19;
 
@@ -28,13 +30,13 @@ pub(super) fn images() -> Vec<(String, Vec<u8>)> {
     names.into_iter().map(|name| (name.clone(), std::fs::read(corpus().join(name)).unwrap())).collect()
 }
 
-/// Peak signal to noise in decibels.
+/// Computes the peak signal-to-noise ratio in decibels.
 fn psnr(a: &RgbImage, b: &RgbImage) -> f64 {
     let squares: u64 = a.iter().zip(b.iter()).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
     10.0 * (255.0 * 255.0 * a.len() as f64 / squares.max(1) as f64).log10()
 }
 
-/// The readable images, each with its reference.
+/// Returns the readable images, each with its reference.
 fn with_references() -> Vec<(String, Vec<u8>, RgbImage)> {
     let references = ::image::open(corpus().join("references.png")).unwrap().into_rgb8();
     let readable: Vec<_> = images().into_iter().filter(|(name, _)| !name.starts_with("refused-")).collect();
@@ -44,7 +46,7 @@ fn with_references() -> Vec<(String, Vec<u8>, RgbImage)> {
     readable.into_iter().zip((0..rows).step_by(HEIGHT as usize)).map(|((name, bytes), row)| (name, bytes, reference(row))).collect()
 }
 
-/// The fault in the preparation of this file, if any.
+/// Describes the fault in the preparation of this file, if any.
 fn fault(bytes: &[u8], reference: &RgbImage, max_edge: u32, least_psnr: f64) -> Option<String> {
     let mut settings = settings();
     settings.image.jpeg_quality = 100;
@@ -69,7 +71,7 @@ fn images_of_all_kinds_are_sent_as_other_decoders_see_them() {
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), all.len(), faults.join("\n"));
 }
 
-/// A dedicated decoder reduces JPEGs.
+/// JPEGs are also reduced by a dedicated decoder.
 #[test]
 fn shrinking_to_less_than_half_keeps_the_picture_for_all_kinds() {
     let half = |reference: &RgbImage| ::image::imageops::resize(reference, 13, 9, ::image::imageops::FilterType::Lanczos3);

@@ -54,7 +54,8 @@ fn all_eight_orientations_come_out_upright_in_both_byte_orders() {
             let prepared = run(&bytes).unwrap();
             assert_eq!(prepared.facts.pixels, Some([96, 64]));
             assert!(difference(&sent_image(&prepared).into_rgb8(), &upright) < 3.0, "orientation {orientation}");
-            // A second reader must not turn it again.
+            // The sent file must not have the orientation, or a second reader would rotate it
+            // again.
             assert_eq!(sent_bytes(&picture(&prepared)) == bytes, orientation == 1);
         }
     }

@@ -1,4 +1,4 @@
-//! Tests of preparation, on files made in memory.
+//! Tests of preparation, with files made in memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -79,7 +79,7 @@ fn jpeg(image: &RgbImage) -> Vec<u8> {
     bytes
 }
 
-/// Mean difference per channel, 0 to 255.
+/// Mean difference of the channels, from 0 to 255.
 fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
     assert_eq!(a.dimensions(), b.dimensions());
     let sum: u64 = a.iter().zip(b.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();

@@ -1,14 +1,16 @@
-//! Randomly damaged files end as documents or as failures with a reason.
+//! Tests that randomly damaged files become documents or failures with a reason.
 
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
-/// Enough for the corpus; larger headers are refused before they cost time.
+/// Maximum megapixels, enough for the corpus.
+///
+/// Larger headers are refused before they cost time.
 const MEGAPIXELS: u32 = 1;
 
-/// One kind of damage. Bytes are overwritten, lost or doubled, or the rest is cut off.
+/// One kind of damage to the bytes of a file.
 #[derive(Debug, Clone)]
 enum Damage {
     Overwrite(Index, Vec<u8>),
@@ -18,7 +20,7 @@ enum Damage {
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    // Extreme sizes and counts break more than other numbers.
+    // Extreme sizes and counts cause more failures than other numbers.
     let byte = prop_oneof![Just(0), Just(0xFF), Just(0x7F), Just(0x80), Just(1), any::<u8>()];
     let at = any::<Index>;
     prop_oneof![
@@ -56,12 +58,12 @@ impl Damage {
     }
 }
 
-/// The files to damage: images of the corpus, texts in all encodings.
+/// The files to damage: corpus images, and texts in all encodings.
 fn sound_files() -> Vec<Vec<u8>> {
     golden::images().into_iter().map(|(_, bytes)| bytes).chain(encodings::all_saved()).collect()
 }
 
-/// Prepares a file and checks the outcome.
+/// Prepares a file and checks the result.
 fn ends_well(bytes: &[u8]) -> TestCaseResult {
     let mut settings = settings();
     settings.image.max_pixels_mp = MEGAPIXELS;
@@ -111,7 +113,9 @@ fn a_spoiled_file_ends_as_a_document_or_as_a_failure() {
     spoil(1500, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
 }
 
-/// For long runs: `DOCMILL_FUZZ="CASES SEED" cargo test --release --lib mutations -- --ignored`.
+/// A test for long runs.
+///
+/// Command: `DOCMILL_FUZZ="CASES SEED" cargo test --release --lib mutations -- --ignored`.
 #[test]
 #[ignore = "runs for any length of time"]
 fn many_spoiled_files_end_as_documents_or_as_failures() {

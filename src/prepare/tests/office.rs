@@ -1,17 +1,17 @@
-//! Tests of Office documents, which are built part by part.
+//! Tests of Office documents that are built part by part.
 
 use super::*;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use zip::write::SimpleFileOptions;
 
-/// The format of the reader that recognises a file, and its result.
+/// Reads a file. Returns the format of its reader, and the result.
 pub(super) fn read(bytes: &[u8], extension: &str) -> (&'static str, Result<Extract, Failure>) {
     let reader = READERS.iter().find(|reader| (reader.recognises)(bytes, extension));
     reader.map_or(("", Ok(Extract::default())), |reader| (reader.format, (reader.read)(bytes, &settings(), &ImageLimits::anthropic(false))))
 }
 
-/// The pages of a file, joined.
+/// Reads a file and joins its pages.
 pub(super) fn pages(bytes: &[u8]) -> String {
     let (_, extract) = read(bytes, "");
     let pages = extract.unwrap().pages.into_iter().map(|page| match page {
@@ -34,12 +34,14 @@ pub(super) fn archive(entries: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A record of an Excel workbook (97 to 2003).
+/// Builds a record of an Excel workbook (97 to 2003).
 fn record(kind: u16, body: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &u16::try_from(body.len()).unwrap().to_le_bytes(), body].concat()
 }
 
-/// The stream of a workbook with one sheet. Its first column has these texts.
+/// Builds the stream of a workbook with one sheet.
+///
+/// The first column of the sheet has these texts.
 fn workbook_stream(texts: &[&str]) -> Vec<u8> {
     let begin = |kind: u8| record(0x0809, &[0, 6, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let end = record(0x000A, &[]);
@@ -204,7 +206,7 @@ fn ods() -> Vec<u8> {
     )
 }
 
-/// The rows of an OpenDocument sheet with numbers that are displayed differently.
+/// Builds an OpenDocument sheet whose numbers are displayed differently.
 fn ods_of_numbers(numbers: &[(&str, &str)]) -> Vec<u8> {
     let cell = |(value, shown): &(&str, &str)| {
         format!("<table:table-row><table:table-cell office:value=\"{value}\"><text:p>{shown}</text:p></table:table-cell></table:table-row>")
@@ -237,7 +239,7 @@ fn sixteen_digit_ids_stay_distinct_and_longer_ones_are_refused() {
     let long = ["1234567890123456780", "1234567890123456781"];
     for (bytes, format) in [(book(long), "xlsx"), (ods_of_numbers(&long.map(|id| (id, "1.23456789012345E+18"))), "ods")] {
         assert!(rows(&bytes, format, "id").unwrap_err().starts_with("column \"id\" has whole numbers above 2^53"), "{format}");
-        // In other columns they are numbers like others.
+        // In other columns, such numbers are accepted.
         assert!(rows(&bytes, format, "other").unwrap().contains("1234567890123456800"), "{format}");
     }
     let missing = SheetChoice { name: Some("None".into()), ..SheetChoice::default() };
@@ -564,7 +566,7 @@ fn damaged_documents_fail_with_advice() {
 
 #[test]
 fn old_workbooks_are_read_from_all_forms_of_containers() {
-    // Both versions, with streams in small and in normal sectors.
+    // Both versions are tested, with streams in small and in normal sectors.
     for (version, rows) in [(cfb::Version::V3, 2), (cfb::Version::V4, 2), (cfb::Version::V3, 900), (cfb::Version::V4, 900)] {
         let texts: Vec<&str> = ["bolt", "nut"].into_iter().cycle().take(rows).collect();
         let mut file = cfb::CompoundFile::create_with_version(version, Cursor::new(Vec::new())).unwrap();
@@ -589,7 +591,9 @@ fn deep_nesting_is_read() {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 60, failure_persistence: None, ..Default::default() })]
 
-    /// Parts are changed before compression. Changes of compressed bytes rarely reach them.
+    /// Parts are changed before compression.
+    ///
+    /// Changes of compressed bytes rarely reach them.
     #[test]
     fn changed_parts_never_panic_a_reader(at: proptest::sample::Index, new in proptest::collection::vec(0_u8..128, 0..6), cut in 0_usize..40) {
         let texts = [("docx", docx()), ("pptx", pptx()), ("xlsx", xlsx(ROWS)), ("odt", odt()), ("ods", ods())];

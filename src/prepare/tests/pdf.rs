@@ -1,4 +1,4 @@
-//! Tests of PDF documents, which are built here.
+//! Tests of PDF documents that are built here.
 
 use super::settings;
 use crate::model::FailureCode::{Empty, Encrypted, NoText, PrepareLimit, TooLong, TooManyPixels, Undecodable};
@@ -13,16 +13,16 @@ use std::io::Read as _;
 
 /// A document whose pages are drawn by these content streams.
 ///
-/// It has the fonts F (Helvetica), U (glyphs without known characters) and A (Arabic), and the
-/// image X.
+/// It has the image X and three fonts: F (Helvetica), U (glyphs without known characters) and A
+/// (Arabic).
 #[derive(Clone)]
 struct Document {
     pages: Vec<String>,
-    /// Further entries of each page.
+    /// Additional entries of each page.
     page: &'static str,
-    /// Further entries of the trailer.
+    /// Additional entries of the trailer.
     trailer: &'static str,
-    /// Further objects, numbered from 20.
+    /// Additional objects, numbered from 20.
     objects: Vec<String>,
     image_side: u32,
 }
@@ -82,7 +82,7 @@ impl Document {
         read(&self.bytes(), mode)
     }
 
-    /// The text of the first page.
+    /// Returns the text of the first page.
     fn text(&self) -> String {
         text(&self.read(PdfMode::Auto).unwrap().pages[0])
     }
@@ -122,7 +122,7 @@ fn image(page: &Page) -> ::image::RgbImage {
     }
 }
 
-/// Draws a line of text of size 10.
+/// Draws a line of text in size 10.
 fn at(x: f64, y: f64, text: &str) -> String {
     format!("BT /F 10 Tf {x} {y} Td ({text}) Tj ET\n")
 }
@@ -189,9 +189,9 @@ fn cells_of_several_lines_stay_whole() {
     assert_eq!(order[4], "left cell of row 1 begins");
 }
 
-/// A page with a title, two columns and a centred page number.
+/// Builds a page with title, two columns and page number.
 ///
-/// The columns are drawn one after the other or line by line.
+/// The columns are drawn one after the other, or line by line.
 fn columns(line_by_line: bool) -> (String, Vec<String>) {
     let line = |side: &str, row: usize| format!("This is line {row:02} of the {side} column, and it is as full");
     let mut page = at(150.0, 760.0, "A title that goes over both of the columns of the page below");
@@ -266,10 +266,10 @@ fn rotated_pages_and_rotated_text_are_read_along_their_lines() {
 
 #[test]
 fn right_to_left_text_is_in_logical_order() {
-    // Drawn from left to right in visual order: meem, lam-alef, seen; then a number.
+    // This is drawn from left to right in visual order: meem, lam-alef, seen, then a number.
     let visual = "BT /F 10 Tf 50 700 Td (42 ) Tj /A 10 Tf <040501> Tj ET";
     assert_eq!(document(&[visual]).text(), "سلام 42");
-    // Drawn in logical order, each letter left of the previous one.
+    // This is drawn in logical order, each letter to the left of the previous one.
     let logical = "BT /A 10 Tf 1 0 0 1 80 700 Tm <01> Tj 1 0 0 1 75 700 Tm <02> Tj 1 0 0 1 70 700 Tm <03> Tj 1 0 0 1 65 700 Tm <04> Tj ET";
     assert_eq!(document(&[logical]).text(), "سلام");
     let within = "BT /F 10 Tf 50 700 Td (they say ) Tj /A 10 Tf <04030201> Tj /F 10 Tf ( as a greeting) Tj ET";
@@ -470,7 +470,9 @@ proptest! {
     }
 }
 
-/// A document of two pages. The second is drawn by these bytes, declared as compressed.
+/// Builds a document of two pages.
+///
+/// The second page is drawn by these bytes, which are declared as compressed.
 fn compressed(data: &[u8]) -> Vec<u8> {
     let mut document = document(&[&at(50.0, 700.0, "whole"), ""]);
     document.objects = vec![
@@ -483,7 +485,7 @@ fn compressed(data: &[u8]) -> Vec<u8> {
         bytes[place..place + new.len()].copy_from_slice(new);
     };
     put(&mut bytes, &vec![b'Z'; data.len()], data);
-    // Of the same length, so that the cross-reference table stays valid.
+    // The length stays the same, so that the cross-reference table stays valid.
     put(&mut bytes, b"/Kids [100 0 R 102 0 R ]", b"/Kids [100 0 R 21 0 R  ]");
     bytes
 }

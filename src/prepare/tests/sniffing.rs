@@ -85,7 +85,9 @@ fn sniffed_formats_have_a_kind() {
     assert_eq!(Sniffed::Unsupported("icon").kind(), None);
 }
 
-/// Files with very long directories. The entry of a Word document is at the end.
+/// Uses files with very long directories.
+///
+/// The entry of a Word document is at the end.
 #[test]
 fn sniffing_reads_only_a_bounded_part_of_a_directory() {
     let zip = |others: u32| {
@@ -106,7 +108,7 @@ fn sniffing_reads_only_a_bounded_part_of_a_directory() {
         [begin, directory, end64, end].concat()
     };
     let compound = |others: u32| {
-        // In an order in which stream names do not form a long branch.
+        // In this order, stream names do not form a long branch.
         let names = (0..others).map(|n| n.wrapping_mul(2_654_435_761)).map(|n| format!("/{n:030}"));
         let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
         for name in names.chain(["/WordDocument".to_owned()]) {
@@ -123,6 +125,6 @@ fn sniffing_reads_only_a_bounded_part_of_a_directory() {
     assert!(long_zip.len() > 100_000_000);
     assert_eq!((found(&zip(100), ""), found(&compound(100), "")), ("docx", "doc"));
     assert_eq!((found(&long_zip, ""), found(&long_compound, "")), ("ZIP archive", "compound file"));
-    // The process that reads it has limits.
+    // With the extension, the file goes to the process that reads documents, which has limits.
     assert_eq!((found(&long_zip, "docx"), found(&long_compound, "doc")), ("docx", "doc"));
 }

@@ -1,4 +1,4 @@
-//! Tests of web pages, books and RTF.
+//! Tests of web pages, books and RTF documents.
 
 use super::office::{archive, code, pages, read};
 use super::*;

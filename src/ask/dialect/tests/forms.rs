@@ -32,7 +32,9 @@ fn gemini(parts: &Value, finish: &str) -> Value {
         "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5}})
 }
 
-/// Reads `body` as a plain reply, and as a stream cut at every position.
+/// Reads `body` as a plain reply, and as a cut stream.
+///
+/// The stream is cut once at every position.
 fn both(dialect: Dialect, body: &str) -> Reply {
     let plain = read(dialect, 200, &[], body).unwrap_or_else(|fault| panic!("{body}: {fault:?}"));
     for cut in 0..body.len() {

@@ -1,4 +1,4 @@
-//! What each wire format of the table must give.
+//! Tests the properties that every wire format in the table must have.
 
 use super::{call, extra, json_of, picture, read};
 use crate::ask::dialect::form::FormPart;
@@ -68,7 +68,7 @@ fn a_request_has_every_part_of_its_call() {
             }
             assert!(body.to_lowercase().contains("\"low\""), "{dialect:?}: {body}");
         }
-        // Fields of `llm.body` are sent as they are.
+        // Fields of `llm.body` are sent unchanged.
         let shape = dialect.shape("m", [("seed".to_owned(), json!(7))].into_iter().collect());
         assert_eq!(json_of(dialect.request(&call, &Extra { shape: &shape, ..extra(dialect, 0, None) }))["seed"], 7, "{dialect:?}");
     }

@@ -111,7 +111,7 @@ struct Scanner {
     last: Option<(usize, Place)>,
     spaced: bool,
     shapes: u32,
-    /// Transform of the first glyph of the last run, and the run's length.
+    /// Transform of the last run's first glyph, and the run's length.
     drawn: Option<(Affine, usize)>,
     allowance: u64,
 }

@@ -16,9 +16,9 @@ use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, Tar
 use hayro::{RenderCache, RenderSettings, render_into};
 use image::{DynamicImage, GrayImage, RgbImage};
 
-/// Pixels per point at 200 pixels per inch, where small print is legible.
+/// Pixels per point that make small print legible.
 ///
-/// Model limits may reduce this.
+/// This is 200 pixels per inch. Model limits may reduce this.
 const SHARP: f64 = 200.0 / 72.0;
 /// Maximum side in pixels, larger than any useful image of a page.
 const MOST_PIXELS: f64 = 60_000.0;
