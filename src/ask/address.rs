@@ -14,7 +14,9 @@ pub(super) struct Address {
     pub query: Vec<(String, String)>,
 }
 
-/// Endpoints of other APIs that may end an address, with a description for errors.
+/// Endpoints of other APIs that may end an address.
+///
+/// Each has a description for errors.
 const FOREIGN: [(&str, &str); 4] = [
     ("/api/chat", "Ollama's own API, whose OpenAI-compatible address ends with /v1"),
     ("/api/generate", "Ollama's own API, whose OpenAI-compatible address ends with /v1"),

@@ -44,7 +44,7 @@ pub trait Ledger: Sync {
     /// durable.
     fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> impl Future<Output = Result<i64, LedgerClosed>> + Send;
 
-    /// Records the end of an attempt that is not the last of its call.
+    /// Records the end of an attempt other than the call's last.
     fn ended(&self, attempt: Attempt) -> impl Future<Output = Result<(), LedgerClosed>> + Send;
 }
 

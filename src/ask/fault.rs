@@ -12,7 +12,7 @@ pub enum Class {
     /// The provider refused and did no work. Retry after the requested wait, or after our own
     /// backoff.
     Refused {
-        /// The wait that the provider asks for.
+        /// The wait requested by the provider.
         retry_after: Option<Duration>,
     },
     /// The request was sent, but no readable reply arrived.
@@ -72,7 +72,7 @@ pub struct Fault {
     pub class: Class,
     /// The failure code for the document's row, if the call fails.
     pub code: FailureCode,
-    /// What happened, in the provider's words if it sent any.
+    /// What happened, in the provider's words if available.
     pub message: String,
     /// Billed tokens, if the reply reports them.
     pub usage: Usage,
@@ -114,7 +114,7 @@ impl Fault {
         Self { class, usage, ..self }
     }
 
-    /// The wait that the provider asks for.
+    /// The wait requested by the provider.
     pub fn wait(&self) -> Option<Duration> {
         match self.class {
             Class::Refused { retry_after } => retry_after,

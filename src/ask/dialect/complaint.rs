@@ -35,13 +35,13 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| toml::from_str(include_str!("co
 pub struct Complaint {
     /// Sentences that call a field unknown, and separately named fields.
     sentences: Vec<String>,
-    /// Parts of the form that the whole text is about.
+    /// Parts of the form that the whole text names.
     parts: Vec<FormPart>,
     wording: String,
 }
 
 impl Complaint {
-    /// Reads an error as a complaint; `None` if it is about something else.
+    /// Reads an error as a complaint; `None` for other errors.
     pub(super) fn of(error: &ErrorText, meaning: Meaning) -> Option<Self> {
         let about_form = match meaning {
             Meaning::Rejected | Meaning::Denied => true,

@@ -33,9 +33,9 @@ pub(super) struct ErrorText {
 
 /// Maximum bytes of a body that are read.
 const LOOKED_AT: usize = 16 * 1024;
-/// Minimum length of a quotation from the request, in bytes.
+/// Maximum length of a quotation that is kept, in bytes.
 ///
-/// Shorter quotations are kept.
+/// Longer quotations probably come from the request.
 const QUOTATION: usize = 60;
 /// Maximum nesting of objects and messages.
 const DEPTH: usize = 5;

@@ -32,7 +32,7 @@ impl Form {
     }
 }
 
-/// A part of the form that a complaint can refer to.
+/// A part of the form that a complaint can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FormPart {

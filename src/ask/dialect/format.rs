@@ -121,7 +121,7 @@ pub struct Endpoint {
 pub struct LimitRules {
     /// Reads the limits in the headers of a reply. Unreadable headers are ignored.
     pub headers: fn(&HttpReply<'_>) -> Vec<RateLimitHeader>,
-    /// The limit that a refusal over tokens refers to.
+    /// The limit exceeded in a refusal over tokens.
     ///
     /// `message` is in lower case.
     pub refused: fn(message: &str) -> LimitKind,

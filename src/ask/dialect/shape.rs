@@ -154,7 +154,7 @@ impl Shape {
         further.chain(used.into_iter().filter_map(|(used, feature)| used.then_some(feature))).collect()
     }
 
-    /// Drops a feature that a complaint is about. Returns a description.
+    /// Drops `feature` if `complaint` is about it. Returns a description.
     ///
     /// `refused` excludes replacements. Returns `None` if the complaint is about something else, or
     /// if no replacement is left.

@@ -1,4 +1,4 @@
-//! Keeps the limits of an account in memory, for the runs of one process.
+//! Keeps the limits of an account in memory, for one process.
 
 use super::configured::ConfiguredLimits;
 use super::limits::{Limits, Taken};

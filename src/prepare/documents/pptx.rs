@@ -63,7 +63,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     verdict::readable(NAME, Extract { pages, paged: true, notes })
 }
 
-/// Reads the text of a part that a slide refers to.
+/// Reads the text of a part that a slide references.
 fn related_text(archive: &mut Archive, relation: &Relation) -> Result<String, Failure> {
     if !matches!(&*relation.kind, "notesSlide" | "chart" | "diagramData" | "comments") {
         return Ok(String::new());

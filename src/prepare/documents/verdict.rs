@@ -28,7 +28,7 @@ pub(super) fn encrypted(name: &str) -> Failure {
 
 /// The failure of a file that decompresses to too much.
 ///
-/// No real document contains so many bytes.
+/// No real document contains that much.
 pub(super) fn too_much(name: &str, what: impl Display) -> Failure {
     Failure::new(
         FailureCode::PrepareLimit,
