@@ -138,10 +138,13 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Makes a connection wait for other processes, and distrust what the file itself defines.
+/// Makes a connection wait for other processes, keep the plans of its statements, and distrust what
+/// the file itself defines.
 fn harden(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let harden = || {
         connection.busy_timeout(Duration::from_secs(10))?;
+        // Otherwise SQLite plans some cached statements again each time they get other values.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
     };
