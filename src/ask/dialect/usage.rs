@@ -1,55 +1,52 @@
-//! Reads the token counts of a reply, in all known forms.
+//! Reads the token counts of a reply, in the forms of all providers and gateways.
 //!
-//! One table holds all names, because servers of one dialect use names of another. A count that is
-//! negative, fractional or impossibly large makes the whole usage unknown. That is better than a
-//! wrong number.
+//! One table holds all names, because servers of one dialect borrow names from another. A count
+//! that is negative, fractional or impossibly large makes the whole usage unknown, which is better
+//! than a wrong number.
 
 use crate::model::Usage;
 use serde_json::Value;
 
-/// Lower bound of impossible token counts for one request.
+/// No model reads or writes this many tokens in one request.
 const IMPOSSIBLE: u64 = 100_000_000;
 
-/// Input tokens.
-///
-/// Whether they include cached tokens depends on the names, see [`try_read`].
-const INPUT: [&str; 3] = ["/prompt_tokens", "/input_tokens", "/promptTokenCount"];
+/// Input tokens. Whether they include cached tokens depends on the names, see [`try_read`].
+const INPUT: [&str; 3] = ["prompt_tokens", "input_tokens", "promptTokenCount"];
 /// Output tokens.
-const OUTPUT: [&str; 3] = ["/completion_tokens", "/output_tokens", "/candidatesTokenCount"];
-/// Thinking tokens that are never part of the output.
-const THOUGHTS: [&str; 1] = ["/thoughtsTokenCount"];
-/// Thinking tokens that most providers include in the output.
-const REASONING: [&str; 3] =
-    ["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens", "/reasoning_tokens"];
+const OUTPUT: [&str; 3] = ["completion_tokens", "output_tokens", "candidatesTokenCount"];
+/// Thinking tokens that the output never includes.
+const THOUGHTS: [&str; 1] = ["thoughtsTokenCount"];
+/// Thinking tokens that the output of most providers includes.
+const REASONING: [&str; 3] = ["completion_tokens_details/reasoning_tokens", "output_tokens_details/reasoning_tokens", "reasoning_tokens"];
 /// Input tokens read from the prompt cache.
 const CACHE_READ: [&str; 7] = [
-    "/prompt_tokens_details/cached_tokens",
-    "/input_tokens_details/cached_tokens",
-    "/prompt_cache_hit_tokens",
-    "/cache_read_input_tokens",
-    "/cachedContentTokenCount",
-    "/cached_tokens",
-    "/num_cached_tokens",
+    "prompt_tokens_details/cached_tokens",
+    "input_tokens_details/cached_tokens",
+    "prompt_cache_hit_tokens",
+    "cache_read_input_tokens",
+    "cachedContentTokenCount",
+    "cached_tokens",
+    "num_cached_tokens",
 ];
 /// Input tokens written to the prompt cache.
 const CACHE_WRITE: [&str; 5] = [
-    "/prompt_tokens_details/cache_write_tokens",
-    "/input_tokens_details/cache_write_tokens",
-    "/prompt_tokens_details/cache_creation_tokens",
-    "/prompt_tokens_details/cache_creation_input_tokens",
-    "/cache_creation_input_tokens",
+    "prompt_tokens_details/cache_write_tokens",
+    "input_tokens_details/cache_write_tokens",
+    "prompt_tokens_details/cache_creation_tokens",
+    "prompt_tokens_details/cache_creation_input_tokens",
+    "cache_creation_input_tokens",
 ];
-/// The sum of all tokens.
-const TOTAL: [&str; 2] = ["/total_tokens", "/totalTokenCount"];
-/// Anthropic's name for input tokens that the cache neither read nor wrote.
-const UNCACHED: &str = "/input_tokens";
-/// Anthropic's names for cached tokens, which its input tokens exclude.
-const BESIDE: [&str; 2] = ["/cache_read_input_tokens", "/cache_creation_input_tokens"];
+/// All tokens.
+const TOTAL: [&str; 2] = ["total_tokens", "totalTokenCount"];
+/// Anthropic's name for input tokens outside the cache (neither read nor written).
+const UNCACHED: &str = "input_tokens";
+/// Anthropic's names for cached tokens, which its input tokens do not include.
+const BESIDE: [&str; 2] = ["cache_read_input_tokens", "cache_creation_input_tokens"];
 
 /// An implausible count.
 struct Nonsense;
 
-/// Reads the usage of a reply; all zero if missing or implausible.
+/// Reads the usage of a reply; all zero if it is missing or implausible.
 pub(super) fn read(json: &Value) -> Usage {
     try_read(json).unwrap_or_default()
 }
@@ -59,13 +56,13 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
     let (cache_read, cache_write) = (largest(json, &CACHE_READ)?, largest(json, &CACHE_WRITE)?);
     let mut output = first(json, &OUTPUT)? + first(json, &THOUGHTS)?;
     let (cached, total) = (cache_read + cache_write, first(json, &TOTAL)?);
-    // The input excludes cached tokens if they exceed it, or if the total adds them.
-    let anthropic = json.pointer(UNCACHED).is_some() && BESIDE.iter().any(|name| json.pointer(name).is_some());
+    // Cached tokens are not part of the input if they exceed it, or if the total adds them to it.
+    let anthropic = at(json, UNCACHED).is_some() && BESIDE.iter().any(|name| at(json, name).is_some());
     let beside = anthropic || cached > input || (cached > 0 && total == input + output + cached);
     let uncached_input = if beside { input } else { input - cached };
     let counted = uncached_input + cached + output;
-    // xAI and others exclude thinking from the output. Either the total shows this, or the thinking
-    // exceeds the output.
+    // xAI and others leave thinking out of the output. The total shows this, or more thinking than
+    // output does.
     let reasoning = largest(json, &REASONING)?;
     output += match total.saturating_sub(counted) {
         0 if reasoning > output => reasoning,
@@ -75,19 +72,24 @@ fn try_read(json: &Value) -> Result<Usage, Nonsense> {
     Ok(Usage { uncached_input, cache_read, cache_write, output })
 }
 
-/// The first count that is present, or 0.
+/// The first of these counts that is present; otherwise 0.
 fn first(json: &Value, names: &[&str]) -> Result<u64, Nonsense> {
-    names.iter().find_map(|name| json.pointer(name).and_then(count)).unwrap_or(Ok(0))
+    names.iter().find_map(|name| at(json, name).and_then(count)).unwrap_or(Ok(0))
 }
 
-/// The largest of these counts.
-///
-/// Gateways send one count under several names, some of them zero.
+/// The largest of these counts. Gateways send one count under several names, some of them zero.
 fn largest(json: &Value, names: &[&str]) -> Result<u64, Nonsense> {
-    names.iter().filter_map(|name| json.pointer(name).and_then(count)).try_fold(0, |most, count| Ok(most.max(count?)))
+    names.iter().filter_map(|name| at(json, name).and_then(count)).try_fold(0, |most, count| Ok(most.max(count?)))
 }
 
-/// Reads a count; `None` for null. Some gateways send floats or strings.
+/// The value at a path such as `prompt_tokens_details/cached_tokens`.
+///
+/// Comparing names is cheaper than hashing them, because an object of counts has few fields.
+fn at<'v>(json: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('/').try_fold(json, |value, name| value.as_object()?.iter().find(|(field, _)| *field == name).map(|(_, value)| value))
+}
+
+/// Reads a count; `None` if it is null. Some gateways send floats or strings.
 fn count(value: &Value) -> Option<Result<u64, Nonsense>> {
     let number = match value {
         Value::Null => return None,
@@ -103,7 +105,7 @@ fn count(value: &Value) -> Option<Result<u64, Nonsense>> {
 
 /// Merges a later usage of a stream into an earlier one.
 ///
-/// Counts are totals so far, so the larger one is right. Later nulls and zeros are ignored.
+/// Counts are totals so far, so the larger one holds. Later nulls and zeros are ignored.
 pub(super) fn merge(known: &mut Value, more: &Value) {
     match (&mut *known, more) {
         (_, Value::Null) => {}
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn every_form_of_usage_gives_the_same_disjoint_counts() {
         let cases = [
-            // OpenAI, and a server that reports no details.
+            // OpenAI, and a server that counts nothing apart.
             (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}), usage(100, 0, 0, 20)),
             (
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": null,
@@ -142,7 +144,7 @@ mod tests {
                     "completion_tokens_details": {"reasoning_tokens": 70}}),
                 usage(10, 60, 30, 90),
             ),
-            // xAI reports thinking only in the total, or only in the details.
+            // xAI: thinking is only in the total, or only in the details.
             (json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 1120}), usage(100, 0, 0, 1020)),
             (
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 1120,
@@ -153,7 +155,7 @@ mod tests {
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 1000}}),
                 usage(100, 0, 0, 1020),
             ),
-            // DeepSeek, Moonshot, and a gateway that fills only one of several names.
+            // DeepSeek, Moonshot, a gateway that fills one name of several.
             (
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_cache_hit_tokens": 80,
                     "prompt_cache_miss_tokens": 20}),
@@ -165,7 +167,7 @@ mod tests {
                     "prompt_tokens_details": {"cached_tokens": 0}}),
                 usage(20, 80, 0, 20),
             ),
-            // A gateway that excludes cached tokens from the prompt.
+            // A gateway that leaves cached tokens out of the prompt.
             (
                 json!({"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30, "prompt_tokens_details": {"cached_tokens": 80}}),
                 usage(10, 80, 0, 20),
@@ -174,7 +176,7 @@ mod tests {
                 json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 200, "prompt_tokens_details": {"cached_tokens": 80}}),
                 usage(100, 80, 0, 20),
             ),
-            // Anthropic counts cached tokens separately, and includes thinking in the output.
+            // Anthropic: cached tokens stand beside the others, and thinking is part of the output.
             (
                 json!({"input_tokens": 10, "cache_creation_input_tokens": 5, "cache_read_input_tokens": 2048, "output_tokens": 212,
                     "output_tokens_details": {"thinking_tokens": 200}, "cache_creation": {"ephemeral_5m_input_tokens": 5}}),
@@ -190,7 +192,8 @@ mod tests {
                     "output_tokens_details": {"reasoning_tokens": 30}, "total_tokens": 150}),
                 usage(60, 40, 0, 50),
             ),
-            // Gemini counts thoughts separately. A missing count may be part of the total.
+            // Gemini: thoughts stand beside the answer; a count may be missing where the total has
+            // it.
             (
                 json!({"promptTokenCount": 1180, "cachedContentTokenCount": 180, "candidatesTokenCount": 40, "thoughtsTokenCount": 210,
                     "totalTokenCount": 1430}),
