@@ -6,6 +6,7 @@
 //! decode".
 
 use super::documents::{READERS, Reader};
+use super::text::CHUNK;
 use super::{encoding, fenced};
 use crate::model::Kind;
 use image::ImageFormat;
@@ -162,6 +163,7 @@ fn is_text(bytes: &[u8]) -> bool {
     }
     // Terminal logs contain escapes and backspaces. In random bytes, one in ten is another control
     // character.
-    let controls = sample.iter().filter(|byte| matches!(byte, 0x01..=0x07 | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F)).count();
+    let control = |byte: &u8| u8::from(matches!(byte, 0x01..=0x07 | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F));
+    let controls: usize = sample.chunks(CHUNK).map(|chunk| usize::from(chunk.iter().map(control).sum::<u8>())).sum();
     controls <= 1 + sample.len() / 20
 }

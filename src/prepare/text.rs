@@ -9,10 +9,8 @@ use crate::model::{Content, ContentBlock, Facts, Failure, FailureCode, Kind, Pre
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Bytes processed together without an early exit.
-///
-/// A count of them must fit into a byte.
-const CHUNK: usize = 192;
+/// Bytes processed together without an early exit. A count of them must fit a byte.
+pub(super) const CHUNK: usize = 192;
 
 /// Prepares one text.
 pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared, Failure> {
