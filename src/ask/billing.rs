@@ -111,7 +111,7 @@ mod tests {
             system: "".into(),
             parts: Vec::new(),
             marks: Arc::default(),
-            want: Want::Answer { schema: json!({}).into(), max_output_tokens: 100 },
+            want: Want::Answer { schema: Arc::new(json!({}).into()), max_output_tokens: 100 },
             effort: None,
             tokens: 10,
             place: None,

@@ -92,7 +92,7 @@ mod tests {
             tokens: 100 + picture.tokens,
             parts: vec![MessagePart::Picture(Arc::new(picture)), MessagePart::Text("look".into())],
             marks: Arc::default(),
-            want: Want::Answer { schema: json!({}).into(), max_output_tokens: 100 },
+            want: Want::Answer { schema: Arc::new(json!({}).into()), max_output_tokens: 100 },
             effort: None,
             place: None,
             shared: 1,

@@ -161,7 +161,7 @@ mod tests {
             system: "be brief".into(),
             parts: vec![MessagePart::Text("a".into())],
             marks: Arc::default(),
-            want: Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 100 },
+            want: Want::Answer { schema: Arc::new(json!({"type": "object"}).into()), max_output_tokens: 100 },
             effort: None,
             tokens: 0,
             place: None,

@@ -76,7 +76,7 @@ mod tests {
             system: "s".into(),
             parts: vec![MessagePart::Text("document".into()), MessagePart::Text(task.into())],
             marks: Arc::default(),
-            want: Want::Answer { schema: Arc::new(json!({"properties": {field: {}}})), max_output_tokens: 1 },
+            want: Want::Answer { schema: Arc::new(json!({"properties": {field: {}}}).into()), max_output_tokens: 1 },
             effort: None,
             tokens,
             place: None,

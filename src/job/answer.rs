@@ -2,7 +2,7 @@
 
 use super::extract::{self, Item};
 use super::{field, fit, schema};
-use crate::model::{Checked, Column, Repair, Unfit};
+use crate::model::{Checked, Column, Repair, Schema, Unfit};
 use crate::repair;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -12,9 +12,7 @@ use toml::Table;
 /// The required form of an answer.
 #[derive(Debug)]
 pub(super) struct Shape {
-    pub schema: Arc<Value>,
-    /// Length of the schema in bytes.
-    pub bytes: usize,
+    pub schema: Arc<Schema>,
     /// Its fields, in the job file's order.
     pub columns: Vec<Column>,
 }
@@ -28,7 +26,7 @@ impl Shape {
     /// The form of an answer with these fields.
     pub fn new(fields: &Table, params: &Table) -> Result<Self, String> {
         let schema = field::object_schema(fields, params)?;
-        Ok(Self { bytes: schema.to_string().len(), columns: field::columns(fields, &schema), schema: Arc::new(schema) })
+        Ok(Self { columns: field::columns(fields, &schema), schema: Arc::new(schema.into()) })
     }
 
     /// Type of a field: `string`, `integer`, ...

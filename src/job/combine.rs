@@ -180,7 +180,7 @@ impl Job {
                 let prompt = template.render([("answers", answers.collect()), ("missing", json!(missing))]);
                 let text = prompt.as_deref().unwrap_or_default();
                 let call = Box::new(Call {
-                    tokens: about_tokens(self.system.len() + text.len() + shape.bytes),
+                    tokens: about_tokens(self.system.len() + text.len() + shape.schema.text().len()),
                     shared: 0,
                     place: None,
                     task: COMBINE.into(),

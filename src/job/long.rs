@@ -89,7 +89,7 @@ impl Job {
                  that holds for the document as a whole, in the same form."
             );
             Call {
-                tokens: about_tokens(self.system.len() + text.len() + task.shape.bytes),
+                tokens: about_tokens(self.system.len() + text.len() + task.shape.schema.text().len()),
                 shared: 0,
                 place: place(n, count),
                 task: Arc::clone(&task.id),

@@ -194,7 +194,7 @@ impl Job {
                     let (parts, marks) = variant
                         .parts(chunk, shared, row)
                         .map_err(|e| Failure::new(FailureCode::Unrenderable, format!("task {}: cannot render the prompt: {e}", task.id)))?;
-                    let tokens = chunk.content.tokens() + wording(&self.system, &parts, &chunk.content, task.shape.bytes);
+                    let tokens = chunk.content.tokens() + wording(&self.system, &parts, &chunk.content, task.shape.schema.text().len());
                     // The document goes first unless the prompt embeds it.
                     let shared = parts.len().saturating_sub(1);
                     calls.push(Call { tokens, shared, place: chunk.place, marks, ..self.call(task, variant, parts, model, effort) });

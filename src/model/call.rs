@@ -1,7 +1,6 @@
 //! One question to a model about one document.
 
-use super::{FenceMark, Picture};
-use serde_json::Value;
+use super::{FenceMark, Picture, Schema};
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,7 +42,7 @@ pub enum Want {
     /// An answer that follows a schema.
     Answer {
         /// JSON schema of the answer.
-        schema: Arc<Value>,
+        schema: Arc<Schema>,
         /// Token limit for the answer itself. The dialect adds room for thinking.
         max_output_tokens: u32,
     },
@@ -85,7 +84,7 @@ impl Call {
         field(endpoint.as_bytes());
         field(self.model.as_bytes());
         field(self.system.as_bytes());
-        field(schema.to_string().as_bytes());
+        field(schema.text().as_bytes());
         field(&max_output_tokens.to_le_bytes());
         field(self.effort.as_deref().unwrap_or("").as_bytes());
         for (n, part) in self.parts.iter().enumerate() {
@@ -109,7 +108,7 @@ impl Call {
     pub fn most_input_tokens(&self) -> u64 {
         const WRAPPING: usize = 1000;
         let Want::Answer { schema, .. } = &self.want;
-        let schema = schema.to_string().len();
+        let schema = schema.text().len();
         let parts = self.parts.iter().map(|part| match part {
             MessagePart::Text(text) => text.len() as u64,
             MessagePart::Picture(picture) => picture.most_tokens,
@@ -172,7 +171,11 @@ impl fmt::Debug for CallKey {
 mod tests {
     use super::super::Fence;
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn schema(value: Value) -> Arc<Schema> {
+        Arc::new(value.into())
+    }
 
     fn call() -> Call {
         Call {
@@ -182,7 +185,7 @@ mod tests {
             system: "s".into(),
             parts: vec![MessagePart::Text("a".into()), MessagePart::Text("b".into())],
             marks: Arc::default(),
-            want: Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 100 },
+            want: Want::Answer { schema: schema(json!({"type": "object"})), max_output_tokens: 100 },
             effort: None,
             tokens: 0,
             place: None,
@@ -197,8 +200,8 @@ mod tests {
             |c| c.model = "n".into(),
             |c| c.system = "t".into(),
             |c| c.parts = vec![MessagePart::Text("ab".into())],
-            |c| c.want = Want::Answer { schema: Arc::new(json!({"type": "array"})), max_output_tokens: 100 },
-            |c| c.want = Want::Answer { schema: Arc::new(json!({"type": "object"})), max_output_tokens: 101 },
+            |c| c.want = Want::Answer { schema: schema(json!({"type": "array"})), max_output_tokens: 100 },
+            |c| c.want = Want::Answer { schema: schema(json!({"type": "object"})), max_output_tokens: 101 },
             |c| c.effort = Some("low".into()),
         ];
         for change in changes {

@@ -86,7 +86,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
         config.insert("responseMimeType".into(), json!("application/json"));
     }
     if extra.shape.schema == SchemaStyle::Native {
-        config.insert("responseJsonSchema".into(), (**schema).clone());
+        config.insert("responseJsonSchema".into(), (***schema).clone());
     }
     if let Some(effort) = call.effort.as_ref().filter(|_| extra.shape.effort) {
         config.insert("thinkingConfig".into(), json!({"thinkingLevel": effort.to_uppercase()}));

@@ -12,6 +12,7 @@ use super::{content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -85,7 +86,7 @@ pub(super) const EXPLICIT: &str = "explicit";
 #[derive(Serialize)]
 struct Request<'a> {
     model: &'a str,
-    messages: Vec<Value>,
+    messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +108,12 @@ struct Request<'a> {
 }
 
 #[derive(Serialize)]
+struct Message<'a> {
+    role: &'a str,
+    content: Value,
+}
+
+#[derive(Serialize)]
 struct ResponseFormat<'a> {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +125,7 @@ struct JsonSchema<'a> {
     name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     strict: Option<bool>,
-    schema: &'a Value,
+    schema: &'a RawValue,
 }
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
@@ -126,12 +133,12 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let shape = extra.shape;
     let limit = max_output_tokens.saturating_add(extra.room);
     let system_role = if shape.role == Role::Developer { "developer" } else { "system" };
-    let system = shape.system(call).map(|system| json!({"role": system_role, "content": system}));
-    let user = json!({"role": "user", "content": content(call, extra)});
+    let system = shape.system(call).map(|system| Message { role: system_role, content: system.into() });
+    let user = Message { role: "user", content: content(call, extra) };
     let response_format = match shape.schema {
         SchemaStyle::Native => Some(ResponseFormat {
             r#type: "json_schema",
-            json_schema: Some(JsonSchema { name: "answer", strict: shape.strict.then_some(true), schema }),
+            json_schema: Some(JsonSchema { name: "answer", strict: shape.strict.then_some(true), schema: schema.json() }),
         }),
         SchemaStyle::Json => Some(ResponseFormat { r#type: "json_object", json_schema: None }),
         SchemaStyle::Prompt => None,
@@ -168,7 +175,7 @@ fn content(call: &Call, extra: &Extra<'_>) -> Value {
     let marked = (extra.cache && shape.cache && shape.blocks).then(|| call.shared.checked_sub(1)).flatten();
     let texts: Vec<&str> = call.parts.iter().filter_map(|p| if let MessagePart::Text(text) = p { Some(&**text) } else { None }).collect();
     if texts.len() == call.parts.len() && marked.is_none() {
-        return json!(shape.merged(call).into_iter().chain(texts).chain(more()).collect::<Vec<_>>().join("\n\n"));
+        return shape.merged(call).into_iter().chain(texts).chain(more()).collect::<Vec<_>>().join("\n\n").into();
     }
     let mut content: Vec<Value> = call.parts.iter().map(|part| block(part, shape.detail)).collect();
     if let Some(last) = marked.and_then(|at| content.get_mut(at)) {

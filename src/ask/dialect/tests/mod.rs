@@ -5,7 +5,7 @@ mod table;
 
 use super::*;
 use crate::ask::fault::{Class, StopKind};
-use crate::model::{FailureCode, FinishReason, MessagePart, Picture, Usage, Want};
+use crate::model::{FailureCode, FinishReason, MessagePart, Picture, Schema, Usage, Want};
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ fn call(parts: Vec<MessagePart>) -> Call {
         parts,
         marks: Arc::default(),
         want: Want::Answer {
-            schema: Arc::new(json!({
+            schema: Arc::new(Schema::from(json!({
             "type": "object", "required": ["n", "list"], "additionalProperties": false,
             "properties": {
                 "n": {"type": "integer", "minimum": 1, "maximum": 10, "description": "how good"},
                 "list": {"type": "array", "items": {"type": "string"}, "minItems": 3, "maxItems": 3},
-                "share": {"type": "number", "minimum": -1, "maximum": 1}}})),
+                "share": {"type": "number", "minimum": -1, "maximum": 1}}}))),
             max_output_tokens: 100,
         },
         effort: None,
