@@ -8,6 +8,7 @@ use super::pricing::Prices;
 use super::provider::Provider;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
+use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -38,6 +39,8 @@ pub struct Account {
     /// Whether requests go to `/v1` although `base_url` does not include that.
     below_v1: Arc<AtomicBool>,
     server: reqwest::Url,
+    /// The last result of [`Self::endpoint`], with the text that it was parsed from.
+    parsed: Arc<Mutex<(String, reqwest::Url)>>,
     /// The model for tasks that do not name one.
     pub model: String,
     /// Prices of tokens.
@@ -155,6 +158,7 @@ impl Account {
             dialect: provider.dialect(),
             base_url,
             below_v1: Arc::default(),
+            parsed: Arc::new(Mutex::new((String::new(), server.clone()))),
             server,
             key_header,
             further,
@@ -171,13 +175,17 @@ impl Account {
     pub fn endpoint(&self, model: &str, stream: bool) -> reqwest::Url {
         let version = if self.is_below_v1() { "/v1" } else { "" };
         let text = format!("{}{version}{}", self.base_url, (self.dialect.endpoint.path)(model, stream));
-        // Parsing cannot fail: the address was checked, and the added path has only valid
-        // characters.
-        let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
-        if !self.further.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.further.query);
+        let mut parsed = self.parsed.lock();
+        if parsed.0 != text {
+            // Parsing cannot fail: the address was checked, and the added path has only valid
+            // characters.
+            let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
+            if !self.further.query.is_empty() {
+                url.query_pairs_mut().extend_pairs(&self.further.query);
+            }
+            *parsed = (text, url);
         }
-        url
+        parsed.1.clone()
     }
 
     /// The service tier for cost predictions.
