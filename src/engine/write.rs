@@ -9,6 +9,7 @@ use crate::store::{StoreError, StoredRow, ViewReader};
 use crate::write::{OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 /// Unfinished result files, by job.
 pub struct Results {
@@ -74,6 +75,9 @@ impl Results {
     }
 }
 
+/// Pause before rows are read. Under full load a commit takes less than a millisecond.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The running writer.
 pub(super) struct RowWriter {
     pub rows: ViewReader,
@@ -92,6 +96,8 @@ impl RowWriter {
     fn follow(&mut self, commits: &Receiver<()>) -> Result<(), RunError> {
         let mut position = 0;
         while commits.recv().is_ok() {
+            // The rows of several commits are read together.
+            std::thread::sleep(PAUSE);
             // The disk may be full. The remaining space belongs to answers in flight.
             let stop = self.context.stop.clone();
             position = self.drain(position, false, || stop.is_cancelled())?;

@@ -34,7 +34,10 @@ impl SinkRows for CsvFile {
         let answers =
             self.columns.iter().map(|column| row.columns.get(column).or_else(|| row.answers.get(column)).map_or(Cow::Borrowed(""), cell));
         let first = [Cow::Borrowed(index.as_str()), guarded(&row.document), Cow::Borrowed(row.status.as_str())];
-        self.writer.write_record(first.into_iter().chain(answers).chain(last(row)).map(Cow::into_owned)).map_err(why)
+        for cell in first.into_iter().chain(answers).chain(last(row)) {
+            self.writer.write_field(cell.as_bytes()).map_err(why)?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(why)
     }
 
     fn finish(self: Box<Self>) -> io::Result<ResultFile> {

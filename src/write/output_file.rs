@@ -15,7 +15,8 @@ pub(super) const UNFINISHED: &str = ".docmill-";
 pub struct OutputFile {
     /// Path below the output directory; empty for a stream.
     path: String,
-    bytes: Hashed<BufWriter<Target>>,
+    /// Whole buffers are hashed, because that is faster than hashing each cell.
+    bytes: BufWriter<Hashed<Target>>,
 }
 
 /// The destination of the bytes.
@@ -41,13 +42,13 @@ impl OutputFile {
     }
 
     fn new(path: &str, target: Target) -> Self {
-        Self { path: path.to_owned(), bytes: Hashed::new(BufWriter::with_capacity(1 << 16, target)) }
+        Self { path: path.to_owned(), bytes: BufWriter::with_capacity(1 << 16, Hashed::new(target)) }
     }
 
     /// Writes the last bytes, and gives a hidden file its name.
     pub(super) fn publish(self) -> io::Result<ResultFile> {
-        let (buffer, size, digest) = self.bytes.finish();
-        match buffer.into_inner().map_err(io::IntoInnerError::into_error)? {
+        let (target, size, digest) = self.bytes.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+        match target {
             Target::Hidden { file, name } => {
                 failpoint::reach("publish");
                 publish(file, &name)?;
