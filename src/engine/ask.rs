@@ -195,7 +195,7 @@ impl DocumentProcessor {
             State::Skipped(failure) => without(RowStatus::Skipped, failure),
             State::Prepared(facts, chunks) => {
                 let columns = document.row().map(|row| &row.columns);
-                let answered = answer(self, subject, &chunks, columns).await;
+                let answered = answer(self, subject, chunks, columns).await;
                 failpoint::panic_over("answered", &document.name);
                 match answered {
                     Ok(answered) => self.rows.with_answers(document, subject.job, facts, answered),

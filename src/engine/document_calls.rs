@@ -12,19 +12,23 @@ use serde_json::{Map, Value};
 pub(super) async fn answer(
     processor: &impl Answerer,
     subject: Subject<'_>,
-    chunks: &Chunks,
+    chunks: Chunks,
     row: Option<&Map<String, Value>>,
 ) -> Result<Answered, Unfinished> {
     let (job, model, effort) = (subject.job, &processor.account().model, processor.effort());
-    let mut calls = job.calls(chunks, row, processor.fence(), model, effort).map_err(Unfinished::Unasked)?;
+    let mut calls = job.calls(&chunks, row, processor.fence(), model, effort).map_err(Unfinished::Unasked)?;
     for call in &mut calls {
         processor.account().count_images(call);
     }
+    // The answers to merge are input like the document, so the same token limit applies.
+    let limit = chunks.sets.iter().flatten().map(|chunk| chunk.content.tokens()).max().unwrap_or(u64::MAX);
+    // The calls hold their texts, so nothing else of the document stays in memory while they wait.
+    drop(chunks);
     let mut calls = processor.ask_all(subject, calls).await?;
     let in_parts = calls.iter().any(|call| call.part.is_some());
     let mut answers = None;
     if in_parts {
-        let (merging, merged) = Box::pin(merge(processor, subject, chunks, &calls)).await?;
+        let (merging, merged) = Box::pin(merge(processor, subject, limit, &calls)).await?;
         calls.extend(merging);
         answers = Some(merged);
     }

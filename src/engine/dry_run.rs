@@ -185,7 +185,7 @@ impl<'s> DryRun<'s> {
     pub async fn calls(
         self,
         subject: Subject<'_>,
-        chunks: &Chunks,
+        chunks: Chunks,
         row: Option<&Map<String, Value>>,
     ) -> Result<Result<Vec<Foreseen>, Failure>, RunError> {
         match answer(&self, subject, chunks, row).await {

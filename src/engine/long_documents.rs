@@ -68,13 +68,14 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chu
     }
 }
 
-/// Merges the answers of a document's chunks into one answer for each question.
+/// Merges the answers of a document's chunks into one answer for each question, by calls of at most
+/// `limit` tokens of answers.
 ///
 /// Returns the additional calls that merging took, and one record for each question.
 pub(super) async fn merge(
     processor: &impl Answerer,
     subject: Subject<'_>,
-    chunks: &Chunks,
+    limit: u64,
     records: &[CallRecord],
 ) -> Result<(Vec<CallRecord>, Vec<CallRecord>), Unfinished> {
     let mut questions: Vec<Vec<CallRecord>> = Vec::new();
@@ -84,7 +85,7 @@ pub(super) async fn merge(
             None => questions.push(vec![record.clone()]),
         }
     }
-    let merging = questions.into_iter().map(|group| merge_one(processor, subject, chunks, group));
+    let merging = questions.into_iter().map(|group| merge_one(processor, subject, limit, group));
     let merged = join_all(merging).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     let (calls, answers): (Vec<_>, Vec<_>) = merged.into_iter().unzip();
     Ok((calls.concat(), answers))
@@ -93,12 +94,10 @@ pub(super) async fn merge(
 async fn merge_one(
     processor: &impl Answerer,
     subject: Subject<'_>,
-    chunks: &Chunks,
+    limit: u64,
     mut group: Vec<CallRecord>,
 ) -> Result<(Vec<CallRecord>, CallRecord), Unfinished> {
     let mut calls = Vec::new();
-    // The answers to merge are input like the document, so the same token limit applies.
-    let limit = chunks.sets.iter().flatten().map(|chunk| chunk.content.tokens()).max().unwrap_or(u64::MAX);
     loop {
         let failed = group.iter().find(|record| record.status != CallStatus::Ok).cloned();
         let [first, .., last] = &group[..] else { return Ok((calls, group.swap_remove(0))) };

@@ -273,7 +273,7 @@ async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunErr
             let row = columns.map(|_| &*document.name);
             let name = &document.name;
             let subject = Subject { id, name, position: document.index, is_new, row, job: &job, cancelled: &never, traced: None };
-            match DryRun::new(shared).calls(subject, &chunks, columns).await? {
+            match DryRun::new(shared).calls(subject, chunks, columns).await? {
                 Ok(calls) => {
                     let had_a_row = !is_new && shared.had_a_row(id).await?;
                     Outcome::Calls { kind: facts.format, job: job.name.clone(), calls, had_a_row }

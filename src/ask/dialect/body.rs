@@ -19,9 +19,11 @@ pub struct Body {
 impl Body {
     /// Serialises `json` and replaces its placeholders by images.
     pub fn new(json: &impl Serialize, parts: &[MessagePart]) -> Self {
-        // Serialising cannot fail: requests contain only strings, numbers, lists and maps with
-        // string keys.
-        let frame = Bytes::from(serde_json::to_vec(json).unwrap_or_default());
+        // Serialising cannot fail: requests have only strings, numbers, lists and maps with string
+        // keys.
+        let frame = serde_json::to_vec(json).unwrap_or_default();
+        // A body lives as long as its request, so it keeps no spare room.
+        let frame = Bytes::from(frame.into_boxed_slice());
         let mut pieces = Vec::new();
         let mut rest = frame;
         for picture in pictures(parts) {
