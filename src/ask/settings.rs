@@ -75,11 +75,16 @@ impl LlmSettings {
 
     /// Maximum active documents, if each has `calls` calls.
     ///
-    /// The derived number provides enough calls for four times the concurrency. When one document
-    /// waits for the disk or its slowest call, permits go to calls of other documents. More
-    /// documents would use more memory without finishing sooner.
+    /// The derived number is for 256 calls at least. More documents would take memory and finish no
+    /// sooner:
+    ///
+    /// - With one call each, documents have calls for one and a half times the concurrency. A third
+    ///   of the documents may wait for commits or back off while all permits are in use.
+    /// - With several calls each, they have calls for four times the concurrency. Permits go to the
+    ///   calls of other documents while a document waits for its slowest call.
     pub fn documents(&self, calls: usize) -> usize {
-        if self.documents > 0 { self.documents } else { (4 * self.concurrency).max(256).div_ceil(calls.max(1)) }
+        let enough = if calls > 1 { 4 * self.concurrency } else { self.concurrency + self.concurrency / 2 };
+        if self.documents > 0 { self.documents } else { enough.max(256).div_ceil(calls.max(1)) }
     }
 }
 
