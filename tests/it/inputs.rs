@@ -16,7 +16,7 @@ fn echo(server: &ModelServer) -> Workspace {
 #[test]
 fn the_error_for_an_empty_directory_names_the_expected_kinds() {
     let workspace = Workspace::new();
-    workspace.run([""; 0]).exits(2).says(&["docs", "images", "texts"]);
+    workspace.run([""; 0]).exits(2).says(&["docs", "images", "PDF"]);
     workspace.doc(".hidden.txt", "x").doc("note.log", "x");
     let run = workspace.run(["--set", "input.exclude=*.log"]).exits(2).says(&["docs"]);
     assert!(run.stderr.contains("hidden") && run.stderr.contains('1'), "not told what was left out:\n{}", run.stderr);
