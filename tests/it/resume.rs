@@ -246,7 +246,7 @@ fn only_the_missing_call_and_the_aggregation_are_sent() {
 #[test]
 fn up_to_date_documents_are_not_read_and_failed_ones_still_count() {
     let server = ModelServer::script().faults(|ask| if ask.text.contains("heat pump") { Reply::Refusal } else { Reply::Ok }).start();
-    let workspace = Workspace::new().against(&server);
+    let workspace = Workspace::new().against(&server).set("input.follow_links", "all");
     workspace.write("echo.toml", ECHO);
     // Stamps identify only files that have not changed recently, such as those of the repository.
     let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/texts");
