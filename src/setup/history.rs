@@ -3,6 +3,7 @@
 use super::Environment;
 use super::settings;
 use super::tables::quoted;
+use super::trust::TRUSTED;
 use crate::config::Config;
 use crate::engine::{JobSet, LIVE_CHANGES};
 use crate::read::{InputRecord, Tables};
@@ -40,10 +41,11 @@ pub(super) fn command_line(environment: &Environment) -> String {
         format!("{}{}", arg.strip_suffix(value).unwrap_or_default(), settings::shown(key.trim(), value))
     };
     // Settings may also come from the environment.
-    let settings = environment.variables.iter().filter(|(name, _)| name.starts_with("DOCMILL_")).map(|(name, value)| {
-        let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
-        format!("{name}={}", quoted(&settings::shown(&key, value)))
-    });
+    let settings =
+        environment.variables.iter().filter(|(name, _)| name.starts_with("DOCMILL_") && *name != TRUSTED).map(|(name, value)| {
+            let key = name.trim_start_matches("DOCMILL_").replace("__", ".").to_lowercase();
+            format!("{name}={}", quoted(&settings::shown(&key, value)))
+        });
     let arguments = environment.arguments.iter().map(|argument| quoted(&shown(argument)));
     settings.chain(["docmill".to_owned()]).chain(arguments).collect::<Vec<_>>().join(" ")
 }

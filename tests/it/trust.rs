@@ -99,5 +99,5 @@ fn links_out_of_the_input_directory_are_not_followed() {
     assert_eq!(csv.column("failure_code")[1], "unreadable");
     let never = workspace.run(["--job", "echo.toml", "--set", "input.follow_links=never", "--replace"]).exits(0);
     assert_eq!(never.csv("echo").column("document"), ["a.txt", "part/b.txt"]);
-    assert_eq!(server.requests(), 3);
+    assert_eq!(server.requests(), 4);
 }

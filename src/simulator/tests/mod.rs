@@ -265,7 +265,8 @@ async fn requests_without_a_seat_are_overload() {
     assert_eq!(statuses.iter().filter(|status| **status == 529).count(), 3);
     assert!(simulator.ledger().in_flight_max >= 3);
     let (quick, other) = (to_anthropic("quick", &plain_schema()), body(9));
-    let first = futures::future::select(pin!(anthropic(&simulator, &quick)), pin!(anthropic(&simulator, &other))).await;
+    let (quick, other) = (pin!(anthropic(&simulator, &quick)), pin!(anthropic(&simulator, &other)));
+    let first = futures::future::select(quick, other).await;
     assert!(matches!(first, Either::Left((Ok(reply), _)) if reply.status == 200));
 }
 
