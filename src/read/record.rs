@@ -77,7 +77,7 @@ impl InputRecord {
 ///
 /// `pairs` are the prefixes of the rows' names in both tables.
 pub fn is_version_of(pairs: &[(String, String)], old: &str, new: &str) -> bool {
-    let id = |name: &str, prefix: &str| name.strip_prefix(prefix).filter(|rest| rest.starts_with('#')).map(str::to_owned);
+    let id = |name: &str, prefix: &str| name.strip_prefix(prefix)?.strip_prefix('#').filter(|id| !is_made_up(id)).map(str::to_owned);
     pairs.iter().any(|(before, now)| id(old, before).is_some_and(|id_before| id(new, now) == Some(id_before)))
 }
 
