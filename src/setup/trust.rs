@@ -26,8 +26,8 @@ pub struct Untrusted {
     file: PathBuf,
     /// Keys with their lines.
     keys: Vec<(String, usize)>,
-    /// Digest of file name, keys and values: other values need trust again.
-    digest: blake3::Hash,
+    /// A digest of file name, key and value for each key: another value needs trust again.
+    digests: Vec<blake3::Hash>,
 }
 
 impl fmt::Display for Untrusted {
@@ -52,14 +52,13 @@ impl Untrusted {
             return None;
         }
         let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        let mut digest = blake3::Hasher::new();
-        digest.update(file.as_os_str().as_encoded_bytes());
-        for (key, value, _) in &found {
-            digest.update(format!("\0{key}\0{value}").as_bytes());
-        }
+        let digest = |(key, value, _): &(String, Value, usize)| {
+            blake3::hash(&[file.as_os_str().as_encoded_bytes(), format!("\0{key}\0{value}").as_bytes()].concat())
+        };
+        let digests = found.iter().map(digest).collect();
         let mut keys: Vec<(String, usize)> = found.into_iter().map(|(key, _, line)| (key, line)).collect();
         keys.sort_by_key(|(_, line)| *line);
-        Some(Self { file, keys, digest: digest.finalize() })
+        Some(Self { file, keys, digests })
     }
 
     /// The file and the settings, for messages.
@@ -74,25 +73,25 @@ impl Untrusted {
         let mut directories = std::env::split_paths(directories).filter(|directory| !directory.as_os_str().is_empty());
         let in_one = directories
             .any(|directory| std::fs::canonicalize(environment.path(directory)).is_ok_and(|directory| self.file.starts_with(directory)));
-        in_one || self.record(environment).is_some_and(|record| record.is_file())
+        let is_recorded = |directory: PathBuf| self.digests.iter().all(|digest| directory.join(digest.to_hex().as_str()).is_file());
+        in_one || records(environment).is_some_and(is_recorded)
     }
 
     /// Records that the user trusts these settings.
     pub fn trust(&self, environment: &Environment) -> Result<(), SetupError> {
-        let record = self.record(environment).ok_or_else(|| SetupError::usage("trust needs HOME or XDG_DATA_HOME, which are not set"))?;
-        let failed = |error| SetupError::internal(format!("{}: {error}", record.display()));
-        if let Some(directory) = record.parent() {
-            std::fs::create_dir_all(directory).map_err(failed)?;
-        }
-        std::fs::write(&record, format!("{}\n", self.file.display())).map_err(failed)
+        let directory = records(environment).ok_or_else(|| SetupError::usage("trust needs HOME or XDG_DATA_HOME, which are not set"))?;
+        let failed = |error| SetupError::internal(format!("{}: {error}", directory.display()));
+        std::fs::create_dir_all(&directory).map_err(failed)?;
+        let record = |digest: &blake3::Hash| std::fs::write(directory.join(digest.to_hex().as_str()), format!("{}\n", self.file.display()));
+        self.digests.iter().try_for_each(record).map_err(failed)
     }
+}
 
-    /// The file whose existence means trust.
-    fn record(&self, environment: &Environment) -> Option<PathBuf> {
-        let variable = |name| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let data = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")))?;
-        Some(data.join("docmill/trusted").join(self.digest.to_hex().as_str()))
-    }
+/// The directory of the records of trust: one file for each trusted setting.
+fn records(environment: &Environment) -> Option<PathBuf> {
+    let variable = |name| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")))?;
+    Some(data.join("docmill/trusted"))
 }
 
 fn decides(key: &str, value: &Value) -> bool {
@@ -159,6 +158,12 @@ mod tests {
         assert!(first.is_trusted(&environment));
         let tuned = untrusted(dir.path(), "[llm]\nconcurrency = 9\nbase_url = \"http://h\"", &[]).unwrap();
         assert!(tuned.is_trusted(&environment));
+        let both = "[llm]\nbase_url = \"http://h\"\nca_file = \"c\"";
+        let more = untrusted(dir.path(), both, &[]).unwrap();
+        assert!(!more.is_trusted(&environment));
+        more.trust(&environment).unwrap();
+        // An argument overrides one of the trusted settings.
+        assert!(untrusted(dir.path(), both, &[("llm.base_url", "http://mine")]).unwrap().is_trusted(&environment));
         let other = untrusted(dir.path(), "[llm]\nbase_url = \"http://i\"", &[]).unwrap();
         assert!(!other.is_trusted(&environment));
         for (directories, trusted) in [("/nowhere", false), (":", false), (dir.path().to_str().unwrap(), true)] {
